@@ -1,0 +1,42 @@
+# Everything runs from .venv, made from the lock file; nothing else has to be installed by hand.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ringwall-setup
+
+.PHONY: setup demo test lint docs bench lock clean help
+
+help: ## Show the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv from requirements.lock and install the pinned Pulumi engine
+
+$(STAMP): requirements.lock pyproject.toml engine/go.mod engine/go.sum
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/ringwall engine install --yes
+	@touch $(STAMP)
+
+demo: setup ## Put four rings around a real MCP server on this machine, with no account
+	$(BIN)/ringwall demo
+
+lint: setup ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint ## Lint, types and every test
+	$(BIN)/pytest -n 2
+
+docs: setup ## Write docs/cli.md and docs/files.md from the code
+	$(BIN)/python docs/generate.py
+
+bench: setup ## Measure start-up, plans and previews, each beside its peer in the same run
+	$(BIN)/python tests/bench/run.py
+
+lock: ## Resolve requirements.lock again from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-find-links --group dev pyproject.toml --output-file requirements.lock
+
+clean: ## Remove the virtual environment and caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

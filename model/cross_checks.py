@@ -1,0 +1,156 @@
+"""Rules that need more than one file: names that must exist, and things that must be unique."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from model.environment import Environment
+from model.errors import InputError
+from model.loader import KeyPath
+
+if TYPE_CHECKING:
+    from model.project import EnvironmentStack, ServerStack
+    from model.server import People
+
+BELOW: KeyPath = ("config", "ringwall:server")
+
+
+def check_server(stack: ServerStack, settings: Environment) -> list[InputError]:
+    """One server against its environment and its tool lock."""
+    return [*_references(stack, settings), *_names(stack, settings), *_grants(stack)]
+
+
+def _references(stack: ServerStack, settings: Environment) -> Iterable[InputError]:
+    manifest = stack.manifest
+    people: list[tuple[KeyPath, People | None]] = [(("access", "people", "groups"), manifest.access.people)]
+    people += [
+        (("access", "hosted_clients", client, "people", "groups"), hosted.people)
+        for client, hosted in manifest.access.hosted_clients.items()
+    ]
+    wanted: list[tuple[KeyPath, str, Iterable[str]]] = [
+        (("host",), "hosts", (manifest.host,)),
+        (("access", "agents"), "agents", manifest.access.agents),
+        (("access", "hosted_clients"), "hosted_clients", manifest.access.hosted_clients),
+        (("posture",), "posture", manifest.posture),
+        (("oauth", "issuer"), "issuers", (manifest.oauth.issuer,) if manifest.oauth.issuer else ()),
+        *((path, "groups", who.groups) for path, who in people if who is not None),
+        *((("grants", i, "to", "groups"), "groups", grant.to.groups) for i, grant in enumerate(manifest.grants)),
+    ]
+    for path, key, names in wanted:
+        known = getattr(settings, key)
+        for name in names:
+            if name not in known:
+                have = ", ".join(sorted(known)) or "none"
+                yield stack.document.error(
+                    (*BELOW, *path),
+                    f"{name} is not in the environment's {key} (it has {have})",
+                    f"add it to Pulumi.{stack.environment}.yaml or correct the name",
+                )
+
+
+def _names(stack: ServerStack, settings: Environment) -> Iterable[InputError]:
+    manifest, zone = stack.manifest, settings.cloudflare.zone
+    for hostname, client in manifest.hostnames.items():
+        if not hostname.endswith("." + zone):
+            path: KeyPath = ("hostname",) if client is None else ("access", "hosted_clients", client, "hostname")
+            yield stack.document.error(
+                (*BELOW, *path), f"{hostname} is outside the zone {zone}", f"use a name that ends in .{zone}"
+            )
+    shared = sorted(set(manifest.logs.kinds) & set(settings.logs.kinds))
+    for kind in shared:
+        yield stack.document.error(
+            (*BELOW, "logs", kind),
+            f"the environment has a {kind} sink already, and the server's would silence it for this server",
+            "use another kind of sink here, or remove one of the two",
+        )
+
+
+def _grants(stack: ServerStack) -> Iterable[InputError]:
+    manifest = stack.manifest
+    tools = {tool.name: tool.risk for tool in stack.lock.tools}
+    prompts = {prompt.name for prompt in stack.lock.prompts}
+    approve = f"ringwall lock approve {stack.stack}"
+    for index, grant in enumerate(manifest.grants):
+        here: KeyPath = (*BELOW, "grants", index)
+        for pattern in grant.tools:
+            matched = [name for name in tools if fnmatchcase(name, pattern)]
+            if not matched:
+                yield stack.document.error(
+                    (*here, "tools"), f"{pattern} matches no tool of the lock", f"correct it, or run `{approve}`"
+                )
+            elif grant.read_only and all(tools[name] != "read" for name in matched):
+                risks = " and ".join(sorted({tools[name] for name in matched}))
+                yield stack.document.error(
+                    (*here, "tools"),
+                    f"{pattern} has risk {risks} and the grant is read-only, so it would grant nothing",
+                    "add read_only: false to grant it, or remove it",
+                )
+        for pattern in grant.prompts:
+            if not any(fnmatchcase(name, pattern) for name in prompts):
+                yield stack.document.error(
+                    (*here, "prompts"), f"{pattern} matches no prompt of the lock", f"correct it, or run `{approve}`"
+                )
+        for name in grant.arguments:
+            if name not in tools:
+                yield stack.document.error((*here, "arguments", name), "no such tool in the lock", "correct the name")
+            elif not any(fnmatchcase(name, pattern) for pattern in grant.tools):
+                yield stack.document.error(
+                    (*here, "arguments", name), "is not among the grant's tools", "add it to tools, or remove it"
+                )
+        admitted = {"agents": manifest.access.agents, "hosted_clients": tuple(manifest.access.hosted_clients)}
+        for kind, known in admitted.items():
+            for name in getattr(grant.to, kind):
+                if name not in known:
+                    yield stack.document.error(
+                        (*here, "to", kind), f"{name} is not admitted by access.{kind}", f"add it to access.{kind} too"
+                    )
+    for name in manifest.limits.tools:
+        path: KeyPath = (*BELOW, "limits", "tools", name)
+        # One that is inherited may belong to another of the environment's servers.
+        if name not in tools and path in stack.document.lines:
+            yield stack.document.error(path, "no such tool in the lock", "correct the name")
+
+
+def check_together(environment: EnvironmentStack) -> list[InputError]:
+    """Host names and ports that two servers would share."""
+    problems: list[InputError] = []
+    names: dict[str, str] = {}
+    ports: dict[tuple[str, int], str] = {}
+    for name, host in environment.settings.hosts.items():
+        if environment.settings.topology != "central":
+            ports[(name, host.gateway_port)] = f"the gateway of host {name}"
+    guards: dict[int, str] = {}
+    for stack in environment.servers.values():
+        manifest = stack.manifest
+        for hostname, client in manifest.hostnames.items():
+            path: KeyPath = ("hostname",) if client is None else ("access", "hosted_clients", client, "hostname")
+            owner = names.setdefault(hostname, stack.stack)
+            if owner != stack.stack:
+                problems.append(
+                    stack.document.error((*BELOW, *path), f"{hostname} is {owner}'s host name", "choose another")
+                )
+        for path, port in ((("guard_port",), manifest.guard_port), (("origin", "url"), manifest.origin.port)):
+            if port is None:
+                continue
+            user = ports.setdefault((manifest.host, port), f"{stack.stack} ({'.'.join(path)})")
+            if user != f"{stack.stack} ({'.'.join(path)})":
+                problems.append(
+                    stack.document.error(
+                        (*BELOW, *path), f"port {port} on host {manifest.host} belongs to {user}", "choose another"
+                    )
+                )
+        if environment.settings.topology == "hybrid":
+            # Every data plane carries every route, so a guard port means one server wherever the request lands.
+            user = guards.setdefault(manifest.guard_port, stack.stack)
+            same_host = ports[(manifest.host, manifest.guard_port)] != f"{stack.stack} (guard_port)"
+            if user != stack.stack and not same_host:
+                problems.append(
+                    stack.document.error(
+                        (*BELOW, "guard_port"),
+                        f"port {manifest.guard_port} is {user}'s; hybrid guard ports are unique in the environment",
+                        "choose another",
+                    )
+                )
+    return problems

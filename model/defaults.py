@@ -1,0 +1,148 @@
+"""Settings that an environment can give once for all its servers: limits, timeouts, circuit breaker, guard.
+
+Every number here is a security control: the value is what a server gets when nobody thought about it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from model.base import Countries, Duration, HttpsUrl, Model, Names, Positive, SecretRef, Yes
+from model.problems import Wrong
+
+
+class Rate(Model):
+    """How much one principal may ask of one server or tool."""
+
+    requests_per_minute: Positive | None = Field(None, description="Calls a minute.")
+    tokens_per_minute: Positive | None = Field(None, description="Request and result tokens a minute.")
+
+
+class Limits(Model):
+    """Defaults suit a person with one agent; each is enforced by the ring its description names."""
+
+    requests_per_minute: Positive = Field(60, description="Per principal, by the gateway.")
+    requests_per_hour: Positive = Field(1200, description="Per principal, by the gateway.")
+    tokens_per_minute: Positive = Field(200_000, description="The whole server's budget, by the gateway.")
+    principal_tokens_per_minute: Positive = Field(50_000, description="Per principal, by the guard.")
+    body_kilobytes: Annotated[int, Field(gt=0, le=65536)] = Field(1024, description="Request size, by the gateway.")
+    concurrency: Positive = Field(8, description="Calls in flight per principal, by the guard.")
+    tools: dict[str, Rate] = Field({}, description="Per tool and principal, by the guard.")
+
+
+class Timeouts(Model):
+    """Waiting for the origin. `read` is the longest silence on a stream, not the length of a call."""
+
+    connect: Duration = Field("5s", description="Until the guard accepts a connection.")
+    write: Duration = Field("60s", description="Longest pause while a request is sent.")
+    read: Duration = Field("300s", description="Longest silence of an answer or stream.")
+
+
+class CircuitBreaker(Model):
+    """When the gateway takes a target out, and when it tries it again.
+
+    429 and the guard's own verdicts never count: three refused calls closed a server for everyone (facts: run).
+    """
+
+    failures: Annotated[int, Field(ge=1, le=255)] = Field(5, description="HTTP 500, 502, 503 or 504 in a row.")
+    timeouts: Annotated[int, Field(ge=1, le=255)] = Field(3, description="Timeouts in a row.")
+    probe_every: Duration = Field("10s", description="Active probe of the guard's /healthz.")
+    recover_after: Annotated[int, Field(ge=1, le=255)] = Field(2, description="Good probes before it is used again.")
+
+
+class EmbeddedEngine(Model):
+    """The guard's own rules: no account and no network; they miss most paraphrased injections."""
+
+    enabled: Yes = Field(True, description="Always true; `embedded: {}` is enough.")
+
+
+class LakeraEngine(Model):
+    """Lakera Guard v2. A project is required: the vendor calls its default policy too strict for production."""
+
+    base_url: HttpsUrl = Field("https://api.lakera.ai", description="Decides the region that processes the text.")
+    project_id: Annotated[str, StringConstraints(pattern=r"^project-[A-Za-z0-9_-]+$")] = Field(
+        description="Project whose policy decides."
+    )
+    api_key: SecretRef = Field(description="Where the host finds the key.")
+
+
+class PrismaAirsEngine(Model):
+    """Prisma AIRS API intercept."""
+
+    base_url: HttpsUrl = Field(
+        "https://service.api.aisecurity.paloaltonetworks.com", description="Decides the region that processes the text."
+    )
+    profile_name: Annotated[str, StringConstraints(min_length=1, max_length=100)] = Field(
+        description="Security profile that decides."
+    )
+    api_key: SecretRef = Field(description="Where the host finds the key.")
+    block_on: Literal["action", "category"] = Field(
+        "category", description="The profile's action may be allow for malicious content."
+    )
+
+
+class Engines(Model):
+    """At least one; any block wins."""
+
+    embedded: EmbeddedEngine | None = Field(None, description="The guard's own rules.")
+    lakera: LakeraEngine | None = Field(None, description="Lakera Guard.")
+    prisma_airs: PrismaAirsEngine | None = Field(None, description="Prisma AIRS.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if not self.names:
+            raise Wrong("names no engine", "give embedded, lakera or prisma_airs")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(n for n in ("embedded", "lakera", "prisma_airs") if getattr(self, n) is not None)
+
+
+Verdict = Literal["block", "redact", "flag"]
+
+
+class LegPolicy(Model):
+    """What to do with a finding on each leg. `redact` removes secrets and personal data only."""
+
+    definitions: Literal["block"] = Field(
+        "block", description="Tool, prompt and resource definitions, server instructions."
+    )
+    arguments: Verdict = Field("block", description="Arguments of a call.")
+    results: Verdict = Field("block", description="Results of a call.")
+    prompts: Verdict = Field("block", description="Prompts the server returns.")
+    resources: Verdict = Field("block", description="Resources the server returns.")
+    server_requests: Literal["block"] = Field("block", description="Sampling and elicitation.")
+
+
+class Taint(Model):
+    """Untrusted text in a result, then a call that can reach out: the toxic flow."""
+
+    window: Duration = Field("10m", description="How long untrusted text counts.")
+    outbound_call: Literal["block", "ask", "allow"] = Field(
+        "block", description="What a call that can reach out meets meanwhile."
+    )
+
+
+class Guard(Model):
+    """The third ring's settings."""
+
+    engines: Engines = Field(Engines(embedded=EmbeddedEngine()), description="Verdict engines.")
+    deadline: Duration = Field("5s", description="For all engines together; no verdict in time is a refusal.")
+    legs: LegPolicy = Field(LegPolicy(), description="What a finding on each leg leads to.")
+    taint: Taint = Field(Taint(), description="The toxic flow.")
+    audit_payloads: bool = Field(False, description="Write redacted payloads to the audit log too.")
+
+
+class ServerDefaults(Model):
+    """`defaults` of an environment. Only what is written here is inherited."""
+
+    countries: Countries | None = Field(None, description="As in a server.")
+    posture: Names | None = Field(None, description="As in a server.")
+    session: Duration | None = Field(None, description="As in a server.")
+    limits: Limits | None = Field(None, description="As in a server; merged key by key.")
+    timeouts: Timeouts | None = Field(None, description="As in a server; merged key by key.")
+    circuit_breaker: CircuitBreaker | None = Field(None, description="As in a server; merged key by key.")
+    guard: Guard | None = Field(None, description="As in a server; merged key by key.")

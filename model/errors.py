@@ -1,0 +1,76 @@
+"""Every error Ringwall shows a user.
+
+The tree::
+
+    RingwallError            exit 1   anything that stops a command
+    ├── InputError           exit 2   a file or an option is wrong; nothing was written
+    ├── PlanRefused          exit 3   the plan breaks an error-level rule; nothing was touched
+    ├── EngineMissing        exit 4   no usable Pulumi engine or provider plugin
+    ├── EngineFailed         exit 5   the engine ran and reported an error
+    └── Unreachable          exit 6   a server, gateway or issuer did not answer as it must
+
+A message is one line: what is wrong, where (file and key), what to do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class RingwallError(Exception):
+    """Base of all errors meant for the user; the CLI prints its text on one line and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class InputError(RingwallError):
+    """A file or an option is wrong. Nothing was written.
+
+    `file`, `key` and `remedy` become part of the line: ``stacks/Pulumi.dev.yaml: hosts.0.name: …; …``.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self, problem: str, *, file: Path | str | None = None, key: str | None = None, remedy: str | None = None
+    ) -> None:
+        self.problem = problem
+        self.file = str(file) if file is not None else None
+        self.key = key
+        self.remedy = remedy
+        place = ": ".join(part for part in (self.file, key) if part)
+        text = f"{place}: {problem}" if place else problem
+        super().__init__(f"{text}; {remedy}" if remedy else text)
+
+
+class InputErrors(InputError):
+    """Several independent problems of one reading, one line each."""
+
+    def __init__(self, problems: list[InputError]) -> None:
+        self.problems = problems
+        Exception.__init__(self, "\n".join(str(p) for p in problems))
+        self.problem, self.file, self.key, self.remedy = problems[0].problem, problems[0].file, None, None
+
+
+class PlanRefused(RingwallError):
+    """The plan breaks an error-level rule (design: plain `pulumi up` refuses the same). Nothing was touched."""
+
+    exit_code = 3
+
+
+class EngineMissing(RingwallError):
+    """No usable Pulumi engine or provider plugin; the message names the command that installs it."""
+
+    exit_code = 4
+
+
+class EngineFailed(RingwallError):
+    """The engine ran and reported an error."""
+
+    exit_code = 5
+
+
+class Unreachable(RingwallError):
+    """A server, gateway or issuer did not answer, or not as it must."""
+
+    exit_code = 6

@@ -1,0 +1,165 @@
+"""The guard's configuration: everything the third ring needs to decide, in one deterministic document.
+
+It holds no secret, only where the host finds one. The guard pulls it inside a `GuardBundle`, which is signed and
+numbered so that an old or altered one is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from model.base import (
+    AbsolutePath,
+    Domains,
+    Emails,
+    Hostname,
+    HttpsUrl,
+    Many,
+    Model,
+    Name,
+    Port,
+    Positive,
+    SecretRef,
+    UrlPath,
+    Version1,
+    Yes,
+)
+from model.defaults import Guard, Limits, Rate
+from model.problems import Wrong
+from model.server import Origin, Pattern
+from model.tool_lock import ToolLock
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+
+
+class Listen(Model):
+    """Loopback, unless the gateway is central and reaches the guard by mutual TLS."""
+
+    address: Annotated[str, StringConstraints(min_length=1)] = Field("127.0.0.1", description="Address to listen on.")
+    port: Port = Field(description="Port to listen on.")
+    tls_certificate: SecretRef | None = Field(None, description="Beyond loopback: own certificate.")
+    tls_key: SecretRef | None = Field(None, description="Beyond loopback: its key.")
+    client_ca: SecretRef | None = Field(None, description="Beyond loopback: who vouches for the gateway.")
+
+    @model_validator(mode="after")
+    def _closed(self) -> Self:
+        tls = (self.tls_certificate, self.tls_key, self.client_ca)
+        if self.address != "127.0.0.1" and not all(tls):
+            raise Wrong("an address beyond loopback needs tls_certificate, tls_key and client_ca", "add them")
+        return self
+
+
+class FrontDoor(Model):
+    """One public name: tokens for it carry this audience and no other."""
+
+    hostname: Hostname = Field(description="Public name.")
+    audience: Token = Field(description="`aud` of its Access application.")
+    hosted_client: Name | None = Field(None, description="The hosted client it belongs to.")
+
+
+class AccessIdentity(Model):
+    """Verification of `Cf-Access-Jwt-Assertion` (Cloudflare One docs, "Validate JWTs")."""
+
+    issuer: HttpsUrl = Field(description="Exact `iss`.")
+    jwks_uri: HttpsUrl = Field(description="Signing keys.")
+    front_doors: Many[FrontDoor] = Field(min_length=1, description="Every public name with its audience.")
+
+
+class ExternalIdentity(Model):
+    """Verification of the bearer token (RFC 9068, RFC 8707)."""
+
+    issuer: HttpsUrl = Field(description="Exact `iss`.")
+    jwks_uri: HttpsUrl = Field(description="Signing keys.")
+    audience: HttpsUrl = Field(description="`aud` the token must carry.")
+    scopes: Many[str] = Field((), description="Scopes it must carry.")
+
+
+class Identity(Model):
+    access: AccessIdentity = Field(description="The Access assertion, always checked.")
+    external: ExternalIdentity | None = Field(None, description="The bearer token, in mode external.")
+    agents: dict[Token, Name] = Field({}, description="Service token client id (`common_name`) to agent name.")
+
+
+class IdpClaim(Model):
+    """A group as it appears in a token's claims."""
+
+    provider: Name = Field(description="Identity provider.")
+    group: Token = Field(description="Group as it names it.")
+    claim: Token | None = Field(None, description="Claim that carries it.")
+
+
+class Principals(Model):
+    """To whom a grant applies, groups written out."""
+
+    all: Yes | None = Field(None, description="Everyone whom access admits.")
+    emails: Emails = Field((), description="People by address.")
+    domains: Domains = Field((), description="People by domain.")
+    idp_groups: Many[IdpClaim] = Field((), description="People by group claim.")
+    agents: Many[Name] = Field((), description="Agents.")
+    hosted_clients: Many[Name] = Field((), description="Hosted clients.")
+
+
+class ResolvedGrant(Model):
+    """A grant with its patterns replaced by the locked names they match: what the reviewer sees is what is enforced."""
+
+    to: Principals = Field(description="To whom.")
+    tools: Many[str] = Field((), description="Exact tool names.")
+    prompts: Many[str] = Field((), description="Exact prompt names.")
+    resources: Many[Pattern] = Field((), description="Resource URIs or patterns.")
+    arguments: dict[str, dict[str, Any]] = Field({}, description="Per tool, a JSON Schema its arguments must meet too.")
+    limits: Rate = Field(Rate(), description="Tighter than the server's.")
+
+
+class ServerName(Model):
+    environment: Name = Field(description="Environment.")
+    name: Name = Field(description="Server.")
+
+
+class Audit(Model):
+    """JSON Lines, hash-chained; a log that cannot be written closes the guard."""
+
+    path: AbsolutePath = Field(description="The log file.")
+    payloads: bool = Field(False, description="Redacted payloads too.")
+    fsync: Literal["always", "batch"] = Field("batch", description="After every record, or in batches.")
+    rotate_megabytes: Positive = Field(64, description="Size at which it is rotated.")
+    keep_files: Positive = Field(16, description="Rotated files kept.")
+
+
+class GuardConfig(Model):
+    """What `ringwall guard run` enforces for one server."""
+
+    version: Version1 = Field(description="Format of this document.")
+    server: ServerName = Field(description="Whose guard this is.")
+    listen: Listen = Field(description="Where the gateway reaches it.")
+    path: UrlPath = Field(description="Path of the MCP endpoint.")
+    origin: Origin = Field(description="Where the server is.")
+    identity: Identity = Field(description="Whose tokens count.")
+    grants: Many[ResolvedGrant] = Field((), description="Who may use what.")
+    limits: Limits = Field(description="How much.")
+    guard: Guard = Field(description="Engines, legs and taint.")
+    audit: Audit = Field(description="The audit log.")
+    tool_lock_sha256: Sha256 = Field(description="Digest of the tool lock.")
+    tool_lock: ToolLock = Field(description="The tool lock, whole.")
+
+
+class Signature(Model):
+    """Ed25519 (RFC 8032) over the canonical JSON of the bundle without its signature."""
+
+    algorithm: Literal["ed25519"] = Field("ed25519", description="Always Ed25519.")
+    key_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] = Field(description="Which key signed.")
+    value: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{86}$")] = Field(
+        description="Base64url without padding."
+    )
+
+
+class GuardBundle(Model):
+    """A signed, numbered guard configuration. A guard refuses a sequence lower than the one it applied last."""
+
+    version: Version1 = Field(description="Format of the bundle.")
+    sequence: Annotated[int, Field(ge=1)] = Field(description="Grows with every bundle of a server.")
+    denied: Many[Token] = Field((), description="Principals refused at once: person:<sub> or agent:<common_name>.")
+    config: GuardConfig = Field(description="The configuration.")
+    signature: Signature = Field(description="Over everything else.")

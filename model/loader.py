@@ -1,0 +1,234 @@
+"""The one YAML reader.
+
+Pulumi's own reader (Go, yaml.v3) and a Python YAML library disagree on dates, long numbers, octals and duplicate keys,
+and `pulumi stack init` rewrites some of them in place. A file that two programs read differently cannot be reviewed, so
+every scalar on which they could differ is refused here with the line it stands on; the rest means the same to both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from model.errors import InputError
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+KeyPath = tuple[str | int, ...]
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 64
+
+_TRUE = {"true", "True", "TRUE"}
+_FALSE = {"false", "False", "FALSE"}
+_NULL = {"", "~", "null", "Null", "NULL"}
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+")
+# yaml.v3 drops underscores first and takes the prefixes 0x, 0o and 0b in either case.
+_NUMBERISH = re.compile(
+    r"([-+]_*)?(\.?[0-9][0-9_]*[0-9a-fA-FxXoObB_.:]*([eE][-+]?[0-9]+)?|\.(inf|Inf|INF)|\.(nan|NaN|NAN))"
+)
+#: Line ends to YAML 1.1 readers, Pulumi's among them, and plain characters to YAML 1.2 ones.
+_OLD_LINE_END = re.compile("[\x85\u2028\u2029]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?")
+MAX_DIGITS = 15
+
+
+def dotted(path: KeyPath) -> str:
+    """A key path as people write it: ``config.ringwall:server.limits.0.tools``."""
+    return ".".join(str(part) for part in path)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One YAML file as plain values, with the line (1-based) of every key path."""
+
+    file: Path
+    value: Json
+    lines: dict[KeyPath, int] = field(default_factory=dict, repr=False)
+
+    def line(self, path: KeyPath) -> int | None:
+        """The line of the nearest enclosing key that exists in the file."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.lines:
+                return self.lines[path[:end]]
+        return None
+
+    def where(self, path: KeyPath) -> str:
+        """File and line of a key path."""
+        line = self.line(path)
+        return f"{self.file}:{line}" if line else str(self.file)
+
+    def error(self, path: KeyPath, problem: str, remedy: str | None = None) -> InputError:
+        return InputError(problem, file=self.where(path), key=dotted(path) or None, remedy=remedy)
+
+
+def read(file: Path) -> Document:
+    """Read one YAML file; raises `InputError` with file, line, key and remedy."""
+    return parse(read_text(file), file)
+
+
+def read_text(file: Path) -> str:
+    """A text file of bounded size; raises `InputError` when it cannot be read or is not UTF-8."""
+    try:
+        raw = file.read_bytes()
+    except FileNotFoundError:
+        raise InputError("no such file", file=file, remedy="correct the path") from None
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", file=file, remedy="correct its permissions") from None
+    if len(raw) > MAX_BYTES:
+        raise InputError(f"is larger than {MAX_BYTES // 1024} KiB", file=file, remedy="make it smaller")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"is not UTF-8 (byte {error.start})", file=file, remedy="save it as UTF-8") from None
+
+
+def parse(text: str, file: Path) -> Document:
+    """Parse YAML text; `file` only names it in errors."""
+    from ruamel.yaml.composer import MaxDepthExceededError
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.reader import ReaderError
+
+    from model.composer import compose
+
+    _refuse_directives(text, file)
+    if odd := _OLD_LINE_END.search(text):
+        raise InputError(
+            f"holds the character U+{ord(odd[0]):04X}, a line end to some YAML readers",
+            file=_at(file, text, odd.start()),
+            remedy="remove it, or write it as an escape in double quotes",
+        )
+    try:
+        root, tags = compose(text, MAX_DEPTH + 2)
+    except MaxDepthExceededError as error:
+        where = f"{file}:{error.problem_mark.line + 1}" if error.problem_mark else str(file)
+        raise InputError(f"is nested deeper than {MAX_DEPTH} levels", file=where, remedy="flatten it") from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{file}:{mark.line + 1}" if mark else str(file)
+        problem = " ".join(str(error.problem or error.context or "is not valid YAML").split())
+        if problem == "but found another document":
+            problem = "a second document, which Pulumi would not read"
+        raise InputError(problem, file=where, remedy="correct the YAML") from None
+    except ReaderError as error:
+        raise InputError(
+            f"holds the control character U+{_code(error.character):04X}",
+            file=_at(file, text, error.position),
+            remedy="remove it, or write it as an escape in double quotes",
+        ) from None
+    except YAMLError as error:
+        raise InputError(" ".join(str(error).split()), file=file, remedy="correct the YAML") from None
+    except (ValueError, OverflowError):
+        raise InputError("holds an escape that is no Unicode character", file=file, remedy="correct the YAML") from None
+    lines: dict[KeyPath, int] = {}
+    if root is None:
+        return Document(file, None, {(): 1})
+    value = _Reader(file, lines, tags).value(root, ())
+    return Document(file, value, lines)
+
+
+def _code(character: object) -> int:
+    return character if isinstance(character, int) else ord(str(character))
+
+
+def _at(file: Path, text: str, position: int) -> str:
+    return f"{file}:{text.count(chr(10), 0, position) + 1}"
+
+
+def _refuse_directives(text: str, file: Path) -> None:
+    """``%YAML 1.1`` changes what one reader sees and not the other."""
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
+        if line.startswith("%"):
+            raise InputError("directives are not read", file=f"{file}:{number}", remedy="remove the line")
+        if line.strip() and not line.lstrip().startswith("#"):
+            return
+
+
+class _Reader:
+    def __init__(self, file: Path, lines: dict[KeyPath, int], tags: dict[int, str]) -> None:
+        self.file = file
+        self.lines = lines
+        self.tags = tags
+        self.seen: set[int] = set()
+
+    def refuse(self, node: Any, path: KeyPath, problem: str, remedy: str) -> InputError:
+        return InputError(
+            problem, file=f"{self.file}:{node.start_mark.line + 1}", key=dotted(path) or None, remedy=remedy
+        )
+
+    def value(self, node: Any, path: KeyPath) -> Json:
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if len(path) > MAX_DEPTH:
+            raise self.refuse(node, path, f"is nested deeper than {MAX_DEPTH} levels", "flatten it")
+        self.plain(node, path)
+        kind = type(node).__name__
+        if kind == "MappingNode":
+            return self.mapping(node, path)
+        if kind == "SequenceNode":
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self.scalar(node, path)
+
+    def plain(self, node: Any, path: KeyPath) -> None:
+        """Refuse what makes a node mean more than it shows."""
+        if node.anchor is not None or id(node) in self.seen:
+            raise self.refuse(node, path, "anchors and aliases are not read", "write the value out where it applies")
+        if id(node) in self.tags:
+            raise self.refuse(node, path, f"the tag {self.tags[id(node)]} is not read", "remove the tag")
+        self.seen.add(id(node))
+
+    def mapping(self, node: Any, path: KeyPath) -> dict[str, Json]:
+        result: dict[str, Json] = {}
+        for key_node, value_node in node.value:
+            self.plain(key_node, path)
+            key = key_node.value
+            if type(key_node).__name__ != "ScalarNode" or (not isinstance(self.scalar(key_node, path), str)):
+                raise self.refuse(key_node, path, "a key must be a string", "quote the key")
+            here = (*path, str(key))
+            if key == "<<":
+                raise self.refuse(key_node, here, "merge keys are not read", "write the values out where they apply")
+            if key in result:
+                raise self.refuse(
+                    key_node, here, f"the key appears twice (first on line {self.lines[here]})", "remove one of the two"
+                )
+            self.lines[here] = key_node.start_mark.line + 1
+            result[key] = self.value(value_node, here)
+        return result
+
+    def scalar(self, node: Any, path: KeyPath) -> Json:
+        text: str = node.value
+        if _SURROGATE.search(text):
+            raise self.refuse(node, path, "an escape that is half a character", "write the character itself")
+        if node.style is not None:  # quoted or block: a string, whatever it looks like
+            return text
+        if text in _NULL:
+            return None
+        if text in _TRUE or text in _FALSE:
+            return text in _TRUE
+        if _DATE.fullmatch(text):
+            raise self.refuse(node, path, f"an unquoted date ({text}), which Pulumi rewrites", f'write "{text}"')
+        if _INT.fullmatch(text) or _FLOAT.fullmatch(text):
+            if sum(c.isdigit() for c in text) > MAX_DIGITS:
+                raise self.refuse(
+                    node, path, f"a number of over {MAX_DIGITS} digits, which Pulumi rewrites", "quote it"
+                )
+            return int(text) if _INT.fullmatch(text) else float(text)
+        if _NUMBERISH.fullmatch(text) and not re.search(r"\..*\.", text):
+            raise self.refuse(
+                node, path, f"{text} is read as a number by some YAML readers and as text by others", f'write "{text}"'
+            )
+        return text
+
+
+def walk(value: Json, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Json]]:
+    """Every value below `value` with its key path, the root first, in file order."""
+    yield path, value
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from walk(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from walk(item, (*path, index))

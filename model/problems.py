@@ -1,0 +1,150 @@
+"""pydantic's findings in plain words: one line per mistake in a file, with its line, key and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from model.errors import InputError
+from model.loader import Document, KeyPath
+
+
+class Wrong(ValueError):
+    """A validator's refusal that knows what to do and, where the mistake is below the validated value, at which key."""
+
+    def __init__(self, problem: str, remedy: str | None = None, key: KeyPath = ()) -> None:
+        super().__init__(problem)
+        self.remedy = remedy
+        self.key = key
+
+
+#: What a pattern asks for, in words; the words stand in place of "must match ^…$".
+PATTERN_WORDS: dict[str, str] = {}
+
+_WORDS = {
+    "missing": ("a required key is missing", "add it"),
+    "string_type": ("must be text", "quote it"),
+    "int_type": ("must be a whole number", "write it without quotes"),
+    "int_from_float": ("must be a whole number", "write it without a fraction"),
+    "bool_type": ("must be true or false", "write it without quotes"),
+    "dict_type": ("must be a mapping", "write it as key: value lines"),
+    "model_type": ("must be a mapping", "write it as key: value lines, or as {} when it has none"),
+    "model_attributes_type": ("must be a mapping", "write it as key: value lines, or as {} when it has none"),
+    "tuple_type": ("must be a list", "write it as [a, b]"),
+    "list_type": ("must be a list", "write it as [a, b]"),
+    "string_too_short": ("must not be empty", "fill it in, or remove the key"),
+}
+_BOUNDS = {
+    "greater_than": ("must be more than {}", "gt"),
+    "greater_than_equal": ("must be at least {}", "ge"),
+    "less_than": ("must be less than {}", "lt"),
+    "less_than_equal": ("must be at most {}", "le"),
+    "string_too_long": ("must be at most {} characters long", "max_length"),
+}
+_KEY = "[key]"
+
+
+def plain(error: ValidationError, model: type[BaseModel], document: Document, below: KeyPath) -> list[InputError]:
+    """One `InputError` per key of the file that is wrong; never quotes a value that pydantic was given."""
+    found: dict[KeyPath, list[tuple[str, str | None]]] = {}
+    for item in error.errors(include_url=False, include_input=False):
+        loc = item["loc"]
+        path = _file_path(loc, item["type"], document, below)
+        text, remedy, key = _words(item, model)
+        if loc and loc[-1] == _KEY:
+            text, remedy = f"the name {text}", "rename it"
+        found.setdefault((*path, *key), []).append((text, remedy))
+    problems = []
+    for path, texts in found.items():
+        below_too = any(other != path and other[: len(path)] == path for other in found)
+        if below_too and all(text == "must not be empty" for text, _ in texts):
+            continue  # a list whose entries are all wrong counts as empty to pydantic
+        # The branches of a union fail side by side; they are alternatives for one value, not several mistakes.
+        problem = " or ".join(dict.fromkeys(text for text, _ in texts))
+        remedy = next((remedy for _, remedy in texts if remedy), "correct it")
+        problems.append(document.error(path, problem, remedy))
+    return problems
+
+
+def _words(item: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, str | None, KeyPath]:
+    kind, context = item["type"], item.get("ctx", {})
+    if kind == "extra_forbidden":
+        return "unknown key", nearest(str(item["loc"][-1]), _keys(model, item["loc"][:-1])), ()
+    if kind == "value_error" and isinstance(context.get("error"), Wrong):
+        wrong = context["error"]
+        return str(wrong), wrong.remedy, wrong.key
+    if kind == "string_pattern_mismatch":
+        pattern = context["pattern"]
+        return f"must be {PATTERN_WORDS[pattern]}" if pattern in PATTERN_WORDS else f"must match {pattern}", None, ()
+    if kind == "literal_error":
+        return "is not a value it can have", f"write {context['expected'].replace(chr(39), '').replace('True', 'true')}", ()
+    if kind == "too_short":
+        return "must not be empty", f"give at least {context['min_length']}, or remove the key", ()
+    if kind in _BOUNDS:
+        form, bound = _BOUNDS[kind]
+        return form.format(context[bound]), None, ()
+    if kind in _WORDS:
+        text, remedy = _WORDS[kind]
+        return text, remedy, ()
+    message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return message[:1].lower() + message[1:], None, ()
+
+
+def _file_path(loc: tuple[int | str, ...], kind: str, document: Document, below: KeyPath) -> KeyPath:
+    """pydantic adds union branches and ``[key]`` to a location; keep only the parts that stand in the file, and the name
+    of a missing key."""
+    kept = below
+    for index, part in enumerate(loc):
+        if (*kept, part) in document.lines or (kind == "missing" and index == len(loc) - 1):
+            kept = (*kept, part)
+    return kept
+
+
+def nearest(key: str, known: list[str]) -> str:
+    """What to do about an unknown key where `known` are the ones that exist."""
+    close = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.6)
+    if close:
+        return f"write {close[0]}, or remove it"
+    if 0 < len(known) <= 8:
+        return f"remove it; known here: {', '.join(known)}"
+    return "remove it or correct its name"
+
+
+def _keys(model: type[BaseModel], loc: Iterable[int | str]) -> list[str]:
+    """The keys that the model at `loc` below `model` has."""
+    now: list[Any] = [model]
+    for part in loc:
+        following: list[Any] = []
+        for kind in _flat(now):
+            if _is_model(kind):
+                following += [f.annotation for name, f in kind.model_fields.items() if (f.alias or name) == part]
+            elif get_origin(kind) is dict:
+                following.append(get_args(kind)[1])
+            elif get_origin(kind) is tuple:
+                following.append(get_args(kind)[0])
+        # A part that leads nowhere is the name of a union branch.
+        now = following or now
+    return sorted(
+        {field.alias or name for kind in _flat(now) if _is_model(kind) for name, field in kind.model_fields.items()}
+    )
+
+
+def _flat(kinds: list[Any]) -> list[Any]:
+    result: list[Any] = []
+    for kind in kinds:
+        origin = get_origin(kind)
+        if origin is Annotated:
+            result += _flat([get_args(kind)[0]])
+        elif origin in (Union, types.UnionType):
+            result += _flat(list(get_args(kind)))
+        else:
+            result.append(kind)
+    return result
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -1,0 +1,281 @@
+"""A project folder: Pulumi.yaml, the stack files it names, and their tool locks, read and checked together.
+
+The stack file is the manifest; the engine and the offline plan both start here, so both refuse the same files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from model.base import validate
+from model.clear_secrets import find_clear_secrets
+from model.cross_checks import check_server, check_together
+from model.environment import Environment
+from model.errors import InputError, InputErrors
+from model.loader import Document, KeyPath, read, read_text
+from model.problems import nearest
+from model.server import Server
+from model.tool_lock import ToolLock
+from model.tool_lock import from_text as lock_from_text
+from model.zone import Zone
+
+ENVIRONMENT_KEY = "ringwall:environment"
+SERVER_KEY = "ringwall:server"
+ZONE_KEY = "ringwall:zone"
+KINDS = {ENVIRONMENT_KEY: "environment", SERVER_KEY: "server", ZONE_KEY: "zone"}
+#: Keys beside the manifest; each must be a top-level `secure:` value, which Pulumi encrypts.
+SECRET_KEYS = {"cloudflare:apiToken", "kong:kongAdminToken", "ringwall:tunnelSecret"}
+PULUMI_KEYS = {"config", "encryptionsalt", "encryptedkey", "secretsprovider"}
+ZONE_PREFIX = "zone."
+_NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
+_STACK_FILE = re.compile(r"Pulumi\.(?P<stack>.+)\.ya?ml")
+
+
+@dataclass(frozen=True)
+class ServerStack:
+    """One server's stack file and tool lock; `manifest` has the environment's defaults merged in."""
+
+    environment: str
+    name: str
+    document: Document
+    manifest: Server
+    lock_file: Path
+    lock: ToolLock
+
+    @property
+    def stack(self) -> str:
+        return f"{self.environment}.{self.name}"
+
+
+@dataclass(frozen=True)
+class EnvironmentStack:
+    """One environment's stack file with all its servers."""
+
+    name: str
+    document: Document
+    settings: Environment
+    servers: dict[str, ServerStack] = field(default_factory=dict)
+
+    @property
+    def stack(self) -> str:
+        return self.name
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the settings. Servers compare it with the deployed one: a deployed environment unlike the file
+        would hand them another account, zone or issuer than the one under review."""
+        text = json.dumps(self.settings.dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def manifests(self) -> dict[str, Server]:
+        return {name: server.manifest for name, server in sorted(self.servers.items())}
+
+
+@dataclass(frozen=True)
+class ZoneStack:
+    """One zone's stack file."""
+
+    name: str
+    document: Document
+    manifest: Zone
+
+    @property
+    def stack(self) -> str:
+        return ZONE_PREFIX + self.name
+
+
+@dataclass(frozen=True)
+class Project:
+    """Where the stack files live."""
+
+    root: Path
+    name: str
+    stack_dir: Path
+
+    def stack_file(self, stack: str) -> Path:
+        return self.stack_dir / f"Pulumi.{stack}.yaml"
+
+    def lock_file(self, stack: str) -> Path:
+        return self.stack_dir / f"{stack}.lock.yaml"
+
+    def stacks(self) -> list[str]:
+        """Names of all stacks that have a file, sorted."""
+        matches = (_STACK_FILE.fullmatch(path.name) for path in self.stack_dir.glob("Pulumi.*.y*ml"))
+        return sorted(match["stack"] for match in matches if match)
+
+    def environments(self) -> list[str]:
+        return [stack for stack in self.stacks() if "." not in stack]
+
+    def servers_of(self, environment: str) -> list[str]:
+        return [s.partition(".")[2] for s in self.stacks() if s.startswith(f"{environment}.") and environment != "zone"]
+
+    def zones(self) -> list[str]:
+        return [s.removeprefix(ZONE_PREFIX) for s in self.stacks() if s.startswith(ZONE_PREFIX)]
+
+
+def find_project(start: Path) -> Project:
+    """The project of `start` or the nearest folder above it; raises `InputError` when there is none."""
+    start = start.absolute()
+    for folder in (start, *start.parents):
+        file = folder / "Pulumi.yaml"
+        if file.is_file():
+            return open_project(folder)
+    raise InputError(
+        "no Pulumi.yaml here or above", file=start, remedy="run `ringwall init ENV`, or name the folder with --project"
+    )
+
+
+def open_project(root: Path) -> Project:
+    file = root / "Pulumi.yaml"
+    document = read(file)
+    value = document.value
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise document.error((), "is not a Pulumi project: it has no name", "run `ringwall init ENV`")
+    folder = value.get("stackConfigDir") or "."
+    if not isinstance(folder, str):
+        raise document.error(("stackConfigDir",), "must be text", "quote it")
+    return Project(root, str(value["name"]), root / folder)
+
+
+def load_environment(project: Project, name: str) -> EnvironmentStack:
+    """Read one environment with every server of it, and check them together.
+
+    Raises:
+        InputErrors: all problems found, one line each.
+    """
+    problems: list[InputError] = []
+    if not _NAME.fullmatch(name) or name == "zone":
+        raise InputError(
+            f"{name} is no environment name",
+            file=project.stack_file(name),
+            remedy="use lower-case letters, digits and -, and not the word zone",
+        )
+    document = _read_stack(project, name, "an environment", "run `ringwall init " + name + "`")
+    settings = None
+    try:
+        settings = _manifest(document, ENVIRONMENT_KEY, Environment)
+    except InputError as error:
+        problems += _each(error)
+    servers: dict[str, ServerStack] = {}
+    if settings is not None:
+        for server in project.servers_of(name):
+            try:
+                servers[server] = _load_server(project, name, server, settings, document)
+            except InputError as error:
+                problems += _each(error)
+    if problems or settings is None:
+        raise InputErrors(problems)
+    environment = EnvironmentStack(name, document, settings, servers)
+    for stack in servers.values():
+        problems += check_server(stack, settings)
+    problems += check_together(environment)
+    if problems:
+        raise InputErrors(problems)
+    return environment
+
+
+def load_zone(project: Project, name: str) -> ZoneStack:
+    document = _read_stack(project, ZONE_PREFIX + name, "a zone", "write it as README's zone section shows")
+    return ZoneStack(name, document, _manifest(document, ZONE_KEY, Zone))
+
+
+def _read_stack(project: Project, stack: str, what: str, remedy: str) -> Document:
+    file = project.stack_file(stack)
+    if not file.is_file():
+        raise InputError(f"there is no stack {stack}", file=file, remedy=remedy)
+    document = read(file)
+    value = document.value
+    if not isinstance(value, dict):
+        raise document.error((), f"is not a stack file of {what}", remedy)
+    problems = []
+    for key in value:
+        if key not in PULUMI_KEYS:
+            problems.append(document.error((key,), "unknown key", nearest(key, sorted(PULUMI_KEYS))))
+    config = value.get("config")
+    if not isinstance(config, dict):
+        raise document.error(("config",), "must be a mapping that holds the manifest", remedy)
+    problems += list(_beside_the_manifest(document, config))
+    if problems:
+        raise InputErrors(problems)
+    return document
+
+
+def _beside_the_manifest(document: Document, config: dict[str, Any]) -> Iterator[InputError]:
+    for key, value in config.items():
+        path: KeyPath = ("config", key)
+        if key in KINDS or key.startswith("pulumi:"):
+            continue
+        if key not in SECRET_KEYS:
+            remedy = nearest(key, sorted({*KINDS, *SECRET_KEYS}))
+            yield document.error(path, "unknown key: providers are explicit and read nothing from here", remedy)
+        elif not (isinstance(value, dict) and list(value) == ["secure"] and isinstance(value["secure"], str)):
+            yield document.error(
+                path, "a secret in clear", f"run `pulumi config set --secret {key}` and rotate the value"
+            )
+
+
+def _manifest(document: Document, key: str, model: Any, inherited: dict[str, Any] | None = None) -> Any:
+    config = config_of(document)
+    below: KeyPath = ("config", key)
+    others = sorted(k for k in KINDS if k in config and k != key)
+    if others:
+        raise document.error(("config", others[0]), f"a stack of kind {KINDS[key]} has no such manifest", "remove it")
+    if key not in config:
+        raise document.error(("config",), f"holds no {key}", f"write the manifest under {key}")
+    problems = find_clear_secrets(document, below)
+    if problems:
+        raise InputErrors(problems)
+    value = config[key]
+    if inherited and isinstance(value, dict):
+        value = merge(inherited, value)
+    return validate(model, value, document, below)
+
+
+def config_of(document: Document) -> dict[str, Any]:
+    """The `config` mapping of a stack file, empty when it has none."""
+    config = document.value.get("config") if isinstance(document.value, dict) else None
+    return config if isinstance(config, dict) else {}
+
+
+def _load_server(
+    project: Project, environment: str, name: str, settings: Environment, environment_document: Document
+) -> ServerStack:
+    stack = f"{environment}.{name}"
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name} is no server name", file=project.stack_file(stack), remedy="use lower-case letters, digits and -"
+        )
+    document = _read_stack(project, stack, "a server", f"run `ringwall onboard {name} --env {environment} --url URL`")
+    inherited = settings.defaults.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    inherited.setdefault("countries", list(settings.countries))
+    manifest: Server = _manifest(document, SERVER_KEY, Server, inherited)
+    lock_file = project.lock_file(stack)
+    if not lock_file.is_file():
+        raise InputError(
+            "the tool lock is missing",
+            file=lock_file,
+            remedy=f"run `ringwall onboard {name} --env {environment} --url URL`, review the lock and commit it",
+        )
+    lock = lock_from_text(read_text(lock_file), lock_file)
+    return ServerStack(environment, name, document, manifest, lock_file, lock)
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Mappings merge key by key; everything else in `over` replaces."""
+    result = dict(base)
+    for key, value in over.items():
+        mine = result.get(key)
+        result[key] = merge(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
+    return result
+
+
+def _each(error: InputError) -> list[InputError]:
+    return error.problems if isinstance(error, InputErrors) else [error]

@@ -1,0 +1,235 @@
+"""The server stack file: one MCP server, who may reach it and what they may do."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from model.base import (
+    AbsolutePath,
+    Countries,
+    Domains,
+    Duration,
+    Emails,
+    EnvName,
+    Hostname,
+    HttpsUrl,
+    Many,
+    Model,
+    Name,
+    Names,
+    Port,
+    SecretRef,
+    UrlPath,
+    Version1,
+    Words,
+    Yes,
+    is_loopback,
+    split_url,
+)
+from model.defaults import CircuitBreaker, Guard, Limits, Rate, Timeouts
+from model.environment import Logs
+from model.problems import PATTERN_WORDS, Wrong
+
+
+def _loopback_url(value: str) -> str:
+    parts = split_url(value)
+    if parts.scheme != "http" or not parts.hostname or parts.query:
+        raise Wrong("must be an http URL without a query", "write it such as http://127.0.0.1:3000/mcp")
+    if not is_loopback(parts.hostname):
+        raise Wrong(f"{parts.hostname} is not loopback", "bind the server to 127.0.0.1 and write that address here")
+    if parts.port is None:
+        raise Wrong("must name its port", "write it such as http://127.0.0.1:3000/mcp")
+    return value
+
+
+LoopbackUrl = Annotated[str, AfterValidator(_loopback_url)]
+Pattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-*?/:{}]{1,256}$")]
+PATTERN_WORDS[r"^[A-Za-z0-9_.\-*?/:{}]{1,256}$"] = "a name, or a pattern with * and ?"
+Patterns = Many[Pattern]
+
+
+class Origin(Model):
+    """Where the guard finds the server: exactly one of a loopback URL, a Unix socket or a stdio command."""
+
+    url: LoopbackUrl | None = Field(None, description="Streamable HTTP on loopback.")
+    socket: AbsolutePath | None = Field(None, description="Streamable HTTP on a Unix socket.")
+    path: UrlPath = Field("/mcp", description="The MCP endpoint behind the socket.")
+    command: Words | None = Field(None, description="stdio: the guard starts it; no port exists at all.")
+    environment: dict[EnvName, SecretRef] = Field({}, description="stdio: variables for the command, by reference.")
+    directory: AbsolutePath | None = Field(None, description="stdio: working directory.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        given = [key for key in ("url", "socket", "command") if getattr(self, key)]
+        if len(given) != 1:
+            raise Wrong("must have exactly one of url, socket and command", "remove the others, or add one")
+        if not self.command and (self.environment or self.directory):
+            key = "environment" if self.environment else "directory"
+            raise Wrong("belongs to command", "remove it", (key,))
+        return self
+
+    @property
+    def port(self) -> int | None:
+        return split_url(self.url).port if self.url else None
+
+
+class OAuth(Model):
+    """The one OAuth front door."""
+
+    mode: Literal["access", "external"] = Field("access", description="Access managed OAuth, or an external issuer.")
+    issuer: Name | None = Field(None, description="external: a key of the environment's issuers.")
+    audience: HttpsUrl | None = Field(None, description="external: the resource the token is for (RFC 8707).")
+    scopes: Many[Annotated[str, StringConstraints(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]] = Field(
+        (), description="external: scopes every token must carry."
+    )
+    access_token_lifetime: Duration = Field("15m", description="access: life of the client's token.")
+    grant_lifetime: Duration = Field("168h", description="access: when a client must sign in again.")
+
+    @model_validator(mode="after")
+    def _fits_its_mode(self) -> Self:
+        external = ("issuer", "audience", "scopes")
+        given = [key for key in external if getattr(self, key)]
+        if self.mode == "access" and given:
+            raise Wrong(
+                "belongs to mode external; never both modes on one server",
+                "remove it, or write mode: external",
+                (given[0],),
+            )
+        if self.mode == "external" and (self.issuer is None or self.audience is None):
+            raise Wrong("mode external needs issuer and audience", "add both")
+        return self
+
+
+class People(Model):
+    """People who may reach the server; any rule admits, countries and posture must hold as well."""
+
+    emails: Emails = Field((), description="Addresses.")
+    domains: Domains = Field((), description="Everyone with an address in one of these domains.")
+    groups: Names = Field((), description="Keys of the environment's groups.")
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if not (self.emails or self.domains or self.groups):
+            raise Wrong("admits nobody", "give emails, domains or groups, or remove the key")
+        return self
+
+
+class HostedAccess(Model):
+    """One hosted client's own front door to this server."""
+
+    hostname: Hostname = Field(description="Public name of that front door, inside the zone.")
+    people: People = Field(description="Who may use it from there.")
+
+
+class Access(Model):
+    """Who may reach the server. Nobody else does."""
+
+    people: People | None = Field(None, description="People, by address, domain or group.")
+    agents: Names = Field((), description="Keys of the environment's agents.")
+    hosted_clients: dict[Name, HostedAccess] = Field({}, description="Keys of the environment's hosted_clients.")
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if not (self.people or self.agents or self.hosted_clients):
+            raise Wrong("admits nobody", "give people, agents or hosted_clients")
+        return self
+
+
+class Grantees(Model):
+    """To whom a grant applies; `all` is everyone whom access admits."""
+
+    all: Yes | None = Field(None, description="Everyone whom access admits.")
+    emails: Emails = Field((), description="People by address.")
+    domains: Domains = Field((), description="People by domain.")
+    groups: Names = Field((), description="Keys of the environment's groups.")
+    agents: Names = Field((), description="Agents that access admits.")
+    hosted_clients: Names = Field((), description="Hosted clients that access admits.")
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        named = bool(self.emails or self.domains or self.groups or self.agents or self.hosted_clients)
+        if named == bool(self.all):
+            raise Wrong("must have either all: true or at least one named principal", "write one of the two")
+        return self
+
+
+class Grant(Model):
+    """What some principals may use. Whatever no grant names is neither listed nor callable."""
+
+    to: Grantees = Field(description="To whom.")
+    tools: Patterns = Field((), description="Tool names or patterns with * and ?; they match locked tools only.")
+    prompts: Patterns = Field((), description="Prompt names or patterns.")
+    resources: Patterns = Field((), description="Resource URIs or patterns.")
+    read_only: bool = Field(True, description="Only tools whose lock says risk: read.")
+    arguments: dict[str, dict[str, Any]] = Field({}, description="Per tool, a JSON Schema its arguments must meet too.")
+    limits: Rate = Field(Rate(), description="Tighter than the server's.")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not (self.tools or self.prompts or self.resources):
+            raise Wrong("grants nothing", "give tools, prompts or resources")
+        return self
+
+
+class Cors(Model):
+    """Browser clients. Without it no OPTIONS request reaches the gateway's route."""
+
+    origins: Many[HttpsUrl] = Field(min_length=1, description="Origins that may call from a browser.")
+
+
+class Server(Model):
+    """`ringwall:server` of `Pulumi.<env>.<server>.yaml`."""
+
+    version: Version1 = Field(description="Format of this manifest.")
+    host: Name = Field(description="A key of the environment's hosts.")
+    hostname: Hostname = Field(description="Public name, inside the environment's zone.")
+    path: UrlPath = Field("/mcp", description="Public path of the MCP endpoint.")
+    guard_port: Port = Field(description="Loopback port of this server's guard.")
+    origin: Origin = Field(description="Where the guard finds the server.")
+    oauth: OAuth = Field(OAuth(), description="The one OAuth front door.")
+    access: Access = Field(description="Who may reach it.")
+    session: Duration = Field("8h", description="How long a sign-in lasts.")
+    posture: Names = Field(
+        (), description="Posture rules people's devices must pass: keys of the environment's posture."
+    )
+    countries: Countries | None = Field(None, description="From where people may come; else the environment's.")
+    grants: Many[Grant] = Field((), description="What they may use.")
+    limits: Limits = Field(Limits(), description="How much they may ask.")
+    timeouts: Timeouts = Field(Timeouts(), description="Waiting for the origin.")
+    circuit_breaker: CircuitBreaker = Field(CircuitBreaker(), description="When the gateway stops sending.")
+    guard: Guard = Field(Guard(), description="The guard's settings.")
+    cors: Cors | None = Field(None, description="Browser clients.")
+    logs: Logs = Field(Logs(), description="Sinks of its own, of a kind its environment does not use.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.origin.port == self.guard_port:
+            raise Wrong(f"port {self.guard_port} is the origin's own port", "choose another", ("guard_port",))
+        if self.countries == ():
+            raise Wrong("is empty", "name at least one, or remove the key to use the environment's", ("countries",))
+        if self.oauth.mode == "external" and self.access.hosted_clients:
+            raise Wrong(
+                "hosted clients cannot pass Access before an external authorization server",
+                "use oauth mode access, or remove them",
+                ("access", "hosted_clients"),
+            )
+        taken = {self.hostname}
+        for client, hosted in sorted(self.access.hosted_clients.items()):
+            if hosted.hostname in taken:
+                raise Wrong(
+                    f"{hosted.hostname} is this server's already: a hosted client has a name, an audience and grants "
+                    "of its own",
+                    "choose another",
+                    ("access", "hosted_clients", client, "hostname"),
+                )
+            taken.add(hosted.hostname)
+        return self
+
+    @property
+    def hostnames(self) -> dict[str, str | None]:
+        """Every public name, each with the hosted client it belongs to (None: everyone else)."""
+        names: dict[str, str | None] = {self.hostname: None}
+        names.update({hosted.hostname: client for client, hosted in sorted(self.access.hosted_clients.items())})
+        return names

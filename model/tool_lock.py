@@ -1,0 +1,363 @@
+"""The tool lock: what one server may offer, pinned in Git.
+
+An entry holds the **whole** definition, not a description of it: a rug pull can sit in a parameter's default, an enum
+or an output schema as well as in the text (mcp-scan, which hashes the description alone, misses those). Being in the
+lock is being approved; the guard neither lists nor calls what is not in it or no longer equals it.
+
+A definition stands in the file as JSON text in a literal block. JSON leaves nothing to a YAML reader ("NO", dates,
+1e3, long numbers), keeps diffs line by line, and hidden characters stand in it as visible escapes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
+
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
+
+from model.base import Many, Model, Version1, validate
+from model.errors import InputError
+from model.loader import Document, Json, parse
+
+MAX_DEPTH = 100
+_REMEDY = "run `ringwall lock approve` instead of editing the lock"
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+Risk = Literal["read", "write", "execute", "unknown"]
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Strict JSON: refuses what two readers could take differently (duplicate keys, NaN, Infinity, out-of-range
+    numbers, bad UTF-8, deep nesting). Raises ValueError."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) != len(pairs):
+            keys = sorted(key for key, _ in pairs)
+            twice = next(one for one, other in pairwise(keys) if one == other)
+            raise ValueError(f"the key {visible(twice)} appears twice")
+        return result
+
+    def constant(name: str) -> NoReturn:
+        raise ValueError(f"{name} is not JSON")
+
+    try:
+        value = json.loads(text, object_pairs_hook=unique, parse_constant=constant)
+    except RecursionError:
+        raise ValueError(f"is nested deeper than {MAX_DEPTH} levels") from None
+    canonical_json(value)
+    return value
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one byte form of a JSON value, after RFC 8785 (JCS): no whitespace, keys sorted by UTF-16 units, UTF-8.
+
+    Unlike RFC 8785, integers of any length keep every digit: rounding to a double would give two definitions one
+    digest. Numbers equal in value have equal text (1.0 is 1). Raises ValueError for anything that is not JSON: NaN,
+    infinities, lone surrogates, keys that are not strings, other types, over 100 levels.
+    """
+    text = json.dumps(_normal(value, 0), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("a string holds half of a surrogate pair, which is not Unicode text") from None
+
+
+def _normal(value: Any, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
+    kind = type(value)
+    if kind is dict:
+        if not all(type(key) is str for key in value):
+            raise ValueError("a key is not a string")
+        keys = sorted(value, key=_utf16) if not all(map(str.isascii, value)) else sorted(value)
+        return {key: _normal(value[key], depth + 1) for key in keys}
+    if kind is list or kind is tuple:
+        return [_normal(item, depth + 1) for item in value]
+    if kind is float:
+        if value != value or value in (float("inf"), float("-inf")):
+            raise ValueError("a number is NaN or out of range, which is not JSON")
+        return int(value) if value.is_integer() else value
+    if value is None or kind in (str, int, bool):
+        return value
+    raise ValueError(f"{kind.__name__} is not JSON")
+
+
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be", "surrogatepass")
+
+
+def digest(value: Any) -> str:
+    """``sha256:<hex>`` of the canonical JSON; raises ValueError like `canonical_json`."""
+    return "sha256:" + hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+#: Characters that draw nothing yet that Python calls printable: fillers, joiners, variation selectors.
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
+
+
+def is_hidden(char: str) -> bool:
+    """True for a character a reviewer cannot see: zero width, bidi, tags, variation selectors, controls but whitespace."""
+    return (not char.isprintable() and char not in "\t\n\r ") or _BLANK.match(char) is not None
+
+
+def visible(text: str) -> str:
+    """`text` on one line: whitespace collapsed, every hidden character written as ``<U+200B>``."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    shown = "".join(f"<U+{ord(char):04X}>" if is_hidden(char) else char for char in text)
+    return " ".join(shown.split())
+
+
+def _definition(value: Any) -> Any:
+    return parse_json(value) if isinstance(value, str) else value
+
+
+Definition = Annotated[
+    dict[str, Any],
+    BeforeValidator(_definition),
+    WithJsonSchema(
+        {
+            "description": "The whole definition as the server sent it: JSON text, or the object itself.",
+            "anyOf": [{"type": "object"}, {"type": "string", "contentMediaType": "application/json"}],
+        }
+    ),
+]
+
+
+class Entry(Model):
+    """One pinned definition. Everything but the definition is derived from it and checked against it."""
+
+    name: Annotated[str, StringConstraints(min_length=1)] = Field(description="As the server spells it.")
+    description: str = Field("", description="The definition's description, readable: hidden characters shown.")
+    sha256: Sha256 = Field(description="Of the canonical JSON of the whole definition.")
+    definition: Definition
+
+    @property
+    def key(self) -> str:
+        """What tells this entry from the others of its kind."""
+        return self.name
+
+    @model_validator(mode="after")
+    def _true(self) -> Self:
+        shown = visible(self.name)
+        if digest(self.definition) != self.sha256:
+            raise ValueError(f"{shown}: its sha256 is not the digest of its definition; {_REMEDY}")
+        if self.definition.get("name") != self.name:
+            raise ValueError(f"{shown}: its name is not the one in its definition; {_REMEDY}")
+        if readable_description(self.definition) != self.description:
+            raise ValueError(f"{shown}: its description is not the one in its definition; {_REMEDY}")
+        return self
+
+
+class ToolEntry(Entry):
+    """A tool, with what a reviewer decides about it: risk, outbound and cacheable may be edited by hand."""
+
+    risk: Risk = Field(description="What calling it can do; unknown is granted like write.")
+    reasons: Many[str] = Field((), description="Why it has this risk.")
+    outbound: bool = Field(True, description="It may send data to hosts outside.")
+    cacheable: bool = Field(False, description="Its results may be cached by exact key; only for risk: read.")
+
+    @model_validator(mode="after")
+    def _only_reads_are_cached(self) -> Self:
+        if self.cacheable and self.risk != "read":
+            raise ValueError(f"{visible(self.name)}: cacheable needs risk: read, as a cached call is not made again")
+        return self
+
+
+class PromptEntry(Entry):
+    """A prompt template."""
+
+
+class ResourceEntry(Entry):
+    """A resource; its URI is its key, several may share a name."""
+
+    uri: str
+
+    @property
+    def key(self) -> str:
+        return self.uri
+
+    @model_validator(mode="after")
+    def _same_uri(self) -> Self:
+        if self.definition.get("uri") != self.uri:
+            raise ValueError(f"{visible(self.name)}: its uri is not the one in its definition; {_REMEDY}")
+        return self
+
+
+class ResourceTemplateEntry(Entry):
+    """A resource template; its URI template is its key."""
+
+    uri_template: str
+
+    @property
+    def key(self) -> str:
+        return self.uri_template
+
+    @model_validator(mode="after")
+    def _same_template(self) -> Self:
+        if self.definition.get("uriTemplate") != self.uri_template:
+            raise ValueError(f"{visible(self.name)}: its uri_template is not the one in its definition; {_REMEDY}")
+        return self
+
+
+E = TypeVar("E", bound=Entry)
+#: Unlike `Many`, checked for repeats by key below, which stays linear for thousands of tools.
+Entries = Annotated[tuple[E, ...], Field(strict=False)]
+
+
+class LockedServer(Model):
+    """What the server says of itself. Self-reported, so never a reason to trust it (MCP: serverInfo)."""
+
+    name: str = ""
+    version: str = ""
+    protocol_versions: Many[str] = Field((), description="What it spoke when it was onboarded.")
+    instructions: str | None = Field(None, description="Text it asks clients to show the model; pinned like a tool.")
+    instructions_sha256: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _true(self) -> Self:
+        expected = None if self.instructions is None else digest(self.instructions)
+        if expected != self.instructions_sha256:
+            raise ValueError(f"instructions_sha256 is not the digest of the instructions; {_REMEDY}")
+        return self
+
+
+class ToolLock(Model):
+    """Everything one server may offer through its guard. Not in the lock means neither listed nor callable."""
+
+    version: Version1 = 1
+    server: LockedServer
+    tools: Entries[ToolEntry] = ()
+    prompts: Entries[PromptEntry] = ()
+    resources: Entries[ResourceEntry] = ()
+    resource_templates: Entries[ResourceTemplateEntry] = ()
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        for kind, entries in self.entries().items():
+            seen: set[str] = set()
+            for entry in entries:
+                if entry.key in seen:
+                    raise ValueError(f"{kind} has {visible(entry.key)} twice")
+                seen.add(entry.key)
+        return self
+
+    def entries(self) -> dict[str, tuple[Entry, ...]]:
+        """All pinned entries by kind, in the order of the file."""
+        return {
+            "tools": self.tools,
+            "prompts": self.prompts,
+            "resources": self.resources,
+            "resource_templates": self.resource_templates,
+        }
+
+    def tool(self, name: str) -> ToolEntry | None:
+        """The pinned tool of exactly this name."""
+        return next((tool for tool in self.tools if tool.name == name), None)
+
+
+def readable_description(definition: dict[str, Any]) -> str:
+    """The definition's description on one line with hidden characters shown; empty when it has none."""
+    text = definition.get("description")
+    return visible(text) if isinstance(text, str) else ""
+
+
+def from_text(text: str, file: Path) -> ToolLock:
+    """Read a lock from YAML or JSON text; `file` only names it in errors.
+
+    Raises:
+        InputError: not YAML or JSON, an unknown key, or an entry whose sha256, name or description is not that of its
+            definition (edited by hand): one line per problem, with file, line, key and what to do.
+    """
+    document = _json_document(text, file) if text.lstrip()[:1] == "{" else parse(text, file)
+    return validate(ToolLock, document.value, document, ())
+
+
+def _json_document(text: str, file: Path) -> Document:
+    try:
+        value: Json = parse_json(text)
+    except ValueError as error:
+        raise InputError(str(error), file=file, remedy="correct the JSON") from None
+    return Document(file, value, {(): 1})
+
+
+_HEADER = """\
+# What this server may offer: its tools, prompts and resources as they were approved.
+# The guard lists and runs only what stands here, unchanged. Do not edit definitions or digests by hand:
+# `ringwall lock diff` shows what the running server changed, `ringwall lock approve` takes it over.
+# Yours to set on a tool: risk, outbound, cacheable.
+"""
+
+
+def to_yaml(lock: ToolLock) -> str:
+    """The lock as a file: the same lock gives the same bytes, entries sorted by key."""
+    lines = [_HEADER.rstrip("\n"), f"version: {lock.version}", "server:"]
+    lines += _fields(lock.server.dump(), "  ")
+    for kind, entries in lock.entries().items():
+        lines.append(f"{kind}:" if entries else f"{kind}: []")
+        for entry in sorted(entries, key=lambda item: (item.key, item.sha256)):
+            fields = list(_fields(_in_order(entry.dump()), "    "))
+            lines += ["  - " + fields[0].removeprefix("    "), *fields[1:]]
+    return "\n".join(lines) + "\n"
+
+
+_ORDER = (
+    "name",
+    "uri",
+    "uri_template",
+    "risk",
+    "reasons",
+    "outbound",
+    "cacheable",
+    "description",
+    "sha256",
+    "definition",
+)
+
+
+def _in_order(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: entry[key] for key in _ORDER if key in entry}
+
+
+def _fields(values: dict[str, Any], indent: str) -> Iterator[str]:
+    for key, value in values.items():
+        if key == "definition":
+            text = _escaped(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2, sort_keys=True))
+            yield f"{indent}{key}: |-"
+            yield from (f"{indent}  {line}" for line in text.split("\n"))
+        elif isinstance(value, list):
+            yield f"{indent}{key}:" if value else f"{indent}{key}: []"
+            yield from (f"{indent}  - {_quoted(item)}" for item in value)
+        elif isinstance(value, str):
+            yield f"{indent}{key}: {_quoted(value)}"
+        else:
+            yield f"{indent}{key}: {json.dumps(value)}"
+
+
+def _quoted(text: str) -> str:
+    """A double-quoted YAML scalar, which is never read as anything but a string; hidden characters escaped."""
+    body = json.dumps(text, ensure_ascii=False)
+    if body.isascii() and body.isprintable():
+        return body
+    return "".join(f"\\U{ord(char):08X}" if is_hidden(char) else char for char in body)
+
+
+def _escaped(text: str) -> str:
+    """JSON text with every hidden character inside its strings as a JSON escape (surrogate pairs beyond the BMP)."""
+    return "\n".join(
+        line
+        if line.isascii() and line.isprintable()
+        else "".join(_json_escape(char) if is_hidden(char) else char for char in line)
+        for line in text.split("\n")
+    )
+
+
+def _json_escape(char: str) -> str:
+    units = char.encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))

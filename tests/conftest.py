@@ -1,0 +1,21 @@
+"""Fixtures that every part of the suite shares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model.project import EnvironmentStack, Project, load_environment, open_project
+from tests.support.projects import write_project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project with every shape of server."""
+    return open_project(write_project(tmp_path, every_shape=True))
+
+
+@pytest.fixture
+def environment(project: Project) -> EnvironmentStack:
+    return load_environment(project, "dev")

@@ -1,0 +1,215 @@
+"""A project is read as a whole: what servers inherit, and what two of them must not share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model.errors import InputError
+from model.project import find_project, load_environment, merge, open_project
+from model.server import Server
+from tests.support.bad_files import ENVIRONMENT, HOSTED, ONE, lines
+from tests.support.projects import server_text, write_project, write_server
+
+DEFAULTS = """\
+    defaults:
+      posture: [encrypted]
+      session: 1h
+      countries: [NO]
+      limits:
+        requests_per_minute: 11
+        requests_per_hour: 22
+        tools:
+          get_ticket: {requests_per_minute: 3}
+          of_another_server: {requests_per_minute: 3}
+      guard:
+        legs: {results: flag}
+        engines:
+          lakera: {project_id: project-9, api_key: {env: LAKERA}}
+"""
+
+
+def edit(root: Path, file: str, old: str, new: str) -> None:
+    text = (root / file).read_text()
+    assert text.count(old) == 1
+    (root / file).write_text(text.replace(old, new))
+
+
+def with_defaults(tmp_path: Path, server: str = "") -> Server:
+    root = write_project(tmp_path)
+    (root / ENVIRONMENT).write_text((root / ENVIRONMENT).read_text() + DEFAULTS)
+    (root / ONE).write_text((root / ONE).read_text() + server)
+    return load_environment(open_project(root), "dev").servers["one"].manifest
+
+
+def test_every_shape_of_server_loads(tmp_path: Path) -> None:
+    loaded = load_environment(open_project(write_project(tmp_path, every_shape=True)), "dev")
+    assert sorted(loaded.servers) == ["external", "hosted", "one"]
+    assert list(loaded.servers["hosted"].manifest.hostnames.items()) == [
+        ("hosted.example.com", None),
+        ("hosted-claude.example.com", "claude-ai"),
+    ]
+
+
+def test_a_server_inherits_the_environments_countries(tmp_path: Path) -> None:
+    loaded = load_environment(open_project(write_project(tmp_path, every_shape=True)), "dev")
+    assert loaded.servers["one"].manifest.countries == ("NO", "SE")
+    assert loaded.servers["hosted"].manifest.countries == ("NO",)
+
+
+def test_defaults_reach_a_server_that_says_nothing(tmp_path: Path) -> None:
+    manifest = with_defaults(tmp_path)
+    assert (manifest.session, manifest.countries) == ("1h", ("NO",))
+    assert (manifest.limits.requests_per_minute, manifest.limits.requests_per_hour) == (11, 22)
+    assert manifest.limits.concurrency == 8
+    assert manifest.guard.legs.results == "flag"
+    assert manifest.guard.legs.arguments == "block"
+    assert manifest.guard.engines.names == ("lakera",)
+
+
+def test_mappings_merge_key_by_key_and_the_servers_own_key_wins(tmp_path: Path) -> None:
+    manifest = with_defaults(
+        tmp_path,
+        "    limits:\n      requests_per_minute: 33\n      tools: {list_tickets: {}}\n    guard: {engines: {embedded: {}}}\n",
+    )
+    assert (manifest.limits.requests_per_minute, manifest.limits.requests_per_hour) == (33, 22)
+    assert sorted(manifest.limits.tools) == ["get_ticket", "list_tickets", "of_another_server"]
+    assert manifest.guard.engines.names == ("embedded", "lakera")
+
+
+def test_lists_replace(tmp_path: Path) -> None:
+    assert with_defaults(tmp_path, "    countries: [SE, DK]\n").countries == ("SE", "DK")
+
+
+def test_merge_leaves_both_sides_as_they_were() -> None:
+    base, over = {"a": {"b": 1, "c": [1]}, "d": 1}, {"a": {"c": [2]}, "e": None}
+    assert merge(base, over) == {"a": {"b": 1, "c": [2]}, "d": 1, "e": None}
+    assert base == {"a": {"b": 1, "c": [1]}, "d": 1}
+
+
+def test_an_unknown_posture_rule_in_the_defaults_is_said_once_where_it_stands(tmp_path: Path) -> None:
+    root = write_project(tmp_path, servers=2)
+    (root / ENVIRONMENT).write_text((root / ENVIRONMENT).read_text() + "    defaults:\n      posture: [patched]\n")
+    number = len((root / ENVIRONMENT).read_text().splitlines())
+    assert lines(root) == [
+        f"{root / ENVIRONMENT}:{number}: config.ringwall:environment.defaults.posture: patched is not in posture "
+        "(it has encrypted); add it to posture or correct the name"
+    ]
+
+
+def test_every_mistake_of_every_server_is_reported_at_once(tmp_path: Path) -> None:
+    root = write_project(tmp_path, every_shape=True)
+    edit(root, ONE, "host: dev-1", "host: Dev")
+    edit(root, ONE, "guard_port: 9010", "guard_port: 1")
+    edit(root, HOSTED, "requests_per_minute: 30", "requests_per_minute: many")
+    assert len(lines(root)) == 3
+
+
+def test_a_missing_tool_lock_names_the_command_that_makes_it(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    lock = root / "stacks" / "dev.one.lock.yaml"
+    lock.unlink()
+    assert lines(root) == [
+        f"{lock}: the tool lock is missing; run `ringwall onboard one --env dev --url URL`, review the lock and commit it"
+    ]
+
+
+def test_a_tool_lock_that_is_not_utf_8_is_one_line(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    lock = root / "stacks" / "dev.one.lock.yaml"
+    lock.write_bytes(b"\xff" + lock.read_bytes())
+    assert lines(root) == [f"{lock}: is not UTF-8 (byte 0); save it as UTF-8"]
+
+
+def test_an_edited_tool_lock_is_refused(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    edit(root, "stacks/dev.one.lock.yaml", '"description": "Get ticket."', '"description": "Get any ticket."')
+    (line,) = lines(root)
+    assert "is not the digest of its definition" in line
+
+
+@pytest.mark.parametrize("host", ["dev-1", "dev-2"])
+def test_hybrid_guard_ports_are_unique_in_the_environment(tmp_path: Path, host: str) -> None:
+    root = write_project(tmp_path, topology="hybrid")
+    write_server(root, "dev.two", server_text("two", 1).replace("9011", "9010").replace("host: dev-1", f"host: {host}"))
+    (line,) = lines(root)
+    assert "guard_port: port 9010 " in line
+    assert line.endswith("; choose another")
+
+
+def test_colocated_hosts_may_use_one_port_each(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    write_server(root, "dev.two", server_text("two", 1).replace("9011", "9010").replace("host: dev-1", "host: dev-2"))
+    assert load_environment(open_project(root), "dev").servers["two"].manifest.guard_port == 9010
+
+
+def test_two_servers_on_one_origin_port_are_refused(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    write_server(root, "dev.two", server_text("two", 1).replace(":3001/", ":3000/"))
+    (line,) = lines(root)
+    assert "origin.url: port 3000 on host dev-1 belongs to dev.one (origin.url); choose another" in line
+
+
+@pytest.mark.parametrize("name", ["Dev", "de_v", "zone", "-", "dev.one"])
+def test_a_name_that_cannot_be_an_environments_is_refused(tmp_path: Path, name: str) -> None:
+    project = open_project(write_project(tmp_path))
+    with pytest.raises(InputError, match="is no environment name; use lower-case"):
+        load_environment(project, name)
+
+
+def test_a_server_name_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    write_server(root, "dev.Two", server_text("two", 1))
+    assert "Two is no server name; use lower-case letters, digits and -" in lines(root)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "is not a stack file of an environment"),
+        ("- a\n", "is not a stack file of an environment"),
+        ("config:\n", "config: must be a mapping that holds the manifest"),
+        ("config: [a]\n", "config: must be a mapping that holds the manifest"),
+        ("encryptionsalt: x\n", "config: must be a mapping that holds the manifest"),
+        ("config: {}\n", "config: holds no ringwall:environment"),
+        ("config: {ringwall:environment: }\n", "config.ringwall:environment: must be a mapping"),
+    ],
+)
+def test_a_file_without_a_manifest_is_one_line(tmp_path: Path, text: str, problem: str) -> None:
+    root = write_project(tmp_path)
+    (root / ENVIRONMENT).write_text(text)
+    (line,) = lines(root)
+    assert line.startswith(f"{root / ENVIRONMENT}:1: {problem}; ")
+
+
+def test_pulumis_own_keys_and_encrypted_provider_tokens_are_allowed(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    text = (root / ENVIRONMENT).read_text()
+    tokens = "config:\n  cloudflare:apiToken:\n    secure: v1:x\n  kong:kongAdminToken: {secure: v1:y}\n  pulumi:tags: {a: b}\n"
+    (root / ENVIRONMENT).write_text("encryptionsalt: v1:z\n" + text.replace("config:\n", tokens))
+    assert load_environment(open_project(root), "dev").name == "dev"
+
+
+def test_an_environment_that_is_not_there_names_init(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no stack prod; run `ringwall init prod`"):
+        load_environment(open_project(write_project(tmp_path)), "prod")
+
+
+def test_a_project_is_found_from_below_and_missed_where_there_is_none(tmp_path: Path) -> None:
+    root = write_project(tmp_path / "p")
+    project = find_project(root / "stacks")
+    assert (project.root, project.stacks(), project.environments()) == (root, ["dev", "dev.one"], ["dev"])
+    with pytest.raises(InputError, match="no Pulumi.yaml here or above"):
+        find_project(tmp_path)
+
+
+def test_the_digest_follows_the_settings_and_nothing_else(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    first = load_environment(open_project(root), "dev").digest
+    (root / ENVIRONMENT).write_text(
+        "# a comment\n" + (root / ENVIRONMENT).read_text().replace("[NO, SE]", '["NO",  SE]')
+    )
+    assert load_environment(open_project(root), "dev").digest == first
+    edit(root, ENVIRONMENT, "      team: example", "      team: other")
+    assert load_environment(open_project(root), "dev").digest != first
