@@ -1,0 +1,127 @@
+"""The official Pulumi release: fetched over TLS, checked against its published SHA-256, one file taken out of it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from engine.locate import PINNED
+
+Progress = Callable[[str], None]
+
+ARCHIVES = "https://get.pulumi.com/releases/sdk"
+# Checksums from a second host first: one changed server then does not vouch for its own files.
+CHECKSUMS = (f"https://github.com/pulumi/pulumi/releases/download/v{PINNED}", ARCHIVES)
+ARCHIVE_LIMIT = 400 * 1024 * 1024
+EXECUTABLE_LIMIT = 400 * 1024 * 1024
+_SYSTEMS = {"Linux": "linux", "Darwin": "darwin"}
+_MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+class DownloadFailed(Exception):
+    """The release could not be had: no network, no such file, no build for this machine."""
+
+
+class ReleaseMismatch(Exception):
+    """The release could be had and is not what was published. Never to be passed over."""
+
+
+def archive_name(system: str, machine: str) -> str:
+    """File name of the release for a machine, as `platform` names it. Raises `DownloadFailed` where there is none."""
+    try:
+        return f"pulumi-v{PINNED}-{_SYSTEMS[system]}-{_MACHINES[machine]}.tar.gz"
+    except KeyError:
+        raise DownloadFailed(f"no Pulumi download for {system} {machine}") from None
+
+
+def download(
+    made: Path,
+    system: str,
+    machine: str,
+    progress: Progress,
+    *,
+    archives: str = ARCHIVES,
+    checksums: tuple[str, ...] = CHECKSUMS,
+) -> None:
+    """Put the release's `pulumi` executable at `made`. Raises `DownloadFailed` or `ReleaseMismatch`."""
+    name = archive_name(system, machine)
+    expected = _expected(name, checksums)
+    archive = made.with_name(name)
+    progress(f"downloading {archives}/{name}")
+    try:
+        found = _fetch(f"{archives}/{name}", archive)
+        if found != expected:
+            raise ReleaseMismatch(f"{archives}/{name} has SHA-256 {found}, published is {expected}")
+        _extract(archive, made)
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+def _expected(name: str, hosts: tuple[str, ...]) -> str:
+    import httpx
+
+    reasons = []
+    for host in hosts:
+        url = f"{host}/pulumi-{PINNED}-checksums.txt"
+        try:
+            answer = httpx.get(url, follow_redirects=True, timeout=httpx.Timeout(20, connect=5))
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            reasons.append(f"{url}: {_short(error)}")
+            continue
+        for line in answer.text.splitlines():
+            match = re.fullmatch(r"([0-9a-f]{64})\s+\*?(\S+)", line.strip())
+            if match and match.group(2) == name:
+                return match.group(1)
+        raise ReleaseMismatch(f"{url} has no checksum for {name}")
+    raise DownloadFailed("; ".join(reasons))
+
+
+def _fetch(url: str, target: Path) -> str:
+    import httpx
+
+    seen = hashlib.sha256()
+    size = 0
+    try:
+        with (
+            httpx.stream("GET", url, follow_redirects=True, timeout=httpx.Timeout(60, connect=5)) as answer,
+            target.open("wb") as output,
+        ):
+            answer.raise_for_status()
+            for chunk in answer.iter_bytes(1024 * 1024):
+                size += len(chunk)
+                if size > ARCHIVE_LIMIT:
+                    raise ReleaseMismatch(f"{url} is larger than {ARCHIVE_LIMIT} bytes")
+                seen.update(chunk)
+                output.write(chunk)
+    except httpx.HTTPError as error:
+        raise DownloadFailed(f"{url}: {_short(error)}") from error
+    return seen.hexdigest()
+
+
+def _short(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0] or error.__class__.__name__
+
+
+def _extract(archive: Path, made: Path) -> None:
+    """Copy the bytes of the one member ``pulumi/pulumi``; no path from the archive is ever used."""
+    try:
+        with tarfile.open(archive, "r:gz") as opened:
+            member = opened.getmember("pulumi/pulumi")
+            source = opened.extractfile(member) if member.isreg() else None
+            if source is None or member.size > EXECUTABLE_LIMIT:
+                raise ReleaseMismatch(f"{archive.name} holds no plain file pulumi/pulumi of a sane size")
+            with contextlib.closing(source), made.open("wb") as output:
+                _copy(source, output)
+    except (tarfile.TarError, KeyError, EOFError, OSError) as error:
+        raise ReleaseMismatch(f"{archive.name} cannot be unpacked ({error.__class__.__name__})") from error
+
+
+def _copy(source: IO[bytes], output: IO[bytes]) -> None:
+    while chunk := source.read(1024 * 1024):
+        output.write(chunk)

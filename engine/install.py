@@ -1,0 +1,126 @@
+"""Install the pinned Pulumi engine into the user's cache: the official download, or a Go build."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from engine.download import DownloadFailed, ReleaseMismatch, download
+from engine.locate import PINNED, VARIABLE, Engine, cache_path, explain, find, supported, version_of, write_checksum
+from model.errors import EngineMissing
+
+Progress = Callable[[str], None]
+Method = Literal["auto", "download", "build"]
+
+MODULE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+VERSION_SYMBOL = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+BUILD_LIMIT = 45 * 60
+_TICK = 5.0
+
+
+def install(*, progress: Progress, method: Method = "auto") -> Engine:
+    """Return a usable engine, installing one if there is none.
+
+    `progress` receives one line at a time. ``auto`` downloads, and builds where the download cannot be reached. A
+    download whose checksum is wrong is never replaced by a build in silence: that is an error. Raises `EngineMissing`.
+    """
+    found = find()
+    if found is not None:
+        progress(f"pulumi {found.version} is there already: {found.path}")
+        return found
+    if os.environ.get(VARIABLE):
+        raise EngineMissing(f"{explain()[0].reason}; correct or unset {VARIABLE}")
+    target = cache_path()
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".install-") as scratch:
+        made = Path(scratch) / "pulumi"
+        _make(made, Path(scratch), progress, method)
+        _settle(made, target)
+    installed = find()
+    if installed is None:
+        reasons = "; ".join(candidate.reason for candidate in explain())
+        raise EngineMissing(f"the engine was installed but is not usable ({reasons})")
+    progress(f"installed pulumi {installed.version}: {installed.path}")
+    return installed
+
+
+def _make(made: Path, scratch: Path, progress: Progress, method: Method) -> None:
+    unreachable = ""
+    if method in ("auto", "download"):
+        try:
+            download(made, platform.system(), platform.machine(), progress)
+            return
+        except ReleaseMismatch as error:
+            raise EngineMissing(f"{error}; nothing was installed, try again or use --method build") from error
+        except DownloadFailed as error:
+            unreachable = str(error)
+            progress(f"download not possible: {error}")
+            if method == "download":
+                raise EngineMissing(f"{error}; {_remedies()}") from error
+    build(made, scratch, progress, because=unreachable)
+
+
+def build(made: Path, scratch: Path, progress: Progress, *, because: str = "") -> None:
+    """Build the pinned module into `made`. The packaged go.sum fixes what is built (``-mod=readonly``)."""
+    go = shutil.which("go")
+    if go is None:
+        missing = "no Go toolchain on PATH"
+        raise EngineMissing(f"{'; '.join(part for part in (because, missing) if part)}; {_remedies()}")
+    source = scratch / "src"
+    source.mkdir()
+    for name in ("go.mod", "go.sum"):
+        shutil.copyfile(Path(__file__).parent / name, source / name)
+    log = scratch / "build.log"
+    progress(f"building pulumi {PINNED} with {go}: about four minutes on two cores, less with a warm cache")
+    started = time.monotonic()
+    command = [go, "build", "-mod=readonly", "-trimpath", "-ldflags", f"-s -w -X {VERSION_SYMBOL}=v{PINNED}"]
+    # GOFLAGS from outside could undo -mod=readonly, and GOWORK=off keeps a workspace above the cache folder out of it.
+    environment = {**os.environ, "GOFLAGS": "", "GOWORK": "off", "CGO_ENABLED": "0"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "-o", str(made), MODULE], cwd=source, stdout=output, stderr=subprocess.STDOUT, env=environment
+        )
+        try:
+            while True:
+                try:
+                    code = process.wait(timeout=_TICK)
+                    break
+                except subprocess.TimeoutExpired:
+                    elapsed = int(time.monotonic() - started)
+                    progress(f"building… {elapsed // 60} min {elapsed % 60:02d} s")
+                    if elapsed > BUILD_LIMIT:
+                        raise EngineMissing(f"the build took over {BUILD_LIMIT // 60} minutes; {_remedies()}") from None
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    if code != 0:
+        tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["no output"]
+        raise EngineMissing(f"go build failed: {tail[0][:300]}; {_remedies()}")
+
+
+def _settle(made: Path, target: Path) -> None:
+    """Check the new executable and move it into place, its record first: no moment trusts a stale one."""
+    made.chmod(0o755)
+    found = version_of(made)
+    if found is None or not supported(found) or found != PINNED:
+        raise EngineMissing(
+            f"the new engine says it is {found or 'no version at all'}, not {PINNED}; nothing was installed"
+        )
+    write_checksum(made)
+    made.with_name("pulumi.sha256").replace(target.with_name("pulumi.sha256"))
+    made.replace(target)
+
+
+def _remedies() -> str:
+    return (
+        f"either install pulumi {PINNED} or newer on PATH (https://www.pulumi.com/docs/iac/download-install/), "
+        "or install Go 1.25 or newer with a reachable module proxy and run `ringwall engine install` again"
+    )

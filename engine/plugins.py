@@ -1,0 +1,79 @@
+"""The provider plugins the engine needs, at the installed SDKs' versions, so that nothing is fetched in mid-run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from engine.locate import Engine
+from model.errors import EngineMissing
+
+Progress = Callable[[str], None]
+
+PROVIDERS = ("cloudflare", "kong")
+INSTALL_LIMIT = 15 * 60
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A resource provider plugin by name and version."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+def wanted() -> list[Plugin]:
+    """The plugins that match the installed SDKs."""
+    return [Plugin(name, version(f"pulumi-{name}")) for name in PROVIDERS]
+
+
+def plugins_missing(engine: Engine) -> list[Plugin]:
+    """The wanted plugins that this engine does not have yet. Raises `EngineMissing` if it cannot say."""
+    answer = _run(engine, ["plugin", "ls", "--json"], limit=60)
+    if answer.returncode != 0:
+        raise EngineMissing(f"`pulumi plugin ls` failed: {_last(answer.stderr)}; check {engine.path}")
+    try:
+        listed = json.loads(answer.stdout)
+        have = {Plugin(item["name"], str(item.get("version", ""))) for item in listed if item["kind"] == "resource"}
+    except (ValueError, TypeError, KeyError) as error:
+        raise EngineMissing(f"`pulumi plugin ls --json` gave no list of plugins; check {engine.path}") from error
+    return [plugin for plugin in wanted() if plugin not in have]
+
+
+def install_plugins(engine: Engine, progress: Progress) -> list[Plugin]:
+    """Fetch what `plugins_missing` names; returns it. Raises `EngineMissing` for the first that cannot be had."""
+    missing = plugins_missing(engine)
+    for plugin in missing:
+        progress(f"fetching the {plugin} provider plugin")
+        answer = _run(engine, ["plugin", "install", "resource", plugin.name, plugin.version], limit=INSTALL_LIMIT)
+        if answer.returncode != 0:
+            raise EngineMissing(
+                f"the {plugin} provider plugin cannot be fetched: {_last(answer.stderr)}; where get.pulumi.com and "
+                "github.com are not reachable, run "
+                f"`pulumi plugin install resource {plugin.name} {plugin.version} --file ARCHIVE`, "
+                "or rehearse with --sandbox"
+            )
+    return missing
+
+
+def _run(engine: Engine, arguments: list[str], *, limit: float) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    command = [str(engine.path), *arguments, "--non-interactive", "--color", "never"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=limit, env=environment, check=False)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"no answer within {int(limit)} seconds")
+    except OSError as error:
+        raise EngineMissing(f"{engine.path} cannot be run ({error.strerror}); run `ringwall engine install`") from error
+
+
+def _last(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1].removeprefix("error: ")[:300] if lines else "no output"

@@ -1,0 +1,89 @@
+"""Failures and delays to order, so that tests see what an update does when a service answers badly or late."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+from model.errors import InputError
+
+Operation = Literal["check", "diff", "create", "read", "update", "delete", "invoke", "*"]
+FILE = "faults.json"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing to go wrong.
+
+    `operation` and `type` (a glob over type tokens, ``kong:*``) select calls, `nth` which of them: 1 is the first, 0 is
+    all. `message` fails the call with that text; without it the call only takes `delay` seconds longer. With
+    `after_effect` the service has done its work before the answer is lost, as a timeout looks like from outside.
+    Previews never count.
+    """
+
+    operation: Operation = "*"
+    type: str = "*"
+    nth: int = 1
+    message: str | None = None
+    delay: float = 0.0
+    after_effect: bool = False
+
+
+@dataclass
+class Faults:
+    """The faults in force, with a counter for each; safe to change while the engine runs."""
+
+    faults: list[Fault] = field(default_factory=list)
+    _seen: dict[Fault, int] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, fault: Fault) -> None:
+        """Put one more fault in force; its count starts now."""
+        with self._lock:
+            self.faults.append(fault)
+            self._seen.pop(fault, None)
+
+    def clear(self) -> None:
+        """Let everything work again."""
+        with self._lock:
+            self.faults.clear()
+            self._seen.clear()
+
+    def due(self, operation: str, type_: str, extra: list[Fault] | None = None) -> list[Fault]:
+        """The faults this very call meets. Counts the call. `extra` are those of the file in the state folder."""
+        met: list[Fault] = []
+        with self._lock:
+            for fault in [*self.faults, *(extra or [])]:
+                if fault.operation in ("*", operation) and fnmatchcase(type_, fault.type):
+                    self._seen[fault] = self._seen.get(fault, 0) + 1
+                    if fault.nth in (0, self._seen[fault]):
+                        met.append(fault)
+        return met
+
+
+def write(folder: Path, faults: list[Fault]) -> None:
+    """Put faults into the state folder, for a sandbox in another process. An empty list removes them."""
+    target = folder / FILE
+    if not faults:
+        target.unlink(missing_ok=True)
+        return
+    temporary = target.with_suffix(".tmp")
+    temporary.write_text(json.dumps([asdict(fault) for fault in faults], indent=2), encoding="utf-8")
+    temporary.replace(target)
+
+
+def read(folder: Path) -> list[Fault]:
+    """The faults of the state folder; none without the file. Raises `InputError` for a file that is not one."""
+    target = folder / FILE
+    try:
+        text = target.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    try:
+        return [Fault(**item) for item in json.loads(text)]
+    except (ValueError, TypeError) as error:
+        raise InputError(f"not a list of faults ({error})", file=target, remedy="remove or correct it") from error

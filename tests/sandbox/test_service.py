@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc  # type: ignore[import-untyped]
+import pytest
+from pulumi.runtime.proto import provider_pb2
+
+from sandbox import Sandbox
+from sandbox.wire import UNKNOWN, Props, Secret, decode, encode
+from tests.sandbox.conftest import Client, clients
+
+ACCOUNT = "a" * 32
+HEX = re.compile(r"[0-9a-f]+")
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+@contextmanager
+def refused(words: str) -> Iterator[None]:
+    with pytest.raises(grpc.RpcError) as caught:
+        yield
+    assert words in caught.value.details()
+
+
+def test_preview_creates_nothing_and_leaves_computed_outputs_unknown(sandbox: Sandbox, cloudflare: Client) -> None:
+    inputs: Props = {"accountId": ACCOUNT, "name": "n", "domain": "d", "type": "self_hosted"}
+    id_, outputs = cloudflare.create("ZeroTrustAccessApplication", preview=True, **inputs)
+    assert id_ == ""
+    assert outputs["aud"] is UNKNOWN
+    assert outputs["domain"] == "d"
+    assert sandbox.resources() == []
+
+
+def test_outputs_have_the_shapes_of_the_real_ones(cloudflare: Client) -> None:
+    tunnel, made = cloudflare.create("ZeroTrustTunnelCloudflared", accountId=ACCOUNT, name="n")
+    assert UUID.fullmatch(tunnel)
+    assert {key: made[key] for key in ("accountTag", "status", "tunType", "configSrc", "remoteConfig")} == {
+        "accountTag": ACCOUNT,
+        "status": "inactive",
+        "tunType": "cfd_tunnel",
+        "configSrc": "local",
+        "remoteConfig": False,
+    }
+    _, token = cloudflare.create("ZeroTrustAccessServiceToken", accountId=ACCOUNT, name="n")
+    assert re.fullmatch(r"[0-9a-f]{32}\.access", token["clientId"])
+    assert isinstance(token["clientSecret"], Secret)
+    assert re.fullmatch(r"cfast_\w{48}", token["clientSecret"].value)
+    _, application = cloudflare.create("ZeroTrustAccessApplication", accountId=ACCOUNT, domain="d", type="self_hosted")
+    assert re.fullmatch(r"[0-9a-f]{64}", application["aud"])
+    record, _ = cloudflare.create("DnsRecord", zoneId="z", name="n", type="A", ttl=1, content="192.0.2.1")
+    assert re.fullmatch(r"[0-9a-f]{32}", record)
+
+
+def test_kong_ids_have_the_shapes_of_the_real_ones(kong: Client) -> None:
+    upstream, _ = kong.create("Upstream", name="u")
+    consumer, _ = kong.create("Consumer", username="c")
+    target, _ = kong.create("Target", target="h:1", weight=1, upstreamId=upstream)
+    credential, _ = kong.create("ConsumerAcl", consumerId=consumer, group="g")
+    assert UUID.fullmatch(upstream)
+    assert re.fullmatch(rf"{upstream}/{UUID.pattern}", target)
+    assert re.fullmatch(rf"{UUID.pattern}\|{consumer}", credential)
+
+
+def test_computed_config_holds_the_secret_in_clear_as_the_real_provider_has_it(sandbox: Sandbox, kong: Client) -> None:
+    _, made = kong.create("Plugin", name="http-log", configJson=Secret('{"key": "planted-value"}'))
+    assert isinstance(made["configJson"], Secret)
+    assert made["computedConfig"] == '{"key":"planted-value"}'
+
+
+def test_no_secret_is_on_disk(sandbox: Sandbox, kong: Client, cloudflare: Client) -> None:
+    consumer, _ = kong.create("Consumer", username="c")
+    kong.create("Plugin", name="http-log", configJson=Secret('{"key": "planted-value"}'))
+    kong.create(
+        "ConsumerJwtAuth", consumerId=consumer, key="k", secret="planted-value", algorithm="HS256", rsaPublicKey="p"
+    )
+    secret = base64.b64encode(b"planted-value" * 4).decode()
+    cloudflare.create("ZeroTrustTunnelCloudflared", accountId=ACCOUNT, name="n", tunnelSecret=secret)
+    _, token = cloudflare.create("ZeroTrustAccessServiceToken", accountId=ACCOUNT, name="n")
+    text = "".join(path.read_text() for path in sandbox.store.folder.iterdir())
+    assert "http-log" in text
+    for planted in ("planted-value", secret, token["clientSecret"].value):
+        assert planted not in text
+
+
+def test_client_secret_stays_until_it_is_rotated(cloudflare: Client) -> None:
+    inputs: Props = {"accountId": ACCOUNT, "name": "n"}
+    id_, made = cloudflare.create("ZeroTrustAccessServiceToken", **inputs)
+    renamed = cloudflare.update("ZeroTrustAccessServiceToken", id_, made, **{**inputs, "name": "m"})
+    assert renamed["clientSecret"] == made["clientSecret"]
+    rotation: Props = {"clientSecretVersion": 2, "previousClientSecretExpiresAt": "2027-01-01T00:00:00Z"}
+    rotated = cloudflare.update("ZeroTrustAccessServiceToken", id_, renamed, **inputs, **rotation)
+    assert rotated["clientSecret"] != made["clientSecret"]
+    assert rotated["clientId"] == made["clientId"]
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "inputs", "words"),
+    [
+        ("cloudflare", "ZeroTrustTunnelCloudflared", {"accountId": ACCOUNT, "name": "n"}, "1013"),
+        ("cloudflare", "ZeroTrustAccessServiceToken", {"accountId": ACCOUNT, "name": "n"}, "409 Conflict"),
+        (
+            "cloudflare",
+            "DnsRecord",
+            {"zoneId": "z", "name": "n", "type": "A", "ttl": 1, "content": "192.0.2.1"},
+            "81053",
+        ),
+        ("kong", "Service", {"name": "n", "protocol": "http"}, "UNIQUE violation detected on '{name=\"n\"}'"),
+        ("kong", "Plugin", {"name": "jwt", "configJson": "{}"}, "UNIQUE violation"),
+        ("kong", "Consumer", {"username": "n"}, "UNIQUE violation"),
+    ],
+)
+def test_name_that_is_taken_is_refused(
+    request: pytest.FixtureRequest, package: str, name: str, inputs: Props, words: str
+) -> None:
+    client: Client = request.getfixturevalue(package)
+    client.create(name, **inputs)
+    with refused(words):
+        client.create(name, **inputs)
+
+
+def test_same_tunnel_name_is_free_in_another_account(cloudflare: Client) -> None:
+    cloudflare.create("ZeroTrustTunnelCloudflared", accountId=ACCOUNT, name="n")
+    cloudflare.create("ZeroTrustTunnelCloudflared", accountId="b" * 32, name="n")
+
+
+def test_one_plugin_a_scope(kong: Client) -> None:
+    service, _ = kong.create("Service", name="s", protocol="http")
+    kong.create("Plugin", name="rate-limiting", serviceId=service)
+    kong.create("Plugin", name="rate-limiting")
+    with refused("UNIQUE violation"):
+        kong.create("Plugin", name="rate-limiting", serviceId=service)
+
+
+def test_update_to_a_name_that_is_taken_is_refused_and_to_its_own_is_not(kong: Client) -> None:
+    kong.create("Service", name="a", protocol="http")
+    id_, made = kong.create("Service", name="b", protocol="http")
+    kong.update("Service", id_, made, name="b", protocol="https")
+    with refused("UNIQUE violation"):
+        kong.update("Service", id_, made, name="a", protocol="http")
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "inputs", "words"),
+    [
+        ("kong", "Route", {"protocols": ["http"], "paths": ["/"], "serviceId": "gone"}, "'Service' entity"),
+        ("kong", "Plugin", {"name": "jwt", "routeId": "gone", "configJson": "{}"}, "'Route' entity"),
+        ("kong", "Target", {"target": "h:1", "weight": 1, "upstreamId": "gone"}, "'Upstream' entity"),
+        ("kong", "ConsumerAcl", {"consumerId": "gone", "group": "g"}, "'Consumer' entity"),
+        (
+            "cloudflare",
+            "DnsRecord",
+            {"zoneId": "z", "name": "n", "type": "CNAME", "ttl": 1, "content": "gone.cfargotunnel.com"},
+            "names tunnel gone, which does not exist",
+        ),
+        (
+            "cloudflare",
+            "ZeroTrustAccessApplication",
+            {"accountId": ACCOUNT, "domain": "d", "policies": [{"id": "gone", "precedence": 1}]},
+            "ZeroTrustAccessPolicy gone does not exist",
+        ),
+        (
+            "cloudflare",
+            "ZeroTrustTunnelCloudflaredConfig",
+            {"accountId": ACCOUNT, "tunnelId": "gone"},
+            "ZeroTrustTunnelCloudflared gone does not exist",
+        ),
+    ],
+)
+def test_reference_to_nothing_is_refused(
+    request: pytest.FixtureRequest, package: str, name: str, inputs: Props, words: str
+) -> None:
+    with refused(words):
+        request.getfixturevalue(package).create(name, **inputs)
+
+
+def test_failed_plugin_create_prints_its_config_as_the_real_provider_does(kong: Client) -> None:
+    with refused("planted-value"):
+        kong.create("Plugin", name="http-log", routeId="gone", configJson=Secret('{"key": "planted-value"}'))
+
+
+def test_service_stays_while_a_route_uses_it_and_takes_its_plugins_along(sandbox: Sandbox, kong: Client) -> None:
+    service, _ = kong.create("Service", name="s", protocol="http")
+    route, _ = kong.create("Route", name="r", protocols=["http"], paths=["/"], serviceId=service)
+    kong.create("Plugin", name="jwt", serviceId=service)
+    with refused("still uses this Service"):
+        kong.delete("Service", service)
+    kong.delete("Route", route)
+    kong.delete("Service", service)
+    assert sandbox.resources() == []
+
+
+def test_policy_stays_while_an_application_uses_it(sandbox: Sandbox, cloudflare: Client) -> None:
+    policy, _ = cloudflare.create("ZeroTrustAccessPolicy", accountId=ACCOUNT, name="p", decision="allow")
+    application, _ = cloudflare.create(
+        "ZeroTrustAccessApplication", accountId=ACCOUNT, domain="d", policies=[{"id": policy, "precedence": 1}]
+    )
+    with refused("still uses this ZeroTrustAccessPolicy"):
+        cloudflare.delete("ZeroTrustAccessPolicy", policy)
+    cloudflare.delete("ZeroTrustAccessApplication", application)
+    cloudflare.delete("ZeroTrustAccessPolicy", policy)
+    assert sandbox.resources() == []
+
+
+def test_fifty_first_service_token_is_refused(cloudflare: Client) -> None:
+    for number in range(50):
+        cloudflare.create("ZeroTrustAccessServiceToken", accountId=ACCOUNT, name=f"agent-{number}")
+    with refused("at most 50 service tokens"):
+        cloudflare.create("ZeroTrustAccessServiceToken", accountId=ACCOUNT, name="agent-50")
+
+
+def test_deleting_what_is_gone_fails_only_for_nested_kong_entities(kong: Client, cloudflare: Client) -> None:
+    kong.delete("Service", "gone")
+    cloudflare.delete("DnsRecord", "gone")
+    with refused("404"):
+        kong.delete("Target", "u/gone")
+
+
+def test_update_of_what_is_gone_is_refused(sandbox: Sandbox, kong: Client) -> None:
+    id_, made = kong.create("Service", name="s", protocol="http")
+    sandbox.remove(id_)
+    with refused("refresh first"):
+        kong.update("Service", id_, made, name="s", protocol="https")
+
+
+def test_read_shows_drift_and_keeps_secrets_it_can_match(sandbox: Sandbox, kong: Client) -> None:
+    inputs: Props = {"name": "http-log", "configJson": Secret('{"key":"planted-value"}'), "enabled": True}
+    id_, made = kong.create("Plugin", **inputs)
+    sandbox.change(id_, enabled=False)
+    outputs, read_inputs = kong.read("Plugin", id_, made, inputs)
+    assert outputs["computedConfig"] == '{"key":"planted-value"}'
+    assert read_inputs == {**inputs, "enabled": False}
+
+
+def test_config_drift_is_repaired_only_with_strict_match(sandbox: Sandbox, kong: Client) -> None:
+    for strict, seen in ((False, '{"minute":5}'), (True, '{"minute":99}')):
+        inputs: Props = {"name": "rate-limiting", "configJson": '{"minute":5}', "strictMatch": strict}
+        id_, made = kong.create("Plugin", **inputs)
+        sandbox.change(id_, computedConfig='{"minute":99}')
+        outputs, _ = kong.read("Plugin", id_, made, inputs)
+        assert outputs["computedConfig"] == '{"minute":99}'
+        assert outputs["configJson"] == seen
+        kong.delete("Plugin", id_)
+
+
+def test_read_of_what_is_gone_drops_it(kong: Client) -> None:
+    assert kong.read("Service", "gone", {"name": "s"}, {"name": "s"}) == ({}, {})
+
+
+def test_import_takes_what_differs_from_the_defaults_and_loses_the_secret(cloudflare: Client) -> None:
+    id_, made = cloudflare.create("ZeroTrustAccessServiceToken", accountId=ACCOUNT, name="n", duration="1h")
+    outputs, inputs = cloudflare.read("ZeroTrustAccessServiceToken", f"{ACCOUNT}/{id_}")
+    assert inputs == {"accountId": ACCOUNT, "name": "n", "duration": "1h"}
+    assert outputs["clientId"] == made["clientId"]
+    assert outputs["clientSecret"] != made["clientSecret"]
+
+
+def test_what_was_made_survives_a_restart(tmp_path: Path) -> None:
+    with Sandbox(tmp_path) as first:
+        id_, _ = clients(first)["kong"].create("Service", name="s", protocol="http")
+    with Sandbox(tmp_path) as second:
+        assert [(record.id, record.name) for record in second.resources("kong:*")] == [(id_, "one")]
+        with refused("UNIQUE violation"):
+            clients(second)["kong"].create("Service", name="s", protocol="http")
+
+
+def test_tunnel_token_names_account_and_tunnel(cloudflare: Client) -> None:
+    tunnel, _ = cloudflare.create("ZeroTrustTunnelCloudflared", accountId=ACCOUNT, name="n")
+    function = cloudflare.token("getZeroTrustTunnelCloudflaredToken")
+
+    def call(**arguments: str) -> Props:
+        answer = cloudflare.stub.Invoke(provider_pb2.InvokeRequest(tok=function, args=encode(arguments)))
+        return decode(getattr(answer, "return"))
+
+    token = json.loads(base64.b64decode(call(accountId=ACCOUNT, tunnelId=tunnel)["token"]))
+    assert token.keys() == {"a", "t", "s"}
+    assert (token["a"], token["t"]) == (ACCOUNT, tunnel)
+    with refused("404 Not Found"):
+        call(accountId=ACCOUNT, tunnelId="gone")
+
+
+def test_function_the_sandbox_does_not_know_is_refused(cloudflare: Client) -> None:
+    with refused("does not answer"):
+        cloudflare.stub.Invoke(provider_pb2.InvokeRequest(tok=cloudflare.token("getZones")))
+
+
+def test_resource_type_the_sdk_does_not_have_is_refused(kong: Client) -> None:
+    with refused("pulumi_kong has no resource kong:index/gateway:Gateway"):
+        kong.check("Gateway")
+
+
+@pytest.mark.parametrize(
+    ("news", "failures"),
+    [({}, []), ({"apiToken": "a" * 40}, []), ({"apiToken": "short"}, ["apiToken"]), ({"apiTokn": "x"}, ["apiTokn"])],
+)
+def test_provider_takes_no_token_or_a_well_formed_one(cloudflare: Client, news: Props, failures: list[str]) -> None:
+    answer = cloudflare.stub.CheckConfig(provider_pb2.CheckRequest(urn="u", news=encode(news)))
+    assert [failure.property for failure in answer.failures] == failures
+
+
+def test_configuring_leaves_nothing_behind(sandbox: Sandbox, kong: Client) -> None:
+    kong.stub.Configure(
+        provider_pb2.ConfigureRequest(
+            variables={"kong:config:kongAdminToken": "planted-value"},
+            args=encode({"kongAdminToken": Secret("planted-value")}),
+        )
+    )
+    kong.create("Service", name="s", protocol="http")
+    assert "planted-value" not in "".join(path.read_text() for path in sandbox.store.folder.iterdir())
