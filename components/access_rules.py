@@ -1,0 +1,229 @@
+"""Who may pass Cloudflare Access, as data: policies keyed by content, groups, and what they count against account limits.
+
+Service Auth and Bypass are evaluated before Block and Allow (Cloudflare One docs, "Policies"), so a deny policy by country
+does not stop a service token: countries or address ranges stand in **every** policy, agents' included. No policy here uses
+bypass or the Everyone selector.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from model.environment import Environment, Group
+from model.errors import InputError
+from model.server import People, Server
+
+#: A selector and what it names: ("email", address), ("email_domain", domain), ("group", access group key),
+#: ("posture", rule), ("agent", name), ("ip", range), ("geo", country), or an identity provider's selector with its Group.
+Rule = tuple[str, Any]
+
+
+@dataclass(frozen=True)
+class PolicySpec:
+    """One reusable Access policy. `include` is OR, `require` is AND."""
+
+    key: str
+    decision: Literal["allow", "non_identity"]
+    session_duration: str
+    include: tuple[Rule, ...]
+    require: tuple[Rule, ...]
+    #: What a reviewer must know about it.
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class GroupSpec:
+    """One Access group: matches when any rule does."""
+
+    key: str
+    include: tuple[Rule, ...] = field(default=())
+
+
+def countries_key(countries: tuple[str, ...]) -> str:
+    """Two `geo` rules under `require` match nobody (AND), so a country set is one group with several `geo` includes.
+
+    Readable while it is short; Cloudflare takes names of 350 characters.
+    """
+    codes = sorted(countries)
+    return "countries-" + ("-".join(codes) if len(codes) <= 12 else f"{len(codes)}-{_short(codes)}")
+
+
+def addresses_key(addresses: tuple[str, ...]) -> str:
+    return "addresses-" + _short(sorted(addresses))
+
+
+def people_policy(settings: Environment, manifest: Server) -> PolicySpec | None:
+    """`allow` for people: signed in, from a listed country, on a device that passes every posture rule."""
+    people = manifest.access.people
+    if people is None:
+        return None
+    countries = manifest.countries or settings.countries
+    require: list[Rule] = [("group", countries_key(countries))]
+    require += [("posture", name) for name in sorted(manifest.posture)]
+    return _keyed("people", "allow", manifest.session, _people(people), tuple(require))
+
+
+def hosted_policy(settings: Environment, manifest: Server, client: str) -> PolicySpec:
+    """`allow` for people through a hosted client such as claude.ai.
+
+    Such a client calls from its vendor's cloud: the request carries no device and the vendor's country, so posture and
+    user countries would reject everyone. What remains is the sign-in and the vendor's published address ranges.
+    """
+    hosted = manifest.access.hosted_clients[client]
+    require: tuple[Rule, ...] = (("group", addresses_key(settings.hosted_clients[client].addresses)),)
+    source = settings.hosted_clients[client].source
+    note = f"{client} calls from its vendor's addresses ({source}): no device posture and no user country apply"
+    return _keyed(f"hosted-{client}", "allow", manifest.session, _people(hosted.people), require, note)
+
+
+def agent_policy(settings: Environment, agent: str) -> PolicySpec:
+    """`non_identity` (Service Auth) for one agent: its own token, from where it may call, on its managed device."""
+    described = settings.agents[agent]
+    require: list[Rule] = []
+    if described.countries:
+        require.append(("group", countries_key(described.countries)))
+    if described.addresses:
+        require.append(("group", addresses_key(described.addresses)))
+    if not require:
+        raise InputError(f"agent {agent} says neither countries nor addresses", remedy="say where it calls from")
+    require += [("posture", name) for name in sorted(described.posture)]
+    return PolicySpec(f"agent-{agent}", "non_identity", "24h", (("agent", agent),), tuple(require))
+
+
+def server_policies(settings: Environment, manifest: Server) -> dict[str, list[str]]:
+    """Policy keys of every host name in order of precedence, agents first as Cloudflare evaluates them."""
+    own = [agent_policy(settings, agent).key for agent in sorted(manifest.access.agents)]
+    people = people_policy(settings, manifest)
+    result = {manifest.hostname: [*own, *([people.key] if people else [])]}
+    for client, hosted in sorted(manifest.access.hosted_clients.items()):
+        result[hosted.hostname] = [hosted_policy(settings, manifest, client).key]
+    return result
+
+
+def environment_policies(settings: Environment, servers: Mapping[str, Server]) -> dict[str, PolicySpec]:
+    """Every policy the environment needs, each content once, by key.
+
+    Raises:
+        InputError: two contents have one key, so that one policy would silently stand for the other.
+    """
+    specs = [agent_policy(settings, agent) for agent in settings.agents]
+    for manifest in servers.values():
+        people = people_policy(settings, manifest)
+        specs += [people] if people else []
+        specs += [hosted_policy(settings, manifest, client) for client in manifest.access.hosted_clients]
+    found: dict[str, PolicySpec] = {}
+    for spec in sorted(specs, key=lambda spec: spec.key):
+        if found.setdefault(spec.key, spec) != spec:
+            raise InputError(f"two different Access policies have the key {spec.key}", remedy="change one's session")
+    return found
+
+
+def access_groups(settings: Environment, servers: Mapping[str, Server]) -> dict[str, GroupSpec]:
+    """The user's groups, and one group for each set of countries and of address ranges in use.
+
+    Raises:
+        InputError: a group of the user's has the name of such a set, or two sets have one name.
+    """
+    groups = {name: GroupSpec(name, _members(group)) for name, group in settings.groups.items()}
+
+    def add(group: GroupSpec) -> None:
+        if groups.setdefault(group.key, group) != group:
+            raise InputError(
+                f"two different Access groups have the name {group.key}", remedy=f"rename groups.{group.key}"
+            )
+
+    country_sets = {agent.countries for agent in settings.agents.values() if agent.countries}
+    country_sets |= {
+        manifest.countries or settings.countries for manifest in servers.values() if manifest.access.people
+    }
+    for countries in country_sets:
+        add(GroupSpec(countries_key(countries), tuple(("geo", country) for country in sorted(countries))))
+    address_sets = {agent.addresses for agent in settings.agents.values() if agent.addresses}
+    address_sets |= {
+        settings.hosted_clients[client].addresses
+        for manifest in servers.values()
+        for client in manifest.access.hosted_clients
+    }
+    for addresses in address_sets:
+        add(GroupSpec(addresses_key(addresses), tuple(("ip", network) for network in sorted(addresses))))
+    return dict(sorted(groups.items()))
+
+
+def count_quotas(settings: Environment, servers: Mapping[str, Server]) -> dict[str, int]:
+    """What the files ask of the account, by the names of `model.environment.Quotas`."""
+    return {
+        "access_applications": sum(len(manifest.hostnames) for manifest in servers.values()),
+        "access_policies": len(environment_policies(settings, servers)),
+        "access_groups": len(access_groups(settings, servers)),
+        "service_tokens": len(settings.agents),
+        "tunnels": len(servers),
+    }
+
+
+def render_rule(rule: Rule, settings: Environment, find: Callable[[str, str], Any]) -> dict[str, Any]:
+    """One selector as the provider takes it, exactly one key; `find(kind, name)` gives the id of a group, posture rule or
+    agent's token."""
+    kind, value = rule
+    if kind == "email":
+        return {"email": {"email": value}}
+    if kind == "email_domain":
+        return {"email_domain": {"domain": value}}
+    if kind == "geo":
+        return {"geo": {"country_code": value}}
+    if kind == "ip":
+        return {"ip": {"ip": value}}
+    if kind == "group":
+        return {"group": {"id": find("group", value)}}
+    if kind == "posture":
+        return {"device_posture": {"integration_uid": find("posture", value)}}
+    if kind == "agent":
+        return {"service_token": {"token_id": find("agent", value)}}
+    provider, group, claim = value
+    idp = settings.identity_providers[provider]
+    if idp.type == "okta":
+        return {"okta": {"name": group, "identity_provider_id": idp.id}}
+    if idp.type == "azure_ad":
+        return {"azure_ad": {"id": group, "identity_provider_id": idp.id}}
+    if idp.type == "github":
+        return {"github_organization": {"name": group, "identity_provider_id": idp.id}}
+    if idp.type == "gsuite":
+        return {"gsuite": {"email": group, "identity_provider_id": idp.id}}
+    if idp.type == "saml":
+        name = claim or "groups"
+        return {"saml": {"attribute_name": name, "attribute_value": group, "identity_provider_id": idp.id}}
+    return {"oidc": {"claim_name": claim or "groups", "claim_value": group, "identity_provider_id": idp.id}}
+
+
+def _people(people: People) -> tuple[Rule, ...]:
+    rules: list[Rule] = [("email", email) for email in people.emails]
+    rules += [("email_domain", domain) for domain in people.domains]
+    rules += [("group", group) for group in people.groups]
+    return tuple(sorted(rules))
+
+
+def _members(group: Group) -> tuple[Rule, ...]:
+    rules: list[Rule] = [("email", email) for email in sorted(group.emails)]
+    rules += [("email_domain", domain) for domain in sorted(group.domains)]
+    claims = sorted((g.provider, g.group, g.claim or "") for g in group.idp_groups)
+    rules += [("idp", (provider, name, claim or None)) for provider, name, claim in claims]
+    return tuple(rules)
+
+
+def _keyed(
+    prefix: str,
+    decision: Literal["allow", "non_identity"],
+    session: str,
+    include: tuple[Rule, ...],
+    require: tuple[Rule, ...],
+    note: str = "",
+) -> PolicySpec:
+    key = f"{prefix}-{_short([decision, session, include, require])}"
+    return PolicySpec(key, decision, session, include, require, note)
+
+
+def _short(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()[:8]

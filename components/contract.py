@@ -1,0 +1,88 @@
+"""What a deployed environment tells its servers, and the one function that reads it.
+
+A plain `StackReference.get_output` of a misspelt name answers None and deploys with it. So an environment exports one
+object with a digest of its settings; a missing key, or a digest unlike the file's, stops the server's program before
+any resource: every resource hangs on providers whose inputs come from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from model.project import EnvironmentStack
+
+OUTPUT = "contract"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Contract:
+    """Ids that exist once the environment is up; each Output fails when the deployed environment is not the file's."""
+
+    environment: EnvironmentStack
+    value: pulumi.Output[dict[str, Any]]
+
+    def policy_ids(self, keys: list[str]) -> dict[str, pulumi.Output[str]]:
+        """Access policy ids by content key."""
+        return {key: self._pick("policies", key) for key in keys}
+
+    def agent_client_ids(self, agents: tuple[str, ...]) -> dict[str, pulumi.Output[str]]:
+        """Service token client ids (a token's `common_name`) by agent."""
+        return {agent: self._pick("agents", agent) for agent in agents}
+
+    def after(self, setting: str) -> pulumi.Output[str]:
+        """A setting of the file, known only once the contract is checked."""
+        return self.value.apply(lambda _: setting)
+
+    def _pick(self, part: str, key: str) -> pulumi.Output[str]:
+        return self.value.apply(lambda contract: _find(contract, part, key, self.environment.name))
+
+
+def contract_value(
+    environment: EnvironmentStack,
+    policy_ids: Mapping[str, pulumi.Input[str]],
+    agent_client_ids: Mapping[str, pulumi.Input[str]],
+) -> dict[str, Any]:
+    """The object that the environment stack exports under `contract`. No secret is in it."""
+    return {
+        "version": VERSION,
+        "digest": environment.digest,
+        "policies": dict(policy_ids),
+        "agents": dict(agent_client_ids),
+    }
+
+
+def read_contract(environment: EnvironmentStack) -> Contract:
+    """Refer to the deployed environment; raises `pulumi.RunError` through its outputs when it is not the file's."""
+    stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{environment.stack}"
+    reference = pulumi.StackReference(stack)
+    return Contract(environment, reference.get_output(OUTPUT).apply(lambda value: _checked(value, environment)))
+
+
+def _checked(value: object, environment: EnvironmentStack) -> dict[str, Any]:
+    up = f"run `ringwall up {environment.name}`"
+    if not isinstance(value, Mapping):
+        raise pulumi.RunError(f"environment {environment.name} is not deployed: it exports no {OUTPUT}; {up}")
+    if value.get("version") != VERSION:
+        raise pulumi.RunError(
+            f"environment {environment.name} was deployed by another version of Ringwall (contract "
+            f"{value.get('version')}, this one reads {VERSION}); {up}"
+        )
+    if value.get("digest") != environment.digest:
+        raise pulumi.RunError(
+            f"environment {environment.name} as deployed differs from {environment.document.file.name}; {up} first"
+        )
+    return dict(value)
+
+
+def _find(contract: Mapping[str, Any], part: str, key: str, environment: str) -> str:
+    found = contract.get(part, {}).get(key)
+    if not isinstance(found, str) or not found:
+        raise pulumi.RunError(
+            f"environment {environment} as deployed has no {key} in its {part}; run `ringwall up {environment}` first"
+        )
+    return found

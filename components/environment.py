@@ -1,0 +1,56 @@
+"""What exists once per environment: the edge's people, agents and policies, and the gateway's issuers and sinks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.contract import contract_value
+from components.edge_environment import EdgeEnvironment, EdgeEnvironmentArgs
+from components.gateway_environment import GatewayEnvironment, GatewayEnvironmentArgs
+from model.project import EnvironmentStack
+
+
+@dataclass(frozen=True)
+class EnvironmentArgs:
+    environment: EnvironmentStack
+
+
+class Environment(pulumi.ComponentResource):
+    """Agents, groups, posture rules, reusable policies, issuers and global plugins.
+
+    Outputs:
+        contract: what servers read (see `components.contract`).
+        agent_credentials: client id and secret of every agent's service token; a secret.
+    """
+
+    def __init__(self, name: str, args: EnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        environment = args.environment
+        super().__init__(
+            "ringwall:index:Environment",
+            name,
+            {"environment": environment.name, "settings": environment.settings.dump()},
+            opts,
+        )
+        child = pulumi.ResourceOptions(parent=self)
+        self.edge = EdgeEnvironment(
+            f"{name}-edge",
+            EdgeEnvironmentArgs(
+                environment=environment.name, settings=environment.settings, servers=environment.manifests
+            ),
+            child,
+        )
+        self.gateway = GatewayEnvironment(
+            f"{name}-gateway",
+            GatewayEnvironmentArgs(environment=environment.name, settings=environment.settings),
+            child,
+        )
+        self.contract = contract_value(environment, self.edge.policy_ids, self.edge.agent_client_ids)
+        self.agent_credentials = pulumi.Output.secret(
+            {
+                agent: {"client_id": self.edge.agent_client_ids[agent], "client_secret": secret}
+                for agent, secret in self.edge.agent_client_secrets.items()
+            }
+        )
+        self.register_outputs({"contract": self.contract, "agent_credentials": self.agent_credentials})

@@ -1,0 +1,135 @@
+"""Builds the guard's configuration from the reviewed files. Pure: no Pulumi, no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+from model.base import SecretRef
+from model.environment import Environment
+from model.guard_config import (
+    AccessIdentity,
+    Audit,
+    ExternalIdentity,
+    FrontDoor,
+    GuardConfig,
+    Identity,
+    IdpClaim,
+    Listen,
+    Principals,
+    ResolvedGrant,
+    ServerName,
+)
+from model.project import ServerStack
+from model.server import Grant, Grantees
+from model.tool_lock import digest
+
+ETC = "/etc/ringwall"
+
+
+def config_file(stack: str) -> str:
+    return f"{ETC}/{stack}/guard.json"
+
+
+def audit_file(stack: str) -> str:
+    return f"/var/log/ringwall/{stack}.audit.jsonl"
+
+
+def build_guard_config(
+    settings: Environment, server: ServerStack, audiences: Mapping[str, str], agent_client_ids: Mapping[str, str]
+) -> GuardConfig:
+    """The whole configuration of one server's guard.
+
+    Args:
+        audiences: `aud` of the Access application of each host name.
+        agent_client_ids: service token client id of each agent that access admits.
+    """
+    manifest = server.manifest
+    doors = tuple(
+        FrontDoor(hostname=hostname, audience=audiences[hostname], hosted_client=client)
+        for hostname, client in manifest.hostnames.items()
+    )
+    external = None
+    if manifest.oauth.mode == "external" and manifest.oauth.issuer and manifest.oauth.audience:
+        issuer = settings.issuers[manifest.oauth.issuer]
+        external = ExternalIdentity(
+            issuer=issuer.issuer,
+            jwks_uri=issuer.jwks_uri,
+            audience=manifest.oauth.audience,
+            scopes=manifest.oauth.scopes,
+        )
+    return GuardConfig(
+        version=1,
+        server=ServerName(environment=server.environment, name=server.name),
+        listen=_listen(settings, server),
+        path=manifest.path,
+        origin=manifest.origin,
+        identity=Identity(
+            access=AccessIdentity(
+                issuer=settings.cloudflare.issuer, jwks_uri=settings.cloudflare.jwks_uri, front_doors=doors
+            ),
+            external=external,
+            agents={agent_client_ids[agent]: agent for agent in manifest.access.agents},
+        ),
+        grants=tuple(_resolve(grant, server, settings) for grant in manifest.grants),
+        limits=manifest.limits,
+        guard=manifest.guard,
+        audit=Audit(path=audit_file(server.stack), payloads=manifest.guard.audit_payloads),
+        tool_lock_sha256=digest(server.lock.dump()),
+        tool_lock=server.lock,
+    )
+
+
+def render(config: GuardConfig) -> str:
+    """Deterministic JSON text: sorted keys, two spaces, a newline at the end."""
+    return json.dumps(config.dump(), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+
+def _listen(settings: Environment, server: ServerStack) -> Listen:
+    address = settings.hosts[server.manifest.host].guard_address
+    if address is None:
+        return Listen(port=server.manifest.guard_port)
+    folder = f"{ETC}/{server.stack}"
+    return Listen(
+        address=address,
+        port=server.manifest.guard_port,
+        tls_certificate=SecretRef(file=f"{folder}/guard.crt"),
+        tls_key=SecretRef(file=f"{folder}/guard.key"),
+        client_ca=SecretRef(file=f"{folder}/gateway-ca.crt"),
+    )
+
+
+def _resolve(grant: Grant, server: ServerStack, settings: Environment) -> ResolvedGrant:
+    risks = {tool.name: tool.risk for tool in server.lock.tools}
+    tools = sorted(
+        name
+        for name, risk in risks.items()
+        if any(fnmatchcase(name, pattern) for pattern in grant.tools) and (risk == "read" or not grant.read_only)
+    )
+    prompts = sorted(p.name for p in server.lock.prompts if any(fnmatchcase(p.name, pat) for pat in grant.prompts))
+    return ResolvedGrant(
+        to=_principals(grant.to, settings),
+        tools=tuple(tools),
+        prompts=tuple(prompts),
+        resources=tuple(sorted(grant.resources)),
+        arguments={name: schema for name, schema in sorted(grant.arguments.items()) if name in tools},
+        limits=grant.limits,
+    )
+
+
+def _principals(to: Grantees, settings: Environment) -> Principals:
+    groups = [settings.groups[name] for name in to.groups]
+    claims = {
+        (g.provider, g.group, g.claim): IdpClaim(provider=g.provider, group=g.group, claim=g.claim)
+        for group in groups
+        for g in group.idp_groups
+    }
+    return Principals(
+        all=to.all,
+        emails=tuple(sorted({*to.emails, *(e for group in groups for e in group.emails)})),
+        domains=tuple(sorted({*to.domains, *(d for group in groups for d in group.domains)})),
+        idp_groups=tuple(claims[key] for key in sorted(claims, key=str)),
+        agents=tuple(sorted(to.agents)),
+        hosted_clients=tuple(sorted(to.hosted_clients)),
+    )

@@ -1,0 +1,125 @@
+"""The one table that says which plugin of which Kong edition enforces a protection.
+
+A new edition is a new column here. What an edition cannot enforce is either the guard's work, and then the table says
+so, or an error that names the edition needed; nothing is dropped in silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from model.errors import InputError
+
+Edition = Literal["oss", "enterprise", "ai"]
+
+
+class Protection(Enum):
+    """What is wanted of a gateway, in words that stand in an error message."""
+
+    IDENTITY = "check whom a token is for"
+    SIGNATURE = "verify a token's signature"
+    ISSUER = "admit one issuer's keys only"
+    PRINCIPAL_RATE = "limit each principal's requests"
+    SERVER_TOKENS = "limit a server's tokens"
+    BODY_SIZE = "limit a request's size"
+    CLEAN_HEADERS = "keep credentials from the next hop"
+    CORS = "answer a browser's preflight"
+    RESOURCE_METADATA = "publish protected-resource metadata"
+    REQUEST_ID = "give each request an id"
+    METRICS = "publish metrics"
+    LOG_HTTP = "log to an HTTP collector"
+    LOG_FILE = "log to a file"
+    LOG_OTLP = "log to an OTLP collector"
+    PRINCIPAL_TOKENS = "limit each principal's tokens"
+    TOOL_RATE = "limit each tool"
+    TOOL_ACCESS = "decide who may call which tool"
+    INSPECTION = "inspect tool calls and results"
+    LLM_SEMANTIC_CACHE = "cache LLM answers by meaning"
+    LLM_TOKENS = "limit an LLM route's tokens"
+    LLM_FAILOVER = "fail over between LLM providers"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """Enforced by a plugin that this edition bundles."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class ByGuard:
+    """Taken over by the guard, and why the gateway is not trusted with it."""
+
+    why: str
+
+
+Enforcer = Plugin | ByGuard
+
+_BY_GUARD = {
+    Protection.PRINCIPAL_TOKENS: ByGuard("response-ratelimiting counts by consumer, and an issuer is one consumer"),
+    Protection.TOOL_RATE: ByGuard("one rate-limiting instance runs per request; the principal's limit has it"),
+    Protection.TOOL_ACCESS: ByGuard("the tool's name is in the body, and the lock and grants are the guard's"),
+    Protection.INSPECTION: ByGuard("Kong's guardrail plugins read LLM chats only; ai-prompt-guard refuses all MCP"),
+}
+
+TABLE: dict[Edition, dict[Protection, Enforcer]] = {
+    "oss": {
+        Protection.IDENTITY: Plugin("pre-function"),
+        Protection.SIGNATURE: Plugin("jwt"),
+        Protection.ISSUER: Plugin("acl"),
+        Protection.PRINCIPAL_RATE: Plugin("rate-limiting"),
+        Protection.SERVER_TOKENS: Plugin("response-ratelimiting"),
+        Protection.BODY_SIZE: Plugin("request-size-limiting"),
+        Protection.CLEAN_HEADERS: Plugin("request-transformer"),
+        Protection.CORS: Plugin("cors"),
+        Protection.RESOURCE_METADATA: Plugin("request-termination"),
+        Protection.REQUEST_ID: Plugin("correlation-id"),
+        Protection.METRICS: Plugin("prometheus"),
+        Protection.LOG_HTTP: Plugin("http-log"),
+        Protection.LOG_FILE: Plugin("file-log"),
+        Protection.LOG_OTLP: Plugin("opentelemetry"),
+        **_BY_GUARD,
+    },
+    # Licensed editions come later; the model refuses them until their column is complete and tested.
+}
+
+#: The first edition and version that could, for protections no column above has.
+_NEEDS = {
+    Protection.LLM_SEMANTIC_CACHE: "edition ai 3.8 (ai-semantic-cache), on an LLM route of its own",
+    Protection.LLM_TOKENS: "edition ai 3.7 (ai-rate-limiting-advanced), on an LLM route of its own",
+    Protection.LLM_FAILOVER: "edition ai 3.8 (ai-proxy-advanced), on an LLM route of its own",
+}
+
+
+def enforcer(protection: Protection, edition: Edition, version: str) -> Enforcer:
+    """Who enforces `protection` there.
+
+    Raises:
+        InputError: nobody does; the message names what would.
+    """
+    where = f"Kong {edition} {version}"
+    column = TABLE.get(edition)
+    if column is None:
+        raise InputError(
+            f"{where} is not supported yet", key="gateway.edition", remedy=f"use {' or '.join(sorted(TABLE))}"
+        )
+    found = column.get(protection)
+    if found is None:
+        raise InputError(
+            f"{where} cannot {protection.value}", key="gateway.edition", remedy=f"it needs {_NEEDS[protection]}"
+        )
+    return found
+
+
+def plugin_name(protection: Protection, edition: Edition, version: str) -> str:
+    """The plugin that enforces `protection`; raises InputError where the edition has none."""
+    found = enforcer(protection, edition, version)
+    if isinstance(found, ByGuard):
+        raise InputError(
+            f"Kong {edition} {version} cannot {protection.value}: {found.why}",
+            key="gateway.edition",
+            remedy="this is the guard's work",
+        )
+    return found.name

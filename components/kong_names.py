@@ -1,0 +1,57 @@
+"""Every name Ringwall gives at Kong, in one place: `keys sync`, `doctor` and the stacks must agree on them."""
+
+from __future__ import annotations
+
+#: Cloudflare Access among the issuers (the environment's own issuers may not take this name).
+ACCESS = "access"
+
+#: Headers of the identity chain. Client-sent ones are cleared before anything reads them.
+HEADER_PREFIX = "x-ringwall-"
+ASSERTION_HEADER = "x-ringwall-assertion"
+PRINCIPAL_HEADER = "x-ringwall-principal"
+REQUEST_ID_HEADER = "x-ringwall-request-id"
+#: What the guard answers so that Kong can count tokens: `X-Kong-Limit: tokens=N`.
+LIMIT_HEADER = "x-kong-limit"
+#: The limit's name in that header.
+TOKENS = "tokens"
+
+METADATA_PATH = "/.well-known/oauth-protected-resource"
+HEALTH_PATH = "/healthz"
+
+
+def issuer_group(issuer: str) -> str:
+    """ACL group of the one consumer that holds an issuer's keys; `access` is Cloudflare Access."""
+    return f"issuer-{issuer}"
+
+
+def consumer_username(environment: str, issuer: str) -> str:
+    """Kong username (and custom_id) of the consumer whose JWT credentials are the issuer's keys, one a `kid`."""
+    return f"{environment}-issuer-{issuer}"
+
+
+def entity_name(environment: str, server: str, part: str) -> str:
+    """Unique per gateway: in the hybrid topology every data plane carries every environment's routes."""
+    return f"{environment}-{server}-{part}"
+
+
+def upstream_name(environment: str, server: str) -> str:
+    """Also the service's host: Kong resolves it to the upstream's targets, never by DNS."""
+    return entity_name(environment, server, "guard")
+
+
+def tags(environment: str, server: str | None = None) -> list[str]:
+    """Fixed per resource: pulumi-kong cannot remove a tag (facts: a PATCH omits empty lists)."""
+    result = ["ringwall", f"ringwall-environment-{environment}"]
+    if server is not None:
+        result.append(f"ringwall-server-{server}")
+    return result
+
+
+def metadata_url(hostname: str, path: str) -> str:
+    """RFC 9728 section 3.1: the well-known part stands between host and path."""
+    return f"https://{hostname}{metadata_paths(path)[0]}"
+
+
+def metadata_paths(path: str) -> list[str]:
+    """Both well-known paths a client tries, the server's own first (MCP authorization specification)."""
+    return [METADATA_PATH] if path == "/" else [f"{METADATA_PATH}{path}", METADATA_PATH]

@@ -1,0 +1,120 @@
+"""One MCP server behind four rings, as one reviewed unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.access_rules import server_policies
+from components.contract import Contract
+from components.edge import Edge, EdgeArgs, PublicName, PublicNameArgs
+from components.gateway import Gateway, GatewayArgs
+from components.guard import Guard, GuardArgs
+from components.origin import Origin, OriginArgs
+from model.project import EnvironmentStack, ServerStack
+
+
+@dataclass(frozen=True)
+class ServerPerimeterArgs:
+    environment: EnvironmentStack
+    server: ServerStack
+    contract: Contract
+    #: Locally managed tunnels only: base64, at least 32 bytes, a secret.
+    tunnel_secret: pulumi.Input[str] | None = None
+
+
+class ServerPerimeter(pulumi.ComponentResource):
+    """Edge, gateway, guard and origin of one server, and last of all its public name.
+
+    Order is the security property: the DNS record depends on every protecting resource, so the name appears after the
+    last of them and goes before the first (`plan.exposure` proves it on the graph).
+
+    Renaming a child changes its URN; whoever does adds `aliases` so that no tunnel or application is replaced.
+
+    Outputs:
+        hostname, urls: where clients connect.
+        tunnel_id, audiences, application_ids: the edge.
+        guard_config, guard_config_sha256, host_bundle: what the origin host runs.
+    """
+
+    def __init__(self, name: str, args: ServerPerimeterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        environment, server = args.environment, args.server
+        settings, manifest = environment.settings, server.manifest
+        super().__init__(
+            "ringwall:index:ServerPerimeter",
+            name,
+            {"environment": environment.name, "server": server.name, "hostnames": list(manifest.hostnames)},
+            opts,
+        )
+        child = pulumi.ResourceOptions(parent=self)
+        keys = sorted({key for keys in server_policies(settings, manifest).values() for key in keys})
+        self.edge = Edge(
+            f"{name}-edge",
+            EdgeArgs(
+                environment=environment.name,
+                server=server.name,
+                settings=settings,
+                manifest=manifest,
+                policy_ids=args.contract.policy_ids(keys),
+                production=settings.production,
+                tunnel_secret=args.tunnel_secret,
+            ),
+            child,
+        )
+        self.gateway = Gateway(
+            f"{name}-gateway",
+            GatewayArgs(
+                environment=environment.name,
+                server=server.name,
+                settings=settings,
+                manifest=manifest,
+                audiences=self.edge.audiences,
+            ),
+            child,
+        )
+        self.guard = Guard(
+            f"{name}-guard",
+            GuardArgs(
+                settings=settings,
+                server=server,
+                audiences=self.edge.audiences,
+                agent_client_ids=args.contract.agent_client_ids(manifest.access.agents),
+            ),
+            child,
+        )
+        self.origin = Origin(
+            f"{name}-origin",
+            OriginArgs(
+                settings=settings,
+                server=server,
+                tunnel_id=self.edge.tunnel_id,
+                guard_config=self.guard.config,
+                cloudflared_config=self.edge.config_yml,
+            ),
+            child,
+        )
+        self.public_name = PublicName(
+            f"{name}-public-name",
+            PublicNameArgs(
+                environment=environment.name,
+                server=server.name,
+                settings=settings,
+                manifest=manifest,
+                tunnel_id=self.edge.tunnel_id,
+                protectors=[*self.edge.protectors, *self.gateway.protectors],
+            ),
+            child,
+        )
+        self.outputs = {
+            "hostname": manifest.hostname,
+            "urls": [f"https://{hostname}{manifest.path}" for hostname in manifest.hostnames],
+            "tunnel_id": self.edge.tunnel_id,
+            "audiences": self.edge.audiences,
+            "application_ids": self.edge.application_ids,
+            "gateway_route_id": self.gateway.route_id,
+            "guard_config": self.guard.config,
+            "guard_config_sha256": self.guard.config_sha256,
+            "host_bundle": self.origin.host_bundle,
+        }
+        self.register_outputs(self.outputs)

@@ -1,0 +1,71 @@
+"""Plans a stack of a project offline: the unmodified program against the recorder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.contract import OUTPUT
+from components.program import Loaded, declare
+from model.project import EnvironmentStack, Project, ZoneStack
+from plan.graph import Graph
+from plan.recorder import record
+
+ORGANIZATION = "organization"
+
+
+def plan_stack(
+    project: Project,
+    loaded: Loaded,
+    *,
+    contract: Mapping[str, Any] | None = None,
+    organization: str = ORGANIZATION,
+    symbolic: bool = True,
+) -> Graph:
+    """The desired-state graph of one stack.
+
+    Args:
+        contract: the environment's exported contract; without it the environment is planned first and answers with
+            symbolic ids.
+        organization: owner of the stacks in the backend.
+        symbolic: ids as ``${name.id}``; else unknown, as the engine has them before the first `up`.
+    """
+    if isinstance(loaded, EnvironmentStack | ZoneStack):
+        return _record(project, loaded, loaded.stack, organization, {}, symbolic)
+    environment, server = loaded
+    if contract is None:
+        contract = planned_contract(project, environment, organization)
+    reference = f"{organization}/{project.name}/{environment.stack}"
+    return _record(project, loaded, server.stack, organization, {reference: {OUTPUT: contract}}, symbolic)
+
+
+def planned_contract(
+    project: Project, environment: EnvironmentStack, organization: str = ORGANIZATION
+) -> dict[str, Any]:
+    """The contract that the environment's file would export, with symbolic ids."""
+    contract = plan_stack(project, environment, organization=organization).outputs[OUTPUT]
+    if not isinstance(contract, dict):
+        raise TypeError(f"the environment exports {type(contract).__name__} as its {OUTPUT}")
+    return contract
+
+
+def _record(
+    project: Project,
+    loaded: Loaded,
+    stack: str,
+    organization: str,
+    stack_outputs: Mapping[str, Mapping[str, object]],
+    symbolic: bool,
+) -> Graph:
+    # A locally managed tunnel's secret comes from encrypted configuration, which a plan never opens.
+    return record(
+        lambda: declare(loaded),
+        project=project.name,
+        stack=stack,
+        config={"ringwall:tunnelSecret": "${ringwall:tunnelSecret}"},
+        secret_keys=["ringwall:tunnelSecret"],
+        organization=organization,
+        root_directory=project.root,
+        stack_outputs=stack_outputs,
+        symbolic=symbolic,
+    )

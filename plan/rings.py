@@ -1,0 +1,104 @@
+"""What each ring enforces, read off resources: planned ones or deployed ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Protection:
+    """One thing one ring enforces, in words a reviewer reads."""
+
+    ring: str
+    what: str
+    how: str
+
+
+RINGS = ("edge", "gateway", "guard", "origin")
+
+_PLUGINS = {
+    "pre-function": "identity: the token is for this server, and names one principal",
+    "jwt": "identity: signature and expiry",
+    "acl": "identity: issuer",
+    "rate-limiting": "requests per principal",
+    "response-ratelimiting": "token budget of the server",
+    "request-size-limiting": "request size",
+    "request-transformer": "internal headers",
+    "response-transformer": "challenge",
+    "correlation-id": "correlation id",
+    "cors": "browser origins",
+    "http-log": "request log (HTTP)",
+    "file-log": "request log (file)",
+    "opentelemetry": "traces and logs (OTLP)",
+    "prometheus": "metrics",
+    "request-termination": "protected-resource metadata",
+}
+
+
+def protections(resources: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Protection]:
+    """Rows in ring order for ``(type token, inputs)`` pairs; resources that protect nothing by themselves have no row."""
+    rows: list[Protection] = []
+    for token, inputs in resources:
+        rows += _rows(token.rsplit(":", 1)[-1], inputs)
+    return sorted(set(rows), key=lambda row: (RINGS.index(row.ring), row.what, row.how))
+
+
+def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Protection]:
+    if kind == "ZeroTrustAccessApplication":
+        policies = len(inputs.get("policies") or [])
+        session = inputs.get("sessionDuration", "?")
+        name = inputs.get("domain") or ", ".join(d.get("uri", "") for d in inputs.get("destinations") or [])
+        return [Protection("edge", f"Access before {name}", f"{policies} policies, sign-in lasts {session}")]
+    if kind == "ZeroTrustTunnelCloudflaredConfig":
+        rules = [rule for rule in (inputs.get("config") or {}).get("ingresses") or [] if rule.get("hostname")]
+        checked = sum(1 for rule in rules if ((rule.get("originRequest") or {}).get("access") or {}).get("required"))
+        how = f"in {checked} of {len(rules)} ingress rules, else 404"
+        return [Protection("edge", "tunnel checks the Access token", how)]
+    if kind == "DnsRecord":
+        return [Protection("edge", f"name {inputs.get('name')}", "proxied; made last, removed first")]
+    if kind == "ZeroTrustAccessPolicy":
+        requires = sum(1 for rule in inputs.get("requires") or [] for _ in rule)
+        how = f"{inputs.get('decision')}, {requires} further conditions"
+        return [Protection("edge", f"policy {inputs.get('name')}", how)]
+    if kind == "Plugin":
+        return [Protection("gateway", _PLUGINS.get(str(inputs.get("name")), str(inputs.get("name"))), _plugin(inputs))]
+    if kind == "Upstream":
+        passive = ((inputs.get("healthchecks") or {}).get("passive") or {}).get("unhealthy") or {}
+        how = f"opens after {passive.get('httpFailures', '?')} failures; probes /healthz"
+        return [Protection("gateway", "circuit breaker", how)]
+    if kind == "Guard":
+        tools = sorted({tool for grant in inputs.get("grants") or [] for tool in grant.get("tools") or []})
+        return [
+            Protection("guard", "verdict engines", ", ".join(inputs.get("engines") or [])),
+            Protection("guard", "tools granted", ", ".join(tools) or "none"),
+            Protection("guard", "listens on", f"127.0.0.1:{inputs.get('port')}"),
+        ]
+    if kind == "Origin":
+        origin = inputs.get("origin") or {}
+        where = origin.get("url") or origin.get("socket") or " ".join(origin.get("command") or [])
+        return [Protection("origin", "server reached only at", str(where))]
+    return []
+
+
+def _plugin(inputs: Mapping[str, Any]) -> str:
+    name = str(inputs.get("name"))
+    try:
+        config = json.loads(inputs.get("configJson") or "{}")
+    except (TypeError, ValueError):
+        return name
+    if name == "rate-limiting":
+        parts = [f"{config[unit]} per {unit}" for unit in ("second", "minute", "hour", "day") if config.get(unit)]
+        return ", ".join(parts) + ("" if config.get("fault_tolerant") else "; fails closed")
+    if name == "response-ratelimiting":
+        limits = config.get("limits") or {}
+        return ", ".join(f"{n} {kind} per {unit}" for kind, units in limits.items() for unit, n in units.items() if n)
+    if name == "request-size-limiting":
+        return f"at most {config.get('allowed_payload_size')} {config.get('size_unit')}"
+    if name == "acl":
+        return "only " + ", ".join(config.get("allow") or [])
+    if name == "jwt":
+        return f"RS256 key by {config.get('key_claim_name')}; checks {', '.join(config.get('claims_to_verify') or [])}"
+    return f"plugin {name}"

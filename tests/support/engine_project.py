@@ -1,0 +1,73 @@
+"""The real engine on a test's project: real backend, real passphrase, stand-in providers, no sandbox shortcuts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cli.runs import Run, execute
+from cli.workspace import Target
+from engine.locate import require
+from model.project import Project
+from sandbox import Sandbox
+from tests.support.language_host import write_language_host
+
+PASSPHRASE = "correct horse battery staple"
+
+
+@dataclass
+class EngineProject:
+    """`ringwall`'s way and plain `pulumi`'s way on one project and one backend."""
+
+    project: Project
+    sandbox: Sandbox
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**self.sandbox.environment(), "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE, "PULUMI_HOME": str(self.home)}
+
+    @property
+    def target(self) -> Target:
+        return Target(self.project, self.environment)
+
+    def run(self, stack: str, operation: Any, **options: Any) -> Run:
+        """One engine run by Ringwall; an error of the engine fails the test with its text."""
+        run = execute(self.target, Run(stack, operation), **options)
+        assert run.error is None, run.error
+        return run
+
+    def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """The plain CLI in the user's folder."""
+        hosts = self.home / "hosts"
+        if not hosts.exists():
+            write_language_host(hosts)
+        environment = {
+            **os.environ,
+            **self.environment,
+            "PATH": f"{hosts}{os.pathsep}{os.environ['PATH']}",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+        done = subprocess.run(
+            [str(require().path), *arguments, "--non-interactive"],
+            cwd=self.project.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def preview_json(self, stack: str) -> dict[str, Any]:
+        """`pulumi preview --json`: every step with its new state."""
+        text = self.pulumi("preview", "--json", "--stack", stack).stdout
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    def backend_files(self) -> list[Path]:
+        return [path for path in (self.project.root / ".ringwall").rglob("*") if path.is_file()]
