@@ -1,0 +1,53 @@
+"""The list of commands, in the order `--help` shows them."""
+
+from __future__ import annotations
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    from cli import (
+        agents,
+        cancel,
+        check,
+        demo,
+        destroy,
+        engine,
+        import_existing,
+        init,
+        keys,
+        list_stacks,
+        lock,
+        migrate,
+        offboard,
+        onboard,
+        outputs,
+        plan,
+        preview,
+        refresh,
+        schema,
+        status,
+        up,
+    )
+
+    app.command()(init.init)
+    app.command()(onboard.onboard)
+    app.command()(offboard.offboard)
+    app.command("list")(list_stacks.list_stacks)
+    app.command()(plan.plan)
+    app.command()(check.check)
+    app.command()(preview.preview)
+    app.command()(up.up)
+    app.command()(status.status)
+    app.command()(outputs.outputs)
+    app.command()(refresh.refresh)
+    app.command()(destroy.destroy)
+    app.command()(cancel.cancel)
+    app.command("import")(import_existing.import_existing)
+    app.command()(schema.schema)
+    app.command()(migrate.migrate)
+    app.add_typer(lock.app, name="lock")
+    app.add_typer(keys.app, name="keys")
+    app.add_typer(agents.app, name="agents")
+    app.add_typer(engine.app, name="engine")
+    app.command()(demo.demo)

@@ -1,0 +1,128 @@
+"""What a user sees: results on standard output, progress and errors on standard error.
+
+Colour only where a terminal is and NO_COLOR is not set (no-color.org); with --json standard output holds one document.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cli import state
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from model.errors import RingwallError
+
+
+#: Columns where no terminal says how wide it is: a log or a pipe.
+_WIDE = 160
+
+
+def stdout() -> Console:
+    return _console(sys.stdout.isatty(), stderr=False)
+
+
+def stderr() -> Console:
+    return _console(sys.stderr.isatty(), stderr=True)
+
+
+def _console(terminal: bool, *, stderr: bool) -> Console:
+    from rich.console import Console
+
+    return Console(
+        stderr=stderr,
+        highlight=False,
+        soft_wrap=True,
+        width=None if terminal else _WIDE,
+        no_color=True if "NO_COLOR" in os.environ else None,
+    )
+
+
+def say(text: str = "") -> None:
+    """A line of the result; silent with --json."""
+    if not state.json:
+        print(text)
+
+
+def note(text: str) -> None:
+    """Progress or advice, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
+    """The one document of a --json command: sorted keys, two spaces."""
+    print(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
+    """A table of the result; cells are plain text, never markup."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for row in rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    stdout().print(grid)
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Progress for what takes over a second: a spinner on a terminal, one line elsewhere."""
+    console = stderr()
+    if console.is_terminal:
+        with console.status(text):
+            yield
+    else:
+        note(text)
+        yield
+
+
+def interactive() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and not state.json
+
+
+def ask(question: str, *, yes: bool) -> bool:
+    """Ask for consent; `yes` is --yes. Without a terminal and without --yes the answer is an error, never a guess."""
+    from model.errors import InputError
+
+    if yes:
+        return True
+    if not interactive():
+        raise InputError(f"{question} needs consent and there is no terminal to ask on", remedy="add --yes")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def show_error(error: RingwallError) -> None:
+    """One line per problem on standard error; with --json also the one error document on standard output."""
+    from model.errors import InputError, InputErrors
+
+    problems = error.problems if isinstance(error, InputErrors) else [error]
+    if state.json:
+        print_json(
+            {
+                "version": 1,
+                "error": {
+                    "kind": type(error).__name__,
+                    "exit_code": error.exit_code,
+                    "problems": [
+                        {
+                            "message": str(problem),
+                            "file": problem.file if isinstance(problem, InputError) else None,
+                            "key": problem.key if isinstance(problem, InputError) else None,
+                            "remedy": problem.remedy if isinstance(problem, InputError) else None,
+                        }
+                        for problem in problems
+                    ],
+                },
+            }
+        )
+    for problem in problems:
+        note(f"error: {problem}")

@@ -1,0 +1,237 @@
+"""The demo: the user's own commands, in order, on a project folder that is thrown away."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sandbox
+from cli import console, state
+from model.errors import EngineFailed, Unreachable
+
+ENVIRONMENT = "demo"
+EVERYTHING = "@modelcontextprotocol/server-everything@2026.8.31"
+
+
+@dataclass
+class _Demo:
+    root: Path
+    took: dict[str, float] = field(default_factory=dict)
+
+    def ringwall(self, *arguments: str) -> None:
+        """Run one command in this process, as a user would type it, and time it."""
+        from typer.main import get_command
+
+        from cli import main
+
+        shown = " ".join(arguments)
+        console.say(f"\n$ ringwall {shown}")
+        began = time.monotonic()
+        command = get_command(main.app)
+        command.main(list(arguments), prog_name="ringwall", standalone_mode=False)
+        self.took[shown.split(" --")[0]] = round(time.monotonic() - began, 1)
+
+
+def run_demo(*, keep: bool, everything: bool) -> dict[str, Any]:
+    """Run all of it; returns what was done and how long each command took, in seconds.
+
+    Raises:
+        Unreachable: the demo's MCP server did not start.
+        EngineFailed: the unchanged second `up` changed something, or `destroy` left something behind.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="ringwall-demo-"))
+    before = state.project
+    state.project = folder
+    demo = _Demo(folder)
+    servers = ["tickets"]
+    try:
+        with contextlib.ExitStack() as running:
+            url = running.enter_context(_tickets_server())
+            console.say(f"A real MCP server (official SDK) listens at {url}")
+            demo.ringwall(*_init(folder))
+            people = ("--people", "ada@example.com")
+            demo.ringwall("onboard", "tickets", "--env", ENVIRONMENT, "--url", url, *people, "--agent", "ci", "--yes")
+            if everything and (other := running.enter_context(_everything_server())):
+                console.say(f"\nA second real server (npm's server-everything) listens at {other}")
+                demo.ringwall("onboard", "everything", "--env", ENVIRONMENT, "--url", other, *people, "--yes")
+                servers.append("everything")
+            for server in servers:
+                demo.ringwall("plan", f"{ENVIRONMENT}.{server}")
+            demo.ringwall("check")
+            demo.ringwall("preview", ENVIRONMENT, "--sandbox")
+            demo.ringwall("up", ENVIRONMENT, "--sandbox", "--yes")
+            unchanged = _second_up(demo)
+            rows = _enforced(servers)
+            demo.ringwall("destroy", ENVIRONMENT, "--servers", "--sandbox", "--yes")
+            left = _left(servers)
+        if left:
+            raise EngineFailed(f"destroy left {left} resources behind")
+        console.say("\nWhat each ring enforced while it was up:")
+        if not state.json:
+            console.table(["server", "ring", "protection", "how"], [list(row) for row in rows])
+        console.say(f"\nA second up changed {unchanged} resources; destroy left {left}.")
+        console.say("Nothing real was touched: Cloudflare and Kong were stand-ins. Next: README, “Your own server”.")
+        return {
+            "version": 1,
+            "servers": servers,
+            "seconds": demo.took,
+            "second_up_changes": unchanged,
+            "left_after_destroy": left,
+            "enforced": [dict(zip(("server", "ring", "protection", "how"), row, strict=True)) for row in rows],
+        }
+    finally:
+        state.project = before
+        if keep:
+            console.note(f"kept {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _init(folder: Path) -> list[str]:
+    return [
+        "init", ENVIRONMENT, "--project", str(folder), "--account-id", "0" * 31 + "1", "--zone", "example.com",
+        "--zone-id", "0" * 31 + "2", "--team", "example", "--country", "SE", "--country", "NO", "--host", "demo-1",
+        "--agent", "ci", "--yes",
+    ]  # fmt: skip
+
+
+def _second_up(demo: _Demo) -> int:
+    """The unchanged second `up`, by the same road; returns how many resources it changed and refuses any."""
+    from cli import deploy
+    from cli.report import fail_on_error, show_results
+    from cli.runs import target_of
+    from model.project import open_project
+
+    console.say(f"\n$ ringwall up {ENVIRONMENT} --sandbox --yes    # unchanged")
+    began = time.monotonic()
+    project = open_project(demo.root)
+    scope = deploy.scope_of(project, ENVIRONMENT)
+    with target_of(project, sandbox=True) as target:
+        runs = deploy.up(target, scope, deploy.preview(target, scope))
+    show_results(runs)
+    fail_on_error(runs)
+    demo.took["second up"] = round(time.monotonic() - began, 1)
+    changed = sum(len(run.steps.changed) for run in runs)
+    if changed:
+        names = ", ".join(change.name for run in runs for change in run.steps.changed)
+        raise EngineFailed(f"an unchanged second up changed {changed} resources: {names}")
+    return changed
+
+
+def _enforced(servers: list[str]) -> list[tuple[str, str, str, str]]:
+    """What the deployed state says, not what the plan promised."""
+    from cli.project import current_project
+    from cli.runs import target_of
+    from cli.workspace import workspace
+    from plan.rings import protections
+
+    project = current_project()
+    rows: list[tuple[str, str, str, str]] = []
+    with target_of(project, sandbox=True) as target:
+        for server in servers:
+            with workspace(target, f"{ENVIRONMENT}.{server}") as stack:
+                resources = (stack.export_stack().deployment or {}).get("resources") or []
+            found = protections([(resource["type"], resource.get("inputs") or {}) for resource in resources])
+            rows += [(server, row.ring, row.what, row.how) for row in found]
+    return rows
+
+
+def _left(servers: list[str]) -> int:
+    from cli.engine_state import live_resources
+    from cli.project import current_project
+    from cli.runs import target_of
+
+    project = current_project()
+    stacks = [ENVIRONMENT, *(f"{ENVIRONMENT}.{server}" for server in servers)]
+    with target_of(project, sandbox=True) as target:
+        return sum(live_resources(project, stack, target) or 0 for stack in stacks)
+
+
+@contextlib.contextmanager
+def _tickets_server() -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sandbox.mcp_server", "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        url = process.stdout.readline().strip() if process.stdout else ""
+        if not url.startswith("http://127.0.0.1:"):
+            raise Unreachable("the demo's MCP server did not start; run `python -m sandbox.mcp_server` to see why")
+        yield url
+    finally:
+        _stop(process)
+
+
+@contextlib.contextmanager
+def _everything_server() -> Iterator[str | None]:
+    """npm's reference server, or None with a word where Node is missing or the registry is out of reach."""
+    npx = shutil.which("npx")
+    if npx is None:
+        console.note("skipped npm's server-everything: Node.js is not on this machine")
+        yield None
+        return
+    port = _free_port()
+    # It binds to all addresses and has no option for it; onboarding would rightly refuse that socket.
+    loopback = Path(sandbox.__file__).with_name("loopback.cjs")
+    process = subprocess.Popen(
+        [npx, "--yes", EVERYTHING, "streamableHttp"],
+        env={**os.environ, "PORT": str(port), "NODE_OPTIONS": f"--require {loopback}"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    url = f"http://127.0.0.1:{port}/mcp"
+    try:
+        if _wait_for(port, process):
+            yield url
+        else:
+            console.note("skipped npm's server-everything: it did not start (is the npm registry reachable?)")
+            yield None
+    finally:
+        _stop(process, group=True)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int, process: subprocess.Popen[Any], seconds: float = 90) -> bool:
+    import socket
+
+    console.note("starting npm's server-everything (the first time it is fetched from the npm registry)")
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def _stop(process: subprocess.Popen[Any], *, group: bool = False) -> None:
+    import signal
+
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            if group:
+                os.killpg(process.pid, signal.SIGTERM)
+            else:
+                process.terminate()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if process.stdout:
+        process.stdout.close()

@@ -1,0 +1,153 @@
+"""The order in which an environment and its servers are previewed, brought up and taken down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cli import console, live
+from cli.engine_state import live_resources, outputs
+from cli.runs import Run, execute, execute_all
+from cli.workspace import Target
+from components.contract import OUTPUT
+from components.program import Loaded, load
+from model.errors import EngineFailed, InputError, PlanRefused
+from model.project import EnvironmentStack, Project
+from plan.offline import plan_stack
+from plan.preflight import refuse_unsafe
+from plan.step_order import Step, judge_steps
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a command was asked to work on."""
+
+    project: Project
+    loaded: Loaded
+    #: The stack named, then the servers that follow it when it is an environment.
+    first: str
+    servers: tuple[str, ...] = ()
+
+    @property
+    def stacks(self) -> tuple[str, ...]:
+        return (self.first, *self.servers)
+
+
+def scope_of(project: Project, stack: str) -> Scope:
+    """Load what `stack` names and refuse what must never run; nothing has been started when this raises."""
+    loaded = load(project, stack)
+    servers: tuple[str, ...] = ()
+    if isinstance(loaded, EnvironmentStack):
+        servers = tuple(server.stack for _, server in sorted(loaded.servers.items()))
+        for server in loaded.servers.values():
+            refuse_unsafe(project, (loaded, server))
+    refuse_unsafe(project, loaded)
+    return Scope(project, loaded, stack, servers)
+
+
+def preview(target: Target, scope: Scope, only: Sequence[str] = ()) -> list[Run]:
+    """Engine previews of the whole scope.
+
+    Servers of an environment that is not deployed as its file says have no contract to read yet, so the engine cannot
+    preview them; they are planned offline and labelled so.
+    """
+    first = Run(scope.first, "preview")
+    with live.progress([first]):
+        execute(target, first, only=only)
+    rest = [Run(stack, "preview") for stack in scope.servers]
+    if first.error is None and rest:
+        if contract_is_current(target, scope.loaded) and not _changes_contract(first):
+            with live.progress(rest):
+                execute_all(target, rest)
+        else:
+            for run in rest:
+                _plan_offline(scope, run)
+    return [first, *rest]
+
+
+def contract_is_current(target: Target, loaded: Loaded) -> bool:
+    """Whether the deployed environment is the one in the file."""
+    environment = loaded if isinstance(loaded, EnvironmentStack) else None
+    if environment is None:
+        return True
+    try:
+        contract = outputs(target.project, environment.stack, target=target).get(OUTPUT)
+    except EngineFailed:
+        return False
+    return isinstance(contract, dict) and contract.get("digest") == environment.digest
+
+
+def _changes_contract(run: Run) -> bool:
+    return any(change.operation in ("create", "replace") for change in run.steps.changed)
+
+
+def _plan_offline(scope: Scope, run: Run) -> None:
+    if not isinstance(scope.loaded, EnvironmentStack):
+        raise TypeError("only an environment's servers are planned in its place")
+    server = scope.loaded.servers[run.stack.partition(".")[2]]
+    graph = plan_stack(scope.project, (scope.loaded, server))
+    run.offline, run.state = True, "done"
+    run.steps.counts = {"create": sum(1 for resource in graph.resources if "read" not in resource.options)}
+
+
+def refuse_gaps(previews: Sequence[Run]) -> None:
+    """Refuse what the engine would do in an order that leaves a public name unprotected; raises `PlanRefused`."""
+    lines = [
+        f"{run.stack}: {finding.rule_id}: {finding.message}; {finding.remedy}"
+        for run in previews
+        for finding in judge_steps([Step(c.operation, c.urn, c.type) for c in run.steps.changes.values()])
+    ]
+    if lines:
+        raise PlanRefused("\n".join(lines))
+
+
+def up(target: Target, scope: Scope, previews: Sequence[Run], only: Sequence[str] = ()) -> list[Run]:
+    """Create and update the environment first, then its servers side by side, and last what the environment drops.
+
+    A policy or token that the environment no longer wants may still be attached to a server that has not moved on; it is
+    deleted only after every server has.
+    """
+    first = Run(scope.first, "up")
+    dropped = (
+        [change.urn for change in previews[0].steps.changed if change.operation == "delete"] if scope.servers else []
+    )
+    with live.progress([first]):
+        execute(target, first, only=only, exclude=dropped)
+    runs = [first]
+    if first.error is not None:
+        return [*runs, *(Run(stack, "up", state="skipped", error=f"{scope.first} failed") for stack in scope.servers)]
+    servers = [Run(stack, "up") for stack in scope.servers]
+    if servers:
+        with live.progress(servers):
+            execute_all(target, servers)
+        runs += servers
+    if dropped and all(run.error is None for run in servers):
+        last = Run(scope.first, "up")
+        with live.progress([last]):
+            execute(target, last)
+        runs.append(last)
+    elif dropped:
+        console.note(f"{len(dropped)} resources that {scope.first} no longer wants stay until every server is up")
+    return runs
+
+
+def refuse_live_servers(target: Target, stack: str) -> None:
+    """Refuse to destroy an environment while a server of it is live: its policies would be detached under it."""
+    if "." in stack:
+        return
+    for server in target.project.servers_of(stack):
+        count = live_resources(target.project, f"{stack}.{server}", target)
+        if count:
+            raise InputError(
+                f"environment {stack} has a live server: {stack}.{server} ({count} resources)",
+                remedy=f"run `ringwall destroy {stack}.{server}` first, or add --servers",
+            )
+
+
+def destroy(target: Target, stack: str) -> Run:
+    """Destroy one stack."""
+    refuse_live_servers(target, stack)
+    run = Run(stack, "destroy")
+    with live.progress([run]):
+        execute(target, run)
+    return run

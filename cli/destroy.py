@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli import console
+from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack, Yes
+
+
+def destroy(
+    stack: Stack,
+    servers: Annotated[bool, typer.Option("--servers", help="Destroy an environment's servers first.")] = False,
+    yes: Yes = False,
+    sandbox: Sandbox = False,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Take a stack down: its public name first, its protection last. The stack file stays."""
+    from cli import deploy
+    from cli.engine_state import live_resources
+    from cli.project import current_project
+    from cli.report import fail_on_error, show_results
+    from cli.runs import Run, target_of
+    from engine.locate import require
+    from model.errors import InputError
+
+    found = current_project()
+    require()
+    if stack not in found.stacks():
+        raise InputError(f"there is no stack {stack}", file=found.stack_file(stack), remedy="see `ringwall list`")
+    with target_of(found, sandbox=sandbox) as target:
+        names = [f"{stack}.{name}" for name in found.servers_of(stack)] if servers and "." not in stack else []
+        names = [name for name in names if live_resources(found, name, target)]
+        runs: list[Run] = []
+        if not names:
+            deploy.refuse_live_servers(target, stack)
+        if not console.ask(f"Destroy {', '.join([*names, stack])}?", yes=yes):
+            console.note("nothing was changed")
+            raise typer.Exit(1)
+        for name in [*names, stack]:
+            runs.append(deploy.destroy(target, name))
+            if runs[-1].error:
+                break
+    if as_json:
+        console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})
+    show_results(runs)
+    fail_on_error(runs)

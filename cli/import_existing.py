@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from cli import console
+from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack, Yes
+
+
+class Kind(StrEnum):
+    tunnel = "tunnel"
+    application = "application"
+    ruleset = "ruleset"
+
+
+def import_existing(
+    stack: Stack,
+    kind: Annotated[Kind, typer.Argument(help="What exists already.")],
+    id: Annotated[str, typer.Argument(help="Its Cloudflare id, as the dashboard shows it.")],
+    hostname: Annotated[
+        str | None, typer.Option(help="application: which host name's, where a server has several.", show_default=False)
+    ] = None,
+    yes: Yes = False,
+    sandbox: Sandbox = False,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Take over an existing tunnel, Access application or zone ruleset instead of making a second one.
+
+    The engine reads it and compares it with the stack file; where they differ nothing is imported and the difference is
+    named, so that taking over never changes what is running.
+    """
+    from cli import live
+    from cli.imports import import_plan, importing_program
+    from cli.project import current_project
+    from cli.report import fail_on_error, show_results
+    from cli.runs import Run, execute, target_of
+    from components.program import load
+    from engine.locate import require
+    from plan.preflight import refuse_unsafe
+
+    found = current_project()
+    require()
+    loaded = load(found, stack)
+    wanted = import_plan(refuse_unsafe(found, loaded), loaded, kind.value, id, hostname)
+    if not console.ask(f"Import {kind.value} {id} as {wanted.name} of {stack}?", yes=yes):
+        console.note("nothing was changed")
+        raise typer.Exit(1)
+    run = Run(stack, "up")
+    with target_of(found, sandbox=sandbox) as target, live.progress([run]):
+        execute(target, run, only=wanted.targets, program=importing_program(found, stack, wanted))
+    if as_json:
+        console.print_json({"version": 1, "runs": [run.as_json()]})
+    show_results([run])
+    fail_on_error([run])

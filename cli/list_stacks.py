@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from cli import console
+from cli.options import AsJson, Debug, ProjectDir
+
+if TYPE_CHECKING:
+    from cli.inventory import Row
+
+
+def list_stacks(project: ProjectDir = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Show environments, servers and zones as the files declare them. Exit code 2 when any is not valid."""
+    from cli.inventory import inventory
+    from cli.project import current_project
+
+    found = current_project()
+    rows = inventory(found)
+    if as_json:
+        stacks = [
+            {"stack": row.stack, "kind": row.kind, "valid": row.error is None, "error": row.error, **row.facts}
+            for row in rows
+        ]
+        console.print_json({"version": 1, "project": found.name, "root": str(found.root), "stacks": stacks})
+    else:
+        _show(rows)
+    if any(row.error for row in rows):
+        raise typer.Exit(2)
+
+
+def _show(rows: list[Row]) -> None:
+    if not rows:
+        console.say("no environments yet; run `ringwall init ENV`")
+        return
+    good = [row for row in rows if row.error is None]
+    for row in (row for row in good if row.kind == "environment"):
+        facts = row.facts
+        kind = "production" if facts["production"] else "not production"
+        hosts, agents = ", ".join(facts["hosts"]), ", ".join(facts["agents"]) or "none"
+        console.say(f"{row.stack}: {facts['zone']}, {facts['topology']}, {kind}; hosts: {hosts}; agents: {agents}")
+        servers = [r for r in good if r.kind == "server" and r.stack.startswith(f"{row.stack}.")]
+        if servers:
+            console.table(
+                ["server", "hostname", "host", "oauth", "tools granted/locked", "access policies"],
+                [
+                    [
+                        r.stack,
+                        r.facts["hostname"],
+                        r.facts["host"],
+                        r.facts["oauth"],
+                        f"{r.facts['tools_granted']}/{r.facts['tools_locked']}",
+                        str(r.facts["access_policies"]),
+                    ]
+                    for r in servers
+                ],
+            )
+        elif not facts["servers"]:
+            console.say(f"  no servers yet; run `ringwall onboard SERVER --env {row.stack} --url URL`")
+    for row in (row for row in good if row.kind == "zone"):
+        console.say(f"{row.stack}: {row.facts['zone']}; {len(row.facts['hostnames'])} host names")
+    for row in (row for row in rows if row.error is not None):
+        console.say(f"{row.stack}: not valid: {row.error}")

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import console, state
+from cli.options import AsJson, Debug, ProjectDir, Yes, _complete_stack
+
+if TYPE_CHECKING:
+    from cli.offer import Comparison
+    from cli.server_files import ServerFiles
+
+app = typer.Typer(
+    help="Tool locks: what servers may offer, pinned in Git.", no_args_is_help=True, rich_markup_mode=None
+)
+Server = Annotated[
+    str,
+    typer.Argument(
+        metavar="ENV.SERVER", help="A server, such as dev.github.", autocompletion=_complete_stack, show_default=False
+    ),
+]
+Timeout = Annotated[float, typer.Option(help="Seconds the server has to answer everything.", min=1, max=300)]
+
+
+@app.command()
+def diff(
+    server: Server, timeout: Timeout = 10, project: ProjectDir = None, as_json: AsJson = False, debug: Debug = False
+) -> None:
+    """Show what the running server offers otherwise than its lock. Exit code 1 when anything differs."""
+    files, comparison = _compare(server, timeout)
+    report(files, comparison)
+    if not comparison.same:
+        raise typer.Exit(1)
+
+
+@app.command()
+def approve(
+    server: Server,
+    timeout: Timeout = 10,
+    yes: Yes = False,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Take what the running server offers now into its lock: from then on the guard lets it pass."""
+    from cli.offer import concern_lines
+    from cli.write import Change, apply
+    from model.tool_lock import to_yaml
+
+    files, comparison = _compare(server, timeout)
+    if comparison.same:
+        report(files, comparison)
+        return
+    if not state.json:
+        report(files, comparison, advise=False)
+    else:
+        for line in (*granted_changes(files, comparison), *concern_lines(comparison.concerns)):
+            console.note(f"warning: {line}")
+    before = files.lock_file.read_bytes()
+    if not console.ask(f"Approve these {len(comparison.changes)} changes?", yes=yes):
+        console.note("nothing was written")
+        raise typer.Exit(1)
+    apply([Change(files.lock_file, before, to_yaml(comparison.new).encode())])
+    if state.json:
+        console.print_json({**_document(files, comparison), "approved": True})
+    console.say(f"wrote {files.lock_file}; commit it, then `ringwall up {files.stack}`")
+
+
+def _compare(server: str, timeout: float) -> tuple[ServerFiles, Comparison]:
+    from cli.offer import ask_server, compared
+    from cli.project import current_project
+    from cli.server_files import read_server
+
+    files = read_server(current_project(), server)
+    lock = files.locked()
+    with console.working(f"asking {files.stack} what it offers"):
+        offer = ask_server(files.origin, timeout)
+    return files, compared(lock, offer)
+
+
+def granted_changes(files: ServerFiles, comparison: Comparison) -> list[str]:
+    """What the changes mean for tools that somebody may call."""
+    from cli.server_files import granted
+    from model.tool_lock import visible
+
+    before = set(granted(files.grants, files.locked().tools))
+    after = set(granted(files.grants, comparison.new.tools))
+    lines = []
+    for change in comparison.changes:
+        if change.part != "tool":
+            continue
+        name = visible(change.name)
+        if change.kind == "removed" and change.name in before:
+            lines.append(f"{name} is granted and gone: take it out of the grants in {files.document.file}")
+        elif change.kind == "changed" and change.name in before:
+            lines.append(f"{name} is granted and its definition changed")
+        elif change.name in after - before:
+            lines.append(f"{name} would be granted at once, by a pattern in {files.document.file}")
+        if change.name in before - after and change.kind == "changed":
+            lines.append(f"{name} has risk {change.risk} now, so its read-only grant no longer holds")
+    return lines
+
+
+def report(files: ServerFiles, comparison: Comparison, *, advise: bool = True) -> None:
+    """The differences for people, or the one JSON document."""
+    from cli.offer import concern_lines
+    from onboard.lock import render
+
+    if state.json:
+        console.print_json(_document(files, comparison))
+        return
+    if comparison.same:
+        console.say(f"{files.stack} offers exactly what its lock says")
+        return
+    for line in render(comparison.changes):
+        console.say(line)
+    for line in (*granted_changes(files, comparison), *concern_lines(comparison.concerns)):
+        console.note(f"warning: {line}")
+    if advise:
+        console.say(f"Nothing was written. To take this over: ringwall lock approve {files.stack}")
+
+
+def _document(files: ServerFiles, comparison: Comparison) -> dict[str, object]:
+    from cli.offer import changes_json, concern_lines
+
+    return {
+        "version": 1,
+        "stack": files.stack,
+        "same": comparison.same,
+        "changes": changes_json(comparison.changes),
+        "warnings": [*granted_changes(files, comparison), *concern_lines(comparison.concerns)],
+    }

@@ -1,0 +1,71 @@
+"""The `ringwall` application: registers every command and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cli import console, state
+
+app = typer.Typer(
+    name="ringwall",
+    help="Put an MCP server behind four rings: edge, gateway, guard and origin.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=(
+        "Exit codes: 0 done, 1 failed, 2 wrong input (nothing written), 3 the plan breaks a rule, "
+        "4 no engine or plugin, 5 the engine failed, 6 something did not answer, 130 interrupted."
+    ),
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        print(f"ringwall {version('ringwall')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def _register() -> None:
+    from cli import commands
+
+    commands.register(app)
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Entry point. Every known error is one line; --debug shows where it came from."""
+    _register()
+    try:
+        app(arguments)
+    except KeyboardInterrupt:
+        console.note("interrupted; nothing more was started")
+        sys.exit(130)
+    except Exception as error:
+        from model.errors import RingwallError
+
+        if state.debug:
+            raise
+        if isinstance(error, RingwallError):
+            console.show_error(error)
+            sys.exit(error.exit_code)
+        console.note(f"error: {type(error).__name__}: {error} (a defect; run again with --debug and report it)")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run()

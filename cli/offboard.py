@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import console
+from cli.options import AsJson, Debug, ProjectDir, Yes, _complete_stack
+
+if TYPE_CHECKING:
+    from model.project import Project
+
+
+def offboard(
+    server: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENV.SERVER",
+            help="A server, such as dev.github.",
+            autocompletion=_complete_stack,
+            show_default=False,
+        ),
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help="With --yes: go on where nobody can tell whether it is deployed.")
+    ] = False,
+    yes: Yes = False,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Remove a server's stack file and tool lock. Refuses while anything of it is deployed."""
+    from cli.project import current_project
+    from cli.server_files import require_stack
+    from cli.write import Change, apply
+
+    found = current_project()
+    require_stack(found, server)
+    unknown = _refuse_live(found, server, forced=yes and force)
+    files = [path for path in (found.stack_file(server), found.lock_file(server)) if path.is_file()]
+    changes = [Change.removal(path) for path in files]
+    if not console.ask(f"Remove {' and '.join(path.name for path in files)}?", yes=yes):
+        console.note("nothing was removed")
+        raise typer.Exit(1)
+    apply(changes)
+    if as_json:
+        names = [str(path) for path in files]
+        console.print_json({"version": 1, "stack": server, "removed": names, "deployed": None if unknown else False})
+    for path in files:
+        console.say(f"removed {path}")
+
+
+def _refuse_live(project: Project, stack: str, *, forced: bool) -> bool:
+    """Refuse a server that still has resources: without its file nobody could destroy them.
+
+    Returns:
+        True when it is unknown whether anything is deployed, and the user insisted.
+    """
+    from cli.engine_state import live_resources
+    from model.errors import EngineFailed, EngineMissing, InputError
+
+    try:
+        count = live_resources(project, stack)
+    except (EngineMissing, EngineFailed) as error:
+        reason = str(error).splitlines()[0]
+        if not forced:
+            raise InputError(
+                f"cannot tell whether {stack} is deployed: {reason}",
+                file=project.stack_file(stack),
+                remedy="correct that, or add --yes --force when you know that nothing of it is left",
+            ) from None
+        console.note(f"WARNING: not known whether {stack} is deployed: {reason}")
+        return True
+    if count:
+        raise InputError(
+            f"{stack} still has {count} resources deployed",
+            file=project.stack_file(stack),
+            remedy=f"run `ringwall destroy {stack}` first",
+        )
+    return False

@@ -1,0 +1,72 @@
+"""Options that several commands share, so that one word means one thing everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from cli import state
+
+
+def _complete_stack(incomplete: str) -> list[str]:
+    from model.errors import RingwallError
+    from model.project import find_project
+
+    try:
+        return [stack for stack in find_project(state.project or Path.cwd()).stacks() if stack.startswith(incomplete)]
+    except RingwallError:
+        return []
+
+
+def _set_project(value: Path | None) -> Path | None:
+    if value is not None:
+        state.project = value
+    return value
+
+
+def _set_debug(value: bool) -> bool:
+    state.debug = state.debug or value
+    return value
+
+
+def _set_json(value: bool) -> bool:
+    state.json = state.json or value
+    return value
+
+
+ProjectDir = Annotated[
+    Optional[Path],  # noqa: UP045 - Typer reads it at run time
+    typer.Option(
+        "--project",
+        help="Folder that holds Pulumi.yaml; else this folder or the nearest above it.",
+        envvar="RINGWALL_PROJECT",
+        callback=_set_project,
+        is_eager=True,
+        show_default=False,
+    ),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the trace of an error.", callback=_set_debug, is_eager=True)]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output.", callback=_set_json, is_eager=True)
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Sandbox = Annotated[
+    bool,
+    typer.Option(
+        "--sandbox",
+        help="Use stand-in Cloudflare and Kong providers on this machine: no account, nothing real is touched.",
+    ),
+]
+Stack = Annotated[
+    str,
+    typer.Argument(
+        help="An environment (dev), one server of it (dev.github) or a zone (zone.example).",
+        autocompletion=_complete_stack,
+        show_default=False,
+    ),
+]
+Environment = Annotated[
+    str, typer.Argument(help="An environment, such as dev.", autocompletion=_complete_stack, show_default=False)
+]

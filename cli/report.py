@@ -1,0 +1,38 @@
+"""How previews and results of engine runs are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cli import console, live, state
+from cli.runs import Run
+from model.errors import EngineFailed
+
+_SIGN = {"create": "+", "update": "~", "delete": "-", "replace": "±", "create-replacement": "±", "delete-replaced": "∓"}
+
+
+def show_preview(runs: Sequence[Run]) -> None:
+    """Each run's changes, risky ones first, and by whom they were computed."""
+    for run in runs:
+        by = "offline plan: not compared with what is deployed" if run.offline else "engine preview"
+        console.say(f"{run.stack} ({by}): {live.counts(run) or 'nothing'}")
+        order = {"delete": 0, "replace": 1, "create-replacement": 1, "delete-replaced": 1, "update": 2}
+        for change in sorted(run.steps.changed, key=lambda c: (order.get(c.operation, 3), c.urn)):
+            console.say(f"  {_SIGN.get(change.operation, '?')} {change.name}  {change.type.rsplit(':', 1)[-1]}")
+            for detail in change.details:
+                console.say(f"      {detail}")
+
+
+def show_results(runs: Sequence[Run]) -> None:
+    """One row a run."""
+    if runs:
+        rows = [[run.stack, run.operation, run.state, live.counts(run)] for run in runs]
+        if not state.json:
+            console.table(["stack", "run", "state", "resources"], rows)
+
+
+def fail_on_error(runs: Sequence[Run]) -> None:
+    """Raise `EngineFailed` with one line per problem when a run failed."""
+    lines = [f"{run.stack}: {text}" for run in runs if run.error for text in run.error.split("\n")]
+    if lines:
+        raise EngineFailed("\n".join(lines))

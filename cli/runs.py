@@ -1,0 +1,130 @@
+"""Runs of the real engine over one stack, or over an environment and its servers side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from cli.events import Steps
+from cli.workspace import Target, workspace
+from model.errors import EngineFailed, RingwallError
+from model.project import Project
+
+Operation = Literal["preview", "up", "refresh", "preview_refresh", "destroy"]
+#: Each engine process takes about 108 MB (Pulumi, run); two cores gain nothing from more.
+PARALLEL = 4
+
+
+@dataclass
+class Run:
+    """One engine run and what came of it."""
+
+    stack: str
+    operation: Operation
+    steps: Steps = field(default_factory=Steps)
+    state: Literal["waiting", "running", "done", "failed", "skipped"] = "waiting"
+    error: str | None = None
+    offline: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "stack": self.stack,
+            "operation": self.operation,
+            "by": "offline plan" if self.offline else "engine",
+            "state": self.state,
+            "counts": dict(sorted(self.steps.counts.items())),
+            "changes": [change.as_json() for change in self.steps.changed],
+            "error": self.error,
+        }
+
+
+@contextmanager
+def target_of(project: Project, *, sandbox: bool, folder: Path | None = None) -> Iterator[Target]:
+    """Where runs go. With `sandbox` the stand-in providers serve until the context ends.
+
+    Raises:
+        EngineMissing: provider plugins the run needs are not installed (real providers only).
+    """
+    if not sandbox:
+        yield Target(project)
+        return
+    from sandbox import Sandbox
+
+    home = folder or project.root / ".ringwall" / "sandbox"
+    home.mkdir(parents=True, exist_ok=True)
+    with Sandbox(home / "providers") as stand_in:
+        yield Target(project, stand_in.environment(), home)
+
+
+def program_for(project: Project, stack: str) -> Callable[[], None]:
+    """The program the engine runs inline: the very one `stacks/__main__.py` runs."""
+
+    def program() -> None:
+        from components.program import run_or_refuse
+
+        run_or_refuse(project, stack)
+
+    return program
+
+
+def execute(
+    target: Target,
+    run: Run,
+    *,
+    exclude: Sequence[str] = (),
+    only: Sequence[str] = (),
+    program: Callable[[], None] | None = None,
+    **options: Any,
+) -> Run:
+    """Run one operation on one stack and record what the engine reports; a failure is in `run.error`, never raised."""
+    from pulumi.automation.errors import CommandError, ConcurrentUpdateError
+
+    run.state = "running"
+    create = run.operation in ("preview", "up")
+    try:
+        with workspace(target, run.stack, program or program_for(target.project, run.stack), create=create) as stack:
+            arguments: dict[str, Any] = {"on_event": run.steps.on_event, "color": "never", **options}
+            if only:
+                arguments["target"] = list(only)
+            if exclude:
+                arguments["exclude"] = list(exclude)
+            if run.operation in ("up", "destroy", "refresh"):
+                arguments["show_secrets"] = False
+            try:
+                getattr(stack, run.operation)(**arguments)
+            except ConcurrentUpdateError as error:
+                raise EngineFailed(
+                    f"another update of {run.stack} is running, or one was interrupted; wait, or run "
+                    f"`ringwall cancel {run.stack}` ({_holder(str(error))})"
+                ) from None
+            except CommandError as error:
+                raise EngineFailed(_cause(run.steps, str(error))) from None
+        run.state = "done"
+    except RingwallError as error:
+        run.state, run.error = "failed", str(error)
+    return run
+
+
+def execute_all(target: Target, runs: Sequence[Run], **options: Any) -> None:
+    """Independent stacks side by side."""
+    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+        list(pool.map(lambda run: execute(target, run, **options), runs))
+
+
+def _cause(steps: Steps, output: str) -> str:
+    errors = [e for e in dict.fromkeys(steps.errors) if not e.startswith(("preview failed", "update failed"))]
+    if errors:
+        return "\n".join(errors)
+    lines = [line.strip() for line in output.splitlines() if line.strip().startswith("error:")]
+    return lines[-1].removeprefix("error:").strip() if lines else "the engine stopped without saying why; use --debug"
+
+
+def _holder(output: str) -> str:
+    for line in output.splitlines():
+        if "created by" in line:
+            return line.strip()
+    return "the backend names no holder"

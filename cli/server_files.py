@@ -1,0 +1,102 @@
+"""One server's own files, read without the rest of its environment.
+
+`onboard`, `lock` and `offboard` must work while another server's file is wrong, and while this one's lock no longer fits
+its grants: they are how that is put right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from model.base import validate
+from model.errors import InputError
+from model.loader import Document, KeyPath, read
+from model.project import SERVER_KEY, Project, config_of
+from model.server import Grant, Origin
+from model.tool_lock import ToolEntry, ToolLock, from_text
+
+
+@dataclass(frozen=True)
+class ServerFiles:
+    """`lock` is None where the file is missing."""
+
+    environment: str
+    name: str
+    document: Document
+    origin: Origin
+    grants: tuple[Grant, ...]
+    lock_file: Path
+    lock: ToolLock | None
+
+    @property
+    def stack(self) -> str:
+        return f"{self.environment}.{self.name}"
+
+    def locked(self) -> ToolLock:
+        """The lock; raises `InputError` where it is missing."""
+        if self.lock is None:
+            raise InputError(
+                "the tool lock is missing",
+                file=self.lock_file,
+                remedy=f"run `ringwall onboard {self.name} --env {self.environment}`",
+            )
+        return self.lock
+
+
+def split_stack(stack: str) -> tuple[str, str]:
+    """``dev.github`` as environment and server; raises `InputError` for anything else."""
+    environment, _, server = stack.partition(".")
+    if not environment or not server or environment == "zone":
+        raise InputError(f"{stack} is not a server", key="ENV.SERVER", remedy="name it as in dev.github")
+    return environment, server
+
+
+def require_stack(project: Project, stack: str) -> None:
+    """Raise `InputError` unless the server has a stack file."""
+    environment, server = split_stack(stack)
+    if not project.stack_file(stack).is_file():
+        have = ", ".join(f"{environment}.{name}" for name in project.servers_of(environment)) or "none"
+        raise InputError(
+            f"there is no server {server} in environment {environment} (it has {have})",
+            file=project.stack_file(stack),
+            remedy="see `ringwall list`",
+        )
+
+
+def read_server(project: Project, stack: str) -> ServerFiles:
+    """The origin, grants and lock of one server.
+
+    Raises:
+        InputError: there is no such server, or these parts of its files are wrong.
+    """
+    environment, name = split_stack(stack)
+    require_stack(project, stack)
+    document = read(project.stack_file(stack))
+    manifest = config_of(document).get(SERVER_KEY)
+    here: KeyPath = ("config", SERVER_KEY)
+    if not isinstance(manifest, dict):
+        raise document.error(here, "is not a server's manifest", "see `ringwall schema server`")
+    origin = validate(Origin, manifest.get("origin"), document, (*here, "origin"))
+    given = manifest.get("grants")
+    listed: list[Any] = given if isinstance(given, list) else []
+    grants = tuple(validate(Grant, item, document, (*here, "grants", at)) for at, item in enumerate(listed))
+    lock_file = project.lock_file(stack)
+    lock = from_text(lock_file.read_text(encoding="utf-8"), lock_file) if lock_file.is_file() else None
+    return ServerFiles(environment, name, document, origin, grants, lock_file, lock)
+
+
+def granted(grants: Iterable[Grant], tools: Iterable[ToolEntry]) -> list[str]:
+    """Names of the tools that at least one grant opens to somebody."""
+    every = list(grants)
+    return [
+        tool.name
+        for tool in tools
+        if any(
+            (tool.risk == "read" or not grant.read_only) and any(fnmatchcase(tool.name, p) for p in grant.tools)
+            for grant in every
+        )
+    ]

@@ -1,0 +1,204 @@
+"""The text of the files that `init` and `onboard` write, comments included.
+
+A string stands plain only where every YAML reader takes it for that very string, else as a JSON string: Norway is "NO".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+PROGRAM = "from components.program import main\n\nmain()\n"
+SCHEMA_FILE = ".ringwall/stack.schema.json"
+IGNORED = (".ringwall/", ".venv/", "__pycache__/")
+
+_PULUMI_YAML = """\
+# One folder of environments and servers; `ringwall` and plain `pulumi` both start here.
+name: {name}
+description: MCP servers, each behind four rings
+runtime:
+  name: python
+  options:
+    toolchain: pip
+    # The environment Ringwall is installed in, for the plain pulumi CLI; ringwall itself does not need this line.
+    virtualenv: {virtualenv}
+main: stacks
+stackConfigDir: stacks
+backend:
+  # Where Pulumi keeps state. A team shares one, such as s3://bucket; moving needs `pulumi stack export` and `import`.
+  url: {backend}
+"""
+
+_ENVIRONMENT = """\
+# yaml-language-server: $schema=../{schema}
+# Environment {name}: what exists once per Cloudflare account and Kong gateway.
+# Every key: `ringwall schema environment`. No secret belongs here: the Cloudflare token is CLOUDFLARE_API_TOKEN or
+# `pulumi config set --secret cloudflare:apiToken`, the Kong token KONG_ADMIN_TOKEN or kong:kongAdminToken.
+config:
+  ringwall:environment:
+    version: 1
+    # Production protects tunnels and Access applications, and keeps Kong's Admin API off the origin hosts.
+    production: {production}
+    cloudflare:
+      account_id: {account_id}
+      zone: {zone}
+      zone_id: {zone_id}
+      team: {team}
+
+    # colocated: gateway and servers on one host, for development. hybrid: Kong's control plane lives elsewhere.
+    topology: {topology}
+    hosts:
+{hosts}
+    gateway:
+      admin_uri: {admin_uri}
+      edition: oss
+      version: "3.9.3"
+
+    # From where people may come, unless a server says otherwise.
+    countries: {countries}
+"""
+
+_AGENTS = """\
+
+    # One Access service token each. Narrow each one: where it calls from is part of its identity.
+    agents:
+"""
+
+_SERVER = """\
+# yaml-language-server: $schema=../{schema}
+# Server {name} of environment {environment}. Every key: `ringwall schema server`.
+config:
+  ringwall:server:
+    version: 1
+    host: {host}
+    hostname: {hostname}
+    guard_port: {guard_port}
+    origin:
+{origin}
+
+    # Who may reach the server at all; people must also come from the environment's countries.
+    access:
+{access}
+
+    # What they may use once they are in. A tool that no grant names is neither listed nor callable; the same holds for
+    # prompts and resources. One that can write needs a grant of its own with read_only: false.
+{grants}
+"""
+
+
+@dataclass(frozen=True)
+class EnvironmentAnswers:
+    """What `init` was told."""
+
+    name: str
+    account_id: str
+    zone: str
+    zone_id: str
+    team: str
+    countries: tuple[str, ...]
+    hosts: tuple[str, ...]
+    admin_uri: str
+    topology: str
+    production: bool
+    agents: tuple[str, ...] = ()
+    secrets_provider: str | None = None
+
+
+@dataclass(frozen=True)
+class ServerAnswers:
+    """What `onboard` was told and found out. `origin` and `access` are manifest values."""
+
+    environment: str
+    name: str
+    host: str
+    hostname: str
+    guard_port: int
+    origin: dict[str, Any]
+    access: dict[str, Any]
+    tools: tuple[str, ...] = field(default=())
+    secrets_provider: str | None = None
+
+
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9._/@-]*(://?[A-Za-z0-9._/@:-]*[A-Za-z0-9/])?")
+#: Words that some YAML reader takes for something else than text (YAML 1.1 bool and null types).
+_WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"])
+
+
+def scalar(value: str | bool | int) -> str:
+    """A value as one line of YAML source that all readers read alike."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+        return value
+    return json.dumps(value, ensure_ascii=True)
+
+
+def inline(values: Sequence[str]) -> str:
+    """A list of text in one line, quoted alike."""
+    plain = all(scalar(value) == value and ":" not in value for value in values)
+    return "[" + ", ".join(value if plain else json.dumps(value, ensure_ascii=True) for value in values) + "]"
+
+
+def block(value: Any, indent: int) -> str:
+    """A manifest value of mappings, lists of text and scalars, in block form."""
+    pad = " " * indent
+    lines = []
+    for key, item in value.items():
+        if isinstance(item, dict) and item:
+            lines += [f"{pad}{key}:", block(item, indent + 2)]
+        elif isinstance(item, dict):
+            lines.append(f"{pad}{key}: {{}}")
+        elif isinstance(item, list | tuple):
+            lines.append(f"{pad}{key}: {inline(item)}")
+        else:
+            lines.append(f"{pad}{key}: {scalar(item)}")
+    return "\n".join(lines)
+
+
+def pulumi_yaml(name: str, backend: str, virtualenv: str) -> str:
+    return _PULUMI_YAML.format(name=name, backend=scalar(backend), virtualenv=scalar(virtualenv))
+
+
+def environment_file(answers: EnvironmentAnswers) -> str:
+    text = _ENVIRONMENT.format(
+        schema=SCHEMA_FILE,
+        name=answers.name,
+        production=scalar(answers.production),
+        account_id=scalar(answers.account_id),
+        zone=scalar(answers.zone),
+        zone_id=scalar(answers.zone_id),
+        team=scalar(answers.team),
+        topology=answers.topology,
+        hosts=block({host: {} for host in answers.hosts}, 6),
+        admin_uri=scalar(answers.admin_uri),
+        countries=inline(answers.countries),
+    )
+    if answers.agents:
+        text += _AGENTS + block({agent: {"countries": answers.countries} for agent in answers.agents}, 6) + "\n"
+    return text + _provider(answers.secrets_provider)
+
+
+def server_file(answers: ServerAnswers) -> str:
+    return _SERVER.format(
+        schema=SCHEMA_FILE,
+        name=answers.name,
+        environment=answers.environment,
+        host=scalar(answers.host),
+        hostname=scalar(answers.hostname),
+        guard_port=answers.guard_port,
+        origin=block(answers.origin, 6),
+        access=block(answers.access, 6),
+        grants=_grants(answers.tools),
+    ) + _provider(answers.secrets_provider)
+
+
+def _grants(tools: Sequence[str]) -> str:
+    if not tools:
+        return "    grants: []"
+    lines = ["    grants:", "      - to: {all: true}", "        tools:"]
+    return "\n".join([*lines, *(f"          - {scalar(tool)}" for tool in tools)])
+
+
+def _provider(url: str | None) -> str:
+    return f"secretsprovider: {scalar(url)}\n" if url else ""

@@ -1,0 +1,215 @@
+"""A private workspace for the engine, so that nothing of the user's is rewritten.
+
+Pulumi rewrites stack files (blank lines, alignment, dates), moves the user's selected stack and adds a new encryption
+salt wherever it finds none. So the engine gets a copy of Pulumi.yaml and the stack file in a folder of its own; all that
+comes back is the salt, appended to the user's file once. The backend, project and stack names are the same, so the plain
+`pulumi` CLI in the user's folder sees exactly the state that is written here.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model.errors import EngineFailed, InputError
+from model.loader import read
+from model.project import SECRET_KEYS, Project
+
+if TYPE_CHECKING:
+    from pulumi.automation import Stack
+
+SALT_KEYS = ("secretsprovider", "encryptedkey", "encryptionsalt")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an engine run goes: the project's own backend, or the sandbox's."""
+
+    project: Project
+    environment: dict[str, str] = field(default_factory=dict)
+    #: Set for the sandbox: another backend, another passphrase, none of the user's encrypted values.
+    sandbox_folder: Path | None = None
+
+    @property
+    def backend(self) -> str | None:
+        """The backend to write into the private Pulumi.yaml; None leaves Pulumi's own default."""
+        if self.sandbox_folder is not None:
+            return f"file://{self.sandbox_folder / 'state'}"
+        if url := os.environ.get("PULUMI_BACKEND_URL"):
+            return url
+        value = read(self.project.root / "Pulumi.yaml").value
+        backend = value.get("backend") if isinstance(value, dict) else None
+        found = backend.get("url") if isinstance(backend, dict) else None
+        if not isinstance(found, str):
+            return None
+        if found.startswith("file://") and not found.startswith(("file:///", "file://~")):
+            # Relative file backends resolve against the current folder (Pulumi); anchor them to the project.
+            return f"file://{(self.project.root / found.removeprefix('file://')).resolve()}"
+        return found
+
+
+@contextmanager
+def workspace(
+    target: Target, stack: str, program: Callable[[], None] | None = None, *, create: bool = False
+) -> Iterator[Stack]:
+    """An Automation API stack in a private workspace.
+
+    Args:
+        program: the inline program; None for operations that run none.
+        create: make the stack in the backend when it is not there.
+
+    Raises:
+        EngineMissing: no usable engine.
+        EngineFailed: the stack is not there (and `create` is false), or the backend refuses.
+    """
+    from pulumi.automation import LocalWorkspace, Stack
+    from pulumi.automation.errors import CommandError, StackNotFoundError
+
+    from engine.command import pulumi_command
+    from engine.locate import require
+
+    found = require()
+    with tempfile.TemporaryDirectory(prefix="ringwall-") as folder:
+        root = Path(folder)
+        _write_project(target, root)
+        copy = root / "stacks" / f"Pulumi.{stack}.yaml"
+        _copy_stack_file(target, stack, copy)
+        environment = _environment(target)
+        local = LocalWorkspace(
+            work_dir=folder,
+            program=program if program is not None else _nothing,
+            env_vars=environment,
+            pulumi_command=pulumi_command(found),
+        )
+        try:
+            try:
+                selected = Stack.select(stack, local)
+            except StackNotFoundError:
+                if not create:
+                    raise EngineFailed(
+                        f"stack {stack} does not exist in the backend; run `ringwall up {stack}` first"
+                    ) from None
+                selected = Stack.create(stack, local)
+        except CommandError as error:
+            raise EngineFailed(_backend_problem(str(error))) from None
+        try:
+            yield selected
+        finally:
+            if target.sandbox_folder is None:
+                _keep_salt(target.project.stack_file(stack), copy)
+            else:
+                _keep_sandbox_salt(target.sandbox_folder, copy)
+
+
+def _nothing() -> None:
+    """The program of operations that run none."""
+
+
+def _environment(target: Target) -> dict[str, str]:
+    result = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
+    result.update(target.environment)
+    if target.sandbox_folder is not None:
+        result["PULUMI_CONFIG_PASSPHRASE"] = _sandbox_passphrase(target.sandbox_folder)
+        return result
+    for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        if os.environ.get(name) == "":
+            raise InputError(f"{name} is empty, which encrypts nothing", remedy="set a passphrase, or unset it")
+    return result
+
+
+def _sandbox_passphrase(folder: Path) -> str:
+    file = folder / "passphrase"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f"passphrase.{secrets.token_hex(4)}"
+        temporary.touch(mode=0o600)
+        temporary.write_text(secrets.token_urlsafe(32), encoding="utf-8")
+        try:
+            os.link(temporary, file)
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+    return file.read_text(encoding="utf-8")
+
+
+def _write_project(target: Target, root: Path) -> None:
+    from ruamel.yaml import YAML
+
+    document = read(target.project.root / "Pulumi.yaml")
+    value: dict[str, Any] = dict(document.value) if isinstance(document.value, dict) else {}
+    value.pop("main", None)
+    value["stackConfigDir"] = "stacks"
+    backend = target.backend
+    if backend is not None:
+        value["backend"] = {"url": backend}
+        if backend.startswith("file://") and not backend.startswith("file://~"):
+            Path(backend.removeprefix("file://").split("?", 1)[0]).mkdir(parents=True, exist_ok=True)
+    (root / "stacks").mkdir()
+    with (root / "Pulumi.yaml").open("w", encoding="utf-8") as out:
+        YAML(typ="safe", pure=True).dump(value, out)
+
+
+def _copy_stack_file(target: Target, stack: str, copy: Path) -> None:
+    file = target.project.stack_file(stack)
+    if target.sandbox_folder is None:
+        shutil.copyfile(file, copy)
+        return
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    data = yaml.load(file.read_text(encoding="utf-8"))
+    for key in SALT_KEYS:
+        data.pop(key, None)
+    for key in SECRET_KEYS:
+        data["config"].pop(key, None)
+    with copy.open("w", encoding="utf-8") as out:
+        yaml.dump(data, out)
+        saved = target.sandbox_folder / "salts" / copy.name
+        if saved.exists():
+            out.write(saved.read_text(encoding="utf-8"))
+
+
+def _salts(file: Path) -> dict[str, str]:
+    """The lines the engine keeps at the top level of a stack file. Not read as YAML: the engine rewrote the rest of it in
+    ways the one loader refuses."""
+    if not file.exists():
+        return {}
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return {key: line for line in lines for key in SALT_KEYS if line.startswith(f"{key}:")}
+
+
+def _keep_salt(original: Path, copy: Path) -> None:
+    """Append to the user's file what the engine added at the top level of its copy, and nothing else."""
+    if not original.exists():
+        return
+    before = _salts(original)
+    added = [f"{line}\n" for key, line in _salts(copy).items() if key not in before]
+    if added:
+        text = original.read_text(encoding="utf-8")
+        original.write_text(text + ("" if text.endswith("\n") else "\n") + "".join(added), encoding="utf-8")
+
+
+def _keep_sandbox_salt(folder: Path, copy: Path) -> None:
+    lines = _salts(copy)
+    if lines:
+        (folder / "salts").mkdir(parents=True, exist_ok=True)
+        (folder / "salts" / copy.name).write_text("\n".join(lines.values()) + "\n", encoding="utf-8")
+
+
+def _backend_problem(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip().startswith("error:")]
+    problem = lines[-1].removeprefix("error:").strip() if lines else "the engine could not open the stack"
+    if "passphrase" in problem:
+        problem += "; set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
+    if "PULUMI_ACCESS_TOKEN" in problem or "login" in problem:
+        problem += "; set backend.url in Pulumi.yaml or run `pulumi login`"
+    return problem

@@ -1,0 +1,162 @@
+"""Writing users' files: all of a command's changes or none, and every byte that need not change stays.
+
+Rewriting YAML through a parser moves blank lines, quotes and comments, and a diff full of such churn hides the one line
+that matters in review. So edits are made in the text itself, at the place the parser says a value stands.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model.errors import InputError, RingwallError
+from model.loader import KeyPath, dotted, parse
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file as it was read and as it shall be; None means that it is not there."""
+
+    path: Path
+    before: bytes | None
+    after: bytes | None
+
+    @classmethod
+    def new(cls, path: Path, text: str) -> Change:
+        """A file that must not be there yet."""
+        return cls(path, None, text.encode())
+
+    @classmethod
+    def removal(cls, path: Path) -> Change:
+        """Remove a file that is there."""
+        return cls(path, path.read_bytes(), None)
+
+
+def apply(changes: Sequence[Change]) -> None:
+    """Make all changes, or leave every file as it was.
+
+    New content is staged beside its target and renamed over it; a file that is no longer as it was read stops everything.
+
+    Raises:
+        InputError: a file appeared or changed meanwhile.
+        RingwallError: the file system refuses; what was done already is undone.
+    """
+    staged: dict[Path, Path] = {}
+    folders: list[Path] = []
+    done: list[Change] = []
+    try:
+        for change in changes:
+            _refuse_surprise(change)
+        for change in changes:
+            if change.after is not None:
+                folders += _make_folders(change.path.parent)
+                staged[change.path] = _stage(change, change.after)
+        for change in changes:
+            _commit(change, staged)
+            done.append(change)
+    except (OSError, RingwallError) as error:
+        left = _undo(done, folders, staged)
+        if isinstance(error, RingwallError):
+            raise
+        outcome = f"and {', '.join(left)} could not be put back" if left else "nothing was changed"
+        raise RingwallError(
+            f"{error.filename2 or error.filename}: cannot be written ({error.strerror}); {outcome}"
+        ) from None
+    finally:
+        for temporary in staged.values():
+            temporary.unlink(missing_ok=True)
+
+
+def _refuse_surprise(change: Change) -> None:
+    now = change.path.read_bytes() if change.path.is_file() else None
+    if now != change.before:
+        problem = "is there already" if change.before is None else "changed while this command ran"
+        raise InputError(problem, file=change.path, remedy="run the command again; nothing was written")
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _stage(change: Change, content: bytes) -> Path:
+    temporary = change.path.with_name(f".{change.path.name}.{secrets.token_hex(4)}.tmp")
+    with temporary.open("xb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    if change.before is not None:
+        temporary.chmod(change.path.stat().st_mode & 0o7777)
+    return temporary
+
+
+def _commit(change: Change, staged: dict[Path, Path]) -> None:
+    if change.after is None:
+        change.path.unlink()
+    elif change.before is None:
+        os.link(staged[change.path], change.path)  # unlike a rename, never over a file that appeared meanwhile
+    else:
+        staged[change.path].replace(change.path.resolve())
+
+
+def _undo(done: Sequence[Change], folders: Sequence[Path], staged: dict[Path, Path]) -> list[str]:
+    left = []
+    for change in reversed(done):
+        try:
+            if change.before is None:
+                change.path.unlink()
+            else:
+                change.path.write_bytes(change.before)
+        except OSError:
+            left.append(str(change.path))
+    for temporary in staged.values():
+        temporary.unlink(missing_ok=True)
+    for folder in folders:
+        with suppress(OSError):  # somebody else put a file there: then it stays
+            folder.rmdir()
+    return left
+
+
+def replace_scalar(text: str, path: KeyPath, scalar: str) -> str:
+    """`text` with the scalar at `path` written as `scalar` (YAML source); every other byte stays.
+
+    Raises:
+        InputError: nothing stands there, or a mapping or list does.
+    """
+    node = _node(text, path)
+    if type(node).__name__ != "ScalarNode":
+        raise InputError("is not a single value", key=dotted(path))
+    return text[: node.start_mark.index] + scalar + text[node.end_mark.index :]
+
+
+def rename_key(text: str, path: KeyPath, name: str) -> str:
+    """`text` with the key at `path` renamed; its value, comments and place stay."""
+    parent = _node(text, path[:-1])
+    for key, _ in parent.value if type(parent).__name__ == "MappingNode" else ():
+        if key.value == path[-1]:
+            return text[: key.start_mark.index] + name + text[key.end_mark.index :]
+    raise InputError("there is no such key", key=dotted(path))
+
+
+def _node(text: str, path: KeyPath) -> Any:
+    from ruamel.yaml import YAML
+
+    parse(text, Path("text"))  # refuses duplicate keys, anchors and what two readers take differently
+    node = YAML(typ="rt", pure=True).compose(text)
+    for part in path:
+        kind = type(node).__name__
+        if kind == "MappingNode" and isinstance(part, str):
+            node = next((value for key, value in node.value if key.value == part), None)
+        elif kind == "SequenceNode" and isinstance(part, int) and 0 <= part < len(node.value):
+            node = node.value[part]
+        else:
+            node = None
+        if node is None:
+            raise InputError("there is no such key", key=dotted(path))
+    return node

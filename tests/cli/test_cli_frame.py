@@ -1,0 +1,206 @@
+"""What every command has in common: a cheap start, help, one-line errors, exit codes, no colour where none is wanted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from cli import commands, main
+from cli.write import Change
+from model.project import Project
+from tests.support.command_line import flags, on_a_terminal, ringwall
+
+HEAVY = frozenset(
+    [
+        "pulumi",
+        "pulumi_cloudflare",
+        "pulumi_kong",
+        "mcp",
+        "mcp_types",
+        "pydantic",
+        "httpx",
+        "httpx2",
+        "grpc",
+        "rich",
+        "ruamel",
+        "cryptography",
+    ]
+)
+SPY = """\
+import sys
+from cli.main import run
+try:
+    run(sys.argv[1:])
+except SystemExit as end:
+    code = end.code
+print(sorted({name.partition(".")[0] for name in sys.modules} & set(HEAVY)), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def _run(*arguments: str, program: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    start = ["-c", program] if program else ["-m", "cli.main"]
+    return subprocess.run(
+        [sys.executable, *start, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+        cwd=Path(main.__file__).parents[1],
+    )
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("schema", "--help"), ("onboard", "--help"), ("lock", "--help")])
+def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    heavy = HEAVY if arguments == ("--help",) else HEAVY - {"pydantic"}  # Typer 0.29 parses parameters with pydantic
+    done = _run(*arguments, program=SPY.replace("HEAVY", repr(heavy)))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def _commands() -> dict[str, object]:
+    main.app.registered_commands.clear()
+    main.app.registered_groups.clear()
+    commands.register(main.app)
+    group = get_command(main.app)
+    assert isinstance(group, TyperGroup)
+    found: dict[str, object] = {}
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            found.update({f"{name} {inner}": one for inner, one in command.commands.items()})
+        else:
+            found[name] = command
+    return found
+
+
+def test_every_command_and_every_option_says_what_it_does() -> None:
+    found = _commands()
+    assert {"init", "onboard", "offboard", "list", "migrate", "lock diff", "lock approve", "schema", "plan"} <= set(
+        found
+    )
+    for name, command in found.items():
+        assert getattr(command, "help", None), f"{name} has no help"
+        for option in getattr(command, "params", ()):
+            assert getattr(option, "help", None), f"{name}: {option.name} has no help"
+
+
+def test_every_command_can_show_the_trace_of_an_error() -> None:
+    for name, command in _commands().items():
+        options = {flag for parameter in getattr(command, "params", ()) for flag in parameter.opts}
+        assert "--debug" in options, name
+
+
+def test_help_names_the_exit_codes() -> None:
+    text = " ".join(ringwall("--help").out.split())
+    for code in ("0 done", "2 wrong input (nothing written)", "4 no engine", "6 something did not answer"):
+        assert code in text
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("list", "--nonsense"), ("onboard",)])
+def test_a_wrong_command_line_is_exit_2(arguments: tuple[str, ...]) -> None:
+    assert ringwall(*arguments).code == 2
+
+
+def test_no_project_is_one_line_with_what_to_do(tmp_path: Path) -> None:
+    done = ringwall("list", "--project", tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"error: {tmp_path}: no Pulumi.yaml here or above; run `ringwall init ENV`, or name the folder with --project\n"
+    )
+
+
+def test_an_error_with_json_is_one_document_with_every_problem(tmp_path: Path) -> None:
+    done = ringwall("init", "dev", "--project", tmp_path, "--json", *flags(zone=None, team="Ex"))
+    assert done.code == 2
+    error = done.json["error"]
+    assert (done.json["version"], error["kind"], error["exit_code"]) == (1, "InputErrors", 2)
+    assert [(p["key"], p["file"], bool(p["remedy"])) for p in error["problems"]] == [
+        ("--zone", None, True),
+        ("--team", None, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("RingwallError", 1),
+        ("InputError", 2),
+        ("PlanRefused", 3),
+        ("EngineMissing", 4),
+        ("EngineFailed", 5),
+        ("Unreachable", 6),
+    ],
+)
+def test_each_kind_of_error_has_its_exit_code(
+    project: Project, monkeypatch: pytest.MonkeyPatch, kind: str, code: int
+) -> None:
+    from model import errors
+
+    def fail(_: object) -> None:
+        raise getattr(errors, kind)("it went wrong")
+
+    monkeypatch.setattr("cli.inventory.inventory", fail)
+    done = ringwall("list", "--project", project.root)
+    assert (done.code, done.err) == (code, "error: it went wrong\n")
+
+
+def test_an_interrupt_is_exit_130_and_a_defect_asks_for_a_report(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    def defect(_: object) -> None:
+        raise ZeroDivisionError("no")
+
+    monkeypatch.setattr("cli.inventory.inventory", interrupt)
+    assert ringwall("list", "--project", project.root).code == 130
+    monkeypatch.setattr("cli.inventory.inventory", defect)
+    done = ringwall("list", "--project", project.root)
+    assert (done.code, len(done.err.splitlines())) == (1, 1)
+    assert "a defect; run again with --debug" in done.err
+
+
+def test_debug_shows_where_an_error_came_from(tmp_path: Path) -> None:
+    done = _run("list", "--debug", "--project", str(tmp_path))
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "find_project" in done.stderr
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {}])
+def test_no_escape_sequence_leaves_where_no_terminal_is(project: Project, environment: dict[str, str]) -> None:
+    done = _run("list", "--project", str(project.root), **environment)
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_terminal_gets_colour_unless_no_color_is_set(project: Project) -> None:
+    colour = re.compile(r"\x1b\[(3[0-7]|38|9[0-7])[;m]")
+    arguments = ["check", "--project", str(project.root)]
+    assert colour.search(on_a_terminal(arguments, [], TERM="xterm-256color")[1])
+    assert not colour.search(on_a_terminal(arguments, [], TERM="xterm-256color", NO_COLOR="1")[1])
+
+
+def test_json_keeps_standard_output_for_the_document(project: Project) -> None:
+    done = _run("list", "--json", "--project", str(project.root))
+    assert json.loads(done.stdout)["project"] == "ringwall"
+
+
+def test_the_project_folder_can_come_from_the_environment(project: Project) -> None:
+    done = _run("list", "--json", RINGWALL_PROJECT=str(project.root))
+    assert json.loads(done.stdout)["root"] == str(project.root)
+
+
+def test_a_removal_reads_the_file_it_removes(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"x")
+    assert Change.removal(file) == Change(file, b"x", None)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from types import SimpleNamespace as Event
+from typing import Any
+
+from cli.events import Steps, plain_error
+
+SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "[secret]"}
+
+
+def pre_event(operation: str, old: dict[str, Any], new: dict[str, Any], paths: list[str]) -> Any:
+    metadata = Event(
+        op=operation,
+        urn="urn:pulumi:dev::ringwall::kong:index/plugin:Plugin::limit",
+        type="kong:index/plugin:Plugin",
+        old=Event(inputs=old),
+        new=Event(inputs=new),
+        detailed_diff=dict.fromkeys(paths),
+    )
+    return event(resource_pre_event=Event(metadata=metadata))
+
+
+def event(**given: Any) -> Any:
+    kinds = ("resource_pre_event", "res_outputs_event", "diagnostic_event", "summary_event")
+    return Event(**{kind: given.get(kind) for kind in kinds})
+
+
+def test_a_changed_value_is_shown_with_its_path() -> None:
+    steps = Steps()
+    steps.on_event(pre_event("update", {"a": {"b": [1, 2]}}, {"a": {"b": [1, 3]}}, ["a.b[1]"]))
+    (change,) = steps.changed
+    assert change.details == ("a.b[1]: 2 → 3",)
+
+
+def test_a_key_with_dots_is_found() -> None:
+    steps = Steps()
+    steps.on_event(pre_event("update", {"a": {"x.y": 1}}, {"a": {}}, ['a["x.y"]']))
+    assert steps.changed[0].details == ('a["x.y"]: 1 → absent',)
+
+
+def test_a_plugins_configuration_is_shown_key_by_key() -> None:
+    steps = Steps()
+    old, new = '{"minute": 60, "redis": {"host": "a", "port": 1}}', '{"minute": 30, "redis": {"host": "b", "port": 1}}'
+    steps.on_event(pre_event("update", {"configJson": old}, {"configJson": new}, ["configJson"]))
+    assert steps.changed[0].details == ("configJson.minute: 60 → 30", "configJson.redis.host: a → b")
+
+
+def test_a_secret_is_masked() -> None:
+    steps = Steps()
+    steps.on_event(pre_event("update", {"a": SECRET}, {"a": SECRET}, ["a"]))
+    assert steps.changed[0].details == ("a: [secret] → [secret]",)
+
+
+def test_what_stays_the_same_is_no_change() -> None:
+    steps = Steps()
+    steps.on_event(pre_event("same", {}, {}, []))
+    assert steps.changed == []
+
+
+def test_an_error_loses_its_trace_and_keeps_its_words() -> None:
+    trace = "Traceback (most recent call last):\n  File x\npulumi.errors.RunError: the contract differs; run `ringwall up dev`"
+    assert plain_error(trace) == "the contract differs; run `ringwall up dev`"
+
+
+def test_terminal_markup_of_the_engine_is_removed() -> None:
+    steps = Steps()
+    steps.on_event(event(diagnostic_event=Event(severity="error", message="<{%fg 1%}>error: no<{%reset%}>\n")))
+    assert steps.errors == ["error: no"]

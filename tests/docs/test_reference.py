@@ -1,0 +1,68 @@
+"""What is documented is what is there: every command, option and key, and every command the README shows."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_command_reference_is_what_the_commands_say(generate: ModuleType) -> None:
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == generate.cli_reference()
+
+
+def test_the_file_reference_is_what_the_models_say(generate: ModuleType) -> None:
+    assert (ROOT / "docs" / "files.md").read_text(encoding="utf-8") == generate.files_reference()
+
+
+def test_every_key_of_every_file_says_what_it_means(generate: ModuleType) -> None:
+    mute = [line for line in generate.files_reference().splitlines() if re.search(r"\|\s*\|$", line)]
+    assert mute == []
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in commands():
+        assert re.search(rf"`[^`]*\b{re.escape(path)}\b[^`]*`", readme), f"README does not name `{path}`"
+
+
+def test_the_readme_shows_no_command_that_is_not_there() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    known = set(commands())
+    shown = re.findall(r"ringwall ([a-z]+(?: (?:sync|diff|approve|show|rotate|install|status))?)", readme)
+    assert shown
+    assert {command for command in shown if command not in known and command.split()[0] not in known} <= {"guard"}
+
+
+def commands() -> list[str]:
+    import typer
+    from typer.main import get_command
+
+    from cli.commands import register
+
+    app = typer.Typer()
+    register(app)
+
+    def leaves(command: Any, path: tuple[str, ...]) -> list[str]:
+        children = getattr(command, "commands", None)
+        if not children:
+            return [" ".join(path)]
+        return [leaf for name, child in children.items() for leaf in leaves(child, (*path, name))]
+
+    return leaves(get_command(app), ())

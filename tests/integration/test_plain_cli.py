@@ -1,0 +1,103 @@
+"""The plain `pulumi` CLI and Ringwall on the same stack: no difference either way, and the same refusals."""
+
+from __future__ import annotations
+
+import pytest
+
+from cli.engine_state import outputs
+from cli.runs import Run, execute
+from tests.support.engine_project import EngineProject
+
+pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
+
+
+def test_what_ringwall_brought_up_the_plain_cli_leaves_unchanged_and_the_other_way_round(
+    engine_project: EngineProject,
+) -> None:
+    engine_project.run("dev", "up")
+    engine_project.pulumi("preview", "--stack", "dev", "--expect-no-changes")
+    engine_project.run("dev.one", "up")
+    engine_project.pulumi("preview", "--stack", "dev.one", "--expect-no-changes")
+    engine_project.pulumi("destroy", "--stack", "dev.one", "--yes")
+    engine_project.pulumi("up", "--stack", "dev.one", "--yes")
+    assert engine_project.run("dev.one", "preview").steps.changed == []
+
+
+def test_both_refuse_a_wrong_key_before_any_resource(engine_project: EngineProject) -> None:
+    file = engine_project.project.stack_file("dev")
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("countries: [NO, SE]\n    identity", "contries: [NO]\n    identity"),
+        "utf-8",
+    )
+    refused = "contries: unknown key"
+    plain = engine_project.pulumi("up", "--stack", "dev", "--yes", check=False)
+    if "no stack named" in plain.stderr:
+        engine_project.pulumi("stack", "init", "dev")
+        plain = engine_project.pulumi("up", "--stack", "dev", "--yes", check=False)
+    ours = execute(engine_project.target, Run("dev", "up"))
+    assert plain.returncode != 0
+    assert refused in plain.stdout + plain.stderr
+    assert "Traceback" not in plain.stdout + plain.stderr
+    assert ours.error is not None
+    assert refused in ours.error
+    assert engine_project.sandbox.resources() == []
+
+
+def test_both_refuse_a_server_whose_environment_was_changed_but_not_brought_up(engine_project: EngineProject) -> None:
+    engine_project.run("dev", "up")
+    file = engine_project.project.stack_file("dev")
+    file.write_text(file.read_text(encoding="utf-8").replace("team: example", "team: another"), "utf-8")
+    made = len(engine_project.sandbox.resources())
+    engine_project.pulumi("stack", "init", "dev.one")
+    plain = engine_project.pulumi("up", "--stack", "dev.one", "--yes", check=False)
+    ours = execute(engine_project.target, Run("dev.one", "up"))
+    assert plain.returncode != 0
+    refused = "environment dev as deployed differs from Pulumi.dev.yaml; run `ringwall up dev` first"
+    assert refused in plain.stdout + plain.stderr
+    assert ours.error is not None
+    assert refused in ours.error
+    assert len(engine_project.sandbox.resources()) == made
+
+
+def test_a_manifest_from_another_file_is_refused(engine_project: EngineProject) -> None:
+    engine_project.pulumi("stack", "init", "dev")
+    file = engine_project.project.stack_file("dev")
+    other = engine_project.home / "other.yaml"
+    other.write_text(file.read_text(encoding="utf-8").replace("team: example", "team: another"), encoding="utf-8")
+    done = engine_project.pulumi("up", "--stack", "dev", "--yes", "--config-file", str(other), check=False)
+    assert done.returncode != 0
+    assert "Pulumi's configuration differs from this file" in done.stdout + done.stderr
+    assert engine_project.sandbox.resources() == []
+
+
+def test_the_users_files_change_by_the_salt_line_only_and_once(engine_project: EngineProject) -> None:
+    file = engine_project.project.stack_file("dev.one")
+    before = file.read_text(encoding="utf-8")
+    engine_project.run("dev", "up")
+    engine_project.run("dev.one", "preview")
+    after = file.read_text(encoding="utf-8")
+    assert after.startswith(before)
+    assert after.removeprefix(before).startswith("encryptionsalt: v1:")
+    assert after.removeprefix(before).count("\n") == 1
+    engine_project.run("dev.one", "up")
+    assert file.read_text(encoding="utf-8") == after
+
+
+def test_the_users_selected_stack_stays_selected(engine_project: EngineProject) -> None:
+    engine_project.pulumi("stack", "init", "dev")
+    engine_project.run("dev", "up")
+    engine_project.run("dev.one", "up")
+    assert engine_project.pulumi("stack", "--show-name").stdout.strip() == "dev"
+
+
+def test_the_contract_holds_no_secret_and_the_agents_secrets_are_masked(engine_project: EngineProject) -> None:
+    engine_project.run("dev", "up")
+    found = outputs(engine_project.project, "dev", target=engine_project.target)
+    assert found["agent_credentials"] == "[secret]"
+    assert set(found["contract"]) == {"version", "digest", "policies", "agents"}
+    shown = outputs(engine_project.project, "dev", show_secrets=True, target=engine_project.target)
+    secrets = [agent["client_secret"] for agent in shown["agent_credentials"].values()]
+    assert len(secrets) == 2
+    for path in engine_project.backend_files():
+        text = path.read_text(encoding="utf-8", errors="replace")
+        assert not any(secret in text for secret in secrets), path
