@@ -30,13 +30,14 @@ def import_existing(
 ) -> None:
     """Take over an existing tunnel, Access application or zone ruleset instead of making a second one.
 
-    The engine reads it and compares it with the stack file; where they differ nothing is imported and the difference is
-    named, so that taking over never changes what is running.
+    The engine reads it and compares it with the stack file. Where they differ the difference is shown and nothing is
+    imported, so that taking over never changes what is running.
     """
     from cli import live
+    from cli.deploy import refuse_gaps
     from cli.imports import import_plan, importing_program
     from cli.project import current_project
-    from cli.report import fail_on_error, show_results
+    from cli.report import fail_on_error, show_preview, show_results
     from cli.runs import Run, execute, target_of
     from components.program import load
     from engine.locate import require
@@ -46,12 +47,19 @@ def import_existing(
     require()
     loaded = load(found, stack)
     wanted = import_plan(refuse_unsafe(found, loaded), loaded, kind.value, id, hostname)
-    if not console.ask(f"Import {kind.value} {id} as {wanted.name} of {stack}?", yes=yes):
-        console.note("nothing was changed")
-        raise typer.Exit(1)
-    run = Run(stack, "up")
-    with target_of(found, sandbox=sandbox) as target, live.progress([run]):
-        execute(target, run, only=wanted.targets, program=importing_program(found, stack, wanted))
+    program = importing_program(found, stack, wanted)
+    before, run = Run(stack, "preview"), Run(stack, "up")
+    with target_of(found, sandbox=sandbox) as target:
+        with live.progress([before]):
+            execute(target, before, only=wanted.targets, program=program)
+        show_preview([before])
+        fail_on_error([before])
+        refuse_gaps([before])
+        if not console.ask(f"Import {kind.value} {id} as {wanted.name} of {stack}?", yes=yes):
+            console.note("nothing was changed")
+            raise typer.Exit(1)
+        with live.progress([run]):
+            execute(target, run, only=wanted.targets, program=program)
     if as_json:
         console.print_json({"version": 1, "runs": [run.as_json()]})
     show_results([run])

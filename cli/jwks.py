@@ -30,13 +30,18 @@ def fetch_jwks(url: str, *, timeout: httpx.Timeout = TIMEOUT, deadline: float = 
     loopback = is_loopback(parts.hostname or "")
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
         raise Unreachable(f"{url} is not https: whoever sits between could name the keys; correct jwks_uri")
+    # Not asyncio.run, which leaves the thread without the loop that Pulumi's SDK looks for afterwards.
+    loop = asyncio.new_event_loop()
     try:
-        return asyncio.run(_fetch(url, timeout, deadline, trust_env=not loopback))
+        return loop.run_until_complete(_fetch(url, timeout, deadline, trust_env=not loopback))
     except TimeoutError:
         raise Unreachable(f"{url} took over {deadline:g} s; try again later") from None
     except httpx.HTTPError as error:
         reason = "timeout" if isinstance(error, httpx.TimeoutException) else type(error).__name__
         raise Unreachable(f"{url} does not answer ({reason}); check the address and the network") from None
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 async def _fetch(url: str, timeout: httpx.Timeout, deadline: float, *, trust_env: bool) -> bytes:

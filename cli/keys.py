@@ -220,7 +220,7 @@ def sync(
         report = once()
         if as_json:
             console.print_json(report.as_json())
-        if not _show(report):
+        if not show(report):
             raise typer.Exit(Unreachable.exit_code)
         return
     if replace:
@@ -249,7 +249,7 @@ def watch(
             report = once()
             if as_json:
                 print(json.dumps(report.as_json(), sort_keys=True), flush=True)
-            _show(report, quiet=True)
+            show(report, quiet=True)
         except RingwallError as error:
             _note_error(str(error))
         # Spread out, so that many gateways do not ask an issuer in the same second.
@@ -266,7 +266,7 @@ def _note_error(text: str) -> None:
         console.note(f"{_now()} error: {line}")
 
 
-def _show(report: SyncReport, *, quiet: bool = False) -> bool:
+def show(report: SyncReport, *, quiet: bool = False) -> bool:
     """Print a report; False when an issuer failed."""
     verb = "would be " if report.dry_run else ""
     for issuer in report.issuers:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -83,6 +85,7 @@ def execute(
     """Run one operation on one stack and record what the engine reports; a failure is in `run.error`, never raised."""
     from pulumi.automation.errors import CommandError, ConcurrentUpdateError
 
+    _quiet_sdk()
     run.state = "running"
     create = run.operation in ("preview", "up")
     try:
@@ -115,8 +118,28 @@ def execute_all(target: Target, runs: Sequence[Run], **options: Any) -> None:
         list(pool.map(lambda run: execute(target, run, **options), runs))
 
 
+#: What the engine and its SDK add to an error that has been said already.
+_ECHOES = ("preview failed", "update failed", "Exception calling application: Resource monitor has terminated")
+
+
+def _quiet_sdk() -> None:
+    """After a failed step the SDK's servers log the traces of everything they cut off; the cause is in the events."""
+    from cli import state
+
+    if not state.debug:
+        for name in ("grpc", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        sys.unraisablehook = _without_cut_off_programs
+
+
+def _without_cut_off_programs(unraisable: Any) -> None:
+    """A program that a failed step cut off is closed by the interpreter at its end, which says so with a trace."""
+    if getattr(unraisable.object, "__name__", "") != "run_pulumi_func":
+        sys.__unraisablehook__(unraisable)
+
+
 def _cause(steps: Steps, output: str) -> str:
-    errors = [e for e in dict.fromkeys(steps.errors) if not e.startswith(("preview failed", "update failed"))]
+    errors = [e for e in dict.fromkeys(steps.errors) if not e.startswith(_ECHOES)]
     if errors:
         return "\n".join(errors)
     lines = [line.strip() for line in output.splitlines() if line.strip().startswith("error:")]

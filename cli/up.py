@@ -45,21 +45,25 @@ def up(
             console.note("nothing was changed")
             raise typer.Exit(1)
         runs = deploy.up(where, scope, previews, only=target)
-    if not sandbox:
-        _sync_keys(scope)
     if as_json:
         console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})
     show_results(runs)
     fail_on_error(runs)
+    if sandbox:
+        console.note("the sandbox has no gateway: `keys sync` was not run")
+    else:
+        _sync_keys(scope)
 
 
 def _sync_keys(scope: Scope) -> None:
     """A gateway without the issuer's keys refuses everyone, so they are brought up to date with every `up`."""
-    from cli.keys import sync_keys
+    from cli.keys import show, sync_keys
     from model.project import EnvironmentStack, ZoneStack
 
     if isinstance(scope.loaded, ZoneStack):
         return
     environment = scope.loaded if isinstance(scope.loaded, EnvironmentStack) else scope.loaded[0]
     with console.working(f"bringing the gateway's keys of {environment.name} up to date"):
-        sync_keys(environment.settings, environment.name)
+        report = sync_keys(environment.settings, environment.name)
+    show(report, quiet=True)
+    report.check()

@@ -87,6 +87,7 @@ def workspace(
             program=program if program is not None else _nothing,
             env_vars=environment,
             pulumi_command=pulumi_command(found),
+            secrets_provider=None if target.sandbox_folder else _secrets_provider(copy),
         )
         try:
             try:
@@ -185,6 +186,12 @@ def _salts(file: Path) -> dict[str, str]:
         return {}
     lines = file.read_text(encoding="utf-8").splitlines()
     return {key: line for line in lines for key in SALT_KEYS if line.startswith(f"{key}:")}
+
+
+def _secrets_provider(copy: Path) -> str | None:
+    """What a new stack's secrets are encrypted with, as its file says; else a passphrase."""
+    line = _salts(copy).get("secretsprovider")
+    return line.partition(":")[2].strip().strip("\"'") or None if line else None
 
 
 def _keep_salt(original: Path, copy: Path) -> None:

@@ -29,6 +29,7 @@ class EdgeEnvironment(pulumi.ComponentResource):
     Attributes:
         policy_ids, group_ids, posture_ids: by key.
         agent_client_ids: a token's client id, which is the `common_name` of its assertions.
+        agent_expires_at: when a token ends.
         agent_client_secrets: secret; Cloudflare answers them once, on create and rotation.
     """
 
@@ -87,6 +88,7 @@ class EdgeEnvironment(pulumi.ComponentResource):
             ).id
 
         self.agent_client_ids = {agent: token.client_id for agent, token in self.tokens.items()}
+        self.agent_expires_at = {agent: token.expires_at for agent, token in self.tokens.items()}
         self.agent_client_secrets = {agent: token.client_secret for agent, token in self.tokens.items()}
         self.register_outputs(
             {

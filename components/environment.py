@@ -22,6 +22,7 @@ class Environment(pulumi.ComponentResource):
 
     Outputs:
         contract: what servers read (see `components.contract`).
+        agent_expires_at: when each agent's token ends (RFC 3339).
         agent_credentials: client id and secret of every agent's service token; a secret.
     """
 
@@ -47,10 +48,17 @@ class Environment(pulumi.ComponentResource):
             child,
         )
         self.contract = contract_value(environment, self.edge.policy_ids, self.edge.agent_client_ids)
+        self.agent_expires_at = self.edge.agent_expires_at
         self.agent_credentials = pulumi.Output.secret(
             {
                 agent: {"client_id": self.edge.agent_client_ids[agent], "client_secret": secret}
                 for agent, secret in self.edge.agent_client_secrets.items()
             }
         )
-        self.register_outputs({"contract": self.contract, "agent_credentials": self.agent_credentials})
+        self.register_outputs(
+            {
+                "contract": self.contract,
+                "agent_expires_at": self.agent_expires_at,
+                "agent_credentials": self.agent_credentials,
+            }
+        )

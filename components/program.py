@@ -105,6 +105,7 @@ def _environment(environment: EnvironmentStack) -> None:
     ]
     component = Environment(environment.name, EnvironmentArgs(environment), pulumi.ResourceOptions(providers=providers))
     pulumi.export("contract", component.contract)
+    pulumi.export("agent_expires_at", component.agent_expires_at)
     pulumi.export("agent_credentials", component.agent_credentials)
 
 

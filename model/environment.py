@@ -157,7 +157,7 @@ class Posture(Model):
             "disk_encryption", "firewall", "os_version", "file", "application", "domain_joined", "client_certificate_v2"
         ]
         | None
-    ) = None
+    ) = Field(None, description="Kind of rule to make.")
     platforms: Many[Platform] = Field((), description="Platforms it applies to.")
     check_every: Duration = Field("5m", description="How often the device is asked.")
     require_all: bool | None = Field(None, description="disk_encryption: every disk.")

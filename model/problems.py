@@ -81,7 +81,11 @@ def _words(item: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, str | 
         pattern = context["pattern"]
         return f"must be {PATTERN_WORDS[pattern]}" if pattern in PATTERN_WORDS else f"must match {pattern}", None, ()
     if kind == "literal_error":
-        return "is not a value it can have", f"write {context['expected'].replace(chr(39), '').replace('True', 'true')}", ()
+        return (
+            "is not a value it can have",
+            f"write {context['expected'].replace(chr(39), '').replace('True', 'true')}",
+            (),
+        )
     if kind == "too_short":
         return "must not be empty", f"give at least {context['min_length']}, or remove the key", ()
     if kind in _BOUNDS:

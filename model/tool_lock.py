@@ -177,7 +177,7 @@ class PromptEntry(Entry):
 class ResourceEntry(Entry):
     """A resource; its URI is its key, several may share a name."""
 
-    uri: str
+    uri: str = Field(description="Its URI.")
 
     @property
     def key(self) -> str:
@@ -193,7 +193,7 @@ class ResourceEntry(Entry):
 class ResourceTemplateEntry(Entry):
     """A resource template; its URI template is its key."""
 
-    uri_template: str
+    uri_template: str = Field(description="Its URI template.")
 
     @property
     def key(self) -> str:
@@ -214,11 +214,11 @@ Entries = Annotated[tuple[E, ...], Field(strict=False)]
 class LockedServer(Model):
     """What the server says of itself. Self-reported, so never a reason to trust it (MCP: serverInfo)."""
 
-    name: str = ""
-    version: str = ""
+    name: str = Field("", description="As it names itself.")
+    version: str = Field("", description="As it numbers itself.")
     protocol_versions: Many[str] = Field((), description="What it spoke when it was onboarded.")
     instructions: str | None = Field(None, description="Text it asks clients to show the model; pinned like a tool.")
-    instructions_sha256: Sha256 | None = None
+    instructions_sha256: Sha256 | None = Field(None, description="Of the canonical JSON of the instructions.")
 
     @model_validator(mode="after")
     def _true(self) -> Self:
@@ -231,7 +231,7 @@ class LockedServer(Model):
 class ToolLock(Model):
     """Everything one server may offer through its guard. Not in the lock means neither listed nor callable."""
 
-    version: Version1 = 1
+    version: Version1 = Field(1, description="Format of this file.")
     server: LockedServer
     tools: Entries[ToolEntry] = ()
     prompts: Entries[PromptEntry] = ()

@@ -23,9 +23,9 @@ class ZoneCloudflare(Model):
 class Skip(Model):
     """What a kept `skip` rule leaves out."""
 
-    ruleset: Literal["current"] | None = None
-    phases: Many[Text] = ()
-    products: Many[Text] = ()
+    ruleset: Literal["current"] | None = Field(None, description="The rest of this entry point.")
+    phases: Many[Text] = Field((), description="These phases.")
+    products: Many[Text] = Field((), description="These products.")
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -37,19 +37,21 @@ class Skip(Model):
 class Response(Model):
     """What a kept `block` rule answers instead of Cloudflare's own page."""
 
-    status_code: Annotated[int, Field(ge=400, le=499)]
-    content: str
-    content_type: Text
+    status_code: Annotated[int, Field(ge=400, le=499)] = Field(description="HTTP status.")
+    content: str = Field(description="Body.")
+    content_type: Text = Field(description="Content type of the body.")
 
 
 class KeptRule(Model):
     """A rule that was in the entry point before Ringwall, kept as it is and before Ringwall's own."""
 
-    ref: Text
-    description: str = ""
-    expression: Text
-    action: Literal["block", "challenge", "js_challenge", "managed_challenge", "skip", "log"]
-    enabled: bool = True
+    ref: Text = Field(description="Its stable reference, unique in the ruleset.")
+    description: str = Field("", description="Its description.")
+    expression: Text = Field(description="When it matches, in the Rules language.")
+    action: Literal["block", "challenge", "js_challenge", "managed_challenge", "skip", "log"] = Field(
+        description="What it does."
+    )
+    enabled: bool = Field(True, description="Whether it is on.")
     skip: Skip | None = Field(None, description="action skip: what it skips.")
     response: Response | None = Field(None, description="action block: its own answer.")
     logging: bool | None = Field(None, description="action skip: whether matches are logged.")

@@ -1,4 +1,4 @@
-"""Judges the engine's own step order: updates and replacements must not open a gap either.
+"""Judges the engine's own step order: updates, replacements and imports must not open a gap either.
 
 The graph proves creates and destroys. A replacement can still take protection away before it is given back, when the
 engine deletes first; the steps it announces in a preview say so.
@@ -30,7 +30,8 @@ class Step:
 
 
 def judge_steps(steps: Sequence[Step]) -> tuple[Finding, ...]:
-    """Findings for protection that goes before it is replaced, while a public name stays."""
+    """Findings for protection that goes before it is replaced while a public name stays, and for an import that is no mere
+    taking over."""
     names_gone: set[int] = {
         index
         for index, step in enumerate(steps)
@@ -39,7 +40,21 @@ def judge_steps(steps: Sequence[Step]) -> tuple[Finding, ...]:
     names = any(step.type == PUBLIC_NAME for step in steps)
     created: set[str] = set()
     findings = []
+    imported: set[str] = set()
     for index, step in enumerate(steps):
+        if step.operation == "import":
+            imported.add(step.urn)
+        elif step.urn in imported and step.operation != "same":
+            # The engine (3.256, run) imports and then changes what differs, in one go.
+            findings.append(
+                Finding(
+                    "import-changes",
+                    Severity.ERROR,
+                    step.urn,
+                    f"{step.urn.rsplit('::', 1)[-1]} as it runs differs from the stack file, and the import would change it",
+                    "make the file say what is running (the preview shows what differs), import, then change the file",
+                )
+            )
         if step.operation in ("create", "create-replacement"):
             created.add(step.urn)
         gone = step.operation == "delete" or (step.operation == "delete-replaced" and step.urn not in created)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -328,6 +330,21 @@ def test_the_whole_answer_has_a_deadline_however_it_drips(idp: JwksStandIn) -> N
     idp.hold = True
     with pytest.raises(Unreachable, match=r"took over 0\.05 s"):
         fetch_jwks(idp.url, timeout=httpx.Timeout(30), deadline=0.05)
+
+
+def test_a_fetch_leaves_the_threads_event_loop_to_pulumi(idp: JwksStandIn) -> None:
+    def there() -> bool:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            fetch_jwks(idp.url)
+            return asyncio.get_event_loop() is loop
+        finally:
+            loop.close()
+
+    # In a thread of its own, so that the test leaves no loop behind.
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(there).result(timeout=30)
 
 
 def test_an_issuer_that_fails_does_not_keep_the_others_from_their_keys(kong: KongStandIn, idp: JwksStandIn) -> None:

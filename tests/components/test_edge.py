@@ -6,7 +6,6 @@ import base64
 from typing import Any
 
 import pulumi
-import pulumi_kong
 import pytest
 
 from components.access_rules import server_policies
@@ -34,8 +33,8 @@ def graph(
 ) -> Graph:
     settings, manifest = environment.settings, environment.manifests[server]
     if local:
-        hosts = {name: host | {"tunnel": "local"} for name, host in settings.dump()["hosts"].items()}
-        settings = Environment.model_validate(settings.dump() | {"hosts": hosts})
+        hosts = {name: host.model_copy(update={"tunnel": "local"}) for name, host in settings.hosts.items()}
+        settings = settings.model_copy(update={"hosts": hosts})
 
     def program() -> None:
         declare(settings, manifest, server, production, secret if local else None)
@@ -48,6 +47,8 @@ def declare(settings: Environment, manifest: Server, server: str, production: bo
     edge = Edge(
         "edge", EdgeArgs("dev", server, settings, manifest, {key: f"id-{key}" for key in keys}, production, secret)
     )
+    import pulumi_kong
+
     # Stands for the other rings' protectors.
     elsewhere = pulumi_kong.Consumer("elsewhere", username="x")
     PublicName("name", PublicNameArgs("dev", server, settings, manifest, edge.tunnel_id, [*edge.protectors, elsewhere]))

@@ -40,7 +40,7 @@ def kind(found: Graph, name: str) -> dict[str, Resource]:
 
 
 def changed(environment: EnvironmentStack, **changes: Any) -> Environment:
-    return Environment.model_validate(environment.settings.dump() | changes)
+    return Environment.model_validate(environment.settings.model_dump(mode="json", exclude_unset=True) | changes)
 
 
 def test_every_planned_input_fits_the_providers_schema(environment: EnvironmentStack) -> None:

@@ -71,7 +71,8 @@ def test_defaults_reach_a_server_that_says_nothing(tmp_path: Path) -> None:
 def test_mappings_merge_key_by_key_and_the_servers_own_key_wins(tmp_path: Path) -> None:
     manifest = with_defaults(
         tmp_path,
-        "    limits:\n      requests_per_minute: 33\n      tools: {list_tickets: {}}\n    guard: {engines: {embedded: {}}}\n",
+        "    limits:\n      requests_per_minute: 33\n      tools: {list_tickets: {}}\n"
+        "    guard: {engines: {embedded: {}}}\n",
     )
     assert (manifest.limits.requests_per_minute, manifest.limits.requests_per_hour) == (33, 22)
     assert sorted(manifest.limits.tools) == ["get_ticket", "list_tickets", "of_another_server"]
@@ -186,7 +187,8 @@ def test_a_file_without_a_manifest_is_one_line(tmp_path: Path, text: str, proble
 def test_pulumis_own_keys_and_encrypted_provider_tokens_are_allowed(tmp_path: Path) -> None:
     root = write_project(tmp_path)
     text = (root / ENVIRONMENT).read_text()
-    tokens = "config:\n  cloudflare:apiToken:\n    secure: v1:x\n  kong:kongAdminToken: {secure: v1:y}\n  pulumi:tags: {a: b}\n"
+    tokens = "config:\n  cloudflare:apiToken:\n    secure: v1:x\n  kong:kongAdminToken: {secure: v1:y}\n"
+    tokens += "  pulumi:tags: {a: b}\n"
     (root / ENVIRONMENT).write_text("encryptionsalt: v1:z\n" + text.replace("config:\n", tokens))
     assert load_environment(open_project(root), "dev").name == "dev"
 
@@ -200,7 +202,7 @@ def test_a_project_is_found_from_below_and_missed_where_there_is_none(tmp_path: 
     root = write_project(tmp_path / "p")
     project = find_project(root / "stacks")
     assert (project.root, project.stacks(), project.environments()) == (root, ["dev", "dev.one"], ["dev"])
-    with pytest.raises(InputError, match="no Pulumi.yaml here or above"):
+    with pytest.raises(InputError, match=r"no Pulumi\.yaml here or above"):
         find_project(tmp_path)
 
 

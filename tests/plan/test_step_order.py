@@ -35,3 +35,9 @@ def test_a_destroy_takes_the_name_first() -> None:
 
 def test_a_stack_without_a_public_name_has_nothing_to_expose() -> None:
     assert judge_steps([step("delete", APP, "app")]) == ()
+
+
+def test_an_import_that_would_change_what_runs_is_refused() -> None:
+    (finding,) = judge_steps([step("import", APP, "app"), step("update", APP, "app")])
+    assert (finding.rule_id, finding.severity.value) == ("import-changes", "error")
+    assert judge_steps([step("import", APP, "app"), step("update", APP, "other")]) == ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -106,10 +106,11 @@ def _judge(package: Schema, schema: Schema, value: Any, at: str) -> list[str]:
     if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
         return [f"{at}: expected {kind}, not {value!r}"]
     if kind == "array":
-        return [
-            problem for i, one in enumerate(value) for problem in _judge(package, schema["items"], one, f"{at}[{i}]")
-        ]
-    if kind == "object":
+        inner = schema["items"]
+        items: list[tuple[str, Any]] = [(f"{at}[{index}]", one) for index, one in enumerate(cast(list[Any], value))]
+    elif kind == "object":
         inner = schema.get("additionalProperties", {"type": "string"})
-        return [problem for key, one in value.items() for problem in _judge(package, inner, one, f"{at}.{key}")]
-    return []
+        items = [(f"{at}.{key}", one) for key, one in cast(dict[str, Any], value).items()]
+    else:
+        return []
+    return [problem for where, one in items for problem in _judge(package, inner, one, where)]

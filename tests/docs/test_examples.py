@@ -1,0 +1,38 @@
+"""The repository's own stacks and the README's stack file are valid: what is shown works."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cli.checks import check_all
+from components.program import load
+from model.project import load_environment, open_project
+from plan.offline import plan_stack
+from plan.render import from_json, to_json
+from tests.support.projects import write_project, write_server
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_repositorys_own_stacks_pass_every_check() -> None:
+    project = open_project(ROOT)
+    assert project.stacks() == ["dev", "dev.tickets", "zone.example"]
+    assert check_all(project, project.stacks()) == []
+
+
+def test_their_plans_read_back_equal() -> None:
+    project = open_project(ROOT)
+    for stack in project.stacks():
+        text = to_json(plan_stack(project, load(project, stack)))
+        assert to_json(from_json(text)) == text
+        assert str(ROOT) not in text
+
+
+def test_the_stack_file_in_the_readme_is_valid(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    root = write_project(tmp_path, servers=0)
+    write_server(root, "dev.tickets", shown)
+    server = load_environment(open_project(root), "dev").servers["tickets"]
+    assert server.manifest.hostname == "tickets.example.com"

@@ -1,0 +1,182 @@
+"""The engine's commands as a user types them, against the sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import faults
+from tests.support.engine_project import EngineProject
+from tests.support.projects import ZONE, write_project
+
+pytestmark = pytest.mark.engine
+
+ZONE_STACK = f"""\
+config:
+  ringwall:zone:
+    version: 1
+    cloudflare:
+      zone: example.com
+      zone_id: "{ZONE}"
+    rules:
+      - hostnames: [one.example.com]
+        countries: [NO, SE]
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_project(tmp_path)
+
+
+def ringwall(root: Path, *arguments: str, code: int = 0, engine: str | None = None) -> subprocess.CompletedProcess[str]:
+    environment = dict(os.environ)
+    if engine is not None:
+        environment |= {"RINGWALL_ENGINE": engine}
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("ringwall")), *arguments, "--project", str(root)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_the_whole_life_of_an_environment(root: Path) -> None:
+    refused = ringwall(root, "up", "dev", "--sandbox", code=2)
+    assert "needs consent and there is no terminal to ask on; add --yes" in refused.stderr
+    runs = document(ringwall(root, "up", "dev", "--sandbox", "--yes", "--json"))["runs"]
+    assert [(run["stack"], run["state"], run["error"]) for run in runs] == [
+        ("dev", "done", None),
+        ("dev.one", "done", None),
+    ]
+
+    stacks = document(ringwall(root, "status", "--sandbox", "--json"))["stacks"]
+    assert [(row["stack"], bool(row["resources"]), row["note"]) for row in stacks] == [
+        ("dev", True, ""),
+        ("dev.one", True, ""),
+    ]
+    bundle = json.loads(ringwall(root, "outputs", "dev.one", "host_bundle", "--sandbox").stdout)
+    guard = json.loads(ringwall(root, "outputs", "dev.one", "guard_config", "--sandbox").stdout)
+    assert bundle["hostnames"] == ["one.example.com"]
+    assert len(guard["identity"]["access"]["front_doors"][0]["audience"]) == 64
+    assert json.loads(bundle["files"][0]["content"]) == guard
+    assert "[secret]" in ringwall(root, "outputs", "dev", "--sandbox").stdout
+
+    (run,) = document(ringwall(root, "refresh", "dev.one", "--preview-only", "--sandbox", "--json"))["runs"]
+    assert (run["error"], run["changes"]) == (None, [])
+    assert "dev has a live server: dev.one" in ringwall(root, "destroy", "dev", "--sandbox", "--yes", code=2).stderr
+    ringwall(root, "destroy", "dev", "--servers", "--sandbox", "--yes")
+    stacks = document(ringwall(root, "status", "--sandbox", "--json"))["stacks"]
+    assert [row["resources"] for row in stacks] == [0, 0]
+
+
+def test_a_zone_comes_up_and_its_rules_outlive_the_stack(root: Path) -> None:
+    (root / "stacks" / "Pulumi.zone.example.yaml").write_text(ZONE_STACK, encoding="utf-8")
+    ringwall(root, "up", "zone.example", "--sandbox", "--yes")
+    assert "ruleset_id" not in ringwall(root, "preview", "zone.example", "--sandbox").stdout
+    # Protected: taking the zone's only entry point away is never a side effect.
+    assert "protect" in ringwall(root, "destroy", "zone.example", "--sandbox", "--yes", code=5).stderr
+
+
+def test_one_resource_alone_is_brought_up(root: Path) -> None:
+    ringwall(root, "up", "dev", "--sandbox", "--yes")
+    file = root / "stacks" / "Pulumi.dev.one.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(
+        text.replace(
+            "    guard_port",
+            "    oauth:\n      access_token_lifetime: 5m\n    limits:\n      body_kilobytes: 64\n    guard_port",
+        ),
+        "utf-8",
+    )
+    changes = document(ringwall(root, "preview", "dev.one", "--sandbox", "--json"))["runs"][0]["changes"]
+    size = next(change["urn"] for change in changes if "size" in change["name"])
+    ringwall(root, "up", "dev.one", "--target", size, "--sandbox", "--yes")
+    left = document(ringwall(root, "preview", "dev.one", "--sandbox", "--json"))["runs"][0]["changes"]
+    assert size in {change["urn"] for change in changes}
+    assert size not in {change["urn"] for change in left}
+    assert any(change["name"] == "one-edge-application" for change in left)
+
+
+def test_a_failure_in_the_middle_is_one_line_and_the_next_up_goes_on(root: Path) -> None:
+    state = root / ".ringwall" / "sandbox" / "providers"
+    state.mkdir(parents=True)
+    faults.write(state, [faults.Fault("create", "kong:*Route", message="the gateway said no")])
+    failed = ringwall(root, "up", "dev", "--sandbox", "--yes", code=5)
+    assert "dev.one: " in failed.stderr
+    assert "the gateway said no" in failed.stderr
+    assert "Traceback" not in failed.stderr + failed.stdout
+    # Nothing was exposed: the public name waits for the route.
+    world = "".join(path.read_text(encoding="utf-8") for path in state.rglob("*.json"))
+    assert "DnsRecord" not in world
+    faults.write(state, [])
+    ringwall(root, "up", "dev", "--sandbox", "--yes")
+
+
+def test_without_an_engine_preview_names_what_helps(root: Path) -> None:
+    failed = ringwall(root, "preview", "dev", "--sandbox", code=4, engine="/nowhere/pulumi")
+    assert failed.stderr.count("\n") == 1
+    assert "ringwall plan" in failed.stderr or "engine" in failed.stderr
+
+
+def test_a_plan_needs_no_engine_and_is_the_same_bytes_every_time(root: Path) -> None:
+    first = ringwall(root, "plan", "dev.one", "--format", "json", engine="/nowhere/pulumi").stdout
+    second = ringwall(root, "plan", "dev.one", "--json", engine="/nowhere/pulumi").stdout
+    assert first == second
+    assert json.loads(first)["version"] == 1
+    assert str(root) not in first
+
+
+def test_an_existing_tunnel_is_taken_over_and_no_second_one_is_made(engine_project: EngineProject) -> None:
+    from cli.imports import import_plan, importing_program
+    from components.program import load
+    from plan.preflight import refuse_unsafe
+
+    project = engine_project.project
+    engine_project.run("dev", "up")
+    engine_project.run("dev.one", "up")
+    (tunnel,) = engine_project.sandbox.resources("*ZeroTrustTunnelCloudflared")
+    engine_project.pulumi("stack", "rm", "dev.one", "--force", "--yes", "--preserve-config")
+
+    loaded = load(project, "dev.one")
+    wanted = import_plan(refuse_unsafe(project, loaded), loaded, "tunnel", tunnel.id, None)
+    run = engine_project.run(
+        "dev.one", "up", only=wanted.targets, program=importing_program(project, "dev.one", wanted)
+    )
+    assert [(c.operation, c.name) for c in run.steps.changed if c.name == "one-edge-tunnel"] == [
+        ("import", "one-edge-tunnel")
+    ]
+    assert [found.id for found in engine_project.sandbox.resources("*ZeroTrustTunnelCloudflared")] == [tunnel.id]
+
+
+def test_taking_over_never_changes_what_is_running(root: Path) -> None:
+    ringwall(root, "up", "dev", "--sandbox", "--yes")
+    application = json.loads(ringwall(root, "outputs", "dev.one", "application_ids", "--sandbox").stdout)[
+        "one.example.com"
+    ]
+    # The state is lost, the real thing runs on.
+    for path in (root / ".ringwall" / "sandbox" / "state").rglob("dev.one.*"):
+        path.unlink()
+    file = root / "stacks" / "Pulumi.dev.one.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("    guard_port", "    oauth:\n      grant_lifetime: 1h\n    guard_port"), "utf-8")
+    refused = ringwall(root, "import", "dev.one", "application", application, "--sandbox", "--yes", code=3)
+    assert "import-changes: one-edge-application as it runs differs from the stack file" in refused.stderr
+    assert "grant.sessionDuration: 168h → 1h" in refused.stdout
+    file.write_text(text, encoding="utf-8")
+    ringwall(root, "import", "dev.one", "application", application, "--sandbox", "--yes")
