@@ -49,7 +49,7 @@ def show(
     chosen = sorted(loaded.settings.agents) if agent is None else [_known(loaded, agent)]
     deployed: dict[str, Any] = {}
     try:
-        with target_of(found, sandbox=sandbox) as target:
+        with target_of(found, sandbox=sandbox, plugins=False) as target:
             deployed = outputs(found, environment, show_secrets=reveal, target=target)
     except (EngineFailed, EngineMissing) as error:
         if reveal:

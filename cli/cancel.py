@@ -18,6 +18,6 @@ def cancel(
     if not console.ask(f"Make sure that no update of {stack} is running. Release its lock?", yes=yes):
         console.note("nothing was changed")
         raise typer.Exit(1)
-    with target_of(found, sandbox=sandbox) as target, workspace(target, stack) as selected:
+    with target_of(found, sandbox=sandbox, plugins=False) as target, workspace(target, stack) as selected:
         selected.cancel()
     console.say(f"{stack}: lock released; run `ringwall refresh {stack}` before the next up")

@@ -24,7 +24,7 @@ def outputs(
     from model.errors import InputError
 
     found = current_project()
-    with target_of(found, sandbox=sandbox) as target:
+    with target_of(found, sandbox=sandbox, plugins=False) as target:
         values = read_outputs(found, stack, target=target)
     if name is not None:
         if name not in values:

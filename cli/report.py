@@ -14,6 +14,9 @@ _SIGN = {"create": "+", "update": "~", "delete": "-", "replace": "±", "create-r
 def show_preview(runs: Sequence[Run]) -> None:
     """Each run's changes, risky ones first, and by whom they were computed."""
     for run in runs:
+        if run.state == "waiting":
+            console.say(f"{run.stack}: not previewed, as {runs[0].stack} failed")
+            continue
         by = "offline plan: not compared with what is deployed" if run.offline else "engine preview"
         console.say(f"{run.stack} ({by}): {live.counts(run) or 'nothing'}")
         order = {"delete": 0, "replace": 1, "create-replacement": 1, "delete-replaced": 1, "update": 2}

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from cli.events import Steps
-from cli.workspace import Target, workspace
-from model.errors import EngineFailed, RingwallError
+from cli.workspace import Target, backend_problem, workspace
+from model.errors import EngineFailed, EngineMissing, RingwallError
 from model.project import Project
 
 Operation = Literal["preview", "up", "refresh", "preview_refresh", "destroy"]
@@ -45,21 +45,40 @@ class Run:
 
 
 @contextmanager
-def target_of(project: Project, *, sandbox: bool, folder: Path | None = None) -> Iterator[Target]:
+def target_of(project: Project, *, sandbox: bool, plugins: bool = True) -> Iterator[Target]:
     """Where runs go. With `sandbox` the stand-in providers serve until the context ends.
 
+    Args:
+        plugins: whether the run talks to providers, so that their plugins must be there beforehand.
+
     Raises:
-        EngineMissing: provider plugins the run needs are not installed (real providers only).
+        EngineMissing: a provider plugin is not installed (real providers only); nothing is fetched in mid-run.
     """
     if not sandbox:
+        if plugins:
+            _require_plugins()
         yield Target(project)
         return
     from sandbox import Sandbox
 
-    home = folder or project.root / ".ringwall" / "sandbox"
+    home = project.root / ".ringwall" / "sandbox"
     home.mkdir(parents=True, exist_ok=True)
     with Sandbox(home / "providers") as stand_in:
         yield Target(project, stand_in.environment(), home)
+
+
+def _require_plugins() -> None:
+    from engine.locate import require
+    from engine.plugins import plugins_missing
+
+    if "PULUMI_DEBUG_PROVIDERS" in os.environ:  # the user attached providers of their own
+        return
+    missing = plugins_missing(require())
+    if missing:
+        names = ", ".join(str(plugin) for plugin in missing)
+        raise EngineMissing(
+            f"provider plugins are missing: {names}; run `ringwall engine install --plugins`, or rehearse with --sandbox"
+        )
 
 
 def program_for(project: Project, stack: str) -> Callable[[], None]:
@@ -140,10 +159,11 @@ def _without_cut_off_programs(unraisable: Any) -> None:
 
 def _cause(steps: Steps, output: str) -> str:
     errors = [e for e in dict.fromkeys(steps.errors) if not e.startswith(_ECHOES)]
+    if errors and all("canceled" in error for error in errors):
+        return "interrupted; what was finished is recorded, so the same command goes on from there"
     if errors:
         return "\n".join(errors)
-    lines = [line.strip() for line in output.splitlines() if line.strip().startswith("error:")]
-    return lines[-1].removeprefix("error:").strip() if lines else "the engine stopped without saying why; use --debug"
+    return backend_problem(output)
 
 
 def _holder(output: str) -> str:

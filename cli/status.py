@@ -25,7 +25,8 @@ def status(
         from model.errors import InputError
 
         raise InputError(f"there is no environment {environment}", remedy="see `ringwall list`")
-    with target_of(found, sandbox=sandbox) as target, console.working(f"asking the backend about {len(stacks)} stacks"):
+    asking = console.working(f"asking the backend about {len(stacks)} stacks")
+    with target_of(found, sandbox=sandbox, plugins=False) as target, asking:
         rows = [_row(found, stack, target) for stack in stacks]
     if as_json:
         console.print_json({"version": 1, "stacks": rows})

@@ -9,6 +9,7 @@ comes back is the salt, appended to the user's file once. The backend, project a
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -99,7 +100,7 @@ def workspace(
                     ) from None
                 selected = Stack.create(stack, local)
         except CommandError as error:
-            raise EngineFailed(_backend_problem(str(error))) from None
+            raise EngineFailed(backend_problem(str(error))) from None
         try:
             yield selected
         finally:
@@ -212,9 +213,10 @@ def _keep_sandbox_salt(folder: Path, copy: Path) -> None:
         (folder / "salts" / copy.name).write_text("\n".join(lines.values()) + "\n", encoding="utf-8")
 
 
-def _backend_problem(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip().startswith("error:")]
-    problem = lines[-1].removeprefix("error:").strip() if lines else "the engine could not open the stack"
+def backend_problem(output: str) -> str:
+    """The last ``error:`` of what the engine printed, with what helps where that is known."""
+    lines = re.findall(r"error: (.+)", output)
+    problem = str(lines[-1]).strip() if lines else "the engine stopped without saying why; use --debug"
     if "passphrase" in problem:
         problem += "; set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
     if "PULUMI_ACCESS_TOKEN" in problem or "login" in problem:

@@ -17,7 +17,7 @@ from model.errors import EngineMissing
 PINNED = "3.256.0"
 BELOW = "4"
 VARIABLE = "RINGWALL_ENGINE"
-REMEDY = "run `ringwall engine install`"
+REMEDY = "run `ringwall engine install`; `ringwall plan` needs no engine"
 
 Source = Literal["environment", "path", "cache"]
 
