@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import subprocess
@@ -37,7 +38,10 @@ class _Demo:
         console.say(f"\n$ ringwall {shown}")
         began = time.monotonic()
         command = get_command(main.app)
-        command.main(list(arguments), prog_name="ringwall", standalone_mode=False)
+        # With --json standard output holds the report alone.
+        shown_to = contextlib.redirect_stdout(io.StringIO()) if state.json else contextlib.nullcontext()
+        with shown_to:
+            command.main(list(arguments), prog_name="ringwall", standalone_mode=False)
         self.took[shown.split(" --")[0]] = round(time.monotonic() - began, 1)
 
 
@@ -75,7 +79,9 @@ def run_demo(*, keep: bool, everything: bool) -> dict[str, Any]:
             left = _left(servers)
         if left:
             raise EngineFailed(f"destroy left {left} resources behind")
-        console.say("\nWhat each ring enforced while it was up:")
+        console.say(
+            "\nWhat each ring was deployed to enforce (the guard's rows are its configuration; it runs on the host):"
+        )
         if not state.json:
             console.table(["server", "ring", "protection", "how"], [list(row) for row in rows])
         console.say(f"\nA second up changed {unchanged} resources; destroy left {left}.")

@@ -101,8 +101,12 @@ def test_the_audiences_reach_the_identity_check() -> None:
 
 
 def test_audiences_may_be_outputs() -> None:
-    outputs = {hostname: pulumi.Output.from_input(aud) for hostname, aud in audiences(server()).items()}
-    assert "a" * 64 in str(named(graph(aud=outputs), "identity").inputs["configJson"])
+    def program() -> None:  # an output belongs to the event loop of the program that makes it
+        outputs = {hostname: pulumi.Output.from_input(aud) for hostname, aud in audiences(server()).items()}
+        Gateway(NAME, GatewayArgs("dev", "github", environment(), server(), outputs))
+
+    found = record(program, project="p", stack="dev.github")
+    assert "a" * 64 in str(named(found, "identity").inputs["configJson"])
 
 
 def test_a_missing_audience_stops_the_program_before_any_resource() -> None:

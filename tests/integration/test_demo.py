@@ -1,0 +1,32 @@
+"""The demo is the main job on real servers; npm's reference server takes part where Node.js is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.engine
+
+
+def test_the_demo_runs_the_main_job_on_real_servers() -> None:
+    command = [str(Path(sys.executable).with_name("ringwall")), "demo", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    if shutil.which("npx") is None:
+        print("npm's server-everything did not take part: Node.js is not on this machine")
+        assert report["servers"] == ["tickets"]
+    else:
+        assert report["servers"] == ["tickets", "everything"]
+    assert (report["second_up_changes"], report["left_after_destroy"]) == (0, 0)
+    for server in report["servers"]:
+        rows = {(row["ring"], row["protection"]): row["how"] for row in report["enforced"] if row["server"] == server}
+        assert {ring for ring, _ in rows} == {"edge", "gateway", "guard", "origin"}
+        assert rows[("edge", "tunnel checks the Access token")] == "in 1 of 1 ingress rules, else 404"
+        assert rows[("gateway", "requests per principal")] == "60 per minute, 1200 per hour; fails closed"
+        assert "127.0.0.1" in rows[("origin", "server reached only at")]
