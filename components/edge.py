@@ -126,6 +126,8 @@ class Edge(pulumi.ComponentResource):
             destinations=[{"type": "public", "uri": hostname}],
             policies=[{"id": args.policy_ids[key], "precedence": rank} for rank, key in enumerate(policies, start=1)],
             session_duration=manifest.session,
+            # Only the providers the environment declares may sign anyone in; with none declared, the account's all may.
+            allowed_idps=sorted(idp.id for idp in args.settings.identity_providers.values()) or None,
             # Clients are programs: a 401 they can act on instead of a login page they cannot read.
             service_auth401_redirect=True,
             app_launcher_visible=False,

@@ -191,7 +191,7 @@ class Posture(Model):
         if (self.existing is None) == (self.type is None):
             raise Wrong("must have exactly one of existing and type", "remove one, or add one")
         own = ("existing", "type", "platforms", "check_every")
-        given = {key for key in self.model_fields_set if key not in own}
+        given = {key for key in self.model_fields_set if key not in own and getattr(self, key) not in (None, ())}
         if self.type is None:
             if given or self.platforms:
                 raise Wrong(

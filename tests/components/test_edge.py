@@ -149,6 +149,11 @@ def test_loopback_clients_register_themselves_but_a_hosted_one_only_by_its_own_a
     }
 
 
+def test_only_the_declared_identity_providers_may_sign_anyone_in(environment: EnvironmentStack) -> None:
+    for app in applications(graph(environment)).values():
+        assert app["allowedIdps"] == ["11111111-2222-3333-4444-555555555555"]
+
+
 def test_an_external_issuer_leaves_no_second_oauth_door(environment: EnvironmentStack) -> None:
     (app,) = applications(graph(environment, "external")).values()
     oauth = app["oauthConfiguration"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from model.environment import Environment
+from model.environment import Environment, Posture
 
 MUTUAL_TLS = {
     "client_certificate_id": "11111111-2222-3333-4444-555555555555",
@@ -108,3 +108,8 @@ def test_a_posture_rule_of_each_kind(posture: dict[str, Any]) -> None:
 def test_a_posture_rule_that_checks_nothing_certain_is_refused(posture: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         environment(posture={"rule": posture})
+
+
+def test_a_posture_rule_written_out_whole_reads_back_equal() -> None:
+    rule = Posture.model_validate({"type": "firewall", "platforms": ["mac"], "enabled": True})
+    assert Posture.model_validate(rule.dump()) == rule
