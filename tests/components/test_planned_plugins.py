@@ -13,7 +13,7 @@ PLUGIN = "kong:index/plugin:Plugin"
 
 
 def test_every_planned_plugin_fits_the_schema_of_kong_oss(project: Project) -> None:
-    judged = {}
+    judged: dict[str, int] = {}
     for stack in project.stacks():
         for plugin in plan_stack(project, load(project, stack)).by_type(PLUGIN):
             config = json.loads(str(plugin.inputs["configJson"]))
