@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from components.access_rules import count_quotas
-
 from components.program import Loaded
 from model.errors import InputError, InputErrors, PlanRefused
 from model.project import EnvironmentStack, Project, ZoneStack
