@@ -56,10 +56,15 @@ def contract_value(
     }
 
 
-def read_contract(environment: EnvironmentStack) -> Contract:
-    """Refer to the deployed environment; raises `pulumi.RunError` through its outputs when it is not the file's."""
-    stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{environment.stack}"
-    reference = pulumi.StackReference(stack)
+def read_contract(environment: EnvironmentStack, reference: pulumi.StackReference | None = None) -> Contract:
+    """Refer to the deployed environment; raises `pulumi.RunError` through its outputs when it is not the file's.
+
+    Args:
+        reference: the stack that exports the contract; by default the environment's stack of the running project.
+    """
+    if reference is None:
+        stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{environment.stack}"
+        reference = pulumi.StackReference(stack)
     return Contract(environment, reference.get_output(OUTPUT).apply(lambda value: _checked(value, environment)))
 
 

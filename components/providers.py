@@ -32,20 +32,27 @@ def load_sdks() -> None:
             gc.enable()
 
 
-def cloudflare_provider(api: pulumi.Input[str]) -> pulumi.ProviderResource:
+def cloudflare_provider(
+    api: pulumi.Input[str], name: str = "cloudflare", opts: pulumi.ResourceOptions | None = None
+) -> pulumi.ProviderResource:
     import pulumi_cloudflare
 
     token = pulumi.Config("cloudflare").get_secret("apiToken")
-    provider: pulumi.ProviderResource = pulumi_cloudflare.Provider("cloudflare", api_token=token, base_url=api)
+    provider: pulumi.ProviderResource = pulumi_cloudflare.Provider(name, api_token=token, base_url=api, opts=opts)
     return provider
 
 
-def kong_provider(admin_uri: pulumi.Input[str], workspace: str | None) -> pulumi.ProviderResource:
+def kong_provider(
+    admin_uri: pulumi.Input[str],
+    workspace: str | None,
+    name: str = "kong",
+    opts: pulumi.ResourceOptions | None = None,
+) -> pulumi.ProviderResource:
     import pulumi_kong
 
     token = pulumi.Config("kong").get_secret("kongAdminToken")
     provider: pulumi.ProviderResource = pulumi_kong.Provider(
-        "kong",
+        name,
         kong_admin_uri=admin_uri,
         # The SDK reads the two switches below from unprefixed environment variables unless they are given. It does not
         # mark the token secret either: `get_secret` has done so.
@@ -53,5 +60,6 @@ def kong_provider(admin_uri: pulumi.Input[str], workspace: str | None) -> pulumi
         kong_workspace=workspace,
         tls_skip_verify=False,
         strict_plugins_match=False,
+        opts=opts,
     )
     return provider

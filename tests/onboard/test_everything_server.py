@@ -24,7 +24,10 @@ def installed(folder: Path) -> Path:
     if not script.exists():
         folder.mkdir(parents=True, exist_ok=True)
         command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), PACKAGE]
-        subprocess.run(command, check=True, capture_output=True, timeout=200)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=200)
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            pytest.skip(f"npm could not fetch server-everything, which was not checked: {reason}")
     return script
 
 

@@ -1,0 +1,3 @@
+from components.package import main
+
+main()
