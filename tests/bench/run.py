@@ -16,9 +16,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from model.project import open_project
+from sandbox import Sandbox
+from tests.support.engine_project import EngineProject
 from tests.support.projects import server_text, write_project, write_server
 
 ROUNDS = 5
+PEER = "pulumi preview -s dev.one (plain CLI)"
 MANY = 100
 RINGWALL = str(Path(sys.executable).with_name("ringwall"))
 
@@ -53,13 +57,13 @@ def run(*command: str, environment: dict[str, str] | None = None) -> None:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
 
 
-def timed(work: Callable[[], None]) -> float:
+def timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
-def interleaved(works: dict[str, Callable[[], None]]) -> dict[str, float]:
+def interleaved(works: dict[str, Callable[[], object]]) -> dict[str, float]:
     """Median seconds of each, one of each a round, so that a slow spell of the machine hits all alike."""
     taken: dict[str, list[float]] = {name: [] for name in works}
     for round_ in range(ROUNDS + 1):
@@ -71,28 +75,29 @@ def interleaved(works: dict[str, Callable[[], None]]) -> dict[str, float]:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, Sandbox(Path(folder) / "world") as sandbox:
         one = write_project(Path(folder) / "one")
         many = write_project(Path(folder) / "many", servers=0)
         for number in range(MANY):
             write_server(many, f"dev.s{number}", server_text(f"s{number}", number))
         project = ["--project", str(one)]
         run(RINGWALL, "up", "dev", "--sandbox", "--yes", *project)
+        plain = EngineProject(open_project(write_project(Path(folder) / "plain")), sandbox, Path(folder) / "home")
+        plain.run("dev", "up")
+        plain.run("dev.one", "up")
         figures = interleaved(
             {
                 "python -c pass": lambda: run(sys.executable, "-c", "pass"),
                 "ringwall --help": lambda: run(RINGWALL, "--help"),
                 "ringwall plan dev.one (cold process)": lambda: run(RINGWALL, "plan", "dev.one", *project),
-                "engine preview of dev.one (same process model)": lambda: run(
-                    RINGWALL, "preview", "dev.one", "--sandbox", *project
-                ),
+                PEER: lambda: plain.pulumi("preview", "--stack", "dev.one"),
+                "ringwall preview dev.one (engine)": lambda: run(RINGWALL, "preview", "dev.one", "--sandbox", *project),
             }
         )
         for name, seconds in figures.items():
             print(f"{name:<50} {seconds:7.3f} s")
         plan = figures["ringwall plan dev.one (cold process)"]
-        preview = figures["engine preview of dev.one (same process model)"]
-        print(f"{'plan against engine preview':<50} {plan / preview:7.2f} x")
+        print(f"{'plan against plain pulumi preview':<50} {plan / figures[PEER]:7.2f} x")
         answer = subprocess.run(
             [sys.executable, "-c", IN_ONE_PROCESS, str(many)], capture_output=True, text=True, check=True
         )
