@@ -21,9 +21,10 @@ class ZoneFirewall(pulumi.ComponentResource):
     """The one entry point of phase `http_request_firewall_custom`.
 
     Deleting it would delete every custom rule of the zone, not only Ringwall's: it is protected, and retained when the
-    stack is destroyed. With `existing_ruleset` it is imported; the engine refuses an import whose rules differ from the
-    file's, so nothing of the zone's is lost by a missing `keep`. That refuses new rules in the same step too: the first
-    `up` has the zone's rules under `keep` and no `rules`, the next one adds them.
+    stack is destroyed. With `existing_ruleset` it is imported. The engine imports and then changes what differs, so
+    `ringwall up` refuses an import whose rules differ from the file's (`plan.step_order`): nothing of the zone's is lost by
+    a missing `keep`. The first `up` has the zone's rules under `keep` and no `rules`, the next one adds them. Plain
+    `pulumi up` does not refuse; its preview shows the difference.
 
     Outputs:
         ruleset_id.
