@@ -9,6 +9,9 @@ import typer
 
 from cli import console, state
 
+#: Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it.
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="ringwall",
     help="Put an MCP server behind four rings: edge, gateway, guard and origin.",
@@ -52,9 +55,10 @@ def run(arguments: list[str] | None = None) -> None:
     _register()
     try:
         app(arguments)
-    except KeyboardInterrupt:
-        console.note("interrupted; nothing more was started")
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:  # Typer turns Ctrl-C into this, without a word
+            console.note("interrupted; what was finished is recorded, so the same command goes on from there")
+        raise
     except Exception as error:
         from model.errors import RingwallError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -88,7 +89,8 @@ def test_the_whole_life_of_an_environment(root: Path) -> None:
 def test_a_zone_comes_up_and_its_rules_outlive_the_stack(root: Path) -> None:
     (root / "stacks" / "Pulumi.zone.example.yaml").write_text(ZONE_STACK, encoding="utf-8")
     ringwall(root, "up", "zone.example", "--sandbox", "--yes")
-    assert "ruleset_id" not in ringwall(root, "preview", "zone.example", "--sandbox").stdout
+    (again,) = document(ringwall(root, "preview", "zone.example", "--sandbox", "--json"))["runs"]
+    assert (again["error"], again["changes"]) == (None, [])
     # Protected: taking the zone's only entry point away is never a side effect.
     assert "protect" in ringwall(root, "destroy", "zone.example", "--sandbox", "--yes", code=5).stderr
 
@@ -124,6 +126,34 @@ def test_a_failure_in_the_middle_is_one_line_and_the_next_up_goes_on(root: Path)
     # Nothing was exposed: the public name waits for the route.
     world = "".join(path.read_text(encoding="utf-8") for path in state.rglob("*.json"))
     assert "DnsRecord" not in world
+    faults.write(state, [])
+    ringwall(root, "up", "dev", "--sandbox", "--yes")
+
+
+def test_an_interrupted_up_says_so_in_one_line_and_the_next_one_goes_on(root: Path) -> None:
+    state = root / ".ringwall" / "sandbox" / "providers"
+    state.mkdir(parents=True)
+    faults.write(state, [faults.Fault("create", "kong:*Consumer", nth=0, delay=5)])
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name("ringwall")), "up", "dev", "--sandbox", "--yes", "--project", str(root)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C reaches the engine too, as on a terminal
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("up dev: running"):
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    rest = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 130
+    assert rest.splitlines()[-1] == (
+        "interrupted; what was finished is recorded, so the same command goes on from there"
+    )
+    assert "Traceback" not in rest
     faults.write(state, [])
     ringwall(root, "up", "dev", "--sandbox", "--yes")
 
