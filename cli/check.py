@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -42,7 +43,8 @@ def check(
         console.print_json({"version": 1, "stacks": names, "findings": rows})
     for stack, finding in findings:
         console.say(f"{finding.severity}: {stack}: {finding.rule_id}: {finding.message}; {finding.remedy}")
-    errors = sum(1 for _, finding in findings if finding.severity == "error")
-    console.say(f"{len(names)} stacks checked, {errors} errors, {len(findings) - errors} warnings")
+    counts = Counter(str(finding.severity) for _, finding in findings)
+    errors = counts["error"]
+    console.say(f"{len(names)} stacks checked, {errors} errors, {counts['warning']} warnings, {counts['info']} notes")
     if errors:
         raise typer.Exit(3)

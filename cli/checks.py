@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from components.access_rules import environment_policies
 from components.program import load
 from model.errors import InputError, InputErrors
 from model.loader import KeyPath
 from model.project import EnvironmentStack, Project, ZoneStack
 from plan.exposure import check_exposure
-from plan.findings import Finding
+from plan.findings import Finding, Severity
 from plan.offline import plan_stack, planned_contract
 from plan.preflight import quota_problems
 
@@ -46,12 +47,25 @@ def check_all(project: Project, stacks: Sequence[str]) -> list[tuple[str, Findin
         wanted = [stack for stack in stacks if stack.split(".")[0] == name]
         everything = name in wanted
         findings += [(name, finding) for finding in check_exposure(plan_stack(project, environment))]
+        if everything:
+            findings += [(name, finding) for finding in _notes(environment)]
         contract = planned_contract(project, environment)
         for server in environment.servers.values():
             if everything or server.stack in wanted:
                 graph = plan_stack(project, (environment, server), contract=contract)
                 findings += [(server.stack, finding) for finding in check_exposure(graph)]
     return findings
+
+
+def _notes(environment: EnvironmentStack) -> list[Finding]:
+    """What a reviewer must know about a policy though no rule is broken: a hosted client has no device to check."""
+    policies = environment_policies(environment.settings, environment.manifests)
+    remedy = "nothing, if that is what you mean; its host name and grants are its own"
+    return [
+        Finding("hosted-client", Severity.INFO, "", f"{policy.key}: {policy.note}", remedy)
+        for policy in policies.values()
+        if policy.note
+    ]
 
 
 def _shared_hostnames(environments: list[EnvironmentStack]) -> list[InputError]:
