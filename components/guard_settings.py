@@ -64,6 +64,7 @@ def build_guard_config(
         server=ServerName(environment=server.environment, name=server.name),
         listen=_listen(settings, server),
         path=manifest.path,
+        browser_origins=manifest.cors.origins if manifest.cors else (),
         origin=manifest.origin,
         identity=Identity(
             access=AccessIdentity(
@@ -75,7 +76,9 @@ def build_guard_config(
         grants=tuple(_resolve(grant, server, settings) for grant in manifest.grants),
         limits=manifest.limits,
         guard=manifest.guard,
-        audit=Audit(path=audit_file(server.stack), payloads=manifest.guard.audit_payloads),
+        audit=Audit(
+            path=audit_file(server.stack), payloads=manifest.guard.audit_payloads, anchor=manifest.guard.audit_anchor
+        ),
         tool_lock_sha256=digest(server.lock.dump()),
         tool_lock=server.lock,
     )

@@ -126,6 +126,16 @@ class Taint(Model):
     )
 
 
+class Anchor(Model):
+    """Where the guard sends the signed head of its audit log: local root can rewrite a chain, not what has left."""
+
+    url: HttpsUrl = Field(description="Receives each head by POST.")
+    protocol: Literal["http", "otlp"] = Field("http", description="JSON, or an OTLP/HTTP log record.")
+    token: SecretRef | None = Field(None, description="Bearer token for it, found on the host.")
+    every: Duration = Field("60s", description="Longest time between two heads while records are written.")
+    records: bool = Field(False, description="otlp: every audit record too, not the heads alone.")
+
+
 class Guard(Model):
     """The third ring's settings."""
 
@@ -134,6 +144,7 @@ class Guard(Model):
     legs: LegPolicy = Field(LegPolicy(), description="What a finding on each leg leads to.")
     taint: Taint = Field(Taint(), description="The toxic flow.")
     audit_payloads: bool = Field(False, description="Write redacted payloads to the audit log too.")
+    audit_anchor: Anchor | None = Field(None, description="Send the audit log's signed head off the host.")
 
 
 class ServerDefaults(Model):

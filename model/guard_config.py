@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints, model_validator
 from model.base import (
     AbsolutePath,
     Domains,
+    Email,
     Emails,
     Hostname,
     HttpsUrl,
@@ -26,13 +27,14 @@ from model.base import (
     Version1,
     Yes,
 )
-from model.defaults import Guard, Limits, Rate
+from model.defaults import Anchor, Guard, Limits, Rate
 from model.problems import Wrong
 from model.server import Origin, Pattern
 from model.tool_lock import ToolLock
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+PrincipalId = Annotated[str, StringConstraints(pattern=r"^(person|agent):[^\x00-\x20\x7f]{1,256}$")]
 
 
 class Listen(Model):
@@ -77,10 +79,29 @@ class ExternalIdentity(Model):
     scopes: Many[str] = Field((), description="Scopes it must carry.")
 
 
+class DemoIdentity(Model):
+    """Nothing is verified: whoever reaches the guard is this principal. Loopback only, and said at every start."""
+
+    principal: PrincipalId = Field(description="Who everyone is taken for.")
+    email: Email | None = Field(None, description="Its address, if it is a person.")
+    agent: Name | None = Field(None, description="Its agent name, if it is an agent.")
+
+
 class Identity(Model):
-    access: AccessIdentity = Field(description="The Access assertion, always checked.")
+    """At least one; every one that is given must hold. Without any the guard does not start."""
+
+    access: AccessIdentity | None = Field(None, description="The Access assertion.")
     external: ExternalIdentity | None = Field(None, description="The bearer token, in mode external.")
+    demo: DemoIdentity | None = Field(None, description="For trying things out on one machine; verifies nothing.")
     agents: dict[Token, Name] = Field({}, description="Service token client id (`common_name`) to agent name.")
+
+    @model_validator(mode="after")
+    def _somebody_is_asked(self) -> Self:
+        if not (self.access or self.external or self.demo):
+            raise Wrong("names nobody to ask who a caller is", "give access, external, or on one's own machine demo")
+        if self.demo and (self.access or self.external):
+            raise Wrong("demo beside a real identity would open it", "remove one of the two", ("demo",))
+        return self
 
 
 class IdpClaim(Model):
@@ -113,6 +134,15 @@ class ResolvedGrant(Model):
     limits: Rate = Field(Rate(), description="Tighter than the server's.")
 
 
+class GuardRedis(Model):
+    """Counters that hold across replicas. A Redis that does not answer refuses calls: no count is never a free pass."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^rediss?://[A-Za-z0-9.:\[\]_-]+(/[0-9]{1,3})?$")] = Field(
+        description="redis://host:port/db, or rediss:// (TLS) beyond loopback."
+    )
+    password: SecretRef | None = Field(None, description="Where the host finds its password.")
+
+
 class ServerName(Model):
     environment: Name = Field(description="Environment.")
     name: Name = Field(description="Server.")
@@ -126,6 +156,7 @@ class Audit(Model):
     fsync: Literal["always", "batch"] = Field("batch", description="After every record, or in batches.")
     rotate_megabytes: Positive = Field(64, description="Size at which it is rotated.")
     keep_files: Positive = Field(16, description="Rotated files kept.")
+    anchor: Anchor | None = Field(None, description="Where the signed head of the chain goes, off this host.")
 
 
 class GuardConfig(Model):
@@ -135,6 +166,11 @@ class GuardConfig(Model):
     server: ServerName = Field(description="Whose guard this is.")
     listen: Listen = Field(description="Where the gateway reaches it.")
     path: UrlPath = Field(description="Path of the MCP endpoint.")
+    browser_origins: Many[HttpsUrl] = Field((), description="Other `Origin` values that may call, from cors.")
+    admin_port: Port | None = Field(
+        None, description="Loopback port of /readyz and /metrics; without it neither is served."
+    )
+    redis: GuardRedis | None = Field(None, description="Shared counters for several replicas of this guard.")
     origin: Origin = Field(description="Where the server is.")
     identity: Identity = Field(description="Whose tokens count.")
     grants: Many[ResolvedGrant] = Field((), description="Who may use what.")

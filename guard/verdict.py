@@ -1,0 +1,107 @@
+"""What the guard asks its engines, and what they may answer. NO_VERDICT is never ALLOW."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Leg(StrEnum):
+    """The part of the conversation a text belongs to; the values are the keys of `model.defaults.LegPolicy`."""
+
+    DEFINITIONS = "definitions"
+    ARGUMENTS = "arguments"
+    RESULTS = "results"
+    PROMPTS = "prompts"
+    RESOURCES = "resources"
+    SERVER_REQUESTS = "server_requests"
+
+
+class Outcome(StrEnum):
+    ALLOW = "allow"
+    BLOCK = "block"
+    NO_VERDICT = "no_verdict"
+
+
+class Category(StrEnum):
+    """What a finding is about. `SECRET` and `PERSONAL_DATA` alone can be redacted."""
+
+    INJECTION = "injection"
+    JAILBREAK = "jailbreak"
+    TOOL_POISONING = "tool_poisoning"
+    SECRET = "secret"  # noqa: S105 - a category, not a secret
+    PERSONAL_DATA = "personal_data"
+    MALICIOUS_URL = "malicious_url"
+    TOXIC = "toxic"
+    MALICIOUS_CODE = "malicious_code"
+    HIDDEN_TEXT = "hidden_text"
+    POLICY = "policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One string of a message and where it stands (JSON pointer, RFC 6901)."""
+
+    pointer: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScanItem:
+    """What one engine judges in one go: every string of one message part, keys included.
+
+    `method` is the MCP method, `name` the tool, prompt or resource URI. `document` is the same content as one JSON text
+    (canonical, UTF-8). `principal` is a hash, never an identity; `correlation_id` is the incident id of the exchange.
+    """
+
+    leg: Leg
+    server: str
+    method: str
+    name: str
+    texts: tuple[Text, ...]
+    document: str
+    principal: str
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing an engine found. `rule` is the engine's own label; `span` are character offsets in the string at
+    `pointer`, given only when the engine is certain of them (what is redacted is cut there). `untrusted` marks text that
+    tries to steer a model: it taints the principal even where policy lets it pass. Holds no matched text."""
+
+    category: Category
+    rule: str
+    pointer: str = ""
+    span: tuple[int, int] | None = None
+    confidence: float | None = None
+
+    @property
+    def untrusted(self) -> bool:
+        return self.category in (Category.INJECTION, Category.JAILBREAK, Category.TOOL_POISONING, Category.HIDDEN_TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One engine's answer. `reference` is the vendor's id of the scan; `milliseconds` its duration. An answer that did
+    not cover the whole text is NO_VERDICT, with the reason in `error` (no payload text in it)."""
+
+    outcome: Outcome
+    engine: str
+    findings: tuple[Finding, ...] = ()
+    reference: str | None = None
+    milliseconds: float = 0.0
+    error: str | None = None
+
+
+class Engine(Protocol):
+    """Judges texts. Never raises for what it is given or for what its vendor answers: that is NO_VERDICT."""
+
+    name: str
+
+    async def scan(self, item: ScanItem, deadline: float) -> Verdict:
+        """Judge `item` before `deadline` (`time.monotonic` seconds, retries included)."""
+        ...
+
+    async def close(self) -> None: ...
