@@ -1,0 +1,175 @@
+"""Sends signed heads off the host: whoever is root here can rewrite and re-sign a chain, not what has left.
+
+A collector that cannot be reached does not close the guard. The log on disk is complete without it, and a guard that
+closed whenever a third party's endpoint failed would hand that third party, or whoever can cut the line to it, a
+switch for everything behind the guard. It is reported instead: lag, failures and the last error stand in `state`, for
+/readyz and /metrics, and an alert on the lag is the operator's. A head covers everything before it, so the next one
+that arrives makes up for those that did not.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from guard.audit.chain import Head, canonical
+from model.defaults import Anchor
+from model.errors import InputError
+
+#: Heads and records that wait at most; beyond it the oldest goes, and is counted.
+MAX_HEADS = 256
+MAX_RECORDS = 10_000
+_BATCH = 500
+_TIMEOUT = 10.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+
+
+class NotTaken(Exception):
+    """The collector did not take what was sent; its text is safe to show."""
+
+
+class Wire(Protocol):
+    """One way to the collector. `send_*` return when it has said that it took all, else raise NotTaken."""
+
+    def send_head(self, head: Head) -> None: ...
+
+    def send_records(self, lines: Sequence[bytes]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorState:
+    """`anchored` is the number of the last record a taken head covers (0: none since the start). `failures` counts
+    attempts that failed, `error` is the last one's reason, None after a success. `dropped_*` did not fit the queue."""
+
+    anchored: int = 0
+    failures: int = 0
+    error: str | None = None
+    waiting: int = 0
+    dropped_heads: int = 0
+    dropped_records: int = 0
+
+
+class AnchorSender:
+    """A thread that sends what it is given, in order, again after growing pauses. Giving never blocks."""
+
+    def __init__(self, wire: Wire, *, records: bool = False, first_pause: float = _FIRST_PAUSE) -> None:
+        self.records = records
+        self._wire = wire
+        self._first_pause = first_pause
+        self._heads: deque[Head] = deque()
+        self._lines: deque[bytes] = deque()
+        self._changed = threading.Condition()
+        self._stop = False
+        self._abort = False
+        self._anchored = self._failures = self._dropped_heads = self._dropped_records = 0
+        self._error: str | None = None
+        self._thread = threading.Thread(target=self._run, name="audit-anchor", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def of(cls, settings: Anchor, *, token: str | None = None, ca_file: str | None = None) -> AnchorSender:
+        """The sender that the settings ask for; `ca_file` (PEM) is trusted instead of the system's certificates."""
+        wire: Wire
+        if settings.records and settings.protocol != "otlp":
+            raise InputError("records needs protocol: otlp", key="audit_anchor", remedy="set it, or leave records out")
+        if settings.protocol == "otlp":
+            from guard.audit.wires import OtlpWire
+
+            wire = OtlpWire(settings.url, token, ca_file, timeout=_TIMEOUT)
+        else:
+            from guard.audit.wires import HttpWire
+
+            wire = HttpWire(settings.url, token, ca_file, timeout=_TIMEOUT)
+        return cls(wire, records=settings.records)
+
+    @property
+    def state(self) -> AnchorState:
+        with self._changed:
+            return AnchorState(
+                anchored=self._anchored,
+                failures=self._failures,
+                error=self._error,
+                waiting=len(self._heads) + len(self._lines),
+                dropped_heads=self._dropped_heads,
+                dropped_records=self._dropped_records,
+            )
+
+    def head(self, head: Head) -> None:
+        with self._changed:
+            if len(self._heads) >= MAX_HEADS:
+                self._heads.popleft()
+                self._dropped_heads += 1
+            self._heads.append(head)
+            self._changed.notify()
+
+    def record(self, line: bytes) -> None:
+        """Send a record too (only where `records` is set)."""
+        with self._changed:
+            if len(self._lines) >= MAX_RECORDS:
+                self._lines.popleft()
+                self._dropped_records += 1
+            self._lines.append(line)
+            # The thread looks by itself every second; waking it for each record would cost the writer.
+            if len(self._lines) == _BATCH:
+                self._changed.notify()
+
+    def close(self, grace: float) -> None:
+        """Send what waits for up to `grace` seconds, then stop. Blocks; what was not sent stays in the log on disk."""
+        with self._changed:
+            self._stop = True
+            self._changed.notify()
+        self._thread.join(grace)
+        with self._changed:
+            self._abort = True
+            self._changed.notify()
+        self._wire.close()
+
+    def _run(self) -> None:
+        pause = self._first_pause
+        while True:
+            with self._changed:
+                while not self._heads and not self._lines and not self._stop:
+                    self._changed.wait(1.0 if self.records else None)
+                if self._abort or not (self._heads or self._lines):
+                    return
+                # Copies: full queues may lose their oldest while these are on their way.
+                head = self._heads[0] if self._heads else None
+                lines = [] if head else [self._lines[at] for at in range(min(_BATCH, len(self._lines)))]
+            try:
+                if head:
+                    self._wire.send_head(head)
+                else:
+                    self._wire.send_records(lines)
+            except Exception as error:  # whatever it is, it is reported and tried again; the thread must not end
+                with self._changed:
+                    self._failures += 1
+                    self._error = str(error) if isinstance(error, NotTaken) else type(error).__name__
+                    wait = pause * random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries, no secret
+                    if self._stop:
+                        self._changed.wait_for(lambda: self._abort, min(wait, self._first_pause))
+                    else:
+                        self._changed.wait_for(lambda: self._stop, wait)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                continue
+            pause = self._first_pause
+            with self._changed:
+                self._error = None
+                if head:
+                    self._anchored = max(self._anchored, head.sequence)
+                    if self._heads and self._heads[0] is head:
+                        self._heads.popleft()
+                else:
+                    sent = set(map(id, lines))
+                    while self._lines and id(self._lines[0]) in sent:
+                        self._lines.popleft()
+
+
+def body_of(head: Head) -> bytes:
+    """What a collector receives of a head, and what `ringwall audit verify --anchors` reads, one a line."""
+    return canonical(head.as_json())

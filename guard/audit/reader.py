@@ -1,0 +1,290 @@
+"""Reads an audit log: verifies it, filters it, follows it while it is written and rotated."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from guard.audit.chain import MAX_LINE, AuditBroken, Head, Report, Verifier
+from guard.audit.files import log_files
+from model.errors import InputError
+
+#: (file, line from 1, record)
+Place = tuple[Path, int, dict[str, Any]]
+Complain = Callable[[Path, int, str], None]
+
+_PAUSE = 0.2
+
+
+def open_all(path: Path) -> list[tuple[Path, io.BufferedReader]]:
+    """Every file of the log opened, oldest first, as one moment had them: a rotation meanwhile changes nothing.
+
+    Raises InputError: there is none, or one cannot be read.
+    """
+    for _ in range(10):
+        opened: list[tuple[Path, io.BufferedReader]] = []
+        try:
+            for file in log_files(path):
+                opened.append((file, open(file, "rb")))  # noqa: SIM115 - `close_all`
+            settled = [(file, os.fstat(stream.fileno()).st_ino) for file, stream in opened]
+            if settled == [(file, file.stat().st_ino) for file in log_files(path)]:
+                if not opened:
+                    raise InputError("no audit log is here", file=path)
+                return opened
+        except FileNotFoundError:
+            if not path.parent.is_dir():
+                raise InputError("no audit log is here", file=path) from None
+        except OSError as error:
+            close_all(opened)
+            raise InputError(f"cannot be read: {error.strerror}", file=path) from None
+        close_all(opened)
+    raise InputError("is rotated faster than it can be opened", file=path, remedy="try again")
+
+
+def close_all(opened: Iterable[tuple[Path, io.BufferedReader]]) -> None:
+    for _, stream in opened:
+        stream.close()
+
+
+def verify(
+    path: Path,
+    keys: Iterable[Ed25519PublicKey] = (),
+    anchors: Iterable[Head] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Judge the whole log at `path` with its rotated files; see `chain.Verifier`. Memory does not grow with it.
+
+    `progress` hears (bytes read, bytes in all) about every megabyte. Raises InputError as `open_all`.
+    """
+    verifier = Verifier(keys, anchors)
+    opened = open_all(path)
+    try:
+        if opened[-1][0] != path:
+            verifier.fail(path, 0, "this file of the log is missing: the guard always has one that it writes")
+        total, done, told = sum(os.fstat(stream.fileno()).st_size for _, stream in opened), 0, 0
+        for file, stream in opened:
+            number = 0
+            for number, line in enumerate(_lines(stream, patient=file == path), 1):
+                if not verifier.feed(file, number, line):
+                    break
+                done += len(line)
+                if progress and done - told > 1_000_000:
+                    told = done
+                    progress(done, total)
+            if number == 0 and file != path:
+                verifier.fail(file, 0, "holds no record")
+    finally:
+        close_all(opened)
+    return verifier.finish()
+
+
+def _lines(stream: io.BufferedReader, *, patient: bool) -> Iterator[bytes]:
+    """Lines with their ends. In the file that is being written, the last one gets a moment to become whole."""
+    while line := stream.readline(MAX_LINE + 1):
+        for _ in range(5 if patient else 0):
+            if line.endswith(b"\n") or len(line) > MAX_LINE:
+                break
+            time.sleep(0.02)
+            line += stream.readline(MAX_LINE + 1 - len(line))
+        yield line
+
+
+def read_anchors(file: Path) -> list[Head]:
+    """The heads a collector received, one JSON object a line, as it received them. Raises InputError."""
+    heads = []
+    try:
+        with open(file, "rb") as stream:
+            for number, line in enumerate(stream, 1):
+                if line.strip():
+                    heads.append(_head(file, number, line))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=file) from None
+    return heads
+
+
+def _head(file: Path, number: int, line: bytes) -> Head:
+    try:
+        return Head.from_json(json.loads(line))
+    except (ValueError, RecursionError, AuditBroken):
+        raise InputError(
+            "is not a signed head", file=f"{file}:{number}", remedy="give the heads as the collector received them"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which records to show; what is None does not matter. `since` and `until` are as `instant` gives them."""
+
+    principal: str | None = None
+    tool: str | None = None
+    decision: str | None = None
+    reason: str | None = None
+    since: str | None = None
+    until: str | None = None
+    incident: str | None = None
+
+    def matches(self, record: dict[str, Any]) -> bool:
+        wanted = {
+            "principal": self.principal,
+            "name": self.tool,
+            "decision": self.decision,
+            "reason": self.reason,
+            "incident": self.incident,
+        }
+        if any(value is not None and record.get(key) != value for key, value in wanted.items()):
+            return False
+        at = str(record.get("time"))
+        return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
+
+
+def instant(text: str) -> str:
+    """A date or time of ISO 8601 as records write theirs, so that text order is time order; UTC unless it says.
+
+    Raises ValueError.
+    """
+    value = datetime.fromisoformat(text)
+    value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def records(path: Path, complain: Complain) -> Iterator[Place]:
+    """Every record of the log, oldest first, unverified; `complain` hears of each line that is none."""
+    opened = open_all(path)
+    try:
+        for file, stream in opened:
+            for number, line in enumerate(_lines(stream, patient=file == path), 1):
+                record = _record(line)
+                if record is None:
+                    complain(file, number, "not a record")
+                else:
+                    yield file, number, record
+    finally:
+        close_all(opened)
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line) if line.endswith(b"\n") else None
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def select(path: Path, wanted: Filter, limit: int, complain: Complain) -> tuple[list[dict[str, Any]], int]:
+    """The newest `limit` records that match, oldest first, and how many match in all."""
+    kept: deque[dict[str, Any]] = deque(maxlen=limit)
+    total = 0
+    for _, _, record in records(path, complain):
+        if wanted.matches(record):
+            kept.append(record)
+            total += 1
+    return list(kept), total
+
+
+def last(path: Path, count: int) -> list[dict[str, Any]]:
+    """The newest `count` records, oldest first, reading backwards so that a long log costs nothing."""
+    found: list[dict[str, Any]] = []
+    opened = open_all(path)
+    try:
+        for _, stream in reversed(opened):
+            for line in _backwards(stream):
+                if len(found) == count:
+                    return found[::-1]
+                record = _record(line)
+                if record is not None:
+                    found.append(record)
+    finally:
+        close_all(opened)
+    return found[::-1]
+
+
+def _backwards(stream: io.BufferedReader) -> Iterator[bytes]:
+    """Whole lines, last first; what follows the last line end is left out."""
+    at, rest, first = stream.seek(0, os.SEEK_END), b"", True
+    while at > 0:
+        begin = max(0, at - 65536)
+        stream.seek(begin)
+        lines = (stream.read(at - begin) + rest).split(b"\n")
+        at, rest = begin, lines[0]
+        tail = lines[1:]
+        if first and tail:
+            tail, first = tail[:-1], False
+        for line in reversed(tail):
+            yield line + b"\n"
+    if rest and not first:
+        yield rest + b"\n"
+
+
+def follow(path: Path, count: int, pause: Callable[[float], None] = time.sleep) -> Iterator[dict[str, Any]]:
+    """The newest `count` records and then each new one, for ever, over rotations. Raises InputError at the start.
+
+    `pause` waits that many seconds when nothing is new.
+    """
+    seen = 0
+    for record in last(path, count):
+        seen = _number(record, seen)
+        yield record
+    moved = False
+    while True:
+        try:
+            stream = open(path, "rb")  # noqa: SIM115 - the loop below closes it
+        except FileNotFoundError:  # between a rotation's two steps
+            pause(_PAUSE)
+            continue
+        with stream:
+            if moved and _number(_record(stream.readline(MAX_LINE)) or {}, 0) == 1:
+                seen = 0  # somebody began a new log here
+            stream.seek(0)
+            buffer = b""
+            while True:
+                chunk = stream.read(65536)
+                *lines, buffer = (buffer + chunk).split(b"\n")
+                for record in filter(None, (_record(line + b"\n") for line in lines)):
+                    number = _number(record, 0)
+                    if seen and number > seen + 1:  # rotations came faster than this looked
+                        yield from _between(path, seen, number)
+                    if number > seen:
+                        seen = number
+                        yield record
+                if not chunk:
+                    if not _still(path, stream):
+                        break
+                    pause(_PAUSE)
+        moved = True
+
+
+def _still(path: Path, stream: io.BufferedReader) -> bool:
+    try:
+        return os.stat(path).st_ino == os.fstat(stream.fileno()).st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _number(record: dict[str, Any], seen: int) -> int:
+    sequence = record.get("sequence")
+    return max(seen, sequence) if isinstance(sequence, int) else seen
+
+
+def _between(path: Path, low: int, high: int) -> Iterator[dict[str, Any]]:
+    opened = open_all(path)
+    try:
+        begin = len(opened) - 1
+        while begin > 0 and _number(_record(opened[begin][1].readline(MAX_LINE)) or {}, 0) > low + 1:
+            begin -= 1
+        for _, stream in opened[begin:]:
+            stream.seek(0)
+            for record in filter(None, map(_record, stream)):
+                if low < _number(record, 0) < high:
+                    yield record
+    finally:
+        close_all(opened)

@@ -1,0 +1,108 @@
+"""The two ways to a collector: JSON by POST, and OTLP/HTTP logs (OpenTelemetry protocol 1.x, binary protobuf).
+
+Written on OTLP's own messages and not on its Python exporter: that one counts a redirect as success and never reads
+`partial_success` (opentelemetry-exporter-otlp-proto-http 1.45), so a head that nobody kept would pass as anchored.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import Sequence
+
+import httpx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from guard.audit.anchor import NotTaken, body_of
+from guard.audit.chain import Head
+
+
+class _Post:
+    def __init__(self, url: str, token: str | None, ca_file: str | None, *, timeout: float, content_type: str) -> None:
+        headers = {"content-type": content_type, "user-agent": "ringwall-guard"}
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
+        verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
+        self._url = url
+        self._client = httpx.Client(headers=headers, verify=verify, timeout=timeout, follow_redirects=False)
+
+    def post(self, body: bytes) -> httpx.Response:
+        """The collector's answer; raises NotTaken unless it is 2xx."""
+        try:
+            answer = self._client.post(self._url, content=body)
+        except (httpx.HTTPError, httpx.InvalidURL, RuntimeError, ssl.SSLError) as error:
+            # The class alone: messages of an HTTP library may quote what was sent. RuntimeError: closed meanwhile.
+            raise NotTaken(f"the collector did not answer ({type(error).__name__})") from None
+        if not answer.is_success:
+            raise NotTaken(f"the collector answered HTTP {answer.status_code}")
+        return answer
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class HttpWire:
+    """Each head as one JSON object; any 2xx means that it was kept."""
+
+    def __init__(self, url: str, token: str | None, ca_file: str | None, *, timeout: float) -> None:
+        self._post = _Post(url, token, ca_file, timeout=timeout, content_type="application/json")
+
+    def send_head(self, head: Head) -> None:
+        self._post.post(body_of(head))
+
+    def send_records(self, lines: Sequence[bytes]) -> None:
+        raise NotTaken("records go by protocol otlp only")
+
+    def close(self) -> None:
+        self._post.close()
+
+
+class OtlpWire:
+    """Heads and records as OTLP log records whose body is the JSON text. `url` is the whole address, /v1/logs too."""
+
+    def __init__(self, url: str, token: str | None, ca_file: str | None, *, timeout: float) -> None:
+        self._post = _Post(url, token, ca_file, timeout=timeout, content_type="application/x-protobuf")
+
+    def send_head(self, head: Head) -> None:
+        self._send(head.server, [("ringwall.audit.head", body_of(head).decode())])
+
+    def send_records(self, lines: Sequence[bytes]) -> None:
+        texts = [line.decode().rstrip("\n") for line in lines]
+        server = json.loads(texts[0])["server"] if texts else ""
+        self._send(server, [("ringwall.audit.record", text) for text in texts])
+
+    def close(self) -> None:
+        self._post.close()
+
+    def _send(self, server: str, bodies: list[tuple[str, str]]) -> None:
+        now = time.time_ns()
+        records = [
+            LogRecord(
+                observed_time_unix_nano=now,
+                severity_number=SeverityNumber.SEVERITY_NUMBER_INFO,
+                event_name=name,
+                body=AnyValue(string_value=text),
+            )
+            for name, text in bodies
+        ]
+        resource = Resource(
+            attributes=[_attribute("service.name", "ringwall-guard"), _attribute("ringwall.server", server)]
+        )
+        scope = ScopeLogs(scope=InstrumentationScope(name="ringwall.audit"), log_records=records)
+        request = ExportLogsServiceRequest(resource_logs=[ResourceLogs(resource=resource, scope_logs=[scope])])
+        answer = self._post.post(request.SerializeToString())
+        try:
+            rejected = ExportLogsServiceResponse.FromString(answer.content).partial_success.rejected_log_records
+        except DecodeError:
+            raise NotTaken("the collector's answer is not OTLP") from None
+        if rejected:
+            raise NotTaken(f"the collector rejected {rejected} of {len(records)} log records")
+
+
+def _attribute(key: str, value: str) -> KeyValue:
+    return KeyValue(key=key, value=AnyValue(string_value=value))
