@@ -1,0 +1,103 @@
+"""Results of tools that only read, kept for a minute for the very same call of the very same principal.
+
+By exact key only: a cache by likeness of text would hand one question's answer to another, and one person's to another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from model.tool_lock import ToolLock, canonical_json
+
+TTL = 60.0
+MAX_BYTES = 64 << 20
+MAX_ENTRY_BYTES = 1 << 20
+MAX_ENTRIES = 10_000
+#: What an entry takes besides its value, roughly.
+_OVERHEAD = 512
+
+
+@dataclass(frozen=True, slots=True)
+class CacheKey:
+    """The call, by SHA-256; `era` is the cache's generation when the call began."""
+
+    digest: bytes
+    era: int
+
+
+class ResultCache:
+    """Holds immutable bytes. `clock` is monotonic. Put only results that were scanned and let pass whole.
+
+    `clear` it when a tool that does more than read was called: what was read before may be untrue now. A result of a call
+    that began before is then not taken in any more.
+    """
+
+    def __init__(
+        self, lock: ToolLock, bundle: str, clock: Callable[[], float], *, ttl: float = TTL, most_bytes: int = MAX_BYTES
+    ) -> None:
+        self._clock = clock
+        self._ttl = ttl
+        self._most_bytes = most_bytes
+        self._entries: OrderedDict[bytes, tuple[float, bytes]] = OrderedDict()
+        self._bytes = 0
+        self._era = 0
+        self._load(lock, bundle)
+
+    def _load(self, lock: ToolLock, bundle: str) -> None:
+        self._definitions = {tool.name: tool.sha256 for tool in lock.tools if tool.cacheable and tool.risk == "read"}
+        self._bundle = bundle
+
+    def swap(self, lock: ToolLock, bundle: str) -> None:
+        """Another bundle is in force (`bundle` is its hash): forget everything."""
+        self.clear()
+        self._load(lock, bundle)
+
+    def clear(self) -> None:
+        """Forget everything, and what is on its way."""
+        self._entries.clear()
+        self._bytes = 0
+        self._era += 1
+
+    def key(self, principal_id: str, tool: str, arguments: Any) -> CacheKey | None:
+        """The key of a call about to be made; None where the lock does not call the tool cacheable."""
+        definition = self._definitions.get(tool)
+        if definition is None:
+            return None
+        call = canonical_json([principal_id, tool, arguments, definition, self._bundle])
+        return CacheKey(hashlib.sha256(call).digest(), self._era)
+
+    def get(self, key: CacheKey) -> bytes | None:
+        """The result of the same call in the last minute."""
+        found = self._entries.get(key.digest)
+        if found is None or key.era != self._era:
+            return None
+        until, value = found
+        if self._clock() >= until:
+            self._drop(key.digest)
+            return None
+        self._entries.move_to_end(key.digest)
+        return value
+
+    def put(self, key: CacheKey, value: bytes) -> None:
+        """Keep a scanned result, unless it is too large or the cache was cleared since its call began."""
+        if type(value) is not bytes:
+            raise TypeError("only bytes are kept: nobody can change them afterwards")
+        if key.era != self._era or len(value) > MAX_ENTRY_BYTES:
+            return
+        self._drop(key.digest)
+        self._entries[key.digest] = (self._clock() + self._ttl, value)
+        self._bytes += len(value) + _OVERHEAD
+        while self._bytes > self._most_bytes or len(self._entries) > MAX_ENTRIES:
+            self._drop(next(iter(self._entries)))
+
+    def _drop(self, digest: bytes) -> None:
+        found = self._entries.pop(digest, None)
+        if found is not None:
+            self._bytes -= len(found[1]) + _OVERHEAD
+
+    def __len__(self) -> int:
+        return len(self._entries)

@@ -1,0 +1,213 @@
+"""An issuer's public signing keys, fetched from one pinned address and kept for as long as they may be trusted.
+
+The token names its key, so an attacker chooses which key is looked for: an unknown key id leads to one request to the
+issuer per `REFETCH_AFTER` seconds at most, whatever arrives. Cloudflare publishes the current and the previous key and
+rotates every six weeks (Cloudflare One docs, "Validate JWTs"), so a key that was just made is found by that one request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import jwt
+
+from model.tool_lock import parse_json
+
+#: What may sign a token: asymmetric only (RFC 8725 section 3.1). The value is (kty, crv or None).
+ALGORITHMS: dict[str, tuple[str, str | None]] = {
+    "RS256": ("RSA", None),
+    "RS384": ("RSA", None),
+    "RS512": ("RSA", None),
+    "PS256": ("RSA", None),
+    "ES256": ("EC", "P-256"),
+    "ES384": ("EC", "P-384"),
+}
+MAX_BYTES = 256 * 1024
+MAX_KEYS = 64
+DEADLINE = 10.0
+#: Older keys are served and refreshed behind the request that found them old.
+FRESH_FOR = 600.0
+#: Keys that could not be refreshed for so long are no longer trusted: the issuer may have withdrawn them meanwhile.
+TRUSTED_FOR = 24 * 3600.0
+REFETCH_AFTER = 30.0
+#: With no key to go by every call is refused, so the issuer is asked again sooner.
+RETRY_AFTER = 2.0
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
+
+class KeysUnavailable(Exception):
+    """No trustworthy keys: the issuer does not answer as it must. Says why, without the answer's content."""
+
+
+class UnknownKey(Exception):
+    """The issuer has no such key for this algorithm."""
+
+
+class KeySet:
+    """The keys at `uri`. `clock` is monotonic, in seconds. Not for use by several event loops."""
+
+    def __init__(self, uri: str, client: httpx.AsyncClient, clock: Callable[[], float]) -> None:
+        self._uri = uri
+        self._client = client
+        self._clock = clock
+        self._keys: dict[str, dict[str, Any]] = {}
+        self._prepared: dict[tuple[str, str], jwt.PyJWK] = {}
+        self._fetched = float("-inf")
+        self._asked = float("-inf")
+        self._flight: asyncio.Task[None] | None = None
+        self._reason = "never fetched"
+
+    async def key(self, kid: str, algorithm: str) -> jwt.PyJWK:
+        """The public key `kid`, bound to `algorithm`.
+
+        Keys younger than 10 minutes answer at once; older ones answer too and are refreshed meanwhile; after 24 hours
+        without a good refresh they are dropped.
+
+        Raises:
+            UnknownKey: the issuer does not publish it, or not for this algorithm.
+            KeysUnavailable: there are no keys young enough and the issuer gives none.
+        """
+        age = self._clock() - self._fetched
+        if age >= TRUSTED_FOR:
+            self._keys, self._prepared = {}, {}
+            await self._refresh(RETRY_AFTER)
+            if not self._keys:
+                raise KeysUnavailable(self._reason)
+        elif age >= FRESH_FOR:
+            self._start(REFETCH_AFTER)
+        if kid not in self._keys:
+            await self._refresh(REFETCH_AFTER)
+        return self._find(kid, algorithm)
+
+    async def warm(self) -> None:
+        """Fetch the keys now, so that the first call need not wait. Raises KeysUnavailable."""
+        await self._refresh(0)
+        if not self._keys:
+            raise KeysUnavailable(self._reason)
+
+    @property
+    def uri(self) -> str:
+        """Where they come from."""
+        return self._uri
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last good fetch; infinite before the first."""
+        return self._clock() - self._fetched
+
+    async def close(self) -> None:
+        """End a refresh that is under way."""
+        if self._flight is not None:
+            self._flight.cancel()
+            await asyncio.gather(self._flight, return_exceptions=True)
+
+    def _find(self, kid: str, algorithm: str) -> jwt.PyJWK:
+        prepared = self._prepared.get((kid, algorithm))
+        if prepared is not None:
+            return prepared
+        kty, curve = ALGORITHMS.get(algorithm, ("", None))
+        jwk = self._keys.get(kid)
+        if jwk is None or jwk["kty"] != kty or jwk.get("crv") != curve or jwk.get("alg", algorithm) != algorithm:
+            raise UnknownKey(f"no key of this id for {algorithm if kty else 'this algorithm'}")
+        prepared = self._prepared[kid, algorithm] = jwt.PyJWK(jwk, algorithm)
+        return prepared
+
+    async def _refresh(self, interval: float) -> None:
+        flight = self._start(interval)
+        if flight is not None:
+            try:
+                # One caller that goes away must not end the fetch that others wait for.
+                await asyncio.shield(flight)
+            except asyncio.CancelledError:
+                # Ended by `close`: for whoever still waits that is a fetch that failed.
+                if not flight.cancelled():
+                    raise
+
+    def _start(self, interval: float) -> asyncio.Task[None] | None:
+        """The fetch under way, or a new one unless the last began less than `interval` seconds ago."""
+        if self._flight is not None and not self._flight.done():
+            return self._flight
+        now = self._clock()
+        if now - self._asked < interval:
+            return None
+        self._asked = now
+        self._flight = asyncio.get_running_loop().create_task(self._fetch())
+        return self._flight
+
+    async def _fetch(self) -> None:
+        """Replace the keys, or keep the last good ones and remember why."""
+        try:
+            async with asyncio.timeout(DEADLINE):
+                keys = read_keys(await self._download())
+        except TimeoutError:
+            self._reason = f"the issuer took over {DEADLINE:g} s"
+        except httpx.HTTPError as error:
+            self._reason = f"the issuer does not answer ({type(error).__name__})"
+        except ValueError as error:
+            self._reason = str(error)
+        else:
+            self._keys, self._prepared, self._fetched = keys, {}, self._clock()
+
+    async def _download(self) -> bytes:
+        # Uncompressed, so that the cap counts what is read and not what it unpacks to. No redirect: another address
+        # would name the keys.
+        headers = {"accept": "application/json", "accept-encoding": "identity"}
+        request = self._client.stream("GET", self._uri, headers=headers, follow_redirects=False)
+        async with request as answer:
+            if answer.status_code != 200:
+                raise ValueError(f"the issuer answered {answer.status_code}")
+            if answer.headers.get("content-encoding", "identity") != "identity":
+                raise ValueError("the issuer answered compressed although it was asked not to")
+            body = bytearray()
+            async for chunk in answer.aiter_raw():
+                body += chunk
+                if len(body) > MAX_BYTES:
+                    raise ValueError(f"the issuer answered with over {MAX_BYTES // 1024} KiB; that is no JWKS")
+            return bytes(body)
+
+
+def read_keys(document: bytes) -> dict[str, dict[str, Any]]:
+    """The usable keys of a JWKS (RFC 7517) by key id.
+
+    Symmetric, private, encryption, short RSA and unnamed keys are left out: they can verify nothing here.
+
+    Raises:
+        ValueError: not a JWKS, no usable key in it, too many, or two usable keys of one id (which one signed?).
+    """
+    value = parse_json(document)
+    listed = value.get("keys") if isinstance(value, dict) else None
+    if not isinstance(listed, list):
+        raise ValueError("the issuer's answer is no JWKS")
+    if len(listed) > MAX_KEYS:
+        raise ValueError(f"the issuer lists over {MAX_KEYS} keys")
+    keys: dict[str, dict[str, Any]] = {}
+    for jwk in listed:
+        if not _usable(jwk):
+            continue
+        if keys.setdefault(jwk["kid"], jwk) is not jwk:
+            raise ValueError("the issuer lists two keys of one id")
+    if not keys:
+        raise ValueError("the issuer lists no usable key")
+    return keys
+
+
+def _usable(jwk: Any) -> bool:
+    if not isinstance(jwk, dict) or not isinstance(jwk.get("kid"), str) or not jwk["kid"] or _PRIVATE & jwk.keys():
+        return False
+    algorithm = jwk.get("alg")
+    if algorithm is None:
+        shape = (jwk.get("kty"), jwk.get("crv"))
+        algorithm = next((name for name, needed in ALGORITHMS.items() if needed == shape), None)
+    if not isinstance(algorithm, str) or ALGORITHMS.get(algorithm) != (jwk.get("kty"), jwk.get("crv")):
+        return False
+    operations = jwk.get("key_ops", ["verify"])
+    if jwk.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
+        return False
+    try:
+        key = jwt.PyJWK(jwk, algorithm).key
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+        return False
+    return bool(jwk["kty"] != "RSA" or key.key_size >= 2048)

@@ -1,0 +1,116 @@
+"""Regular expressions written by others, matched in linear time.
+
+JSON Schema takes ECMA-262 expressions, which a backtracking matcher can be made to spend minutes on; RE2 cannot. What RE2
+does not know is refused, but for two things that generated schemas are full of: ``\\uXXXX`` escapes, and lookaheads right
+after a leading ``^`` (zod's e-mail pattern, password rules), which are tests of the whole text made one after the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import re2  # type: ignore[import-untyped]
+
+MAX_LENGTH = 4096
+_UNICODE = re.compile(r"(?<!\\)((?:\\\\)*)\\u([0-9A-Fa-f]{4})")
+Matcher = Callable[[str], bool]
+
+
+def compile_pattern(pattern: str) -> Matcher:
+    """A function that says whether a text contains a match (JSON Schema: patterns are not anchored).
+
+    Raises ValueError for what cannot be matched in linear time, and for what is no expression.
+    """
+    if len(pattern) > MAX_LENGTH:
+        raise ValueError(f"a pattern is longer than {MAX_LENGTH} characters")
+    pattern = _UNICODE.sub(r"\1\\x{\2}", pattern)
+    looks, rest = _leading_lookaheads(pattern)
+    search = _compile(rest).search
+    if not looks:
+        return lambda text: search(text) is not None
+    tests = [(_compile(body).search, wanted) for body, wanted in looks]
+
+    def matches(text: str) -> bool:
+        return search(text) is not None and all((test(text) is not None) is wanted for test, wanted in tests)
+
+    return matches
+
+
+def _compile(pattern: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    options.max_mem = 4 << 20
+    try:
+        return re2.compile(pattern, options)
+    except re2.error:
+        raise ValueError("a pattern cannot be matched in linear time (RE2 does not take it)") from None
+
+
+def _leading_lookaheads(pattern: str) -> tuple[list[tuple[str, bool]], str]:
+    """Split ``^(?=a)(?!b)rest`` into [("^(?:a)", True), ("^(?:b)", False)] and ``^(?:rest)``.
+
+    Only where nothing but a single branch follows: in ``^(?!a)b|c`` the lookahead belongs to the first branch alone.
+    """
+    looks: list[tuple[str, bool]] = []
+    at = 1
+    while pattern.startswith(("(?=", "(?!"), at) and pattern.startswith("^"):
+        end = _closing(pattern, at)
+        looks.append((f"^(?:{pattern[at + 3 : end]})", pattern[at + 2] == "="))
+        at = end + 1
+    if not looks:
+        return [], pattern
+    rest = pattern[at:]
+    if rest[:1] in ("*", "+", "?", "{") or _branches(rest):
+        raise ValueError("a pattern uses a lookahead where it cannot be matched in linear time")
+    return looks, f"^(?:{rest})"
+
+
+def _closing(pattern: str, at: int) -> int:
+    depth = 0
+    for index, char in _outside_classes(pattern, at):
+        depth += (char == "(") - (char == ")")
+        if depth == 0:
+            return index
+    raise ValueError("a pattern has an open bracket")
+
+
+def _branches(pattern: str) -> bool:
+    depth = 0
+    for _, char in _outside_classes(pattern, 0):
+        depth += (char == "(") - (char == ")")
+        if char == "|" and depth == 0:
+            return True
+    return False
+
+
+def _outside_classes(pattern: str, at: int) -> list[tuple[int, str]]:
+    """Characters that mean something: not escaped, and not in a ``[...]``."""
+    found: list[tuple[int, str]] = []
+    in_class = False
+    while at < len(pattern):
+        char = pattern[at]
+        if char == "\\":
+            at += 2
+            continue
+        if in_class:
+            in_class = char != "]"
+        elif char == "[":
+            in_class = True
+        else:
+            found.append((at, char))
+        at += 1
+    return found
+
+
+def compile_globs(patterns: tuple[str, ...]) -> Matcher:
+    """A function that says whether a whole text is matched by one of the patterns: ``*`` any text, ``?`` one character,
+    upper and lower case told apart (`fnmatch.fnmatchcase` without its character classes)."""
+    if not patterns:
+        return lambda text: False
+    words = {"*": "(?s:.*)", "?": "(?s:.)"}
+    branches = ("".join(words.get(char) or re2.escape(char) for char in pattern) for pattern in patterns)
+    fullmatch = _compile("|".join(f"(?:{branch})" for branch in branches)).fullmatch
+    return lambda text: fullmatch(text) is not None
