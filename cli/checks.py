@@ -1,26 +1,96 @@
-"""`ringwall check`: every offline rule over the stacks named, across environments too."""
+"""`ringwall check`: every rule over the stacks named, across environments too, offline."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 
-from components.access_rules import environment_policies
-from components.program import load
+from components.program import Loaded, load
 from model.errors import InputError, InputErrors
 from model.loader import KeyPath
 from model.project import EnvironmentStack, Project, ZoneStack
-from plan.exposure import check_exposure
+from model.waivers import Waiver
 from plan.findings import Finding, Severity
+from plan.graph import Graph
 from plan.offline import plan_stack, planned_contract
+from plan.policy.base_revision import BaseRevision
+from plan.policy.custom import base_waivers, rules_of
+from plan.policy.evaluate import evaluate, subject_of, waivers_of
+from plan.policy.rule import Rule
 from plan.preflight import quota_problems
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What a check found, by which rules, and what of the working tree it left aside.
+
+    `base` is None where rules and waivers are the working tree's. `ignored_waivers` counts, by stack, waivers of the
+    working tree that the base revision does not have: they hold once they are merged.
+    """
+
+    findings: tuple[tuple[str, Finding], ...]
+    rules: tuple[Rule, ...]
+    base: BaseRevision | None
+    ignored_waivers: dict[str, int]
+
+
 def check_all(project: Project, stacks: Sequence[str]) -> list[tuple[str, Finding]]:
-    """Findings of the stacks' plans, in order.
+    """Findings of the stacks' plans in order, by the working tree's rules and waivers; see `check`."""
+    return list(check(project, stacks).findings)
+
+
+def check(
+    project: Project,
+    stacks: Sequence[str],
+    *,
+    rules_file: Path | None = None,
+    base: BaseRevision | None = None,
+    today: date | None = None,
+) -> Checked:
+    """Every finding of the stacks' plans, waived ones among them.
+
+    Args:
+        rules_file: the project's own rules, else its `ringwall-rules.py`.
+        base: take own rules and waivers from that revision.
+        today: the day by which waivers are judged, else today in UTC.
 
     Raises:
         InputErrors: problems in files, of every stack named, one line each.
+        InputError: the project's own rules cannot be read.
     """
+    rules = rules_of(project, file=rules_file, base=base)
+    environments, zones = _load(project, stacks)
+    findings: list[tuple[str, Finding]] = []
+    ignored: dict[str, int] = {}
+
+    def judge(stack: str, loaded: Loaded, graph: Graph, *, errors_only: bool = False) -> None:
+        subject = subject_of(loaded, graph)
+        waivers: tuple[Waiver, ...] | None = None
+        if base is not None:
+            waivers = base_waivers(project, stack, base)
+            if count := sum(1 for waiver in waivers_of(subject) if waiver not in waivers):
+                ignored[stack] = count
+        found = evaluate(subject, rules=rules, waivers=waivers, today=today, root=project.root)
+        findings.extend((stack, one) for one in found if one.severity is Severity.ERROR or not errors_only)
+
+    for zone in zones:
+        judge(zone.stack, zone, plan_stack(project, zone))
+    for name, environment in environments.items():
+        wanted = [stack for stack in stacks if stack.split(".")[0] == name]
+        everything = name in wanted
+        # Its policies and issuers stand before every server of it: one server alone answers for their errors too.
+        judge(name, environment, plan_stack(project, environment), errors_only=not everything)
+        contract = planned_contract(project, environment)
+        for server in environment.servers.values():
+            if everything or server.stack in wanted:
+                loaded = (environment, server)
+                judge(server.stack, loaded, plan_stack(project, loaded, contract=contract))
+    return Checked(tuple(findings), rules, base, ignored)
+
+
+def _load(project: Project, stacks: Sequence[str]) -> tuple[dict[str, EnvironmentStack], list[ZoneStack]]:
     problems: list[InputError] = []
     environments: dict[str, EnvironmentStack] = {}
     zones: list[ZoneStack] = []
@@ -36,36 +106,16 @@ def check_all(project: Project, stacks: Sequence[str]) -> list[tuple[str, Findin
                 environments[name] = loaded
             elif isinstance(loaded, ZoneStack):
                 zones.append(loaded)
+    for stack in stacks:
+        name, _, server = stack.partition(".")
+        if server and name in environments and server not in environments[name].servers:
+            file = project.stack_file(stack)
+            problems.append(InputError(f"there is no stack {stack}", file=file, remedy="run `ringwall list`"))
     problems += quota_problems(list(environments.values()))
     problems += _shared_hostnames(list(environments.values()))
     if problems:
         raise InputErrors(problems)
-    findings: list[tuple[str, Finding]] = []
-    for zone in zones:
-        findings += [(zone.stack, finding) for finding in check_exposure(plan_stack(project, zone))]
-    for name, environment in environments.items():
-        wanted = [stack for stack in stacks if stack.split(".")[0] == name]
-        everything = name in wanted
-        findings += [(name, finding) for finding in check_exposure(plan_stack(project, environment))]
-        if everything:
-            findings += [(name, finding) for finding in _notes(environment)]
-        contract = planned_contract(project, environment)
-        for server in environment.servers.values():
-            if everything or server.stack in wanted:
-                graph = plan_stack(project, (environment, server), contract=contract)
-                findings += [(server.stack, finding) for finding in check_exposure(graph)]
-    return findings
-
-
-def _notes(environment: EnvironmentStack) -> list[Finding]:
-    """What a reviewer must know about a policy though no rule is broken: a hosted client has no device to check."""
-    policies = environment_policies(environment.settings, environment.manifests)
-    remedy = "nothing, if that is what you mean; its host name and grants are its own"
-    return [
-        Finding("hosted-client", Severity.INFO, "", f"{policy.key}: {policy.note}", remedy)
-        for policy in policies.values()
-        if policy.note
-    ]
+    return environments, zones
 
 
 def _shared_hostnames(environments: list[EnvironmentStack]) -> list[InputError]:

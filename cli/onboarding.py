@@ -13,7 +13,7 @@ from cli.write import Change
 from model.environment import Environment
 from model.errors import InputError
 from model.project import EnvironmentStack, Project, ServerStack
-from model.server import Origin
+from model.server import ADMIN_PORT_OFFSET, Origin
 from model.tool_lock import ToolLock, to_yaml
 from onboard.lock import build_lock
 from onboard.probe import ServerOffer
@@ -66,13 +66,14 @@ def default_hostname(environment: EnvironmentStack, server: str) -> str:
 def free_guard_port(environment: EnvironmentStack, origin: Origin) -> int:
     """The first port from 9010 that nothing in the environment uses, on whichever host: hybrid needs that anyway."""
     used = set(_ports(environment)) | {origin.port}
-    return next(port for port in range(FIRST_GUARD_PORT, 65536) if port not in used)
+    return next(port for port in range(FIRST_GUARD_PORT, 64536) if not used & {port, port + ADMIN_PORT_OFFSET})
 
 
 def _ports(environment: EnvironmentStack) -> Iterator[int | None]:
     yield from (host.gateway_port for host in environment.settings.hosts.values())
     for manifest in environment.manifests.values():
         yield manifest.guard_port
+        yield manifest.admin_port
         yield manifest.origin.port
 
 

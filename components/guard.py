@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.guard_settings import build_guard_config, config_file, render
+from components.guard_settings import build_guard_config, bundle_file, render
 from model.environment import Environment
 from model.project import ServerStack
 
@@ -28,8 +28,8 @@ class Guard(pulumi.ComponentResource):
 
     Outputs:
         config: the configuration document (JSON text, format `model.guard_config.GuardConfig`), without secrets.
-        config_sha256: what the guard reports as applied.
-        config_file: where the host keeps it.
+        config_sha256: digest of that text.
+        config_file: where the host keeps it, signed by `ringwall guard bundle`; the guard takes no unsigned one.
     """
 
     config: pulumi.Output[str]
@@ -46,6 +46,7 @@ class Guard(pulumi.ComponentResource):
                 "limits": manifest.limits.dump(),
                 "origin": manifest.origin.dump(),
                 "port": manifest.guard_port,
+                "admin_port": manifest.admin_port,
                 "grants": [grant.dump() for grant in manifest.grants],
             },
             opts,
@@ -55,7 +56,7 @@ class Guard(pulumi.ComponentResource):
             agents=pulumi.Output.all(**args.agent_client_ids),
         ).apply(lambda ids: render(build_guard_config(args.settings, args.server, ids["audiences"], ids["agents"])))
         self.config_sha256 = self.config.apply(lambda text: "sha256:" + hashlib.sha256(text.encode()).hexdigest())
-        self.config_file = config_file(args.server.stack)
+        self.config_file = bundle_file(args.server.stack)
         self.register_outputs(
             {"config": self.config, "config_sha256": self.config_sha256, "config_file": self.config_file}
         )

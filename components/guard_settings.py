@@ -28,8 +28,19 @@ from model.tool_lock import digest
 ETC = "/etc/ringwall"
 
 
-def config_file(stack: str) -> str:
-    return f"{ETC}/{stack}/guard.json"
+def bundle_file(stack: str) -> str:
+    """Where the host keeps the configuration once `ringwall guard bundle` has signed it."""
+    return f"{ETC}/{stack}/guard.bundle.json"
+
+
+def public_key_file(stack: str) -> str:
+    """What the guard checks bundles against; the private key never comes to a host."""
+    return f"{ETC}/{stack}/guard-signing.pub"
+
+
+def state_directory(stack: str) -> str:
+    """The last good bundle and whatever else the guard keeps; it alone may write there."""
+    return f"/var/lib/ringwall/{stack}"
 
 
 def audit_file(stack: str) -> str:
@@ -65,6 +76,8 @@ def build_guard_config(
         listen=_listen(settings, server),
         path=manifest.path,
         browser_origins=manifest.cors.origins if manifest.cors else (),
+        admin_port=manifest.admin_port,
+        redis=manifest.guard.redis,
         origin=manifest.origin,
         identity=Identity(
             access=AccessIdentity(

@@ -6,21 +6,35 @@ import hashlib
 import json
 from urllib.parse import urlsplit
 
-from components.guard_settings import ETC, audit_file, config_file
+from components.guard_settings import ETC, audit_file, bundle_file, public_key_file, state_directory
 from model.base import SecretRef
 from model.environment import Environment
-from model.host_bundle import Cloudflared, Egress, File, GuardProcess, HostBundle, Kong, Listener, Secret
+from model.host_bundle import (
+    Cloudflared,
+    Egress,
+    File,
+    GuardProcess,
+    HostBundle,
+    Kong,
+    Listener,
+    ProvidedFile,
+    Secret,
+)
 from model.project import ServerStack
 
 
 def build_host_bundle(
     settings: Environment, server: ServerStack, tunnel_id: str, guard_config: str, cloudflared_config: str | None
 ) -> HostBundle:
-    """What the host must run. `cloudflared_config` is the rendered config.yml of a locally managed tunnel."""
+    """What the host must run.
+
+    Args:
+        guard_config: the rendered guard configuration. Only its digest is in the result: the guard takes it signed, and
+            the signing key is not here.
+        cloudflared_config: the rendered config.yml of a locally managed tunnel.
+    """
     manifest = server.manifest
-    files = [_file(config_file(server.stack), guard_config)]
-    if cloudflared_config is not None:
-        files.append(_file(_folder(server) + "/cloudflared.yml", cloudflared_config))
+    local = cloudflared_config is not None
     return HostBundle(
         version=1,
         environment=server.environment,
@@ -28,16 +42,24 @@ def build_host_bundle(
         host=manifest.host,
         hostnames=tuple(manifest.hostnames),
         listeners=_listeners(settings, server),
-        cloudflared=_cloudflared(server, tunnel_id, local=cloudflared_config is not None),
+        cloudflared=_cloudflared(server, tunnel_id, local=local),
         kong=_kong(settings, server),
-        guard=GuardProcess(
-            arguments=("ringwall", "guard", "run", "--config", config_file(server.stack)),
-            config_file=config_file(server.stack),
-            audit_log=audit_file(server.stack),
-        ),
+        guard=_guard(server.stack, guard_config),
         origin=manifest.origin,
-        files=tuple(sorted(files, key=lambda file: file.path)),
-        secrets=_secrets(settings, server, local=cloudflared_config is not None),
+        files=(_file(_folder(server) + "/cloudflared.yml", cloudflared_config),)
+        if cloudflared_config is not None
+        else (),
+        provided=(
+            ProvidedFile(
+                path=bundle_file(server.stack),
+                purpose=f"the guard's signed configuration: made off this host by `ringwall guard bundle {server.stack}`",
+            ),
+            ProvidedFile(
+                path=public_key_file(server.stack),
+                purpose="the public key it is checked with: made by `ringwall guard keygen`",
+            ),
+        ),
+        secrets=_secrets(settings, server, local=local),
         egress=_egress(settings, server),
     )
 
@@ -52,8 +74,25 @@ def _folder(server: ServerStack) -> str:
 
 
 def _file(path: str, content: str) -> File:
-    return File(
-        path=path, mode="0640", sha256="sha256:" + hashlib.sha256(content.encode()).hexdigest(), content=content
+    return File(path=path, mode="0640", sha256=_sha256(content), content=content)
+
+
+def _sha256(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _guard(stack: str, text: str) -> GuardProcess:
+    config, key, state = bundle_file(stack), public_key_file(stack), state_directory(stack)
+    return GuardProcess(
+        arguments=(
+            *("ringwall", "guard", "run", "--config", config, "--public-key", key),
+            *("--server", stack, "--state", state),
+        ),
+        config_file=config,
+        config_sha256=_sha256(text),
+        public_key_file=key,
+        state_directory=state,
+        audit_log=audit_file(stack),
     )
 
 
@@ -100,7 +139,10 @@ def _kong(settings: Environment, server: ServerStack) -> Kong:
 def _listeners(settings: Environment, server: ServerStack) -> tuple[Listener, ...]:
     manifest, host = server.manifest, settings.hosts[server.manifest.host]
     address = host.guard_address or "127.0.0.1"
-    result = [Listener(process="guard", address=f"{address}:{manifest.guard_port}", purpose="traffic from the gateway")]
+    result = [
+        Listener(process="guard", address=f"{address}:{manifest.guard_port}", purpose="traffic from the gateway"),
+        Listener(process="guard", address=f"127.0.0.1:{manifest.admin_port}", purpose="readiness and metrics"),
+    ]
     if settings.topology != "central":
         result.append(
             Listener(process="kong", address=f"127.0.0.1:{host.gateway_port}", purpose="traffic from cloudflared")
@@ -123,6 +165,11 @@ def _secrets(settings: Environment, server: ServerStack, *, local: bool) -> tupl
         result.append(Secret(reader="guard", reference=engines.lakera.api_key, purpose="Lakera Guard API key"))
     if engines.prisma_airs:
         result.append(Secret(reader="guard", reference=engines.prisma_airs.api_key, purpose="Prisma AIRS API key"))
+    anchor, redis = manifest.guard.audit_anchor, manifest.guard.redis
+    if anchor and anchor.token:
+        result.append(Secret(reader="guard", reference=anchor.token, purpose="token for the audit log's anchor"))
+    if redis and redis.password:
+        result.append(Secret(reader="guard", reference=redis.password, purpose="Redis password"))
     if settings.topology == "central":
         for name, purpose in (("guard.crt", "certificate"), ("guard.key", "key"), ("gateway-ca.crt", "gateway's CA")):
             result.append(
@@ -146,6 +193,13 @@ def _egress(settings: Environment, server: ServerStack) -> tuple[Egress, ...]:
     for engine in (engines.lakera, engines.prisma_airs):
         if engine:
             result.append(Egress(process="guard", destination=engine.base_url, purpose="verdicts"))
+    guard = server.manifest.guard
+    if guard.audit_anchor:
+        result.append(
+            Egress(process="guard", destination=guard.audit_anchor.url, purpose="the audit log's signed head")
+        )
+    if guard.redis:
+        result.append(Egress(process="guard", destination=guard.redis.url, purpose="shared counters"))
     if settings.topology != "central":
         for logs in (settings.logs, server.manifest.logs):
             if logs.http:

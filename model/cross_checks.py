@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from model.environment import Environment
 from model.errors import InputError
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from model.server import People
 
 BELOW: KeyPath = ("config", "ringwall:server")
+GUARD_PORT: KeyPath = ("guard_port",)
+ADMIN_PORT: KeyPath = ("guard_admin_port",)
+ORIGIN_PORT: KeyPath = ("origin", "url")
 
 
 def check_server(stack: ServerStack, settings: Environment) -> list[InputError]:
@@ -99,6 +102,10 @@ def _grants(stack: ServerStack) -> Iterable[InputError]:
                 yield stack.document.error(
                     (*here, "arguments", name), "is not among the grant's tools", "add it to tools, or remove it"
                 )
+            if problem := _constraint(grant.arguments[name]):
+                yield stack.document.error(
+                    (*here, "arguments", name), f"cannot be enforced: {problem}", "correct the schema"
+                )
         admitted = {"agents": manifest.access.agents, "hosted_clients": tuple(manifest.access.hosted_clients)}
         for kind, known in admitted.items():
             for name in getattr(grant.to, kind):
@@ -111,6 +118,18 @@ def _grants(stack: ServerStack) -> Iterable[InputError]:
         # One that is inherited may belong to another of the environment's servers.
         if name not in tools and path in stack.document.lines:
             yield stack.document.error(path, "no such tool in the lock", "correct the name")
+
+
+def _constraint(schema: dict[str, Any]) -> str | None:
+    """What keeps the guard from enforcing a grant's argument schema: the guard's own compiler decides, so that what
+    passes review is what runs. Imported here, as only files that hold such a schema need `jsonschema`."""
+    from guard.schemas import compile_schema
+
+    try:
+        compile_schema(schema, strict=True)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def check_together(environment: EnvironmentStack) -> list[InputError]:
@@ -131,26 +150,30 @@ def check_together(environment: EnvironmentStack) -> list[InputError]:
                 problems.append(
                     stack.document.error((*BELOW, *path), f"{hostname} is {owner}'s host name", "choose another")
                 )
-        for path, port in ((("guard_port",), manifest.guard_port), (("origin", "url"), manifest.origin.port)):
-            if port is None:
-                continue
-            user = ports.setdefault((manifest.host, port), f"{stack.stack} ({'.'.join(path)})")
-            if user != f"{stack.stack} ({'.'.join(path)})":
-                problems.append(
-                    stack.document.error(
-                        (*BELOW, *path), f"port {port} on host {manifest.host} belongs to {user}", "choose another"
-                    )
-                )
-        if environment.settings.topology == "hybrid":
-            # Every data plane carries every route, so a guard port means one server wherever the request lands.
-            user = guards.setdefault(manifest.guard_port, stack.stack)
-            same_host = ports[(manifest.host, manifest.guard_port)] != f"{stack.stack} (guard_port)"
-            if user != stack.stack and not same_host:
-                problems.append(
-                    stack.document.error(
-                        (*BELOW, "guard_port"),
-                        f"port {manifest.guard_port} is {user}'s; hybrid guard ports are unique in the environment",
-                        "choose another",
-                    )
-                )
+        wrong: set[KeyPath] = set()
+        for path, port, remedy in _ports(stack):
+            if path == ADMIN_PORT and manifest.guard_admin_port is None and GUARD_PORT in wrong:
+                continue  # it follows guard_port, whose problem is said
+            mine = f"{stack.stack} ({'.'.join(map(str, path))})"
+            user = ports.setdefault((manifest.host, port), mine)
+            problem = f"port {port} on host {manifest.host} belongs to {user}" if user != mine else None
+            if problem is None and environment.settings.topology == "hybrid" and path != ORIGIN_PORT:
+                # Every data plane carries every route, so a guard's port means one server wherever the request lands;
+                # where it was another server's admin port, the route would open that guard's /metrics.
+                user = guards.setdefault(port, stack.stack)
+                if user != stack.stack:
+                    problem = f"port {port} is {user}'s; hybrid guard ports are unique in the environment"
+            if problem is not None:
+                wrong.add(path)
+                problems.append(stack.document.error((*BELOW, *path), problem, remedy))
     return problems
+
+
+def _ports(stack: ServerStack) -> Iterable[tuple[KeyPath, int, str]]:
+    """The loopback ports of one server, each with what to do when it is taken."""
+    manifest = stack.manifest
+    yield GUARD_PORT, manifest.guard_port, "choose another"
+    inherited = manifest.guard_admin_port is None
+    yield ADMIN_PORT, manifest.admin_port, "add the key with another port" if inherited else "choose another"
+    if manifest.origin.port is not None:
+        yield ORIGIN_PORT, manifest.origin.port, "choose another"

@@ -6,10 +6,11 @@ Every number here is a security control: the value is what a server gets when no
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
-from model.base import Countries, Duration, HttpsUrl, Model, Names, Positive, SecretRef, Yes
+from model.base import Countries, Duration, HttpsUrl, Model, Names, Positive, SecretRef, Yes, is_loopback
 from model.problems import Wrong
 
 
@@ -136,6 +137,22 @@ class Anchor(Model):
     records: bool = Field(False, description="otlp: every audit record too, not the heads alone.")
 
 
+class GuardRedis(Model):
+    """Counters that hold across replicas. A Redis that does not answer refuses calls: no count is never a free pass."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^rediss?://[A-Za-z0-9.:\[\]_-]+(/[0-9]{1,3})?$")] = Field(
+        description="redis://host:port/db, or rediss:// (TLS) beyond loopback."
+    )
+    password: SecretRef | None = Field(None, description="Where the host finds its password.")
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> Self:
+        host = urlsplit(self.url).hostname or ""
+        if self.url.startswith("redis://") and not is_loopback(host):
+            raise Wrong(f"{host} is beyond loopback, and redis:// is in clear", "write rediss://", ("url",))
+        return self
+
+
 class Guard(Model):
     """The third ring's settings."""
 
@@ -145,6 +162,7 @@ class Guard(Model):
     taint: Taint = Field(Taint(), description="The toxic flow.")
     audit_payloads: bool = Field(False, description="Write redacted payloads to the audit log too.")
     audit_anchor: Anchor | None = Field(None, description="Send the audit log's signed head off the host.")
+    redis: GuardRedis | None = Field(None, description="Counters shared by several replicas of the guard.")
 
 
 class ServerDefaults(Model):

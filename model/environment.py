@@ -32,6 +32,7 @@ from model.base import (
 )
 from model.defaults import ServerDefaults
 from model.problems import Wrong
+from model.waivers import Waiver
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=350)]
 
@@ -319,6 +320,10 @@ class Environment(Model):
     metrics: Metrics = Field(Metrics(), description="Metrics of the gateway.")
     quotas: Quotas = Quotas()
     defaults: ServerDefaults = Field(ServerDefaults(), description="What its servers inherit; a server's own key wins.")
+    # Not part of what is deployed: an exception changes no configuration and no digest.
+    waivers: Many[Waiver] = Field(
+        (), exclude=True, description="Exceptions from `ringwall check`'s rules in this stack."
+    )
 
     @field_validator("issuers")
     @classmethod

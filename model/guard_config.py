@@ -27,7 +27,7 @@ from model.base import (
     Version1,
     Yes,
 )
-from model.defaults import Anchor, Guard, Limits, Rate
+from model.defaults import Anchor, Guard, GuardRedis, Limits, Rate
 from model.problems import Wrong
 from model.server import Origin, Pattern
 from model.tool_lock import ToolLock
@@ -134,15 +134,6 @@ class ResolvedGrant(Model):
     limits: Rate = Field(Rate(), description="Tighter than the server's.")
 
 
-class GuardRedis(Model):
-    """Counters that hold across replicas. A Redis that does not answer refuses calls: no count is never a free pass."""
-
-    url: Annotated[str, StringConstraints(pattern=r"^rediss?://[A-Za-z0-9.:\[\]_-]+(/[0-9]{1,3})?$")] = Field(
-        description="redis://host:port/db, or rediss:// (TLS) beyond loopback."
-    )
-    password: SecretRef | None = Field(None, description="Where the host finds its password.")
-
-
 class ServerName(Model):
     environment: Name = Field(description="Environment.")
     name: Name = Field(description="Server.")
@@ -179,6 +170,12 @@ class GuardConfig(Model):
     audit: Audit = Field(description="The audit log.")
     tool_lock_sha256: Sha256 = Field(description="Digest of the tool lock.")
     tool_lock: ToolLock = Field(description="The tool lock, whole.")
+
+    @model_validator(mode="after")
+    def _one_redis(self) -> Self:
+        if self.guard.redis is not None and self.guard.redis != self.redis:
+            raise Wrong("is not guard.redis", "write the same in both, or take guard.redis out", ("redis",))
+        return self
 
 
 class Signature(Model):

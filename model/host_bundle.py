@@ -13,6 +13,7 @@ from model.base import AbsolutePath, Hostname, Many, Model, Name, SecretRef, Ver
 from model.server import Origin
 
 Text = Annotated[str, StringConstraints(min_length=1)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
 class Listener(Model):
@@ -44,7 +45,10 @@ class Kong(Model):
 
 class GuardProcess(Model):
     arguments: Words = Field(description="Command line.")
-    config_file: AbsolutePath = Field(description="Its configuration.")
+    config_file: AbsolutePath = Field(description="Its configuration, signed.")
+    config_sha256: Sha256 = Field(description="Digest of what it signs: output guard_config_sha256.")
+    public_key_file: AbsolutePath = Field(description="What it checks the signature with.")
+    state_directory: AbsolutePath = Field(description="0700, the guard's own: last good configuration, keys it makes.")
     audit_log: AbsolutePath = Field(description="Its audit log.")
 
 
@@ -53,10 +57,15 @@ class File(Model):
 
     path: AbsolutePath = Field(description="Where.")
     mode: Annotated[str, StringConstraints(pattern=r"^0[0-7]{3}$")] = Field(description="Permissions, octal.")
-    sha256: Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")] = Field(
-        description="Digest of the content."
-    )
+    sha256: Sha256 = Field(description="Digest of the content.")
     content: str = Field(description="The text.")
+
+
+class ProvidedFile(Model):
+    """A file that is not made here but that the host needs: the operator puts it there. It holds no secret."""
+
+    path: AbsolutePath = Field(description="Where.")
+    purpose: Text = Field(description="What for, and where it comes from.")
 
 
 class Secret(Model):
@@ -89,5 +98,6 @@ class HostBundle(Model):
     guard: GuardProcess = Field(description="The guard.")
     origin: Origin = Field(description="The server.")
     files: Many[File] = Field(description="Files to place.")
+    provided: Many[ProvidedFile] = Field((), description="Files the operator provides beside them.")
     secrets: Many[Secret] = Field((), description="Secrets to provide.")
     egress: Many[Egress] = Field((), description="Destinations to allow.")

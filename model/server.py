@@ -31,6 +31,7 @@ from model.base import (
 from model.defaults import CircuitBreaker, Guard, Limits, Rate, Timeouts
 from model.environment import Logs
 from model.problems import PATTERN_WORDS, Wrong
+from model.waivers import Waiver
 
 
 def _loopback_url(value: str) -> str:
@@ -179,6 +180,10 @@ class Cors(Model):
     origins: Many[HttpsUrl] = Field(min_length=1, description="Origins that may call from a browser.")
 
 
+#: What is added to a guard's port where its file does not name `guard_admin_port`.
+ADMIN_PORT_OFFSET = 1000
+
+
 class Server(Model):
     """`ringwall:server` of `Pulumi.<env>.<server>.yaml`."""
 
@@ -187,6 +192,9 @@ class Server(Model):
     hostname: Hostname = Field(description="Public name, inside the environment's zone.")
     path: UrlPath = Field("/mcp", description="Public path of the MCP endpoint.")
     guard_port: Port = Field(description="Loopback port of this server's guard.")
+    guard_admin_port: Port | None = Field(
+        None, description="Loopback port of the guard's /readyz and /metrics; guard_port + 1000 unless given."
+    )
     origin: Origin = Field(description="Where the guard finds the server.")
     oauth: OAuth = Field(OAuth(), description="The one OAuth front door.")
     access: Access = Field(description="Who may reach it.")
@@ -202,11 +210,24 @@ class Server(Model):
     guard: Guard = Field(Guard(), description="The guard's settings.")
     cors: Cors | None = Field(None, description="Browser clients.")
     logs: Logs = Field(Logs(), description="Sinks of its own, of a kind its environment does not use.")
+    # Not part of what is deployed: an exception changes no configuration and no digest.
+    waivers: Many[Waiver] = Field(
+        (), exclude=True, description="Exceptions from `ringwall check`'s rules in this stack."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.origin.port == self.guard_port:
             raise Wrong(f"port {self.guard_port} is the origin's own port", "choose another", ("guard_port",))
+        if self.admin_port > 65535:
+            raise Wrong(
+                f"is {self.admin_port} unless given (guard_port + {ADMIN_PORT_OFFSET}), and no port is over 65535",
+                "add it",
+                ("guard_admin_port",),
+            )
+        if self.admin_port in (self.guard_port, self.origin.port):
+            whose = "the guard's port for traffic" if self.admin_port == self.guard_port else "the origin's own port"
+            raise Wrong(f"port {self.admin_port} is {whose}", "choose another", ("guard_admin_port",))
         if self.countries == ():
             raise Wrong("is empty", "name at least one, or remove the key to use the environment's", ("countries",))
         if self.oauth.mode == "external" and self.access.hosted_clients:
@@ -226,6 +247,11 @@ class Server(Model):
                 )
             taken.add(hosted.hostname)
         return self
+
+    @property
+    def admin_port(self) -> int:
+        """Where the guard serves /readyz and /metrics, on loopback."""
+        return self.guard_port + ADMIN_PORT_OFFSET if self.guard_admin_port is None else self.guard_admin_port
 
     @property
     def hostnames(self) -> dict[str, str | None]:

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from model.base import CloudflareId, Countries, Domain, Hostname, HttpsUrl, Many, Model, Version1
 from model.problems import Wrong
+from model.waivers import Waiver
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -87,6 +88,10 @@ class Zone(Model):
     ruleset_name: Text = Field("default", description="Its name; a changed name replaces the whole ruleset.")
     keep: Many[KeptRule] = Field((), description="Rules it has already, in their order.")
     rules: Many[CountryRule] = Field((), description="May be missing only while an existing ruleset is taken over.")
+    # Not part of what is deployed: an exception changes no configuration and no digest.
+    waivers: Many[Waiver] = Field(
+        (), exclude=True, description="Exceptions from `ringwall check`'s rules in this stack."
+    )
 
     @model_validator(mode="after")
     def _scoped(self) -> Self:

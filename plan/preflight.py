@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from components.access_rules import count_quotas
 from components.program import Loaded
 from model.errors import InputError, InputErrors, PlanRefused
 from model.project import EnvironmentStack, Project, ZoneStack
-from plan.exposure import check_exposure
-from plan.findings import Finding, Severity
+from plan.findings import Finding
 from plan.graph import Graph
 from plan.offline import plan_stack
+from plan.policy.custom import rules_of
+from plan.policy.evaluate import evaluate, subject_of
 
 
-def refuse_unsafe(project: Project, loaded: Loaded, *, organization: str = "organization") -> Graph:
-    """Plan the stack and refuse a plan that breaks an error-level rule; returns the graph.
+def refuse_unsafe(
+    project: Project, loaded: Loaded, *, organization: str = "organization", today: date | None = None
+) -> Graph:
+    """Plan the stack and refuse a plan that breaks an error-level rule, the project's own rules among them.
+
+    Waivers of the stack's file are honoured until they end; `today` is the day they are judged by, else today in UTC.
 
     Raises:
-        InputErrors: an account quota is exceeded.
-        PlanRefused: a finding of severity error, one line each.
+        InputErrors: an account quota is exceeded, or the project's own rules cannot be read.
+        PlanRefused: a finding of severity error that nothing waives, one line each.
     """
     if not isinstance(loaded, ZoneStack):
         environment = loaded if isinstance(loaded, EnvironmentStack) else loaded[0]
@@ -25,15 +32,17 @@ def refuse_unsafe(project: Project, loaded: Loaded, *, organization: str = "orga
         if problems:
             raise InputErrors(problems)
     graph = plan_stack(project, loaded, organization=organization)
-    errors = [finding for finding in check_exposure(graph) if finding.severity is Severity.ERROR]
+    findings = evaluate(subject_of(loaded, graph), rules=rules_of(project), today=today, root=project.root)
+    errors = [finding for finding in findings if finding.refuses]
     if errors:
         raise PlanRefused("\n".join(line(finding) for finding in errors))
     return graph
 
 
 def line(finding: Finding) -> str:
-    """A finding on one line: what, where, what to do."""
-    return f"{finding.rule_id}: {finding.message}; {finding.remedy}"
+    """A finding on one line: what, what to do, where."""
+    place = f" ({finding.file}:{finding.line})" if finding.file and finding.line else ""
+    return f"{finding.rule_id}: {finding.message}; {finding.remedy}{place}"
 
 
 def quota_problems(environments: list[EnvironmentStack]) -> list[InputError]:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from components.guard_settings import build_guard_config, render
+from model.base import SecretRef
 from model.guard_config import GuardConfig
-from model.project import EnvironmentStack
+from model.project import EnvironmentStack, load_environment, open_project
 from model.tool_lock import digest
+from tests.support.projects import server_text, write_project, write_server
 
 AGENTS = {"ci": "0123.access", "nightly": "4567.access"}
 
@@ -17,8 +20,9 @@ def built(environment: EnvironmentStack, name: str) -> GuardConfig:
 
 
 def test_every_front_door_has_its_own_audience(environment: EnvironmentStack) -> None:
-    doors = built(environment, "hosted").identity.access.front_doors
-    assert [(d.hostname, d.audience, d.hosted_client) for d in doors] == [
+    access = built(environment, "hosted").identity.access
+    assert access is not None
+    assert [(d.hostname, d.audience, d.hosted_client) for d in access.front_doors] == [
         ("hosted.example.com", "aud-of-hosted.example.com", None),
         ("hosted-claude.example.com", "aud-of-hosted-claude.example.com", "claude-ai"),
     ]
@@ -54,6 +58,24 @@ def test_the_external_issuer_is_the_one_the_stack_file_names(environment: Enviro
 
 def test_the_guard_listens_on_loopback(environment: EnvironmentStack) -> None:
     assert {built(environment, name).listen.address for name in environment.servers} == {"127.0.0.1"}
+
+
+def test_readiness_and_metrics_are_always_served_at_the_guards_port_plus_1000_unless_another_is_named(
+    tmp_path: Path,
+) -> None:
+    root = write_project(tmp_path, servers=2)
+    write_server(root, "dev.two", server_text("two", 1).replace("9011", "9011\n    guard_admin_port: 9999"))
+    environment = load_environment(open_project(root), "dev")
+    assert [built(environment, name).admin_port for name in ("one", "two")] == [10010, 9999]
+
+
+def test_shared_counters_reach_the_guard(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    redis = "    guard:\n      redis: {url: 'redis://127.0.0.1:6379/3', password: {env: REDIS_PASSWORD}}\n"
+    write_server(root, "dev.one", server_text("one") + redis)
+    config = built(load_environment(open_project(root), "dev"), "one")
+    assert config.redis is not None
+    assert (config.redis.url, config.redis.password) == ("redis://127.0.0.1:6379/3", SecretRef(env="REDIS_PASSWORD"))
 
 
 def test_the_configuration_holds_the_whole_lock_and_its_digest(environment: EnvironmentStack) -> None:

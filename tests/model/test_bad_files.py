@@ -352,6 +352,32 @@ MISTAKES: dict[str, Mistake] = {
         ONE, "guard_port: 9010", "guard_port: 9052", "guard_port", f"{S}.guard_port",
         "port 9052 on host dev-1 belongs to dev.external (guard_port)", "choose another",
     ),
+    "a guard that serves its metrics on its own port": Mistake(
+        ONE, "    guard_port: 9010", "    guard_port: 9010\n    guard_admin_port: 9010", "guard_admin_port",
+        f"{S}.guard_admin_port", "port 9010 is the guard's port for traffic", "choose another",
+    ),
+    "a guard that serves its metrics on its origin's port": Mistake(
+        ONE, "    guard_port: 9010", "    guard_port: 9010\n    guard_admin_port: 3000", "guard_admin_port",
+        f"{S}.guard_admin_port", "port 3000 is the origin's own port", "choose another",
+    ),
+    "a guard port so high that the admin port above it is none": Mistake(
+        ONE, "guard_port: 9010", "guard_port: 64536", "ringwall:server", f"{S}.guard_admin_port",
+        "is 65536 unless given (guard_port + 1000), and no port is over 65535", "add it",
+    ),
+    "another server's guard port as admin port": Mistake(
+        ONE, "    guard_port: 9010", "    guard_port: 9010\n    guard_admin_port: 9052", "guard_admin_port",
+        f"{S}.guard_admin_port", "port 9052 on host dev-1 belongs to dev.external (guard_port)", "choose another",
+    ),
+    "the gateway's port as admin port": Mistake(
+        ONE, "    guard_port: 9010", "    guard_port: 9010\n    guard_admin_port: 8000", "guard_admin_port",
+        f"{S}.guard_admin_port", "port 8000 on host dev-1 belongs to the gateway of host dev-1", "choose another",
+    ),
+    "a Redis with its password in the URL": Mistake(
+        HOSTED, "    guard:\n", "    guard:\n      redis: {url: 'redis://:hunter2@127.0.0.1:6379/0'}\n", "redis",
+        f"{S}.guard.redis.url", "looks like a URL with a password in clear",
+        'use a reference: "{vault://env/NAME}" for the gateway, or {env: NAME} / {file: /path} for the host; and rotate '
+        "the value, it has been in a file",
+    ),
     # Grants against the tool lock
     "a grant that matches no tool": Mistake(
         ONE, "tools: [create_ticket]", "tools: [delete_*]", "delete_", f"{S}.grants.1.tools",
@@ -374,6 +400,22 @@ MISTAKES: dict[str, Mistake] = {
     "arguments of a tool that the grant does not name": Mistake(
         ONE, "        read_only: false", "        read_only: false\n        arguments: {get_ticket: {}}", "arguments",
         f"{S}.grants.1.arguments.get_ticket", "is not among the grant's tools", "add it to tools, or remove it",
+    ),
+    "arguments that are no JSON Schema": Mistake(
+        ONE, "        read_only: false", "        read_only: false\n        arguments: {create_ticket: {type: txt}}",
+        "arguments", f"{S}.grants.1.arguments.create_ticket", "cannot be enforced: it is not a schema at /type: anyOf",
+        "correct the schema",
+    ),
+    "arguments by a schema from elsewhere": Mistake(
+        ONE, "        read_only: false",
+        "        read_only: false\n        arguments: {create_ticket: {$ref: 'https://example.com/a.json'}}",
+        "arguments", f"{S}.grants.1.arguments.create_ticket",
+        "cannot be enforced: a reference in it leads out of it or nowhere, and none is ever fetched", "correct the schema",
+    ),
+    "arguments by a keyword that nobody enforces": Mistake(
+        ONE, "        read_only: false", "        read_only: false\n        arguments: {create_ticket: {maxLenght: 5}}",
+        "arguments", f"{S}.grants.1.arguments.create_ticket",
+        "cannot be enforced: maxLenght is no keyword that would be enforced", "correct the schema",
     ),
     "a grant to an agent that is not admitted": Mistake(
         ONE, "{agents: [ci]}", "{agents: [nightly]}", "nightly", f"{S}.grants.1.to.agents",

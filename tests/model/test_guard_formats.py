@@ -53,10 +53,14 @@ HOST: dict[str, Any] = {
     "guard": {
         "arguments": ["run"],
         "config_file": "/etc/ringwall/one.json",
+        "config_sha256": "sha256:" + "0" * 64,
+        "public_key_file": "/etc/ringwall/one.pub",
+        "state_directory": "/var/lib/ringwall/one",
         "audit_log": "/var/log/ringwall/one.jsonl",
     },
     "origin": {"command": ["node", "s.js", "-v", "-v"]},
     "files": [{"path": "/etc/x", "mode": "0640", "sha256": "sha256:" + "0" * 64, "content": "x"}],
+    "provided": [{"path": "/etc/ringwall/one.json", "purpose": "p"}],
     "secrets": [{"reader": "guard", "reference": {"env": "KEY"}, "purpose": "p"}],
 }
 ZONE: dict[str, Any] = {
@@ -87,6 +91,7 @@ WRONG: list[tuple[str, tuple[str | int, ...], Any]] = [
     ("guard-config", ("tool_lock", "tools", 0, "sha256"), "sha256:" + "0" * 64),
     ("guard-config", ("audit", "path"), "audit.jsonl"),
     ("guard-config", ("audit", "fsync"), "never"),
+    ("guard-config", ("redis",), {"url": "redis://user:secret@127.0.0.1"}),
     ("guard-bundle", ("sequence",), 0),
     ("guard-bundle", ("sequence",), "1"),
     ("guard-bundle", ("signature", "algorithm"), "none"),
@@ -99,6 +104,8 @@ WRONG: list[tuple[str, tuple[str | int, ...], Any]] = [
     ("host-bundle", ("kong", "role"), "control_plane"),
     ("host-bundle", ("secrets", 0, "reference"), {"value": "hunter2"}),
     ("host-bundle", ("guard", "arguments"), [""]),
+    ("host-bundle", ("guard", "state_directory"), "state"),
+    ("host-bundle", ("provided", 0, "path"), "one.json"),
     ("zone", ("rules", 0, "countries"), []),
     ("zone", ("rules", 0, "countries"), ["EU"]),
     ("zone", ("rules", 0, "hostnames"), []),
@@ -130,6 +137,15 @@ def test_a_wrong_value_is_refused_where_it_stands(name: str, path: tuple[str | i
     (first, *_) = caught.value.errors()
     common = min(len(path), len(first["loc"]))
     assert first["loc"][:common] == path[:common]
+
+
+def test_counters_are_shared_where_the_manifest_says_so_and_nowhere_else() -> None:
+    here, there = {"url": "redis://127.0.0.1:6379/0"}, {"url": "rediss://counters.example.com:6380/1"}
+    both = {**CONFIG, "guard": {"redis": here}, "redis": here}
+    assert GuardConfig.model_validate(both).redis == GuardConfig.model_validate(both).guard.redis
+    for other in (None, there):
+        with pytest.raises(ValidationError, match=r"is not guard\.redis"):
+            GuardConfig.model_validate({**both, "redis": other})
 
 
 def test_a_guard_beyond_loopback_needs_both_certificates_and_the_key() -> None:

@@ -139,6 +139,34 @@ def test_hybrid_guard_ports_are_unique_in_the_environment(tmp_path: Path, host: 
     assert line.endswith("; choose another")
 
 
+def test_in_hybrid_no_route_ends_at_another_servers_admin_port(tmp_path: Path) -> None:
+    root = write_project(tmp_path, topology="hybrid")
+    text = server_text("two", 1).replace("guard_port: 9011", "guard_port: 10010").replace("host: dev-1", "host: dev-2")
+    write_server(root, "dev.two", text)
+    (line,) = lines(root)
+    assert "guard_port: port 10010 is dev.one's; hybrid guard ports are unique in the environment" in line
+
+
+def test_a_default_admin_port_that_is_taken_names_the_key_that_chooses_another(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    write_server(root, "dev.two", server_text("two", 1).replace("guard_port: 9011", "guard_port: 8010"))
+    (line,) = lines(root)
+    assert (
+        "guard_admin_port: port 9010 on host dev-1 belongs to dev.one (guard_port); add the key with another port"
+        in line
+    )
+
+
+def test_colocated_servers_on_two_hosts_may_share_an_admin_port(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    text = (
+        server_text("two", 1).replace("9011", "9011\n    guard_admin_port: 10010").replace("host: dev-1", "host: dev-2")
+    )
+    write_server(root, "dev.two", text)
+    servers = load_environment(open_project(root), "dev").servers
+    assert [servers[name].manifest.admin_port for name in ("one", "two")] == [10010, 10010]
+
+
 def test_colocated_hosts_may_use_one_port_each(tmp_path: Path) -> None:
     root = write_project(tmp_path)
     write_server(root, "dev.two", server_text("two", 1).replace("9011", "9010").replace("host: dev-1", "host: dev-2"))

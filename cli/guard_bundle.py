@@ -1,0 +1,332 @@
+"""`ringwall guard keygen`, `bundle` and `verify`: the signed configuration, made where stacks are deployed from."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli import console
+from cli.options import AsJson, Debug, ProjectDir, Sandbox, _complete_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+    from guard.bundle import OpenedBundle
+    from model.guard_config import GuardConfig
+
+OUTPUT = "guard_config"
+_PRINCIPAL = re.compile(r"(person|agent):[^\x00-\x20\x7f]{1,256}")
+Server = Annotated[
+    str,
+    typer.Argument(
+        metavar="ENV.SERVER", help="A server, such as dev.github.", autocompletion=_complete_stack, show_default=False
+    ),
+]
+
+
+def keygen(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the two files.", metavar="DIR", show_default=False)],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a pair that is there; its private key is gone then.")
+    ] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Make the key pair that guard configurations are signed with.
+
+    The private key stays where stacks are deployed from and never comes to an origin host; guards get the public one.
+    """
+    from guard.keys import create_key_pair
+
+    private, public, key = create_key_pair(out, force=force)
+    if as_json:
+        console.print_json({"version": 1, "key_id": key, "private_key": str(private), "public_key": str(public)})
+    console.say(f"key {key}")
+    console.say(f"{private}: private, for `ringwall guard bundle` on the deploy side only; never on an origin host")
+    console.say(f"{public}: public, for each host as /etc/ringwall/ENV.SERVER/guard-signing.pub")
+
+
+def bundle(
+    stack: Server,
+    key: Annotated[Path, typer.Option("--key", help="The private key file.", metavar="FILE", show_default=False)],
+    deny: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--deny",
+            metavar="PRINCIPAL",
+            help="Refuse person:SUB or agent:NAME at once, open streams too. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow",
+            metavar="PRINCIPAL",
+            help="Take one off the previous bundle's deny list, which is kept otherwise. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    sequence: Annotated[
+        int | None,
+        typer.Option("--sequence", min=1, help="Its number (default: Unix seconds, above the previous bundle's)."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Where it goes (default: ENV.SERVER.guard.bundle.json here). What is there is the previous bundle.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="Sign this rendered configuration instead of what the stack exports.",
+            show_default=False,
+        ),
+    ] = None,
+    previous_key: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--previous-public-key",
+            metavar="FILE",
+            help="Public key of the previous bundle, if another key signed it.",
+            show_default=False,
+        ),
+    ] = None,
+    sandbox: Sandbox = False,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Sign the guard configuration of a deployed server, with its deny list, as the bundle its guard takes.
+
+    The guard takes a bundle with a higher number only. Whoever the previous bundle denies stays denied, unless --allow
+    lifts it.
+    """
+    from cli.write import Change, apply
+    from guard.bundle import render, sign
+    from guard.keys import key_id, load_private_key
+
+    private = load_private_key(key)
+    file = out if out is not None else Path(f"{stack}.guard.bundle.json")
+    document = _configuration(stack, config, sandbox)
+    before, previous = _previous(file, stack, private, previous_key or ())
+    number = _number(sequence, previous)
+    denied, lifted = _denied(document, deny or (), allow or (), previous)
+    signed = sign(document, sequence=number, denied=denied, key=private)
+    text = render(signed)
+    opened = _reopened(text, {key_id(private.public_key()): private.public_key()})
+    apply([Change(file, before, text.encode())])
+    added = sorted(set(denied) - set(previous.bundle.denied if previous else ()))
+    if as_json:
+        console.print_json({**_describe(opened), "file": str(file), "newly_denied": added, "lifted": sorted(lifted)})
+    console.say(f"wrote {file}")
+    _show(opened)
+    for principal in sorted(lifted):
+        console.say(f"no longer denied: {principal}")
+    console.say(f"Put it on the host as /etc/ringwall/{stack}/guard.bundle.json, or where its guard polls.")
+
+
+def verify_bundle(
+    file: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle's file.", show_default=False)],
+    public_key: Annotated[
+        list[Path],
+        typer.Option(
+            "--public-key",
+            metavar="FILE",
+            help="A key to trust. May be repeated.",
+            show_default=False,
+        ),
+    ],
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Check a bundle's signature and format, and show its number, server, digest and deny list.
+
+    The digest is what the guard's /readyz says once the bundle is in force.
+    """
+    from guard.keys import load_public_keys
+
+    opened = _reopened(_read(file), load_public_keys(public_key))
+    if as_json:
+        console.print_json({**_describe(opened), "file": str(file)})
+    console.say(f"{file}: the signature holds")
+    _show(opened)
+
+
+def _configuration(stack: str, file: Path | None, sandbox: bool) -> GuardConfig:
+    """The configuration to sign, which must be this very server's."""
+    from model.base import validate
+    from model.errors import InputError
+    from model.guard_config import GuardConfig
+    from model.loader import Document
+    from model.tool_lock import parse_json
+
+    where, text = (file, _read(file)) if file is not None else (Path(f"{stack}: {OUTPUT}"), _exported(stack, sandbox))
+    try:
+        value = parse_json(text if isinstance(text, str) else text.decode("utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"is no rendered guard configuration: {error}",
+            file=where,
+            remedy=f"render it with `ringwall outputs {stack} {OUTPUT}`",
+        ) from None
+    config = validate(GuardConfig, value, Document(where, value, {}), ())
+    of = f"{config.server.environment}.{config.server.name}"
+    if of != stack:
+        raise InputError(f"is the configuration of {of}, not of {stack}", file=where, remedy=f"name {of}")
+    if config.identity.demo is not None:
+        raise InputError(
+            "has a demo identity, which verifies nobody",
+            file=where,
+            key="identity.demo",
+            remedy="run it unsigned on your own machine; sign a configuration with a real identity",
+        )
+    return config
+
+
+def _exported(stack: str, sandbox: bool) -> str:
+    from cli.engine_state import outputs
+    from cli.project import current_project
+    from cli.runs import target_of
+    from model.errors import InputError
+
+    found = current_project()
+    with target_of(found, sandbox=sandbox, plugins=False) as target:
+        text = outputs(found, stack, target=target).get(OUTPUT)
+    if not isinstance(text, str) or text == "[secret]":
+        raise InputError(
+            f"{stack} exports no readable {OUTPUT}",
+            remedy=f"name a server (ENV.SERVER) and run `ringwall up {stack}` first, or give --config",
+        )
+    return text
+
+
+def _previous(
+    file: Path, stack: str, key: Ed25519PrivateKey, others: Sequence[Path]
+) -> tuple[bytes | None, OpenedBundle | None]:
+    """What stands in `file`. It decides who stays denied, so it must be this server's and its signature must hold."""
+    from guard.bundle import UnknownKey, open_bundle
+    from guard.keys import key_id, load_public_keys
+    from model.errors import InputError
+
+    if not file.exists():
+        return None, None
+    content = _read(file)
+    keys = {key_id(key.public_key()): key.public_key(), **load_public_keys(others)}
+    environment, _, name = stack.partition(".")
+    try:
+        return content, open_bundle(content, keys, expected_server=(environment, name), after=0)
+    except UnknownKey as error:
+        remedy = "name that key with --previous-public-key, so that its deny list can be trusted and kept"
+        raise InputError(error.problem, file=file, remedy=remedy) from None
+    except InputError as error:
+        raise InputError(
+            f"the previous bundle cannot be trusted, so its deny list would be lost: {error.problem}",
+            file=file,
+            remedy="write to another file and name every denied principal with --deny",
+        ) from None
+
+
+def _number(wanted: int | None, previous: OpenedBundle | None) -> int:
+    from model.errors import InputError
+
+    last = previous.bundle.sequence if previous else 0
+    if wanted is None:
+        return max(int(time.time()), last + 1)
+    if wanted <= last:
+        raise InputError(
+            f"{wanted} is not above {last}, the previous bundle's, so guards would refuse it",
+            key="--sequence",
+            remedy="leave it out, or give a higher one",
+        )
+    return wanted
+
+
+def _denied(
+    config: GuardConfig, deny: Sequence[str], allow: Sequence[str], previous: OpenedBundle | None
+) -> tuple[set[str], set[str]]:
+    """Who is denied now, and who no longer is."""
+    from model.errors import InputError
+
+    before = set(previous.bundle.denied) if previous else set()
+    added = {principal for text in deny for principal in _principals(text, config, "--deny")}
+    # As the previous bundle spells it: the agent may be out of the configuration by now.
+    lifted = {p for text in allow for p in ((text,) if text in before else _principals(text, config, "--allow"))}
+    for principal in sorted(lifted):
+        if principal not in before:
+            raise InputError(f"{principal} is not denied by the previous bundle", key="--allow", remedy="leave it out")
+        if principal in added:
+            raise InputError(f"{principal} is in --deny and --allow", key="--allow", remedy="take one of the two out")
+    return (before | added) - lifted, lifted
+
+
+def _principals(text: str, config: GuardConfig, option: str) -> list[str]:
+    """As the guard knows them: an agent by the client ids of its service tokens, which are found by its name."""
+    from model.errors import InputError
+
+    if not _PRINCIPAL.fullmatch(text):
+        raise InputError(
+            f"{text} names no principal", key=option, remedy="write person:SUB, agent:NAME or agent:CLIENT_ID"
+        )
+    kind, _, name = text.partition(":")
+    agents = config.identity.agents
+    if kind == "person" or name in agents:
+        return [text]
+    ids = sorted(client for client, agent in agents.items() if agent == name)
+    if not ids:
+        known = ", ".join(sorted(set(agents.values()))) or "none"
+        raise InputError(
+            f"the configuration admits no agent {name} (it admits: {known}), so this would change nothing",
+            key=option,
+            remedy="correct the name",
+        )
+    return [f"agent:{client}" for client in ids]
+
+
+def _reopened(text: str | bytes, keys: Mapping[str, Ed25519PublicKey]) -> OpenedBundle:
+    """Read as a guard would read it."""
+    from guard.bundle import open_bundle
+
+    return open_bundle(text, keys, expected_server=None, after=0)
+
+
+def _describe(opened: OpenedBundle) -> dict[str, Any]:
+    signed = opened.bundle
+    return {
+        "version": 1,
+        "server": ".".join(opened.server),
+        "sequence": signed.sequence,
+        "sha256": opened.sha256,
+        "key_id": signed.signature.key_id,
+        "tool_lock_sha256": signed.config.tool_lock_sha256,
+        "denied": list(signed.denied),
+    }
+
+
+def _show(opened: OpenedBundle) -> None:
+    facts = _describe(opened)
+    for name in ("server", "sequence", "sha256", "key_id", "tool_lock_sha256"):
+        console.say(f"{name.replace('_', ' ')}: {facts[name]}")
+    console.say(f"denied: {', '.join(facts['denied']) or 'nobody'}")
+
+
+def _read(file: Path) -> bytes:
+    from model.errors import InputError
+
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", file=file, remedy="name the file") from None

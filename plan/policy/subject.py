@@ -1,0 +1,219 @@
+"""What rules look at: one stack's plan and what is known around it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from plan.exposure import (
+    _BESIDE_TERMINATION,
+    _TERMINATION,
+    KONG_PLUGIN,
+    KONG_ROUTE,
+    KONG_SERVICE,
+    _is_unconditional,
+    check_exposure,
+)
+from plan.exposure import _linked as linked
+from plan.findings import Finding
+from plan.graph import Graph, Resource
+from plan.values import Json, is_unknown
+
+if TYPE_CHECKING:
+    from model.loader import Document
+    from model.project import EnvironmentStack, ServerStack, ZoneStack
+
+GUARD: Final = "ringwall:index:Guard"
+ORIGIN: Final = "ringwall:index:Origin"
+KONG_UPSTREAM: Final = "kong:index/upstream:Upstream"
+KONG_TARGET: Final = "kong:index/target:Target"
+KONG_PROVIDER: Final = "pulumi:providers:kong"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One stack as rules see it.
+
+    Args:
+        graph: the plan.
+        production: whether the environment says `production: true`.
+        environment, server, zone: the files behind the plan, where it was made from files.
+        engine: the graph is a real preview's, in which ids do not exist before the first deployment. What cannot be read
+            for that reason is not a finding there, as the program ran the same rules on symbolic ids before it.
+    """
+
+    graph: Graph
+    production: bool = False
+    environment: EnvironmentStack | None = None
+    server: ServerStack | None = None
+    zone: ZoneStack | None = None
+    engine: bool = False
+
+    @property
+    def document(self) -> Document | None:
+        """The stack file."""
+        for stack in (self.server, self.zone, self.environment):
+            if stack is not None:
+                return stack.document
+        return None
+
+    @property
+    def manifest_key(self) -> str:
+        if self.server is not None:
+            return "ringwall:server"
+        return "ringwall:zone" if self.zone is not None else "ringwall:environment"
+
+    @cached_property
+    def exposure(self) -> tuple[Finding, ...]:
+        return check_exposure(self.graph)
+
+    @cached_property
+    def _plugins(self) -> dict[str, list[Resource]]:
+        found: dict[str, list[Resource]] = {}
+        for plugin in self.graph.by_type(KONG_PLUGIN):
+            for service in linked(self.graph, plugin, "serviceId", KONG_SERVICE):
+                found.setdefault(service.urn, []).append(plugin)
+        return found
+
+    def plugins_of(self, service: Resource) -> dict[str, Resource]:
+        """The enabled plugins of a service by kind."""
+        return {
+            str(plugin.inputs.get("name")): plugin
+            for plugin in self._plugins.get(service.urn, [])
+            if plugin.inputs.get("enabled", True) is True
+        }
+
+    @cached_property
+    def mcp_services(self) -> tuple[Resource, ...]:
+        """Services that a route leads to and that do not answer every request by themselves."""
+        services: dict[str, Resource] = {}
+        for route in self.graph.by_type(KONG_ROUTE):
+            for service in linked(self.graph, route, "serviceId", KONG_SERVICE):
+                services[service.urn] = service
+        return tuple(service for _, service in sorted(services.items()) if not self._closed(service))
+
+    @cached_property
+    def mcp_routes(self) -> tuple[Resource, ...]:
+        mcp = {service.urn for service in self.mcp_services}
+        return tuple(
+            route
+            for route in self.graph.by_type(KONG_ROUTE)
+            if any(service.urn in mcp for service in linked(self.graph, route, "serviceId", KONG_SERVICE))
+        )
+
+    def _closed(self, service: Resource) -> bool:
+        active = self.plugins_of(service)
+        stop = active.get(_TERMINATION)
+        return stop is not None and _is_unconditional(stop) and not active.keys() - {_TERMINATION, *_BESIDE_TERMINATION}
+
+    @property
+    def guard_resource(self) -> Resource | None:
+        guards = self.graph.by_type(GUARD)
+        return guards[0] if guards else None
+
+    @property
+    def origin_resource(self) -> Resource | None:
+        origins = self.graph.by_type(ORIGIN)
+        return origins[0] if origins else None
+
+    @cached_property
+    def guard(self) -> dict[str, Any] | None:
+        """The guard's configuration (format `model.guard_config.GuardConfig`); None where there is none to read."""
+        return _document(self.graph.outputs.get("guard_config"))
+
+    @cached_property
+    def host_bundle(self) -> dict[str, Any] | None:
+        """What the host runs (format `model.host_bundle.HostBundle`); None where there is none to read."""
+        return _document(self.graph.outputs.get("host_bundle"))
+
+    @property
+    def not_yet_known(self) -> bool:
+        """Whether the guard's configuration is only unknown: a real preview before the first deployment."""
+        return self.engine and (
+            "guard_config" not in self.graph.outputs or is_unknown(self.graph.outputs["guard_config"])
+        )
+
+    @cached_property
+    def risks(self) -> dict[str, str]:
+        """Risk of every locked tool by name."""
+        lock = (self.guard or {}).get("tool_lock")
+        tools = lock.get("tools") if isinstance(lock, Mapping) else None
+        return {
+            str(tool.get("name")): str(tool.get("risk"))
+            for tool in (tools if isinstance(tools, list) else [])
+            if isinstance(tool, Mapping)
+        }
+
+
+def plugin_config(plugin: Resource) -> dict[str, Any] | None:
+    """A Kong plugin's configuration, or None where it is secret, unknown or no JSON object."""
+    return _document(plugin.inputs.get("configJson"))
+
+
+def _document(value: Json) -> dict[str, Any] | None:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, dict) and not any(str(key).startswith("$") for key in value) else None
+
+
+def mapping(value: Json) -> Mapping[str, Any]:
+    """The value where it is an object, else an empty one: what cannot be read has none of the keys a rule asks for."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def items(value: Json) -> list[Any]:
+    """The value where it is a list, else an empty one."""
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def host_of(address: str) -> str:
+    """The host of ``host:port``, ``[::1]:port`` or a URL; empty when it has none."""
+    try:
+        return urlsplit(address if "://" in address else f"//{address}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def is_loopback(host: str) -> bool:
+    """As `model.base.is_loopback`, here without its imports."""
+    import ipaddress
+
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def strings(value: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every text inside a value with the keys that lead to it; JSON inside a text is opened."""
+    if isinstance(value, str):
+        inner = _opened(value)
+        if inner is None:
+            yield path, value
+        else:
+            yield from strings(inner, path)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from strings(item, (*path, str(key)))
+    elif isinstance(value, list):
+        for item in value:
+            yield from strings(item, path)
+
+
+def _opened(text: str) -> Json | None:
+    if text[:1] not in ("{", "["):
+        return None
+    try:
+        value: Json = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict | list) else None
