@@ -8,15 +8,18 @@ import typer
 def register(app: typer.Typer) -> None:
     from cli import (
         agents,
+        audit,
         cancel,
         check,
         demo,
         destroy,
         engine,
+        guard,
         import_existing,
         init,
         keys,
         list_stacks,
+        local,
         lock,
         migrate,
         offboard,
@@ -47,6 +50,9 @@ def register(app: typer.Typer) -> None:
     app.command()(schema.schema)
     app.command()(migrate.migrate)
     app.add_typer(lock.app, name="lock")
+    app.command()(local.local)
+    app.add_typer(guard.app, name="guard")
+    app.add_typer(audit.app, name="audit")
     app.add_typer(keys.app, name="keys")
     app.add_typer(agents.app, name="agents")
     app.add_typer(engine.app, name="engine")

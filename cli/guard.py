@@ -1,0 +1,125 @@
+"""`ringwall guard`: the third ring's process, and the signed configuration it runs by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import console
+from cli.guard_bundle import bundle, keygen, verify_bundle
+from cli.options import Debug
+
+if TYPE_CHECKING:
+    from guard.bundle_source import BundleSource
+    from guard.service import Opened
+
+app = typer.Typer(help="Run the guard, and sign the configuration it runs by.", no_args_is_help=True)
+app.command()(keygen)
+app.command()(bundle)
+app.command("verify")(verify_bundle)
+
+
+@app.command()
+def run(
+    config: Annotated[
+        str, typer.Option(help="Signed bundle: a file, or an https URL that is polled.", metavar="FILE|URL")
+    ],
+    public_key: Annotated[
+        list[Path] | None,
+        typer.Option(help="Public key that bundles are signed with; twice while keys change.", show_default=False),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="The only server whose bundles count; else the first one's.", metavar="ENV.NAME", show_default=False
+        ),
+    ] = None,
+    state: Annotated[Path, typer.Option(help="Directory only the guard may write: last good bundle, its keys.")] = Path(
+        "/var/lib/ringwall"
+    ),
+    poll: Annotated[str, typer.Option(help="How often to look for a new bundle.")] = "30s",
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with a bearer token for the bundle's URL.", show_default=False)
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Run the guard of one server until SIGTERM, which lets calls under way end.
+
+    A bundle that is older, badly signed or another server's is refused, and the last good one stays in force. Without
+    a public key only an unsigned configuration with a demo identity is taken, on loopback.
+    """
+    import asyncio
+
+    from guard.bundle_source import BundleSource, open_demo_config
+    from guard.keys import load_public_keys
+    from guard.logs import to_stderr
+    from model.base import seconds
+    from model.errors import InputError
+    from model.problems import Wrong
+
+    try:
+        every = seconds(poll)
+    except Wrong as error:
+        raise InputError(str(error), key="--poll") from None
+    to_stderr(debug=debug)
+    if public_key:
+        environment, dot, name = (server or "").partition(".")
+        if server and not (environment and dot and name):
+            raise InputError(f"{server} is no server", key="--server", remedy="name one such as dev.github")
+        expected = (environment, name) if server else None
+        keys = load_public_keys(public_key)
+        source = BundleSource(config, keys, state, expected_server=expected, token_file=token_file)
+        work = _signed(source, state, every)
+    else:
+        path = Path(config)
+        if not path.is_file():
+            raise InputError(
+                "is not a file", file=path, remedy="name a configuration, or give --public-key for a bundle"
+            )
+        work = demo(open_demo_config(path.read_bytes(), path), state)
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(work)
+    else:
+        uvloop.run(work)
+
+
+async def demo(opened: Opened, state: Path) -> None:
+    """Serve a configuration that verifies nobody, and say so."""
+    from guard.service import running, serve
+
+    console.say("warning: DEMO IDENTITY: nobody is verified, everyone who reaches this guard is")
+    console.say(
+        f"warning: {opened.config.identity.demo and opened.config.identity.demo.principal}; never beyond this machine"
+    )
+    async with running(opened, state) as service:
+        await serve(service, started=lambda: _say_started(opened))
+
+
+async def _signed(source: BundleSource, state: Path, every: float) -> None:
+    import asyncio
+
+    from guard.service import running, serve
+
+    opened = await source.load_first()
+    async with running(opened.opened, state) as service:
+        service.runtime.source_status = source.members
+
+        watching = asyncio.get_running_loop().create_task(source.watch(lambda one: service.apply(one.opened), every))
+        try:
+            await serve(service, started=lambda: _say_started(opened.opened))
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+
+def _say_started(opened: Opened) -> None:
+    config = opened.config
+    name = f"{config.server.environment}.{config.server.name}"
+    scheme = "http" if config.listen.tls_certificate is None else "https"
+    console.say(f"guard of {name} listens on {scheme}://{config.listen.address}:{config.listen.port}{config.path}")
+    if config.admin_port:
+        console.say(f"readiness and metrics on http://127.0.0.1:{config.admin_port}")

@@ -1,0 +1,41 @@
+"""The guard's two ASGI applications: traffic, and the operator's on a loopback port of its own."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from guard.endpoint import McpEndpoint
+from guard.readiness import readiness
+from guard.runtime import Runtime
+
+
+def traffic_app(runtime: Runtime) -> Starlette:
+    """The MCP endpoint, and `/healthz` for the gateway's probes, whatever Host they name."""
+
+    async def healthz(_: Request) -> Response:
+        if runtime.draining or not runtime.audit.healthy:
+            return PlainTextResponse("closed\n", 503)
+        return PlainTextResponse("ok\n")
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz, methods=["GET"]),
+            Route(runtime.policy.config.path, McpEndpoint(runtime)),
+        ]
+    )
+
+
+def admin_app(runtime: Runtime) -> Starlette:
+    """`/readyz` (what is in force and what is wrong, 503 unless all is well) and `/metrics`."""
+
+    async def readyz(_: Request) -> Response:
+        state = readiness(runtime)
+        return JSONResponse(state, 200 if state["ready"] else 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(runtime.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return Starlette(routes=[Route("/readyz", readyz, methods=["GET"]), Route("/metrics", metrics, methods=["GET"])])

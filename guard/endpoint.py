@@ -1,0 +1,475 @@
+"""The MCP endpoint: HTTP in, one exchange a message, HTTP out.
+
+The order of the checks is the order of trust: is it for us (Host, Origin), who is it, is it one message with one
+meaning, may it; only then is anything sent to the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from guard import answers
+from guard.answers import error
+from guard.audit.files import AuditUnwritable
+from guard.exchange import MAX_ANSWER, Caller, Exchange, Prepared, Stop
+from guard.http_rules import (
+    Refused,
+    check_body_headers,
+    check_modern,
+    check_modern_notification,
+    check_version,
+    forwarded,
+    is_modern,
+    legacy_version,
+    read_headers,
+    session_of,
+)
+from guard.identity import Refused as NotIdentified
+from guard.messages import Notification, Request, classify
+from guard.policy import Policy
+from guard.principal import Principal
+from guard.runtime import Runtime, WorkEnded
+from guard.sse import Event
+from guard.tokens import estimate
+from guard.upstream import UpstreamAnswer, UpstreamDown
+from guard.wire_json import Malformed, dump, parse
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+MAX_BATCH = 50
+_STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+@dataclass(slots=True)
+class HttpSink:
+    """One HTTP response: a JSON body, or server-sent events once a stream is open."""
+
+    send: Send
+    runtime: Runtime
+    request_bytes: int = 0
+    streaming: bool = False
+    done: bool = False
+    status: int = 0
+    keep_open: bool = False
+    extra: dict[str, str] = field(default_factory=dict)
+
+    async def answer(
+        self, status: int, message: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        if self.streaming:
+            if message is not None:
+                await self.event(Event(dump(message).decode()))
+            return
+        if self.keep_open:
+            await self.open_stream(headers or {})
+            await self.answer(status, message)
+            return
+        body = b"" if message is None else dump(message)
+        tokens = estimate(self.request_bytes) + estimate(len(body)) + self.runtime.budget.take()
+        raw = [(b"content-length", str(len(body)).encode()), (b"x-kong-limit", b"tokens=%d" % tokens)]
+        if message is not None:
+            raw.append((b"content-type", b"application/json"))
+        raw += [(k.encode(), v.encode()) for k, v in {**self.extra, **(headers or {})}.items()]
+        self.status, self.done = status, True
+        await self.send({"type": "http.response.start", "status": status, "headers": raw})
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def open_stream(self, headers: Mapping[str, str]) -> None:
+        if self.streaming:
+            return
+        self.streaming, self.status = True, 200
+        tokens = estimate(self.request_bytes) + self.runtime.budget.take()
+        raw = [*_STREAM_HEADERS, (b"x-kong-limit", b"tokens=%d" % tokens)]
+        raw += [(k.encode(), v.encode()) for k, v in {**self.extra, **headers}.items()]
+        await self.send({"type": "http.response.start", "status": 200, "headers": raw})
+        # The headers go out now: a client waits for them before it sends anything else.
+        await self.send({"type": "http.response.body", "body": b"", "more_body": True})
+
+    async def event(self, event: Event) -> None:
+        body = event.encode()
+        if event.data:
+            # The header that could have said so has left already: the next answer of this server carries it.
+            self.runtime.budget.owe(estimate(len(body)))
+        await self.send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def end(self) -> None:
+        if self.streaming and not self.done:
+            self.done = True
+            await self.send({"type": "http.response.body", "body": b""})
+
+
+class McpEndpoint:
+    """An ASGI application for the one path that speaks MCP."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.monotonic()
+        sink = HttpSink(send, self.runtime)
+        self.runtime.busy += 1
+        try:
+            await self._serve(scope, receive, sink)
+        except Refused as refused:
+            await sink.answer(refused.status, refused.message, refused.headers)
+        except WorkEnded:
+            if not sink.streaming and not sink.done:
+                await sink.answer(403, error(None, answers.REFUSED, "This principal is denied."))
+        except AuditUnwritable:
+            # Without a record nothing passes; what has begun ends without its answer.
+            if not sink.streaming and not sink.done:
+                await sink.answer(
+                    503, error(None, answers.NO_VERDICT, "The guard is closed: its audit log cannot be written.")
+                )
+        finally:
+            self.runtime.busy -= 1
+            with contextlib.suppress(OSError):
+                await sink.end()
+            if not sink.streaming:
+                self.runtime.metrics.requests.labels(str(sink.status)).observe(time.monotonic() - started)
+
+    async def _serve(self, scope: Scope, receive: Receive, sink: HttpSink) -> None:
+        runtime, policy = self.runtime, self.runtime.policy
+        if scope["type"] != "http":
+            raise Refused(400, "websocket")
+        headers = read_headers(scope["headers"])
+        if "upgrade" in headers:
+            raise Refused(400, "websocket", error(None, answers.INVALID_REQUEST, "no protocol upgrade is served"))
+        if scope.get("query_string"):
+            raise Refused(400, "query", error(None, answers.INVALID_REQUEST, "the MCP endpoint takes no query"))
+        hostname = policy.names.hostname(headers)
+        if runtime.draining:
+            raise Refused(503, "draining", None, {"retry-after": "1"})
+        if not runtime.audit.healthy:
+            raise AuditUnwritable("the audit log is closed")
+        verb = scope["method"]
+        if verb not in ("POST", "GET", "DELETE"):
+            raise Refused(405, "no_such_verb", None, {"allow": "POST, GET, DELETE"})
+        principal = await self._identify(policy, scope, hostname)
+        with runtime.work_for(principal.id):
+            async with _bounded(principal, receive if verb != "POST" else None):
+                if verb == "POST":
+                    await self._post(policy, principal, hostname, headers, receive, sink)
+                elif verb == "GET":
+                    await self._get(policy, principal, hostname, headers, sink)
+                else:
+                    await self._delete(policy, principal, hostname, headers, sink)
+
+    async def _identify(self, policy: Policy, scope: Scope, hostname: str) -> Principal:
+        try:
+            principal = await policy.verifier.principal(scope["headers"], hostname)
+        except NotIdentified as refused:
+            headers = {"www-authenticate": refused.www_authenticate} if refused.www_authenticate else {}
+            self.runtime.note_refusal(policy, None, refused.reason)
+            message = error(None, answers.UNAUTHENTICATED, "Who you are could not be verified.")
+            raise Refused(refused.status, refused.reason, message, headers) from None
+        if principal.id in policy.denied:
+            self.runtime.note_refusal(policy, principal, "denied")
+            raise Refused(403, "denied", error(None, answers.REFUSED, "This principal is denied."))
+        return principal
+
+    # -- POST ---------------------------------------------------------------------------------------------------------
+
+    async def _post(
+        self,
+        policy: Policy,
+        principal: Principal,
+        hostname: str,
+        headers: dict[str, str],
+        receive: Receive,
+        sink: HttpSink,
+    ) -> None:
+        check_body_headers(headers, policy.body_limit)
+        body = await _read(receive, policy.body_limit)
+        sink.request_bytes = len(body)
+        try:
+            value = parse(body)
+        except Malformed as malformed:
+            self.runtime.note_refusal(policy, principal, "malformed")
+            raise Refused(
+                400, "malformed", error(None, answers.PARSE_ERROR, f"the body is refused: {malformed}")
+            ) from None
+        if isinstance(value, list):
+            async with _until_gone(receive):
+                await self._batch(policy, principal, hostname, headers, value, sink)
+            return
+        exchange, message = self._open(policy, principal, hostname, headers, value, sink)
+        async with _until_gone(receive):
+            await self._one(exchange, message, len(body), sink)
+
+    def _open(
+        self, policy: Policy, principal: Principal, hostname: str, headers: dict[str, str], value: Any, sink: HttpSink
+    ) -> tuple[Exchange, Any]:
+        """Which message it is, in which era and session; raises Refused."""
+        try:
+            message = classify(value)
+        except Malformed as malformed:
+            self.runtime.note_refusal(policy, principal, "malformed")
+            id_ = value.get("id") if isinstance(value, dict) and isinstance(value.get("id"), str | int) else None
+            text = f"the message is refused: {malformed}"
+            raise Refused(400, "malformed", error(id_, answers.INVALID_REQUEST, text)) from None
+        modern = is_modern(headers, value)
+        session = None
+        if modern:
+            if isinstance(message, Request):
+                check_modern(headers, value, message.id)
+            elif isinstance(message, Notification):
+                check_modern_notification(headers)
+            else:
+                raise Refused(
+                    400, "malformed", error(None, answers.INVALID_REQUEST, "answers are not posted in this version")
+                )
+            version = headers["mcp-protocol-version"]
+        else:
+            version = legacy_version(headers)
+            session = session_of(headers)
+            self._check_session(session, principal, message)
+        caller = Caller(principal, policy.grants.rights(principal), modern, version, session, hostname)
+        return Exchange(self.runtime, policy, caller, headers, sink), message
+
+    def _check_session(self, session: str | None, principal: Principal, message: Any = None) -> None:
+        """A session is a handle, never a proof: it must be this principal's (MCP security best practices)."""
+        if session is None:
+            return
+        if isinstance(message, Request) and message.method == "initialize":
+            raise Refused(
+                400, "bad_session", error(message.id, answers.INVALID_REQUEST, "a session is initialized once")
+            )
+        if not self.runtime.sessions.holds(session, principal):
+            id_ = message.id if isinstance(message, Request) else None
+            raise Refused(404, "unknown_session", error(id_, answers.INVALID_REQUEST, "Session not found"))
+
+    async def _one(self, exchange: Exchange, message: Any, size: int, sink: HttpSink) -> None:
+        """One message to its end: the sink has its answer afterwards, whatever happened."""
+        headers = forwarded(exchange.headers, modern=exchange.caller.modern, bearer=exchange.policy.forward_bearer)
+        try:
+            prepared = await exchange.prepare(message, headers, size)
+        except Stop as stop:
+            await sink.answer(stop.status, stop.message, stop.headers)
+            return
+        context = prepared.context
+        if prepared.cached is not None and context is not None:
+            await exchange.release(context)
+            await sink.answer(200, {"jsonrpc": "2.0", "id": context.id, "result": parse(prepared.cached)})
+            return
+        await self._forward(exchange, prepared, sink)
+
+    async def _forward(self, exchange: Exchange, prepared: Prepared, sink: HttpSink) -> None:
+        runtime, caller, context = self.runtime, exchange.caller, prepared.context
+        upstream: UpstreamAnswer | None = None
+        try:
+            upstream = await runtime.upstream.send(
+                "POST", prepared.headers, dump(prepared.body), owner=caller.principal.id
+            )
+            if context is None:
+                await self._acknowledge(exchange, upstream, sink)
+                return
+            if context.method == "initialize":
+                self._bind(exchange, upstream, prepared)
+            if caller.session:
+                runtime.remember(caller, "client", context.id, context)
+            if upstream.media_type == "text/event-stream":
+                with runtime.open_stream():
+                    await exchange.relay(context, upstream, sink)
+            else:
+                await exchange.relay(context, upstream, sink)
+            if upstream.status == 404 and caller.session:
+                runtime.sessions.end(caller.session)
+        except UpstreamDown as problem:
+            runtime.log.warning("the server is not available: %s", problem)
+            runtime.watch.forget()
+            if context is None:
+                await sink.answer(502, None)
+            else:
+                await sink.answer(502, await exchange.unavailable(context))
+        finally:
+            if upstream is not None:
+                upstream.close()
+            if context is not None:
+                await exchange.release(context)
+
+    async def _acknowledge(self, exchange: Exchange, upstream: UpstreamAnswer, sink: HttpSink) -> None:
+        """A notification or an answer was sent on: 202, or the server's refusal by status alone."""
+        await upstream.read(MAX_ANSWER)
+        status = 202 if upstream.status < 300 else upstream.status
+        await sink.answer(status, None)
+
+    def _bind(self, exchange: Exchange, upstream: UpstreamAnswer, prepared: Prepared) -> None:
+        session = upstream.headers.get("mcp-session-id")
+        if session is None or upstream.status != 200:
+            return
+        if not self.runtime.sessions.bind(session, exchange.caller.principal):
+            raise Refused(503, "too_many_sessions", error(None, answers.LIMITED, "no more sessions can be held"))
+        exchange.caller.session = session
+        capabilities = prepared.body.get("params", {}).get("capabilities")
+        if isinstance(capabilities, dict) and "elicitation" in capabilities:
+            self.runtime.remember(exchange.caller, "can", "elicitation", True)
+
+    async def _batch(
+        self,
+        policy: Policy,
+        principal: Principal,
+        hostname: str,
+        headers: dict[str, str],
+        batch: list[Any],
+        sink: HttpSink,
+    ) -> None:
+        """2025-03-26 alone has batches. Each message is judged and sent on by itself; the answers come as a stream."""
+        version = headers.get("mcp-protocol-version", "2025-03-26")
+        if version != "2025-03-26" or not 0 < len(batch) <= MAX_BATCH:
+            self.runtime.note_refusal(policy, principal, "batch")
+            raise Refused(400, "batch", error(None, answers.INVALID_REQUEST, "batches are not accepted"))
+        opened = [self._open(policy, principal, hostname, headers, value, sink) for value in batch]
+        if any(isinstance(message, Request) and message.method == "initialize" for _, message in opened):
+            raise Refused(400, "batch", error(None, answers.INVALID_REQUEST, "initialize stands alone"))
+        if any(exchange.caller.modern for exchange, _ in opened):
+            raise Refused(400, "batch", error(None, answers.INVALID_REQUEST, "batches are not accepted"))
+        requests = [message for _, message in opened if isinstance(message, Request)]
+        if len({message.id for message in requests}) != len(requests):
+            raise Refused(400, "batch", error(None, answers.INVALID_REQUEST, "an id is used twice"))
+        sink.keep_open = bool(requests)
+        if requests:
+            await sink.open_stream({})
+        for (exchange, message), value in zip(opened, batch, strict=True):
+            into = sink if isinstance(message, Request) else _Silent()
+            exchange.sink = into
+            await self._one(exchange, message, len(dump(value)), into)  # type: ignore[arg-type]
+        if not requests:
+            await sink.answer(202, None)
+
+    # -- GET and DELETE -----------------------------------------------------------------------------------------------
+
+    async def _get(
+        self, policy: Policy, principal: Principal, hostname: str, headers: dict[str, str], sink: HttpSink
+    ) -> None:
+        """The legacy server stream, or the rest of a stream after Last-Event-ID: every event is judged again."""
+        check_version(headers)
+        session = session_of(headers)
+        self._check_session(session, principal)
+        caller = Caller(principal, policy.grants.rights(principal), False, legacy_version(headers), session, hostname)
+        exchange = Exchange(self.runtime, policy, caller, headers)
+        sent = forwarded(headers, modern=False, bearer=policy.forward_bearer)
+        sent["accept"] = "text/event-stream"
+        del sent["content-type"]
+        upstream: UpstreamAnswer | None = None
+        try:
+            upstream = await self.runtime.upstream.send("GET", sent, None, owner=principal.id)
+            if upstream.status != 200 or upstream.media_type != "text/event-stream":
+                status = upstream.status if upstream.status >= 400 else 405
+                await sink.answer(status, None, {"allow": "POST, DELETE"} if status == 405 else None)
+                return
+            with self.runtime.open_stream():
+                await sink.open_stream({})
+                async for event in exchange.events(upstream):
+                    await exchange.deliver(event, sink, None)
+        except UpstreamDown as problem:
+            self.runtime.log.warning("the server is not available: %s", problem)
+            if not sink.streaming:
+                await sink.answer(502, None)
+        finally:
+            if upstream is not None:
+                upstream.close()
+
+    async def _delete(
+        self, policy: Policy, principal: Principal, hostname: str, headers: dict[str, str], sink: HttpSink
+    ) -> None:
+        check_version(headers)
+        session = session_of(headers)
+        if session is None:
+            raise Refused(400, "bad_session", error(None, answers.INVALID_REQUEST, "no session is named"))
+        self._check_session(session, principal)
+        sent = forwarded(headers, modern=False, bearer=policy.forward_bearer)
+        try:
+            upstream = await self.runtime.upstream.send("DELETE", sent, None, owner=principal.id)
+        except UpstreamDown:
+            await sink.answer(502, None)
+            return
+        upstream.close()
+        if upstream.status != 405:
+            self.runtime.sessions.end(session)
+        await sink.answer(upstream.status, None)
+
+
+class _Silent:
+    """Where the answers to notifications in a batch go: there are none."""
+
+    streaming = False
+
+    async def answer(self, status: int, message: Any, headers: Any = None) -> None:
+        return None
+
+    async def open_stream(self, headers: Any) -> None:
+        return None
+
+    async def event(self, event: Event) -> None:
+        return None
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    """The body; raises Refused (413) once it is over `limit`, whatever its headers said."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "disconnected")
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise Refused(413, "too_large", error(None, answers.PARSE_ERROR, "the body is too large"))
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+@contextlib.asynccontextmanager
+async def _until_gone(receive: Receive) -> Any:
+    """End the work when the client goes: nobody would read the answer, and in the 2026 era that is how it cancels."""
+    work = asyncio.current_task()
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        if work is not None:
+            work.cancel("the client went")
+
+    watcher = asyncio.get_running_loop().create_task(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not gone:
+            raise
+        if work is not None:
+            work.uncancel()
+    finally:
+        watcher.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _bounded(principal: Principal, receive: Receive | None) -> Any:
+    """No answer or stream outlives the token that allowed it."""
+    seconds = principal.expires - time.time()
+    limit = None if seconds == float("inf") else max(seconds, 0)
+    try:
+        async with asyncio.timeout(limit):
+            if receive is None:
+                yield
+            else:
+                async with _until_gone(receive):
+                    yield
+    except TimeoutError:
+        return

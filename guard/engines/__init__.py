@@ -1,0 +1,1 @@
+"""The verdict engines: own rules and vendors behind one interface (`guard.verdict.Engine`)."""

@@ -1,0 +1,67 @@
+"""What a vendor is given to read: one message part as readable text, in pieces that overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from guard.verdict import ScanItem
+from guard.wire_json import dump, parse
+
+
+def split(text: str, size: int, overlap: int) -> list[str]:
+    """Pieces of at most `size` characters, each beginning with the last `overlap` characters of the one before.
+
+    Whatever is no longer than `overlap` stands whole in at least one piece, so that a cut cannot hide it.
+    """
+    if not 0 <= overlap < size:
+        raise ValueError("the overlap must be smaller than a piece")
+    if len(text) <= size:
+        return [text]
+    step = size - overlap
+    return [text[at : at + size] for at in range(0, len(text) - overlap, step)]
+
+
+def readable(item: ScanItem) -> str:
+    """The whole part as a person would read it, one member a line, nothing escaped: numbers and keys too.
+
+    Text that stands encoded in the document (base64) follows decoded. Raises Malformed when the document is not JSON.
+    """
+    value = parse(item.document.encode())
+    return "\n".join([*_lines("", value), *hidden(item, value)])
+
+
+def hidden(item: ScanItem, value: Any) -> list[str]:
+    """Texts of `item` that are no string of its document's `value`: what an engine finds only when told."""
+    seen = set(_strings(value))
+    return [text.value for text in item.texts if text.value not in seen]
+
+
+def _lines(key: str, value: Any) -> Iterator[str]:
+    prefix = f"{key}: " if key else ""
+    if isinstance(value, dict):
+        if key:
+            yield f"{key}:"
+        for name, child in value.items():
+            yield from _lines(name, child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _lines(key, child)
+        if not value and key:
+            yield f"{key}:"
+    elif isinstance(value, str):
+        yield prefix + value
+    else:
+        yield prefix + dump(value).decode()
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield key
+            yield from _strings(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _strings(child)

@@ -1,0 +1,315 @@
+"""What every vendor engine shares: one question by HTTP under one deadline, and many pieces made into one verdict.
+
+Anything but HTTP 200 with one strict JSON object is no answer. A question changes nothing at the vendor, so it may be put
+a second time, once, after a lost connection, a 429 or a 5xx. Errors hold statuses and types, never text of either side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from guard.engines.breaker import Breaker
+from guard.verdict import Finding, Leg, Outcome, ScanItem, Verdict
+from guard.wire_json import Malformed, parse
+from model.base import is_loopback
+
+#: A verdict on 20,000 characters is a few KiB; masked copies of the text make it a few times the text.
+MAX_ANSWER = 1024 * 1024
+#: Pieces of one item: some 1.2 million characters, about what a deadline of seconds allows.
+MAX_PIECES = 64
+#: Pieces of one item asked about at the same time.
+PARALLEL = 8
+#: A vendor that says 429 without a time is asked again after this many seconds.
+PAUSE = 0.5
+#: With less time than this left, in seconds, no question can be answered, which is not the vendor's fault.
+LEAST = 0.02
+MAX_ID = 100
+_UNITS = {"millisecond": 0.001, "second": 1.0, "minute": 60.0, "hour": 3600.0}
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _./:-]{0,99}")
+
+
+class NoAnswer(Exception):
+    """The vendor gave nothing to go by. `healthy` is what that says of its service: None when it was not to blame."""
+
+    def __init__(self, reason: str, healthy: bool | None = False) -> None:
+        super().__init__(reason)
+        self.healthy = healthy
+
+
+class _AskAgain(Exception):
+    """Failed in a way that may have passed; `pause` in seconds, None when the vendor asks for more than can be waited."""
+
+    def __init__(self, reason: str, pause: float | None) -> None:
+        super().__init__(reason)
+        self.pause = pause
+
+
+class JsonService:
+    """POSTs JSON to one address of one vendor.
+
+    The client takes no proxy from the environment and follows no redirect: the key and the text go to the configured
+    host or nowhere. Certificates are verified against the usual roots, or those that SSL_CERT_FILE names.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            raise ValueError("an engine beyond loopback is asked by https only")
+        self._url = url
+        self._sleep = sleep
+        # Uncompressed, so that the cap counts what is read and not what it unpacks to.
+        fixed = {"content-type": "application/json", "accept": "application/json", "accept-encoding": "identity"}
+        self._client = httpx.AsyncClient(
+            headers={**fixed, "user-agent": "ringwall-guard", **headers},
+            verify=httpx.create_ssl_context(),
+            http2=False,
+            trust_env=False,
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=128, max_keepalive_connections=32, keepalive_expiry=30.0),
+        )
+        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    async def ask(self, body: bytes, deadline: float) -> dict[str, Any]:
+        """The vendor's answer before `deadline` (`time.monotonic` seconds), a retry included.
+
+        Raises:
+            NoAnswer: for everything else.
+        """
+        try:
+            return await self._once(body, deadline)
+        except _AskAgain as error:
+            if error.pause is None or time.monotonic() + error.pause + LEAST >= deadline:
+                raise NoAnswer(f"{error}; no time to ask again") from None
+            pause = error.pause
+        if pause:
+            await self._sleep(pause)
+        try:
+            return await self._once(body, deadline)
+        except _AskAgain as error:
+            raise NoAnswer(f"{error}, twice") from None
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _once(self, body: bytes, deadline: float) -> dict[str, Any]:
+        left = deadline - time.monotonic()
+        if left < LEAST:
+            raise NoAnswer("no time was left to ask", None)
+        try:
+            async with (
+                asyncio.timeout(left),
+                self._client.stream("POST", self._url, content=body, timeout=left) as answer,
+            ):
+                return await self._read(answer)
+        except (TimeoutError, httpx.TimeoutException):
+            raise NoAnswer("no answer before the deadline") from None
+        except httpx.TransportError as error:
+            raise _AskAgain(f"the connection failed ({type(error).__name__})", 0.0) from None
+        except httpx.HTTPError as error:
+            raise NoAnswer(f"the request failed ({type(error).__name__})") from None
+
+    async def _read(self, answer: httpx.Response) -> dict[str, Any]:
+        status = answer.status_code
+        if status == 429:
+            raise _AskAgain("it answered 429", await self._retry_after(answer))
+        if status >= 500:
+            raise _AskAgain(f"it answered {status}", 0.0)
+        if 300 <= status < 400:
+            raise NoAnswer(f"it answered {status}, a redirect, which is not followed")
+        if status >= 400:
+            # The service works and refuses this key or this text: that must not shut out everyone else.
+            raise NoAnswer(f"it answered {status}", True)
+        if status != 200:
+            raise NoAnswer(f"it answered {status}")
+        if answer.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise NoAnswer("its answer is not application/json")
+        try:
+            value = parse(await self._body(answer))
+        except Malformed as error:
+            raise NoAnswer(f"its answer is not strict JSON: {error}") from None
+        if not isinstance(value, dict):
+            raise NoAnswer("its answer is no JSON object")
+        return value
+
+    async def _body(self, answer: httpx.Response) -> bytes:
+        if answer.headers.get("content-encoding", "identity") != "identity":
+            raise NoAnswer("its answer is compressed although that was not offered")
+        body = bytearray()
+        async for part in answer.aiter_raw():
+            body += part
+            if len(body) > MAX_ANSWER:
+                raise NoAnswer(f"its answer is over {MAX_ANSWER // 1024} KiB")
+        return bytes(body)
+
+    async def _retry_after(self, answer: httpx.Response) -> float | None:
+        """Seconds to wait: the header (RFC 9110), or Prisma AIRS's ``error.retry_after`` of interval and unit."""
+        header = answer.headers.get("retry-after")
+        if header is not None:
+            return float(header) if re.fullmatch(r"[0-9]{1,6}", header.strip()) else None
+        try:
+            value = parse(await self._body(answer))
+        except (Malformed, NoAnswer):
+            return PAUSE
+        error = value.get("error") if isinstance(value, dict) else None
+        asked = error.get("retry_after") if isinstance(error, dict) else None
+        if asked is None:
+            return PAUSE
+        interval, unit = (asked.get("interval"), asked.get("unit")) if isinstance(asked, dict) else (None, None)
+        seconds = _UNITS.get(unit.lower().removesuffix("s")) if isinstance(unit, str) else None
+        if type(interval) is not int or interval < 0 or seconds is None:
+            return None
+        return interval * seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a vendor said of one piece."""
+
+    outcome: Outcome
+    findings: tuple[Finding, ...] = ()
+    reference: str | None = None
+    error: str | None = None
+
+
+def no_verdict(reason: str, scan: str | None = None, findings: tuple[Finding, ...] = ()) -> Piece:
+    """`reason` holds no text of the piece or of the answer."""
+    return Piece(Outcome.NO_VERDICT, findings, scan, reason)
+
+
+class _Enough(Exception):
+    """One piece is blocked, so the others need no answer."""
+
+
+class HttpEngine(ABC):
+    """An engine that asks a vendor once for each piece of an item.
+
+    ALLOW needs ALLOW for every piece. A blocked piece blocks the item at once, except on the legs in `thorough`: there
+    policy may let a finding pass, so every piece needs its verdict, and one without makes the whole NO_VERDICT.
+    """
+
+    name: str
+
+    def __init__(self, service: JsonService, thorough: frozenset[Leg], breaker: Breaker | None) -> None:
+        self._service = service
+        self._thorough = thorough
+        self._breaker = breaker or Breaker(self.name, time.monotonic)
+
+    @abstractmethod
+    def _bodies(self, item: ScanItem) -> Sequence[tuple[bytes, str]]:
+        """The requests to make, each with an id of its own (at most 100 characters). Raises ValueError."""
+
+    @abstractmethod
+    def _piece(self, item: ScanItem, answer: dict[str, Any], request: str) -> Piece:
+        """What `answer` to the request of this id says; no verdict when it is not as the vendor documents it."""
+
+    async def scan(self, item: ScanItem, deadline: float) -> Verdict:
+        """Judge `item` before `deadline` (`time.monotonic` seconds, retries included)."""
+        started = time.monotonic()
+        return self._verdict(item, await self._pieces(item, deadline), started)
+
+    async def close(self) -> None:
+        await self._service.close()
+
+    async def _pieces(self, item: ScanItem, deadline: float) -> Sequence[Piece]:
+        try:
+            bodies = self._bodies(item)
+        except ValueError:
+            return (no_verdict("the item is not strict JSON"),)
+        if len(bodies) > MAX_PIECES:
+            return (no_verdict(f"the text is too long: {len(bodies)} requests, at most {MAX_PIECES} are made"),)
+        ticket = self._breaker.admit()
+        if ticket is None:
+            return (no_verdict("not asked: it failed too often just now"),)
+        # One item is one success or failure, in however many pieces: a long text alone must not open the breaker.
+        health: list[bool | None] = []
+        try:
+            if len(bodies) == 1:
+                return (await self._ask(item, bodies[0], deadline, health),)
+            return await self._ask_all(item, bodies, deadline, health)
+        finally:
+            self._breaker.settle(ticket, True if True in health else False if False in health else None)
+
+    async def _ask(self, item: ScanItem, body: tuple[bytes, str], deadline: float, health: list[bool | None]) -> Piece:
+        try:
+            answer = await self._service.ask(body[0], deadline)
+        except NoAnswer as error:
+            health.append(error.healthy)
+            return no_verdict(str(error))
+        health.append(True)
+        return self._piece(item, answer, body[1])
+
+    async def _ask_all(
+        self, item: ScanItem, bodies: Sequence[tuple[bytes, str]], deadline: float, health: list[bool | None]
+    ) -> Sequence[Piece]:
+        pieces: dict[int, Piece] = {}
+        queue = iter(enumerate(bodies))
+        decisive = item.leg not in self._thorough
+
+        async def work() -> None:
+            for at, body in queue:
+                piece = pieces[at] = await self._ask(item, body, deadline, health)
+                if decisive and piece.outcome is Outcome.BLOCK:
+                    raise _Enough
+                if any(other.outcome is Outcome.NO_VERDICT for other in pieces.values()):
+                    return  # the item cannot pass any more; what is under way may still name the reason
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                # A service that is being tried again gets one request at a time.
+                for _ in range(1 if self._breaker.is_open else min(PARALLEL, len(bodies))):
+                    group.create_task(work())
+        except* _Enough:
+            pass
+        return [pieces[at] for at in sorted(pieces)]
+
+    def _verdict(self, item: ScanItem, pieces: Sequence[Piece], started: float) -> Verdict:
+        outcomes = {piece.outcome for piece in pieces}
+        silent = [piece.error or "no verdict" for piece in pieces if piece.outcome is Outcome.NO_VERDICT]
+        if Outcome.BLOCK in outcomes and not (silent and item.leg in self._thorough):
+            outcome = Outcome.BLOCK
+        elif outcomes == {Outcome.ALLOW}:
+            outcome = Outcome.ALLOW
+        else:
+            outcome = Outcome.NO_VERDICT
+        error = None
+        if silent:
+            error = silent[0] if len(pieces) == 1 else f"{len(silent)} of {len(pieces)} pieces: {silent[0]}"
+        return Verdict(
+            outcome,
+            self.name,
+            tuple(dict.fromkeys(finding for piece in pieces for finding in piece.findings)),
+            ",".join(piece.reference for piece in pieces if piece.reference) or None,
+            (time.monotonic() - started) * 1000,
+            error,
+        )
+
+
+def label(value: str) -> str:
+    """A vendor's name for what it found, fit for a log: it may come from a user's own rule, or quote the text."""
+    return value if _LABEL.fullmatch(value) else "unnamed"
+
+
+def reference(value: Any) -> str | None:
+    """A vendor's id of a scan, if it is one."""
+    return value if isinstance(value, str) and _LABEL.fullmatch(value) else None
+
+
+def request_id(item: ScanItem, suffix: str) -> str:
+    """An id of one request: the incident's, cut so that the whole has at most 100 characters."""
+    return f"{item.correlation_id[: MAX_ID - len(suffix) - 1]}-{suffix}"

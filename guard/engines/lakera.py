@@ -1,0 +1,129 @@
+"""Lakera Guard v2 (Check Point AI Guardrails): `POST {base}/v2/guard`, one message a request.
+
+Which leg is sent in which role decides which detectors run, and the vendor's page on tools was not to be had, so this is
+chosen for the most screening and to be tried with a key:
+
+- results as `tool`, the role of the vendor's documentation for tool responses;
+- everything else as `user`, since input detectors with `prompt_attack` run on it: `assistant` meets output detectors only,
+  and `system` and `developer` are the roles of text that is trusted. Definitions, prompts, resources and the server's own
+  requests are untrusted input to the model, whoever wrote them.
+
+Guard is reported to judge the last interaction, so each request holds one message. `payload` is not asked for: its offsets
+are uncertain (inclusive or not) and it repeats the text, so no finding has a span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from guard.engines.breaker import Breaker
+from guard.engines.chunks import readable, split
+from guard.engines.http_engine import (
+    MAX_ID,
+    HttpEngine,
+    JsonService,
+    Piece,
+    label,
+    no_verdict,
+    reference,
+    request_id,
+)
+from guard.verdict import Category, Finding, Leg, Outcome, ScanItem
+from guard.wire_json import dump
+
+#: Characters: the vendor's sizing guide has 20,000 answered in 150 ms (p95), and pieces are asked about side by side.
+PIECE = 20_000
+OVERLAP = 1_000
+
+
+class LakeraEngine(HttpEngine):
+    """Judges by the policy of one project.
+
+    `flagged: false` with a detector that is `detected` blocks: the vendor documents `flagged` as any detector of the
+    policy, so the two contradict each other and the stricter one holds. An empty `breakdown` is no verdict: no detector
+    ran, as happens when a project screens only the other direction.
+    """
+
+    name = "lakera"
+
+    def __init__(
+        self,
+        base_url: str,
+        project_id: str,
+        api_key: str,
+        *,
+        thorough: frozenset[Leg] = frozenset(),
+        breaker: Breaker | None = None,
+    ) -> None:
+        url, headers = f"{base_url.rstrip('/')}/v2/guard", {"authorization": f"Bearer {api_key}"}
+        super().__init__(JsonService(url, headers), thorough, breaker)
+        self._project = project_id
+
+    def _bodies(self, item: ScanItem) -> Sequence[tuple[bytes, str]]:
+        role = "tool" if item.leg is Leg.RESULTS else "user"
+        bodies = []
+        for number, text in enumerate(split(readable(item), PIECE, OVERLAP)):
+            request = request_id(item, str(number))
+            body = {
+                "messages": [{"role": role, "content": text}],
+                "project_id": self._project,
+                "payload": False,
+                "breakdown": True,
+                "dev_info": False,
+                "metadata": {"user_id": item.principal[:MAX_ID], "request_id": request},
+            }
+            bodies.append((dump(body), request))
+        return bodies
+
+    def _piece(self, item: ScanItem, answer: dict[str, Any], request: str) -> Piece:
+        metadata = answer.get("metadata")
+        scan = reference(metadata.get("request_uuid")) if isinstance(metadata, dict) else None
+        flagged = answer.get("flagged")
+        if not isinstance(flagged, bool):
+            return no_verdict("flagged is no boolean", scan)
+        rows = answer.get("breakdown")
+        extra = answer.get("payload")
+        if not isinstance(rows, list) or not (extra is None or isinstance(extra, list)):
+            rows, extra, understood = [], [], False
+        else:
+            understood = all(_is_row(row) for row in rows)
+        findings = [_finding(item.leg, row) for row in rows if _is_row(row) and row["detected"]]
+        # What payload lists was found, although it was not asked for.
+        findings += [_finding(item.leg, row) for row in extra or () if isinstance(row, dict)]
+        if flagged or findings:
+            found = tuple(dict.fromkeys(findings)) or (Finding(Category.POLICY, "flagged"),)
+            return Piece(Outcome.BLOCK, found, scan)
+        if not understood:
+            return no_verdict("breakdown is not as documented", scan)
+        if not rows:
+            return no_verdict("no detector ran: the project's policy screens nothing here", scan)
+        if any(row.get("project_id", self._project) != self._project for row in rows):
+            return no_verdict("the answer is by another project's policy", scan)
+        return Piece(Outcome.ALLOW, (), scan)
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("detected"), bool) and isinstance(row.get("detector_type"), str)
+
+
+def _finding(leg: Leg, row: dict[str, Any]) -> Finding:
+    kind = row.get("detector_type")
+    if not isinstance(kind, str):
+        return Finding(Category.POLICY, "unnamed")
+    return Finding(_category(leg, kind), label(kind))
+
+
+def _category(leg: Leg, kind: str) -> Category:
+    match kind.partition("/")[0]:
+        case "prompt_attack":
+            return Category.TOOL_POISONING if leg is Leg.DEFINITIONS else Category.INJECTION
+        case "moderated_content":
+            return Category.TOXIC
+        case "pii":
+            return Category.PERSONAL_DATA
+        case "unknown_links":
+            return Category.MALICIOUS_URL
+        case "custom":
+            return Category.SECRET
+    return Category.POLICY

@@ -1,0 +1,179 @@
+"""Prisma AIRS API intercept: `POST {base}/v1/scan/sync/request`, one `tool_event` a request.
+
+Source: PaloAltoNetworks/pan.dev, scan-service_latest.yaml (August 2026). Only the last element of `contents` is judged, so
+each request holds one. Injection and context poisoning are looked for in `prompt` and `tool_event` and not in `response`
+(prisma-airs-integrations PR 48), so every leg is a `tool_event` with its real MCP method:
+
+- arguments are its `input`, the one thing that goes to the server;
+- results, and likewise prompts and resources, are its `output`: they come from the server and reach the model;
+- definitions are the `output` of `tools/list` and its kin, the method the specification itself gives as example;
+- sampling and elicitation are `output` too, since the server wrote them.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from guard.engines.breaker import Breaker
+from guard.engines.chunks import hidden, readable, split
+from guard.engines.http_engine import (
+    MAX_ID,
+    HttpEngine,
+    JsonService,
+    Piece,
+    label,
+    no_verdict,
+    reference,
+    request_id,
+)
+from guard.verdict import Category, Finding, Leg, Outcome, ScanItem
+from guard.wire_json import dump, parse
+
+#: Characters, as the vendor's own hooks cut.
+PIECE = 20_000
+OVERLAP = 256
+
+_CATEGORIES = {
+    "injection": Category.INJECTION,
+    "agent": Category.INJECTION,
+    "context poisoning": Category.TOOL_POISONING,
+    "credential leakage": Category.SECRET,
+    "dlp": Category.SECRET,
+    "url_cats": Category.MALICIOUS_URL,
+    "toxic_content": Category.TOXIC,
+    "malicious_code": Category.MALICIOUS_CODE,
+    "db_security": Category.MALICIOUS_CODE,
+}
+
+
+class PrismaAirsEngine(HttpEngine):
+    """Judges by one security profile.
+
+    With `block_on` category, what is malicious or has any detection blocks even where the profile only alerts; with
+    action, the profile decides and its alerts remain as findings of an ALLOW. A scan that timed out or failed inside
+    comes as HTTP 200 and is no verdict, whatever its action says: the profile may turn a timeout into allow.
+    """
+
+    name = "prisma_airs"
+
+    def __init__(
+        self,
+        base_url: str,
+        profile_name: str,
+        api_key: str,
+        block_on: Literal["action", "category"] = "category",
+        *,
+        thorough: frozenset[Leg] = frozenset(),
+        breaker: Breaker | None = None,
+    ) -> None:
+        url = f"{base_url.rstrip('/')}/v1/scan/sync/request"
+        super().__init__(JsonService(url, {"x-pan-token": api_key}), thorough, breaker)
+        self._profile = profile_name
+        self._by_category = block_on == "category"
+
+    def _bodies(self, item: ScanItem) -> Sequence[tuple[bytes, str]]:
+        metadata = {"ecosystem": "mcp", "method": item.method[:MAX_ID], "server_name": item.server[:MAX_ID]}
+        if item.name:
+            metadata["tool_invoked"] = item.name[:MAX_ID]
+        direction = "input" if item.leg is Leg.ARGUMENTS else "output"
+        bodies = []
+        for text in _contents(item):
+            request = request_id(item, secrets.token_hex(8))
+            body = {
+                "tr_id": request,
+                "ai_profile": {"profile_name": self._profile},
+                "metadata": {"app_name": "ringwall", "app_user": item.principal[:MAX_ID]},
+                "contents": [{"tool_event": {"metadata": metadata, direction: text}}],
+            }
+            bodies.append((dump(body), request))
+        return bodies
+
+    def _piece(self, item: ScanItem, answer: dict[str, Any], request: str) -> Piece:
+        scan = reference(answer.get("scan_id"))
+        if scan is None:
+            return no_verdict("scan_id is missing")
+        if answer.get("tr_id", request) != request:
+            return no_verdict("the answer is to another request", scan)
+        if answer.get("profile_name", self._profile) != self._profile:
+            return no_verdict("the answer is by another profile", scan)
+        action, category = answer.get("action"), answer.get("category")
+        try:
+            findings = tuple(dict.fromkeys(_findings(item.leg, answer)))
+        except _Undocumented as error:
+            return no_verdict(f"{error} is not as documented", scan)
+        if (reason := _incomplete(answer)) is not None:
+            return no_verdict(reason, scan, findings)
+        if action not in ("allow", "block") or category not in ("benign", "malicious"):
+            return no_verdict("action or category is unknown, error or timeout", scan, findings)
+        if action == "block" or (self._by_category and (category == "malicious" or findings)):
+            return Piece(Outcome.BLOCK, findings or (Finding(Category.POLICY, "malicious"),), scan)
+        if category == "malicious" and not findings:
+            findings = (Finding(Category.POLICY, "malicious"),)
+        return Piece(Outcome.ALLOW, findings, scan)
+
+
+class _Undocumented(Exception):
+    """A member of the answer has another type than the specification gives it."""
+
+
+def _contents(item: ScanItem) -> Iterator[str]:
+    """JSON texts: the document itself when it is short and shows everything, else pieces of it as readable text."""
+    if len(item.document) <= PIECE and not hidden(item, parse(item.document.encode())):
+        yield item.document
+        return
+    for text in split(readable(item), PIECE, OVERLAP):
+        yield dump({"text": text}).decode()
+
+
+def _incomplete(answer: dict[str, Any]) -> str | None:
+    """Why the scan did not cover everything: both flags are required by the specification, so absence is a reason."""
+    for flag in ("timeout", "error"):
+        if answer.get(flag) is not False:
+            return f"{flag} is not false"
+    return "a detection service failed" if answer.get("errors") not in (None, []) else None
+
+
+def _findings(leg: Leg, answer: dict[str, Any]) -> Iterator[Finding]:
+    for name in ("prompt_detected", "response_detected"):
+        yield from _flags(leg, _dict(answer, name))
+    tool = _dict(answer, "tool_detected")
+    places = [_dict(tool, "summary")]
+    for name in ("input_detected", "output_detected"):
+        entries = _dict(tool, name).get("detection_entries")
+        if not isinstance(entries, list | None) or not all(isinstance(entry, dict) for entry in entries or ()):
+            raise _Undocumented("detection_entries")
+        places += entries or ()
+    for place in places:
+        yield from _flags(leg, _dict(place, "detections"))
+        threats = place.get("threats")
+        if not isinstance(threats, list | None) or not all(isinstance(threat, str) for threat in threats or ()):
+            raise _Undocumented("threats")
+        yield from (_finding(leg, threat) for threat in threats or ())
+    if tool.get("verdict") not in (None, "", "benign"):
+        yield Finding(Category.POLICY, "tool_detected")
+
+
+def _dict(value: dict[str, Any], name: str) -> dict[str, Any]:
+    found = value.get(name)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise _Undocumented(name)
+    return found
+
+
+def _flags(leg: Leg, flags: dict[str, Any]) -> Iterator[Finding]:
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise _Undocumented("a detection flag")
+        if value:
+            yield _finding(leg, name)
+
+
+def _finding(leg: Leg, name: str) -> Finding:
+    category = _CATEGORIES.get(name.lower(), Category.POLICY)
+    if category is Category.INJECTION and leg is Leg.DEFINITIONS:
+        category = Category.TOOL_POISONING
+    return Finding(category, label(name))

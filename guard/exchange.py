@@ -1,0 +1,697 @@
+"""One client message from the moment its sender is proven to its last answer: every decision the guard makes about it.
+
+Both directions pass here. What the client sends is decided before anything is forwarded; what the server sends back is
+decided before the client sees it. Each decision is in the audit log before it takes effect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from guard import answers
+from guard.answers import error, new_incident, status_of, tool_error, unknown_tool
+from guard.cache import CacheKey
+from guard.consent import VALID_SECONDS
+from guard.http_rules import Refused, check_param_headers, rewrite_param_headers
+from guard.inspection import Decision, Inspected
+from guard.limits import Limited, Ticket
+from guard.lists import LISTS, filter_list, member
+from guard.messages import Answer, Id, Message, Notification, Request, classify
+from guard.methods import CLIENT_NOTIFICATIONS, CLIENT_REQUESTS, SERVER_NOTIFICATIONS, SERVER_REQUESTS, STRUCTURAL
+from guard.principal import Principal
+from guard.sse import Event, Reader
+from guard.tokens import estimate
+from guard.upstream import UpstreamAnswer, UpstreamDown
+from guard.verdict import Leg
+from guard.wire_json import Malformed, dump, parse
+from model.errors import Unreachable
+from model.tool_lock import digest
+
+if TYPE_CHECKING:
+    from guard.grants import Rights, ToolRight
+    from guard.policy import Policy
+    from guard.runtime import Runtime
+
+_RESOURCE_METHODS = ("resources/read", "resources/subscribe", "resources/unsubscribe")
+#: An answer, or one event of a stream, may be this large; a client's request has the configured limit.
+MAX_ANSWER = 16 * 1024 * 1024
+
+
+class Sink(Protocol):
+    """Where answers go: one JSON body, or a stream of events."""
+
+    streaming: bool
+
+    async def answer(self, status: int, message: Mapping[str, Any] | None, headers: Mapping[str, str] = ...) -> None:
+        """The final answer: the whole body, or the last message on an open stream."""
+
+    async def open_stream(self, headers: Mapping[str, str]) -> None: ...
+
+    async def event(self, event: Event) -> None: ...
+
+
+@dataclass(slots=True)
+class Caller:
+    """Who sends, in which era and session, and what it may do."""
+
+    principal: Principal
+    rights: Rights
+    modern: bool
+    version: str
+    session: str | None
+    hostname: str
+
+    @property
+    def channel(self) -> str:
+        """What request ids are unique in: a session, or the principal where there is none."""
+        return self.session or f"-{self.principal.id}"
+
+
+@dataclass(slots=True)
+class Context:
+    """What is known about a request while its answer is awaited."""
+
+    id: Id
+    method: str
+    name: str
+    modern: bool
+    incident: str
+    started: float
+    right: ToolRight | None = None
+    ticket: Ticket | None = None
+    cache_key: CacheKey | None = None
+    request_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A message that may be forwarded. `context` is there when an answer is awaited."""
+
+    body: Mapping[str, Any]
+    headers: dict[str, str]
+    context: Context | None = None
+    cached: bytes | None = None
+
+
+class Stop(Exception):
+    """The guard answers itself. `message` None: the status says it all."""
+
+    def __init__(self, status: int, message: dict[str, Any] | None, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status)
+        self.status = status
+        self.message = message
+        self.headers = dict(headers or {})
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Decides for one caller under one policy; a policy that is replaced meanwhile ends with its exchanges."""
+
+    runtime: Runtime
+    policy: Policy
+    caller: Caller
+    headers: Mapping[str, str] = field(default_factory=dict)
+    sink: Sink | None = None
+
+    # -- from the client ----------------------------------------------------------------------------------------------
+
+    async def prepare(self, message: Message, headers: dict[str, str], size: int) -> Prepared:
+        """Decide about a client's message; raises Stop with the answer when it goes no further."""
+        if isinstance(message, Request):
+            return await self._request(message, headers, size)
+        if isinstance(message, Notification):
+            return await self._notification(message, headers, size)
+        return await self._client_answer(message, headers, size)
+
+    async def _request(self, request: Request, headers: dict[str, str], size: int) -> Prepared:
+        caller = self.caller
+        context = Context(
+            request.id, request.method, "", caller.modern, new_incident(), time.monotonic(), request_bytes=size
+        )
+        if request.method not in CLIENT_REQUESTS[caller.modern]:
+            await self._record(context, "refuse", "unknown_method", size=size)
+            raise self._stop(context, answers.METHOD_NOT_FOUND, "Method not found")
+        prepared = Prepared(request.body, headers, context)
+        if request.method == "tools/call":
+            await self._call(request, prepared)
+        elif request.method == "prompts/get":
+            await self._prompt(request, context)
+        elif request.method in _RESOURCE_METHODS:
+            await self._resource(request.params.get("uri"), context)
+        elif request.method == "completion/complete":
+            await self._completion(request, context)
+        elif request.method == "subscriptions/listen":
+            await self._listen(request, context)
+        if prepared.cached is not None:
+            return prepared
+        await self._state(request, prepared, context)
+        if request.method not in STRUCTURAL and context.ticket is None:
+            await self._admit(context, None)
+        try:
+            await self._arguments(request, prepared, size)
+        except BaseException:
+            await self.release(context)
+            raise
+        return prepared
+
+    async def _call(self, request: Request, prepared: Prepared) -> None:
+        context, caller, policy = prepared.context, self.caller, self.policy
+        assert context is not None  # noqa: S101 - a request always has one
+        name, arguments = request.params.get("name"), request.params.get("arguments", {})
+        if not isinstance(name, str) or not isinstance(arguments, dict):
+            await self._record(context, "refuse", "malformed", size=context.request_bytes)
+            raise self._stop(context, answers.INVALID_PARAMS, "name must be a string and arguments an object")
+        context.name = name
+        right = caller.rights.tools.get(name)
+        tool = policy.tool(name)
+        if right is None or tool is None:
+            await self._record(context, "refuse", "not_granted" if tool else "not_in_lock", size=context.request_bytes)
+            raise Stop(status_of(answers.INVALID_PARAMS, modern=context.modern), unknown_tool(request.id, name))
+        if "task" in request.params:
+            await self._record(context, "refuse", "tasks", size=context.request_bytes)
+            raise self._stop(context, answers.INVALID_PARAMS, "tasks are not carried")
+        try:
+            await self.runtime.watch.fresh()
+        except Unreachable:
+            await self._record(context, "refuse", "origin_unavailable", size=context.request_bytes)
+            raise self._stop(context, answers.ORIGIN_UNAVAILABLE, "The server is not available.") from None
+        if policy.pins.entry("tools", name) is None:
+            await self._record(context, "refuse", "lock_mismatch", size=context.request_bytes)
+            raise Stop(status_of(answers.INVALID_PARAMS, modern=context.modern), unknown_tool(request.id, name))
+        if context.modern:
+            try:
+                check_param_headers(self.headers, tool.schema, arguments, request.id)
+            except Refused as refused:
+                await self._record(context, "refuse", "header_mismatch", size=context.request_bytes)
+                raise Stop(refused.status, refused.message) from None
+        problem = tool.check(arguments)
+        if problem is None and (unfit := right.check(arguments)):
+            problem = f"not granted: {unfit}"
+        if problem is not None:
+            await self._record(context, "refuse", "arguments", size=context.request_bytes)
+            raise Stop(200, tool_error(request.id, f"Invalid arguments: {problem}", modern=context.modern))
+        context.right = right
+        if tool.outbound and self.runtime.taints.tainted(caller.principal.id) is not None:
+            await self._tainted(context, request)
+        plain = request.params.keys() <= {"name", "arguments", "_meta"}
+        if tool.cacheable and plain and "progressToken" not in (request.params.get("_meta") or {}):
+            context.cache_key = self.runtime.cache.key(caller.principal.id, name, arguments)
+            prepared.cached = self.runtime.cache.get(context.cache_key) if context.cache_key else None
+        if tool.writes:
+            # What was read before may be untrue afterwards.
+            self.runtime.cache.clear()
+        await self._admit(context, right)
+        if prepared.cached is not None:
+            await self._record(context, "allow", "cached", size=context.request_bytes)
+
+    async def _tainted(self, context: Context, request: Request) -> None:
+        policy = self.policy.config.guard.taint.outbound_call
+        if policy == "allow":
+            await self._record(context, "flag", "taint", size=context.request_bytes)
+            return
+        if policy == "ask" and await self._consented(context, request):
+            await self._record(context, "flag", "taint_confirmed", size=context.request_bytes)
+            return
+        await self._record(context, "block", "taint", size=context.request_bytes)
+        text = f"{answers.TEXTS['taint']} Incident {context.incident}."
+        raise Stop(200, tool_error(context.id, text, modern=context.modern))
+
+    async def _consented(self, context: Context, request: Request) -> bool:
+        """Ask the person; raises Stop with the question in the 2026 era, where the client repeats the call."""
+        consents, principal = self.runtime.consents, self.caller.principal.id
+        params = request.params
+        if context.modern:
+            call = digest({"tool": context.name, "arguments": params.get("arguments", {})})
+            if consents.is_ours(params.get("requestState")):
+                return consents.redeem(params, principal, call)
+            capabilities = (params.get("_meta") or {}).get("io.modelcontextprotocol/clientCapabilities")
+            if not isinstance(capabilities, dict) or "elicitation" not in capabilities or "inputResponses" in params:
+                return False
+            await self._record(context, "flag", "taint_asked", size=context.request_bytes)
+            result = consents.result(principal, call, context.name)
+            raise Stop(200, {"jsonrpc": "2.0", "id": context.id, "result": result})
+        if self.sink is None or not self.runtime.recall(self.caller, "can", "elicitation"):
+            return False
+        await self._record(context, "flag", "taint_asked", size=context.request_bytes)
+        message, answer = consents.request(self.caller.channel, context.name)
+        await self.sink.open_stream({})
+        await self.sink.event(Event(dump(message).decode()))
+        try:
+            return await asyncio.wait_for(answer, VALID_SECONDS)
+        except TimeoutError:
+            return False
+
+    async def _prompt(self, request: Request, context: Context) -> None:
+        name = request.params.get("name")
+        context.name = name if isinstance(name, str) else ""
+        if context.name not in self.caller.rights.prompts or self.policy.pins.entry("prompts", context.name) is None:
+            await self._record(context, "refuse", "not_granted", size=context.request_bytes)
+            raise self._stop(context, answers.INVALID_PARAMS, f"Unknown prompt: {context.name[:128]}")
+
+    async def _resource(self, uri: Any, context: Context) -> None:
+        context.name = uri if isinstance(uri, str) else ""
+        if not (self.caller.rights.resource(context.name) and self.policy.resource_pinned(context.name)):
+            await self._record(context, "refuse", "not_granted", size=context.request_bytes)
+            raise self._stop(context, answers.INVALID_PARAMS, f"Unknown resource: {context.name[:256]}")
+
+    async def _completion(self, request: Request, context: Context) -> None:
+        ref = request.params.get("ref")
+        kind = ref.get("type") if isinstance(ref, dict) else None
+        name = (ref.get("name") if kind == "ref/prompt" else ref.get("uri")) if isinstance(ref, dict) else None
+        context.name = name if isinstance(name, str) else ""
+        rights, pins = self.caller.rights, self.policy.pins
+        if kind == "ref/prompt":
+            known = context.name in rights.prompts and pins.entry("prompts", context.name) is not None
+        else:
+            template = pins.entry("resource_templates", context.name) is not None and rights.template(context.name)
+            known = kind == "ref/resource" and (
+                template or (rights.resource(context.name) and self.policy.resource_pinned(context.name))
+            )
+        if not known:
+            await self._record(context, "refuse", "not_granted", size=context.request_bytes)
+            raise self._stop(context, answers.INVALID_PARAMS, "Unknown reference")
+
+    async def _listen(self, request: Request, context: Context) -> None:
+        wanted = request.params.get("notifications")
+        uris = wanted.get("resourceSubscriptions", []) if isinstance(wanted, dict) else []
+        for uri in uris if isinstance(uris, list) else [None]:
+            await self._resource(uri, context)
+        context.name = ""
+
+    async def _state(self, request: Request, prepared: Prepared, context: Context) -> None:
+        """`requestState` is a handle to the server's memory: only the principal it was given to may bring it back."""
+        state = request.params.get("requestState")
+        if state is None:
+            return
+        if self.runtime.consents.is_ours(state):
+            # The guard's own question: the server never heard of it.
+            own = ("requestState", "inputResponses")
+            params = {key: value for key, value in request.params.items() if key not in own}
+            prepared.body = {**request.body, "params": params}
+            return
+        if not isinstance(state, str) or not self.runtime.states.holds(state, self.caller.principal):
+            await self.release(context)
+            await self._record(context, "refuse", "foreign_state", size=context.request_bytes)
+            raise self._stop(context, answers.INVALID_PARAMS, "Unknown requestState")
+
+    async def _admit(self, context: Context, right: ToolRight | None) -> None:
+        tool = context.name if context.method == "tools/call" else None
+        try:
+            context.ticket = await self.policy.limits.admit(
+                self.caller.principal, tool, right, estimate(context.request_bytes)
+            )
+        except Limited as limited:
+            await self._record(context, "refuse", "rate_limited", size=context.request_bytes)
+            wait = limited.retry_after_seconds
+            data = {"limit": limited.what} if wait is None else {"limit": limited.what, "retryAfterSeconds": wait}
+            message = error(context.id, answers.LIMITED, f"Too much was asked: {limited.what}", data)
+            raise Stop(429, message, {} if wait is None else {"retry-after": str(wait)}) from None
+
+    async def _arguments(self, request: Request, prepared: Prepared, size: int) -> None:
+        context = prepared.context
+        assert context is not None  # noqa: S101
+        params = prepared.body.get("params", {})
+        uri = params.get("uri") if request.method in _RESOURCE_METHODS else None
+        if uri is not None:
+            # A locked resource is approved by its very URI; of one that a template makes, what was filled in is judged.
+            shown = None if self.policy.pins.entry("resources", uri) else uri.partition("://")[2]
+            params = {**params, "uri": shown}
+        inspected = await self._inspect(Leg.ARGUMENTS, context, params)
+        await self._record(
+            context, inspected.decision, inspected.reason, size=size, inspected=inspected, leg=Leg.ARGUMENTS
+        )
+        if not inspected.passed:
+            key = "no_verdict" if inspected.reason == "no_verdict" else "arguments"
+            text = f"{answers.TEXTS[key]} Incident {context.incident}."
+            if request.method == "tools/call":
+                raise Stop(200, tool_error(request.id, text, modern=context.modern))
+            code = answers.NO_VERDICT if inspected.reason == "no_verdict" else answers.REFUSED
+            raise self._stop(context, code, text)
+        if inspected.decision is Decision.REDACT:
+            await self._redacted(request, prepared, inspected)
+
+    async def _redacted(self, request: Request, prepared: Prepared, inspected: Inspected) -> None:
+        cleaned = inspected.value
+        if request.method in _RESOURCE_METHODS:
+            cleaned = {**cleaned, "uri": request.params["uri"]}
+        prepared.body = {**request.body, "params": cleaned}
+        context = prepared.context
+        if request.method != "tools/call" or context is None:
+            return
+        tool, arguments = self.policy.tool(context.name), inspected.value.get("arguments", {})
+        problem = tool.check(arguments) if tool else "gone"
+        if problem or tool is None or (context.right and context.right.check(arguments)):
+            await self._record(context, "refuse", "arguments", size=context.request_bytes)
+            raise Stop(200, tool_error(request.id, f"Invalid arguments: {problem}", modern=context.modern))
+        if context.modern:
+            rewrite_param_headers(prepared.headers, tool.schema, arguments)
+
+    async def _notification(self, notification: Notification, headers: dict[str, str], size: int) -> Prepared:
+        context = Context(
+            "", notification.method, "", self.caller.modern, new_incident(), time.monotonic(), request_bytes=size
+        )
+        if notification.method not in CLIENT_NOTIFICATIONS[self.caller.modern]:
+            await self._record(context, "refuse", "unknown_method", size=size)
+            raise Stop(400, None)
+        inspected = await self._inspect(Leg.ARGUMENTS, context, notification.params)
+        await self._record(
+            context, inspected.decision, inspected.reason, size=size, inspected=inspected, leg=Leg.ARGUMENTS
+        )
+        if not inspected.passed:
+            raise Stop(400, None)
+        body = notification.body
+        if inspected.decision is Decision.REDACT:
+            body = {**body, "params": inspected.value}
+        return Prepared(body, headers)
+
+    async def _client_answer(self, answer: Answer, headers: dict[str, str], size: int) -> Prepared:
+        """The client's answer to a server's request: only to one that was put to this very session."""
+        context = Context("", "answer", "", self.caller.modern, new_incident(), time.monotonic(), request_bytes=size)
+        if self.runtime.consents.hear(self.caller.channel, answer):
+            await self._record(context, "allow", "taint_answered", size=size)
+            raise Stop(202, None)
+        method = None
+        if answer.id is not None and not self.caller.modern:
+            method = self.runtime.recall(self.caller, "server", answer.id)
+        if method is None:
+            await self._record(context, "refuse", "unexpected_answer", size=size)
+            raise Stop(400, None)
+        context.name = method
+        inspected = await self._inspect(Leg.ARGUMENTS, context, answer.result if answer.error is None else answer.error)
+        await self._record(
+            context, inspected.decision, inspected.reason, size=size, inspected=inspected, leg=Leg.ARGUMENTS
+        )
+        if not inspected.passed:
+            # The server waits for this id, so it must hear something.
+            return Prepared(error(answer.id, answers.REFUSED, answers.TEXTS["other"]), headers)
+        if inspected.decision is Decision.REDACT:
+            member = "result" if answer.error is None else "error"
+            return Prepared({**answer.body, member: inspected.value}, headers)
+        return Prepared(answer.body, headers)
+
+    # -- from the server ----------------------------------------------------------------------------------------------
+
+    async def relay(self, context: Context, upstream: UpstreamAnswer, sink: Sink) -> None:
+        """The server's answer to `context`, decided and passed on; the sink always gets a final answer."""
+        headers = self._answer_headers(upstream)
+        if upstream.media_type == "text/event-stream" and upstream.status == 200:
+            await sink.open_stream(headers)
+            resumable = False
+            async for event in self.events(upstream):
+                resumable = resumable or bool(event.id)
+                if await self.deliver(event, sink, context):
+                    return
+            if not (resumable and not context.modern):
+                # No cursor to come back with: without an answer the client would wait for ever.
+                await sink.answer(200, await self._broken(context, "the stream ended without an answer"))
+            return
+        try:
+            value = parse(await upstream.read(MAX_ANSWER))
+            message = classify(value)
+        except Malformed:
+            if upstream.status in (202, 404, 405) or upstream.status >= 400:
+                await self._record(context, "error", f"origin_{upstream.status}", size=0)
+                await sink.answer(
+                    upstream.status, error(context.id, answers.ORIGIN_UNAVAILABLE, "The server refused this."), headers
+                )
+                return
+            await sink.answer(502, await self._broken(context, "the server did not answer with a JSON-RPC message"))
+            return
+        if (
+            not isinstance(message, Answer)
+            or message.id not in (context.id, None)
+            or (message.id is None and upstream.status < 400)
+        ):
+            await sink.answer(502, await self._broken(context, "the server answered something else"))
+            return
+        decided = await self.decide_answer(context, message)
+        await sink.answer(upstream.status, decided, headers)
+
+    async def events(self, upstream: UpstreamAnswer) -> AsyncIterator[Event]:
+        """Events of an upstream stream; a stream that breaks or breaks the rules just ends."""
+        reader = Reader(MAX_ANSWER)
+        try:
+            async for chunk in upstream.chunks():
+                for event in reader.feed(chunk):
+                    yield event
+        except (UpstreamDown, Malformed) as problem:
+            self.runtime.log.warning("upstream stream ended: %s", problem)
+
+    async def deliver(self, event: Event, sink: Sink, context: Context | None) -> bool:
+        """Pass one event on as far as it may go. True when it was the final answer to `context`."""
+        if not event.is_message:
+            # Another event type is nothing MCP knows; its place in the stream stays, its data does not.
+            await sink.event(event if not event.data else Event("", None, event.id, event.retry))
+            return False
+        try:
+            message = classify(parse((event.data or "").encode()))
+        except Malformed:
+            if context is not None:
+                await sink.answer(200, await self._broken(context, "the server sent what is not a JSON-RPC message"))
+                return True
+            message = None
+        final = isinstance(message, Answer) and context is not None and message.id == context.id
+        out = None if message is None else await self.decide_from_server(message, context)
+        if out is None:
+            await sink.event(Event(None, None, event.id, event.retry))
+        else:
+            await sink.event(Event(dump(out).decode(), event.event, event.id, event.retry))
+        return final
+
+    async def decide_from_server(self, message: Message, context: Context | None) -> Mapping[str, Any] | None:
+        """What the client sees of a server's message; None: nothing."""
+        if isinstance(message, Request):
+            return await self._server_request(message, context)
+        if isinstance(message, Notification):
+            return await self._server_notification(message)
+        if context is not None and message.id == context.id:
+            return await self.decide_answer(context, message)
+        known = None if message.id is None else self.runtime.recall(self.caller, "client", message.id)
+        if isinstance(known, Context):
+            return await self.decide_answer(known, message)
+        lost = Context(message.id or "", "answer", "", self.caller.modern, new_incident(), time.monotonic())
+        await self._record(lost, "block", "unexpected_answer", size=0, leg=Leg.RESULTS)
+        return error(message.id, answers.REFUSED, f"{answers.TEXTS['other']} Incident {lost.incident}.")
+
+    async def decide_answer(self, context: Context, answer: Answer) -> Mapping[str, Any]:
+        """The server's answer to a request, as the client may see it."""
+        try:
+            if answer.error is not None:
+                return await self._error_answer(context, answer)
+            result: dict[str, Any] = answer.result or {}
+            if context.method in LISTS:
+                return await self._list(context, answer, result)
+            if context.method in ("initialize", "server/discover"):
+                return await self._introduction(context, answer, result)
+            return await self._result(context, answer, result)
+        finally:
+            await self.release(context)
+
+    async def _error_answer(self, context: Context, answer: Answer) -> Mapping[str, Any]:
+        inspected = await self._inspect(_leg_of(context.method), context, answer.error)
+        await self._record(
+            context, inspected.decision, inspected.reason, inspected=inspected, leg=_leg_of(context.method)
+        )
+        if not inspected.passed:
+            return self._withheld(context, inspected)
+        return {**answer.body, "error": inspected.value}
+
+    async def _list(self, context: Context, answer: Answer, result: dict[str, Any]) -> Mapping[str, Any]:
+        kind = LISTS[context.method]
+        kept, rest, dropped = filter_list(self.policy.pins, kind, self.caller.rights, result, modern=context.modern)
+        inspected = await self._inspect(Leg.DEFINITIONS, context, rest)
+        if not inspected.passed:
+            await self._record(context, "block", inspected.reason, inspected=inspected, leg=Leg.DEFINITIONS)
+            return self._withheld(context, inspected)
+        passed = []
+        for definition in kept:
+            one = await self._inspect(Leg.DEFINITIONS, context, definition)
+            if one.passed:
+                passed.append(definition)
+            else:
+                dropped += 1
+                named = Context(
+                    context.id,
+                    context.method,
+                    str(definition.get("name")),
+                    context.modern,
+                    context.incident,
+                    context.started,
+                )
+                await self._record(named, "block", one.reason, inspected=one, leg=Leg.DEFINITIONS)
+        await self._record(context, "allow", f"withheld_{dropped}" if dropped else None, leg=Leg.DEFINITIONS)
+        return {**answer.body, "result": {**rest, member(kind): passed}}
+
+    async def _introduction(self, context: Context, answer: Answer, result: dict[str, Any]) -> Mapping[str, Any]:
+        shown = dict(result)
+        if "instructions" in shown and not self.policy.pins.admits_instructions(shown["instructions"]):
+            del shown["instructions"]
+        capabilities = shown.get("capabilities")
+        if isinstance(capabilities, dict):
+            # What the guard does not carry must not be promised.
+            shown["capabilities"] = {
+                k: v for k, v in capabilities.items() if k not in ("tasks", "experimental", "extensions")
+            }
+        inspected = await self._inspect(Leg.DEFINITIONS, context, shown)
+        await self._record(context, inspected.decision, inspected.reason, inspected=inspected, leg=Leg.DEFINITIONS)
+        if not inspected.passed:
+            return self._withheld(context, inspected)
+        if context.modern and "ttlMs" in shown:
+            shown["cacheScope"] = "private"
+        return {**answer.body, "result": shown}
+
+    async def _result(self, context: Context, answer: Answer, result: dict[str, Any]) -> Mapping[str, Any]:
+        leg = _leg_of(context.method)
+        asks = result.get("inputRequests") if result.get("resultType") == "input_required" else None
+        if asks is not None:
+            leg = Leg.SERVER_REQUESTS
+        inspected = await self._inspect(leg, context, result)
+        if inspected.untrusted:
+            self.runtime.taints.mark(self.caller.principal.id, context.incident)
+        size = len(dump(result))
+        await self._record(
+            context, inspected.decision, inspected.reason, inspected=inspected, leg=leg, answer_size=size
+        )
+        if context.ticket is not None:
+            await context.ticket.charge(estimate(size))
+        if not inspected.passed:
+            return self._withheld(context, inspected)
+        shown = inspected.value
+        state = shown.get("requestState")
+        if isinstance(state, str) and not self.runtime.states.bind(state, self.caller.principal):
+            await self._record(context, "block", "too_many_states", leg=leg)
+            return self._withheld(context, inspected)
+        if context.modern and "ttlMs" in shown:
+            shown = {**shown, "cacheScope": "private"}
+        if (
+            context.cache_key is not None
+            and inspected.decision is Decision.ALLOW
+            and asks is None
+            and not shown.get("isError")
+        ):
+            self.runtime.cache.put(context.cache_key, dump(shown))
+        return {**answer.body, "result": shown}
+
+    async def _server_request(self, request: Request, context: Context | None) -> Mapping[str, Any] | None:
+        about = Context(request.id, request.method, "", self.caller.modern, new_incident(), time.monotonic())
+        if request.method not in SERVER_REQUESTS[self.caller.modern]:
+            await self._record(about, "refuse", "unknown_method", leg=Leg.SERVER_REQUESTS)
+            await self._tell_server(error(request.id, answers.METHOD_NOT_FOUND, "Method not found"))
+            return None
+        inspected = await self._inspect(Leg.SERVER_REQUESTS, about, request.params)
+        await self._record(about, inspected.decision, inspected.reason, inspected=inspected, leg=Leg.SERVER_REQUESTS)
+        if not inspected.passed:
+            if inspected.untrusted:
+                self.runtime.taints.mark(self.caller.principal.id, about.incident)
+            await self._tell_server(error(request.id, answers.REFUSED, answers.TEXTS["other"]))
+            return None
+        if not self.runtime.remember(self.caller, "server", request.id, request.method):
+            await self._tell_server(error(request.id, answers.REFUSED, answers.TEXTS["other"]))
+            return None
+        return request.body
+
+    async def _server_notification(self, notification: Notification) -> Mapping[str, Any] | None:
+        about = Context("", notification.method, "", self.caller.modern, new_incident(), time.monotonic())
+        if notification.method not in SERVER_NOTIFICATIONS:
+            await self._record(about, "refuse", "unknown_method", leg=Leg.RESULTS)
+            return None
+        if notification.method.endswith("/list_changed"):
+            self.runtime.watch.again()
+        inspected = await self._inspect(Leg.RESULTS, about, notification.params)
+        if inspected.decision is not Decision.ALLOW or inspected.verdicts:
+            await self._record(about, inspected.decision, inspected.reason, inspected=inspected, leg=Leg.RESULTS)
+        if inspected.untrusted:
+            self.runtime.taints.mark(self.caller.principal.id, about.incident)
+        if not inspected.passed:
+            return None
+        return {**notification.body, "params": inspected.value} if notification.params else notification.body
+
+    async def _tell_server(self, message: Mapping[str, Any]) -> None:
+        """A refusal of a server's request: sent beside the stream, as the server waits for it."""
+        headers = {
+            key: value for key, value in self.headers.items() if key in ("mcp-session-id", "mcp-protocol-version")
+        }
+        self.runtime.post_aside(message, headers, owner=self.caller.principal.id)
+
+    # -- shared -------------------------------------------------------------------------------------------------------
+
+    async def _inspect(self, leg: Leg, context: Context, value: Any) -> Inspected:
+        return await self.policy.inspector.inspect(
+            leg,
+            context.method,
+            context.name,
+            value,
+            principal=self.caller.principal.hash,
+            incident=context.incident,
+            structural=context.method in STRUCTURAL,
+        )
+
+    def _withheld(self, context: Context, inspected: Inspected) -> Mapping[str, Any]:
+        silent = inspected.reason == "no_verdict"
+        if context.method == "tools/call":
+            key = "no_verdict_result" if silent else "results"
+            return tool_error(context.id, f"{answers.TEXTS[key]} Incident {context.incident}.", modern=context.modern)
+        code = answers.NO_VERDICT if silent else answers.REFUSED
+        return error(context.id, code, f"{answers.TEXTS['other']} Incident {context.incident}.")
+
+    async def unavailable(self, context: Context) -> Mapping[str, Any]:
+        """The answer when the server could not be reached: nothing was executed, as far as anyone knows."""
+        await self._record(context, "error", "origin_unavailable", leg=Leg.RESULTS)
+        text = f"The server is not available. Incident {context.incident}."
+        return error(context.id, answers.ORIGIN_UNAVAILABLE, text)
+
+    async def _broken(self, context: Context, why: str) -> Mapping[str, Any]:
+        await self.release(context)
+        self.runtime.log.warning("%s: %s", context.method, why)
+        await self._record(context, "error", "origin_broken", leg=Leg.RESULTS)
+        return error(context.id, answers.ORIGIN_UNAVAILABLE, f"The server did not answer. Incident {context.incident}.")
+
+    async def release(self, context: Context) -> None:
+        """The call is over: its place among the principal's calls in flight is free again."""
+        if context.ticket is not None:
+            await context.ticket.release()
+
+    def _stop(self, context: Context, code: int, text: str) -> Stop:
+        return Stop(status_of(code, modern=context.modern), error(context.id, code, text))
+
+    def _answer_headers(self, upstream: UpstreamAnswer) -> dict[str, str]:
+        return {
+            name: value
+            for name, value in upstream.headers.items()
+            if name != "mcp-session-id" or not self.caller.modern
+        }
+
+    async def _record(
+        self,
+        context: Context,
+        decision: str,
+        reason: str | None,
+        *,
+        size: int | None = None,
+        answer_size: int | None = None,
+        inspected: Inspected | None = None,
+        leg: Leg | None = None,
+    ) -> None:
+        await self.runtime.record(
+            self.policy,
+            self.caller,
+            context,
+            decision=str(decision),
+            reason=reason,
+            leg=leg,
+            inspected=inspected,
+            request_bytes=size if size is not None else context.request_bytes,
+            response_bytes=answer_size,
+        )
+
+
+def _leg_of(method: str) -> Leg:
+    if method == "prompts/get":
+        return Leg.PROMPTS
+    if method == "resources/read":
+        return Leg.RESOURCES
+    return Leg.RESULTS

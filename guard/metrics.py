@@ -1,0 +1,56 @@
+"""Counters for Prometheus. Labels are few and fixed: no principal, tool or text, which have no bound and may be secret."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from guard.verdict import Leg, Verdict
+
+#: Seconds.
+_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_REASONS = 200
+
+
+class Metrics:
+    """One registry a process, so that several guards in one test do not meet."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._decisions = Counter(
+            "ringwall_guard_decisions", "Decisions by outcome, reason and leg.", ("decision", "reason", "leg"),
+            registry=self.registry,
+        )  # fmt: skip
+        self._engines = Histogram(
+            "ringwall_guard_engine_seconds", "Time an engine took for one verdict.", ("engine", "outcome"),
+            buckets=_BUCKETS, registry=self.registry,
+        )  # fmt: skip
+        self.requests = Histogram(
+            "ringwall_guard_request_seconds", "Time from a request's arrival to its answer, streams aside.", ("status",),
+            buckets=_BUCKETS, registry=self.registry,
+        )  # fmt: skip
+        self.open_streams = Gauge("ringwall_guard_open_streams", "Streams open now.", registry=self.registry)
+        self.pins_refused = Counter(
+            "ringwall_guard_lock_refusals", "Definitions refused as not what the tool lock approves.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.tokens = Counter(
+            "ringwall_guard_tokens", "Tokens of requests and results, by estimate.", ("direction",),
+            registry=self.registry,
+        )  # fmt: skip
+        self._children: dict[tuple[str, str, str], Counter] = {}
+
+    def decided(self, decision: str, reason: str | None, leg: Leg | None) -> None:
+        key = (decision, reason or "", leg.value if leg else "")
+        child = self._children.get(key)
+        if child is None:
+            if len(self._children) >= _REASONS:
+                key = (decision, "other", "")
+            child = self._children.setdefault(key, self._decisions.labels(*key))
+        child.inc()
+
+    def engine(self, verdict: Verdict) -> None:
+        self._engines.labels(verdict.engine, verdict.outcome.value).observe(verdict.milliseconds / 1000)
+
+    def text(self) -> bytes:
+        """The exposition format of Prometheus."""
+        return generate_latest(self.registry)

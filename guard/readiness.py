@@ -1,0 +1,47 @@
+"""What `/readyz` says: which configuration is in force, and whatever keeps the guard from being sound."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guard.runtime import Runtime
+
+
+def readiness(runtime: Runtime) -> dict[str, Any]:
+    """JSON for `up`, `drift` and `lockdown`, which compare `bundle.sha256` and `denied` with what they sent.
+
+    `ready` is false while the guard would refuse every call: audit log closed, server never seen, draining.
+    """
+    policy, audit = runtime.policy, runtime.audit
+    problems = [
+        *([f"audit: {audit.reason}"] if not audit.healthy else []),
+        *([f"server: {runtime.watch.problem}"] if runtime.watch.problem else []),
+        *([f"lock: {policy.pins.problem}"] if policy.pins.problem else []),
+        *(["draining"] if runtime.draining else []),
+    ]
+    source = runtime.source_status()
+    return {
+        "version": 1,
+        "ready": not problems,
+        "problems": problems,
+        "server": policy.server,
+        "identity": "demo" if policy.config.identity.demo else "verified",
+        "bundle": {"sha256": policy.sha256, "sequence": policy.sequence, **source},
+        "tool_lock_sha256": policy.pins.digest,
+        "engines": list(policy.config.guard.engines.names),
+        "denied": sorted(policy.denied),
+        "refused": [
+            {
+                "definition": shown,
+                "sha256": refusal.sha256,
+                "difference": refusal.difference.split("\n"),
+            }
+            for shown, refusal in sorted(runtime.refusals.items())
+        ],
+        "refused_although_locked": list(policy.pins.refused),
+        "audit": {
+            "sequence": audit.sequence,
+            "synced": audit.synced,
+            "anchor_lag_records": audit.anchor_lag_records,
+        },
+    }

@@ -1,0 +1,311 @@
+"""What lives as long as the process: the audit log, sessions, counters, taint, the server's connection, open streams."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from guard.audit.log import AuditLog
+from guard.audit.record import EngineNote, Record
+from guard.cache import ResultCache
+from guard.consent import Consents
+from guard.inspection import Inspected
+from guard.messages import Id
+from guard.metrics import Metrics
+from guard.pins import Refusal, Watch
+from guard.redaction import redact
+from guard.sessions import RequestStates, Sessions
+from guard.taint import Taints
+from guard.tokens import ServerBudget
+from guard.upstream import Upstream, UpstreamDown
+from guard.verdict import Category, Leg
+from guard.wire_json import dump
+from model.tool_lock import visible
+
+if TYPE_CHECKING:
+    from guard.exchange import Caller, Context
+    from guard.policy import Policy
+    from guard.principal import Principal
+
+
+class WorkEnded(Exception):
+    """The guard ended a request: its principal is denied, or the guard closes."""
+
+
+class Runtime:
+    """`policy` is replaced by `apply`; everything else stays."""
+
+    def __init__(
+        self, policy: Policy, upstream: Upstream, audit: AuditLog, watch: Watch, taints: Taints, cache: ResultCache
+    ) -> None:
+        self.policy = policy
+        self.upstream = upstream
+        self.audit = audit
+        self.watch = watch
+        self.taints = taints
+        self.cache = cache
+        self.sessions = Sessions(time.monotonic)
+        self.states = RequestStates(time.monotonic)
+        self.consents = Consents()
+        self.budget = ServerBudget()
+        self.metrics = Metrics()
+        self.log = logging.getLogger("ringwall.guard")
+        #: How the configuration's source is doing, as members of `bundle` in /readyz.
+        self.source_status: Callable[[], dict[str, Any]] = dict
+        self.draining = False
+        #: Requests being served, open streams among them.
+        self.busy = 0
+        self.streaming = 0
+        self._wait_for_disk = policy.config.audit.fsync == "always"
+        self.refusals: dict[str, Refusal] = {}
+        self._work: dict[str, set[asyncio.Task[Any]]] = defaultdict(set)
+        self._noted: dict[str, float] = {}
+        self._ended: set[asyncio.Task[Any]] = set()
+        self._aside: set[asyncio.Task[None]] = set()
+
+    # -- policy -------------------------------------------------------------------------------------------------------
+
+    async def apply(self, policy: Policy, upstream: Upstream | None = None) -> None:
+        """Put another policy in force, and another road to the server if that changed.
+
+        Open streams go on under the policy they began with, except those of principals that the new one denies.
+        """
+        # Written first: what cannot be recorded is not put in force.
+        self.audit.event(
+            "config", {"bundle": policy.sha256, "sequence": policy.sequence, "denied": sorted(policy.denied)}
+        )
+        old, self.policy = self.policy, policy
+        if upstream is not None:
+            self._later(_close_later(self.upstream))
+            self.upstream = upstream
+            self.watch.forget()
+        self.cache.swap(policy.config.tool_lock, policy.sha256)
+        self.taints.reconfigure(policy.config.guard.taint)
+        if policy.pins.digest != old.pins.digest:
+            self.refusals.clear()
+            self.watch.forget()
+        for principal in policy.denied:
+            self.end_work(principal)
+        # Exchanges that began under the old policy may still be asking its engines.
+        self._later(_close_later(old))
+
+    def refused(self, refusal: Refusal) -> None:
+        """A definition that is not the approved one: in the audit log and in the guard's own log, once."""
+        self.metrics.pins_refused.inc()
+        shown = f"{refusal.kind} {refusal.key}".strip()
+        self.refusals[shown] = refusal
+        self.log.warning(
+            "refused, as the tool lock does not approve it: %s\n  %s",
+            visible(shown),
+            refusal.difference.replace("\n", "\n  "),
+        )
+        self.audit.write(
+            Record(
+                method="lock",
+                decision="refuse",
+                reason="lock_mismatch",
+                bundle=self.policy.sha256,
+                leg=Leg.DEFINITIONS.value,
+                name=shown,
+                content_sha256=refusal.sha256,
+            )
+        )
+
+    # -- pending requests ---------------------------------------------------------------------------------------------
+
+    def remember(self, caller: Caller, kind: str, id_: Id, what: Any) -> bool:
+        """Keep something about a request of the caller's session, or of the caller where the server has no sessions."""
+        if caller.session is None and not self.sessions.bind(caller.channel, caller.principal):
+            return False
+        return self.sessions.remember(caller.channel, _pending(kind, id_), what)
+
+    def recall(self, caller: Caller, kind: str, id_: Id) -> Any | None:
+        """What was remembered, if it was for this very session or caller."""
+        return self.sessions.context(caller.channel, _pending(kind, id_))
+
+    # -- streams ------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def work_for(self, principal: str) -> Iterator[None]:
+        """Registers the running task as work for `principal`, so that a denial can end it.
+
+        Raises:
+            WorkEnded: it was ended, or the principal was denied since it was identified.
+        """
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("work runs in a task")
+        if principal in self.policy.denied:
+            raise WorkEnded
+        self._work[principal].add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if task not in self._ended:
+                raise
+            task.uncancel()
+            raise WorkEnded from None
+        finally:
+            self._ended.discard(task)
+            self._work[principal].discard(task)
+            if not self._work[principal]:
+                del self._work[principal]
+
+    @contextlib.contextmanager
+    def open_stream(self) -> Iterator[None]:
+        """Counts a stream while it is open."""
+        self.streaming += 1
+        self.metrics.open_streams.inc()
+        try:
+            yield
+        finally:
+            self.streaming -= 1
+            self.metrics.open_streams.dec()
+
+    def end_work(self, principal: str | None = None) -> int:
+        """End what runs for one principal, or for all; how much there was."""
+        tasks = [task for who, some in self._work.items() if principal in (None, who) for task in some]
+        for task in tasks:
+            self._ended.add(task)
+            task.cancel("ended by the guard")
+        return len(tasks)
+
+    def note_refusal(self, policy: Policy, principal: Principal | None, reason: str) -> None:
+        """Record a request that came to nothing before there was a message to decide about.
+
+        Strangers can send many: of each reason the first in a second is written, the others are counted in the metrics.
+        """
+        self.metrics.decided("refuse", reason, None)
+        now = time.monotonic()
+        if now - self._noted.get(reason, float("-inf")) < 1.0:
+            return
+        self._noted[reason] = now
+        self.audit.write(
+            Record(
+                method="http",
+                decision="refuse",
+                reason=reason,
+                bundle=policy.sha256,
+                principal=principal.id if principal else None,
+            )
+        )
+
+    def post_aside(self, message: Mapping[str, Any], headers: Mapping[str, str], *, owner: str) -> None:
+        """Send the server an answer of the guard's own, beside the stream that its question came on."""
+        sent = {**headers, "content-type": "application/json", "accept": "application/json, text/event-stream"}
+        self._later(self._post(dump(message), sent, owner))
+
+    async def _post(self, body: bytes, headers: Mapping[str, str], owner: str) -> None:
+        try:
+            answer = await self.upstream.send("POST", headers, body, owner=owner)
+            await answer.read(65536)
+            answer.close()
+        except UpstreamDown as problem:
+            self.log.warning("the server could not be told of a refusal: %s", problem)
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
+
+    # -- record -------------------------------------------------------------------------------------------------------
+
+    async def record(
+        self,
+        policy: Policy,
+        caller: Caller,
+        context: Context,
+        *,
+        decision: str,
+        reason: str | None,
+        leg: Leg | None,
+        inspected: Inspected | None,
+        request_bytes: int | None,
+        response_bytes: int | None,
+    ) -> None:
+        """Write one decision; returns when it is as durable as was asked for.
+
+        Raises:
+            AuditUnwritable: nothing may pass without a record, so the caller gets no answer but 503.
+        """
+        verdicts = inspected.verdicts if inspected else ()
+        digest = payload = None
+        if inspected is not None and inspected.document is not None:
+            digest = "sha256:" + hashlib.sha256(inspected.document.encode()).hexdigest()
+            if policy.config.audit.payloads:
+                payload = _payload(inspected)
+        sequence = self.audit.write(
+            Record(
+                method=context.method,
+                decision=decision,  # type: ignore[arg-type]
+                reason=reason or decision,
+                bundle=policy.sha256,
+                principal=caller.principal.id,
+                session=hashlib.sha256(caller.session.encode()).hexdigest()[:16] if caller.session else None,
+                request_id=context.id if context.id != "" else None,
+                leg=leg.value if leg else None,
+                name=context.name or None,
+                incident=context.incident,
+                engines=tuple(EngineNote.of(verdict) for verdict in verdicts),
+                content_sha256=digest,
+                request_bytes=request_bytes,
+                response_bytes=response_bytes,
+                milliseconds=(time.monotonic() - context.started) * 1000,
+                payload=payload,
+            )
+        )
+        self.metrics.decided(decision, reason, leg)
+        for verdict in verdicts:
+            self.metrics.engine(verdict)
+        if self._wait_for_disk:
+            await self.audit.durable(sequence)
+
+    async def close(self) -> None:
+        """End streams, let what is sent aside finish, close the server's connection and the audit log."""
+        self.end_work()
+        for task in self._aside:
+            task.cancel()
+        await asyncio.gather(*self._aside, return_exceptions=True)
+        await self.watch.close()
+        await self.policy.close()
+        await self.upstream.close()
+        await self.audit.close()
+
+
+#: Seconds after which nothing that began under a replaced configuration should still be running.
+_LINGER = 120.0
+
+
+async def _close_later(replaced: Policy | Upstream) -> None:
+    try:
+        await asyncio.sleep(_LINGER)
+    finally:
+        await replaced.close()
+
+
+def _pending(kind: str, id_: Id) -> str:
+    """1 and "1" are two ids, and a client's are not the server's."""
+    return f"{kind} {type(id_).__name__} {id_}"
+
+
+def _payload(inspected: Inspected) -> str | None:
+    """The content as text with secrets and personal data cut out; None where they cannot be cut out for certain."""
+    findings = [
+        finding
+        for verdict in inspected.verdicts
+        for finding in verdict.findings
+        if finding.category in (Category.SECRET, Category.PERSONAL_DATA)
+    ]
+    if not findings:
+        return inspected.document
+    try:
+        cleaned, _ = redact(inspected.source, findings)
+    except ValueError:
+        return None
+    return dump(cleaned).decode()

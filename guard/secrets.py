@@ -1,0 +1,74 @@
+"""Reads a secret where its reference says it is on this host. Errors name the reference, never what was read."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+
+from model.base import SecretRef
+from model.errors import InputError
+
+MAX_BYTES = 64 * 1024
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+
+
+def read_secret(ref: SecretRef, environ: Mapping[str, str] = os.environ) -> str:
+    """The secret without its one trailing newline.
+
+    A file must be a regular one of at most 64 KiB that its group may not write and others may not touch (0640 at the
+    most); links are followed, as service managers mount credentials through them. A secret is visible ASCII without
+    blanks: that is what a header or a command takes as it stands, and a stray blank would be a wrong key with no visible
+    reason.
+
+    Raises:
+        InputError: it is not there, not safe, empty or not visible ASCII.
+    """
+    if ref.env is not None:
+        value = environ.get(ref.env)
+        if value is None:
+            raise _wrong(ref, "is not set", "set it for the guard's service")
+    else:
+        value = _file(ref, str(ref.file))
+    value = value.removesuffix("\n").removesuffix("\r")
+    if not value:
+        raise _wrong(ref, "is empty", "put the secret there")
+    if not _VISIBLE.fullmatch(value):
+        raise _wrong(
+            ref, "holds blanks, line breaks or other than visible ASCII characters", "put the bare secret there"
+        )
+    return value
+
+
+def _file(ref: SecretRef, path: str) -> str:
+    try:
+        # Without waiting, as a pipe in its place would hold the start up for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        reason = (error.strerror or "unknown error").lower()
+        raise _wrong(ref, f"cannot be opened ({reason})", "put it there, readable for the guard") from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise _wrong(ref, "is not a regular file", "name a file")
+        if status.st_mode & 0o027:
+            mode = stat.S_IMODE(status.st_mode)
+            raise _wrong(ref, f"is open to others (mode {mode:04o})", "chmod 0640 it, or stricter")
+        content = b""
+        while len(content) <= MAX_BYTES and (part := os.read(descriptor, MAX_BYTES + 1)):
+            content += part
+    except OSError as error:
+        reason = (error.strerror or "unknown error").lower()
+        raise _wrong(ref, f"cannot be read ({reason})", "put it on a healthy disk") from None
+    finally:
+        os.close(descriptor)
+    if len(content) > MAX_BYTES:
+        raise _wrong(ref, f"is over {MAX_BYTES // 1024} KiB", "name the file that holds the secret alone")
+    # Every byte keeps its own character, so that what is not ASCII is refused below and not here with its bytes shown.
+    return content.decode("latin-1")
+
+
+def _wrong(ref: SecretRef, problem: str, remedy: str) -> InputError:
+    where = f"environment variable {ref.env}" if ref.env is not None else f"file {ref.file}"
+    return InputError(f"the secret in {where} {problem}", remedy=remedy)

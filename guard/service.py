@@ -1,0 +1,299 @@
+"""A whole guard: made from a configuration, served, and ended without dropping what is under way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from guard.app import admin_app, traffic_app
+from guard.audit.keys import load_or_create_key
+from guard.audit.log import AuditLog
+from guard.cache import ResultCache
+from guard.counters import Counters, MemoryCounters
+from guard.pins import Refusal, Watch
+from guard.policy import Policy
+from guard.redis_counters import RedisCounters
+from guard.runtime import Runtime
+from guard.secrets import read_secret
+from guard.stdio import StdioUpstream
+from guard.taint import Taints
+from guard.upstream import HttpUpstream, Upstream
+from model.base import SecretRef, is_loopback
+from model.errors import InputError, RingwallError
+from model.guard_config import GuardConfig
+from model.server import Origin
+from onboard.probe import HttpTarget, StdioTarget, Target, UnixSocketTarget
+
+log = logging.getLogger("ringwall.guard")
+
+#: Seconds that calls under way get to end once the guard was told to stop.
+DRAIN_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A configuration that may be put in force: verified, or a demo's."""
+
+    config: GuardConfig
+    sha256: str
+    sequence: int
+    denied: frozenset[str]
+
+
+class Service:
+    """One guard. `open` it inside the event loop, `apply` new configurations, `close` it."""
+
+    def __init__(self, runtime: Runtime, state: Path, counters: Counters, client: httpx.AsyncClient) -> None:
+        self.runtime = runtime
+        self._state = state
+        self._counters = counters
+        self._client = client
+
+    @classmethod
+    async def open(cls, opened: Opened, state: Path) -> Service:
+        """Everything but the sockets. `state` is a directory only the guard may write.
+
+        Raises:
+            RingwallError: a secret, schema, log or state file cannot be used: the guard does not start.
+        """
+        config = opened.config
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Keys are fetched past any proxy of the environment, and never from where a redirect points.
+        client = httpx.AsyncClient(timeout=5.0, follow_redirects=False, trust_env=False)
+        counters = _counters(config)
+        policy = _policy(opened, state, counters, client, lambda _: None)
+        audit = AuditLog.open(
+            config.audit,
+            server=policy.server,
+            key=load_or_create_key(state / "audit.key"),
+            anchor_token=_token(config),
+        )
+        watch = Watch(target_of(config.origin), lambda: policy.pins)
+        runtime = Runtime(
+            policy,
+            upstream_of(config.origin),
+            audit,
+            watch,
+            Taints(config.guard.taint, time.monotonic),
+            ResultCache(config.tool_lock, opened.sha256, time.monotonic),
+        )
+        watch.follow(lambda: runtime.policy.pins)
+        service = cls(runtime, state, counters, client)
+        policy.pins.report_to(runtime.refused)
+        audit.event(
+            "open",
+            {
+                "bundle": opened.sha256,
+                "sequence": opened.sequence,
+                "identity": "demo" if config.identity.demo else "verified",
+                "denied": sorted(opened.denied),
+            },
+        )
+        watch.again()
+        return service
+
+    async def apply(self, opened: Opened) -> None:
+        """Put another configuration in force; raises RingwallError and changes nothing when it cannot be."""
+        old = self.runtime.policy.config
+        fixed = ("listen", "path", "admin_port", "audit", "server")
+        changed = [key for key in fixed if getattr(old, key) != getattr(opened.config, key)]
+        if changed or old.guard.redis != opened.config.guard.redis:
+            what = ", ".join(changed) or "guard.redis"
+            raise InputError(f"{what} differs from what this guard was started with", remedy="restart the guard")
+        policy = _policy(opened, self._state, self._counters, self._client, self.runtime.refused, self.runtime.policy)
+        upstream = target = None
+        if opened.config.origin != old.origin:
+            upstream, target = upstream_of(opened.config.origin), target_of(opened.config.origin)
+        await self.runtime.apply(policy, upstream)
+        if target is not None:
+            self.runtime.watch.aim(target)
+        log.info("configuration %d (%s) is in force", opened.sequence, opened.sha256)
+
+    async def close(self) -> None:
+        await self.runtime.close()
+        await self._counters.close()
+        await self._client.aclose()
+
+
+def _policy(
+    opened: Opened,
+    state: Path,
+    counters: Counters,
+    client: httpx.AsyncClient,
+    report: Callable[[Refusal], None],
+    previous: Policy | None = None,
+) -> Policy:
+    return Policy(
+        opened.config,
+        sha256=opened.sha256,
+        sequence=opened.sequence,
+        denied=opened.denied,
+        client=client,
+        counters=counters,
+        report=report,
+        state=state,
+        previous=previous,
+    )
+
+
+def _counters(config: GuardConfig) -> Counters:
+    redis = config.guard.redis
+    if redis is None:
+        return MemoryCounters(time.monotonic)
+    password = read_secret(redis.password) if redis.password else None
+    return RedisCounters(redis.url, password, f"{config.server.environment}.{config.server.name}")
+
+
+def _token(config: GuardConfig) -> str | None:
+    anchor = config.audit.anchor
+    return read_secret(anchor.token) if anchor and anchor.token else None
+
+
+def upstream_of(origin: Origin) -> Upstream:
+    """The road to the server; a command's variables are read from where the stack file says."""
+    if origin.command:
+        return StdioUpstream(origin.command, _variables(origin), origin.directory)
+    return HttpUpstream(origin)
+
+
+def target_of(origin: Origin) -> Target:
+    """The same server as a probe sees it."""
+    if origin.command:
+        return StdioTarget(origin.command, _variables(origin), origin.directory)
+    if origin.socket:
+        return UnixSocketTarget(origin.socket, origin.path)
+    return HttpTarget(str(origin.url))
+
+
+def _variables(origin: Origin) -> dict[str, str]:
+    return {name: read_secret(reference) for name, reference in origin.environment.items()}
+
+
+class _Server(uvicorn.Server):
+    """Signals are the service's: uvicorn would take them for itself, twice."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+async def serve(service: Service, *, started: Callable[[], None] = lambda: None) -> None:
+    """Listen until SIGTERM or SIGINT, then drain: probes fail at once, calls under way end, streams are ended last.
+
+    Raises:
+        RingwallError: an address is taken, or may not be listened on.
+    """
+    runtime, config = service.runtime, service.runtime.policy.config
+    servers = [_Server(_traffic(runtime))]
+    if config.admin_port is not None:
+        servers.append(_Server(_plain(admin_app(runtime), "127.0.0.1", config.admin_port)))
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    running = [loop.create_task(_run(server)) for server in servers]
+    stopping = loop.create_task(stop.wait())
+    try:
+        await _until_started(servers, running)
+        started()
+        await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
+        runtime.draining = True
+        await _drained(runtime)
+        runtime.end_work()
+    finally:
+        stopping.cancel()
+        for server in servers:
+            server.should_exit = True
+        results = await asyncio.gather(*running, return_exceptions=True)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+async def _run(server: _Server) -> None:
+    try:
+        await server.serve()
+    except SystemExit:
+        address = f"{server.config.host}:{server.config.port}"
+        raise RingwallError(f"cannot listen on {address}; end what listens there, or choose another port") from None
+
+
+async def _until_started(servers: list[_Server], running: list[asyncio.Task[None]]) -> None:
+    while not all(server.started for server in servers):
+        if any(task.done() for task in running):
+            return
+        await asyncio.sleep(0.005)
+
+
+async def _drained(runtime: Runtime) -> None:
+    """Wait for answers under way; open streams have no end of their own and are not waited for."""
+    until = time.monotonic() + DRAIN_SECONDS
+    while runtime.busy > runtime.streaming and time.monotonic() < until:
+        await asyncio.sleep(0.05)
+
+
+def _traffic(runtime: Runtime) -> uvicorn.Config:
+    listen = runtime.policy.config.listen
+    demo = runtime.policy.config.identity.demo is not None
+    if is_loopback(listen.address):
+        return _plain(traffic_app(runtime), listen.address, listen.port)
+    if demo:
+        raise InputError("a demo identity verifies nobody, so it serves loopback only", key="listen.address")
+    return _plain(
+        traffic_app(runtime),
+        listen.address,
+        listen.port,
+        ssl_certfile=_file(listen.tls_certificate, "listen.tls_certificate"),
+        ssl_keyfile=_file(listen.tls_key, "listen.tls_key"),
+        ssl_ca_certs=_file(listen.client_ca, "listen.client_ca"),
+        ssl_cert_reqs=ssl.CERT_REQUIRED,
+    )
+
+
+def _file(reference: SecretRef | None, key: str) -> str:
+    if reference is None or reference.file is None:
+        raise InputError("must name a file on this host", key=key, remedy="write {file: /path}")
+    if not Path(reference.file).is_file():
+        raise InputError(f"{reference.file} is not there", key=key, remedy="put it on this host")
+    return reference.file
+
+
+def _plain(app: Any, host: str, port: int, **tls: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
+        **tls,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(opened: Opened, state: Path) -> AsyncIterator[Service]:
+    """A service that is closed at the end, however it ends."""
+    service = await Service.open(opened, state)
+    try:
+        yield service
+    finally:
+        await service.close()

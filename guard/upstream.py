@@ -1,0 +1,131 @@
+"""The road from the guard to the MCP server: a loopback URL or a Unix socket.
+
+aiohttp's client: of those that stream and speak over Unix sockets it adds the least (its parser is C), and it reads an
+answer chunk by chunk without holding it. Nothing of the outside comes between (no proxies, redirects, compression).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import aiohttp
+
+from model.server import Origin
+
+#: Nothing was sent yet when a connection is refused, so trying again for this long bridges a restart.
+RECONNECT_SECONDS = 2.0
+
+
+class UpstreamDown(Exception):
+    """The server does not answer, broke off, or answered what is not HTTP for MCP. Holds no payload."""
+
+
+@dataclass(slots=True)
+class UpstreamAnswer:
+    """Status, the headers that matter (lower case), the media type, and the body as chunks."""
+
+    status: int
+    headers: Mapping[str, str]
+    media_type: str
+    _response: aiohttp.ClientResponse | None = None
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body; raises UpstreamDown when it is over `limit` bytes or breaks off."""
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in self.chunks():
+            size += len(chunk)
+            if size > limit:
+                raise UpstreamDown("the answer is over the limit")
+            parts.append(chunk)
+        return b"".join(parts)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes; raises UpstreamDown when it breaks off."""
+        if self._response is None:
+            return
+        try:
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise UpstreamDown(f"the answer broke off ({type(error).__name__})") from None
+
+    def close(self) -> None:
+        """Give the connection up; in the 2026 era this is how the server learns of a cancellation."""
+        if self._response is not None:
+            self._response.close()
+
+
+class Upstream(Protocol):
+    """One MCP server, however it is reached. `owner` keeps principals apart where a process is shared otherwise."""
+
+    async def send(
+        self, verb: str, headers: Mapping[str, str], body: bytes | None, *, owner: str
+    ) -> UpstreamAnswer: ...
+
+    async def close(self) -> None: ...
+
+
+class HttpUpstream:
+    """Streamable HTTP at a loopback URL or a Unix socket. Create and close it inside the event loop."""
+
+    def __init__(self, origin: Origin, *, connect: float = 5.0, silence: float = 300.0) -> None:
+        if origin.socket:
+            connector: aiohttp.BaseConnector = aiohttp.UnixConnector(path=origin.socket, limit=0)
+            self._url = f"http://localhost{origin.path}"
+            # The SDK's own servers want a port in Host; a socket has none, so the default one.
+            self._host: str | None = "localhost:80"
+        else:
+            connector = aiohttp.TCPConnector(limit=0, use_dns_cache=True)
+            self._url = str(origin.url)
+            self._host = None
+        self._client = aiohttp.ClientSession(
+            connector=connector,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=silence),
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            read_bufsize=2**18,
+        )
+
+    async def send(self, verb: str, headers: Mapping[str, str], body: bytes | None, *, owner: str) -> UpstreamAnswer:
+        """Send one request; raises UpstreamDown."""
+        sent = dict(headers)
+        if self._host:
+            sent["host"] = self._host
+        sent["accept-encoding"] = "identity"
+        response = await self._request(verb, sent, body)
+        kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            response.close()
+            raise UpstreamDown("the server compressed its answer although it was asked not to")
+        if 300 <= response.status < 400:
+            response.close()
+            raise UpstreamDown("the server redirects")
+        media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return UpstreamAnswer(response.status, kept, media_type, response)
+
+    async def _request(self, verb: str, headers: Mapping[str, str], body: bytes | None) -> aiohttp.ClientResponse:
+        until = asyncio.get_running_loop().time() + RECONNECT_SECONDS
+        pause = 0.05
+        while True:
+            try:
+                return await self._client.request(verb, self._url, headers=headers, data=body, allow_redirects=False)
+            except aiohttp.ClientConnectorError as error:
+                if asyncio.get_running_loop().time() + pause > until:
+                    raise UpstreamDown(f"the server refuses connections ({type(error.os_error).__name__})") from None
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 0.5)
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+                raise UpstreamDown(f"the server broke off ({type(error).__name__})") from None
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+#: Headers of the server's answer that reach the client. No cookies, no CORS, no server banner, no X-Kong-Limit.
+_KEPT = ("mcp-session-id", "www-authenticate", "retry-after", "allow")

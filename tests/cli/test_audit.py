@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from guard.audit.keys import public_pem
+from guard.audit.log import AuditLog
+from guard.audit.record import Record
+from model.guard_config import Audit
+from tests.support.command_line import ringwall
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+NAMES = ("search", "delete\u202eeteled\x1b[2J")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """start, head, open, two decisions, close, head."""
+    file = tmp_path / "audit.jsonl"
+    log = AuditLog.open(Audit(path=str(file)), server="dev.desk", key=KEY, clock=lambda: 1_790_000_000.0)
+    log.event("open", {"identity": "demo", "bundle": None})
+    for name in NAMES:
+        decision = "allow" if name == "search" else "refuse"
+        log.write(
+            Record(method="tools/call", decision=decision, reason="granted", name=name, principal="agent:ci")  # type: ignore[arg-type]
+        )
+    asyncio.run(log.close())
+    return file
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    file = tmp_path / "guard.pub"
+    file.write_bytes(public_pem(KEY.public_key()))
+    return file
+
+
+def heads(path: Path) -> bytes:
+    records = map(json.loads, path.read_bytes().splitlines())
+    return b"".join(json.dumps(r["details"]).encode() + b"\n" for r in records if r["kind"] == "head")
+
+
+def test_verify_of_a_good_log_is_exit_0_and_warns_of_what_was_not_checked(path: Path) -> None:
+    done = ringwall("audit", "verify", path)
+    assert (done.code, done.out) == (
+        0,
+        "dev.desk: 7 records in 1 files hold together, 1 to 7 (2026-09-21T14:13:20.000000Z)\n",
+    )
+    assert done.err.count("warning: ") == 2
+
+
+def test_verify_with_key_and_anchors_warns_of_nothing(path: Path, key: Path, tmp_path: Path) -> None:
+    anchors = tmp_path / "anchors.jsonl"
+    anchors.write_bytes(heads(path))
+    done = ringwall("audit", "verify", path, "--key", key, "--anchors", anchors)
+    assert (done.code, done.err) == (0, "")
+    assert "2 signed heads are good; 0 records after the last are not signed" in done.out
+    assert "2 of 2 anchored heads are in the chain" in done.out
+
+
+def test_verify_names_the_first_break_and_is_exit_3(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"decision":"refuse"', b'"decision":"allow!"'))
+    done = ringwall("audit", "verify", path)
+    assert done.code == 3
+    assert done.out == (
+        f"BROKEN {path}:5: its hash is not the hash of what it says\nbefore it, 4 records hold together, to number 4\n"
+    )
+    done = ringwall("audit", "verify", path, "--json")
+    assert done.code == 3
+    assert done.json["broken"] == {"file": str(path), "line": 5, "problem": "its hash is not the hash of what it says"}
+
+
+def test_verify_against_anchors_shows_a_log_that_was_cut(path: Path, tmp_path: Path) -> None:
+    anchors = tmp_path / "anchors.jsonl"
+    anchors.write_bytes(heads(path))
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:5]))
+    assert ringwall("audit", "verify", path).code == 0
+    done = ringwall("audit", "verify", path, "--anchors", anchors)
+    assert (done.code, "record 6 was anchored: its end was cut" in done.out) == (3, True)
+
+
+def test_verify_of_nothing_and_with_a_wrong_key_file_is_exit_2(path: Path, tmp_path: Path) -> None:
+    assert ringwall("audit", "verify", tmp_path / "none").errors == [f"{tmp_path / 'none'}: no audit log is here"]
+    done = ringwall("audit", "verify", path, "--key", path)
+    assert (done.code, "is no PEM public key" in done.err) == (2, True)
+
+
+def test_show_filters_and_makes_hidden_characters_visible(path: Path) -> None:
+    done = ringwall("audit", "show", path, "--decision", "refuse")
+    assert done.code == 0
+    assert "delete<U+202E>eteled<U+001B>[2J" in done.out
+    assert "search" not in done.out
+    assert ringwall("audit", "show", path, "--tool", "none").out == "no record matches\n"
+
+
+def test_show_as_json_is_one_ascii_document(path: Path) -> None:
+    done = ringwall("audit", "show", path, "--principal", "agent:ci", "--limit", "1", "--json")
+    assert done.out.isascii()
+    assert (done.json["matching"], [record["name"] for record in done.json["records"]]) == (2, [NAMES[1]])
+
+
+def test_show_refuses_a_decision_and_a_time_that_are_none(path: Path) -> None:
+    assert ringwall("audit", "show", path, "--decision", "maybe").code == 2
+    assert ringwall("audit", "show", path, "--since", "yesterday").errors == [
+        "--since: is not a time; write it such as 2026-11-23 or 2026-11-23T10:00Z"
+    ]
+
+
+def test_tail_shows_the_newest_records(path: Path) -> None:
+    done = ringwall("audit", "tail", path, "-n", "3", "--json")
+    assert [record["kind"] for record in done.json["records"]] == ["decision", "close", "head"]
+    assert "(close)" in ringwall("audit", "tail", path, "-n", "2").out
+
+
+def test_tail_follows_until_ctrl_c_and_ends_without_a_word(path: Path) -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from cli import audit; audit.app()",
+            "tail",
+            str(path),
+            "-n",
+            "1",
+            "--follow",
+            "--json",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["sequence"] == 7
+    log = AuditLog.open(Audit(path=str(path)), server="dev.desk", key=KEY)
+    assert json.loads(process.stdout.readline())["sequence"] == 8
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    asyncio.run(log.close())
