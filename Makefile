@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs bench lock clean help
+.PHONY: setup demo test lint docs bench bench-guard conformance soak lock clean help
 
 help: ## Show the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv from requirements.lock and install the pinned Pulumi engine
 
@@ -34,6 +34,15 @@ docs: setup ## Write docs/cli.md, docs/files.md and docs/rules.md from the code
 
 bench: setup ## Measure start-up, plans and previews, each beside its peer in the same run
 	$(BIN)/python tests/bench/run.py
+
+bench-guard: setup ## The guard beside fastmcp and mcp-proxy in one run, with a plot in dist/bench
+	$(BIN)/python tests/bench/guard.py
+
+conformance: setup ## The official MCP suite, directly and behind the guard
+	$(BIN)/python tests/conformance/run.py
+
+soak: setup ## 100,000 calls with engine faults, restarts and disconnects, then the books
+	$(BIN)/python tests/soak/run.py
 
 lock: ## Resolve requirements.lock again from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
         check,
         demo,
         destroy,
+        diff,
         engine,
         guard,
         import_existing,
@@ -39,6 +40,7 @@ def register(app: typer.Typer) -> None:
     app.command("list")(list_stacks.list_stacks)
     app.command()(plan.plan)
     app.command()(check.check)
+    app.command()(diff.diff)
     app.command()(preview.preview)
     app.command()(up.up)
     app.command()(status.status)

@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
-        "Exit codes: 0 done, 1 failed, 2 wrong input (nothing written), 3 the plan breaks a rule, "
+        "Exit codes: 0 done, 1 failed, 2 wrong input (nothing written), 3 a rule is broken or something was found, "
         "4 no engine or plugin, 5 the engine failed, 6 something did not answer, 130 interrupted."
     ),
 )

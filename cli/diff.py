@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from cli import console, state
+from cli.options import AsJson, Debug, ProjectDir
+
+if TYPE_CHECKING:
+    from plan.diff.model import Report
+
+_FAIL_ON = ("loosens", "errors")
+
+
+def diff(
+    base: Annotated[str, typer.Argument(metavar="BASE", help="Git revision to compare with, such as origin/main.")],
+    head: Annotated[
+        Optional[str],  # noqa: UP045 - Typer reads it at run time
+        typer.Argument(metavar="HEAD", help="Git revision to look at; else the working tree.", show_default=False),
+    ] = None,
+    merge_base: Annotated[
+        bool,
+        typer.Option("--merge-base", help="Compare with the commit where HEAD left BASE, as a pull request does."),
+    ] = False,
+    environment: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--environment", help="Only this environment, or this zone stack.", show_default=False),
+    ] = None,
+    markdown: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--markdown",
+            metavar="FILE",
+            help="Write a comment for a pull request; - is standard output.",
+            show_default=False,
+        ),
+    ] = None,
+    html: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--html", metavar="FILE", help="Write a self-contained page.", show_default=False),
+    ] = None,
+    artifact_url: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--artifact-url", help="Where the whole report is, for the comment.", show_default=False),
+    ] = None,
+    fail_on: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            "--fail-on",
+            metavar="WHAT",
+            help="Exit with 3 when something loosens (loosens), or when the head breaks a rule (errors).",
+            show_default=False,
+        ),
+    ] = None,
+    every_resource: Annotated[
+        bool,
+        typer.Option(
+            "--every-resource", help="Plan every changed server, where one would stand for many that changed alike."
+        ),
+    ] = False,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show what a change of the stack files means: who gains which tool, what loosens, what is replaced.
+
+    Offline and without secrets: the installed Ringwall reads both revisions' files as data and runs none of their code.
+    Every change loosens, tightens or is neutral; neutral only where that is proven. It compares files, not the cloud:
+    `ringwall preview` asks the engine.
+
+    Exit code 2 when files of a revision do not load (the rest is shown), 3 by --fail-on.
+    """
+    from model.errors import InputError
+
+    wanted = [part for option in fail_on or [] for part in option.split(",") if part]
+    for part in wanted:
+        if part not in _FAIL_ON:
+            raise InputError(f"--fail-on knows no {part}", remedy=f"use {' or '.join(_FAIL_ON)}")
+    to_stdout = markdown == "-"
+    if to_stdout and state.json:
+        raise InputError("--json and --markdown - both want standard output", remedy="write one of them to a file")
+    with console.working(f"comparing {base} with {head or 'the working tree'}"):
+        report = report_of(base, head, merge_base=merge_base, environment=environment, every_resource=every_resource)
+    if markdown is not None:
+        from plan.diff.markdown import render_markdown
+
+        text = render_markdown(report, environment, artifact_url)
+        if to_stdout:
+            print(text, end="")
+        else:
+            _write(Path(markdown), text)
+    if html is not None:
+        from plan.diff.html import render_html
+
+        _write(html, render_html(report))
+    if state.json:
+        from plan.diff.model import document
+
+        console.print_json(document(report))
+    elif not to_stdout:
+        show(report)
+    if report.errors:
+        raise typer.Exit(2)
+    if ("loosens" in wanted and report.loosens) or ("errors" in wanted and _breaks_rules(report)):
+        raise typer.Exit(3)
+
+
+def report_of(
+    base: str, head: str | None, *, merge_base: bool, environment: str | None, every_resource: bool
+) -> Report:
+    """Compare two revisions of the current project (or one and the working tree)."""
+    import tempfile
+
+    from cli.project import current_project
+    from cli.revisions import export_working_tree, repository
+    from plan.diff.compare import Side, compare
+
+    root = current_project().root
+    git = repository(root)
+    one = git.commit(base)
+    other = git.commit(head) if head is not None else None
+    if merge_base:
+        one = git.merge_base(one, other or git.commit("HEAD"))
+    with tempfile.TemporaryDirectory(prefix="ringwall-diff-") as folder:
+        # Resolved: a temporary folder may be reached through a link, and errors are shown relative to it.
+        sides = [Path(folder).resolve() / name for name in ("base", "head")]
+        for side in sides:
+            side.mkdir()
+        git.export(one, base, sides[0])
+        unplanned: tuple[str, ...] = ()
+        if other is None:
+            export_working_tree(root, sides[1])
+        else:
+            git.export(other, str(head), sides[1])
+            unplanned = git.unplanned(one, other)
+        labels = (f"{base} ({one[:12]})", f"{head} ({other[:12]})" if other else "working tree")
+        return compare(
+            Side(labels[0], sides[0]),
+            Side(labels[1], sides[1]),
+            environment=environment,
+            unplanned=unplanned,
+            every_resource=every_resource,
+        )
+
+
+def _breaks_rules(report: Report) -> bool:
+    return any(finding.refuses for _, finding in report.findings)
+
+
+def _write(file: Path, text: str) -> None:
+    from model.errors import InputError
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f".{file.name}.{os.getpid()}")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(file)
+    except OSError as error:
+        raise InputError(f"cannot be written ({error.strerror})", file=file, remedy="name another file") from None
+
+
+def show(report: Report) -> None:
+    """The report on a terminal: errors, then every change by risk, then resources key by key."""
+    from rich.text import Text
+
+    from plan.diff.model import Direction, grouped
+
+    console.say(f"{report.base} → {report.head}: what the stack files say; nothing real was asked")
+    for error in report.errors:
+        place = f"{error.side}{f', {error.stack}' if error.stack else ''}"
+        console.note(f"error: {place}: {error.message}")
+    counts = report.counts()
+    console.say(", ".join(f"{count} {direction}" for direction, count in counts.items()))
+    colours = {Direction.LOOSENS: "bold red", Direction.TIGHTENS: "green", Direction.NEUTRAL: "dim"}
+    out = console.stdout()
+    for group in grouped(report.changes):
+        one = group.change
+        line = Text(f"{one.direction:<8} ", style=colours[one.direction])
+        where = (
+            group.stacks[0] if len(group.stacks) == 1 else f"{group.stacks[0]} and {len(group.stacks) - 1} more stacks"
+        )
+        line.append(f"{where}: {one.title}", style="")
+        out.print(line)
+        for detail in one.details:
+            out.print(Text(f"           {detail}", style="dim"))
+        if len(group.stacks) > 1:
+            out.print(Text(f"           in {_some(group.stacks)}", style="dim"))
+    _show_resources(report)
+    for stack, finding in report.findings:
+        console.say(f"{stack}: {finding}")
+    for note in report.notes:
+        console.note(f"note: {note}")
+
+
+def _show_resources(report: Report) -> None:
+    from rich.text import Text
+
+    from plan.diff.model import stand_ins
+
+    out = console.stdout()
+    likes = stand_ins(report.stacks)
+    for stack in report.stacks:
+        if not stack.resources:
+            continue
+        console.say(f"\n{stack.stack}: {len(stack.resources)} resources")
+        for resource in stack.resources:
+            out.print(Text(f"  {resource.action:<8} {resource.type.rsplit(':', 1)[-1]} {resource.name}"))
+            for key in resource.keys:
+                before, after = ("none" if value is None else value for value in (key.before, key.after))
+                out.print(Text(f"             {key.path}: {before} → {after}"))
+        if others := likes.get(stack.stack):
+            console.say(f"  the same resources and keys, with values of their own: {_some(others)}")
+
+
+def _some(stacks: Sequence[str]) -> str:
+    """The first names; --json, --html and --markdown have them all."""
+    more = f" and {len(stacks) - 8} more" if len(stacks) > 8 else ""
+    return ", ".join(stacks[:8]) + more

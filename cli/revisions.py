@@ -1,0 +1,253 @@
+"""The stack files of a Git revision, or of the working tree, as data in a folder: nothing of theirs is run.
+
+Git itself is asked only for objects (`rev-parse`, `ls-tree`, `cat-file`, `diff-tree`), which run no filter, hook or text
+conversion.
+Symbolic links, submodules and huge files are refused: what they stand for is not what the reviewer sees.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from model.errors import InputError
+from model.loader import MAX_BYTES
+
+MAX_FILES = 20_000
+_STACK_FILE = re.compile(r"Pulumi\.[A-Za-z0-9._-]{1,100}\.ya?ml")
+_LOCK_FILE = re.compile(r"[A-Za-z0-9._-]{1,100}\.lock\.ya?ml")
+_REGULAR = ("100644", "100755")
+_KINDS = {"120000": "a symbolic link", "160000": "a submodule", "40000": "a folder", "040000": "a folder"}
+#: No prompt, no fetch, no replaced object, no lock, and no configuration but the repository's.
+_QUIET = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C",
+}
+#: `diff-tree` asks the file system monitor, which is a command of the repository's configuration (run: it was started).
+_NOTHING_RUNS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A Git repository and the project's folder inside it (POSIX, empty for the top)."""
+
+    top: Path
+    prefix: str
+
+    def commit(self, revision: str) -> str:
+        """The commit a revision names; raises `InputError`."""
+        if not revision or revision.startswith("-") or "\x00" in revision:
+            raise InputError(f"{revision!r} is no revision", remedy="name a commit, branch or tag")
+        done = _git(self.top, ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"])
+        if done.returncode != 0:
+            raise InputError(
+                f"there is no revision {revision} in {self.top}",
+                remedy="fetch it (in CI: a checkout with fetch-depth: 0), or correct the name",
+            )
+        return done.stdout.decode().strip()
+
+    def merge_base(self, one: str, other: str) -> str:
+        """The commit where two branches parted; raises `InputError` when they share none."""
+        done = _git(self.top, ["merge-base", one, other])
+        if done.returncode != 0:
+            raise InputError(
+                f"{one[:12]} and {other[:12]} have no commit in common",
+                remedy="fetch the history (in CI: fetch-depth: 0), or leave --merge-base out",
+            )
+        return done.stdout.decode().split()[0]
+
+    def export(self, commit: str, label: str, target: Path) -> None:
+        """Write the project's files of a commit below `target`; raises `InputError` for what must not be read."""
+        entries = self._tree(commit, label)
+        entries = {_inside(path, self.prefix): entry for path, entry in entries.items() if _below(path, self.prefix)}
+        if "Pulumi.yaml" not in entries:
+            raise InputError(
+                f"{label} has no Pulumi.yaml in {self.prefix or 'its top folder'}",
+                remedy="name a revision that has the project, or the folder with --project",
+            )
+        self._write(commit, label, {"Pulumi.yaml": entries["Pulumi.yaml"]}, target)
+        folder = stack_folder(target, label)
+        for parent in (folder, *PurePosixPath(folder).parents):
+            mode = entries.get(str(parent), ("040000", "", 0))[0]
+            if str(parent) != "." and mode not in ("40000", "040000"):
+                raise InputError(f"{label}: {parent} is {_KINDS.get(mode, 'no folder')}", remedy="make it a folder")
+        wanted = {path: entry for path, entry in entries.items() if _is_data(path, folder)}
+        self._write(commit, label, wanted, target)
+
+    def unplanned(self, one: str, other: str) -> tuple[str, ...]:
+        """Changed files of the repository that are no stack files: program code, workflows, rules."""
+        done = _git(self.top, ["diff-tree", "-r", "-z", "--name-only", "--no-renames", one, other])
+        _ok(done, "the changed files")
+        paths = [path for path in done.stdout.decode("utf-8", "replace").split("\0") if path]
+        return tuple(path for path in paths if not _looks_like_data(path.rsplit("/", 1)[-1]))
+
+    def _tree(self, commit: str, label: str) -> dict[str, tuple[str, str, int]]:
+        """Path to mode, object and size of every entry of a commit, folders too."""
+        arguments = ["ls-tree", "-r", "-t", "-z", "-l", "--full-tree", commit]
+        done = _git(self.top, arguments + (["--", self.prefix] if self.prefix else []))
+        _ok(done, f"the files of {label}")
+        found = {}
+        for line in done.stdout.split(b"\0"):
+            if line:
+                meta, _, path = line.partition(b"\t")
+                mode, _, name, size = meta.split()
+                found[path.decode("utf-8", "surrogateescape")] = (
+                    mode.decode(),
+                    name.decode(),
+                    int(size) if size.isdigit() else 0,
+                )
+        return found
+
+    def _write(self, commit: str, label: str, entries: dict[str, tuple[str, str, int]], target: Path) -> None:
+        if len(entries) > MAX_FILES:
+            raise InputError(f"{label} has over {MAX_FILES} stack files", remedy="split the project")
+        for path, (mode, _, size) in entries.items():
+            _refuse_odd_name(path.rsplit("/", 1)[-1], label)
+            if mode not in _REGULAR:
+                what = _KINDS.get(mode, "no regular file")
+                raise InputError(f"{label}: {path} is {what}", remedy="commit the file itself")
+            if size > MAX_BYTES:
+                raise InputError(f"{label}: {path} is larger than {MAX_BYTES // 1024} KiB", remedy="make it smaller")
+        names = [name for _, name, _ in entries.values()]
+        contents = self._objects(names, label)
+        for path, content in zip(entries, contents, strict=True):
+            file = target / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+
+    def _objects(self, names: Sequence[str], label: str) -> list[bytes]:
+        if not names:
+            return []
+        done = _git(self.top, ["cat-file", "--batch"], "".join(f"{name}\n" for name in names).encode())
+        _ok(done, f"the files of {label}")
+        found, at, data = [], 0, done.stdout
+        for name in names:
+            end = data.index(b"\n", at)
+            words = data[at:end].split()
+            if len(words) != 3 or words[1] != b"blob":
+                raise InputError(f"{label}: object {name[:12]} is missing", remedy="fetch the whole revision")
+            size = int(words[2])
+            found.append(data[end + 1 : end + 1 + size])
+            at = end + 2 + size
+        return found
+
+
+def repository(root: Path) -> Repository:
+    """The Git repository that holds a project folder; raises `InputError` when there is none, or no git."""
+    done = _git(root, ["rev-parse", "--show-toplevel", "--show-prefix"])
+    if done.returncode != 0:
+        raise InputError(f"{root} is in no Git repository", remedy="run `git init` and commit, or use --project")
+    top, _, prefix = done.stdout.decode().partition("\n")
+    return Repository(Path(top), prefix.strip("\n").rstrip("/"))
+
+
+def export_working_tree(root: Path, target: Path) -> None:
+    """The same files of the folder as it is now, uncommitted ones too."""
+    label = "the working tree"
+    _copy(root, "Pulumi.yaml", target, label)
+    folder = stack_folder(target, label)
+    here = root / folder
+    for parent in (here, *here.parents):
+        if parent == root:
+            break
+        if parent.is_symlink():
+            raise InputError(f"{label}: {parent.relative_to(root)} is a symbolic link", remedy="make it a folder")
+    if here.is_dir():
+        for name in sorted(os.listdir(here)):
+            if _looks_like_data(name):
+                _copy(root, str(PurePosixPath(folder) / name), target, label)
+
+
+def _copy(root: Path, path: str, target: Path, label: str) -> None:
+    source = root / path
+    _refuse_odd_name(source.name, label)
+    try:
+        found = source.lstat()
+    except FileNotFoundError:
+        raise InputError(f"{label} has no {path}", remedy="run it inside the project") from None
+    if not stat.S_ISREG(found.st_mode):
+        what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no regular file"
+        raise InputError(f"{label}: {path} is {what}", remedy="put the file itself there")
+    if found.st_size > MAX_BYTES:
+        raise InputError(f"{label}: {path} is larger than {MAX_BYTES // 1024} KiB", remedy="make it smaller")
+    file = target / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(source.read_bytes())
+
+
+def stack_folder(root: Path, label: str) -> str:
+    """`stackConfigDir` of an exported Pulumi.yaml, inside the project; raises `InputError` when it leads out of it."""
+    from model.project import open_project
+
+    try:
+        project = open_project(root)
+    except InputError as error:
+        raise InputError(f"{label}: {str(error).replace(f'{root}/', '')}") from None
+    folder = (
+        PurePosixPath(os.path.normpath(project.stack_dir.relative_to(root)))
+        if _within(project.stack_dir, root)
+        else None
+    )
+    if folder is None or folder.is_absolute() or ".." in folder.parts:
+        raise InputError(f"{label}: stackConfigDir leads out of the project", remedy="name a folder inside it")
+    return str(folder)
+
+
+def _within(path: Path, root: Path) -> bool:
+    return path.is_relative_to(root)
+
+
+def _is_data(path: str, folder: str) -> bool:
+    parent, _, name = path.rpartition("/")
+    return (parent or ".") == folder and _looks_like_data(name)
+
+
+def _looks_like_data(name: str) -> bool:
+    """What `model.project` may take for a stack file or a lock, odd names too: those are refused, not passed over."""
+    stack_file = name.startswith("Pulumi.") and name.endswith((".yaml", ".yml"))
+    return stack_file or name.endswith((".lock.yaml", ".lock.yml"))
+
+
+def _refuse_odd_name(name: str, label: str) -> None:
+    if name != "Pulumi.yaml" and not (_STACK_FILE.fullmatch(name) or _LOCK_FILE.fullmatch(name)):
+        raise InputError(
+            f"{label}: {name!a} is an odd name for a stack file", remedy="use letters, digits, '.', '_' and '-'"
+        )
+
+
+def _below(path: str, prefix: str) -> bool:
+    return not prefix or path.startswith(f"{prefix}/")
+
+
+def _inside(path: str, prefix: str) -> str:
+    return path[len(prefix) + 1 :] if prefix else path
+
+
+def _git(folder: Path, arguments: list[str], given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(
+            ["git", *_NOTHING_RUNS, "-C", str(folder), *arguments],
+            input=given,
+            stdin=None if given is not None else subprocess.DEVNULL,
+            capture_output=True,
+            env={**os.environ, **_QUIET},
+            timeout=120,
+        )
+    except FileNotFoundError:
+        raise InputError("there is no git on PATH", remedy="install git") from None
+    except subprocess.TimeoutExpired:
+        raise InputError("git did not answer within 120 s", remedy="try again; look at the repository's disk") from None
+
+
+def _ok(done: subprocess.CompletedProcess[bytes], what: str) -> None:
+    if done.returncode != 0:
+        said = " ".join(done.stderr.decode("utf-8", "replace").split())
+        raise InputError(f"git cannot read {what}: {said}", remedy="fetch the whole revision")

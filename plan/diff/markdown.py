@@ -1,0 +1,229 @@
+"""The report as one comment of a pull request.
+
+Everything that comes from the files stands inside `code` or `pre` elements, where GitHub makes no mention, reference,
+link, image or emoji of it; in `code` all punctuation is written as entities, so that no Markdown is left to parse, and a
+`pre` block is literal up to its end tag (CommonMark 0.31, HTML blocks of kind 1).
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from model.tool_lock import visible
+from plan.diff.mermaid import render_mermaid
+from plan.diff.model import Direction, Grouped, Report, ResourceChange, StackDiff, grouped, stand_ins
+
+#: GitHub refuses a body of 65,536 characters; counted here in bytes of UTF-8, which is never fewer.
+CAP = 65_000
+_RESERVE = 900
+_LONGEST_CELL = 400
+_MARKS = {Direction.LOOSENS: "🔴 loosens", Direction.TIGHTENS: "🟢 tightens", Direction.NEUTRAL: "⚪ neutral"}
+_URL = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&*+,;=%-]+")
+
+
+@dataclass(frozen=True)
+class _Section:
+    """A part of the comment that stands or falls as a whole; a low `rank` is kept first."""
+
+    place: tuple[int, int]
+    rank: tuple[int, ...]
+    text: str
+    what: str
+
+
+def marker(environment: str | None) -> str:
+    """The hidden first line by which a comment is found again: one comment an environment."""
+    return f"<!-- ringwall-diff:{re.sub('[^A-Za-z0-9._-]', '-', environment or 'all')} -->"
+
+
+def code(text: str) -> str:
+    """Text from a file, in one line, as an inline code element that nothing can break out of."""
+    shown = visible(text)
+    if len(shown) > _LONGEST_CELL:
+        shown = f"{shown[:_LONGEST_CELL]}… ({len(shown)} characters)"
+    return f"<code>{''.join(c if c.isalnum() or c == ' ' else f'&#{ord(c)};' for c in shown)}</code>"
+
+
+def pre(lines: Iterable[str]) -> str:
+    """Lines from files as a block that is shown as it is."""
+    body = "\n".join(html.escape(visible_line(line), quote=True) for line in lines)
+    return f"<pre>\n{body}\n</pre>"
+
+
+def visible_line(text: str) -> str:
+    """`visible` that keeps the indentation."""
+    return " " * (len(text) - len(text.lstrip(" "))) + visible(text)
+
+
+def render_markdown(report: Report, environment: str | None = None, artifact_url: str | None = None) -> str:
+    """The comment, always below GitHub's limit; what does not fit is left out lowest risk first, and said so.
+
+    Args:
+        environment: only this one, named in the marker and the heading.
+        artifact_url: where the whole report is.
+    """
+    shown = report.only(environment) if environment is not None else report
+    groups = grouped(shown.changes)
+    head = _head(shown, environment)
+    sections = [
+        *_errors(shown),
+        *_rows(groups),
+        *_details(groups),
+        *_picture(shown),
+        *_stacks(shown.stacks),
+        *_findings(shown),
+    ]
+    budget = CAP - _RESERVE - _size(head) - _size(_TABLE)
+    kept: list[_Section] = []
+    dropped: list[_Section] = []
+    for section in sorted(sections, key=lambda s: s.rank):
+        cost = _size(section.text) + 1
+        # Once one is dropped nothing of less weight may take its place: what is left out is always the least.
+        if not dropped and cost <= budget:
+            kept.append(section)
+            budget -= cost
+        else:
+            dropped.append(section)
+    parts = [head]
+    place = -1
+    for section in sorted(kept, key=lambda s: s.place):
+        if section.place[0] == 1 and place != 1:
+            parts.append(_TABLE)
+        elif place == 1 and section.place[0] != 1:
+            parts.append("")
+        place = section.place[0]
+        parts.append(section.text)
+    return "\n".join([*parts, "", *_left_out(dropped, artifact_url), *_tail(shown, artifact_url, dropped)]) + "\n"
+
+
+_TABLE = "\n| | Change | Stack |\n|---|---|---|"
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8"))
+
+
+def _head(report: Report, environment: str | None) -> str:
+    counts = report.counts()
+    words = ", ".join(f"{counts[d]} {_MARKS[d]}" for d in Direction)
+    title = f"Ringwall: {code(environment)}" if environment else "Ringwall"
+    lines = [marker(environment), f"### {title}: {words}", "", f"{code(report.base)} → {code(report.head)}"]
+    if report.errors:
+        lines += ["", f"**{len(report.errors)} files or settings do not load**; what depends on them is not compared."]
+    elif not report.stacks:
+        lines += ["", "Nothing that the stack files declare changes."]
+    return "\n".join(lines)
+
+
+def _errors(report: Report) -> list[_Section]:
+    return [
+        _Section(
+            (0, number),
+            (0, number),
+            f"\n- {error.side}{f' {code(error.stack)}' if error.stack else ''}: {code(error.message)}",
+            "an error",
+        )
+        for number, error in enumerate(report.errors)
+    ]
+
+
+def _rows(groups: Sequence[Grouped]) -> list[_Section]:
+    found = []
+    for number, group in enumerate(groups):
+        one = group.change
+        where = code(group.stacks[0])
+        if len(group.stacks) > 1:
+            where += f" and {len(group.stacks) - 1} more"
+        row = f"| {_MARKS[one.direction]} | {code(one.title)} | {where} |"
+        found.append(_Section((1, number), (1, number), row, "a change"))
+    return found
+
+
+def _details(groups: Sequence[Grouped]) -> list[_Section]:
+    found = []
+    for number, group in enumerate(groups):
+        one = group.change
+        lines = list(one.details)
+        if len(group.stacks) > 1:
+            lines.append(f"in {', '.join(group.stacks)}")
+        if not lines:
+            continue
+        summary = f"{_MARKS[one.direction]}: {code(one.title)}"
+        text = f"\n<details><summary>{summary}</summary>\n\n{pre(lines)}\n\n</details>"
+        found.append(_Section((3, number), (3, number), text, "a change's details"))
+    return found
+
+
+def _picture(report: Report) -> list[_Section]:
+    if not report.changes:
+        return []
+    text = (
+        f"\n<details open><summary>The rings</summary>\n\n```mermaid\n{render_mermaid(report.changes)}```\n\n</details>"
+    )
+    return [_Section((2, 0), (0, 10**9), text, "the picture")]
+
+
+def _stacks(stacks: Sequence[StackDiff]) -> list[_Section]:
+    """Resources key by key, the stacks with the heaviest changes first."""
+    heavy = sorted(stacks, key=lambda s: (*(s.changes[0].order[:2] if s.changes else (9, 0)), s.stack))
+    found, likes = [], stand_ins(stacks)
+    for number, stack in enumerate(heavy):
+        if not stack.resources:
+            continue
+        lines = [line for resource in stack.resources for line in resource_lines(resource)]
+        if others := likes.get(stack.stack):
+            lines.append(f"the same resources and keys, with values of their own: {', '.join(others)}")
+        summary = f"{code(stack.stack)}: {len(stack.resources)} resources, key by key"
+        text = f"\n<details><summary>{summary}</summary>\n\n{pre(lines)}\n\n</details>"
+        found.append(_Section((4, number), (5, number), text, "a stack's resources"))
+    return found
+
+
+def resource_lines(resource: ResourceChange) -> list[str]:
+    """One resource and its keys as lines of plain text."""
+    lines = [f"{resource.action} {resource.type.rsplit(':', 1)[-1]} {resource.name}"]
+    for key in resource.keys:
+        before, after = ("none" if value is None else value for value in (key.before, key.after))
+        lines.append(f"  {key.path}: {before} → {after}")
+    return lines
+
+
+def _findings(report: Report) -> list[_Section]:
+    if not report.findings:
+        return []
+    lines = [f"{stack}: {finding}" for stack, finding in report.findings]
+    text = f"\n<details><summary>{len(lines)} findings of the rules</summary>\n\n{pre(lines)}\n\n</details>"
+    return [_Section((5, 0), (4, 0), text, "the findings")]
+
+
+def _left_out(dropped: Sequence[_Section], artifact_url: str | None) -> list[str]:
+    if not dropped:
+        return []
+    counts: dict[str, int] = {}
+    for section in dropped:
+        counts[section.what] = counts.get(section.what, 0) + 1
+    words = ", ".join(f"{count} times {what}" for what, count in counts.items())
+    return [f"**Left out for length, lowest risk first: {words}.** {_pointer(artifact_url)}", ""]
+
+
+def _pointer(artifact_url: str | None) -> str:
+    if artifact_url and _URL.fullmatch(artifact_url) and len(artifact_url) <= 500:
+        return f"The whole report: [artifact](<{artifact_url}>)."
+    return "The whole report is what `ringwall diff --html` writes; in CI it is the run's artifact."
+
+
+def _tail(report: Report, artifact_url: str | None, dropped: Sequence[_Section]) -> list[str]:
+    lines = (
+        [f"_{len(report.unplanned)} changed files are no stack files: none of their code was planned._"]
+        if report.unplanned
+        else []
+    )
+    if artifact_url and not dropped:
+        lines.append(_pointer(artifact_url))
+    return [
+        *lines,
+        "<sub>What the files say, planned offline by the installed Ringwall; no account or gateway was asked.</sub>",
+    ]

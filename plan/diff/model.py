@@ -1,0 +1,263 @@
+"""What a difference consists of: changes sorted by risk, resources key by key, and who may call what. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from model.tool_lock import visible
+from plan.findings import Finding
+from plan.rings import RINGS
+
+VERSION: Final = 1
+
+
+class Direction(StrEnum):
+    """What a change does to the perimeter. `neutral` only where that is proven."""
+
+    LOOSENS = "loosens"
+    TIGHTENS = "tightens"
+    NEUTRAL = "neutral"
+
+
+_RANK = {Direction.LOOSENS: 0, Direction.TIGHTENS: 1, Direction.NEUTRAL: 2}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One semantic difference of one stack.
+
+    `id` is stable and names the rule (``server.limits.concurrency``, ``grant-gained``); `risk` weighs from 0 to 100 how
+    much a reviewer must look; `ring` is one of `plan.rings.RINGS` or empty. Texts are plain, on one line, with hidden
+    characters shown.
+    """
+
+    id: str
+    direction: Direction
+    risk: int
+    stack: str
+    ring: str
+    title: str
+    details: tuple[str, ...] = ()
+    before: str | None = None
+    after: str | None = None
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """Loosening first, then by risk."""
+        return (_RANK[self.direction], -self.risk, self.stack, self.title, self.details)
+
+    @property
+    def same_elsewhere(self) -> tuple[object, ...]:
+        """Equal for the same change of another stack, so that 200 servers take one line."""
+        return (self.id, self.direction, self.risk, self.ring, self.title, self.details, self.before, self.after)
+
+
+def change(
+    id: str,
+    direction: Direction,
+    risk: int,
+    stack: str,
+    ring: str,
+    title: str,
+    details: Iterable[str] = (),
+    before: str | None = None,
+    after: str | None = None,
+) -> Change:
+    """A `Change` whose texts are made visible."""
+    if ring and ring not in RINGS:
+        raise ValueError(f"{ring} is no ring")
+    return Change(
+        id,
+        direction,
+        risk,
+        stack,
+        ring,
+        visible(title),
+        tuple(visible(line) for line in details),
+        None if before is None else visible(before),
+        None if after is None else visible(after),
+    )
+
+
+@dataclass(frozen=True)
+class KeyChange:
+    """One key of a resource; None where it is absent. Secrets are masked already."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class ResourceChange:
+    """One resource that is created, updated, replaced or deleted, as far as files tell."""
+
+    urn: str
+    type: str
+    name: str
+    action: str
+    keys: tuple[KeyChange, ...] = ()
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Who may call which tool of one server.
+
+    `tools` are (name, risk); `cells` has one state for each principal and tool: ``yes``, ``no``, ``gained``, ``lost`` or
+    ``changed``.
+    """
+
+    principals: tuple[str, ...] = ()
+    tools: tuple[tuple[str, str], ...] = ()
+    cells: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class StackDiff:
+    """Everything that differs in one stack. `status`: ``changed``, ``new``, ``removed`` or ``unreadable``."""
+
+    stack: str
+    kind: str
+    status: str
+    changes: tuple[Change, ...] = ()
+    resources: tuple[ResourceChange, ...] = ()
+    #: The stack whose resources stand for these: the same resources and keys, values of its own.
+    resources_like: str | None = None
+    matrix: Matrix | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def environment(self) -> str:
+        """The environment, or the zone stack's own name."""
+        return self.stack if self.kind == "zone" else self.stack.split(".")[0]
+
+
+@dataclass(frozen=True)
+class LoadError:
+    """Why one side of one stack could not be read; `side` is ``base`` or ``head``."""
+
+    side: str
+    stack: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole difference. Stacks are sorted by name; `unplanned` are changed files that are no stack files."""
+
+    project: str
+    base: str
+    head: str
+    stacks: tuple[StackDiff, ...] = ()
+    errors: tuple[LoadError, ...] = ()
+    unplanned: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Of all stacks, loosening and heaviest first."""
+        return tuple(sorted((c for stack in self.stacks for c in stack.changes), key=lambda c: c.order))
+
+    @property
+    def loosens(self) -> bool:
+        return any(c.direction is Direction.LOOSENS for c in self.changes)
+
+    @property
+    def findings(self) -> tuple[tuple[str, Finding], ...]:
+        """Broken rules of the head's plans, with their stacks."""
+        return tuple((stack.stack, finding) for stack in self.stacks for finding in stack.findings)
+
+    def counts(self) -> dict[Direction, int]:
+        """Number of changes in each direction."""
+        found = dict.fromkeys(Direction, 0)
+        for one in self.changes:
+            found[one.direction] += 1
+        return found
+
+    def only(self, environment: str) -> Report:
+        """The part of one environment (or zone stack)."""
+        return Report(
+            self.project,
+            self.base,
+            self.head,
+            tuple(stack for stack in self.stacks if stack.environment == environment or stack.kind == "project"),
+            tuple(e for e in self.errors if e.stack.split(".")[0] == environment or e.stack in (environment, "")),
+            self.unplanned,
+            self.notes,
+        )
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """One change and every stack that has the very same one."""
+
+    change: Change
+    stacks: tuple[str, ...]
+
+
+def grouped(changes: Iterable[Change]) -> list[Grouped]:
+    """Equal changes of several stacks as one, in the order of the heaviest."""
+    found: dict[tuple[object, ...], list[Change]] = {}
+    for one in sorted(changes, key=lambda c: c.order):
+        found.setdefault(one.same_elsewhere, []).append(one)
+    return [Grouped(group[0], tuple(sorted({c.stack for c in group}))) for group in found.values()]
+
+
+def stand_ins(stacks: Iterable[StackDiff]) -> dict[str, list[str]]:
+    """Each stack whose resources stand for others', with those others."""
+    found: dict[str, list[str]] = {}
+    for stack in stacks:
+        if stack.resources_like is not None:
+            found.setdefault(stack.resources_like, []).append(stack.stack)
+    return found
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report as one JSON document, versioned."""
+    return {
+        "version": VERSION,
+        "project": report.project,
+        "base": report.base,
+        "head": report.head,
+        "summary": {str(direction): count for direction, count in report.counts().items()},
+        "changes": [_change(c) for c in report.changes],
+        "stacks": [_stack(stack) for stack in report.stacks],
+        "errors": [asdict(error) for error in report.errors],
+        "unplanned": list(report.unplanned),
+        "notes": list(report.notes),
+    }
+
+
+def _change(one: Change) -> dict[str, Any]:
+    return {**asdict(one), "direction": str(one.direction), "details": list(one.details)}
+
+
+def _stack(stack: StackDiff) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "stack": stack.stack,
+        "kind": stack.kind,
+        "status": stack.status,
+        "resources": [{**asdict(r), "keys": [asdict(k) for k in r.keys]} for r in stack.resources],
+        "resources_like": stack.resources_like,
+        "findings": [_finding(finding) for finding in stack.findings],
+    }
+    if stack.matrix is not None:
+        found["matrix"] = {
+            "principals": list(stack.matrix.principals),
+            "tools": [{"name": name, "risk": risk} for name, risk in stack.matrix.tools],
+            "cells": [list(row) for row in stack.matrix.cells],
+        }
+    return found
+
+
+def _finding(finding: Finding) -> Mapping[str, Any]:
+    return {
+        "rule_id": finding.rule_id,
+        "severity": str(finding.severity),
+        "urn": finding.urn,
+        "message": visible(finding.message),
+        "remedy": visible(finding.remedy),
+    }

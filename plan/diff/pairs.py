@@ -1,0 +1,98 @@
+"""Pairs of stacks while they are compared: their plans, and what the plans add to what the settings say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from components.program import Loaded
+from model.errors import RingwallError
+from model.project import Project
+from plan.diff.model import Change, Direction, ResourceChange, StackDiff, change
+from plan.diff.planning import Job, plan_all
+from plan.diff.resources import compare_resources, resource_changes
+from plan.findings import Finding
+from plan.graph import Graph
+from plan.policy.evaluate import evaluate, subject_of
+
+#: Beyond as many changed servers one plan stands for all that changed in the same keys.
+PLAN_EACH = 40
+
+
+@dataclass
+class Pair:
+    """One stack on both sides, while it is compared."""
+
+    diff: StackDiff
+    before: Loaded | None
+    after: Loaded | None
+    #: What differs in the files themselves; servers with the same key changed in the same way.
+    raw: str
+    changes: list[Change] = field(default_factory=list)
+
+
+def planned(base: Project | None, head: Project | None, pairs: list[Pair], every: bool) -> list[StackDiff]:
+    """The pairs with their resources. Where many servers changed in the same keys one of them is planned."""
+    servers = [pair for pair in pairs if pair.diff.kind == "server" and pair.diff.status == "changed"]
+    stand_ins: dict[str, str] = {}
+    first: dict[str, str] = {}
+    if len(servers) > PLAN_EACH and not every:
+        for pair in servers:
+            leader = first.setdefault(pair.raw, pair.diff.stack)
+            if leader != pair.diff.stack:
+                stand_ins[pair.diff.stack] = leader
+    jobs = []
+    for pair in pairs:
+        if pair.diff.stack in stand_ins or pair.diff.status == "unreadable":
+            continue
+        for side, project, loaded in (("base", base, pair.before), ("head", head, pair.after)):
+            if project is not None and loaded is not None:
+                jobs.append(Job(side, pair.diff.stack, project, loaded))
+    graphs = plan_all(jobs)
+    explained = {pair.diff.environment for pair in pairs if pair.changes}
+    return [_finished(pair, graphs, stand_ins, explained) for pair in pairs]
+
+
+def _findings(loaded: Loaded | None, graph: Graph | None) -> tuple[Finding, ...]:
+    """What Ringwall's own rules say of one side, by that side's own waivers."""
+    if loaded is None or graph is None:
+        return ()
+    return evaluate(subject_of(loaded, graph))
+
+
+def _finished(
+    pair: Pair,
+    graphs: Mapping[tuple[str, str], Graph | RingwallError],
+    stand_ins: Mapping[str, str],
+    explained: set[str],
+) -> StackDiff:
+    stack = pair.diff.stack
+    sides: list[Graph | None] = []
+    changes = list(pair.changes)
+    for side in ("base", "head"):
+        graph = graphs.get((side, stack))
+        if isinstance(graph, RingwallError):
+            title = f"the {side}'s stack cannot be planned: {graph}"
+            changes.append(change("unplannable", Direction.LOOSENS, 100, stack, "", title))
+            graph = None
+        sides.append(graph)
+    before, after = sides
+    resources: tuple[ResourceChange, ...] = ()
+    findings = _findings(pair.after, after)
+    if (before is None) == (pair.before is None) and (after is None) == (pair.after is None):
+        resources = compare_resources(before, after)
+        if before is not None and after is not None:
+            known = pair.diff.environment in explained
+            changes += resource_changes(stack, resources, before, after, explained=known)
+            old = {(f.rule_id, f.urn) for f in _findings(pair.before, before) if f.waived is None}
+            for finding in findings:
+                if finding.waived is None and (finding.rule_id, finding.urn) not in old:
+                    title = f"now breaks {finding.rule_id}: {finding.message}"
+                    changes.append(change("finding-new", Direction.LOOSENS, 98, stack, "", title, (finding.remedy,)))
+    return replace(
+        pair.diff,
+        changes=tuple(sorted(changes, key=lambda c: c.order)),
+        resources=resources,
+        resources_like=stand_ins.get(stack),
+        findings=tuple(findings),
+    )

@@ -1,0 +1,43 @@
+"""What the pictures of the four rings show, whatever draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from plan.diff.model import Change, Direction, Grouped, grouped
+from plan.rings import RINGS
+
+
+@dataclass(frozen=True)
+class Ring:
+    """One ring: how many changes go which way, and the heaviest of them."""
+
+    name: str
+    loosens: int
+    tightens: int
+    neutral: int
+    top: tuple[Grouped, ...]
+
+    @property
+    def state(self) -> str:
+        """``loosens``, ``tightens``, ``neutral`` or ``same``, the worst first."""
+        if self.loosens:
+            return "loosens"
+        return "tightens" if self.tightens else "neutral" if self.neutral else "same"
+
+    @property
+    def words(self) -> str:
+        counts = ((self.loosens, "loosen"), (self.tightens, "tighten"), (self.neutral, "neutral"))
+        return ", ".join(f"{count} {word}" for count, word in counts if count) or "unchanged"
+
+
+def rings(changes: Iterable[Change], top: int = 3) -> list[Ring]:
+    """The rings from the outside in, each with its `top` heaviest changes."""
+    everything = list(changes)
+    found = []
+    for name in RINGS:
+        mine = [c for c in everything if c.ring == name]
+        ways = [sum(c.direction is d for c in mine) for d in Direction]
+        found.append(Ring(name, ways[0], ways[1], ways[2], tuple(grouped(mine)[:top])))
+    return found

@@ -1,0 +1,154 @@
+"""What an environment and a zone declare: account, gateway, hosts, agents, posture rules, issuers, country blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plan.diff.model import Direction
+from plan.diff.semantic.directions import (
+    LOOSENS,
+    TIGHTENS,
+    Elsewhere,
+    Rule,
+    Table,
+    allow_list,
+    any_change,
+    appearing_loosens,
+    appearing_tightens,
+    false_loosens,
+    grows_loosens,
+    later_loosens,
+    longer_loosens,
+    more_loosens,
+    no_effect,
+    shrinks_loosens,
+)
+from plan.diff.semantic.exposure import LOGS
+
+_UNUSED = "nothing is made or let in until a server names it, and that is shown at the server"
+
+
+def _topology(before: Any, after: Any) -> Direction:
+    # Only leaving colocated is proven: the Admin API then is out of an origin host's reach (design, "Topologies").
+    return TIGHTENS if before == "colocated" else LOOSENS
+
+
+WAIVERS: Table = {
+    "waivers": Elsewhere("waivers"),
+    "waivers[].rule": Elsewhere("waivers"),
+    "waivers[].resource": Elsewhere("waivers"),
+    "waivers[].reason": Elsewhere("waivers"),
+    "waivers[].expires": Elsewhere("waivers"),
+}
+
+ENVIRONMENT: Table = {
+    "version": Rule(no_effect, "format of the manifest", "", 5, why="says how the file is read; both sides were read"),
+    "production": Rule(false_loosens, "production", "", 90),
+    "cloudflare.account_id": Rule(any_change, "Cloudflare account", "edge", 95),
+    "cloudflare.zone": Rule(any_change, "zone", "edge", 95),
+    "cloudflare.zone_id": Rule(any_change, "zone id", "edge", 95),
+    "cloudflare.team": Rule(any_change, "Zero Trust team, whose tokens count", "edge", 95),
+    "cloudflare.api": Rule(any_change, "Cloudflare API that is given the token", "edge", 95),
+    "topology": Rule(_topology, "topology", "gateway", 80),
+    "hosts.*": Rule(appearing_loosens, "host {0}", "origin", 40),
+    "hosts.*.tunnel": Rule(any_change, "kind of tunnel of host {0}", "edge", 60),
+    "hosts.*.gateway_port": Rule(
+        no_effect, "gateway port of host {0}", "gateway", 10, why="a loopback port; the tunnel's ingress follows it"
+    ),
+    "hosts.*.guard_address": Rule(any_change, "address beyond loopback of host {0}'s guards", "guard", 80),
+    "gateway.admin_uri": Rule(any_change, "Kong Admin API that is given the token", "gateway", 90),
+    "gateway.edition": Rule(any_change, "Kong edition", "gateway", 60),
+    "gateway.version": Rule(any_change, "Kong version", "gateway", 50),
+    "gateway.workspace": Rule(any_change, "Kong workspace", "gateway", 70),
+    "gateway.redis": Rule(any_change, "who keeps the gateway's counters", "gateway", 55),
+    "gateway.redis.host": Rule(any_change, "who keeps the gateway's counters", "gateway", 55),
+    "gateway.redis.port": Rule(any_change, "port of the gateway's Redis", "gateway", 45),
+    "gateway.redis.username": Rule(any_change, "user of the gateway's Redis", "gateway", 40),
+    "gateway.redis.password": Rule(any_change, "password reference of the gateway's Redis", "gateway", 40),
+    "gateway.redis.tls": Rule(false_loosens, "verified TLS to the gateway's Redis", "gateway", 80),
+    "gateway.mutual_tls": Rule(appearing_tightens, "mutual TLS between gateway and guards", "gateway", 90),
+    "gateway.mutual_tls.client_certificate_id": Rule(any_change, "certificate the gateway presents", "gateway", 80),
+    "gateway.mutual_tls.ca_certificate_ids": Rule(grows_loosens, "who vouches for guards", "gateway", 85),
+    "countries": Rule(grows_loosens, "countries people may come from by default", "edge", 60),
+    # Without any, every provider of the account may sign people in (components.edge).
+    "identity_providers": Elsewhere("access"),
+    "identity_providers.*": Elsewhere("access"),
+    "identity_providers.*.id": Rule(any_change, "identity provider {0}", "edge", 90),
+    "identity_providers.*.type": Rule(any_change, "kind of identity provider {0}", "edge", 80),
+    "groups.*": Rule(no_effect, "group {0}", "edge", 10, why=_UNUSED),
+    "groups.*.emails": Rule(grows_loosens, "addresses in group {0}", "edge", 60),
+    "groups.*.domains": Rule(grows_loosens, "domains in group {0}", "edge", 70),
+    "groups.*.idp_groups": Rule(grows_loosens, "identity provider's groups in group {0}", "edge", 65),
+    "groups.*.idp_groups[].provider": Elsewhere("access"),
+    "groups.*.idp_groups[].group": Elsewhere("access"),
+    "groups.*.idp_groups[].claim": Elsewhere("access"),
+    # A rule no longer kept here may still be named by a policy made by hand; a new one demands nothing by itself.
+    "posture.*": Rule(appearing_tightens, "posture rule {0}", "edge", 40),
+    "posture.*.existing": Rule(any_change, "posture rule {0}: rule that is used", "edge", 75),
+    "posture.*.type": Rule(any_change, "posture rule {0}: kind", "edge", 75),
+    "posture.*.platforms": Rule(any_change, "posture rule {0}: platforms", "edge", 65),
+    "posture.*.check_every": Rule(longer_loosens, "posture rule {0}: how often it is asked", "edge", 45),
+    "posture.*.require_all": Rule(false_loosens, "posture rule {0}: every disk", "edge", 70),
+    "posture.*.check_disks": Rule(shrinks_loosens, "posture rule {0}: volumes", "edge", 65),
+    "posture.*.enabled": Rule(false_loosens, "posture rule {0}: firewall must be on", "edge", 75),
+    "posture.*.version": Rule(any_change, "posture rule {0}: version", "edge", 60),
+    "posture.*.operator": Rule(any_change, "posture rule {0}: how versions compare", "edge", 70),
+    "posture.*.path": Rule(any_change, "posture rule {0}: path", "edge", 65),
+    "posture.*.exists": Rule(any_change, "posture rule {0}: whether it must be there", "edge", 75),
+    "posture.*.sha256": Rule(appearing_tightens, "posture rule {0}: digest", "edge", 70),
+    "posture.*.domain": Rule(any_change, "posture rule {0}: domain", "edge", 75),
+    "posture.*.certificate_id": Rule(any_change, "posture rule {0}: signing certificate", "edge", 80),
+    "posture.*.common_name": Rule(appearing_tightens, "posture rule {0}: common name", "edge", 70),
+    "agents.*": Rule(appearing_loosens, "agent {0} with a service token", "edge", 70),
+    "agents.*.countries": Rule(allow_list, "countries agent {0} may call from", "edge", 70),
+    "agents.*.addresses": Rule(allow_list, "addresses agent {0} may call from", "edge", 75),
+    "agents.*.posture": Rule(shrinks_loosens, "posture rules agent {0} must pass", "edge", 75),
+    "agents.*.token_duration": Rule(longer_loosens, "life of agent {0}'s token", "edge", 60),
+    "agents.*.secret_version": Rule(
+        lambda before, after: TIGHTENS if after > before else LOOSENS, "secret version of agent {0}", "edge", 40
+    ),
+    "agents.*.previous_secret_expires_at": Rule(later_loosens, "end of agent {0}'s previous secret", "edge", 60),
+    "hosted_clients.*": Rule(no_effect, "hosted client {0}", "edge", 10, why=_UNUSED),
+    "hosted_clients.*.addresses": Rule(grows_loosens, "addresses hosted client {0} calls from", "edge", 75),
+    "hosted_clients.*.source": Rule(
+        no_effect, "source of hosted client {0}'s addresses", "edge", 15, why="shown to the reviewer, enforced nowhere"
+    ),
+    "hosted_clients.*.redirect_uris": Rule(grows_loosens, "where hosted client {0}'s sign-in may return", "edge", 85),
+    "issuers.*": Rule(appearing_loosens, "issuer {0} of tokens", "gateway", 60),
+    "issuers.*.issuer": Rule(any_change, "exact iss of issuer {0}", "gateway", 95),
+    "issuers.*.jwks_uri": Rule(any_change, "where issuer {0}'s keys are", "gateway", 95),
+    **LOGS,
+    # Either way: on, another endpoint on the status port; off, nobody sees an attack.
+    "metrics.prometheus": Rule(any_change, "Prometheus metrics of the gateway", "gateway", 35),
+    "quotas.access_applications": Rule(more_loosens, "quota of Access applications", "edge", 10),
+    "quotas.access_policies": Rule(more_loosens, "quota of Access policies", "edge", 10),
+    "quotas.access_groups": Rule(more_loosens, "quota of Access groups", "edge", 10),
+    "quotas.service_tokens": Rule(more_loosens, "quota of service tokens", "edge", 10),
+    "quotas.tunnels": Rule(more_loosens, "quota of tunnels", "edge", 10),
+}
+
+#: `defaults` with what a server has when neither says anything (`model.server`), so that writing a default changes nothing.
+DEFAULTS: Table = {
+    "countries": Rule(allow_list, "countries people may come from", "edge", 60),
+    "posture": Rule(shrinks_loosens, "posture rules people's devices must pass", "edge", 75),
+    "session": Rule(longer_loosens, "how long a sign-in lasts", "edge", 65),
+}
+
+ZONE: Table = {
+    "version": ENVIRONMENT["version"],
+    "cloudflare.zone": Rule(any_change, "zone", "edge", 95),
+    "cloudflare.zone_id": Rule(any_change, "zone id", "edge", 95),
+    "cloudflare.api": Rule(any_change, "Cloudflare API that is given the token", "edge", 95),
+    "existing_ruleset": Rule(any_change, "entry point that is taken over", "edge", 85),
+    "ruleset_name": Rule(any_change, "name of the ruleset; another one replaces all of it", "edge", 80),
+    "keep": Rule(any_change, "rules that were there before", "edge", 80, ordered=True),
+    **{
+        f"keep[].{key}": Elsewhere("zone")
+        for key in ("ref", "description", "expression", "action", "enabled", "logging")
+    },
+    **{f"keep[].skip.{key}": Elsewhere("zone") for key in ("ruleset", "phases", "products")},
+    **{f"keep[].response.{key}": Elsewhere("zone") for key in ("status_code", "content", "content_type")},
+    "rules": Elsewhere("zone"),
+    "rules[].hostnames": Elsewhere("zone"),
+    "rules[].countries": Elsewhere("zone"),
+}

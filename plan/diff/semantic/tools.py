@@ -1,0 +1,163 @@
+"""What a server may offer: tools, prompts, resources and instructions of its lock, with the words that changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from model.tool_lock import Entry, ToolEntry, ToolLock, digest, visible
+from onboard.lock import word_difference
+from plan.diff.model import Change, Direction, change
+from plan.diff.semantic.directions import (
+    Elsewhere,
+    Rule,
+    Table,
+    any_change,
+    false_loosens,
+    ladder,
+    no_effect,
+    true_loosens,
+)
+
+_SELF_REPORTED = "the server says it of itself; nothing trusts it"
+_DERIVED = Elsewhere("tools")
+_MAX_TEXT = 2000
+_PARTS = {"tools": "tool", "prompts": "prompt", "resources": "resource", "resource_templates": "resource template"}
+
+TABLE: Table = {
+    "version": Rule(no_effect, "format of the lock", "", 5, why="says how the file is read; both sides were read"),
+    "server.name": Rule(no_effect, "name the server gives itself", "guard", 10, why=_SELF_REPORTED),
+    "server.version": Rule(no_effect, "version the server gives itself", "guard", 10, why=_SELF_REPORTED),
+    "server.protocol_versions": Rule(no_effect, "protocol versions it spoke", "guard", 10, why=_SELF_REPORTED),
+    "server.instructions": Rule(any_change, "instructions", "guard", 75),
+    "server.instructions_sha256": _DERIVED,
+    "tools[].risk": Rule(ladder("read", "write", "execute", "unknown"), "risk", "guard", 80),
+    "tools[].reasons": Rule(no_effect, "reasons of its risk", "guard", 10, why="explains the risk, decides nothing"),
+    "tools[].outbound": Rule(false_loosens, "outbound, which taint blocks", "guard", 75),
+    "tools[].cacheable": Rule(true_loosens, "cacheable", "guard", 50),
+    **{
+        f"{part}[].{key}": _DERIVED
+        for part in _PARTS
+        for key in ("name", "description", "sha256", "definition", *(["uri"] if part == "resources" else []))
+    },
+    "resource_templates[].uri_template": _DERIVED,
+    **dict.fromkeys(_PARTS, _DERIVED),
+}
+
+
+def compare_locks(stack: str, before: ToolLock, after: ToolLock, granted: Collection[str]) -> list[Change]:
+    """Changes of the lock itself; `granted` names what somebody may use after it (tools, prompts, resource patterns)."""
+    changes = list(_server(stack, before, after))
+    for part, word in _PARTS.items():
+        was, now = ({entry.key: entry for entry in lock.entries()[part]} for lock in (before, after))
+        for key in sorted(was.keys() | now.keys()):
+            changes += _entry(stack, word, key, was.get(key), now.get(key), granted)
+    return changes
+
+
+def _server(stack: str, before: ToolLock, after: ToolLock) -> Iterator[Change]:
+    one, other = before.server, after.server
+    if one.instructions != other.instructions:
+        lines = [] if one.instructions is None else [words(one.instructions, other.instructions or "")]
+        lines = lines or [f"new words: {_cut(visible(other.instructions or ''))}"]
+        gone = other.instructions is None
+        title = "the server's instructions " + ("are gone" if gone else "changed" if one.instructions else "are new")
+        direction = Direction.TIGHTENS if gone else Direction.LOOSENS
+        yield change("lock-instructions", direction, 75, stack, "guard", title, lines)
+    for key in ("name", "version", "protocol_versions"):
+        was, now = getattr(one, key), getattr(other, key)
+        if was != now if key != "protocol_versions" else set(was) != set(now):
+            rule = TABLE[f"server.{key}"]
+            assert isinstance(rule, Rule)  # noqa: S101 - the table above
+            title = f"{rule.what}: {_text(was)} → {_text(now)}"
+            yield change("lock-server", Direction.NEUTRAL, rule.risk, stack, "guard", title, [f"neutral: {rule.why}"])
+
+
+def _entry(
+    stack: str, word: str, key: str, was: Entry | None, now: Entry | None, granted: Collection[str]
+) -> Iterator[Change]:
+    if was is None and now is not None:
+        # Neither listed nor callable until a grant names it (guard.grants); a resource may match a pattern.
+        used = key in granted or (word.startswith("resource") and any(c in "*?" for g in granted for c in g))
+        direction = Direction.LOOSENS if used else Direction.NEUTRAL
+        risk = f" [{now.risk}]" if isinstance(now, ToolEntry) else ""
+        lines = [f"its words: {_cut(now.description)}"] if now.description else []
+        lines += [] if used else ["neutral: no grant names it, so it is neither listed nor callable"]
+        yield change("lock-added", direction, 65 if used else 30, stack, "guard", f"{word} {key}{risk} is new", lines)
+    elif now is None:
+        yield change("lock-removed", Direction.TIGHTENS, 40, stack, "guard", f"{word} {key} is gone")
+    elif was is not None:
+        if was.sha256 != now.sha256:
+            # Approved words reach the model: no text is proven harmless by comparing it.
+            lines = list(definition_difference(was.definition, now.definition))
+            title = f"{word} {key}: {_places(was.definition, now.definition)} changed"
+            weight = 80 if key in granted else 60
+            yield change("lock-definition", Direction.LOOSENS, weight, stack, "guard", title, lines)
+        if isinstance(was, ToolEntry) and isinstance(now, ToolEntry):
+            yield from _decisions(stack, key, was, now)
+
+
+def _decisions(stack: str, name: str, was: ToolEntry, now: ToolEntry) -> Iterator[Change]:
+    for key in ("risk", "outbound", "cacheable", "reasons"):
+        one, other = getattr(was, key), getattr(now, key)
+        rule = TABLE[f"tools[].{key}"]
+        if one == other or not isinstance(rule, Rule) or (key == "reasons" and set(one) == set(other)):
+            continue
+        direction = rule.judge(one, other)
+        lines = [f"neutral: {rule.why}"] if direction is Direction.NEUTRAL else []
+        title = f"tool {name}: {rule.what}: {_text(one)} → {_text(other)}"
+        yield change(f"lock-{key}", direction, rule.risk, stack, "guard", title, lines)
+
+
+def _places(before: dict[str, Any], after: dict[str, Any]) -> str:
+    changed = {key for key in {*before, *after} if key not in before or key not in after or before[key] != after[key]}
+    names = {"description": "text", "inputSchema": "input schema", "outputSchema": "output schema"}
+    found = sorted(names.get(key, visible(key)) for key in changed)
+    return ", ".join(found) or "definition"
+
+
+def definition_difference(before: Any, after: Any, pointer: str = "") -> Iterator[str]:
+    """Every place where two definitions differ, by JSON pointer (RFC 6901); texts word by word, hidden characters shown."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(before.keys() | after.keys()):
+            here = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+            if key not in before:
+                yield f"{visible(here)}: new, {_text(after[key])}"
+            elif key not in after:
+                yield f"{visible(here)}: gone, was {_text(before[key])}"
+            else:
+                yield from definition_difference(before[key], after[key], here)
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from definition_difference(one, other, f"{pointer}/{index}")
+    elif isinstance(before, str) and isinstance(after, str):
+        if before != after:
+            yield f"{visible(pointer)}: {words(before, after)}"
+    elif digest(before) != digest(after):
+        yield f"{visible(pointer) or 'definition'}: {_text(before)} → {_text(after)}"
+
+
+def words(before: str, after: str) -> str:
+    """Two texts word by word, ``[-gone-] {+new+}``; long runs of equal words are left out, and said so."""
+    text = word_difference(visible(before), visible(after))
+    return _cut(text) if text else "only white space changed"
+
+
+def _text(value: Any) -> str:
+    return _cut(visible(json.dumps(value, ensure_ascii=False, sort_keys=True)))
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _MAX_TEXT:
+        return text
+    # A payload must not hide behind padding: what was added or removed is kept, what is equal goes first.
+    first = min((at for mark in ("{+", "[-") if (at := text.find(mark)) >= 0), default=0)
+    start = max(0, first - 200)
+    lead = "… " if start else ""
+    rest = len(text) - start - _MAX_TEXT
+    return (
+        lead
+        + text[start : start + _MAX_TEXT]
+        + (f"… ({rest} more characters, {digest(text)[:19]}…)" if rest > 0 else "")
+    )

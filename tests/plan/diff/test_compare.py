@@ -1,0 +1,232 @@
+"""New, removed and unreadable stacks, resources key by key, and what no setting explains."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from model.project import load_environment, open_project
+from plan.diff.compare import Side, compare
+from plan.diff.markdown import CAP, render_markdown
+from plan.diff.model import Direction, document
+from plan.diff.resources import compare_resources, resource_changes
+from plan.graph import Graph, Resource
+from plan.offline import plan_stack
+from tests.plan.diff.conftest import Differ
+from tests.support.projects import server_text, write_project, write_server
+
+L, T, N = Direction.LOOSENS, Direction.TIGHTENS, Direction.NEUTRAL
+
+
+def test_a_new_server_shows_every_door_and_grant_it_opens(differ: Differ) -> None:
+    report = differ(then=lambda head: write_server(head, "dev.two", server_text("two", 1)))
+    assert {s.stack: s.status for s in report.stacks} == {"dev.two": "new"}
+    found = {c.title: c.direction for c in report.changes}
+    assert set(found.values()) == {L}
+    assert "new server, public at two.example.com" in found
+    assert "opens two.example.com to agent ci, everyone at example.com, group Engineering of okta" in found
+    assert "agent ci gains tool create_ticket [write], tool get_ticket [read], tool list_tickets [read]" in found
+    assert "everyone admitted gains tool get_ticket [read], tool list_tickets [read]" in found
+
+
+def test_a_removed_server_only_tightens(differ: Differ) -> None:
+    def remove(head: Path) -> None:
+        for name in ("Pulumi.dev.external.yaml", "dev.external.lock.yaml"):
+            (head / "stacks" / name).unlink()
+
+    report = differ(then=remove)
+    assert {s.stack: s.status for s in report.stacks if s.kind == "server"} == {"dev.external": "removed"}
+    assert {c.direction for c in report.changes} == {T}
+    assert any(c.title == "closes external.example.com" for c in report.changes)
+
+
+def test_a_head_that_does_not_load_is_an_error_and_never_called_harmless(differ: Differ) -> None:
+    report = differ(("Pulumi.dev.one.yaml", "guard_port: 9010", "guard_port: 80"))
+    (error,) = report.errors
+    assert (error.side, error.stack) == ("head", "dev")
+    assert error.message.startswith("stacks/Pulumi.dev.one.yaml:7: config.ringwall:server.guard_port:")
+    assert [(c.id, c.direction, c.risk) for c in report.changes] == [("unreadable", L, 100)]
+    (one,) = [s for s in report.stacks if s.stack == "dev.one"]
+    assert one.matrix is not None
+    assert sorted(one.matrix.principals) == ["agent ci", "everyone admitted"]
+
+
+def test_a_base_that_does_not_load_counts_everything_as_new(tmp_path: Path, base: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(base, broken)
+    (broken / "stacks" / "Pulumi.dev.yaml").write_text("config: {}\n", encoding="utf-8")
+    report = compare(Side("base", broken), Side("head", base))
+    assert {e.side for e in report.errors} == {"base"}
+    assert "the base's files do not load: everything counts as new" in {c.title for c in report.changes}
+    assert "opens one.example.com to agent ci, everyone at example.com, group Engineering of okta" in {
+        c.title for c in report.changes
+    }
+
+
+def test_an_environment_that_is_the_same_byte_by_byte_is_not_even_loaded(tmp_path: Path, base: Path) -> None:
+    (base / "stacks" / "Pulumi.dev.yaml").write_text("config: {}\n", encoding="utf-8")
+    same = tmp_path / "same"
+    shutil.copytree(base, same)
+    report = compare(Side("base", base), Side("head", same))
+    assert (report.stacks, report.errors) == ((), ())
+
+
+def test_what_stands_beside_the_manifest_is_named_without_its_value(differ: Differ) -> None:
+    def seal(head: Path) -> None:
+        file = head / "stacks" / "Pulumi.dev.one.yaml"
+        text = file.read_text(encoding="utf-8")
+        secret = "  ringwall:tunnelSecret: {secure: AAABAHidden}\n"
+        file.write_text(
+            text.replace("config:\n", f"secretsprovider: awskms://mine\nconfig:\n{secret}", 1), encoding="utf-8"
+        )
+
+    report = differ(then=seal)
+    assert [(c.direction, c.title) for c in report.changes] == [
+        (L, "secretsprovider: added"),
+        (L, "config.ringwall:tunnelSecret: added"),
+    ]
+    assert "Hidden" not in json.dumps(document(report))
+
+
+def test_another_project_name_is_the_heaviest_thing_in_the_project_file(differ: Differ) -> None:
+    report = differ(("../Pulumi.yaml", "name: ringwall", "name: wallring"))
+    (change,) = [c for c in report.changes if c.id == "project.name"]
+    assert (change.direction, change.risk) == (L, 90)
+
+
+def test_a_zone_block_that_goes_loosens(tmp_path: Path, base: Path) -> None:
+    zone = (
+        'config:\n  ringwall:zone:\n    version: 1\n    cloudflare: {zone: example.com, zone_id: "%s"}\n'
+        "    rules:\n      - {hostnames: [one.example.com, two.example.com], countries: [NO]}\n" % ("0bf2" * 8)
+    )
+    (base / "stacks" / "Pulumi.zone.main.yaml").write_text(zone, encoding="utf-8")
+    head = tmp_path / "head"
+    shutil.copytree(base, head)
+    less = zone.replace(", two.example.com", "").replace("[NO]", "[NO, RU]")
+    (head / "stacks" / "Pulumi.zone.main.yaml").write_text(less, encoding="utf-8")
+    report = compare(Side("base", base), Side("head", head))
+    assert [(c.stack, c.direction, c.title) for c in report.changes] == [
+        ("zone.main", L, "two.example.com is no longer blocked by country at the zone"),
+        ("zone.main", L, "countries that may reach one.example.com at the zone: + RU"),
+    ]
+
+
+def test_resources_are_compared_inside_plugin_configurations(differ: Differ) -> None:
+    report = differ(("Pulumi.dev.hosted.yaml", "requests_per_minute: 30", "requests_per_minute: 31"))
+    (stack,) = report.stacks
+    (plugin,) = [r for r in stack.resources if r.type.endswith(":Plugin")]
+    assert plugin.action == "update"
+    assert [(k.path, k.before, k.after) for k in plugin.keys] == [("configJson.minute", "30", "31")]
+
+
+def test_what_only_the_provider_can_do_by_replacing_says_so(differ: Differ) -> None:
+    report = differ(("Pulumi.dev.hosted.yaml", "guard_port: 9051", "guard_port: 9061"))
+    (stack,) = report.stacks
+    assert ("replace", "hosted-gateway-target") in {(r.action, r.name) for r in stack.resources}
+
+
+def graph(*resources: Resource) -> Graph:
+    return Graph.of("p", "dev.one", resources)
+
+
+def plugin(config: dict[str, object], **extra: object) -> Resource:
+    inputs = {"name": "http-log", "configJson": json.dumps(config), **extra}
+    return Resource(
+        "urn:pulumi:dev.one::p::kong:index/plugin:Plugin::log", "kong:index/plugin:Plugin", "log", True, inputs
+    )
+
+
+def test_a_secret_leaf_is_masked_and_its_neighbours_are_not() -> None:
+    before = graph(plugin({"headers": {"authorization": "Bearer abc", "x-team": "red"}, "timeout": 1, "api_key": "k1"}))
+    after = graph(plugin({"headers": {"authorization": "Bearer xyz", "x-team": "blue"}, "timeout": 2, "api_key": "k2"}))
+    (one,) = compare_resources(before, after)
+    assert {(k.path, k.before, k.after) for k in one.keys} == {
+        ("configJson.api_key", "[secret]", "[secret] (changed)"),
+        ("configJson.headers.authorization", "[secret]", "[secret] (changed)"),
+        ("configJson.headers.x-team", "red", "blue"),
+        ("configJson.timeout", "1", "2"),
+    }
+    whole = compare_resources(graph(plugin({})), graph(plugin({"auth": {"password": "hunter2", "user": "kong"}})))
+    assert "hunter2" not in str(whole)
+    assert '"user": "kong"' in str(whole)
+
+
+def test_a_marker_of_a_secret_stays_masked_when_it_appears() -> None:
+    before, after = graph(plugin({"a": 1})), graph(plugin({"a": 1}, token={"$secret": True}))
+    (one,) = compare_resources(before, after)
+    assert [(k.path, k.before, k.after) for k in one.keys] == [("token", None, "[secret]")]
+
+
+def test_the_order_of_what_is_a_set_is_no_difference() -> None:
+    one = graph(plugin({"methods": ["GET", "POST"], "tags": ["a", "b"]}))
+    assert compare_resources(one, graph(plugin({"tags": ["b", "a"], "methods": ["POST", "GET"]}))) == ()
+    ordered = compare_resources(graph(plugin({"access": ["a", "b"]})), graph(plugin({"access": ["b", "a"]})))
+    assert len(ordered) == 1
+
+
+def test_a_resource_that_differs_though_no_setting_does_loosens() -> None:
+    before, after = graph(plugin({"timeout": 1})), graph(plugin({"timeout": 2}))
+    found = resource_changes("dev.one", compare_resources(before, after), before, after, explained=False)
+    assert [(c.id, c.direction) for c in found] == [("resource-unexplained", L)]
+    assert resource_changes("dev.one", compare_resources(before, after), before, after, explained=True) == []
+
+
+def test_a_plugin_that_goes_loosens_even_among_other_changes() -> None:
+    before, after = graph(plugin({"timeout": 1})), graph()
+    found = resource_changes("dev.one", compare_resources(before, after), before, after, explained=True)
+    assert [(c.id, c.direction) for c in found] == [("resource-deleted", L)]
+
+
+def test_a_public_name_that_waits_for_less_is_the_heaviest_change(base: Path) -> None:
+    project = open_project(base)
+    environment = load_environment(project, "dev")
+    before = plan_stack(project, (environment, environment.servers["one"]))
+
+    def hurried(resource: Resource) -> Resource:
+        if not resource.type.endswith(":DnsRecord"):
+            return resource
+        return replace(resource, dependencies=(), property_dependencies={}, parent=None)
+
+    after = Graph.of(before.project, before.stack, map(hurried, before.resources))
+    found = resource_changes("dev.one", compare_resources(before, after), before, after, explained=True)
+    (change,) = [c for c in found if c.id == "exposure-order"]
+    assert (change.direction, change.risk) == (L, 100)
+    assert "one-gateway-signature" in change.title
+
+
+def test_a_waiver_loosens_and_its_earlier_end_tightens() -> None:
+    from plan.diff.semantic.exceptions import compare_waivers
+
+    one = {"rule": "guard-open", "resource": "*", "reason": "we know", "expires": "2027-03-01"}
+    assert [c.direction for c in compare_waivers("dev", [], [one])] == [L]
+    assert [c.direction for c in compare_waivers("dev", [one], [])] == [T]
+    assert [c.direction for c in compare_waivers("dev", [one], [{**one, "expires": "2027-02-01"}])] == [T]
+    assert [c.direction for c in compare_waivers("dev", [one], [{**one, "expires": "2027-03-02"}])] == [L]
+    assert [c.direction for c in compare_waivers("dev", [one], [{**one, "reason": "we really know"}])] == [L]
+
+
+@pytest.mark.timeout(120)
+def test_two_hundred_changed_servers_are_compared_fast_and_fit_a_comment(tmp_path: Path) -> None:
+    base = write_project(tmp_path / "base", servers=200)
+    head = tmp_path / "head"
+    shutil.copytree(base, head)
+    for number, file in enumerate(sorted((head / "stacks").glob("Pulumi.dev.*.yaml"))):
+        text = file.read_text(encoding="utf-8").replace(
+            "posture: [encrypted]", f"limits: {{concurrency: {100 + number}}}"
+        )
+        file.write_text(text, encoding="utf-8")
+    start = time.perf_counter()
+    report = compare(Side("base", base), Side("head", head))
+    took = time.perf_counter() - start
+    assert (len(report.changes), {c.direction for c in report.changes}) == (400, {L})
+    assert took < 60, "ten seconds is the target on an idle machine; this bound only catches a change of its order"
+    assert len(render_markdown(report, "dev").encode()) <= CAP
+    shown = document(report)
+    assert (shown["version"], shown["summary"]) == (1, {"loosens": 400, "tightens": 0, "neutral": 0})
+    assert len([s for s in report.stacks if s.resources_like]) == 199
+    assert "199 servers" in report.notes[-1]
