@@ -24,7 +24,7 @@ def local(
     acting_as: Annotated[
         str | None,
         typer.Option(
-            "--as", help="Whose grants count: an e-mail address or an agent; else the first a grant names.",
+            "--as", help="Whose grants count: an e-mail address or an agent; else the first the stack names.",
             metavar="WHO", show_default=False,
         ),
     ] = None,
@@ -83,9 +83,10 @@ def local_config(
         dict.fromkeys(manifest.hostnames, "local"),
         {agent: agent for agent in manifest.access.agents},
     )
-    emails = [email for grant in config.grants for email in grant.to.emails]
-    agents = [agent for grant in config.grants for agent in grant.to.agents]
-    who = acting_as or next(iter([*emails, *agents]), None)
+    people = manifest.access.people
+    granted = [who for grant in config.grants for who in (*grant.to.emails, *grant.to.agents)]
+    admitted = [*(people.emails if people else ()), *manifest.access.agents]
+    who = acting_as or next(iter([*granted, *admitted]), None)
     if who is None:
         raise InputError(
             f"no grant of {server.stack} names an address or an agent",

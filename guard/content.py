@@ -72,7 +72,7 @@ def content_of(value: Any) -> Content:
             if node:
                 texts.append(Text(pointer, node))
         elif isinstance(node, dict):
-            blob = _blob(node)
+            blob = _blob(node) if "data" in node or "blob" in node else None
             for key, child in reversed(node.items()):
                 here = (
                     f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,13 +158,15 @@ class McpEndpoint:
             raise Refused(405, "no_such_verb", None, {"allow": "POST, GET, DELETE"})
         principal = await self._identify(policy, scope, hostname)
         with runtime.work_for(principal.id):
-            async with _bounded(principal, receive if verb != "POST" else None):
+            async with _bounded(principal):
                 if verb == "POST":
                     await self._post(policy, principal, hostname, headers, receive, sink)
-                elif verb == "GET":
-                    await self._get(policy, principal, hostname, headers, sink)
-                else:
-                    await self._delete(policy, principal, hostname, headers, sink)
+                    return
+                async with _until_gone(receive):
+                    if verb == "GET":
+                        await self._get(policy, principal, hostname, headers, sink)
+                    else:
+                        await self._delete(policy, principal, hostname, headers, sink)
 
     async def _identify(self, policy: Policy, scope: Scope, hostname: str) -> Principal:
         try:
@@ -433,43 +435,48 @@ async def _read(receive: Receive, limit: int) -> bytes:
             return b"".join(parts)
 
 
-@contextlib.asynccontextmanager
-async def _until_gone(receive: Receive) -> Any:
+#: Seconds after which a client is watched for going away: nearly every answer is there by then, and watching costs.
+_PATIENCE = 0.05
+
+
+class _until_gone:
     """End the work when the client goes: nobody would read the answer, and in the 2026 era that is how it cancels."""
-    work = asyncio.current_task()
-    gone = False
 
-    async def watch() -> None:
-        nonlocal gone
-        while (await receive())["type"] != "http.disconnect":
+    __slots__ = ("_gone", "_receive", "_timer", "_watcher", "_work")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone = False
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        self._work = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._begin)
+
+    def _begin(self) -> None:
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
             pass
-        gone = True
-        if work is not None:
-            work.cancel("the client went")
+        self._gone = True
+        if self._work is not None:
+            self._work.cancel("the client went")
 
-    watcher = asyncio.get_running_loop().create_task(watch())
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not gone:
-            raise
-        if work is not None:
-            work.uncancel()
-    finally:
-        watcher.cancel()
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if kind is not None and issubclass(kind, asyncio.CancelledError) and self._gone and self._work is not None:
+            self._work.uncancel()
+            return True
+        return False
 
 
 @contextlib.asynccontextmanager
-async def _bounded(principal: Principal, receive: Receive | None) -> Any:
+async def _bounded(principal: Principal) -> AsyncIterator[None]:
     """No answer or stream outlives the token that allowed it."""
     seconds = principal.expires - time.time()
-    limit = None if seconds == float("inf") else max(seconds, 0)
-    try:
-        async with asyncio.timeout(limit):
-            if receive is None:
-                yield
-            else:
-                async with _until_gone(receive):
-                    yield
-    except TimeoutError:
-        return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(None if seconds == float("inf") else max(seconds, 0)):
+            yield

@@ -182,7 +182,7 @@ class Exchange:
         if policy.pins.entry("tools", name) is None:
             await self._record(context, "refuse", "lock_mismatch", size=context.request_bytes)
             raise Stop(status_of(answers.INVALID_PARAMS, modern=context.modern), unknown_tool(request.id, name))
-        if context.modern:
+        if context.modern and tool.mirrored:
             try:
                 check_param_headers(self.headers, tool.schema, arguments, request.id)
             except Refused as refused:
@@ -256,7 +256,8 @@ class Exchange:
         context.name = uri if isinstance(uri, str) else ""
         if not (self.caller.rights.resource(context.name) and self.policy.resource_pinned(context.name)):
             await self._record(context, "refuse", "not_granted", size=context.request_bytes)
-            raise self._stop(context, answers.INVALID_PARAMS, f"Unknown resource: {context.name[:256]}")
+            text = f"Unknown resource: {context.name[:256]}"
+            raise self._stop(context, answers.INVALID_PARAMS, text, {"uri": context.name[:2048]})
 
     async def _completion(self, request: Request, context: Context) -> None:
         ref = request.params.get("ref")
@@ -347,7 +348,7 @@ class Exchange:
         if problem or tool is None or (context.right and context.right.check(arguments)):
             await self._record(context, "refuse", "arguments", size=context.request_bytes)
             raise Stop(200, tool_error(request.id, f"Invalid arguments: {problem}", modern=context.modern))
-        if context.modern:
+        if context.modern and tool.mirrored:
             rewrite_param_headers(prepared.headers, tool.schema, arguments)
 
     async def _notification(self, notification: Notification, headers: dict[str, str], size: int) -> Prepared:
@@ -405,6 +406,11 @@ class Exchange:
                 resumable = resumable or bool(event.id)
                 if await self.deliver(event, sink, context):
                     return
+                if context.ticket is not None and event.data:
+                    await context.ticket.charge(estimate(len(event.data)))
+                    if context.ticket.exhausted:
+                        await sink.answer(200, await self._used_up(context))
+                        return
             if not (resumable and not context.modern):
                 # No cursor to come back with: without an answer the client would wait for ever.
                 await sink.answer(200, await self._broken(context, "the stream ended without an answer"))
@@ -413,7 +419,7 @@ class Exchange:
             value = parse(await upstream.read(MAX_ANSWER))
             message = classify(value)
         except Malformed:
-            if upstream.status in (202, 404, 405) or upstream.status >= 400:
+            if upstream.status >= 400:
                 await self._record(context, "error", f"origin_{upstream.status}", size=0)
                 await sink.answer(
                     upstream.status, error(context.id, answers.ORIGIN_UNAVAILABLE, "The server refused this."), headers
@@ -528,7 +534,7 @@ class Exchange:
 
     async def _introduction(self, context: Context, answer: Answer, result: dict[str, Any]) -> Mapping[str, Any]:
         shown = dict(result)
-        if "instructions" in shown and not self.policy.pins.admits_instructions(shown["instructions"]):
+        if "instructions" in shown and not await self._instructions(context, shown["instructions"]):
             del shown["instructions"]
         capabilities = shown.get("capabilities")
         if isinstance(capabilities, dict):
@@ -536,13 +542,23 @@ class Exchange:
             shown["capabilities"] = {
                 k: v for k, v in capabilities.items() if k not in ("tasks", "experimental", "extensions")
             }
-        inspected = await self._inspect(Leg.DEFINITIONS, context, shown)
+        rest = {key: value for key, value in shown.items() if key != "instructions"}
+        inspected = await self._inspect(Leg.DEFINITIONS, context, rest)
         await self._record(context, inspected.decision, inspected.reason, inspected=inspected, leg=Leg.DEFINITIONS)
         if not inspected.passed:
             return self._withheld(context, inspected)
         if context.modern and "ttlMs" in shown:
             shown["cacheScope"] = "private"
         return {**answer.body, "result": shown}
+
+    async def _instructions(self, context: Context, text: Any) -> bool:
+        """Whether the server's instructions may be shown; without them a session works all the same."""
+        if not self.policy.pins.admits_instructions(text):
+            return False
+        inspected = await self._inspect(Leg.DEFINITIONS, context, {"instructions": text})
+        if not inspected.passed:
+            await self._record(context, "block", inspected.reason, inspected=inspected, leg=Leg.DEFINITIONS)
+        return inspected.passed
 
     async def _result(self, context: Context, answer: Answer, result: dict[str, Any]) -> Mapping[str, Any]:
         leg = _leg_of(context.method)
@@ -644,6 +660,11 @@ class Exchange:
         text = f"The server is not available. Incident {context.incident}."
         return error(context.id, answers.ORIGIN_UNAVAILABLE, text)
 
+    async def _used_up(self, context: Context) -> Mapping[str, Any]:
+        await self.release(context)
+        await self._record(context, "refuse", "rate_limited", leg=Leg.RESULTS)
+        return error(context.id, answers.LIMITED, "Too much was asked: tokens", {"limit": "tokens"})
+
     async def _broken(self, context: Context, why: str) -> Mapping[str, Any]:
         await self.release(context)
         self.runtime.log.warning("%s: %s", context.method, why)
@@ -655,8 +676,8 @@ class Exchange:
         if context.ticket is not None:
             await context.ticket.release()
 
-    def _stop(self, context: Context, code: int, text: str) -> Stop:
-        return Stop(status_of(code, modern=context.modern), error(context.id, code, text))
+    def _stop(self, context: Context, code: int, text: str, data: Any = None) -> Stop:
+        return Stop(status_of(code, modern=context.modern), error(context.id, code, text, data))
 
     def _answer_headers(self, upstream: UpstreamAnswer) -> dict[str, str]:
         return {

@@ -53,8 +53,6 @@ class Refusal:
 
 def same_definition(observed: Mapping[str, Any], locked: Mapping[str, Any]) -> bool:
     """True if `observed` is the approved definition, as any protocol version may show it."""
-    if observed == locked and digest(dict(observed)) == digest(dict(locked)):
-        return True
     shown = dict(observed)
     if "execution" not in locked and shown.get("execution", {}) in _EXECUTION:
         shown.pop("execution", None)
@@ -78,11 +76,16 @@ class Pins:
         self._entries: dict[str, dict[str, Entry]] = {
             kind: {entry.key: entry for entry in entries} for kind, entries in lock.entries().items()
         }
+        #: The approved text of each, so that the usual case is one comparison of strings.
+        self._exact = {
+            (kind, key): _text(entry.definition)
+            for kind, entries in self._entries.items()
+            for key, entry in entries.items()
+        }
         self._file = file
         self._report = report
         self._changed: dict[str, str] = _read(file, self.digest) if file else {}
         self._reported: set[tuple[str, str, str]] = set()
-        self._good: dict[tuple[str, str], set[str]] = {}
         self.problem: str | None = None
 
     def report_to(self, report: Callable[[Refusal], None]) -> None:
@@ -106,7 +109,7 @@ class Pins:
         if locked is None:
             self._say(Refusal(kind, key, _digest(definition), "not in the tool lock"))
             return False
-        if not same_definition(definition, locked.definition):
+        if _text(definition) != self._exact[kind, key] and not same_definition(definition, locked.definition):
             self._refuse(kind, key, definition, locked)
             return False
         return f"{kind}/{key}" not in self._changed
@@ -172,6 +175,10 @@ def difference(locked: Mapping[str, Any], observed: Mapping[str, Any]) -> str:
     ]
     more = [f"and {len(lines) - 20} more"] if len(lines) > 20 else []
     return "\n".join(lines[:20] + more)
+
+
+def _text(definition: Any) -> str:
+    return json.dumps(definition, sort_keys=True, ensure_ascii=False)
 
 
 def _digest(value: Any) -> str:

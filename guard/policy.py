@@ -6,6 +6,7 @@ the audit log) is in `guard.runtime`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +32,15 @@ from model.tool_lock import ToolEntry, visible
 
 @dataclass(frozen=True, slots=True)
 class PinnedTool:
-    """A locked tool, ready to be called: `check` judges arguments by its pinned input schema."""
+    """A locked tool, ready to be called: `check` judges arguments by its pinned input schema, `mirrored` says that some of
+    them travel in headers too."""
 
     schema: Mapping[str, Any]
     check: Checker
     outbound: bool
     cacheable: bool
     writes: bool
+    mirrored: bool
 
 
 class Policy:
@@ -128,7 +131,14 @@ def _pinned(name: str, definition: Mapping[str, Any], entry: ToolEntry) -> Pinne
             key="tool_lock.tools",
             remedy="have the server corrected, or take the tool out of the lock",
         ) from None
-    return PinnedTool(schema, check, entry.outbound, entry.cacheable, entry.risk != "read")
+    return PinnedTool(
+        schema,
+        check,
+        entry.outbound,
+        entry.cacheable,
+        entry.risk != "read",
+        mirrored='"x-mcp-header"' in json.dumps(schema),
+    )
 
 
 def _template(text: str) -> UriTemplate | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import ssl
@@ -206,6 +207,9 @@ async def serve(service: Service, *, started: Callable[[], None] = lambda: None)
     stopping = loop.create_task(stop.wait())
     try:
         await _until_started(servers, running)
+        # What is here now stays: the collector need not walk it again for every few thousand messages.
+        gc.collect()
+        gc.freeze()
         started()
         await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
         runtime.draining = True
@@ -248,10 +252,12 @@ async def _drained(runtime: Runtime) -> None:
 def _traffic(runtime: Runtime) -> uvicorn.Config:
     listen = runtime.policy.config.listen
     demo = runtime.policy.config.identity.demo is not None
-    if is_loopback(listen.address):
-        return _plain(traffic_app(runtime), listen.address, listen.port)
-    if demo:
+    if demo and not is_loopback(listen.address):
         raise InputError("a demo identity verifies nobody, so it serves loopback only", key="listen.address")
+    if listen.tls_certificate is None:
+        if not is_loopback(listen.address):
+            raise InputError(f"{listen.address} is beyond loopback and without TLS", key="listen")
+        return _plain(traffic_app(runtime), listen.address, listen.port)
     return _plain(
         traffic_app(runtime),
         listen.address,

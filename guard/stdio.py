@@ -28,6 +28,8 @@ log = logging.getLogger("ringwall.guard.stdio")
 _INHERITED = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "TMPDIR")
 MAX_LINE = 16 * 1024 * 1024
 MAX_PROCESSES = 256
+#: Sessions of one principal; one more ends its least recently used one, so that nobody can take all there are.
+MAX_OF_ONE = 16
 KEEP_ALIVE_SECONDS = 15.0
 #: How long a command may take to end by itself once its input is closed.
 GRACE_SECONDS = 2.0
@@ -72,14 +74,15 @@ class StdioUpstream:
             shared = await self._shared_process(owner)
             return await self._exchange(shared, message, {}, renumber=True)
         if isinstance(message, Request) and message.method == "initialize":
-            return await self._initialize(message)
+            return await self._initialize(message, owner)
         process = self._of_session(session)
         if process is None:
             return _gone()
         return await self._exchange(process, message, {}, renumber=False)
 
-    async def _initialize(self, message: Request) -> UpstreamAnswer:
-        process = await self._start()
+    async def _initialize(self, message: Request, owner: str) -> UpstreamAnswer:
+        await self._make_room(owner)
+        process = await self._start(owner)
         session = secrets.token_urlsafe(32)
         self._sessions[session] = process
         process.on_end(lambda: self._sessions.pop(session, None))
@@ -90,17 +93,25 @@ class StdioUpstream:
             await process.end()
             raise
 
+    async def _make_room(self, owner: str) -> None:
+        own = [(session, process) for session, process in self._sessions.items() if process.owner == owner]
+        if len(own) >= MAX_OF_ONE:
+            # In the order of their use, as every use puts a session last.
+            session, oldest = own[0]
+            del self._sessions[session]
+            await oldest.end()
+
     async def _shared_process(self, owner: str) -> _Process:
         lock = self._starting.setdefault(owner, asyncio.Lock())
         async with lock:
             process = self._shared.get(owner)
             if process is None or process.ended:
-                process = self._shared[owner] = await self._start()
+                process = self._shared[owner] = await self._start(owner)
             return process
 
-    async def _start(self) -> _Process:
-        for owner in [owner for owner, process in self._shared.items() if process.ended]:
-            del self._shared[owner]
+    async def _start(self, owner: str) -> _Process:
+        for gone in [one for one, process in self._shared.items() if process.ended]:
+            del self._shared[gone]
         if len(self._sessions) + len(self._shared) >= MAX_PROCESSES:
             raise UpstreamDown(f"{MAX_PROCESSES} processes of the command run already")
         try:
@@ -116,7 +127,7 @@ class StdioUpstream:
             )
         except OSError as error:
             raise UpstreamDown(f"the command cannot be started ({error.strerror})") from None
-        return _Process(child)
+        return _Process(child, owner)
 
     async def _exchange(
         self, process: _Process, message: Message, headers: Mapping[str, str], *, renumber: bool
@@ -140,8 +151,11 @@ class StdioUpstream:
         return _Stream(200, headers, process, inbox, first, self._silence)
 
     def _of_session(self, session: str | None) -> _Process | None:
-        process = self._sessions.get(session or "")
-        return None if process is None or process.ended else process
+        process = self._sessions.pop(session or "", None)
+        if process is None or process.ended:
+            return None
+        self._sessions[session or ""] = process
+        return process
 
     async def close(self) -> None:
         """End every process."""
@@ -181,8 +195,9 @@ class _Inbox:
 class _Process:
     """One running command: lines out, lines in, each line given to whom it belongs."""
 
-    def __init__(self, child: asyncio.subprocess.Process) -> None:
+    def __init__(self, child: asyncio.subprocess.Process, owner: str) -> None:
         self._child = child
+        self.owner = owner
         self._asked: dict[Id, _Inbox] = {}
         self._listener: _Inbox | None = None
         self._number = 0

@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+import orjson
+
 MAX_DEPTH = 64
 
 
@@ -42,6 +44,10 @@ def parse(body: bytes) -> Any:
 
 def dump(value: Any) -> bytes:
     """Compact UTF-8 JSON, keys in their order; raises Malformed for what is not JSON (half of a surrogate pair)."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        pass  # integers beyond 64 bits, which JSON has and orjson has not, or no JSON at all
     try:
         return _ENCODER.encode(value).encode("utf-8")
     except (UnicodeEncodeError, ValueError):

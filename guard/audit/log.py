@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import os
 import threading
@@ -377,7 +378,13 @@ class AuditLog:
 
 def timestamp(now: float) -> str:
     """RFC 3339, UTC, microseconds."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    whole = int(now)
+    return f"{_second(whole)}.{min(int((now - whole) * 1_000_000), 999_999):06d}Z"
+
+
+@functools.lru_cache(maxsize=4)
+def _second(whole: int) -> str:
+    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _plain(error: BaseException) -> str:

@@ -1,0 +1,148 @@
+"""`ringwall local`: the guard and the server of a stack on this machine, for a real client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from mcp.client.client import Client
+from mcp.shared.exceptions import MCPError
+
+from onboard.sockets import listeners
+from tests.support.command_line import ringwall, serve_desk
+from tests.support.guard_service import free_port
+
+RINGWALL = str(Path(sys.executable).with_name("ringwall"))
+REPOSITORY = Path(__file__).parents[2]
+
+
+@contextlib.contextmanager
+def local(root: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [RINGWALL, "local", "dev.tickets", "--project", str(root), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=REPOSITORY)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    """The guard's address, once it listens."""
+    assert process.stdout is not None
+    seen = ""
+    for line in process.stdout:
+        seen += line
+        if found := re.search(r"listens on (http://\S+)", line):
+            return found[1]
+    pytest.fail(f"it did not start: {seen}")
+
+
+def onboarded(root: Path) -> int:
+    """A stack of the ticket desk; the port its file names, where nothing listens any more."""
+    for url in serve_desk("--port", "0"):
+        done = ringwall(
+            "onboard",
+            "tickets",
+            "--env",
+            "dev",
+            "--url",
+            url,
+            "--people",
+            "ada@example.com",
+            "--yes",
+            "--project",
+            root,
+        )
+        assert done.code == 0, done.err
+        port = urlsplit(url).port
+    assert port is not None
+    return port
+
+
+def test_the_stacks_guard_and_server_run_until_interrupted(root: Path) -> None:
+    server = onboarded(root)
+    guard = free_port()
+    desk = (sys.executable, "-m", "sandbox.mcp_server", "--port", str(server))
+    with local(root, "--port", str(guard), "--", *desk) as process:
+        url = said(process)
+
+        async def use() -> None:
+            async with Client(url) as client:
+                assert sorted(one.name for one in (await client.list_tools()).tools) == [
+                    "get_ticket",
+                    "list_tickets",
+                    "search_tickets",
+                ]
+                assert (await client.call_tool("get_ticket", {"ticket_id": 1})).is_error is False
+                with pytest.raises(MCPError, match="Unknown tool: run_report_command"):
+                    await client.call_tool("run_report_command", {"command": "id"})
+
+        asyncio.run(use())
+        assert {one.address for port in (server, guard) for one in listeners(port)} == {"127.0.0.1"}
+    assert process.returncode == 0
+    assert listeners(server) == ()
+    log = root / ".ringwall" / "local" / "dev.tickets" / "audit.jsonl"
+    assert ringwall("audit", "verify", log).code == 0
+    shown = ringwall("audit", "show", log, "--tool", "run_report_command", "--json")
+    assert [one["reason"] for one in shown.json["records"]] == ["not_granted"]
+
+
+def test_a_server_that_opens_itself_to_the_network_is_ended(root: Path) -> None:
+    server = onboarded(root)
+    open_desk = [sys.executable, "-m", "sandbox.mcp_server", "--port", str(server), "--host", "0.0.0.0"]
+    done = subprocess.run(
+        [RINGWALL, "local", "dev.tickets", "--project", str(root), "--port", str(free_port()), "--", *open_desk],
+        capture_output=True, text=True, cwd=REPOSITORY, timeout=60, env=os.environ,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "bound beyond loopback" in done.stderr
+    assert listeners(server) == ()
+
+
+def test_a_server_that_ends_at_once_is_said_to(root: Path) -> None:
+    onboarded(root)
+    done = ringwall(
+        "local",
+        "dev.tickets",
+        "--project",
+        root,
+        "--port",
+        str(free_port()),
+        "--",
+        sys.executable,
+        "-c",
+        "raise SystemExit(7)",
+    )
+    assert done.code == 6
+    assert "ended with code 7" in done.errors[0]
+
+
+def test_whose_grants_count_must_be_somebody_of_the_stack(root: Path) -> None:
+    onboarded(root)
+    done = ringwall("local", "dev.tickets", "--project", root, "--as", "robot")
+    assert done.code == 2
+    assert "neither an e-mail address nor an agent" in done.errors[0]
+    assert ringwall("local", "dev", "--project", root).code == 2
+
+
+def test_nobody_is_let_in_from_a_page_or_another_host(root: Path) -> None:
+    server = onboarded(root)
+    desk = (sys.executable, "-m", "sandbox.mcp_server", "--port", str(server))
+    with local(root, "--port", str(free_port()), "--", *desk) as process:
+        url = said(process)
+        body = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        with httpx.Client(trust_env=False) as client:
+            assert client.post(url, json=body).status_code != 403
+            assert client.post(url, json=body, headers={"origin": "https://evil.example"}).status_code == 403
+            assert client.post(url, json=body, headers={"host": "rebound.evil.example"}).status_code == 421

@@ -1,0 +1,318 @@
+"""The guard as a process: how it starts, refuses to, listens, takes new configurations, and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from guard.bundle import render, sign
+from guard.keys import create_key_pair, load_private_key
+from guard.service import Opened, Service
+from model.errors import InputError
+from model.guard_config import GuardConfig
+from tests.support.guard_service import Origin, answer_of, config_for, free_port, guarded, serving, sse, tool
+from tests.support.token_issuer import TokenIssuer
+
+RINGWALL = str(Path(sys.executable).with_name("ringwall"))
+
+
+async def until_healthy(port: int) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(30):
+        while True:
+            try:
+                if (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def signing(tmp_path: Path) -> tuple[Any, Path]:
+    private, public, _ = create_key_pair(tmp_path / "keys")
+    return load_private_key(private), public
+
+
+def real(issuer: TokenIssuer) -> dict[str, Any]:
+    doors = [{"hostname": "raw.example.com", "audience": "a" * 64}]
+    return {"access": {"issuer": issuer.url, "jwks_uri": issuer.jwks_uri, "front_doors": doors}}
+
+
+def test_a_signed_bundle_is_run_replaced_and_never_rolled_back(tmp_path: Path, signing: tuple[Any, Path]) -> None:
+    key, public = signing
+    bundle = tmp_path / "guard.bundle.json"
+
+    def write(config: GuardConfig, sequence: int, denied: tuple[str, ...] = ()) -> None:
+        staged = bundle.with_suffix(".new")
+        staged.write_text(render(sign(config, sequence=sequence, denied=denied, key=key)))
+        staged.replace(bundle)
+
+    async def main() -> None:
+        origin = Origin()
+        with TokenIssuer() as issuer:
+            async with serving(origin):
+                admin = free_port()
+                config = config_for(origin, tmp_path, identity=real(issuer), admin_port=admin)
+                write(config, 5)
+                arguments = ["--config", bundle, "--public-key", public, "--server", "dev.raw", "--poll", "1s"]
+                process = await asyncio.create_subprocess_exec(
+                    RINGWALL, "guard", "run", *arguments, "--state", tmp_path / "state", stderr=subprocess.PIPE
+                )
+                try:
+                    await until_healthy(config.listen.port)
+                    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{admin}", trust_env=False) as client:
+
+                        async def ready(wanted: Any) -> dict[str, Any]:
+                            async with asyncio.timeout(20):
+                                while not wanted(state := (await client.get("/readyz")).json()):
+                                    await asyncio.sleep(0.02)
+                                return dict(state)
+
+                        first = await ready(lambda state: state["ready"])
+                        assert (first["identity"], first["bundle"]["sequence"]) == ("verified", 5)
+                        write(config, 6, ("person:mallory",))
+                        assert (await ready(lambda state: state["bundle"]["sequence"] == 6))["denied"] == [
+                            "person:mallory"
+                        ]
+                        write(config, 4)
+                        kept = await ready(lambda state: state["bundle"]["problem"])
+                        assert kept["bundle"]["sequence"] == 6
+                        assert kept["denied"] == ["person:mallory"]
+                        metrics = (await client.get("/metrics")).text
+                        assert "ringwall_guard_open_streams 0.0" in metrics
+                finally:
+                    process.send_signal(signal.SIGTERM)
+                    _, said = await process.communicate()
+                assert process.returncode == 0, said.decode()
+                kinds = [json.loads(line)["kind"] for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+                assert kinds.count("config") == 1
+                assert kinds[-2:] == ["close", "head"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("what", ["unsigned", "no-identity", "another-server", "port-taken", "beyond-loopback"])
+def test_a_guard_that_cannot_be_sound_does_not_start(tmp_path: Path, signing: tuple[Any, Path], what: str) -> None:
+    key, public = signing
+    origin = Origin(port=free_port())
+    values = config_for(origin, tmp_path).dump()
+    arguments = ["--state", str(tmp_path / "state")]
+    with TokenIssuer() as issuer:
+        if what == "unsigned":
+            values["identity"] = real(issuer)
+        elif what == "no-identity":
+            values["identity"] = {}
+        elif what == "beyond-loopback":
+            values["listen"]["address"] = "0.0.0.0"
+        text = json.dumps(values)
+        if what == "another-server":
+            config = GuardConfig.model_validate(values | {"identity": real(issuer)})
+            text = render(sign(config, sequence=1, denied=(), key=key))
+            arguments += ["--public-key", str(public), "--server", "dev.other"]
+        (tmp_path / "guard.json").write_text(text)
+        taken = None
+        if what == "port-taken":
+            port = str(values["listen"]["port"])
+            taken = subprocess.Popen([sys.executable, "-m", "http.server", port, "--bind", "127.0.0.1"],
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+            asyncio.run(_until_listening(values["listen"]["port"]))
+        try:
+            done = subprocess.run(
+                [RINGWALL, "guard", "run", "--config", str(tmp_path / "guard.json"), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+        finally:
+            if taken is not None:
+                taken.kill()
+                taken.wait()
+    assert done.returncode != 0
+    assert "error:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def _until_listening(port: int) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                return
+
+
+def test_answers_under_way_are_finished_before_the_guard_ends(tmp_path: Path) -> None:
+    async def main() -> None:
+        origin = Origin()
+        began, go = asyncio.Event(), asyncio.Event()
+
+        async def slow(_: Any) -> dict[str, Any]:
+            began.set()
+            await go.wait()
+            return {"content": [{"type": "text", "text": "finished"}]}
+
+        origin.replies["tools/call"] = slow
+        async with guarded(origin, tmp_path) as guard:
+            await guard.initialize()
+            calling = asyncio.ensure_future(guard.call("search"))
+            await began.wait()
+            os.kill(os.getpid(), signal.SIGTERM)
+            async with asyncio.timeout(10):
+                while not guard.service.runtime.draining:
+                    await asyncio.sleep(0)
+            assert (await guard.client.get("/healthz")).status_code == 503
+            assert (await guard.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})).status_code == 503
+            go.set()
+            assert (await calling)["result"]["content"][0]["text"] == "finished"
+
+    asyncio.run(main())
+
+
+def test_what_needs_a_restart_is_refused_and_the_old_configuration_stays(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with guarded(Origin(), tmp_path) as guard:
+            moved = guard.config.model_copy(update={"path": "/other"})
+            with pytest.raises(InputError, match="path differs"):
+                await guard.service.apply(Opened(moved, "sha256:" + "2" * 64, 2, frozenset()))
+            broken = guard.config.dump()
+            broken["grants"][0]["arguments"] = {"search": {"$ref": "https://evil.example/schema"}}
+            config = GuardConfig.model_validate(broken)
+            with pytest.raises(InputError, match=r"grants\.0\.arguments\.search"):
+                await guard.service.apply(Opened(config, "sha256:" + "2" * 64, 2, frozenset()))
+            assert guard.service.runtime.policy.sequence == 1
+            await guard.initialize()
+            assert "result" in await guard.call("search")
+
+    asyncio.run(main())
+
+
+def test_a_configuration_may_move_the_server(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with guarded(Origin(), tmp_path) as guard, serving(other := Origin()):
+            values = guard.config.dump()
+            values["origin"]["url"] = f"http://127.0.0.1:{other.port}/mcp"
+            await guard.service.apply(Opened(GuardConfig.model_validate(values), "sha256:" + "2" * 64, 2, frozenset()))
+            await guard.initialize()
+            assert "result" in await guard.call("search")
+            assert len(other.calls) == 1
+            assert guard.origin.calls == []
+
+    asyncio.run(main())
+
+
+def test_a_state_file_nobody_can_read_stops_the_guard(tmp_path: Path) -> None:
+    async def main() -> None:
+        (tmp_path / "state").mkdir()
+        (tmp_path / "state" / "refused.json").write_text("{}")
+        config = config_for(Origin(port=free_port()), tmp_path)
+        with pytest.raises(InputError, match="list of refused definitions"):
+            await Service.open(Opened(config, "sha256:" + "1" * 64, 1, frozenset()), tmp_path / "state")
+
+    asyncio.run(main())
+
+
+def test_a_stream_that_uses_up_the_budget_is_ended_with_an_answer(tmp_path: Path) -> None:
+    async def main() -> None:
+        origin = Origin(tools=[tool("search")])
+        note = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "word " * 200}}
+        origin.replies["tools/call"] = lambda m: sse(
+            *[note] * 50, {"jsonrpc": "2.0", "id": m["id"], "result": {"content": []}}
+        )
+        async with guarded(origin, tmp_path, limits={"principal_tokens_per_minute": 2000}) as guard:
+            await guard.initialize()
+            response = await guard.post(
+                {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "search"}}
+            )
+            assert answer_of(response, 7)["error"]["code"] == -31003
+            assert response.text.count("notifications/message") < 20
+
+    asyncio.run(main())
+
+
+def test_beyond_127_0_0_1_only_a_client_with_a_pinned_certificate_is_heard(tmp_path: Path) -> None:
+    authority, server, client, stranger = (Certificate(name) for name in ("ca", "server", "client", "stranger"))
+    for one in (server, client):
+        one.signed_by(authority)
+    stranger.signed_by(Certificate("other ca"))
+    files = {
+        name: tmp_path / name
+        for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key", "s.pem", "s.key")
+    }
+    authority.write(files["ca.pem"], None)
+    server.write(files["server.pem"], files["server.key"])
+    client.write(files["client.pem"], files["client.key"])
+    stranger.write(files["s.pem"], files["s.key"])
+
+    async def main() -> None:
+        listen = {
+            "address": "127.0.0.2",
+            "port": free_port(),
+            "tls_certificate": {"file": str(files["server.pem"])},
+            "tls_key": {"file": str(files["server.key"])},
+            "client_ca": {"file": str(files["ca.pem"])},
+        }
+        async with guarded(Origin(), tmp_path, listen=listen):
+            url = f"https://127.0.0.2:{listen['port']}/healthz"
+            for pair, heard in ((None, False), ("s", False), ("client", True)):
+                context = ssl.create_default_context(cafile=str(files["ca.pem"]))
+                if pair:
+                    context.load_cert_chain(tmp_path / f"{pair}.pem", tmp_path / f"{pair}.key")
+                async with httpx.AsyncClient(verify=context, trust_env=False) as one:
+                    try:
+                        assert (await one.get(url)).status_code == 200
+                    except httpx.TransportError:
+                        assert not heard
+                    else:
+                        assert heard
+
+    asyncio.run(main())
+
+
+class Certificate:
+    """An EC certificate for 127.0.0.2, its own issuer until it is signed by another."""
+
+    def __init__(self, name: str) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self.signed_by(self)
+
+    def signed_by(self, issuer: Certificate) -> None:
+        import ipaddress
+
+        now = datetime.datetime.now(datetime.UTC)
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.2"))])
+        self.certificate = (
+            x509.CertificateBuilder()
+            .subject_name(self.name)
+            .issuer_name(issuer.name)
+            .public_key(self.key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(names, critical=False)
+            .add_extension(x509.BasicConstraints(ca=issuer is self, path_length=None), critical=True)
+            .sign(issuer.key, hashes.SHA256())
+        )
+
+    def write(self, certificate: Path, key: Path | None) -> None:
+        certificate.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+        if key is not None:
+            pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+            key.write_bytes(self.key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
