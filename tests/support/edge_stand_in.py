@@ -1,0 +1,185 @@
+"""Cloudflare's edge and the gateway in one small process part: real HTTP on loopback in front of a real guard.
+
+It does what Access does with an identity (service token, OAuth access token, its own cookie), answers everybody else
+with 401 and the documents of managed OAuth, takes off what a client must not send, and hands on the signed assertion.
+Each field that starts with `breaks_` makes it do one thing wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+
+from tests.support.token_issuer import TokenIssuer
+
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+CLIENT_ID = "ci.access"
+CLIENT_SECRET = "cfast_not-a-real-secret"
+ACCESS_TOKEN = "opaque-access-token-of-ada"
+
+
+@dataclass
+class EdgeStandIn:
+    """`doors`: public name to the audience of its tokens. `guard`: port of the guard, by public name."""
+
+    issuer: TokenIssuer
+    doors: dict[str, str]
+    guard: dict[str, int]
+    path: str = "/mcp"
+    service_tokens: dict[str, str] = field(default_factory=lambda: {CLIENT_ID: CLIENT_SECRET})
+    access_tokens: dict[str, str] = field(default_factory=lambda: {ACCESS_TOKEN: "ada@example.com"})
+    breaks_authentication: bool = False
+    breaks_resource: str | None = None
+    breaks_well_known: bool = False
+    breaks_pkce: bool = False
+    breaks_redirects: bool = False
+    breaks_query: bool = False
+    port: int = 0
+    #: Every request: verb, path, and the names of its headers.
+    seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+
+    def assertion(self, hostname: str, **claims: Any) -> str:
+        """What Access signs for somebody it let in."""
+        now = int(time.time())
+        return self.issuer.sign(
+            {"iss": self.issuer.url, "aud": [self.doors[hostname]], "type": "app", "iat": now, "nbf": now}
+            | {"exp": now + 600}
+            | claims
+        )
+
+    def agent_token(self, hostname: str, client_id: str = CLIENT_ID) -> str:
+        return self.assertion(hostname, sub="", common_name=client_id)
+
+    def person_token(self, hostname: str, email: str) -> str:
+        return self.assertion(hostname, sub=email.partition("@")[0], email=email)
+
+    def identify(self, hostname: str, headers: dict[str, str]) -> str | None:
+        """The assertion to hand on, or None for a stranger."""
+        client = headers.get("cf-access-client-id", "")
+        if client and self.service_tokens.get(client) == headers.get("cf-access-client-secret"):
+            return self.agent_token(hostname, client)
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        if bearer in self.access_tokens:
+            return self.person_token(hostname, self.access_tokens[bearer])
+        cookie = headers.get("cookie", "").removeprefix("CF_Authorization=")
+        with contextlib.suppress(jwt.InvalidTokenError, StopIteration):
+            kid = jwt.get_unverified_header(cookie).get("kid")
+            key = jwt.PyJWK(next(one for one in self.issuer.keys if one["kid"] == kid))
+            jwt.decode(cookie, key, algorithms=["RS256"], audience=self.doors[hostname], issuer=self.issuer.url)
+            return cookie
+        if self.breaks_authentication:
+            return self.person_token(hostname, "ada@example.com")
+        return None
+
+    def document(self, hostname: str, path: str) -> tuple[int, Any] | None:
+        """The discovery document at a path, if there is one."""
+        here = f"https://{hostname}"
+        if path in (WELL_KNOWN, f"{WELL_KNOWN}{self.path}") and not self.breaks_well_known:
+            resource = self.breaks_resource or f"{here}{self.path}"
+            return 200, {"resource": resource, "authorization_servers": [here], "bearer_methods_supported": ["header"]}
+        if path == "/.well-known/oauth-authorization-server":
+            return 200, {
+                "issuer": here,
+                "authorization_endpoint": f"{here}/oauth/authorize",
+                "token_endpoint": f"{here}/oauth/token",
+                "registration_endpoint": f"{here}/oauth/register",
+                "response_types_supported": ["code"],
+                "code_challenge_methods_supported": ["plain"] if self.breaks_pkce else ["S256"],
+            }
+        return None
+
+    def register(self, document: dict[str, Any]) -> tuple[int, Any]:
+        uris = document["redirect_uris"]
+        if not self.breaks_redirects and not all(uri.startswith("http://127.0.0.1:") for uri in uris):
+            return 400, {"error": "invalid_redirect_uri"}
+        return 201, {"client_id": "made", **document}
+
+    def handed_on(self, headers: dict[str, str], assertion: str) -> dict[str, str]:
+        """What the guard gets to see."""
+        dropped: tuple[str, ...] = ("cf-access-", "x-ringwall-", "authorization", "cookie")
+        kept = {name: value for name, value in headers.items() if not name.startswith(dropped)}
+        return {**kept, "cf-access-jwt-assertion": assertion, "cf-ipcountry": "SE"}
+
+
+def _handler(edge: EdgeStandIn) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = self.rfile.read(int(headers.get("content-length") or 0))
+            path, _, query = self.path.partition("?")
+            edge.seen.append((self.command, self.path, headers))
+            self.close_connection = True
+            hostname = headers.get("host", "").partition(":")[0]
+            if hostname not in edge.doors:
+                return self._answer(404, {})
+            if (document := edge.document(hostname, path)) is not None:
+                return self._answer(*document)
+            if path == "/oauth/register":
+                return self._answer(*edge.register(json.loads(body)))
+            assertion = edge.identify(hostname, headers)
+            if assertion is None:
+                pointer = f"https://{hostname}{WELL_KNOWN}{edge.path}"
+                return self._answer(401, {}, {"www-authenticate": f'Bearer resource_metadata="{pointer}"'})
+            if path != edge.path:
+                return self._answer(404, {}, {"set-cookie": f"CF_Authorization={assertion}; Path=/; HttpOnly"})
+            target = path if edge.breaks_query or not query else self.path
+            return self._forward(edge.guard[hostname], target, edge.handed_on(headers, assertion), body)
+
+        def _forward(self, port: int, target: str, headers: dict[str, str], body: bytes) -> None:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            try:
+                connection.request(self.command, target, body or None, headers)
+                answer = connection.getresponse()
+                content = answer.read()
+            finally:
+                connection.close()
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("transfer-encoding", "content-length", "connection", "date", "server"):
+                    self.send_header(name, value)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def _answer(self, status: int, document: Any, headers: dict[str, str] | None = None) -> None:
+            content = json.dumps(document).encode()
+            self.send_response(status)
+            for name, value in {"content-type": "application/json", **(headers or {})}.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_DELETE = _serve
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    return Handler
+
+
+@contextlib.contextmanager
+def edge_stand_in(edge: EdgeStandIn) -> Iterator[EdgeStandIn]:
+    """Serve until the end of the block; `port` says where."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(edge))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    edge.port = server.server_address[1]
+    try:
+        yield edge
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
