@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -47,10 +48,13 @@ class AuditBroken(RingwallError):
 def canonical(value: Mapping[str, Any]) -> bytes:
     """Canonical JSON, for members as this package makes them: ASCII names, no floats that are whole numbers.
 
-    Equal to `model.tool_lock.canonical_json` and about five times as fast. Half of a surrogate pair, which a client may
+    Equal to `model.tool_lock.canonical_json` and many times as fast (orjson). Half of a surrogate pair, which a client may
     have sent in a name, is written as its JSON escape instead of stopping the log.
     """
-    return _encode(value).encode("utf-8", "backslashreplace")
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return _encode(value).encode("utf-8", "backslashreplace")
 
 
 def seal(members: Mapping[str, Any]) -> tuple[bytes, str]:
