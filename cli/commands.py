@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
         demo,
         destroy,
         diff,
+        doctor,
         engine,
         guard,
         import_existing,
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
         plan,
         preview,
         refresh,
+        scan,
         schema,
         status,
         up,
@@ -37,9 +39,11 @@ def register(app: typer.Typer) -> None:
     app.command()(init.init)
     app.command()(onboard.onboard)
     app.command()(offboard.offboard)
+    app.command()(scan.scan)
     app.command("list")(list_stacks.list_stacks)
     app.command()(plan.plan)
     app.command()(check.check)
+    app.command()(doctor.doctor)
     app.command()(diff.diff)
     app.command()(preview.preview)
     app.command()(up.up)

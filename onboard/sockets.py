@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from model.errors import Unreachable
 from model.tool_lock import visible
 
 _LISTEN = "0A"  # TCP_LISTEN in include/net/tcp_states.h
@@ -80,6 +81,19 @@ def listeners(port: int) -> tuple[Listener, ...]:
         return ()
 
 
+def all_listeners() -> tuple[Listener, ...]:
+    """Every listening TCP socket of this network namespace, sorted by port and address.
+
+    Raises:
+        Unreachable: neither /proc nor lsof can list them; an empty answer would read as "nothing is open".
+    """
+    try:
+        found = _listeners(None)
+    except _Unreadable as error:
+        raise Unreachable(f"the listening sockets of this machine cannot be listed: {error}") from None
+    return tuple(sorted(found, key=lambda one: (one.port, one.address, one.pid or 0)))
+
+
 def exposure(port: int) -> Exposure:
     """How far the port is open; never `loopback` unless a listening socket was seen and all of them are loopback."""
     try:
@@ -97,7 +111,7 @@ def exposure(port: int) -> Exposure:
     return Exposure("exposed" if open_ones else "loopback", addresses, owner.pid, owner.command)
 
 
-def _listeners(port: int) -> tuple[Listener, ...]:
+def _listeners(port: int | None) -> tuple[Listener, ...]:
     if Path("/proc/net/tcp").exists():
         return _from_proc(port)
     if shutil.which("lsof"):
@@ -105,8 +119,8 @@ def _listeners(port: int) -> tuple[Listener, ...]:
     raise _Unreadable("neither /proc/net/tcp nor lsof is there; look with your system's own tool")
 
 
-def _from_proc(port: int) -> tuple[Listener, ...]:
-    sockets: list[tuple[str, str]] = []
+def _from_proc(port: int | None) -> tuple[Listener, ...]:
+    sockets: list[tuple[str, int, str]] = []
     for name in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
             text = Path(name).read_text(encoding="ascii")
@@ -114,11 +128,11 @@ def _from_proc(port: int) -> tuple[Listener, ...]:
             continue
         except OSError as error:
             raise _Unreadable(f"{name} cannot be read ({error.strerror})") from None
-        sockets += parse_proc(text, port)
-    owners = _owners({inode for _, inode in sockets}) if sockets else {}
+        sockets += parse_listening(text, port)
+    owners = _owners({inode for _, _, inode in sockets}) if sockets else {}
     return tuple(
         sorted(
-            (Listener(address, port, *owners.get(inode, (None, None))) for address, inode in sockets),
+            (Listener(address, number, *owners.get(inode, (None, None))) for address, number, inode in sockets),
             key=lambda one: (one.address, one.pid or 0),
         )
     )
@@ -126,14 +140,19 @@ def _from_proc(port: int) -> tuple[Listener, ...]:
 
 def parse_proc(text: str, port: int) -> list[tuple[str, str]]:
     """Address and inode of each LISTEN row for `port` in the text of /proc/net/tcp or tcp6 (proc(5))."""
+    return [(address, inode) for address, _, inode in parse_listening(text, port)]
+
+
+def parse_listening(text: str, port: int | None = None) -> list[tuple[str, int, str]]:
+    """Address, port and inode of each LISTEN row (of every port when None) in that text."""
     found = []
     for line in text.splitlines()[1:]:
         fields = line.split()
         if len(fields) < 10 or fields[3] != _LISTEN:
             continue
         address, _, number = fields[1].partition(":")
-        if int(number, 16) == port:
-            found.append((_address(address), fields[9]))
+        if port is None or int(number, 16) == port:
+            found.append((_address(address), int(number, 16), fields[9]))
     return found
 
 
@@ -172,8 +191,8 @@ def _command(process: Path) -> str:
         return ""
 
 
-def _from_lsof(port: int) -> tuple[Listener, ...]:
-    command = ["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpcn"]
+def _from_lsof(port: int | None) -> tuple[Listener, ...]:
+    command = ["lsof", "-nP", "-iTCP" if port is None else f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpcn"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -183,8 +202,9 @@ def _from_lsof(port: int) -> tuple[Listener, ...]:
     return parse_lsof(done.stdout, port)
 
 
-def parse_lsof(text: str, port: int) -> tuple[Listener, ...]:
-    """Listeners in the field output of ``lsof -Fpcn`` (lsof(8), OUTPUT FOR OTHER PROGRAMS)."""
+def parse_lsof(text: str, port: int | None) -> tuple[Listener, ...]:
+    """Listeners of `port` (of every port when None) in the field output of ``lsof -Fpcn``
+    (lsof(8), OUTPUT FOR OTHER PROGRAMS)."""
     found, pid, command = [], None, None
     for line in text.splitlines():
         kind, value = line[:1], line[1:]
@@ -194,6 +214,6 @@ def parse_lsof(text: str, port: int) -> tuple[Listener, ...]:
             command = visible(value)
         elif kind == "n" and (match := re.fullmatch(r"(?:\[(.+)\]|(\*)|([^:]+)):(\d+)", value)):
             address = match[1] or ("0.0.0.0" if match[2] else match[3])  # noqa: S104 - lsof's word for every address
-            if int(match[4]) == port:
-                found.append(Listener(address, port, pid, command))
+            if port is None or int(match[4]) == port:
+                found.append(Listener(address, int(match[4]), pid, command))
     return tuple(sorted(set(found), key=lambda one: (one.address, one.pid or 0)))

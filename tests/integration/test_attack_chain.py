@@ -43,7 +43,8 @@ def test_edge_no_name_leads_to_the_server_without_the_access_token(tmp_path: Pat
     environment, server = load(project, "dev.one")  # type: ignore[misc]
     graph = plan_stack(project, (environment, server), contract=planned_contract(project, environment))
     (config,) = graph.by_type("cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig")
-    *rules, last = config.inputs["config"]["ingresses"]
+    settings: Any = config.inputs["config"]
+    *rules, last = settings["ingresses"]
     assert last["service"].startswith("http_status:")
     assert rules
     for rule in rules:

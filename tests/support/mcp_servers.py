@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-SECRET = "planted-Bearer-0123456789abcdef"  # noqa: S105 - a test looks for it
+SECRET = "planted-Bearer-0123456789abcdef"
 
 
 def _seed() -> Any:
@@ -29,12 +29,12 @@ def _seed() -> Any:
 
     server: Any = MCPServer("ops-helper", version="0.3.1", log_level="ERROR")
 
-    @server.tool()
+    @server.tool()  # type: ignore[untyped-decorator]
     def execute_command(command: str) -> str:
         """Run a command on this host."""
         raise AssertionError("a scan calls nothing")
 
-    @server.tool()
+    @server.tool()  # type: ignore[untyped-decorator]
     def read_log(name: str) -> str:
         """Read a log."""
         raise AssertionError("a scan calls nothing")

@@ -1,0 +1,137 @@
+"""`ringwall doctor`: what is missing or wrong around a deployment, each thing with its remedy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli import console, state
+from cli.options import AsJson, Debug, ProjectDir, _complete_stack
+
+if TYPE_CHECKING:
+    from cli.doctor_checks import Check
+
+FOUND_ERRORS = 3
+
+
+def doctor(
+    stack: Annotated[
+        str | None,
+        typer.Argument(
+            help="An environment (dev), one server of it (dev.github) or a zone (zone.example); else all of them.",
+            autocompletion=_complete_stack,
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="The host (a key of the environment's hosts) that this machine is, if not the one of its own name.",
+            show_default=False,
+        ),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask nothing beyond this machine, and say what that leaves unknown.")
+    ] = False,
+    deadline: Annotated[
+        float, typer.Option(help="Seconds for everything together; what is not done then is an error.", min=1, max=600)
+    ] = 60,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Check what a deployment needs, and name the remedy of whatever is missing. Changes nothing.
+
+    Engine and provider plugins; Cloudflare token (CLOUDFLARE_API_TOKEN), its permissions against those the plan needs,
+    account, zone and team; Kong's Admin API (KONG_ADMIN_TOKEN), version, edition, plugins, Lua sandbox and signing keys;
+    issuers' keys and metadata; clocks; and on the origin host the guard, its secrets, its log and the server behind it.
+
+    Outside a project only the engine is checked. What could not be looked at is listed as skipped, with the reason. Exit
+    code 3 when a check is an error.
+    """
+    from cli.doctor_checks import GROUPS, run_all
+    from cli.doctor_tasks import engine_task
+
+    tasks = [engine_task()]
+    checks: list[Check] = []
+    stacks, missing = _stacks(stack)
+    if stacks:
+        from cli.doctor_tasks import work_for
+        from cli.project import current_project
+
+        with console.working(f"planning {', '.join(stacks)}"):
+            work = work_for(current_project(), stacks, host=host)
+        checks += work.checks
+        tasks += work.tasks
+    checks += missing
+    with console.working(f"{len(tasks)} things to look at"):
+        checks += run_all(tasks, offline=offline, deadline=deadline)
+    # One Cloudflare answer and one issuer may share a host: its clock is named once.
+    checks = sorted(dict.fromkeys(checks), key=lambda check: (GROUPS.index(check.group), check.subject))
+    counts: Counter[str] = Counter(check.status for check in checks)
+    if as_json:
+        console.print_json(_document(checks, counts))
+    _show(checks, counts)
+    if counts["error"]:
+        raise typer.Exit(FOUND_ERRORS)
+
+
+def _stacks(stack: str | None) -> tuple[list[str], list[Check]]:
+    """The stacks to look at; without a project, why there are none."""
+    from cli.doctor_checks import skipped
+    from cli.project import current_project
+    from model.errors import InputError
+
+    try:
+        found = current_project()
+    except InputError:
+        if stack is not None or state.project is not None:
+            raise
+        return [], [
+            skipped("project.files", "there is no project here", "", "run `ringwall init dev`, or give --project")
+        ]
+    if stack is None:
+        every = [*found.environments(), *(name for name in found.stacks() if name.startswith("zone."))]
+        if not every:
+            return [], [skipped("project.files", "the project has no stacks", "", "run `ringwall init dev`")]
+        return every, []
+    if stack not in found.stacks():
+        raise InputError(f"there is no stack {stack}", remedy="see `ringwall list`")
+    return [stack], []
+
+
+_MARKS = {"ok": "ok", "warning": "WARNING", "error": "ERROR", "skipped": "skipped"}
+
+
+def _show(checks: list[Check], counts: Counter[str]) -> None:
+    group = ""
+    for check in checks:
+        if check.group != group:
+            console.say(("\n" if group else "") + check.group)
+            group = check.group
+        about = f" [{check.subject}]" if check.subject else ""
+        console.say(f"  {_MARKS[check.status]:<8} {check.id.partition('.')[2]}{about}: {check.message}")
+        if check.remedy and check.status != "ok":
+            console.say(f"           remedy: {check.remedy}")
+    parts = [f"{counts[word]} {word}" for word in ("ok", "warning", "error", "skipped") if counts[word]]
+    console.say(f"\n{', '.join(parts)}")
+
+
+def _document(checks: list[Check], counts: Counter[str]) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "counts": {word: counts[word] for word in ("ok", "warning", "error", "skipped")},
+        "checks": [
+            {
+                "id": check.id,
+                "group": check.group,
+                "subject": check.subject,
+                "status": check.status,
+                "message": check.message,
+                "remedy": check.remedy,
+            }
+            for check in checks
+        ],
+    }

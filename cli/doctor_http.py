@@ -1,0 +1,80 @@
+"""One bounded question over HTTP for the doctor: status, JSON, and how far the other side's clock is from ours."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from model.base import is_loopback
+from model.errors import Unreachable
+from model.tool_lock import parse_json
+
+MAX_BYTES = 1024 * 1024
+TIMEOUT = httpx.Timeout(5, connect=5)
+DEADLINE = 10.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`skew` in seconds is positive where the other clock is ahead of ours, None without a readable Date header (RFC 9110
+    section 6.6.1; it counts whole seconds)."""
+
+    status: int
+    body: bytes = field(repr=False)
+    skew: float | None
+    host: str
+
+    def object(self) -> dict[str, Any] | None:
+        """The body as one JSON object, None for anything else."""
+        try:
+            found = parse_json(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+
+def fetch(url: str, headers: Mapping[str, str] | None = None) -> Answer:
+    """GET `url`: no redirect is followed, so no credential goes elsewhere; at most 1 MiB in 10 s.
+
+    Raises:
+        Unreachable: no answer, or too much of it; names neither headers nor bodies.
+    """
+    parts = urlsplit(url)
+    loopback = is_loopback(parts.hostname or "")
+    shown = f"{parts.scheme}://{parts.netloc}"
+    sent = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
+    until = time.monotonic() + DEADLINE
+    try:
+        # A proxy from the environment must not see a token on its way to this very machine.
+        with (
+            httpx.Client(timeout=TIMEOUT, headers=sent, trust_env=not loopback) as client,
+            client.stream("GET", url) as answer,
+        ):
+            now = time.time()
+            body = bytearray()
+            for chunk in answer.iter_raw():
+                body += chunk
+                if len(body) > MAX_BYTES:
+                    raise Unreachable(f"{shown} answered with over {MAX_BYTES // 1024} KiB")
+                if time.monotonic() > until:
+                    raise Unreachable(f"{shown} took over {DEADLINE:g} s")
+            return Answer(answer.status_code, bytes(body), _skew(answer.headers.get("date"), now), parts.netloc)
+    except httpx.TimeoutException:
+        raise Unreachable(f"{shown} does not answer in time") from None
+    except httpx.HTTPError as error:
+        raise Unreachable(f"{shown} does not answer ({type(error).__name__})") from None
+
+
+def _skew(date: str | None, now: float) -> float | None:
+    if date is None:
+        return None
+    try:
+        return parsedate_to_datetime(date).timestamp() - now
+    except ValueError:
+        return None

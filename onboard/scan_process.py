@@ -1,0 +1,66 @@
+"""Whose a socket is, in a few words: the owner's command line without what may be secret in it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from model.clear_secrets import _SECRET_KEY, _shape
+from model.tool_lock import visible
+
+MASK = "***"
+MAX_WORDS = 8
+MAX_LENGTH = 120
+_FLAG = re.compile(r"--?[A-Za-z][A-Za-z0-9_-]*")
+_ASSIGNMENT = re.compile(r"(-{0,2}[A-Za-z][A-Za-z0-9_.-]*)=(.*)", re.DOTALL)
+#: What a person typed: a path, a module, a host, a port, a word. All else is masked rather than judged.
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@+,=\[\]-]{1,300}")
+#: A long run without a separator that mixes letters and digits reads like a key.
+_DENSE = re.compile(r"(?=[A-Za-z0-9+]*[0-9])(?=[A-Za-z0-9+]*[A-Za-z])[A-Za-z0-9+]{16,}")
+
+
+def command_line(pid: int) -> str:
+    """The process's command line, short and masked; empty where this user may not read it or it has ended."""
+    try:
+        raw = (Path("/proc") / str(pid) / "cmdline").read_bytes()[:16384]
+    except OSError:
+        return ""
+    return short([part.decode("utf-8", "replace") for part in raw.rstrip(b"\0").split(b"\0") if part])
+
+
+def short(arguments: list[str]) -> str:
+    """`arguments` as one line of at most 120 characters, values that are or may be secret replaced by ***."""
+    shown: list[str] = []
+    masked_next = False
+    for position, argument in enumerate(arguments[:MAX_WORDS]):
+        text = argument.rsplit("/", 1)[-1] if position == 0 else argument
+        if masked_next and not argument.startswith("-"):
+            shown.append(MASK)
+            masked_next = False
+            continue
+        masked_next = _FLAG.fullmatch(argument) is not None and _secret_name(argument)
+        shown.append(_masked(text))
+    line = " ".join(shown) + (" ..." if len(arguments) > MAX_WORDS else "")
+    return line if len(line) <= MAX_LENGTH else line[: MAX_LENGTH - 3] + "..."
+
+
+def _masked(text: str) -> str:
+    assigned = _ASSIGNMENT.fullmatch(text)
+    if assigned is not None and _secret_name(assigned[1]):
+        return f"{visible(assigned[1])}={MASK}"
+    if not _PLAIN.fullmatch(text) or _shape(text) is not None or _DENSE.search(text) is not None:
+        return f"{visible(assigned[1])}={MASK}" if assigned is not None else MASK
+    if "://" in text and "@" in text:
+        return MASK
+    folders = text.split("/")
+    return text if len(text) <= 40 or len(folders) < 3 else ".../" + "/".join(folders[-2:])
+
+
+def _secret_name(name: str) -> bool:
+    """Whether an option's name says that its value is secret; one that only might (`-p`, `--auth`) counts too."""
+    bare = name.lstrip("-").lower()
+    return (
+        _SECRET_KEY.search(bare) is not None
+        or bare in {"p", "k", "u", "auth", "pass", "key", "user", "header", "h"}
+        or any(word in bare for word in ("token", "secret", "passw", "credential", "apikey", "api-key", "api_key"))
+    )

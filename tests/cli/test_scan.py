@@ -1,0 +1,175 @@
+"""`ringwall scan` finds the seed's server and names the command that onboards it, which then does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from cli import commands, scan
+from tests.support.command_line import ringwall
+from tests.support.mcp_servers import ROOT, SECRET, servers
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RINGWALL_PROJECT", raising=False)
+    app = typer.Typer()
+    commands.register(app)
+    if not any(command.callback is scan.scan for command in app.registered_commands):
+        known = commands.register
+
+        def register(app: typer.Typer) -> None:
+            known(app)
+            app.command()(scan.scan)
+
+        monkeypatch.setattr(commands, "register", register)
+
+
+@pytest.fixture(scope="module")
+def seed() -> Iterator[int]:
+    """The seed's server as the seed starts it: every address, no authentication, `execute_command`."""
+    with servers("seed", host="0.0.0.0") as (ports, _):
+        yield ports["seed"]
+
+
+def test_seeds_server_is_critical_and_told_how_to_come_behind_the_rings(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = ringwall("scan", "--port", str(seed))
+    assert result.code == 3
+    assert f"http://127.0.0.1:{seed}/mcp: EXPOSED: anyone who reaches this machine may call it" in result.out
+    assert "  can run: execute_command\n" in result.out
+    assert "  first: bind it to 127.0.0.1" in result.out
+    assert f"then:  ringwall onboard ops-helper --env dev --url http://127.0.0.1:{seed}/mcp" in result.out
+    assert "critical" in result.out
+    assert "\x1b" not in result.out
+    assert SECRET not in result.out + result.err
+
+
+def test_command_that_the_scan_names_onboards_the_server_and_the_next_scan_knows_it(root: Path) -> None:
+    with servers("seed") as (ports, _):
+        port = str(ports["seed"])
+        first = ringwall("scan", "--port", port, "--json", "--project", root)
+        assert first.code == 0
+        (found,) = first.json["servers"]
+        assert (found["state"], found["danger"]) == ("open", "medium")
+        assert ringwall("scan", "--port", port, "--strict", "--project", root).code == 3
+        words = shlex.split(found["command"])
+        assert words[0] == "ringwall"
+        people = ("--people", "ada@example.com", "--yes", "--project", str(root))
+        assert ringwall(*words[1:], *people).code == 0
+        second = ringwall("scan", "--port", port, "--json", "--strict", "--project", root)
+    (again,) = second.json["servers"]
+    assert (again["state"], again["onboarded"], again["command"]) == ("behind rings", "dev.ops-helper", None)
+    assert second.code == 0
+
+
+def test_document_holds_everything_the_table_shows(seed: int) -> None:
+    result = ringwall("scan", "--port", str(seed), "--json", "--project", ROOT)
+    (found,) = result.json["servers"]
+    assert (result.json["complete"], result.json["sockets"], result.json["exposed"]) == (True, 1, 1)
+    assert found["transports"] == [{"transport": "streamable-http", "path": "/mcp"}]
+    assert [(tool["name"], tool["risk"]) for tool in found["tools"]] == [
+        ("execute_command", "execute"), ("read_log", "read"),
+    ]  # fmt: skip
+    assert found["addresses"] == ["0.0.0.0"]
+
+
+def test_machine_is_looked_at_only_where_it_is_named(seed: int, tmp_path: Path) -> None:
+    mine = f"127.0.0.1:{seed}"
+    result = ringwall("scan", mine, "--json")
+    (found,) = result.json["servers"]
+    assert (found["state"], found["process"], found["pid"]) == ("open", "", None)
+    refused = ringwall("scan", "192.0.2.0/24")
+    assert refused.code == 2
+    assert refused.errors[0].startswith("TARGETS: 192.0.2.0/24 names more than one host or port; name single ones")
+    assert ringwall("scan", mine, "--port", "80").code == 2
+    assert ringwall("scan", mine, "--path", "mcp").code == 2
+
+
+def test_named_place_where_nothing_listens_is_said(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        result = ringwall("scan", f"127.0.0.1:{free.getsockname()[1]}", "--json")
+    assert result.code == 0
+    assert result.json["unjudged"][0]["reason"].startswith("nothing listens there")
+
+
+def test_unix_socket_is_looked_at_when_it_is_named(tmp_path: Path) -> None:
+    from tests.support.command_line import serve_desk
+
+    path = tmp_path / "desk.sock"
+    for _ in serve_desk("--socket", str(path)):
+        result = ringwall("scan", str(path), "--json")
+    (found,) = result.json["servers"]
+    assert found["name"] == "ticket-desk"
+    assert found["command"].endswith(f"--socket {path}")
+
+
+def test_time_that_runs_out_is_exit_code_6() -> None:
+    with servers("drip") as (ports, _):
+        result = ringwall("scan", "--port", str(ports["drip"]), "--deadline", "1", "--timeout", "60")
+    assert result.code == 6
+    assert result.errors == [
+        "time ran out after 1 s: not every socket was looked at; run again with a longer --deadline"
+    ]
+    assert "was not finished: time ran out" in result.err
+
+
+_WHOLE_MACHINE = """
+import json, sys
+from cli import commands, scan
+from tests.support.command_line import ringwall
+from tests.support.mcp_servers import servers
+
+known = commands.register
+def register(app):
+    known(app)
+    if not any(one.callback is scan.scan for one in app.registered_commands):
+        app.command()(scan.scan)
+commands.register = register
+with servers("seed", host="0.0.0.0"), servers("sse", "page", "silent", "key"), servers("websocket", host="::"):
+    result = ringwall("scan", "--json")
+print(json.dumps({"code": result.code, "found": result.json}))
+"""
+
+
+def test_whole_machine_is_scanned_and_ordered_by_danger(tmp_path: Path) -> None:
+    """In a network namespace of its own, so that no other process of this machine is touched."""
+    unshare = ["unshare", "--map-root-user", "--net", "--", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("this machine gives no network namespace: a scan of every socket was not checked")
+    done = subprocess.run(
+        [*unshare, sys.executable, "-c", _WHOLE_MACHINE],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    outcome: dict[str, Any] = json.loads(done.stdout)
+    rows = [(s["danger"], s["state"], s["transports"][0]["transport"]) for s in outcome["found"]["servers"]]
+    assert rows == [
+        ("critical", "exposed", "streamable-http"),
+        ("high", "exposed", "websocket"),
+        ("medium", "open", "http+sse"),
+        ("info", "guarded", "streamable-http"),
+    ]
+    assert (outcome["code"], outcome["found"]["sockets"], outcome["found"]["exposed"]) == (3, 6, 2)
