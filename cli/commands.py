@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
         destroy,
         diff,
         doctor,
+        drift,
         engine,
         guard,
         import_existing,
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
         list_stacks,
         local,
         lock,
+        lockdown,
         migrate,
         offboard,
         onboard,
@@ -30,10 +32,12 @@ def register(app: typer.Typer) -> None:
         plan,
         preview,
         refresh,
+        revoke,
         scan,
         schema,
         status,
         up,
+        verify,
     )
 
     app.command()(init.init)
@@ -49,6 +53,10 @@ def register(app: typer.Typer) -> None:
     app.command()(up.up)
     app.command()(status.status)
     app.command()(outputs.outputs)
+    app.command()(drift.drift)
+    app.command()(verify.verify)
+    app.command()(lockdown.lockdown)
+    app.command()(revoke.revoke)
     app.command()(refresh.refresh)
     app.command()(destroy.destroy)
     app.command()(cancel.cancel)

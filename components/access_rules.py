@@ -2,7 +2,7 @@
 
 Service Auth and Bypass are evaluated before Block and Allow (Cloudflare One docs, "Policies"), so a deny policy by country
 does not stop a service token: countries or address ranges stand in **every** policy, agents' included. No policy here uses
-bypass or the Everyone selector.
+bypass, and none that admits anybody the Everyone selector.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class PolicySpec:
     """One reusable Access policy. `include` is OR, `require` is AND."""
 
     key: str
-    decision: Literal["allow", "non_identity"]
+    decision: Literal["allow", "non_identity", "deny"]
     session_duration: str
     include: tuple[Rule, ...]
     require: tuple[Rule, ...]
@@ -104,6 +104,17 @@ def server_policies(settings: Environment, manifest: Server) -> dict[str, list[s
     return result
 
 
+def lockdown_policy(manifest: Server) -> PolicySpec | None:
+    """`deny` for everyone, of a server that its file closes; None otherwise. It stands alone on the server's applications.
+
+    First precedence would not do: Service Auth is evaluated before Block (Cloudflare One docs, FAQ "What is the order of
+    policy enforcement?"), so an agent's policy left beside it would still admit the agent.
+    """
+    if manifest.lockdown is None:
+        return None
+    return PolicySpec("lockdown", "deny", "24h", (("everyone", True),), ())
+
+
 def environment_policies(settings: Environment, servers: Mapping[str, Server]) -> dict[str, PolicySpec]:
     """Every policy the environment needs, each content once, by key.
 
@@ -155,9 +166,10 @@ def access_groups(settings: Environment, servers: Mapping[str, Server]) -> dict[
 
 def count_quotas(settings: Environment, servers: Mapping[str, Server]) -> dict[str, int]:
     """What the files ask of the account, by the names of `model.environment.Quotas`."""
+    locked = sum(manifest.lockdown is not None for manifest in servers.values())
     return {
         "access_applications": sum(len(manifest.hostnames) for manifest in servers.values()),
-        "access_policies": len(environment_policies(settings, servers)),
+        "access_policies": len(environment_policies(settings, servers)) + locked,
         "access_groups": len(access_groups(settings, servers)),
         "service_tokens": len(settings.agents),
         "tunnels": len(servers),
@@ -168,6 +180,8 @@ def render_rule(rule: Rule, settings: Environment, find: Callable[[str, str], An
     """One selector as the provider takes it, exactly one key; `find(kind, name)` gives the id of a group, posture rule or
     agent's token."""
     kind, value = rule
+    if kind == "everyone":
+        return {"everyone": {}}
     if kind == "email":
         return {"email": {"email": value}}
     if kind == "email_domain":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_cloudflare as cloudflare  # noqa: TID253
 
-from components.access_rules import server_policies
+from components.access_rules import lockdown_policy, render_rule, server_policies
 from components.cloudflared import config_yml, ingress_rules, is_tunnel_secret
 from model.environment import Environment
 from model.errors import InputError
@@ -72,6 +72,7 @@ class Edge(pulumi.ComponentResource):
             tunnel_secret=secret,
             opts=kept,
         )
+        self.lockdown = self._lockdown(name, args)
         self.applications = {
             hostname: self._application(name, args, hostname, keys, kept)
             for hostname, keys in server_policies(settings, manifest).items()
@@ -110,6 +111,22 @@ class Edge(pulumi.ComponentResource):
             }
         )
 
+    def _lockdown(self, name: str, args: EdgeArgs) -> cloudflare.ZeroTrustAccessPolicy | None:
+        """The one policy of a closed server. Not protected: lifting the lockdown deletes it."""
+        spec = lockdown_policy(args.manifest)
+        if spec is None:
+            return None
+        return cloudflare.ZeroTrustAccessPolicy(
+            f"{name}-{spec.key}",
+            account_id=args.settings.cloudflare.account_id,
+            name=f"{args.environment}-{args.server}-{spec.key}",
+            decision=spec.decision,
+            includes=[render_rule(rule, args.settings, _nothing_to_find) for rule in spec.include],
+            requires=[],
+            session_duration=spec.session_duration,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
     def _application(
         self, name: str, args: EdgeArgs, hostname: str, policies: list[str], opts: pulumi.ResourceOptions
     ) -> cloudflare.ZeroTrustAccessApplication:
@@ -117,6 +134,7 @@ class Edge(pulumi.ComponentResource):
         manifest = args.manifest
         client = manifest.hostnames[hostname]
         managed = manifest.oauth.mode == "access"
+        admitting = [{"id": args.policy_ids[key], "precedence": rank} for rank, key in enumerate(policies, start=1)]
         redirects = args.settings.hosted_clients[client].redirect_uris if client else ()
         return cloudflare.ZeroTrustAccessApplication(
             f"{name}-application" + (f"-{client}" if client else ""),
@@ -124,7 +142,7 @@ class Edge(pulumi.ComponentResource):
             name=f"{args.environment}-{args.server}" + (f"-{client}" if client else ""),
             type="self_hosted",
             destinations=[{"type": "public", "uri": hostname}],
-            policies=[{"id": args.policy_ids[key], "precedence": rank} for rank, key in enumerate(policies, start=1)],
+            policies=[{"id": self.lockdown.id, "precedence": 1}] if self.lockdown else admitting,
             session_duration=manifest.session,
             # Only the providers the environment declares may sign anyone in; with none declared, the account's all may.
             allowed_idps=sorted(idp.id for idp in args.settings.identity_providers.values()) or None,
@@ -155,6 +173,10 @@ class Edge(pulumi.ComponentResource):
             },
             opts=opts,
         )
+
+
+def _nothing_to_find(kind: str, name: str) -> str:
+    raise LookupError(f"{kind} {name}")
 
 
 def _checked_secret(value: str) -> str:

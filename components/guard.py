@@ -47,7 +47,7 @@ class Guard(pulumi.ComponentResource):
                 "origin": manifest.origin.dump(),
                 "port": manifest.guard_port,
                 "admin_port": manifest.admin_port,
-                "grants": [grant.dump() for grant in manifest.grants],
+                "grants": [] if manifest.lockdown else [grant.dump() for grant in manifest.grants],
             },
             opts,
         )

@@ -86,7 +86,8 @@ def build_guard_config(
             external=external,
             agents={agent_client_ids[agent]: agent for agent in manifest.access.agents},
         ),
-        grants=tuple(_resolve(grant, server, settings) for grant in manifest.grants),
+        # A closed server grants nothing, which is to deny everything.
+        grants=() if manifest.lockdown else tuple(_resolve(grant, server, settings) for grant in manifest.grants),
         limits=manifest.limits,
         guard=manifest.guard,
         audit=Audit(

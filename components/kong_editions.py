@@ -27,6 +27,7 @@ class Protection(Enum):
     CLEAN_HEADERS = "keep credentials from the next hop"
     CORS = "answer a browser's preflight"
     RESOURCE_METADATA = "publish protected-resource metadata"
+    LOCKDOWN = "close a server"
     REQUEST_ID = "give each request an id"
     METRICS = "publish metrics"
     LOG_HTTP = "log to an HTTP collector"
@@ -75,6 +76,7 @@ TABLE: dict[Edition, dict[Protection, Enforcer]] = {
         Protection.CLEAN_HEADERS: Plugin("request-transformer"),
         Protection.CORS: Plugin("cors"),
         Protection.RESOURCE_METADATA: Plugin("request-termination"),
+        Protection.LOCKDOWN: Plugin("request-termination"),
         Protection.REQUEST_ID: Plugin("correlation-id"),
         Protection.METRICS: Plugin("prometheus"),
         Protection.LOG_HTTP: Plugin("http-log"),

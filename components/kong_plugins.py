@@ -125,6 +125,8 @@ def server_plugins(settings: Environment, manifest: Server) -> list[PluginSpec]:
     ]
     if manifest.cors:
         specs.append(cors_plugin(settings, manifest))
+    if manifest.lockdown:
+        specs.append(_lockdown(settings))
     shared = sorted(set(manifest.logs.kinds) & set(settings.logs.kinds))
     if shared:
         raise InputError(
@@ -283,6 +285,24 @@ def _clean_headers(settings: Environment, *, keep_authorization: bool) -> Plugin
             "append": dict(empty),
         },
         "credentials of this ring end here",
+    )
+
+
+def _lockdown(settings: Environment) -> PluginSpec:
+    """503 for whoever comes this far. It runs last of all (priority 2), so the whole identity chain stays before it and a
+    forged token is still 401; nothing of the request reaches the guard. The body says nothing about why."""
+    return PluginSpec(
+        name_of(Protection.LOCKDOWN, settings),
+        "lockdown",
+        {
+            "status_code": 503,
+            "message": None,
+            "content_type": "application/json",
+            "body": '{"message":"This server is closed."}',
+            "echo": False,
+            "trigger": None,
+        },
+        "the stack file closes this server",
     )
 
 

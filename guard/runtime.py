@@ -74,7 +74,8 @@ class Runtime:
     async def apply(self, policy: Policy, upstream: Upstream | None = None) -> None:
         """Put another policy in force, and another road to the server if that changed.
 
-        Open streams go on under the policy they began with, except those of principals that the new one denies.
+        Open streams go on under the policy they began with, except those of principals that the new one denies, and all
+        of them when it grants nothing any more (a lockdown).
         """
         # Written first: what cannot be recorded is not put in force.
         self.audit.event(
@@ -92,6 +93,8 @@ class Runtime:
             self.watch.forget()
         for principal in policy.denied:
             self.end_work(principal)
+        if old.config.grants and not policy.config.grants:
+            self.end_work()
         # Exchanges that began under the old policy may still be asking its engines.
         self._later(_close_later(old))
 

@@ -30,6 +30,7 @@ from model.base import (
 )
 from model.defaults import CircuitBreaker, Guard, Limits, Rate, Timeouts
 from model.environment import Logs
+from model.lockdown import Lockdown
 from model.problems import PATTERN_WORDS, Wrong
 from model.waivers import Waiver
 
@@ -210,6 +211,9 @@ class Server(Model):
     guard: Guard = Field(Guard(), description="The guard's settings.")
     cors: Cors | None = Field(None, description="Browser clients.")
     logs: Logs = Field(Logs(), description="Sinks of its own, of a kind its environment does not use.")
+    lockdown: Lockdown | None = Field(
+        None, description="Closed to everyone in every ring while this is here; `ringwall lockdown` writes it."
+    )
     # Not part of what is deployed: an exception changes no configuration and no digest.
     waivers: Many[Waiver] = Field(
         (), exclude=True, description="Exceptions from `ringwall check`'s rules in this stack."

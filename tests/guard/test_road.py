@@ -14,6 +14,7 @@ import pytest
 
 from guard.service import Opened
 from guard.wire_json import MAX_DEPTH
+from model.guard_config import GuardConfig
 from model.tool_lock import canonical_json
 from tests.support.guard_service import LEGACY, MODERN, Guarded, Origin, answer_of, guarded, lock_of, sse, tool
 
@@ -694,11 +695,40 @@ def test_a_new_configuration_does_not_drop_open_streams(tmp_path: Path) -> None:
             async with guard.client.stream("GET", "/mcp", headers={"mcp-session-id": guard.session or ""}) as stream:
                 lines = stream.aiter_lines()
                 assert await anext(lines) == ":"
-                config = guard.config.model_copy(update={"grants": ()})
+                values = guard.config.dump()
+                values["grants"][0]["tools"] = ["delete"]
+                config = GuardConfig.model_validate(values)
                 await guard.service.apply(Opened(config, "sha256:" + "2" * 64, 2, frozenset()))
                 assert (await guard.call("search"))["error"]["code"] == -32602
+                assert "result" in await guard.call("delete")
                 going.set()
                 assert [line async for line in lines][-1:] in ([], [""])
+
+    asyncio.run(main())
+
+
+def test_a_configuration_that_grants_nothing_ends_every_stream(tmp_path: Path) -> None:
+    async def main() -> None:
+        origin = Origin()
+        over = asyncio.Event()
+
+        async def get(_: Any) -> Any:
+            async def forever() -> None:
+                await over.wait()
+
+            return sse(": hello\n\n", then=forever)
+
+        origin.get = get
+        async with guarded(origin, tmp_path) as guard:
+            await guard.initialize()
+            async with guard.client.stream("GET", "/mcp", headers={"mcp-session-id": guard.session or ""}) as stream:
+                lines = stream.aiter_lines()
+                assert await anext(lines) == ":"
+                closed = guard.config.model_copy(update={"grants": ()})
+                await guard.service.apply(Opened(closed, "sha256:" + "2" * 64, 2, frozenset()))
+                async with asyncio.timeout(5):
+                    assert [line async for line in lines if line] == []
+            over.set()
 
     asyncio.run(main())
 

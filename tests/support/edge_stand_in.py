@@ -10,15 +10,22 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import jwt
 
+from guard.bundle import render, sign
+from guard.keys import create_key_pair, load_private_key
+from model.guard_config import GuardConfig
+from model.tool_lock import ToolLock
+from tests.support.guard_process import COMMAND, GuardProcess, Upstream, await_http, config_of, free_port
 from tests.support.token_issuer import TokenIssuer
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
@@ -183,3 +190,31 @@ def edge_stand_in(edge: EdgeStandIn) -> Iterator[EdgeStandIn]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextlib.contextmanager
+def signed_guard(
+    upstream: Upstream, folder: Path, lock: ToolLock, *, sequence: int = 7, **changes: Any
+) -> Iterator[GuardProcess]:
+    """`ringwall guard run` with a real identity, hence with a signed bundle; `changes` are keys of its configuration.
+
+    `folder` keeps the configuration as ``config.json``.
+    """
+    folder.mkdir(parents=True)
+    private, public, _ = create_key_pair(folder)
+    port, admin_port = free_port(), free_port()
+    document = config_of(upstream, lock, folder, port, admin_port, **changes)
+    (folder / "config.json").write_text(json.dumps(document))
+    config = GuardConfig.model_validate(document)
+    bundle = folder / "bundle.json"
+    bundle.write_text(render(sign(config, sequence=sequence, denied=(), key=load_private_key(private))))
+    command = [*COMMAND, "--config", str(bundle), "--public-key", str(public), "--state", str(folder / "state")]
+    log = folder / "guard.log"
+    with log.open("ab") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+    running = GuardProcess(f"http://127.0.0.1:{port}/mcp", port, admin_port, folder, process)
+    try:
+        await_http(f"http://127.0.0.1:{admin_port}/readyz", process, log)
+        yield running
+    finally:
+        running.stop()

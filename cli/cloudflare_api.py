@@ -1,0 +1,178 @@
+"""Cloudflare's API, as much of it as `lockdown` and `revoke` need beside the engine: what must take effect this second.
+
+Calls, as developers.cloudflare.com/api documents them (zero_trust):
+`POST access/apps/{id}/revoke_tokens`, `POST access/organizations/revoke_user`, `GET access/users`,
+`GET access/service_tokens`, `PUT access/service_tokens/{id}`. All of them may be repeated, so they are, while the API
+is busy or out of reach. The token comes from CLOUDFLARE_API_TOKEN, goes to the environment's `cloudflare.api` alone and
+is never shown; of a service token's answer only the id and whether it is enabled are read.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from model.base import is_loopback, split_url
+from model.environment import Cloudflare
+from model.errors import Unreachable
+from model.tool_lock import visible
+
+TOKEN_VARIABLE = "CLOUDFLARE_API_TOKEN"  # noqa: S105 - a variable's name
+TIMEOUT = httpx.Timeout(10, connect=5)
+#: Seconds before the second and the third try; in an incident a person is waiting.
+WAITS = (0.5, 1.5)
+LONGEST_WAIT = 10.0
+#: Of 100 entries each.
+MAX_PAGES = 100
+_BUSY = frozenset({408, 409, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class AccessUser:
+    """A person as Access knows them. `ids` are the identifiers its tokens may carry as `sub`."""
+
+    email: str
+    ids: tuple[str, ...]
+
+
+def token_from_environment() -> str | None:
+    """CLOUDFLARE_API_TOKEN, or None where it is not set."""
+    return os.environ.get(TOKEN_VARIABLE, "").strip() or None
+
+
+class CloudflareApi:
+    """A client of one account; a context manager.
+
+    Every method raises `Unreachable` unless the API says that it did what was asked.
+    """
+
+    def __init__(self, settings: Cloudflare, token: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.uri = settings.api.rstrip("/")
+        self._account = f"/accounts/{quote(settings.account_id, safe='')}/access"
+        self._sleep = sleep
+        self._http = httpx.Client(
+            base_url=self.uri,
+            headers={"accept": "application/json", "authorization": f"Bearer {token}"},
+            timeout=TIMEOUT,
+            follow_redirects=False,
+            # A proxy from the environment must not see the token on its way to this very machine.
+            trust_env=not is_loopback(split_url(self.uri).hostname or ""),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def revoke_sessions(self, application: str) -> None:
+        """End every session of one Access application. Who is still admitted may sign in again at once (Cloudflare One
+        docs, "Manage user sessions"), so a deny policy comes before."""
+        self._call("POST", f"/apps/{quote(application, safe='')}/revoke_tokens", "Access: Apps and Policies Write")
+
+    def revoke_user(self, email: str) -> None:
+        """End a person's sessions in every application of the account."""
+        permission = "Access: Organizations, Identity Providers, and Groups Write"
+        self._call("POST", "/organizations/revoke_user", permission, json={"email": email})
+
+    def find_user(self, *, email: str | None = None, sub: str | None = None) -> AccessUser | None:
+        """The person of that address or identifier; None when Access has seen nobody like that.
+
+        A token's `sub` is "the ID of the user" (Cloudflare One docs, "Application token"); a user has an `id` and a
+        `uid`, and nothing says which it is. Both are given, as denying the other denies nobody else.
+        """
+        query = {"email": email} if email else {}
+        for user in self._pages("/users", "Access: Users Read", query):
+            address = user.get("email")
+            ids = tuple(dict.fromkeys(str(user[key]) for key in ("id", "uid") if isinstance(user.get(key), str)))
+            if not isinstance(address, str) or not ids:
+                continue
+            # The filter is the API's; whether it found this very address is judged here.
+            if (email and address.lower() == email.lower()) or (sub and sub in ids):
+                return AccessUser(address, ids)
+        return None
+
+    def set_service_token(self, client_id: str, *, enabled: bool) -> None:
+        """Disable or enable the service token of that client id. While it is disabled neither its present nor its
+        previous secret is accepted, and it is not lost (API docs; provider schema of `enabled`)."""
+        permission = "Access: Service Tokens Write"
+        found = next(
+            (one for one in self._pages("/service_tokens", permission, {}) if one.get("client_id") == client_id), None
+        )
+        if found is None or not isinstance(found.get("id"), str) or not isinstance(found.get("name"), str):
+            raise Unreachable(f"{self.uri}: the account has no service token with client id {visible(client_id)}")
+        where = f"/service_tokens/{quote(found['id'], safe='')}"
+        answer = self._call("PUT", where, permission, json={"name": found["name"], "enabled": enabled})
+        result = answer.get("result")
+        if not isinstance(result, dict) or result.get("enabled") is not enabled:
+            word = "enabled" if enabled else "disabled"
+            raise Unreachable(
+                f"{self.uri}: the answer does not say that the service token is {word}; see the dashboard"
+            )
+
+    def _pages(self, path: str, permission: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
+        for page in range(1, MAX_PAGES + 1):
+            answer = self._call("GET", path, permission, params={**query, "page": str(page), "per_page": "100"})
+            found = answer.get("result")
+            if not isinstance(found, list):
+                raise Unreachable(f"{self.uri}{path}: the answer is no list")
+            yield from (one for one in found if isinstance(one, dict))
+            info = answer.get("result_info")
+            total = info.get("total_pages") if isinstance(info, dict) else None
+            if not found or (isinstance(total, int) and page >= total) or (total is None and len(found) < 100):
+                return
+
+    def _call(self, method: str, path: str, permission: str, **options: Any) -> dict[str, Any]:
+        for wait in (*WAITS, None):
+            try:
+                answer = self._http.request(method, self._account + path, **options)
+            except httpx.HTTPError as error:
+                problem = f"{type(error).__name__}: no whole answer"
+            else:
+                if answer.status_code not in _BUSY:
+                    return self._checked(answer, permission)
+                problem = f"HTTP {answer.status_code}{_told(answer)}"
+                if wait is not None:
+                    wait = min(max(wait, _retry_after(answer)), LONGEST_WAIT)
+            if wait is None:
+                raise Unreachable(f"{self.uri}: {problem} (tried {len(WAITS) + 1} times)")
+            self._sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _checked(self, answer: httpx.Response, permission: str) -> dict[str, Any]:
+        if answer.status_code in (401, 403):
+            raise Unreachable(
+                f"{self.uri}: refuses {TOKEN_VARIABLE} (HTTP {answer.status_code}{_told(answer)}); "
+                f"give a token with the permission {permission}"
+            )
+        try:
+            body = answer.json()
+        except ValueError:
+            body = None
+        if not answer.is_success or not isinstance(body, dict) or body.get("success") is not True:
+            raise Unreachable(f"{self.uri}: HTTP {answer.status_code}{_told(answer)}, and no word that it was done")
+        return body
+
+
+def _told(answer: httpx.Response) -> str:
+    """The API's own words, cut and made visible; they are somebody else's text."""
+    try:
+        errors = answer.json()["errors"]
+        texts = [f"{one['code']}: {one['message']}" for one in errors]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return f", {visible('; '.join(texts)[:200])}" if texts else ""
+
+
+def _retry_after(answer: httpx.Response) -> float:
+    value = answer.headers.get("retry-after", "")
+    return float(value) if value.isdigit() else 0.0

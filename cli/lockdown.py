@@ -1,0 +1,261 @@
+"""`ringwall lockdown`: a server closed to everyone in every ring, and opened again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli import console
+from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack, Yes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.guard_delivery import Guards
+    from cli.lockdown_rings import Closing
+    from cli.operations import Operation
+    from cli.write import Change
+    from model.project import EnvironmentStack, Project
+
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--key",
+        metavar="FILE",
+        help="Private key for guard bundles: sign and write each server's next bundle too.",
+        show_default=False,
+    ),
+]
+Bundles = Annotated[
+    Path, typer.Option("--bundles", metavar="DIR", help="Folder of the bundles, named ENV.SERVER.guard.bundle.json.")
+]
+Wait = Annotated[
+    float, typer.Option("--wait", min=0, max=600, help="Seconds a guard on this machine gets to take its new bundle.")
+]
+
+
+def lockdown(
+    stack: Stack,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", help="Why, and who decided it; goes into the stack file.", show_default=False),
+    ] = None,
+    lift: Annotated[bool, typer.Option("--lift", help="Open it again, as its stack file has it.")] = False,
+    key: KeyFile = None,
+    bundles: Bundles = Path(),
+    wait: Wait = 60,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    yes: Yes = False,
+    sandbox: Sandbox = False,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Close a server, or all servers of an environment, to everyone: edge, gateway and guard.
+
+    Writes `lockdown` into the stack file, so that it survives the next `up` and is reviewed in Git. Then at once, and
+    nothing else that is pending with it: Access denies everyone and ends all sessions (CLOUDFLARE_API_TOKEN), Kong
+    answers 503, and the guard gets a configuration without grants (--key). A ring that cannot be closed does not keep
+    the next one open; the exit code is 1 then, and the message names what is not closed. Run it again to go on.
+    --lift goes the other way: guard, gateway, edge.
+    """
+    from cli.project import current_project
+    from model.errors import InputError
+    from model.project import load_environment
+
+    found = current_project()
+    stacks = servers_of(found, stack)
+    if reason is None and not lift:
+        raise InputError("a lockdown needs a reason", key="--reason", remedy='add --reason "why, and who decided it"')
+    changes = _edits(found, stacks, reason, lift=lift)
+    if dry_run:
+        _say_plan(load_environment(found, stack.partition(".")[0]), stacks, changes, lift=lift, as_json=as_json)
+        return
+    from cli.guard_delivery import Guards
+    from guard.keys import load_private_key
+
+    guards = Guards(load_private_key(key) if key else None, bundles, wait)
+    if lift:
+        operation = _lift(found, stack, stacks, changes, guards, reason, yes=yes, sandbox=sandbox)
+    else:
+        operation = _close(found, stack, stacks, changes, guards, reason or "", yes=yes, sandbox=sandbox)
+    finish(operation, as_json=as_json)
+
+
+def servers_of(project: Project, stack: str) -> list[str]:
+    """The server named, or every server of the environment named.
+
+    Raises:
+        InputError: there is none.
+    """
+    from cli.server_files import require_stack
+    from model.errors import InputError
+
+    if "." in stack:
+        require_stack(project, stack)
+        return [stack]
+    names = project.servers_of(stack)
+    if not names:
+        raise InputError(f"environment {stack} has no server", key="STACK", remedy="see `ringwall list`")
+    return [f"{stack}.{name}" for name in names]
+
+
+def finish(operation: Operation, *, as_json: bool) -> None:
+    """The end of an operation: its journal line, the one JSON document, and the exit code."""
+    from cli.operations import NotComplete
+
+    try:
+        operation.end()
+    except NotComplete as error:
+        if not as_json:
+            raise
+        console.print_json(operation.as_json())
+        for line in str(error).splitlines():
+            console.note(f"error: {line}")
+        raise typer.Exit(error.exit_code) from None
+    if as_json:
+        console.print_json(operation.as_json())
+
+
+def _edits(project: Project, stacks: Sequence[str], reason: str | None, *, lift: bool) -> list[Change]:
+    """The stack files' changes; a server that is closed already keeps its reason and time.
+
+    Raises:
+        InputError: no file needs a change to be opened, or one cannot be edited.
+    """
+    from cli.lockdown_file import lifted, locked
+    from cli.operations import now
+    from cli.write import Change
+    from model.base import validate
+    from model.errors import InputError
+    from model.loader import Document, read
+    from model.lockdown import Lockdown
+    from model.project import SERVER_KEY, config_of
+
+    since = now()
+    if not lift:
+        members: dict[str, Any] = {"reason": (reason or "").strip(), "since": since}
+        validate(Lockdown, members, Document(Path("--reason"), members, {(): 1}), ())
+    changes = []
+    for stack in stacks:
+        file = project.stack_file(stack)
+        manifest = config_of(read(file)).get(SERVER_KEY)
+        is_locked = isinstance(manifest, dict) and manifest.get("lockdown") is not None
+        if is_locked is not lift:
+            continue
+        before = file.read_bytes()
+        text = before.decode("utf-8")
+        try:
+            after = lifted(text) if lift else locked(text, (reason or "").strip(), since)
+        except InputError as error:
+            raise InputError(error.problem, file=file, key=error.key, remedy=error.remedy) from None
+        changes.append(Change(file, before, after.encode()))
+    if lift and not changes:
+        raise InputError(f"{' and '.join(stacks)} is not closed by its stack file", key="--lift")
+    return changes
+
+
+def _say_plan(
+    environment: EnvironmentStack, stacks: Sequence[str], changes: Sequence[Change], *, lift: bool, as_json: bool
+) -> None:
+    planned: list[dict[str, Any]] = []
+    for stack in stacks:
+        manifest = environment.servers[stack.partition(".")[2]].manifest
+        names = list(manifest.hostnames)
+        rings = {
+            "edge": f"deny everyone, and nothing else, on {' and '.join(names)}; end all sessions there",
+            "gateway": "503 for every request, behind the identity check",
+            "guard": f"a bundle without grants, in place of {len(manifest.grants)} grants",
+        }
+        if lift:
+            rings = {
+                "guard": f"a bundle with the {len(manifest.grants)} grants of the stack file",
+                "gateway": "no 503 any more",
+                "edge": f"the policies of the stack file on {' and '.join(names)}",
+            }
+        planned.append({"stack": stack, "steps": [{"ring": ring, "text": text} for ring, text in rings.items()]})
+    files = [str(change.path) for change in changes]
+    if as_json:
+        console.print_json({"version": 1, "dry_run": True, "lift": lift, "files": files, "stacks": planned})
+    for file in files:
+        console.say(f"would write {file}")
+    for one in planned:
+        for step in one["steps"]:
+            console.say(f"{one['stack']}: {step['ring']}: {step['text']}")
+
+
+def _close(
+    project: Project,
+    stack: str,
+    stacks: Sequence[str],
+    changes: Sequence[Change],
+    guards: Guards,
+    reason: str,
+    *,
+    yes: bool,
+    sandbox: bool,
+) -> Operation:
+    from cli.lockdown_rings import Closing
+    from cli.operations import Operation
+    from cli.write import apply
+    from model.errors import InputError
+    from model.project import load_environment
+
+    if not console.ask(f"Close {' and '.join(stacks)} to everyone?", yes=yes):
+        console.note("nothing was changed")
+        raise typer.Exit(1)
+    operation = Operation(project.root, "lockdown", stack, reason)
+    operation.begin()
+    apply(changes)
+    for one in stacks:
+        known = any(change.path == project.stack_file(one) for change in changes)
+        operation.step(one, "file", "done", "lockdown is in its stack file" + ("; commit it" if known else " already"))
+    try:
+        environment = load_environment(project, stack.partition(".")[0])
+    except InputError as error:
+        closing = Closing(project, None, stacks, operation, guards)
+        closing.run(None, api=False, missing=str(error))
+    else:
+        _with_engine(Closing(project, environment, stacks, operation, guards), sandbox=sandbox)
+    return operation
+
+
+def _with_engine(closing: Closing, *, sandbox: bool) -> None:
+    """Close every ring; without an engine all those that need none."""
+    from cli.runs import target_of
+    from model.errors import EngineMissing
+
+    try:
+        with target_of(closing.project, sandbox=sandbox) as target:
+            closing.run(target, api=not sandbox)
+    except EngineMissing as error:
+        closing.run(None, api=not sandbox, missing=str(error))
+
+
+def _lift(
+    project: Project,
+    stack: str,
+    stacks: Sequence[str],
+    changes: Sequence[Change],
+    guards: Guards,
+    reason: str | None,
+    *,
+    yes: bool,
+    sandbox: bool,
+) -> Operation:
+    from cli.lockdown_rings import Opening
+    from cli.operations import Operation
+    from cli.runs import target_of
+
+    operation = Operation(project.root, "lockdown --lift", stack, reason)
+    closed = [one for one in stacks if any(change.path == project.stack_file(one) for change in changes)]
+    with target_of(project, sandbox=sandbox) as target:
+        opening = Opening(project, closed, list(changes), operation, guards, target)
+        agreed = opening.prepare(lambda: console.ask(f"Open {' and '.join(closed)} again?", yes=yes))
+        if not agreed:
+            console.note("nothing was changed")
+            raise typer.Exit(1)
+        opening.run(keys=not sandbox)
+    return operation

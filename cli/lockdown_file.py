@@ -1,0 +1,107 @@
+"""The one key of a closed server in its stack file: written and taken out as text, so that every other byte stays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from model.errors import InputError
+from model.loader import KeyPath, parse
+
+SERVER: KeyPath = ("config", "ringwall:server")
+KEY = "lockdown"
+
+
+def locked(text: str, reason: str, since: str) -> str:
+    """`text` with the server closed; the key comes first in the manifest, where a reviewer cannot overlook it.
+
+    Raises:
+        InputError: it is closed already, or there is no manifest to write it into.
+    """
+    node = _manifest(text)
+    if any(key.value == KEY for key, _ in node.value):
+        raise InputError("is closed already", key=KEY)
+    entry = f"{KEY}: {{reason: {_quoted(reason)}, since: {_quoted(since)}}}"
+    start = node.start_mark
+    if node.flow_style:
+        after = f"{text[: start.index + 1]}{entry}, {text[start.index + 1 :]}"
+    else:
+        end = "\r\n" if "\r\n" in text else "\n"
+        after = f"{text[: start.index]}{entry}{end}{' ' * start.column}{text[start.index :]}"
+    return _checked(text, after, {"reason": reason, "since": since})
+
+
+def lifted(text: str) -> str:
+    """`text` with the server open again; raises InputError where it is not closed."""
+    node = _manifest(text)
+    pairs = node.value
+    at = next((index for index, (key, _) in enumerate(pairs) if key.value == KEY), None)
+    if at is None:
+        raise InputError("is not closed", key=KEY)
+    key, value = pairs[at]
+    start, end = key.start_mark.index, _end(text, value)
+    if node.flow_style:
+        if at + 1 < len(pairs):
+            end = pairs[at + 1][0].start_mark.index
+        elif at:
+            start = _end(text, pairs[at - 1][1])
+    else:
+        # Its lines and what stands behind it on the last one; the first key of a manifest keeps the place of its own.
+        line = text.find("\n", end)
+        end = len(text) if line < 0 else line + 1
+        start = text.rfind("\n", 0, start) + 1
+    return _checked(text, text[:start] + text[end:], None)
+
+
+def _manifest(text: str) -> Any:
+    from model.composer import compose
+    from model.loader import MAX_DEPTH
+
+    node, _ = compose(text, MAX_DEPTH + 2)
+    for part in SERVER:
+        pairs = node.value if type(node).__name__ == "MappingNode" else ()
+        node = next((value for key, value in pairs if key.value == part), None)
+    if type(node).__name__ != "MappingNode" or not node.value:
+        raise InputError("there is no server's manifest in this file", key="ringwall:server")
+    return node
+
+
+def _end(text: str, node: Any) -> int:
+    """Behind the last character of a value; the end mark of a block is the start of whatever follows it."""
+    children = [] if type(node).__name__ == "ScalarNode" or node.flow_style else node.value
+    if children:
+        last = children[-1]
+        return _end(text, last[1] if isinstance(last, tuple) else last)
+    return len(text[: node.end_mark.index].rstrip())
+
+
+def _quoted(text: str) -> str:
+    """A JSON string is a double-quoted scalar of YAML 1.2."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _checked(before: str, after: str, lockdown: dict[str, str] | None) -> str:
+    """An edit that did anything else is not written."""
+    try:
+        was, now = _value(before), _value(after)
+    except InputError:
+        was, now = {}, {"?": None}
+    was.pop(KEY, None)
+    if lockdown is not None:
+        was[KEY] = lockdown
+    if was != now:
+        what = f"{KEY}: {{reason: ..., since: ...}} below ringwall:server"
+        raise InputError(
+            "cannot be edited safely in the way it is laid out",
+            key=KEY,
+            remedy=f"edit {what} by hand, then run this again",
+        )
+    return after
+
+
+def _value(text: str) -> dict[str, Any]:
+    value: Any = parse(text, Path("text")).value
+    for part in SERVER:
+        value = value[part]
+    return dict(value)

@@ -1,0 +1,168 @@
+"""What somebody did in an incident: every step with its time to effect, and one line about it in the project's journal.
+
+`.ringwall/operations.jsonl` is kept beside the state and out of Git; the lasting part of the change is in the stack file.
+A line is written before anything is touched and another one at the end, with the same `id`: an operation without its
+second line was cut off.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from cli import console
+from model.errors import RingwallError
+
+JOURNAL = Path(".ringwall") / "operations.jsonl"
+#: `done`: it holds, and that was seen. `waiting`: somebody must still do something. `failed`: it does not hold.
+#: `left`: nothing to do here.
+State = Literal["done", "waiting", "failed", "left"]
+
+
+class NotComplete(RingwallError):
+    """An operation ended and something of it does not hold yet; the message names what."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One ring of one stack. `seconds` is the time since the operation began, when this was known."""
+
+    stack: str
+    ring: str
+    state: State
+    text: str
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "stack": self.stack,
+            "ring": self.ring,
+            "state": self.state,
+            "text": self.text,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def now() -> str:
+    """This moment as stack files and journals write it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def who(root: Path) -> dict[str, str | None]:
+    """Git's user of this project and the operating system's; each None where it is not known. Nothing proves either."""
+    return {"name": _git(root, "user.name"), "email": _git(root, "user.email"), "os_user": _os_user()}
+
+
+@dataclass
+class Operation:
+    """One run of `lockdown` or `revoke`; prints every step as it ends."""
+
+    root: Path
+    command: str
+    target: str
+    reason: str | None
+    clock: Callable[[], float] = time.monotonic
+    steps: list[Step] = field(default_factory=list)
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    started: float = 0.0
+
+    def begin(self) -> None:
+        """Start the clock, and say in the journal what is about to be done."""
+        self.started = self.clock()
+        self._write({"who": who(self.root), "reason": self.reason, "result": "begun"})
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since `begin`."""
+        return self.clock() - self.started
+
+    def step(self, stack: str, ring: str, state: State, text: str, seconds: float | None = None) -> Step:
+        """Note how a ring stands now, or stood after `seconds`."""
+        done = Step(stack, ring, state, text, self.elapsed if seconds is None else seconds)
+        self.steps.append(done)
+        console.say(f"{stack}: {ring}: {text} ({done.seconds:.1f} s)")
+        return done
+
+    def attempt(self, stack: str, ring: str, work: Callable[[], str], *, failed: str) -> Step:
+        """Do one step; an error of it is a step that failed, so that the next ring is closed all the same."""
+        try:
+            text = work()
+        except RingwallError as error:
+            return self.step(stack, ring, "failed", f"{failed}: {' '.join(str(error).split())}")
+        return self.step(stack, ring, "done", text)
+
+    def end(self) -> None:
+        """Write how it ended.
+
+        Raises:
+            NotComplete: a step failed or waits for somebody; names all of them.
+        """
+        open_steps = [step for step in self.steps if step.state in ("failed", "waiting")]
+        result = "done" if not open_steps else "not complete"
+        self._write({"result": result, "steps": [step.as_json() for step in self.steps]})
+        if open_steps:
+            lines = [f"{step.stack}: {step.ring}: {step.text}" for step in open_steps]
+            raise NotComplete("\n".join(lines))
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "version": 1,
+            "id": self.id,
+            "command": self.command,
+            "target": self.target,
+            "reason": self.reason,
+            "complete": all(step.state in ("done", "left") for step in self.steps),
+            "steps": [step.as_json() for step in self.steps],
+        }
+
+    def _write(self, members: dict[str, Any]) -> None:
+        record = {
+            "version": 1,
+            "id": self.id,
+            "at": now(),
+            "command": self.command,
+            "target": self.target,
+            **members,
+        }
+        file = self.root / JOURNAL
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+                out.write(json.dumps(record, sort_keys=True, ensure_ascii=False) + "\n")
+                out.flush()
+                os.fsync(out.fileno())
+        except OSError as error:
+            # Closing comes before writing about it: said, and gone on.
+            console.note(f"warning: {file}: cannot be written ({error.strerror}); this operation is not in the journal")
+
+
+def _git(root: Path, key: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "config", "--get", key],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def _os_user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None

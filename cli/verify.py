@@ -1,0 +1,352 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli import console
+from cli.options import AsJson, Debug, ProjectDir, Sandbox, _complete_stack
+
+if TYPE_CHECKING:
+    from model.guard_config import GuardConfig
+    from model.project import EnvironmentStack, Project, ServerStack
+    from onboard.verify.report import Report
+    from onboard.verify.subject import Caller, Listening, PlantedCall, Subject
+
+#: Kong's status API, as the host bundle configures it.
+_STATUS_PORT = 8100
+
+
+def verify(
+    server: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENV.SERVER",
+            help="A server, such as dev.github.",
+            autocompletion=_complete_stack,
+            show_default=False,
+        ),
+    ],
+    resolve: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--resolve",
+            metavar="HOST=ADDR[:PORT]",
+            help="Find this public name at that address; TLS is still verified for the name. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    insecure_http: Annotated[
+        bool, typer.Option("--insecure-http", help="Plain HTTP to resolved names, loopback addresses only.")
+    ] = False,
+    on_host: Annotated[
+        bool,
+        typer.Option("--on-host", help="This is the origin host: try its ports on every non-loopback address of it."),
+    ] = False,
+    bearer: Annotated[
+        str | None,
+        typer.Option(
+            "--bearer-token-env",
+            metavar="NAME",
+            help="Variable that holds an access token; a service token comes from CF_ACCESS_CLIENT_ID and "
+            "CF_ACCESS_CLIENT_SECRET.",
+            show_default=False,
+        ),
+    ] = None,
+    who: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="PRINCIPAL",
+            help="Whose identity that is: agent:NAME or an e-mail address. Found by itself where it can be.",
+            show_default=False,
+        ),
+    ] = None,
+    expired: Annotated[
+        Path | None,
+        typer.Option("--expired-token-file", help="A genuine token after its time, to be refused.", show_default=False),
+    ] = None,
+    sibling: Annotated[
+        Path | None,
+        typer.Option(
+            "--sibling-token-file",
+            help="A genuine token of another server, to be refused; else the service token is exchanged at one.",
+            show_default=False,
+        ),
+    ] = None,
+    planted: Annotated[
+        str | None,
+        typer.Option(
+            "--planted",
+            metavar="TOOL=JSON",
+            help="A call whose result holds an instruction that you planted, to be blocked.",
+            show_default=False,
+        ),
+    ] = None,
+    register: Annotated[
+        bool, typer.Option("--register", help="Try dynamic client registration too; it leaves a client behind.")
+    ] = False,
+    guard_config: Annotated[
+        Path | None,
+        typer.Option(
+            "--guard-config", help="The rendered guard configuration, instead of the backend's.", show_default=False
+        ),
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds for one request.", min=1, max=120)] = 10,
+    strict: Annotated[bool, typer.Option("--strict", help="What was skipped fails too.")] = False,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there too.", show_default=False)
+    ] = None,
+    sandbox: Sandbox = False,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Try on a deployed server what an attacker and a client would. Exit code 3 when a check fails.
+
+    Without a token, with forged ones, with headers that lie about country and identity, past the public name, and by
+    discovery as Claude, Cursor, VS Code and the Inspector do it. With an identity, also what somebody let in must not do.
+    What could not be tried is skipped with its reason and never counts as passed. Tokens are never printed.
+    """
+    import asyncio
+
+    from cli.project import current_project
+    from cli.server_files import require_stack, split_stack
+    from model.errors import InputError
+    from model.project import load_environment
+    from onboard.verify.client import Client, parse_resolve
+    from onboard.verify.run import verify as run
+    from onboard.verify.subject import Context
+
+    found = current_project()
+    require_stack(found, server)
+    environment, name = split_stack(server)
+    settings = load_environment(found, environment)
+    deployed = _deployed(found, server, guard_config, sandbox)
+    subject = subject_of(settings, settings.servers[name], deployed)
+    caller, other = callers(subject, bearer, who)
+    resolved = parse_resolve(resolve or [])
+    known = {door.hostname for door in subject.doors} | set(subject.siblings)
+    for host in resolved:
+        if insecure_http and host not in known:
+            raise InputError(
+                f"{host} is no public name of {environment}", key="--resolve", remedy=f"use {', '.join(sorted(known))}"
+            )
+
+    async def go() -> Report:
+        async with Client(resolved, insecure_http=insecure_http, timeout=timeout) as client:
+            context = Context(
+                subject,
+                client,
+                caller=caller,
+                other=other,
+                expired=_token(expired, "--expired-token-file"),
+                sibling=_token(sibling, "--sibling-token-file"),
+                planted=_planted(planted),
+                register=register,
+                on_host=on_host,
+            )
+            return await run(context, console.note)
+
+    report = asyncio.run(go())
+    if junit is not None:
+        try:
+            junit.write_text(report.junit(strict=strict), encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"cannot be written ({error.strerror})", file=junit, remedy="name another file") from None
+    show(report, as_json=as_json)
+    if code := report.exit_code(strict=strict):
+        raise typer.Exit(code)
+
+
+def show(report: Report, *, as_json: bool) -> None:
+    """The table with the remedies of what failed below it, or the one JSON document."""
+    if as_json:
+        console.print_json(report.as_json())
+        return
+    console.table(["", "check", "on", "expected", "seen"], report.rows())
+    for check in report.checks:
+        if check.outcome == "fail":
+            console.say(f"{check.id} on {check.on}: {check.remedy}")
+    for note in report.notes:
+        console.note(f"note: {note}")
+    console.say(report.summary)
+
+
+def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: GuardConfig | None) -> Subject:
+    """What the files promise; audiences, client ids and the issuer as they are deployed, where that is known."""
+    from components.guard_settings import build_guard_config
+    from onboard.verify.subject import Door, Subject
+
+    manifest = server.manifest
+    names = manifest.hostnames
+    unknown = "0" * 64
+    promised = build_guard_config(
+        environment.settings,
+        server,
+        dict.fromkeys(names, unknown),
+        {agent: f"{agent}.not-known-here" for agent in manifest.access.agents},
+    )
+    access = (deployed or promised).identity.access
+    audiences = {door.hostname: door.audience for door in access.front_doors} if deployed and access is not None else {}
+    external = manifest.oauth.mode == "external"
+    issuer = environment.settings.issuers.get(manifest.oauth.issuer or "") if external else None
+    own = f"https://{manifest.hostname}{manifest.path}"
+    return Subject(
+        stack=server.stack,
+        doors=tuple(Door(name, audiences.get(name)) for name in names),
+        path=manifest.path,
+        mode=manifest.oauth.mode,
+        issuer=access.issuer if access is not None else environment.settings.cloudflare.issuer,
+        jwks_uri=access.jwks_uri if access is not None else environment.settings.cloudflare.jwks_uri,
+        resource=manifest.oauth.audience or own,
+        lock=server.lock,
+        grants=promised.grants,
+        agents=dict(deployed.identity.agents) if deployed else {},
+        external_issuer=issuer.issuer if issuer else None,
+        siblings=tuple(
+            other.manifest.hostname for name, other in sorted(environment.servers.items()) if name != server.name
+        ),
+        ports=tuple(_ports(environment, server)),
+    )
+
+
+def _ports(environment: EnvironmentStack, server: ServerStack) -> list[Listening]:
+    from model.base import is_loopback, split_url
+    from onboard.verify.subject import Listening
+
+    settings, manifest = environment.settings, server.manifest
+    host = settings.hosts[manifest.host]
+    loopback = "bind it to 127.0.0.1 and start it again; `ringwall drift` shows what else differs"
+    ports = []
+    if manifest.origin.port is not None:
+        ports.append(Listening("origin", manifest.origin.port, f"the MCP server: {loopback}"))
+    if host.guard_address is None:
+        ports.append(Listening("guard", manifest.guard_port, f"the guard: {loopback}"))
+    ports.append(Listening("guard-admin", manifest.admin_port, f"the guard's /readyz and /metrics: {loopback}"))
+    ports.append(Listening("gateway", host.gateway_port, f"Kong's proxy_listen: {loopback}"))
+    admin = split_url(settings.gateway.admin_uri)
+    if is_loopback(admin.hostname or ""):
+        ports.append(Listening("gateway-admin", admin.port or 8001, f"Kong's admin_listen: {loopback}"))
+    ports.append(Listening("gateway-status", _STATUS_PORT, f"Kong's status_listen: {loopback}"))
+    return ports
+
+
+def callers(subject: Subject, bearer: str | None, who: str | None) -> tuple[Caller | None, Caller | None]:
+    """The identity to go in with, and a second one where two were given. Secrets come from variables only."""
+    from model.errors import InputError
+    from onboard.snippets import CLIENT_ID_HEADER, CLIENT_ID_VARIABLE, CLIENT_SECRET_HEADER, CLIENT_SECRET_VARIABLE
+    from onboard.verify.subject import Caller
+    from onboard.verify.tokens import claims_of
+
+    if who is not None and not who.startswith("agent:") and "@" not in who:
+        raise InputError(f"{who} names no principal", key="--as", remedy="write agent:NAME or an e-mail address")
+    client_id, secret = os.environ.get(CLIENT_ID_VARIABLE), os.environ.get(CLIENT_SECRET_VARIABLE)
+    if bool(client_id) != bool(secret):
+        raise InputError(
+            f"one of {CLIENT_ID_VARIABLE} and {CLIENT_SECRET_VARIABLE} is not set", remedy="set both, or neither"
+        )
+    agent = person = None
+    if client_id and secret:
+        name = subject.agents.get(client_id)
+        known = f"agent:{name}" if name else None
+        agent = Caller(
+            f"{known or 'a service token'}",
+            access=((CLIENT_ID_HEADER.lower(), client_id), (CLIENT_SECRET_HEADER.lower(), secret)),
+            who=known,
+        )
+    if bearer is not None:
+        token = os.environ.get(bearer)
+        if not token:
+            raise InputError(f"the variable {bearer} is not set", key="--bearer-token-env", remedy="set it")
+        email = (claims_of(token) or {}).get("email")
+        person = Caller(
+            "a bearer token",
+            bearer=(("authorization", f"Bearer {token}"),),
+            who=email if isinstance(email, str) else None,
+        )
+    if agent and person and subject.mode == "external":
+        # One caller: the service token is its way past Access, the bearer token says who it is.
+        agent, person = Caller(person.label, agent.access, person.bearer, person.who), None
+    first, second = (agent, person) if agent else (person, None)
+    if first is not None and who is not None:
+        first = Caller(first.label, first.access, first.bearer, who)
+    return first, second
+
+
+def _deployed(project: Project, stack: str, file: Path | None, sandbox: bool) -> GuardConfig | None:
+    """The guard configuration that was deployed; None, with a word about it, where the backend cannot be asked."""
+    from model.base import validate
+    from model.errors import EngineFailed, EngineMissing, InputError
+    from model.guard_config import GuardConfig
+    from model.loader import Document
+    from model.tool_lock import parse_json
+
+    where, text = Path(stack), ""
+    if file is not None:
+        where = file
+        try:
+            text = file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"cannot be read ({error.strerror})", file=file, remedy="name another file") from None
+    else:
+        from cli.engine_state import outputs
+        from cli.runs import target_of
+
+        try:
+            with target_of(project, sandbox=sandbox, plugins=False) as target:
+                text = str(outputs(project, stack, target=target).get("guard_config", ""))
+        except (EngineFailed, EngineMissing) as error:
+            console.note(f"note: what is deployed is not known here ({str(error).splitlines()[0]}); going by the files")
+            return None
+    try:
+        value: Any = parse_json(text)
+    except ValueError as error:
+        if file is None:
+            console.note("note: the stack exports no guard configuration; going by the files")
+            return None
+        raise InputError(
+            f"is no rendered guard configuration: {error}",
+            file=file,
+            remedy=f"render it with `ringwall outputs {stack} guard_config`",
+        ) from None
+    config = validate(GuardConfig, value, Document(where, value, {}), ())
+    if f"{config.server.environment}.{config.server.name}" != stack:
+        raise InputError(f"is not the configuration of {stack}", file=where, remedy="name that server's")
+    return config
+
+
+def _token(file: Path | None, option: str) -> str | None:
+    from model.errors import InputError
+
+    if file is None:
+        return None
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        raise InputError(
+            "cannot be read as a token", file=file, key=option, remedy="name a file that holds one"
+        ) from None
+    if not token or len(token.split()) != 1:
+        raise InputError("holds no single token", file=file, key=option, remedy="write the token alone into it")
+    return token
+
+
+def _planted(text: str | None) -> PlantedCall | None:
+    import json
+
+    from model.errors import InputError
+    from onboard.verify.subject import PlantedCall
+
+    if text is None:
+        return None
+    tool, _, rest = text.partition("=")
+    try:
+        arguments = json.loads(rest or "{}")
+    except ValueError:
+        arguments = None
+    if not tool or not isinstance(arguments, dict):
+        raise InputError("is not TOOL=JSON", key="--planted", remedy="write it such as 'get_ticket={\"ticket_id\": 7}'")
+    return PlantedCall(tool, arguments)

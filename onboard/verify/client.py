@@ -1,0 +1,242 @@
+"""One HTTP request at a public name, wherever `--resolve` says that name is.
+
+TLS is verified against the public name in every case. No redirect is followed, no connection is kept (two names may be
+at one address), at most 1 MiB is read, and a request ends with its deadline whatever the peer does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import ssl
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from model.base import is_loopback
+from model.errors import InputError
+
+MOST_BYTES = 1024 * 1024
+Headers = Sequence[tuple[str, str]]
+
+
+class NoAnswer(Exception):
+    """Nobody answered; the text says how that looked."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a name is to be found; `port` None is the scheme's own."""
+
+    host: str
+    port: int | None = None
+
+
+def parse_resolve(values: Iterable[str]) -> dict[str, Address]:
+    """``name=addr[:port]`` of each value; raises InputError."""
+    found: dict[str, Address] = {}
+    for value in values:
+        name, _, where = value.partition("=")
+        name = name.strip().lower()
+        host, port = _split(where)
+        try:
+            ipaddress.ip_address(host)
+            number = None if port is None else int(port)
+        except ValueError:
+            number = 0
+        if not name or (number is not None and not 0 < number < 65536) or name in found:
+            problem = "names one host twice" if name in found else "is not NAME=ADDRESS[:PORT]"
+            raise InputError(
+                f"{value} {problem}", key="--resolve", remedy="write it such as mcp.example.com=127.0.0.1:8443"
+            )
+        found[name] = Address(host, number)
+    return found
+
+
+def _split(where: str) -> tuple[str, str | None]:
+    if where.startswith("["):
+        host, _, rest = where[1:].partition("]")
+        return host, rest.removeprefix(":") or None
+    if where.count(":") == 1:
+        host, _, port = where.partition(":")
+        return host, port
+    return where, None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. `headers` have lower-case names; of a repeated one the values are joined by a comma."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    #: ``Set-Cookie`` by name; values are secrets.
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def json(self) -> Any:
+        """The body as JSON; None when it is not."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+    def message(self, id_: int) -> dict[str, Any] | None:
+        """The JSON-RPC answer to `id_`, out of a JSON body or a stream of events."""
+        if self.headers.get("content-type", "").startswith("text/event-stream"):
+            return _in_stream(self.body, id_)
+        value = self.json()
+        return value if isinstance(value, dict) and value.get("jsonrpc") == "2.0" else None
+
+
+def _in_stream(body: bytes, id_: int) -> dict[str, Any] | None:
+    for event in body.replace(b"\r\n", b"\n").split(b"\n\n"):
+        data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
+        try:
+            value = json.loads(data) if data else None
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict) and value.get("id") == id_ and "method" not in value:
+            return value
+    return None
+
+
+class Client:
+    """Sends requests; an asynchronous context manager.
+
+    Args:
+        insecure_http: plain HTTP to resolved names. Loopback addresses only: raises InputError otherwise.
+        timeout: seconds for one whole request.
+    """
+
+    def __init__(self, resolve: Mapping[str, Address], *, insecure_http: bool = False, timeout: float = 10.0) -> None:
+        beyond = sorted(name for name, address in resolve.items() if not is_loopback(address.host))
+        if insecure_http and (beyond or not resolve):
+            raise InputError(
+                f"plain HTTP to {beyond[0]} would show the tokens on the way"
+                if beyond
+                else "plain HTTP needs a loopback address",
+                key="--insecure-http",
+                remedy="give --resolve NAME=127.0.0.1:PORT for every public name, or leave it out",
+            )
+        self.resolve = dict(resolve)
+        self.insecure_http = insecure_http
+        self.timeout = timeout
+        self._http = httpx.AsyncClient(
+            verify=ssl.create_default_context(),
+            # A proxy of the environment would be asked for the name, past --resolve.
+            trust_env=not resolve,
+            follow_redirects=False,
+            timeout=timeout,
+            # A cookie somebody set must not prove anything in the next request.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    def allows(self, url: str) -> str | None:
+        """Why a URL out of a document is not asked, or None: https to a name (MCP security best practices on SSRF
+        through metadata), or, when everything is tried on loopback, a loopback URL."""
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+            _ = parts.port
+        except ValueError:
+            return "is not a URL"
+        if parts.username or parts.password or not host:
+            return "holds credentials, or no host"
+        if self.insecure_http and parts.scheme in ("http", "https") and (is_loopback(host) or host in self.resolve):
+            return None
+        if parts.scheme != "https":
+            return "is not https"
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return "is a loopback name" if host == "localhost" or host.endswith(".localhost") else None
+        return None if address.is_global else "is an address that is not public"
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Headers = (),
+        body: bytes | None = None,
+        answer_id: int | None = None,
+    ) -> Answer:
+        """Send one request.
+
+        Args:
+            answer_id: of a stream of events, stop at the answer to this JSON-RPC id.
+
+        Raises:
+            NoAnswer: no connection, no verified TLS, no answer in time, or one without an end.
+        """
+        parts = urlsplit(url)
+        name = (parts.hostname or "").lower()
+        address = self.resolve.get(name)
+        extensions: dict[str, Any] = {}
+        sent = [("user-agent", "ringwall-verify"), ("accept-encoding", "identity"), *headers]
+        if address is not None:
+            plain = parts.scheme == "http" or self.insecure_http
+            host = f"[{address.host}]" if ":" in address.host else address.host
+            # A port given for https says nothing about where plain HTTP is.
+            fixed = address.port if parts.scheme == "https" else None
+            port = parts.port or fixed
+            url = f"{'http' if plain else 'https'}://{host}{f':{port}' if port else ''}{parts.path or '/'}"
+            url += f"?{parts.query}" if parts.query else ""
+            sent.insert(0, ("host", parts.netloc))
+            extensions["sni_hostname"] = name
+        request = self._http.build_request(method, url, headers=sent, content=body, extensions=extensions)
+        try:
+            async with asyncio.timeout(self.timeout):
+                return await self._exchange(request, answer_id)
+        except TimeoutError:
+            raise NoAnswer(f"no answer within {self.timeout:g} s") from None
+        except httpx.HTTPError as error:
+            raise NoAnswer(_reason(error)) from None
+
+    async def _exchange(self, request: httpx.Request, answer_id: int | None) -> Answer:
+        response = await self._http.send(request, stream=True)
+        try:
+            body = b""
+            if response.status_code != 101:
+                streamed = response.headers.get("content-type", "").startswith("text/event-stream")
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > MOST_BYTES:
+                        raise NoAnswer("an answer of over 1 MiB")
+                    if streamed and answer_id is not None and _in_stream(body, answer_id) is not None:
+                        break
+            return Answer(response.status_code, dict(response.headers.items()), body, _cookies(response))
+        finally:
+            await response.aclose()
+
+
+def _cookies(response: httpx.Response) -> dict[str, str]:
+    found = {}
+    for line in response.headers.get_list("set-cookie"):
+        name, _, value = line.partition(";")[0].partition("=")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return "its certificate is not valid for that name"
+    if isinstance(error, httpx.ConnectError):
+        return "no connection"
+    return "no answer" if isinstance(error, httpx.TimeoutException) else f"no readable answer ({type(error).__name__})"

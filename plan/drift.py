@@ -1,0 +1,260 @@
+"""Recorded, real and desired state side by side, in one table. Pure: what was read is handed in.
+
+Recorded is what the engine noted at the last `up`, real what a provider, Kong, a guard or a server says now, desired what
+the files say. A value that may be a secret is never shown, also where somebody wrote it in clear behind our back.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from model.tool_lock import visible
+from plan.values import WIRE_SIGNATURE, WIRE_UNKNOWN
+
+Kind = Literal["drift", "missing", "ahead", "unreachable"]
+DRIFTED = 3
+UNREACHABLE = 6
+ABSENT = "absent"
+PRESENT = "there"
+SECRET = "[secret]"  # noqa: S105 - what is shown in a secret's place
+_SHOWN = 120
+_SECRET_NAME = re.compile(
+    r"passw|secret|api_?key|authorization|credential|private_?key|\btoken$|-token$", re.IGNORECASE
+)
+#: Outputs that change by themselves and mean nothing.
+_NOISE = re.compile(r"(^|\.)(modifiedOn|createdOn|updatedAt|createdAt|lastSeenAt|connections|connsActiveAt|status)\b")
+_SYMBOL = re.compile(r"\$\{([A-Za-z0-9_.-]+?)\.([A-Za-z0-9_]+)\}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One difference. `drift`: reality moved away; `missing`: it is gone, or was never made; `ahead`: the files ask for
+    what is not deployed yet; `unreachable`: it could not be looked at, `real` says why."""
+
+    source: str
+    what: str
+    recorded: str
+    real: str
+    desired: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Table:
+    """All differences of one stack and everything that was looked at."""
+
+    stack: str
+    rows: tuple[Row, ...]
+    looked: tuple[str, ...] = ()
+
+    @property
+    def drifted(self) -> bool:
+        return any(row.kind != "unreachable" for row in self.rows)
+
+    def exit_code(self, *, allow_unreachable: bool) -> int:
+        """3 when anything differs, else 6 when something could not be looked at, else 0."""
+        if self.drifted:
+            return DRIFTED
+        return UNREACHABLE if self.rows and not allow_unreachable else 0
+
+    def as_json(self) -> dict[str, Any]:
+        kinds = [row.kind for row in self.rows]
+        return {
+            "version": 1,
+            "stack": self.stack,
+            "looked_at": list(self.looked),
+            "rows": [asdict(row) for row in self.rows],
+            "counts": {kind: kinds.count(kind) for kind in ("drift", "missing", "ahead", "unreachable")},
+        }
+
+
+@dataclass(frozen=True)
+class Step:
+    """One resource that an engine run would change: `paths` are (path, before, after), leaf by leaf."""
+
+    urn: str
+    name: str
+    operation: Literal["create", "update", "delete"]
+    paths: tuple[tuple[str, str, str], ...] = ()
+
+
+def engine_rows(source: str, refreshed: Iterable[Step], previewed: Iterable[Step]) -> list[Row]:
+    """The engine's two answers in one: a refresh says recorded and real, a preview recorded and desired."""
+    wanted = {step.urn: step for step in previewed}
+    rows: list[Row] = []
+    told: set[tuple[str, str]] = set()
+    for step in refreshed:
+        plan = wanted.get(step.urn)
+        if step.operation == "delete":
+            desired = ABSENT if plan is not None and plan.operation == "delete" else PRESENT
+            rows.append(Row(source, step.name, PRESENT, ABSENT, desired, "missing"))
+            told.add((step.urn, ""))
+            continue
+        later = {path: after for path, _, after in plan.paths} if plan is not None else {}
+        for path, recorded, real in step.paths:
+            rows.append(Row(source, f"{step.name} {path}", recorded, real, later.get(path, recorded), "drift"))
+            told.add((step.urn, path))
+    for step in wanted.values():
+        if step.operation == "create":
+            rows.append(Row(source, step.name, ABSENT, "not known", PRESENT, "ahead"))
+        elif step.operation == "delete":
+            if (step.urn, "") not in told:
+                rows.append(Row(source, step.name, PRESENT, PRESENT, ABSENT, "ahead"))
+        else:
+            rows += [
+                Row(source, f"{step.name} {path}", recorded, recorded, desired, "ahead")
+                for path, recorded, desired in step.paths
+                if (step.urn, path) not in told
+            ]
+    return rows
+
+
+def differences(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(path, before, after) of every leaf that differs; JSON text, such as a plugin's configuration, is opened."""
+    before, after = _opened(before), _opened(after)
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict) and not (_is_secret(before) or _is_secret(after)):
+        for key in sorted({*before, *after}):
+            yield from differences(before.get(key), after.get(key), f"{path}.{key}" if path else str(key))
+        return
+    yield path, before, after
+
+
+def resource_differences(
+    before: Mapping[str, Any], after: Mapping[str, Any], *, told_to_differ: bool = False
+) -> tuple[tuple[str, str, str], ...]:
+    """The same for a resource's properties, as text. `told_to_differ`: somebody who sees the secrets says that it does,
+    so that a difference in secrets alone is not lost."""
+    every = list(differences(dict(before), dict(after)))
+    found = [(p, shown(a, p), shown(b, p)) for p, a, b in every if not _NOISE.search(p)]
+    if not every and told_to_differ:
+        found = [("in a secret property", SECRET, f"{SECRET}, another one")]
+    return tuple(found)
+
+
+def _opened(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            found = json.loads(value)
+        except ValueError:
+            return value
+        return found if isinstance(found, dict) else value
+    # JSON has one kind of number.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, dict) and (WIRE_SIGNATURE in value or "$secret" in value)
+
+
+def shown(value: Any, path: str = "") -> str:
+    """A value for the table: bounded, on one line, secrets and what may be one masked."""
+    if value is None:
+        return ABSENT
+    if value in (ABSENT, PRESENT):
+        return str(value)
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    if _is_secret(value) or WIRE_SIGNATURE in text or (_SECRET_NAME.search(path) and not _plain(value)):
+        return SECRET
+    if WIRE_UNKNOWN in text or "$unknown" in text:
+        return "known after up"
+    text = visible(text)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _plain(value: Any) -> bool:
+    """Numbers, switches and references to a secret tell nothing."""
+    return isinstance(value, int | float | bool) or (isinstance(value, str) and value.startswith("{vault://"))
+
+
+def resolved(value: Any, known: Mapping[str, Mapping[str, Any]]) -> Any:
+    """A planned value with its symbols (``${name.property}``) replaced by what was recorded, where that is known."""
+    if isinstance(value, dict):
+        return {key: resolved(item, known) for key, item in value.items()}
+    if isinstance(value, list):
+        return [resolved(item, known) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        found = known.get(match[1], {}).get(match[2])
+        return found if isinstance(found, str) else match[0]
+
+    return _SYMBOL.sub(replace, value)
+
+
+def is_symbolic(value: Any) -> bool:
+    """Whether something of a planned value is known to the engine only."""
+    return bool(_SYMBOL.search(value if isinstance(value, str) else json.dumps(value, default=str)))
+
+
+def subset(wanted: Any, real: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(path, wanted, real) of every key that is wanted and is not so; keys that only reality has do not count.
+
+    An absent key, null and an empty list are one to Kong.
+    """
+    if isinstance(wanted, dict) and isinstance(real, dict):
+        for key, value in wanted.items():
+            yield from subset(value, real.get(key), f"{path}.{key}" if path else key)
+    elif _comparable(wanted) != _comparable(real):
+        yield path, wanted, real
+
+
+def _comparable(value: Any) -> Any:
+    if value in (None, [], {}):
+        return None
+    value = _opened(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return sorted(value)
+    return value
+
+
+def entity_rows(
+    source: str,
+    what: str,
+    recorded: Mapping[str, Any] | None,
+    real: Mapping[str, Any] | None,
+    desired: Mapping[str, Any],
+) -> list[Row]:
+    """Rows of one entity at the gateway, in its own names. `recorded` None: never deployed; `real` None: not there."""
+    if real is None:
+        was = ABSENT if recorded is None else PRESENT
+        return [Row(source, what, was, ABSENT, PRESENT, "ahead" if recorded is None else "missing")]
+    if is_symbolic(dict(desired)):
+        return [
+            Row(
+                source,
+                what,
+                PRESENT if recorded else ABSENT,
+                "not compared: desired is known after up",
+                "",
+                "unreachable",
+            )
+        ]
+    before = {path: was for path, was, _ in subset(recorded or {}, real)}
+    rows = []
+    for path, wanted, found in subset(desired, real):
+        # What is as recorded has not drifted: the file moved on.
+        kind: Kind = "drift" if recorded is None or path in before else "ahead"
+        noted = before.get(path, found) if recorded is not None else None
+        rows.append(Row(source, f"{what} {path}", shown(noted, path), shown(found, path), shown(wanted, path), kind))
+    told = {path for path, _, _ in subset(desired, real)}
+    return rows + [
+        Row(source, f"{what} {path}", shown(was, path), shown(found, path), shown(found, path), "drift")
+        for path, was, found in subset(recorded or {}, real)
+        if path not in told
+    ]
+
+
+def unexpected(source: str, what: str, names: Sequence[str]) -> list[Row]:
+    """Entities that nothing declares."""
+    return [Row(source, f"{what} {visible(name)}", ABSENT, PRESENT, ABSENT, "drift") for name in sorted(names)]
+
+
+def unreachable(source: str, problem: str) -> Row:
+    return Row(source, source, "", visible(problem)[:300], "", "unreachable")

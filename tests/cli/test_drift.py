@@ -1,0 +1,294 @@
+"""`ringwall drift` against the real engine, a Kong Admin API over HTTP, a real guard and a real server."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import typer
+
+from cli.drift import drift as command
+from cli.drift_sources import Deployed, Looking, guard, look, offered
+from cli.runs import Run, execute, target_of
+from cli.workspace import Target, workspace
+from components.program import load
+from model.errors import Unreachable
+from model.project import Project, open_project
+from model.tool_lock import ToolLock, to_yaml
+from sandbox import Sandbox
+from tests.support import guard_process as processes
+from tests.support.command_line import serve_desk
+from tests.support.edge_stand_in import signed_guard
+from tests.support.kong_admin import serving
+from tests.support.projects import write_project
+from tests.support.token_issuer import TokenIssuer
+
+
+@dataclass
+class KongEntities:
+    """What Kong would answer, made from what the stand-in provider holds, so that both tell of one gateway."""
+
+    sandbox: Sandbox
+    uri: str = ""
+    #: Entities that nobody declared, by the list they are in.
+    extra: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    methods: set[str] = field(default_factory=set)
+
+    def answer(self, path: str) -> tuple[int, Any]:
+        if path == "/":
+            return 200, {"version": "3.9.3"}
+        parts = path.strip("/").split("/")
+        held = {kind: self.held(kind) for kind in ("Service", "Route", "Upstream", "Target", "Plugin")}
+        kinds = {"services": "Service", "routes": "Route", "upstreams": "Upstream"}
+        if parts == ["plugins"]:
+            return 200, {"data": [p for p in held["Plugin"] if not p["service"]] + self.extra.get(path, [])}
+        parent = next((one for one in held[kinds[parts[0]]] if one["name"] == parts[1]), None)
+        if parent is None:
+            return 404, {"message": "Not found"}
+        if len(parts) == 2:
+            return 200, parent
+        below = {"plugins": "Plugin", "routes": "Route", "targets": "Target"}[parts[2]]
+        key = {"services": "service", "routes": "route", "upstreams": "upstream"}[parts[0]]
+        return 200, {"data": [o for o in held[below] if o.get(key) == parent["id"]] + self.extra.get(path, [])}
+
+    def held(self, kind: str) -> list[dict[str, Any]]:
+        found = []
+        for record in self.sandbox.resources(f"kong:*:{kind}"):
+            outputs = json.loads(json.dumps(record.outputs))
+            body = _snake(outputs)
+            body.update({"id": record.id, "service": body.get("service_id"), "upstream": body.get("upstream_id")})
+            if kind == "Plugin":
+                body["config"] = json.loads(outputs["computedConfig"])
+            found.append(body)
+        return found
+
+
+def _snake(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {re.sub(r"([A-Z])", lambda m: f"_{m[1].lower()}", key): _snake(one) for key, one in value.items()}
+    return value
+
+
+@dataclass
+class World:
+    """A deployed project in the sandbox, and hands to change what is real."""
+
+    project: Project
+    target: Target
+    sandbox: Sandbox
+    kong: KongEntities
+
+    def table(self, *only: str) -> list[tuple[str, str, str, str, str]]:
+        looking = Looking(self.project, self.target, load(self.project, "dev.one"), ("dev.one",))
+        rows, _ = look(looking, only, lambda _: None)
+        return [(row.kind, row.what, row.recorded, row.real, row.desired) for row in rows]
+
+    def exported(self) -> Any:
+        with workspace(self.target, "dev.one") as stack:
+            return stack.export_stack().deployment
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    root = write_project(tmp_path_factory.mktemp("drift"))
+    with (
+        target_of(open_project(root), sandbox=True) as target,
+        Sandbox(root / ".ringwall/sandbox/providers") as sandbox,
+    ):
+        kong = KongEntities(sandbox)
+
+        class Handler(BaseHTTPRequestHandler):
+            def _answer(self) -> None:
+                kong.methods.add(self.command)
+                status, body = kong.answer(urlsplit(self.path).path)
+                content = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("content-length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _answer
+
+            def log_message(self, format: str, *args: Any) -> None:
+                return
+
+        with serving(Handler) as uri:
+            file = root / "stacks" / "Pulumi.dev.yaml"
+            file.write_text(file.read_text().replace("http://127.0.0.1:8001", uri))
+            kong.uri = uri
+            for stack in ("dev", "dev.one"):
+                assert execute(target, Run(stack, "up")).error is None
+            yield World(open_project(root), target, sandbox, kong)
+
+
+@pytest.fixture
+def world(deployed: World) -> Iterator[World]:
+    """The world as deployed; what a test changes in it is put right afterwards."""
+    state = deployed.sandbox.store.folder / "state.json"
+    file = deployed.project.stack_file("dev.one")
+    before = (state.read_bytes(), file.read_text())
+    yield deployed
+    state.write_bytes(before[0])
+    file.write_text(before[1])
+    deployed.kong.extra.clear()
+
+
+def of(world: World, kind: str, name: str) -> Any:
+    return next(r for r in world.sandbox.resources(f"*{kind}") if r.outputs.get("name") == name)
+
+
+@pytest.mark.engine
+def test_what_was_just_deployed_has_no_drift(world: World) -> None:
+    assert world.table("engine", "gateway") == []
+
+
+@pytest.mark.engine
+def test_what_was_changed_behind_the_engines_back_is_drift_and_the_state_stays_as_it_was(world: World) -> None:
+    before = world.exported()
+    world.sandbox.change(of(world, "Service", "dev-one-mcp").id, readTimeout=1234)
+    acl = of(world, "Plugin", "acl")
+    world.sandbox.change(
+        acl.id, computedConfig=json.dumps({**json.loads(acl.outputs["computedConfig"]), "allow": ["x"]})
+    )
+    world.sandbox.remove(of(world, "DnsRecord", "one.example.com").id)
+    assert sorted(world.table("engine")) == [
+        ("drift", "one-gateway-issuer configJson.allow", '["issuer-access"]', '["x"]', '["issuer-access"]'),
+        ("drift", "one-gateway-service readTimeout", "300000", "1234", "300000"),
+        ("missing", "one-public-name-record", "there", "absent", "there"),
+    ]
+    assert world.exported() == before
+
+
+@pytest.mark.engine
+def test_the_gateway_tells_the_same_and_what_nobody_declared(world: World) -> None:
+    world.sandbox.change(of(world, "Service", "dev-one-mcp").id, readTimeout=1234)
+    rate = of(world, "Plugin", "rate-limiting")
+    config = {**json.loads(rate.outputs["computedConfig"]), "minute": 6000}
+    world.sandbox.change(rate.id, computedConfig=json.dumps(config), enabled=False)
+    world.sandbox.remove(of(world, "Plugin", "jwt").id)
+    world.kong.extra["/services/dev-one-mcp/routes"] = [{"name": "back-door"}]
+    assert sorted(world.table("gateway")) == [
+        ("drift", "one-gateway-principal-rate config.minute", "60", "6000", "60"),
+        ("drift", "one-gateway-principal-rate enabled", "true", "false", "true"),
+        ("drift", "one-gateway-service read_timeout", "300000", "1234", "300000"),
+        ("drift", "route of service dev-one-mcp back-door", "absent", "there", "absent"),
+        ("missing", "one-gateway-signature", "there", "absent", "there"),
+    ]
+    assert world.kong.methods == {"GET"}
+
+
+@pytest.mark.engine
+def test_a_file_that_moved_on_is_ahead_and_no_drift(world: World) -> None:
+    file = world.project.stack_file("dev.one")
+    file.write_text(
+        file.read_text().replace("    guard_port", "    limits:\n      requests_per_minute: 30\n    guard_port")
+    )
+    rows = world.table("engine", "gateway")
+    assert {row[0] for row in rows} == {"ahead"}
+    assert ("ahead", "one-gateway-principal-rate config.minute", "60", "60", "30") in rows
+    assert ("ahead", "one-gateway-principal-rate configJson.minute", "60", "60", "30") in rows
+
+
+@pytest.mark.engine
+def test_the_command_says_what_it_could_not_look_at_by_its_exit_code(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(world.project.root)
+    monkeypatch.setattr("cli.state.project", None)
+
+    def run(*only: str, **options: Any) -> tuple[int, str]:
+        try:
+            command("dev.one", only=list(only), guard_url=None, on_host=False, timeout=1, sandbox=True, **options)
+        except typer.Exit as end:
+            return end.exit_code, capsys.readouterr().out
+        return 0, capsys.readouterr().out
+
+    assert run("gateway", allow_unreachable=False) == (0, "dev.one: no drift; looked at gateway dev.one\n")
+    code, out = run("guard", "server", allow_unreachable=False)
+    assert (code, out.count("unreachable  ")) == (6, 2)
+    assert run("guard", allow_unreachable=True)[0] == 0
+    world.sandbox.change(of(world, "Service", "dev-one-mcp").id, readTimeout=1)
+    code, out = run("gateway", "guard", allow_unreachable=True, as_json=True)
+    assert (code, json.loads(out)["counts"]) == (3, {"ahead": 0, "drift": 1, "missing": 0, "unreachable": 1})
+
+
+@dataclass
+class Running:
+    """A guard and a server as processes, and the project that describes them."""
+
+    root: Path
+    lock: ToolLock
+    config: str
+
+    def looking(self, **changes: Any) -> Looking:
+        """Drift of `dev.one` where the engine recorded `config`."""
+        project = open_project(self.root)
+        config = json.dumps({**json.loads(self.config), **changes})
+        known = {"dev.one": Deployed(exported={"guard_config": config}, exists=True), "dev": Deployed()}
+        return Looking(project, Target(project), load(project, "dev.one"), ("dev.one",), _deployed=known)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("live")
+    root = write_project(folder / "project")
+    desk = serve_desk("--port", "0")
+    upstream = processes.Upstream(url=next(desk))
+    lock = processes.lock_of(upstream)
+    with TokenIssuer() as issuer:
+        doors = [{"hostname": "one.example.com", "audience": "a" * 64}]
+        access = {"issuer": issuer.url, "jwks_uri": issuer.jwks_uri, "front_doors": doors}
+        server = {"environment": "dev", "name": "one"}
+        with signed_guard(upstream, folder / "guard", lock, server=server, identity={"access": access}) as guard:
+            file = root / "stacks" / "Pulumi.dev.one.yaml"
+            text = file.read_text().replace("http://127.0.0.1:3000/mcp", str(upstream.url))
+            file.write_text(
+                text.replace("guard_port: 9010", f"guard_port: 9010\n    guard_admin_port: {guard.admin_port}")
+            )
+            (root / "stacks" / "dev.one.lock.yaml").write_text(to_yaml(lock))
+            yield Running(root, lock, (guard.folder / "config.json").read_text())
+    desk.close()  # type: ignore[attr-defined]
+
+
+def test_a_guard_in_force_as_recorded_and_a_server_as_locked_have_no_drift(running: Running) -> None:
+    looking = running.looking()
+    (server,) = looking.servers
+    assert guard(looking, server) == []
+    assert offered(looking, server) == []
+
+
+def test_a_guard_that_runs_another_configuration_is_drift(running: Running) -> None:
+    looking = running.looking(grants=[])
+    (row,) = guard(looking, looking.servers[0])
+    assert (row.what, row.kind) == ("configuration (bundle 7)", "drift")
+    assert row.recorded == row.desired != row.real
+
+
+def test_a_lock_that_moved_on_is_ahead_of_the_guard_and_the_server_drifts_from_it(running: Running) -> None:
+    file = running.root / "stacks" / "dev.one.lock.yaml"
+    before = file.read_text()
+    fewer = [tool for tool in running.lock.tools if tool.name != "close_ticket"]
+    file.write_text(to_yaml(running.lock.model_copy(update={"tools": tuple(fewer)})))
+    try:
+        looking = running.looking()
+        (row,) = guard(looking, looking.servers[0])
+        assert (row.what, row.kind) == ("tool lock", "ahead")
+        (row,) = offered(looking, looking.servers[0])
+        assert (row.what, row.real, row.desired, row.kind) == ("tool close_ticket", "offered", "not locked", "drift")
+    finally:
+        file.write_text(before)
+
+
+def test_what_does_not_answer_is_never_no_drift(running: Running) -> None:
+    looking = running.looking()
+    with serving(BaseHTTPRequestHandler) as elsewhere:
+        looking.guard_url = elsewhere
+        with pytest.raises(Unreachable, match=r"not a guard's|does not answer"):
+            guard(looking, looking.servers[0])

@@ -1,0 +1,197 @@
+"""`ringwall lockdown` without an engine: the one key in the stack file, what is said, and what the guard is given."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.lockdown_file import lifted, locked
+from cli.operations import JOURNAL
+from components.lockdown import closed
+from engine.locate import VARIABLE
+from guard.bundle import open_bundle, render, sign
+from guard.keys import create_key_pair, load_private_key, load_public_keys
+from model.errors import InputError
+from model.loader import parse
+from model.project import load_environment, open_project
+from tests.guard.test_bundle import config
+from tests.support.command_line import Result
+from tests.support.command_line import ringwall as run
+from tests.support.guard_service import free_port
+from tests.support.projects import HOSTED, server_text, write_project, write_server
+
+REASON = 'tool "x" is abused; decided by Ada'
+PORT = free_port()
+SINCE = "2026-11-23T03:00:00Z"
+
+
+def ringwall(*arguments: str | Path) -> Result:
+    return run("lockdown", *arguments)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with two servers and neither an engine nor a token."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "no-engine-here"))
+    monkeypatch.delenv("CLOUDFLARE_API_TOKEN", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return write_project(tmp_path / "project", servers=2)
+
+
+FLOW = "config: {'ringwall:server': {version: 1, host: dev-1}}\n"
+CRLF = server_text("one").replace("\n", "\r\n")
+COMMENTED = server_text("one").replace("    version: 1\n", "    # The first word.\n    version: 1 # one\n")
+
+
+@pytest.mark.parametrize("text", [server_text("one"), HOSTED, FLOW, CRLF, COMMENTED], ids=range(5))
+def test_closing_adds_one_key_and_opening_gives_every_byte_back(text: str) -> None:
+    after = locked(text, REASON, SINCE)
+    manifest: Any = parse(after, Path("x")).value
+    before: Any = parse(text, Path("x")).value
+    assert manifest["config"]["ringwall:server"].pop("lockdown") == {"reason": REASON, "since": SINCE}
+    assert manifest == before
+    assert lifted(after) == text
+
+
+@pytest.mark.parametrize(
+    ("entry", "rest"),
+    [
+        (
+            '    lockdown:\n      reason: by hand\n      since: "2026-11-23T03:00:00Z"  # why\n    # kept\n',
+            "    # kept\n",
+        ),
+        (
+            "    lockdown: # here\n        since: '2026-11-23T03:00:00Z'\n        reason: >-\n          two\n",
+            "",
+        ),
+    ],
+)
+def test_a_key_that_somebody_laid_out_by_hand_goes_with_its_lines_alone(entry: str, rest: str) -> None:
+    text = server_text("one")
+    at = text.index("    hostname:")
+    assert lifted(text[:at] + entry + text[at:]) == text[:at] + rest + text[at:]
+    assert lifted(text + entry) == text + rest
+
+
+def test_a_closed_file_is_not_closed_twice_and_an_open_one_not_opened() -> None:
+    with pytest.raises(InputError, match="is closed already"):
+        locked(locked(server_text("one"), REASON, SINCE), REASON, SINCE)
+    with pytest.raises(InputError, match="is not closed"):
+        lifted(server_text("one"))
+
+
+def test_a_lockdown_needs_a_reason_of_one_line(folder: Path) -> None:
+    before = (folder / "stacks/Pulumi.dev.one.yaml").read_bytes()
+    for reason in ([], ["--reason", "  "], ["--reason", "two\nlines"]):
+        done = ringwall("dev.one", "--yes", *reason, "--project", folder)
+        assert done.code == 2, done.err
+    assert (folder / "stacks/Pulumi.dev.one.yaml").read_bytes() == before
+
+
+def test_a_dry_run_says_what_it_would_do_and_does_nothing(folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*.yaml")}
+    done = ringwall("dev", "--reason", REASON, "--dry-run", "--json", "--project", folder)
+    assert done.code == 0, done.err
+    assert [one["stack"] for one in done.json["stacks"]] == ["dev.one", "dev.two"]
+    assert [step["ring"] for step in done.json["stacks"][0]["steps"]] == ["edge", "gateway", "guard"]
+    assert {path: path.read_bytes() for path in folder.rglob("*.yaml")} == before
+    assert not (folder / JOURNAL).exists()
+
+
+def test_without_consent_nothing_is_done(folder: Path) -> None:
+    done = ringwall("dev.one", "--reason", REASON, "--project", folder)
+    assert (done.code, "add --yes" in done.err) == (2, True)
+    assert load_environment(open_project(folder), "dev").servers["one"].manifest.lockdown is None
+
+
+def bundle(folder: Path, name: str = "one", denied: tuple[str, ...] = ("person:mallory",)) -> Path:
+    """A bundle that is in force somewhere, and the key that signed it."""
+    create_key_pair(folder / "keys")
+    key = folder / "keys" / "guard-signing.key"
+    text = render(sign(config(name, admin_port=PORT), sequence=7, denied=denied, key=load_private_key(key)))
+    (folder / f"dev.{name}.guard.bundle.json").write_text(text, encoding="utf-8")
+    return key
+
+
+def test_where_the_engine_is_missing_the_file_and_the_guard_are_closed_all_the_same(folder: Path) -> None:
+    key = bundle(folder)
+    done = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
+    assert done.code == 1
+    edge, gateway, guard = done.err.removeprefix("error: ").splitlines()
+    assert edge.startswith("dev.one: edge: not closed: ")
+    assert gateway.startswith("dev.one: gateway: not closed: ")
+    assert guard.startswith(f"dev.one: guard: not proven closed: no guard answers on 127.0.0.1:{PORT}; bring ")
+    manifest = load_environment(open_project(folder), "dev").servers["one"].manifest
+    assert manifest.lockdown is not None
+    assert manifest.lockdown.reason == REASON
+    text = (folder / "dev.one.guard.bundle.json").read_bytes()
+    opened = open_bundle(text, load_public_keys([folder / "keys/guard-signing.pub"]), expected_server=None, after=7)
+    assert opened.bundle.config == closed(config("one", admin_port=PORT))
+    assert opened.bundle.config.grants == ()
+    assert opened.bundle.denied == ("person:mallory",)
+
+
+def test_a_file_that_cannot_be_read_does_not_keep_another_servers_guard_open(folder: Path) -> None:
+    key = bundle(folder)
+    write_server(folder, "dev.two", "config:\n  ringwall:server:\n    version: 1\n")
+    done = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
+    assert done.code == 1
+    assert "dev.one: edge: not closed: " in done.err
+    assert "Pulumi.dev.two.yaml" in done.err
+    assert json.loads((folder / "dev.one.guard.bundle.json").read_text())["config"]["grants"] == []
+
+
+def test_a_bundle_that_cannot_be_trusted_is_not_replaced(folder: Path) -> None:
+    key = bundle(folder)
+    file = folder / "dev.one.guard.bundle.json"
+    file.write_text(file.read_text().replace("person:mallory", "person:nobody"))
+    before = file.read_bytes()
+    done = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
+    assert "dev.one: guard: not closed: " in done.err
+    assert "cannot be trusted" in done.err
+    assert file.read_bytes() == before
+
+
+def test_the_second_run_keeps_the_reason_and_time_of_the_first(folder: Path) -> None:
+    ringwall("dev.one", "--reason", REASON, "--yes", "--project", folder)
+    before = (folder / "stacks/Pulumi.dev.one.yaml").read_bytes()
+    done = ringwall("dev.one", "--reason", "another", "--yes", "--project", folder)
+    assert "lockdown is in its stack file already" in done.out
+    assert (folder / "stacks/Pulumi.dev.one.yaml").read_bytes() == before
+
+
+def test_the_journal_says_who_what_why_and_how_it_ended(folder: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    subprocess.run(["git", "-C", str(folder), "config", "user.email", "ada@example.com"], check=True)
+    ringwall("dev.one", "--reason", REASON, "--yes", "--project", folder)
+    begun, ended = [json.loads(line) for line in (folder / JOURNAL).read_text(encoding="utf-8").splitlines()]
+    assert (begun["result"], begun["command"], begun["target"], begun["reason"]) == (
+        "begun",
+        "lockdown",
+        "dev.one",
+        REASON,
+    )
+    assert begun["who"]["email"] == "ada@example.com"
+    assert (ended["id"], ended["result"]) == (begun["id"], "not complete")
+    assert [(step["ring"], step["state"]) for step in ended["steps"]] == [
+        ("file", "done"),
+        ("edge", "failed"),
+        ("gateway", "failed"),
+        ("guard", "waiting"),
+    ]
+    assert ((folder / JOURNAL).stat().st_mode & 0o777) == 0o600
+
+
+def test_json_is_one_document_also_when_something_is_not_closed(folder: Path) -> None:
+    done = ringwall("dev.one", "--reason", REASON, "--yes", "--json", "--project", folder)
+    assert (done.code, done.json["complete"], done.json["target"]) == (1, False, "dev.one")
+    assert all(step["seconds"] >= 0 for step in done.json["steps"])
+
+
+def test_opening_what_is_not_closed_is_refused(folder: Path) -> None:
+    done = ringwall("dev.one", "--lift", "--yes", "--project", folder)
+    assert (done.code, "is not closed by its stack file" in done.err) == (2, True)

@@ -1,0 +1,327 @@
+"""`ringwall revoke` on a running guard and a strict stand-in of the Access API: who is put out, how fast, and back in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.cloudflare_api import TOKEN_VARIABLE
+from cli.lockdown_file import locked
+from cli.operations import JOURNAL
+from cli.revoke import Subject, read_principal
+from engine.locate import VARIABLE
+from guard.bundle import render, sign
+from guard.bundle_source import BundleSource
+from guard.keys import create_key_pair, load_private_key, load_public_keys
+from model.errors import InputError
+from tests.guard.test_bundle import config
+from tests.support.access_api import TOKEN, AccessApi, access_api
+from tests.support.command_line import Result
+from tests.support.command_line import ringwall as run
+from tests.support.guard_service import Guarded, Origin, free_port, guarded, sse
+from tests.support.projects import server_text, write_project, write_server
+
+REASON = "laptop lost; Ada"
+ADA = {"email": "ada@example.com", "id": "ada", "uid": "ada-uid"}
+POLL = 0.05
+
+
+@dataclass
+class Desk:
+    """A project, a key, a folder of bundles and the Access API."""
+
+    root: Path
+    bundles: Path
+    key: Path
+    api: AccessApi
+
+    def revoke(self, *arguments: str | Path, wait: str = "10") -> Result:
+        options: list[str | Path] = [
+            "--env",
+            "dev",
+            "--bundles",
+            self.bundles,
+            "--yes",
+            "--wait",
+            wait,
+            "--project",
+            self.root,
+        ]
+        return run("revoke", *arguments, *options)
+
+    def sign(self, guard_config: Any, sequence: int = 7, denied: tuple[str, ...] = ()) -> Path:
+        name = guard_config.server.name
+        file = self.bundles / f"dev.{name}.guard.bundle.json"
+        text = render(sign(guard_config, sequence=sequence, denied=denied, key=load_private_key(self.key)))
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def denied(self, name: str) -> list[str]:
+        text = (self.bundles / f"dev.{name}.guard.bundle.json").read_text(encoding="utf-8")
+        found: list[str] = json.loads(text)["denied"]
+        return found
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """No engine: what guards run by is known from the bundles alone."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "no-engine-here"))
+    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+    root = write_project(tmp_path / "project", servers=0)
+    create_key_pair(tmp_path / "keys")
+    tokens = {"t-1": {"name": "dev-ci", "client_id": "abc.access", "enabled": True}}
+    with access_api(users=[ADA], service_tokens=tokens) as api:
+        file = root / "stacks" / "Pulumi.dev.yaml"
+        text = file.read_text(encoding="utf-8").replace(
+            "      team: example", f"      team: example\n      api: {api.url}"
+        )
+        file.write_text(text, encoding="utf-8")
+        (tmp_path / "bundles").mkdir()
+        yield Desk(root, tmp_path / "bundles", tmp_path / "keys" / "guard-signing.key", api)
+
+
+@contextlib.asynccontextmanager
+async def polled(desk: Desk, state: Path, origin: Origin) -> AsyncIterator[Guarded]:
+    """A guard of dev.raw that polls the bundle's file as `ringwall guard run` does."""
+    write_server(desk.root, "dev.raw", server_text("raw", 7))
+    async with guarded(origin, state, admin_port=free_port()) as guard:
+        file = desk.sign(guard.config)
+        keys = load_public_keys([desk.key.with_suffix(".pub")])
+        source = BundleSource(str(file), keys, state / "source", expected_server=("dev", "raw"))
+        await guard.service.apply((await source.load_first()).opened)
+        guard.service.runtime.source_status = source.members
+        watching = asyncio.create_task(source.watch(lambda one: guard.service.apply(one.opened), POLL))
+        try:
+            yield guard
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+
+def endless() -> tuple[Origin, threading.Event]:
+    """A server whose GET stream ends when the event is set."""
+    origin, over = Origin(), threading.Event()
+
+    async def get(_: Any) -> Any:
+        async def forever() -> None:
+            while not over.is_set():
+                await asyncio.sleep(0.01)
+
+        return sse(": hello\n\n", then=forever)
+
+    origin.get = get
+    return origin, over
+
+
+def steps(done: Result) -> dict[str, str]:
+    return {f"{one['stack']} {one['ring']}": one["state"] for one in done.json["steps"]}
+
+
+def test_an_open_stream_of_a_revoked_person_ends_and_the_time_to_effect_is_measured(desk: Desk, tmp_path: Path) -> None:
+    async def main() -> None:
+        origin, over = endless()
+        async with polled(desk, tmp_path, origin) as guard:
+            await guard.initialize()
+            async with guard.client.stream("GET", "/mcp", headers={"mcp-session-id": guard.session or ""}) as stream:
+                lines = stream.aiter_lines()
+                assert await anext(lines) == ":"
+                asked = ("person:ada@example.com", "--reason", REASON, "--key", desk.key, "--json")
+                revoking = asyncio.create_task(asyncio.to_thread(desk.revoke, *asked))
+                async with asyncio.timeout(10):
+                    assert [line async for line in lines if line] == []
+                done = await revoking
+            assert (done.code, steps(done)) == (
+                0,
+                {"dev edge": "done", "dev.raw bundle": "done", "dev.raw guard": "done"},
+            )
+            assert desk.api.ended == ["ada@example.com"]
+            assert desk.denied("raw") == ["person:ada", "person:ada-uid"]
+            edge, _, in_force = (one["seconds"] for one in done.json["steps"])
+            # A second or so is generous: the guard looks every 50 ms, and is looked at every 250 ms.
+            assert 0 < edge < in_force < 5
+            assert (await guard.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})).status_code == 403
+
+            lifting = ("person:ada", "--lift", "--key", desk.key, "--json")
+            back = await asyncio.to_thread(desk.revoke, *lifting)
+            assert (back.code, [one["ring"] for one in back.json["steps"]]) == (0, ["bundle", "guard", "edge"])
+            assert desk.denied("raw") == ["person:ada-uid"]
+            await guard.initialize()
+            assert "result" in await guard.call("search")
+            over.set()
+
+    asyncio.run(main())
+
+
+def test_a_lockdown_is_proven_by_the_guard_that_has_it_in_force(desk: Desk, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with polled(desk, tmp_path, Origin()) as guard:
+            await guard.initialize()
+            assert "result" in await guard.call("search")
+            options: list[str | Path] = [
+                "--yes",
+                "--key",
+                desk.key,
+                "--bundles",
+                desk.bundles,
+                "--wait",
+                "10",
+                "--json",
+            ]
+            asked = ("lockdown", "dev.raw", "--reason", REASON, *options, "--project", desk.root)
+            done = await asyncio.to_thread(run, *asked)
+            assert (await guard.call("search"))["error"]["code"] == -32602
+            assert (await guard.request("tools/list"))["result"]["tools"] == []
+            assert done.code == 1  # the edge and the gateway need the engine, which is not here
+            assert steps(done) == {
+                "dev.raw file": "done",
+                "dev.raw edge": "failed",
+                "dev.raw gateway": "failed",
+                "dev.raw bundle": "done",
+                "dev.raw guard": "done",
+            }
+
+    asyncio.run(main())
+
+
+def test_a_guard_that_keeps_its_old_bundle_is_no_proof(desk: Desk, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with guarded(Origin(), tmp_path, admin_port=free_port()) as guard:
+            write_server(desk.root, "dev.raw", server_text("raw", 7))
+            desk.sign(guard.config)
+            asked = ("person:ada", "--reason", REASON, "--key", desk.key)
+            done = await asyncio.to_thread(desk.revoke, *asked, wait="0.5")
+            assert done.code == 1
+            assert "dev.raw: guard: not proven denied: the guard still has bundle 1 in force; bring " in done.err
+
+    asyncio.run(main())
+
+
+def test_another_servers_guard_is_no_proof(desk: Desk, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with guarded(Origin(), tmp_path, admin_port=free_port()) as guard:
+            write_server(desk.root, "dev.one", server_text("one", 7))
+            desk.sign(config("one", admin_port=guard.config.admin_port))
+            done = await asyncio.to_thread(desk.revoke, "person:ada", "--reason", REASON, "--key", desk.key)
+            assert f"what answers on 127.0.0.1:{guard.config.admin_port} is not the guard of dev.one" in done.err
+
+    asyncio.run(main())
+
+
+def two_servers(desk: Desk) -> None:
+    """dev.one admits ci, dev.two does not."""
+    for number, name in enumerate(("one", "two")):
+        write_server(desk.root, f"dev.{name}", server_text(name, number))
+    desk.sign(config("one", admin_port=free_port()), denied=("person:mallory",))
+    identity = {**config("two").identity.dump(), "agents": {}}
+    desk.sign(config("two", admin_port=free_port(), identity=identity))
+
+
+def enabled(desk: Desk) -> list[bool]:
+    return [token["enabled"] for token in desk.api.service_tokens.values()]
+
+
+def test_an_agents_token_is_disabled_and_the_servers_that_admit_it_deny_it(desk: Desk) -> None:
+    two_servers(desk)
+    before = {file: file.read_bytes() for file in desk.root.rglob("*.yaml")}
+    done = desk.revoke("agent:ci", "--reason", REASON, "--key", desk.key, "--json")
+    assert steps(done) == {
+        "dev edge": "done",
+        "dev.one bundle": "done",
+        "dev.one guard": "waiting",
+        "dev.two guard": "left",
+    }
+    assert enabled(desk) == [False]
+    assert (desk.denied("one"), desk.denied("two")) == (["agent:abc.access", "person:mallory"], [])
+    back = desk.revoke("agent:ci", "--lift", "--key", desk.key, "--json")
+    assert [one["ring"] for one in back.json["steps"]] == ["bundle", "guard", "guard", "edge"]
+    assert enabled(desk) == [True]
+    assert desk.denied("one") == ["person:mallory"]
+    assert {file: file.read_bytes() for file in before} == before
+
+
+def test_the_guards_deny_although_the_api_refuses(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_servers(desk)
+    monkeypatch.setenv(TOKEN_VARIABLE, "cfut_another-token")
+    done = desk.revoke("person:ada@example.com", "--sub", "ada", "--reason", REASON, "--key", desk.key)
+    assert done.code == 1
+    assert "dev: edge: not done: " in done.err
+    assert "refuses CLOUDFLARE_API_TOKEN (HTTP 403" in done.err
+    assert "another-token" not in done.out + done.err
+    assert (desk.denied("one"), desk.denied("two")) == (["person:ada", "person:mallory"], ["person:ada"])
+
+
+def test_a_person_whose_sub_nobody_knows_is_named_as_not_denied(desk: Desk) -> None:
+    two_servers(desk)
+    done = desk.revoke("person:new@example.com", "--reason", REASON, "--key", desk.key)
+    assert (done.code, desk.api.ended) == (1, ["new@example.com"])
+    assert "dev.one: guard: not denied: which sub they have is not known" in done.err
+    assert desk.denied("one") == ["person:mallory"]
+
+
+def test_a_sub_alone_finds_the_address_to_end_sessions_by(desk: Desk) -> None:
+    two_servers(desk)
+    desk.revoke("person:ada-uid", "--reason", REASON, "--key", desk.key)
+    assert desk.api.ended == ["ada@example.com"]
+    assert desk.denied("two") == ["person:ada", "person:ada-uid"]
+
+
+def test_without_a_key_every_bundle_that_must_be_signed_is_named(desk: Desk) -> None:
+    two_servers(desk)
+    done = desk.revoke("person:ada@example.com", "--reason", REASON)
+    assert done.code == 1
+    for name in ("one", "two"):
+        wanted = f"`ringwall guard bundle dev.{name} --key FILE --deny person:ada --deny person:ada-uid`"
+        assert wanted in done.err
+
+
+def test_a_closed_server_stays_closed_when_somebody_is_revoked(desk: Desk) -> None:
+    two_servers(desk)
+    desk.sign(config("two", grants=[], admin_port=free_port()))
+    file = desk.root / "stacks" / "Pulumi.dev.two.yaml"
+    file.write_text(locked(file.read_text(encoding="utf-8"), REASON, "2026-11-23T03:00:00Z"), encoding="utf-8")
+    desk.revoke("person:ada", "--reason", REASON, "--key", desk.key)
+    signed = json.loads((desk.bundles / "dev.two.guard.bundle.json").read_text(encoding="utf-8"))
+    assert (signed["config"]["grants"], "person:ada" in signed["denied"]) == ([], True)
+
+
+def test_it_is_in_the_journal_and_no_token_is(desk: Desk) -> None:
+    two_servers(desk)
+    desk.revoke("person:ada@example.com", "--reason", REASON, "--key", desk.key)
+    text = (desk.root / JOURNAL).read_text(encoding="utf-8")
+    begun, ended = (json.loads(line) for line in text.splitlines())
+    assert (begun["target"], begun["reason"], ended["result"]) == (
+        "person:ada@example.com in dev",
+        REASON,
+        "not complete",
+    )
+    assert TOKEN not in text
+
+
+@pytest.mark.parametrize("text", ["ada@example.com", "person:", "agent:", "agent:A", "person:a b", "group:x"])
+def test_what_names_no_principal_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="names no principal"):
+        read_principal(text, None)
+
+
+def test_a_principal_is_read_as_it_is_written() -> None:
+    assert read_principal("person:a@b.example", "s") == Subject("person:a@b.example", email="a@b.example", sub="s")
+    assert read_principal("person:7335d417", None) == Subject("person:7335d417", sub="7335d417")
+    for text in ("agent:ci", "person:7335d417"):
+        with pytest.raises(InputError, match="does not go with --sub"):
+            read_principal(text, "s")
+
+
+def test_an_agent_the_environment_does_not_have_is_refused_before_anything_is_done(desk: Desk) -> None:
+    two_servers(desk)
+    done = desk.revoke("agent:other", "--reason", REASON, "--key", desk.key)
+    assert (done.code, "environment dev has no agent other (it has: ci, nightly)" in done.err) == (2, True)
+    assert desk.api.log == []
+    assert not (desk.root / JOURNAL).exists()

@@ -1,0 +1,185 @@
+"""`ringwall verify` as a user types it: a project's files, a guard and a server as processes, an edge on loopback."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+import pytest
+import typer
+
+from cli import state
+from cli import verify as module
+from model.errors import InputError, RingwallError
+from model.project import load_environment, open_project
+from model.tool_lock import to_yaml
+from onboard.verify.client import Address, Client, parse_resolve
+from onboard.verify.report import Check, Report
+from tests.support import guard_process as processes
+from tests.support.command_line import Result, serve_desk
+from tests.support.edge_stand_in import CLIENT_ID, CLIENT_SECRET, EdgeStandIn, edge_stand_in, signed_guard
+from tests.support.projects import write_project
+from tests.support.token_issuer import TokenIssuer
+
+NAME, SIBLING = "one.example.com", "two.example.com"
+DOORS = {NAME: "a" * 64, SIBLING: "b" * 64}
+GRANTS = [
+    {"to": {"all": True}, "tools": ["list_tickets", "search_tickets"]},
+    {"to": {"agents": ["ci"]}, "tools": ["create_ticket"]},
+]
+
+Verify = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    folder = tmp_path_factory.mktemp("stack")
+    root = write_project(folder / "project", servers=2)
+    desk = serve_desk("--port", "0")
+    upstream = processes.Upstream(url=next(desk))
+    lock = processes.lock_of(upstream)
+    file = root / "stacks" / "Pulumi.dev.one.yaml"
+    text = file.read_text().replace("tools: [list_tickets, get_ticket]", "tools: [list_tickets, search_tickets]")
+    file.write_text(text.replace("http://127.0.0.1:3000/mcp", str(upstream.url)))
+    (root / "stacks" / "dev.one.lock.yaml").write_text(to_yaml(lock))
+    with TokenIssuer() as issuer:
+        front = [{"hostname": NAME, "audience": DOORS[NAME]}]
+        identity = {
+            "access": {"issuer": issuer.url, "jwks_uri": issuer.jwks_uri, "front_doors": front},
+            "agents": {CLIENT_ID: "ci"},
+        }
+        server = {"environment": "dev", "name": "one"}
+        with (
+            signed_guard(upstream, folder / "guard", lock, server=server, identity=identity, grants=GRANTS) as guard,
+            edge_stand_in(EdgeStandIn(issuer, DOORS, dict.fromkeys(DOORS, guard.port))) as edge,
+        ):
+            yield SimpleNamespace(root=root, edge=edge, config=folder / "guard" / "config.json")
+    desk.close()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def verify(stack: SimpleNamespace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Verify:
+    app = typer.Typer()
+    app.command()(module.verify)
+    monkeypatch.delenv("RINGWALL_PROJECT", raising=False)
+
+    def run(*arguments: str, service_token: bool = True, server: str = "dev.one") -> Result:
+        monkeypatch.setenv("CF_ACCESS_CLIENT_ID", CLIENT_ID if service_token else "")
+        monkeypatch.setenv("CF_ACCESS_CLIENT_SECRET", CLIENT_SECRET if service_token else "")
+        state.project, state.json = None, False
+        here = [f"--resolve={name}=127.0.0.1:{stack.edge.port}" for name in DOORS]
+        given = [server, "--project", str(stack.root), *here, "--insecure-http", "--guard-config", str(stack.config)]
+        code: object = 0
+        try:
+            code = app([*given, *arguments], standalone_mode=False) or 0
+        except RingwallError as error:
+            return Result(error.exit_code, "", f"error: {error}\n")
+        finally:
+            state.project, state.json = None, False
+        out, err = capsys.readouterr()
+        return Result(int(str(code)), out, err)
+
+    return run
+
+
+def test_a_deployed_server_passes_and_the_report_goes_to_table_json_and_junit(verify: Verify, tmp_path: Path) -> None:
+    junit = tmp_path / "verify.xml"
+    done = verify("--json", "--junit", str(junit))
+    checks = {check["id"]: check for check in done.json["checks"]}
+    assert done.json["failed"] == 0
+    assert checks["calls.tools-list"]["seen"] == "3 tools, all locked and granted to agent:ci"
+    assert checks["tokens.sibling"]["outcome"] == "pass"
+    assert checks["ports.guard"]["reason"] == "this is not said to be the origin host (--on-host)"
+    suite = ElementTree.parse(junit).getroot()[0]  # noqa: S314 - our own file
+    assert suite.attrib["failures"] == "0"
+    assert int(suite.attrib["skipped"]) == done.json["skipped"] == len(suite.findall("testcase/skipped"))
+    table = verify()
+    assert re.search(r"^\d+ passed, 0 failed, \d+ skipped$", table.out.splitlines()[-1])
+    for shown in (done.out, done.err, table.out, table.err, junit.read_text()):
+        assert CLIENT_SECRET not in shown
+        assert "eyJ" not in shown
+
+
+def test_a_failure_names_its_remedy_and_ends_with_3(stack: SimpleNamespace, verify: Verify) -> None:
+    stack.edge.breaks_pkce = True
+    try:
+        done = verify()
+    finally:
+        stack.edge.breaks_pkce = False
+    assert done.code == 3
+    assert "discovery.pkce on one.example.com: switch PKCE on at the issuer" in done.out
+
+
+def test_what_was_skipped_fails_with_strict_only(verify: Verify) -> None:
+    assert (verify(service_token=False).code, verify("--strict", service_token=False).code) == (0, 3)
+
+
+def test_the_identity_decides_what_is_expected(verify: Verify) -> None:
+    done = verify("--as", "ada@example.com", "--json")
+    seen = {check["id"]: check["seen"] for check in done.json["checks"] if check["outcome"] == "fail"}
+    assert seen == {"calls.tools-list": "create_ticket is not granted"}
+
+
+def test_wrong_options_are_refused_before_anything_is_sent(stack: SimpleNamespace, verify: Verify) -> None:
+    before = len(stack.edge.seen)
+    for arguments, words in (
+        (("--resolve=elsewhere.example.com=127.0.0.1:1",), "is no public name of dev"),
+        (("--as", "somebody"), "names no principal"),
+        (("--planted", "x=[1]"), "is not TOOL=JSON"),
+        (("--bearer-token-env", "NOT_SET_HERE"), "the variable NOT_SET_HERE is not set"),
+    ):
+        done = verify(*arguments)
+        assert (done.code, words in done.err) == (2, True), done.err
+    assert verify(server="dev.nobody").code == 2
+    assert len(stack.edge.seen) == before
+
+
+def test_plain_http_is_for_loopback_only() -> None:
+    with pytest.raises(InputError, match="would show the tokens"):
+        Client({"a.example.com": Address("192.0.2.1", 80)}, insecure_http=True)
+    with pytest.raises(InputError, match="needs a loopback address"):
+        Client({}, insecure_http=True)
+
+
+@pytest.mark.parametrize("text", ["a", "a=", "a=b.example.com", "a=127.0.0.1:0", "=127.0.0.1", "a=127.0.0.1:x"])
+def test_a_resolve_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="NAME=ADDRESS"):
+        parse_resolve([text])
+
+
+def test_resolve_takes_both_families_of_addresses() -> None:
+    found = parse_resolve(["a.example.com=127.0.0.1:8443", "b.example.com=[::1]:1", "c.example.com=::1"])
+    assert list(found.values()) == [Address("127.0.0.1", 8443), Address("::1", 1), Address("::1")]
+
+
+def test_an_empty_report_is_no_pass_and_untrusted_words_stay_data() -> None:
+    assert Report("s", ()).exit_code(strict=False) == 3
+    check = Check("edge.x", "h", "t", "e", "a\x00\x1b[31m<b>\n", "fail", "r")
+    text = Report("s", (check,)).junit()
+    assert ElementTree.fromstring(text)[0][0][0].attrib["message"] == "a<U+0000><U+001B>[31m<b>"  # noqa: S314
+    assert Report("s", (check,)).rows()[0][4] == "a<U+0000><U+001B>[31m<b>"
+
+
+def test_every_port_behind_the_name_is_tried_and_none_that_is_meant_to_be_reached(tmp_path: Path) -> None:
+    environment = load_environment(open_project(write_project(tmp_path)), "dev")
+    subject = module.subject_of(environment, environment.servers["one"], None)
+    assert {one.name: one.port for one in subject.ports} == {
+        "origin": 3000,
+        "guard": 9010,
+        "guard-admin": 10010,
+        "gateway": 8000,
+        "gateway-admin": 8001,
+        "gateway-status": 8100,
+    }
+    # Nothing deployed is known, and none is made up.
+    assert (subject.doors[0].audience, subject.agents) == (None, {})
+
+
+def test_the_sum_counts_a_skip_as_a_skip() -> None:
+    checks = tuple(Check("a", "h", "", "", "", outcome, "") for outcome in ("pass", "skipped", "skipped"))
+    report = Report("s", checks)
+    assert (report.summary, json.dumps(report.as_json()["passed"])) == ("1 passed, 0 failed, 2 skipped", "1")

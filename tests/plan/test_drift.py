@@ -1,0 +1,139 @@
+"""The one table: who moved, reality or the files, and what is never shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from plan.drift import Row, Step, Table, differences, engine_rows, entity_rows, resolved, resource_differences, shown
+from plan.drift_kong import in_kongs_names, wanted_at_kong
+from plan.graph import Resource
+
+SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "[secret]"}
+
+
+def row(*cells: str) -> Row:
+    return Row("engine dev.one", *cells)  # type: ignore[arg-type]
+
+
+def test_refresh_and_preview_meet_in_one_row() -> None:
+    refreshed = [Step("u1", "a", "update", (("port", "80", "81"),)), Step("u2", "b", "delete")]
+    previewed = [
+        Step("u1", "a", "update", (("port", "80", "90"), ("host", "x", "y"))),
+        Step("u3", "c", "create"),
+        Step("u4", "d", "delete"),
+    ]
+    assert engine_rows("engine dev.one", refreshed, previewed) == [
+        row("a port", "80", "81", "90", "drift"),
+        row("b", "there", "absent", "there", "missing"),
+        row("a host", "x", "x", "y", "ahead"),
+        row("c", "absent", "not known", "there", "ahead"),
+        row("d", "there", "there", "absent", "ahead"),
+    ]
+
+
+def test_drift_wins_over_what_could_not_be_looked_at() -> None:
+    drifted, blind = row("a", "1", "2", "1", "drift"), row("x", "", "no answer", "", "unreachable")
+    codes = [Table("s", rows).exit_code(allow_unreachable=False) for rows in [(), (blind,), (blind, drifted)]]
+    assert codes == [0, 6, 3]
+    codes = [Table("s", rows).exit_code(allow_unreachable=True) for rows in [(), (blind,), (blind, drifted)]]
+    assert codes == [0, 0, 3]
+
+
+def test_differences_go_into_json_text_and_show_no_secret() -> None:
+    before = {"configJson": '{"minute":60,"redis":{"password":"old"}}', "secret": SECRET, "modifiedOn": "1"}
+    after = {"configJson": '{"minute":30,"redis":{"password":"in clear"}}', "secret": SECRET, "modifiedOn": "2"}
+    assert resource_differences(before, after) == (
+        ("configJson.minute", "60", "30"),
+        ("configJson.redis.password", "[secret]", "[secret]"),
+    )
+    assert list(differences({"a": 1}, {"a": 1.0})) == []
+
+
+def test_a_difference_in_secrets_alone_is_not_lost_and_noise_is_none() -> None:
+    same = {"computedConfig": SECRET}
+    assert resource_differences(same, same, told_to_differ=True) == (
+        ("in a secret property", "[secret]", "[secret], another one"),
+    )
+    noise = resource_differences({"modifiedOn": "1"}, {"modifiedOn": "2"}, told_to_differ=True)
+    assert noise == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "text"),
+    [
+        ("cfast_secret", "headers.authorization", "[secret]"),
+        ("{vault://env/x}", "redis.password", "{vault://env/x}"),
+        ({"a": SECRET}, "config", "[secret]"),
+        (5, "limits.token", "5"),
+        ("a\x1b[31mb", "name", "a<U+001B>[31mb"),
+        (None, "name", "absent"),
+    ],
+)
+def test_what_is_shown(value: Any, path: str, text: str) -> None:
+    assert shown(value, path) == text
+
+
+def test_symbols_are_replaced_by_what_was_recorded_and_others_stay() -> None:
+    known = {"one-edge-application": {"aud": "abc"}}
+    assert resolved({"x": ['"${one-edge-application.aud}"', "${other.id}"]}, known) == {"x": ['"abc"', "${other.id}"]}
+
+
+DESIRED = {"name": "dev-one-mcp", "read_timeout": 300000, "tags": ["a", "b"], "methods": []}
+
+
+def gateway(recorded: Any, real: Any, desired: Any = DESIRED) -> list[tuple[str, ...]]:
+    rows = entity_rows("gateway dev.one", "service", recorded, real, desired)
+    return [(r.what, r.recorded, r.real, r.desired, r.kind) for r in rows]
+
+
+def test_only_what_the_plan_sets_is_compared_at_the_gateway() -> None:
+    real = {
+        **DESIRED,
+        "tags": ["b", "a"],
+        "methods": None,
+        "id": "x",
+        "ca_certificates": None,
+        "read_timeout": 300000.0,
+    }
+    assert gateway(DESIRED, real) == []
+
+
+def test_at_the_gateway_reality_that_moved_is_drift_and_a_file_that_moved_is_ahead() -> None:
+    moved, newer = {**DESIRED, "read_timeout": 1}, {**DESIRED, "read_timeout": 5}
+    assert gateway(DESIRED, moved) == [("service read_timeout", "300000", "1", "300000", "drift")]
+    assert gateway(DESIRED, DESIRED, newer) == [("service read_timeout", "300000", "300000", "5", "ahead")]
+    assert gateway(DESIRED, None) == [("service", "there", "absent", "there", "missing")]
+    assert gateway(None, None) == [("service", "absent", "absent", "there", "ahead")]
+    assert gateway(DESIRED, DESIRED, {"config": "${a.b}"})[0][4] == "unreachable"
+
+
+def test_the_plan_is_read_in_kongs_own_names() -> None:
+    inputs = {"connectTimeout": 5, "clientCertificateId": "c", "serviceId": "${x.id}", "strictMatch": True}
+    assert in_kongs_names("Service", inputs) == {"connect_timeout": 5, "client_certificate": {"id": "c"}}
+    plugin = {"name": "acl", "configJson": '{"allow":["a"],"hide_groups_header":true}', "enabled": True}
+    config = {"allow": ["a"], "hide_groups_header": True}
+    assert in_kongs_names("Plugin", plugin) == {"name": "acl", "enabled": True, "config": config}
+
+
+def test_entities_are_looked_for_where_they_hang_and_strangers_beside_them() -> None:
+    def made(kind: str, own: str, **inputs: Any) -> Resource:
+        return Resource(f"urn::{own}", f"kong:index/{kind[0].lower()}{kind[1:]}:{kind}", own, True, inputs)
+
+    resources = [
+        made("Service", "svc", name="dev-one-mcp", port=80),
+        made("Route", "rt", name="dev-one-mcp", serviceId="${svc.id}"),
+        made("Plugin", "acl", name="acl", serviceId="${svc.id}", configJson="{}"),
+    ]
+    entities, listings = wanted_at_kong(resources, {"urn::svc": {"name": "dev-one-mcp", "port": 81}}, {})
+    assert [(e.what, e.path, e.match, e.recorded) for e in entities] == [
+        ("acl", "/services/dev-one-mcp/plugins", {"name": "acl"}, None),
+        ("rt", "/routes/dev-one-mcp", {}, None),
+        ("svc", "/services/dev-one-mcp", {}, {"name": "dev-one-mcp", "port": 81}),
+    ]
+    assert [(one.what, one.path, set(one.declared)) for one in listings] == [
+        ("plugin of route", "/routes/dev-one-mcp/plugins", set()),
+        ("plugin of service", "/services/dev-one-mcp/plugins", {"acl"}),
+        ("route of service", "/services/dev-one-mcp/routes", {"dev-one-mcp"}),
+    ]
