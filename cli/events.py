@@ -56,7 +56,7 @@ class Steps:
             if event.resource_pre_event:
                 self._step(event.resource_pre_event.metadata)
             elif event.res_outputs_event:
-                self.finished.add(event.res_outputs_event.metadata.urn)
+                self._done(event.res_outputs_event.metadata)
             elif event.diagnostic_event:
                 self._diagnostic(event.diagnostic_event)
             elif event.summary_event:
@@ -67,6 +67,12 @@ class Steps:
     def changed(self) -> list[Change]:
         """Steps that change something, in the engine's order."""
         return [change for change in self.changes.values() if change.operation not in QUIET]
+
+    def _done(self, metadata: Any) -> None:
+        self.finished.add(metadata.urn)
+        # A refresh begins every step alike and says only at its end what it found.
+        if (metadata.urn, "refresh") in self.changes and _word(metadata.op) not in QUIET:
+            self._step(metadata)
 
     def _step(self, metadata: Any) -> None:
         operation = _word(metadata.op)

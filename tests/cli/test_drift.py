@@ -167,6 +167,16 @@ def test_what_was_changed_behind_the_engines_back_is_drift_and_the_state_stays_a
 
 
 @pytest.mark.engine
+def test_a_refresh_preview_names_what_was_changed_behind_the_engines_back(world: World) -> None:
+    world.sandbox.change(of(world, "Service", "dev-one-mcp").id, readTimeout=1234)
+    world.sandbox.remove(of(world, "DnsRecord", "one.example.com").id)
+    run = Run("dev.one", "preview_refresh")
+    assert execute(world.target, run).error is None
+    changed = {(change.operation, change.name) for change in run.steps.changed}
+    assert changed == {("update", "one-gateway-service"), ("delete", "one-public-name-record")}
+
+
+@pytest.mark.engine
 def test_the_gateway_tells_the_same_and_what_nobody_declared(world: World) -> None:
     world.sandbox.change(of(world, "Service", "dev-one-mcp").id, readTimeout=1234)
     rate = of(world, "Plugin", "rate-limiting")

@@ -57,6 +57,15 @@ def test_what_stays_the_same_is_no_change() -> None:
     assert steps.changed == []
 
 
+def test_a_refresh_says_at_its_end_what_it_found() -> None:
+    steps = Steps()
+    steps.on_event(pre_event("refresh", {"a": 1}, {"a": 1}, []))
+    assert steps.changed == []
+    found = pre_event("update", {"a": 1}, {"a": 2}, ["a"]).resource_pre_event
+    steps.on_event(event(res_outputs_event=found))
+    assert [(change.operation, change.details) for change in steps.changed] == [("update", ("a: 1 → 2",))]
+
+
 def test_an_error_loses_its_trace_and_keeps_its_words() -> None:
     said = "the contract differs; run `ringwall up dev`"
     trace = f"Traceback (most recent call last):\n  File x\npulumi.errors.RunError: {said}"
