@@ -1,112 +1,153 @@
-"""Text behind an encoding, within bounds: base64, percent, HTML entities, escapes, full-width and look-alike letters.
+"""Other readings of a text: look-alike letters folded, and what stands encoded in it.
 
-What is decoded is looked at once more, two layers deep. Encoded text beyond the bounds makes no verdict possible, and the
-caller is told so; what decodes to no text (images, hashes, keys) is none.
+All work is linear in the text. Two layers are opened; what still looks encoded below them is reported as over the bounds.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import html
 import re
 import unicodedata
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import unquote
 
-from guard.engines.rules.hidden_text import tag_text, unhidden
+import re2  # type: ignore[import-untyped]
 
 LAYERS = 2
-#: Characters of encoded text that one item may make the guard decode.
-BUDGET = 512 * 1024
+#: Characters of decoded text per item.
+MAX_DECODED = 1 << 20
+#: Base64 or hexadecimal candidates per item.
+MAX_CANDIDATES = 20_000
 
-_BASE64 = re.compile(
-    r"(?:[A-Za-z0-9+/]{4}){6,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?|(?:[A-Za-z0-9_-]{4}){6,}[A-Za-z0-9_-]{0,3}={0,2}"
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+"
 )
-_PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2}|[A-Za-z0-9._~+-]){0,400}(?:%[0-9A-Fa-f]{2}){1}[^\s\"'<>]{0,400}")
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});")
-_ESCAPE = re.compile(r"\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}")
-_HEX = re.compile(r"\b(?:[0-9A-Fa-f]{2}){16,}\b")
-
-_LOOK_ALIKES = str.maketrans(
-    "аеорсухіјѕԁһѵԛԝкмтвнАВЕКМНОРСТХІЈЅαοινκρτυχΑΒΕΖΗΙΚΜΝΟΡΤΥΧɡɩʟ",
-    "aeopcyxijsdhvqwkmtbhABEKMHOPCTXIJSaoivkptuxABEZHIKMNOPTYXgil",
+_MARKS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u20d0-\u20ff]+")
+#: Letters of other scripts that look like Latin ones (from the Unicode confusables data, the common ones).
+_LOOKALIKES = str.maketrans(
+    "аАвВсСԁеЕғɡһНіІїјЈкКӏмМոоОрРԛгѕЅтТυսνѵѡԝхХуУүΑΒΕΖΗΙΚΜΝΟΡΤΥΧαεικορτυχγηωωаսօհꓲꓰⅼｌıȷɑɩᴀᴄᴅᴇɪᴋᴏᴘꜱᴛᴜᴠᴡᴢǃ‘’‚“”‐‑‒–—−⁄∕",
+    "aAbBcCdeEfghHiIijJkKlmMnoOpPqrsStTuuvvwwxXyYyABEZHIKMNOPTYXaeikoptuxynwwauohIEllijaiACDEIKOPSTUVWZ!'''\"\"------//",
 )
+_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
+_ENTITY = re.compile(r"&#[0-9]|&#[xX][0-9A-Fa-f]|&[A-Za-z]{2,12};")
+_ESCAPE = re.compile(r"\\u\{?([0-9A-Fa-f]{4,6})\}?|\\x([0-9A-Fa-f]{2})")
+_PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 
 
-class TooMuch(Exception):
-    """More encoded text than is decoded."""
+def _expression(pattern: str) -> Any:
+    options = re2.Options()
+    options.never_capture = True
+    return re2.compile(pattern, options)
 
 
-def folded(text: str) -> str:
-    """`text` with what draws nothing left out, compatibility forms and look-alike letters as plain ones."""
+_ANY = _expression(r"%[0-9A-Fa-f]{2}|&#|&[A-Za-z]+;|\\[ux]|[A-Za-z0-9+/_-]{20}")
+_BLOCK = _expression(r"[A-Za-z0-9+/_-]{20,}(?:\r?\n[ \t]*[A-Za-z0-9+/_-]{16,})*(?:\r?\n[ \t]*[A-Za-z0-9+/_-]+)?={0,2}")
+
+
+class OverBounds(Exception):
+    """A text holds more encoded text than is opened."""
+
+
+class Budget:
+    """What may still be decoded for one item."""
+
+    def __init__(self) -> None:
+        self.characters = MAX_DECODED
+        self.candidates = MAX_CANDIDATES
+
+    def spend(self, characters: int) -> None:
+        self.characters -= characters
+        if self.characters < 0:
+            raise OverBounds
+
+    def candidate(self) -> None:
+        self.candidates -= 1
+        if self.candidates < 0:
+            raise OverBounds
+
+
+def may_be_encoded(data: bytes) -> bool:
+    """A cheap look at UTF-8 text; False means that nothing here can be decoded."""
+    return _ANY.search(data) is not None
+
+
+def fold(text: str) -> str:
+    """The text as it looks: compatibility forms, look-alikes and accents as plain letters, invisible characters gone."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFKC", unhidden(text)).translate(_LOOK_ALIKES)
+    decomposed = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text))
+    return _MARKS.sub("", decomposed).translate(_LOOKALIKES)
 
 
-def decoded(text: str) -> list[str]:
-    """Every readable text that `text` encodes, inner layers too; raises TooMuch."""
-    found: list[str] = []
-    layer, spent = [text], 0
-    for _ in range(LAYERS):
-        inner: list[str] = []
-        for one in layer:
-            if not _worth(one):
-                continue
-            for candidate, cost in _candidates(one):
-                spent += cost
-                if spent > BUDGET:
-                    raise TooMuch
-                if candidate and _is_text(candidate) and candidate != one:
-                    inner.append(candidate)
-        found += inner
-        layer = inner
-    return found
+def unescape(text: str) -> str:
+    """Percent encoding, HTML entities and backslash escapes read once; the same object when there are none."""
+    read = text
+    if "\\" in read:
+        read = _joined_surrogates(_ESCAPE.sub(_character, read))
+    if "&" in read and _ENTITY.search(read):
+        read = html.unescape(read)
+    if "%" in read and _PERCENT.search(read):
+        read = unquote(read, errors="replace")
+    return read
 
 
-def _worth(text: str) -> bool:
-    return len(text) >= 6 and (
-        not text.isascii() or any(mark in text for mark in ("%", "&", "\\")) or _BASE64.search(text) is not None
-    )
+def _character(match: re.Match[str]) -> str:
+    code = int(match[1] or match[2], 16)
+    return chr(code) if code < 0x110000 else match[0]
 
 
-def _candidates(text: str) -> list[tuple[str, int]]:
-    found: list[tuple[str, int]] = []
-    if not text.isascii() and (spelt := tag_text(text)):
-        found.append((spelt, len(spelt)))
-    if "%" in text and len(re.findall(r"%[0-9A-Fa-f]{2}", text)) >= 3:
-        found.append((unquote(text, errors="replace"), len(text)))
-    if "&" in text and _ENTITY.search(text):
-        found.append((html.unescape(text), len(text)))
-    if "\\" in text and _ESCAPE.search(text):
-        found.append((_ESCAPE.sub(lambda match: chr(int(match[0][2:], 16)), text), len(text)))
-    for match in _BASE64.finditer(text):
-        found.append((_base64(match[0]), len(match[0])))
-    for match in _HEX.finditer(text):
-        found.append((_utf8(bytes.fromhex(match[0])), len(match[0])))
-    return found
+def _joined_surrogates(text: str) -> str:
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _base64(text: str) -> str:
-    plain = text.rstrip("=").replace("-", "+").replace("_", "/")
+def pieces(text: str, budget: Budget) -> Iterator[str]:
+    """Texts that stand in `text` as base64 (both alphabets) or hexadecimal; binary content is none. Raises OverBounds."""
+    if len(text) < 20:
+        return
+    data = text.encode("utf-8", "replace")
+    for match in _BLOCK.finditer(data):
+        budget.candidate()
+        start, end = match.span()
+        found = _text_of(data[start:end])
+        if found is not None:
+            budget.spend(len(found))
+            yield found
+
+
+def _text_of(block: bytes) -> str | None:
+    compact = b"".join(block.split()) if b"\n" in block else block
+    compact = compact.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
+    if not compact.translate(None, b"0123456789abcdefABCDEF"):
+        return _readable(bytes.fromhex(compact[: len(compact) // 2 * 2].decode())) or _base64(compact)
+    return _base64(compact)
+
+
+def _base64(compact: bytes) -> str | None:
+    """Read from each of the four beginnings: what stands before (a path, a name) may be of the same alphabet."""
+    for start in range(4):
+        size = len(compact) - start
+        part = compact[start : start + size - (size % 4 == 1)]
+        found = _readable(base64.b64decode(part + b"=" * (-len(part) % 4)))
+        if found is not None:
+            return found
+    return None
+
+
+def _readable(raw: bytes) -> str | None:
+    """The text that bytes are, or None for binary. Mostly printable bytes count, so that one odd byte hides nothing."""
+    if len(raw) < 8:
+        return None
+    strange = len(raw.translate(None, _PRINTABLE))
+    if strange == 0:
+        return raw.decode("ascii")
+    if raw[1::2].count(0) * 2 > len(raw) * 0.8:
+        return raw.decode("utf-16-le", "replace")
     try:
-        return _utf8(
-            base64.b64decode(plain[: len(plain) // 4 * 4] if len(plain) % 4 == 1 else plain + "=" * (-len(plain) % 4))
-        )
-    except (binascii.Error, ValueError):
-        return ""
-
-
-def _utf8(raw: bytes) -> str:
-    for encoding in ("utf-8", "utf-16-le") if b"\x00" in raw else ("utf-8",):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return ""
-
-
-def _is_text(text: str) -> bool:
-    """Mostly letters and blanks, as words are and random bytes are not."""
-    wordly = sum(char.isalnum() or char in " \n\t.,:;/_-'\"()<>" for char in text)
-    return len(text) >= 6 and wordly >= 0.85 * len(text)
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "replace") if strange <= len(raw) * 0.3 else None
+    return text if text.isprintable() or strange <= len(raw) * 0.3 else None

@@ -1,165 +1,212 @@
-"""The guard's own engine: rules, no account, no network, no model; linear time whatever the text.
+"""The guard's own engine: rules matched in linear time, no network, no model.
 
-All patterns of a leg are one RE2 set that runs once over all strings of a message, joined by line ends so that a phrase
-split over fields is found too; only what hits is looked at again, string by string, for its place. Rules miss most
-paraphrases: docs/detection.md has the measured figures.
+It finds what has a form (hidden characters, keys, forged chat turns, private addresses, well-known phrases in a few
+languages) and misses what has only a meaning. docs/detection.md says how much, measured.
+
+One item is read in several ways: as it is; with look-alike letters folded; and up to two layers of base64, hexadecimal,
+percent, entity and backslash encoding opened. All strings of an item are matched as one text, one a line, so that a
+phrase cut into two fields is still one phrase.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import accumulate, chain
 
-import re2  # type: ignore[import-untyped]
+from guard.engines.decoding import LAYERS, Budget, OverBounds, fold, may_be_encoded, pieces, unescape
+from guard.engines.rules import commands, hidden_text, instructions, personal_data, secrets, urls
+from guard.engines.rules.rule import BEFORE, Rule, Table, spans
+from guard.verdict import Finding, Leg, Outcome, ScanItem, Text, Verdict
 
-from guard.engines.decoding import TooMuch, decoded, folded
-from guard.engines.rules import commands, instructions, personal_data, secrets, urls
-from guard.engines.rules.hidden_text import hidden
-from guard.engines.rules.rule import Rule
-from guard.verdict import Category, Finding, Leg, Outcome, ScanItem, Text, Verdict
+#: Findings of one item. Beyond, one more without a place is added, so that nothing is passed on half redacted.
+MAX_FINDINGS = 1000
+OVER = "over the bounds"
 
-RULES: tuple[Rule, ...] = (
+_RULES = (
+    *hidden_text.RULES,
     *instructions.RULES,
     *secrets.RULES,
     *personal_data.RULES,
-    *urls.RULES,
     *commands.RULES,
 )
-#: Findings kept of one item: enough for policy and the audit log.
-MOST = 200
 
 
-def _options() -> Any:
-    options = re2.Options()
-    options.case_sensitive = False
-    options.log_errors = False
-    options.max_mem = 256 << 20
-    return options
-
-
-@dataclass(frozen=True, slots=True)
-class _Compiled:
-    rule: Rule
-    pattern: Any
-
-
-#: Put behind every text and matched by a pattern of its own: a pass that does not report it ran out of memory, which RE2
-#: otherwise shows as "no match".
-_SENTINEL = "\n\x1f\x1eend\x1e\x1f"
-#: Strings are joined by line ends, so each line's ends are a string's.
-_LINES = "(?m)"
-
-
-class _Set:
-    """Rules that are matched in one pass."""
-
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self.rules = [_Compiled(rule, re2.compile(_LINES + rule.pattern, _options())) for rule in rules]
-        self._set = re2.Set.SearchSet(_options())
-        for one in self.rules:
-            self._set.Add(_LINES + one.rule.pattern)
-        self._set.Add(re2.escape(_SENTINEL))
-        self._set.Compile()
-
-    def hits(self, text: str) -> list[_Compiled]:
-        """Rules that match somewhere in `text`, before any second look."""
-        found = self._set.Match(text + _SENTINEL) or ()
-        if len(self.rules) not in found:
-            return [one for one in self.rules if one.pattern.search(text) is not None]
-        return [self.rules[index] for index in sorted(found) if index < len(self.rules)]
-
-
-_SETS = {leg: _Set(rule for rule in RULES if leg in rule.legs) for leg in Leg}
+@lru_cache(maxsize=32)
+def _table(rules: tuple[Rule, ...], leg: Leg) -> Table:
+    """Built once a process for all engines that hold the same rules: it takes a tenth of a second."""
+    return Table([rule for rule in rules if leg in rule.legs])
 
 
 class EmbeddedEngine:
-    """See the module. `tool_names` are the locked tools: a definition that tells a model how to use another is shadowing."""
+    """Judges by rules alone. Safe to share; holds no state about what it has seen.
+
+    Args:
+        tool_names: tools of the server, to see a definition that steers another tool.
+        allowed_hosts: hosts that arguments may name although they are private.
+
+    Raises ValueError when the rules cannot be compiled.
+    """
 
     name = "embedded"
 
-    def __init__(self, tool_names: frozenset[str] = frozenset()) -> None:
-        # Short and ordinary words are no evidence that a tool is meant.
-        self._tools = frozenset(name for name in tool_names if len(name) >= 6 and ("_" in name or "-" in name))
+    def __init__(self, tool_names: frozenset[str] = frozenset(), allowed_hosts: frozenset[str] = frozenset()) -> None:
+        rules = (*_RULES, *urls.rules(urls.checker(allowed_hosts)))
+        shadowing = instructions.shadowing(tool_names)
+        self._tables: dict[Leg, tuple[Table, ...]] = {leg: (_table(rules, leg),) for leg in Leg}
+        if shadowing:
+            self._tables[Leg.DEFINITIONS] += (Table(shadowing),)
 
     async def scan(self, item: ScanItem, deadline: float) -> Verdict:
+        """`judge`; the deadline is not needed, since the work is linear in a text whose size is bounded by the caller."""
         return self.judge(item)
 
     async def close(self) -> None:
-        return None
+        """Nothing is held."""
 
     def judge(self, item: ScanItem) -> Verdict:
-        """Judge at once. BLOCK with findings, NO_VERDICT when more is encoded than is decoded, else ALLOW."""
-        started = time.monotonic()
-        findings: list[Finding] = []
-        joined = "\n".join(text.value for text in item.texts)
-        rules = _SETS[item.leg]
-        for hit in rules.hits(joined):
-            findings += _located(hit, item.texts, joined)
-        findings += _hidden(item)
-        plain = folded(joined)
-        if plain != joined:
-            findings += [_elsewhere(hit) for hit in rules.hits(plain) if _holds(hit, plain)]
-        if item.leg is Leg.DEFINITIONS:
-            findings += self._shadowing(item)
+        """BLOCK with every finding, NO_VERDICT when more is encoded than is opened and nothing else was found, else ALLOW."""
+        started = time.perf_counter()
+        found = _Found()
         error = None
         try:
-            for text in decoded(joined):
-                inner = folded(text)
-                findings += [_elsewhere(hit) for hit in rules.hits(inner) if _holds(hit, inner)]
-        except TooMuch:
-            error = "more encoded text than is decoded"
-        kept = tuple(dict.fromkeys(findings))[:MOST]
-        outcome = Outcome.BLOCK if kept else Outcome.NO_VERDICT if error else Outcome.ALLOW
-        return Verdict(outcome, self.name, kept, None, (time.monotonic() - started) * 1000, None if kept else error)
+            self._read(self._tables[item.leg], item.texts, found)
+        except OverBounds:
+            error = OVER
+        outcome = Outcome.BLOCK if found.findings else Outcome.NO_VERDICT if error else Outcome.ALLOW
+        spent = (time.perf_counter() - started) * 1000
+        return Verdict(outcome, self.name, tuple(found.findings), milliseconds=spent, error=error)
 
-    def _shadowing(self, item: ScanItem) -> list[Finding]:
-        """Another tool's name beside words that direct its use (facts on MCP: cross-server shadowing)."""
-        found = []
-        for text in item.texts:
-            for name in self._tools:
-                if name != item.name and name in text.value and _DIRECTS.search(text.value) and text.value != name:
-                    found.append(Finding(Category.TOOL_POISONING, "steers-" + "named-tool", text.pointer))
-        return found
+    def _read(self, tables: tuple[Table, ...], texts: Sequence[Text], found: _Found) -> None:
+        whole = _Whole(texts)
+        _look(tables, whole, found, direct=True)
+        if not whole.ascii:
+            _look(tables, _Whole(_folded(texts)), found)
+        if not may_be_encoded(whole.data):
+            return
+        budget = Budget()
+        layer: list[Text] = list(texts)
+        for _ in range(LAYERS):
+            inline, inner = _opened(layer, budget)
+            for part, copies in ((inline, True), (inner, False)):
+                if part:
+                    _look(tables, _Whole(part), found, copies=copies)
+                    _look(tables, _Whole(_folded(part)), found, copies=copies)
+            layer = [*inline, *inner]
+        if layer and any(_opened(layer, budget, dry=True)):
+            raise OverBounds
 
 
-_DIRECTS = re2.compile(
-    r"\b(?:whenever|every time|each time|always when|if|when)\b[^.\n]{0,60}\b(?:is|are|gets?) (?:called|used|invoked)\b[^.\n]{0,80}\b(?:must|also|change|replace|instead|send|set)\b"
-    r"|\b(?:must|always|never|instead)\b[^.\n]{0,40}\b(?:recipient|bcc|forward|redirect|override|replace|overwrite)\b",
-    _options(),
-)
+class _Whole:
+    """Several strings as one, one a line, and the way back from a byte to a string and a character."""
+
+    def __init__(self, texts: Sequence[Text]) -> None:
+        self.texts = texts
+        joined = "\n".join(text.value for text in texts)
+        self.ascii = joined.isascii()
+        self.data = _encoded(joined)
+        self._starts: list[int] | None = None
+        self._read = (0, 0)
+
+    def place(self, start: int, end: int) -> tuple[Text, tuple[int, int] | None]:
+        """The string in which a match begins, and its characters there; None when it goes on into the next string."""
+        if self._starts is None:
+            sizes = (len(text.value if self.ascii else _encoded(text.value)) + 1 for text in self.texts)
+            self._starts = [0, *accumulate(sizes)]
+        index = min(bisect_right(self._starts, start) - 1, len(self.texts) - 1)
+        base, limit = self._starts[index], self._starts[index + 1] - 1
+        text = self.texts[index]
+        if end > limit:
+            return text, None
+        if self.ascii:
+            return text, (start - base, end - base)
+        # Matches of a rule come in order, so counting goes on where the last one ended.
+        at, characters = self._read if base <= self._read[0] <= start else (base, 0)
+        first = characters + _length(self.data[at:start])
+        self._read = (start, first)
+        return text, (first, first + _length(self.data[start:end]))
+
+    def before(self, start: int) -> str:
+        return _decoded(self.data[max(0, start - BEFORE) : start])
 
 
-def _located(hit: _Compiled, texts: tuple[Text, ...], joined: str) -> list[Finding]:
-    rule = hit.rule
-    found = []
-    for text in texts:
-        for match in hit.pattern.finditer(text.value):
-            if rule.check is None or rule.check(match.group()):
-                span = match.span() if rule.certain else None
-                found.append(Finding(rule.category, rule.id, text.pointer, span, 1.0 if rule.certain else None))
-                if not rule.certain or len(found) >= MOST:
+class _Found:
+    """Findings so far, and how often each matched value stood in each string as it is."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.values: Counter[tuple[str, str, str]] = Counter()
+        self.known: set[tuple[str, str]] = set()
+        self.full = False
+
+    def add(self, rule: Rule, pointer: str, span: tuple[int, int] | None) -> None:
+        if self.full:
+            return
+        if len(self.findings) >= MAX_FINDINGS:
+            span, self.full = None, True
+        self.known.add((rule.id, pointer))
+        self.findings.append(Finding(rule.category, rule.id, pointer, span, rule.confidence))
+
+
+def _look(
+    tables: tuple[Table, ...], whole: _Whole, found: _Found, *, direct: bool = False, copies: bool = True
+) -> None:
+    """Match one reading. `direct` is the text as it stands; `copies` says that a reading repeats what stands there."""
+    seen: Counter[tuple[str, str, str]] = Counter()
+    for rule, expression in chain.from_iterable(table.hits(whole.data) for table in tables):
+        for start, end in spans(expression, rule.group, whole.data):
+            if found.full:
+                return
+            value = _decoded(whole.data[start:end])
+            if rule.check is not None and not rule.check(value, whole.before(start)):
+                continue
+            text, span = whole.place(start, end)
+            if not rule.redactable:
+                if (rule.id, text.pointer) not in found.known:
+                    found.add(rule, text.pointer, None)
+                if len(whole.texts) == 1:
                     break
-    if not found and rule.whole and len(texts) > 1 and _holds(hit, joined):
-        found.append(_elsewhere(hit))
-    return found
+                continue
+            key = (rule.id, text.pointer, value)
+            if direct:
+                found.values[key] += 1
+                cuttable = span is not None and (rule.cut is None or rule.cut(value))
+                found.add(rule, text.pointer, span if cuttable else None)
+                continue
+            seen[key] += 1
+            if not copies or seen[key] > found.values[key]:
+                found.add(rule, text.pointer, None)
 
 
-def _holds(hit: _Compiled, text: str) -> bool:
-    check = hit.rule.check
-    return check is None or any(check(match.group()) for match in hit.pattern.finditer(text))
+def _folded(texts: Iterable[Text]) -> list[Text]:
+    return [Text(text.pointer, fold(text.value)) for text in texts]
 
 
-def _elsewhere(hit: _Compiled) -> Finding:
-    """Found in what the strings encode, or across them: no place that could be cut out."""
-    return Finding(hit.rule.category, hit.rule.id)
+def _opened(texts: Sequence[Text], budget: Budget, *, dry: bool = False) -> tuple[list[Text], list[Text]]:
+    """The strings that read otherwise once unescaped, and those that stand encoded in one."""
+    inline: list[Text] = []
+    inner: list[Text] = []
+    for text in texts:
+        read = unescape(text.value)
+        if read != text.value:
+            if not dry:
+                budget.spend(len(read))
+            inline.append(Text(text.pointer, read))
+        inner.extend(Text(text.pointer, piece) for piece in pieces(text.value, budget))
+    return inline, inner
 
 
-def _hidden(item: ScanItem) -> list[Finding]:
-    return [
-        Finding(Category.HIDDEN_TEXT, name, text.pointer)
-        for text in item.texts
-        if not text.value.isascii() or "\x1b" in text.value
-        for name in hidden(text.value, item.leg)
-    ]
+def _encoded(text: str) -> bytes:
+    """UTF-8; half surrogates become ``?``, one character for one, so that places stay true."""
+    return text.encode("utf-8", "replace")
+
+
+def _length(data: bytes) -> int:
+    return len(_decoded(data))
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "replace")

@@ -31,6 +31,8 @@ MAX_PIECES = 64
 PARALLEL = 8
 #: A vendor that says 429 without a time is asked again after this many seconds.
 PAUSE = 0.5
+#: Requests given up half way after which the connections are replaced.
+GIVEN_UP = 16
 #: With less time than this left, in seconds, no question can be answered, which is not the vendor's fault.
 LEAST = 0.02
 MAX_ID = 100
@@ -54,6 +56,15 @@ class _AskAgain(Exception):
         self.pause = pause
 
 
+@dataclass(slots=True)
+class _Pool:
+    """A client with its connections, the requests under way on it, and those that were given up half way."""
+
+    client: httpx.AsyncClient
+    busy: int = 0
+    given_up: int = 0
+
+
 class JsonService:
     """POSTs JSON to one address of one vendor.
 
@@ -75,15 +86,22 @@ class JsonService:
         self._sleep = sleep
         # Uncompressed, so that the cap counts what is read and not what it unpacks to.
         fixed = {"content-type": "application/json", "accept": "application/json", "accept-encoding": "identity"}
-        self._client = httpx.AsyncClient(
-            headers={**fixed, "user-agent": "ringwall-guard", **headers},
-            verify=httpx.create_ssl_context(),
+        self._headers = {**fixed, "user-agent": "ringwall-guard", **headers}
+        self._tls = httpx.create_ssl_context()
+        self._pool = self._new_pool()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def _new_pool(self) -> _Pool:
+        client = httpx.AsyncClient(
+            headers=self._headers,
+            verify=self._tls,
             http2=False,
             trust_env=False,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=128, max_keepalive_connections=32, keepalive_expiry=30.0),
         )
-        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        return _Pool(client)
 
     async def ask(self, body: bytes, deadline: float) -> dict[str, Any]:
         """The vendor's answer before `deadline` (`time.monotonic` seconds), a retry included.
@@ -105,20 +123,49 @@ class JsonService:
             raise NoAnswer(f"{error}, twice") from None
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        await self._pool.client.aclose()
 
     async def _once(self, body: bytes, deadline: float) -> dict[str, Any]:
         left = deadline - time.monotonic()
         if left < LEAST:
             raise NoAnswer("no time was left to ask", None)
+        pool = self._pool
+        pool.busy += 1
+        try:
+            return await self._asked(pool, body, left)
+        except asyncio.CancelledError:
+            pool.given_up += 1
+            raise
+        except NoAnswer as error:
+            pool.given_up += isinstance(error.__cause__, TimeoutError)
+            raise
+        finally:
+            pool.busy -= 1
+            self._renew(pool)
+
+    def _renew(self, pool: _Pool) -> None:
+        """Take another pool once enough requests of this one were given up, and close this one with its last request.
+
+        httpx's pool may count a connection as taken for ever when its request is cancelled (run: 128 of 2,000 cancelled
+        at random moments), and a pool that is full answers nobody any more.
+        """
+        if pool is self._pool and pool.given_up >= GIVEN_UP:
+            self._pool = self._new_pool()
+        if pool is not self._pool and pool.busy == 0:
+            task = asyncio.get_running_loop().create_task(pool.client.aclose())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def _asked(self, pool: _Pool, body: bytes, left: float) -> dict[str, Any]:
         try:
             async with (
                 asyncio.timeout(left),
-                self._client.stream("POST", self._url, content=body, timeout=left) as answer,
+                pool.client.stream("POST", self._url, content=body, timeout=left) as answer,
             ):
                 return await self._read(answer)
-        except (TimeoutError, httpx.TimeoutException):
-            raise NoAnswer("no answer before the deadline") from None
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise NoAnswer("no answer before the deadline") from TimeoutError(type(error).__name__)
         except httpx.TransportError as error:
             raise _AskAgain(f"the connection failed ({type(error).__name__})", 0.0) from None
         except httpx.HTTPError as error:

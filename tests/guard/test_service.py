@@ -68,7 +68,16 @@ def test_a_signed_bundle_is_run_replaced_and_never_rolled_back(tmp_path: Path, s
                 admin = free_port()
                 config = config_for(origin, tmp_path, identity=real(issuer), admin_port=admin)
                 write(config, 5)
-                arguments = ["--config", bundle, "--public-key", public, "--server", "dev.raw", "--poll", "1s"]
+                arguments = [
+                    "--config",
+                    str(bundle),
+                    "--public-key",
+                    str(public),
+                    "--server",
+                    "dev.raw",
+                    "--poll",
+                    "1s",
+                ]
                 process = await asyncio.create_subprocess_exec(
                     RINGWALL, "guard", "run", *arguments, "--state", tmp_path / "state", stderr=subprocess.PIPE
                 )

@@ -1,28 +1,109 @@
-"""Arguments that reach for a shell, a database or files they should not: what an injected call looks like at its end.
+"""Command, SQL, template and path abuse in arguments.
 
-A tool whose purpose is to run commands meets these too; whoever grants it decides by policy and argument constraints.
+Only arguments: documentation and code that come back as results are full of the same signs, and nothing runs there. A tool
+that is meant to run commands meets these rules as well; policy (`legs.arguments`, grants) decides what follows.
 """
 
 from __future__ import annotations
 
-from guard.engines.rules.rule import OUTGOING, Rule
-from guard.verdict import Category
+import re
 
-_C = Category.MALICIOUS_CODE
-_PROGRAMS = r"(?:rm|curl|wget|nc|ncat|bash|sh|zsh|python3?|perl|ruby|php|powershell|pwsh|cmd|cat|chmod|chown|dd|mkfs|kill|sudo|su|ssh|scp|base64|eval|exec|whoami|id|env|printenv|crontab|systemctl|nslookup|dig|ping|uname)"
+from guard.engines.rules.rule import Rule
+from guard.verdict import Category, Leg
+
+_ARGUMENTS = frozenset((Leg.ARGUMENTS,))
+_PROGRAMS = (
+    r"(?:curl|wget|nc|ncat|netcat|bash|zsh|sh|python[0-9.]*|perl|ruby|php|powershell|pwsh|cmd|whoami|id|env|printenv|cat|base64|"
+    r"nslookup|dig|socat|telnet|ssh|scp)"
+)
+_SHELL = r"(?:/bin/|/usr/bin/)?(?:ba|z|da|k|c)?sh"
+
+
+def _equal(value: str, before: str) -> bool:
+    """Both sides are the same: always true."""
+    sides = re.split(r"\s*(?:=|like)\s*", value.lower(), maxsplit=1)
+    left, right = (re.sub(r"^.*\s|[\s'\"()]", "", side.strip()) for side in (sides[0], sides[-1]))
+    return len(sides) == 2 and left == right != ""
+
+
+def _rule(id_: str, pattern: str, **more: object) -> Rule:
+    return Rule(id_, Category.MALICIOUS_CODE, pattern, legs=_ARGUMENTS, **more)  # type: ignore[arg-type]
+
 
 RULES = (
-    Rule("command-chain", _C, rf"(?:;|&&|\|\||\||\n|`|\$\()\s*(?:sudo\s+)?(?:/(?:usr/)?(?:local/)?s?bin/)?{_PROGRAMS}\b(?:\s+[-/~.$\w\"'|>&<]|\s*[;|&)`]|\s*$)", OUTGOING),
-    Rule("substitution", _C, rf"\$\(\s*(?:/\w+)*/?{_PROGRAMS}\b|`\s*(?:/\w+)*/?{_PROGRAMS}\b[^`\n]*`", OUTGOING),
-    Rule("pipe-to-shell", _C, r"\b(?:curl|wget|fetch|iwr|invoke-webrequest)\b[^\n]{0,300}\|\s*(?:sudo\s+)?(?:ba|z|da|k)?sh\b|\b(?:iex|invoke-expression)\b\s*\(", OUTGOING),
-    Rule("destruction", _C, r"\brm\s+(?:-\w+\s+)*-\w*[rf]\w*\s+(?:-\w+\s+)*[/~*.$]|\bmkfs(?:\.\w+)?\s+/dev/|\bdd\s+if=[^\n]{1,80}\bof=/dev/|:\(\)\s*\{\s*:\s*\|\s*:|\bformat\s+c:|\bdel\s+/[sfq]\b", OUTGOING),
-    Rule("reverse-shell", _C, r"/dev/(?:tcp|udp)/[\w.]+/\d+|\bnc(?:at)?\b[^\n]{0,40}\s-[a-z]*e\b|\bbash\s+-i\b[^\n]{0,20}>&|\bmkfifo\b[^\n]{0,60}\bnc\b|\bsocat\b[^\n]{0,60}\bexec:", OUTGOING),
-    Rule("encoded-command", _C, r"\bpowershell(?:\.exe)?\b[^\n]{0,60}\s-e(?:nc|ncodedcommand)?\s+[A-Za-z0-9+/=]{16,}|\bbase64\s+(?:-d|--decode|-D)\b[^\n]{0,40}\|\s*(?:ba)?sh\b|\beval\s*\(\s*(?:atob|base64_decode|__import__|compile)\b|\b__import__\(\s*['\"](?:os|subprocess|socket)", OUTGOING),
-    Rule("sql-tautology", _C, r"['\"]\s*(?:or|and)\s+(?:['\"]?\w+['\"]?\s*=\s*['\"]?\w+['\"]?|\d+\s*=\s*\d+|true\b|1\b)\s*(?:--|#|/\*|;|['\"]|$)|\bor\s+1\s*=\s*1\b", OUTGOING),
-    Rule("sql-stacked", _C, r"['\")\d]\s*;\s*(?:drop|delete|truncate|alter|insert|update|create|grant|exec(?:ute)?|shutdown)\s+(?:table|from|into|database|user|role|all|\w+)|\bunion\s+(?:all\s+)?select\b\s+(?:null|\d|\w+\s*,|\w+\s+from|['\"*@])", OUTGOING),
-    Rule("sql-reach", _C, r"\bxp_cmdshell\b|\binto\s+(?:out|dump)file\b|\bload_file\s*\(|\bpg_read_file\s*\(|\bcopy\s+\w+\s+(?:to|from)\s+program\b|\b(?:pg_)?sleep\s*\(\s*\d+\s*\)\s*(?:--|;|\))|\bwaitfor\s+delay\b|\binformation_schema\.(?:tables|columns)\b[^\n]{0,40}(?:--|union)", OUTGOING),
-    Rule("path-traversal", _C, r"(?:\.\.[/\\]){2,}|(?:%2e%2e|\.\.)(?:%2f|%5c)|\.\.%c0%af|(?:^|[\s\"'=:/])\.\.[/\\](?:etc|root|home|\.ssh|windows|proc)\b", OUTGOING),
-    Rule("sensitive-path", _C, r"(?:^|[\s\"'=:@(<])(?:file://)?(?:/etc/(?:passwd|shadow|sudoers|ssh/|kubernetes/)|/proc/(?:self|\d+)/(?:environ|mem|maps|cmdline)|/root/\.|/var/run/(?:docker\.sock|secrets/)|/run/secrets/|(?:~|\$HOME|/home/[\w.-]+|/Users/[\w.-]+)/\.(?:ssh|aws|gnupg|kube|netrc|npmrc|docker|config/gcloud|cursor|bash_history|git-credentials))|\bid_(?:rsa|ed25519|ecdsa)\b|\\\\windows\\\\system32\\\\config\\\\sam\b|(?:^|/)\.(?:env|netrc|pgpass|git-credentials)(?:\.\w+)?$", OUTGOING),
-    Rule("template-injection", _C, r"\$\{jndi:|\{\{\s*(?:config|self|request|''|\"\"|\[\])\s*(?:\.|\[|\|)[^}]{0,80}(?:__class__|__globals__|mro|popen)|\{\{\s*\d+\s*\*\s*\d+\s*\}\}|<%=?\s*(?:system|exec|eval|`)", OUTGOING),
-    Rule("markup-script", _C, r"<script\b[^>]*>|\bonerror\s*=\s*[\"']?\w+\s*\(|\bjavascript:\s*\w+\s*\(|<!ENTITY\s+\S+\s+SYSTEM\b", OUTGOING),
-)  # fmt: skip
+    _rule("command.substitution", rf"\$\(\s*{_PROGRAMS}\b[^)\n]*\)", trigger=rf"\$\(\s*{_PROGRAMS}\b"),
+    _rule(
+        "command.backticks",
+        r"`\s*(?:wget|curl|nc|ncat|bash|sh|whoami|id)\b[^`\n]*`",
+        trigger=r"`\s*(?:wget|curl|nc|ncat|bash|sh|whoami|id)\b",
+    ),
+    _rule("command.piped_to_shell", rf"\|\s*(?:sudo\s+)?{_SHELL}(?:\s|$|['\")`;])"),
+    _rule("command.xargs_shell", rf"\bxargs\b[^|\n]*\b{_SHELL}\s+-c", trigger=r"\bxargs\b"),
+    _rule(
+        "command.chained",
+        r"(?:;|&&|\|\||\||&)\s*(?:(?:sudo\s+)?rm\s+-|(?:curl|wget)\s+[-\w]*\s*[\"']?(?:https?:|[a-z0-9.-]+/)|(?:nc|ncat|netcat)\s|"
+        r"(?:ba|z)?sh\s+-|python[0-9.]*\s+-c|perl\s+-e|mkfifo\s|powershell\b|cat\s+/etc/|whoami\b|chmod\s+[+0-7])",
+    ),
+    _rule(
+        "command.destroy",
+        r"\brm\s+(?:-[a-z-]+\s+)+(?:/|~|\*|\$home)(?:\s|$|\*|;)|\bmkfs\.[a-z0-9]+\s+/dev|\bdd\s+if=/dev/(?:zero|u?random)\s+of=/dev",
+    ),
+    _rule(
+        "command.reverse_shell",
+        r"/dev/(?:tcp|udp)/|\bn(?:c|cat|etcat)\s(?:[^\n|;]*\s)?-[a-z]*e\s|\bsocat\b[^\n|]*\bexec:",
+    ),
+    _rule("command.fork_bomb", r":\s*\(\s*\)\s*\{\s*:\s*\|\s*:\s*&\s*\}"),
+    _rule(
+        "command.powershell",
+        r"\b(?:powershell|pwsh)(?:\.exe)?\b[^\n|;]*\s-(?:e|ec|enc|encodedcommand)\s+[a-z0-9+/=]{16}|\biex\s*\(",
+        trigger=r"\b(?:powershell|pwsh)(?:\.exe)?\b|\biex\s*\(",
+    ),
+    _rule(
+        "command.python",
+        r"__import__\s*\(\s*[\"'](?:os|subprocess|socket|pty|builtins)|\bpython[0-9.]*\s+-c\s+[\"'].*(?:os\.|subprocess|socket|pty)",
+        trigger=r"__import__\s*\(|\bpython[0-9.]*\s+-c\s",
+    ),
+    _rule(
+        "command.template",
+        r"\{\{[^}\n]*(?:__class__|__globals__|__mro__|__subclasses__|popen|config\.)|\$\{(?:jndi:|[^}\n]*runtime\b)|<%=?[^%\n]*(?:system|exec|runtime)",
+        trigger=r"\{\{|\$\{|<%",
+    ),
+    _rule(
+        "sql.tautology",
+        r"\b(?:or|and)\s+(?:\(?\s*'[^'\n]{0,20}'\s*(?:=|like)\s*'[^'\n]{0,20}'?|\(?\s*\"[^\"\n]{0,20}\"\s*=\s*\"[^\"\n]{0,20}\"?|\d+\s*=\s*\d+)",
+        trigger=r"\b(?:or|and)\s+\(?\s*[\"'\d]",
+        check=_equal,
+    ),
+    _rule("sql.quoted_tautology", r"['\"]\s*\)?\s*(?:or|\|\|)\s+(?:true\b|1\b|'1'|not\s+false)"),
+    _rule(
+        "sql.stacked",
+        r"(?:['\")\d]|--)\s*;\s*(?:drop|alter|truncate|delete\s+from|insert\s+into|update|create\s+user|grant|exec(?:ute)?|shutdown)\s",
+    ),
+    _rule("sql.drop", r";\s*(?:drop\s+(?:table|database|schema|user)|truncate\s+table|shutdown)\b"),
+    _rule(
+        "sql.union",
+        r"['\"\d)]\s*\)?\s*union\s+(?:all\s+)?select\b|union\s+(?:all\s+)?select\s+(?:null|\d+\s*,)|\bfrom\s+information_schema\.",
+    ),
+    _rule("sql.comment", r"['\"]\s*\)?\s*(?:--\s*$|--\s+|#\s*$|/\*)"),
+    _rule(
+        "sql.delay",
+        r"\b(?:sleep|pg_sleep|benchmark)\s*\(\s*\d[^)\n]*\)\s*(?:\)|--|#|;|and|or|$)|\bwaitfor\s+delay\b|\bdbms_(?:pipe|lock)\.",
+        trigger=r"\b(?:sleep|pg_sleep|benchmark)\s*\(\s*\d|\bwaitfor\s+delay\b|\bdbms_(?:pipe|lock)\.",
+    ),
+    _rule(
+        "sql.escape",
+        r"\bxp_cmdshell\b|\binto\s+(?:out|dump)file\b|\bload_file\s*\(|\bcopy\b[^\n;]*\bfrom\s+program\b",
+        trigger=r"\bxp_cmdshell\b|\binto\s+(?:out|dump)file\b|\bload_file\s*\(|\bfrom\s+program\b",
+    ),
+    _rule(
+        "path.traversal",
+        r"(?:\.\.+[/\\]+){4}|(?:\.\.[/\\]+){2,}(?:etc|proc|root|home|var|usr|boot|windows|winnt|users|private)\b",
+    ),
+    _rule(
+        "path.sensitive",
+        r"/etc/(?:shadow|passwd|sudoers|gshadow)\b|/proc/(?:self|\d+)/(?:environ|mem|maps|cmdline|fd)\b|\.ssh/(?:id_|authorized_keys|config\b)|"
+        r"\bid_(?:rsa|ed25519|ecdsa|dsa)\b|\.aws/(?:credentials|config)\b|\.kube/config\b|\.config/gcloud/|\.docker/config\.json|\.git-credentials\b|"
+        r"(?:^|[/\\~])\.netrc\b|\.gnupg/|/var/run/secrets/|/run/secrets/|\bconfig[/\\]+sam\b|\bntds\.dit\b|\.bash_history\b|/var/run/docker\.sock",
+    ),
+    _rule("path.null", r"\x00|%00"),
+)

@@ -1,66 +1,71 @@
-"""Characters that a person does not see and a model reads: tags, zero width, bidi, variation selectors, terminal controls.
+"""Text that a person does not see and a model reads.
 
-In definitions any of them counts: nobody needs them there. In results only what carries or disguises text does: joiners in
-emoji and Persian, a colour in a terminal's output and a byte order mark are ordinary.
+Sources: Unicode Technical Standard 39 and UAX 9 (bidi controls), UTS 51 (the only use of tag characters is a flag of a
+region), ECMA-48 (escape sequences). In a definition nothing invisible has a reason to be; elsewhere colours of a terminal,
+joiners of emoji and of Arabic or Indic scripts, and single zero-width spaces from web pages are ordinary and pass.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from guard.verdict import Leg
+from guard.engines.rules.rule import ALL, Rule
+from guard.verdict import Category, Leg
 
-_TAGS = re.compile("[\U000e0000-\U000e007f]+")
-_FLAG = re.compile("\U0001f3f4[\U000e0061-\U000e007a]{2,6}\U000e007f")
-_ZERO_WIDTH = re.compile("[\u200b\u200c\u200d\u2060-\u2064\ufeff\u00ad\u180e\u034f\u115f\u1160\u3164\uffa0]")
-_ZERO_WIDTH_RUN = re.compile("[\u200b\u200c\u200d\u2060-\u2064\ufeff\u180e]{4,}")
-_SPLIT_WORD = re.compile("(?:[A-Za-z][\u200b\u2060\u00ad\ufeff]){3}")
-_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_OVERRIDE = re.compile("[\u202d\u202e]")
-_SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,}|[\U000e0100-\U000e01ef]")
-_ESCAPE = re.compile("[\x1b\x9b]")
-#: Anything a terminal does but colours; concealed text (8) is no colour.
-_NOT_COLOUR = re.compile("\x1b(?!\\[[0-9;]*m)|\x9b|\x1b\\[(?:[0-9;]*;)?8m")
-
-_STRICT = (
-    ("tag-characters", _TAGS),
-    ("zero-width", _ZERO_WIDTH),
-    ("bidi-control", _BIDI),
-    ("variation-selectors", _SELECTORS),
-    ("terminal-escape", _ESCAPE),
+_DEFINITIONS = frozenset((Leg.DEFINITIONS,))
+_ELSEWHERE = ALL - _DEFINITIONS
+_ZERO = r"\x{200B}\x{2060}-\x{2064}\x{206A}-\x{206F}\x{180E}\x{FEFF}\x{FFA0}\x{115F}\x{1160}\x{3164}"
+_JOINERS = r"\x{200C}\x{200D}"
+_FLAG_BASE = "\U0001f3f4"
+_COMMENT_TO_AI = (
+    r"\b(?:assistant|agents?|ai|llm|language model|chatbot|claude|chatgpt|gpt|copilot|gemini|"
+    r"ignore|disregard|override|do not tell|you must|the user)\b"
 )
-_LENIENT = (
-    ("tag-characters", _TAGS),
-    ("zero-width", _ZERO_WIDTH_RUN),
-    ("split-words", _SPLIT_WORD),
-    ("bidi-override", _OVERRIDE),
-    ("variation-selectors", _SELECTORS),
-    ("terminal-escape", _NOT_COLOUR),
+
+
+def _stray_tags(value: str, before: str) -> bool:
+    """Tags that spell no flag: not after a black flag, not ended, or longer than a region's name."""
+    return not (before.endswith(_FLAG_BASE) and value.endswith("\U000e007f") and len(value) <= 7)
+
+
+def _inner_mark(value: str, before: str) -> bool:
+    """A byte order mark at the very beginning is ordinary."""
+    return value != "\ufeff" or bool(before)
+
+
+_TO_AI = re.compile(_COMMENT_TO_AI, re.IGNORECASE)
+
+
+def _addressed(value: str, before: str) -> bool:
+    return _TO_AI.search(value) is not None
+
+
+def _hidden(id_: str, pattern: str, **more: object) -> Rule:
+    return Rule(f"hidden.{id_}", Category.HIDDEN_TEXT, pattern, **more)  # type: ignore[arg-type]
+
+
+RULES = (
+    _hidden("tags", r"[\x{E0000}-\x{E007F}]+", trigger=r"[\x{E0000}-\x{E007F}]", check=_stray_tags, confidence=0.95),
+    _hidden("variation_selectors", r"[\x{FE00}-\x{FE0F}\x{E0100}-\x{E01EF}]{2}", confidence=0.95),
+    _hidden("selector_after_latin", r"[ -~][\x{E0100}-\x{E01EF}]", confidence=0.9),
+    _hidden("bidi_override", r"[\x{202D}\x{202E}]", confidence=0.9),
+    _hidden("bidi", r"[\x{202A}-\x{202C}\x{2066}-\x{2069}]", legs=_DEFINITIONS, confidence=0.9),
+    _hidden("zero_width", rf"[{_ZERO}]", legs=_DEFINITIONS, check=_inner_mark, confidence=0.9),
+    _hidden("joiner_in_word", rf"[A-Za-z0-9 ][{_JOINERS}][A-Za-z0-9 ]", legs=_DEFINITIONS, confidence=0.8),
+    _hidden("zero_width_run", rf"[{_ZERO}{_JOINERS}]{{4}}", legs=_ELSEWHERE, confidence=0.9),
+    _hidden(
+        "split_word",
+        rf"[A-Za-z][{_ZERO}{_JOINERS}\x{{AD}}][A-Za-z][{_ZERO}{_JOINERS}\x{{AD}}][A-Za-z][{_ZERO}{_JOINERS}\x{{AD}}]",
+        legs=_ELSEWHERE,
+        confidence=0.9,
+    ),
+    _hidden("escape", r"[\x1b\x{9b}]", legs=_DEFINITIONS, confidence=0.95),
+    # Moving the cursor, erasing, links and titles, and concealed text: what a person sees is not what stands there.
+    _hidden("terminal_control", r"(?:\x1b\[|\x{9b})[0-9;?]*[A-HJKSTXfhlsu]", legs=_ELSEWHERE, confidence=0.7),
+    _hidden("terminal_string", r"\x1b[\]PX^_]", legs=_ELSEWHERE, confidence=0.8),
+    _hidden("concealed", r"(?:\x1b\[|\x{9b})(?:[0-9]*;)*0*8(?:;[0-9]*)*m", legs=_ELSEWHERE, confidence=0.95),
+    _hidden("comment", r"<!--", legs=_DEFINITIONS, confidence=0.8),
+    _hidden(
+        "comment_to_model", r"<!--(?s:[^>]*?)-->", trigger=r"<!--", legs=_ELSEWHERE, check=_addressed, confidence=0.6
+    ),
 )
-_EMOJI_JOINED = re.compile("(?<=[\u2190-\U0001faff\ufe0f])\u200d(?=[\u2190-\U0001faff])")
-
-
-def hidden(text: str, leg: Leg) -> Iterator[str]:
-    """Rule ids of what hides in `text`."""
-    if text.isascii() and "\x1b" not in text:
-        return
-    # Flags of regions are tag characters, families joined emoji: what everyone's keyboard writes.
-    shown = _EMOJI_JOINED.sub("", _FLAG.sub("", text))
-    for name, pattern in _STRICT if leg is Leg.DEFINITIONS else _LENIENT:
-        if pattern.search(shown):
-            yield name
-
-
-def tag_text(text: str) -> str:
-    """What tag characters spell."""
-    return "".join(chr(ord(char) - 0xE0000) for char in text if "\U000e0020" <= char <= "\U000e007e")
-
-
-def unhidden(text: str) -> str:
-    """`text` as a model may read it: without the characters that draw nothing."""
-    return re.sub(
-        "[\u200b-\u200d\u2060-\u2064\ufeff\u00ad\u180e\u034f\u202a-\u202e\u2066-\u2069\ufe00-\ufe0f\U000e0000-\U000e01ef]",
-        "",
-        text,
-    )

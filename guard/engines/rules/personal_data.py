@@ -1,5 +1,9 @@
-"""Personal data whose form proves itself: check digits, or a name beside the number. Not e-mail addresses and names: tools
-are full of them, and a rule that always fires is one that is switched off."""
+"""Personal data with a check of its own: payment cards (ISO/IEC 7812, Luhn), IBAN (ISO 13616, mod 97), US social security
+numbers beside words that say so.
+
+E-mail addresses, telephone numbers and names are left out on purpose: nearly every ticket, commit and calendar holds them,
+and a rule that blocks all of those is switched off within a day.
+"""
 
 from __future__ import annotations
 
@@ -8,36 +12,96 @@ import re
 from guard.engines.rules.rule import Rule
 from guard.verdict import Category
 
-_P = Category.PERSONAL_DATA
-#: Length of an IBAN by country (SWIFT's registry), for the most common ones; others between 15 and 34.
-_IBAN = {"AT": 20, "BE": 16, "CH": 21, "DE": 22, "DK": 18, "ES": 24, "FI": 18, "FR": 27, "GB": 22, "IE": 22, "IT": 27, "NL": 18, "NO": 15, "PL": 28, "PT": 25, "SE": 24}  # fmt: skip
+_CARD_WORDS = re.compile(
+    r"(?i)card|visa|master|amex|american express|credit|debit|payment|\bpan\b|\bcc\b|karte|carte|tarjeta"
+)
+_GROUPED = re.compile(r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5}")
+#: Lengths by country (SWIFT IBAN registry); what is not here is no IBAN.
+_IBAN = {
+    country: length
+    for length, countries in {
+        15: "NO",
+        16: "BE",
+        18: "DK FO FI GL NL",
+        19: "MK SI",
+        20: "AT BA EE KZ LT LU",
+        21: "CH HR LI LV",
+        22: "BG BH DE GB GE IE ME RS VA",
+        23: "AE GI IL TL",
+        24: "AD CZ ES MD PK RO SA SE SK TN VG",
+        25: "PT",
+        26: "IS TR",
+        27: "FR GR IT MC SM",
+        28: "AL AZ CY DO GT HU LB PL",
+        29: "BR EG QA UA",
+        30: "JO KW MU",
+        31: "MT",
+    }.items()
+    for country in countries.split()
+}
 
 
-def luhn(digits: str) -> bool:
-    """ISO/IEC 7812 check digit."""
+def _luhn(digits: str) -> bool:
     total = 0
-    for place, char in enumerate(reversed(digits)):
-        number = int(char) * (2 if place % 2 else 1)
-        total += number - 9 if number > 9 else number
+    for at, char in enumerate(reversed(digits)):
+        value = int(char) * (1 + at % 2)
+        total += value - 9 * (value > 9)
     return total % 10 == 0
 
 
-def _card(matched: str) -> bool:
-    digits = re.sub(r"\D", "", matched)
-    return 13 <= len(digits) <= 19 and len(set(digits)) > 3 and luhn(digits)
-
-
-def _iban(matched: str) -> bool:
-    text = re.sub(r"\s", "", matched).upper()
-    if len(text) != _IBAN.get(text[:2], len(text)) or not 15 <= len(text) <= 34:
+def card(value: str, before: str) -> bool:
+    """Luhn, and either written in groups or beside a word for a card: one in ten plain numbers satisfies Luhn."""
+    digits = value.replace(" ", "").replace("-", "")
+    if before[-1:].isalnum() or before[-1:] in ("-", ".", "_") or len(set(digits)) < 2 or not _luhn(digits):
         return False
-    number = "".join(str(int(char, 36)) for char in text[4:] + text[:4])
-    return int(number) % 97 == 1
+    return _GROUPED.fullmatch(value) is not None or _CARD_WORDS.search(before) is not None
 
+
+def iban(value: str, before: str) -> bool:
+    plain = value.replace(" ", "").upper()
+    if _IBAN.get(plain[:2]) != len(plain):
+        return False
+    return int("".join(str(int(char, 36)) for char in plain[4:] + plain[:4])) % 97 == 1
+
+
+def social_security(value: str, before: str) -> bool:
+    """Numbers that the SSA never issues (area 000, 666, 900 and up; group 00; serial 0000) are none."""
+    area, group, serial = re.split(r"[ -]", value)
+    return area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
+
+
+_IBAN_PARTS = "|".join(
+    rf"(?:{'|'.join(c for c in sorted(_IBAN) if _IBAN[c] == length)})[0-9]{{2}}"
+    + " ?[A-Z0-9]{4}" * ((length - 4) // 4)
+    + (f" ?[A-Z0-9]{{{(length - 4) % 4}}}" if (length - 4) % 4 else "")
+    for length in sorted(set(_IBAN.values()))
+)
 
 RULES = (
-    Rule("payment-card", _P, r"\b(?:4\d{3}|5[1-5]\d{2}|2[2-7]\d{2}|3[47]\d{2}|6(?:011|5\d{2}))(?:[ -]?\d{4}){2}[ -]?\d{1,7}\b|\b3[47]\d{2}[ -]?\d{6}[ -]?\d{5}\b", check=_card, certain=True),
-    Rule("iban", _P, r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b", check=_iban, certain=True),
-    Rule("social-security", _P, r"\b(?:ssn|social security(?: (?:number|no\.?))?)\b[^\d\n]{0,20}\d{3}-\d{2}-\d{4}\b", certain=True),
-    Rule("national-id", _P, r"\b(?:fødselsnummer|personnummer|national id(?:entity)?(?: number)?|passport (?:number|no\.?))\b[^\dA-Z\n]{0,12}(?-i:[A-Z]{0,2}\d{6,12}(?:-\d{4,5})?)\b", certain=True),
-)  # fmt: skip
+    Rule(
+        "pii.card",
+        Category.PERSONAL_DATA,
+        r"\b(?:[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{4}|3[47][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{5}"
+        r"|3[068][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{4})\b",
+        trigger=r"\b[2-6][0-9]{3}[ -]?[0-9]{4}",
+        check=card,
+        confidence=0.9,
+    ),
+    Rule(
+        "pii.iban",
+        Category.PERSONAL_DATA,
+        rf"\b(?:{_IBAN_PARTS})\b",
+        trigger=r"\b[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4} ?[A-Z0-9]{4}",
+        check=iban,
+        confidence=0.95,
+    ),
+    Rule(
+        "pii.us_ssn",
+        Category.PERSONAL_DATA,
+        r"(?:\bssn\b|social security)[^0-9]{0,40}?\b([0-9]{3}[- ][0-9]{2}[- ][0-9]{4})\b",
+        trigger=r"\bssn\b|social security",
+        group=1,
+        check=social_security,
+        confidence=0.9,
+    ),
+)

@@ -1,28 +1,119 @@
-"""What a rule is: a pattern in RE2's syntax (linear time, whatever the text), where it counts, and a second look."""
+"""What a rule is, and how many rules become one automaton.
+
+All patterns are RE2's, so that no text can make them slow. `re2.Set` runs all of a leg's triggers in one pass; a rule's own
+expression runs only when its trigger was seen. Triggers hold no wide counted repetition: those would multiply the
+automaton's states.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import re2  # type: ignore[import-untyped]
 
 from guard.verdict import Category, Leg
 
-EVERY = frozenset(Leg)
-INCOMING = frozenset((Leg.RESULTS, Leg.PROMPTS, Leg.RESOURCES, Leg.SERVER_REQUESTS))
-#: Text that a person reviewed once and a model reads every time.
-DEFINED = frozenset((Leg.DEFINITIONS,))
-OUTGOING = frozenset((Leg.ARGUMENTS,))
+#: Characters before a match that a check may look at.
+BEFORE = 64
+#: Bytes for the automaton of one leg's triggers.
+MEMORY = 64 << 20
+#: Stands behind every text and has a pattern of its own: RE2's sets answer "nothing" when a pass runs out of memory, which
+#: would let everything pass; a pass that does not report the sentinel is no answer.
+_SENTINEL = b"\n\x1f\x1eend\x1e\x1f"
+
+#: Sees the matched value and what stands before the match.
+Check = Callable[[str, str], bool]
+
+ALL = frozenset(Leg)
+#: What a model reads that somebody else wrote.
+READ = frozenset((Leg.RESULTS, Leg.PROMPTS, Leg.RESOURCES, Leg.SERVER_REQUESTS))
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`pattern` ignores case unless it says (?-i). `check` looks at what matched and may dismiss it. `certain` rules give
-    the place of what they found, so that it can be cut out. `whole` rules also hold across the strings of a message."""
+    """`trigger` must match wherever `pattern` does (the pattern itself when empty). `group` is what a check sees and what
+    a span covers. Patterns ignore case unless `cased`. `cut` says of a match whether its span covers all of the secret."""
 
     id: str
     category: Category
     pattern: str
-    legs: frozenset[Leg] = EVERY
-    check: Callable[[str], bool] | None = None
-    certain: bool = False
-    whole: bool = False
+    legs: frozenset[Leg] = ALL
+    trigger: str = ""
+    cased: bool = False
+    check: Check | None = None
+    group: int = 0
+    confidence: float = 0.8
+    cut: Callable[[str], bool] | None = None
+
+    @property
+    def redactable(self) -> bool:
+        return self.category in (Category.SECRET, Category.PERSONAL_DATA)
+
+
+def gap(words: int) -> str:
+    """At most so many words within one sentence, and what stands between them."""
+    return rf"[^\w.!?]+(?:[\pL\pN_'’-]+[^\w.!?]+){{0,{words}}}"
+
+
+def _options(*, captures: bool = True, memory: int = MEMORY) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = memory
+    options.never_capture = not captures
+    return options
+
+
+def _flagged(pattern: str, cased: bool) -> str:
+    """Strings are joined by line ends, so a line's ends are a string's."""
+    return f"(?m:{pattern})" if cased else f"(?mi:{pattern})"
+
+
+def _compiled(triggers: Any) -> bool:
+    try:
+        triggers.Compile()
+    except re2.error:
+        return False
+    return True
+
+
+class Table:
+    """The rules of one leg. `memory` is what the automaton of all triggers may take, in bytes; rules that do not fit are
+    applied one by one, which is slower and finds the same.
+
+    Raises ValueError when a pattern is wrong.
+    """
+
+    def __init__(self, rules: Sequence[Rule], memory: int = MEMORY) -> None:
+        self._rules: list[tuple[Rule, Any]] = []
+        triggers = re2.Set.SearchSet(_options(memory=memory))
+        try:
+            for rule in rules:
+                triggers.Add(_flagged(rule.trigger or rule.pattern, rule.cased))
+                expression = re2.compile(_flagged(rule.pattern, rule.cased), _options(captures=rule.group > 0))
+                self._rules.append((rule, expression))
+            triggers.Add(re2.escape(_SENTINEL.decode()))
+        except re2.error:
+            raise ValueError("a detection rule cannot be compiled") from None
+        # A set that was not compiled must never be asked: RE2 then reads past its end.
+        self._set: Any = triggers if _compiled(triggers) else None
+
+    @property
+    def one_pass(self) -> bool:
+        """Whether all triggers fit into one automaton."""
+        return self._set is not None
+
+    def hits(self, data: bytes) -> list[tuple[Rule, Any]]:
+        """Rules that may stand in `data` (UTF-8), with their expressions: those whose trigger does, or all of them when
+        the one pass ran out of memory."""
+        found = self._set.Match(data + _SENTINEL) if self._set is not None else None
+        if not found or len(self._rules) not in found:
+            return list(self._rules)
+        return [self._rules[index] for index in sorted(found) if index < len(self._rules)]
+
+
+def spans(expression: Any, group: int, data: bytes) -> Iterator[tuple[int, int]]:
+    """Byte offsets of `group` in every match."""
+    for match in expression.finditer(data):
+        yield match.span(group)

@@ -1,7 +1,9 @@
-"""URLs that must not be reached for: metadata services, private networks, disguised hosts; and images that carry data out.
+"""Addresses that a caller must not make a server fetch, and links that carry data away.
 
-Private addresses count in arguments only: in results they are what an inventory, a log or a configuration is made of.
-Addresses are read by `ipaddress` and `inet_aton`, never by hand (MCP security best practices, SSRF).
+Arguments: private, loopback and metadata hosts (OWASP SSRF cheat sheet; RFC 6890), in every notation that resolvers take.
+Elsewhere a private address is ordinary (a log, a dashboard, a README), so only what renders by itself or runs counts:
+images with data in their query (the known way to leak through a chat client) and script links. Results are never judged
+by the reputation of their hosts; no list of bad hosts is kept here.
 """
 
 from __future__ import annotations
@@ -9,80 +11,144 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from urllib.parse import parse_qsl, urlsplit
+import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
+from urllib.parse import unquote, urlsplit
 
-from guard.engines.rules.rule import INCOMING, OUTGOING, Rule
-from guard.verdict import Category
+from guard.engines.rules.rule import READ, Check, Rule
+from guard.verdict import Category, Leg
 
-_U = Category.MALICIOUS_URL
-_NAMES = re.compile(
-    r"(?:^|\.)(?:localhost|localdomain|internal|intranet|local|metadata\.google\.internal|nip\.io|sslip\.io|xip\.io|"
-    r"localtest\.me|lvh\.me|rbndr\.us)$"
+_ARGUMENTS = frozenset((Leg.ARGUMENTS,))
+_METADATA = frozenset(
+    (
+        "metadata.google.internal",
+        "metadata.goog",
+        "metadata",
+        "instance-data",
+        "instance-data.ec2.internal",
+        "kubernetes.default.svc",
+    )
 )
-
-
-def reaches_inside(url: str) -> bool:
-    """A URL whose host is this machine, a private network or a metadata service, however it is written."""
-    try:
-        parts = urlsplit(url.rstrip(".,;:)]}'\""))
-        host = (parts.hostname or "").rstrip(".")
-    except ValueError:
-        return True  # brackets or ports that only some readers would take
-    if not host:
-        return False
-    if "@" in parts.netloc:
-        return True
-    address = _address(host)
-    if address is not None:
-        return not address.is_global or address.is_multicast
-    if not host.isascii() or "xn--" in host:
-        return _mixed(host)
-    return _NAMES.search(host) is not None
+_LOCAL_SUFFIXES = (".localhost", ".internal", ".localdomain", ".cluster.local")
+#: Names that resolve to the address they spell.
+_WILDCARD_DNS = (".nip.io", ".sslip.io", ".xip.io", ".localtest.me", ".lvh.me")
+_SCHEMES = frozenset(("file", "gopher", "dict", "ldap", "ldaps", "tftp", "jar", "netdoc", "phar", "expect", "php"))
+_NUMBERS = re.compile(r"(?:0[xX][0-9a-fA-F]+|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]+|[0-9]+)){0,3}")
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """What a resolver makes of a host: dotted, hexadecimal, octal or decimal (inet_aton), IPv6 with what it embeds."""
     try:
-        address = ipaddress.ip_address(host.partition("%")[0])
+        address = ipaddress.ip_address(host.split("%", 1)[0])
     except ValueError:
-        # What a C library takes for an address: 2130706433, 0x7f.1, 0177.0.0.1.
-        if not re.fullmatch(r"(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x[0-9a-f]+|[0-9]+)){0,3}", host, re.IGNORECASE):
+        if not _NUMBERS.fullmatch(host):
             return None
         try:
             return ipaddress.IPv4Address(socket.inet_aton(host))
-        except OSError:
+        except (OSError, ValueError):
             return None
     if isinstance(address, ipaddress.IPv6Address):
-        return address.ipv4_mapped or address.sixtofour or address
+        nat64 = address in ipaddress.IPv6Network("64:ff9b::/96")
+        inner = (
+            address.ipv4_mapped
+            or address.sixtofour
+            or (ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if nat64 else None)
+        )
+        return inner or address
     return address
 
 
-def _mixed(host: str) -> bool:
-    """A name that mixes Latin letters with look-alikes of another script."""
-    try:
-        shown = host.encode("ascii").decode("idna") if host.isascii() else host
-    except UnicodeError:
-        return True
-    letters = [char for char in shown if char.isalpha()]
-    return any(char.isascii() for char in letters) and any("\u0370" <= char <= "\u058f" for char in letters)
+def _mixed_scripts(host: str) -> bool:
+    """A label that mixes Latin with Cyrillic or Greek letters, or is written in look-alikes only (UTS 39)."""
+    for label in host.split("."):
+        if label.isascii():
+            continue
+        scripts = {unicodedata.name(char, "").split(" ", 1)[0] for char in label if char.isalpha()}
+        if "LATIN" in scripts and scripts & {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}:
+            return True
+        if scripts == {"CYRILLIC"} and not set(label) - set("асеорхуіјѕԁһӏԛԝ-0123456789"):
+            return True
+    return False
 
 
-def _carries_data(markup: str) -> bool:
-    """An image whose address has room for what a model should fill in, or is filled already."""
-    found = re.search(r"https?://[^\s)\"'>]+", markup)
-    if found is None:
-        return False
+def forbidden(url: str, allowed: frozenset[str] = frozenset()) -> bool:
+    """True for a URL that no argument should hold."""
     try:
-        query = urlsplit(found[0]).query
+        parts = urlsplit(url)
+        host = (parts.hostname or "").rstrip(".")
     except ValueError:
         return True
-    if re.search(r"[{<\[]\s*\w+|%7B\w+|\b(?:DATA|SECRET|CONVERSATION|PAYLOAD|BASE64)\b", query):
+    if parts.scheme.lower() in _SCHEMES:
         return True
-    return any(len(value) >= 48 and len(set(value)) > 12 for _, value in parse_qsl(query))
+    host = unicodedata.normalize("NFKC", unquote(host)).lower().replace("\u3002", ".")
+    if host in allowed:
+        return False
+    if parts.username is not None and "." in parts.username:
+        return True  # https://known.example@other.example: a name that poses as the host
+    address = _address(host)
+    if address is not None:
+        return not address.is_global or str(address) == "168.63.129.16"
+    if host == "localhost" or host in _METADATA or host.endswith(_LOCAL_SUFFIXES) or host.endswith(_WILDCARD_DNS):
+        return True
+    if host.startswith("xn--") or ".xn--" in host:
+        try:
+            host = host.encode("ascii").decode("idna")
+        except UnicodeError:
+            return True
+    return _mixed_scripts(host)
 
 
-RULES = (
-    Rule("inside-url", _U, r"\b(?:https?|ftp|gopher|dict|ldap|tftp|ws|wss)://[^\s\"'<>`\\]+", OUTGOING, check=reaches_inside),
-    Rule("metadata-address", _U, r"\b169\.254\.169\.254\b|\b169\.254\.170\.2\b|\bmetadata\.google\.internal\b|\bfd00:ec2::254\b|\b100\.100\.100\.200\b", OUTGOING),
-    Rule("odd-scheme", _U, r"\b(?:gopher|dict|jar|php|phar|expect|netdoc|file)://+\S", OUTGOING),
-    Rule("image-exfiltration", _U, r"!\[[^\]\n]{0,200}\]\(\s*https?://[^)\s]+\?[^)\s]+\)|<img\b[^>]{0,200}\bsrc\s*=\s*[\"']?https?://[^\"'>\s]+\?[^>]+>", INCOMING, check=_carries_data),
-)  # fmt: skip
+@lru_cache(maxsize=32)
+def checker(allowed: frozenset[str]) -> Check:
+    """The check of an argument's URL; the same one for the same hosts, so that engines share their tables."""
+    return lambda value, before: forbidden(value.rstrip(".,;:!?)'\""), allowed)
+
+
+_PLACEHOLDER = re.compile(r"[{$<]|%7[bB]|%24")
+_CARRIES = re.compile(r"[?&][^=&\s]*=[^&\s]{24,}|[?&](?:q|data|d|c|content|secret|payload|text|msg|info)=[^&\s]{12,}")
+
+
+def carries_data(value: str, before: str) -> bool:
+    """A query with a placeholder, or with a value long enough to hold something."""
+    query = value.partition("?")[2]
+    return bool(query) and (_PLACEHOLDER.search(query) is not None or _CARRIES.search("?" + query) is not None)
+
+
+def rules(check: Callable[[str, str], bool]) -> tuple[Rule, ...]:
+    """The rules; `check` says which addresses arguments must not hold."""
+    bad = Category.MALICIOUS_URL
+    return (
+        Rule(
+            "url.forbidden",
+            bad,
+            r"\b(?:[a-z][a-z0-9+.-]{1,15}):/{1,3}[^\s\"'<>`{}|\\^]+",
+            trigger=r"[a-z]:/",
+            legs=_ARGUMENTS,
+            check=check,
+            confidence=0.85,
+        ),
+        Rule(
+            "url.metadata",
+            bad,
+            r"(?:169\.254\.169\.254|169\.254\.170\.2|100\.100\.100\.200|fd00:ec2::254|\bmetadata\.google\.internal)",
+            legs=_ARGUMENTS,
+            confidence=0.8,
+        ),
+        Rule(
+            "url.image_with_data",
+            bad,
+            r"!\[[^\]\n]*\]\(\s*<?https?://[^)\s]*\?[^)\s]*|<img[^>]{1,200}src\s*=\s*[\"']?https?://[^\"'>\s]*\?[^\"'>\s]*",
+            trigger=r"!\[[^\]\n]*\]\(\s*<?https?://|<img\s",
+            legs=READ,
+            check=carries_data,
+            confidence=0.7,
+        ),
+        Rule(
+            "url.script",
+            bad,
+            r"\]\(\s*<?(?:javascript|vbscript):|\]\(\s*<?data:text/html|\bdata:text/html;base64,",
+            legs=READ | _ARGUMENTS,
+            confidence=0.8,
+        ),
+    )

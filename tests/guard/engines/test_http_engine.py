@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 import socket
+import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from guard.engines.breaker import Breaker
 from guard.engines.http_engine import MAX_ANSWER, MAX_PIECES, HttpEngine, JsonService, NoAnswer
 from guard.engines.lakera import LakeraEngine
 from guard.engines.prisma_airs import PrismaAirsEngine
 from guard.verdict import Leg, Outcome, ScanItem, Verdict
+from tests.soak.vendor import write_certificate
 from tests.support.engine_services import ATTACK, KEY, AirsService, EngineService, LakeraService, Reply, item
 from tests.support.token_issuer import Clock
 
@@ -375,3 +380,49 @@ def test_item_that_is_no_json_is_no_verdict(service: EngineService) -> None:
     assert all(seen.path == service.path for seen in service.seen)
     if isinstance(service, AirsService):
         silent(verdicts[2], "not strict JSON")
+
+
+#: Sockets of handshakes that the client breaks off are the test server's own to lose.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_requests_given_up_half_way_do_not_use_up_the_connections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """httpx's pool may keep the place of a cancelled request for ever; every client that hangs up cancels one."""
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    write_certificate(certificate, key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    moments = random.Random(7)  # noqa: S311 - no secret depends on it
+    body = b'{"flagged":false}'
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 17\r\n\r\n"
+
+    async def vendor(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(2)
+                writer.write(head + body)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
+            writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(vendor, "127.0.0.1", 0, ssl=context)
+        service = JsonService(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/scan", {})
+
+        async def give_up(times: int) -> None:
+            for _ in range(times):
+                asking = asyncio.ensure_future(service.ask(b"{}", time.monotonic() + 5))
+                asyncio.get_running_loop().call_later(moments.random() * 0.02, asking.cancel)
+                await asyncio.gather(asking, return_exceptions=True)
+
+        await asyncio.gather(*(give_up(200) for _ in range(10)))
+        answers = await asyncio.gather(*(service.ask(b"{}", time.monotonic() + 5) for _ in range(100)))
+        assert answers == [{"flagged": False}] * 100
+        await service.close()
+        server.close()
+
+    uvloop.run(main())

@@ -1,0 +1,112 @@
+"""How much the embedded engine finds, and how often it is wrong, on the two corpora beside this file.
+
+`python tests/guard/detection/figures.py` prints the tables; `--write` puts them into docs/detection.md, between its markers;
+`--wrong` prints the ids of the tuning texts that were judged wrongly. There is no such option for the texts held out, since
+rules are changed for what tuning shows alone. A text that is a list is several strings of one message. A bar ``¦`` is taken
+out before judging: it keeps other scanners from taking invented keys for real ones.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from guard.engines.embedded import EmbeddedEngine  # noqa: E402 - found only now
+from guard.verdict import Leg, Outcome, ScanItem, Text  # noqa: E402
+
+DOCUMENT = ROOT / "docs" / "detection.md"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+CORPORA = ("held_out", "tuning")
+#: Tools that the server of the corpora is said to have.
+TOOLS = frozenset(("send_message", "list_issues", "send_email"))
+
+Judged = tuple[dict[str, Any], bool]
+
+
+def load(name: str) -> list[dict[str, Any]]:
+    """The rows of one corpus."""
+    return [json.loads(line) for line in (HERE / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def item(row: dict[str, Any]) -> ScanItem:
+    """A row as the guard would hand it to an engine."""
+    values = [row["text"]] if isinstance(row["text"], str) else row["text"]
+    texts = tuple(Text(f"/{at}", value.replace("¦", "")) for at, value in enumerate(values))
+    return ScanItem(Leg(row["leg"]), "corpus", "", "", texts, "", "", row["id"])
+
+
+def judged(engine: EmbeddedEngine, name: str) -> list[Judged]:
+    """Each row and whether the engine would stop it; no verdict stops too."""
+    return [(row, engine.judge(item(row)).outcome is not Outcome.ALLOW) for row in load(name)]
+
+
+def counts(rows: Iterable[Judged], field: str | None) -> dict[str, tuple[int, int]]:
+    """Stopped and all, for each value of `field`; under the one key "all" without a field."""
+    found: dict[str, tuple[int, int]] = {}
+    for row, stopped in rows:
+        key = str(row[field]) if field else "all"
+        stopped_before, total = found.get(key, (0, 0))
+        found[key] = (stopped_before + stopped, total + 1)
+    return found
+
+
+def _share(pair: tuple[int, int] | None) -> str:
+    return "-" if pair is None else f"{pair[0]} of {pair[1]} ({100 * pair[0] / pair[1]:.0f} %)"
+
+
+def _table(title: str, sets: Sequence[list[Judged]], field: str) -> str:
+    parts = [counts(rows, field) for rows in sets]
+    totals = [counts(rows, None)["all"] for rows in sets]
+    lines = [f"| {title} | held out | tuning |", "|---|---|---|"]
+    for key in sorted(set().union(*parts)):
+        lines.append(f"| {key.replace('_', ' ')} | " + " | ".join(_share(part.get(key)) for part in parts) + " |")
+    lines.append("| **all** | " + " | ".join(f"**{_share(total)}**" for total in totals) + " |")
+    return "\n".join(lines)
+
+
+def report(engine: EmbeddedEngine) -> str:
+    """The tables, in Markdown."""
+    sets = [judged(engine, name) for name in CORPORA]
+    attacks = [[pair for pair in rows if pair[0]["label"] == "attack"] for rows in sets]
+    benign = [[pair for pair in rows if pair[0]["label"] == "benign"] for rows in sets]
+    return "\n\n".join(
+        (
+            _table("Attacks stopped, by category", attacks, "category"),
+            _table("Attacks stopped, by leg", attacks, "leg"),
+            _table("Harmless texts stopped, by kind", benign, "category"),
+            _table("Harmless texts stopped, by leg", benign, "leg"),
+        )
+    )
+
+
+def written(document: str, tables: str) -> str:
+    """`document` with `tables` between its markers."""
+    head, _, rest = document.partition(BEGIN)
+    _, found, tail = rest.partition(END)
+    if not found:
+        raise ValueError("docs/detection.md has no markers for the figures")
+    return f"{head}{BEGIN}\n\n{tables}\n\n{END}{tail}"
+
+
+def main(arguments: list[str]) -> None:
+    engine = EmbeddedEngine(TOOLS)
+    if arguments == ["--wrong"]:
+        for row, stopped in judged(engine, "tuning"):
+            if stopped != (row["label"] == "attack"):
+                print(row["id"], row["label"], row["leg"], row["category"])
+    elif arguments == ["--write"]:
+        DOCUMENT.write_text(written(DOCUMENT.read_text(encoding="utf-8"), report(engine)), encoding="utf-8")
+    else:
+        print(report(engine))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
