@@ -11,6 +11,7 @@ def register(app: typer.Typer) -> None:
         audit,
         cancel,
         check,
+        comment,
         demo,
         destroy,
         diff,
@@ -49,6 +50,7 @@ def register(app: typer.Typer) -> None:
     app.command()(check.check)
     app.command()(doctor.doctor)
     app.command()(diff.diff)
+    app.command()(comment.comment)
     app.command()(preview.preview)
     app.command()(up.up)
     app.command()(status.status)

@@ -43,6 +43,15 @@ def diff(
         Optional[Path],  # noqa: UP045
         typer.Option("--html", metavar="FILE", help="Write a self-contained page.", show_default=False),
     ] = None,
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            "--output",
+            metavar="DIR",
+            help="Write ENV.md for each environment that changes, report.json and report.html into an empty folder.",
+            show_default=False,
+        ),
+    ] = None,
     artifact_url: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option("--artifact-url", help="Where the whole report is, for the comment.", show_default=False),
@@ -80,6 +89,8 @@ def diff(
     for part in wanted:
         if part not in _FAIL_ON:
             raise InputError(f"--fail-on knows no {part}", remedy=f"use {' or '.join(_FAIL_ON)}")
+    if output is not None and output.is_dir() and any(output.iterdir()):
+        raise InputError("is not empty, and an earlier report would pass for this one", file=output, remedy="empty it")
     to_stdout = markdown == "-"
     if to_stdout and state.json:
         raise InputError("--json and --markdown - both want standard output", remedy="write one of them to a file")
@@ -97,6 +108,8 @@ def diff(
         from plan.diff.html import render_html
 
         _write(html, render_html(report))
+    if output is not None:
+        _write_all(report, output, artifact_url)
     if state.json:
         from plan.diff.model import document
 
@@ -145,6 +158,25 @@ def report_of(
             unplanned=unplanned,
             every_resource=every_resource,
         )
+
+
+def _write_all(report: Report, folder: Path, artifact_url: str | None) -> None:
+    """What `ringwall comment` takes: one comment for each environment, and the whole report beside them."""
+    import json
+
+    from plan.diff.html import render_html
+    from plan.diff.markdown import render_markdown
+    from plan.diff.model import document
+
+    unread = {error.stack for error in report.errors if error.stack}
+    names = {stack.environment for stack in report.stacks}
+    names |= {name if name.startswith("zone.") else name.split(".")[0] for name in unread}
+    if not names and report.errors:
+        names = {"all"}
+    for name in sorted(names):
+        _write(folder / f"{name}.md", render_markdown(report, None if name == "all" else name, artifact_url))
+    _write(folder / "report.json", json.dumps(document(report), indent=2, ensure_ascii=False) + "\n")
+    _write(folder / "report.html", render_html(report))
 
 
 def _breaks_rules(report: Report) -> bool:

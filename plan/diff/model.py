@@ -184,7 +184,7 @@ class Report:
             self.base,
             self.head,
             tuple(stack for stack in self.stacks if stack.environment == environment or stack.kind == "project"),
-            tuple(e for e in self.errors if e.stack.split(".")[0] == environment or e.stack in (environment, "")),
+            tuple(e for e in self.errors if e.stack in (environment, "") or e.stack.split(".")[0] == environment),
             self.unplanned,
             self.notes,
         )

@@ -214,3 +214,17 @@ def test_outside_a_repository_it_says_so(tmp_path: Path) -> None:
 def test_files_that_are_the_same_are_no_difference(root: Path) -> None:
     done = run(root, "HEAD", "--fail-on", "loosens,errors")
     assert (done.code, done.out.splitlines()[1]) == (0, "0 loosens, 0 tightens, 0 neutral")
+
+
+def test_a_folder_for_the_comment_holds_one_file_an_environment_and_must_be_empty(root: Path) -> None:
+    out = root.parent / "report"
+    assert ringwall("diff", "HEAD", "--output", out, "--project", root).code == 0
+    assert sorted(file.name for file in out.iterdir()) == ["report.html", "report.json"]
+    shutil.rmtree(out)
+    edit(root, "Pulumi.dev.one.yaml", "tools: [create_ticket]", "tools: [create_ticket, run_report_command]")
+    assert ringwall("diff", "HEAD", "--output", out, "--project", root).code == 0
+    assert sorted(file.name for file in out.iterdir()) == ["dev.md", "report.html", "report.json"]
+    assert (out / "dev.md").read_text().startswith("<!-- ringwall-diff:dev -->")
+    again = ringwall("diff", "HEAD", "--output", out, "--project", root)
+    assert again.code == 2
+    assert "is not empty" in again.errors[0]
