@@ -71,13 +71,21 @@ def diff(
             "--every-resource", help="Plan every changed server, where one would stand for many that changed alike."
         ),
     ] = False,
+    program: Annotated[
+        bool,
+        typer.Option(
+            "--program",
+            help="Plan each revision by its own copy of the program. It is run: only for code you trust.",
+        ),
+    ] = False,
     project: ProjectDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Show what a change of the stack files means: who gains which tool, what loosens, what is replaced.
 
-    Offline and without secrets: the installed Ringwall reads both revisions' files as data and runs none of their code.
+    Offline and without secrets: the installed Ringwall reads both revisions' files as data and runs none of their code,
+    unless --program says so.
     Every change loosens, tightens or is neutral; neutral only where that is proven. It compares files, not the cloud:
     `ringwall preview` asks the engine.
 
@@ -95,7 +103,14 @@ def diff(
     if to_stdout and state.json:
         raise InputError("--json and --markdown - both want standard output", remedy="write one of them to a file")
     with console.working(f"comparing {base} with {head or 'the working tree'}"):
-        report = report_of(base, head, merge_base=merge_base, environment=environment, every_resource=every_resource)
+        report = report_of(
+            base,
+            head,
+            merge_base=merge_base,
+            environment=environment,
+            every_resource=every_resource,
+            program=program,
+        )
     if markdown is not None:
         from plan.diff.markdown import render_markdown
 
@@ -123,7 +138,13 @@ def diff(
 
 
 def report_of(
-    base: str, head: str | None, *, merge_base: bool, environment: str | None, every_resource: bool
+    base: str,
+    head: str | None,
+    *,
+    merge_base: bool,
+    environment: str | None,
+    every_resource: bool,
+    program: bool = False,
 ) -> Report:
     """Compare two revisions of the current project (or one and the working tree)."""
     import tempfile
@@ -150,6 +171,12 @@ def report_of(
         else:
             git.export(other, str(head), sides[1])
             unplanned = git.unplanned(one, other)
+        programs = None
+        if program:
+            from cli.revision_programs import RevisionPrograms
+
+            programs = RevisionPrograms.checked_out(git, {"base": one, "head": other}, Path(folder).resolve()).plan
+            unplanned = ()
         labels = (f"{base} ({one[:12]})", f"{head} ({other[:12]})" if other else "working tree")
         return compare(
             Side(labels[0], sides[0]),
@@ -157,6 +184,7 @@ def report_of(
             environment=environment,
             unplanned=unplanned,
             every_resource=every_resource,
+            programs=programs,
         )
 
 

@@ -23,7 +23,7 @@ from model.project import (
     open_project,
 )
 from plan.diff.model import Change, Direction, LoadError, Report, StackDiff, change
-from plan.diff.pairs import Pair, planned
+from plan.diff.pairs import Pair, Plans, planned
 from plan.diff.semantic.access import Door, compare_access, compare_identity_providers, doors
 from plan.diff.semantic.beside import compare_beside
 from plan.diff.semantic.exceptions import compare_waivers, compare_zone_rules
@@ -69,6 +69,7 @@ def compare(
     environment: str | None = None,
     unplanned: tuple[str, ...] = (),
     every_resource: bool = False,
+    programs: Plans | None = None,
 ) -> Report:
     """Compare two sides. Runs nothing of theirs: the installed Ringwall reads and plans their files as data.
 
@@ -76,6 +77,8 @@ def compare(
         environment: only this one (or this zone stack).
         unplanned: files of the revisions that are no stack files, for the report alone.
         every_resource: plan every changed server, however many.
+        programs: plans each side by its own code instead; then every stack is planned, as the code may have changed what
+            equal files mean.
     """
     errors: list[LoadError] = []
     opened = {
@@ -86,13 +89,16 @@ def compare(
     names = {stack if stack.startswith("zone.") else stack.split(".")[0] for stack in stacks}
     pairs: list[Pair] = []
     for name in sorted(names if environment is None else names & {environment}):
-        if base.of_environment(name) == head.of_environment(name):
+        if programs is None and base.of_environment(name) == head.of_environment(name):
             continue
         if name.startswith("zone."):
             pairs += _zone(opened[base], opened[head], name, errors)
         else:
-            pairs += _environment(opened[base], opened[head], name, errors)
-    diffs = planned(opened[base], opened[head], pairs, every_resource)
+            pairs += _environment(opened[base], opened[head], name, errors, every=programs is not None)
+    if programs is None:
+        diffs = planned(opened[base], opened[head], pairs, every_resource)
+    else:
+        diffs = planned(opened[base], opened[head], pairs, True, programs)
     diffs += _project_file(base, head)
     project = next((p.name for p in (opened[head], opened[base]) if p is not None), "")
     notes = (
@@ -201,7 +207,9 @@ def _unreadable(stack: str) -> Change:
     return change("unreadable", Direction.LOOSENS, 100, stack, "", title)
 
 
-def _environment(base: Project | None, head: Project | None, name: str, errors: list[LoadError]) -> list[Pair]:
+def _environment(
+    base: Project | None, head: Project | None, name: str, errors: list[LoadError], *, every: bool = False
+) -> list[Pair]:
     was: EnvironmentStack | None = _load_side(base, "base", name, errors, lambda p: load_environment(p, name))
     now: EnvironmentStack | None = _load_side(head, "head", name, errors, lambda p: load_environment(p, name))
     status = _status(base, head, name, was, now)
@@ -225,7 +233,7 @@ def _environment(base: Project | None, head: Project | None, name: str, errors: 
         own.changes += compare_waivers(name, before.get("waivers") or (), after.get("waivers") or ())
     servers = {*(was.servers if was else {}), *(now.servers if now else {})}
     for server in sorted(servers):
-        pairs += _server(was, now, server, status)
+        pairs += _server(was, now, server, status, every=every)
     return pairs
 
 
@@ -313,7 +321,9 @@ class _View:
         )
 
 
-def _server(was: EnvironmentStack | None, now: EnvironmentStack | None, name: str, whole: str) -> list[Pair]:
+def _server(
+    was: EnvironmentStack | None, now: EnvironmentStack | None, name: str, whole: str, *, every: bool
+) -> list[Pair]:
     one = was.servers.get(name) if was else None
     other = now.servers.get(name) if now else None
     server = other or one
@@ -324,7 +334,7 @@ def _server(was: EnvironmentStack | None, now: EnvironmentStack | None, name: st
     before, after = (_manifest(side) if side else {} for side in (one, other))
     lock_same = one is not None and other is not None and one.lock == other.lock
     beside = compare_beside(stack, one.document, other.document) if one and other else []
-    if settings_same and lock_same and before == after and not beside:
+    if not every and settings_same and lock_same and before == after and not beside:
         return []
     mine, theirs = _View.of(was, name), _View.of(now, name)
     table = matrix(mine.rights, theirs.rights, mine.risks, theirs.risks)

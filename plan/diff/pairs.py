@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from components.program import Loaded
@@ -31,7 +31,13 @@ class Pair:
     changes: list[Change] = field(default_factory=list)
 
 
-def planned(base: Project | None, head: Project | None, pairs: list[Pair], every: bool) -> list[StackDiff]:
+#: Makes graphs of jobs, by side and stack; a plan that is refused is its error.
+Plans = Callable[[Sequence[Job]], Mapping[tuple[str, str], Graph | RingwallError]]
+
+
+def planned(
+    base: Project | None, head: Project | None, pairs: list[Pair], every: bool, plans: Plans = plan_all
+) -> list[StackDiff]:
     """The pairs with their resources. Where many servers changed in the same keys one of them is planned."""
     servers = [pair for pair in pairs if pair.diff.kind == "server" and pair.diff.status == "changed"]
     stand_ins: dict[str, str] = {}
@@ -48,7 +54,7 @@ def planned(base: Project | None, head: Project | None, pairs: list[Pair], every
         for side, project, loaded in (("base", base, pair.before), ("head", head, pair.after)):
             if project is not None and loaded is not None:
                 jobs.append(Job(side, pair.diff.stack, project, loaded))
-    graphs = plan_all(jobs)
+    graphs = plans(jobs)
     explained = {pair.diff.environment for pair in pairs if pair.changes}
     return [_finished(pair, graphs, stand_ins, explained) for pair in pairs]
 
