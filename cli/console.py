@@ -45,9 +45,9 @@ def _console(terminal: bool, *, stderr: bool) -> Console:
 
 
 def say(text: str = "") -> None:
-    """A line of the result; silent with --json."""
+    """A line of the result, at once also into a pipe; silent with --json."""
     if not state.json:
-        print(text)
+        print(text, flush=True)
 
 
 def note(text: str) -> None:

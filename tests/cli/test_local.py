@@ -29,7 +29,11 @@ REPOSITORY = Path(__file__).parents[2]
 @contextlib.contextmanager
 def local(root: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     command = [RINGWALL, "local", "dev.tickets", "--project", str(root), *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=REPOSITORY)
+    # As a user's shell has it: what is said must come through a pipe at once without this.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=REPOSITORY, env=environment
+    )
     try:
         yield process
     finally:
