@@ -27,9 +27,9 @@ log = logging.getLogger("ringwall.guard.stdio")
 #: What a command inherits besides its own variables (the official SDK's safe list).
 _INHERITED = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "TMPDIR")
 MAX_LINE = 16 * 1024 * 1024
-MAX_PROCESSES = 256
+MAX_PROCESSES = 512
 #: Sessions of one principal; one more ends its least recently used one, so that nobody can take all there are.
-MAX_OF_ONE = 16
+MAX_OF_ONE = 64
 KEEP_ALIVE_SECONDS = 15.0
 #: How long a command may take to end by itself once its input is closed.
 GRACE_SECONDS = 2.0
