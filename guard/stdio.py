@@ -30,6 +30,8 @@ MAX_LINE = 16 * 1024 * 1024
 MAX_PROCESSES = 512
 #: Sessions of one principal; one more ends its least recently used one, so that nobody can take all there are.
 MAX_OF_ONE = 64
+#: Messages kept for a client that does not read.
+MAX_WAITING = 1024
 KEEP_ALIVE_SECONDS = 15.0
 #: How long a command may take to end by itself once its input is closed.
 GRACE_SECONDS = 2.0
@@ -81,10 +83,12 @@ class StdioUpstream:
         return await self._exchange(process, message, {}, renumber=False)
 
     async def _initialize(self, message: Request, owner: str) -> UpstreamAnswer:
-        await self._make_room(owner)
-        process = await self._start(owner)
-        session = secrets.token_urlsafe(32)
-        self._sessions[session] = process
+        # One at a time, so that many at once cannot pass the count together.
+        async with self._starting.setdefault(owner, asyncio.Lock()):
+            await self._make_room(owner)
+            process = await self._start(owner)
+            session = secrets.token_urlsafe(32)
+            self._sessions[session] = process
         process.on_end(lambda: self._sessions.pop(session, None))
         try:
             return await self._exchange(process, message, {"mcp-session-id": session}, renumber=False)
@@ -174,12 +178,15 @@ class _Inbox:
         self.body = request.body if sent_id == request.id else {**request.body, "id": sent_id}
         meta = request.params.get("_meta")
         self.token = meta.get("progressToken") if isinstance(meta, dict) else None
-        self._queue: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=1024)
+        self._queue: asyncio.Queue[Message | None] = asyncio.Queue()
 
     def put(self, message: Message | None) -> None:
+        """Keep `message` for the client; None: nothing follows."""
         # A client that does not read lets the queue fill; it loses its stream, not the process.
-        with contextlib.suppress(asyncio.QueueFull):
+        if self._queue.qsize() < MAX_WAITING:
             self._queue.put_nowait(message)
+        elif self._queue.qsize() == MAX_WAITING:
+            self._queue.put_nowait(None)
 
     async def next(self, silence: float) -> Message:
         """The next message; raises Silence after `silence` seconds without one, UpstreamDown when the process ended."""

@@ -36,6 +36,10 @@ for line in sys.stdin:
         print(json.dumps({"jsonrpc": "2.0", "method": "notifications/progress",
               "params": {"progressToken": message["params"]["_meta"]["progressToken"], "progress": 1}}), flush=True)
         result = {"pid": os.getpid(), "environment": sorted(os.environ)}
+    elif method == "flood":
+        line = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 9, "progress": 1}}
+        print((json.dumps(line) + chr(10)) * 3000, end="", flush=True)
+        result = {}
     elif method == "die":
         sys.exit(3)
     elif method == "noise":
@@ -124,6 +128,49 @@ def test_a_command_that_dies_is_an_error_and_a_new_session_starts_it_again() -> 
         missing = StdioUpstream(("/no/such/program",), {}, None)
         with pytest.raises(UpstreamDown, match="cannot be started"):
             await missing.send("POST", {}, init, owner="a")
+
+    asyncio.run(main())
+
+
+def test_a_client_that_does_not_read_loses_its_stream_and_is_told_so() -> None:
+    async def main() -> None:
+        upstream = StdioUpstream((sys.executable, "-c", ECHO), {}, None)
+        init = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}}).encode()
+        flood = {"jsonrpc": "2.0", "id": 1, "method": "flood", "params": {"_meta": {"progressToken": 9}}}
+        ping = {"jsonrpc": "2.0", "id": 2, "method": "ping", "params": {"_meta": {"progressToken": 7}}}
+        try:
+            session = (await upstream.send("POST", {}, init, owner="a")).headers["mcp-session-id"]
+            unread = await upstream.send("POST", {"mcp-session-id": session}, json.dumps(flood).encode(), owner="a")
+            # The command answers this after the flood: by then every line of it has been taken.
+            other = await upstream.send("POST", {"mcp-session-id": session}, json.dumps(ping).encode(), owner="a")
+            assert b'"pid"' in await other.read(1 << 20)
+            with pytest.raises(UpstreamDown):
+                await unread.read(1 << 24)
+        finally:
+            await upstream.close()
+
+    asyncio.run(main())
+
+
+def test_sessions_of_one_principal_are_counted_when_they_begin_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guard.stdio.MAX_OF_ONE", 2)
+
+    async def main() -> None:
+        upstream = StdioUpstream((sys.executable, "-c", ECHO), {}, None)
+        init = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}}).encode()
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"_meta": {"progressToken": 7}}}
+        try:
+            begun = await asyncio.gather(
+                *(upstream.send("POST", {}, init, owner="a") for _ in range(5)), return_exceptions=True
+            )
+            sessions = [one.headers["mcp-session-id"] for one in begun if not isinstance(one, BaseException)]
+            found = [
+                (await upstream.send("POST", {"mcp-session-id": one}, json.dumps(ping).encode(), owner="a")).status
+                for one in sessions
+            ]
+            assert found.count(200) == 2
+        finally:
+            await upstream.close()
 
     asyncio.run(main())
 
