@@ -22,6 +22,7 @@ from guard.audit.keys import load_or_create_key
 from guard.audit.log import AuditLog
 from guard.cache import ResultCache
 from guard.counters import Counters, MemoryCounters
+from guard.joined_writes import JoinedWrites
 from guard.pins import Refusal, Watch
 from guard.policy import Policy
 from guard.redis_counters import RedisCounters
@@ -282,7 +283,7 @@ def _plain(app: Any, host: str, port: int, **tls: Any) -> uvicorn.Config:
         app,
         host=host,
         port=port,
-        http="httptools",
+        http=JoinedWrites,
         ws="none",
         lifespan="off",
         log_config=None,
