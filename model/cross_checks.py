@@ -22,7 +22,7 @@ ORIGIN_PORT: KeyPath = ("origin", "url")
 
 def check_server(stack: ServerStack, settings: Environment) -> list[InputError]:
     """One server against its environment and its tool lock."""
-    return [*_references(stack, settings), *_names(stack, settings), *_grants(stack)]
+    return [*_references(stack, settings), *_names(stack, settings), *_grants(stack), *_unseen_groups(stack, settings)]
 
 
 def _references(stack: ServerStack, settings: Environment) -> Iterable[InputError]:
@@ -118,6 +118,23 @@ def _grants(stack: ServerStack) -> Iterable[InputError]:
         # One that is inherited may belong to another of the environment's servers.
         if name not in tools and path in stack.document.lines:
             yield stack.document.error(path, "no such tool in the lock", "correct the name")
+
+
+def _unseen_groups(stack: ServerStack, settings: Environment) -> Iterable[InputError]:
+    """Groups that the edge can ask for and the guard can not see. Access puts custom OIDC claims and SAML attributes into
+    its application tokens and nothing else about groups (Cloudflare One docs, "Application token"); a GitHub sign-in has
+    neither, so a grant to an organization would never match anybody."""
+    for index, grant in enumerate(stack.manifest.grants):
+        for name in grant.to.groups:
+            group = settings.groups.get(name)
+            for member in group.idp_groups if group else ():
+                if settings.identity_providers[member.provider].type == "github":
+                    yield stack.document.error(
+                        (*BELOW, "grants", index, "to", "groups"),
+                        f"{name} holds the GitHub organization {member.group}, which Access tokens do not carry, so the "
+                        "guard cannot grant by it",
+                        "grant to emails, domains or agents, and let access.people keep the organization at the edge",
+                    )
 
 
 def _constraint(schema: dict[str, Any]) -> str | None:

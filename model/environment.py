@@ -129,7 +129,11 @@ class IdpGroup(Model):
 
     provider: Name = Field(description="A key of identity_providers.")
     group: Text = Field(description="Okta group name, Entra group object id, GitHub organization, Workspace address…")
-    claim: Text | None = Field(None, description="OIDC claim or SAML attribute that carries the group.")
+    claim: Text | None = Field(
+        None,
+        description="OIDC claim or SAML attribute that carries the group (default groups). For a grant it must be among "
+        "the custom claims or attributes of the provider's settings in Cloudflare One: only those reach the guard.",
+    )
 
 
 class Group(Model):

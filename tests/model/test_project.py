@@ -107,6 +107,22 @@ def test_every_mistake_of_every_server_is_reported_at_once(tmp_path: Path) -> No
     assert len(lines(root)) == 3
 
 
+@pytest.mark.parametrize(("provider", "refused"), [("github", True), ("okta", False), ("saml", False)])
+def test_a_grant_to_a_group_that_no_token_carries_is_refused(tmp_path: Path, provider: str, refused: bool) -> None:
+    root = write_project(tmp_path)
+    environment, server = root / ENVIRONMENT, root / ONE
+    environment.write_text(environment.read_text().replace("type: okta", f"type: {provider}"))
+    server.write_text(server.read_text().replace("{all: true}", "{groups: [engineers]}"))
+    if not refused:
+        load_environment(open_project(root), "dev")
+        return
+    with pytest.raises(InputError) as problem:
+        load_environment(open_project(root), "dev")
+    assert "grants.0.to.groups" in str(problem.value)
+    assert "engineers holds the GitHub organization Engineering, which Access tokens do not carry" in str(problem.value)
+    assert "grant to emails, domains or agents" in str(problem.value)
+
+
 def test_a_missing_tool_lock_names_the_command_that_makes_it(tmp_path: Path) -> None:
     root = write_project(tmp_path)
     lock = root / "stacks" / "dev.one.lock.yaml"
