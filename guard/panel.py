@@ -15,6 +15,7 @@ import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
@@ -28,16 +29,19 @@ log = logging.getLogger("ringwall.guard.engines")
 #: Engines keep the deadline themselves and say why they gave no verdict; one that does not is ended so much later.
 GRACE = 0.1
 CACHED = 4096
+#: Characters of a document that local engines judge at once, in some 30 ms at the worst and well under one as a rule. A
+#: longer one is judged on a thread, so that a text made to be slow keeps nobody else waiting.
+AT_ONCE = 32 * 1024
 #: A vendor's policy may change behind the same project or profile, so a cached verdict is asked for again then.
 CACHE_SECONDS = 3600.0
 
 
 class LocalEngine(Protocol):
-    """An engine that needs no network and answers at once."""
+    """An engine that needs no network and answers at once, from any thread."""
 
     name: str
 
-    def judge(self, item: ScanItem) -> Verdict: ...
+    def judge(self, item: ScanItem, deadline: float) -> Verdict: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ class Judgement:
 class Panel:
     """Several engines as one. Takes ownership of the engines: `close` closes them.
 
-    Engines with a plain ``judge(item)`` are called first and directly; when one of them blocks, no text leaves the host.
+    Engines with a plain ``judge(item, deadline)`` are called first and directly; when one of them blocks, no text leaves
+    the host. They have half of the budget, so that a vendor is never left with too little and taken for broken.
 
     Args:
         budget: seconds for all engines together.
@@ -82,6 +87,8 @@ class Panel:
         self._names = ",".join(engine.name for engine in engines)
         self._cache: OrderedDict[bytes, tuple[float, Judgement]] = OrderedDict()
         self._ending: set[asyncio.Task[Verdict]] = set()
+        # Two: more would only take turns, and one long text must not keep the next from its verdict.
+        self._aside = ThreadPoolExecutor(2, "ringwall-judge")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -114,13 +121,15 @@ class Panel:
         for failure in await asyncio.gather(*(engine.close() for engine in self._engines), return_exceptions=True):
             if isinstance(failure, Exception):
                 log.error("an engine could not be closed: %s", _described(failure))
+        self._aside.shutdown(wait=False)
 
     async def _judge(self, item: ScanItem) -> Judgement:
         decisive = item.leg not in self._thorough
-        deadline = time.monotonic() + self._budget
+        started = time.monotonic()
+        deadline = started + self._budget
         verdicts: tuple[Verdict, ...] = ()
         for local in self._local:
-            verdict = _judged(local, item)
+            verdict = await self._judged(local, item, started + self._budget / 2)
             verdicts += (verdict,)
             if decisive and verdict.outcome is Outcome.BLOCK:
                 return Judgement(Outcome.BLOCK, verdicts)
@@ -129,6 +138,15 @@ class Panel:
         elif self._remote:
             verdicts += await self._all(item, deadline, decisive)
         return Judgement(_outcome(verdicts), verdicts)
+
+    async def _judged(self, engine: LocalEngine, item: ScanItem, deadline: float) -> Verdict:
+        if len(item.document) <= AT_ONCE:
+            return _judged(engine, item, deadline)
+        try:
+            aside = asyncio.get_running_loop().run_in_executor(self._aside, _judged, engine, item, deadline)
+        except RuntimeError:  # closed
+            return _silent(engine.name, "not asked: the panel is closed")
+        return await aside
 
     async def _all(self, item: ScanItem, deadline: float, decisive: bool) -> tuple[Verdict, ...]:
         tasks = [asyncio.create_task(_asked(engine, item, deadline)) for engine in self._remote]
@@ -174,7 +192,7 @@ def build_panel(config: GuardConfig, environ: Mapping[str, str] = os.environ) ->
     if wanted.embedded:
         from guard.engines.embedded import EmbeddedEngine
 
-        engines.append(EmbeddedEngine(frozenset(tool.name for tool in config.tool_lock.tools)))
+        engines.append(EmbeddedEngine(frozenset(tool.name for tool in config.tool_lock.tools), thorough=thorough))
     if lakera := wanted.lakera:
         from guard.engines.lakera import LakeraEngine
 
@@ -198,10 +216,10 @@ def _outcome(verdicts: tuple[Verdict, ...]) -> Outcome:
     return Outcome.ALLOW if outcomes == {Outcome.ALLOW} else Outcome.NO_VERDICT
 
 
-def _judged(engine: LocalEngine, item: ScanItem) -> Verdict:
+def _judged(engine: LocalEngine, item: ScanItem, deadline: float) -> Verdict:
     started = time.monotonic()
     try:
-        verdict = engine.judge(item)
+        verdict = engine.judge(item, deadline)
     except Exception as error:
         return _failed(engine.name, error, started)
     return _checked(engine.name, verdict, started)

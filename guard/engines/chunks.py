@@ -45,10 +45,11 @@ def _lines(key: str, value: Any) -> Iterator[str]:
         for name, child in value.items():
             yield from _lines(name, child)
     elif isinstance(value, list):
-        for child in value:
-            yield from _lines(key, child)
-        if not value and key:
+        # Once, not for every element: one long key over many elements would be a text without bounds.
+        if key:
             yield f"{key}:"
+        for child in value:
+            yield from _lines("", child)
     elif isinstance(value, str):
         yield prefix + value
     else:

@@ -259,7 +259,8 @@ class HttpEngine(ABC):
 
     @abstractmethod
     def _bodies(self, item: ScanItem) -> Sequence[tuple[bytes, str]]:
-        """The requests to make, each with an id of its own (at most 100 characters). Raises ValueError."""
+        """The requests to make, each with an id of its own (at most 100 characters); one more than MAX_PIECES stands for
+        any number beyond. Raises ValueError."""
 
     @abstractmethod
     def _piece(self, item: ScanItem, answer: dict[str, Any], request: str) -> Piece:
@@ -279,7 +280,7 @@ class HttpEngine(ABC):
         except ValueError:
             return (no_verdict("the item is not strict JSON"),)
         if len(bodies) > MAX_PIECES:
-            return (no_verdict(f"the text is too long: {len(bodies)} requests, at most {MAX_PIECES} are made"),)
+            return (no_verdict(f"the text is too long for {MAX_PIECES} requests"),)
         ticket = self._breaker.admit()
         if ticket is None:
             return (no_verdict("not asked: it failed too often just now"),)

@@ -21,6 +21,7 @@ from guard.engines.breaker import Breaker
 from guard.engines.chunks import readable, split
 from guard.engines.http_engine import (
     MAX_ID,
+    MAX_PIECES,
     HttpEngine,
     JsonService,
     Piece,
@@ -63,7 +64,7 @@ class LakeraEngine(HttpEngine):
     def _bodies(self, item: ScanItem) -> Sequence[tuple[bytes, str]]:
         role = "tool" if item.leg is Leg.RESULTS else "user"
         bodies = []
-        for number, text in enumerate(split(readable(item), PIECE, OVERLAP)):
+        for number, text in enumerate(split(readable(item), PIECE, OVERLAP)[: MAX_PIECES + 1]):
             request = request_id(item, str(number))
             body = {
                 "messages": [{"role": role, "content": text}],

@@ -12,14 +12,17 @@ each request holds one. Injection and context poisoning are looked for in `promp
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Literal
 
 from guard.engines.breaker import Breaker
 from guard.engines.chunks import hidden, readable, split
 from guard.engines.http_engine import (
     MAX_ID,
+    MAX_PIECES,
     HttpEngine,
     JsonService,
     Piece,
@@ -34,6 +37,9 @@ from guard.wire_json import dump, parse
 #: Characters, as the vendor's own hooks cut.
 PIECE = 20_000
 OVERLAP = 256
+#: URLs that one request may hold; what the vendor does with more is not documented, so that they could go unjudged.
+URLS = 100
+_URL = re.compile(r"https?:|www\.", re.IGNORECASE)
 
 _CATEGORIES = {
     "injection": Category.INJECTION,
@@ -79,7 +85,7 @@ class PrismaAirsEngine(HttpEngine):
             metadata["tool_invoked"] = item.name[:MAX_ID]
         direction = "input" if item.leg is Leg.ARGUMENTS else "output"
         bodies = []
-        for text in _contents(item):
+        for text in islice(_contents(item), MAX_PIECES + 1):
             request = request_id(item, secrets.token_hex(8))
             body = {
                 "tr_id": request,
@@ -120,11 +126,25 @@ class _Undocumented(Exception):
 
 def _contents(item: ScanItem) -> Iterator[str]:
     """JSON texts: the document itself when it is short and shows everything, else pieces of it as readable text."""
-    if len(item.document) <= PIECE and not hidden(item, parse(item.document.encode())):
-        yield item.document
+    document = item.document
+    if len(document) <= PIECE and _few_urls(document) and not hidden(item, parse(document.encode())):
+        yield document
         return
-    for text in split(readable(item), PIECE, OVERLAP):
+    for text in _cut(readable(item), PIECE):
         yield dump({"text": text}).decode()
+
+
+def _few_urls(text: str) -> bool:
+    return len(_URL.findall(text)) <= URLS
+
+
+def _cut(text: str, size: int) -> Iterator[str]:
+    """Pieces of at most `size` characters, smaller ones where URLs stand close together."""
+    for piece in split(text, size, OVERLAP):
+        if _few_urls(piece) or size < 2 * OVERLAP:
+            yield piece
+        else:
+            yield from _cut(piece, size // 2)
 
 
 def _incomplete(answer: dict[str, Any]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 
 from guard.engines.lakera import LakeraEngine
-from guard.panel import CACHE_SECONDS, CACHED, Judgement, Panel, build_panel
+from guard.panel import AT_ONCE, CACHE_SECONDS, CACHED, Judgement, Panel, build_panel
 from guard.verdict import Category, Finding, Leg, Outcome, ScanItem, Verdict
 from model.errors import InputError
 from model.guard_config import GuardConfig
@@ -58,9 +59,12 @@ class Here(Asked):
     """An engine that answers without being waited for."""
 
     name: str = "here"
+    thread: threading.Thread | None = None
+    deadline: float = 0.0
 
-    def judge(self, item: ScanItem) -> Verdict:
+    def judge(self, item: ScanItem, deadline: float) -> Verdict:
         self.items.append(item)
+        self.thread, self.deadline = threading.current_thread(), deadline
         if isinstance(self.says, BaseException):
             raise self.says
         return Verdict(self.says, self.name)
@@ -73,8 +77,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-def judge(*engines: Any, leg: Leg = Leg.RESULTS, budget: float = 5.0, **options: Any) -> Judgement:
-    return run(Panel(engines, budget, **options).judge(item("hello", leg)))
+def judge(*engines: Any, leg: Leg = Leg.RESULTS, budget: float = 5.0, text: str = "hello", **options: Any) -> Judgement:
+    return run(Panel(engines, budget, **options).judge(item(text, leg)))
 
 
 @pytest.mark.parametrize(
@@ -193,6 +197,48 @@ def test_single_engine_is_asked_in_the_callers_own_task() -> None:
         return engine.task is asyncio.current_task()
 
     assert run(work())
+
+
+def test_long_text_is_judged_beside_the_loop_and_a_short_one_in_it() -> None:
+    short, long = Here(ALLOW), Here(ALLOW)
+    assert judge(short, text="a" * (AT_ONCE - 100)).outcome is ALLOW
+    assert judge(long, text="a" * AT_ONCE).outcome is ALLOW
+    assert short.thread is threading.current_thread()
+    assert long.thread is not threading.current_thread()
+
+
+def test_long_text_keeps_no_other_waiting() -> None:
+    """The engine waits for what only a running loop can do."""
+    done = threading.Event()
+
+    class Slow(Here):
+        def judge(self, item: ScanItem, deadline: float) -> Verdict:
+            return Verdict(ALLOW if done.wait(10) else BLOCK, self.name)
+
+    async def work() -> Judgement:
+        panel = Panel([Slow(ALLOW)], 5)
+        asyncio.get_running_loop().call_later(0.01, done.set)
+        judgement = await panel.judge(item("a" * AT_ONCE))
+        await panel.close()
+        return judgement
+
+    assert run(work()).outcome is ALLOW
+
+
+def test_local_engines_leave_half_of_the_budget_to_the_vendors() -> None:
+    engine = Here(ALLOW)
+    before = time.monotonic()
+    judge(engine, budget=60)
+    assert before + 30 <= engine.deadline <= time.monotonic() + 30
+
+
+def test_long_text_after_the_end_is_no_verdict() -> None:
+    async def work() -> Judgement:
+        panel = Panel([Here(ALLOW)], 5)
+        await panel.close()
+        return await panel.judge(item("a" * AT_ONCE))
+
+    assert run(work()).outcome is NO_VERDICT
 
 
 # -- definitions may be cached ------------------------------------------------------------------------------------------

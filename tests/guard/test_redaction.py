@@ -77,6 +77,44 @@ def test_an_encoded_copy_of_a_secret_cannot_be_cut() -> None:
         redact(value, found)
 
 
+def test_secret_in_a_structured_copy_is_cut_with_the_one_in_the_text() -> None:
+    word = "Zq7" + "!ryb2xk"
+    value = {
+        "content": [{"type": "text", "text": f'{{"to": "Åse", "password": "{word}"}}'}],
+        "structuredContent": {
+            "password": word,
+            "card_number": "4012888888881881",
+            "rows": [{"apiKey": KEY[4:] + "aB3dE"}],
+        },
+    }
+    cleaned, cuts = redact(value, findings_in(value))
+    assert cuts == 4
+    assert cleaned["structuredContent"] == {
+        "password": "[redacted:secret]",
+        "card_number": "[redacted:personal data]",
+        "rows": [{"apiKey": "[redacted:secret]"}],
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"nextPageToken": "aB3dE5fG7hJ9kL1mN3pQ5rS7"},
+        {"password": "<your-password-1>"},
+        {"primary_key": "aB3dE5fG7hJ9kL1mN3pQ5rS7"},
+        {"issue_key": "PROJ-12345"},
+        {"order": "4012888888881881"},
+    ],
+)
+def test_harmless_members_are_no_secrets(value: Any) -> None:
+    assert findings_in(value) == ()
+
+
+def test_parameter_of_a_tool_may_be_called_password() -> None:
+    texts = content_of({"password": "Zq7" + "!ryb2xk"}).texts
+    assert ENGINE.judge(ScanItem(Leg.ARGUMENTS, "s", "", "", texts, "", "", "")).outcome is Outcome.ALLOW
+
+
 def test_an_open_private_key_blocks_and_a_whole_one_is_cut() -> None:
     head = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEowIBAAKCAQEA7Qd1\n"
     assert all(one.span is None for one in findings_in([head]))

@@ -6,6 +6,8 @@ Invariant Labs' tool poisoning notes, the chat templates of the common model fam
 
 from __future__ import annotations
 
+import re
+
 from guard.engines.rules.rule import ALL, READ, Check, Rule, gap
 from guard.verdict import Category, Leg
 
@@ -13,6 +15,8 @@ _DEFINITIONS = frozenset((Leg.DEFINITIONS,))
 _AI = r"(?:ai(?: (?:assistants?|agents?|models?|systems?))?|(?:large )?language models?|llms?|chatbots?|assistants?|agents?|bots?|claude|chatgpt|gpt|gemini|copilot)"
 _IGNORE = r"\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget|overrid(?:e|es|ing)|bypass|neglect|overlook)\b"
 _RULES = r"(?:instructions?|prompts?|guidelines?|guidance|directions?|directives?|constraints?|programming|safety rules|rules)\b"
+#: Said of instructions one did get, these mean the same; of anything else they are ordinary work.
+_DROP = r"\b(?:discard(?:ing)?|abandon(?:ing)?|scrap|erase|cancel|suspend|(?:set|put|leave) aside|throw (?:away|out)|pay no (?:attention|heed) to|stop (?:following|obeying)|(?:do not|don['’]t|never|no longer) (?:follow|obey|comply with|adhere to))\b"
 _USER = r"(?:user|human|operator|person|people)s?\b"
 _TAKE = r"\b(?:send|forward|post|upload|e-?mail|transmit|exfiltrate|leak|append|attach|include|pass|copy|read|share|hand over)\b"
 _LOOT = (
@@ -23,6 +27,16 @@ _LOOT = (
 
 def _injection(id_: str, pattern: str, *, legs: frozenset[Leg] = ALL, confidence: float = 0.8, **more: object) -> Rule:
     return Rule(f"injection.{id_}", Category.INJECTION, pattern, legs=legs, confidence=confidence, **more)  # type: ignore[arg-type]
+
+
+def _abroad(id_: str, verbs: str, rest: str, check: Check | None = None) -> Rule:
+    """`rest` follows one of `verbs`, which alone are the trigger: phrases of many languages would swell the one pass."""
+    return _injection(id_, rf"{verbs}{rest}", trigger=verbs, check=check)
+
+
+def _meant(value: str, before: str) -> bool:
+    """ "Glem ikke reglerne" reminds of them."""
+    return re.search(r"\b(?:ikke|inte|aldri[gd]?)\b", value) is None
 
 
 def _jailbreak(id_: str, pattern: str, *, confidence: float = 0.8, **more: object) -> Rule:
@@ -45,6 +59,11 @@ _ENGLISH = (
         "override",
         rf"{_IGNORE}{gap(3)}(?:previous|prior|earlier|above|preceding|foregoing|initial|original|existing)\b{gap(2)}{_RULES}",
     ),
+    _injection(
+        "override_dropped",
+        rf"{_DROP}{gap(3)}(?:(?:previous|prior|earlier|above|preceding|foregoing|initial|original)\b{gap(2)}|(?:all|any) (?:of )?your\b[^\w.!?]+(?:\w+[^\w.!?]+)?)(?:instructions?|prompts?|directives?|programming|training|system messages?)\b",
+        trigger=_DROP,
+    ),
     _injection("override_all", rf"{_IGNORE}[^\w.!?]+(?:all|any|every)\b{gap(2)}{_RULES}"),
     _injection("override_your", rf"{_IGNORE}{gap(2)}your\b{gap(2)}{_RULES}"),
     _injection(
@@ -57,6 +76,44 @@ _ENGLISH = (
     _injection(
         "superseded",
         r"\bsupersedes?[^\w.!?]+(?:all |any )?(?:of )?(?:your|the) (?:previous|earlier|prior)|\b(?:previous|earlier|prior) (?:task|instruction|request|order|prompt)s? (?:is|are|was|were|has been|have been) (?:now )?(?:cancell?ed|void|revoked|superseded|obsolete|replaced)",
+    ),
+    _injection(
+        "outranks",
+        rf"\b(?:this|these|the following)[^\w.!?]+(?:\w+[^\w.!?]+)?(?:instructions?|directives?|messages?|prompts?|notes?|orders?) (?:now |fully |completely )?(?:replaces?|overrides?|supersedes?|outranks?|takes? (?:precedence|priority) over|(?:has|have) (?:precedence|priority) over)[^\w.!?]+(?:(?:all|any|every)(?: of)? )?(?:your|the|previous|prior|earlier|other|existing){gap(2)}{_RULES}",
+    ),
+    _injection(
+        "policy_off",
+        r"\b(?:safety|content|security|confidentiality|moderation|privacy|ethical|ethics) (?:polic(?:y|ies)|guidelines|rules|restrictions|filters?|guardrails)(?: of \w+(?: \w+){0,3})? (?:(?:do|does|will|shall) not apply|no longer appl(?:y|ies)|(?:is|are|has been|have been) (?:now |hereby )?(?:suspended|lifted|waived|void|switched off|turned off))(?: (?:to|in|for|during|within) (?:this|you|our|your)\b|[^\w\s]|$| (?:here|any ?more|now)\b)",
+        confidence=0.7,
+    ),
+    _injection(
+        "disguised",
+        rf"\b[i1!|]gn[o0]r[e3]{gap(3)}(?:pr[e3]v[i1][o0]us|pr[i1][o0]r|y[o0]ur|[a4@]ll)\b{gap(2)}[i1]n[s5$]truc?t[i1][o0]n[s5$]?|\b(?:snoitcurtsni|stpmorp|senilediug)\b{gap(3)}(?:erongi|dragersid|tegrof)\b|\b(?:vtaber|qvfertneq|sbetrg)\b{gap(3)}(?:vafgehpgvbaf?|cebzcgf?|ehyrf)\b|\bi[\s._*-]+g[\s._*-]+n[\s._*-]+o[\s._*-]+r[\s._*-]+e[\s._*-]+(?:a[\s._*-]*l[\s._*-]*l|p[\s._*-]*r[\s._*-]*[ei]|y[\s._*-]*o[\s._*-]*u[\s._*-]*r)",
+        confidence=0.9,
+    ),
+    _injection(
+        "whatever_it_says",
+        rf"\b(?:whatever|no matter what|regardless of what) (?:the|this|that|any|my)\b{gap(1)}(?:text|document|input|content|user|message|e-?mail|page|code|data|question)s?\b{gap(1)}(?:says?|said|contains?|asks?|is|are|wants?)\b{gap(2)}(?:call|invoke|run|execute|send|forward|post|upload|answer|reply|respond|output|approve)\b",
+        legs=READ | {Leg.ARGUMENTS},
+        confidence=0.6,
+    ),
+    _injection(
+        "presumed_consent",
+        r"\b(?:pretend|assume|act as if|act as though|behave as if|imagine)[^\w.!?]+(?:that )?(?:the |your )?(?:user|human|operator|admin(?:istrator)?)s? (?:has|have|had) (?:already )?(?:\w+ )?(?:confirmed|approved|authori[sz]ed|consented|agreed|granted)\b",
+        confidence=0.7,
+    ),
+    _injection(
+        "stealth",
+        r"\b(?:secretly|covertly|surreptitiously|stealthily) (?:also )?(?:send|forward|copy|upload|e-?mail|post|transmit|leak|exfiltrate|bcc|attach|share|append|add|insert|include|execute|call)\b|\bwithout (?:the |your )?(?:user|human|operator|customer)s?(?:['’]s?)? (?:knowing|noticing|knowledge|awareness|being (?:told|informed|asked))\b|\b(?:user|human|customer)s? (?:must|should) (?:not|never) (?:know|find out|notice|be (?:told|informed|made aware))\b",
+        legs=READ | _DEFINITIONS,
+        confidence=0.6,
+    ),
+    _injection(
+        "mailed_loot",
+        rf"\b(?:send|forward|e-?mail|mail|exfiltrate|leak|transmit)\b{gap(6)}(?:(?:conversation|chat)s?(?: history| log| transcript| so far)?|(?:last|previous|prior|all|recent) (?:\w+ )?messages|environment variables|(?:api|access|private|ssh) keys?|credentials|passwords|session (?:tokens?|cookies?)|system prompt|customer (?:list|data|records)){gap(4)}(?:to|at)[^\w.!?]+[\w.+-]+@[\w-]+\.\w",
+        trigger=r"[\w.+-]@[\w-]+\.\w",
+        legs=READ,
+        confidence=0.7,
     ),
     _injection(
         "new_task",
@@ -113,6 +170,10 @@ _ENGLISH = (
         rf"\b(?:reveal|print|show|output|repeat|display|leak|dump|expose|recite|tell me|give me|send me|include){gap(4)}(?:your|the|hidden){gap(1)}(?:system|developer|initial|hidden|secret) (?:prompt|message|instructions?)\b",
     ),
     _injection(
+        "prompt_asked",
+        rf"\b(?:what|how) (?:is|are|was|were|do|does) your\b{gap(1)}(?:system|initial|hidden|original|developer|secret)[^\w.!?]+(?:prompt|message|instructions?)\b|\b(?:quote|copy|return|list|write|share|disclose|summari[sz]e|provide|paste|translate|encode|state){gap(5)}your{gap(1)}(?:system|initial|hidden|original|developer|secret) (?:prompt|message|instructions?)\b|\b(?:verbatim|word for word|exactly as written)\b{gap(4)}your\b{gap(1)}(?:prompt|instructions|rules|guidelines|configuration)\b|\byour{gap(1)}(?:prompt|instructions|configuration)\b{gap(3)}(?:verbatim|word for word)\b",
+    ),
+    _injection(
         "repeat_above",
         r"\brepeat (?:back )?(?:everything|all|all (?:of )?the (?:text|words)|the (?:text|words)) (?:above|before|up to)",
     ),
@@ -129,7 +190,80 @@ _ENGLISH = (
     _injection("forged_turn", r"\n\s*\n\s*(?:#+\s*)?human:\s[^\n]*\n\s*\n\s*(?:#+\s*)?assistant:", confidence=0.7),
 )
 
+_NORDIC_RULES = r"(?:instruk(?:tion|ser|sjon|s\b)\pL*|anvisning\pL*|regl(?:er|ene)\pL*|retningslin\pL*|riktlin\pL*|ordre\pL*|kommando\pL*|direktiv\pL*|vejledning\pL*)"
+_NORDIC_USER = r"(?:bruger|brukar|bruker|använda)\pL*"
 _OTHERS = (
+    _abroad(
+        "nordic",
+        r"\b(?:ignorér|ignorera|ignorer|glemme?|glömma?|glöm|bortse(?: från| fra)?|se bort (?:fra|från)|strunta i|overse|tilsidesæt|tilsidesett|åsidosätt)",
+        rf"{gap(3)}(?:tidligere|tidigare|forrige|förra|förut|foregående|föregående|forudgående|forutgående|ovenstående|ovanstående|ovennævnte|hidtidige|hittillsvarande|oprindelige|ursprungliga|opprinnelige|dine|dina|alle|alla|samtlige|samtliga){gap(3)}{_NORDIC_RULES}",
+        check=_meant,
+    ),
+    _abroad(
+        "nordic_forget",
+        r"\b(?:glem|glöm|ignorer|ignorera)",
+        rf" (?:alt|allt|alt det|det)\b{gap(4)}(?:sagt|fortalt|berättat|fått|fået|lært|lärt|tidligere|tidigare|ovenfor|ovan|ovanför|før|innan|hidtil|hittills)\b",
+    ),
+    _injection(
+        "nordic_conceal",
+        rf"\b(?:fortæl|fortel|berätta|sig|säg|si|nævn|nämn|nevn|informer|informera|oplys|avslöja|afslør|avslør){gap(3)}(?:ikke|inte|intet|inget|ingenting|aldrig|aldri){gap(3)}(?:til |för |till |for )?{_NORDIC_USER}|\b(?:ikke|inte|aldrig|aldri) (?:fortell|si|nevn|informer|fortæl|sig|nævn|berätta|säg|nämn){gap(3)}{_NORDIC_USER}|\b(?:uden|utan|uten) (?:at|att|å) (?:spørge|fråga|spørre|fortælle|berätta|fortelle|informere|informera|oplyse|varsle){gap(2)}{_NORDIC_USER}",
+        trigger=r"(?:bruger|brukar|bruker|använda)",
+    ),
+    _injection(
+        "nordic_prompt",
+        r"\b(?:vis|visa|afslør|avslöja|avslør|udskriv|skriv|gengiv|gentag|upprepa|gjenta|giv|gi|ge)[^\w.!?]+(?:\pL+[^\w.!?]+){0,4}system-?(?:prompt|instruk|meddel|besked)\pL*",
+        trigger=r"\bsystem-?(?:prompt|instruk|meddel|besked)",
+    ),
+    _abroad(
+        "finnish",
+        r"\b(?:unohda|sivuuta|ohita|jätä huomiotta|älä välitä)",
+        rf"{gap(2)}(?:aiemm|aikaisemm|edelli|edeltäv|yllä olev|alkuperäi|kaik)\pL*{gap(2)}(?:ohje|käsky|sään|määräy|komen)\pL*",
+    ),
+    _abroad(
+        "polish",
+        r"\b(?:zignoruj|ignoruj|zapomnij|pomiń)",
+        rf"{gap(3)}(?:poprzedni|wcześniejsz|powyższ|dotychczasow|wszystki)\pL*{gap(2)}(?:instrukcj|poleceni|polecen|zasad|wytyczn|reguł)\pL*",
+    ),
+    _abroad(
+        "czech_slovak",
+        r"\b(?:ignoruj\pL*|zapomeň\pL*|zabudni\pL*|nedbej\pL*|pomiň\pL*)",
+        rf"{gap(3)}(?:předchoz|předešl|dosavadn|predchádzajúc|predošl|všech|všetk)\pL*{gap(2)}(?:instrukc|inštrukc|pokyn|příkaz|príkaz|pravid)\pL*",
+    ),
+    _abroad(
+        "romanian",
+        r"\b(?:ignoră|ignorați|uită|uitați)",
+        rf"{gap(3)}(?:instrucțiuni|reguli|indicați|comenzi)\pL*{gap(2)}(?:anterioare|precedente|inițiale|de mai sus)",
+    ),
+    _injection(
+        "turkish",
+        rf"\b(?:önceki|yukarıdaki|daha önceki){gap(1)}(?:talimat|komut|kural|yönerge)\pL*{gap(2)}(?:yok say|görmezden gel|unut|dikkate alma|boş ver)",
+        trigger=r"(?:önceki|yukarıdaki)",
+    ),
+    _abroad(
+        "indonesian",
+        r"\b(?:abaikan|lupakan)",
+        rf"{gap(2)}(?:instruksi|perintah|aturan|petunjuk|arahan){gap(2)}(?:sebelumnya|terdahulu|di atas|sebelum ini)",
+    ),
+    _abroad(
+        "vietnamese",
+        r"(?:bỏ qua|phớt lờ|quên)",
+        r"\s+(?:\pL+\s+){0,3}(?:hướng dẫn|chỉ dẫn|chỉ thị|mệnh lệnh|lệnh|quy tắc)\s+(?:\pL+\s+){0,2}(?:trước|trên|ban đầu)",
+    ),
+    _abroad(
+        "ukrainian",
+        r"(?:ігноруй|проігноруй|забудь|не зважай на)",
+        r"\pL*\s+(?:\pL+\s+){0,3}(?:попередн|минул|колишн|вище)\pL*\s+(?:інструкц|вказівк|правил|команд)",
+    ),
+    _abroad(
+        "arabic",
+        r"(?:تجاهل|تجاهلي|انس|انسى|إنس)",
+        r"\s+(?:\pL+\s+){0,2}(?:تعليماتك|أوامرك|(?:التعليمات|الأوامر|القواعد|التوجيهات)(?:\s+\pL+)?\s+(?:السابقة|أعلاه|الأصلية))",
+    ),
+    _injection(
+        "hindi",
+        r"(?:पिछल|पूर्व|पहले|उपरोक्त|सभी)[\pL\pM]*\s+(?:[\pL\pM]+\s+){0,3}(?:निर्देश|आदेश|नियम)[\pL\pM]*\s+(?:[\pL\pM]+\s+){0,2}(?:अनदेखा|अनदेखी|नज़रअंदाज़|नजरअंदाज|भूल)",
+        trigger=r"(?:निर्देश|आदेश|नियम)",
+    ),
     _injection(
         "german",
         rf"\b(?:ignorier\w*|vergiss|vergesst|missachte\w*|überschreib\w*|übergeh\w*){gap(3)}(?:vorherig\w*|vorig\w*|bisherig\w*|früher\w*|obig\w*|deine\w*|alle){gap(2)}(?:anweisung\w*|instruktion\w*|regeln?|vorgaben?|befehle?|richtlinien?)",
@@ -231,6 +365,41 @@ _JAILBREAKS = (
         "two_answers",
         r"\b(?:respond|answer|reply)[^\w.!?]+(?:as|with|in) two (?:characters|personas|ways|responses|answers)",
         confidence=0.6,
+    ),
+    _jailbreak(
+        "known_names",
+        r"\bbetter ?dan\b|\banti-?gpt\b|\bevil-?(?:bot|gpt)\b|\balways intelligent and machiavellian\b|\bstrive to avoid norms\b|\bdeveloper mode output\b|\bopposite mode\b[^.\n]*\b(?:refus|answer|respond)\w*",
+        trigger=r"\bbetter ?dan\b|\banti-?gpt\b|\bevil-?(?:bot|gpt)\b|\balways intelligent and machiavellian\b|\bstrive to avoid norms\b|\bdeveloper mode output\b|\bopposite mode\b",
+        confidence=0.9,
+    ),
+    _jailbreak(
+        "punished",
+        r"\b(?:each|every) time you (?:refuse|decline|reject|fail to answer|break character)\b[^\n]*\b(?:los[et]|gone|deduct\w*|tokens|points|lives|punish\w*|penal\w*|shut down|die|kitten)\b|\byou (?:will )?lose \w+ (?:tokens|points|lives)\b[^\n]*\b(?:refus|declin|reject|character)\w*",
+        trigger=r"\b(?:each|every) time you (?:refuse|decline|reject|fail to|break)\b|\byou (?:will )?lose \w+ (?:tokens|points|lives)\b",
+        confidence=0.7,
+    ),
+    _jailbreak(
+        "grandmother",
+        r"\bgrand(?:mother|ma|father|pa)\b[^\n]*\b(?:napalm|explosives?|bombs?|poison|meth\w*|malware|licen[cs]e keys?|product keys?|activation keys?|weapons?|drugs)\b[^\n]*\b(?:act|pretend|role-?play|be|like|as) (?:like |as |my |to be )?(?:her|him|my|grand\w+)\b|\b(?:act|pretend|role-?play)\b[^\n]*\bgrand(?:mother|ma|father|pa)\b[^\n]*\b(?:napalm|explosives?|bombs?|poison|meth\w*|malware|licen[cs]e keys?|product keys?|activation keys?|weapons?|drugs)\b",
+        trigger=r"\bgrand(?:mother|ma|father|pa)\b",
+        confidence=0.7,
+    ),
+    _jailbreak(
+        "lawless_story",
+        rf"\b(?:world|universe|story|scenario|realm|place|reality|fiction|game) (?:where|in which|with)\b{gap(3)}(?:no|without|free of){gap(2)}{_LIMITS}(?:[^\n]*\b(?:ai|assistant|model|chatbot|you|answer|respond)\b)",
+        trigger=r"\b(?:world|universe|story|scenario|realm|place|reality|fiction|game) (?:where|in which|with)\b",
+        confidence=0.6,
+    ),
+    _jailbreak(
+        "evil_twin",
+        rf"\b(?:your (?:evil|unethical|immoral|unfiltered|unrestricted) (?:twin|self|alter ego|side)|(?:evil|unethical|immoral|unfiltered|unrestricted|jailbroken|amoral) version of (?:you|yourself|{_AI})|(?:you are|act as|become|play) (?:an? |the |my )?(?:evil|unethical|immoral|amoral|jailbroken|malicious) (?:ai|twin|chatbot|confidant|language model|assistant))\b|\bno (?:moral|ethical)(?: or (?:moral|ethical|legal))? (?:compass|limits|boundaries|restrictions|constraints|guidelines|qualms)\b",
+        legs=READ | {Leg.ARGUMENTS},
+        confidence=0.6,
+    ),
+    _jailbreak(
+        "nordic",
+        rf"\b(?:du (?:er|är)|lad som om|låtsas|opfør dig|uppför dig|oppfør deg|spil|spill|spela|svar|svara|agér|agera){gap(6)}(?:(?:uden|utan|uten|ingen|inga) (?:nogen |någon |några |noen |nogle )?(?:\pL+ )?(?:begrænsning|restriktion|begränsning|begrensning|restriksjon|regler|filtre|filter|grænser|gränser|grenser|censur|sensur)\pL*|ubegrænset\b|ucensureret\b|ocensurerad\b|usensurert\b)",
+        trigger=r"\b(?:uden|utan|uten|ingen|inga|ubegrænset|ucensureret|ocensurerad|usensurert)\b",
     ),
     _jailbreak(
         "german",

@@ -7,8 +7,10 @@ automaton's states.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import re2  # type: ignore[import-untyped]
@@ -22,6 +24,12 @@ MEMORY = 64 << 20
 #: Stands behind every text and has a pattern of its own: RE2's sets answer "nothing" when a pass runs out of memory, which
 #: would let everything pass; a pass that does not report the sentinel is no answer.
 _SENTINEL = b"\n\x1f\x1eend\x1e\x1f"
+
+_PLAIN = {
+    char: base
+    for char in map(chr, [*range(0xC0, 0x250), *range(0x1EA0, 0x1EFA)])
+    if (base := unicodedata.normalize("NFD", char)[0]) != char
+} | {"ø": "o", "đ": "d", "ł": "l", "ı": "i"}
 
 #: Sees the matched value and what stands before the match.
 Check = Callable[[str, str], bool]
@@ -65,9 +73,24 @@ def _options(*, captures: bool = True, memory: int = MEMORY) -> Any:
     return options
 
 
+def _bare(pattern: str) -> str:
+    """The same pattern for text without accents too, as it is typed in haste and as `decoding.fold` reads it. No class
+    of a pattern may hold an accented letter."""
+    if pattern.isascii():
+        return pattern
+    return "".join(f"[{char}{plain}]" if (plain := _PLAIN.get(char)) else char for char in pattern)
+
+
 def _flagged(pattern: str, cased: bool) -> str:
     """Strings are joined by line ends, so a line's ends are a string's."""
+    pattern = _bare(pattern)
     return f"(?m:{pattern})" if cased else f"(?mi:{pattern})"
+
+
+@lru_cache(maxsize=1024)
+def _expression(pattern: str, cased: bool, captures: bool) -> Any:
+    """Compiled once for all legs."""
+    return re2.compile(_flagged(pattern, cased), _options(captures=captures))
 
 
 def _compiled(triggers: Any) -> bool:
@@ -91,8 +114,7 @@ class Table:
         try:
             for rule in rules:
                 triggers.Add(_flagged(rule.trigger or rule.pattern, rule.cased))
-                expression = re2.compile(_flagged(rule.pattern, rule.cased), _options(captures=rule.group > 0))
-                self._rules.append((rule, expression))
+                self._rules.append((rule, _expression(rule.pattern, rule.cased, rule.group > 0)))
             triggers.Add(re2.escape(_SENTINEL.decode()))
         except re2.error:
             raise ValueError("a detection rule cannot be compiled") from None

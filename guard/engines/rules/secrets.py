@@ -25,10 +25,17 @@ _HARMLESS_NAME = re.compile(
 )
 
 
+_DIGIT, _LETTER = re.compile("[0-9]"), re.compile("[A-Za-z]")
+
+
 def entropy(value: str) -> float:
     """Shannon entropy in bits a character."""
     size = len(value)
     return -sum(count / size * math.log2(count / size) for count in Counter(value).values()) if size else 0.0
+
+
+def _mixed(value: str) -> bool:
+    return _DIGIT.search(value) is not None and _LETTER.search(value) is not None
 
 
 def _classes(value: str) -> int:
@@ -41,24 +48,23 @@ def real(value: str, before: str) -> bool:
 
 def random_looking(value: str, before: str) -> bool:
     """Long, mixed and uneven enough that no person named something so; hexadecimal needs less."""
-    if _PLACEHOLDER.search(value) or _HARMLESS_NAME.search(before):
+    # Cheap looks first: a text may be nothing but such values. Three bits need eight characters.
+    if len(set(value)) < 8 or _PLACEHOLDER.search(value) or _HARMLESS_NAME.search(before):
         return False
     if re.fullmatch(r"[0-9a-fA-F]{32,}", value):
         return entropy(value) >= 3.0
-    letters_and_digits = re.search("[0-9]", value) and re.search("[A-Za-z]", value)
-    return bool(letters_and_digits) and _classes(value) >= 3 - (len(value) >= 24) and entropy(value) >= 3.5
+    return _mixed(value) and _classes(value) >= 3 - (len(value) >= 24) and entropy(value) >= 3.5
 
 
 def password(value: str, before: str) -> bool:
     """Not a word, a call, a path or a reference: letters, digits and one kind more, or many of two kinds."""
-    if (
-        _PLACEHOLDER.search(value)
-        or re.search(r"[()\[\]{}<>]|^\.|::|->|^/|://", value)
-        or _HARMLESS_NAME.search(before)
-    ):
-        return False
-    mixed = bool(re.search("[0-9]", value) and re.search("[A-Za-z]", value))
-    return mixed and (_classes(value) >= 3 or len(value) >= 10)
+    return (
+        _mixed(value)
+        and (len(value) >= 10 or _classes(value) >= 3)
+        and not _PLACEHOLDER.search(value)
+        and not re.search(r"[()\[\]{}<>]|^\.|::|->|^/|://", value)
+        and not _HARMLESS_NAME.search(before)
+    )
 
 
 def _in_url(value: str, before: str) -> bool:

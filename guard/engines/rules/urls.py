@@ -34,6 +34,8 @@ _LOCAL_SUFFIXES = (".localhost", ".internal", ".localdomain", ".cluster.local")
 #: Names that resolve to the address they spell.
 _WILDCARD_DNS = (".nip.io", ".sslip.io", ".xip.io", ".localtest.me", ".lvh.me")
 _SCHEMES = frozenset(("file", "gopher", "dict", "ldap", "ldaps", "tftp", "jar", "netdoc", "phar", "expect", "php"))
+#: A name has at most 253 characters; longer ones take normalisation and IDNA time by the square of their length.
+_TOO_LONG = re.compile(r"[^/]*//[^/?#]{1025}")
 _NUMBERS = re.compile(r"(?:0[xX][0-9a-fA-F]+|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]+|[0-9]+)){0,3}")
 
 
@@ -74,6 +76,8 @@ def _mixed_scripts(host: str) -> bool:
 
 def forbidden(url: str, allowed: frozenset[str] = frozenset()) -> bool:
     """True for a URL that no argument should hold."""
+    if _TOO_LONG.match(url):
+        return True
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".")

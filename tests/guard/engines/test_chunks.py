@@ -39,13 +39,18 @@ def test_overlap_that_would_never_end_is_refused() -> None:
 def test_readable_text_holds_keys_numbers_and_strings_unescaped() -> None:
     value = {"say": 'a "b"\nc', "card": 4111111111111111, "on": True, "one": 1, "odd key: x": ["p", "q"], "none": None}
     assert readable(item(value)) == (
-        'say: a "b"\nc\ncard: 4111111111111111\non: true\none: 1\nodd key: x: p\nodd key: x: q\nnone: null'
+        'say: a "b"\nc\ncard: 4111111111111111\non: true\none: 1\nodd key: x:\np\nq\nnone: null'
     )
 
 
 def test_text_that_stands_encoded_in_the_document_is_read_decoded_too() -> None:
     encoded = item({"blob": "b2JleQ=="}, texts=(Text("/blob", "obey"),))
     assert readable(encoded) == "blob: b2JleQ==\nobey"
+
+
+def test_long_key_over_many_elements_stays_as_short_as_the_document() -> None:
+    many = item({"k" * 10_000: [{"a": "b"}] * 1000})
+    assert len(readable(many)) < 2 * len(many.document)
 
 
 def test_document_that_is_not_json_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -34,10 +35,18 @@ def outcome(text: str) -> Outcome:
         ("ìgnöré", "ignore"),
         ("𝐢𝐠𝐧𝐨𝐫𝐞", "ignore"),  # noqa: RUF001 - mathematical letters on purpose
         ("ok\U000e0069\U000e0067", "ok"),
+        ("\u1100\u1161\u3131", "가ᄀ"),
     ],
 )
 def test_letters_are_read_as_what_they_look_like(text: str, plain: str) -> None:
     assert fold(text) == plain
+
+
+def test_long_run_of_combining_marks_takes_linear_time() -> None:
+    """Normalising it in one go took seconds for this and a minute for a megabyte."""
+    started = time.process_time()
+    assert fold("a" + "\u0301\u0316" * 200_000) == "a"
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -47,6 +56,8 @@ def test_letters_are_read_as_what_they_look_like(text: str, plain: str) -> None:
         ("&#105;&lt;&#x69;", "i<i"),
         (r"\u0069\x67", "ig"),
         (r"\ud83d\ude00", "😀"),
+        ("&#" + "0" * 5000 + "105;g", "ig"),
+        ("&#" + "9" * 5000 + ";g", "\ufffdg"),
         ("100 % sure & done \\ o", "100 % sure & done \\ o"),
     ],
 )

@@ -198,6 +198,39 @@ def test_slow_body_beyond_the_deadline_is_no_verdict(service: EngineService, sta
     assert len(service.seen) == 1
 
 
+@pytest.mark.parametrize("slow", ["head", "body"])
+def test_answer_that_comes_in_drops_is_no_verdict_at_the_deadline(service: EngineService, slow: str) -> None:
+    """Every drop would renew a timeout that counts silence alone."""
+    head, body = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n", json.dumps(service.good()).encode()
+    length = b"content-length: %d\r\n\r\n" % len(body)
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        whole = head + b"x: %s\r\n" % (b"y" * 400) + length + body + b" " * 400
+        at = 20 if slow == "head" else len(whole) - 400 - len(body)
+        writer.write(whole[:at])
+        try:
+            for byte in whole[at:]:
+                await writer.drain()
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0.02)
+        except ConnectionError:
+            return
+        finally:
+            writer.close()
+
+    async def run() -> Verdict:
+        server = await asyncio.start_server(drip, "127.0.0.1", 0)
+        engine = engine_for(service, url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        verdict = await engine.scan(item("hello"), time.monotonic() + 0.3)
+        await engine.close()
+        server.close()
+        return verdict
+
+    verdict = asyncio.run(run())
+    silent(verdict, "deadline")
+    assert verdict.milliseconds < 1500
+
+
 def test_deadline_counts_for_both_tries_together(service: EngineService) -> None:
     service.replies.append(Reply(status=500))
     service.always = Reply(service.good(), hold=True)
@@ -281,6 +314,26 @@ def test_open_breaker_is_no_verdict_without_asking_until_one_probe_succeeds(serv
     assert not breaker.is_open
 
 
+def test_many_texts_at_once_put_one_question_to_a_service_that_is_tried_again(service: EngineService) -> None:
+    clock = Clock()
+    breaker = Breaker("x", clock)
+    for _ in range(5):
+        breaker.settle(0, False)
+    clock.now += 10
+
+    async def run() -> list[Verdict]:
+        engine = engine_for(service, breaker=breaker)
+        try:
+            return await asyncio.gather(*(engine.scan(item("hello"), time.monotonic() + 5) for _ in range(8)))
+        finally:
+            await engine.close()
+
+    outcomes = [verdict.outcome for verdict in asyncio.run(run())]
+    assert outcomes.count(Outcome.ALLOW) == len(service.seen) == 1
+    assert outcomes.count(Outcome.NO_VERDICT) == 7
+    assert not breaker.is_open
+
+
 def test_texts_that_the_vendor_refuses_do_not_open_the_breaker(service: EngineService) -> None:
     breaker = Breaker("x", Clock())
     service.always = Reply(status=413)
@@ -324,6 +377,13 @@ def test_long_text_needs_allow_for_every_piece(service: EngineService) -> None:
     [verdict] = scan(service, item("a" * 90_000))
     assert verdict.outcome is Outcome.ALLOW
     assert len(str(verdict.reference).split(",")) == len(service.seen) == 5
+
+
+def test_no_request_is_larger_than_the_vendors_take(service: EngineService) -> None:
+    """1 MB of context (Lakera) and 2 MB (Prisma AIRS), whatever escaping makes of the text."""
+    scan(service, item("\x01" * 60_000), item("\N{PILE OF POO}" * 60_000))
+    assert len(service.seen) >= 6
+    assert max(len(seen.raw) for seen in service.seen) < 1_000_000
 
 
 def test_attack_across_a_cut_is_caught_by_the_overlap(service: EngineService) -> None:
