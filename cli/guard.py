@@ -73,6 +73,11 @@ def run(
         source = BundleSource(config, keys, state, expected_server=expected, token_file=token_file)
         work = _signed(source, state, every)
     else:
+        for option, given in (("--server", server), ("--token-file", token_file)):
+            if given is not None:
+                raise InputError("is for a signed bundle", key=option, remedy="give --public-key, or leave it out")
+        if "://" in config:
+            raise InputError("a URL serves signed bundles", key="--config", remedy="give --public-key")
         path = Path(config)
         if not path.is_file():
             raise InputError(
@@ -91,10 +96,9 @@ async def demo(opened: Opened, state: Path) -> None:
     """Serve a configuration that verifies nobody, and say so."""
     from guard.service import running, serve
 
-    console.say("warning: DEMO IDENTITY: nobody is verified, everyone who reaches this guard is")
-    console.say(
-        f"warning: {opened.config.identity.demo and opened.config.identity.demo.principal}; never beyond this machine"
-    )
+    who = opened.config.identity.demo.principal if opened.config.identity.demo else ""
+    console.say(f"warning: DEMO IDENTITY: nobody is verified, everyone who reaches this guard is {who}.")
+    console.say("warning: It listens on loopback only, and is never to be reached from beyond this machine.")
     async with running(opened, state) as service:
         await serve(service, started=lambda: _say_started(opened))
 

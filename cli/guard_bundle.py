@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,10 +13,6 @@ from cli import console
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, _complete_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
     from guard.bundle import OpenedBundle
     from model.guard_config import GuardConfig
 
@@ -115,21 +110,16 @@ def bundle(
     The guard takes a bundle with a higher number only. Whoever the previous bundle denies stays denied, unless --allow
     lifts it.
     """
-    from cli.write import Change, apply
-    from guard.bundle import render, sign
-    from guard.keys import key_id, load_private_key
+    from cli.bundle_files import BundleFile, bundle_path
+    from guard.keys import load_private_key
 
     private = load_private_key(key)
-    file = out if out is not None else Path(f"{stack}.guard.bundle.json")
     document = _configuration(stack, config, sandbox)
-    before, previous = _previous(file, stack, private, previous_key or ())
-    number = _number(sequence, previous)
-    denied, lifted = _denied(document, deny or (), allow or (), previous)
-    signed = sign(document, sequence=number, denied=denied, key=private)
-    text = render(signed)
-    opened = _reopened(text, {key_id(private.public_key()): private.public_key()})
-    apply([Change(file, before, text.encode())])
-    added = sorted(set(denied) - set(previous.bundle.denied if previous else ()))
+    target = BundleFile.open(out or bundle_path(Path(), stack), stack, private, previous_key or ())
+    file, before = target.path, target.denied
+    denied, lifted = _denied(document, deny or (), allow or (), before)
+    opened = target.write(document, denied, sequence)
+    added = sorted(denied - before)
     if as_json:
         console.print_json({**_describe(opened), "file": str(file), "newly_denied": added, "lifted": sorted(lifted)})
     console.say(f"wrote {file}")
@@ -157,9 +147,10 @@ def verify_bundle(
 
     The digest is what the guard's /readyz says once the bundle is in force.
     """
+    from cli.bundle_files import read, reopened
     from guard.keys import load_public_keys
 
-    opened = _reopened(_read(file), load_public_keys(public_key))
+    opened = reopened(read(file), load_public_keys(public_key))
     if as_json:
         console.print_json({**_describe(opened), "file": str(file)})
     console.say(f"{file}: the signature holds")
@@ -168,13 +159,14 @@ def verify_bundle(
 
 def _configuration(stack: str, file: Path | None, sandbox: bool) -> GuardConfig:
     """The configuration to sign, which must be this very server's."""
+    from cli.bundle_files import read
     from model.base import validate
     from model.errors import InputError
     from model.guard_config import GuardConfig
     from model.loader import Document
     from model.tool_lock import parse_json
 
-    where, text = (file, _read(file)) if file is not None else (Path(f"{stack}: {OUTPUT}"), _exported(stack, sandbox))
+    where, text = (file, read(file)) if file is not None else (Path(f"{stack}: {OUTPUT}"), _exported(stack, sandbox))
     try:
         value = parse_json(text if isinstance(text, str) else text.decode("utf-8"))
     except ValueError as error:
@@ -214,54 +206,12 @@ def _exported(stack: str, sandbox: bool) -> str:
     return text
 
 
-def _previous(
-    file: Path, stack: str, key: Ed25519PrivateKey, others: Sequence[Path]
-) -> tuple[bytes | None, OpenedBundle | None]:
-    """What stands in `file`. It decides who stays denied, so it must be this server's and its signature must hold."""
-    from guard.bundle import UnknownKey, open_bundle
-    from guard.keys import key_id, load_public_keys
-    from model.errors import InputError
-
-    if not file.exists():
-        return None, None
-    content = _read(file)
-    keys = {key_id(key.public_key()): key.public_key(), **load_public_keys(others)}
-    environment, _, name = stack.partition(".")
-    try:
-        return content, open_bundle(content, keys, expected_server=(environment, name), after=0)
-    except UnknownKey as error:
-        remedy = "name that key with --previous-public-key, so that its deny list can be trusted and kept"
-        raise InputError(error.problem, file=file, remedy=remedy) from None
-    except InputError as error:
-        raise InputError(
-            f"the previous bundle cannot be trusted, so its deny list would be lost: {error.problem}",
-            file=file,
-            remedy="write to another file and name every denied principal with --deny",
-        ) from None
-
-
-def _number(wanted: int | None, previous: OpenedBundle | None) -> int:
-    from model.errors import InputError
-
-    last = previous.bundle.sequence if previous else 0
-    if wanted is None:
-        return max(int(time.time()), last + 1)
-    if wanted <= last:
-        raise InputError(
-            f"{wanted} is not above {last}, the previous bundle's, so guards would refuse it",
-            key="--sequence",
-            remedy="leave it out, or give a higher one",
-        )
-    return wanted
-
-
 def _denied(
-    config: GuardConfig, deny: Sequence[str], allow: Sequence[str], previous: OpenedBundle | None
-) -> tuple[set[str], set[str]]:
+    config: GuardConfig, deny: Sequence[str], allow: Sequence[str], before: frozenset[str]
+) -> tuple[frozenset[str], set[str]]:
     """Who is denied now, and who no longer is."""
     from model.errors import InputError
 
-    before = set(previous.bundle.denied) if previous else set()
     added = {principal for text in deny for principal in _principals(text, config, "--deny")}
     # As the previous bundle spells it: the agent may be out of the configuration by now.
     lifted = {p for text in allow for p in ((text,) if text in before else _principals(text, config, "--allow"))}
@@ -296,13 +246,6 @@ def _principals(text: str, config: GuardConfig, option: str) -> list[str]:
     return [f"agent:{client}" for client in ids]
 
 
-def _reopened(text: str | bytes, keys: Mapping[str, Ed25519PublicKey]) -> OpenedBundle:
-    """Read as a guard would read it."""
-    from guard.bundle import open_bundle
-
-    return open_bundle(text, keys, expected_server=None, after=0)
-
-
 def _describe(opened: OpenedBundle) -> dict[str, Any]:
     signed = opened.bundle
     return {
@@ -321,12 +264,3 @@ def _show(opened: OpenedBundle) -> None:
     for name in ("server", "sequence", "sha256", "key_id", "tool_lock_sha256"):
         console.say(f"{name.replace('_', ' ')}: {facts[name]}")
     console.say(f"denied: {', '.join(facts['denied']) or 'nobody'}")
-
-
-def _read(file: Path) -> bytes:
-    from model.errors import InputError
-
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", file=file, remedy="name the file") from None

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from cli.guard_bundle import OUTPUT, _number, _previous, _reopened
+from cli.bundle_files import BundleFile, bundle_path
+from cli.guard_bundle import OUTPUT
 from cli.operations import Operation
-from cli.write import Change, apply
 from components.guard_settings import bundle_file
-from guard.bundle import render, sign
-from guard.keys import key_id
 from model.base import validate
 from model.errors import InputError
 from model.guard_config import GuardBundle, GuardConfig
@@ -60,11 +58,6 @@ class Guards:
     wait: float
 
 
-def bundle_path(folder: Path, stack: str) -> Path:
-    """Where `ringwall guard bundle` puts a server's bundle."""
-    return folder / f"{stack}.guard.bundle.json"
-
-
 def last_bundle(guards: Guards, stack: str) -> GuardBundle | None:
     """The bundle that is there, if it is this key's; None where there is none.
 
@@ -73,7 +66,7 @@ def last_bundle(guards: Guards, stack: str) -> GuardBundle | None:
     """
     if guards.key is None:
         return None
-    _, previous = _previous(bundle_path(guards.folder, stack), stack, guards.key, ())
+    previous = BundleFile.open(bundle_path(guards.folder, stack), stack, guards.key).previous
     return previous.bundle if previous else None
 
 
@@ -119,18 +112,14 @@ def write_bundle(
     Raises:
         InputError: the bundle there cannot be trusted, so that its deny list would be lost; nothing was written.
     """
-    key = guards.key
-    if key is None:
+    if guards.key is None:
         raise InputError("a bundle needs the key that signs it", key="--key")
-    file = bundle_path(guards.folder, stack)
-    before, previous = _previous(file, stack, key, ())
-    denied = ((set(previous.bundle.denied) if previous else set()) | set(deny)) - set(allow)
-    text = render(sign(config, sequence=_number(None, previous), denied=denied, key=key))
-    opened = _reopened(text, {key_id(key.public_key()): key.public_key()})
-    apply([Change(file, before, text.encode())])
+    file = BundleFile.open(bundle_path(guards.folder, stack), stack, guards.key)
+    denied = (file.denied | set(deny)) - set(allow)
+    opened = file.write(config, denied)
     number = opened.bundle.sequence
-    operation.step(stack, "bundle", "done", f"number {number} is signed and in {file}")
-    return Delivered(file, opened.sha256, number, config.admin_port, frozenset(denied))
+    operation.step(stack, "bundle", "done", f"number {number} is signed and in {file.path}")
+    return Delivered(file.path, opened.sha256, number, config.admin_port, denied)
 
 
 def prove(operation: Operation, guards: Guards, stack: str, written: Delivered, word: str) -> None:

@@ -42,6 +42,7 @@ def admin_app(runtime: Runtime) -> Starlette:
         return JSONResponse(state, 200 if state["ready"] else 503)
 
     async def metrics(_: Request) -> Response:
+        runtime.metrics.state(readiness(runtime))
         return Response(runtime.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return Starlette(routes=[Route("/readyz", readyz, methods=["GET"]), Route("/metrics", metrics, methods=["GET"])])

@@ -16,7 +16,7 @@ from guard.jwks import ALGORITHMS, KeySet, UnknownKey
 from model.tool_lock import parse_json
 
 MAX_BYTES = 16 * 1024
-#: Clocks of two well-kept machines differ by less.
+#: How far an issuer's clock may be ahead of this one; clocks of two well-kept machines differ by less.
 LEEWAY = 30.0
 #: Headers by which a token brings its own key, or changes what is signed (RFC 7515 section 4.1, RFC 7797, RFC 7516).
 _REFUSED = frozenset({"crit", "jku", "jwk", "x5u", "x5c", "b64", "zip", "enc"})
@@ -76,7 +76,8 @@ def _check(claims: Mapping[str, Any], issuer: str, now: float) -> None:
         raise BadToken("not_yet_valid")
     if issued > now + LEEWAY:
         raise BadToken("issued_in_future")
-    if expires <= now - LEEWAY:
+    # To the second: Kong before us allows nothing either, and what a token allowed ends with it.
+    if expires <= now:
         raise BadToken("expired")
     if expires <= issued:
         raise BadToken("bad_times")

@@ -90,7 +90,7 @@ class BundleSource:
         public_keys: trusted keys by key id (`guard.keys.load_public_keys`); none of them is no trust.
         state: directory that only the guard may write.
         expected_server: environment and server; None takes the first server that comes and none other ever after.
-        token_file, token_env: where a bearer token for the URL is; read at each look.
+        token_file: where a bearer token for the URL is; read at each look.
 
     Raises:
         InputError: the location cannot be used, or no key is given.
@@ -104,21 +104,18 @@ class BundleSource:
         *,
         expected_server: tuple[str, str] | None = None,
         token_file: Path | None = None,
-        token_env: str | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
         if not public_keys:
             raise InputError("no public key to check bundles with", remedy="give --public-key")
-        if token_file is not None and token_env is not None:
-            raise InputError("two tokens for one source", remedy="give one of the two")
         self._url = _url(location)
-        if self._url is None and (token_file or token_env):
+        if self._url is None and token_file:
             raise InputError("a token belongs to a URL", file=location, remedy="take it out")
         self._path = Path(location)
         self._keys = public_keys
         self._state = state
         self._expected = expected_server
-        self._token_file, self._token_env = token_file, token_env
+        self._token_file = token_file
         self._timeout = timeout
         # Once: reading the trust store (or SSL_CERT_FILE, for a private one) takes longer than a call may.
         self._tls = True if self._url is None else httpx.create_ssl_context()
@@ -305,19 +302,14 @@ class BundleSource:
             return _Fetched(bytes(content), etag if usable else None)
 
     def _token(self) -> str | None:
-        if self._token_env is not None:
-            token = os.environ.get(self._token_env, "").strip()
-            where = f"environment variable {self._token_env}"
-        elif self._token_file is not None:
-            where = str(self._token_file)
-            try:
-                token = self._token_file.read_text(encoding="ascii").strip()
-            except (OSError, UnicodeError):
-                token = ""
-        else:
+        if self._token_file is None:
             return None
-        if not token or not token.isascii() or not token.isprintable():
-            raise InputError("holds no bearer token", file=where, remedy="put it there, on one line")
+        try:
+            token = self._token_file.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeError):
+            token = ""
+        if not token or not token.isprintable():
+            raise InputError("holds no bearer token", file=self._token_file, remedy="put it there, on one line")
         return token
 
     # -- status -------------------------------------------------------------------------------------------------------

@@ -104,8 +104,12 @@ class Verifier:
 
     @property
     def key_sets(self) -> tuple[KeySet, ...]:
-        """The issuers' keys, to warm at start and to close at the end."""
+        """The issuers' keys, to close at the end."""
         return tuple(keys for keys in (self._access_keys, self._external_keys) if keys is not None)
+
+    def problems(self) -> list[str]:
+        """Issuers without keys to go by: nobody they speak for can be verified. Looks for them meanwhile."""
+        return [problem for keys in self.key_sets if (problem := keys.problem()) is not None]
 
     async def principal(self, headers: Headers, hostname: str) -> Principal:
         """The one principal that all configured identities agree on.
@@ -207,7 +211,8 @@ class Verifier:
             if len(clients) != 1:
                 raise BadToken("ambiguous")
             return self._agent(clients.pop(), claims, None)
-        email = text(claims, "email") if claims.get("email_verified") is not False else None
+        # Some issuers write "false" (Cognito, Apple): whatever does not say that it is verified is not.
+        email = text(claims, "email") if claims.get("email_verified", True) in (True, "true") else None
         return _person(subject, email, claims, None)
 
     def _agent(self, client_id: str, claims: dict[str, Any], hosted_client: str | None) -> Principal:

@@ -88,6 +88,14 @@ class KeySet:
         if not self._keys:
             raise KeysUnavailable(self._reason)
 
+    def problem(self) -> str | None:
+        """Why there are no keys to go by, None if there are. Old or missing ones are looked for meanwhile, so that a guard
+        nobody calls keeps its keys and knows how its issuer is."""
+        age = self._clock() - self._fetched
+        if age >= FRESH_FOR:
+            self._start(REFETCH_AFTER if age < TRUSTED_FOR else RETRY_AFTER)
+        return None if age < TRUSTED_FOR else f"{self._uri}: {self._reason}"
+
     @property
     def uri(self) -> str:
         """Where they come from."""

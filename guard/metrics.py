@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from guard.verdict import Leg, Verdict
@@ -37,6 +40,17 @@ class Metrics:
             "ringwall_guard_tokens", "Tokens of requests and results, by estimate.", ("direction",),
             registry=self.registry,
         )  # fmt: skip
+        self._state = {
+            name: Gauge(f"ringwall_guard_{name}", text, registry=self.registry)
+            for name, text in {
+                "ready": "1 while nothing keeps the guard from being sound (/readyz says what does).",
+                "bundle_sequence": "Number of the configuration in force.",
+                "bundle_source_well": "0 while the configuration's source is out of reach or holds what is refused.",
+                "audit_records": "Number of the last audit record.",
+                "audit_anchor_lag_records": "Audit records that no head the collector took covers yet.",
+                "audit_anchor_failures": "Attempts to send a head that failed since the start.",
+            }.items()
+        }
         self._children: dict[tuple[str, str, str], Counter] = {}
 
     def decided(self, decision: str, reason: str | None, leg: Leg | None) -> None:
@@ -50,6 +64,16 @@ class Metrics:
 
     def engine(self, verdict: Verdict) -> None:
         self._engines.labels(verdict.engine, verdict.outcome.value).observe(verdict.milliseconds / 1000)
+
+    def state(self, readiness: Mapping[str, Any]) -> None:
+        """Take over what `/readyz` says now, so that an alert needs no second source."""
+        bundle, audit = readiness["bundle"], readiness["audit"]
+        self._state["ready"].set(readiness["ready"])
+        self._state["bundle_sequence"].set(bundle["sequence"])
+        self._state["bundle_source_well"].set(not bundle.get("problem"))
+        self._state["audit_records"].set(audit["sequence"])
+        self._state["audit_anchor_lag_records"].set(audit["anchor_lag_records"] or 0)
+        self._state["audit_anchor_failures"].set(audit["anchor"]["failures"] if audit["anchor"] else 0)
 
     def text(self) -> bytes:
         """The exposition format of Prometheus."""

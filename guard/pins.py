@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guard.keys import write_atomically
 from model.errors import InputError, RingwallError, Unreachable
 from model.tool_lock import Entry, ToolLock, digest, parse_json, visible
 
@@ -57,20 +57,25 @@ def same_definition(observed: Mapping[str, Any], locked: Mapping[str, Any]) -> b
     if "execution" not in locked and shown.get("execution", {}) in _EXECUTION:
         shown.pop("execution", None)
     expected = {key: value for key, value in locked.items() if key in shown or key not in _OPTIONAL}
-    return digest(shown) == digest(expected)
+    try:
+        return digest(shown) == digest(expected)
+    except ValueError:
+        return False  # what has no digest (too deep, half a surrogate pair) was never approved
 
 
 class Pins:
     """One lock, and what of it the server was seen to have changed.
 
-    `file` keeps the changed ones over restarts; it counts only for the lock it was written under. `report` hears every
-    new refusal once.
+    `file` keeps the changed ones over restarts; it counts only for the lock it was written under. `previous`, of the
+    configuration before, tells those that could not be kept there. `report` hears every new refusal once.
 
     Raises:
         InputError: `file` is there and cannot be read as what this class writes: nobody knows then what was refused.
     """
 
-    def __init__(self, lock: ToolLock, file: Path | None, report: Callable[[Refusal], None]) -> None:
+    def __init__(
+        self, lock: ToolLock, file: Path | None, report: Callable[[Refusal], None], previous: Pins | None = None
+    ) -> None:
         self.lock = lock
         self.digest = digest(lock.dump())
         self._entries: dict[str, dict[str, Entry]] = {
@@ -87,6 +92,9 @@ class Pins:
         self._changed: dict[str, str] = _read(file, self.digest) if file else {}
         self._reported: set[tuple[str, str, str]] = set()
         self.problem: str | None = None
+        if previous is not None and previous.digest == self.digest:
+            self._changed = {**previous._changed, **self._changed}
+            self.problem = previous.problem
 
     def report_to(self, report: Callable[[Refusal], None]) -> None:
         """Let another hear the refusals from now on."""
@@ -137,6 +145,8 @@ class Pins:
             for definition in definitions:
                 self.admits(kind, definition)
         self.admits_instructions(offer.instructions)
+        if self.problem is not None:
+            self._write()
 
     def _refuse(self, kind: str, key: str, definition: Mapping[str, Any], locked: Entry) -> None:
         sha256 = _digest(definition)
@@ -151,27 +161,33 @@ class Pins:
             self._report(refusal)
 
     def _keep(self, name: str, sha256: str) -> None:
-        if name in self._changed:
-            return
-        self._changed[name] = sha256
+        if name not in self._changed:
+            self._changed[name] = sha256
+            self._write()
+
+    def _write(self) -> None:
         if self._file is None:
             return
+        refused = dict(sorted(self._changed.items()))
+        text = json.dumps({"version": 1, "tool_lock_sha256": self.digest, "refused": refused}, indent=2)
         try:
-            _write(
-                self._file,
-                {"version": 1, "tool_lock_sha256": self.digest, "refused": dict(sorted(self._changed.items()))},
-            )
+            write_atomically(self._file, text.encode() + b"\n", 0o600)
         except OSError as error:
             self.problem = f"what the lock refuses cannot be kept in {self._file}: {error.strerror}"
+        else:
+            self.problem = None
 
 
 def difference(locked: Mapping[str, Any], observed: Mapping[str, Any]) -> str:
     """Where two definitions differ, one line a place, at most 20, hidden characters shown."""
     from onboard.lock import _pointers
 
+    try:
+        changes = list(_pointers(dict(locked), dict(observed)))
+    except ValueError as error:
+        return f"what the server shows {error}"
     lines = [
-        f"{visible(change.pointer)}: {change.before or 'absent'} -> {change.after or 'absent'}"
-        for change in _pointers(dict(locked), dict(observed))
+        f"{visible(change.pointer)}: {change.before or 'absent'} -> {change.after or 'absent'}" for change in changes
     ]
     more = [f"and {len(lines) - 20} more"] if len(lines) > 20 else []
     return "\n".join(lines[:20] + more)
@@ -205,16 +221,6 @@ def _read(file: Path, lock_digest: str) -> dict[str, str]:
             file=file,
             remedy="restore it, or remove it after making sure that the server offers what the lock says",
         ) from error
-
-
-def _write(file: Path, value: Mapping[str, Any]) -> None:
-    staged = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(json.dumps(value, indent=2).encode() + b"\n")
-        out.flush()
-        os.fsync(out.fileno())
-    staged.replace(file)
 
 
 class Watch:

@@ -86,7 +86,8 @@ class Policy:
         name = f"{config.server.environment}.{config.server.name}"
         self.server = name
         self.inspector = Inspector(self.panel, config.guard.legs, name)
-        self.pins = Pins(config.tool_lock, state / "refused.json" if state else None, report)
+        kept = state / "refused.json" if state else None
+        self.pins: Pins = Pins(config.tool_lock, kept, report, previous.pins if previous else None)
         try:
             self.grants = Grants(config)
         except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from guard.runtime import Runtime
@@ -10,11 +11,13 @@ from guard.runtime import Runtime
 def readiness(runtime: Runtime) -> dict[str, Any]:
     """JSON for `up`, `drift` and `lockdown`, which compare `bundle.sha256` and `denied` with what they sent.
 
-    `ready` is false while the guard would refuse every call: audit log closed, server never seen, draining.
+    `ready` is false while the guard would refuse every call: audit log closed, server never seen, an issuer's keys
+    missing, draining.
     """
     policy, audit = runtime.policy, runtime.audit
     problems = [
         *([f"audit: {audit.reason}"] if not audit.healthy else []),
+        *(f"identity: {problem}" for problem in policy.verifier.problems()),
         *([f"server: {runtime.watch.problem}"] if runtime.watch.problem else []),
         *([f"lock: {policy.pins.problem}"] if policy.pins.problem else []),
         *(["draining"] if runtime.draining else []),
@@ -43,5 +46,6 @@ def readiness(runtime: Runtime) -> dict[str, Any]:
             "sequence": audit.sequence,
             "synced": audit.synced,
             "anchor_lag_records": audit.anchor_lag_records,
+            "anchor": asdict(audit.anchor) if audit.anchor else None,
         },
     }

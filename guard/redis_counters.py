@@ -22,6 +22,8 @@ TIMEOUT = 0.5
 #: A slot whose guard died is free again after this; each charge of a living call renews it.
 LEASE = 900
 MAX_DEBTS = 65_536
+#: Slots of one principal to be given back; what is beyond ends with its lease.
+MOST_GONE = 1000
 
 # KEYS: slots, budget... ARGV: mode, most, ticket, lease, gone ticket count, gone tickets..., (per minute, amount, debt)...
 # Answers {index, level in thousandths}: index -1 no slot left, n > 0 budget n is short, 0 taken; the level is the lowest.
@@ -128,8 +130,11 @@ class RedisCounters:
         try:
             answer = await cast("Awaitable[list[int]]", self._script(keys=keys, args=arguments))
         except (RedisError, OSError, TimeoutError) as error:
+            if mode == "take":
+                # The script may have run all the same: its slot is nobody's.
+                gone = [*gone, slot.ticket]
             if gone:
-                self._gone[keys[0]] = gone + self._gone.get(keys[0], [])
+                self._gone[keys[0]] = [*gone, *self._gone.get(keys[0], [])][-MOST_GONE:]
             for key, debt in debts.items():
                 if debt:
                     self._debts[key] = self._debts.get(key, 0.0) + debt

@@ -25,23 +25,37 @@ ENFORCED_FORMATS = ("date", "email", "ipv4", "ipv6", "uuid")
 PLAIN_ANNOTATIONS = frozenset(
     {"$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary", "$defs", "definitions"}
     | {"$comment", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"}
-    # Read by the keyword beside them: `if`, `contains`.
+    # Read by the keyword beside them.
     | {"then", "else", "minContains", "maxContains"}
 )
+#: What says nothing without another keyword.
+NEEDS = {"then": "if", "else": "if", "minContains": "contains", "maxContains": "contains"}
+#: Drafts in which everything beside `$ref` is ignored (draft-07 core, section 8.3).
+REF_STANDS_ALONE = frozenset(f"http://json-schema.org/draft-{number}/schema" for number in ("04", "06", "07"))
 
 
 class Exhausted(Exception):
-    """A check followed more references than any honest schema needs."""
+    """A check took more steps than any honest schema needs."""
 
 
 class Budget:
-    """References a check may still follow. One event loop, and a check never awaits: one counter is enough.
+    """Steps a check may still take: a value judged by a subschema is one, what may fan out costs more. One event loop, and
+    a check never awaits: one counter is enough.
 
-    References that fan out (a refers to b twice, b to c twice, ...) cost 2^n steps in a schema of n lines.
+    References that fan out (a refers to b twice, b to c twice, ...) cost 2^n steps in a schema of n lines, and so do
+    `unevaluated...` keywords below one another, which judge everything beneath them once more.
     """
 
-    PER_CHECK: ClassVar[int] = 20_000
+    PER_CHECK: ClassVar[int] = 400_000
+    REFERENCE: ClassVar[int] = 20
+    LOOK: ClassVar[int] = 5
     left: ClassVar[int] = 0
+
+    @classmethod
+    def spend(cls, steps: int) -> None:
+        cls.left -= steps
+        if cls.left < 0:
+            raise Exhausted
 
 
 @functools.lru_cache(maxsize=4096)
@@ -84,14 +98,47 @@ def _unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> It
         yield ValidationError("uniqueItems")
 
 
+def _enum(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """By one look-up; jsonschema compares with each, for each item of a long list."""
+    if isinstance(allowed, list) and canonical_json(instance) not in _values(allowed):
+        yield ValidationError("enum")
+
+
+#: Values of an enum by the identity of its list, which is kept so that the identity stays its own.
+_ENUMS: dict[int, tuple[list[Any], frozenset[bytes]]] = {}
+
+
+def _values(allowed: list[Any]) -> frozenset[bytes]:
+    known = _ENUMS.get(id(allowed))
+    if known is None:
+        if len(_ENUMS) >= 4096:
+            _ENUMS.clear()
+        known = _ENUMS[id(allowed)] = allowed, frozenset(canonical_json(value) for value in allowed)
+    return known[1]
+
+
 def _counted(follow: Any) -> Any:
     def reference(validator: Any, target: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        Budget.left -= 1
-        if Budget.left < 0:
-            raise Exhausted
+        Budget.spend(Budget.REFERENCE)
         yield from follow(validator, target, instance, schema) or ()
 
     return reference
+
+
+def _unevaluated(judge: Any) -> Any:
+    def unevaluated(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        # jsonschema looks each key or index up in a list.
+        Budget.spend(len(instance) ** 2 // 200 if isinstance(instance, dict | list) else 0)
+        yield from judge(validator, wanted, instance, schema) or ()
+
+    return unevaluated
+
+
+def _is_boolean(checker: Any, value: Any) -> bool:
+    """Counted, because every step of jsonschema's search for what was evaluated begins by asking for a boolean schema; it
+    follows references there that no keyword sees."""
+    Budget.spend(Budget.LOOK)
+    return isinstance(value, bool)
 
 
 def _safe(base: Any) -> Any:
@@ -100,11 +147,22 @@ def _safe(base: Any) -> Any:
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
         "uniqueItems": _unique_items,
+        "enum": _enum,
     }
     for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
         if keyword in base.VALIDATORS:
             own[keyword] = _counted(base.VALIDATORS[keyword])
-    safe: Any = extend(base, own)
+    for keyword in ("unevaluatedItems", "unevaluatedProperties"):
+        if keyword in base.VALIDATORS:
+            own[keyword] = _unevaluated(base.VALIDATORS[keyword])
+    safe: Any = extend(base, own, type_checker=base.TYPE_CHECKER.redefine("boolean", _is_boolean))
+    judge = safe.descend
+
+    def descend(self: Any, *args: Any, **named: Any) -> Iterator[ValidationError]:
+        Budget.spend(1)
+        return judge(self, *args, **named)  # type: ignore[no-any-return]
+
+    safe.descend = descend
     safe.compile_pattern = staticmethod(_matcher)
     return safe
 

@@ -16,7 +16,15 @@ from jsonschema import FormatChecker  # type: ignore[import-untyped]
 from jsonschema.exceptions import SchemaError, ValidationError  # type: ignore[import-untyped]
 from referencing.jsonschema import UnknownDialect, specification_with
 
-from guard.schema_keywords import DIALECTS, ENFORCED_FORMATS, PLAIN_ANNOTATIONS, Budget, Exhausted
+from guard.schema_keywords import (
+    DIALECTS,
+    ENFORCED_FORMATS,
+    NEEDS,
+    PLAIN_ANNOTATIONS,
+    REF_STANDS_ALONE,
+    Budget,
+    Exhausted,
+)
 from model.tool_lock import canonical_json
 
 DEFAULT_DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -93,6 +101,7 @@ def _prepare(schema: Any, dialect: str, validator_class: Any, strict: bool) -> f
     root = specification.create_resource(schema)
     registry = _NOTHING.with_resource("", root).crawl()
     names: set[str] = set()
+    keywords: set[str] = set()
     seen: set[int] = set()
     todo = [(root, registry.resolver(root.id() or ""))]
     while todo:
@@ -111,6 +120,10 @@ def _prepare(schema: Any, dialect: str, validator_class: Any, strict: bool) -> f
                 todo.append((specification.create_resource(found.contents), found.resolver))
         _inspect(contents, dialect, validator_class, strict)
         names |= _names(contents)
+        keywords |= contents.keys()
+    if {"patternProperties", "unevaluatedProperties"} <= keywords:
+        # Wherever it stands: jsonschema matches patterns with Python's `re` when it looks for what is unevaluated.
+        raise ValueError("unevaluatedProperties together with patternProperties cannot be enforced in linear time")
     return frozenset(names)
 
 
@@ -118,16 +131,19 @@ def _inspect(contents: dict[str, Any], dialect: str, validator_class: Any, stric
     if contents.pop("$schema", dialect) not in (dialect, dialect.rstrip("#"), dialect + "#"):
         raise ValueError("it mixes two drafts")
     patterns = contents.get("patternProperties")
-    if isinstance(patterns, dict) and "unevaluatedProperties" in contents:
-        raise ValueError("unevaluatedProperties beside patternProperties cannot be enforced in linear time")
     written = [contents["pattern"]] if isinstance(contents.get("pattern"), str) else []
     for pattern in (*written, *(patterns if isinstance(patterns, dict) else ())):
         validator_class.compile_pattern(pattern)
     if not strict:
         return
     unknown = sorted(contents.keys() - validator_class.VALIDATORS.keys() - PLAIN_ANNOTATIONS)
+    if "$ref" in contents and dialect.rstrip("#") in REF_STANDS_ALONE:
+        unknown = sorted(contents.keys() - PLAIN_ANNOTATIONS - {"$ref"})
     if unknown:
         raise ValueError(f"{unknown[0]} is no keyword that would be enforced")
+    for keyword, needed in NEEDS.items():
+        if keyword in contents and needed not in contents:
+            raise ValueError(f"{keyword} is not enforced without {needed}")
     if contents.get("format", ENFORCED_FORMATS[0]) not in ENFORCED_FORMATS:
         raise ValueError(f"a format that is not enforced here; these are: {', '.join(ENFORCED_FORMATS)}")
 
@@ -146,7 +162,7 @@ def _checker(validator: Any, names: frozenset[str]) -> Checker:
             error = next(iter(validator.iter_errors(arguments)), None)
         except Exhausted:
             return "takes too many steps to check"
-        except (RecursionError, referencing.exceptions.Unresolvable, ValueError):
+        except (RecursionError, referencing.exceptions.Unresolvable, ValueError, ArithmeticError):
             return "the schema cannot be applied"
         return None if error is None else _describe(error, names)
 

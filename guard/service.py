@@ -70,7 +70,12 @@ class Service:
             RingwallError: a secret, schema, log or state file cannot be used: the guard does not start.
         """
         config = opened.config
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"the guard's state directory cannot be made ({error.strerror})", file=state, remedy="give --state"
+            ) from None
         # Keys are fetched past any proxy of the environment, and never from where a redirect points.
         client = httpx.AsyncClient(timeout=5.0, follow_redirects=False, trust_env=False)
         counters = _counters(config)
@@ -103,6 +108,8 @@ class Service:
             },
         )
         watch.again()
+        # Looked for now, so that the first caller need not wait for them.
+        policy.verifier.problems()
         return service
 
     async def apply(self, opened: Opened) -> None:
@@ -118,12 +125,15 @@ class Service:
         if opened.config.origin != old.origin:
             upstream, target = upstream_of(opened.config.origin), target_of(opened.config.origin)
         await self.runtime.apply(policy, upstream)
+        policy.verifier.problems()
         if target is not None:
             self.runtime.watch.aim(target)
         log.info("configuration %d (%s) is in force", opened.sequence, opened.sha256)
 
     async def close(self) -> None:
         await self.runtime.close()
+        for keys in self.runtime.policy.verifier.key_sets:
+            await keys.close()
         await self._counters.close()
         await self._client.aclose()
 

@@ -193,6 +193,8 @@ class GuardBundle(Model):
 
     version: Version1 = Field(description="Format of the bundle.")
     sequence: Annotated[int, Field(ge=1)] = Field(description="Grows with every bundle of a server.")
-    denied: Many[Token] = Field((), description="Principals refused at once: person:<sub> or agent:<common_name>.")
+    denied: Many[PrincipalId] = Field(
+        (), description="Principals refused at once: person:<sub> or agent:<common_name>."
+    )
     config: GuardConfig = Field(description="The configuration.")
     signature: Signature = Field(description="Over everything else.")

@@ -150,7 +150,9 @@ def lock_log(path: Path) -> int:
         if isinstance(error, BlockingIOError):
             text = f"{path}: another guard writes this audit log; give each guard its own audit path"
         else:
-            text = f"{lock}: the audit log cannot be locked: {error.strerror}"
+            text = f"{lock}: the audit log cannot be locked ({error.strerror})"
+            if isinstance(error, FileNotFoundError):
+                text += f"; make {path.parent}, for the guard alone to write"
         raise AuditUnwritable(text) from None
     return fd
 

@@ -36,8 +36,9 @@ def load_or_create_key(path: Path) -> Ed25519PrivateKey:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from None
     public = path.with_name(path.name + ".pub")
     try:
-        if not public.exists():
-            public.write_bytes(public_pem(key.public_key()))
+        pem = public_pem(key.public_key())
+        if not public.exists() or public.read_bytes() != pem:
+            public.write_bytes(pem)
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror}", file=public) from None
     return key

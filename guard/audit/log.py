@@ -72,6 +72,9 @@ class AuditLog:
         self._reason: str | None = None
         self._stop = False
         self._waiters: list[_Waiter] = []
+        # Heads the collector gets once what they speak of is on disk: after a power cut the log goes on from there, and
+        # a head of a record that never was would look like tampering for ever.
+        self._unsent: list[Head] = []
         # Reentrant: the thread signs heads through the same `_append` as the event loop.
         self._lock = threading.RLock()
         self._wake = threading.Condition(self._lock)
@@ -244,7 +247,7 @@ class AuditLog:
         self._append("head", {"details": head.as_json()})
         self._unsigned = 0
         if self._anchor:
-            self._anchor.head(head)
+            self._unsent.append(head)
 
     def _rotate(self) -> None:
         """Announce in the log what will be removed, write it out, then move the files and begin the next."""
@@ -267,7 +270,12 @@ class AuditLog:
 
     def _fsync_now(self) -> None:
         os.fsync(self._fd)
-        self._synced = self._sequence
+        self._on_disk(self._sequence)
+
+    def _on_disk(self, upto: int) -> None:
+        self._synced = upto
+        while self._anchor and self._unsent and self._unsent[0].sequence <= upto:
+            self._anchor.head(self._unsent.pop(0))
 
     def _fail(self, error: BaseException) -> None:
         """Close for good. Raises AuditUnwritable."""
@@ -323,7 +331,7 @@ class AuditLog:
             if problem is not None:
                 raise AuditUnwritable(f"{self._path}: {problem}")
             if upto > self._synced:
-                self._synced = upto
+                self._on_disk(upto)
                 self._unsynced_since = time.monotonic()
             done = [waiter for waiter in self._waiters if waiter[0] <= self._synced]
             self._waiters = [waiter for waiter in self._waiters if waiter[0] > self._synced]

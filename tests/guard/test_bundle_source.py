@@ -249,13 +249,6 @@ def test_the_token_is_sent_read_anew_and_never_shown(desk: Desk, tmp_path: Path)
     assert "holds no bearer token" in str(source.status().problem)
 
 
-def test_a_token_from_the_environment(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.body = text(7).encode()
-    monkeypatch.setenv("BUNDLE_TOKEN", "abc")
-    started(desk.url, tmp_path, token_env="BUNDLE_TOKEN")
-    assert desk.seen[0][0]["authorization"] == "Bearer abc"
-
-
 def test_a_guard_whose_source_is_down_starts_with_the_last_good_bundle_and_says_so(tmp_path: Path) -> None:
     with serving() as desk:
         desk.body = text(7, denied=("person:x",)).encode()
@@ -465,13 +458,11 @@ def test_a_url_that_is_no_safe_road_is_refused(tmp_path: Path, location: str) ->
         BundleSource(location, KEYS, tmp_path)
 
 
-def test_a_source_needs_a_key_and_one_token_at_most(tmp_path: Path) -> None:
+def test_a_source_needs_a_key_and_a_token_needs_a_url(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no public key"):
         BundleSource("bundle.json", {}, tmp_path)
     with pytest.raises(InputError, match="a token belongs to a URL"):
-        BundleSource("bundle.json", KEYS, tmp_path, token_env="X")
-    with pytest.raises(InputError, match="two tokens"):
-        BundleSource("https://example.com/", KEYS, tmp_path, token_env="X", token_file=tmp_path)
+        BundleSource("bundle.json", KEYS, tmp_path, token_file=tmp_path / "token")
 
 
 def test_the_server_that_was_named_is_the_only_one_even_at_first(desk: Desk, tmp_path: Path) -> None:

@@ -197,6 +197,23 @@ def test_what_redis_missed_is_counted_once_it_answers_again(redis: RedisServer) 
     asyncio.run(steps())
 
 
+def test_slot_that_redis_gave_too_late_is_given_back(redis: RedisServer) -> None:
+    async def steps() -> None:
+        counters = RedisCounters(redis.url, "hunter2", "dev.one", timeout=0.1)
+        assert await counters.take(Slot("b", "0", 1), [charge(1)]) is None
+        redis.pause()
+        with pytest.raises(CountersUnavailable):
+            await counters.take(Slot("a", "1", 1), [charge(1)])
+        redis.resume()
+        async with asyncio.timeout(10):
+            while await counters._redis.zcard(counters._key("slots", "a")) != 1:
+                await asyncio.sleep(0.01)
+        assert await counters.take(Slot("a", "2", 1), [charge(1)]) is None
+        await counters.close()
+
+    asyncio.run(steps())
+
+
 def test_result_tokens_that_redis_missed_are_owed(redis: RedisServer) -> None:
     async def steps() -> None:
         counters = RedisCounters(redis.url, "hunter2", "dev.one")

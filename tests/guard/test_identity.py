@@ -100,7 +100,7 @@ def test_hosted_clients_door_is_noted(issuer: TokenIssuer) -> None:
         ({"aud": "c" * 64}, "access_wrong_audience"),
         ({"aud": None}, "access_wrong_audience"),
         ({"aud": {AUD: 1}}, "access_wrong_audience"),
-        ({"exp": NOW - 31}, "access_expired"),
+        ({"exp": NOW, "iat": NOW - 60}, "access_expired"),
         ({"exp": None}, "access_bad_times"),
         ({"exp": str(NOW + 600)}, "access_bad_times"),
         ({"exp": True}, "access_bad_times"),
@@ -218,8 +218,11 @@ def test_bearer_token_names_person_or_configured_agent(issuer: TokenIssuer) -> N
     assert (found.id, found.email, found.expires) == ("person:kari", "k@example.com", NOW + 300)
     agent = ask(settings, bearer(issuer.sign(token_claims(issuer, sub="ci-client", client_id="ci-client"))))
     assert (agent.id, agent.agent) == ("agent:ci-client", "ci")
-    unverified = issuer.sign(token_claims(issuer, email="boss@example.com", email_verified=False))
-    assert ask(settings, bearer(unverified)).email is None
+    for unverified in (False, "false", None, 0):
+        claims = {**token_claims(issuer, email="boss@example.com"), "email_verified": unverified}
+        assert ask(settings, bearer(issuer.sign(claims))).email is None
+    verified = issuer.sign(token_claims(issuer, email="boss@example.com", email_verified="true"))
+    assert ask(settings, bearer(verified)).email == "boss@example.com"
 
 
 @pytest.mark.parametrize(

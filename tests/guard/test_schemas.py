@@ -67,6 +67,11 @@ def test_what_is_said_names_place_and_keyword_and_never_the_callers_text(argumen
         ({"patternProperties": {"(?>a)": {}}}, "linear time"),
         ({"$ref": "#/elsewhere/x", "elsewhere": {"x": {"pattern": "(?<=a)b"}}}, "linear time"),
         ({"patternProperties": {"a": {}}, "unevaluatedProperties": False}, "unevaluatedProperties"),
+        ({"allOf": [{"patternProperties": {"a": {}}}], "unevaluatedProperties": False}, "unevaluatedProperties"),
+        (
+            {"$ref": "#/$defs/a", "unevaluatedProperties": False, "$defs": {"a": {"patternProperties": {"a": {}}}}},
+            "unevaluatedProperties",
+        ),
         ({"description": "x" * 300_000}, "larger than"),
         ("text", "object or a boolean"),
     ],
@@ -140,6 +145,71 @@ def test_nothing_takes_long(schema: Any, arguments: Any, said: str) -> None:
     started = time.perf_counter()
     assert said in str(check(arguments))
     assert time.perf_counter() - started < 5
+
+
+def fans_out(keyword: str, leaf: Any) -> Any:
+    """Each level judges the one below it twice, without a reference."""
+    schema = leaf
+    for _ in range(28):
+        schema = {keyword: False, "allOf": [schema]}
+    return schema
+
+
+#: Two references a level, which `unevaluated...` follows before any keyword does; no keyword counts them.
+DOUBLED = {f"a{n}": {"$ref": f"#/$defs/a{n + 1}", "$dynamicRef": f"#/$defs/a{n + 1}"} for n in range(28)} | {"a28": {}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "arguments"),
+    [
+        (fans_out("unevaluatedProperties", {"properties": {"a": {}}}), {"a": 1}),
+        (fans_out("unevaluatedItems", {"prefixItems": [{}]}), [1]),
+        ({"unevaluatedProperties": False, "$ref": "#/$defs/a0", "$defs": DOUBLED}, {"a": 1}),
+        ({"unevaluatedProperties": False, "additionalProperties": {}}, {f"k{n}": 1 for n in range(40_000)}),
+    ],
+)
+def test_what_is_unevaluated_is_found_in_bounded_steps(schema: Any, arguments: Any) -> None:
+    check = compile_schema(schema)
+    started = time.perf_counter()
+    assert check(arguments) == "takes too many steps to check"
+    assert time.perf_counter() - started < 5
+
+
+def test_long_lists_of_long_enums_are_checked_at_once() -> None:
+    check = compile_schema({"items": {"enum": [f"value-{n}" for n in range(5000)]}})
+    started = time.perf_counter()
+    assert check(["value-4999"] * 40_000) is None
+    assert check(["value-4999"] * 40_000 + ["value-5000"]) == "/40000: breaks enum"
+    assert time.perf_counter() - started < 5
+
+
+def test_long_lists_of_booleans_pass() -> None:
+    assert compile_schema({"items": {"type": "boolean"}})([True] * 40_000) is None
+
+
+def test_enum_tells_json_types_apart() -> None:
+    check = compile_schema({"enum": [1, "true", {"a": 1, "b": [2]}, None]})
+    assert [value for value in (1, 1.0, "true", {"b": [2], "a": 1}, None) if check(value) is not None] == []
+    assert [value for value in (True, "1", 0, False, {"a": 1}, "null") if check(value) is None] == []
+
+
+def test_number_beyond_every_float_is_refused_and_stops_nothing() -> None:
+    assert compile_schema({"multipleOf": 0.5})(10**400) == "the schema cannot be applied"
+
+
+@pytest.mark.parametrize(
+    ("schema", "idle"),
+    [
+        ({"properties": {"a": {"$ref": "#/definitions/s", "maxLength": 1}}, "definitions": {"s": {}}}, "maxLength"),
+        ({"then": {"required": ["a"]}}, "then"),
+        ({"minContains": 2}, "minContains"),
+    ],
+)
+def test_constraint_that_its_draft_ignores_is_refused_where_nothing_may_be_silent(schema: Any, idle: str) -> None:
+    old = {"$schema": "http://json-schema.org/draft-07/schema#", **schema} if "definitions" in schema else schema
+    compile_schema(old)
+    with pytest.raises(ValueError, match=idle):
+        compile_schema(old, strict=True)
 
 
 def test_unique_items_tells_json_types_apart() -> None:

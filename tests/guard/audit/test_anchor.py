@@ -4,6 +4,7 @@ import asyncio
 import datetime
 import ipaddress
 import json
+import os
 import queue
 import ssl
 import threading
@@ -103,6 +104,23 @@ def test_what_the_collector_received_proves_the_log(path: Path, collector: Colle
     report = verify(path, [KEY.public_key()], read_anchors(kept))
     assert (report.broken, report.anchors_found) == (None, 2)
     assert (log.anchor_lag_records, log.anchor.failures if log.anchor else None) == (1, 0), "the head itself is the one"
+
+
+def test_no_head_leaves_before_what_it_speaks_of_is_on_disk(
+    path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = opened(path, Anchor(url=collector.url))
+    first = json.loads(collector.next()[1])["sequence"]
+    disk = threading.Event()
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: disk.wait(10) and fsync(fd))
+    for number in range(1000):
+        log.write(call(number))
+    assert (log.synced, log.anchor.waiting if log.anchor else None) == (first + 1, 0)
+    disk.set()
+    assert json.loads(collector.next()[1])["sequence"] == first + 1001
+    assert log.synced >= first + 1001
+    asyncio.run(log.close())
 
 
 def test_a_head_is_sent_in_time_though_nobody_writes_any_more(

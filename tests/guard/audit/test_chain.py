@@ -157,6 +157,15 @@ def test_anchors_of_another_server_or_with_a_bad_signature_fail(log: bytes) -> N
     assert not judge(log, [dataclasses.replace(last, server="dev.other")]).ok
 
 
+def test_heads_of_other_servers_in_the_collectors_file_do_not_matter(log: bytes) -> None:
+    first, last = heads_of(log)
+    stranger = Ed25519PrivateKey.generate()
+    other = Head.sign(stranger, server="dev.other", sequence=12, hash="0" * 64, time=last.time)
+    newer = dataclasses.replace(other, sequence=99)
+    report = judge(log, [other, first, newer, last], key=True)
+    assert (report.broken, report.anchors, report.anchors_found) == (None, 2, 2)
+
+
 def test_two_anchored_heads_that_differ_for_one_record_show_a_fork(log: bytes) -> None:
     last = heads_of(log)[-1]
     report = judge(log, [last, Head.sign(KEY, server="dev.desk", sequence=12, hash="0" * 64, time=last.time)], key=True)

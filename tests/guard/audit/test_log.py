@@ -406,6 +406,15 @@ def test_the_signing_key_is_made_once_for_the_guard_alone(tmp_path: Path) -> Non
     assert public.public_bytes_raw() == key.public_key().public_bytes_raw()
 
 
+def test_the_public_half_beside_the_key_is_the_keys_own_after_a_new_one_was_made(tmp_path: Path) -> None:
+    file = tmp_path / "audit.key"
+    load_or_create_key(file)
+    file.unlink()
+    key = load_or_create_key(file)
+    public = load_public_key(tmp_path / "audit.key.pub")
+    assert public.public_bytes_raw() == key.public_key().public_bytes_raw()
+
+
 def test_a_signing_key_that_others_may_use_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "audit.key"
     load_or_create_key(file)
