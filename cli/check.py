@@ -76,7 +76,7 @@ def check(
     if sarif is not None:
         _write_sarif(found, done, None if to_stdout else sarif)
     if as_json:
-        console.print_json(_document(names, done))
+        console.print_json(_document(done))
     say = console.note if to_stdout else console.say
     for stack, finding in done.findings:
         say(_line(stack, finding))
@@ -85,8 +85,8 @@ def check(
     counts = Counter(str(finding.severity) for finding in open_findings)
     waived = len(done.findings) - len(open_findings)
     say(
-        f"{len(names)} stacks checked by {len(done.rules)} rules, {counts['error']} errors, {counts['warning']} warnings, "
-        f"{counts['info']} notes, {waived} waived"
+        f"{len(done.stacks)} stacks checked by {len(done.rules)} rules, {counts['error']} errors, "
+        f"{counts['warning']} warnings, {counts['info']} notes, {waived} waived"
     )
     if any(finding.refuses for _, finding in done.findings):
         raise typer.Exit(3)
@@ -108,7 +108,7 @@ def _say_base(done: Checked) -> None:
         console.note(f"{stack}: {count} waivers of the working tree are not there, so they are not in force")
 
 
-def _document(names: list[str], done: Checked) -> dict[str, Any]:
+def _document(done: Checked) -> dict[str, Any]:
     rows = [
         {
             "stack": stack,
@@ -125,7 +125,7 @@ def _document(names: list[str], done: Checked) -> dict[str, Any]:
     ]
     base = {"revision": done.base.revision, "commit": done.base.commit} if done.base else None
     ignored = dict(sorted(done.ignored_waivers.items()))
-    return {"version": 1, "stacks": names, "findings": rows, "base": base, "waivers_not_in_force": ignored}
+    return {"version": 1, "stacks": done.stacks, "findings": rows, "base": base, "waivers_not_in_force": ignored}
 
 
 def _write_sarif(project: Project, done: Checked, file: Path | None) -> None:

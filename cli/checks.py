@@ -24,13 +24,15 @@ from plan.preflight import quota_problems
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found, by which rules, and what of the working tree it left aside.
+    """What a check found, in which stacks, by which rules, and what of the working tree it left aside.
 
-    `base` is None where rules and waivers are the working tree's. `ignored_waivers` counts, by stack, waivers of the
-    working tree that the base revision does not have: they hold once they are merged.
+    `stacks` are those judged as a whole: an environment named brings all its servers along. `base` is None where rules
+    and waivers are the working tree's. `ignored_waivers` counts, by stack, waivers of the working tree that the base
+    revision does not have: they hold once they are merged.
     """
 
     findings: tuple[tuple[str, Finding], ...]
+    stacks: tuple[str, ...]
     rules: tuple[Rule, ...]
     base: BaseRevision | None
     ignored_waivers: dict[str, int]
@@ -64,8 +66,11 @@ def check(
     environments, zones = _load(project, stacks)
     findings: list[tuple[str, Finding]] = []
     ignored: dict[str, int] = {}
+    judged: list[str] = []
 
     def judge(stack: str, loaded: Loaded, graph: Graph, *, errors_only: bool = False) -> None:
+        if not errors_only:
+            judged.append(stack)
         subject = subject_of(loaded, graph)
         waivers: tuple[Waiver, ...] | None = None
         if base is not None:
@@ -87,7 +92,7 @@ def check(
             if everything or server.stack in wanted:
                 loaded = (environment, server)
                 judge(server.stack, loaded, plan_stack(project, loaded, contract=contract))
-    return Checked(tuple(findings), rules, base, ignored)
+    return Checked(tuple(findings), tuple(judged), rules, base, ignored)
 
 
 def _load(project: Project, stacks: Sequence[str]) -> tuple[dict[str, EnvironmentStack], list[ZoneStack]]:

@@ -120,6 +120,8 @@ def _kong(settings: Environment, server: ServerStack) -> Kong:
     common = {
         "proxy_listen": f"127.0.0.1:{port}",
         "status_listen": "127.0.0.1:8100",
+        # Kong Manager, which a node with a database serves on 0.0.0.0:8002 where nothing is said.
+        "admin_gui_listen": "off",
         # The identity chain parses the assertion; string matching was fooled by nested claims (run on 3.9.3).
         "untrusted_lua_sandbox_requires": "cjson.safe",
         "trusted_ips": "",

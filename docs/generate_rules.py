@@ -29,9 +29,9 @@ An exception stands in the stack file it is for, below `ringwall:server`, `ringw
 ```
 
 The finding stays in every report, marked as waived with its reason. A waiver that has ended is an error
-(`waiver-expired`), one that matches nothing a warning (`waiver-unused`). Rules marked below as not to be waived guard the
-promise that nothing answers unprotected and no secret is readable; naming one is an error (`waiver-refused`). An
-environment's waivers hold for its own plan, never for its servers'.
+(`waiver-expired`), one that covers nothing, or only what another covers, a warning (`waiver-unused`). Rules marked
+below as not to be waived guard the promise that nothing answers unprotected and no secret is readable; naming one is an
+error (`waiver-refused`). An environment's waivers hold for its own plan, never for its servers'.
 
 ## Rules of your own
 

@@ -45,6 +45,9 @@ PROTECTING: Final = frozenset(
     }
 )
 
+#: Inputs that make a plugin hold for part of a service only.
+_NARROWING: Final = ("routeId", "consumerId", "consumerGroupId")
+
 #: Kong plugins that refuse a request without a credential (Kong plugin hub, "Authentication"). `pre-function`, `acl`
 #: and rate limits are not among them: alone they authenticate nobody.
 AUTHENTICATING: Final = frozenset(
@@ -102,7 +105,7 @@ def _dns_records(graph: Graph) -> Iterator[Finding]:
                     f"can appear before {resource.type.rsplit(':', 1)[-1]} {resource.name} stands, or outlive it",
                     f"add {resource.name} to the record's depends_on",
                 )
-        tunnels = _linked(graph, record, "content", TUNNEL)
+        tunnels = linked(graph, record, "content", TUNNEL)
         local = [tunnel for tunnel in tunnels if _is_local(tunnel)]
         for token in (ACCESS_APPLICATION, *([] if local else [TUNNEL_CONFIG]), KONG_ROUTE, KONG_PLUGIN):
             if not graph.by_type(token):
@@ -155,7 +158,7 @@ def _dns_name(graph: Graph, record: Resource, tunnels: list[Resource]) -> Iterat
     if not isinstance(name, str):
         yield _error("dns-name", record, "has a name the plan cannot read", "give it as plain text")
         return
-    if not any(fnmatchcase(name, host) for app in graph.by_type(ACCESS_APPLICATION) for host in _app_hosts(app)):
+    if not any(fnmatchcase(name, host) for app in graph.by_type(ACCESS_APPLICATION) for host in app_hosts(app)):
         yield _error(
             "dns-name",
             record,
@@ -166,8 +169,8 @@ def _dns_name(graph: Graph, record: Resource, tunnels: list[Resource]) -> Iterat
     served = {
         rule.get("hostname")
         for config in graph.by_type(TUNNEL_CONFIG)
-        if remote & {tunnel.urn for tunnel in _linked(graph, config, "tunnelId", TUNNEL)}
-        for rule in _ingress_rules(config) or ()
+        if remote & {tunnel.urn for tunnel in linked(graph, config, "tunnelId", TUNNEL)}
+        for rule in ingress_rules(config) or ()
     }
     if remote and name not in served:
         yield _error(
@@ -178,7 +181,7 @@ def _dns_name(graph: Graph, record: Resource, tunnels: list[Resource]) -> Iterat
         )
 
 
-def _app_hosts(app: Resource) -> Iterator[str]:
+def app_hosts(app: Resource) -> Iterator[str]:
     destinations = app.inputs.get("destinations")
     uris = [
         destination.get("uri")
@@ -193,7 +196,7 @@ def _app_hosts(app: Resource) -> Iterator[str]:
 def _routes(graph: Graph) -> Iterator[Finding]:
     plugins: dict[str, list[Resource]] = {}
     for plugin in graph.by_type(KONG_PLUGIN):
-        services = _linked(graph, plugin, "serviceId", KONG_SERVICE)
+        services = linked(graph, plugin, "serviceId", KONG_SERVICE)
         if plugin.inputs.get("serviceId") is not None and not services:
             yield _error(
                 "unlinked",
@@ -204,7 +207,7 @@ def _routes(graph: Graph) -> Iterator[Finding]:
         for service in services:
             plugins.setdefault(service.urn, []).append(plugin)
     for route in graph.by_type(KONG_ROUTE):
-        services = _linked(graph, route, "serviceId", KONG_SERVICE)
+        services = linked(graph, route, "serviceId", KONG_SERVICE)
         if not services:
             yield _error(
                 "unlinked",
@@ -227,9 +230,13 @@ def _route(graph: Graph, route: Resource, service: Resource, plugins: list[Resou
                 f"can answer before the plugin {plugin.name} of its service {service.name} stands",
                 f"add {plugin.name} to the route's depends_on",
             )
-    active = {plugin.inputs.get("name"): plugin for plugin in plugins if plugin.inputs.get("enabled", True) is True}
+    enabled = [plugin for plugin in plugins if plugin.inputs.get("enabled", True) is True]
+    active = {plugin.inputs.get("name"): plugin for plugin in enabled if not is_narrow(plugin)}
     terminated = _TERMINATION in active and _is_unconditional(active[_TERMINATION])
-    closed = terminated and not active.keys() - {_TERMINATION, *_BESIDE_TERMINATION}
+    # A narrower plugin stands in the place of the service's own of that name (Kong docs, "Plugin precedence").
+    closed = terminated and not any(
+        is_narrow(plugin) or plugin.inputs.get("name") not in (_TERMINATION, *_BESIDE_TERMINATION) for plugin in enabled
+    )
     if not active.keys() & AUTHENTICATING and not closed:
         yield _error(
             "route-unauthenticated",
@@ -238,6 +245,11 @@ def _route(graph: Graph, route: Resource, service: Resource, plugins: list[Resou
             "attach jwt or openid-connect to the service; an open route needs a service of its own with "
             "request-termination alone",
         )
+
+
+def is_narrow(plugin: Resource) -> bool:
+    """Whether a plugin holds for one route or consumer, not for all that its service answers."""
+    return any(plugin.inputs.get(key) is not None for key in _NARROWING)
 
 
 def _is_unconditional(termination: Resource) -> bool:
@@ -252,7 +264,7 @@ def _is_unconditional(termination: Resource) -> bool:
 
 def _ingress(graph: Graph) -> Iterator[Finding]:
     for config in graph.by_type(TUNNEL_CONFIG):
-        for tunnel in _linked(graph, config, "tunnelId", TUNNEL):
+        for tunnel in linked(graph, config, "tunnelId", TUNNEL):
             if _is_local(tunnel):
                 yield _error(
                     "ingress-ignored",
@@ -260,7 +272,7 @@ def _ingress(graph: Graph) -> Iterator[Finding]:
                     f"configures the tunnel {tunnel.name}, which reads a file on its host instead",
                     'set configSrc to "cloudflare" on the tunnel',
                 )
-        rules = _ingress_rules(config)
+        rules = ingress_rules(config)
         if rules is None:
             yield _error(
                 "ingress-unreadable",
@@ -300,7 +312,7 @@ def _filled(access: Mapping[str, Json]) -> bool:
     )
 
 
-def _ingress_rules(config: Resource) -> list[Mapping[str, Json]] | None:
+def ingress_rules(config: Resource) -> list[Mapping[str, Json]] | None:
     """The rules of a tunnel configuration, or None where one is unknown, secret or no object."""
     inner = config.inputs.get("config")
     rules = inner.get("ingresses", []) if isinstance(inner, Mapping) and not is_marker(inner) else None
@@ -310,7 +322,7 @@ def _ingress_rules(config: Resource) -> list[Mapping[str, Json]] | None:
     return readable if len(readable) == len(rules) else None
 
 
-def _linked(graph: Graph, resource: Resource, key: str, token: str) -> list[Resource]:
+def linked(graph: Graph, resource: Resource, key: str, token: str) -> list[Resource]:
     """The resources of a type whose outputs an input is made from; by the symbolic id alone where that names one."""
     found = [
         target

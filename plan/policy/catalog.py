@@ -7,7 +7,16 @@ from typing import Final
 
 from model.errors import InputError
 from plan.findings import Severity
-from plan.policy import rules_edge, rules_gateway, rules_guard, rules_limits, rules_lock, rules_origin, rules_secrets
+from plan.policy import (
+    rules_access,
+    rules_edge,
+    rules_gateway,
+    rules_guard,
+    rules_limits,
+    rules_lock,
+    rules_origin,
+    rules_secrets,
+)
 from plan.policy.rule import FAMILIES, Broken, Rule
 from plan.policy.subject import Subject
 
@@ -56,6 +65,7 @@ WAIVER_UNUSED: Final = Rule(
 )
 
 OWN: Final[tuple[Rule, ...]] = (
+    *rules_access.RULES,
     *rules_edge.RULES,
     *rules_gateway.RULES,
     *rules_limits.RULES,

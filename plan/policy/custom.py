@@ -18,7 +18,7 @@ from model.project import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, ZONE_PREFIX, Pr
 from model.waivers import Waiver
 from plan.policy.base_revision import BaseRevision
 from plan.policy.catalog import with_custom
-from plan.policy.rule import Rule
+from plan.policy.rule import Rule, rule
 
 FILE: Final = "ringwall-rules.py"
 
@@ -71,7 +71,23 @@ def load_rules(text: str, name: str) -> tuple[Rule, ...]:
     found = list({id(value): value for value in vars(module).values() if isinstance(value, Rule)}.values())
     if not found:
         raise InputError("makes no rule", file=name, remedy="decorate a function with @rule of plan.policy.rule")
-    return tuple(replace(rule, custom=True) for rule in found)
+    try:
+        return tuple(replace(_sound(one), custom=True) for one in found)
+    except InputError as error:
+        raise InputError(error.problem, file=name, remedy=error.remedy) from None
+
+
+def _sound(made: Rule) -> Rule:
+    """The rule as `@rule` would have made it: a file may write `Rule(…)` itself."""
+    return rule(
+        id=made.id,
+        severity=made.severity,
+        reason=made.reason,
+        remedy=made.remedy,
+        source=made.source,
+        outside_production=made.outside_production,
+        waivable=made.waivable,
+    )(made.check)
 
 
 def _line(error: BaseException, name: str) -> int | None:

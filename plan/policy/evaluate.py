@@ -12,11 +12,12 @@ from plan.findings import Finding, in_order
 from plan.graph import Graph, Resource
 from plan.policy.catalog import OWN, RULE_FAILED
 from plan.policy.rule import Broken, Key, Rule
-from plan.policy.subject import Subject
+from plan.policy.subject import Subject, current_types
 from plan.policy.waivers import apply_waivers
 
 if TYPE_CHECKING:
     from components.program import Loaded
+    from model.loader import KeyPath
     from model.waivers import Waiver
 
 
@@ -24,6 +25,7 @@ def subject_of(loaded: Loaded, graph: Graph, *, engine: bool = False) -> Subject
     """What rules see of a loaded stack and its plan; `engine` where the graph is a real preview's."""
     from model.project import EnvironmentStack, ZoneStack
 
+    graph = current_types(graph)
     if isinstance(loaded, EnvironmentStack):
         return Subject(graph, loaded.settings.production, environment=loaded, engine=engine)
     if isinstance(loaded, ZoneStack):
@@ -90,7 +92,7 @@ def _run(rule: Rule, subject: Subject) -> Iterator[tuple[Finding, Key]]:
 
 
 def _said(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:300]
+    text = _one_line(str(error))[:300]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -101,20 +103,32 @@ def _finding(rule: Rule, item: Broken) -> Finding:
         raise TypeError("broken(…) needs a text, and a remedy is a text")
     if item.resource is not None and not isinstance(item.resource, Resource):
         raise TypeError(f"broken(…) names a {type(item.resource).__name__}, not a resource of the graph")
-    message = " ".join(item.text.split())
+    if not isinstance(item.key, tuple) or not all(isinstance(part, str | int) for part in item.key):
+        raise TypeError('broken(…) takes a key as a tuple of names and numbers, such as ("grants", 0)')
+    message = _one_line(item.text)
     if item.resource is not None:
         message = f"{item.resource.type.rsplit(':', 1)[-1]} {item.resource.name} {message}"
     urn = item.resource.urn if item.resource is not None else ""
-    return Finding(rule.id, rule.severity, urn, message, " ".join(texts[1].split()))
+    return Finding(rule.id, rule.severity, urn, message, _one_line(texts[1]))
+
+
+def _one_line(text: str) -> str:
+    """A plan may carry outsiders' words: what steers a terminal, or turns text round, is shown as a replacement mark."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in " ".join(text.split()))
 
 
 def place(subject: Subject, finding: Finding, key: Key, root: Path | None) -> Finding:
-    """The finding with the line of the stack file that says it, or the nearest above."""
+    """The finding with the line of the stack file that says it, or the nearest above; what a server has from its
+    environment's file is said there."""
     document = subject.document
     if document is None:
         return finding
+    path: KeyPath = ("config", subject.manifest_key, *key)
+    if subject.server is not None and subject.environment is not None and key and path not in document.lines:
+        inherited: KeyPath = ("config", "ringwall:environment", "defaults", *key)
+        if inherited in subject.environment.document.lines:
+            document, path = subject.environment.document, inherited
     file = document.file
     if root is not None and file.is_relative_to(root):
         file = file.relative_to(root)
-    line = document.line(("config", subject.manifest_key, *key))
-    return replace(finding, file=file.as_posix(), line=line)
+    return replace(finding, file=file.as_posix(), line=document.line(path))

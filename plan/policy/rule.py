@@ -96,7 +96,7 @@ def rule(
     Raises:
         InputError: the id is no kebab-case word pair, a text is empty, or the severity is none of error, warning, info.
     """
-    if not _ID.fullmatch(id) or len(id) > MAX_ID:
+    if not isinstance(id, str) or not _ID.fullmatch(id) or len(id) > MAX_ID:
         raise InputError(
             f"{id!r} is no rule id",
             remedy=f"write two or more lower-case words joined by -, at most {MAX_ID} characters",

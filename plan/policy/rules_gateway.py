@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
-from plan.exposure import AUTHENTICATING, KONG_PLUGIN, KONG_SERVICE
-from plan.exposure import _linked as linked
+from plan.exposure import AUTHENTICATING, DNS_RECORD, KONG_PLUGIN, KONG_SERVICE, linked
 from plan.findings import Severity
 from plan.graph import Resource
 from plan.policy.rule import Broken, Rule, rule
@@ -21,11 +22,17 @@ from plan.policy.subject import (
     mapping,
     plugin_config,
 )
+from plan.values import is_marker
 
 _RUN: Final = "run on Kong 3.9.3"
 _HUB: Final = "Kong plugin hub"
 #: Plugins that check by themselves for whom a token is; `jwt` checks signature and time only.
 _IDENTITY: Final = frozenset({"pre-function", "openid-connect", "ai-mcp-oauth2", "jwt-signer"})
+#: The identity check hands the token it read to `jwt` in the one header and the principal to the limits in the other.
+_ASSERTION_HEADER: Final = "x-ringwall-assertion"
+_PRINCIPAL_HEADER: Final = "x-ringwall-principal"
+#: A path that Kong compares whole: every character that means more in a pattern is escaped.
+_EXACT_PATH: Final = re.compile(r"~/(?:[^\\.*+?()\[\]{}|^$]|\\[^A-Za-z0-9])*\$")
 #: What Kong OSS 3.9 bundles: Kong's own plugin ordering test, and `redirect` by the 3.9 changelog.
 OSS_BUNDLED: Final = frozenset(
     {
@@ -89,16 +96,18 @@ OSS_BUNDLED: Final = frozenset(
 def identity_missing(subject: Subject) -> Iterator[Broken]:
     for service in subject.mcp_services:
         active = subject.plugins_of(service)
-        if not active.keys() & _IDENTITY or _empty_function(active):
+        if not active.keys() & _IDENTITY or _checks_nothing(active):
             yield Broken("has no plugin that checks for whom a token is", service)
 
 
-def _empty_function(active: dict[str, Resource]) -> bool:
-    """Whether the identity check is a `pre-function` with nothing to run; one not yet known is not empty."""
+def _checks_nothing(active: dict[str, Resource]) -> bool:
+    """Whether the identity check is a `pre-function` that reads no audience or names no principal. What it then does with
+    them only a run can prove; one not yet known is not judged."""
     if active.keys() & (_IDENTITY - {"pre-function"}):
         return False
     config = plugin_config(active["pre-function"])
-    return config is not None and not items(config.get("access")) and not items(config.get("rewrite"))
+    code = "" if config is None else " ".join(map(str, [*items(config.get("rewrite")), *items(config.get("access"))]))
+    return config is not None and not all(word in code for word in ("aud", _PRINCIPAL_HEADER))
 
 
 @rule(
@@ -121,8 +130,9 @@ def issuer_open(subject: Subject) -> Iterator[Broken]:
 @rule(
     id="gateway-auth-optional",
     severity=Severity.ERROR,
-    reason="An authenticating plugin with an anonymous consumer, without expiry or off on preflight lets strangers in.",
-    remedy="set anonymous to null, run_on_preflight to true, and verify exp",
+    reason="An authenticating plugin with an anonymous consumer, without expiry, off on preflight, or reading another"
+    " token than the one whose audience was checked lets strangers in.",
+    remedy="set anonymous to null, run_on_preflight to true, header_names to x-ringwall-assertion alone, and verify exp",
     source=_RUN + ": a forged-token OPTIONS reached the upstream",
 )
 def auth_optional(subject: Subject) -> Iterator[Broken]:
@@ -143,6 +153,8 @@ def auth_optional(subject: Subject) -> Iterator[Broken]:
                 yield Broken("does not run on OPTIONS requests", plugin)
             if "exp" not in items(config.get("claims_to_verify")):
                 yield Broken("takes tokens that never expire", plugin)
+            if items(config.get("header_names", ["authorization"])) != [_ASSERTION_HEADER]:
+                yield Broken("verifies another token than the one whose audience and principal were checked", plugin)
             if items(config.get("uri_param_names", ["jwt"])) or items(config.get("cookie_names")):
                 yield Broken(
                     "reads tokens from URLs or cookies, which end up in logs and other sites' requests", plugin
@@ -160,6 +172,9 @@ def auth_optional(subject: Subject) -> Iterator[Broken]:
 def skips_guard(subject: Subject) -> Iterator[Broken]:
     upstreams = {str(upstream.inputs.get("name")): upstream for upstream in subject.graph.by_type(KONG_UPSTREAM)}
     wanted = _guard_address(subject)
+    for target in subject.graph.by_type(KONG_TARGET):
+        if not linked(subject.graph, target, "upstreamId", KONG_UPSTREAM):
+            yield Broken(f"gives {target.inputs.get('target')} to an upstream that is not in this stack", target)
     for service in subject.mcp_services:
         upstream = upstreams.get(str(service.inputs.get("host")))
         if upstream is None:
@@ -195,13 +210,17 @@ def _guard_address(subject: Subject) -> str | None:
 )
 def breaker_counts_refusals(subject: Subject) -> Iterator[Broken]:
     for upstream in subject.graph.by_type(KONG_UPSTREAM):
-        passive = mapping(mapping(mapping(upstream.inputs.get("healthchecks")).get("passive")).get("unhealthy"))
-        statuses = passive.get("httpStatuses")
-        if statuses is None and mapping(upstream.inputs.get("healthchecks")).get("passive") is None:
+        checks = upstream.inputs.get("healthchecks")
+        if checks is None or (isinstance(checks, Mapping) and not is_marker(checks) and checks.get("passive") is None):
             continue  # Without passive checks nothing is counted.
-        counted = [status for status in items(statuses) if isinstance(status, int) and status < 500]
-        if statuses is None or counted:
-            shown = "Kong's default, 429 among them" if statuses is None else ", ".join(map(str, counted))
+        statuses = mapping(mapping(mapping(checks).get("passive")).get("unhealthy")).get("httpStatuses")
+        counted = [status for status in items(statuses) if not isinstance(status, int) or status < 500]
+        if counted or not isinstance(statuses, list):
+            shown = (
+                "Kong's default, 429 among them"
+                if statuses is None
+                else ", ".join(map(str, counted)) or "an unknown list"
+            )
             yield Broken(f"counts {shown} as failures of the guard", upstream, key=("circuit_breaker",))
 
 
@@ -221,17 +240,21 @@ def retries(subject: Subject) -> Iterator[Broken]:
 @rule(
     id="gateway-route-wide",
     severity=Severity.ERROR,
-    reason="A plain Kong path is a prefix, and a route without hosts takes every name: more is reachable than was meant.",
-    remedy="give exact host names, and paths as ~/path$",
+    reason="A plain Kong path is a prefix, a pattern more than it looks like, and a route without hosts or with another's"
+    " takes names that are not this server's: more is reachable than was meant.",
+    remedy="give the host names this stack publishes, and paths as ~/path$ with every pattern character escaped",
     source=_RUN,
 )
 def route_wide(subject: Subject) -> Iterator[Broken]:
+    published = {str(record.inputs.get("name")) for record in subject.graph.by_type(DNS_RECORD)}
     for route in subject.mcp_routes:
         hosts, paths = items(route.inputs.get("hosts")), items(route.inputs.get("paths"))
         if not hosts or any("*" in str(host) for host in hosts):
             yield Broken("takes requests for more than exact host names", route, key=("hostname",))
-        if not paths or not all(str(path).startswith("~") and str(path).endswith("$") for path in paths):
-            yield Broken("takes everything below its path", route, key=("path",))
+        elif published and (others := sorted(str(host) for host in hosts if str(host) not in published)):
+            yield Broken(f"takes requests for {', '.join(others)}, not published here", route, key=("hostname",))
+        if not paths or not all(_EXACT_PATH.fullmatch(str(path)) for path in paths):
+            yield Broken("takes more than its exact path", route, key=("path",))
 
 
 @rule(
@@ -293,7 +316,7 @@ def tls_unverified(subject: Subject) -> Iterator[Broken]:
         if provider.inputs.get("tlsSkipVerify") not in (False, "false"):
             yield Broken("does not say that certificates are verified", provider)
         uri = str(provider.inputs.get("kongAdminUri", ""))
-        if uri.startswith("http://") and not is_loopback(host_of(uri)):
+        if urlsplit(uri).scheme == "http" and not is_loopback(host_of(uri)):
             yield Broken("reaches the Admin API in clear", provider, "use https", key=("gateway", "admin_uri"))
     for service in subject.mcp_services:
         if service.inputs.get("protocol") in ("https", "tls", "grpcs") and service.inputs.get("tlsVerify") is not True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from plan.exposure import KONG_PLUGIN
+from plan.exposure import KONG_PLUGIN, KONG_SERVICE, is_narrow, linked
 from plan.findings import Severity
 from plan.graph import Resource
 from plan.policy.rule import Broken, Rule, rule
@@ -14,7 +14,14 @@ from plan.policy.subject import Subject, items, mapping, plugin_config
 _RUN: Final = "run on Kong 3.9.3"
 _HUB: Final = "Kong plugin hub"
 _RATES: Final = frozenset({"rate-limiting", "rate-limiting-advanced"})
-_UNITS: Final = ("second", "minute", "hour", "day", "month", "year")
+#: Minutes of each of Kong's units.
+_UNITS: Final = {"second": 1 / 60, "minute": 1, "hour": 60, "day": 1440, "month": 43_200, "year": 525_600}
+#: A minute, beyond which a number stands in the file and holds nobody back: one principal's requests, a server's tokens.
+_MAX_REQUESTS: Final = 100_000
+_MAX_TOKENS: Final = 100_000_000
+#: What the guard answers so that Kong counts, and the limit it names (`X-Kong-Limit: tokens=N`); nothing counts others.
+_LIMIT_HEADER: Final = "x-kong-limit"
+_TOKENS: Final = "tokens"
 _PRINCIPAL_HEADER: Final = "x-ringwall-principal"
 #: The guard and the model allow no more either.
 _MAX_BODY: Final = 64 * 1024 * 1024
@@ -25,28 +32,37 @@ _SIZES: Final = {"bytes": 1, "kilobytes": 1024, "megabytes": 1024 * 1024}
     id="gateway-rate-missing",
     severity=Severity.ERROR,
     reason="Without a request limit one stolen token or one looping agent uses the server up.",
-    remedy="keep rate-limiting on the service with a limit above 0",
+    remedy=f"keep rate-limiting on the service with a limit above 0 and at most {_MAX_REQUESTS} a minute",
     source=_HUB + ", rate-limiting",
 )
 def rate_missing(subject: Subject) -> Iterator[Broken]:
     for service in subject.mcp_services:
-        if not any(_limits(plugin_config(plugin)) for plugin in _rates(subject, service)):
+        rates = [rate for plugin in _rates(subject, service) if (rate := _a_minute(plugin_config(plugin))) is not None]
+        if not rates:
             yield Broken("has no limit on requests", service, key=("limits",))
+        elif min(rates) > _MAX_REQUESTS:
+            text = f"lets each principal send {min(rates):.0f} requests a minute, which is no limit"
+            yield Broken(text, service, key=("limits", "requests_per_minute"))
 
 
 @rule(
     id="gateway-tokens-missing",
     severity=Severity.ERROR,
     reason="A few requests can carry a model's whole budget; the count of requests alone does not hold it.",
-    remedy="keep response-ratelimiting on the service with the tokens limit",
+    remedy="keep response-ratelimiting on the service with the limit tokens, counted by x-kong-limit, at most"
+    f" {_MAX_TOKENS} a minute",
     source=_HUB + ", response-ratelimiting; " + _RUN,
 )
 def tokens_missing(subject: Subject) -> Iterator[Broken]:
     for service in subject.mcp_services:
         plugin = subject.plugins_of(service).get("response-ratelimiting")
-        limits = mapping(mapping(plugin_config(plugin)).get("limits")) if plugin else {}
-        if not any(_positive(mapping(units).get(unit)) for units in limits.values() for unit in _UNITS):
+        config = mapping(plugin_config(plugin)) if plugin else {}
+        budget = _a_minute(mapping(config.get("limits")).get(_TOKENS))
+        if budget is None or str(config.get("header_name", _LIMIT_HEADER)).lower() != _LIMIT_HEADER:
             yield Broken("has no budget of tokens", service, key=("limits", "tokens_per_minute"))
+        elif budget > _MAX_TOKENS:
+            text = f"has a budget of {budget:.0f} tokens a minute, which is no limit"
+            yield Broken(text, service, key=("limits", "tokens_per_minute"))
 
 
 @rule(
@@ -98,7 +114,7 @@ def rate_shared(subject: Subject) -> Iterator[Broken]:
         for plugin in _rates(subject, service):
             config = mapping(plugin_config(plugin))
             by = (config.get("limit_by", config.get("identifier")), config.get("header_name"))
-            if _limits(config) and by != ("header", _PRINCIPAL_HEADER):
+            if _a_minute(config) is not None and by != ("header", _PRINCIPAL_HEADER):
                 yield Broken("counts all callers together", plugin)
 
 
@@ -112,22 +128,29 @@ def rate_shared(subject: Subject) -> Iterator[Broken]:
 )
 def plugin_overridden(subject: Subject) -> Iterator[Broken]:
     kinds = {name for service in subject.mcp_services for name in subject.plugins_of(service)}
-    for plugin in subject.graph.by_type(KONG_PLUGIN):
-        narrower = [key for key in ("routeId", "consumerId", "consumerGroupId") if plugin.inputs.get(key) is not None]
-        if narrower and plugin.inputs.get("name") in kinds:
-            yield Broken(f"replaces the service's own {plugin.inputs.get('name')}", plugin)
+    for plugin in filter(is_narrow, subject.graph.by_type(KONG_PLUGIN)):
+        name = plugin.inputs.get("name")
+        if name in kinds:
+            yield Broken(f"replaces the service's own {name}", plugin)
+        elif any(one in subject.mcp_services for one in linked(subject.graph, plugin, "serviceId", KONG_SERVICE)):
+            yield Broken(
+                f"gives {name} to one route or consumer of its service alone", plugin, "give the service alone"
+            )
 
 
 def _rates(subject: Subject, service: Resource) -> list[Resource]:
     return [plugin for name, plugin in sorted(subject.plugins_of(service).items()) if name in _RATES]
 
 
-def _limits(config: Any) -> bool:
-    """Whether a limiter's configuration limits anything; `rate-limiting-advanced` has a list instead of units."""
+def _a_minute(config: Any) -> float | None:
+    """What a limiter's tightest limit lets through a minute over its window, None where it has no limit;
+    `rate-limiting-advanced` has lists of limits and of seconds instead of units."""
     found = mapping(config)
-    return any(_positive(found.get(unit)) for unit in _UNITS) or any(
-        _positive(one) for one in items(found.get("limit"))
-    )
+    rates = [found[unit] / minutes for unit, minutes in _UNITS.items() if _positive(found.get(unit))]
+    for limit, seconds in zip(items(found.get("limit")), items(found.get("window_size")), strict=False):
+        if _positive(limit) and _positive(seconds):
+            rates.append(limit * 60 / seconds)
+    return min(rates, default=None)
 
 
 def _positive(value: Any) -> bool:

@@ -18,6 +18,8 @@ _LISTENERS: Final = (
     "stream_listen",
     "cluster_listen",
 )
+#: What Kong opens beyond loopback where kong.conf is silent (Kong's `kong_defaults.lua`).
+_DEFAULTS: Final = {"proxy_listen": "0.0.0.0:8000", "admin_gui_listen": "0.0.0.0:8002"}
 
 
 @rule(
@@ -58,8 +60,8 @@ def origin_beyond_loopback(subject: Subject) -> Iterator[Broken]:
 def gateway_exposed(subject: Subject) -> Iterator[Broken]:
     kong = mapping((subject.host_bundle or {}).get("kong"))
     settings = mapping(kong.get("settings"))
-    for key in _LISTENERS:
-        for address in _addresses(settings.get(key)):
+    for key in _LISTENERS if settings else ():
+        for address in _addresses(settings.get(key, _DEFAULTS.get(key))):
             if not is_loopback(host_of(address)):
                 yield Broken(f"lets the gateway's {key} be {address}", subject.origin_resource)
     if kong.get("role") == "data_plane" and settings.get("admin_listen") != "off":

@@ -20,6 +20,11 @@ _CREDENTIALS: Final = {
 }
 #: Texts of the tool lock are a server's own words about its parameters: only shapes of real credentials count there.
 _WORDS_ONLY: Final = "tool_lock"
+#: Kong's transformers take `name:value` in these lists; a value of theirs that is a template or reference is none.
+_PAIRED: Final = frozenset({"headers", "querystring", "body"})
+_PAIR = re.compile(r"([^:\s]+):\s*(?!\{vault://|\$[({])\S")
+#: What the plan puts for a value only the provider knows, with nothing before or after it.
+_SYMBOL = re.compile(r"\$\{[^{}]*\}")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -81,18 +86,20 @@ def _clear(value: Json, credentials: tuple[str, ...]) -> Iterator[tuple[str, str
         if text in rendered and len(path) > 1:
             continue
         where = ".".join(path)
-        if where in seen or not text or text.startswith("${") or _REFERENCE.fullmatch(text):
+        if where in seen or not text or _SYMBOL.fullmatch(text) or _REFERENCE.fullmatch(text):
             continue
         shape = _shape(text)
-        if shape is None and _WORDS_ONLY not in path and _names_credential(path, credentials):
+        if shape is None and _WORDS_ONLY not in path and _names_credential(path, text, credentials):
             shape = "a credential"
         if shape is not None:
             seen.add(where)
             yield where, shape
 
 
-def _names_credential(path: tuple[str, ...], credentials: tuple[str, ...]) -> bool:
+def _names_credential(path: tuple[str, ...], text: str, credentials: tuple[str, ...]) -> bool:
     key = path[-1] if path else ""
+    if key in _PAIRED and (pair := _PAIR.match(text)):
+        key = pair[1]
     return key in credentials or _SECRET_KEY.search(_CAMEL.sub("_", key)) is not None
 
 

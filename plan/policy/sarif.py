@@ -98,6 +98,8 @@ def _result(stack: str, finding: Finding, index: dict[str, int], prefix: str) ->
 
 
 def _uri(path: str) -> str:
+    from posixpath import normpath
     from urllib.parse import quote
 
-    return quote(path, safe="/")
+    # Stack files may stand beside the project's folder (`stackConfigDir: ../stacks`); code hosts match names as written.
+    return quote(normpath(path), safe="/")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -12,13 +12,18 @@ from urllib.parse import urlsplit
 from plan.exposure import (
     _BESIDE_TERMINATION,
     _TERMINATION,
+    ACCESS_APPLICATION,
+    DNS_RECORD,
     KONG_PLUGIN,
     KONG_ROUTE,
     KONG_SERVICE,
+    TUNNEL,
+    TUNNEL_CONFIG,
     _is_unconditional,
     check_exposure,
+    is_narrow,
+    linked,
 )
-from plan.exposure import _linked as linked
 from plan.findings import Finding
 from plan.graph import Graph, Resource
 from plan.values import Json, is_unknown
@@ -27,6 +32,19 @@ if TYPE_CHECKING:
     from model.loader import Document
     from model.project import EnvironmentStack, ServerStack, ZoneStack
 
+ACCESS_POLICY: Final = "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy"
+ACCESS_GROUP: Final = "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup"
+POSTURE_RULE: Final = "cloudflare:index/zeroTrustDevicePostureRule:ZeroTrustDevicePostureRule"
+#: Names under which the installed provider still makes the very same resources, with the same inputs.
+FORMER_TYPES: Final = {
+    "cloudflare:index/accessApplication:AccessApplication": ACCESS_APPLICATION,
+    "cloudflare:index/accessGroup:AccessGroup": ACCESS_GROUP,
+    "cloudflare:index/accessPolicy:AccessPolicy": ACCESS_POLICY,
+    "cloudflare:index/devicePostureRule:DevicePostureRule": POSTURE_RULE,
+    "cloudflare:index/record:Record": DNS_RECORD,
+    "cloudflare:index/tunnel:Tunnel": TUNNEL,
+    "cloudflare:index/tunnelConfig:TunnelConfig": TUNNEL_CONFIG,
+}
 GUARD: Final = "ringwall:index:Guard"
 ORIGIN: Final = "ringwall:index:Origin"
 KONG_UPSTREAM: Final = "kong:index/upstream:Upstream"
@@ -80,11 +98,11 @@ class Subject:
         return found
 
     def plugins_of(self, service: Resource) -> dict[str, Resource]:
-        """The enabled plugins of a service by kind."""
+        """The enabled plugins by kind that hold for the whole service."""
         return {
             str(plugin.inputs.get("name")): plugin
             for plugin in self._plugins.get(service.urn, [])
-            if plugin.inputs.get("enabled", True) is True
+            if plugin.inputs.get("enabled", True) is True and not is_narrow(plugin)
         }
 
     @cached_property
@@ -147,6 +165,14 @@ class Subject:
             for tool in (tools if isinstance(tools, list) else [])
             if isinstance(tool, Mapping)
         }
+
+
+def current_types(graph: Graph) -> Graph:
+    """The graph with every resource under the name that rules know; URNs stay."""
+    if not any(resource.type in FORMER_TYPES for resource in graph.resources):
+        return graph
+    renamed = [replace(one, type=FORMER_TYPES.get(one.type, one.type)) for one in graph.resources]
+    return replace(graph, resources=tuple(renamed))
 
 
 def plugin_config(plugin: Resource) -> dict[str, Any] | None:

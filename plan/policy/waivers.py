@@ -26,7 +26,7 @@ def apply_waivers(
         indexed: the waivers stand in the very file that is judged, so that each one's line can be named.
     """
     by_id = {rule.id: rule for rule in rules}
-    in_force: list[Waiver] = []
+    in_force: list[tuple[Waiver, Key]] = []
     for index, waiver in enumerate(waivers):
         rule = by_id.get(waiver.rule)
         key: Key = ("waivers", index) if indexed else ("waivers",)
@@ -41,12 +41,19 @@ def apply_waivers(
             where = "" if waiver.resource == "*" else f" at {waiver.resource}"
             yield _about(WAIVER_UNUSED, f"the waiver of {waiver.rule}{where} matches no finding"), key
         else:
-            in_force.append(waiver)
+            in_force.append((waiver, key))
+    taken: set[int] = set()
     for finding in findings:
-        granted = next((one for one in in_force if _covers(one, finding)), None)
-        if granted is not None:
+        number = next((number for number, (one, _) in enumerate(in_force) if _covers(one, finding)), None)
+        if number is not None:
+            taken.add(number)
+            granted, _ = in_force[number]
             finding = replace(finding, waived=granted.reason, waived_until=granted.expires)
         yield finding, ()
+    for number, (waiver, key) in enumerate(in_force):
+        if number not in taken:
+            text = f"the waiver of {waiver.rule} covers only what an earlier one covers"
+            yield _about(WAIVER_UNUSED, text, "remove one of them"), key
 
 
 def _covers(waiver: Waiver, finding: Finding) -> bool:

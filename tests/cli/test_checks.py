@@ -66,6 +66,25 @@ def test_an_error_is_shown_with_its_line_and_exit_code_3(tmp_path: Path) -> None
     assert last == f"2 stacks checked by {len(OWN)} rules, 1 errors, 0 warnings, 0 notes, 0 waived"
 
 
+def test_what_a_server_inherits_is_shown_where_its_environment_says_it(project: Project) -> None:
+    file = project.stack_file("dev")
+    text = file.read_text(encoding="utf-8") + "    defaults:\n      guard:\n        legs:\n          results: flag\n"
+    file.write_text(text, encoding="utf-8")
+    ((_, finding),) = check_all(project, ["dev.hosted"])
+    assert (finding.rule_id, finding.file) == ("guard-fails-open", "stacks/Pulumi.dev.yaml")
+    assert text.splitlines()[(finding.line or 0) - 1].strip() == "results: flag"
+
+
+def test_an_environment_named_alone_is_counted_with_its_servers_and_a_server_without_it(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    found = {
+        stack: json.loads(ringwall("check", stack, "--project", root, "--json").out)["stacks"]
+        for stack in ("dev", "dev.one")
+    }
+    assert found == {"dev": ["dev", "dev.one"], "dev.one": ["dev.one"]}
+    assert ringwall("check", "dev", "--project", root).out.startswith("2 stacks checked by ")
+
+
 def test_a_waived_finding_stays_in_every_output(tmp_path: Path) -> None:
     root, sarif = writing(tmp_path / "project", waived=True), tmp_path / "out.sarif"
     text = ringwall("check", "--project", root, "--sarif", sarif)

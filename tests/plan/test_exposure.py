@@ -135,8 +135,8 @@ def test_a_plugin_outside_the_stacks_order_is_named_in_the_finding() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"name": "pre-function"}, {"enabled": False}, {"name": "request-termination"}],
-    ids=["no auth plugin", "disabled auth plugin", "termination beside others"],
+    [{"name": "pre-function"}, {"enabled": False}, {"name": "request-termination"}, {"consumerId": "ada"}],
+    ids=["no auth plugin", "disabled auth plugin", "termination beside others", "auth plugin of one consumer"],
 )
 def test_a_service_without_working_authentication_is_a_finding(changes: dict[str, object]) -> None:
     resources = server()
@@ -201,6 +201,16 @@ def test_only_cors_may_stand_beside_a_termination(beside: str, expected: list[tu
     route = resources["open-route"]
     resources["open-route"] = replace(route, dependencies=(*route.dependencies, "urn:beside"))
     assert findings(resources) == expected
+
+
+def test_a_narrower_termination_in_the_place_of_the_services_own_opens_it_again() -> None:
+    resources = server()
+    metadata(resources, waits=True)
+    resources["beside"] = replace(resources["stop"], urn="urn:beside", name="beside")
+    change(resources, "beside", routeId="${open-route.id}", configJson='{"trigger": "x-stop"}')
+    route = resources["open-route"]
+    resources["open-route"] = replace(route, dependencies=(*route.dependencies, "urn:beside"))
+    assert findings(resources) == [("route-unauthenticated", "open-route")]
 
 
 @pytest.mark.parametrize("name", ["route", "jwt"])

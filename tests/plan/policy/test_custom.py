@@ -37,6 +37,10 @@ def own(body: str, *, id: str = "acme-own") -> str:
     )
 
 
+def by_hand(id: str, severity: str) -> str:
+    return f"from plan.policy.rule import Rule\nown = Rule({id}, {severity}, 'r', 'm', '', lambda subject: ())\n"
+
+
 @pytest.fixture
 def where(tmp_path: Path) -> Project:
     return open_project(write_project(tmp_path / "project"))
@@ -57,7 +61,7 @@ def test_a_projects_own_rule_is_checked_and_refuses_the_deployment(where: Projec
 @pytest.mark.parametrize(
     "body",
     ["raise RuntimeError('no')", "import sys; sys.exit(0)", "yield 'text'", "yield broken('')", "return 7",
-     "yield broken('x', 'one-guard')"],
+     "yield broken('x', 'one-guard')", "yield broken('x', key=5)", "yield broken('x', key=('grants', 0.5))"],
 )  # fmt: skip
 def test_an_own_rule_that_fails_is_an_error_naming_it_and_never_a_pass(where: Project, body: str) -> None:
     ((rule, severity, message),) = findings(where, own(body))
@@ -80,6 +84,9 @@ def test_what_an_own_rule_found_before_it_failed_is_kept(where: Project) -> None
         (own("return ()", id="exposure-mine"), "is in a family of Ringwall's own ids"),
         (own("return ()", id="ringwall-mine"), "is in a family of Ringwall's own ids"),
         (own("return ()", id="Tag"), "'Tag' is no rule id"),
+        (own("return ()").replace("'acme-own'", "7"), "7 is no rule id"),
+        (by_hand("'Tag'", "'error'"), "ringwall-rules.py: 'Tag' is no rule id"),
+        (by_hand("'acme-own'", "'fatal'"), "ringwall-rules.py: the rule acme-own has the severity 'fatal'"),
         (own("return ()") + own("return ()").replace("def own", "def two"), "two rules have the id acme-own"),
         ("x = 1\n", "makes no rule"),
         ("import sys\nsys.exit(0)\n", r"ringwall-rules.py:2: does not run: SystemExit"),
@@ -93,6 +100,22 @@ def test_a_file_of_rules_that_cannot_be_used_stops_check_and_up(where: Project, 
         findings(where, text)
     with pytest.raises(InputError, match=said):
         refuse_unsafe(where, load(where, "dev.one"))
+
+
+def test_what_would_steer_a_terminal_or_turn_text_round_is_not_in_a_finding(where: Project) -> None:
+    body = r"yield broken('a\nb \x1b[31mred \u202eod'); raise ValueError('\x1b]0;t\x07')"
+    assert [message for _, _, message in findings(where, own(body))] == [
+        "the rule acme-own could not be run: ValueError: \ufffd]0;t\ufffd",
+        "a b \ufffd[31mred \ufffdod",
+    ]
+
+
+def test_an_own_rule_that_changes_the_plan_hides_nothing_from_ringwalls(where: Project) -> None:
+    file = where.stack_file("dev.one")
+    text = file.read_text(encoding="utf-8").replace("{agents: [ci]}", "{all: true}")
+    file.write_text(text, encoding="utf-8")
+    body = "[resource.inputs.clear() for resource in subject.graph.resources]; (subject.guard or {}).clear(); return ()"
+    assert [rule for rule, _, _ in findings(where, own(body))] == ["guard-write-for-all"]
 
 
 def test_a_named_file_must_exist_and_the_default_one_need_not(where: Project) -> None:
@@ -150,6 +173,18 @@ def test_a_change_cannot_bring_its_own_waiver(reviewed: Project) -> None:
     assert base_findings(reviewed) == ([("acme-tag", True)], {"dev.one": 1})
     git(reviewed.root, "commit", "-qam", "merged")
     assert base_findings(reviewed) == ([("acme-tag", False)], {})
+
+
+def test_where_the_base_has_no_such_file_a_change_brings_neither_rule_nor_waiver(where: Project) -> None:
+    git(where.root.parent, "init", "-q")
+    git(where.root.parent, "add", "project/Pulumi.yaml")
+    git(where.root.parent, "commit", "-qm", "base")
+    (where.root / FILE).write_text("raise SystemExit\n", encoding="utf-8")
+    file = where.stack_file("dev.one")
+    text = file.read_text(encoding="utf-8").replace("{agents: [ci]}", "{all: true}")
+    waiver = '    waivers:\n      - {rule: guard-write-for-all, reason: Ours alone, expires: "2030-01-01"}\n'
+    file.write_text(text + waiver, encoding="utf-8")
+    assert base_findings(where) == ([("guard-write-for-all", True)], {"dev.one": 1})
 
 
 def test_a_link_in_the_working_tree_does_not_choose_what_is_read_from_the_base(reviewed: Project) -> None:

@@ -60,6 +60,18 @@ if pulumi.get_stack() == "dev":
         "open", account_id="0af1" * 8, name="open", decision="bypass", includes=[{"everyone": {}}],
         session_duration="8h", opts=pulumi.ResourceOptions(provider=own),
     )
+    cloudflare.AccessPolicy(
+        "former", account_id="0af1" * 8, name="former", decision="bypass", includes=[{"email": {"email": "a@b.se"}}],
+        session_duration="8h", opts=pulumi.ResourceOptions(provider=own),
+    )
+    places = cloudflare.ZeroTrustAccessGroup(
+        "places", account_id="0af1" * 8, name="places", includes=[{"geo": {"country_code": "SE"}}],
+        opts=pulumi.ResourceOptions(provider=own),
+    )
+    cloudflare.ZeroTrustAccessPolicy(
+        "anybody", account_id="0af1" * 8, name="anybody", decision="allow", includes=[{"group": {"id": places.id}}],
+        session_duration="8h", opts=pulumi.ResourceOptions(provider=own),
+    )
 """
 
 
@@ -88,6 +100,8 @@ def test_what_a_program_declares_beside_ringwall_is_judged_before_it_is_made(eng
     assert "edge-policy-bypass" in text, text
     assert "ZeroTrustAccessPolicy open bypasses Access" in text
     assert "ZeroTrustAccessPolicy open admits Everyone" in text
+    assert "ZeroTrustAccessPolicy former bypasses Access" in text
+    assert "ZeroTrustAccessPolicy anybody admits by the group places whoever matches geo" in text
     assert "planted0token0value0planted0token0value00" not in text
     assert engine_project.sandbox.resources() == []
 

@@ -19,7 +19,7 @@ from plan.policy.catalog import OWN
 from plan.policy.evaluate import evaluate, subject_of
 from plan.policy.rule import Rule
 from plan.policy.rules_gateway import OSS_BUNDLED
-from plan.policy.subject import Subject
+from plan.policy.subject import FORMER_TYPES, Subject
 from tests.support.projects import write_project
 
 PRODUCTION = {
@@ -184,11 +184,53 @@ def narrower(graph: Graph) -> Graph:
     return Graph.of(graph.project, graph.stack, [*rest, route, later, own], graph.outputs)
 
 
+def beside(type: str, inputs: dict[str, Any], **options: Any) -> Break:
+    """One more resource of a program's own, which the public name waits for as it should."""
+
+    def apply(graph: Graph) -> Graph:
+        urn = f"urn:pulumi:{graph.stack}::{graph.project}::{type}::own"
+        provider = next(one.urn for one in graph.resources if one.type.startswith("pulumi:providers:"))
+        own = Resource(urn, type, "own", True, inputs, provider=provider, protect=True, **options)
+        rest = [
+            replace(one, dependencies=(*one.dependencies, urn)) if one.type.endswith(":DnsRecord") else one
+            for one in graph.resources
+        ]
+        return Graph.of(graph.project, graph.stack, [*rest, own], graph.outputs)
+
+    return apply
+
+
+def access(**values: Any) -> Break:
+    """Other values in what cloudflared asks of a token."""
+
+    def apply(graph: Graph) -> Graph:
+        (config,) = [one for one in graph.resources if one.name == "one-edge-ingress"]
+        request: Any = json.loads(json.dumps(config.inputs["config"]))["ingresses"][0]["originRequest"]
+        return ingress(originRequest={**request, "access": {**request["access"], **values}})(graph)
+
+    return apply
+
+
+def both(*breaks: Break) -> Break:
+    def apply(graph: Graph) -> Graph:
+        for one in breaks:
+            graph = one(graph)
+        return graph
+
+    return apply
+
+
+FORMER = "cloudflare:index/"
+GROUP = "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup"
 TUNNEL_IN = "one-edge-tunnel"
 POLICY = "dev-edge-policy-agent-ci"
 PEOPLE = "dev-edge-policy-people-f1fa18a5"
 COUNTRIES = "dev-edge-group-countries-NO-SE"
 ALL: dict[str, Any] = {"all": True}
+#: A budget of something that the guard never counts.
+CALLS = {"calls": {"minute": 1}}
+#: Every address, though no range is.
+HALVES = [{"ip": {"ip": "0.0.0.0/1"}}, {"ip": {"ip": "128.0.0.0/1"}}]
 POSTURE = {"devicePosture": {"integrationUid": "${dev-edge-posture-encrypted.id}"}}
 GATEWAY = "one-gateway-"
 
@@ -210,7 +252,43 @@ BROKEN: list[tuple[str, str, str, Break]] = [
     ("edge-policy-everyone", "dev", "colocated", put(PEOPLE, includes=[{"geo": {"countryCode": "SE"}}])),
     ("edge-policy-everyone", "dev", "colocated", put(PEOPLE, includes=[{"loginMethod": {"id": "google"}}])),
     ("edge-policy-everyone", "dev", "colocated", put(PEOPLE, includes=[{"group": {"id": f"${{{COUNTRIES}.id}}"}}])),
-    ("edge-policy-everyone", "dev", "colocated", put(POLICY, includes=[{"ip": {"ip": "0.0.0.0/0"}}])),
+    ("edge-policy-everyone", "dev", "colocated", beside(GROUP, {"includes": HALVES})),
+    ("edge-policy-everyone", "dev", "colocated", beside(GROUP, {"includes": [{"ip": {"ip": "::/0"}}]})),
+    *(
+        ("edge-policy-everyone", "dev", "colocated", put(PEOPLE, includes=[{selector: {"id": "x"}}]))
+        for selector in ("ip", "ipList", "devicePosture", "userRiskScore", "authMethod", "certificate")
+    ),
+    # Beside a token an address admits whoever calls from there without any.
+    (
+        "edge-policy-everyone",
+        "dev",
+        "colocated",
+        put(POLICY, includes=[{"serviceToken": {"tokenId": "t"}}, {"ip": {"ip": "198.51.100.0/24"}}]),
+    ),
+    (
+        "edge-policy-everyone",
+        "dev",
+        "colocated",
+        both(
+            beside(GROUP, {"includes": [{"group": {"id": f"${{{COUNTRIES}.id}}"}}]}),
+            put(PEOPLE, includes=[{"group": {"id": "${own.id}"}}]),
+        ),
+    ),
+    # The provider still makes the same resources under the names of its earlier versions.
+    (
+        "edge-policy-bypass",
+        "dev",
+        "colocated",
+        beside(
+            FORMER + "accessPolicy:AccessPolicy", {"decision": "bypass", "includes": [{"email": {"email": "a@b.se"}}]}
+        ),
+    ),
+    (
+        "edge-policy-everyone",
+        "dev",
+        "colocated",
+        beside(FORMER + "accessGroup:AccessGroup", {"includes": [{"everyone": {}}]}),
+    ),
     ("edge-agent-unbound", "dev", "colocated", put(POLICY, requires=[])),
     ("edge-policy-country", "dev", "colocated", put(PEOPLE, requires=[POSTURE])),
     ("edge-policy-country", "dev", "colocated", put(POLICY, requires=[POSTURE])),
@@ -231,6 +309,9 @@ BROKEN: list[tuple[str, str, str, Break]] = [
         put(PEOPLE, requires=[{"geo": {"countryCode": "NO"}}, {"geo": {"countryCode": "SE"}}]),
     ),
     ("edge-application-open", "dev.one", "colocated", put("one-edge-application", policies=[])),
+    ("edge-application-open", "dev.one", "colocated", put("one-edge-application", type="bookmark")),
+    ("edge-ingress-audience", "dev.one", "colocated", access(audTags=["${other-edge-application.aud}"])),
+    ("edge-ingress-audience", "dev.one", "colocated", access(teamName="somebody-else")),
     ("edge-ingress-target", "dev.one", "colocated", ingress(service="http://127.0.0.1:9010")),
     ("edge-ingress-target", "dev.one", "colocated", ingress(service="http://192.0.2.7:8000")),
     ("edge-tunnel-unprotected", "dev.one", "hybrid", changed(TUNNEL_IN, lambda one: replace(one, protect=False))),
@@ -245,20 +326,39 @@ BROKEN: list[tuple[str, str, str, Break]] = [
     ("exposure-dns-proxied", "dev.one", "colocated", put("one-public-name-record", proxied=False)),
     ("gateway-identity-missing", "dev.one", "colocated", put(GATEWAY + "identity", enabled=False)),
     ("gateway-identity-missing", "dev.one", "colocated", config(GATEWAY + "identity", access=[])),
+    ("gateway-identity-missing", "dev.one", "colocated", config(GATEWAY + "identity", access=["return"])),
     ("gateway-issuer-open", "dev.one", "colocated", put(GATEWAY + "issuer", enabled=False)),
     ("gateway-issuer-open", "dev.one", "colocated", config(GATEWAY + "issuer", allow=None)),
     ("gateway-auth-optional", "dev.one", "colocated", config(GATEWAY + "signature", anonymous="guest")),
     ("gateway-auth-optional", "dev.one", "colocated", config(GATEWAY + "signature", run_on_preflight=False)),
     ("gateway-auth-optional", "dev.one", "colocated", config(GATEWAY + "signature", claims_to_verify=["nbf"])),
     ("gateway-auth-optional", "dev.one", "colocated", config(GATEWAY + "signature", uri_param_names=["jwt"])),
+    ("gateway-auth-optional", "dev.one", "colocated", config(GATEWAY + "signature", header_names=["authorization"])),
+    (
+        "gateway-auth-optional",
+        "dev.one",
+        "colocated",
+        config(GATEWAY + "signature", header_names=["x-ringwall-assertion", "authorization"]),
+    ),
     ("gateway-auth-optional", "dev.one", "colocated", put(GATEWAY + "signature", configJson={"$secret": True})),
     ("exposure-route-unauthenticated", "dev.one", "colocated", put(GATEWAY + "signature", enabled=False)),
     ("gateway-rate-missing", "dev.one", "colocated", put(GATEWAY + "principal-rate", enabled=False)),
     ("gateway-rate-missing", "dev.one", "colocated", config(GATEWAY + "principal-rate", minute=0, hour=None)),
+    ("gateway-rate-missing", "dev.one", "colocated", config(GATEWAY + "principal-rate", minute=10**9, hour=None)),
+    ("gateway-rate-missing", "dev.one", "colocated", config(GATEWAY + "principal-rate", minute=None, hour=10**9)),
+    ("gateway-tokens-missing", "dev.one", "colocated", config(GATEWAY + "server-tokens", limits=CALLS)),
+    ("gateway-tokens-missing", "dev.one", "colocated", config(GATEWAY + "server-tokens", header_name="x-other")),
+    (
+        "gateway-tokens-missing",
+        "dev.one",
+        "colocated",
+        config(GATEWAY + "server-tokens", limits={"tokens": {"minute": 10**9}}),
+    ),
     ("gateway-tokens-missing", "dev.one", "colocated", put(GATEWAY + "server-tokens", enabled=False)),
     ("gateway-tokens-missing", "dev.one", "colocated", config(GATEWAY + "server-tokens", limits={})),
     ("gateway-size-missing", "dev.one", "colocated", put(GATEWAY + "body-size", enabled=False)),
     ("gateway-size-missing", "dev.one", "colocated", config(GATEWAY + "body-size", size_unit="megabytes")),
+    ("gateway-size-missing", "dev.one", "colocated", config(GATEWAY + "body-size", allowed_payload_size=0)),
     ("gateway-limit-fails-open", "dev.one", "colocated", config(GATEWAY + "principal-rate", fault_tolerant=True)),
     ("gateway-limit-fails-open", "dev.one", "colocated", config(GATEWAY + "server-tokens", fault_tolerant=True)),
     ("gateway-rate-shared", "dev.one", "colocated", config(GATEWAY + "principal-rate", limit_by="ip")),
@@ -266,17 +366,41 @@ BROKEN: list[tuple[str, str, str, Break]] = [
     ("gateway-skips-guard", "dev.one", "colocated", put(GATEWAY + "target", target="127.0.0.1:3000")),
     ("gateway-skips-guard", "dev.one", "colocated", put(GATEWAY + "service", host="127.0.0.1")),
     ("gateway-skips-guard", "dev.one", "colocated", without("Target")),
+    (
+        "gateway-skips-guard",
+        "dev.one",
+        "colocated",
+        beside("kong:index/target:Target", {"target": "127.0.0.1:3000", "upstreamId": "0d3f", "weight": 100}),
+    ),
     ("gateway-breaker-counts-refusals", "dev.one", "colocated", passive(httpStatuses=[429, 500])),
     ("gateway-breaker-counts-refusals", "dev.one", "colocated", passive(httpStatuses=None)),
+    ("gateway-breaker-counts-refusals", "dev.one", "colocated", passive(httpStatuses={"$unknown": True})),
+    (
+        "gateway-breaker-counts-refusals",
+        "dev.one",
+        "colocated",
+        put(GATEWAY + "upstream", healthchecks={"$unknown": True}),
+    ),
     ("gateway-retries", "dev.one", "colocated", put(GATEWAY + "service", retries=5)),
     ("gateway-route-wide", "dev.one", "colocated", put(GATEWAY + "route", paths=["/mcp"])),
+    *(
+        ("gateway-route-wide", "dev.one", "colocated", put(GATEWAY + "route", paths=["~/mcp$", path]))
+        for path in ("~/.*$", "~/mcp|/admin$", "~/mcp.*$", "~/mcp(/x)?$", "~/mcp\\w$", "~$", "~/mcp")
+    ),
     ("gateway-route-wide", "dev.one", "colocated", put(GATEWAY + "route", hosts=["*.example.com"])),
+    (
+        "gateway-route-wide",
+        "dev.one",
+        "colocated",
+        put(GATEWAY + "route", hosts=["one.example.com", "two.example.com"]),
+    ),
     ("gateway-preflight-open", "dev.one", "colocated", put(GATEWAY + "route", methods=["POST", "OPTIONS"])),
     ("gateway-preflight-open", "dev.hosted", "colocated", config("hosted-gateway-cors", preflight_continue=True)),
     ("gateway-cors-wide", "dev.hosted", "colocated", config("hosted-gateway-cors", origins=["*"])),
     ("gateway-buffering", "dev.one", "colocated", put(GATEWAY + "route", responseBuffering=True)),
     ("gateway-tls-unverified", "dev.one", "colocated", put("kong", tlsSkipVerify="true")),
     ("gateway-tls-unverified", "dev.one", "colocated", put("kong", kongAdminUri="http://kong.example.com:8001")),
+    ("gateway-tls-unverified", "dev.one", "colocated", put("kong", kongAdminUri="HTTP://kong.example.com:8001")),
     ("gateway-tls-unverified", "dev.one", "central", put(GATEWAY + "service", tlsVerify=False)),
     ("gateway-colocated", "dev.one", "hybrid", put("kong", kongAdminUri="http://127.0.0.1:8001")),
     ("gateway-colocated", "dev.one", "hybrid", host(lambda bundle: bundle["kong"].update(role="traditional"))),
@@ -295,6 +419,12 @@ BROKEN: list[tuple[str, str, str, Break]] = [
     ),
     ("guard-audience", "dev.one", "colocated", guard(lambda c: front_door(c).update(audience="${other.aud}"))),
     ("guard-audience", "dev.one", "colocated", guard(lambda c: front_door(c).update(audience=""))),
+    (
+        "guard-audience",
+        "dev.hosted",
+        "colocated",
+        guard(lambda c: front_door(c).update(audience=front_door(c, 1)["audience"])),
+    ),
     *(
         ("guard-fails-open", "dev.one", "hybrid", guard(lambda c, leg=leg: c["guard"]["legs"].update({leg: "flag"})))  # type: ignore[misc]
         for leg in ("definitions", "arguments", "results", "prompts", "resources", "server_requests")
@@ -323,11 +453,18 @@ BROKEN: list[tuple[str, str, str, Break]] = [
         "colocated",
         host(lambda b: node(b).update(status_listen="127.0.0.1:1, [::]:2")),
     ),
+    ("origin-gateway-exposed", "dev.one", "hybrid", host(lambda b: node(b).pop("proxy_listen"))),
+    ("origin-gateway-exposed", "dev.one", "colocated", host(lambda b: node(b).pop("admin_gui_listen"))),
     ("origin-gateway-exposed", "dev.one", "hybrid", host(lambda b: node(b).update(admin_listen="127.0.0.1:8001"))),
     ("origin-lua-sandbox", "dev.one", "colocated", host(lambda b: node(b).update(untrusted_lua_sandbox_requires="os"))),
     ("secret-in-clear", "dev.one", "colocated", put("kong", kongAdminToken="hunter2")),
     ("secret-in-clear", "dev", "colocated", config("dev-gateway-log-http", headers={"Authorization": "abc"})),
     ("secret-in-clear", "dev.one", "colocated", put("one-edge-tunnel", tunnelSecret="c2VjcmV0")),
+    ("secret-in-clear", "dev.one", "colocated", put("kong", kongAdminToken="${a.id}hunter2")),
+    *(
+        ("secret-in-clear", "dev.one", "colocated", config(GATEWAY + "clean-headers", add={"headers": [pair]}))
+        for pair in ("x-api-key:abc", "authorization: abc", "x-token:$abc")
+    ),
     (
         "secret-in-clear",
         "dev.one",
@@ -349,8 +486,8 @@ BROKEN: list[tuple[str, str, str, Break]] = [
 ]
 
 
-def front_door(guard_config: dict[str, Any]) -> dict[str, Any]:
-    door: dict[str, Any] = guard_config["identity"]["access"]["front_doors"][0]
+def front_door(guard_config: dict[str, Any], index: int = 0) -> dict[str, Any]:
+    door: dict[str, Any] = guard_config["identity"]["access"]["front_doors"][index]
     return door
 
 
@@ -380,6 +517,24 @@ def test_a_plan_that_breaks_one_rule_has_that_finding_alone(
 def test_every_rule_about_a_plan_is_broken_somewhere_here_or_in_the_exposure_tests() -> None:
     elsewhere = {one.id for one in OWN if one.id.startswith(("exposure-", "waiver-", "rule-"))} | {"hosted-client"}
     assert {one.id for one in OWN} - elsewhere == {case[0] for case in BROKEN} - {"exposure-ingress-access"} - elsewhere
+
+
+def test_every_finding_about_exposure_has_a_rule_that_lets_it_through() -> None:
+    import inspect
+    import re
+
+    from plan import exposure
+    from plan.policy.rules_edge import EXPOSURE
+
+    made = set(re.findall(r'(?:_error\(\s*"|"exposure-)([a-z-]+)"', inspect.getsource(exposure)))
+    assert {f"exposure-{name}" for name in made} == {one.id for one in EXPOSURE}
+
+
+@pytest.mark.parametrize("value", ["{vault://env/key}", "$(headers.x)", ""])
+def test_a_header_that_names_a_reference_or_no_value_holds_no_secret(value: str, plans: dict[str, Plans]) -> None:
+    loaded, graph = plans["colocated"]["dev.one"]
+    referring = config(GATEWAY + "clean-headers", add={"headers": [f"x-api-key:{value}"]})
+    assert judge((loaded, referring(graph))) == ()
 
 
 def test_a_lock_unlike_the_approved_file_is_stale_though_its_digest_fits(plans: dict[str, Plans]) -> None:
@@ -416,6 +571,59 @@ def test_a_finding_names_the_line_of_the_stack_file_that_says_it(plans: dict[str
     assert finding.file is not None
     lines = Path(finding.file).read_text(encoding="utf-8").splitlines()
     assert lines[(finding.line or 0) - 1].strip() == "tools: [create_ticket]"
+
+
+def test_every_former_name_of_a_resource_that_rules_read_is_known() -> None:
+    import inspect
+    import re
+
+    import pulumi_cloudflare as cloudflare
+
+    for token in {*FORMER_TYPES.values(), "cloudflare:index/ruleset:Ruleset"}:
+        source = inspect.getsource(getattr(cloudflare, token.rsplit(":", 1)[1]))
+        for former in re.findall(r'pulumi\.Alias\(type_="([^"]+)"\)', source):
+            assert FORMER_TYPES.get(former) == token
+
+
+def test_a_former_record_or_tunnel_configuration_is_judged_as_the_present_one(plans: dict[str, Plans]) -> None:
+    loaded, graph = plans["colocated"]["dev.one"]
+    record = {"name": "x.example.com", "type": "A", "content": "192.0.2.1", "proxied": False}
+    found = judge((loaded, beside(FORMER + "record:Record", record)(graph)))
+    assert "exposure-dns-proxied" in {finding.rule_id for finding in found}
+    open_ingress = {"config": {"ingresses": [{"service": "http://127.0.0.1:3000"}]}}
+    found = judge((loaded, beside(FORMER + "tunnelConfig:TunnelConfig", open_ingress)(graph)))
+    assert {"exposure-ingress-access", "edge-ingress-target"} <= {finding.rule_id for finding in found}
+
+
+def test_in_the_real_preview_a_group_of_countries_is_seen_by_what_a_policy_is_made_from(
+    plans: dict[str, Plans],
+) -> None:
+    loaded, graph = plans["colocated"]["dev"]
+    (countries,) = [one for one in graph.resources if one.name == COUNTRIES]
+
+    def real(one: Resource) -> Resource:
+        includes = [{"group": {"id": "5b1c"}}]
+        links = {**one.property_dependencies, "includes": (countries.urn,)}
+        return replace(one, inputs={**one.inputs, "includes": includes}, property_dependencies=links)
+
+    found = judge((loaded, changed(PEOPLE, real)(graph)), engine=True)
+    assert "edge-policy-everyone" in {finding.rule_id for finding in found}
+
+
+def test_a_guard_that_knows_no_issuer_asks_nobody(plans: dict[str, Plans]) -> None:
+    loaded, graph = plans["colocated"]["dev.one"]
+    found = judge((loaded, guard(lambda c: c["identity"].update(access=None))(graph)))
+    assert {finding.rule_id for finding in found} == {"guard-unauthenticated", "guard-audience"}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "missing"),
+    [("principal-rate", "gateway-rate-missing"), ("signature", "exposure-route-unauthenticated")],
+)
+def test_a_plugin_for_one_route_protects_no_service(plugin: str, missing: str, plans: dict[str, Plans]) -> None:
+    loaded, graph = plans["colocated"]["dev.one"]
+    found = judge((loaded, put(GATEWAY + plugin, consumerId="0d3f")(graph)))
+    assert {finding.rule_id for finding in found} == {missing, "gateway-plugin-overridden"}
 
 
 def test_a_wildcard_origin_in_the_real_preview_is_judged_though_ids_are_unknown(plans: dict[str, Plans]) -> None:

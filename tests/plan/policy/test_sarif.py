@@ -49,6 +49,14 @@ def test_a_result_names_rule_level_file_and_line() -> None:
     assert "physicalLocation" not in run["results"][2]["locations"][0]
 
 
+def test_a_file_beside_the_projects_folder_is_named_from_the_repositorys_top() -> None:
+    finding = Finding("hosted-client", Severity.INFO, "", "m", "r", "../stacks/s.yaml", 3)
+    (result,) = json.loads(to_sarif([("dev", finding)], OWN, version="1", docs=None, prefix="infra/"))["runs"][0][
+        "results"
+    ]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "stacks/s.yaml"
+
+
 def test_a_waived_finding_is_a_suppressed_result_with_its_reason_and_no_other_is() -> None:
     results = log()["runs"][0]["results"]
     assert [result["suppressions"] for result in results] == [

@@ -90,6 +90,16 @@ def test_a_waiver_that_waives_nothing_is_a_warning(tmp_path: Path, given: str, m
     assert (finding.rule_id, finding.severity, finding.message) == ("waiver-unused", Severity.WARNING, message)
 
 
+def test_a_second_waiver_of_the_same_finding_is_seen_as_one_too_many(tmp_path: Path) -> None:
+    found = judge(project(tmp_path, waiver(), waiver(expires="2027-06-30")))
+    assert [(finding.rule_id, finding.waived_until) for finding in found] == [
+        ("guard-write-for-all", "2026-12-31"),
+        ("waiver-unused", None),
+    ]
+    text = (tmp_path / "stacks" / "Pulumi.dev.one.yaml").read_text(encoding="utf-8").splitlines()
+    assert "2027-06-30" in text[(found[1].line or 0) - 1]
+
+
 @pytest.mark.parametrize(("pattern", "waived"), [("one-*", True), ("one-guard", True), ("two-*", False)])
 def test_a_waiver_covers_the_resources_it_names_alone(tmp_path: Path, pattern: str, waived: bool) -> None:
     found = judge(project(tmp_path, waiver(more=f', resource: "{pattern}"')))
