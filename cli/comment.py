@@ -117,7 +117,7 @@ def comment(
         if pull is not None and skipped is None:
             note = "" if head is None else provenance(head.sha, touched=touches_its_run(hub, repo, pull))
             bodies = {environment: body_of(environment, text, note) for environment, text in texts.items()}
-            outcomes = publish(hub, repo, pull.number, bodies, dry_run=dry_run)
+            outcomes = publish(hub, repo, pull.number, bodies, note, dry_run=dry_run)
     _show(repo, pull, outcomes, skipped, dry_run)
 
 
@@ -202,8 +202,11 @@ def touches_its_run(hub: GitHub, repo: str, pull: PullRequest) -> bool | None:
     return False if same and len(files) == pull.changed_files else None
 
 
-def publish(hub: GitHub, repo: str, number: int, bodies: Mapping[str, str], *, dry_run: bool = False) -> list[Outcome]:
-    """Make the pull request's comments of our own say exactly `bodies` (environment to text).
+def publish(
+    hub: GitHub, repo: str, number: int, bodies: Mapping[str, str], note: str = "", *, dry_run: bool = False
+) -> list[Outcome]:
+    """Make the pull request's comments of our own say exactly `bodies` (environment to text); those of other environments
+    say that nothing changes there, below `note`.
 
     Of several for one environment the oldest stays. After a creation the list is read again, so that of two runs at once
     one comment is left, whichever came first.
@@ -215,7 +218,7 @@ def publish(hub: GitHub, repo: str, number: int, bodies: Mapping[str, str], *, d
     done = {}
     created = []
     for environment in sorted({*bodies, *mine}):
-        body = bodies.get(environment, unchanged_body(environment))
+        body = bodies.get(environment, unchanged_body(environment, note))
         if environment in mine:
             done[environment] = _settle(hub, repo, environment, mine[environment], body, dry_run)
         elif dry_run:

@@ -117,12 +117,11 @@ def body_of(environment: str, text: str, note: str) -> str:
     return body
 
 
-def unchanged_body(environment: str) -> str:
-    """What an environment's comment becomes when the pull request does not change it any more."""
-    return (
-        f"{_marker(environment)}\n### Ringwall: <code>{environment}</code>: no changes\n\n"
-        "What this pull request once changed here it does not change any more.\n"
-    )
+def unchanged_body(environment: str, note: str = "") -> str:
+    """What an environment's comment becomes when the pull request does not change it any more; `note` as in `body_of`,
+    since it is the run that says so, by bringing no file."""
+    text = "What this pull request once changed here it does not change any more."
+    return body_of(environment, f"\n### Ringwall: <code>{environment}</code>: no changes\n\n{text}\n", note)
 
 
 def _marker(environment: str) -> str:

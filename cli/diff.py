@@ -61,7 +61,8 @@ def diff(
         typer.Option(
             "--fail-on",
             metavar="WHAT",
-            help="Exit with 3 when something loosens (loosens), or when the head breaks a rule (errors).",
+            help="Exit with 3 when something loosens (loosens), or when the head breaks a rule (errors) that no waiver "
+            "of both revisions excepts.",
             show_default=False,
         ),
     ] = None,
@@ -75,7 +76,8 @@ def diff(
         bool,
         typer.Option(
             "--program",
-            help="Plan each revision by its own copy of the program. It is run: only for code you trust.",
+            help="Where code changed, plan each revision by its own copy of the program. It is run: only for code "
+            "you trust.",
         ),
     ] = False,
     project: ProjectDir = None,
@@ -108,7 +110,8 @@ def diff(
             head,
             merge_base=merge_base,
             environment=environment,
-            every_resource=every_resource,
+            # One plan may not stand for many where its findings decide: rules look at names and grants too.
+            every_resource=every_resource or "errors" in wanted,
             program=program,
         )
     if markdown is not None:
@@ -164,18 +167,19 @@ def report_of(
         sides = [Path(folder).resolve() / name for name in ("base", "head")]
         for side in sides:
             side.mkdir()
-        git.export(one, base, sides[0])
-        unplanned: tuple[str, ...] = ()
+        planned = git.export(one, base, sides[0])
         if other is None:
-            export_working_tree(root, sides[1])
+            planned |= export_working_tree(root, sides[1])
         else:
-            git.export(other, str(head), sides[1])
-            unplanned = git.unplanned(one, other)
+            planned |= git.export(other, str(head), sides[1])
+        unplanned = git.unplanned(one, other or git.commit("HEAD"), planned)
         programs = None
         if program:
             from cli.revision_programs import RevisionPrograms
 
-            programs = RevisionPrograms.checked_out(git, {"base": one, "head": other}, Path(folder).resolve()).plan
+            carried = RevisionPrograms.checked_out(git, {"base": one, "head": other}, Path(folder).resolve())
+            # Where no code changed both plans are made of the same code, and the installed Ringwall's need no trust.
+            programs = carried.plan if unplanned or other is None else None
             unplanned = ()
         labels = (f"{base} ({one[:12]})", f"{head} ({other[:12]})" if other else "working tree")
         return compare(
@@ -208,7 +212,10 @@ def _write_all(report: Report, folder: Path, artifact_url: str | None) -> None:
 
 
 def _breaks_rules(report: Report) -> bool:
-    return any(finding.refuses for _, finding in report.findings)
+    from plan.diff.pairs import UNPLANNABLE
+
+    unjudged = any(change.id == UNPLANNABLE["head"] for change in report.changes)
+    return unjudged or any(finding.refuses for _, finding in report.findings)
 
 
 def _write(file: Path, text: str) -> None:
@@ -227,7 +234,7 @@ def show(report: Report) -> None:
     """The report on a terminal: errors, then every change by risk, then resources key by key."""
     from rich.text import Text
 
-    from plan.diff.model import Direction, grouped
+    from plan.diff.model import Direction, finding_line, grouped
 
     console.say(f"{report.base} → {report.head}: what the stack files say; nothing real was asked")
     for error in report.errors:
@@ -251,7 +258,7 @@ def show(report: Report) -> None:
             out.print(Text(f"           in {_some(group.stacks)}", style="dim"))
     _show_resources(report)
     for stack, finding in report.findings:
-        console.say(f"{stack}: {finding}")
+        console.say(finding_line(stack, finding))
     for note in report.notes:
         console.note(f"note: {note}")
 

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -64,8 +64,12 @@ class Repository:
             )
         return done.stdout.decode().split()[0]
 
-    def export(self, commit: str, label: str, target: Path) -> None:
-        """Write the project's files of a commit below `target`; raises `InputError` for what must not be read."""
+    def export(self, commit: str, label: str, target: Path) -> set[str]:
+        """Write the project's files of a commit below `target`, and answer their paths in the project.
+
+        Raises:
+            InputError: one of them must not be read.
+        """
         entries = self._tree(commit, label)
         entries = {_inside(path, self.prefix): entry for path, entry in entries.items() if _below(path, self.prefix)}
         if "Pulumi.yaml" not in entries:
@@ -81,13 +85,15 @@ class Repository:
                 raise InputError(f"{label}: {parent} is {_KINDS.get(mode, 'no folder')}", remedy="make it a folder")
         wanted = {path: entry for path, entry in entries.items() if _is_data(path, folder)}
         self._write(commit, label, wanted, target)
+        return {"Pulumi.yaml", *wanted}
 
-    def unplanned(self, one: str, other: str) -> tuple[str, ...]:
-        """Changed files of the repository that are no stack files: program code, workflows, rules."""
+    def unplanned(self, one: str, other: str, planned: Collection[str]) -> tuple[str, ...]:
+        """Changed files of the repository that are not among the project's `planned` ones: program code, workflows, rules,
+        another project's stack files."""
         done = _git(self.top, ["diff-tree", "-r", "-z", "--name-only", "--no-renames", one, other])
         _ok(done, "the changed files")
         paths = [path for path in done.stdout.decode("utf-8", "replace").split("\0") if path]
-        return tuple(path for path in paths if not _looks_like_data(path.rsplit("/", 1)[-1]))
+        return tuple(p for p in paths if not _below(p, self.prefix) or _inside(p, self.prefix) not in planned)
 
     def _tree(self, commit: str, label: str) -> dict[str, tuple[str, str, int]]:
         """Path to mode, object and size of every entry of a commit, folders too."""
@@ -143,14 +149,19 @@ class Repository:
 def repository(root: Path) -> Repository:
     """The Git repository that holds a project folder; raises `InputError` when there is none, or no git."""
     done = _git(root, ["rev-parse", "--show-toplevel", "--show-prefix"])
+    if b"dubious ownership" in done.stderr:
+        raise InputError(
+            f"git does not trust {root}: another user owns it",
+            remedy="run `git config --global --add safe.directory` with the repository's top folder, if you trust it",
+        )
     if done.returncode != 0:
         raise InputError(f"{root} is in no Git repository", remedy="run `git init` and commit, or use --project")
     top, _, prefix = done.stdout.decode().partition("\n")
     return Repository(Path(top), prefix.strip("\n").rstrip("/"))
 
 
-def export_working_tree(root: Path, target: Path) -> None:
-    """The same files of the folder as it is now, uncommitted ones too."""
+def export_working_tree(root: Path, target: Path) -> set[str]:
+    """The same files of the folder as it is now, uncommitted ones too; answers their paths in the project."""
     label = "the working tree"
     _copy(root, "Pulumi.yaml", target, label)
     folder = stack_folder(target, label)
@@ -160,10 +171,11 @@ def export_working_tree(root: Path, target: Path) -> None:
             break
         if parent.is_symlink():
             raise InputError(f"{label}: {parent.relative_to(root)} is a symbolic link", remedy="make it a folder")
-    if here.is_dir():
-        for name in sorted(os.listdir(here)):
-            if _looks_like_data(name):
-                _copy(root, str(PurePosixPath(folder) / name), target, label)
+    names = sorted(filter(_looks_like_data, os.listdir(here))) if here.is_dir() else []
+    paths = [str(PurePosixPath(folder) / name) for name in names]
+    for path in paths:
+        _copy(root, path, target, label)
+    return {"Pulumi.yaml", *paths}
 
 
 def _copy(root: Path, path: str, target: Path, label: str) -> None:

@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -26,12 +24,12 @@ from model.tool_lock import (
     readable_description,
     visible,
 )
+from model.word_difference import word_difference
 from onboard.risk import assess
 
 if TYPE_CHECKING:
     from onboard.probe import ServerOffer
 
-_MAX_WORDS = 2000  # word comparison is quadratic in the worst case
 _MAX_VALUE = 160
 
 E = TypeVar("E", bound=Entry)
@@ -208,25 +206,6 @@ def _pointers(before: Any, after: Any, pointer: str = "") -> Iterator[ValueChang
 def _short(value: Any) -> str:
     text = visible(json.dumps(value, ensure_ascii=False, sort_keys=True))
     return text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}… ({len(text)} characters, {digest(value)[:19]}…)"
-
-
-def word_difference(before: str, after: str) -> str:
-    """Two texts in one line, ``[-gone-]`` and ``{+new+}``; empty when they are equal."""
-    if before == after:
-        return ""
-    old, new = (re.findall(r"\S+", text) for text in (before, after))
-    if max(len(old), len(new)) > _MAX_WORDS:
-        return f"[-{len(old)} words-] {{+{len(new)} words+}}, too many to set side by side"
-    parts: list[str] = []
-    for tag, i, j, k, m in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if tag == "equal":
-            parts.append(" ".join(old[i:j]))
-            continue
-        if j > i:
-            parts.append(f"[-{' '.join(old[i:j])}-]")
-        if m > k:
-            parts.append(f"{{+{' '.join(new[k:m])}+}}")
-    return " ".join(parts)
 
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}

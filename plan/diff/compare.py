@@ -22,6 +22,9 @@ from model.project import (
     load_zone,
     open_project,
 )
+from model.server import Server
+from model.tool_lock import visible
+from model.zone import Zone
 from plan.diff.model import Change, Direction, LoadError, Report, StackDiff, change
 from plan.diff.pairs import Pair, Plans, planned
 from plan.diff.semantic.access import Door, compare_access, compare_identity_providers, doors
@@ -95,14 +98,11 @@ def compare(
             pairs += _zone(opened[base], opened[head], name, errors)
         else:
             pairs += _environment(opened[base], opened[head], name, errors, every=programs is not None)
-    if programs is None:
-        diffs = planned(opened[base], opened[head], pairs, every_resource)
-    else:
-        diffs = planned(opened[base], opened[head], pairs, True, programs)
+    diffs = planned(opened[base], opened[head], pairs, every_resource or programs is not None, programs)
     diffs += _project_file(base, head)
     project = next((p.name for p in (opened[head], opened[base]) if p is not None), "")
     notes = (
-        [f"{len(unplanned)} changed files are no stack files; this report plans none of their code"]
+        [f"{len(unplanned)} changed files are no stack files of this project; this report plans none of their code"]
         if unplanned
         else []
     )
@@ -125,7 +125,7 @@ def compare(
 def _relative(message: str, *sides: Side) -> str:
     for side in sides:
         message = message.replace(f"{side.root}/", "")
-    return message
+    return visible(message)
 
 
 def _try(errors: list[LoadError], side: str, stack: str, load: Callable[[], Any]) -> Any:
@@ -171,10 +171,15 @@ def _zone(base: Project | None, head: Project | None, stack: str, errors: list[L
     if status == "unreadable":
         pair.changes.append(_unreadable(stack))
         return [pair]
-    zones = [side.manifest if isinstance(side, ZoneStack) else None for side in (was, now)]
+    was_zone, now_zone = zones = [side.manifest if isinstance(side, ZoneStack) else None for side in (was, now)]
     pair.changes += compare_zone_rules(stack, *zones)
+    pair.changes += compare_waivers(stack, _waivers(was_zone), _waivers(now_zone))
     if was is None:
-        pair.changes.append(change("stack-new", Direction.TIGHTENS, 50, stack, "edge", "new zone stack"))
+        # A kept rule may let pass what no rule after it blocks then (action skip).
+        kept = [f"rule {rule.ref}: {rule.action} {rule.expression}" for rule in now_zone.keep] if now_zone else []
+        direction = Direction.LOOSENS if kept or status != "new" else Direction.TIGHTENS
+        title = "new zone stack" if status == "new" else _BASE_LOST
+        pair.changes.append(change("stack-new", direction, 50, stack, "edge", title, kept))
     elif now is None:
         title = "the zone stack is removed, its ruleset is retained in Cloudflare and kept by nobody"
         pair.changes.append(change("stack-removed", Direction.LOOSENS, 80, stack, "edge", title))
@@ -182,20 +187,24 @@ def _zone(base: Project | None, head: Project | None, stack: str, errors: list[L
         before, after = was.manifest.dump(), now.manifest.dump()
         pair.changes += compare_keys("zone", stack, before, after)
         pair.changes += compare_beside(stack, was.document, now.document)
-        pair.changes += compare_waivers(stack, before.get("waivers") or (), after.get("waivers") or ())
     return [pair]
 
 
 def _load_side(
     project: Project | None, side: str, stack: str, errors: list[LoadError], load: Callable[[Project], Any]
 ) -> Any:
-    if project is None or stack not in project.stacks():
+    if project is None or not _declared(project, stack):
         return None
     return _try(errors, side, stack, lambda: load(project))
 
 
+def _declared(project: Project, stack: str) -> bool:
+    """Servers without their environment's file are its declaration too: one that does not load."""
+    return stack in project.stacks() or bool(project.servers_of(stack))
+
+
 def _status(base: Project | None, head: Project | None, stack: str, was: Any, now: Any) -> str:
-    if now is None and (head is None or stack in head.stacks()):
+    if now is None and (head is None or _declared(head, stack)):
         return "unreadable"
     if now is None:
         return "removed"
@@ -218,11 +227,12 @@ def _environment(
     if status == "unreadable":
         own.changes.append(_unreadable(name))
     elif was is None and now is not None:
-        title = "new environment" if status == "new" else "the base's files do not load: everything counts as new"
+        title = "new environment" if status == "new" else _BASE_LOST
         agents = [f"agent {agent} gets a service token" for agent in sorted(now.settings.agents)]
         own.changes.append(change("stack-new", Direction.LOOSENS, 70, name, "edge", title, agents))
     elif now is None:
-        own.changes.append(change("stack-removed", Direction.TIGHTENS, 50, name, "edge", "the environment is removed"))
+        title = "the environment is removed"
+        own.changes.append(change("stack-removed", Direction.TIGHTENS, 50, name, "edge", title, _STILL_THERE))
     elif was is not None:
         before, after = _settings(was.settings), _settings(now.settings)
         if was.settings.defaults.countries is None and now.settings.defaults.countries is None:
@@ -230,11 +240,24 @@ def _environment(
         own.changes += compare_keys("environment", name, before, after)
         own.changes += compare_beside(name, was.document, now.document)
         own.changes += compare_identity_providers(name, was.settings, now.settings)
-        own.changes += compare_waivers(name, before.get("waivers") or (), after.get("waivers") or ())
+    if status != "unreadable":
+        own.changes += compare_waivers(
+            name, _waivers(was.settings if was else None), _waivers(now.settings if now else None)
+        )
     servers = {*(was.servers if was else {}), *(now.servers if now else {})}
     for server in sorted(servers):
         pairs += _server(was, now, server, status, every=every)
     return pairs
+
+
+_BASE_LOST = "the base's files do not load: everything counts as new"
+#: Only files are compared, and taking a file away takes nothing down.
+_STILL_THERE = ("what is deployed stays until `ringwall destroy` takes it down, and no file describes it then",)
+
+
+def _waivers(manifest: Environment | Server | Zone | None) -> list[dict[str, Any]]:
+    """They are no part of what is deployed, so `dump` leaves them out."""
+    return [waiver.dump() for waiver in manifest.waivers] if manifest is not None else []
 
 
 def _settings(settings: Environment) -> dict[str, Any]:
@@ -334,6 +357,9 @@ def _server(
     before, after = (_manifest(side) if side else {} for side in (one, other))
     lock_same = one is not None and other is not None and one.lock == other.lock
     beside = compare_beside(stack, one.document, other.document) if one and other else []
+    beside += compare_waivers(
+        stack, _waivers(one.manifest if one else None), _waivers(other.manifest if other else None)
+    )
     if not every and settings_same and lock_same and before == after and not beside:
         return []
     mine, theirs = _View.of(was, name), _View.of(now, name)
@@ -354,11 +380,10 @@ def _server(
     pair.changes += compare_access(stack, mine.doors, theirs.doors, may)
     pair.changes += compare_grants(stack, mine.rights, theirs.rights, mine.risks, theirs.risks)
     if one and other:
-        granted = {n for things in theirs.rights.values() for _, n in things}
+        granted = {thing for things in theirs.rights.values() for thing in things}
         pair.changes += compare_keys("server", stack, before, after)
         pair.changes += compare_locks(stack, one.lock, other.lock, granted)
         pair.changes += _same_in_other_words(stack, before, after, pair.changes)
-    pair.changes += compare_waivers(stack, before.get("waivers") or (), after.get("waivers") or ())
     if status == "new" and other is not None:
         where = other.manifest
         lines = (
@@ -369,6 +394,6 @@ def _server(
         title = f"new server, public at {', '.join(where.hostnames)}"
         pair.changes.append(change("stack-new", Direction.LOOSENS, 92, stack, "edge", title, lines))
     elif status == "removed" and one is not None:
-        title = f"the server is removed; {', '.join(one.manifest.hostnames)} no longer answers"
-        pair.changes.append(change("stack-removed", Direction.TIGHTENS, 50, stack, "edge", title))
+        title = f"the server is removed; {', '.join(one.manifest.hostnames)} is declared no longer"
+        pair.changes.append(change("stack-removed", Direction.TIGHTENS, 50, stack, "edge", title, _STILL_THERE))
     return [pair]

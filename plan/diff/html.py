@@ -9,6 +9,7 @@ from model.tool_lock import visible
 from plan.diff.markdown import resource_lines, visible_line
 from plan.diff.model import Direction, Grouped, Matrix, Report, StackDiff, grouped, stand_ins
 from plan.diff.picture import Ring, rings
+from plan.findings import Finding
 
 #: Nothing is loaded or run, whatever a text may hold (W3C Content Security Policy Level 3).
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -165,11 +166,15 @@ def _findings(report: Report) -> list[str]:
         return [*parts, "<p>None in the plans of the changed stacks.</p>"]
     rows = "".join(
         f"<tr><td>{_e(stack)}</td><td>{_e(str(f.severity))}</td><td>{_e(f.rule_id)}</td>"
-        f"<td>{_e(f.message)}; {_e(f.remedy)}</td></tr>"
+        f"<td>{_e(f.message)}; {_e(f.remedy)}{_waived(f)}</td></tr>"
         for stack, f in report.findings
     )
     heads = "<tr><th>stack</th><th>severity</th><th>rule</th><th>what and what to do</th></tr>"
     return [*parts, _table(heads, rows)]
+
+
+def _waived(finding: Finding) -> str:
+    return "" if finding.waived is None else f" (waived until {_e(str(finding.waived_until))}: {_e(finding.waived)})"
 
 
 def _resources(stacks: Sequence[StackDiff]) -> list[str]:
@@ -187,5 +192,5 @@ def _resources(stacks: Sequence[StackDiff]) -> list[str]:
 def _unplanned(report: Report) -> list[str]:
     if not report.unplanned:
         return []
-    text = f"{len(report.unplanned)} changed files are no stack files; none of their code was planned"
+    text = f"{len(report.unplanned)} changed files are no stack files of this project; none of their code was planned"
     return [f"<details><summary>{text}</summary>{_pre(report.unplanned)}</details>"]

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 
 from model.tool_lock import visible
 from plan.diff.mermaid import render_mermaid
-from plan.diff.model import Direction, Grouped, Report, ResourceChange, StackDiff, grouped, stand_ins
+from plan.diff.model import Direction, Grouped, Report, ResourceChange, StackDiff, finding_line, grouped, stand_ins
 
 #: GitHub refuses a body of 65,536 characters; counted here in bytes of UTF-8, which is never fewer.
 CAP = 65_000
 _RESERVE = 900
 _LONGEST_CELL = 400
+_LONGEST_LINE = 2_000
 _MARKS = {Direction.LOOSENS: "🔴 loosens", Direction.TIGHTENS: "🟢 tightens", Direction.NEUTRAL: "⚪ neutral"}
 _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&*+,;=%-]+")
 
@@ -51,6 +52,12 @@ def pre(lines: Iterable[str]) -> str:
     """Lines from files as a block that is shown as it is."""
     body = "\n".join(html.escape(visible_line(line), quote=True) for line in lines)
     return f"<pre>\n{body}\n</pre>"
+
+
+def _shortened(line: str) -> str:
+    if len(line) <= _LONGEST_LINE:
+        return line
+    return f"{line[:_LONGEST_LINE]}… ({len(line) - _LONGEST_LINE} more characters: see the whole report)"
 
 
 def visible_line(text: str) -> str:
@@ -152,7 +159,7 @@ def _details(groups: Sequence[Grouped]) -> list[_Section]:
         if not lines:
             continue
         summary = f"{_MARKS[one.direction]}: {code(one.title)}"
-        text = f"\n<details><summary>{summary}</summary>\n\n{pre(lines)}\n\n</details>"
+        text = f"\n<details><summary>{summary}</summary>\n\n{pre(map(_shortened, lines))}\n\n</details>"
         found.append(_Section((3, number), (3, number), text, "a change's details"))
     return found
 
@@ -194,7 +201,7 @@ def resource_lines(resource: ResourceChange) -> list[str]:
 def _findings(report: Report) -> list[_Section]:
     if not report.findings:
         return []
-    lines = [f"{stack}: {finding}" for stack, finding in report.findings]
+    lines = [finding_line(stack, finding) for stack, finding in report.findings]
     text = f"\n<details><summary>{len(lines)} findings of the rules</summary>\n\n{pre(lines)}\n\n</details>"
     return [_Section((5, 0), (4, 0), text, "the findings")]
 
@@ -217,7 +224,7 @@ def _pointer(artifact_url: str | None) -> str:
 
 def _tail(report: Report, artifact_url: str | None, dropped: Sequence[_Section]) -> list[str]:
     lines = (
-        [f"_{len(report.unplanned)} changed files are no stack files: none of their code was planned._"]
+        [f"_{len(report.unplanned)} changed files are no stack files of this project: none of their code was planned._"]
         if report.unplanned
         else []
     )

@@ -146,7 +146,7 @@ class LoadError:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole difference. Stacks are sorted by name; `unplanned` are changed files that are no stack files."""
+    """The whole difference. Stacks are sorted by name; `unplanned` are changed files that no stack here is made of."""
 
     project: str
     base: str
@@ -260,4 +260,14 @@ def _finding(finding: Finding) -> Mapping[str, Any]:
         "urn": finding.urn,
         "message": visible(finding.message),
         "remedy": visible(finding.remedy),
+        "waived": None
+        if finding.waived is None
+        else {"reason": visible(finding.waived), "until": finding.waived_until},
     }
+
+
+def finding_line(stack: str, finding: Finding) -> str:
+    """One finding as a line of text; a waived one says so."""
+    if finding.waived is None:
+        return f"{stack}: {finding}"
+    return f"{stack}: waived until {finding.waived_until} ({visible(finding.waived)}): {finding}"

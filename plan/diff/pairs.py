@@ -13,7 +13,7 @@ from plan.diff.planning import Job, plan_all
 from plan.diff.resources import compare_resources, resource_changes
 from plan.findings import Finding
 from plan.graph import Graph
-from plan.policy.evaluate import evaluate, subject_of
+from plan.policy.evaluate import evaluate, subject_of, waivers_of
 
 #: Beyond as many changed servers one plan stands for all that changed in the same keys.
 PLAN_EACH = 40
@@ -31,14 +31,17 @@ class Pair:
     changes: list[Change] = field(default_factory=list)
 
 
+#: Ids of the change that says which side has no plan; without one no rule was asked.
+UNPLANNABLE = {"base": "unplannable-base", "head": "unplannable-head"}
 #: Makes graphs of jobs, by side and stack; a plan that is refused is its error.
 Plans = Callable[[Sequence[Job]], Mapping[tuple[str, str], Graph | RingwallError]]
 
 
 def planned(
-    base: Project | None, head: Project | None, pairs: list[Pair], every: bool, plans: Plans = plan_all
+    base: Project | None, head: Project | None, pairs: list[Pair], every: bool, programs: Plans | None = None
 ) -> list[StackDiff]:
-    """The pairs with their resources. Where many servers changed in the same keys one of them is planned."""
+    """The pairs with their resources. Where many servers changed in the same keys one of them is planned; `programs` as in
+    `compare`."""
     servers = [pair for pair in pairs if pair.diff.kind == "server" and pair.diff.status == "changed"]
     stand_ins: dict[str, str] = {}
     first: dict[str, str] = {}
@@ -54,23 +57,38 @@ def planned(
         for side, project, loaded in (("base", base, pair.before), ("head", head, pair.after)):
             if project is not None and loaded is not None:
                 jobs.append(Job(side, pair.diff.stack, project, loaded))
-    graphs = plans(jobs)
-    explained = {pair.diff.environment for pair in pairs if pair.changes}
-    return [_finished(pair, graphs, stand_ins, explained) for pair in pairs]
+    graphs = (programs or plan_all)(jobs)
+    return [_finished(pair, graphs, stand_ins, _why(pair, pairs, programs is not None)) for pair in pairs]
 
 
-def _findings(loaded: Loaded | None, graph: Graph | None) -> tuple[Finding, ...]:
-    """What Ringwall's own rules say of one side, by that side's own waivers."""
+def _why(pair: Pair, pairs: Sequence[Pair], by_program: bool) -> str:
+    """What a reviewer is told of resources that differ, empty where changed settings explain them.
+
+    A server's follow its own settings and its environment's; an environment's follow all its servers' (Access policies).
+    """
+    if by_program:
+        return "the program that makes them changed too"
+    mine = pair.diff
+    near = (p for p in pairs if p.diff.environment == mine.environment and "environment" in (p.diff.kind, mine.kind))
+    return "" if pair.changes or any(p.changes for p in near) else "no setting explains it"
+
+
+def _findings(loaded: Loaded | None, graph: Graph | None, base: Loaded | None) -> tuple[Finding, ...]:
+    """What Ringwall's own rules say of one side. A change does not bring along the waivers it is judged by: those in force
+    stand in the base too, and end with the first of the two."""
     if loaded is None or graph is None:
         return ()
-    return evaluate(subject_of(loaded, graph))
+    subject = subject_of(loaded, graph)
+    before = () if base is None else waivers_of(subject_of(base, graph))
+    both = [(one, w) for one in before for w in waivers_of(subject) if (one.rule, one.resource) == (w.rule, w.resource)]
+    return evaluate(subject, waivers=[min(pair, key=lambda waiver: waiver.expires) for pair in both])
 
 
 def _finished(
     pair: Pair,
     graphs: Mapping[tuple[str, str], Graph | RingwallError],
     stand_ins: Mapping[str, str],
-    explained: set[str],
+    why: str,
 ) -> StackDiff:
     stack = pair.diff.stack
     sides: list[Graph | None] = []
@@ -79,18 +97,17 @@ def _finished(
         graph = graphs.get((side, stack))
         if isinstance(graph, RingwallError):
             title = f"the {side}'s stack cannot be planned: {graph}"
-            changes.append(change("unplannable", Direction.LOOSENS, 100, stack, "", title))
+            changes.append(change(UNPLANNABLE[side], Direction.LOOSENS, 100, stack, "", title))
             graph = None
         sides.append(graph)
     before, after = sides
     resources: tuple[ResourceChange, ...] = ()
-    findings = _findings(pair.after, after)
+    findings = _findings(pair.after, after, pair.before)
     if (before is None) == (pair.before is None) and (after is None) == (pair.after is None):
         resources = compare_resources(before, after)
         if before is not None and after is not None:
-            known = pair.diff.environment in explained
-            changes += resource_changes(stack, resources, before, after, explained=known)
-            old = {(f.rule_id, f.urn) for f in _findings(pair.before, before) if f.waived is None}
+            changes += resource_changes(stack, resources, before, after, why)
+            old = {(f.rule_id, f.urn) for f in _findings(pair.before, before, pair.before)}
             for finding in findings:
                 if finding.waived is None and (finding.rule_id, finding.urn) not in old:
                     title = f"now breaks {finding.rule_id}: {finding.message}"

@@ -217,23 +217,24 @@ def resource_changes(
     resources: Collection[ResourceChange],
     before: Graph,
     after: Graph,
-    *,
-    explained: bool,
+    why: str = "",
 ) -> list[Change]:
-    """What is replaced, deleted or weakened, as changes; `explained`: some setting of the environment changed too."""
+    """What is replaced, deleted or weakened, as changes; `why`: what to say of resources that no changed setting explains,
+    empty where one does."""
     changes: list[Change] = []
     for resource in resources:
         what = kind(resource.type)
         label = f"{what} {resource.name}"
-        if resource.action == "delete" and what in _BY_CONTENT and explained:
+        another = any(other.action == "create" and kind(other.type) == what for other in resources)
+        if resource.action == "delete" and what in _BY_CONTENT and (another or not why):
             continue  # another content is another resource; what the content means is compared as settings
         if resource.action == "delete":
             direction = Direction.TIGHTENS if _only_opened(what, resource, before, after) else Direction.LOOSENS
             weight = 60 if direction is Direction.LOOSENS else 30
             changes.append(change("resource-deleted", direction, weight, stack, _ring(resource), f"{label} is deleted"))
         elif resource.action == "replace":
-            why = sorted(k.path for k in resource.keys)
-            lines = [f"because of {', '.join(why)}", "while it is replaced there is neither the old nor the new one"]
+            causes = sorted(k.path for k in resource.keys)
+            lines = [f"because of {', '.join(causes)}", "while it is replaced there is neither the old nor the new one"]
             harmless = what == "Target"  # it carries requests and protects nothing: without it the gateway answers 503
             direction = Direction.NEUTRAL if harmless else Direction.LOOSENS
             lines += ["neutral: without a target the gateway answers 503"] if harmless else []
@@ -248,17 +249,20 @@ def resource_changes(
                 title = f"{label}: an output is no longer kept secret in state"
                 changes.append(change("resource-secret", Direction.LOOSENS, 85, stack, _ring(resource), title))
     changes += _order(stack, before, after)
-    if resources and not explained and not changes:
-        names = ", ".join(sorted({f"{kind(r.type)} {r.name}" for r in resources})[:5])
-        title = f"{len(resources)} resources differ and no setting explains it: {names}"
+    rest = [r for r in resources if r.action in ("create", "update")]  # the others are changes of their own
+    if rest and why:
+        names = ", ".join(sorted({f"{kind(r.type)} {r.name}" for r in rest})[:5])
+        title = f"{len(rest)} resources differ and {why}: {names}"
         changes.append(change("resource-unexplained", Direction.LOOSENS, 70, stack, "", title))
     return changes
 
 
 def _only_opened(what: str, resource: ResourceChange, before: Graph, after: Graph) -> bool:
+    gone = before.get(resource.urn)
+    if gone is not None and gone.inputs.get("decision") == "deny":
+        return False
     if what in _OPENINGS:
         return True
-    gone = before.get(resource.urn)
     if what == "ZeroTrustAccessApplication" and gone is not None:
         names = {str(d.get("uri")) for d in _list(gone.inputs.get("destinations")) if isinstance(d, Mapping)}
         open_names = {str(r.inputs.get("name")) for r in after.resources if kind(r.type) == "DnsRecord"}

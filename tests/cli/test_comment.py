@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
-from cli import comment as command
-from cli import main
 from cli.comment_files import MAX_BODY, body_of, provenance, read_reports, unchanged_body
 from cli.github_api import MAX_WAIT, GitHub
 from model.errors import InputError, Unreachable
@@ -48,17 +45,6 @@ def reports(tmp_path: Path) -> Path:
     (folder / "dev.md").write_text(TEXT, encoding="utf-8")
     (folder / "report.json").write_text("{}", encoding="utf-8")
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command under its name, also while the list of commands does not have it."""
-
-    def register(app: typer.Typer) -> None:
-        app.command()(command.comment)
-        app.command("other")(lambda: None)
-
-    monkeypatch.setattr(main, "_register", lambda: register(main.app))
 
 
 def run(hub: GitHubStandIn, reports: Path, *more: str | Path) -> Result:
@@ -243,6 +229,22 @@ def test_several_pull_requests_at_one_commit_are_not_guessed_between(hub: GitHub
     assert done.errors == ["pull requests 7, 8 are all at that commit; give --base"]
     assert run(hub, reports, *HEAD).code == 0
     assert {c["number"] for c in hub.conversation.values()} == {7}
+
+
+def test_a_run_that_brings_no_report_any_more_cannot_say_unchanged_without_the_warning(
+    hub: GitHubStandIn, reports: Path
+) -> None:
+    hub.files[7] = [{"filename": "stacks/Pulumi.dev.yaml"}]
+    run(hub, reports, *HEAD)
+    (reports / "dev.md").unlink()
+    run(hub, reports, *HEAD)
+    (body,) = lines(hub.bodies())
+    assert body[1] == f"<sub>Commit {SHA}, from the pull request's own run.</sub>"
+    hub.files[7] = [{"filename": ".github/workflows/ringwall-diff.yml"}]
+    run(hub, reports, *HEAD)
+    (body,) = lines(hub.bodies())
+    assert body[:2] == [MARKER, "> [!WARNING]"]
+    assert "### Ringwall: <code>dev</code>: no changes" in body
 
 
 @pytest.mark.parametrize(

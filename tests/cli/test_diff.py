@@ -9,24 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import typer
 
-from cli import commands, diff
 from tests.support.command_line import Result, ringwall
 from tests.support.projects import write_project
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command is there whether or not the list of commands has it yet."""
-    register = commands.register
-
-    def with_diff(app: typer.Typer) -> None:
-        register(app)
-        if not any(command.callback is diff.diff for command in app.registered_commands):
-            app.command()(diff.diff)
-
-    monkeypatch.setattr(commands, "register", with_diff)
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -144,6 +129,48 @@ def test_no_code_of_a_revision_is_run(root: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
     assert "perimeter/stacks/__main__.py" in done.json["unplanned"]
     assert [c["id"] for c in done.json["changes"]] == ["access-posture"]
+
+
+def test_what_no_stack_of_this_project_is_made_of_is_named_another_projects_stack_files_too(root: Path) -> None:
+    write_project(root.parent / "other")
+    (root.parent / "rules.py").write_text("x = 1\n", encoding="utf-8")
+    edit(root, "Pulumi.dev.one.yaml", "posture: [encrypted]", "posture: []")
+    commit(root.parent)
+    for revisions in (["HEAD~1", "HEAD"], ["HEAD~1"]):
+        done = run(root, *revisions, "--json")
+        assert {"rules.py", "other/Pulumi.yaml", "other/stacks/Pulumi.dev.one.yaml"} <= set(done.json["unplanned"])
+        assert not [path for path in done.json["unplanned"] if path.startswith("perimeter/")]
+
+
+def test_a_gate_on_errors_sees_the_one_server_among_many_alike_that_breaks_a_rule(root: Path) -> None:
+    shutil.rmtree(root / "stacks")
+    write_project(root, servers=42)
+    last = sorted((root / "stacks").glob("Pulumi.dev.*.yaml"))[-1]
+    text = last.read_text(encoding="utf-8")
+    last.write_text(text.replace("get_ticket]\n", "get_ticket]\n        read_only: false\n", 1), encoding="utf-8")
+    commit(root.parent)
+    for file in (root / "stacks").glob("Pulumi.dev.*.yaml"):
+        changed = "create_ticket" if file == last else '"list_*"'
+        text = file.read_text(encoding="utf-8").replace("list_tickets", changed, 1)
+        file.write_text(text, encoding="utf-8")
+    assert run(root, "HEAD", "--fail-on", "errors").code == 3
+
+
+def test_hidden_characters_of_a_file_reach_no_terminal(root: Path) -> None:
+    edit(root, "Pulumi.dev.one.yaml", "    posture:", '    "x\\u202e\\e[31m": 1\n    posture:')
+    done = run(root, "HEAD")
+    assert done.code == 2
+    assert "<U+202E>" in done.errors[0]
+    assert "\u202e" not in done.err + done.out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to somebody else")
+def test_a_repository_of_another_user_is_named_as_that(root: Path) -> None:
+    os.chown(root.parent, 12345, -1)
+    os.chown(root.parent / ".git", 12345, -1)
+    done = run(root, "HEAD")
+    assert done.code == 2
+    assert "another user owns it" in done.errors[0]
 
 
 @pytest.mark.parametrize("committed", [True, False])

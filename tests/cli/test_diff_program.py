@@ -52,12 +52,42 @@ def test_a_change_of_the_program_is_seen_by_its_own_plan_and_by_nothing_else(rep
     assert {change["direction"] for change in own.json["changes"]} == {"loosens"}
 
 
+def test_no_program_is_run_where_no_code_changed(repository: Path) -> None:
+    project = repository / "perimeter"
+    (repository / "components" / "gateway.py").write_text("raise RuntimeError('it was run')\n")
+    git(repository, "commit", "-q", "-am", "broken")
+    stack = project / "stacks" / "Pulumi.dev.one.yaml"
+    text = stack.read_text(encoding="utf-8")
+    stack.write_text(text.replace("agents: [ci]", "agents: [ci, nightly]", 1), encoding="utf-8")
+    git(repository, "commit", "-q", "-am", "change a stack file")
+    done = ringwall("diff", "HEAD~1", "HEAD", "--program", "--json", "--project", project)
+    assert [change["title"] for change in done.json["changes"]] == ["agent nightly may now reach the server"]
+
+
+def test_what_the_program_changes_is_not_explained_by_a_setting_that_changed_too(repository: Path) -> None:
+    project = repository / "perimeter"
+    file = repository / "components" / "kong_entities.py"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('"preserve_host": True', '"preserve_host": False'), encoding="utf-8")
+    stack = project / "stacks" / "Pulumi.dev.one.yaml"
+    before = stack.read_text(encoding="utf-8")
+    stack.write_text(before.replace("    posture:", "    session: 30m\n    posture:", 1), encoding="utf-8")
+    git(repository, "commit", "-q", "-am", "both")
+    done = ringwall("diff", "HEAD~1", "HEAD", "--program", "--fail-on", "loosens", "--json", "--project", project)
+    assert done.code == 3
+    assert {change["id"]: change["direction"] for change in done.json["changes"]} == {
+        "server.session": "tightens",
+        "resource-unexplained": "loosens",
+    }
+
+
 def test_a_program_that_fails_is_a_finding_and_never_no_change(repository: Path) -> None:
     project = repository / "perimeter"
     (repository / "components" / "gateway.py").write_text("raise RuntimeError('broken on purpose')\n")
-    done = ringwall("diff", "HEAD", "--program", "--json", "--project", project)
+    done = ringwall("diff", "HEAD", "--program", "--fail-on", "errors", "--json", "--project", project)
     assert "its own program made no plan" in done.out
     assert "loosens" in done.out
+    assert done.code == 3
 
 
 def test_secrets_of_this_process_do_not_reach_the_program(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

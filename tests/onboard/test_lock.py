@@ -10,7 +10,7 @@ import pytest
 
 from model.errors import InputError
 from model.tool_lock import digest, from_text, to_yaml
-from onboard.lock import ValueChange, build_lock, compare, render, word_difference
+from onboard.lock import ValueChange, build_lock, compare, render
 from onboard.probe import HttpTarget, ServerOffer, probe
 
 SEND: dict[str, Any] = {
@@ -148,9 +148,3 @@ def test_decision_changed_by_hand_is_shown() -> None:
     (change,) = compare(lock, lock.model_copy(update={"tools": (lock.tools[0], loosened)}))
     assert render([change]) == ["~ tool send_note changed", '    /risk: "write" -> "read"']
     assert not change.blocks
-
-
-def test_word_difference_is_readable_and_bounded() -> None:
-    assert word_difference("a b c", "a x c d") == "a [-b-] {+x+} c {+d+}"
-    assert word_difference("a", "a") == ""
-    assert word_difference("a " * 3000, "b") == "[-3000 words-] {+1 words+}, too many to set side by side"

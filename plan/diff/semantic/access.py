@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from model.environment import Environment
 from model.server import People, Server
@@ -13,13 +13,12 @@ from plan.diff.semantic.directions import allow_list
 
 @dataclass(frozen=True)
 class Door:
-    """One public name: who passes, and what else is asked of people (`demands` is AND)."""
+    """One public name: who passes, and what else is asked of people."""
 
     hostname: str
     principals: frozenset[str]
     countries: frozenset[str] = frozenset()
     posture: frozenset[str] = frozenset()
-    demands: frozenset[str] = field(default=frozenset())
 
 
 def doors(settings: Environment, manifest: Server) -> dict[str, Door]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,9 +134,3 @@ def later_loosens(before: Any, after: Any) -> Direction:
     if after is None:
         return LOOSENS
     return TIGHTENS if before is None or after < before else LOOSENS
-
-
-def both(rules: Iterable[Direction]) -> Direction:
-    """The worst of several directions."""
-    found = set(rules)
-    return LOOSENS if LOOSENS in found else TIGHTENS if TIGHTENS in found else NEUTRAL

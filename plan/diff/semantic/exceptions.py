@@ -13,7 +13,11 @@ def compare_waivers(
     stack: str, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
 ) -> list[Change]:
     """Waivers by rule and resource: a new one or a later end loosens, an earlier end or none tightens."""
-    was, now = ({(w["rule"], w.get("resource", "*")): w for w in side} for side in (before, after))
+    # Of several for one place the one that ends last holds longest.
+    was, now = (
+        {(w["rule"], w.get("resource", "*")): w for w in sorted(side, key=lambda w: str(w["expires"]))}
+        for side in (before, after)
+    )
     changes = []
     for key in sorted(was.keys() | now.keys()):
         one, other = was.get(key), now.get(key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from components.guard_settings import build_guard_config
@@ -23,12 +24,13 @@ _SHOWN = 5
 def rights(settings: Environment, server: ServerStack) -> Rights:
     """Everything every class of principals may use of one server.
 
-    A named class has what everyone has besides its own: losing a grant that everyone still holds is no loss.
+    A named class has what everyone has besides its own: losing a grant that everyone still holds is no loss. A lockdown
+    grants nothing while it lasts; what is compared is what holds again when it is lifted, which nobody reviews then.
     """
-    manifest = server.manifest
+    manifest = server.manifest.model_copy(update={"lockdown": None})
     config = build_guard_config(
         settings,
-        server,
+        replace(server, manifest=manifest),
         {name: name for name in manifest.hostnames},
         {agent: agent for agent in manifest.access.agents},
     )

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from model.tool_lock import Entry, ToolEntry, ToolLock, digest, visible
-from onboard.lock import word_difference
+from model.word_difference import word_difference
 from plan.diff.model import Change, Direction, change
 from plan.diff.semantic.directions import (
     Elsewhere,
@@ -22,7 +22,8 @@ from plan.diff.semantic.directions import (
 
 _SELF_REPORTED = "the server says it of itself; nothing trusts it"
 _DERIVED = Elsewhere("tools")
-_MAX_TEXT = 2000
+#: Of one text; a comment shows less (`plan.diff.markdown`), the page and the JSON document all of it.
+_MAX_TEXT = 20_000
 _PARTS = {"tools": "tool", "prompts": "prompt", "resources": "resource", "resource_templates": "resource template"}
 
 TABLE: Table = {
@@ -46,8 +47,8 @@ TABLE: Table = {
 }
 
 
-def compare_locks(stack: str, before: ToolLock, after: ToolLock, granted: Collection[str]) -> list[Change]:
-    """Changes of the lock itself; `granted` names what somebody may use after it (tools, prompts, resource patterns)."""
+def compare_locks(stack: str, before: ToolLock, after: ToolLock, granted: Collection[tuple[str, str]]) -> list[Change]:
+    """Changes of the lock itself; `granted` is what somebody may use after it: (kind, name or pattern)."""
     changes = list(_server(stack, before, after))
     for part, word in _PARTS.items():
         was, now = ({entry.key: entry for entry in lock.entries()[part]} for lock in (before, after))
@@ -74,12 +75,20 @@ def _server(stack: str, before: ToolLock, after: ToolLock) -> Iterator[Change]:
             yield change("lock-server", Direction.NEUTRAL, rule.risk, stack, "guard", title, [f"neutral: {rule.why}"])
 
 
+def _usable(word: str, key: str, granted: Collection[tuple[str, str]]) -> bool:
+    """Whether a grant may name an entry. A resource may match a pattern, and a template any granted URI: what it makes
+    is read by that grant (guard.policy)."""
+    if not word.startswith("resource"):
+        return (word, key) in granted
+    names = [name for kind, name in granted if kind == "resource"]
+    return bool(names) and (word != "resource" or key in names or any(c in "*?" for name in names for c in name))
+
+
 def _entry(
-    stack: str, word: str, key: str, was: Entry | None, now: Entry | None, granted: Collection[str]
+    stack: str, word: str, key: str, was: Entry | None, now: Entry | None, granted: Collection[tuple[str, str]]
 ) -> Iterator[Change]:
     if was is None and now is not None:
-        # Neither listed nor callable until a grant names it (guard.grants); a resource may match a pattern.
-        used = key in granted or (word.startswith("resource") and any(c in "*?" for g in granted for c in g))
+        used = _usable(word, key, granted)  # else neither listed nor callable (guard.grants)
         direction = Direction.LOOSENS if used else Direction.NEUTRAL
         risk = f" [{now.risk}]" if isinstance(now, ToolEntry) else ""
         lines = [f"its words: {_cut(now.description)}"] if now.description else []
@@ -92,7 +101,7 @@ def _entry(
             # Approved words reach the model: no text is proven harmless by comparing it.
             lines = list(definition_difference(was.definition, now.definition))
             title = f"{word} {key}: {_places(was.definition, now.definition)} changed"
-            weight = 80 if key in granted else 60
+            weight = 80 if _usable(word, key, granted) else 60
             yield change("lock-definition", Direction.LOOSENS, weight, stack, "guard", title, lines)
         if isinstance(was, ToolEntry) and isinstance(now, ToolEntry):
             yield from _decisions(stack, key, was, now)
@@ -140,8 +149,7 @@ def definition_difference(before: Any, after: Any, pointer: str = "") -> Iterato
 
 def words(before: str, after: str) -> str:
     """Two texts word by word, ``[-gone-] {+new+}``; long runs of equal words are left out, and said so."""
-    text = word_difference(visible(before), visible(after))
-    return _cut(text) if text else "only white space changed"
+    return _cut(word_difference(visible(before), visible(after))) or "only white space changed"
 
 
 def _text(value: Any) -> str:
@@ -151,13 +159,4 @@ def _text(value: Any) -> str:
 def _cut(text: str) -> str:
     if len(text) <= _MAX_TEXT:
         return text
-    # A payload must not hide behind padding: what was added or removed is kept, what is equal goes first.
-    first = min((at for mark in ("{+", "[-") if (at := text.find(mark)) >= 0), default=0)
-    start = max(0, first - 200)
-    lead = "… " if start else ""
-    rest = len(text) - start - _MAX_TEXT
-    return (
-        lead
-        + text[start : start + _MAX_TEXT]
-        + (f"… ({rest} more characters, {digest(text)[:19]}…)" if rest > 0 else "")
-    )
+    return f"{text[:_MAX_TEXT]}… ({len(text) - _MAX_TEXT} more characters, {digest(text)[:19]}…)"

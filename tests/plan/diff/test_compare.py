@@ -12,6 +12,7 @@ import pytest
 
 from model.project import load_environment, open_project
 from plan.diff.compare import Side, compare
+from plan.diff.html import render_html
 from plan.diff.markdown import CAP, render_markdown
 from plan.diff.model import Direction, document
 from plan.diff.resources import compare_resources, resource_changes
@@ -54,6 +55,12 @@ def test_a_head_that_does_not_load_is_an_error_and_never_called_harmless(differ:
     (one,) = [s for s in report.stacks if s.stack == "dev.one"]
     assert one.matrix is not None
     assert sorted(one.matrix.principals) == ["agent ci", "everyone admitted"]
+
+
+def test_servers_without_their_environments_file_are_no_removal(differ: Differ) -> None:
+    report = differ(then=lambda head: (head / "stacks" / "Pulumi.dev.yaml").unlink())
+    assert [(e.side, e.stack) for e in report.errors] == [("head", "dev")]
+    assert {c.direction for c in report.changes} == {L}
 
 
 def test_a_base_that_does_not_load_counts_everything_as_new(tmp_path: Path, base: Path) -> None:
@@ -116,6 +123,55 @@ def test_a_zone_block_that_goes_loosens(tmp_path: Path, base: Path) -> None:
     ]
 
 
+ZONE_STACK = """\
+config:
+  ringwall:zone:
+    version: 1
+    cloudflare: {zone: example.com, zone_id: "%s"}
+    rules:
+      - {hostnames: [one.example.com], countries: [NO]}
+""" % ("0bf2" * 8)
+KEPT = '    existing_ruleset: "%s"\n' % ("0cf3" * 8)
+KEPT += "    keep: [{ref: x, expression: 'true', action: skip, skip: {ruleset: current}}]\n"
+
+
+@pytest.mark.parametrize(("kept", "direction"), [("", T), (KEPT, L)])
+def test_a_new_zone_stack_tightens_unless_it_brings_rules_that_may_let_pass(
+    differ: Differ, kept: str, direction: Direction
+) -> None:
+    def add(head: Path) -> None:
+        (head / "stacks" / "Pulumi.zone.main.yaml").write_text(ZONE_STACK + kept, encoding="utf-8")
+
+    report = differ(then=add)
+    assert not report.errors
+    (new,) = [c for c in report.changes if c.id == "stack-new"]
+    assert new.direction is direction
+
+
+WAIVER = '    waivers:\n      - {rule: guard-fails-open, reason: we know better, expires: "2099-01-01"}\n'
+FLAGS = "    guard: {legs: {results: flag}}\n"
+
+
+def test_a_change_does_not_bring_along_the_waiver_it_is_judged_by(differ: Differ) -> None:
+    report = differ(("Pulumi.dev.one.yaml", "    grants:", f"{WAIVER}{FLAGS}    grants:"))
+    assert [(f.rule_id, f.waived) for _, f in report.findings] == [("guard-fails-open", None)]
+    assert {"waives guard-fails-open at *", "a finding in a result leads to: block → flag"} <= {
+        c.title for c in report.changes
+    }
+
+
+def test_a_waiver_of_both_sides_holds_and_every_rendering_says_so(differ: Differ, base: Path) -> None:
+    file = base / "stacks" / "Pulumi.dev.one.yaml"
+    text = file.read_text(encoding="utf-8").replace("    grants:", f"{WAIVER}{FLAGS}    grants:")
+    file.write_text(text, encoding="utf-8")
+    report = differ(("Pulumi.dev.one.yaml", 'expires: "2099-01-01"', 'expires: "2199-01-01"'))
+    assert not [f for _, f in report.findings if f.rule_id == "guard-fails-open" and f.waived is None]
+    shown = [f for s in document(report)["stacks"] for f in s["findings"] if f["rule_id"] == "guard-fails-open"]
+    assert [f["waived"] for f in shown] == [{"reason": "we know better", "until": "2099-01-01"}]
+    for page in (render_markdown(report), render_html(report)):
+        assert "waived until 2099-01-01" in page
+
+
 def test_resources_are_compared_inside_plugin_configurations(differ: Differ) -> None:
     report = differ(("Pulumi.dev.hosted.yaml", "requests_per_minute: 30", "requests_per_minute: 31"))
     (stack,) = report.stacks
@@ -171,14 +227,33 @@ def test_the_order_of_what_is_a_set_is_no_difference() -> None:
 
 def test_a_resource_that_differs_though_no_setting_does_loosens() -> None:
     before, after = graph(plugin({"timeout": 1})), graph(plugin({"timeout": 2}))
-    found = resource_changes("dev.one", compare_resources(before, after), before, after, explained=False)
+    found = resource_changes("dev.one", compare_resources(before, after), before, after, "no setting explains it")
     assert [(c.id, c.direction) for c in found] == [("resource-unexplained", L)]
-    assert resource_changes("dev.one", compare_resources(before, after), before, after, explained=True) == []
+    assert resource_changes("dev.one", compare_resources(before, after), before, after) == []
+
+
+def test_a_deletion_that_tightens_hides_no_update_beside_it() -> None:
+    def record(**inputs: object) -> Resource:
+        kind = "cloudflare:index/dnsRecord:DnsRecord"
+        return Resource(f"urn:pulumi:dev.one::p::{kind}::name", kind, "name", True, inputs)
+
+    before, after = graph(plugin({"timeout": 1}), record(name="x")), graph(plugin({"timeout": 2}))
+    changed = compare_resources(before, after)
+    found = resource_changes("dev.one", changed, before, after, "the program that makes them changed too")
+    assert {(c.id, c.direction) for c in found} == {("resource-deleted", T), ("resource-unexplained", L)}
+
+
+def test_a_policy_that_denies_and_goes_loosens() -> None:
+    kind = "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy"
+    before = graph(Resource(f"urn:pulumi:dev.one::p::{kind}::closed", kind, "closed", True, {"decision": "deny"}))
+    changed = compare_resources(before, graph())
+    found = resource_changes("dev.one", changed, before, graph(), "no setting explains it")
+    assert [(c.id, c.direction) for c in found] == [("resource-deleted", L)]
 
 
 def test_a_plugin_that_goes_loosens_even_among_other_changes() -> None:
     before, after = graph(plugin({"timeout": 1})), graph()
-    found = resource_changes("dev.one", compare_resources(before, after), before, after, explained=True)
+    found = resource_changes("dev.one", compare_resources(before, after), before, after)
     assert [(c.id, c.direction) for c in found] == [("resource-deleted", L)]
 
 
@@ -193,7 +268,7 @@ def test_a_public_name_that_waits_for_less_is_the_heaviest_change(base: Path) ->
         return replace(resource, dependencies=(), property_dependencies={}, parent=None)
 
     after = Graph.of(before.project, before.stack, map(hurried, before.resources))
-    found = resource_changes("dev.one", compare_resources(before, after), before, after, explained=True)
+    found = resource_changes("dev.one", compare_resources(before, after), before, after)
     (change,) = [c for c in found if c.id == "exposure-order"]
     assert (change.direction, change.risk) == (L, 100)
     assert "one-gateway-signature" in change.title
@@ -208,6 +283,8 @@ def test_a_waiver_loosens_and_its_earlier_end_tightens() -> None:
     assert [c.direction for c in compare_waivers("dev", [one], [{**one, "expires": "2027-02-01"}])] == [T]
     assert [c.direction for c in compare_waivers("dev", [one], [{**one, "expires": "2027-03-02"}])] == [L]
     assert [c.direction for c in compare_waivers("dev", [one], [{**one, "reason": "we really know"}])] == [L]
+    later = {**one, "expires": "2030-01-01"}
+    assert [c.direction for c in compare_waivers("dev", [one], [later, one])] == [L]
 
 
 @pytest.mark.timeout(120)

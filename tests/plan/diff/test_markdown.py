@@ -124,6 +124,14 @@ def test_the_comment_fits_whatever_changed_and_says_what_it_left_out(count: int,
     assert text.count("<pre>") == text.count("</pre>")
 
 
+def test_a_long_text_is_shortened_in_the_comment_and_whole_on_the_page() -> None:
+    one = Change("x", Direction.LOOSENS, 1, "dev.one", "", "t", (f"{'word ' * 3000}END",))
+    long = Report("p", "a", "b", (StackDiff("dev.one", "server", "changed", (one,)),))
+    text = render_markdown(long)
+    assert "13003 more characters: see the whole report" in text
+    assert "END" in render_html(long)
+
+
 def test_what_is_left_out_weighs_less_than_everything_kept() -> None:
     text = render_markdown(many(2000, alike=False))
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
