@@ -10,6 +10,7 @@ is never shown; of a service token's answer only the id and whether it is enable
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,11 @@ from model.tool_lock import visible
 
 TOKEN_VARIABLE = "CLOUDFLARE_API_TOKEN"  # noqa: S105 - a variable's name
 TIMEOUT = httpx.Timeout(10, connect=5)
+#: Permissions of an API token, as the API reference names them for each call.
+END_APPLICATION_SESSIONS = "Access: Apps and Policies Write"
+END_USER_SESSIONS = "Access: Organizations, Identity Providers, and Groups Write"
+READ_USERS = "Access: Audit Logs Read"
+CHANGE_SERVICE_TOKENS = "Access: Service Tokens Write"
 #: Seconds before the second and the third try; in an incident a person is waiting.
 WAITS = (0.5, 1.5)
 LONGEST_WAIT = 10.0
@@ -54,6 +60,10 @@ class CloudflareApi:
     """
 
     def __init__(self, settings: Cloudflare, token: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        if not re.fullmatch(r"[!-~]+", token):
+            raise Unreachable(
+                f"{TOKEN_VARIABLE} holds what no token does, such as a blank or a line break; set it bare"
+            )
         self.uri = settings.api.rstrip("/")
         self._account = f"/accounts/{quote(settings.account_id, safe='')}/access"
         self._sleep = sleep
@@ -77,12 +87,11 @@ class CloudflareApi:
     def revoke_sessions(self, application: str) -> None:
         """End every session of one Access application. Who is still admitted may sign in again at once (Cloudflare One
         docs, "Manage user sessions"), so a deny policy comes before."""
-        self._call("POST", f"/apps/{quote(application, safe='')}/revoke_tokens", "Access: Apps and Policies Write")
+        self._call("POST", f"/apps/{quote(application, safe='')}/revoke_tokens", END_APPLICATION_SESSIONS)
 
     def revoke_user(self, email: str) -> None:
         """End a person's sessions in every application of the account."""
-        permission = "Access: Organizations, Identity Providers, and Groups Write"
-        self._call("POST", "/organizations/revoke_user", permission, json={"email": email})
+        self._call("POST", "/organizations/revoke_user", END_USER_SESSIONS, json={"email": email})
 
     def find_user(self, *, email: str | None = None, sub: str | None = None) -> AccessUser | None:
         """The person of that address or identifier; None when Access has seen nobody like that.
@@ -91,7 +100,7 @@ class CloudflareApi:
         `uid`, and nothing says which it is. Both are given, as denying the other denies nobody else.
         """
         query = {"email": email} if email else {}
-        for user in self._pages("/users", "Access: Users Read", query):
+        for user in self._pages("/users", READ_USERS, query):
             address = user.get("email")
             ids = tuple(dict.fromkeys(str(user[key]) for key in ("id", "uid") if isinstance(user.get(key), str)))
             if not isinstance(address, str) or not ids:
@@ -104,7 +113,7 @@ class CloudflareApi:
     def set_service_token(self, client_id: str, *, enabled: bool) -> None:
         """Disable or enable the service token of that client id. While it is disabled neither its present nor its
         previous secret is accepted, and it is not lost (API docs; provider schema of `enabled`)."""
-        permission = "Access: Service Tokens Write"
+        permission = CHANGE_SERVICE_TOKENS
         found = next(
             (one for one in self._pages("/service_tokens", permission, {}) if one.get("client_id") == client_id), None
         )

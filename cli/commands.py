@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
+
+
+class Commands(TyperGroup):
+    """Shows the first sentence of each command whole, on two lines where it must be."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        shown = [(name, command) for name in self.list_commands(ctx) if (command := self.get_command(ctx, name))]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(limit=1000)) for name, one in shown if not one.hidden])
 
 
 def register(app: typer.Typer) -> None:
@@ -65,11 +77,11 @@ def register(app: typer.Typer) -> None:
     app.command("import")(import_existing.import_existing)
     app.command()(schema.schema)
     app.command()(migrate.migrate)
-    app.add_typer(lock.app, name="lock")
+    app.add_typer(lock.app, name="lock", cls=Commands)
     app.command()(local.local)
-    app.add_typer(guard.app, name="guard")
-    app.add_typer(audit.app, name="audit")
-    app.add_typer(keys.app, name="keys")
-    app.add_typer(agents.app, name="agents")
-    app.add_typer(engine.app, name="engine")
+    app.add_typer(guard.app, name="guard", cls=Commands)
+    app.add_typer(audit.app, name="audit", cls=Commands)
+    app.add_typer(keys.app, name="keys", cls=Commands)
+    app.add_typer(agents.app, name="agents", cls=Commands)
+    app.add_typer(engine.app, name="engine", cls=Commands)
     app.command()(demo.demo)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cli.cloudflare_api import CHANGE_SERVICE_TOKENS, END_APPLICATION_SESSIONS, END_USER_SESSIONS, READ_USERS
 from cli.doctor_checks import Check, clock, ok, skipped
 from cli.doctor_http import Answer, fetch
 from model.tool_lock import visible
@@ -35,18 +36,25 @@ class Permission:
 
 
 _TUNNEL = Permission(("Cloudflare Tunnel Write", "Cloudflare One Connector: cloudflared Write"))
-_APPS = Permission(("Access: Apps and Policies Write",))
+_APPS = Permission((END_APPLICATION_SESSIONS,))
 NEEDS: dict[str, Permission] = {
     "zeroTrustTunnelCloudflared": _TUNNEL,
     "zeroTrustTunnelCloudflaredConfig": _TUNNEL,
     "zeroTrustAccessApplication": _APPS,
     "zeroTrustAccessPolicy": _APPS,
-    "zeroTrustAccessGroup": Permission(("Access: Organizations, Identity Providers, and Groups Write",)),
-    "zeroTrustAccessServiceToken": Permission(("Access: Service Tokens Write",)),
+    "zeroTrustAccessGroup": Permission((END_USER_SESSIONS,)),
+    "zeroTrustAccessServiceToken": Permission((CHANGE_SERVICE_TOKENS,)),
     "zeroTrustDevicePostureRule": Permission(("Zero Trust Write",)),
     "dnsRecord": Permission(("DNS Write",), zone=True),
     "ruleset": Permission(("Zone WAF Write",), zone=True),
 }
+#: What `ringwall lockdown` and `revoke` ask beside the engine. "Organizations Revoke" ends a user's sessions too and no more
+#: (changelog, 2026-01-22).
+IN_AN_INCIDENT = (
+    _APPS,
+    Permission((END_USER_SESSIONS, "Access: Organizations Revoke")),
+    Permission((READ_USERS,)),
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,16 @@ def permissions_for(types: Iterable[str]) -> tuple[list[Permission], list[str]]:
             else:
                 unknown.append(match[1])
     return sorted(needed, key=str), unknown
+
+
+def incident_permissions(types: Iterable[str]) -> list[Permission]:
+    """What lockdown and revoke need beyond the plan of these resource types, where there is anything to close."""
+    types = list(types)
+    if not any("zeroTrustAccess" in token for token in types):
+        return []
+    needed, _ = permissions_for(types)
+    given = {name for permission in needed for name in permission.names}
+    return [permission for permission in IN_AN_INCIDENT if given.isdisjoint(permission.names)]
 
 
 def check(account: Account, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
@@ -127,6 +145,8 @@ def _no_token(account: Account, environ: Mapping[str, str]) -> Check:
         return Check(id_, "error", text, f"use a token of its own with the permissions needed: {CREATE}", subject)
     needed, _ = permissions_for(account.types)
     text = f"{TOKEN_VARIABLE} is not set" + (f"; the plan needs {_names(needed)}" if needed else "")
+    if urgent := incident_permissions(account.types):
+        text += f", and `ringwall revoke` {_names(urgent)}"
     return Check(id_, "error", text, f"{CREATE} with these permissions and set {TOKEN_VARIABLE}", subject)
 
 
@@ -194,11 +214,15 @@ def _permissions(api: _Api, account: Account, details: str) -> Iterator[Check]:
     if unknown:
         text = f"no table says which permission {', '.join(unknown)} needs"
         yield Check(id_, "warning", text, "look it up in Cloudflare's docs", subject)
-    spare = held.spare(needed) if account.whole else []
+    urgent = [permission for permission in incident_permissions(account.types) if not held.has(permission)]
+    if urgent:
+        text = f"`ringwall revoke` of a person could not end sessions or find whom to deny: the token lacks {_names(urgent)}"
+        yield Check(id_, "warning", text, "add them, or keep a token for incidents that has them", subject)
+    spare = held.spare([*needed, *IN_AN_INCIDENT]) if account.whole else []
     if spare:
         text = f"the token may do more than the plan needs: {', '.join(spare[:8])}"
         yield Check(id_, "warning", text, "take it away: whoever steals the token has it too", subject)
-    if not (missing or unknown or spare):
+    if not (missing or unknown or urgent or spare):
         yield ok(id_, f"has {_names(needed)}", subject)
 
 

@@ -3,9 +3,11 @@ that host: elsewhere a missing file says nothing."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,10 @@ from urllib.parse import urlsplit
 from cli.doctor_checks import Check, ok, skipped
 from cli.doctor_http import fetch
 from components.guard_settings import audit_file
+from guard.engines.lakera import LakeraEngine
+from guard.engines.prisma_airs import PrismaAirsEngine
 from guard.secrets import read_secret
+from guard.verdict import Engine, Leg, Outcome, ScanItem, Text, Verdict
 from model.base import SecretRef
 from model.errors import InputError, Unreachable
 from model.project import EnvironmentStack, ServerStack
@@ -23,6 +28,9 @@ from model.tool_lock import digest, visible
 from onboard.sockets import exposure
 
 IDS = ("guard.secrets", "guard.ready", "guard.audit", "server.reachable")
+VENDOR_IDS = ("guard.engines",)
+#: Seconds for a verdict on a text that nothing is wrong with.
+VERDICT_SECONDS = 10.0
 
 
 def is_host(host: str, named: str | None) -> bool:
@@ -37,7 +45,7 @@ def check(environment: EnvironmentStack, server: ServerStack, *, here: bool) -> 
     yield ok("server.lock", f"pins {tools} tools, {len(server.lock.prompts)} prompts", subject)
     if not here:
         host = server.manifest.host
-        for id_ in IDS:
+        for id_ in (*IDS, *(VENDOR_IDS if asks_vendors(server.manifest) else ())):
             yield skipped(id_, f"this machine is not host {host}", subject, f"run this there, or say --host {host}")
         return
     yield from secrets(server.manifest, subject)
@@ -82,6 +90,56 @@ def secrets(manifest: Server, subject: str, environ: Mapping[str, str] = os.envi
         else:
             where = reference.env or reference.file
             yield ok(id_, f"{purpose} can be read from {where}", subject)
+
+
+def asks_vendors(manifest: Server) -> bool:
+    return bool(manifest.guard.engines.lakera or manifest.guard.engines.prisma_airs)
+
+
+def vendors(manifest: Server, subject: str, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
+    """Does each vendor's engine take the guard's own credentials? It is asked about one harmless word."""
+    id_, wanted = "guard.engines", manifest.guard.engines
+    engines: list[Engine] = []
+    try:
+        if lakera := wanted.lakera:
+            key = read_secret(lakera.api_key, environ)
+            engines.append(LakeraEngine(lakera.base_url, lakera.project_id, key))
+        if airs := wanted.prisma_airs:
+            key = read_secret(airs.api_key, environ)
+            engines.append(PrismaAirsEngine(airs.base_url, airs.profile_name, key, airs.block_on))
+    except InputError:
+        yield skipped(id_, "needs its key: see secrets", subject, "run this as the guard's user, with its environment")
+        return
+    for engine, verdict in zip(engines, asyncio.run(_asked(engines, subject)), strict=True):
+        if verdict.outcome is Outcome.NO_VERDICT:
+            reason = visible(verdict.error or "no reason")[:200]
+            text = f"{engine.name} reaches no verdict ({reason}): the guard blocks everything"
+            yield Check(id_, "error", text, "correct its key, project or address, or open the way there", subject)
+        elif verdict.outcome is Outcome.BLOCK:
+            text = f"{engine.name} blocks a harmless word: nothing would pass"
+            yield Check(id_, "error", text, "look at its policy in the vendor's console", subject)
+        else:
+            yield ok(id_, f"{engine.name} takes the key and answered in {verdict.milliseconds:.0f} ms", subject)
+
+
+async def _asked(engines: list[Engine], subject: str) -> list[Verdict]:
+    item = ScanItem(
+        leg=Leg.ARGUMENTS,
+        server=subject,
+        method="tools/call",
+        name="doctor",
+        texts=(Text("/text", "hello"),),
+        document='{"text":"hello"}',
+        principal="0" * 16,
+        correlation_id="ringwall-doctor",
+    )
+    try:
+        return list(
+            await asyncio.gather(*(engine.scan(item, time.monotonic() + VERDICT_SECONDS) for engine in engines))
+        )
+    finally:
+        for engine in engines:
+            await engine.close()
 
 
 def _closed_to_us(file: str) -> bool:

@@ -8,10 +8,10 @@ from typing import Any
 
 from cli.doctor_checks import Check, Task, ok
 from cli.doctor_cloudflare import IDS as CLOUDFLARE_IDS
-from cli.doctor_cloudflare import Account, permissions_for
+from cli.doctor_cloudflare import Account, incident_permissions, permissions_for
 from cli.doctor_cloudflare import check as check_cloudflare
+from cli.doctor_guard import VENDOR_IDS, asks_vendors, is_host, vendors
 from cli.doctor_guard import check as check_guard
-from cli.doctor_guard import is_host
 from cli.doctor_issuers import Issuer
 from cli.doctor_issuers import check as check_issuer
 from cli.doctor_kong import IDS as KONG_IDS
@@ -147,6 +147,8 @@ def _environment(
     for server in servers:
         here = is_host(server.manifest.host, host)
         work.tasks.append(Task(("server.lock",), _guard_run(environment, server, here), server.stack, network=False))
+        if here and asks_vendors(server.manifest):
+            work.tasks.append(Task(VENDOR_IDS, _vendors_run(server), server.stack))
 
 
 def _planned(
@@ -171,7 +173,10 @@ def _planned(
 
 def _cloudflare_task(account: Account) -> Task:
     needed, _ = permissions_for(account.types)
-    needs = {"cloudflare.permissions": f"the plan needs {', '.join(map(str, needed))}"}
+    text = f"the plan needs {', '.join(map(str, needed))}"
+    if urgent := incident_permissions(account.types):
+        text += f", and `ringwall revoke` {', '.join(map(str, urgent))}"
+    needs = {"cloudflare.permissions": text}
     return Task(CLOUDFLARE_IDS, lambda: check_cloudflare(account), account.subject, needs=needs)
 
 
@@ -181,6 +186,10 @@ def _issuer_run(issuer: Issuer) -> Any:
 
 def _guard_run(environment: EnvironmentStack, server: ServerStack, here: bool) -> Any:
     return lambda: check_guard(environment, server, here=here)
+
+
+def _vendors_run(server: ServerStack) -> Any:
+    return lambda: vendors(server.manifest, server.stack)
 
 
 def _types(graphs: Sequence[Graph]) -> frozenset[str]:

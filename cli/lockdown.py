@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import console
-from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack, Yes
+from cli.options import AsJson, Debug, ProjectDir, Sandbox, Yes, _complete_stack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from cli.write import Change
     from model.project import EnvironmentStack, Project
 
+Closable = Annotated[
+    str,
+    typer.Argument(
+        metavar="STACK",
+        help="A server (dev.github), or an environment (dev) for all of its servers.",
+        autocompletion=_complete_stack,
+        show_default=False,
+    ),
+]
 KeyFile = Annotated[
     Path | None,
     typer.Option(
@@ -37,7 +46,7 @@ Wait = Annotated[
 
 
 def lockdown(
-    stack: Stack,
+    stack: Closable,
     reason: Annotated[
         str | None,
         typer.Option("--reason", help="Why, and who decided it; goes into the stack file.", show_default=False),
@@ -69,18 +78,15 @@ def lockdown(
     stacks = servers_of(found, stack)
     if reason is None and not lift:
         raise InputError("a lockdown needs a reason", key="--reason", remedy='add --reason "why, and who decided it"')
-    changes = _edits(found, stacks, reason, lift=lift)
+    changes, unwritable = _edits(found, stacks, reason, lift=lift)
     if dry_run:
         _say_plan(load_environment(found, stack.partition(".")[0]), stacks, changes, lift=lift, as_json=as_json)
         return
-    from cli.guard_delivery import Guards
-    from guard.keys import load_private_key
-
-    guards = Guards(load_private_key(key) if key else None, bundles, wait)
+    guards = guards_of(key, bundles, wait)
     if lift:
         operation = _lift(found, stack, stacks, changes, guards, reason, yes=yes, sandbox=sandbox)
     else:
-        operation = _close(found, stack, stacks, changes, guards, reason or "", yes=yes, sandbox=sandbox)
+        operation = _close(found, stack, stacks, changes, unwritable, guards, reason or "", yes=yes, sandbox=sandbox)
     finish(operation, as_json=as_json)
 
 
@@ -102,6 +108,30 @@ def servers_of(project: Project, stack: str) -> list[str]:
     return [f"{stack}.{name}" for name in names]
 
 
+def guards_of(key: Path | None, bundles: Path, wait: float) -> Guards:
+    """How guards are told, as the options say.
+
+    Raises:
+        InputError: the key cannot be used, or there is no such folder: a bundle signed beside the one in force would deny
+            nobody whom that one denies.
+    """
+    from cli.guard_delivery import Guards
+    from guard.keys import load_private_key
+    from model.errors import InputError
+
+    if not bundles.is_dir():
+        raise InputError(f"{bundles} is no folder", key="--bundles", remedy="name the one that holds the bundles")
+    return Guards(load_private_key(key) if key else None, bundles, wait)
+
+
+def warn_without_bundle(stack: str, folder: Path) -> None:
+    """Say what signing a server's next bundle means where its last one is not to be seen."""
+    console.note(
+        f"warning: {stack}: no bundle of it is in {folder.resolve()}, so whoever an earlier one denies is let in again; "
+        "where there is one, name its folder with --bundles and run this again"
+    )
+
+
 def finish(operation: Operation, *, as_json: bool) -> None:
     """The end of an operation: its journal line, the one JSON document, and the exit code."""
     from cli.operations import NotComplete
@@ -119,42 +149,62 @@ def finish(operation: Operation, *, as_json: bool) -> None:
         console.print_json(operation.as_json())
 
 
-def _edits(project: Project, stacks: Sequence[str], reason: str | None, *, lift: bool) -> list[Change]:
-    """The stack files' changes; a server that is closed already keeps its reason and time.
+def _edits(
+    project: Project, stacks: Sequence[str], reason: str | None, *, lift: bool
+) -> tuple[list[Change], dict[str, str]]:
+    """The stack files' changes; a server that is closed already keeps its reason and time. Then, by stack, why a file
+    cannot be edited: that keeps no guard open.
 
     Raises:
-        InputError: no file needs a change to be opened, or one cannot be edited.
+        InputError: the reason is none, no file needs a change to be opened, or one cannot be edited for that.
     """
-    from cli.lockdown_file import lifted, locked
     from cli.operations import now
-    from cli.write import Change
     from model.base import validate
     from model.errors import InputError
-    from model.loader import Document, read
+    from model.loader import Document
     from model.lockdown import Lockdown
-    from model.project import SERVER_KEY, config_of
 
     since = now()
     if not lift:
         members: dict[str, Any] = {"reason": (reason or "").strip(), "since": since}
         validate(Lockdown, members, Document(Path("--reason"), members, {(): 1}), ())
-    changes = []
+    changes: list[Change] = []
+    unwritable: dict[str, str] = {}
     for stack in stacks:
-        file = project.stack_file(stack)
-        manifest = config_of(read(file)).get(SERVER_KEY)
-        is_locked = isinstance(manifest, dict) and manifest.get("lockdown") is not None
-        if is_locked is not lift:
-            continue
-        before = file.read_bytes()
-        text = before.decode("utf-8")
         try:
-            after = lifted(text) if lift else locked(text, (reason or "").strip(), since)
+            changes += _edit(project.stack_file(stack), (reason or "").strip(), since, lift=lift)
         except InputError as error:
-            raise InputError(error.problem, file=file, key=error.key, remedy=error.remedy) from None
-        changes.append(Change(file, before, after.encode()))
+            if lift:
+                raise
+            unwritable[stack] = " ".join(str(error).split())
     if lift and not changes:
-        raise InputError(f"{' and '.join(stacks)} is not closed by its stack file", key="--lift")
-    return changes
+        raise InputError(
+            f"no stack file closes {' or '.join(stacks)}",
+            key="--lift",
+            remedy=f"where a ring stayed closed, run `ringwall up {stacks[0]}` and sign its guard bundle",
+        )
+    return changes, unwritable
+
+
+def _edit(file: Path, reason: str, since: str, *, lift: bool) -> list[Change]:
+    """The one change of a file, or none where it says already what it should; raises InputError."""
+    from cli.lockdown_file import lifted, locked
+    from cli.write import Change
+    from model.errors import InputError
+    from model.loader import read
+    from model.project import SERVER_KEY, config_of
+
+    manifest = config_of(read(file)).get(SERVER_KEY)
+    is_locked = isinstance(manifest, dict) and manifest.get("lockdown") is not None
+    if is_locked is not lift:
+        return []
+    before = file.read_bytes()
+    text = before.decode("utf-8")
+    try:
+        after = lifted(text) if lift else locked(text, reason, since)
+    except InputError as error:
+        raise InputError(error.problem, file=file, key=error.key, remedy=error.remedy) from None
+    return [Change(file, before, after.encode())]
 
 
 def _say_plan(
@@ -191,6 +241,7 @@ def _close(
     stack: str,
     stacks: Sequence[str],
     changes: Sequence[Change],
+    unwritable: dict[str, str],
     guards: Guards,
     reason: str,
     *,
@@ -200,7 +251,7 @@ def _close(
     from cli.lockdown_rings import Closing
     from cli.operations import Operation
     from cli.write import apply
-    from model.errors import InputError
+    from model.errors import InputError, RingwallError
     from model.project import load_environment
 
     if not console.ask(f"Close {' and '.join(stacks)} to everyone?", yes=yes):
@@ -208,8 +259,15 @@ def _close(
         raise typer.Exit(1)
     operation = Operation(project.root, "lockdown", stack, reason)
     operation.begin()
-    apply(changes)
+    try:
+        apply(changes)
+    except RingwallError as error:
+        refused = {change.path for change in changes}
+        unwritable |= {one: str(error) for one in stacks if project.stack_file(one) in refused}
     for one in stacks:
+        if one in unwritable:
+            operation.step(one, "file", "failed", f"lockdown is not in its stack file: {unwritable[one]}")
+            continue
         known = any(change.path == project.stack_file(one) for change in changes)
         operation.step(one, "file", "done", "lockdown is in its stack file" + ("; commit it" if known else " already"))
     try:

@@ -16,6 +16,7 @@ from cli.cloudflare_api import TOKEN_VARIABLE, CloudflareApi, token_from_environ
 from cli.engine_state import live_resources, outputs
 from cli.guard_bundle import OUTPUT
 from cli.guard_delivery import Delivered, Guards, deployed_config, last_config, prove, write_bundle
+from cli.lockdown import warn_without_bundle
 from cli.operations import Operation
 from cli.runs import PARALLEL, Run, execute
 from cli.workspace import Target
@@ -61,7 +62,11 @@ class Closing:
     def _with_engine(self, target: Target, environment: EnvironmentStack, api: bool) -> None:
         plans: dict[str, Graph] = {}
         for stack in self.stacks:
-            if self._is_deployed(target, stack):
+            if environment.servers[server_name(stack)].manifest.lockdown is None:
+                # Its plan is an open one: bringing that up would close nothing.
+                for ring in ("edge", "gateway"):
+                    self.operation.step(stack, ring, "failed", "not closed: lockdown is not in its stack file")
+            elif self._is_deployed(target, stack):
                 try:
                     plans[stack] = plan_stack(self.project, (environment, environment.servers[server_name(stack)]))
                 except RingwallError as error:
@@ -141,10 +146,14 @@ class Closing:
             operation.step(stack, "guard", "waiting", text)
             return None
         try:
-            config = last_config(guards, stack) or deployed_config(stack, self._known.get(stack, {}))
+            config = last = last_config(guards, stack)
+            if config is None:
+                config = deployed_config(stack, self._known.get(stack, {}))
             if config is None:
                 operation.step(stack, "guard", "left", "none is known: nothing is deployed, and no bundle is there")
                 return None
+            if last is None:
+                warn_without_bundle(stack, guards.folder)
             return write_bundle(operation, guards, stack, closed(config))
         except RingwallError as error:
             operation.step(stack, "guard", "failed", f"not closed: {_line(str(error))}")
@@ -239,6 +248,8 @@ class Opening:
             if deployed is None:
                 raise InputError(f"{stack} exports no {OUTPUT}", remedy=f"run `ringwall up {stack}`")
             config = opened(environment, environment.servers[server_name(stack)], deployed)
+            if last_config(self.guards, stack) is None:
+                warn_without_bundle(stack, self.guards.folder)
             written = write_bundle(self.operation, self.guards, stack, config)
         except RingwallError as error:
             self.operation.step(

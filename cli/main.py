@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from cli import console, state
+from cli.commands import Commands
 
 #: Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it.
 INTERRUPTED = 130
 
 app = typer.Typer(
     name="ringwall",
+    cls=Commands,
     help="Put an MCP server behind four rings: edge, gateway, guard and origin.",
     no_args_is_help=True,
     add_completion=True,
@@ -67,6 +69,9 @@ def run(arguments: list[str] | None = None) -> None:
         if isinstance(error, RingwallError):
             console.show_error(error)
             sys.exit(error.exit_code)
+        if isinstance(error, OSError) and error.filename is not None:  # a file or folder of the user's, somewhere
+            console.note(f"error: {error.filename}: {error.strerror}; correct the path, or who may read and write it")
+            sys.exit(1)
         console.note(f"error: {type(error).__name__}: {error} (a defect; run again with --debug and report it)")
         sys.exit(1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import console
-from cli.lockdown import Bundles, KeyFile, Wait, finish
+from cli.lockdown import Bundles, KeyFile, Wait, finish, guards_of, warn_without_bundle
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Yes, _complete_stack
 
 if TYPE_CHECKING:
-    from cli.cloudflare_api import CloudflareApi
+    from cli.cloudflare_api import AccessUser, CloudflareApi
     from cli.guard_delivery import Delivered, Guards
     from cli.operations import Operation
     from model.guard_config import GuardBundle, GuardConfig
@@ -58,6 +58,7 @@ def revoke(
     key: KeyFile = None,
     bundles: Bundles = Path(),
     wait: Wait = 60,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     yes: Yes = False,
     sandbox: Sandbox = False,
     project: ProjectDir = None,
@@ -71,10 +72,8 @@ def revoke(
     effect. Guards deny them until --lift; a person may sign in at Access again unless the identity provider or the
     stack file stops that. Exit code 1 names what does not hold yet; run it again to go on.
     """
-    from cli.guard_delivery import Guards
     from cli.operations import Operation
     from cli.project import current_project
-    from guard.keys import load_private_key
     from model.errors import InputError
     from model.project import load_environment
 
@@ -86,7 +85,10 @@ def revoke(
     if subject.agent and subject.agent not in environment.settings.agents:
         known = ", ".join(sorted(environment.settings.agents)) or "none"
         raise InputError(f"environment {env} has no agent {subject.agent} (it has: {known})", key="PRINCIPAL")
-    guards = Guards(load_private_key(key) if key else None, bundles, wait)
+    guards = guards_of(key, bundles, wait)
+    if dry_run:
+        _say_plan(environment, subject, lift=lift, as_json=as_json)
+        return
     question = f"Let {subject.text} in again" if lift else f"Put {subject.text} out of every server of {env}"
     if not console.ask(f"{question}?", yes=yes):
         console.note("nothing was changed")
@@ -99,6 +101,22 @@ def revoke(
             f"For good: `ringwall agents rotate {env} {subject.agent}`, or take it out of access; then `ringwall up {env}`."
         )
     finish(operation, as_json=as_json)
+
+
+def _say_plan(environment: EnvironmentStack, subject: Subject, *, lift: bool, as_json: bool) -> None:
+    if subject.agent:
+        edge = f"{'enable' if lift else 'disable'} the service token of {subject.text}"
+    else:
+        edge = "nothing" if lift else f"end every Access session of {subject.text} in this account"
+    guard = f"a bundle that {'no longer denies' if lift else 'denies'} {subject.text}"
+    stacks = [server.stack for _, server in sorted(environment.servers.items())]
+    steps = [{"stack": environment.name, "ring": "edge", "text": edge}]
+    guards = [{"stack": stack, "ring": "guard", "text": guard} for stack in stacks]
+    steps = [*guards, *steps] if lift else [*steps, *guards]
+    if as_json:
+        console.print_json({"version": 1, "dry_run": True, "lift": lift, "target": subject.text, "steps": steps})
+    for step in steps:
+        console.say(f"{step['stack']}: {step['ring']}: {step['text']}")
 
 
 def read_principal(text: str, sub: str | None) -> Subject:
@@ -130,8 +148,9 @@ class Revocation:
     operation: Operation
     guards: Guards
     lift: bool
-    #: What guards know a person by, as far as it was found.
+    #: What guards know a person by, as far as it was found; of these, those that are Access's own.
     _ids: set[str] = field(default_factory=set)
+    _access_ids: set[str] = field(default_factory=set)
 
     def run(self, *, sandbox: bool) -> None:
         """Every problem is a step that failed; none keeps the next one from being tried."""
@@ -139,6 +158,8 @@ class Revocation:
             self._ids.add(self.subject.sub)
         edge = self._agent_at_edge if self.subject.agent else self._person_at_edge
         if self.lift:
+            if not self.subject.agent and not sandbox:
+                self._look_up()
             self._at_guards(sandbox)
             edge(sandbox)
         else:
@@ -157,24 +178,46 @@ class Revocation:
         from model.errors import InputError, RingwallError
 
         email = self.subject.email
+        text = "their Access sessions are ended"
         if email is not None:
             # Before anything is looked up: it needs no more than the address.
             api.revoke_user(email)
-            text = "their Access sessions are ended"
             try:
-                user = api.find_user(email=email)
+                user = self._found(api)
             except RingwallError as error:
                 return f"{text}; what guards know them by could not be looked up: {error}"
         else:
-            user = api.find_user(sub=self.subject.sub)
+            user = self._found(api)
             if user is None:
                 raise InputError(
                     f"Access knows nobody of that sub, so {self.subject.text} has no address to end sessions by"
                 )
             api.revoke_user(user.email)
-            text = "their Access sessions are ended"
-        self._ids |= set(user.ids) if user else set()
-        return text
+        return f"{text}; to guards they are {_listed(user.ids)}" if user else text
+
+    def _found(self, api: CloudflareApi) -> AccessUser | None:
+        """The person as Access knows them, whose ids count from now on."""
+        user = api.find_user(email=self.subject.email, sub=None if self.subject.email else self.subject.sub)
+        if user is not None:
+            self._access_ids = set(user.ids)
+            self._ids |= self._access_ids
+        return user
+
+    def _look_up(self) -> None:
+        """Every id that a revocation denied them by; a step only where it cannot be known."""
+        from cli.cloudflare_api import TOKEN_VARIABLE, CloudflareApi, token_from_environment
+        from model.errors import RingwallError
+
+        rest = "so guards may go on denying them by another sub"
+        token = token_from_environment()
+        if token is None:
+            self._edge("waiting", f"what Access knows them by was not looked up, {rest}; set {TOKEN_VARIABLE}")
+            return
+        try:
+            with CloudflareApi(self.environment.settings.cloudflare, token) as api:
+                self._found(api)
+        except RingwallError as error:
+            self._edge("failed", f"what Access knows them by is not known, {rest}: {' '.join(str(error).split())}")
 
     def _agent_at_edge(self, sandbox: bool) -> None:
         word = "enabled" if self.lift else "disabled"
@@ -270,14 +313,27 @@ class Revocation:
                     stack, "guard", "left", "none is known: nothing is deployed, and no bundle is there"
                 )
                 return None
-            listed = set(last.denied) if last else set()
-            people = {f"person:{one}" for one in self._ids}
-            whom = people if self.subject.agent is None else self._agent_ids(config)
-            if not whom or (self.lift and not whom & listed):
-                self.operation.step(stack, "guard", "left", "not denied there" if self.lift else "does not admit it")
-                return None
+            person, external = self.subject.agent is None, config.identity.external
+            whom = {f"person:{one}" for one in self._ids} if person else self._agent_ids(config)
             if self.lift:
+                if last is None:
+                    text = f"no bundle of it is in {self.guards.folder.resolve()}; where there is one, name --bundles"
+                    self.operation.step(stack, "guard", "left", text)
+                    return None
+                if whom.isdisjoint(last.denied):
+                    self.operation.step(stack, "guard", "left", "not denied there")
+                    return None
                 return write_bundle(self.operation, self.guards, stack, config, allow=whom)
+            if not whom:
+                self.operation.step(stack, "guard", "left", "does not admit it")
+                return None
+            if person and external and self._ids <= self._access_ids:
+                # There the bearer token names the principal, and its issuer has subs of its own.
+                text = f"not {word}: it knows people by the sub of {external.issuer}, not by Access's"
+                self.operation.step(stack, "guard", "failed", f"{text}; give that --sub, as its audit log has it")
+                return None
+            if last is None:
+                warn_without_bundle(stack, self.guards.folder)
             return write_bundle(self.operation, self.guards, stack, config, deny=whom)
         except RingwallError as error:
             self.operation.step(stack, "guard", "failed", f"not {word}: {' '.join(str(error).split())}")
@@ -315,6 +371,12 @@ class Revocation:
             if bundle is not None:
                 found[server.stack] = bundle
         return found
+
+
+def _listed(ids: Iterable[str]) -> str:
+    from model.tool_lock import visible
+
+    return " and ".join(f"person:{visible(one)[:256]}" for one in ids)
 
 
 def _clients(config: GuardConfig, agent: str) -> set[str]:

@@ -37,6 +37,7 @@ def _settings(app: Any) -> dict[str, Any]:
     info = app.info
     return {
         "name": info.name,
+        "cls": info.cls,
         "help": info.help,
         "epilog": info.epilog,
         "no_args_is_help": info.no_args_is_help,

@@ -92,6 +92,13 @@ def test_every_command_and_every_option_says_what_it_does() -> None:
             assert getattr(option, "help", None), f"{name}: {option.name} has no help"
 
 
+@pytest.mark.parametrize("arguments", [(), ("lock",), ("guard",), ("audit",), ("keys",), ("agents",), ("engine",)])
+def test_no_sentence_about_a_command_is_cut_off(arguments: tuple[str, ...]) -> None:
+    out = ringwall(*arguments, "--help").out
+    assert "Commands:" in out
+    assert "..." not in out.partition("Commands:")[2]
+
+
 def test_every_command_can_show_the_trace_of_an_error() -> None:
     for name, command in _commands().items():
         options = {flag for parameter in getattr(command, "params", ()) for flag in parameter.opts}
@@ -107,6 +114,20 @@ def test_help_names_the_exit_codes() -> None:
 @pytest.mark.parametrize("arguments", [("nonsense",), ("list", "--nonsense"), ("onboard",)])
 def test_a_wrong_command_line_is_exit_2(arguments: tuple[str, ...]) -> None:
     assert ringwall(*arguments).code == 2
+
+
+def test_a_file_that_cannot_be_opened_is_no_defect_of_ringwall(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        (project.root / "gone").read_bytes()
+
+    monkeypatch.setattr("cli.inventory.inventory", fail)
+    done = ringwall("list", "--project", project.root)
+    assert (done.code, done.err) == (
+        1,
+        f"error: {project.root / 'gone'}: No such file or directory; correct the path, or who may read and write it\n",
+    )
 
 
 def test_no_project_is_one_line_with_what_to_do(tmp_path: Path) -> None:

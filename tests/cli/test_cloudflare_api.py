@@ -90,3 +90,12 @@ def test_a_refused_token_is_told_with_the_permission_and_never_shown() -> None:
         caught.value
     )
     assert "wrong-token" not in str(caught.value)
+
+
+def test_looking_up_a_person_names_the_permission_that_the_api_reference_names() -> None:
+    with (
+        access_api() as api,
+        client(api, token="cfut_wrong-token") as cloudflare,
+        pytest.raises(Unreachable, match=r"give a token with the permission Access: Audit Logs Read$"),
+    ):
+        cloudflare.find_user(email="ada@example.com")

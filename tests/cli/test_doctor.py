@@ -25,6 +25,7 @@ from model.project import EnvironmentStack, Project, load_environment, open_proj
 from model.tool_lock import digest
 from tests.support.cloudflare_api import CloudflareStandIn, cloudflare_api
 from tests.support.command_line import Result, ringwall
+from tests.support.engine_services import KEY, LakeraService
 from tests.support.kong_admin import KongStandIn, kong_admin, serving
 from tests.support.projects import ACCOUNT, ZONE, write_project
 from tests.support.token_issuer import TokenIssuer
@@ -38,6 +39,7 @@ TYPES = frozenset(
     }
 )
 NEEDED = ("Cloudflare Tunnel Write", "Access: Apps and Policies Write")
+INCIDENT = ("Access: Organizations, Identity Providers, and Groups Write", "Access: Audit Logs Read")
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +85,7 @@ def asked(cloudflare: CloudflareStandIn, token: str | None = None, **changes: An
 
 
 def test_token_with_just_the_permissions_needed_is_all_well(cloudflare: CloudflareStandIn) -> None:
-    cloudflare.allow(*NEEDED, "Account Settings Read")
+    cloudflare.allow(*NEEDED, *INCIDENT, "Account Settings Read")
     cloudflare.allow("DNS Write", zone=True)
     found = asked(cloudflare)
     assert {one.status for one in found.values()} == {"ok"}, found
@@ -94,7 +96,7 @@ def test_token_with_just_the_permissions_needed_is_all_well(cloudflare: Cloudfla
 
 
 def test_permission_that_is_missing_is_named_and_one_too_many_is_a_warning(cloudflare: CloudflareStandIn) -> None:
-    cloudflare.allow("Access: Apps and Policies Write", "Workers Scripts Write")
+    cloudflare.allow("Access: Apps and Policies Write", "Workers Scripts Write", *INCIDENT)
     cloudflare.allow("DNS Write", zone=True)
     found = list(check(account(cloudflare), {"CLOUDFLARE_API_TOKEN": cloudflare.token}))
     said = [(one.status, one.message) for one in found if one.id == "cloudflare.permissions"]
@@ -104,6 +106,19 @@ def test_permission_that_is_missing_is_named_and_one_too_many_is_a_warning(cloud
     ]
     alone = asked(cloudflare, whole=False)["cloudflare.permissions"]
     assert alone.status == "error"  # of one server nobody can say what is too much
+
+
+def test_token_that_can_deploy_and_not_revoke_is_a_warning(cloudflare: CloudflareStandIn) -> None:
+    cloudflare.allow(*NEEDED)
+    cloudflare.allow("DNS Write", zone=True)
+    one = asked(cloudflare)["cloudflare.permissions"]
+    assert one.status == "warning"
+    assert one.message.endswith(f"the token lacks {INCIDENT[0]} (account), {INCIDENT[1]} (account)")
+    cloudflare.allow("Access: Organizations Revoke", INCIDENT[1])
+    assert asked(cloudflare)["cloudflare.permissions"].status == "ok"
+    assert f"and `ringwall revoke` {INCIDENT[0]} (account)" in next(check(account(cloudflare), {})).message
+    waf = frozenset({"cloudflare:index/ruleset:Ruleset"})  # a zone stack has nobody to revoke
+    assert "revoke" not in next(check(account(cloudflare, types=waf), {})).message
 
 
 def test_token_that_may_not_read_its_policies_is_unverifiable_and_not_well(cloudflare: CloudflareStandIn) -> None:
@@ -340,6 +355,31 @@ def test_guards_secret_is_read_and_never_shown(project: Project, tmp_path: Path)
     assert wide.status == "error"
     assert "is open to others (mode 0644)" in wide.message
     assert "planted" not in repr([one, elsewhere, wide])
+
+
+def test_a_vendors_engine_is_asked_with_the_guards_own_key(project: Project) -> None:
+    manifest = load_environment(project, "dev").servers["hosted"].manifest
+    assert manifest.guard.engines.lakera
+    with LakeraService() as service:
+        lakera = manifest.guard.engines.lakera.model_copy(update={"base_url": service.url, "project_id": "project-1"})
+        engines = manifest.guard.engines.model_copy(update={"lakera": lakera})
+        manifest = manifest.model_copy(update={"guard": manifest.guard.model_copy(update={"engines": engines})})
+        (good,) = doctor_guard.vendors(manifest, "dev.hosted", {"LAKERA_API_KEY": KEY})
+        (bad,) = doctor_guard.vendors(manifest, "dev.hosted", {"LAKERA_API_KEY": "planted-wrong-key"})
+        (none,) = doctor_guard.vendors(manifest, "dev.hosted", {})
+        asked = len(service.seen)
+    assert (good.status, bad.status, none.status, asked) == ("ok", "error", "skipped", 2)
+    assert good.message.startswith("lakera takes the key and answered in ")
+    assert bad.message.startswith("lakera reaches no verdict (it answered 401)")
+    assert "planted" not in repr(bad)
+
+
+def test_a_vendors_engine_is_not_asked_offline_nor_off_its_host(tmp_path: Path) -> None:
+    root = write_project(tmp_path, every_shape=True)
+    there = by_id(ringwall("doctor", "dev.hosted", "--offline", "--host", "dev-2", "--json", "--project", root))
+    assert there["guard.engines"] == [("skipped", "not asked: --offline")]
+    elsewhere = by_id(ringwall("doctor", "dev.hosted", "--offline", "--json", "--project", root))
+    assert elsewhere["guard.engines"] == [("skipped", "this machine is not host dev-2")]
 
 
 def test_guard_that_enforces_another_lock_or_is_not_ready_is_an_error(environment: EnvironmentStack) -> None:

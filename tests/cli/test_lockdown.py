@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
+from cli.guard_delivery import Guards
 from cli.lockdown_file import lifted, locked
-from cli.operations import JOURNAL
+from cli.lockdown_rings import Closing
+from cli.operations import JOURNAL, Operation
+from cli.workspace import Target
 from components.lockdown import closed
 from engine.locate import VARIABLE
 from guard.bundle import open_bundle, render, sign
 from guard.keys import create_key_pair, load_private_key, load_public_keys
-from model.errors import InputError
+from model.errors import InputError, RingwallError
 from model.loader import parse
 from model.project import load_environment, open_project
 from tests.guard.test_bundle import config
@@ -145,6 +148,44 @@ def test_a_file_that_cannot_be_read_does_not_keep_another_servers_guard_open(fol
     assert json.loads((folder / "dev.one.guard.bundle.json").read_text())["config"]["grants"] == []
 
 
+def test_a_servers_own_broken_file_keeps_no_guard_open(folder: Path) -> None:
+    key = bundle(folder)
+    (folder / "stacks" / "Pulumi.dev.one.yaml").write_text("config:\n  ringwall:server: [\n")
+    done = ringwall("dev", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
+    assert done.code == 1
+    assert "dev.one: file: lockdown is not in its stack file: " in done.err
+    assert json.loads((folder / "dev.one.guard.bundle.json").read_text())["config"]["grants"] == []
+    assert "lockdown:" in (folder / "stacks" / "Pulumi.dev.two.yaml").read_text()
+
+
+def test_a_folder_that_cannot_be_written_keeps_no_guard_open(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = bundle(folder)
+    stacks = folder / "stacks"
+
+    def read_only(changes: Any) -> None:
+        if any(change.path.parent == stacks for change in changes):
+            raise RingwallError(f"{stacks}: cannot be written (Read-only file system); nothing was changed")
+
+    monkeypatch.setattr("cli.write.apply", read_only)
+    done = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
+    assert done.code == 1
+    assert "dev.one: file: lockdown is not in its stack file: " in done.err
+    assert json.loads((folder / "dev.one.guard.bundle.json").read_text())["config"]["grants"] == []
+    assert json.loads((folder / JOURNAL).read_text().splitlines()[-1])["result"] == "not complete"
+
+
+def test_a_server_whose_file_does_not_say_so_is_never_called_closed(folder: Path) -> None:
+    project = open_project(folder)
+    operation = Operation(folder, "lockdown", "dev.one", REASON)
+    closing = Closing(project, load_environment(project, "dev"), ["dev.one"], operation, Guards(None, folder, 0))
+    closing.run(Target(project), api=False)
+    assert [(step.ring, step.state) for step in operation.steps] == [
+        ("edge", "failed"),
+        ("gateway", "failed"),
+        ("guard", "waiting"),
+    ]
+
+
 def test_a_bundle_that_cannot_be_trusted_is_not_replaced(folder: Path) -> None:
     key = bundle(folder)
     file = folder / "dev.one.guard.bundle.json"
@@ -194,4 +235,19 @@ def test_json_is_one_document_also_when_something_is_not_closed(folder: Path) ->
 
 def test_opening_what_is_not_closed_is_refused(folder: Path) -> None:
     done = ringwall("dev.one", "--lift", "--yes", "--project", folder)
-    assert (done.code, "is not closed by its stack file" in done.err) == (2, True)
+    said = "no stack file closes dev.one; where a ring stayed closed, run `ringwall up dev.one`"
+    assert (done.code, said in done.err) == (2, True)
+
+
+def test_a_folder_of_bundles_that_is_not_there_is_refused_before_anything_is_done(folder: Path) -> None:
+    key = bundle(folder)
+    nowhere = folder / "typo"
+    done = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", nowhere, "--project", folder)
+    assert (done.code, done.errors) == (2, [f"--bundles: {nowhere} is no folder; name the one that holds the bundles"])
+    assert load_environment(open_project(folder), "dev").servers["one"].manifest.lockdown is None
+    assert not nowhere.exists()
+
+
+def test_a_zone_is_not_offered_and_not_closed(folder: Path) -> None:
+    assert "zone" not in ringwall("--help").out
+    assert ringwall("zone.example", "--reason", REASON, "--yes", "--project", folder).code == 2

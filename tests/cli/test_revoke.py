@@ -149,10 +149,10 @@ def test_an_open_stream_of_a_revoked_person_ends_and_the_time_to_effect_is_measu
             assert 0 < edge < in_force < 5
             assert (await guard.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})).status_code == 403
 
-            lifting = ("person:ada", "--lift", "--key", desk.key, "--json")
+            lifting = ("person:ada@example.com", "--lift", "--key", desk.key, "--json")
             back = await asyncio.to_thread(desk.revoke, *lifting)
             assert (back.code, [one["ring"] for one in back.json["steps"]]) == (0, ["bundle", "guard", "edge"])
-            assert desk.denied("raw") == ["person:ada-uid"]
+            assert desk.denied("raw") == []
             await guard.initialize()
             assert "result" in await guard.call("search")
             over.set()
@@ -258,6 +258,16 @@ def test_the_guards_deny_although_the_api_refuses(desk: Desk, monkeypatch: pytes
     assert (desk.denied("one"), desk.denied("two")) == (["person:ada", "person:mallory"], ["person:ada"])
 
 
+def test_the_guards_deny_although_the_token_is_none(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_servers(desk)
+    for token in ("planted-tökén", "planted\ntoken"):
+        monkeypatch.setenv(TOKEN_VARIABLE, token)
+        done = desk.revoke("person:ada", "--reason", REASON, "--key", desk.key)
+        assert "dev: edge: not done: CLOUDFLARE_API_TOKEN holds what no token does" in done.err
+        assert "planted" not in done.out + done.err
+        assert desk.denied("two") == ["person:ada"]
+
+
 def test_a_person_whose_sub_nobody_knows_is_named_as_not_denied(desk: Desk) -> None:
     two_servers(desk)
     done = desk.revoke("person:new@example.com", "--reason", REASON, "--key", desk.key)
@@ -271,6 +281,62 @@ def test_a_sub_alone_finds_the_address_to_end_sessions_by(desk: Desk) -> None:
     desk.revoke("person:ada-uid", "--reason", REASON, "--key", desk.key)
     assert desk.api.ended == ["ada@example.com"]
     assert desk.denied("two") == ["person:ada", "person:ada-uid"]
+
+
+def test_lifting_by_sub_takes_off_every_id_that_revoking_put_on(desk: Desk) -> None:
+    two_servers(desk)
+    desk.revoke("person:ada@example.com", "--reason", REASON, "--key", desk.key)
+    desk.revoke("person:ada-uid", "--lift", "--key", desk.key)
+    assert (desk.denied("one"), desk.denied("two")) == (["person:mallory"], [])
+    assert desk.api.ended == ["ada@example.com"]  # being let in ends nothing
+
+
+def test_lifting_without_the_api_says_that_another_id_may_stay_denied(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_servers(desk)
+    desk.revoke("person:ada@example.com", "--reason", REASON, "--key", desk.key)
+    monkeypatch.delenv(TOKEN_VARIABLE)
+    done = desk.revoke("person:ada", "--lift", "--key", desk.key)
+    assert (done.code, desk.denied("two")) == (1, ["person:ada-uid"])
+    assert "guards may go on denying them by another sub; set CLOUDFLARE_API_TOKEN" in done.err
+
+
+def test_a_guard_that_goes_by_another_issuers_sub_is_not_called_denied_by_accesss(desk: Desk) -> None:
+    two_servers(desk)
+    issuer = "https://login.example.org/realms/tools"
+    external = {"issuer": issuer, "jwks_uri": f"{issuer}/certs", "audience": "https://two.example.com/mcp"}
+    identity = {**config("two").identity.dump(), "external": external}
+    desk.sign(config("two", admin_port=free_port(), identity=identity))
+    for whom in ("person:ada@example.com", "person:ada"):
+        done = desk.revoke(whom, "--reason", REASON, "--key", desk.key)
+        assert f"dev.two: guard: not denied: it knows people by the sub of {issuer}" in done.err
+    desk.revoke("person:ada@example.com", "--sub", "keycloak-ada", "--reason", REASON, "--key", desk.key)
+    assert "person:keycloak-ada" in desk.denied("two")
+
+
+def test_signing_where_the_last_bundle_is_not_to_be_seen_is_warned_of(desk: Desk, tmp_path: Path) -> None:
+    two_servers(desk)
+    (desk.bundles / "dev.two.guard.bundle.json").unlink()
+    exported = {"guard_config": json.dumps(config("two", admin_port=free_port()).dump())}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cli.engine_state.outputs", lambda *_, **__: exported)
+        done = desk.revoke("person:ada@example.com", "--reason", REASON, "--key", desk.key)
+    assert (
+        f"warning: dev.two: no bundle of it is in {desk.bundles}, so whoever an earlier one denies is let in"
+        in done.err
+    )
+    assert "warning: dev.one" not in done.err
+
+
+def test_a_dry_run_says_what_it_would_do_and_asks_nobody(desk: Desk) -> None:
+    two_servers(desk)
+    done = desk.revoke("agent:ci", "--reason", REASON, "--key", desk.key, "--dry-run", "--json")
+    assert [(one["stack"], one["ring"]) for one in done.json["steps"]] == [
+        ("dev", "edge"), ("dev.one", "guard"), ("dev.two", "guard"),
+    ]  # fmt: skip
+    assert (done.code, desk.api.log, enabled(desk), desk.denied("one")) == (0, [], [True], ["person:mallory"])
+    assert not (desk.root / JOURNAL).exists()
 
 
 def test_without_a_key_every_bundle_that_must_be_signed_is_named(desk: Desk) -> None:
