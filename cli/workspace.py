@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.errors import EngineFailed, InputError
-from model.loader import read
+from model.loader import read, read_text
 from model.project import SECRET_KEYS, Project
 
 if TYPE_CHECKING:
@@ -161,6 +161,9 @@ def _write_project(target: Target, root: Path) -> None:
 
 def _copy_stack_file(target: Target, stack: str, copy: Path) -> None:
     file = target.project.stack_file(stack)
+    if not file.is_file():
+        raise InputError(f"there is no stack {stack}", file=file, remedy="see `ringwall list`")
+    text = read_text(file)
     if target.sandbox_folder is None:
         shutil.copyfile(file, copy)
         return
@@ -168,7 +171,7 @@ def _copy_stack_file(target: Target, stack: str, copy: Path) -> None:
 
     yaml = YAML()
     yaml.preserve_quotes = True
-    data = yaml.load(file.read_text(encoding="utf-8"))
+    data = yaml.load(text)
     for key in SALT_KEYS:
         data.pop(key, None)
     for key in SECRET_KEYS:

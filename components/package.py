@@ -79,8 +79,8 @@ class ServerPerimeter(pulumi.ComponentResource):
         project, environment = _read(args)
         server = environment.servers.get(args["server"])
         if server is None:
-            raise RingwallError(
-                f"there is no server {args['server']} in environment {environment.name}; run `ringwall list`"
+            raise InputError(
+                f"there is no server {args['server']} in environment {environment.name}", remedy="run `ringwall list`"
             )
         secret = args.get("tunnel_secret")
         local = environment.settings.hosts[server.manifest.host].tunnel == "local"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pulumi
 
-from model.errors import RingwallError
+from model.errors import InputError, RingwallError
 from model.project import (
     ENVIRONMENT_KEY,
     SERVER_KEY,
@@ -57,7 +57,7 @@ def load(project: Project, stack: str) -> Loaded:
     if not server:
         return environment
     if server not in environment.servers:
-        raise RingwallError(f"there is no server {server} in environment {name}; run `ringwall list`")
+        raise InputError(f"there is no server {server} in environment {name}", remedy="run `ringwall list`")
     return environment, environment.servers[server]
 
 

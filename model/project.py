@@ -154,8 +154,7 @@ def load_environment(project: Project, name: str) -> EnvironmentStack:
     problems: list[InputError] = []
     if not _NAME.fullmatch(name) or name == "zone":
         raise InputError(
-            f"{name} is no environment name",
-            file=project.stack_file(name),
+            f"{name!r} is no environment name",
             remedy="use lower-case letters, digits and -, and not the word zone",
         )
     document = _read_stack(project, name, "an environment", "run `ringwall init " + name + "`")
@@ -183,7 +182,7 @@ def load_environment(project: Project, name: str) -> EnvironmentStack:
 
 
 def load_zone(project: Project, name: str) -> ZoneStack:
-    document = _read_stack(project, ZONE_PREFIX + name, "a zone", "write it as README's zone section shows")
+    document = _read_stack(project, ZONE_PREFIX + name, "a zone", "write it as docs/files.md says")
     return ZoneStack(name, document, _manifest(document, ZONE_KEY, Zone))
 
 
