@@ -62,12 +62,13 @@ class ResultCache:
         self._bytes = 0
         self._era += 1
 
-    def key(self, principal_id: str, tool: str, arguments: Any) -> CacheKey | None:
-        """The key of a call about to be made; None where the lock does not call the tool cacheable."""
+    def key(self, principal_id: str, tool: str, arguments: Any, version: str) -> CacheKey | None:
+        """The key of a call about to be made, in one protocol version, as results look different in another; None where the
+        lock does not call the tool cacheable."""
         definition = self._definitions.get(tool)
         if definition is None:
             return None
-        call = canonical_json([principal_id, tool, arguments, definition, self._bundle])
+        call = canonical_json([principal_id, tool, arguments, version, definition, self._bundle])
         return CacheKey(hashlib.sha256(call).digest(), self._era)
 
     def get(self, key: CacheKey) -> bytes | None:

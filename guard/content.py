@@ -24,7 +24,8 @@ _MAGIC: tuple[tuple[bytes, int, bytes, tuple[str, ...]], ...] = (
     (b"GIF87a", 0, b"", ("image/gif",)),
     (b"GIF89a", 0, b"", ("image/gif",)),
     (b"RIFF", 8, b"WEBP", ("image/webp",)),
-    (b"BM", 0, b"", ("image/bmp",)),
+    # Two letters begin many a text: the four reserved bytes tell a bitmap.
+    (b"BM", 6, b"\0\0\0\0", ("image/bmp",)),
     (b"RIFF", 8, b"WAVE", ("audio/wav", "audio/x-wav", "audio/wave")),
     (b"ID3", 0, b"", ("audio/mpeg", "audio/mp3")),
     (b"\xff\xfb", 0, b"", ("audio/mpeg", "audio/mp3")),
@@ -34,14 +35,24 @@ _MAGIC: tuple[tuple[bytes, int, bytes, tuple[str, ...]], ...] = (
 
 _INERT = re.compile(r"[A-Za-z0-9_.:/+-]{1,64}")
 
-#: Members that are opaque by definition and never shown to a model; `requestState` must not be altered (MCP).
-_OPAQUE = frozenset(("requestState", "progressToken", "cursor", "nextCursor"))
+#: Where MCP has what is opaque by definition and never shown to a model; `requestState` must not be altered. Anywhere else
+#: the same words name anything: a tool's argument `cursor` is read like every other.
+_OPAQUE = frozenset(("/requestState", "/_meta/progressToken"))
+_PAGED = _OPAQUE | {"/cursor", "/nextCursor"}
+_PROGRESS = frozenset(("/progressToken",))
+#: Keys up to this long that are plain words go unread, as no message is without them; the shortest keys and tokens that
+#: could stand in their place have 20 characters (AKIA…).
+_SHORT_KEY = 19
+#: Characters of all pointers of one value. A long key over a long list is written out for each of its items: 26 kB on the
+#: wire made 40 MB here, and a body of the usual limit would be the end of the process. Honest messages stay far below.
+MAX_POINTERS = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
     """`texts` in document order; `uninspected` counts bytes of images and sounds; `unreadable` names a place that no
-    engine can look into and that is not of a known format; `decoded` are pointers whose text is not what stands there."""
+    engine can look into and that is not of a known format, or where naming places began to cost too much; `decoded` are
+    pointers whose text is not what stands there."""
 
     texts: tuple[Text, ...]
     uninspected: int
@@ -59,15 +70,21 @@ class Content:
         return all(_INERT.fullmatch(text.value) for text in self.texts)
 
 
-def content_of(value: Any) -> Content:
-    """All strings of a JSON value; a key's own pointer ends in ``#``."""
+def content_of(value: Any, method: str = "") -> Content:
+    """All strings of a JSON value, of a message of this method; a key's own pointer ends in ``#``."""
+    opaque = _PAGED if method.endswith("/list") else _PROGRESS if method == "notifications/progress" else _OPAQUE
     texts: list[Text] = []
     uninspected = 0
     unreadable: str | None = None
     decoded: set[str] = set()
     stack: list[tuple[str, Any]] = [("", value)]
+    spent = 0
     while stack:
         pointer, node = stack.pop()
+        if isinstance(node, dict | list):
+            spent += (len(pointer) + 1) * len(node) + (sum(map(len, node)) if isinstance(node, dict) else 0)
+            if spent > MAX_POINTERS:
+                return Content((), 0, pointer[:64])
         if isinstance(node, str):
             if node:
                 texts.append(Text(pointer, node))
@@ -79,12 +96,12 @@ def content_of(value: Any) -> Content:
                     if "~" in key or "/" in key
                     else f"{pointer}/{key}"
                 )
-                if key in _OPAQUE and isinstance(child, str | int):
+                if here in opaque and isinstance(child, str | int):
                     continue
                 if key == blob:
-                    text, size, readable = _decoded(child, node.get("mimeType"))
-                    if text is not None:
-                        texts.append(Text(here, text))
+                    inside, size, readable = _decoded(child, node.get("mimeType"))
+                    if inside:
+                        texts += [Text(here, text) for text in inside]
                         decoded.add(here)
                     uninspected += size
                     if not readable:
@@ -92,7 +109,7 @@ def content_of(value: Any) -> Content:
                     continue
                 if isinstance(child, str | dict | list):
                     stack.append((here, child))
-                if not (key.isascii() and key.isidentifier() and len(key) <= 64):
+                if not (key.isascii() and key.isidentifier() and len(key) <= _SHORT_KEY):
                     texts.append(Text(f"{here}#", key))
         elif isinstance(node, list):
             stack.extend((f"{pointer}/{at}", child) for at, child in reversed(list(enumerate(node))))
@@ -113,18 +130,32 @@ def _blob(node: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _decoded(data: str, mime: Any) -> tuple[str | None, int, bool]:
-    """Text inside, bytes left uninspected, and whether it may pass at all."""
+#: What readers of base64 take for the same text: line breaks and blanks left out, the URL alphabet.
+_LOOSE = str.maketrans("-_", "+/", " \t\r\n")
+_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]+")
+
+
+def _decoded(data: str, mime: Any) -> tuple[tuple[str, ...], int, bool]:
+    """Texts inside, bytes left uninspected, and whether it may pass at all."""
+    loose = data.translate(_LOOSE)
     try:
-        raw = base64.b64decode(data, validate=True)
+        raw = base64.b64decode(loose, validate=True)
     except (binascii.Error, ValueError):
-        return data, 0, True  # not base64 at all, so a client could only read it as the text it is
-    try:
-        return raw.decode("utf-8"), 0, True
-    except UnicodeDecodeError:
-        pass
+        # A client may read it as the text it is, or as base64 with what does not belong there skipped, as many decoders do.
+        kept = _NOT_BASE64.sub("", loose)
+        skipped = base64.b64decode(kept[: len(kept) - (len(kept) % 4 == 1)] + "==")
+        return (data, *_text(skipped)), 0, True
+    if text := _text(raw):
+        return text, 0, True
     known = any(
         raw.startswith(head) and raw[at : at + len(more)] == more and (mime is None or mime in types)
         for head, at, more, types in _MAGIC
     )
-    return None, len(raw), known
+    return (), len(raw), known
+
+
+def _text(raw: bytes) -> tuple[str, ...]:
+    try:
+        return (raw.decode("utf-8"),)
+    except UnicodeDecodeError:
+        return ()

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from guard import answers
@@ -30,7 +30,7 @@ from guard.http_rules import (
     session_of,
 )
 from guard.identity import Refused as NotIdentified
-from guard.messages import Notification, Request, classify
+from guard.messages import Answer, Notification, Request, classify
 from guard.policy import Policy
 from guard.principal import Principal
 from guard.runtime import Runtime, WorkEnded
@@ -44,6 +44,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_BATCH = 50
+#: Reasons of refusals that are nobody's attempt at anything.
+_UNNOTED = frozenset(("draining", "disconnected"))
 _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -62,7 +64,8 @@ class HttpSink:
     done: bool = False
     status: int = 0
     keep_open: bool = False
-    extra: dict[str, str] = field(default_factory=dict)
+    #: Who asks, once that is known.
+    principal: Principal | None = None
 
     async def answer(
         self, status: int, message: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
@@ -80,7 +83,7 @@ class HttpSink:
         raw = [(b"content-length", str(len(body)).encode()), (b"x-kong-limit", b"tokens=%d" % tokens)]
         if message is not None:
             raw.append((b"content-type", b"application/json"))
-        raw += [(k.encode(), v.encode()) for k, v in {**self.extra, **(headers or {})}.items()]
+        raw += [(k.encode(), v.encode()) for k, v in (headers or {}).items()]
         self.status, self.done = status, True
         await self.send({"type": "http.response.start", "status": status, "headers": raw})
         await self.send({"type": "http.response.body", "body": body})
@@ -91,7 +94,7 @@ class HttpSink:
         self.streaming, self.status = True, 200
         tokens = estimate(self.request_bytes) + self.runtime.budget.take()
         raw = [*_STREAM_HEADERS, (b"x-kong-limit", b"tokens=%d" % tokens)]
-        raw += [(k.encode(), v.encode()) for k, v in {**self.extra, **headers}.items()]
+        raw += [(k.encode(), v.encode()) for k, v in headers.items()]
         await self.send({"type": "http.response.start", "status": 200, "headers": raw})
         # The headers go out now: a client waits for them before it sends anything else.
         await self.send({"type": "http.response.body", "body": b"", "more_body": True})
@@ -120,9 +123,14 @@ class McpEndpoint:
         sink = HttpSink(send, self.runtime)
         self.runtime.busy += 1
         try:
-            await self._serve(scope, receive, sink)
-        except Refused as refused:
-            await sink.answer(refused.status, refused.message, refused.headers)
+            try:
+                await self._serve(scope, receive, sink)
+            except Refused as refused:
+                if refused.reason not in _UNNOTED:
+                    self.runtime.note_refusal(self.runtime.policy, sink.principal, refused.reason)
+                # What streams when its token expires just ends.
+                if not sink.streaming and not sink.done:
+                    await sink.answer(refused.status, refused.message, refused.headers)
         except WorkEnded:
             if not sink.streaming and not sink.done:
                 await sink.answer(403, error(None, answers.REFUSED, "This principal is denied."))
@@ -156,7 +164,7 @@ class McpEndpoint:
         verb = scope["method"]
         if verb not in ("POST", "GET", "DELETE"):
             raise Refused(405, "no_such_verb", None, {"allow": "POST, GET, DELETE"})
-        principal = await self._identify(policy, scope, hostname)
+        principal = await self._identify(policy, scope, hostname, sink)
         with runtime.work_for(principal.id):
             async with _bounded(principal):
                 if verb == "POST":
@@ -168,16 +176,15 @@ class McpEndpoint:
                     else:
                         await self._delete(policy, principal, hostname, headers, sink)
 
-    async def _identify(self, policy: Policy, scope: Scope, hostname: str) -> Principal:
+    async def _identify(self, policy: Policy, scope: Scope, hostname: str, sink: HttpSink) -> Principal:
         try:
             principal = await policy.verifier.principal(scope["headers"], hostname)
         except NotIdentified as refused:
             headers = {"www-authenticate": refused.www_authenticate} if refused.www_authenticate else {}
-            self.runtime.note_refusal(policy, None, refused.reason)
             message = error(None, answers.UNAUTHENTICATED, "Who you are could not be verified.")
             raise Refused(refused.status, refused.reason, message, headers) from None
+        sink.principal = principal
         if principal.id in policy.denied:
-            self.runtime.note_refusal(policy, principal, "denied")
             raise Refused(403, "denied", error(None, answers.REFUSED, "This principal is denied."))
         return principal
 
@@ -198,7 +205,6 @@ class McpEndpoint:
         try:
             value = parse(body)
         except Malformed as malformed:
-            self.runtime.note_refusal(policy, principal, "malformed")
             raise Refused(
                 400, "malformed", error(None, answers.PARSE_ERROR, f"the body is refused: {malformed}")
             ) from None
@@ -217,7 +223,6 @@ class McpEndpoint:
         try:
             message = classify(value)
         except Malformed as malformed:
-            self.runtime.note_refusal(policy, principal, "malformed")
             id_ = value.get("id") if isinstance(value, dict) and isinstance(value.get("id"), str | int) else None
             text = f"the message is refused: {malformed}"
             raise Refused(400, "malformed", error(id_, answers.INVALID_REQUEST, text)) from None
@@ -227,7 +232,7 @@ class McpEndpoint:
             if isinstance(message, Request):
                 check_modern(headers, value, message.id)
             elif isinstance(message, Notification):
-                check_modern_notification(headers)
+                check_modern_notification(headers, message.method)
             else:
                 raise Refused(
                     400, "malformed", error(None, answers.INVALID_REQUEST, "answers are not posted in this version")
@@ -254,7 +259,10 @@ class McpEndpoint:
 
     async def _one(self, exchange: Exchange, message: Any, size: int, sink: HttpSink) -> None:
         """One message to its end: the sink has its answer afterwards, whatever happened."""
-        headers = forwarded(exchange.headers, modern=exchange.caller.modern, bearer=exchange.policy.forward_bearer)
+        method = "" if isinstance(message, Answer) else message.method
+        headers = forwarded(
+            exchange.headers, modern=exchange.caller.modern, bearer=exchange.policy.forward_bearer, method=method
+        )
         try:
             prepared = await exchange.prepare(message, headers, size)
         except Stop as stop:
@@ -291,6 +299,9 @@ class McpEndpoint:
         except UpstreamDown as problem:
             runtime.log.warning("the server is not available: %s", problem)
             runtime.watch.forget()
+            if prepared.answers is not None:
+                # The server has not heard it, so it may be sent again.
+                runtime.remember(caller, "server", *prepared.answers)
             if context is None:
                 await sink.answer(502, None)
             else:
@@ -303,7 +314,8 @@ class McpEndpoint:
 
     async def _acknowledge(self, exchange: Exchange, upstream: UpstreamAnswer, sink: HttpSink) -> None:
         """A notification or an answer was sent on: 202, or the server's refusal by status alone."""
-        await upstream.read(MAX_ANSWER)
+        if upstream.media_type != "text/event-stream":
+            await upstream.read(MAX_ANSWER)  # a stream has no place here, and perhaps no end
         status = 202 if upstream.status < 300 else upstream.status
         await sink.answer(status, None)
 
@@ -316,7 +328,7 @@ class McpEndpoint:
         exchange.caller.session = session
         capabilities = prepared.body.get("params", {}).get("capabilities")
         if isinstance(capabilities, dict) and "elicitation" in capabilities:
-            self.runtime.remember(exchange.caller, "can", "elicitation", True)
+            self.runtime.sessions.allow(session, "elicitation")
 
     async def _batch(
         self,
@@ -330,7 +342,6 @@ class McpEndpoint:
         """2025-03-26 alone has batches. Each message is judged and sent on by itself; the answers come as a stream."""
         version = headers.get("mcp-protocol-version", "2025-03-26")
         if version != "2025-03-26" or not 0 < len(batch) <= MAX_BATCH:
-            self.runtime.note_refusal(policy, principal, "batch")
             raise Refused(400, "batch", error(None, answers.INVALID_REQUEST, "batches are not accepted"))
         opened = [self._open(policy, principal, hostname, headers, value, sink) for value in batch]
         if any(isinstance(message, Request) and message.method == "initialize" for _, message in opened):
@@ -364,6 +375,11 @@ class McpEndpoint:
         sent = forwarded(headers, modern=False, bearer=policy.forward_bearer)
         sent["accept"] = "text/event-stream"
         del sent["content-type"]
+        if headers.get("last-event-id"):
+            cursor = self.runtime.cursors.open(headers["last-event-id"], caller.channel)
+            if cursor is None:
+                raise Refused(400, "foreign_cursor", error(None, answers.INVALID_REQUEST, "Unknown Last-Event-ID"))
+            sent["last-event-id"] = cursor
         upstream: UpstreamAnswer | None = None
         try:
             upstream = await self.runtime.upstream.send("GET", sent, None, owner=principal.id)
@@ -475,8 +491,12 @@ class _until_gone:
 
 @contextlib.asynccontextmanager
 async def _bounded(principal: Principal) -> AsyncIterator[None]:
-    """No answer or stream outlives the token that allowed it."""
+    """No answer or stream outlives the token that allowed it; raises Refused when it expires."""
     seconds = principal.expires - time.time()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(None if seconds == float("inf") else max(seconds, 0)):
+    try:
+        async with asyncio.timeout(None if seconds == float("inf") else max(seconds, 0)) as bound:
             yield
+    except TimeoutError:
+        if not bound.expired():
+            raise
+        raise Refused(401, "expired", error(None, answers.UNAUTHENTICATED, "Your token has expired.")) from None

@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from guard import answers
 from guard.answers import error, new_incident, status_of, tool_error, unknown_tool
 from guard.cache import CacheKey
 from guard.consent import VALID_SECONDS
-from guard.http_rules import Refused, check_param_headers, rewrite_param_headers
+from guard.http_rules import Refused, check_param_headers, forwarded, rewrite_param_headers, unmirrored
 from guard.inspection import Decision, Inspected
 from guard.limits import Limited, Ticket
-from guard.lists import LISTS, filter_list, member
-from guard.messages import Answer, Id, Message, Notification, Request, classify
+from guard.lists import DECIDING, LISTS, filter_list, holds_definitions, member
+from guard.messages import Answer, Id, Message, Notification, Request, blurred, blurred_arguments, classify
 from guard.methods import CLIENT_NOTIFICATIONS, CLIENT_REQUESTS, SERVER_NOTIFICATIONS, SERVER_REQUESTS, STRUCTURAL
 from guard.principal import Principal
 from guard.sse import Event, Reader
@@ -67,8 +67,8 @@ class Caller:
 
     @property
     def channel(self) -> str:
-        """What request ids are unique in: a session, or the principal where there is none."""
-        return self.session or f"-{self.principal.id}"
+        """What request ids are unique in: a session, or the principal where there is none (no session id has a blank)."""
+        return self.session or f" {self.principal.id}"
 
 
 @dataclass(slots=True)
@@ -85,16 +85,19 @@ class Context:
     ticket: Ticket | None = None
     cache_key: CacheKey | None = None
     request_bytes: int = 0
+    writes: bool = False
 
 
 @dataclass(slots=True)
 class Prepared:
-    """A message that may be forwarded. `context` is there when an answer is awaited."""
+    """A message that may be forwarded. `context` is there when an answer is awaited, `answers` when it is itself the answer
+    to a server's request: id and method."""
 
     body: Mapping[str, Any]
     headers: dict[str, str]
     context: Context | None = None
     cached: bytes | None = None
+    answers: tuple[Id, str] | None = None
 
 
 class Stop(Exception):
@@ -136,6 +139,14 @@ class Exchange:
             await self._record(context, "refuse", "unknown_method", size=size)
             raise self._stop(context, answers.METHOD_NOT_FOUND, "Method not found")
         prepared = Prepared(request.body, headers, context)
+        try:
+            await self._decide(request, prepared, context, size)
+        except BaseException:
+            await self.release(context)
+            raise
+        return prepared
+
+    async def _decide(self, request: Request, prepared: Prepared, context: Context, size: int) -> None:
         if request.method == "tools/call":
             await self._call(request, prepared)
         elif request.method == "prompts/get":
@@ -147,16 +158,11 @@ class Exchange:
         elif request.method == "subscriptions/listen":
             await self._listen(request, context)
         if prepared.cached is not None:
-            return prepared
+            return
         await self._state(request, prepared, context)
         if request.method not in STRUCTURAL and context.ticket is None:
             await self._admit(context, None)
-        try:
-            await self._arguments(request, prepared, size)
-        except BaseException:
-            await self.release(context)
-            raise
-        return prepared
+        await self._arguments(request, prepared, size)
 
     async def _call(self, request: Request, prepared: Prepared) -> None:
         context, caller, policy = prepared.context, self.caller, self.policy
@@ -174,11 +180,7 @@ class Exchange:
         if "task" in request.params:
             await self._record(context, "refuse", "tasks", size=context.request_bytes)
             raise self._stop(context, answers.INVALID_PARAMS, "tasks are not carried")
-        try:
-            await self.runtime.watch.fresh()
-        except Unreachable:
-            await self._record(context, "refuse", "origin_unavailable", size=context.request_bytes)
-            raise self._stop(context, answers.ORIGIN_UNAVAILABLE, "The server is not available.") from None
+        await self._fresh(context)
         if policy.pins.entry("tools", name) is None:
             await self._record(context, "refuse", "lock_mismatch", size=context.request_bytes)
             raise Stop(status_of(answers.INVALID_PARAMS, modern=context.modern), unknown_tool(request.id, name))
@@ -189,6 +191,8 @@ class Exchange:
                 await self._record(context, "refuse", "header_mismatch", size=context.request_bytes)
                 raise Stop(refused.status, refused.message) from None
         problem = tool.check(arguments)
+        if problem is None and blurred_arguments(arguments, tool.schema):
+            problem = "a name is a property's in another spelling"
         if problem is None and (unfit := right.check(arguments)):
             problem = f"not granted: {unfit}"
         if problem is not None:
@@ -198,15 +202,26 @@ class Exchange:
         if tool.outbound and self.runtime.taints.tainted(caller.principal.id) is not None:
             await self._tainted(context, request)
         plain = request.params.keys() <= {"name", "arguments", "_meta"}
-        if tool.cacheable and plain and "progressToken" not in (request.params.get("_meta") or {}):
-            context.cache_key = self.runtime.cache.key(caller.principal.id, name, arguments)
+        if tool.cacheable and plain and "progressToken" not in _meta(request.params):
+            context.cache_key = self.runtime.cache.key(caller.principal.id, name, arguments, caller.version)
             prepared.cached = self.runtime.cache.get(context.cache_key) if context.cache_key else None
+        await self._admit(context, right)
         if tool.writes:
             # What was read before may be untrue afterwards.
             self.runtime.cache.clear()
-        await self._admit(context, right)
+            context.writes = True
         if prepared.cached is not None:
             await self._record(context, "allow", "cached", size=context.request_bytes)
+            if context.ticket is not None:
+                await context.ticket.charge(estimate(len(prepared.cached)))
+
+    async def _fresh(self, context: Context) -> None:
+        """Wait until what the server offers is known, so that what changed since is refused; raises Stop."""
+        try:
+            await self.runtime.watch.fresh()
+        except Unreachable:
+            await self._record(context, "refuse", "origin_unavailable", size=context.request_bytes)
+            raise self._stop(context, answers.ORIGIN_UNAVAILABLE, "The server is not available.") from None
 
     async def _tainted(self, context: Context, request: Request) -> None:
         policy = self.policy.config.guard.taint.outbound_call
@@ -228,13 +243,13 @@ class Exchange:
             call = digest({"tool": context.name, "arguments": params.get("arguments", {})})
             if consents.is_ours(params.get("requestState")):
                 return consents.redeem(params, principal, call)
-            capabilities = (params.get("_meta") or {}).get("io.modelcontextprotocol/clientCapabilities")
+            capabilities = _meta(params).get("io.modelcontextprotocol/clientCapabilities")
             if not isinstance(capabilities, dict) or "elicitation" not in capabilities or "inputResponses" in params:
                 return False
             await self._record(context, "flag", "taint_asked", size=context.request_bytes)
             result = consents.result(principal, call, context.name)
             raise Stop(200, {"jsonrpc": "2.0", "id": context.id, "result": result})
-        if self.sink is None or not self.runtime.recall(self.caller, "can", "elicitation"):
+        if self.sink is None or not self.runtime.sessions.can(self.caller.channel, "elicitation"):
             return False
         await self._record(context, "flag", "taint_asked", size=context.request_bytes)
         message, answer = consents.request(self.caller.channel, context.name)
@@ -248,13 +263,19 @@ class Exchange:
     async def _prompt(self, request: Request, context: Context) -> None:
         name = request.params.get("name")
         context.name = name if isinstance(name, str) else ""
-        if context.name not in self.caller.rights.prompts or self.policy.pins.entry("prompts", context.name) is None:
+        known = context.name in self.caller.rights.prompts
+        if known:
+            await self._fresh(context)
+        if not known or self.policy.pins.entry("prompts", context.name) is None:
             await self._record(context, "refuse", "not_granted", size=context.request_bytes)
             raise self._stop(context, answers.INVALID_PARAMS, f"Unknown prompt: {context.name[:128]}")
 
     async def _resource(self, uri: Any, context: Context) -> None:
         context.name = uri if isinstance(uri, str) else ""
-        if not (self.caller.rights.resource(context.name) and self.policy.resource_pinned(context.name)):
+        known = self.caller.rights.resource(context.name)
+        if known:
+            await self._fresh(context)
+        if not (known and self.policy.resource_pinned(context.name)):
             await self._record(context, "refuse", "not_granted", size=context.request_bytes)
             text = f"Unknown resource: {context.name[:256]}"
             raise self._stop(context, answers.INVALID_PARAMS, text, {"uri": context.name[:2048]})
@@ -265,6 +286,7 @@ class Exchange:
         name = (ref.get("name") if kind == "ref/prompt" else ref.get("uri")) if isinstance(ref, dict) else None
         context.name = name if isinstance(name, str) else ""
         rights, pins = self.caller.rights, self.policy.pins
+        await self._fresh(context)
         if kind == "ref/prompt":
             known = context.name in rights.prompts and pins.entry("prompts", context.name) is not None
         else:
@@ -295,7 +317,6 @@ class Exchange:
             prepared.body = {**request.body, "params": params}
             return
         if not isinstance(state, str) or not self.runtime.states.holds(state, self.caller.principal):
-            await self.release(context)
             await self._record(context, "refuse", "foreign_state", size=context.request_bytes)
             raise self._stop(context, answers.INVALID_PARAMS, "Unknown requestState")
 
@@ -322,6 +343,15 @@ class Exchange:
             shown = None if self.policy.pins.entry("resources", uri) else uri.partition("://")[2]
             params = {**params, "uri": shown}
         inspected = await self._inspect(Leg.ARGUMENTS, context, params)
+        if uri is not None and inspected.decision is Decision.REDACT and inspected.value["uri"] != params["uri"]:
+            # A URI with a piece cut out names something else, and it must not leave whole.
+            inspected = replace(inspected, decision=Decision.BLOCK, value=None)
+        tool = self.policy.tool(context.name) if request.method == "tools/call" else None
+        beside = unmirrored(prepared.headers, tool.schema if tool else {}) if context.modern else {}
+        if beside and inspected.passed:
+            headers = await self._inspect(Leg.ARGUMENTS, context, beside)
+            if headers.decision in (Decision.BLOCK, Decision.REDACT):
+                inspected = replace(headers, decision=Decision.BLOCK, value=None)
         await self._record(
             context, inspected.decision, inspected.reason, size=size, inspected=inspected, leg=Leg.ARGUMENTS
         )
@@ -378,9 +408,12 @@ class Exchange:
         method = None
         if answer.id is not None and not self.caller.modern:
             method = self.runtime.recall(self.caller, "server", answer.id)
-        if method is None:
+        if answer.id is None or method is None:
             await self._record(context, "refuse", "unexpected_answer", size=size)
             raise Stop(400, None)
+        # Once: what the server took for an answer must not be followed by another.
+        self.runtime.forget(self.caller, "server", answer.id)
+        answered = (answer.id, method)
         context.name = method
         inspected = await self._inspect(Leg.ARGUMENTS, context, answer.result if answer.error is None else answer.error)
         await self._record(
@@ -388,11 +421,11 @@ class Exchange:
         )
         if not inspected.passed:
             # The server waits for this id, so it must hear something.
-            return Prepared(error(answer.id, answers.REFUSED, answers.TEXTS["other"]), headers)
+            return Prepared(error(answer.id, answers.REFUSED, answers.TEXTS["other"]), headers, answers=answered)
         if inspected.decision is Decision.REDACT:
             member = "result" if answer.error is None else "error"
-            return Prepared({**answer.body, member: inspected.value}, headers)
-        return Prepared(answer.body, headers)
+            return Prepared({**answer.body, member: inspected.value}, headers, answers=answered)
+        return Prepared(answer.body, headers, answers=answered)
 
     # -- from the server ----------------------------------------------------------------------------------------------
 
@@ -434,8 +467,15 @@ class Exchange:
         ):
             await sink.answer(502, await self._broken(context, "the server answered something else"))
             return
+        self._keep_up()
         decided = await self.decide_answer(context, message)
         await sink.answer(upstream.status, decided, headers)
+
+    def _keep_up(self) -> None:
+        """Judge what comes from now on by the configuration in force now: the engines of a replaced one are closed soon."""
+        if self.policy is not self.runtime.policy:
+            self.policy = self.runtime.policy
+            self.caller.rights = self.policy.grants.rights(self.caller.principal)
 
     async def events(self, upstream: UpstreamAnswer) -> AsyncIterator[Event]:
         """Events of an upstream stream; a stream that breaks or breaks the rules just ends."""
@@ -449,6 +489,9 @@ class Exchange:
 
     async def deliver(self, event: Event, sink: Sink, context: Context | None) -> bool:
         """Pass one event on as far as it may go. True when it was the final answer to `context`."""
+        self._keep_up()
+        if event.id:
+            event = replace(event, id=self.runtime.cursors.seal(event.id, self.caller.channel))
         if not event.is_message:
             # Another event type is nothing MCP knows; its place in the stream stays, its data does not.
             await sink.event(event if not event.data else Event("", None, event.id, event.retry))
@@ -459,6 +502,7 @@ class Exchange:
             if context is not None:
                 await sink.answer(200, await self._broken(context, "the server sent what is not a JSON-RPC message"))
                 return True
+            self.runtime.log.warning("the server sent what is not a JSON-RPC message; it is not passed on")
             message = None
         final = isinstance(message, Answer) and context is not None and message.id == context.id
         out = None if message is None else await self.decide_from_server(message, context)
@@ -489,6 +533,8 @@ class Exchange:
             if answer.error is not None:
                 return await self._error_answer(context, answer)
             result: dict[str, Any] = answer.result or {}
+            if blurred(result, DECIDING):
+                return await self._broken(context, "a member of the result is a known one in another spelling")
             if context.method in LISTS:
                 return await self._list(context, answer, result)
             if context.method in ("initialize", "server/discover"):
@@ -498,10 +544,14 @@ class Exchange:
             await self.release(context)
 
     async def _error_answer(self, context: Context, answer: Answer) -> Mapping[str, Any]:
-        inspected = await self._inspect(_leg_of(context.method), context, answer.error)
+        leg, size = _leg_of(context.method), len(dump(answer.error))
+        inspected = await self._inspect(leg, context, answer.error)
+        self._met(inspected, context)
         await self._record(
-            context, inspected.decision, inspected.reason, inspected=inspected, leg=_leg_of(context.method)
+            context, inspected.decision, inspected.reason, inspected=inspected, leg=leg, answer_size=size
         )
+        if context.ticket is not None:
+            await context.ticket.charge(estimate(size))
         if not inspected.passed:
             return self._withheld(context, inspected)
         return {**answer.body, "error": inspected.value}
@@ -562,12 +612,14 @@ class Exchange:
 
     async def _result(self, context: Context, answer: Answer, result: dict[str, Any]) -> Mapping[str, Any]:
         leg = _leg_of(context.method)
+        if holds_definitions(result):
+            # A list is shown as the answer to the request for it alone: there it is filtered.
+            return await self._broken(context, "the server sent definitions that were not asked for")
         asks = result.get("inputRequests") if result.get("resultType") == "input_required" else None
         if asks is not None:
             leg = Leg.SERVER_REQUESTS
         inspected = await self._inspect(leg, context, result)
-        if inspected.untrusted:
-            self.runtime.taints.mark(self.caller.principal.id, context.incident)
+        self._met(inspected, context)
         size = len(dump(result))
         await self._record(
             context, inspected.decision, inspected.reason, inspected=inspected, leg=leg, answer_size=size
@@ -600,9 +652,8 @@ class Exchange:
             return None
         inspected = await self._inspect(Leg.SERVER_REQUESTS, about, request.params)
         await self._record(about, inspected.decision, inspected.reason, inspected=inspected, leg=Leg.SERVER_REQUESTS)
+        self._met(inspected, about)
         if not inspected.passed:
-            if inspected.untrusted:
-                self.runtime.taints.mark(self.caller.principal.id, about.incident)
             await self._tell_server(error(request.id, answers.REFUSED, answers.TEXTS["other"]))
             return None
         if not self.runtime.remember(self.caller, "server", request.id, request.method):
@@ -615,25 +666,32 @@ class Exchange:
         if notification.method not in SERVER_NOTIFICATIONS:
             await self._record(about, "refuse", "unknown_method", leg=Leg.RESULTS)
             return None
+        if notification.method == "notifications/resources/updated":
+            uri = notification.params.get("uri")
+            if not isinstance(uri, str) or not self.caller.rights.resource(uri):
+                await self._record(about, "refuse", "not_granted", leg=Leg.RESULTS)
+                return None
         if notification.method.endswith("/list_changed"):
             self.runtime.watch.again()
         inspected = await self._inspect(Leg.RESULTS, about, notification.params)
         if inspected.decision is not Decision.ALLOW or inspected.verdicts:
             await self._record(about, inspected.decision, inspected.reason, inspected=inspected, leg=Leg.RESULTS)
-        if inspected.untrusted:
-            self.runtime.taints.mark(self.caller.principal.id, about.incident)
+        self._met(inspected, about)
         if not inspected.passed:
             return None
         return {**notification.body, "params": inspected.value} if notification.params else notification.body
 
     async def _tell_server(self, message: Mapping[str, Any]) -> None:
         """A refusal of a server's request: sent beside the stream, as the server waits for it."""
-        headers = {
-            key: value for key, value in self.headers.items() if key in ("mcp-session-id", "mcp-protocol-version")
-        }
+        headers = forwarded(self.headers, modern=self.caller.modern, bearer=self.policy.forward_bearer)
         self.runtime.post_aside(message, headers, owner=self.caller.principal.id)
 
     # -- shared -------------------------------------------------------------------------------------------------------
+
+    def _met(self, inspected: Inspected, context: Context) -> None:
+        """Whoever was sent text that steers a model is tainted, whatever policy made of it."""
+        if inspected.untrusted:
+            self.runtime.taints.mark(self.caller.principal.id, context.incident)
 
     async def _inspect(self, leg: Leg, context: Context, value: Any) -> Inspected:
         return await self.policy.inspector.inspect(
@@ -673,6 +731,9 @@ class Exchange:
 
     async def release(self, context: Context) -> None:
         """The call is over: its place among the principal's calls in flight is free again."""
+        if context.writes:
+            # What was read while it ran may be what was there before.
+            self.runtime.cache.clear()
         if context.ticket is not None:
             await context.ticket.release()
 
@@ -683,7 +744,8 @@ class Exchange:
         return {
             name: value
             for name, value in upstream.headers.items()
-            if name != "mcp-session-id" or not self.caller.modern
+            # The guard knows the session it bound; a client that took up another would lose its own.
+            if name != "mcp-session-id" or value == self.caller.session
         }
 
     async def _record(
@@ -708,6 +770,11 @@ class Exchange:
             request_bytes=size if size is not None else context.request_bytes,
             response_bytes=answer_size,
         )
+
+
+def _meta(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    meta = params.get("_meta")
+    return meta if isinstance(meta, dict) else {}
 
 
 def _leg_of(method: str) -> Leg:

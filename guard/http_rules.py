@@ -12,8 +12,10 @@ from typing import Any
 
 from mcp.shared.inbound import (
     MCP_PARAM_HEADER_PREFIX,
+    NAME_BEARING_METHODS,
     InboundLadderRejection,
     classify_inbound_request,
+    find_invalid_x_mcp_header,
     mcp_param_headers,
     unsupported_protocol_version_rejection,
     validate_mcp_param_headers,
@@ -157,8 +159,10 @@ def check_modern(headers: Mapping[str, str], value: Mapping[str, Any], id_: Id |
         raise _rejected(verdict, id_)
 
 
-def check_modern_notification(headers: Mapping[str, str]) -> None:
-    """The only rule 2026-07-28 has for a notification: a version that is served. Raises Refused."""
+def check_modern_notification(headers: Mapping[str, str], method: str) -> None:
+    """What 2026-07-28 asks of a notification: a version that is served, and no other method named. Raises Refused."""
+    if headers.get("mcp-method", method) != method:
+        raise Refused(400, "protocol", error(None, HEADER_MISMATCH, "the mcp-method header is not the body's method"))
     rejection = unsupported_protocol_version_rejection(headers.get("mcp-protocol-version", ""))
     if rejection is not None:
         raise _rejected(rejection, None)
@@ -178,19 +182,23 @@ def _rejected(rejection: InboundLadderRejection, id_: Id | None) -> Refused:
     return Refused(status_of(rejection.code, modern=True), "protocol", message)
 
 
-def forwarded(headers: Mapping[str, str], *, modern: bool, bearer: bool) -> dict[str, str]:
+def forwarded(headers: Mapping[str, str], *, modern: bool, bearer: bool, method: str = "") -> dict[str, str]:
     """What the server sees of the client's headers: MCP's own, and nothing that names or proves anybody.
+
+    In the 2026 era a header passes only with a message (`method`) whose body it was compared with.
 
     `Cf-Access-*`, `x-ringwall-*`, cookies and `Authorization` stay here, unless `bearer`: the token's audience is the
     server itself (MCP authorization: no token may be passed on to anyone else).
     """
     sent = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
     names = ["mcp-protocol-version"]
-    names += ["mcp-method", "mcp-name"] if modern else ["mcp-session-id", "last-event-id"]
+    names += ["mcp-method"] if modern else ["mcp-session-id"]
+    if modern and method in NAME_BEARING_METHODS:
+        names.append("mcp-name")
     if bearer:
         names.append("authorization")
     sent.update({name: headers[name] for name in names if name in headers})
-    if modern:
+    if modern and not method.startswith("notifications/"):
         sent.update({name: value for name, value in headers.items() if name.startswith(_PARAM)})
     return sent
 
@@ -201,6 +209,17 @@ def rewrite_param_headers(headers: dict[str, str], schema: Mapping[str, Any], ar
     for name, value in mirrored.items():
         if name.lower() in headers:
             headers[name.lower()] = value
+
+
+def unmirrored(headers: Mapping[str, str], schema: Mapping[str, Any]) -> dict[str, str]:
+    """`Mcp-Param-*` that say what no argument says: MCP has them forwarded, so they are read as text."""
+    given = {name: value for name, value in headers.items() if name.startswith(_PARAM)}
+    if not given:
+        return given
+    # Of a schema that marks its headers wrongly none was compared with an argument.
+    marked = {} if find_invalid_x_mcp_header(schema) else x_mcp_header_map(schema)
+    known = {_PARAM + name.lower() for name in marked.values()}
+    return {name: value for name, value in given.items() if name not in known}
 
 
 def session_of(headers: Mapping[str, str]) -> str | None:

@@ -66,7 +66,7 @@ class Inspector:
             principal: hash of the principal, the only thing about it that engines are told.
             structural: the method carries no prose (ping, lists, levels); short words then need no verdict.
         """
-        content = content_of(value)
+        content = content_of(value, method)
         if content.unreadable is not None:
             return Inspected(Decision.BLOCK, None, "unreadable", (), content.uninspected)
         if not content.texts or (structural and content.inert):

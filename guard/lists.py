@@ -21,9 +21,20 @@ LISTS: Mapping[str, str] = {
 LONGEST_TTL = 60_000
 
 
+#: Members of results that decide what is shown on: no other may be read as one of them.
+DECIDING = frozenset(
+    ("tools", "prompts", "resources", "resourceTemplates", "instructions", "capabilities", "requestState", "resultType")
+)
+
+
 def member(kind: str) -> str:
     """The member of a list result that holds definitions of this kind."""
     return "resourceTemplates" if kind == "resource_templates" else kind
+
+
+def holds_definitions(result: Mapping[str, Any]) -> bool:
+    """Whether a result is a list, whatever it answers: a request's id used twice must not make it pass for another's."""
+    return any(isinstance(result.get(member(kind)), list) for kind in LISTS.values())
 
 
 def filter_list(

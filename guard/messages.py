@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,25 @@ _REQUEST = frozenset(("jsonrpc", "id", "method", "params"))
 _NOTIFICATION = frozenset(("jsonrpc", "method", "params"))
 _RESULT = frozenset(("jsonrpc", "id", "result"))
 _ERROR = frozenset(("jsonrpc", "id", "error"))
+
+#: Members of a client's params that the official schemas know, and those of `ref` and `notifications` that decide.
+_MEMBERS = frozenset(
+    (
+        *(
+            "_meta",
+            "argument",
+            "arguments",
+            "capabilities",
+            "clientInfo",
+            "context",
+            "cursor",
+            "inputResponses",
+            "level",
+        ),
+        *("message", "name", "notifications", "progress", "progressToken", "protocolVersion", "reason", "ref"),
+        *("requestId", "requestState", "resourceSubscriptions", "task", "total", "type", "uri"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +83,8 @@ def classify(value: Any) -> Message:
             raise Malformed("the method is not a name")
         if not isinstance(params, dict):
             raise Malformed("params is not an object")
+        if any(blurred(part, _MEMBERS) for part in (params, params.get("ref"), params.get("notifications"))):
+            raise Malformed("a member of params is a known one in another spelling")
         if "id" not in value:
             if not keys <= _NOTIFICATION:
                 raise Malformed("members beyond jsonrpc, method and params")
@@ -82,6 +104,32 @@ def classify(value: Any) -> Message:
         number = value.get("id")
         return Answer(None if number is None else _id(number), None, error, value)
     raise Malformed("neither a request, a notification nor an answer")
+
+
+def blurred(keys: Any, known: Collection[str]) -> bool:
+    """Whether a key is one of `known` but for upper and lower case, or a NUL in it.
+
+    Some readers take ``Name`` (Go's `encoding/json`, CVE-2026-27896) or ``name`` with a NUL behind it (GHSA-q382-vc8q-7jhj)
+    for ``name``, others do not: two meanings.
+    """
+    unknown = [key for key in keys if key not in known] if isinstance(keys, dict) else []
+    return bool(unknown) and not {name.casefold() for name in known}.isdisjoint(
+        key.casefold().replace("\0", "") for key in unknown
+    )
+
+
+def blurred_arguments(value: Any, schema: Any) -> bool:
+    """The same for a tool's arguments and the properties that its schema names, in objects and lists of them too."""
+    if not isinstance(schema, dict):
+        return False
+    if isinstance(value, list):
+        return any(blurred_arguments(item, schema.get("items")) for item in value)
+    properties = schema.get("properties")
+    if not isinstance(value, dict) or not isinstance(properties, dict):
+        return False
+    return blurred(value, properties) or any(
+        blurred_arguments(child, properties.get(key)) for key, child in value.items() if isinstance(child, dict | list)
+    )
 
 
 def _id(value: Any) -> Id:

@@ -20,7 +20,7 @@ from guard.messages import Id
 from guard.metrics import Metrics
 from guard.pins import Refusal, Watch
 from guard.redaction import redact
-from guard.sessions import RequestStates, Sessions
+from guard.sessions import Cursors, RequestStates, Sessions
 from guard.taint import Taints
 from guard.tokens import ServerBudget
 from guard.upstream import Upstream, UpstreamDown
@@ -52,6 +52,7 @@ class Runtime:
         self.cache = cache
         self.sessions = Sessions(time.monotonic)
         self.states = RequestStates(time.monotonic)
+        self.cursors = Cursors()
         self.consents = Consents()
         self.budget = ServerBudget()
         self.metrics = Metrics()
@@ -68,6 +69,7 @@ class Runtime:
         self._noted: dict[str, float] = {}
         self._ended: set[asyncio.Task[Any]] = set()
         self._aside: set[asyncio.Task[None]] = set()
+        self._telling = 0
 
     # -- policy -------------------------------------------------------------------------------------------------------
 
@@ -131,6 +133,10 @@ class Runtime:
     def recall(self, caller: Caller, kind: str, id_: Id) -> Any | None:
         """What was remembered, if it was for this very session or caller."""
         return self.sessions.context(caller.channel, _pending(kind, id_))
+
+    def forget(self, caller: Caller, kind: str, id_: Id) -> None:
+        """It is answered."""
+        self.sessions.forget(caller.channel, _pending(kind, id_))
 
     # -- streams ------------------------------------------------------------------------------------------------------
 
@@ -201,8 +207,11 @@ class Runtime:
 
     def post_aside(self, message: Mapping[str, Any], headers: Mapping[str, str], *, owner: str) -> None:
         """Send the server an answer of the guard's own, beside the stream that its question came on."""
-        sent = {**headers, "content-type": "application/json", "accept": "application/json, text/event-stream"}
-        self._later(self._post(dump(message), sent, owner))
+        if self._telling >= _MOST_ASIDE:
+            self.log.warning("the server asks faster than it takes answers: one refusal less is sent")
+            return
+        self._telling += 1
+        self._later(self._post(dump(message), headers, owner))
 
     async def _post(self, body: bytes, headers: Mapping[str, str], owner: str) -> None:
         try:
@@ -211,6 +220,8 @@ class Runtime:
             answer.close()
         except UpstreamDown as problem:
             self.log.warning("the server could not be told of a refusal: %s", problem)
+        finally:
+            self._telling -= 1
 
     def _later(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -281,6 +292,8 @@ class Runtime:
         await self.audit.close()
 
 
+#: Refusals under way to the server at most: it waits for each, and each holds a connection.
+_MOST_ASIDE = 256
 #: Seconds after which nothing that began under a replaced configuration should still be running.
 _LINGER = 120.0
 

@@ -1,4 +1,4 @@
-"""Which session and which requestState belongs to whom.
+"""Which session, which event id and which requestState belongs to whom.
 
 A session is never a login (MCP, "Security best practices": session hijacking): knowing its id gives nothing to another
 principal. Ids and states are kept as SHA-256, so that the guard's memory holds none of them.
@@ -7,6 +7,8 @@ principal. Ids and states are kept as SHA-256, so that the guard's memory holds 
 from __future__ import annotations
 
 import hashlib
+import hmac
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,6 +36,7 @@ class _Session:
     owner: str
     used: float
     contexts: OrderedDict[RequestId, Any] = field(default_factory=OrderedDict)
+    abilities: frozenset[str] = frozenset()
 
 
 class Sessions:
@@ -84,6 +87,17 @@ class Sessions:
     def end(self, session_id: str) -> None:
         """Forget the session and its pending requests (DELETE, or the server answered 404)."""
         self._remove(_hash(session_id))
+
+    def allow(self, session_id: str, ability: str) -> None:
+        """The client said at the session's beginning that it can do something."""
+        found = self._live(_hash(session_id))
+        if found is not None:
+            found.abilities |= {ability}
+
+    def can(self, session_id: str, ability: str) -> bool:
+        """Whether it said so: known as long as the session lives, however many requests pass."""
+        found = self._live(_hash(session_id))
+        return found is not None and ability in found.abilities
 
     def remember(self, session_id: str, request_id: RequestId, context: Any) -> bool:
         """Keep what is known of a pending request, so that its answer can be judged on whichever stream it comes.
@@ -140,6 +154,30 @@ class Sessions:
             owned.pop(key, None)
             if not owned:
                 del self._owned[found.owner]
+
+
+class Cursors:
+    """SSE event ids, each good only in the session it was given in (or, without one, for its principal).
+
+    MCP servers take a Last-Event-ID from whoever sends it and often number events in a row, so an id guessed would bring
+    another session's stream. What the client gets carries a MAC; a server sees its own ids only. The key lives as long as
+    the process, as sessions do.
+    """
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+
+    def seal(self, cursor: str, channel: str) -> str:
+        """The id as the client sees it."""
+        return f"{cursor}~{self._mac(cursor, channel)}"
+
+    def open(self, sealed: str, channel: str) -> str | None:
+        """The server's id; None for one that was not given in this session."""
+        cursor, _, mac = sealed.rpartition("~")
+        return cursor if cursor and hmac.compare_digest(mac, self._mac(cursor, channel)) else None
+
+    def _mac(self, cursor: str, channel: str) -> str:
+        return hmac.digest(self._key, f"{channel}\n{cursor}".encode(), "sha256").hex()[:32]
 
 
 class RequestStates:

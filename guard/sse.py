@@ -13,6 +13,7 @@ from guard.wire_json import Malformed
 
 KEEP_ALIVE = b":\n\n"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_ENDS = re.compile(rb"[\r\n]")
 _CURSOR = re.compile(r"[\x20-\x7e]{0,1024}")
 
 
@@ -49,11 +50,20 @@ class Reader:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._rest = b""
+        #: Pieces of a line whose end has not come: put together once, so that a long line costs no more than its length.
+        self._pieces: list[bytes] = []
+        self._pending = 0
+        self._after_cr = False
         self._first = True
+        self._begin()
+
+    def _begin(self) -> None:
         self._seen = 0
-        self._fields: list[tuple[str, str]] = []
-        self._comment = False
+        self._anything = False
+        self._data: list[str] = []
+        self._event: str | None = None
+        self._id: str | None = None
+        self._retry: int | None = None
 
     def feed(self, chunk: bytes, *, last: bool = False) -> list[Event]:
         """Events completed by `chunk`; a comment counts as an `Event()` without anything in it.
@@ -61,17 +71,26 @@ class Reader:
         An event that the stream's end cuts off is dropped, as the standard says. Raises Malformed: bad UTF-8, an event
         over the limit, or an id that no Last-Event-ID header could carry.
         """
-        buffer = self._rest + chunk
+        if not (self._first or _ENDS.search(chunk)):
+            self._pieces.append(chunk)
+            self._pending += len(chunk)
+            self._after_cr = self._after_cr and not chunk
+            if self._seen + self._pending > self._limit:
+                raise Malformed("an event is over the limit")
+            return []
+        buffer = b"".join((*self._pieces, chunk))
         if self._first and buffer:
             if len(buffer) < 3 and not last and b"\xef\xbb\xbf".startswith(buffer):
-                self._rest = buffer
+                self._pieces = [buffer]
                 return []
             buffer = buffer.removeprefix(b"\xef\xbb\xbf")
             self._first = False
-        # A lone CR at the end may be half of a CRLF.
-        hold = b"\r" if buffer.endswith(b"\r") and not last else b""
-        lines = _LINE_END.split(buffer[: len(buffer) - len(hold)])
-        self._rest = lines.pop() + hold
+        if self._after_cr:
+            # The second half of a CRLF; what the first half ended is out already.
+            buffer = buffer.removeprefix(b"\n")
+        self._after_cr = buffer.endswith(b"\r")
+        *lines, rest = _LINE_END.split(buffer)
+        self._pieces, self._pending = [rest], len(rest)
         events: list[Event] = []
         for line in lines:
             self._seen += len(line) + 1
@@ -81,7 +100,7 @@ class Reader:
                 self._line(line)
             else:
                 events += self._dispatch()
-        if self._seen + len(self._rest) > self._limit:
+        if self._seen + self._pending > self._limit:
             raise Malformed("an event is over the limit")
         return events
 
@@ -90,26 +109,22 @@ class Reader:
             line = raw.decode("utf-8")
         except UnicodeDecodeError:
             raise Malformed("the stream is not UTF-8") from None
+        self._anything = True
         name, _, value = line.partition(":")
-        if not name:
-            self._comment = True
-        else:
-            self._fields.append((name, value.removeprefix(" ")))
+        value = value.removeprefix(" ")
+        if name == "data":
+            self._data.append(value)
+        elif name == "event":
+            self._event = value or None
+        elif name == "id":
+            if not _CURSOR.fullmatch(value):
+                raise Malformed("an event id is not visible ASCII")
+            self._id = value
+        elif name == "retry" and re.fullmatch(r"[0-9]{1,9}", value):
+            self._retry = int(value)
 
     def _dispatch(self) -> list[Event]:
-        fields, comment = self._fields, self._comment
-        self._fields, self._comment, self._seen = [], False, 0
-        if not fields:
-            return [Event()] if comment else []
-        data = [value for name, value in fields if name == "data"]
-        event = id_ = retry = None
-        for name, value in fields:
-            if name == "event":
-                event = value or None
-            elif name == "id":
-                if not _CURSOR.fullmatch(value):
-                    raise Malformed("an event id is not visible ASCII")
-                id_ = value
-            elif name == "retry" and re.fullmatch(r"[0-9]{1,9}", value):
-                retry = int(value)
-        return [Event("\n".join(data) if data else None, event, id_, retry)]
+        event = Event("\n".join(self._data) if self._data else None, self._event, self._id, self._retry)
+        anything = self._anything
+        self._begin()
+        return [event] if anything else []

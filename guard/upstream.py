@@ -7,6 +7,7 @@ answer chunk by chunk without holding it. Nothing of the outside comes between (
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -99,7 +100,7 @@ class HttpUpstream:
             sent["host"] = self._host
         sent["accept-encoding"] = "identity"
         response = await self._request(verb, sent, body)
-        kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
+        kept = {name: value for name, form in _KEPT.items() if form.fullmatch(value := response.headers.get(name, ""))}
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             response.close()
             raise UpstreamDown("the server compressed its answer although it was asked not to")
@@ -127,5 +128,12 @@ class HttpUpstream:
         await self._client.close()
 
 
-#: Headers of the server's answer that reach the client. No cookies, no CORS, no server banner, no X-Kong-Limit.
-_KEPT = ("mcp-session-id", "www-authenticate", "retry-after", "allow")
+_PLAIN = re.compile(r"[\x20-\x7e]+")
+#: Headers of the server's answer that reach the client, in the form MCP allows, as another would be read by some and not by
+#: others. No cookies, no CORS, no server banner, no X-Kong-Limit.
+_KEPT = {
+    "mcp-session-id": re.compile(r"[!-~]{1,1024}"),
+    "www-authenticate": _PLAIN,
+    "retry-after": _PLAIN,
+    "allow": _PLAIN,
+}

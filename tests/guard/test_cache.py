@@ -30,13 +30,13 @@ def cache(clock: Clock) -> ResultCache:
 
 
 def put(cache: ResultCache, who: str, arguments: Any, value: bytes = b"r") -> None:
-    key = cache.key(who, "get", arguments)
+    key = cache.key(who, "get", arguments, "2025-11-25")
     assert key is not None
     cache.put(key, value)
 
 
 def get(cache: ResultCache, who: str, arguments: Any) -> bytes | None:
-    key = cache.key(who, "get", arguments)
+    key = cache.key(who, "get", arguments, "2025-11-25")
     assert key is not None
     return cache.get(key)
 
@@ -54,8 +54,8 @@ def test_other_principal_arguments_or_types_are_other_calls(cache: ResultCache) 
 
 
 def test_tools_the_lock_does_not_call_cacheable_have_no_key(cache: ResultCache) -> None:
-    assert cache.key("person:kari", "list", {}) is None
-    assert cache.key("person:kari", "unknown", {}) is None
+    assert cache.key("person:kari", "list", {}, "2025-11-25") is None
+    assert cache.key("person:kari", "unknown", {}, "2025-11-25") is None
 
 
 def test_entry_ends_after_a_minute(cache: ResultCache, clock: Clock) -> None:
@@ -68,7 +68,7 @@ def test_entry_ends_after_a_minute(cache: ResultCache, clock: Clock) -> None:
 
 def test_another_bundle_or_definition_forgets_everything(cache: ResultCache) -> None:
     put(cache, "person:kari", {})
-    begun = cache.key("person:kari", "get", {"on": "its way"})
+    begun = cache.key("person:kari", "get", {"on": "its way"}, "2025-11-25")
     assert begun is not None
     cache.swap(lock("changed"), "sha256:2")
     assert len(cache) == 0
@@ -78,7 +78,7 @@ def test_another_bundle_or_definition_forgets_everything(cache: ResultCache) -> 
 
 
 def test_result_of_a_call_begun_before_a_write_is_not_kept(cache: ResultCache) -> None:
-    begun = cache.key("person:kari", "get", {})
+    begun = cache.key("person:kari", "get", {}, "2025-11-25")
     assert begun is not None
     cache.clear()
     cache.put(begun, b"stale")
@@ -100,7 +100,7 @@ def test_memory_is_bounded_and_the_oldest_goes_first(clock: Clock) -> None:
 
 
 def test_only_bytes_are_kept(cache: ResultCache) -> None:
-    key = cache.key("person:kari", "get", {})
+    key = cache.key("person:kari", "get", {}, "2025-11-25")
     assert key is not None
     with pytest.raises(TypeError):
         cache.put(key, bytearray(b"changeable"))  # type: ignore[arg-type]

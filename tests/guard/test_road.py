@@ -490,8 +490,9 @@ def test_events_pass_one_by_one_with_their_ids_and_keep_alives(tmp_path: Path) -
                 released.set()
                 seen += [line async for line in lines]
             text = "\n".join(seen)
-            assert text.startswith("id: p-1\nretry: 500\ndata: \n")
-            assert "id: e-1" in text
+            assert text.startswith("id: p-1~")
+            assert "\nretry: 500\ndata: \n" in text
+            assert "id: e-1~" in text
             assert "still here" not in text
             assert text.index("e-1") < text.index("e-2")
             assert '"done"' in text
@@ -619,7 +620,8 @@ def test_the_server_stream_is_judged_and_an_unknown_answer_on_it_is_replaced(tmp
         origin.get = get
         async with guarded(origin, tmp_path) as guard:
             await guard.initialize()
-            headers = {"mcp-session-id": guard.session or "", "last-event-id": "e-9", "accept": "text/event-stream"}
+            cursor = guard.service.runtime.cursors.seal("e-9", guard.session or "")
+            headers = {"mcp-session-id": guard.session or "", "last-event-id": cursor, "accept": "text/event-stream"}
             response = await guard.client.get("/mcp", headers=headers)
             assert "Ignore all" not in response.text
             assert "all well" in response.text
@@ -644,8 +646,9 @@ def test_an_answer_that_comes_after_resumption_is_judged_by_its_call(tmp_path: P
             await guard.initialize()
             first = await guard.post({"jsonrpc": "2.0", "id": 31, "method": "tools/list"})
             assert "error" not in first.text
+            cursor = first.text.splitlines()[0].removeprefix("id: ")
             rest = await guard.client.get(
-                "/mcp", headers={"mcp-session-id": guard.session or "", "last-event-id": "e-1"}
+                "/mcp", headers={"mcp-session-id": guard.session or "", "last-event-id": cursor}
             )
             assert [one["name"] for one in answer_of(rest, 31)["result"]["tools"]] == ["search"]
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from guard.app import admin_app
 from guard.bundle import render, sign
 from guard.keys import create_key_pair, load_private_key
 from guard.service import Opened, Service
@@ -114,7 +115,19 @@ def test_a_signed_bundle_is_run_replaced_and_never_rolled_back(tmp_path: Path, s
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("what", ["unsigned", "no-identity", "another-server", "port-taken", "beyond-loopback"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "unsigned",
+        "no-identity",
+        "another-server",
+        "port-taken",
+        "beyond-loopback",
+        "state-nowhere",
+        "server-of-no-bundle",
+        "token-of-no-bundle",
+    ],
+)
 def test_a_guard_that_cannot_be_sound_does_not_start(tmp_path: Path, signing: tuple[Any, Path], what: str) -> None:
     key, public = signing
     origin = Origin(port=free_port())
@@ -132,6 +145,12 @@ def test_a_guard_that_cannot_be_sound_does_not_start(tmp_path: Path, signing: tu
             config = GuardConfig.model_validate(values | {"identity": real(issuer)})
             text = render(sign(config, sequence=1, denied=(), key=key))
             arguments += ["--public-key", str(public), "--server", "dev.other"]
+        elif what == "state-nowhere":
+            arguments[1] = str(tmp_path / "guard.json" / "state")
+        elif what == "server-of-no-bundle":
+            arguments += ["--server", "dev.raw"]
+        elif what == "token-of-no-bundle":
+            arguments += ["--token-file", str(public)]
         (tmp_path / "guard.json").write_text(text)
         taken = None
         if what == "port-taken":
@@ -153,6 +172,7 @@ def test_a_guard_that_cannot_be_sound_does_not_start(tmp_path: Path, signing: tu
     assert done.returncode != 0
     assert "error:" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "a defect" not in done.stderr
 
 
 async def _until_listening(port: int) -> None:
@@ -190,6 +210,47 @@ def test_answers_under_way_are_finished_before_the_guard_ends(tmp_path: Path) ->
             assert (await guard.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})).status_code == 503
             go.set()
             assert (await calling)["result"]["content"][0]["text"] == "finished"
+
+    asyncio.run(main())
+
+
+def test_a_guard_whose_issuer_has_no_keys_is_not_ready_until_it_has(tmp_path: Path) -> None:
+    async def main() -> None:
+        with TokenIssuer() as issuer:
+            issuer.fault = 500
+            async with guarded(Origin(), tmp_path, identity=real(issuer)) as guard, asyncio.timeout(20):
+                transport = httpx.ASGITransport(admin_app(guard.service.runtime))
+                async with httpx.AsyncClient(transport=transport, base_url="http://admin") as admin:
+                    missing = f"identity: {issuer.jwks_uri}: the issuer answered 500"
+                    while (await admin.get("/readyz")).json()["problems"] != [missing]:
+                        await asyncio.sleep(0.02)
+                    issuer.fault = None
+                    while (await admin.get("/readyz")).status_code != 200:
+                        await asyncio.sleep(0.02)
+                assert issuer.hits >= 2, "nobody called: it was the guard that looked"
+
+    asyncio.run(main())
+
+
+def test_a_collector_and_a_source_out_of_reach_are_seen_by_readiness_and_metrics(tmp_path: Path) -> None:
+    async def main() -> None:
+        audit = {"path": str(tmp_path / "audit.jsonl"), "anchor": {"url": "http://127.0.0.1:9/heads"}}
+        async with guarded(Origin(), tmp_path, audit=audit) as guard:
+            runtime = guard.service.runtime
+            runtime.source_status = lambda: {"source": "x", "last_check": None, "problem": "out of reach"}
+            transport = httpx.ASGITransport(admin_app(runtime))
+            async with httpx.AsyncClient(transport=transport, base_url="http://admin") as admin, asyncio.timeout(20):
+                while not (state := (await admin.get("/readyz")).json()["audit"])["anchor"]["failures"]:
+                    await asyncio.sleep(0.02)
+                assert state["anchor"]["error"] == "the collector did not answer (ConnectError)"
+                lines = (await admin.get("/metrics")).text.splitlines()
+            values = {
+                name: float(value) for name, _, value in (line.rpartition(" ") for line in lines) if "#" not in name
+            }
+            assert values["ringwall_guard_audit_anchor_lag_records"] == values["ringwall_guard_audit_records"] > 0
+            assert values["ringwall_guard_audit_anchor_failures"] >= 1
+            assert values["ringwall_guard_bundle_source_well"] == 0
+            assert values["ringwall_guard_bundle_sequence"] == 1
 
     asyncio.run(main())
 
