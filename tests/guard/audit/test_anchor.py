@@ -54,13 +54,14 @@ def serve(tls: ssl.SSLContext | None = None) -> Iterator[Collector]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
+            # Before the answer: the next request has a thread of its own, and may overtake this one after it.
+            collector.received.put(({name.lower(): value for name, value in self.headers.items()}, body))
             status, headers, answer = collector.answers.pop(0) if collector.answers else (200, {}, b"")
             self.send_response(status)
             for name, value in {**headers, "content-length": str(len(answer))}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer)
-            collector.received.put(({name.lower(): value for name, value in self.headers.items()}, body))
 
         def log_message(self, format: str, *args: object) -> None:
             pass
