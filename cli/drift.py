@@ -44,7 +44,7 @@ def drift(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Compare what is recorded, what is real and what the files say. Nothing is touched. Exit code 3 on drift.
+    """Compare what is recorded, what is real and what the files say. Nothing is touched. Exit code 3 where they differ.
 
     Looks at the engine's resources (refresh and preview, neither recorded), the gateway's live configuration, the
     issuers' keys there, the bundle in force at the guard, and the server's live tools against the lock. What cannot be

@@ -227,29 +227,24 @@ def gateway(looking: Looking, stack: str) -> list[Row]:
     graph = plan_stack(looking.project, load(looking.project, stack))
     entities, listings = wanted_at_kong(graph.resources, looking.deployed(stack).inputs, known)
     rows: list[Row] = []
+    told: set[str] = set()
     with Reader(environment.settings.gateway) as kong:
         kong.check_version()
         for one in entities:
             if one.match:
-                held = kong.read_all(one.path) or []
-                # On a list that others share, what hangs on something of theirs is not ours.
-                own = [
-                    item
-                    for item in held
-                    if all(item.get(key) == value for key, value in one.match.items())
-                    and (one.path != "/plugins" or not any(item.get(k) for k in ("service", "route", "consumer")))
-                ]
-                real = own[0] if own else None
+                real = next((item for item in kong.read_all(one.path) or [] if one.fits(item)), None)
             else:
                 real = kong.read(one.path)
             rows += entity_rows(source, one.what, one.recorded, real, one.desired)
         for listing in listings:
             held = kong.read_all(listing.path) or []
-            if listing.own:
-                held = [item for item in held if listing.own <= set(item.get("tags") or ()) and not item.get("service")]
-            extra = [str(item.get(listing.key) or item.get("id")) for item in held]
-            extra = [name for name in extra if name not in listing.declared]
-            rows += unexpected(source, f"{listing.what} {listing.path.split('/')[-2] or 'of all'}", extra)
+            extra = {str(item.get(listing.key) or item.get("id")) for item in held if listing.stranger(item)}
+            of = stack if listing.takes else listing.path.split("/")[-2] or "of all"
+            # What hangs on a service of ours is told there.
+            new = [name for name in extra if name not in told] if listing.takes else extra
+            if listing.path.endswith("/routes"):
+                told |= extra
+            rows += unexpected(source, f"{listing.what} {of}", sorted(new))
     return rows
 
 
@@ -395,7 +390,8 @@ def _readyz(looking: Looking, server: ServerStack) -> dict[str, Any]:
         raise Unreachable(
             f"the guard does not answer at {base}/readyz; run this on host {server.manifest.host}, or give --guard-url"
         ) from None
-    if not isinstance(state, dict) or "bundle" not in state:
+    lists = (state.get(key) or [] for key in ("denied", "problems", "refused")) if isinstance(state, dict) else ()
+    if not isinstance(state, dict) or "bundle" not in state or not all(isinstance(one, list) for one in lists):
         raise Unreachable(f"{base}/readyz is not a guard's; correct guard_admin_port, or give --guard-url")
     return state
 

@@ -60,12 +60,12 @@ def scan(
     Exit code 3 when a server beyond loopback answers without authentication, 6 when time ran out before every socket
     was looked at, else 0.
     """
-    from cli import scan_origins
+    from cli import scan_origins, state
     from model.errors import InputError, Unreachable
     from onboard.scan import PATHS
     from onboard.scan_advice import advise, name_for
     from onboard.scan_places import named_places, places
-    from onboard.sockets import all_listeners
+    from onboard.sockets import all_listeners, other_namespaces
 
     for one in path or ():
         if not one.startswith("/") or not one.isascii() or not one.isprintable() or " " in one:
@@ -80,14 +80,21 @@ def scan(
     where = named_places(targets) if targets else places(all_listeners(), port or ())
     report = _run(where, tuple(dict.fromkeys((*PATHS, *(path or ())))), timeout, deadline, known.stack_of)
     taken: set[str] = set(known.names)
+    named = str(state.project) if state.project is not None else None
     advices = []
     for server in report.servers:
-        advice = advise(server, environment=known.environment, taken=frozenset(taken))
+        advice = advise(server, environments=known.environments, taken=frozenset(taken), project=named)
         if advice.command:
             taken.add(name_for(server, frozenset(taken)))
         advices.append(advice)
+    elsewhere = 0 if targets else other_namespaces()
+    if elsewhere:
+        console.note(
+            f"note: {elsewhere} other network namespace{'' if elsewhere == 1 else 's'} of this machine (containers) not "
+            "looked at, published ports aside; run `ringwall scan` inside"
+        )
     if as_json:
-        console.print_json(_document(report, advices))
+        console.print_json(_document(report, advices) | {"other_namespaces": elsewhere})
     else:
         _show(report, advices, named=bool(targets))
     loose = strict and (report.unjudged or any(server.state == "open" for server in report.servers))

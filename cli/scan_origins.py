@@ -14,12 +14,12 @@ from onboard.scan_report import Place
 
 @dataclass(frozen=True)
 class Known:
-    """`environment` is the project's only one, None without it or among several."""
+    """What the project's files say; all empty without a project."""
 
     origins: dict[tuple[int, str], str]
     sockets: dict[str, str]
     names: tuple[str, ...] = ()
-    environment: str | None = None
+    environments: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def stack_of(self, place: Place, path: str) -> str | None:
@@ -61,5 +61,4 @@ def _read(project: Project) -> Known:
                 origins[(origin.port, urlsplit(origin.url).path or "/")] = server.stack
             elif origin.socket is not None:
                 sockets[origin.socket] = server.stack
-    only = environments[0] if len(environments) == 1 else None
-    return Known(origins, sockets, tuple(names), only, tuple(warnings))
+    return Known(origins, sockets, tuple(names), tuple(environments), tuple(warnings))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Kong's status API, as the host bundle configures it.
 _STATUS_PORT = 8100
+#: Where Kong Manager listens on every address unless it is told not to.
+_MANAGER_PORT = 8002
 
 
 def verify(
@@ -151,12 +153,12 @@ def verify(
             return await run(context, console.note)
 
     report = asyncio.run(go())
+    show(report, as_json=as_json)
     if junit is not None:
         try:
             junit.write_text(report.junit(strict=strict), encoding="utf-8")
         except OSError as error:
             raise InputError(f"cannot be written ({error.strerror})", file=junit, remedy="name another file") from None
-    show(report, as_json=as_json)
     if code := report.exit_code(strict=strict):
         raise typer.Exit(code)
 
@@ -206,6 +208,8 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
         grants=promised.grants,
         agents=dict(deployed.identity.agents) if deployed else {},
         external_issuer=issuer.issuer if issuer else None,
+        external_jwks_uri=issuer.jwks_uri if issuer else None,
+        scopes=tuple(manifest.oauth.scopes) if issuer else (),
         siblings=tuple(
             other.manifest.hostname for name, other in sorted(environment.servers.items()) if name != server.name
         ),
@@ -231,6 +235,9 @@ def _ports(environment: EnvironmentStack, server: ServerStack) -> list[Listening
     if is_loopback(admin.hostname or ""):
         ports.append(Listening("gateway-admin", admin.port or 8001, f"Kong's admin_listen: {loopback}"))
     ports.append(Listening("gateway-status", _STATUS_PORT, f"Kong's status_listen: {loopback}"))
+    ports.append(
+        Listening("gateway-manager", _MANAGER_PORT, "Kong's admin_gui_listen: turn it off, as the host bundle has it")
+    )
     return ports
 
 

@@ -35,11 +35,11 @@ _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("a secret on a command line", re.compile(r"(?i)^--?([a-z-]+[_-])?(password|secret|token|api[_-]?key)=[^{]")),
 )
-_SECRET_KEY = re.compile(
+SECRET_KEY = re.compile(
     r"(?i)(^|[_.\-:])(password|passwd|secret|client[_-]?secret|token|api[_-]?key|private[_-]?key|authorization|x-api-key"
     r"|cookie)$"
 )
-_REFERENCE = re.compile(r"\{vault://[^{}]+\}")
+REFERENCE = re.compile(r"\{vault://[^{}]+\}")
 
 
 def find_clear_secrets(document: Document, below: KeyPath) -> list[InputError]:
@@ -58,16 +58,17 @@ def find_clear_secrets(document: Document, below: KeyPath) -> list[InputError]:
             problems += [
                 InputError(f"a key that looks like {shape} in clear", file=document.where((*path, key)), remedy=REMEDY)
                 for key in item
-                if (shape := _shape(key))
+                if (shape := secret_shape(key))
             ]
-        if not isinstance(item, str) or _REFERENCE.fullmatch(item) or any(_shape(str(part)) for part in path):
+        if not isinstance(item, str) or REFERENCE.fullmatch(item) or any(secret_shape(str(part)) for part in path):
             continue
-        if shape := _shape(item):
+        if shape := secret_shape(item):
             problems.append(document.error(path, f"looks like {shape} in clear", REMEDY))
-        elif item and _SECRET_KEY.search(next((part for part in reversed(path) if isinstance(part, str)), "")):
+        elif item and SECRET_KEY.search(next((part for part in reversed(path) if isinstance(part, str)), "")):
             problems.append(document.error(path, "a secret in clear", REMEDY))
     return problems
 
 
-def _shape(text: str) -> str | None:
+def secret_shape(text: str) -> str | None:
+    """What kind of secret a text looks like, such as ``a GitHub token``; None for none."""
     return next((name for name, pattern in _SHAPES if pattern.search(text)), None)

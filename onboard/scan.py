@@ -27,6 +27,8 @@ from onboard.transports import Spoken, Transport, try_sse, try_streamable, try_w
 
 #: Where MCP servers answer unless told otherwise, most usual first; `--path` adds others.
 PATHS = ("/mcp", "/sse", "/", "/mcp/", "/ws", "/messages", "/api/mcp", "/mcp/sse")
+#: Redirects within one server that are looked at, as a client would follow them.
+MOST_MOVED = 2
 #: Each socket takes two connections at most, so sixteen in all.
 AT_ONCE = 8
 
@@ -120,7 +122,8 @@ async def _look(place: Place, paths: Sequence[str], timeout: float, findings: _F
                     findings.unjudged.append(Unjudged(place, contact.detail))
                     return
                 if contact.kind not in ("http", "https"):
-                    if place.named:
+                    # A server that is busy or hangs is no proof that nobody beyond this machine gets an answer.
+                    if place.named or (contact.kind == "silent" and place.beyond_loopback):
                         findings.unjudged.append(Unjudged(place, contact.detail))
                     findings.quiet += 1
                     return
@@ -129,7 +132,13 @@ async def _look(place: Place, paths: Sequence[str], timeout: float, findings: _F
                 *_base(place, scheme), connector=_connector(place), request_timeout=min(5.0, timeout / 2)
             ) as wire:
                 mine = (place.path,) if place.path and place.path != "/" else tuple(paths)
-                await _ask_all(wire, mine, found, notes, patience=min(3.0, timeout / 3))
+                patience = min(3.0, timeout / 3)
+                await _ask_all(wire, mine, found, notes, patience=patience)
+                if wire.host_refused and wire.host and not any(one.demands is None for one in found):
+                    wire.host, wire.host_refused = "", False  # its address, as an attacker would call it
+                    await _ask_all(wire, mine, found, notes, patience=patience)
+                if wire.host_refused and not found:
+                    notes.append("answers only to a Host name that nobody gave: name it as HOST:PORT")
                 if found:
                     guard = wire.guard_header and await _healthz(wire)
     except TimeoutError:
@@ -145,8 +154,15 @@ async def _look(place: Place, paths: Sequence[str], timeout: float, findings: _F
         # Also when the whole scan's time is up: what one socket has shown so far is reported.
         for spoken in found:
             findings.servers.append(_server(place, scheme, spoken, guard=guard))
-        if not found:
-            findings.unjudged += [Unjudged(place, note) for note in dict.fromkeys(notes)]
+        # Beside a path that asks for credentials another one may be open.
+        if notes and not any(one.demands is None for one in found):
+            findings.unjudged.append(Unjudged(place, _joined(notes)))
+
+
+def _joined(notes: Sequence[str], most: int = 2) -> str:
+    every = list(dict.fromkeys(notes))
+    more = f"; and {len(every) - most} more of the kind" if len(every) > most else ""
+    return "; ".join(every[:most]) + more
 
 
 def _base(place: Place, scheme: str) -> tuple[str, str]:
@@ -167,7 +183,8 @@ def _connector(place: Place) -> aiohttp.BaseConnector:
 async def _ask_all(wire: Wire, paths: Sequence[str], found: list[Spoken], notes: list[str], *, patience: float) -> None:
     """Every transport on every path, one request at a time; `found` and `notes` grow as it goes."""
     demanded: list[tuple[Transport, str, Demands]] = []
-    for path in paths:
+    queue = list(paths)
+    for path in queue:
         attempts: tuple[tuple[Transport, Callable[[], object]], ...] = (
             ("streamable-http", lambda path=path: try_streamable(wire, path)),  # type: ignore[misc]
             ("http+sse", lambda path=path: try_sse(wire, path)),  # type: ignore[misc]
@@ -195,6 +212,8 @@ async def _ask_all(wire: Wire, paths: Sequence[str], found: list[Spoken], notes:
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 notes.append(f"broke off at {path} ({type(error).__name__})")
                 break
+        room = len(paths) + MOST_MOVED - len(queue)
+        queue += [there for there in dict.fromkeys(wire.moved) if there not in queue][:room]
         if wire.left <= 0:
             return
     if demanded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onboard.scan_report import Server
@@ -19,10 +20,18 @@ class Advice:
     command: str | None
 
 
-def advise(server: Server, *, environment: str | None, taken: frozenset[str] = frozenset()) -> Advice:
-    """The way behind the rings. Without `environment` the project has none yet (or several): `dev` stands for it.
+def advise(
+    server: Server,
+    *,
+    environments: Sequence[str] = (),
+    taken: frozenset[str] = frozenset(),
+    project: str | None = None,
+) -> Advice:
+    """The way behind the rings. `environments` are those of the project, the first of which the command names; where there
+    is none yet, `dev` stands for it.
 
-    `taken` are names of servers that exist already or that other findings of the same scan got.
+    `taken` are names of servers that exist already or that other findings of the same scan got. `project` is the folder
+    that was named for it, where one was.
     """
     if server.onboarded is not None and server.state == "behind rings":
         return Advice((), None)
@@ -41,15 +50,25 @@ def advise(server: Server, *, environment: str | None, taken: frozenset[str] = f
         steps.append("let it serve plain HTTP on loopback: the rings bring their own TLS")
     if server.demands:
         steps.append("switch its own authentication off once it is on loopback: the rings verify who calls")
-    if environment is None:
-        steps.append("make an environment first: ringwall init dev")
-    words = ["ringwall", "onboard", name_for(server, taken), "--env", environment or "dev"]
+    where = [] if project is None else ["--project", project]
+    if not environments:
+        steps.append(f"make an environment first: {shlex.join(['ringwall', 'init', 'dev', *where])}")
+    if len(environments) > 1:
+        steps.append(f"choose its environment: {', '.join(environments)}")
+    words = ["ringwall", "onboard", name_for(server, taken), "--env", environments[0] if environments else "dev"]
     path = server.path if server.transport == "streamable-http" else "/mcp"
     if server.place.socket is not None:
         words += ["--socket", server.place.socket, *(["--path", path] if path != "/mcp" else [])]
     else:
-        words += ["--url", f"http://127.0.0.1:{server.place.port}{path}"]
-    return Advice(tuple(steps), shlex.join(words))
+        words += ["--url", f"http://{_loopback(server)}:{server.place.port}{path}"]
+    return Advice(tuple(steps), shlex.join([*words, *where]))
+
+
+def _loopback(server: Server) -> str:
+    """Where it is on its own host: as it is bound there, or as the first step binds it."""
+    if server.place.beyond_loopback:
+        return "127.0.0.1"
+    return f"[{server.place.address}]" if ":" in server.place.address else server.place.address
 
 
 def _host_step(server: Server) -> str:

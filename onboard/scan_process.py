@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from model.clear_secrets import _SECRET_KEY, _shape
+from model.clear_secrets import SECRET_KEY, secret_shape
 from model.tool_lock import visible
 
 MASK = "***"
@@ -48,7 +48,7 @@ def _masked(text: str) -> str:
     assigned = _ASSIGNMENT.fullmatch(text)
     if assigned is not None and _secret_name(assigned[1]):
         return f"{visible(assigned[1])}={MASK}"
-    if not _PLAIN.fullmatch(text) or _shape(text) is not None or _DENSE.search(text) is not None:
+    if not _PLAIN.fullmatch(text) or secret_shape(text) is not None or _DENSE.search(text) is not None:
         return f"{visible(assigned[1])}={MASK}" if assigned is not None else MASK
     if "://" in text and "@" in text:
         return MASK
@@ -60,7 +60,7 @@ def _secret_name(name: str) -> bool:
     """Whether an option's name says that its value is secret; one that only might (`-p`, `--auth`) counts too."""
     bare = name.lstrip("-").lower()
     return (
-        _SECRET_KEY.search(bare) is not None
+        SECRET_KEY.search(bare) is not None
         or bare in {"p", "k", "u", "auth", "pass", "key", "user", "header", "h"}
         or any(word in bare for word in ("token", "secret", "passw", "credential", "apikey", "api-key", "api_key"))
     )

@@ -1,6 +1,6 @@
 """One server on the wire, for a scan: what it may send, what it is asked over, and how it says no.
 
-Everything is bounded in bytes; redirects are not followed, no cookie is kept, no proxy of the environment is used.
+Everything is bounded in bytes; no redirect is followed unasked, no cookie is kept, no proxy of the environment is used.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ class NotMcp(Exception):
     """Whatever answered is no MCP server on this path and transport."""
 
 
+class HostRefused(NotMcp):
+    """It does not answer to the name it was asked by (the Host header); under its right one it may."""
+
+
 class Refused(NotMcp):
     """It speaks JSON-RPC and refused `initialize`: perhaps MCP, and nobody can tell from here."""
 
@@ -52,6 +56,9 @@ class Wire:
     left: int = MAX_BYTES
     #: A header that every answer of a Ringwall guard carries, and that it takes out of a server's own answers.
     guard_header: bool = False
+    host_refused: bool = False
+    #: Paths of this very server that a POST was redirected to.
+    moved: list[str] = field(default_factory=list)
     ids: int = field(default=0)
 
     def count(self, size: int) -> None:
@@ -77,6 +84,7 @@ class Wire:
         async with self.session.request(
             method, self.url(path), data=data, headers=sent, allow_redirects=False
         ) as answer:
+            self.host_refused = self.host_refused or answer.status == 421
             self.guard_header = self.guard_header or answer.headers.get("x-kong-limit", "").startswith("tokens=")
             yield answer
 
@@ -146,6 +154,14 @@ def json_object(raw: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and found.get("jsonrpc") == "2.0" else None
+
+
+def refuse_host(wire: Wire, answer: aiohttp.ClientResponse, raw: bytes) -> None:
+    """A check against DNS rebinding that says no, told from a demand for credentials: the SDKs answer 421 (Python) and 403
+    (TypeScript), frameworks 400."""
+    if answer.status == 421 or (answer.status in (400, 403) and b"host" in raw[:1024].lower()):
+        wire.host_refused = True
+        raise HostRefused(answer.status)
 
 
 def refuse_demand(answer: aiohttp.ClientResponse, raw: bytes) -> None:

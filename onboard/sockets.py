@@ -94,6 +94,20 @@ def all_listeners() -> tuple[Listener, ...]:
     return tuple(sorted(found, key=lambda one: (one.port, one.address, one.pid or 0)))
 
 
+def other_namespaces() -> int:
+    """How many network namespaces beside this one processes are in, as far as this user may see: containers of their own,
+    whose sockets no table here shows."""
+    seen = set()
+    with contextlib.suppress(OSError):
+        own = os.readlink("/proc/self/ns/net")
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                with contextlib.suppress(OSError):
+                    seen.add(os.readlink(f"/proc/{name}/ns/net"))
+        seen.discard(own)
+    return len(seen)
+
+
 def exposure(port: int) -> Exposure:
     """How far the port is open; never `loopback` unless a listening socket was seen and all of them are loopback."""
     try:

@@ -2,8 +2,8 @@
 
 2024-11-05 HTTP+SSE (two endpoints), streamable HTTP of 2025 (`initialize`) and of 2026-07-28 (`server/discover`), and
 WebSocket with the subprotocol `mcp`. The official SDK's clients are for servers one means to use: here nobody knows what
-answers, so everything is bounded in bytes, redirects are not followed, no cookie is kept, no proxy of the environment is
-used, and nothing beyond `tools/list` is ever asked.
+answers, so everything is bounded in bytes, no redirect to another server is followed, no cookie is kept, no proxy of the
+environment is used, and nothing beyond `tools/list` is ever asked.
 """
 
 from __future__ import annotations
@@ -19,7 +19,18 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 
 from model.tool_lock import visible
-from onboard.scan_wire import MAX_EVENT, Demands, NotMcp, Refused, TooMuch, Wire, json_object, refuse_demand
+from onboard.scan_wire import (
+    MAX_EVENT,
+    Demands,
+    HostRefused,
+    NotMcp,
+    Refused,
+    TooMuch,
+    Wire,
+    json_object,
+    refuse_demand,
+    refuse_host,
+)
 
 Transport = Literal["streamable-http", "http+sse", "websocket"]
 
@@ -173,8 +184,12 @@ class Streamable:
                 found = await self._awaited(answer, message["id"])
             else:
                 raw = await self.wire.body(answer)
+                refuse_host(self.wire, answer, raw)
                 refuse_demand(answer, raw)
                 found = json_object(raw)
+                if answer.status in (307, 308):
+                    there = _same_server(self.wire, self.path, answer.headers.get("location", ""))
+                    self.wire.moved += [there] if there else []
             if found is None:
                 raise NotMcp(answer.status)
             if message["method"] == "initialize" and "result" in found:
@@ -211,10 +226,15 @@ def _version_in(found: Mapping[str, Any]) -> str:
 async def try_streamable(wire: Wire, path: str) -> Spoken:
     """Both eras of streamable HTTP, the newer first. Raises NotMcp, Demands, TooMuch or a network error."""
     dialog = Streamable(wire, path)
+    demand: Demands | None = None
     try:
         status, found = await dialog.post(
             wire.message("server/discover", _modern({})), _modern_headers("server/discover")
         )
+    except HostRefused:
+        raise
+    except Demands as refusal:
+        demand = refusal  # a gate that lets `initialize` pass may not know this method
     except NotMcp as none:
         # Nothing takes a POST here, or it leads elsewhere: a second one would learn nothing.
         if none.args and (none.args[0] in (404, 405, 501) or 300 <= none.args[0] < 400):
@@ -234,6 +254,10 @@ async def try_streamable(wire: Wire, path: str) -> Spoken:
                 return Spoken("streamable-http", path, shown, problem=f"speaks {shown} only, which this scan does not")
     try:
         return await converse(dialog, Spoken("streamable-http", path), LEGACY)
+    except (NotMcp, TimeoutError):
+        if demand is not None:
+            raise demand from None
+        raise
     finally:
         await dialog.leave()
 

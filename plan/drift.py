@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from model.clear_secrets import secret_shape
 from model.tool_lock import visible
 from plan.values import WIRE_SIGNATURE, WIRE_UNKNOWN
 
@@ -27,6 +28,8 @@ _SECRET_NAME = re.compile(
 )
 #: Outputs that change by themselves and mean nothing.
 _NOISE = re.compile(r"(^|\.)(modifiedOn|createdOn|updatedAt|createdAt|lastSeenAt|connections|connsActiveAt|status)\b")
+#: How Kong's transformers and its log plugins' headers write a pair.
+_NAMED = re.compile(r"([A-Za-z0-9_-]{1,80})\s*[:=]\s*(?=\S)")
 _SYMBOL = re.compile(r"\$\{([A-Za-z0-9_.-]+?)\.([A-Za-z0-9_]+)\}")
 
 
@@ -163,8 +166,29 @@ def shown(value: Any, path: str = "") -> str:
         return SECRET
     if WIRE_UNKNOWN in text or "$unknown" in text:
         return "known after up"
-    text = visible(text)
+    value = _masked(value)
+    text = visible(
+        value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    )
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _masked(value: Any) -> Any:
+    """`value` with secrets inside it masked: by the name they stand at, by their shape, and as ``name: value`` texts."""
+    value = _opened(value)
+    if isinstance(value, dict):
+        return {
+            key: SECRET if _SECRET_NAME.search(str(key)) and not _plain(item) else _masked(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    if not isinstance(value, str) or _plain(value):
+        return value
+    named = _NAMED.match(value)
+    if named is not None and _SECRET_NAME.search(named[1]) and not _plain(value[named.end() :]):
+        return f"{named[0]}{SECRET}"
+    return SECRET if secret_shape(value) is not None else value
 
 
 def _plain(value: Any) -> bool:

@@ -26,12 +26,19 @@ class Wanted:
     recorded: Mapping[str, Any] | None
     match: Mapping[str, Any] = field(default_factory=dict)
 
+    def fits(self, item: Mapping[str, Any]) -> bool:
+        """Whether a list's item is this one. A plugin narrowed to a consumer or route is another one: Kong runs the most
+        specific instance in the declared one's place."""
+        same = all(item.get(key) == value for key, value in self.match.items())
+        return same and ("name" not in self.match or not _narrowed(item, self.path))
+
 
 @dataclass(frozen=True)
 class Listing:
     """A list at Kong that holds declared entities only: whoever is in it by another `key` was put there by hand.
 
-    `own`: of a list that other stacks share, only entities with all these tags count.
+    `own`: the list is shared with other stacks; what carries `ringwall` tags and not all of these is theirs.
+    `takes`: (host names, path) of this stack's routes; of all routes only those count that could take their requests.
     """
 
     what: str
@@ -39,6 +46,52 @@ class Listing:
     key: str
     declared: frozenset[str]
     own: frozenset[str] = frozenset()
+    takes: tuple[tuple[frozenset[str], str], ...] = ()
+
+    def stranger(self, item: Mapping[str, Any]) -> bool:
+        """Whether nothing declares this item of the list."""
+        declared = item.get(self.key) in self.declared
+        if self.takes:
+            return not declared and any(_could_take(item, hosts, path) for hosts, path in self.takes)
+        if not self.own:
+            return not declared or (
+                self.key == "name" and self.path.endswith("/plugins") and _narrowed(item, self.path)
+            )
+        tagged = set(item.get("tags") or ())
+        if _narrowed(item, self.path) or ("ringwall" in tagged and not self.own <= tagged):
+            return False
+        return not declared
+
+
+#: What a plugin may be narrowed to, by the list that shows it without being narrowed.
+_SCOPES = {
+    "service": "/services/",
+    "route": "/routes/",
+    "consumer": "/consumers/",
+    "consumer_group": "/consumer_groups/",
+}
+
+
+def _narrowed(item: Mapping[str, Any], path: str) -> bool:
+    return any(item.get(scope) and not path.startswith(place) for scope, place in _SCOPES.items())
+
+
+def _could_take(route: Mapping[str, Any], hosts: frozenset[str], path: str) -> bool:
+    """Whether Kong may give a route requests for these host names; one for every name counts where it takes `path`."""
+    if not {"http", "https"} & set(route.get("protocols") or ("http",)):
+        return False
+    named = [str(host).lower().partition(":")[0] for host in route.get("hosts") or ()]
+    if named:
+        return any(_covers(pattern, host) for pattern in named for host in hosts)
+    paths = [str(one) for one in route.get("paths") or ("/",)]
+    return any(one.startswith("~") or path.startswith(one) for one in paths)
+
+
+def _covers(pattern: str, host: str) -> bool:
+    """Kong takes one asterisk, at the left or the right end."""
+    if pattern.startswith("*"):
+        return host.endswith(pattern[1:])
+    return host.startswith(pattern[:-1]) if pattern.endswith("*") else pattern == host
 
 
 def wanted_at_kong(
@@ -54,6 +107,8 @@ def wanted_at_kong(
     names = {r.name: dict(r.inputs) for r in every.values()}
     entities: list[Wanted] = []
     listings: dict[str, tuple[str, str, set[str], frozenset[str]]] = {}
+    takes: list[tuple[frozenset[str], str]] = []
+    routes: set[str] = set()
 
     def listing(what: str, path: str, key: str, name: str | None, own: frozenset[str] = frozenset()) -> None:
         held = listings.setdefault(path, (what, key, set(), own))
@@ -83,6 +138,9 @@ def wanted_at_kong(
         elif kind == "Route":
             listing("plugin of route", f"{path}/plugins", "name", None)
             listing("route of service", f"/services/{quote(parent or '')}/routes", "name", inputs["name"])
+            hosts = frozenset(str(host).lower() for host in inputs.get("hosts") or ())
+            takes += [(hosts, re.sub(r"^~|\\|\$$", "", str(one))) for one in inputs.get("paths") or ("/",)]
+            routes.add(str(inputs["name"]))
         elif kind == "Plugin" and parent is not None:
             listing("plugin of service", path, "name", inputs["name"])
         elif kind == "Plugin":
@@ -92,10 +150,18 @@ def wanted_at_kong(
             listing("target of upstream", path, "target", inputs["target"])
         elif kind == "ConsumerAcl":
             listing("group of consumer", path, "group", inputs["group"])
-    return entities, [
+        elif kind == "Consumer":
+            listing("plugin of consumer", f"{path}/plugins", "name", None)
+            # An environment has consumers, also where it has no global plugin of its own.
+            listing("global plugin", "/plugins", "name", None, frozenset(inputs.get("tags") or ()))
+    found = [
         Listing(what, path, key, frozenset(declared), own)
         for path, (what, key, declared, own) in sorted(listings.items())
     ]
+    # Most attributes win at Kong: a route of anybody's that names our hosts leads past the identity check.
+    if routes:
+        found.append(Listing("route for public names of", "/routes", "name", frozenset(routes), takes=tuple(takes)))
+    return entities, found
 
 
 def _parent(inputs: Mapping[str, Any], names: Mapping[str, Mapping[str, Any]]) -> str | None:

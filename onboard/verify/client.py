@@ -23,11 +23,16 @@ from model.base import is_loopback
 from model.errors import InputError
 
 MOST_BYTES = 1024 * 1024
+_NO_CONNECTION = "no connection"
 Headers = Sequence[tuple[str, str]]
 
 
 class NoAnswer(Exception):
     """Nobody answered; the text says how that looked."""
+
+
+class NoConnection(NoAnswer):
+    """The connection itself was refused or could not be made: nothing listens there for us."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,8 @@ class Client:
         """Send one request.
 
         Args:
-            answer_id: of a stream of events, stop at the answer to this JSON-RPC id.
+            answer_id: of a stream of events, stop at the answer to this JSON-RPC id; without one nothing of a stream is
+                read, which need not end.
 
         Raises:
             NoAnswer: no connection, no verified TLS, no answer in time, or one without an end.
@@ -206,19 +212,20 @@ class Client:
         except TimeoutError:
             raise NoAnswer(f"no answer within {self.timeout:g} s") from None
         except httpx.HTTPError as error:
-            raise NoAnswer(_reason(error)) from None
+            reason = _reason(error)
+            raise (NoConnection if reason == _NO_CONNECTION else NoAnswer)(reason) from None
 
     async def _exchange(self, request: httpx.Request, answer_id: int | None) -> Answer:
         response = await self._http.send(request, stream=True)
         try:
             body = b""
-            if response.status_code != 101:
-                streamed = response.headers.get("content-type", "").startswith("text/event-stream")
+            streamed = response.headers.get("content-type", "").startswith("text/event-stream")
+            if response.status_code != 101 and not (streamed and answer_id is None):
                 async for chunk in response.aiter_bytes():
                     body += chunk
                     if len(body) > MOST_BYTES:
                         raise NoAnswer("an answer of over 1 MiB")
-                    if streamed and answer_id is not None and _in_stream(body, answer_id) is not None:
+                    if answer_id is not None and streamed and _in_stream(body, answer_id) is not None:
                         break
             return Answer(response.status_code, dict(response.headers.items()), body, _cookies(response))
         finally:
@@ -238,5 +245,5 @@ def _reason(error: httpx.HTTPError) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return "its certificate is not valid for that name"
     if isinstance(error, httpx.ConnectError):
-        return "no connection"
+        return _NO_CONNECTION
     return "no answer" if isinstance(error, httpx.TimeoutException) else f"no readable answer ({type(error).__name__})"

@@ -6,7 +6,7 @@ import base64
 import os
 from urllib.parse import urlsplit
 
-from onboard.verify.client import Answer, Headers, NoAnswer
+from onboard.verify.client import Answer, Headers, NoAnswer, NoConnection
 from onboard.verify.report import Result, failed, passed, skipped
 from onboard.verify.subject import (
     Context,
@@ -121,9 +121,14 @@ async def websocket(context: Context, door: Door) -> Result:
 async def plain_http(context: Context, door: Door) -> Result:
     if context.client.insecure_http:
         return skipped("the whole run was by plain HTTP on loopback (--insecure-http)")
+    resolved = context.client.resolve.get(door.hostname)
+    if resolved is not None and resolved.port is not None:
+        return skipped("--resolve says where https is under that name, not where plain HTTP is")
     answer = await attempt(context.client.send("GET", context.url(door).replace("https://", "http://", 1)))
+    if isinstance(answer, NoConnection):
+        return passed(str(answer))
     if isinstance(answer, NoAnswer):
-        return passed(f"{answer}")
+        return skipped(f"cannot tell: {answer}")
     where = urlsplit(answer.headers.get("location", ""))
     if answer.status in (301, 302, 307, 308) and where.scheme == "https":
         return passed(f"{answer.status} to https")
@@ -138,7 +143,9 @@ async def other_paths(context: Context, door: Door) -> Result:
     open_ones = []
     for path in paths:
         answer = await attempt(context.client.send("GET", context.url(door, path)))
-        if isinstance(answer, Answer) and answer.status < 300:
+        if isinstance(answer, NoAnswer):
+            open_ones.append(f"{path}: {answer}, which proves nothing")
+        elif answer.status < 300:
             open_ones.append(f"{path}: {answer.status}")
     return failed(", ".join(open_ones)) if open_ones else passed("none of them answers")
 

@@ -77,7 +77,7 @@ async def look(port: int, addresses: Iterable[str]) -> Result:
         return failed("; ".join(filter(None, [f"answers on {', '.join(open_on)}" if open_on else "", str(seen)])))
     if seen.state == "unknown":
         return skipped(f"nothing to try here: {seen.detail}")
-    where = f"refused on {', '.join(tried)}" if tried else "this machine has no other address"
+    where = f"refused on {', '.join(tried)}" if tried else "no other address of this machine is known"
     return passed(f"{where}; {seen}")
 
 

@@ -42,8 +42,9 @@ class Subject:
     """One deployed server.
 
     `doors`: its public names, everybody's first, then those of hosted clients. `issuer`, `jwks_uri`: of the Access
-    team. `resource`: the canonical URL (RFC 8707). `external_issuer`: in mode external. `agents`: service token client
-    id to agent name. `siblings`: public names of the environment's other servers.
+    team. `resource`: the canonical URL (RFC 8707). `external_issuer`, `external_jwks_uri`, `scopes`: of the bearer token
+    in mode external. `agents`: service token client id to agent name. `siblings`: public names of the environment's other
+    servers.
     """
 
     stack: str
@@ -57,6 +58,8 @@ class Subject:
     grants: tuple[ResolvedGrant, ...]
     agents: Mapping[str, str] = field(default_factory=dict)
     external_issuer: str | None = None
+    external_jwks_uri: str | None = None
+    scopes: tuple[str, ...] = ()
     siblings: tuple[str, ...] = ()
     ports: tuple[Listening, ...] = ()
 

@@ -10,6 +10,8 @@ import hmac
 import json
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -26,44 +28,88 @@ COOKIE = "CF_Authorization"
 _MADE_UP = "0" * 64
 
 
-def places(token: str) -> dict[str, Headers]:
-    """Everywhere a token is looked for."""
-    return {
-        "as assertion": ((ASSERTION, token),),
-        "as cookie": (("cookie", f"{COOKIE}={token}"),),
-        "as bearer": (("authorization", f"Bearer {token}"),),
-    }
+@dataclass(frozen=True)
+class Mint:
+    """What a genuine token of one issuer would say, and that issuer's published keys (none when they cannot be had)."""
+
+    claims: dict[str, Any]
+    keys_uri: str
+    keys: list[dict[str, Any]]
+
+    @property
+    def kid(self) -> str:
+        """A key id the issuer really uses, so that the forgery reaches the signature check."""
+        return next((key["kid"] for key in self.keys if isinstance(key.get("kid"), str)), "forged")
 
 
-async def _refused_everywhere(context: Context, door: Door, tokens: dict[str, str]) -> Result:
-    attempts: dict[str, Answer | NoAnswer] = {}
-    for kind, token in tokens.items():
-        ways = places(token)
-        if context.subject.mode == "external" and context.caller is not None and door == context.subject.doors[0]:
-            # Access lets the caller through, so this one meets the gateway's and the guard's own check.
-            ways["as bearer behind Access"] = (*context.caller.access, ("authorization", f"Bearer {token}"))
-        for place, headers in ways.items():
-            attempts[f"{kind} {place}".strip()] = await attempt(context.knock(door, headers))
-    result = judge_refusal(context.subject, attempts)
+#: Forgeries by name, out of what a genuine token would say.
+Forge = Callable[[Mint], dict[str, str]]
+
+
+async def _forged(context: Context, door: Door, forge: Forge) -> Result:
+    """In mode external a bearer token is the external issuer's and an assertion Access's: each forgery is of its own kind,
+    else it would be refused for its issuer alone."""
+    access = await _mint(context, _access_claims(context, door), context.subject.jwks_uri)
+    bearer = access
+    if context.subject.external_issuer is not None and context.subject.external_jwks_uri is not None:
+        bearer = await _mint(context, _bearer_claims(context), context.subject.external_jwks_uri)
+    tokens, bearers = forge(access), forge(bearer)
+    lacking = [mint.keys_uri for mint, made in ((access, tokens), (bearer, bearers)) if not made]
+    if not tokens and not bearers:
+        return skipped(f"the issuer's keys cannot be had from {lacking[0]}")
+    result = await _refused_everywhere(context, door, tokens, bearers)
+    if result.outcome == "pass" and lacking:
+        return skipped(f"refused in part; an issuer's keys cannot be had from {lacking[0]}")
     if result.outcome == "pass" and door.audience is None:
         return passed(f"{result.seen} (with a made-up audience: the genuine one is not known here)")
     return result
 
 
-def _claims(context: Context, door: Door) -> dict[str, Any]:
+async def _refused_everywhere(
+    context: Context, door: Door, tokens: Mapping[str, str], bearers: Mapping[str, str]
+) -> Result:
+    """Everywhere a token is looked for; `bearers` are the same by name, for the Authorization header."""
+    attempts: dict[str, Answer | NoAnswer] = {}
+    ways: list[tuple[str, Headers]] = []
+    for kind, token in tokens.items():
+        ways.append((f"{kind} as assertion", ((ASSERTION, token),)))
+        ways.append((f"{kind} as cookie", (("cookie", f"{COOKIE}={token}"),)))
+    for kind, token in bearers.items():
+        bearer = ("authorization", f"Bearer {token}")
+        ways.append((f"{kind} as bearer", (bearer,)))
+        if context.subject.mode == "external" and context.caller is not None and door == context.subject.doors[0]:
+            # Access lets the caller through, so this one meets the gateway's and the guard's own check.
+            ways.append((f"{kind} as bearer behind Access", (*context.caller.access, bearer)))
+    for what, headers in ways:
+        attempts[what.strip()] = await attempt(context.knock(door, headers))
+    return judge_refusal(context.subject, attempts)
+
+
+def _access_claims(context: Context, door: Door) -> dict[str, Any]:
     """What a genuine Access token of somebody admitted would say."""
+    return _somebody(context) | {
+        "aud": [door.audience or _MADE_UP],
+        "iss": context.subject.issuer,
+        "type": "app",
+        "country": "US",
+    }
+
+
+def _bearer_claims(context: Context) -> dict[str, Any]:
+    """What a genuine access token of mode external would say."""
+    scopes = {"scope": " ".join(context.subject.scopes)} if context.subject.scopes else {}
+    return _somebody(context) | {"aud": [context.subject.resource], "iss": context.subject.external_issuer} | scopes
+
+
+def _somebody(context: Context) -> dict[str, Any]:
     now = int(time.time())
     emails = [email for grant in context.subject.grants for email in grant.to.emails]
     return {
-        "aud": [door.audience or _MADE_UP],
-        "iss": context.subject.issuer,
         "sub": "7335d417-61da-459d-899c-0a01c76a2f94",
         "email": emails[0] if emails else "somebody@example.com",
-        "type": "app",
         "iat": now - 10,
         "nbf": now - 10,
         "exp": now + 600,
-        "country": "US",
     }
 
 
@@ -72,41 +118,44 @@ def _own_key(context: Context) -> rsa.RSAPrivateKey:
     return key
 
 
-async def _genuine_keys(context: Context) -> list[dict[str, Any]]:
-    """The issuer's published keys; empty when they cannot be had."""
-    if "jwks" not in context.cache:
+async def _mint(context: Context, claims: dict[str, Any], keys_uri: str) -> Mint:
+    cached = f"jwks {keys_uri}"
+    if cached not in context.cache:
         found: list[dict[str, Any]] = []
-        if context.client.allows(context.subject.jwks_uri) is None:
-            answer = await attempt(context.client.send("GET", context.subject.jwks_uri))
+        if context.client.allows(keys_uri) is None:
+            answer = await attempt(context.client.send("GET", keys_uri))
             value = answer.json() if isinstance(answer, Answer) and answer.status == 200 else None
             keys = value.get("keys") if isinstance(value, dict) else None
             found = [key for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
-        context.cache["jwks"] = found
-    keys_found: list[dict[str, Any]] = context.cache["jwks"]
-    return keys_found
-
-
-async def _kid(context: Context) -> str:
-    """A key id the issuer really uses, so that the forgery reaches the signature check."""
-    return next((k["kid"] for k in await _genuine_keys(context) if isinstance(k.get("kid"), str)), "forged")
+        context.cache[cached] = found
+    return Mint(claims, keys_uri, context.cache[cached])
 
 
 async def self_signed(context: Context, door: Door) -> Result:
-    key, kid, claims = _own_key(context), await _kid(context), _claims(context, door)
+    key = _own_key(context)
     jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key()))
-    tokens = {
-        "self-signed": jwt.encode(claims, key, "RS256", headers={"kid": kid}),
-        "with its own key inside": jwt.encode(claims, key, "RS256", headers={"kid": kid, "jwk": jwk}),
-        "with a second kid in its claims": jwt.encode({**claims, "kid": kid}, key, "RS256", headers={"kid": "forged"}),
-    }
-    return await _refused_everywhere(context, door, tokens)
+
+    def forge(mint: Mint) -> dict[str, str]:
+        claims, kid = mint.claims, mint.kid
+        return {
+            "self-signed": jwt.encode(claims, key, "RS256", headers={"kid": kid}),
+            "with its own key inside": jwt.encode(claims, key, "RS256", headers={"kid": kid, "jwk": jwk}),
+            "with a second kid in its claims": jwt.encode(
+                {**claims, "kid": kid}, key, "RS256", headers={"kid": "forged"}
+            ),
+        }
+
+    return await _forged(context, door, forge)
 
 
 async def unsigned(context: Context, door: Door) -> Result:
-    kid, claims = await _kid(context), _claims(context, door)
-    tokens = {name: _unsigned({"alg": name, "kid": kid, "typ": "JWT"}, claims) for name in ("none", "None", "nOnE")}
-    stripped = jwt.encode(claims, _own_key(context), "RS256", headers={"kid": kid}).rpartition(".")[0] + "."
-    return await _refused_everywhere(context, door, {**tokens, "RS256 without its signature": stripped})
+    def forge(mint: Mint) -> dict[str, str]:
+        head = {"kid": mint.kid, "typ": "JWT"}
+        tokens = {name: _unsigned({"alg": name, **head}, mint.claims) for name in ("none", "None", "nOnE")}
+        signed = jwt.encode(mint.claims, _own_key(context), "RS256", headers={"kid": mint.kid})
+        return {**tokens, "RS256 without its signature": signed.rpartition(".")[0] + "."}
+
+    return await _forged(context, door, forge)
 
 
 def _unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
@@ -116,18 +165,21 @@ def _unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
 
 async def confused(context: Context, door: Door) -> Result:
     """HS256 with the public key's text as its secret (RFC 8725 section 2.1)."""
-    for jwk in await _genuine_keys(context):
+    return await _forged(context, door, _confused)
+
+
+def _confused(mint: Mint) -> dict[str, str]:
+    for jwk in mint.keys:
         if jwk.get("kty") != "RSA" or not isinstance(jwk.get("kid"), str):
             continue
         try:
             public = jwt.algorithms.RSAAlgorithm.from_jwk(jwk)
         except (ValueError, KeyError, TypeError, jwt.InvalidKeyError):
             continue
-        if not isinstance(public, rsa.RSAPublicKey):
-            continue
-        pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        return await _refused_everywhere(context, door, {"": _hs256(_claims(context, door), jwk["kid"], pem)})
-    return skipped(f"the issuer's keys cannot be had from {context.subject.jwks_uri}")
+        if isinstance(public, rsa.RSAPublicKey):
+            pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+            return {"": _hs256(mint.claims, jwk["kid"], pem)}
+    return {}
 
 
 def _hs256(claims: dict[str, Any], kid: str, secret: bytes) -> str:
@@ -152,6 +204,16 @@ def _audiences(claims: dict[str, Any]) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
+def _for_this_server(context: Context, door: Door, claims: dict[str, Any]) -> bool:
+    own = {door.audience, context.subject.resource if context.subject.mode == "external" else None} - {None}
+    return any(audience in own for audience in _audiences(claims) if isinstance(audience, str))
+
+
+def _of_another_issuer(context: Context, claims: dict[str, Any]) -> str | None:
+    known = (context.subject.issuer, context.subject.external_issuer)
+    return None if claims.get("iss") in known else "is of another issuer, so it would be refused for that"
+
+
 async def expired(context: Context, door: Door) -> Result:
     if context.expired is None:
         return skipped("no genuine expired token was given (--expired-token-file); one made here would be forged")
@@ -162,9 +224,13 @@ async def expired(context: Context, door: Door) -> Result:
         )
     if claims["exp"] > time.time():
         return skipped("the token in --expired-token-file has not expired yet")
-    if door.audience is not None and door.audience not in _audiences(claims):
+    if unlike := _of_another_issuer(context, claims):
+        return skipped(f"the token in --expired-token-file {unlike}")
+    if door.audience is None and context.subject.mode == "access":
+        return skipped("the audience of this name is not known here, so the token may be refused for that")
+    if not _for_this_server(context, door, claims):
         return skipped("the token in --expired-token-file is for another name, so it would be refused for that")
-    return await _refused_everywhere(context, door, {"": context.expired})
+    return await _refused_everywhere(context, door, {"": context.expired}, {"": context.expired})
 
 
 async def sibling(context: Context, door: Door) -> Result:
@@ -175,12 +241,15 @@ async def sibling(context: Context, door: Door) -> Result:
     if token is None:
         return skipped(source)
     claims = claims_of(token)
-    if claims is not None:
-        if isinstance(claims.get("exp"), int | float) and claims["exp"] < time.time():
-            return skipped(f"the token of {source} has expired, so it would be refused for that")
-        if door.audience is not None and door.audience in _audiences(claims):
-            return skipped(f"the token of {source} is this very server's")
-    return await _refused_everywhere(context, door, {"": token})
+    if claims is None:
+        return skipped(f"the token of {source} is no JWT, so refusing it proves nothing")
+    if isinstance(claims.get("exp"), int | float) and claims["exp"] < time.time():
+        return skipped(f"the token of {source} has expired, so it would be refused for that")
+    if unlike := _of_another_issuer(context, claims):
+        return skipped(f"the token of {source} {unlike}")
+    if _for_this_server(context, door, claims):
+        return skipped(f"the token of {source} is this very server's")
+    return await _refused_everywhere(context, door, {"": token}, {"": token})
 
 
 async def _exchanged(context: Context) -> tuple[str | None, str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from model.clear_secrets import _REFERENCE, _SECRET_KEY, _shape
+from model.clear_secrets import REFERENCE, SECRET_KEY, secret_shape
 from plan.exposure import KONG_PLUGIN
 from plan.findings import Severity
 from plan.policy.rule import Broken, Rule, rule
@@ -86,9 +86,9 @@ def _clear(value: Json, credentials: tuple[str, ...]) -> Iterator[tuple[str, str
         if text in rendered and len(path) > 1:
             continue
         where = ".".join(path)
-        if where in seen or not text or _SYMBOL.fullmatch(text) or _REFERENCE.fullmatch(text):
+        if where in seen or not text or _SYMBOL.fullmatch(text) or REFERENCE.fullmatch(text):
             continue
-        shape = _shape(text)
+        shape = secret_shape(text)
         if shape is None and _WORDS_ONLY not in path and _names_credential(path, text, credentials):
             shape = "a credential"
         if shape is not None:
@@ -100,7 +100,7 @@ def _names_credential(path: tuple[str, ...], text: str, credentials: tuple[str, 
     key = path[-1] if path else ""
     if key in _PAIRED and (pair := _PAIR.match(text)):
         key = pair[1]
-    return key in credentials or _SECRET_KEY.search(_CAMEL.sub("_", key)) is not None
+    return key in credentials or SECRET_KEY.search(_CAMEL.sub("_", key)) is not None
 
 
 RULES: Final[tuple[Rule, ...]] = (secret_in_clear, computed_config, provider_implicit)

@@ -49,6 +49,8 @@ class KongEntities:
         kinds = {"services": "Service", "routes": "Route", "upstreams": "Upstream"}
         if parts == ["plugins"]:
             return 200, {"data": [p for p in held["Plugin"] if not p["service"]] + self.extra.get(path, [])}
+        if parts == ["routes"]:
+            return 200, {"data": held["Route"] + self.extra.get(path, [])}
         parent = next((one for one in held[kinds[parts[0]]] if one["name"] == parts[1]), None)
         if parent is None:
             return 404, {"message": "Not found"}
@@ -184,10 +186,17 @@ def test_the_gateway_tells_the_same_and_what_nobody_declared(world: World) -> No
     world.sandbox.change(rate.id, computedConfig=json.dumps(config), enabled=False)
     world.sandbox.remove(of(world, "Plugin", "jwt").id)
     world.kong.extra["/services/dev-one-mcp/routes"] = [{"name": "back-door"}]
+    past_everything = {"name": "side-door", "hosts": ["one.example.com"], "service": {"id": "straight-to-the-origin"}}
+    world.kong.extra["/routes"] = [
+        {"name": "back-door"},
+        past_everything,
+        {"name": "other", "hosts": ["a.example.org"]},
+    ]
     assert sorted(world.table("gateway")) == [
         ("drift", "one-gateway-principal-rate config.minute", "60", "6000", "60"),
         ("drift", "one-gateway-principal-rate enabled", "true", "false", "true"),
         ("drift", "one-gateway-service read_timeout", "300000", "1234", "300000"),
+        ("drift", "route for public names of dev.one side-door", "absent", "there", "absent"),
         ("drift", "route of service dev-one-mcp back-door", "absent", "there", "absent"),
         ("missing", "one-gateway-signature", "there", "absent", "there"),
     ]
@@ -302,3 +311,16 @@ def test_what_does_not_answer_is_never_no_drift(running: Running) -> None:
         looking.guard_url = elsewhere
         with pytest.raises(Unreachable, match=r"not a guard's|does not answer"):
             guard(looking, looking.servers[0])
+
+
+@pytest.mark.parametrize("state", [[], {"bundle": {}, "denied": 5}, {"bundle": {}, "refused": {"a": 1}}])
+def test_a_readyz_of_something_else_is_unreachable_and_no_crash(running: Running, state: Any) -> None:
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(state).encode())
+
+    looking = running.looking()
+    with serving(Elsewhere) as looking.guard_url, pytest.raises(Unreachable, match="not a guard's"):
+        guard(looking, looking.servers[0])

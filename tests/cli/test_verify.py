@@ -104,6 +104,14 @@ def test_a_deployed_server_passes_and_the_report_goes_to_table_json_and_junit(ve
         assert "eyJ" not in shown
 
 
+def test_a_file_that_cannot_be_written_does_not_cost_the_report(
+    verify: Verify, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = verify("--junit", str(tmp_path / "no-such-folder" / "verify.xml"))
+    assert (done.code, "cannot be written" in done.err) == (2, True)
+    assert " passed, 0 failed, " in capsys.readouterr().out
+
+
 def test_a_failure_names_its_remedy_and_ends_with_3(stack: SimpleNamespace, verify: Verify) -> None:
     stack.edge.breaks_pkce = True
     try:
@@ -174,6 +182,7 @@ def test_every_port_behind_the_name_is_tried_and_none_that_is_meant_to_be_reache
         "gateway": 8000,
         "gateway-admin": 8001,
         "gateway-status": 8100,
+        "gateway-manager": 8002,
     }
     # Nothing deployed is known, and none is made up.
     assert (subject.doors[0].audience, subject.agents) == (None, {})

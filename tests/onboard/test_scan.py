@@ -62,7 +62,7 @@ def test_streamable_server_is_found_with_what_its_tools_could_do(ports: dict[str
     assert (server.state, server.transports) == ("open", (("streamable-http", "/mcp"),))
     assert (server.name, server.version, server.protocol_version) == ("ops-helper", "0.3.1", "2026-07-28")
     assert tools(server) == [("execute_command", "execute"), ("read_log", "read")]
-    assert advise(server, environment="dev").command == (
+    assert advise(server, environments=("dev",)).command == (
         f"ringwall onboard ops-helper --env dev --url http://127.0.0.1:{ports['seed']}/mcp"
     )
 
@@ -71,7 +71,7 @@ def test_two_endpoint_server_of_2024_is_found(ports: dict[str, int]) -> None:
     server = only(looked(ports["sse"]))
     assert (server.transports, server.protocol_version) == ((("http+sse", "/sse"),), "2024-11-05")
     assert tools(server) == [("execute_command", "execute"), ("read_log", "read")]
-    assert "streamable HTTP" in advise(server, environment="dev").steps[0]
+    assert "streamable HTTP" in advise(server, environments=("dev",)).steps[0]
 
 
 def test_websocket_server_is_found_over_all_its_pages(ports: dict[str, int]) -> None:
@@ -106,6 +106,12 @@ def test_port_that_never_answers_is_left_in_time(ports: dict[str, int]) -> None:
     assert (report.servers, report.quiet, report.complete) == ((), 1, True)
 
 
+def test_port_beyond_loopback_that_takes_a_connection_and_says_nothing_is_not_called_fine() -> None:
+    with servers("silent", host="0.0.0.0") as (ports, _):
+        report = looked(ports["silent"], timeout=3)
+    assert [one.reason for one in report.unjudged] == ["did not answer a HEAD within 1 s"]
+
+
 @pytest.mark.parametrize("name", ["flood", "drip"])
 def test_server_that_never_stops_sending_is_cut_off_and_named(ports: dict[str, int], name: str) -> None:
     began = time.monotonic()
@@ -113,6 +119,102 @@ def test_server_that_never_stops_sending_is_cut_off_and_named(ports: dict[str, i
     assert time.monotonic() - began < 5
     assert report.servers == ()
     assert report.unjudged
+
+
+class Guarded(http.server.BaseHTTPRequestHandler):
+    """A server with a shell behind something in front of it: `gate` answers a POST, or lets it through."""
+
+    gate: Any = staticmethod(lambda handler, method: None)
+    tools = ({"name": "execute_command", "inputSchema": {"type": "object"}},)
+
+    def do_HEAD(self) -> None:
+        self.reply(404, b"")
+
+    def do_GET(self) -> None:
+        self.reply(405, b"")
+
+    do_DELETE = do_GET
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        method = body["method"]
+        if self.gate(self, method):
+            return
+        about = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "shell"}}
+        result = {"initialize": about, "tools/list": {"tools": self.tools}}.get(method)
+        answer = {"result": result} if result else {"error": {"code": -32601, "message": "not found"}}
+        self.reply(200, json.dumps({"jsonrpc": "2.0", "id": body.get("id"), **answer}).encode())
+
+    def reply(self, status: int, body: bytes, **headers: str) -> bool:
+        self.send_response(status)
+        for name, value in {"content-type": "application/json", **headers, "content-length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+        return True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return
+
+
+def looked_behind(gate: Any) -> Report:
+    """A scan of a server on loopback with such a gate."""
+    with serving(type("Gated", (Guarded,), {"gate": staticmethod(gate)})) as here:
+        return looked(int(here.rsplit(":", 1)[1]))
+
+
+@pytest.mark.parametrize(("status", "words"), [(421, b"Invalid Host header"), (403, b'{"error": "Invalid Host: x"}')])
+def test_server_that_refuses_the_name_localhost_is_asked_by_its_address(status: int, words: bytes) -> None:
+    def gate(here: Guarded, _: str) -> bool:
+        return not here.headers["host"].startswith("127.0.0.1:") and here.reply(status, words)
+
+    server = only(looked_behind(gate))
+    assert (server.state, tools(server)) == ("open", [("execute_command", "execute")])
+
+
+def test_server_that_answers_to_another_host_name_only_is_not_called_fine() -> None:
+    report = looked_behind(lambda here, _: here.reply(421, b"Invalid Host header"))
+    assert report.servers == ()
+    assert [one.reason for one in report.unjudged] == [
+        "answers only to a Host name that nobody gave: name it as HOST:PORT"
+    ]
+
+
+def test_gate_that_asks_credentials_for_methods_it_does_not_know_is_no_gate() -> None:
+    server = only(looked_behind(lambda here, method: method == "server/discover" and here.reply(401, b"")))
+    assert (server.state, tools(server)) == ("open", [("execute_command", "execute")])
+
+
+def test_redirect_within_one_server_is_looked_at_as_a_client_would_follow_it() -> None:
+    server = only(looked_behind(lambda here, _: here.path != "/v2/x" and here.reply(307, b"", location="/v2/x")))
+    assert (server.path, tools(server)) == ("/v2/x", [("execute_command", "execute")])
+
+
+def test_socket_that_breaks_off_everywhere_is_one_that_cannot_be_judged() -> None:
+    report = looked_behind(lambda here, _: here.wfile.write(b"HTTP/1.1 200 OK\r\nno header\r\n\r\n"))
+    (one,) = report.unjudged
+    assert one.reason.startswith("broke off at /mcp (")
+    assert one.reason.endswith("; and 6 more of the kind")
+
+
+def test_path_that_does_not_answer_beside_a_guarded_one_is_said() -> None:
+    def gate(here: Guarded, _: str) -> bool:
+        if here.path == "/mcp":
+            return here.reply(401, b"", **{"www-authenticate": 'Bearer resource_metadata="https://a.example.com/"'})
+        return here.reply(404, b"") if here.path != "/sse" else bool(here.wfile.write(b"HTTP/1.1 200 OK\r\nx\r\n\r\n"))
+
+    report = looked_behind(gate)
+    assert only(report).state == "guarded"
+    assert report.unjudged[0].reason.startswith("broke off at /sse (")
+
+
+def test_redirects_from_path_to_path_come_to_an_end() -> None:
+    def gate(here: Guarded, _: str) -> bool:
+        return here.reply(307, b"", location=f"{here.path}/on")
+
+    began = time.monotonic()
+    assert looked_behind(gate).servers == ()
+    assert time.monotonic() - began < 5
 
 
 def test_protocol_whose_server_speaks_first_is_sent_nothing() -> None:
@@ -215,7 +317,7 @@ def test_guard_of_ringwall_is_recognised_and_its_origin_too(tmp_path: Path, port
     found = {server.place.port: server for server in report.servers}
     assert (found[running.port].guard, found[running.port].state) == (True, "behind rings")
     assert (found[ports["seed"]].onboarded, found[ports["seed"]].state) == ("dev.ops", "behind rings")
-    assert advise(found[running.port], environment="dev").command is None
+    assert advise(found[running.port], environments=("dev",)).command is None
 
 
 @contextmanager
@@ -388,6 +490,20 @@ def test_hosts_are_named_one_by_one_and_sixteen_at_most() -> None:
     ]
     with pytest.raises(InputError, match="17 hosts are named, and a scan takes 16 at most"):
         named_places([f"192.0.2.{number}:80" for number in range(17)])
+
+
+@pytest.mark.parametrize(
+    ("address", "beyond", "url"),
+    [("::1", False, "'http://[::1]:80/mcp'"), ("127.0.0.2", False, "http://127.0.0.2:80/mcp"),
+     ("192.0.2.7", True, "http://127.0.0.1:80/mcp")],
+)  # fmt: skip
+def test_command_names_the_address_where_the_server_is_on_its_own_host(address: str, beyond: bool, url: str) -> None:
+    server = found(address, "open", beyond=beyond, port=80)
+    server = replace(server, place=replace(server.place, address=address))
+    advice = advise(server, environments=("dev", "prod"), project="/srv/my project")
+    assert advice.command == f"ringwall onboard n --env dev --url {url} --project '/srv/my project'"
+    assert advice.steps[-1] == "choose its environment: dev, prod"
+    assert advise(server, project="p").steps[-1] == "make an environment first: ringwall init dev --project p"
 
 
 def test_name_of_a_server_fits_a_stack_and_is_taken_once() -> None:

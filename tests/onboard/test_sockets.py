@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from onboard import sockets
-from onboard.sockets import Exposure, Listener, exposure, listeners, parse_lsof, parse_proc
+from onboard.sockets import Exposure, Listener, exposure, listeners, other_namespaces, parse_lsof, parse_proc
 
 
 def listening(address: str, port: int = 0) -> socket.socket:
@@ -156,3 +156,19 @@ def test_exposure_reads_as_a_sentence() -> None:
     assert str(Exposure("exposed", ("0.0.0.0", "::"), 7, "node")) == (
         "bound beyond loopback, on 0.0.0.0, :: by node (pid 7); bind it to 127.0.0.1"
     )
+
+
+def test_network_namespace_of_a_container_is_counted_as_not_seen() -> None:
+    unshare = ["unshare", "--map-root-user", "--net", "--"]
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("this machine gives no network namespace: other namespaces were not checked")
+    code = "import sys; print(flush=True); sys.stdin.read()"
+    command = [*unshare, sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as inside:
+        assert inside.stdout is not None
+        inside.stdout.readline()
+        assert other_namespaces() >= 1
+        inside.communicate()

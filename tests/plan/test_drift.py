@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from plan.drift import Row, Step, Table, differences, engine_rows, entity_rows, resolved, resource_differences, shown
-from plan.drift_kong import in_kongs_names, wanted_at_kong
+from plan.drift_kong import Listing, Wanted, in_kongs_names, wanted_at_kong
 from plan.graph import Resource
 
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "[secret]"}
@@ -136,4 +136,81 @@ def test_entities_are_looked_for_where_they_hang_and_strangers_beside_them() -> 
         ("plugin of route", "/routes/dev-one-mcp/plugins", set()),
         ("plugin of service", "/services/dev-one-mcp/plugins", {"acl"}),
         ("route of service", "/services/dev-one-mcp/routes", {"dev-one-mcp"}),
+        ("route for public names of", "/routes", {"dev-one-mcp"}),
     ]
+
+
+def test_an_environment_without_a_global_plugin_still_looks_for_a_strangers() -> None:
+    tags = ["ringwall", "ringwall-environment-dev"]
+    consumer = Resource("urn::c", "kong:index/consumer:Consumer", "c", True, {"username": "dev-issuer", "tags": tags})
+    _, listings = wanted_at_kong([consumer], {}, {})
+    assert listings == [
+        Listing("plugin of consumer", "/consumers/dev-issuer/plugins", "name", frozenset()),
+        Listing("global plugin", "/plugins", "name", frozenset(), frozenset(tags)),
+    ]
+
+
+ROUTES = Listing(
+    "route", "/routes", "name", frozenset({"dev-one-mcp"}), takes=((frozenset({"one.example.com"}), "/mcp"),)
+)
+
+
+@pytest.mark.parametrize(
+    ("route", "extra"),
+    [
+        ({"name": "dev-one-mcp", "hosts": ["one.example.com"]}, False),
+        ({"name": "x", "hosts": ["ONE.example.com:443"], "paths": ["/other"]}, True),
+        ({"name": "x", "hosts": ["*.example.com"]}, True),
+        ({"name": "x", "hosts": ["one.*"]}, True),
+        ({"name": "x", "hosts": ["two.example.com"]}, False),
+        ({"name": "x", "hosts": ["two.example.com"], "paths": ["/mcp"]}, False),
+        ({"name": "x", "hosts": None, "paths": None}, True),
+        ({"name": "x", "paths": ["/m"]}, True),
+        ({"name": "x", "paths": ["~/.*$"]}, True),
+        ({"name": "x", "paths": ["/api"]}, False),
+        ({"name": "x", "protocols": ["tcp"]}, False),
+    ],
+)
+def test_a_route_of_anybodys_that_could_take_this_stacks_requests_is_a_stranger(
+    route: dict[str, Any], extra: bool
+) -> None:
+    assert ROUTES.stranger(route) is extra
+
+
+def test_a_plugin_narrowed_to_a_consumer_is_not_the_declared_one() -> None:
+    narrowed = {"name": "rate-limiting", "service": {"id": "s"}, "consumer": {"id": "c"}}
+    whole = {**narrowed, "consumer": None}
+    wanted = Wanted("rate", "/services/dev-one-mcp/plugins", {}, None, {"name": "rate-limiting"})
+    listing = Listing("plugin of service", wanted.path, "name", frozenset({"rate-limiting"}))
+    assert (wanted.fits(narrowed), wanted.fits(whole)) == (False, True)
+    assert (listing.stranger(narrowed), listing.stranger(whole)) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "extra"),
+    [
+        ({"name": "pre-function", "tags": None}, True),
+        ({"name": "pre-function", "tags": ["ringwall", "ringwall-environment-prod"]}, False),
+        ({"name": "pre-function", "tags": ["ringwall", "ringwall-environment-dev"]}, True),
+        ({"name": "prometheus", "tags": ["ringwall", "ringwall-environment-dev"]}, False),
+        ({"name": "pre-function", "service": {"id": "s"}}, False),
+    ],
+)
+def test_a_global_plugin_that_no_environment_declares_is_a_stranger(plugin: dict[str, Any], extra: bool) -> None:
+    own = frozenset({"ringwall", "ringwall-environment-dev"})
+    assert Listing("global plugin", "/plugins", "name", frozenset({"prometheus"}), own).stranger(plugin) is extra
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "expected"),
+    [
+        ({"authorization": "hunter2", "x-team": "a"}, "config.headers", '{"authorization": "[secret]", "x-team": "a"}'),
+        (["Authorization: hunter2", "X-Team: a"], "config.add.headers", '["Authorization: [secret]", "X-Team: a"]'),
+        (["X-Any: Bearer abcdefghijklmnopqrst"], "config.add.headers", '["[secret]"]'),
+        ({"in": '{"api_key": "hunter2"}'}, "config", '{"in": {"api_key": "[secret]"}}'),
+        ("https://u:hunter2@logs.example.com/", "config.http_endpoint", "[secret]"),
+        ({"authorization": "{vault://env/LOGS}"}, "config.headers", '{"authorization": "{vault://env/LOGS}"}'),
+    ],
+)
+def test_a_secret_inside_a_value_is_masked_without_its_neighbours(value: Any, path: str, expected: str) -> None:
+    assert shown(value, path) == expected

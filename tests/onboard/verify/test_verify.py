@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
 from model.guard_config import ResolvedGrant
@@ -162,6 +163,74 @@ def test_an_edge_that_lets_strangers_in_fails_whatever_must_be_refused(stack: St
         # Whoever is let in at once never learns that there is a sign-in.
         "discovery.challenge",
     }
+
+
+def test_an_edge_that_believes_a_header_about_who_calls_fails_with_and_without_an_identity(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = EdgeStandIn.identify
+
+    def believing(edge: EdgeStandIn, hostname: str, headers: dict[str, str]) -> str | None:
+        email = headers.get("cf-access-authenticated-user-email")
+        return edge.person_token(hostname, email) if email else genuine(edge, hostname, headers)
+
+    monkeypatch.setattr(EdgeStandIn, "identify", believing)
+    assert failures(stack.run()) == {"edge.identity-headers", "calls.identity-headers"}
+
+
+@pytest.mark.parametrize(
+    ("check", "algorithm"),
+    [("tokens.unsigned", "none"), ("tokens.hs256-confusion", "HS256"), ("tokens.self-signed", "RS256")],
+)
+def test_an_edge_that_does_not_check_one_kind_of_signature_fails_that_check_alone(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, check: str, algorithm: str
+) -> None:
+    genuine = EdgeStandIn.identify
+
+    def careless(edge: EdgeStandIn, hostname: str, headers: dict[str, str]) -> str | None:
+        cookie = headers.get("cookie", "").removeprefix("CF_Authorization=")
+        if (
+            cookie
+            and jwt.get_unverified_header(cookie)["alg"] == algorithm
+            and not (algorithm == "RS256" and cookie.endswith("."))
+        ):
+            claims = jwt.decode(cookie, options={"verify_signature": False})
+            if claims["iss"] == edge.issuer.url and edge.doors[hostname] in claims["aud"]:
+                return edge.person_token(hostname, "ada@example.com")
+        return genuine(edge, hostname, headers)
+
+    monkeypatch.setattr(EdgeStandIn, "identify", careless)
+    assert failures(stack.run()) == {check}
+
+
+def test_an_edge_that_believes_a_country_header_fails_whichever_way_it_is_believed(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = EdgeStandIn.identify
+    for country, opens in (("US", True), ("T1", False)):
+
+        def believing(
+            edge: EdgeStandIn, hostname: str, headers: dict[str, str], country: str = country, opens: bool = opens
+        ) -> str | None:
+            if headers.get("cf-ipcountry") == country:
+                return edge.person_token(hostname, "ada@example.com") if opens else None
+            return genuine(edge, hostname, headers)
+
+        monkeypatch.setattr(EdgeStandIn, "identify", believing)
+        assert failures(stack.run()) == {"edge.country-headers"}
+
+
+def test_a_guard_that_only_flags_arguments_is_found(stack: Stack) -> None:
+    with signed_guard(
+        stack.upstream,
+        stack.folder / "flags-arguments",
+        stack.lock,
+        identity=identity(stack.edge.issuer, HOST),
+        grants=GRANTS,
+        guard={"legs": {"arguments": "flag"}, "taint": {"outbound_call": "allow"}},
+    ) as guard:
+        stack.edge.guard[HOST] = guard.port
+        assert failures(stack.run()) == {"calls.injected-arguments"}
 
 
 def test_a_document_for_another_resource_keeps_every_client_out(stack: Stack) -> None:
