@@ -12,7 +12,7 @@ setup: $(STAMP) ## Make .venv from requirements.lock and install the pinned Pulu
 
 $(STAMP): requirements.lock pyproject.toml engine/go.mod engine/go.sum
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(BIN)/ringwall engine install --yes
 	@touch $(STAMP)

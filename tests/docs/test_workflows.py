@@ -281,7 +281,7 @@ def test_without_a_revision_to_compare_with_the_action_fails(tmp_path: Path) -> 
 
 def test_the_action_installs_from_its_own_commit_by_hash_and_isolated() -> None:
     install = steps(ACTION)[0]["run"]
-    assert '--require-hashes --requirement "$GITHUB_ACTION_PATH/requirements.lock"' in install
+    assert '--no-deps --require-hashes --requirement "$GITHUB_ACTION_PATH/requirements.lock"' in install
     assert '--no-deps --no-build-isolation --editable "$GITHUB_ACTION_PATH"' in install
     for line in install.replace("\\\n", " ").splitlines():
         if "python" in line and "python3 -I -c" not in line:

@@ -28,7 +28,7 @@ def venv(lock: Path, timeout: float = 400) -> Path:
     install = [str(target / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     for command in (
         [sys.executable, "-m", "venv", "--clear", str(target)],
-        [*install, "--require-hashes", "-r", str(lock)],
+        [*install, "--no-deps", "--require-hashes", "-r", str(lock)],
     ):
         try:
             done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=timeout)
