@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from model.errors import RingwallError
+from model.tokens import CLOCK_LEEWAY
 
 Status = Literal["ok", "warning", "error", "skipped"]
 GROUPS = ("engine", "project", "cloudflare", "gateway", "issuer", "clock", "guard", "server")
-#: Tokens are judged by `exp`, `nbf` and `iat`: a guard allows little more than this.
-MAX_SKEW = 30.0
+#: Tokens are judged by `exp`, `nbf` and `iat`: gateway and guard allow this and no more.
+MAX_SKEW = float(CLOCK_LEEWAY)
 
 
 @dataclass(frozen=True)

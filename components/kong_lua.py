@@ -20,14 +20,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components.kong_names import ASSERTION_HEADER, HEADER_PREFIX, PRINCIPAL_HEADER, REQUEST_ID_HEADER
+from model.tokens import CLOCK_LEEWAY, LATEST_MOMENT, REFUSED_HEADERS, TYPES
 
 #: Kong and its plugins look at a request's first 100 headers only (`lua_max_req_headers`). A client that sent more
 #: could push `x-ringwall-principal` out of rate-limiting's sight; the rest is room for what Kong itself adds.
 MAX_HEADERS = 80
 #: Bytes of one token; nginx takes 8 KiB for a header line.
 MAX_TOKEN = 8000
-#: Seconds of clock difference allowed for `nbf` where the jwt plugin does not check it.
-CLOCK_SKEW = 60
 
 #: The only request and response headers that reach a log. `mcp-session-id` is absent: who knows it has the session.
 LOGGED_REQUEST_HEADERS = (
@@ -160,25 +159,35 @@ local function decode(text)
   return value
 end
 
--- Claims of a well-formed RS256 JWT that is not expired; nil otherwise. The signature is not verified here.
+-- A JSON number that can be a moment; the jwt plugin takes `exp: 1e18`.
+local function is_moment(value)
+  return type(value) == "number" and value >= 0 and value < @LATEST@
+end
+
+-- Claims of a well-formed RS256 JWT within its time; nil otherwise. The signature is not verified here.
 local function claims_of(token)
   if type(token) ~= "string" or #token > @MAX_TOKEN@ then return nil end
   local first, second = string.match(token, "^([A-Za-z0-9_%-]+)%.([A-Za-z0-9_%-]+)%.[A-Za-z0-9_%-]+$")
   if not first then return nil end
   local header, claims = decode(first), decode(second)
   if not header or not claims then return nil end
-  if header.alg ~= "RS256" or header.crit ~= nil then return nil end
+  if header.alg ~= "RS256" then return nil end
+  for _, name in ipairs(@REFUSED_HEADERS@) do
+    if header[name] ~= nil then return nil end
+  end
+  if header.typ ~= nil and not (type(header.typ) == "string" and (@TYPES@)[string.lower(header.typ)]) then return nil end
   if type(header.kid) ~= "string" or header.kid == "" then return nil end
   -- The jwt plugin would prefer it to the header's.
   if claims.kid ~= nil then return nil end
   local now = ngx.time()
-  if type(claims.exp) ~= "number" or not (claims.exp > now) then return nil end
-  if claims.nbf ~= nil and not (type(claims.nbf) == "number" and claims.nbf <= now + @SKEW@) then return nil end
+  if not is_moment(claims.exp) or claims.exp <= now then return nil end
+  if not is_moment(claims.iat) or claims.iat > now + @LEEWAY@ or claims.exp <= claims.iat then return nil end
+  -- Not every issuer writes it; Access does for people only.
+  if claims.nbf ~= nil and not (is_moment(claims.nbf) and claims.nbf <= now + @LEEWAY@) then return nil end
   return claims
 end
 
-local function is_for(claims, issuer, audience)
-  if claims.iss ~= issuer then return false end
+local function names(claims, audience)
   if type(claims.aud) == "string" then return claims.aud == audience end
   if type(claims.aud) ~= "table" then return false end
   for _, one in ipairs(claims.aud) do
@@ -192,19 +201,27 @@ local function is_name(value)
   return type(value) == "string" and #value <= 255 and string.find(value, "^[!-~]+$") ~= nil
 end
 
-local audience = (@AUDIENCES@)[string.lower(kong.request.get_host() or "")]
+local audiences = @AUDIENCES@
+local audience = audiences[string.lower(kong.request.get_host() or "")]
 if not audience then return refuse(421, "unknown host") end
 
 local assertion = headers["cf-access-jwt-assertion"]
 if type(assertion) ~= "string" then return refuse(401, "exactly one Access assertion is required", @CHALLENGE@) end
 local access = claims_of(assertion)
-if not access or not is_for(access, @ACCESS_ISSUER@, audience) then
+-- `org` is the global session token: whoever has it is signed in somewhere, not admitted here.
+if not access or access.iss ~= @ACCESS_ISSUER@ or access.type ~= "app" or not names(access, audience) then
   return refuse(401, "the Access assertion is not for this server", @CHALLENGE@)
 end
+for _, other in pairs(audiences) do
+  if other ~= audience and names(access, other) then
+    return refuse(401, "the Access assertion is for two of this server's names", @CHALLENGE@)
+  end
+end
 local admitted
-if is_name(access.sub) and access.common_name == nil then
+local person = type(access.email) == "string" and access.email ~= "" and access.nbf ~= nil
+if is_name(access.sub) and access.common_name == nil and person then
   admitted = "person:" .. access.sub
-elseif is_name(access.common_name) and (access.sub == nil or access.sub == "") then
+elseif is_name(access.common_name) and (access.sub == nil or access.sub == "") and access.email == nil then
   admitted = "agent:" .. access.common_name
 else
   return refuse(401, "the Access assertion names no one principal", @CHALLENGE@)
@@ -221,7 +238,9 @@ if authorization == nil then return refuse(401, "an access token is required", @
 local token = type(authorization) == "string"
   and string.match(authorization, "^[Bb][Ee][Aa][Rr][Ee][Rr] +([^ ]+)$") or nil
 local claims = claims_of(token)
-if not claims or not is_for(claims, @ISSUER@, @AUDIENCE@) or not is_name(claims.sub) then
+-- `cnf`: a sender-constrained token proves nothing without its proof (RFC 9449 section 7.2, RFC 8705 section 3).
+if not claims or claims.iss ~= @ISSUER@ or not names(claims, @AUDIENCE@) or not is_name(claims.sub)
+  or claims.cnf ~= nil then
   return refuse(401, "the access token is not for this server", @INVALID@)
 end
 local granted = {}
@@ -238,9 +257,6 @@ for _, scope in ipairs(@SCOPES@) do
 end
 -- Passing Access as oneself with somebody else's token is the confused deputy.
 if access.common_name == nil then
-  if type(access.email) ~= "string" or access.email == "" then
-    return refuse(401, "the Access assertion names no one principal", @CHALLENGE@)
-  end
   if type(claims.email) ~= "string" or claims.email_verified == false
     or string.lower(claims.email) ~= string.lower(access.email) then
     return refuse(403, "the access token does not name the person whom Access admitted")
@@ -283,7 +299,10 @@ def identity_check(
         "PREFIX_LENGTH": str(len(HEADER_PREFIX)),
         "MAX_HEADERS": str(MAX_HEADERS),
         "MAX_TOKEN": str(MAX_TOKEN),
-        "SKEW": str(CLOCK_SKEW),
+        "LEEWAY": str(CLOCK_LEEWAY),
+        "LATEST": f"{LATEST_MOMENT:.0f}",
+        "REFUSED_HEADERS": _lua_list(REFUSED_HEADERS),
+        "TYPES": _lua_set(TYPES),
         "AUDIENCES": "{ "
         + ", ".join(f"[{lua_string(host)}] = {lua_string(aud)}" for host, aud in sorted(audiences.items()))
         + " }",

@@ -22,6 +22,7 @@ from model.base import seconds
 from model.environment import Environment
 from model.errors import InputError
 from model.server import Server
+from model.tokens import CLOCK_LEEWAY
 
 #: Beside `x-ringwall-assertion`: what Kong tells the next hop about the consumer (an issuer here, so it says nothing
 #: about the principal), and credentials that are the edge's and Kong's alone.
@@ -221,7 +222,6 @@ def require_protection(settings: Environment, specs: list[PluginSpec]) -> None:
 
 
 def _jwt(settings: Environment, manifest: Server) -> PluginSpec:
-    external = manifest.oauth.mode == "external"
     return PluginSpec(
         name_of(Protection.SIGNATURE, settings),
         "signature",
@@ -231,14 +231,14 @@ def _jwt(settings: Environment, manifest: Server) -> PluginSpec:
             # One credential per key of the issuer's JWKS; the identity check refused a payload `kid`.
             "key_claim_name": "kid",
             "secret_is_base64": False,
-            # The plugin refuses a token without a listed claim. Access always sends nbf; RFC 9068 does not ask it of an
-            # external issuer, so there the identity check judges it when it is present.
-            "claims_to_verify": ["exp"] if external else ["exp", "nbf"],
+            # The plugin refuses a token without a listed claim, and service tokens carry no nbf (Cloudflare One docs,
+            # "Application token"): the identity check judges nbf where it is present.
+            "claims_to_verify": ["exp"],
             "anonymous": None,
             # With false a forged-token OPTIONS reached the upstream and used up its victim's limit (run).
             "run_on_preflight": True,
-            # No token outlives the sign-in that the manifest promises; the minute is for clocks.
-            "maximum_expiration": _longest_token(manifest) + kong_lua.CLOCK_SKEW,
+            # No token outlives the sign-in that the manifest promises; the rest is for clocks.
+            "maximum_expiration": _longest_token(manifest) + CLOCK_LEEWAY,
             "header_names": [ASSERTION_HEADER],
             "realm": None,
         },
@@ -250,7 +250,7 @@ def _longest_token(manifest: Server) -> int:
     longest = seconds(manifest.session)
     if manifest.oauth.mode == "access":
         longest = max(longest, seconds(manifest.oauth.access_token_lifetime))
-    return min(longest, 365 * 86400 - kong_lua.CLOCK_SKEW)
+    return min(longest, 365 * 86400 - CLOCK_LEEWAY)
 
 
 def _acl(settings: Environment, manifest: Server) -> PluginSpec:

@@ -13,14 +13,11 @@ from typing import Any
 import jwt
 
 from guard.jwks import ALGORITHMS, KeySet, UnknownKey
+from model.tokens import CLOCK_LEEWAY, LATEST_MOMENT, REFUSED_HEADERS, TYPES
 from model.tool_lock import parse_json
 
 MAX_BYTES = 16 * 1024
-#: How far an issuer's clock may be ahead of this one; clocks of two well-kept machines differ by less.
-LEEWAY = 30.0
-#: Headers by which a token brings its own key, or changes what is signed (RFC 7515 section 4.1, RFC 7797, RFC 7516).
-_REFUSED = frozenset({"crit", "jku", "jwk", "x5u", "x5c", "b64", "zip", "enc"})
-_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+_REFUSED = frozenset(REFUSED_HEADERS)
 _COMPACT = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _JWS = jwt.PyJWS(algorithms=list(ALGORITHMS))
 
@@ -49,7 +46,7 @@ async def verify(token: bytes, keys: KeySet, issuer: str, now: float) -> dict[st
     kid, algorithm, kind = header.get("kid"), header.get("alg"), header.get("typ", "JWT")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise BadToken("algorithm_refused")
-    if not isinstance(kind, str) or kind.lower() not in _TYPES:
+    if not isinstance(kind, str) or kind.lower() not in TYPES:
         raise BadToken("wrong_type")
     if not isinstance(kid, str) or not kid:
         raise BadToken("no_key_id")
@@ -72,9 +69,9 @@ def _check(claims: Mapping[str, Any], issuer: str, now: float) -> None:
     if claims.get("iss") != issuer:
         raise BadToken("wrong_issuer")
     expires, issued = _moment(claims, "exp"), _moment(claims, "iat")
-    if "nbf" in claims and _moment(claims, "nbf") > now + LEEWAY:
+    if "nbf" in claims and _moment(claims, "nbf") > now + CLOCK_LEEWAY:
         raise BadToken("not_yet_valid")
-    if issued > now + LEEWAY:
+    if issued > now + CLOCK_LEEWAY:
         raise BadToken("issued_in_future")
     # To the second: Kong before us allows nothing either, and what a token allowed ends with it.
     if expires <= now:
@@ -85,7 +82,7 @@ def _check(claims: Mapping[str, Any], issuer: str, now: float) -> None:
 
 def _moment(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < LATEST_MOMENT:
         raise BadToken("bad_times")
     return float(value)
 

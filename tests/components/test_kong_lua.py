@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from components import kong_lua
 from components.kong_lua import BearerCheck, identity_check, lua_string
+from model.tokens import CLOCK_LEEWAY
+from tests.support import issued_tokens
 from tests.support.kong_lua_runtime import Kong, jwt
 
 TEAM = "https://acme.cloudflareaccess.com"
@@ -28,30 +30,11 @@ EXTERNAL = identity_check(access_issuer=TEAM, audiences={"github.example.com": "
 CORS = identity_check(access_issuer=TEAM, audiences=AUDIENCES, preflight=True)
 METADATA = 'resource_metadata="https://github.example.com/.well-known/oauth-protected-resource/mcp"'
 
-PERSON: dict[str, Any] = {
-    "iss": TEAM,
-    "aud": ["aud-github"],
-    "sub": "7335d417",
-    "email": "ann@example.com",
-    "exp": NOW + 600,
-    "nbf": NOW - 5,
-}
-AGENT: dict[str, Any] = {
-    "iss": TEAM,
-    "aud": ["aud-github"],
-    "sub": "",
-    "common_name": "e367.access",
-    "exp": NOW + 600,
-    "nbf": NOW - 5,
-}
-TOKEN: dict[str, Any] = {
-    "iss": IDP,
-    "aud": "https://github.example.com/mcp",
-    "sub": "auth0|ann",
-    "email": "Ann@example.com",
-    "scope": "openid mcp:use repo",
-    "exp": NOW + 600,
-}
+PERSON = issued_tokens.PERSON.claims(TEAM, "aud-github", NOW, sub="7335d417", email="ann@example.com")
+AGENT = issued_tokens.SERVICE_TOKEN.claims(TEAM, "aud-github", NOW, common_name="e367.access")
+TOKEN = issued_tokens.EXTERNAL_PERSON.claims(
+    IDP, "https://github.example.com/mcp", NOW, sub="auth0|ann", email="Ann@example.com", scope="openid mcp:use repo"
+)
 
 
 def access(claims: Any = PERSON, *, header: Any = None, source: str = ACCESS, **request: Any) -> Any:
@@ -59,8 +42,8 @@ def access(claims: Any = PERSON, *, header: Any = None, source: str = ACCESS, **
     return Kong(headers=headers, **request).run(source)
 
 
-def external(claims: Any = TOKEN, *, assertion: Any = AGENT, **request: Any) -> Any:
-    headers = {"authorization": f"Bearer {jwt(claims)}", "cf-access-jwt-assertion": jwt(assertion)}
+def external(claims: Any = TOKEN, *, assertion: Any = AGENT, header: Any = None, **request: Any) -> Any:
+    headers = {"authorization": f"Bearer {jwt(claims, header)}", "cf-access-jwt-assertion": jwt(assertion)}
     headers |= request.pop("headers", {})
     return Kong(headers=headers, **request).run(EXTERNAL)
 
@@ -221,8 +204,15 @@ def test_an_oversize_token_is_refused() -> None:
         {"exp": str(NOW + 600)},
         {"exp": None},
         {"exp": float("nan")},
-        {"nbf": NOW + 600},
+        {"exp": 1e18},
+        {"exp": True},
+        {"iat": None},
+        {"iat": str(NOW)},
+        {"iat": NOW + CLOCK_LEEWAY + 1},
+        {"iat": NOW + 600, "exp": NOW + 600},
+        {"nbf": NOW + CLOCK_LEEWAY + 1},
         {"nbf": "0"},
+        {"nbf": None},
         {"nbf": float("nan")},
     ],
 )
@@ -230,6 +220,53 @@ def test_a_token_out_of_its_time_is_refused(times: dict[str, Any]) -> None:
     assert access(PERSON | times).status == 401
     assert external(TOKEN | times).status == 401
     assert external(assertion=AGENT | times).status == 401
+
+
+def test_a_token_a_little_ahead_of_this_clock_is_taken() -> None:
+    ahead = {"iat": NOW + CLOCK_LEEWAY, "nbf": NOW + CLOCK_LEEWAY}
+    assert access(PERSON | ahead).principal == "person:7335d417"
+    assert external(TOKEN | ahead).status is None
+
+
+def test_a_service_token_has_no_nbf_and_a_person_must() -> None:
+    assert "nbf" not in AGENT
+    assert access(AGENT).principal == "agent:e367.access"
+    assert access(without(PERSON, "nbf")).status == 401
+
+
+def test_a_session_token_of_access_opens_nothing() -> None:
+    assert access(PERSON | {"type": "org"}).status == 401
+    assert access(without(PERSON, "type")).status == 401
+
+
+def test_a_token_for_two_of_a_servers_names_opens_neither() -> None:
+    for host in AUDIENCES:
+        assert access(PERSON | {"aud": ["aud-github", "aud-claude"]}, host=host).status == 401
+    assert access(PERSON | {"aud": ["aud-github", "of something else"]}).status is None
+
+
+def test_a_person_is_not_named_without_an_email_and_an_agent_has_none() -> None:
+    assert access(without(PERSON, "email")).status == 401
+    assert access(PERSON | {"email": ""}).status == 401
+    assert access(without(PERSON, "email") | {"custom": {"email": "ann@example.com"}}).status == 401
+    assert access(AGENT | {"email": "ann@example.com"}).status == 401
+
+
+@pytest.mark.parametrize("name", ["jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc"])
+def test_a_token_that_brings_its_own_key_is_refused(name: str) -> None:
+    header = {"alg": "RS256", "kid": "k1", "typ": "JWT", name: None}
+    assert access(PERSON, header=header).status == 401
+
+
+@pytest.mark.parametrize(("typ", "taken"), [("JWT", True), ("at+jwt", True), ("logout+jwt", False), (7, False)])
+def test_only_access_tokens_are_taken(typ: Any, taken: bool) -> None:
+    header = {"alg": "RS256", "kid": "k1", "typ": typ}
+    assert (access(PERSON, header=header).status is None) is taken
+    assert (external(TOKEN, header=header).status is None) is taken
+
+
+def test_a_sender_constrained_bearer_token_is_refused() -> None:
+    assert external(TOKEN | {"cnf": {"jkt": "x"}}).status == 401
 
 
 def test_of_two_equal_claims_the_last_counts_as_for_the_jwt_plugin() -> None:
@@ -500,6 +537,9 @@ _CLAIMS = st.fixed_dictionaries(
         "common_name": _NAMES,
         "exp": st.sampled_from([NOW + 1, NOW, None, "x", True]),
         "nbf": st.sampled_from([NOW, NOW + 9999, None]),
+        "iat": st.sampled_from([NOW - 60, NOW + 600, "x"]),
+        "type": st.sampled_from(["app", "org"]),
+        "email": st.sampled_from(["ann@example.com", "", 7]),
         "kid": st.sampled_from(["k1", None]),
         "custom": st.just(PERSON),
     },
@@ -513,7 +553,9 @@ _HEADER = st.one_of(
 @given(
     base=st.sampled_from([PERSON, AGENT, {}]),
     changes=_CLAIMS,
-    dropped=st.sets(st.sampled_from(["iss", "aud", "sub", "common_name", "exp"]), max_size=1),
+    dropped=st.sets(
+        st.sampled_from(["iss", "aud", "sub", "common_name", "exp", "iat", "nbf", "type", "email"]), max_size=1
+    ),
     header=_HEADER,
     host=st.sampled_from(["github.example.com", "claude.example.com", "x"]),
     sent=st.dictionaries(st.sampled_from(["upgrade", "x-ringwall-principal", "x-ringwall-assertion"]), st.just("x")),
@@ -534,8 +576,14 @@ def test_no_input_yields_a_principal_unless_all_conditions_hold(
         return isinstance(value, str) and len(value) > 0 and all("!" <= one <= "~" for one in value)
 
     audience, aud, absent = AUDIENCES.get(host), claims.get("aud"), object()
-    person = name(claims.get("sub")) and "common_name" not in claims
-    agent = name(claims.get("common_name")) and claims.get("sub", absent) in ("", absent)
+    person = (
+        name(claims.get("sub"))
+        and "common_name" not in claims
+        and isinstance(claims.get("email"), str)
+        and claims["email"] != ""
+        and "nbf" in claims
+    )
+    agent = name(claims.get("common_name")) and claims.get("sub", absent) in ("", absent) and "email" not in claims
     holds = (
         "upgrade" not in sent
         and header["alg"] == "RS256"
@@ -546,7 +594,10 @@ def test_no_input_yields_a_principal_unless_all_conditions_hold(
         and (aud == audience or (isinstance(aud, list) and audience in aud))
         and type(claims.get("exp")) is int
         and claims["exp"] > NOW
-        and ("nbf" not in claims or (type(claims["nbf"]) is int and claims["nbf"] <= NOW + kong_lua.CLOCK_SKEW))
+        and type(claims.get("iat")) is int
+        and claims["iat"] < claims["exp"]
+        and ("nbf" not in claims or (type(claims["nbf"]) is int and claims["nbf"] <= NOW + CLOCK_LEEWAY))
+        and claims.get("type") == "app"
         and person != agent
     )
     expected = None

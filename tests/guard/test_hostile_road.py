@@ -19,6 +19,7 @@ from model.guard_config import GuardConfig
 from tests.guard.test_road import ATTACK, call, result
 from tests.guard.test_verified_road import HOST, identity, person
 from tests.support.guard_service import Guarded, Origin, answer_of, guarded, lock_of, sse, tool
+from tests.support.issued_tokens import EXTERNAL_PERSON
 from tests.support.token_issuer import TokenIssuer
 
 KEY = "AKIAZ7Q2XJ4KPLM3WN5T"
@@ -386,9 +387,8 @@ def test_the_refusal_of_a_servers_question_carries_what_the_server_knows_its_cli
     async def main() -> None:
         audience = f"https://{HOST}/mcp"
         external = {"issuer": issuer.url, "jwks_uri": issuer.jwks_uri, "audience": audience, "scopes": ["mcp:use"]}
-        now = int(time.time())
-        claims = {"iss": issuer.url, "aud": audience, "sub": "ada", "email": "ada@example.com", "scope": "mcp:use"}
-        token = f"Bearer {issuer.sign({**claims, 'iat': now, 'exp': now + 600})}"
+        who = {"sub": "ada", "email": "ada@example.com", "scope": "mcp:use"}
+        token = f"Bearer {issuer.sign(EXTERNAL_PERSON.claims(issuer.url, audience, **who), typ='at+jwt')}"
         told = asyncio.Event()
         origin = Origin()
         origin.replies["tools/call"] = lambda m: sse(

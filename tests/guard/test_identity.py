@@ -14,7 +14,8 @@ import pytest
 from guard.identity import Forbidden, IdentityUnavailable, Refused, Unauthenticated, Verifier
 from guard.principal import Principal
 from model.guard_config import Identity
-from tests.support.token_issuer import NOW, Clock, TokenIssuer, person, service
+from tests.support.issued_tokens import EXTERNAL_PERSON, PERSON, SERVICE_TOKEN
+from tests.support.token_issuer import NOW, Clock, TokenIssuer
 
 HOST, HOSTED = "tickets.example.com", "claude.example.com"
 AUD, HOSTED_AUD = "a" * 64, "b" * 64
@@ -73,7 +74,7 @@ def refusal(settings: Identity, headers: Headers, host: str = HOST, clock: Clock
 
 
 def test_person_is_known_by_subject_with_email_and_expiry(issuer: TokenIssuer) -> None:
-    found = ask(identity(issuer, "access"), assertion(issuer.sign(person(AUD, ISS))))
+    found = ask(identity(issuer, "access"), assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW))))
     assert found == Principal(
         "person:7335d417-61da-459d-899c-0a01c76a2f94", "person", email="kari@example.com", expires=NOW + 600
     )
@@ -81,12 +82,12 @@ def test_person_is_known_by_subject_with_email_and_expiry(issuer: TokenIssuer) -
 
 
 def test_service_token_is_the_configured_agent_though_it_has_no_nbf(issuer: TokenIssuer) -> None:
-    found = ask(identity(issuer, "access"), assertion(issuer.sign(service(AUD, ISS))))
+    found = ask(identity(issuer, "access"), assertion(issuer.sign(SERVICE_TOKEN.claims(ISS, AUD, NOW))))
     assert (found.id, found.kind, found.agent, found.email) == ("agent:e3678.access", "agent", "ci", None)
 
 
 def test_hosted_clients_door_is_noted(issuer: TokenIssuer) -> None:
-    token = issuer.sign(person(HOSTED_AUD, ISS))
+    token = issuer.sign(PERSON.claims(ISS, HOSTED_AUD, NOW))
     assert ask(identity(issuer, "access"), assertion(token), HOSTED).hosted_client == "claude"
 
 
@@ -125,7 +126,7 @@ def test_hosted_clients_door_is_noted(issuer: TokenIssuer) -> None:
 def test_claims_that_do_not_prove_who_calls_are_refused(
     issuer: TokenIssuer, change: dict[str, Any], reason: str
 ) -> None:
-    refused = refusal(identity(issuer, "access"), assertion(issuer.sign(person(AUD, ISS, **change))))
+    refused = refusal(identity(issuer, "access"), assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW, **change))))
     assert (refused.status, refused.reason, refused.www_authenticate) == (401, reason, None)
 
 
@@ -146,14 +147,19 @@ def test_claims_that_do_not_prove_who_calls_are_refused(
 def test_tokens_that_choose_their_own_proof_are_refused(
     issuer: TokenIssuer, header: dict[str, Any], reason: str
 ) -> None:
-    assert refusal(identity(issuer, "access"), assertion(issuer.sign(person(AUD, ISS), **header))).reason == reason
+    assert (
+        refusal(identity(issuer, "access"), assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW), **header))).reason
+        == reason
+    )
 
 
 def test_unsigned_and_altered_tokens_are_refused(issuer: TokenIssuer) -> None:
-    settings, token = identity(issuer, "access"), issuer.sign(person(AUD, ISS))
+    settings, token = identity(issuer, "access"), issuer.sign(PERSON.claims(ISS, AUD, NOW))
     header, payload, signature = token.split(".")
-    none = issuer.raw(b'{"alg":"none","kid":"one"}', json.dumps(person(AUD, ISS)).encode()).rpartition(".")[0]
-    other = issuer.sign(person(AUD, ISS, sub="someone-else")).split(".")[1]
+    none = issuer.raw(b'{"alg":"none","kid":"one"}', json.dumps(PERSON.claims(ISS, AUD, NOW)).encode()).rpartition(".")[
+        0
+    ]
+    other = issuer.sign(PERSON.claims(ISS, AUD, NOW, sub="someone-else")).split(".")[1]
     expected = {
         f"{none}.": "access_malformed",
         f"{none}.AA": "access_algorithm_refused",
@@ -167,13 +173,13 @@ def test_unsigned_and_altered_tokens_are_refused(issuer: TokenIssuer) -> None:
 
 
 def test_claim_written_twice_is_refused(issuer: TokenIssuer) -> None:
-    payload = json.dumps(person(AUD, ISS))[:-1] + ', "sub": "someone-else"}'
+    payload = json.dumps(PERSON.claims(ISS, AUD, NOW))[:-1] + ', "sub": "someone-else"}'
     token = issuer.raw(b'{"alg":"RS256","kid":"one"}', payload.encode())
     assert refusal(identity(issuer, "access"), assertion(token)).reason == "access_malformed"
 
 
 def test_no_header_but_the_assertion_is_believed(issuer: TokenIssuer) -> None:
-    settings, token = identity(issuer, "access"), issuer.sign(person(AUD, ISS)).encode()
+    settings, token = identity(issuer, "access"), issuer.sign(PERSON.claims(ISS, AUD, NOW)).encode()
     claimed = [
         (b"x-ringwall-principal", b"person:admin"),
         (b"x-ringwall-assertion", b"Bearer " + token),
@@ -187,12 +193,12 @@ def test_no_header_but_the_assertion_is_believed(issuer: TokenIssuer) -> None:
 
 
 def test_repeated_assertion_is_refused(issuer: TokenIssuer) -> None:
-    token = issuer.sign(person(AUD, ISS))
+    token = issuer.sign(PERSON.claims(ISS, AUD, NOW))
     assert refusal(identity(issuer, "access"), assertion(token) * 2).reason == "access_repeated"
 
 
 def test_host_names_the_audience(issuer: TokenIssuer) -> None:
-    settings, token = identity(issuer, "access"), issuer.sign(person(AUD, ISS))
+    settings, token = identity(issuer, "access"), issuer.sign(PERSON.claims(ISS, AUD, NOW))
     assert ask(settings, assertion(token), "Tickets.example.com:443").email == "kari@example.com"
     assert refusal(settings, assertion(token), HOSTED).reason == "access_wrong_audience"
     assert refusal(settings, assertion(token), "other.example.com").reason == "access_unknown_hostname"
@@ -200,14 +206,15 @@ def test_host_names_the_audience(issuer: TokenIssuer) -> None:
 
 def test_issuer_without_keys_is_503_and_not_a_wrong_login(issuer: TokenIssuer) -> None:
     issuer.fault = 500
-    refused = refusal(identity(issuer, "access"), assertion(issuer.sign(person(AUD, ISS))))
+    refused = refusal(identity(issuer, "access"), assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW))))
     assert isinstance(refused, IdentityUnavailable)
     assert (refused.status, refused.reason) == (503, "keys_unavailable")
 
 
 def token_claims(issuer: TokenIssuer, **extra: Any) -> dict[str, Any]:
-    claims = {"iss": issuer.url, "aud": RESOURCE, "sub": "kari", "exp": NOW + 300, "iat": NOW, "scope": "read write"}
-    return {key: value for key, value in (claims | extra).items() if value is not None}
+    # Without `client_id`: what names the client differs with the issuer, and each test says it.
+    plain = {"sub": "kari", "exp": NOW + 300, "scope": "read write", "client_id": None, "email": None}
+    return EXTERNAL_PERSON.claims(issuer.url, RESOURCE, NOW, **(plain | extra))
 
 
 def test_bearer_token_names_person_or_configured_agent(issuer: TokenIssuer) -> None:
@@ -273,7 +280,10 @@ def test_missing_or_odd_authorization_is_challenged(issuer: TokenIssuer) -> None
 
 def test_with_both_configured_both_must_hold_and_agree(issuer: TokenIssuer) -> None:
     settings = identity(issuer, "access", "external")
-    edge, machine = assertion(issuer.sign(person(AUD, ISS))), assertion(issuer.sign(service(AUD, ISS)))
+    edge, machine = (
+        assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW))),
+        assertion(issuer.sign(SERVICE_TOKEN.claims(ISS, AUD, NOW))),
+    )
     own = bearer(issuer.sign(token_claims(issuer, email="KARI@example.com")))
     other = bearer(issuer.sign(token_claims(issuer, email="ola@example.com")))
     agent = bearer(issuer.sign(token_claims(issuer, sub="ci-client", client_id="ci-client")))
@@ -302,7 +312,7 @@ def test_demo_answers_the_configured_principal() -> None:
 def test_remembered_token_is_quick_but_never_outlives_its_expiry_or_its_host(issuer: TokenIssuer) -> None:
     clock = Clock()
     headers = [(f"x-{n}".encode(), b"v") for n in range(20)] + assertion(
-        issuer.sign(person(AUD, ISS, exp=NOW + 20, custom={"groups": ["a"] * 20}))
+        issuer.sign(PERSON.claims(ISS, AUD, NOW, exp=NOW + 20, custom={"groups": ["a"] * 20}))
     )
 
     async def main() -> float:
@@ -329,7 +339,7 @@ def test_remembered_token_is_quick_but_never_outlives_its_expiry_or_its_host(iss
 def test_new_bundle_keeps_the_keys_of_an_issuer_that_stays(issuer: TokenIssuer) -> None:
     async def main() -> None:
         async with httpx.AsyncClient(trust_env=False) as client:
-            headers, clock = assertion(issuer.sign(person(AUD, ISS))), Clock()
+            headers, clock = assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW))), Clock()
             first = Verifier(identity(issuer, "access"), client, clock=clock, monotonic=clock)
             await first.principal(headers, HOST)
             issuer.fault = 500
@@ -344,7 +354,7 @@ def test_new_bundle_keeps_the_keys_of_an_issuer_that_stays(issuer: TokenIssuer) 
 
 def test_remembered_token_is_verified_again_after_a_minute(issuer: TokenIssuer) -> None:
     clock = Clock()
-    headers = assertion(issuer.sign(person(AUD, ISS, exp=NOW + 7200)))
+    headers = assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW, exp=NOW + 7200)))
 
     async def main() -> None:
         async with httpx.AsyncClient(trust_env=False) as client:

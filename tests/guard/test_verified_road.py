@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.guard_service import Origin, guarded, sse, tool
+from tests.support.issued_tokens import EXTERNAL_PERSON, PERSON, SERVICE_TOKEN
 from tests.support.token_issuer import TokenIssuer
 
 HOST = "raw.example.com"
@@ -33,31 +34,12 @@ def identity(issuer: TokenIssuer) -> dict[str, Any]:
 
 
 def person(issuer: TokenIssuer, name: str = "ada", **changes: Any) -> dict[str, str]:
-    now = int(time.time())
-    claims = {
-        "iss": issuer.url,
-        "aud": [AUDIENCE],
-        "type": "app",
-        "sub": name,
-        "email": f"{name}@example.com",
-        "iat": now,
-        "nbf": now,
-        "exp": now + 600,
-    } | changes
-    return {"host": HOST, "cf-access-jwt-assertion": issuer.sign(claims)}
+    changes = {"sub": name, "email": f"{name}@example.com"} | changes
+    return {"host": HOST, "cf-access-jwt-assertion": issuer.sign(PERSON.claims(issuer.url, AUDIENCE, **changes))}
 
 
 def agent(issuer: TokenIssuer) -> dict[str, str]:
-    now = int(time.time())
-    claims = {
-        "iss": issuer.url,
-        "aud": [AUDIENCE],
-        "type": "app",
-        "sub": "",
-        "common_name": "ci.access",
-        "iat": now,
-        "exp": now + 600,
-    }
+    claims = SERVICE_TOKEN.claims(issuer.url, AUDIENCE, common_name="ci.access")
     return {"host": HOST, "cf-access-jwt-assertion": issuer.sign(claims)}
 
 
@@ -183,9 +165,8 @@ def test_a_bearer_token_beside_the_assertion_must_name_the_same_person(tmp_path:
         }
 
         def bearer(**changes: Any) -> str:
-            now = int(time.time())
-            claims = {"iss": issuer.url, "aud": f"https://{HOST}/mcp", "sub": "u1", "email": "ada@example.com"}
-            return issuer.sign(claims | {"scope": "mcp:use", "iat": now, "exp": now + 600} | changes)
+            changes = {"sub": "u1", "email": "ada@example.com", "scope": "mcp:use"} | changes
+            return issuer.sign(EXTERNAL_PERSON.claims(issuer.url, f"https://{HOST}/mcp", **changes), typ="at+jwt")
 
         both = {**identity(issuer), "external": external}
         async with guarded(Origin(tools=[tool("search")]), tmp_path, identity=both) as guard:

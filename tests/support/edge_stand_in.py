@@ -12,7 +12,6 @@ import http.client
 import json
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +25,7 @@ from guard.keys import create_key_pair, load_private_key
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock
 from tests.support.guard_process import COMMAND, GuardProcess, Upstream, await_http, config_of, free_port
+from tests.support.issued_tokens import PERSON, SERVICE_TOKEN, IssuedToken
 from tests.support.token_issuer import TokenIssuer
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
@@ -54,17 +54,12 @@ class EdgeStandIn:
     #: Every request: verb, path, and the names of its headers.
     seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
 
-    def assertion(self, hostname: str, **claims: Any) -> str:
-        """What Access signs for somebody it let in."""
-        now = int(time.time())
-        return self.issuer.sign(
-            {"iss": self.issuer.url, "aud": [self.doors[hostname]], "type": "app", "iat": now, "nbf": now}
-            | {"exp": now + 600}
-            | claims
-        )
+    def assertion(self, hostname: str, kind: IssuedToken = PERSON, **changes: Any) -> str:
+        """What Access signs for somebody it let in; `changes` replace claims."""
+        return self.issuer.sign(kind.claims(self.issuer.url, self.doors[hostname], **changes))
 
     def agent_token(self, hostname: str, client_id: str = CLIENT_ID) -> str:
-        return self.assertion(hostname, sub="", common_name=client_id)
+        return self.assertion(hostname, SERVICE_TOKEN, common_name=client_id)
 
     def person_token(self, hostname: str, email: str) -> str:
         return self.assertion(hostname, sub=email.partition("@")[0], email=email)

@@ -112,34 +112,3 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def person(audience: str, issuer: str, **extra: Any) -> dict[str, Any]:
-    """An Access application token of a person, as Cloudflare documents it; None removes a claim."""
-    claims = {
-        "aud": [audience],
-        "email": "kari@example.com",
-        "exp": NOW + 600,
-        "iat": NOW,
-        "nbf": NOW,
-        "iss": issuer,
-        "type": "app",
-        "identity_nonce": "6ei69kawdKzMIAPF",
-        "sub": "7335d417-61da-459d-899c-0a01c76a2f94",
-        "country": "NO",
-    } | extra
-    return {key: value for key, value in claims.items() if value is not None}
-
-
-def service(audience: str, issuer: str, **extra: Any) -> dict[str, Any]:
-    """An Access application token of a service token: no nbf, an empty sub."""
-    claims = {
-        "type": "app",
-        "aud": [audience],
-        "exp": NOW + 600,
-        "iss": issuer,
-        "common_name": "e3678.access",
-        "iat": NOW,
-        "sub": "",
-    } | extra
-    return {key: value for key, value in claims.items() if value is not None}

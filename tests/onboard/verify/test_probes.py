@@ -18,6 +18,7 @@ from onboard.verify.calls import Conversation
 from onboard.verify.client import Address, Client
 from onboard.verify.report import Result
 from onboard.verify.subject import Caller, Context, Door, Subject
+from tests.support.issued_tokens import EXTERNAL_PERSON
 from tests.support.kong_admin import serving
 from tests.support.token_issuer import TokenIssuer, public_jwk
 
@@ -127,7 +128,8 @@ def test_sibling_and_expired_tokens_of_mode_external_are_judged_by_the_external_
     now = int(time.time())
 
     def signed(audience: str, exp: int) -> str:
-        return issuer.sign({"iss": issuer.url, "aud": audience, "exp": exp, "iat": exp - 600, "scope": "mcp:use"})
+        claims = EXTERNAL_PERSON.claims(issuer.url, audience, exp - 600, exp=exp, scope="mcp:use")
+        return issuer.sign(claims, typ="at+jwt")
 
     def tried(probe: Any, *, audience: bool = True, **given: Any) -> Result:
         server = resource_server(issuer, audience=audience)
