@@ -387,7 +387,7 @@ def test_the_refusal_of_a_servers_question_carries_what_the_server_knows_its_cli
     async def main() -> None:
         audience = f"https://{HOST}/mcp"
         external = {"issuer": issuer.url, "jwks_uri": issuer.jwks_uri, "audience": audience, "scopes": ["mcp:use"]}
-        who = {"sub": "ada", "email": "ada@example.com", "scope": "mcp:use"}
+        who: dict[str, Any] = {"sub": "ada", "email": "ada@example.com", "scope": "mcp:use"}
         token = f"Bearer {issuer.sign(EXTERNAL_PERSON.claims(issuer.url, audience, **who), typ='at+jwt')}"
         told = asyncio.Event()
         origin = Origin()
