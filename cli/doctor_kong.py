@@ -24,6 +24,7 @@ IDS = (
     "gateway.plugins",
     "gateway.sandbox",
     "gateway.listen",
+    "gateway.access-log",
     "gateway.keys",
 )
 #: Cloudflare Access changes its key every six weeks (Cloudflare One docs, "Validate JWTs").
@@ -81,6 +82,7 @@ def judge(plan: Plan, node: Mapping[str, Any], settings: Mapping[str, Any]) -> I
     yield _plugins(plan, node, subject)
     yield _sandbox(plan, settings, subject)
     yield from _listen(plan, settings, subject)
+    yield _access_log(settings, subject)
     yield from _role(plan, settings, subject)
 
 
@@ -154,6 +156,20 @@ def _sandbox(plan: Plan, settings: Mapping[str, Any], subject: str) -> Check:
         return Check(id_, "warning", text, "leave cjson.safe alone there", subject)
     where = "" if plan.settings.topology == "colocated" else "; each data plane's own kong.conf must say it too"
     return ok(id_, f"cjson.safe may be required{where}", subject)
+
+
+def _access_log(settings: Mapping[str, Any], subject: str) -> Check:
+    """Without `proxy_access_log` Kong writes logs/access.log in nginx's default format. Whoever names a format of their
+    own there (path and name) has chosen what is written."""
+    id_ = "gateway.access-log"
+    if not settings:
+        return skipped(id_, "Kong does not show its settings to this token", subject)
+    value = str(settings.get("proxy_access_log", "logs/access.log"))
+    if value != "off" and len(value.split()) < 2:
+        text = "nginx's access log writes query strings: a token in a URL would stay in a file"
+        remedy = "set proxy_access_log = off in kong.conf, or name a log format without the query"
+        return Check(id_, "warning", text, remedy, subject)
+    return ok(id_, "nginx writes no query strings", subject)
 
 
 def _listen(plan: Plan, settings: Mapping[str, Any], subject: str) -> Iterator[Check]:

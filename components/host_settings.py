@@ -126,6 +126,9 @@ def _kong(settings: Environment, server: ServerStack) -> Kong:
         "untrusted_lua_sandbox_requires": "cjson.safe",
         "trusted_ips": "",
         "anonymous_reports": "off",
+        # nginx's own log writes whole request lines, query strings too (Kong's nginx template: `access_log` in the
+        # default format), of requests that the identity check refuses as well. What is logged goes by logs.* alone.
+        "proxy_access_log": "off",
     }
     if settings.topology == "hybrid":
         role = {"role": "data_plane", "database": "off", "admin_listen": "off", "cluster_mtls": "pki"}

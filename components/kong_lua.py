@@ -105,6 +105,10 @@ end
 for _, name in ipairs(@OWN@) do
   kong.service.request.clear_header(name)
 end
+-- First and without a log line: nginx puts the request line, query string and all, at the end of each of them.
+if (kong.request.get_raw_query() or "") ~= "" then
+  return kong.response.exit(400, { message = "a query string is not accepted" })
+end
 local headers = kong.request.get_headers(1000)
 local count, own, disguised = 0, {}, false
 for name, value in pairs(headers) do
@@ -125,7 +129,6 @@ if disguised then return refuse(400, "a header name is ambiguous") end
 
 if headers["upgrade"] ~= nil then return refuse(400, "Upgrade is not accepted") end
 if headers["transfer-encoding"] ~= nil then return refuse(411, "Content-Length is required") end
-if (kong.request.get_raw_query() or "") ~= "" then return refuse(400, "a query string is not accepted") end
 local method, length = kong.request.get_method(), headers["content-length"]
 if method == "POST" then
   if type(length) ~= "string" or not string.find(length, "^[0-9]+$") then

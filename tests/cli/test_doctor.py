@@ -215,6 +215,7 @@ GOOD = {
     "admin_listen": ["127.0.0.1:8001 reuseport backlog=16384"],
     "database": "postgres",
     "role": "traditional",
+    "proxy_access_log": "off",
 }
 
 
@@ -246,6 +247,7 @@ def test_kong_that_fits_the_plan_is_all_well(environment: EnvironmentStack) -> N
         ({"untrusted_lua_sandbox_requires": "cjson.safe, io"}, "sandbox", "warning", "names more than is needed: io"),
         ({"admin_listen": ["0.0.0.0:8001"]}, "listen", "error", "beyond loopback, on 0.0.0.0:8001"),
         ({"admin_listen": ["[::1]:8001", "[::]:8444 ssl"]}, "listen", "error", "on [::]:8444"),
+        ({"proxy_access_log": "logs/access.log"}, "access-log", "warning", "writes query strings"),
         ({"database": "off"}, "role", "error", "takes no changes"),
     ],
 )

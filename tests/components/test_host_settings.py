@@ -39,6 +39,13 @@ def test_kong_may_use_cjson_in_its_sandbox(environment: EnvironmentStack) -> Non
     assert built(environment, "one").kong.settings["untrusted_lua_sandbox_requires"] == "cjson.safe"
 
 
+def test_nginx_writes_no_request_line_and_so_no_query_string(tmp_path: Path) -> None:
+    for topology in ("colocated", "hybrid"):
+        root = write_project(tmp_path / topology, topology=topology)
+        kong = built(load_environment(open_project(root), "dev"), "one").kong
+        assert kong.settings["proxy_access_log"] == "off"
+
+
 def test_a_data_plane_has_no_admin_api(tmp_path: Path) -> None:
     root = write_project(tmp_path, topology="hybrid")
     kong = built(load_environment(open_project(root), "dev"), "one").kong

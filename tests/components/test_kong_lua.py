@@ -358,6 +358,12 @@ def test_a_query_string_is_refused() -> None:
     assert access(query="access_token=secret").status == 400
 
 
+def test_no_log_line_is_written_of_a_request_with_a_query_string() -> None:
+    for headers in ({}, {"upgrade": "websocket"}, {"x_ringwall-a": "b"}, {f"h{number}": "x" for number in range(200)}):
+        assert access(query="access_token=secret", headers=headers).notices == []
+    assert access(headers={"upgrade": "websocket"}).notices == ["ringwall refused the request: Upgrade is not accepted"]
+
+
 # Preflights
 
 PREFLIGHT = {"origin": "https://app.example.com", "access-control-request-method": "POST"}

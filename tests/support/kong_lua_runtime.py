@@ -58,6 +58,8 @@ class Outcome:
     response_headers: dict[str, str] = field(default_factory=dict)
     request_headers: dict[str, Any] = field(default_factory=dict)
     returned: Any = None
+    #: Lines of `kong.log.notice`; nginx ends each with the request line.
+    notices: list[str] = field(default_factory=list)
 
     @property
     def principal(self) -> str | None:
@@ -137,7 +139,7 @@ class Kong:
 
         request, response = outcome.request_headers, outcome.response_headers
         kong = mapping({})
-        kong["log"] = lua.table(notice=lambda *_: None)
+        kong["log"] = lua.table(notice=lambda *parts: outcome.notices.append("".join(map(str, parts))))
         kong["exited"] = exited
         kong["client"] = lua.table(get_credential=lambda: lua.table() if self.authenticated else None)
         kong["request"] = lua.table(
