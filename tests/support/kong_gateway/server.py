@@ -24,12 +24,14 @@ _HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transf
 
 class KongGateway:
     """A data plane on 127.0.0.1. `load` takes a new configuration as workers do: whole, for later requests; counters
-    stay. `clock` gives Unix seconds; `seen` holds method, path and status of every request."""
+    stay. `clock` gives Unix seconds; `seen` holds method, path and status of every request, `proxied` the path of each
+    that reached its upstream."""
 
     def __init__(self, configuration: Configuration, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self.counters = Counters()
         self.seen: list[tuple[str, str, int]] = []
+        self.proxied: list[str] = []
         self.failures: list[Exception] = []
         self.load(configuration)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -195,6 +197,7 @@ def _handler(gateway: KongGateway) -> type[BaseHTTPRequestHandler]:
                     for name, value in self._forwarded(exchange):
                         connection.putheader(name, value.encode("latin-1"))
                     connection.endheaders(exchange.body or None)
+                    gateway.proxied.append(exchange.path)
                     upstream = connection.getresponse()
                 except TimeoutError:
                     return self._answer(exchange, chain, exchange.error(504, "The upstream server is timing out"))
