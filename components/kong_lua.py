@@ -19,7 +19,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from components.kong_names import ASSERTION_HEADER, HEADER_PREFIX, PRINCIPAL_HEADER, REQUEST_ID_HEADER
+from components.kong_names import (
+    ASSERTION_HEADER,
+    HEADER_PREFIX,
+    PRINCIPAL_HEADER,
+    REMAINING_HEADER,
+    REQUEST_ID_HEADER,
+)
 from model.tokens import CLOCK_LEEWAY, LATEST_MOMENT, REFUSED_HEADERS, TYPES
 
 #: Kong and its plugins look at a request's first 100 headers only (`lua_max_req_headers`). A client that sent more
@@ -297,7 +303,8 @@ def identity_check(
     if not audiences:
         raise ValueError("an identity check without any audience would refuse everybody")
     values = {
-        "OWN": _lua_list([ASSERTION_HEADER, PRINCIPAL_HEADER, REQUEST_ID_HEADER]),
+        # The remainder too: the guard decides by it, and were the budget's plugin gone, nobody would overwrite it.
+        "OWN": _lua_list([ASSERTION_HEADER, PRINCIPAL_HEADER, REQUEST_ID_HEADER, REMAINING_HEADER]),
         "PREFIX": lua_string(HEADER_PREFIX),
         "PREFIX_LENGTH": str(len(HEADER_PREFIX)),
         "MAX_HEADERS": str(MAX_HEADERS),

@@ -14,6 +14,9 @@ REQUEST_ID_HEADER = "x-ringwall-request-id"
 LIMIT_HEADER = "x-kong-limit"
 #: The limit's name in that header.
 TOKENS = "tokens"
+#: What Kong tells the guard is left of the server's token budget. response-ratelimiting sets it on every request it lets
+#: on (3.9.3, kong/plugins/response-ratelimiting/access.lua); the lowest of its periods, negative after an overshoot.
+REMAINING_HEADER = f"x-ratelimit-remaining-{TOKENS}"
 
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 HEALTH_PATH = "/healthz"

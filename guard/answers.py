@@ -24,8 +24,16 @@ NO_VERDICT = -31002
 LIMITED = -31003
 ORIGIN_UNAVAILABLE = -31004
 UNAUTHENTICATED = -31005
+#: The request was carried out, and its answer is kept back: what must never read as a refusal, or it is done twice.
+WITHHELD = -31006
 
-#: HTTP status of an error answered outside a stream, modern era; the SDKs read the body whatever the status.
+#: HTTP status of what has no JSON-RPC answer (a notification, a GET, a DELETE) when the server fails. No 5xx, by which Kong
+#: would take the guard for broken; no 404, by which a client would take its session for ended.
+ORIGIN_FAILED = 424
+
+#: HTTP status of an error answered outside a stream, modern era. Limits and failures of the server are 200: the official
+#: SDK's 1.x loses its session over any other status (`raise_for_status` beside its task group), some clients repeat a call
+#: at 429 and 5xx by themselves, and Kong's circuit breaker reads a 5xx as the guard's own failure.
 _STATUS = {
     PARSE_ERROR: 400,
     INVALID_REQUEST: 400,
@@ -34,8 +42,6 @@ _STATUS = {
     UNSUPPORTED_VERSION: 400,
     METHOD_NOT_FOUND: 404,
     UNAUTHENTICATED: 401,
-    LIMITED: 429,
-    ORIGIN_UNAVAILABLE: 502,
 }
 
 TEXTS = {
@@ -44,6 +50,8 @@ TEXTS = {
     "other": "Blocked by the guard.",
     "no_verdict": "The guard could not reach a verdict; the call was not executed.",
     "no_verdict_result": "The guard could not reach a verdict on the result, which is withheld.",
+    "too_large": "This call was executed; its result is withheld, as it is larger than the guard passes on.",
+    "used_up": "This call was executed; the rest of its result is withheld, as it exceeds the token budget.",
     "taint": "This call could send data out after untrusted content was read, and was blocked by the guard.",
 }
 
@@ -51,7 +59,7 @@ TEXTS = {
 def status_of(code: int, *, modern: bool) -> int:
     """HTTP status for an error: in the 2025 eras a JSON-RPC error to a readable request is HTTP 200."""
     status = _STATUS.get(code, 200)
-    return status if modern or code in (LIMITED, ORIGIN_UNAVAILABLE, PARSE_ERROR, INVALID_REQUEST) else 200
+    return status if modern or code in (PARSE_ERROR, INVALID_REQUEST) else 200
 
 
 def new_incident() -> str:

@@ -56,6 +56,14 @@ class Counters(Protocol):
         """Take the charges even below zero; True if a budget is now at or below zero. Keeps the slot alive."""
         ...
 
+    async def spend(self, charge: Charge) -> Short | None:
+        """Take one charge without a slot, or nothing and say that it is short."""
+        ...
+
+    async def drain(self, charge: Charge) -> float:
+        """Take as much of the charge as is left, and say how much that was; never below zero."""
+        ...
+
     async def release(self, slot: Slot) -> None:
         """Give the slot back."""
         ...
@@ -104,6 +112,23 @@ class MemoryCounters:
             self._budgets[charge.key] = (level, charge.per_minute, now)
             exhausted = exhausted or level <= 0
         return exhausted
+
+    async def spend(self, charge: Charge) -> Short | None:
+        now = self._clock()
+        level = self._level(charge, now)
+        if level < charge.amount:
+            return Short(charge.key[0], wait_for(charge, level))
+        self._make_room([charge], now)
+        self._budgets[charge.key] = (level - charge.amount, charge.per_minute, now)
+        return None
+
+    async def drain(self, charge: Charge) -> float:
+        now = self._clock()
+        level = self._level(charge, now)
+        taken = min(charge.amount, max(0.0, level))
+        self._make_room([charge], now)
+        self._budgets[charge.key] = (level - taken, charge.per_minute, now)
+        return taken
 
     async def release(self, slot: Slot) -> None:
         held = self._slots.get(slot.owner)

@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
+from components.kong_names import REMAINING_HEADER
 from guard import answers
 from guard.answers import error
 from guard.audit.files import AuditUnwritable
 from guard.exchange import MAX_ANSWER, Caller, Exchange, Prepared, Stop
 from guard.http_rules import (
     Refused,
+    accepts_stream,
     check_body_headers,
     check_modern,
     check_modern_notification,
@@ -34,82 +35,17 @@ from guard.messages import Answer, Notification, Request, classify
 from guard.policy import Policy
 from guard.principal import Principal
 from guard.runtime import Runtime, WorkEnded
-from guard.sse import Event
-from guard.tokens import estimate
-from guard.upstream import UpstreamAnswer, UpstreamDown
+from guard.sink import HttpSink, Send, Silent
+from guard.tokens import estimate, read_remaining
+from guard.upstream import UpstreamAnswer, UpstreamDown, UpstreamFull
 from guard.wire_json import Malformed, dump, parse
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_BATCH = 50
 #: Reasons of refusals that are nobody's attempt at anything.
 _UNNOTED = frozenset(("draining", "disconnected"))
-_STREAM_HEADERS = [
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-cache, no-transform"),
-    (b"x-accel-buffering", b"no"),
-]
-
-
-@dataclass(slots=True)
-class HttpSink:
-    """One HTTP response: a JSON body, or server-sent events once a stream is open."""
-
-    send: Send
-    runtime: Runtime
-    request_bytes: int = 0
-    streaming: bool = False
-    done: bool = False
-    status: int = 0
-    keep_open: bool = False
-    #: Who asks, once that is known.
-    principal: Principal | None = None
-
-    async def answer(
-        self, status: int, message: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
-    ) -> None:
-        if self.streaming:
-            if message is not None:
-                await self.event(Event(dump(message).decode()))
-            return
-        if self.keep_open:
-            await self.open_stream(headers or {})
-            await self.answer(status, message)
-            return
-        body = b"" if message is None else dump(message)
-        tokens = estimate(self.request_bytes) + estimate(len(body)) + self.runtime.budget.take()
-        raw = [(b"content-length", str(len(body)).encode()), (b"x-kong-limit", b"tokens=%d" % tokens)]
-        if message is not None:
-            raw.append((b"content-type", b"application/json"))
-        raw += [(k.encode(), v.encode()) for k, v in (headers or {}).items()]
-        self.status, self.done = status, True
-        await self.send({"type": "http.response.start", "status": status, "headers": raw})
-        await self.send({"type": "http.response.body", "body": body})
-
-    async def open_stream(self, headers: Mapping[str, str]) -> None:
-        if self.streaming:
-            return
-        self.streaming, self.status = True, 200
-        tokens = estimate(self.request_bytes) + self.runtime.budget.take()
-        raw = [*_STREAM_HEADERS, (b"x-kong-limit", b"tokens=%d" % tokens)]
-        raw += [(k.encode(), v.encode()) for k, v in headers.items()]
-        await self.send({"type": "http.response.start", "status": 200, "headers": raw})
-        # The headers go out now: a client waits for them before it sends anything else.
-        await self.send({"type": "http.response.body", "body": b"", "more_body": True})
-
-    async def event(self, event: Event) -> None:
-        body = event.encode()
-        if event.data:
-            # The header that could have said so has left already: the next answer of this server carries it.
-            self.runtime.budget.owe(estimate(len(body)))
-        await self.send({"type": "http.response.body", "body": body, "more_body": True})
-
-    async def end(self) -> None:
-        if self.streaming and not self.done:
-            self.done = True
-            await self.send({"type": "http.response.body", "body": b""})
 
 
 class McpEndpoint:
@@ -130,14 +66,16 @@ class McpEndpoint:
                     self.runtime.note_refusal(self.runtime.policy, sink.principal, refused.reason)
                 # What streams when its token expires just ends.
                 if not sink.streaming and not sink.done:
-                    await sink.answer(refused.status, refused.message, refused.headers)
+                    await sink.refuse(refused.status, refused.message, refused.headers)
+                if sink.principal is not None:
+                    await self.runtime.policy.limits.fine(sink.principal, sink.unjudged)
         except WorkEnded:
             if not sink.streaming and not sink.done:
-                await sink.answer(403, error(None, answers.REFUSED, "This principal is denied."))
+                await sink.refuse(403, error(None, answers.REFUSED, "This principal is denied."))
         except AuditUnwritable:
             # Without a record nothing passes; what has begun ends without its answer.
             if not sink.streaming and not sink.done:
-                await sink.answer(
+                await sink.refuse(
                     503, error(None, answers.NO_VERDICT, "The guard is closed: its audit log cannot be written.")
                 )
         finally:
@@ -161,6 +99,8 @@ class McpEndpoint:
             raise Refused(503, "draining", None, {"retry-after": "1"})
         if not runtime.audit.healthy:
             raise AuditUnwritable("the audit log is closed")
+        if policy.behind_gateway:
+            sink.remaining = read_remaining(headers.get(REMAINING_HEADER))
         verb = scope["method"]
         if verb not in ("POST", "GET", "DELETE"):
             raise Refused(405, "no_such_verb", None, {"allow": "POST, GET, DELETE"})
@@ -201,7 +141,7 @@ class McpEndpoint:
     ) -> None:
         check_body_headers(headers, policy.body_limit)
         body = await _read(receive, policy.body_limit)
-        sink.request_bytes = len(body)
+        sink.unjudged = estimate(len(body))
         try:
             value = parse(body)
         except Malformed as malformed:
@@ -213,6 +153,7 @@ class McpEndpoint:
                 await self._batch(policy, principal, hostname, headers, value, sink)
             return
         exchange, message = self._open(policy, principal, hostname, headers, value, sink)
+        sink.unjudged = 0
         async with _until_gone(receive):
             await self._one(exchange, message, len(body), sink)
 
@@ -257,7 +198,7 @@ class McpEndpoint:
             id_ = message.id if isinstance(message, Request) else None
             raise Refused(404, "unknown_session", error(id_, answers.INVALID_REQUEST, "Session not found"))
 
-    async def _one(self, exchange: Exchange, message: Any, size: int, sink: HttpSink) -> None:
+    async def _one(self, exchange: Exchange, message: Any, size: int, sink: HttpSink | Silent) -> None:
         """One message to its end: the sink has its answer afterwards, whatever happened."""
         method = "" if isinstance(message, Answer) else message.method
         headers = forwarded(
@@ -266,27 +207,38 @@ class McpEndpoint:
         try:
             prepared = await exchange.prepare(message, headers, size)
         except Stop as stop:
-            await sink.answer(stop.status, stop.message, stop.headers)
+            if not stop.paid:
+                await exchange.policy.limits.fine(exchange.caller.principal, estimate(size))
+            await sink.refuse(stop.status, stop.message, stop.headers)
             return
         context = prepared.context
+        sink.admit(prepared.tokens if context is None else estimate(size))
         if prepared.cached is not None and context is not None:
             await exchange.release(context)
             await sink.answer(200, {"jsonrpc": "2.0", "id": context.id, "result": parse(prepared.cached)})
             return
         await self._forward(exchange, prepared, sink)
 
-    async def _forward(self, exchange: Exchange, prepared: Prepared, sink: HttpSink) -> None:
+    async def _forward(self, exchange: Exchange, prepared: Prepared, sink: HttpSink | Silent) -> None:
         runtime, caller, context = self.runtime, exchange.caller, prepared.context
+        wait = runtime.origin.retry_after()
+        if wait is not None:
+            await self._unavailable(exchange, prepared, sink, wait, sent=False)
+            return
+        if context is not None and context.method != "initialize" and accepts_stream(exchange.headers):
+            # The answer to `initialize` carries the session's id in its headers, which are not known yet.
+            sink.stream_if_silent()
         upstream: UpstreamAnswer | None = None
         try:
             upstream = await runtime.upstream.send(
                 "POST", prepared.headers, dump(prepared.body), owner=caller.principal.id
             )
             if context is None:
-                await self._acknowledge(exchange, upstream, sink)
+                await self._acknowledge(upstream, sink)
                 return
-            if context.method == "initialize":
-                self._bind(exchange, upstream, prepared)
+            if context.method == "initialize" and not self._bind(exchange, upstream, prepared):
+                await sink.answer(200, await exchange.unavailable(context, None, sent=True))
+                return
             if caller.session:
                 runtime.remember(caller, "client", context.id, context)
             if upstream.media_type == "text/event-stream":
@@ -294,41 +246,62 @@ class McpEndpoint:
                     await exchange.relay(context, upstream, sink)
             else:
                 await exchange.relay(context, upstream, sink)
+            if context.failed:
+                runtime.origin.failed(caller.principal.id, reached=True)
+            else:
+                runtime.origin.succeeded()
             if upstream.status == 404 and caller.session:
                 runtime.sessions.end(caller.session)
         except UpstreamDown as problem:
             runtime.log.warning("the server is not available: %s", problem)
-            runtime.watch.forget()
-            if prepared.answers is not None:
-                # The server has not heard it, so it may be sent again.
-                runtime.remember(caller, "server", *prepared.answers)
-            if context is None:
-                await sink.answer(502, None)
-            else:
-                await sink.answer(502, await exchange.unavailable(context))
+            if not isinstance(problem, UpstreamFull):
+                runtime.watch.forget()
+                runtime.origin.failed(caller.principal.id, reached=problem.sent)
+            await self._unavailable(exchange, prepared, sink, runtime.origin.retry_after(), sent=problem.sent)
         finally:
             if upstream is not None:
                 upstream.close()
             if context is not None:
                 await exchange.release(context)
 
-    async def _acknowledge(self, exchange: Exchange, upstream: UpstreamAnswer, sink: HttpSink) -> None:
+    async def _unavailable(
+        self, exchange: Exchange, prepared: Prepared, sink: HttpSink | Silent, wait: int | None, *, sent: bool
+    ) -> None:
+        """The answer for a server that gave none. Never a 5xx, by which Kong would take the guard for broken."""
+        context = prepared.context
+        headers = {} if wait is None else {"retry-after": str(wait)}
+        if prepared.answers is not None:
+            # The server has not heard it, so it may be sent again.
+            self.runtime.remember(exchange.caller, "server", *prepared.answers)
+        if context is None:
+            await sink.refuse(answers.ORIGIN_FAILED, None, headers)
+            return
+        message = await exchange.unavailable(context, wait, sent=sent)
+        await exchange.release(context)
+        if sent:
+            await sink.answer(200, message, headers)
+        else:
+            await sink.refuse(200, message, headers)
+
+    async def _acknowledge(self, upstream: UpstreamAnswer, sink: HttpSink | Silent) -> None:
         """A notification or an answer was sent on: 202, or the server's refusal by status alone."""
         if upstream.media_type != "text/event-stream":
             await upstream.read(MAX_ANSWER)  # a stream has no place here, and perhaps no end
-        status = 202 if upstream.status < 300 else upstream.status
-        await sink.answer(status, None)
+        await sink.answer(202 if upstream.status < 300 else _status_shown(upstream), None)
 
-    def _bind(self, exchange: Exchange, upstream: UpstreamAnswer, prepared: Prepared) -> None:
+    def _bind(self, exchange: Exchange, upstream: UpstreamAnswer, prepared: Prepared) -> bool:
+        """Take up the session that the server opened. False: it cannot be held, or is another principal's."""
         session = upstream.headers.get("mcp-session-id")
         if session is None or upstream.status != 200:
-            return
+            return True
         if not self.runtime.sessions.bind(session, exchange.caller.principal):
-            raise Refused(503, "too_many_sessions", error(None, answers.LIMITED, "no more sessions can be held"))
+            self.runtime.log.warning("the server opened a session that cannot be held, or is another's")
+            return False
         exchange.caller.session = session
         capabilities = prepared.body.get("params", {}).get("capabilities")
         if isinstance(capabilities, dict) and "elicitation" in capabilities:
             self.runtime.sessions.allow(session, "elicitation")
+        return True
 
     async def _batch(
         self,
@@ -351,13 +324,14 @@ class McpEndpoint:
         requests = [message for _, message in opened if isinstance(message, Request)]
         if len({message.id for message in requests}) != len(requests):
             raise Refused(400, "batch", error(None, answers.INVALID_REQUEST, "an id is used twice"))
+        sink.unjudged = 0
         sink.keep_open = bool(requests)
         if requests:
             await sink.open_stream({})
         for (exchange, message), value in zip(opened, batch, strict=True):
-            into = sink if isinstance(message, Request) else _Silent()
+            into = sink if isinstance(message, Request) else Silent()
             exchange.sink = into
-            await self._one(exchange, message, len(dump(value)), into)  # type: ignore[arg-type]
+            await self._one(exchange, message, len(dump(value)), into)
         if not requests:
             await sink.answer(202, None)
 
@@ -384,17 +358,22 @@ class McpEndpoint:
         try:
             upstream = await self.runtime.upstream.send("GET", sent, None, owner=principal.id)
             if upstream.status != 200 or upstream.media_type != "text/event-stream":
-                status = upstream.status if upstream.status >= 400 else 405
+                status = _status_shown(upstream) if upstream.status >= 400 else 405
                 await sink.answer(status, None, {"allow": "POST, DELETE"} if status == 405 else None)
                 return
+            if session is not None:
+                # Keep-alives must not hold open for ever what the client or the server ended elsewhere.
+                sink.over = lambda: not self.runtime.sessions.lives(session, principal)
             with self.runtime.open_stream():
                 await sink.open_stream({})
                 async for event in exchange.events(upstream):
                     await exchange.deliver(event, sink, None)
+                    if event.data:
+                        await exchange.policy.limits.fine(principal, estimate(len(event.data)))
         except UpstreamDown as problem:
             self.runtime.log.warning("the server is not available: %s", problem)
             if not sink.streaming:
-                await sink.answer(502, None)
+                await sink.refuse(answers.ORIGIN_FAILED, None)
         finally:
             if upstream is not None:
                 upstream.close()
@@ -411,27 +390,17 @@ class McpEndpoint:
         try:
             upstream = await self.runtime.upstream.send("DELETE", sent, None, owner=principal.id)
         except UpstreamDown:
-            await sink.answer(502, None)
+            await sink.refuse(answers.ORIGIN_FAILED, None)
             return
         upstream.close()
         if upstream.status != 405:
             self.runtime.sessions.end(session)
-        await sink.answer(upstream.status, None)
+        await sink.answer(_status_shown(upstream), None)
 
 
-class _Silent:
-    """Where the answers to notifications in a batch go: there are none."""
-
-    streaming = False
-
-    async def answer(self, status: int, message: Any, headers: Any = None) -> None:
-        return None
-
-    async def open_stream(self, headers: Any) -> None:
-        return None
-
-    async def event(self, event: Event) -> None:
-        return None
+def _status_shown(upstream: UpstreamAnswer) -> int:
+    """The status of an answer without a body: a 5xx of the server's must not look like the guard's own."""
+    return answers.ORIGIN_FAILED if upstream.status >= 500 else upstream.status
 
 
 async def _read(receive: Receive, limit: int) -> bytes:

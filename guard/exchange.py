@@ -10,22 +10,23 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
+from components.kong_names import REMAINING_HEADER
 from guard import answers
 from guard.answers import error, new_incident, status_of, tool_error, unknown_tool
 from guard.cache import CacheKey
 from guard.consent import VALID_SECONDS
 from guard.http_rules import Refused, check_param_headers, forwarded, rewrite_param_headers, unmirrored
 from guard.inspection import Decision, Inspected
-from guard.limits import Limited, Ticket
+from guard.limits import NO_REMAINDER, Limited, Ticket
 from guard.lists import DECIDING, LISTS, filter_list, holds_definitions, member
 from guard.messages import Answer, Id, Message, Notification, Request, blurred, blurred_arguments, classify
 from guard.methods import CLIENT_NOTIFICATIONS, CLIENT_REQUESTS, SERVER_NOTIFICATIONS, SERVER_REQUESTS, STRUCTURAL
 from guard.principal import Principal
-from guard.sse import Event, Reader
-from guard.tokens import estimate
-from guard.upstream import UpstreamAnswer, UpstreamDown
+from guard.sse import Event, OverLimit, Reader
+from guard.tokens import estimate, read_remaining
+from guard.upstream import AnswerTooLarge, UpstreamAnswer, UpstreamDown
 from guard.verdict import Leg
 from guard.wire_json import Malformed, dump, parse
 from model.errors import Unreachable
@@ -46,8 +47,11 @@ class Sink(Protocol):
 
     streaming: bool
 
+    def admit(self, tokens: int) -> None:
+        """A message of so many tokens was let through."""
+
     async def answer(self, status: int, message: Mapping[str, Any] | None, headers: Mapping[str, str] = ...) -> None:
-        """The final answer: the whole body, or the last message on an open stream."""
+        """The final answer to it: the whole body, or the last message on an open stream."""
 
     async def open_stream(self, headers: Mapping[str, str]) -> None: ...
 
@@ -86,6 +90,8 @@ class Context:
     cache_key: CacheKey | None = None
     request_bytes: int = 0
     writes: bool = False
+    #: The server did not behave: an HTTP 5xx, or what is no answer.
+    failed: bool = False
 
 
 @dataclass(slots=True)
@@ -98,6 +104,8 @@ class Prepared:
     context: Context | None = None
     cached: bytes | None = None
     answers: tuple[Id, str] | None = None
+    #: What a message without an answer costs the server's budget: what its sender's own could pay.
+    tokens: int = 0
 
 
 class Stop(Exception):
@@ -105,6 +113,8 @@ class Stop(Exception):
 
     def __init__(self, status: int, message: dict[str, Any] | None, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status)
+        #: Its sender's budget has paid for the message already.
+        self.paid = False
         self.status = status
         self.message = message
         self.headers = dict(headers or {})
@@ -141,12 +151,18 @@ class Exchange:
         prepared = Prepared(request.body, headers, context)
         try:
             await self._decide(request, prepared, context, size)
+        except Stop as stop:
+            stop.paid = context.ticket is not None
+            await self.release(context)
+            raise
         except BaseException:
             await self.release(context)
             raise
         return prepared
 
     async def _decide(self, request: Request, prepared: Prepared, context: Context, size: int) -> None:
+        if request.method in STRUCTURAL:
+            await self._admit_structural(context)
         if request.method == "tools/call":
             await self._call(request, prepared)
         elif request.method == "prompts/get":
@@ -160,7 +176,7 @@ class Exchange:
         if prepared.cached is not None:
             return
         await self._state(request, prepared, context)
-        if request.method not in STRUCTURAL and context.ticket is None:
+        if context.ticket is None:
             await self._admit(context, None)
         await self._arguments(request, prepared, size)
 
@@ -322,16 +338,38 @@ class Exchange:
 
     async def _admit(self, context: Context, right: ToolRight | None) -> None:
         tool = context.name if context.method == "tools/call" else None
+        tokens = estimate(context.request_bytes)
         try:
-            context.ticket = await self.policy.limits.admit(
-                self.caller.principal, tool, right, estimate(context.request_bytes)
-            )
+            context.ticket = await self.policy.limits.admit(self.caller.principal, tool, right, tokens)
+            self._check_server()
         except Limited as limited:
-            await self._record(context, "refuse", "rate_limited", size=context.request_bytes)
-            wait = limited.retry_after_seconds
-            data = {"limit": limited.what} if wait is None else {"limit": limited.what, "retryAfterSeconds": wait}
-            message = error(context.id, answers.LIMITED, f"Too much was asked: {limited.what}", data)
-            raise Stop(429, message, {} if wait is None else {"retry-after": str(wait)}) from None
+            await self._limited(context, limited)
+
+    async def _admit_structural(self, context: Context) -> None:
+        tokens = estimate(context.request_bytes)
+        try:
+            context.ticket = await self.policy.limits.admit_structural(self.caller.principal, tokens)
+            self._check_server()
+            if context.method == "initialize" and not self.runtime.sessions.has_room(self.caller.principal):
+                raise Limited("sessions", None)
+        except Limited as limited:
+            await self._limited(context, limited)
+
+    def _check_server(self) -> None:
+        """The server's budget, judged after the principal's own, and before anything is executed. Raises Limited."""
+        self.policy.limits.check_server(read_remaining(self.headers.get(REMAINING_HEADER)), time.time())
+
+    async def _limited(self, context: Context, limited: Limited) -> NoReturn:
+        reason = "no_gateway_remainder" if limited.what == NO_REMAINDER else "rate_limited"
+        await self._record(context, "refuse", reason, size=context.request_bytes)
+        wait = limited.retry_after_seconds
+        data = {"limit": limited.what} if wait is None else {"limit": limited.what, "retryAfterSeconds": wait}
+        later = "" if wait is None else f" Try again in {wait} s."
+        message = error(
+            context.id, answers.LIMITED, f"Too much was asked, nothing was executed: {limited.what}.{later}", data
+        )
+        headers = {} if wait is None else {"retry-after": str(wait)}
+        raise Stop(status_of(answers.LIMITED, modern=context.modern), message, headers)
 
     async def _arguments(self, request: Request, prepared: Prepared, size: int) -> None:
         context = prepared.context
@@ -397,7 +435,7 @@ class Exchange:
         body = notification.body
         if inspected.decision is Decision.REDACT:
             body = {**body, "params": inspected.value}
-        return Prepared(body, headers)
+        return Prepared(body, headers, tokens=await self._paid(size))
 
     async def _client_answer(self, answer: Answer, headers: dict[str, str], size: int) -> Prepared:
         """The client's answer to a server's request: only to one that was put to this very session."""
@@ -419,57 +457,78 @@ class Exchange:
         await self._record(
             context, inspected.decision, inspected.reason, size=size, inspected=inspected, leg=Leg.ARGUMENTS
         )
+        tokens = await self._paid(size)
         if not inspected.passed:
             # The server waits for this id, so it must hear something.
-            return Prepared(error(answer.id, answers.REFUSED, answers.TEXTS["other"]), headers, answers=answered)
+            refusal = error(answer.id, answers.REFUSED, answers.TEXTS["other"])
+            return Prepared(refusal, headers, answers=answered, tokens=tokens)
         if inspected.decision is Decision.REDACT:
             member = "result" if answer.error is None else "error"
-            return Prepared({**answer.body, member: inspected.value}, headers, answers=answered)
-        return Prepared(answer.body, headers, answers=answered)
+            return Prepared({**answer.body, member: inspected.value}, headers, answers=answered, tokens=tokens)
+        return Prepared(answer.body, headers, answers=answered, tokens=tokens)
+
+    async def _paid(self, size: int) -> int:
+        """Tokens that the sender's own budget pays for a message nobody answers. It passes in any case: a client that could
+        not cancel, or answer, would wait for ever."""
+        return await self.policy.limits.fine(self.caller.principal, estimate(size))
 
     # -- from the server ----------------------------------------------------------------------------------------------
 
     async def relay(self, context: Context, upstream: UpstreamAnswer, sink: Sink) -> None:
-        """The server's answer to `context`, decided and passed on; the sink always gets a final answer."""
+        """The server's answer to `context`, decided and passed on; the sink always gets a final answer.
+
+        No HTTP 5xx of the server's reaches the client as such: one caller may be able to provoke it, and Kong would take it
+        for a failure of the guard, which is everyone's.
+        """
         headers = self._answer_headers(upstream)
-        if upstream.media_type == "text/event-stream" and upstream.status == 200:
-            await sink.open_stream(headers)
-            resumable = False
-            async for event in self.events(upstream):
-                resumable = resumable or bool(event.id)
-                if await self.deliver(event, sink, context):
-                    return
-                if context.ticket is not None and event.data:
-                    await context.ticket.charge(estimate(len(event.data)))
-                    if context.ticket.exhausted:
-                        await sink.answer(200, await self._used_up(context))
-                        return
-            if not (resumable and not context.modern):
-                # No cursor to come back with: without an answer the client would wait for ever.
-                await sink.answer(200, await self._broken(context, "the stream ended without an answer"))
-            return
         try:
-            value = parse(await upstream.read(MAX_ANSWER))
-            message = classify(value)
-        except Malformed:
-            if upstream.status >= 400:
-                await self._record(context, "error", f"origin_{upstream.status}", size=0)
-                await sink.answer(
-                    upstream.status, error(context.id, answers.ORIGIN_UNAVAILABLE, "The server refused this."), headers
-                )
+            if upstream.media_type == "text/event-stream" and upstream.status == 200:
+                await self._relay_stream(context, upstream, sink, headers)
                 return
-            await sink.answer(502, await self._broken(context, "the server did not answer with a JSON-RPC message"))
+            body = await upstream.read(MAX_ANSWER)
+        except AnswerTooLarge:
+            await sink.answer(200, await self._executed(context, "too_large"))
             return
-        if (
-            not isinstance(message, Answer)
-            or message.id not in (context.id, None)
-            or (message.id is None and upstream.status < 400)
-        ):
-            await sink.answer(502, await self._broken(context, "the server answered something else"))
+        context.failed = upstream.status >= 500
+        message: Message | None
+        try:
+            message = classify(parse(body))
+        except Malformed:
+            message = None
+        fits = isinstance(message, Answer) and message.id in (context.id, None)
+        if not (fits and isinstance(message, Answer)) and 400 <= upstream.status < 500:
+            # Its status says what it means: 404 is a session that ended, and the client begins another.
+            await self._record(context, "error", f"origin_{upstream.status}", size=0)
+            refusal = error(context.id, answers.ORIGIN_UNAVAILABLE, "The server refused this.")
+            await sink.answer(upstream.status, refusal, headers)
+            return
+        if context.failed and not fits:
+            await sink.answer(200, await self._broken(context, f"the server answered HTTP {upstream.status}"))
+            return
+        if not isinstance(message, Answer) or not fits or (message.id is None and upstream.status < 400):
+            await sink.answer(200, await self._broken(context, "the server did not answer with the answer to this"))
             return
         self._keep_up()
         decided = await self.decide_answer(context, message)
-        await sink.answer(upstream.status, decided, headers)
+        await sink.answer(200 if context.failed else upstream.status, decided, headers)
+
+    async def _relay_stream(
+        self, context: Context, upstream: UpstreamAnswer, sink: Sink, headers: Mapping[str, str]
+    ) -> None:
+        await sink.open_stream(headers)
+        resumable = False
+        async for event in self.events(upstream):
+            resumable = resumable or bool(event.id)
+            if await self.deliver(event, sink, context):
+                return
+            if context.ticket is not None and event.data:
+                await context.ticket.charge(estimate(len(event.data)))
+                if context.ticket.exhausted and context.method not in STRUCTURAL:
+                    await sink.answer(200, await self._executed(context, "used_up"))
+                    return
+        if not (resumable and not context.modern):
+            # No cursor to come back with: without an answer the client would wait for ever.
+            await sink.answer(200, await self._broken(context, "the stream ended without an answer"))
 
     def _keep_up(self) -> None:
         """Judge what comes from now on by the configuration in force now: the engines of a replaced one are closed soon."""
@@ -478,12 +537,15 @@ class Exchange:
             self.caller.rights = self.policy.grants.rights(self.caller.principal)
 
     async def events(self, upstream: UpstreamAnswer) -> AsyncIterator[Event]:
-        """Events of an upstream stream; a stream that breaks or breaks the rules just ends."""
+        """Events of an upstream stream; one that breaks or breaks the rules just ends. Raises AnswerTooLarge."""
         reader = Reader(MAX_ANSWER)
         try:
             async for chunk in upstream.chunks():
                 for event in reader.feed(chunk):
                     yield event
+        except OverLimit:
+            self.runtime.log.warning("upstream stream ended: an event is over %d bytes", MAX_ANSWER)
+            raise AnswerTooLarge("an event is over the limit") from None
         except (UpstreamDown, Malformed) as problem:
             self.runtime.log.warning("upstream stream ended: %s", problem)
 
@@ -580,7 +642,7 @@ class Exchange:
                 )
                 await self._record(named, "block", one.reason, inspected=one, leg=Leg.DEFINITIONS)
         await self._record(context, "allow", f"withheld_{dropped}" if dropped else None, leg=Leg.DEFINITIONS)
-        return {**answer.body, "result": {**rest, member(kind): passed}}
+        return await self._charged(context, {**answer.body, "result": {**rest, member(kind): passed}})
 
     async def _introduction(self, context: Context, answer: Answer, result: dict[str, Any]) -> Mapping[str, Any]:
         shown = dict(result)
@@ -599,7 +661,13 @@ class Exchange:
             return self._withheld(context, inspected)
         if context.modern and "ttlMs" in shown:
             shown["cacheScope"] = "private"
-        return {**answer.body, "result": shown}
+        return await self._charged(context, {**answer.body, "result": shown})
+
+    async def _charged(self, context: Context, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`answer`, paid for by the principal's own budget: what the server's pays for, its caller pays for first."""
+        if context.ticket is not None:
+            await context.ticket.charge(estimate(len(dump(answer))))
+        return answer
 
     async def _instructions(self, context: Context, text: Any) -> bool:
         """Whether the server's instructions may be shown; without them a session works all the same."""
@@ -712,18 +780,26 @@ class Exchange:
         code = answers.NO_VERDICT if silent else answers.REFUSED
         return error(context.id, code, f"{answers.TEXTS['other']} Incident {context.incident}.")
 
-    async def unavailable(self, context: Context) -> Mapping[str, Any]:
-        """The answer when the server could not be reached: nothing was executed, as far as anyone knows."""
+    async def unavailable(self, context: Context, retry_after: int | None, *, sent: bool) -> Mapping[str, Any]:
+        """The answer when the server did not: whether it may have heard the request, and when to come again."""
         await self._record(context, "error", "origin_unavailable", leg=Leg.RESULTS)
-        text = f"The server is not available. Incident {context.incident}."
-        return error(context.id, answers.ORIGIN_UNAVAILABLE, text)
+        done = "It may have been executed." if sent else "Nothing was executed."
+        later = "" if retry_after is None else f" Try again in {retry_after} s."
+        text = f"The server is not available. {done}{later} Incident {context.incident}."
+        data = None if retry_after is None else {"retryAfterSeconds": retry_after}
+        return error(context.id, answers.ORIGIN_UNAVAILABLE, text, data)
 
-    async def _used_up(self, context: Context) -> Mapping[str, Any]:
+    async def _executed(self, context: Context, why: str) -> Mapping[str, Any]:
+        """The call ran and its answer is over a limit that only an answer can exceed: said so, and not as a refusal."""
         await self.release(context)
-        await self._record(context, "refuse", "rate_limited", leg=Leg.RESULTS)
-        return error(context.id, answers.LIMITED, "Too much was asked: tokens", {"limit": "tokens"})
+        await self._record(context, "block", f"result_{why}", leg=Leg.RESULTS)
+        text = f"{answers.TEXTS[why]} Incident {context.incident}."
+        if context.method == "tools/call":
+            return tool_error(context.id, text, modern=context.modern)
+        return error(context.id, answers.WITHHELD, text, {"executed": True})
 
     async def _broken(self, context: Context, why: str) -> Mapping[str, Any]:
+        context.failed = True
         await self.release(context)
         self.runtime.log.warning("%s: %s", context.method, why)
         await self._record(context, "error", "origin_broken", leg=Leg.RESULTS)

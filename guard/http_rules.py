@@ -23,6 +23,7 @@ from mcp.shared.inbound import (
 )
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
+from components.kong_names import REMAINING_HEADER
 from guard.answers import HEADER_MISMATCH, PARSE_ERROR, UNSUPPORTED_VERSION, error, status_of
 from guard.messages import Id
 from model.base import is_loopback
@@ -43,6 +44,7 @@ _ONCE = frozenset(
         "last-event-id",
         "cf-access-jwt-assertion",
         "authorization",
+        REMAINING_HEADER,
     )
 )
 _PARAM = MCP_PARAM_HEADER_PREFIX.lower()
@@ -123,6 +125,16 @@ def check_body_headers(headers: Mapping[str, str], limit: int) -> None:
     length = headers.get("content-length", "")
     if length and (not length.isdigit() or int(length) > limit):
         raise Refused(413, "too_large", error(None, PARSE_ERROR, "the body is too large"))
+
+
+def accepts_stream(headers: Mapping[str, str]) -> bool:
+    """Whether the client takes server-sent events for an answer (RFC 9110 section 12.5.1)."""
+    for part in headers.get("accept", "").lower().split(","):
+        media_range, *parameters = (piece.strip() for piece in part.split(";"))
+        refused = any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
+        if media_range in ("text/event-stream", "text/*", "*/*"):
+            return not refused
+    return False
 
 
 def is_modern(headers: Mapping[str, str], value: Any) -> bool:

@@ -273,6 +273,11 @@ class Watch:
             self._running = asyncio.get_running_loop().create_task(self._look())
         return self._running
 
+    async def reached(self) -> bool:
+        """Look now; whether the server answered as an MCP server."""
+        await asyncio.shield(self.again())
+        return self.problem is None
+
     def forget(self) -> None:
         """The next call waits for a look that begins after this: another lock or another server is in force."""
         self._seen = float("-inf")

@@ -81,7 +81,9 @@ class Policy:
         self.names = PublicNames(_hostnames(config), config.browser_origins, loopback=identity.demo is not None)
         # The bearer token's audience is this very server, so it may see it (RFC 8707); nobody else's may pass.
         self.forward_bearer = identity.external is not None
-        self.limits = Limits(config.limits, counters)
+        # A demo identity serves one's own machine, where no Kong stands before the guard.
+        self.behind_gateway = identity.demo is None
+        self.limits = Limits(config.limits, counters, behind_gateway=self.behind_gateway)
         self.panel: Panel = build_panel(config)
         name = f"{config.server.environment}.{config.server.name}"
         self.server = name

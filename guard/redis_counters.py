@@ -26,7 +26,10 @@ MAX_DEBTS = 65_536
 MOST_GONE = 1000
 
 # KEYS: slots, budget... ARGV: mode, most, ticket, lease, gone ticket count, gone tickets..., (per minute, amount, debt)...
-# Answers {index, level in thousandths}: index -1 no slot left, n > 0 budget n is short, 0 taken; the level is the lowest.
+# Modes: take (slot and charges, or nothing), spend (charges, or nothing), drain (one charge, as far as there is any),
+# charge (charges, below zero too; keeps the slot).
+# Answers {index, level in thousandths, drained in thousandths}: index -1 no slot left, n > 0 budget n is short, 0 taken; the
+# level is the lowest.
 _SCRIPT = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
@@ -47,10 +50,12 @@ for i = 2, #KEYS do
   if short == 0 and level < amount then short = i - 1; lowest = level end
   levels[i], rates[i] = {level, amount}, rate
 end
-local taken = mode == 'charge'
-if mode == 'take' then
-  if redis.call('ZCARD', KEYS[1]) >= most then short = -1 end
-  taken = short == 0
+local taken, drained = mode == 'charge' or mode == 'drain', 0
+if mode == 'take' and redis.call('ZCARD', KEYS[1]) >= most then short = -1 end
+if mode == 'take' or mode == 'spend' then taken = short == 0 end
+if mode == 'drain' then
+  drained = math.min(levels[2][2], math.max(0, levels[2][1]))
+  levels[2][2] = drained
 end
 for i = 2, #KEYS do
   local level = levels[i][1]
@@ -59,12 +64,12 @@ for i = 2, #KEYS do
   redis.call('HSET', KEYS[i], 'level', string.format('%.6f', level), 'since', string.format('%.6f', now))
   redis.call('EXPIRE', KEYS[i], math.ceil((rates[i] - level) * 60 / rates[i]) + 60)
 end
-if taken and (mode == 'take' or redis.call('ZSCORE', KEYS[1], ticket)) then
+if taken and (mode == 'take' or mode == 'charge' and redis.call('ZSCORE', KEYS[1], ticket)) then
   redis.call('ZADD', KEYS[1], string.format('%.6f', now + lease), ticket)
   redis.call('EXPIRE', KEYS[1], lease)
 end
-if mode == 'charge' then short = 0 end
-return {short, math.floor((lowest or 0) * 1000)}
+if mode == 'charge' or mode == 'drain' then short = 0 end
+return {short, math.floor((lowest or 0) * 1000), math.floor(drained * 1000)}
 """
 
 
@@ -91,7 +96,7 @@ class RedisCounters:
     async def take(self, slot: Slot, charges: Sequence[Charge]) -> Short | None:
         if len(self._debts) >= MAX_DEBTS or len(self._gone) >= MAX_DEBTS:
             raise CountersUnavailable("too much is still to be counted")
-        index, level = await self._run("take", slot, charges)
+        index, level, _ = await self._run("take", slot, charges)
         if index == 0:
             return None
         if index < 0:
@@ -99,9 +104,17 @@ class RedisCounters:
         charge = charges[index - 1]
         return Short(charge.key[0], wait_for(charge, level))
 
+    async def spend(self, charge: Charge) -> Short | None:
+        index, level, _ = await self._run("spend", _no_slot(charge), [charge])
+        return Short(charge.key[0], wait_for(charge, level)) if index else None
+
+    async def drain(self, charge: Charge) -> float:
+        _, _, drained = await self._run("drain", _no_slot(charge), [charge])
+        return drained
+
     async def charge(self, slot: Slot, charges: Sequence[Charge]) -> bool:
         try:
-            _, level = await self._run("charge", slot, charges)
+            _, level, _ = await self._run("charge", slot, charges)
         except CountersUnavailable:
             # The result exists already: what it cost is taken with the next count that succeeds.
             for charge in charges:
@@ -120,7 +133,7 @@ class RedisCounters:
     async def close(self) -> None:
         await self._redis.aclose()
 
-    async def _run(self, mode: str, slot: Slot, charges: Sequence[Charge]) -> tuple[int, float]:
+    async def _run(self, mode: str, slot: Slot, charges: Sequence[Charge]) -> tuple[int, float, float]:
         keys = [self._key("slots", slot.owner), *(self._key(*charge.key) for charge in charges)]
         gone = self._gone.pop(keys[0], [])
         debts = {key: self._debts.pop(key, 0.0) for key in keys[1:]}
@@ -139,8 +152,13 @@ class RedisCounters:
                 if debt:
                     self._debts[key] = self._debts.get(key, 0.0) + debt
             raise CountersUnavailable(f"Redis does not answer ({type(error).__name__})") from None
-        return int(answer[0]), int(answer[1]) / 1000
+        return int(answer[0]), int(answer[1]) / 1000, int(answer[2]) / 1000
 
     def _key(self, kind: str, *whose: str) -> str:
         hashed = hashlib.sha256("\x00".join(whose).encode()).hexdigest()
         return f"{self._prefix}:{kind}:{hashed}"
+
+
+def _no_slot(charge: Charge) -> Slot:
+    """The script wants a slot's key; spend and drain take none."""
+    return Slot(charge.key[-1], "", 0)

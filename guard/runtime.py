@@ -18,9 +18,11 @@ from guard.consent import Consents
 from guard.inspection import Inspected
 from guard.messages import Id
 from guard.metrics import Metrics
+from guard.origin_breaker import OriginBreaker
 from guard.pins import Refusal, Watch
 from guard.redaction import redact
 from guard.sessions import Cursors, RequestStates, Sessions
+from guard.sse import KEEP_ALIVE_SECONDS
 from guard.taint import Taints
 from guard.tokens import ServerBudget
 from guard.upstream import Upstream, UpstreamDown
@@ -42,7 +44,15 @@ class Runtime:
     """`policy` is replaced by `apply`; everything else stays."""
 
     def __init__(
-        self, policy: Policy, upstream: Upstream, audit: AuditLog, watch: Watch, taints: Taints, cache: ResultCache
+        self,
+        policy: Policy,
+        upstream: Upstream,
+        audit: AuditLog,
+        watch: Watch,
+        taints: Taints,
+        cache: ResultCache,
+        *,
+        keep_alive: float = KEEP_ALIVE_SECONDS,
     ) -> None:
         self.policy = policy
         self.upstream = upstream
@@ -55,6 +65,9 @@ class Runtime:
         self.cursors = Cursors()
         self.consents = Consents()
         self.budget = ServerBudget()
+        self.origin = OriginBreaker(time.monotonic, watch.reached)
+        #: Seconds of silence after which a stream gets a keep-alive, and a call is answered as a stream.
+        self.keep_alive = keep_alive
         self.metrics = Metrics()
         self.log = logging.getLogger("ringwall.guard")
         #: How the configuration's source is doing, as members of `bundle` in /readyz.
@@ -87,6 +100,7 @@ class Runtime:
         if upstream is not None:
             self._later(_close_later(self.upstream))
             self.upstream = upstream
+            self.origin.forget()
             self.watch.forget()
         self.cache.swap(policy.config.tool_lock, policy.sha256)
         self.taints.reconfigure(policy.config.guard.taint)
@@ -181,9 +195,13 @@ class Runtime:
         """End what runs for one principal, or for all; how much there was."""
         tasks = [task for who, some in self._work.items() if principal in (None, who) for task in some]
         for task in tasks:
-            self._ended.add(task)
-            task.cancel("ended by the guard")
+            self.end_task(task)
         return len(tasks)
+
+    def end_task(self, task: asyncio.Task[Any]) -> None:
+        """End one request, as `end_work` does."""
+        self._ended.add(task)
+        task.cancel("ended by the guard")
 
     def note_refusal(self, policy: Policy, principal: Principal | None, reason: str) -> None:
         """Record a request that came to nothing before there was a message to decide about.
@@ -286,6 +304,7 @@ class Runtime:
         for task in self._aside:
             task.cancel()
         await asyncio.gather(*self._aside, return_exceptions=True)
+        await self.origin.close()
         await self.watch.close()
         await self.policy.close()
         await self.upstream.close()

@@ -28,6 +28,7 @@ from guard.policy import Policy
 from guard.redis_counters import RedisCounters
 from guard.runtime import Runtime
 from guard.secrets import read_secret
+from guard.sse import KEEP_ALIVE_SECONDS
 from guard.stdio import StdioUpstream
 from guard.taint import Taints
 from guard.upstream import HttpUpstream, Upstream
@@ -63,8 +64,9 @@ class Service:
         self._client = client
 
     @classmethod
-    async def open(cls, opened: Opened, state: Path) -> Service:
-        """Everything but the sockets. `state` is a directory only the guard may write.
+    async def open(cls, opened: Opened, state: Path, *, keep_alive: float = KEEP_ALIVE_SECONDS) -> Service:
+        """Everything but the sockets. `state` is a directory only the guard may write; a stream that is silent for
+        `keep_alive` seconds gets a comment.
 
         Raises:
             RingwallError: a secret, schema, log or state file cannot be used: the guard does not start.
@@ -94,6 +96,7 @@ class Service:
             watch,
             Taints(config.guard.taint, time.monotonic),
             ResultCache(config.tool_lock, opened.sha256, time.monotonic),
+            keep_alive=keep_alive,
         )
         watch.follow(lambda: runtime.policy.pins)
         service = cls(runtime, state, counters, client)

@@ -84,6 +84,18 @@ class Sessions:
         self._touch(key, found)
         return True
 
+    def lives(self, session_id: str, principal: Principal) -> bool:
+        """As `holds`, without counting as a use: an open stream alone does not keep a session."""
+        found = self._live(_hash(session_id))
+        return found is not None and found.owner == principal.id
+
+    def has_room(self, principal: Principal) -> bool:
+        """Whether one more session of the principal's could be held."""
+        if self._owned.get(principal.id) and len(self._owned[principal.id]) >= self._per_principal:
+            return True  # it takes the place of its least recently used one
+        self._expire()
+        return len(self._sessions) < self._most
+
     def end(self, session_id: str) -> None:
         """Forget the session and its pending requests (DELETE, or the server answered 404)."""
         self._remove(_hash(session_id))

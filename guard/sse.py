@@ -12,9 +12,16 @@ from dataclasses import dataclass
 from guard.wire_json import Malformed
 
 KEEP_ALIVE = b":\n\n"
+#: A stream that is silent for so long gets a keep-alive: well under the 100 s after which Cloudflare gives up on a proxied
+#: request (Cloudflare docs, "Connection limits"), and under every read timeout that makes sense.
+KEEP_ALIVE_SECONDS = 15.0
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _ENDS = re.compile(rb"[\r\n]")
 _CURSOR = re.compile(r"[\x20-\x7e]{0,1024}")
+
+
+class OverLimit(Malformed):
+    """An event of more bytes than is passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ class Reader:
             self._pending += len(chunk)
             self._after_cr = self._after_cr and not chunk
             if self._seen + self._pending > self._limit:
-                raise Malformed("an event is over the limit")
+                raise OverLimit("an event is over the limit")
             return []
         buffer = b"".join((*self._pieces, chunk))
         if self._first and buffer:
@@ -95,13 +102,13 @@ class Reader:
         for line in lines:
             self._seen += len(line) + 1
             if self._seen > self._limit:
-                raise Malformed("an event is over the limit")
+                raise OverLimit("an event is over the limit")
             if line:
                 self._line(line)
             else:
                 events += self._dispatch()
         if self._seen + self._pending > self._limit:
-            raise Malformed("an event is over the limit")
+            raise OverLimit("an event is over the limit")
         return events
 
     def _line(self, raw: bytes) -> None:

@@ -18,8 +18,8 @@ from typing import Any
 
 from guard.answers import status_of
 from guard.messages import Answer, Id, Message, Notification, Request, classify
-from guard.sse import KEEP_ALIVE, Event
-from guard.upstream import UpstreamAnswer, UpstreamDown
+from guard.sse import Event
+from guard.upstream import UpstreamAnswer, UpstreamDown, UpstreamFull
 from guard.wire_json import Malformed, dump, parse
 
 log = logging.getLogger("ringwall.guard.stdio")
@@ -32,14 +32,9 @@ MAX_PROCESSES = 512
 MAX_OF_ONE = 64
 #: Messages kept for a client that does not read.
 MAX_WAITING = 1024
-KEEP_ALIVE_SECONDS = 15.0
 #: How long a command may take to end by itself once its input is closed.
 GRACE_SECONDS = 2.0
 _SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
-
-
-class Silence(UpstreamDown):
-    """No word in time, which need not be the end."""
 
 
 class StdioUpstream:
@@ -64,7 +59,7 @@ class StdioUpstream:
         session = headers.get("mcp-session-id")
         if verb == "GET":
             process = self._of_session(session)
-            return _gone() if process is None else process.listen(self._silence)
+            return _gone() if process is None else process.listen()
         if verb == "DELETE":
             process = self._sessions.pop(session or "", None)
             if process is None:
@@ -117,7 +112,7 @@ class StdioUpstream:
         for gone in [one for one, process in self._shared.items() if process.ended]:
             del self._shared[gone]
         if len(self._sessions) + len(self._shared) >= MAX_PROCESSES:
-            raise UpstreamDown(f"{MAX_PROCESSES} processes of the command run already")
+            raise UpstreamFull(f"{MAX_PROCESSES} processes of the command run already")
         try:
             child = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -130,7 +125,7 @@ class StdioUpstream:
                 start_new_session=True,
             )
         except OSError as error:
-            raise UpstreamDown(f"the command cannot be started ({error.strerror})") from None
+            raise UpstreamDown(f"the command cannot be started ({error.strerror})", sent=False) from None
         return _Process(child, owner)
 
     async def _exchange(
@@ -141,18 +136,17 @@ class StdioUpstream:
                 await process.write(message.body)
             return UpstreamAnswer(202, headers, "")
         inbox = process.ask(message, renumber=renumber)
+        patience = None if message.method == "subscriptions/listen" else self._silence
         try:
             await process.write(inbox.body)
-            first: Message | None = await inbox.next(KEEP_ALIVE_SECONDS)
-        except Silence:
-            first = None  # a stream with keep-alives, so that nobody in between takes the call for dead
+            first = await inbox.next(patience)
         except BaseException:
             await process.abandon(inbox)
             raise
         if isinstance(first, Answer):
             process.settle(inbox)
             return _Whole(_status(first, modern=renumber), headers, dump(first.body))
-        return _Stream(200, headers, process, inbox, first, self._silence)
+        return _Stream(headers, process, inbox, first, patience)
 
     def _of_session(self, session: str | None) -> _Process | None:
         process = self._sessions.pop(session or "", None)
@@ -188,12 +182,12 @@ class _Inbox:
         elif self._queue.qsize() == MAX_WAITING:
             self._queue.put_nowait(None)
 
-    async def next(self, silence: float) -> Message:
-        """The next message; raises Silence after `silence` seconds without one, UpstreamDown when the process ended."""
+    async def next(self, silence: float | None) -> Message:
+        """The next message; raises UpstreamDown after `silence` seconds without one, or when the process ended."""
         try:
             message = await asyncio.wait_for(self._queue.get(), silence)
         except TimeoutError:
-            raise Silence("the command says nothing") from None
+            raise UpstreamDown("the command says nothing") from None
         if message is None:
             raise UpstreamDown("the command ended")
         return message
@@ -237,12 +231,12 @@ class _Process:
         with contextlib.suppress(UpstreamDown):
             await self.write({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
 
-    def listen(self, silence: float) -> UpstreamAnswer:
+    def listen(self) -> UpstreamAnswer:
         """The session's own stream; a new one takes the place of the old one."""
         if self._listener is not None:
             self._listener.put(None)
         self._listener = _Inbox(Request("", "", {}, {}), "")
-        return _Stream(200, {}, self, self._listener, None, silence, endless=True)
+        return _Stream({}, self, self._listener, None, None, own=True)
 
     async def write(self, body: Mapping[str, Any]) -> None:
         line = dump(body) + b"\n"
@@ -343,48 +337,38 @@ class _Whole(UpstreamAnswer):
 
 
 class _Stream(UpstreamAnswer):
-    """Messages of a process as server-sent events, with keep-alives while it thinks."""
+    """Messages of a process as server-sent events. `own`: the session's own stream, which answers no request."""
 
     def __init__(
         self,
-        status: int,
         headers: Mapping[str, str],
         process: _Process,
         inbox: _Inbox,
         first: Message | None,
-        silence: float,
+        silence: float | None,
         *,
-        endless: bool = False,
+        own: bool = False,
     ) -> None:
-        super().__init__(status, headers, "text/event-stream")
+        super().__init__(200, headers, "text/event-stream")
         self._process = process
         self._inbox = inbox
         self._first = first
-        self._patience = silence
-        self._endless = endless
+        self._silence = silence
+        self._own = own
         self._closing: asyncio.Task[None] | None = None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         if self._first is not None:
             yield _event(self._first)
-        quiet = 0.0
         while True:
-            try:
-                message = await self._inbox.next(KEEP_ALIVE_SECONDS)
-            except Silence:
-                quiet += KEEP_ALIVE_SECONDS
-                if quiet >= self._patience and not self._endless:
-                    raise
-                yield KEEP_ALIVE
-                continue
-            quiet = 0.0
+            message = await self._inbox.next(self._silence)
             yield _event(message)
             if isinstance(message, Answer):
                 self._process.settle(self._inbox)
                 return
 
     def close(self) -> None:
-        if not self._endless:
+        if not self._own:
             self._closing = asyncio.get_running_loop().create_task(self._process.abandon(self._inbox))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 BYTES_PER_TOKEN = 4
 
 
@@ -26,10 +29,34 @@ class ServerBudget:
         self._owed = 0
 
     def owe(self, tokens: int) -> None:
-        """Add tokens of a result whose headers are sent; also to give back what `take` took for an answer never sent."""
+        """Add tokens of a result whose headers are sent."""
         self._owed += max(0, tokens)
 
-    def take(self) -> int:
-        """Everything owed, which is then no longer owed: put it on this answer."""
+    def settle(self, tokens: int, remaining: int | None) -> int:
+        """What this answer reports: its own `tokens` and everything owed, but never more than what is left.
+
+        What goes beyond is forgiven: Kong's minute ends with the clock's, and a debt that is carried over would close the
+        server for minutes after one large result. Nothing is reported, and nothing forgiven, once nothing is left: Kong
+        would turn the answer into a 429 after the call was executed (3.9.3, header_filter.lua).
+        """
+        if remaining is not None and remaining <= 0:
+            self._owed += max(0, tokens)
+            return 0
         owed, self._owed = self._owed, 0
-        return owed
+        return owed + tokens if remaining is None else min(owed + tokens, remaining)
+
+
+#: How Lua writes a number: decimals where an answer reported some, an exponent from 1e+14 on (`%.14g`).
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?(e[+-][0-9]{1,3})?")
+
+
+def read_remaining(text: str | None) -> int | None:
+    """Whole tokens left of the server's budget, as Kong wrote them; None for a header that is missing or no number."""
+    if text is None or not _NUMBER.fullmatch(text):
+        return None
+    return math.floor(float(text))
+
+
+def seconds_to_next_minute(now: float) -> int:
+    """When Kong's budget is full again: its periods are those of the clock (3.9.3, kong/tools/timestamp.lua)."""
+    return max(1, math.ceil(60 - now % 60))

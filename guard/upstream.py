@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -21,7 +21,25 @@ RECONNECT_SECONDS = 2.0
 
 
 class UpstreamDown(Exception):
-    """The server does not answer, broke off, or answered what is not HTTP for MCP. Holds no payload."""
+    """The server does not answer, broke off, or answered what is not HTTP for MCP. Holds no payload.
+
+    `sent`: whether it may have got the request, so that whatever was asked may have been done.
+    """
+
+    def __init__(self, reason: str, *, sent: bool = True) -> None:
+        super().__init__(reason)
+        self.sent = sent
+
+
+class UpstreamFull(UpstreamDown):
+    """No more can be asked at once; the server itself is well."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, sent=False)
+
+
+class AnswerTooLarge(UpstreamDown):
+    """The server answered with more than is passed on: it did its work."""
 
 
 @dataclass(slots=True)
@@ -34,13 +52,13 @@ class UpstreamAnswer:
     _response: aiohttp.ClientResponse | None = None
 
     async def read(self, limit: int) -> bytes:
-        """The whole body; raises UpstreamDown when it is over `limit` bytes or breaks off."""
+        """The whole body; raises AnswerTooLarge when it is over `limit` bytes, UpstreamDown when it breaks off."""
         parts: list[bytes] = []
         size = 0
         async for chunk in self.chunks():
             size += len(chunk)
             if size > limit:
-                raise UpstreamDown("the answer is over the limit")
+                raise AnswerTooLarge("the answer is over the limit")
             parts.append(chunk)
         return b"".join(parts)
 
@@ -83,6 +101,7 @@ class HttpUpstream:
             connector = aiohttp.TCPConnector(limit=0, use_dns_cache=True)
             self._url = str(origin.url)
             self._host = None
+        self._connect, self._silence = connect, silence
         self._client = aiohttp.ClientSession(
             connector=connector,
             auto_decompress=False,
@@ -99,7 +118,7 @@ class HttpUpstream:
         if self._host:
             sent["host"] = self._host
         sent["accept-encoding"] = "identity"
-        response = await self._request(verb, sent, body)
+        response = await self._request(verb, sent, body, endless=is_endless(verb, headers))
         kept = {name: value for name, form in _KEPT.items() if form.fullmatch(value := response.headers.get(name, ""))}
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             response.close()
@@ -110,25 +129,47 @@ class HttpUpstream:
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         return UpstreamAnswer(response.status, kept, media_type, response)
 
-    async def _request(self, verb: str, headers: Mapping[str, str], body: bytes | None) -> aiohttp.ClientResponse:
+    async def _request(
+        self, verb: str, headers: Mapping[str, str], body: bytes | None, *, endless: bool
+    ) -> aiohttp.ClientResponse:
         until = asyncio.get_running_loop().time() + RECONNECT_SECONDS
         pause = 0.05
         while True:
             try:
-                return await self._client.request(verb, self._url, headers=headers, data=body, allow_redirects=False)
+                if not endless:
+                    return await self._send(verb, headers, body)
+                # Its headers must come in time all the same.
+                async with asyncio.timeout(self._silence):
+                    return await self._send(
+                        verb, headers, body, timeout=aiohttp.ClientTimeout(sock_connect=self._connect)
+                    )
             except aiohttp.ClientConnectorError as error:
                 if asyncio.get_running_loop().time() + pause > until:
-                    raise UpstreamDown(f"the server refuses connections ({type(error.os_error).__name__})") from None
+                    raise UpstreamDown(
+                        f"the server refuses connections ({type(error.os_error).__name__})", sent=False
+                    ) from None
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 0.5)
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
                 raise UpstreamDown(f"the server broke off ({type(error).__name__})") from None
 
+    async def _send(
+        self, verb: str, headers: Mapping[str, str], body: bytes | None, **options: Any
+    ) -> aiohttp.ClientResponse:
+        return await self._client.request(verb, self._url, headers=headers, data=body, allow_redirects=False, **options)
+
     async def close(self) -> None:
         await self._client.close()
 
 
-_PLAIN = re.compile(r"[\x20-\x7e]+")
+def is_endless(verb: str, headers: Mapping[str, str]) -> bool:
+    """Whether the answer is a stream that may be silent for as long as its session lives: a GET's, a subscription's."""
+    return verb == "GET" or headers.get("mcp-method") == "subscriptions/listen"
+
+
+#: Together with what the guard adds they fit the 4 KiB that Kong's nginx reads an answer's headers into
+#: (proxy_buffer_size); beyond that Kong answers 502, which its breaker takes for a failure of the guard.
+_PLAIN = re.compile(r"[\x20-\x7e]{1,1024}")
 #: Headers of the server's answer that reach the client, in the form MCP allows, as another would be read by some and not by
 #: others. No cookies, no CORS, no server banner, no X-Kong-Limit.
 _KEPT = {

@@ -89,6 +89,30 @@ def test_budget_may_go_below_zero_and_then_takes_longer_to_refill(make: Callable
     run(make, steps)
 
 
+def test_spending_takes_no_slot_and_nothing_when_short(make: Callable[[], Counters]) -> None:
+    async def steps(counters: Counters) -> None:
+        assert await counters.spend(charge(50)) is None
+        short = await counters.spend(charge(30))
+        assert short is not None
+        assert (short.what, short.wait) == ("tokens", pytest.approx(20, abs=1))
+        for slot in (ONE, TWO):
+            assert await counters.take(slot, []) is None
+
+    run(make, steps)
+
+
+def test_draining_takes_what_is_left_and_no_more(make: Callable[[], Counters]) -> None:
+    async def steps(counters: Counters) -> None:
+        assert await counters.drain(charge(20)) == pytest.approx(20, abs=1)
+        assert await counters.drain(charge(1000)) == pytest.approx(40, abs=1)
+        assert await counters.drain(charge(1000)) == pytest.approx(0, abs=1)
+        short = await counters.spend(charge(10))
+        assert short is not None
+        assert short.wait == pytest.approx(10, abs=1.5)
+
+    run(make, steps)
+
+
 def test_slots_are_counted_per_owner_until_released(make: Callable[[], Counters]) -> None:
     async def steps(counters: Counters) -> None:
         third, other = Slot("person:a", "t3", 2), Slot("person:b", "t4", 2)

@@ -229,7 +229,7 @@ def test_a_servers_question_is_answered_once_and_again_only_if_the_answer_did_no
                 answer = {"jsonrpc": "2.0", "id": "q1", "result": {"roots": []}}
                 road = guard.service.runtime.upstream
                 url, road._url = road._url, "http://127.0.0.1:1/mcp"  # type: ignore[attr-defined]
-                assert (await guard.post(answer)).status_code == 502
+                assert (await guard.post(answer)).status_code == 424
                 road._url = url  # type: ignore[attr-defined]
                 assert [(await guard.post(answer)).status_code for _ in range(2)] == [202, 400]
                 assert len([one for one in guard.origin.calls if "result" in one]) == 1

@@ -13,7 +13,7 @@ from guard.grants import ToolRight
 from guard.limits import Limited, Limits
 from guard.principal import Principal
 from guard.redis_counters import RedisCounters
-from guard.tokens import ServerBudget, estimate
+from guard.tokens import ServerBudget, estimate, read_remaining, seconds_to_next_minute
 from model.defaults import Limits as LimitSettings
 from tests.support.redis_server import RedisServer
 from tests.support.token_issuer import Clock
@@ -122,4 +122,49 @@ def test_owed_tokens_are_reported_once() -> None:
     budget = ServerBudget()
     budget.owe(5)
     budget.owe(7)
-    assert (budget.take(), budget.take()) == (12, 0)
+    assert (budget.settle(1, None), budget.settle(1, None)) == (13, 1)
+
+
+def test_no_more_is_reported_than_is_left_and_the_rest_is_forgiven() -> None:
+    budget = ServerBudget()
+    budget.owe(100)
+    assert (budget.settle(50, 120), budget.settle(5, 120)) == (120, 5)
+
+
+@pytest.mark.parametrize("remaining", [0, -1, -62113])
+def test_nothing_is_reported_once_nothing_is_left_and_it_stays_owed(remaining: int) -> None:
+    budget = ServerBudget()
+    budget.owe(100)
+    assert (budget.settle(5, remaining), budget.settle(5, 1000)) == (0, 110)
+
+
+#: As a real Kong 3.9.3 wrote it, and what no number of Lua's looks like.
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("200000", 200_000),
+        ("0", 0),
+        ("-20", -20),
+        ("-62113", -62_113),
+        ("135.5", 135),
+        ("-0.5", -1),
+        ("1e+15", 10**15),
+        (None, None),
+        ("", None),
+        ("abc", None),
+        ("nan", None),
+        ("inf", None),
+        ("0x10", None),
+        ("1,2", None),
+        ("--1", None),
+        (" 5", None),
+        ("\u0665", None),
+    ],
+)
+def test_kongs_remainder_is_read_strictly(text: str | None, tokens: int | None) -> None:
+    assert read_remaining(text) == tokens
+
+
+@pytest.mark.parametrize(("now", "wait"), [(0.0, 60), (59.2, 1), (60.0, 60), (90.5, 30)])
+def test_kongs_budget_is_full_again_with_the_clocks_next_minute(now: float, wait: int) -> None:
+    assert seconds_to_next_minute(now) == wait

@@ -310,7 +310,8 @@ def test_a_stream_that_uses_up_the_budget_is_ended_with_an_answer(tmp_path: Path
             response = await guard.post(
                 {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "search"}}
             )
-            assert answer_of(response, 7)["error"]["code"] == -31003
+            # The call ran: a tool error that says so, and no refusal.
+            assert answer_of(response, 7)["result"]["isError"]
             assert response.text.count("notifications/message") < 20
 
     asyncio.run(main())

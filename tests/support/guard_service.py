@@ -18,7 +18,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from components.kong_names import REMAINING_HEADER
 from guard.service import Opened, Service, _Server, serve
+from guard.sse import KEEP_ALIVE_SECONDS
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock, digest, readable_description
 
@@ -175,6 +177,9 @@ class Guarded:
     async def post(self, body: Any, headers: Mapping[str, str] | None = None) -> httpx.Response:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+        if self.config.identity.demo is None:
+            # As Kong says it of a budget that nothing was taken from.
+            sent[REMAINING_HEADER] = str(self.config.limits.tokens_per_minute)
         if self.session:
             sent |= {"mcp-session-id": self.session, "mcp-protocol-version": LEGACY}
         return await self.client.post("/mcp", content=content, headers={**sent, **(headers or {})})
@@ -303,12 +308,15 @@ async def guarded(
     *,
     headers: Mapping[str, str] | None = None,
     denied: frozenset[str] = frozenset(),
+    keep_alive: float = KEEP_ALIVE_SECONDS,
     **changes: Any,
 ) -> AsyncIterator[Guarded]:
     """The guard before the origin, both running until the end of the block."""
     async with serving(server):
         config = config_for(server, state, **changes)
-        service = await Service.open(Opened(config, "sha256:" + "1" * 64, 1, denied), state / "state")
+        service = await Service.open(
+            Opened(config, "sha256:" + "1" * 64, 1, denied), state / "state", keep_alive=keep_alive
+        )
         started = asyncio.Event()
         running = asyncio.get_running_loop().create_task(serve(service, started=started.set))
         await asyncio.wait([running, waiting := asyncio.ensure_future(started.wait())], return_when="FIRST_COMPLETED")
