@@ -20,9 +20,12 @@ from model.server import Server
 
 Inputs = dict[str, Any]
 
-#: Answers that say the guard or its origin is broken. 429 and the guard's verdicts (401, 403) are not among them: three
-#: 429s from the target gave everyone 503 (run on 3.9.3, whose default counts 429).
-FAILURES = [500, 502, 503, 504]
+#: Answers that say the guard is broken, and that no caller can bring about: 502 is Kong's own word for a guard that it could
+#: not connect to or that broke off (retries 0: kong/init.lua reports the final status), 503 is the guard's for being closed.
+#: The guard turns every failure of its server into an answer on 200. 429 and verdicts (401, 403) are not among them: three
+#: 429s from the target gave everyone 503 (run on 3.9.3, whose default counts 429). Nor is 500: a request that meets a defect
+#: of the guard fails alone.
+FAILURES = [502, 503]
 #: Kong's own default, written out.
 SUCCESSES = [200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308]
 
@@ -71,7 +74,9 @@ def upstream_inputs(environment: str, server: str, settings: Environment, manife
                     "http_statuses": FAILURES,
                     "http_failures": breaker.failures,
                     "tcp_failures": breaker.failures,
-                    "timeouts": breaker.timeouts,
+                    # 0 is off: a caller whose client takes no stream can make an answer silent for longer than
+                    # timeouts.read. A guard that hangs is found by the active probe.
+                    "timeouts": 0,
                 },
             },
         },

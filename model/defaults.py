@@ -42,13 +42,14 @@ class Timeouts(Model):
 
 
 class CircuitBreaker(Model):
-    """When the gateway takes a target out, and when it tries it again.
+    """When the gateway takes a guard out, and when it tries it again.
 
-    429 and the guard's own verdicts never count: three refused calls closed a server for everyone (facts: run).
+    Only what the guard alone brings about counts; its server's failures are counted by the guard's own breaker. Neither 429
+    nor a verdict ever counts: three refused calls closed a server for everyone (run on a Kong 3.9.3).
     """
 
-    failures: Annotated[int, Field(ge=1, le=255)] = Field(5, description="HTTP 500, 502, 503 or 504 in a row.")
-    timeouts: Annotated[int, Field(ge=1, le=255)] = Field(3, description="Timeouts in a row.")
+    failures: Annotated[int, Field(ge=1, le=255)] = Field(5, description="In a row: no connection, a broken one (502), or 503.")
+    timeouts: Annotated[int, Field(ge=1, le=255)] = Field(3, description="Active probes in a row without an answer in 2 s.")
     probe_every: Duration = Field("10s", description="Active probe of the guard's /healthz.")
     recover_after: Annotated[int, Field(ge=1, le=255)] = Field(2, description="Good probes before it is used again.")
 

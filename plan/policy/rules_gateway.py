@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from components.kong_entities import FAILURES
 from plan.exposure import AUTHENTICATING, DNS_RECORD, KONG_PLUGIN, KONG_SERVICE, linked
 from plan.findings import Severity
 from plan.graph import Resource
@@ -204,8 +205,9 @@ def _guard_address(subject: Subject) -> str | None:
 @rule(
     id="gateway-breaker-counts-refusals",
     severity=Severity.ERROR,
-    reason="Kong counts 429 as a failure by default: three refused calls of one principal closed the server for all.",
-    remedy="count 500, 502, 503 and 504 only in the passive health check",
+    reason="Kong counts 429 and 500 as failures by default: what one principal can provoke a few times in a row (so can slow"
+    " answers be) closes the server for all.",
+    remedy="count 502 and 503 only in the passive health check, and no timeouts",
     source=_RUN,
 )
 def breaker_counts_refusals(subject: Subject) -> Iterator[Broken]:
@@ -213,8 +215,9 @@ def breaker_counts_refusals(subject: Subject) -> Iterator[Broken]:
         checks = upstream.inputs.get("healthchecks")
         if checks is None or (isinstance(checks, Mapping) and not is_marker(checks) and checks.get("passive") is None):
             continue  # Without passive checks nothing is counted.
-        statuses = mapping(mapping(mapping(checks).get("passive")).get("unhealthy")).get("httpStatuses")
-        counted = [status for status in items(statuses) if not isinstance(status, int) or status < 500]
+        unhealthy = mapping(mapping(mapping(checks).get("passive")).get("unhealthy"))
+        statuses = unhealthy.get("httpStatuses")
+        counted = [status for status in items(statuses) if status not in FAILURES]
         if counted or not isinstance(statuses, list):
             shown = (
                 "Kong's default, 429 among them"
@@ -222,6 +225,8 @@ def breaker_counts_refusals(subject: Subject) -> Iterator[Broken]:
                 else ", ".join(map(str, counted)) or "an unknown list"
             )
             yield Broken(f"counts {shown} as failures of the guard", upstream, key=("circuit_breaker",))
+        if unhealthy.get("timeouts", 0) != 0:
+            yield Broken("counts slow answers as failures of the guard", upstream, key=("circuit_breaker",))
 
 
 @rule(

@@ -372,7 +372,9 @@ BROKEN: list[tuple[str, str, str, Break]] = [
         "colocated",
         beside("kong:index/target:Target", {"target": "127.0.0.1:3000", "upstreamId": "0d3f", "weight": 100}),
     ),
-    ("gateway-breaker-counts-refusals", "dev.one", "colocated", passive(httpStatuses=[429, 500])),
+    ("gateway-breaker-counts-refusals", "dev.one", "colocated", passive(httpStatuses=[429, 502])),
+    ("gateway-breaker-counts-refusals", "dev.one", "colocated", passive(httpStatuses=[500, 502, 503])),
+    ("gateway-breaker-counts-refusals", "dev.one", "colocated", passive(timeouts=3)),
     ("gateway-breaker-counts-refusals", "dev.one", "colocated", passive(httpStatuses=None)),
     ("gateway-breaker-counts-refusals", "dev.one", "colocated", passive(httpStatuses={"$unknown": True})),
     (
