@@ -163,7 +163,7 @@ def plugin_resource(
         config_json=spec.config_json() if config_json is None else config_json,
         service_id=service_id,
         enabled=True,
-        strict_match=spec.strict,
+        strict_match=True,
         tags=tags,
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["computedConfig"])),
     )

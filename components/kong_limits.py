@@ -39,7 +39,7 @@ def _principal_rate(settings: Environment, manifest: Server) -> PluginSpec:
             key="limits.requests_per_hour",
             remedy="raise it, or lower the other",
         )
-    policy, redis = _counters(settings.gateway.redis)
+    counters = _counters(settings.gateway.redis)
     return PluginSpec(
         name_of(Protection.PRINCIPAL_RATE, settings),
         "principal-rate",
@@ -55,9 +55,8 @@ def _principal_rate(settings: Environment, manifest: Server) -> PluginSpec:
             "limit_by": "header",
             "header_name": PRINCIPAL_HEADER,
             "path": None,
-            "policy": policy,
+            **counters,
             "fault_tolerant": False,
-            "redis": redis,
             "hide_client_headers": False,
             "error_code": 429,
             "error_message": "API rate limit exceeded",
@@ -68,7 +67,7 @@ def _principal_rate(settings: Environment, manifest: Server) -> PluginSpec:
 
 
 def _server_tokens(settings: Environment, manifest: Server) -> PluginSpec:
-    policy, redis = _counters(settings.gateway.redis)
+    counters = _counters(settings.gateway.redis)
     return PluginSpec(
         name_of(Protection.SERVER_TOKENS, settings),
         "server-tokens",
@@ -76,9 +75,8 @@ def _server_tokens(settings: Environment, manifest: Server) -> PluginSpec:
             "header_name": LIMIT_HEADER,
             # One consumer an issuer: the budget is the server's. Each principal's is counted by the guard.
             "limit_by": "consumer",
-            "policy": policy,
+            **counters,
             "fault_tolerant": False,
-            "redis": redis,
             # True refuses when the remainder is exactly 0 and nowhere else: past an overshoot it would let the call on all
             # the same and turn its answer into a 429 (3.9.3, access.lua and header_filter.lua). The guard refuses at or
             # under 0 before anything is executed, by the remainder that this plugin hands on, and says when to come again.
@@ -99,8 +97,13 @@ def _server_tokens(settings: Environment, manifest: Server) -> PluginSpec:
     )
 
 
-def _counters(redis: Redis | None) -> tuple[str, Config]:
-    """Policy and redis record: counters of this node, or shared ones whose certificate name is checked."""
+def _counters(redis: Redis | None) -> Config:
+    """Where the counters are: on this node, or shared ones whose certificate name is checked.
+
+    Every member of the redis record is written a second time under its deprecated name (`redis_host`): Kong accepts both
+    where they agree and answers both (kong/db/schema/init.lua, `shorthand_fields`), so only with both is its answer what
+    was written, which `strict_match` needs to repair drift without differing for ever.
+    """
     if redis and redis.tls and not re.fullmatch(r"[A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*", redis.host):
         raise InputError(
             f"{redis.host} is an address, so its certificate's name could not be checked",
@@ -118,4 +121,5 @@ def _counters(redis: Redis | None) -> tuple[str, Config]:
         "ssl_verify": redis.tls if redis else False,
         "server_name": redis.host if redis and redis.tls else None,
     }
-    return ("redis" if redis else "local"), record
+    deprecated = {f"redis_{name}": value for name, value in record.items()}
+    return {"policy": "redis" if redis else "local", "redis": record, **deprecated}

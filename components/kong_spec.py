@@ -5,9 +5,9 @@ is null. Two reasons. A guarding default is then part of the review and cannot c
 so only a written null takes a removed value away.
 
 `strict_match` is on: only with it does pulumi-kong repair drift of a plugin's config, and then it needs the config
-exactly as Kong returns it, nulls included. It is off where Kong's answer holds more than was sent: the schemas with
-deprecated shorthand fields (`redis_host`, `endpoint`), which Kong translates back into the answer (read in its schema
-code), so that a strict comparison would never settle. Their drift shows in the resource's computed config instead.
+exactly as Kong returns it: nulls included, and with every deprecated name that Kong translates back into its answer.
+Those are the shorthand fields whose schema says what replaced them (`redis_host` for `redis.host`); one without that, such
+as opentelemetry's `endpoint`, is accepted and never answered (kong/db/schema/init.lua, `process_auto_fields`).
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ from model.environment import Environment
 
 Config = dict[str, Any]
 
-#: 3.9.3 schemas with `shorthand_fields`; a test reads them from the schemas.
-_ANSWERED_DIFFERENTLY = frozenset({"rate-limiting", "response-ratelimiting", "opentelemetry"})
-
 
 @dataclass(frozen=True)
 class PluginSpec:
@@ -33,10 +30,6 @@ class PluginSpec:
     suffix: str
     config: Config
     why: str
-
-    @property
-    def strict(self) -> bool:
-        return self.name not in _ANSWERED_DIFFERENTLY
 
     def config_json(self) -> str:
         """As Go's encoder writes it (sorted, compact, `<`, `>` and `&` escaped): the provider compares such texts."""

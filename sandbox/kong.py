@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from sandbox.behaviour import Behaviour, Package, Reference, by_name, is_unknown, one_of, text
+from sandbox.behaviour import Behaviour, Package, Reference, Refused, by_name, is_unknown, one_of, text
 from sandbox.schema import Problem
 from sandbox.state import World
 from sandbox.wire import Props, Secret, has_secret, reveal
@@ -124,12 +124,66 @@ def _named_unique(*groups: str) -> tuple[tuple[str, ...], ...]:
     return tuple((group,) for group in groups)
 
 
-def _computed_config(_: World, _id: str, props: Props, _old: Props) -> Props:
+#: The redis record of rate-limiting and response-ratelimiting with its defaults (their schema.lua). Every member has a
+#: deprecated name beside the record, `redis_host` for `redis.host`.
+_REDIS: Final = {
+    "host": None,
+    "port": 6379,
+    "timeout": 2000,
+    "username": None,
+    "password": None,
+    "database": 0,
+    "ssl": False,
+    "ssl_verify": False,
+    "server_name": None,
+}
+_WITH_REDIS: Final = ("rate-limiting", "response-ratelimiting")
+#: Maps, which a PATCH replaces; other objects of a config are records, which it merges (kong/db/schema, `merge_values`).
+_MAPS: Final = frozenset({"headers", "resource_attributes", "limits", "custom_fields_by_lua"})
+
+
+def _computed_config(world: World, id_: str, props: Props, _old: Props) -> Props:
     """The config as Kong gives it back, in clear: the real provider does not mark it secret, so neither does this."""
-    config = reveal(props.get("configJson"))
-    if not isinstance(config, str):
-        return {"computedConfig": "{}"}
-    return {"computedConfig": json.dumps(json.loads(config), sort_keys=True, separators=(",", ":"))}
+    text_ = reveal(props.get("configJson"))
+    sent = json.loads(text_) if isinstance(text_, str) else {}
+    record = world.find(PLUGIN, id_)
+    held = record.outputs.get("computedConfig") if record is not None else None
+    config = _merged(sent, json.loads(held)) if isinstance(held, str) else sent
+    answer = _with_deprecated_names(text(props, "name"), sent, config)
+    return {"computedConfig": json.dumps(answer, sort_keys=True, separators=(",", ":"))}
+
+
+def _merged(sent: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
+    """What a PATCH leaves: members that were not sent stay as they were; arrays and maps are replaced whole."""
+    merged = {**held, **sent}
+    for name, value in sent.items():
+        before = held.get(name)
+        if isinstance(value, dict) and isinstance(before, dict) and name not in _MAPS:
+            merged[name] = _merged(value, before)
+    return merged
+
+
+def _with_deprecated_names(name: str | None, sent: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Deprecated names as `process_auto_fields` treats them: refused where they contradict, answered where the schema
+    says what replaced them, else taken and never answered."""
+    if name == "opentelemetry" and "endpoint" in config:
+        replaced = config.get("traces_endpoint") or config["endpoint"]
+        return {key: value for key, value in config.items() if key != "endpoint"} | {"traces_endpoint": replaced}
+    if name not in _WITH_REDIS:
+        return dict(config)
+    given = sent.get("redis") or {}
+    redis = {**_REDIS, **(config.get("redis") or {})}
+    for member in _REDIS:
+        old = sent.get(f"redis_{member}")
+        if old is None:
+            continue
+        if given.get(member) not in (None, old):
+            raise Refused(
+                f'HTTP status 400 (message: "schema violation (config.redis_{member}: both deprecated and new field are '
+                f'used but their values mismatch: redis_{member} = {old} vs redis.{member} = {given[member]})")'
+            )
+        redis[member] = old
+    return {**config, "redis": redis, **{f"redis_{member}": value for member, value in redis.items()}}
 
 
 def _strict(outputs: Props) -> Props:

@@ -237,14 +237,39 @@ def test_read_shows_drift_and_keeps_secrets_it_can_match(sandbox: Sandbox, kong:
 
 
 def test_config_drift_is_repaired_only_with_strict_match(sandbox: Sandbox, kong: Client) -> None:
-    for strict, seen in ((False, '{"minute":5}'), (True, '{"minute":99}')):
-        inputs: Props = {"name": "rate-limiting", "configJson": '{"minute":5}', "strictMatch": strict}
+    for strict, seen in ((False, '{"allow":["a"]}'), (True, '{"allow":["b"]}')):
+        inputs: Props = {"name": "acl", "configJson": '{"allow":["a"]}', "strictMatch": strict}
         id_, made = kong.create("Plugin", **inputs)
-        sandbox.change(id_, computedConfig='{"minute":99}')
+        sandbox.change(id_, computedConfig='{"allow":["b"]}')
         outputs, _ = kong.read("Plugin", id_, made, inputs)
-        assert outputs["computedConfig"] == '{"minute":99}'
+        assert outputs["computedConfig"] == '{"allow":["b"]}'
         assert outputs["configJson"] == seen
         kong.delete("Plugin", id_)
+
+
+def test_deprecated_names_of_redis_are_answered_beside_the_new_ones(kong: Client) -> None:
+    config = {"minute": 5, "redis": {"host": "r.example.com"}, "redis_host": "r.example.com"}
+    inputs: Props = {"name": "rate-limiting", "configJson": json.dumps(config), "strictMatch": True}
+    id_, made = kong.create("Plugin", **inputs)
+    outputs, _ = kong.read("Plugin", id_, made, inputs)
+    answer = json.loads(outputs["configJson"])
+    assert (answer["redis"]["host"], answer["redis_host"]) == ("r.example.com", "r.example.com")
+    assert (answer["redis"]["port"], answer["redis_port"], answer["redis_password"]) == (6379, 6379, None)
+
+
+def test_a_deprecated_name_that_contradicts_the_new_one_is_refused(kong: Client) -> None:
+    config = {"minute": 5, "redis": {"port": 6379}, "redis_port": 6380}
+    with refused("both deprecated and new field are used but their values mismatch: redis_port = 6380"):
+        kong.create("Plugin", name="rate-limiting", configJson=json.dumps(config))
+
+
+def test_a_plugin_update_keeps_what_it_does_not_send_and_replaces_maps(kong: Client) -> None:
+    config = {"timeout": 1, "queue": {"a": 1, "b": 2}, "headers": {"x": "1"}}
+    inputs: Props = {"name": "http-log", "configJson": json.dumps(config)}
+    id_, made = kong.create("Plugin", **inputs)
+    sent = {"queue": {"a": 3}, "headers": {"y": "1"}}
+    updated = kong.update("Plugin", id_, made, name="http-log", configJson=json.dumps(sent))
+    assert json.loads(updated["computedConfig"]) == {"timeout": 1, "queue": {"a": 3, "b": 2}, "headers": {"y": "1"}}
 
 
 def test_read_of_what_is_gone_drops_it(kong: Client) -> None:
