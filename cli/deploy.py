@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cli import console, live
 from cli.engine_state import live_resources, outputs
@@ -45,16 +46,18 @@ def scope_of(project: Project, stack: str) -> Scope:
     return Scope(project, loaded, stack, servers)
 
 
-def preview(target: Target, scope: Scope, only: Sequence[str] = ()) -> list[Run]:
+def preview(target: Target, scope: Scope, only: Sequence[str] = (), *, refresh: bool = False) -> list[Run]:
     """Engine previews of the whole scope.
+
+    With `refresh` each one compares with what is real instead of what was recorded last, so that drift is a change too.
 
     Servers of an environment that is not deployed as its file says have no contract to read yet, so the engine cannot
     preview them; they are planned offline and labelled so.
     """
-    first = Run(scope.first, "preview")
+    first = Run(scope.first, "preview", refresh=refresh)
     with live.progress([first]):
         execute(target, first, only=only)
-    rest = [Run(stack, "preview") for stack in scope.servers]
+    rest = [Run(stack, "preview", refresh=refresh) for stack in scope.servers]
     if first.error is None and rest:
         if contract_is_current(target, scope.loaded) and not _changes_contract(first):
             with live.progress(rest):
@@ -101,26 +104,29 @@ def refuse_gaps(previews: Sequence[Run]) -> None:
         raise PlanRefused("\n".join(lines))
 
 
-def up(target: Target, scope: Scope, previews: Sequence[Run], only: Sequence[str] = ()) -> list[Run]:
+def up(
+    target: Target, scope: Scope, previews: Sequence[Run], only: Sequence[str] = (), *, refresh: bool = False
+) -> list[Run]:
     """Create and update the environment first, then its servers side by side, and last what the environment drops.
 
     A policy or token that the environment no longer wants may still be attached to a server that has not moved on; it is
-    deleted only after every server has.
+    deleted only after every server has. A stack whose preview found nothing to do is not run again.
+
+    Args:
+        refresh: a stack that drifted, or that the engine could not preview, is read anew before it is changed.
     """
-    first = Run(scope.first, "up")
+    previewed = {run.stack: run for run in previews}
+    first = _run_of(previewed[scope.first], refresh)
     dropped = (
         [change.urn for change in previews[0].steps.changed if change.operation == "delete"] if scope.servers else []
     )
-    with live.progress([first]):
-        execute(target, first, only=only, exclude=dropped)
+    _execute(target, [first], only=only, exclude=dropped)
     runs = [first]
     if first.error is not None:
         return [*runs, *(Run(stack, "up", state="skipped", error=f"{scope.first} failed") for stack in scope.servers)]
-    servers = [Run(stack, "up") for stack in scope.servers]
-    if servers:
-        with live.progress(servers):
-            execute_all(target, servers)
-        runs += servers
+    servers = [_run_of(previewed[stack], refresh) for stack in scope.servers]
+    _execute(target, servers)
+    runs += servers
     if dropped and all(run.error is None for run in servers):
         last = Run(scope.first, "up")
         with live.progress([last]):
@@ -129,6 +135,22 @@ def up(target: Target, scope: Scope, previews: Sequence[Run], only: Sequence[str
     elif dropped:
         console.note(f"{len(dropped)} resources that {scope.first} no longer wants stay until every server is up")
     return runs
+
+
+def _run_of(previewed: Run, refresh: bool) -> Run:
+    """The run that follows a preview. Where there is nothing to do it is done already; what was previewed as it really
+    is needs no second look at it."""
+    if not previewed.offline and not previewed.steps.differs:
+        return Run(previewed.stack, "up", previewed.steps, "done")
+    anew = refresh and (previewed.offline or bool(previewed.steps.drifted))
+    return Run(previewed.stack, "up", refresh=anew)
+
+
+def _execute(target: Target, runs: Sequence[Run], **options: Any) -> None:
+    due = [run for run in runs if run.state == "waiting"]
+    if due:
+        with live.progress(due):
+            execute_all(target, due, **options)
 
 
 def refuse_live_servers(target: Target, stack: str) -> None:

@@ -192,7 +192,7 @@ def engine(looking: Looking, stack: str) -> list[Row]:
 
 def gateway(looking: Looking, stack: str) -> list[Row]:
     """Every entity of the plan as Kong's Admin API answers it, and whatever else hangs on those of this stack."""
-    from cli.kong_admin import KongAdmin
+    from cli.gateway_reader import GatewayReader
     from components.program import load
     from plan.drift_kong import wanted_at_kong
     from plan.offline import plan_stack
@@ -201,41 +201,18 @@ def gateway(looking: Looking, stack: str) -> list[Row]:
     if environment is None:
         return []
 
-    class Reader(KongAdmin):
-        def read(self, path: str) -> dict[str, Any] | None:
-            return self._call("GET", path, 200, 404)
-
-        def read_all(self, path: str) -> list[dict[str, Any]] | None:
-            """None where what the list belongs to is not there."""
-            found: list[dict[str, Any]] = []
-            offset: str | None = None
-            for _ in range(100):
-                body = self._call("GET", path, 200, 404, params={"offset": offset} if offset else {})
-                if body is None:
-                    return None
-                data = body.get("data")
-                if not isinstance(data, list):
-                    raise Unreachable(f"{self.uri}: {path} is not Kong's list")
-                found += [one for one in data if isinstance(one, dict)]
-                offset = body.get("offset")
-                if not isinstance(offset, str):
-                    return found
-            raise Unreachable(f"{self.uri}: {path} does not end")
-
     source = f"gateway {stack}"
     known = _known(looking, stack)
     graph = plan_stack(looking.project, load(looking.project, stack))
     entities, listings = wanted_at_kong(graph.resources, looking.deployed(stack).inputs, known)
     rows: list[Row] = []
     told: set[str] = set()
-    with Reader(environment.settings.gateway) as kong:
+    with GatewayReader(environment.settings.gateway) as kong:
         kong.check_version()
         for one in entities:
-            if one.match:
-                real = next((item for item in kong.read_all(one.path) or [] if one.fits(item)), None)
-            else:
-                real = kong.read(one.path)
-            rows += entity_rows(source, one.what, one.recorded, real, one.desired)
+            real = kong.entity(one)
+            recorded = None if one.recorded is None else {**one.recorded, **one.left}
+            rows += entity_rows(source, one.what, recorded, real, {**one.desired, **one.left})
         for listing in listings:
             held = kong.read_all(listing.path) or []
             extra = {str(item.get(listing.key) or item.get("id")) for item in held if listing.stranger(item)}

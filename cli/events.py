@@ -40,8 +40,15 @@ class Change:
 
 @dataclass
 class Steps:
-    """Collects the events of one run; `on_event` may be called from another thread."""
+    """Collects the events of one run; `on_event` may be called from another thread.
 
+    `refreshes_first`: the run begins with a refresh. What that finds is no step of the run and goes to `drifted`.
+    """
+
+    refreshes_first: bool = False
+    drifted: dict[str, Change] = field(default_factory=dict)
+    #: Whether the stack's own outputs would be others; a grant or a lock changes them and no resource.
+    outputs_differ: bool = False
     changes: dict[tuple[str, str], Change] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
@@ -49,6 +56,7 @@ class Steps:
     finished: set[str] = field(default_factory=set)
     current: str = ""
     total: int = 0
+    _refreshing: set[str] = field(default_factory=set, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def on_event(self, event: EngineEvent) -> None:
@@ -68,21 +76,35 @@ class Steps:
         """Steps that change something, in the engine's order."""
         return [change for change in self.changes.values() if change.operation not in QUIET]
 
+    @property
+    def differs(self) -> bool:
+        """Whether the run would change a resource or an output."""
+        return bool(self.changed) or self.outputs_differ
+
     def _done(self, metadata: Any) -> None:
         self.finished.add(metadata.urn)
+        if metadata.urn in self._refreshing:
+            self._refreshing.remove(metadata.urn)
+            # Outputs alone move by themselves (a tunnel's connections); nothing a program says could move them back.
+            if metadata.new is None or _inputs(metadata.old) != _inputs(metadata.new):
+                self.drifted[metadata.urn] = _change(metadata, "delete" if metadata.new is None else "update")
+            return
+        if metadata.type == "pulumi:pulumi:Stack":
+            old, new = ((state.outputs if state else None) or {} for state in (metadata.old, metadata.new))
+            self.outputs_differ = old != new
         # A refresh begins every step alike and says only at its end what it found.
         if (metadata.urn, "refresh") in self.changes and _word(metadata.op) not in QUIET:
             self._step(metadata)
 
     def _step(self, metadata: Any) -> None:
         operation = _word(metadata.op)
-        name = metadata.urn.rsplit("::", 1)[-1]
-        self.current = name
+        self.current = metadata.urn.rsplit("::", 1)[-1]
+        if operation == "refresh" and self.refreshes_first:
+            self._refreshing.add(metadata.urn)
+            return
         if metadata.type.startswith("pulumi:providers:") and operation == "same":
             return
-        self.changes[(metadata.urn, operation)] = Change(
-            operation, metadata.urn, metadata.type, name, tuple(_details(metadata))
-        )
+        self.changes[(metadata.urn, operation)] = _change(metadata, operation)
 
     def _diagnostic(self, diagnostic: Any) -> None:
         text = _MARKUP.sub("", diagnostic.message).strip()
@@ -92,6 +114,15 @@ class Steps:
             self.errors.append(plain_error(text))
         elif diagnostic.severity == "warning":
             self.warnings.append(" ".join(text.split()))
+
+
+def _inputs(state: Any) -> dict[str, Any]:
+    return (state.inputs if state else None) or {}
+
+
+def _change(metadata: Any, operation: str) -> Change:
+    name = metadata.urn.rsplit("::", 1)[-1]
+    return Change(operation, metadata.urn, metadata.type, name, tuple(_details(metadata)))
 
 
 def _word(operation: Any) -> str:
@@ -111,8 +142,7 @@ def plain_error(text: str) -> str:
 
 
 def _details(metadata: Any) -> list[str]:
-    old = (metadata.old.inputs if metadata.old else None) or {}
-    new = (metadata.new.inputs if metadata.new else None) or {}
+    old, new = _inputs(metadata.old), _inputs(metadata.new)
     if not metadata.detailed_diff:
         # Components have no provider to say what differs.
         keys = sorted({*old, *new}) if _word(metadata.op) == "update" else []

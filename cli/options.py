@@ -51,6 +51,12 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the trace of an error
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output.", callback=_set_json, is_eager=True)
 ]
+Refresh = Annotated[
+    bool,
+    typer.Option(
+        "--refresh/--no-refresh", help="Read what is real first, so that what was changed outside is put back, too."
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Sandbox = Annotated[
     bool,

@@ -1,18 +1,28 @@
 from __future__ import annotations
 
+import time
+
 from cli import console
-from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack
+from cli.options import AsJson, Debug, ProjectDir, Refresh, Sandbox, Stack
 
 
 def preview(
-    stack: Stack, sandbox: Sandbox = False, project: ProjectDir = None, as_json: AsJson = False, debug: Debug = False
+    stack: Stack,
+    refresh: Refresh = False,
+    sandbox: Sandbox = False,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
-    """Ask the engine what `up` would change. Nothing is touched."""
+    """Ask the engine what `up` would change, compared with what was recorded (`--refresh`: with what is real). Nothing is
+    touched."""
     from cli.deploy import preview as run_preview
     from cli.deploy import scope_of
+    from cli.gateway_reader import look_at_gateway
     from cli.project import current_project
     from cli.report import fail_on_error, show_preview
     from cli.runs import target_of
+    from cli.up import show_reading
     from engine.locate import require
 
     found = current_project()
@@ -20,8 +30,11 @@ def preview(
     require()
     scope = scope_of(found, stack)
     with target_of(found, sandbox=sandbox) as target:
-        runs = run_preview(target, scope)
+        began = time.monotonic()
+        gateway = look_at_gateway(scope) if refresh and not sandbox else None
+        runs = run_preview(target, scope, refresh=refresh)
     if as_json:
         console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})
     show_preview(runs)
     fail_on_error(runs)
+    show_reading(scope, runs, gateway, time.monotonic() - began)

@@ -17,24 +17,32 @@ def refresh(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Read the real resources back into the recorded state."""
-    from cli import live
+    """Read what is real back into the recorded state of a server, or of an environment and all its servers."""
+    from cli import deploy, live
+    from cli.gateway_reader import look_at_gateway
     from cli.project import current_project
     from cli.report import fail_on_error, show_preview, show_results
-    from cli.runs import Run, execute, target_of
+    from cli.runs import Run, execute_all, target_of
     from engine.locate import require
 
     found = current_project()
     require()
-    if not preview_only and not console.ask(f"Replace the recorded state of {stack} by what is read?", yes=yes):
+    scope = deploy.scope_of(found, stack)
+    what = f"{stack} and its {len(scope.servers)} servers" if scope.servers else stack
+    if not preview_only and not console.ask(f"Replace the recorded state of {what} by what is read?", yes=yes):
         console.note("nothing was changed")
         raise typer.Exit(1)
-    run = Run(stack, "preview_refresh" if preview_only else "refresh")
-    with target_of(found, sandbox=sandbox) as target, live.progress([run]):
-        execute(target, run)
+    runs = [Run(name, "preview_refresh" if preview_only else "refresh") for name in scope.stacks]
+    if not sandbox:
+        look_at_gateway(scope)
+    with target_of(found, sandbox=sandbox) as target, live.progress(runs):
+        execute_all(target, runs)
+    for run in runs[1:]:
+        if run.error and "does not exist in the backend" in run.error:
+            run.state, run.error = "skipped", None
     if as_json:
-        console.print_json({"version": 1, "runs": [run.as_json()]})
-    show_preview([run])
+        console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})
+    show_preview(runs)
     if not preview_only:
-        show_results([run])
-    fail_on_error([run])
+        show_results(runs)
+    fail_on_error(runs)

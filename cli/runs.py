@@ -31,6 +31,8 @@ class Run:
     state: Literal["waiting", "running", "done", "failed", "skipped"] = "waiting"
     error: str | None = None
     offline: bool = False
+    #: A preview or an `up` that reads what is real first, and compares with that.
+    refresh: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -40,6 +42,7 @@ class Run:
             "state": self.state,
             "counts": dict(sorted(self.steps.counts.items())),
             "changes": [change.as_json() for change in self.steps.changed],
+            "drifted": [change.as_json() for change in self.steps.drifted.values()],
             "error": self.error,
         }
 
@@ -107,9 +110,12 @@ def execute(
     _quiet_sdk()
     run.state = "running"
     create = run.operation in ("preview", "up")
+    run.steps.refreshes_first = run.refresh
     try:
         with workspace(target, run.stack, program or program_for(target.project, run.stack), create=create) as stack:
             arguments: dict[str, Any] = {"on_event": run.steps.on_event, "color": "never", **options}
+            if run.refresh:
+                arguments["refresh"] = True
             if only:
                 arguments["target"] = list(only)
             if exclude:

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import console
-from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack, Yes
+from cli.options import AsJson, Debug, ProjectDir, Refresh, Sandbox, Stack, Yes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cli.deploy import Scope
+    from cli.gateway_reader import GatewayLook
+    from cli.runs import Run
 
 
 def up(
@@ -16,14 +21,20 @@ def up(
     target: Annotated[
         list[str], typer.Option("--target", help="Only this resource (URN); may be repeated.", show_default=False)
     ] = [],  # noqa: B006 - Typer copies it
+    refresh: Refresh = True,
     yes: Yes = False,
     sandbox: Sandbox = False,
     project: ProjectDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Bring a server up, or an environment and then all its servers."""
+    """Bring a server up, or an environment and then all its servers.
+
+    What is real is read first (`--no-refresh` skips that), so what somebody changed at Cloudflare or Kong is put back; a
+    stack that is as its file says and as it was left is not run.
+    """
     from cli import deploy
+    from cli.gateway_reader import look_at_gateway
     from cli.project import current_project
     from cli.report import fail_on_error, show_preview, show_results
     from cli.runs import target_of
@@ -36,15 +47,21 @@ def up(
     if target and scope.servers:
         raise InputError("--target goes with one stack", remedy="name a server, or leave --target out")
     with target_of(found, sandbox=sandbox) as where:
-        previews = deploy.preview(where, scope, only=target)
+        began = time.monotonic()
+        # The sandbox's Kong is a provider and no Admin API.
+        gateway = look_at_gateway(scope) if refresh and not sandbox else None
+        previews = deploy.preview(where, scope, only=target, refresh=refresh)
         show_preview(previews)
         fail_on_error(previews)
         deploy.refuse_gaps(previews)
+        show_reading(scope, previews, gateway, time.monotonic() - began)
         what = f"{stack} and its {len(scope.servers)} servers" if scope.servers else stack
         if not console.ask(f"Apply this to {what}?", yes=yes):
             console.note("nothing was changed")
             raise typer.Exit(1)
-        runs = deploy.up(where, scope, previews, only=target)
+        if gateway is not None and not target:
+            gateway.put_back()
+        runs = deploy.up(where, scope, previews, only=target, refresh=refresh)
     if as_json:
         console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})
     show_results(runs)
@@ -53,6 +70,26 @@ def up(
         console.note("the sandbox has no gateway: `keys sync` was not run")
     else:
         _sync_keys(scope)
+
+
+def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | None, seconds: float) -> None:
+    """What was compared with what, in which time, and what of Kong the provider cannot put back but `up` does.
+
+    Raises:
+        Unreachable: the gateway failed while the engine read it.
+    """
+    if gateway is not None:
+        gateway.refuse_lost_targets(previews)
+        for difference in gateway.differences:
+            for line in difference.lines():
+                console.say(f"{difference.stack}: ! {line} (by Kong's Admin API)")
+    planned = [run for run in previews if run.refresh and not run.offline]
+    unchanged = sum(1 for run in previews if not run.offline and not run.steps.differs)
+    with_what = "what is real" if planned else "what was recorded last"
+    skip = " (--no-refresh compares with what was recorded)" if planned else ""
+    console.note(
+        f"compared {len(previews)} stacks with {with_what} in {seconds:.1f} s{skip}; {unchanged} need no run of the engine"
+    )
 
 
 def _sync_keys(scope: Scope) -> None:

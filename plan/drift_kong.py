@@ -13,6 +13,23 @@ from plan.drift import is_symbolic, resolved
 
 #: References to other entities and the provider's own switches; where an entity hangs is seen from where it is found.
 _NOT_KONGS = {"serviceId", "routeId", "upstreamId", "consumerId", "strictMatch", "configJson"}
+#: What the plan leaves to Kong, with Kong's own default (3.9.3, kong/db/schema/entities). The provider either never reads
+#: these back (a route's headers, a plugin's protocols, a service's switch) or cannot take them away again: it leaves an
+#: empty field out of its PATCH, and Kong keeps the value.
+LEFT_TO_KONG: Mapping[str, Mapping[str, Any]] = {
+    "Service": {
+        "ca_certificates": None,
+        "client_certificate": None,
+        "enabled": True,
+        "path": None,
+        "tls_verify": None,
+        "tls_verify_depth": None,
+    },
+    "Route": {"destinations": None, "headers": None, "snis": None, "sources": None},
+    # Without http a plugin runs for none of this gateway's requests, and stands there all the same.
+    "Plugin": {"protocols": ["grpc", "grpcs", "http", "https"]},
+    "Upstream": {"client_certificate": None, "host_header": None, "use_srv_name": False},
+}
 _REFERENCES = {"client_certificate_id": "client_certificate", "ca_certificate_ids": "ca_certificates"}
 
 
@@ -25,6 +42,8 @@ class Wanted:
     desired: Mapping[str, Any]
     recorded: Mapping[str, Any] | None
     match: Mapping[str, Any] = field(default_factory=dict)
+    #: Kong's defaults that must still hold, as the plan writes nothing there.
+    left: Mapping[str, Any] = field(default_factory=dict)
 
     def fits(self, item: Mapping[str, Any]) -> bool:
         """Whether a list's item is this one. A plugin narrowed to a consumer or route is another one: Kong runs the most
@@ -123,13 +142,15 @@ def wanted_at_kong(
         if path is None:
             continue
         before = recorded.get(urn)
+        desired = in_kongs_names(kind, resolved(inputs, known))
         entities.append(
             Wanted(
                 resource.name,
                 path,
-                in_kongs_names(kind, resolved(inputs, known)),
+                desired,
                 None if before is None else in_kongs_names(kind, before),
                 match,
+                {key: value for key, value in LEFT_TO_KONG.get(kind, {}).items() if key not in desired},
             )
         )
         if kind == "Service":

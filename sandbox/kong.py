@@ -150,7 +150,13 @@ def _computed_config(world: World, id_: str, props: Props, _old: Props) -> Props
     held = record.outputs.get("computedConfig") if record is not None else None
     config = _merged(sent, json.loads(held)) if isinstance(held, str) else sent
     answer = _with_deprecated_names(text(props, "name"), sent, config)
-    return {"computedConfig": json.dumps(answer, sort_keys=True, separators=(",", ":"))}
+    return {"computedConfig": _go_json(answer)}
+
+
+def _go_json(value: Any) -> str:
+    """As Go's encoding/json writes it, which the provider compares with: sorted, compact, HTML's characters escaped."""
+    text_ = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return re.sub("[&<>\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text_)
 
 
 def _merged(sent: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:

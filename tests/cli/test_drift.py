@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 import typer
 
+from cli.deploy import preview, scope_of
 from cli.drift import drift as command
 from cli.drift_sources import Deployed, Looking, guard, look, offered
+from cli.gateway_reader import look_at_gateway
 from cli.runs import Run, execute, target_of
 from cli.workspace import Target, workspace
 from components.program import load
@@ -30,6 +32,29 @@ from tests.support.kong_admin import serving
 from tests.support.projects import write_project
 from tests.support.token_issuer import TokenIssuer
 
+#: What Kong 3.9.3 answers for fields that nobody gave (kong/db/schema/entities).
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "Service": {
+        "path": None,
+        "enabled": True,
+        "client_certificate": None,
+        "ca_certificates": None,
+        "tls_verify": None,
+        "tls_verify_depth": None,
+    },
+    "Route": {"headers": None, "snis": None, "sources": None, "destinations": None},
+    "Plugin": {"protocols": ["grpc", "grpcs", "http", "https"], "instance_name": None},
+    "Upstream": {
+        "algorithm": "consistent-hashing",
+        "host_header": None,
+        "client_certificate": None,
+        "use_srv_name": False,
+    },
+    "Target": {},
+    "Consumer": {},
+    "ConsumerAcl": {},
+}
+
 
 @dataclass
 class KongEntities:
@@ -40,24 +65,43 @@ class KongEntities:
     #: Entities that nobody declared, by the list they are in.
     extra: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     methods: set[str] = field(default_factory=set)
+    #: Fields set past the provider, by entity id: what it neither reads nor writes.
+    set_by_hand: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Paths that fail, as a database that is away makes them.
+    broken: set[str] = field(default_factory=set)
+
+    def patch(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        kind, name = path.strip("/").split("/")
+        held = self.held({"services": "Service", "routes": "Route", "upstreams": "Upstream", "plugins": "Plugin"}[kind])
+        entity = next((one for one in held if name in (one["id"], one["name"])), None)
+        if entity is None:
+            return 404, {"message": "Not found"}
+        if unknown := sorted(body.keys() - entity.keys()):
+            return 400, {"message": f"schema violation ({unknown[0]}: unknown field)", "code": 2}
+        self.set_by_hand.setdefault(entity["id"], {}).update(body)
+        return 200, {**entity, **body}
 
     def answer(self, path: str) -> tuple[int, Any]:
+        if path in self.broken:
+            return 500, {"message": "An unexpected error occurred"}
         if path == "/":
             return 200, {"version": "3.9.3"}
         parts = path.strip("/").split("/")
-        held = {kind: self.held(kind) for kind in ("Service", "Route", "Upstream", "Target", "Plugin")}
-        kinds = {"services": "Service", "routes": "Route", "upstreams": "Upstream"}
+        held = {kind: self.held(kind) for kind in _DEFAULTS}
+        kinds = {"services": "Service", "routes": "Route", "upstreams": "Upstream", "consumers": "Consumer"}
         if parts == ["plugins"]:
             return 200, {"data": [p for p in held["Plugin"] if not p["service"]] + self.extra.get(path, [])}
         if parts == ["routes"]:
             return 200, {"data": held["Route"] + self.extra.get(path, [])}
-        parent = next((one for one in held[kinds[parts[0]]] if one["name"] == parts[1]), None)
+        parent = next(
+            (e for e in held[kinds[parts[0]]] if parts[1] in (e["id"], e.get("name", e.get("username")))), None
+        )
         if parent is None:
             return 404, {"message": "Not found"}
         if len(parts) == 2:
             return 200, parent
-        below = {"plugins": "Plugin", "routes": "Route", "targets": "Target"}[parts[2]]
-        key = {"services": "service", "routes": "route", "upstreams": "upstream"}[parts[0]]
+        below = {"plugins": "Plugin", "routes": "Route", "targets": "Target", "acls": "ConsumerAcl"}[parts[2]]
+        key = parts[0].removesuffix("s")
         return 200, {"data": [o for o in held[below] if o.get(key) == parent["id"]] + self.extra.get(path, [])}
 
     def held(self, kind: str) -> list[dict[str, Any]]:
@@ -65,10 +109,11 @@ class KongEntities:
         for record in self.sandbox.resources(f"kong:*:{kind}"):
             outputs = json.loads(json.dumps(record.outputs))
             body = _snake(outputs)
-            body.update({"id": record.id, "service": body.get("service_id"), "upstream": body.get("upstream_id")})
+            references = {key: body.get(f"{key}_id") for key in ("service", "upstream", "consumer", "route")}
+            body.update({"id": record.id, **references})
             if kind == "Plugin":
                 body["config"] = json.loads(outputs["computedConfig"])
-            found.append(body)
+            found.append({**_DEFAULTS[kind], **body, **self.set_by_hand.get(record.id, {})})
         return found
 
 
@@ -109,7 +154,9 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         class Handler(BaseHTTPRequestHandler):
             def _answer(self) -> None:
                 kong.methods.add(self.command)
-                status, body = kong.answer(urlsplit(self.path).path)
+                sent = self.rfile.read(int(self.headers.get("content-length") or 0))
+                path = urlsplit(self.path).path
+                status, body = kong.patch(path, json.loads(sent)) if self.command == "PATCH" else kong.answer(path)
                 content = json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("content-length", str(len(content)))
@@ -140,6 +187,9 @@ def world(deployed: World) -> Iterator[World]:
     state.write_bytes(before[0])
     file.write_text(before[1])
     deployed.kong.extra.clear()
+    deployed.kong.set_by_hand.clear()
+    deployed.kong.broken.clear()
+    deployed.kong.methods.clear()
 
 
 def of(world: World, kind: str, name: str) -> Any:
@@ -201,6 +251,66 @@ def test_the_gateway_tells_the_same_and_what_nobody_declared(world: World) -> No
         ("missing", "one-gateway-signature", "there", "absent", "there"),
     ]
     assert world.kong.methods == {"GET"}
+
+
+def by_hand(world: World) -> None:
+    """Set what the provider neither reads nor writes."""
+    world.kong.set_by_hand = {
+        of(world, "Route", "dev-one-mcp").id: {"headers": {"x-env": ["dev"]}},
+        # It stands there enabled and runs for no request of this gateway.
+        of(world, "Plugin", "jwt").id: {"protocols": ["grpc"]},
+        of(world, "Service", "dev-one-mcp").id: {"enabled": False},
+    }
+
+
+@pytest.mark.engine
+def test_what_the_provider_cannot_see_the_gateways_own_reader_sees(world: World) -> None:
+    by_hand(world)
+    assert world.table("engine") == []
+    every = '["grpc", "grpcs", "http", "https"]'
+    assert sorted(world.table("gateway")) == [
+        ("drift", "one-gateway-route headers", "absent", '{"x-env": ["dev"]}', "absent"),
+        ("drift", "one-gateway-service enabled", "true", "false", "true"),
+        ("drift", "one-gateway-signature protocols", every, '["grpc"]', every),
+    ]
+
+
+@pytest.mark.engine
+def test_up_puts_back_what_the_provider_cannot_in_place(world: World) -> None:
+    by_hand(world)
+    looked = look_at_gateway(scope_of(world.project, "dev"))
+    assert looked is not None
+    assert sorted(line for one in looked.differences for line in one.lines()) == [
+        'one-gateway-route headers: {"x-env": ["dev"]} → absent',
+        "one-gateway-service enabled: false → true",
+        'one-gateway-signature protocols: ["grpc"] → ["grpc", "grpcs", "http", "https"]',
+    ]
+    assert world.kong.methods == {"GET"}
+    looked.put_back()
+    assert world.kong.methods == {"GET", "PATCH"}
+    assert world.table("gateway") == []
+
+
+@pytest.mark.engine
+def test_a_gateway_that_fails_on_an_upstream_stops_the_command_before_any_target_is_lost(world: World) -> None:
+    world.kong.broken.add("/upstreams/dev-one-guard")
+    with pytest.raises(Unreachable, match=r"answered GET /upstreams/dev-one-guard with 500"):
+        look_at_gateway(scope_of(world.project, "dev"))
+
+
+@pytest.mark.engine
+def test_a_target_that_looked_gone_and_stands_at_kong_stops_the_command(world: World) -> None:
+    scope = scope_of(world.project, "dev.one")
+    looked = look_at_gateway(scope)
+    assert looked is not None
+    state = world.sandbox.store.folder / "state.json"
+    whole = state.read_bytes()
+    world.sandbox.remove(next(iter(world.sandbox.resources("*:Target"))).id)
+    previews = preview(world.target, scope, refresh=True)
+    looked.refuse_lost_targets(previews)  # it is gone at Kong, too
+    state.write_bytes(whole)
+    with pytest.raises(Unreachable, match=r"dev\.one: one-gateway-target stands at Kong and looked gone.*run the same"):
+        looked.refuse_lost_targets(previews)
 
 
 @pytest.mark.engine
