@@ -39,6 +39,8 @@ class Plan:
     plugins: Mapping[str, tuple[str, ...]]
     environment: str
     secret_in_stack: bool = False
+    #: The project's environments: at one gateway their consumers are in the same groups.
+    environments: tuple[str, ...] = ()
 
 
 def check(plan: Plan, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
@@ -71,7 +73,7 @@ def check(plan: Plan, environ: Mapping[str, str] = os.environ) -> Iterator[Check
     configuration = node.get("configuration")
     settings: dict[str, Any] = configuration if isinstance(configuration, dict) else {}
     yield from judge(plan, node, settings)
-    yield from _keys(plan.settings, plan.environment)
+    yield from _keys(plan)
 
 
 def judge(plan: Plan, node: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Check]:
@@ -220,17 +222,20 @@ def _is_loopback(address: str) -> bool:
         return host == "localhost"
 
 
-def _keys(settings: Environment, environment: str) -> Iterator[Check]:
-    """The issuers' keys at Kong against what the issuers publish, by a dry run of `keys sync`."""
-    from cli.keys import sync_keys
+def _keys(plan: Plan) -> Iterator[Check]:
+    """The issuers' keys at Kong against what the issuers publish, by a dry run of `keys sync`; and who else is trusted."""
+    from cli.keys import not_ours, remedy, sync_keys
 
-    id_, sync = "gateway.keys", f"ringwall keys sync {environment}"
-    for issuer in sync_keys(settings, environment, dry_run=True).issuers:
-        subject = f"{environment} {issuer.issuer}"
+    id_, sync = "gateway.keys", f"ringwall keys sync {plan.environment}"
+    report = sync_keys(plan.settings, plan.environment, dry_run=True, environments=plan.environments)
+    for issuer in report.issuers:
+        subject = f"{plan.environment} {issuer.issuer}"
+        for line in not_ours(issuer):
+            yield Check(id_, "error", line, f"run `{remedy(plan.environment)}` unless you know it", subject)
         if issuer.error:
             yield Check(id_, "error", issuer.error, f"correct it, then run `{sync}`", subject)
             continue
-        problems = False
+        problems = issuer.not_ours
         if issuer.added or issuer.replaced:
             problems = True
             count = len(issuer.added) + len(issuer.replaced)
@@ -240,10 +245,6 @@ def _keys(settings: Environment, environment: str) -> Iterator[Check]:
             problems = True
             text = f"{len(issuer.removed)} keys at Kong are not the issuer's any more and are trusted all the same"
             yield Check(id_, "warning", text, f"run `{sync}`", subject)
-        if issuer.foreign:
-            problems = True
-            text = f"{len(issuer.foreign)} keys were not put there by Ringwall and are trusted all the same"
-            yield Check(id_, "warning", text, "delete those credentials unless you know them", subject)
         youngest = min(issuer.kept.values(), default=0)
         if issuer.issuer == "access" and not issuer.added and youngest > OLD_KEY_DAYS:
             problems = True

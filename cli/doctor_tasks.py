@@ -139,7 +139,13 @@ def _environment(
             subject=stack,
         )
         work.tasks.append(_cloudflare_task(account))
-        plan = Plan(settings, _plugins(graphs), environment.name, _holds(environment.document, "kong:kongAdminToken"))
+        plan = Plan(
+            settings,
+            _plugins(graphs),
+            environment.name,
+            _holds(environment.document, "kong:kongAdminToken"),
+            tuple(project.environments()),
+        )
         needs = {"gateway.plugins": f"the plan needs {', '.join(plan.plugins)}"}
         work.tasks.append(Task(KONG_IDS, lambda: check_kong(plan), environment.name, needs=needs))
     for issuer in _issuers(environment, servers, whole=stack == environment.stack):

@@ -192,7 +192,8 @@ def engine(looking: Looking, stack: str) -> list[Row]:
 
 def gateway(looking: Looking, stack: str) -> list[Row]:
     """Every entity of the plan as Kong's Admin API answers it, and whatever else hangs on those of this stack."""
-    from cli.gateway_reader import GatewayReader
+    from cli.gateway_look import entity
+    from cli.kong_reader import KongReader
     from components.program import load
     from plan.drift_kong import wanted_at_kong
     from plan.offline import plan_stack
@@ -207,10 +208,10 @@ def gateway(looking: Looking, stack: str) -> list[Row]:
     entities, listings = wanted_at_kong(graph.resources, looking.deployed(stack).inputs, known)
     rows: list[Row] = []
     told: set[str] = set()
-    with GatewayReader(environment.settings.gateway) as kong:
+    with KongReader(environment.settings.gateway) as kong:
         kong.check_version()
         for one in entities:
-            real = kong.entity(one)
+            real = entity(kong, one)
             recorded = None if one.recorded is None else {**one.recorded, **one.left}
             rows += entity_rows(source, one.what, recorded, real, {**one.desired, **one.left})
         for listing in listings:
@@ -236,13 +237,16 @@ def _known(looking: Looking, stack: str) -> dict[str, dict[str, Any]]:
 
 def keys(looking: Looking) -> list[Row]:
     """Issuers' published keys against those at Kong (`ringwall keys sync --dry-run`)."""
-    from cli.keys import sync_keys
+    from cli.keys import remedy, sync_keys
 
     environment = looking.environment
     if environment is None:
         return []
     rows = []
-    for issuer in sync_keys(environment.settings, environment.name, dry_run=True).issuers:
+    report = sync_keys(
+        environment.settings, environment.name, dry_run=True, environments=looking.project.environments()
+    )
+    for issuer in report.issuers:
         source = f"keys {environment.name}"
         if issuer.error:
             rows.append(unreachable(f"{source} {issuer.issuer}", issuer.error))
@@ -252,9 +256,15 @@ def keys(looking: Looking) -> list[Row]:
             Row(source, f"{what} {shown(kid)}", "", "another key", "published", "drift") for kid in issuer.replaced
         ]
         rows += [Row(source, f"{what} {shown(kid)}", "", PRESENT, "retired", "drift") for kid in issuer.removed]
+        throw_out = f"`{remedy(environment.name)}`"
         rows += [
-            Row(source, f"{what} {shown(kid)}", "", "put there by hand", ABSENT, "drift") for kid in issuer.foreign
+            Row(source, f"{what} {shown(kid)}", "", "put there by hand", ABSENT, "drift", throw_out)
+            for kid in issuer.foreign
         ]
+        for stranger in issuer.strangers:
+            name = f"issuer {issuer.issuer} consumer {shown(stranger.consumer)}"
+            kids = f"in its group, kids {', '.join(shown(kid) for kid in stranger.kids) or 'none'}"
+            rows.append(Row(source, name, ABSENT, kids, ABSENT, "drift", throw_out))
     return rows
 
 

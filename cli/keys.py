@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,16 +20,33 @@ from cli.options import AsJson, Debug, Environment, ProjectDir
 if TYPE_CHECKING:
     import threading
 
-    from cli.kong_admin import KongAdmin
+    from cli.kong_reader import KongReader
     from components.key_sync import Credential, KeyChanges
     from model.environment import Environment as Settings
 
 app = typer.Typer(help="Keep the issuers' signing keys at the gateway.", no_args_is_help=True)
 
 
+#: Somebody else's key or consumer opens what an issuer's should; the same code as drift.
+NOT_OURS = 3
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """A consumer that nothing of ours put into the issuer's group: Kong takes whatever one of its keys signed."""
+
+    consumer: str
+    id: str
+    kids: tuple[str, ...]
+    removed: bool = False
+
+
 @dataclass(frozen=True)
 class IssuerReport:
-    """One issuer's keys after (or with `dry_run` before) a sync. Ages in days; keys are named by `kid` alone."""
+    """One issuer's keys after (or with `dry_run` before) a sync. Ages in days; keys are named by `kid` alone.
+
+    `foreign` are credentials on the issuer's own consumer, `strangers` consumers in its group; `thrown_out` were foreign.
+    """
 
     issuer: str
     added: tuple[str, ...] = ()
@@ -38,10 +56,17 @@ class IssuerReport:
     foreign: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     error: str | None = None
+    strangers: tuple[Stranger, ...] = ()
+    thrown_out: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
         return bool(self.added or self.replaced or self.removed)
+
+    @property
+    def not_ours(self) -> bool:
+        """Whether somebody else's key is accepted for this issuer's."""
+        return bool(self.foreign) or any(not stranger.removed for stranger in self.strangers)
 
 
 @dataclass(frozen=True)
@@ -55,6 +80,10 @@ class SyncReport:
     @property
     def changed(self) -> bool:
         return any(issuer.changed for issuer in self.issuers)
+
+    @property
+    def not_ours(self) -> bool:
+        return any(issuer.not_ours for issuer in self.issuers)
 
     def check(self) -> None:
         """Raise `model.errors.Unreachable` when an issuer could not be synced: one line each."""
@@ -77,6 +106,11 @@ class SyncReport:
                     "removed": list(issuer.removed),
                     "kept": [{"kid": kid, "age_days": age} for kid, age in sorted(issuer.kept.items())],
                     "foreign": list(issuer.foreign),
+                    "strangers": [
+                        {"consumer": one.consumer, "id": one.id, "kids": list(one.kids), "removed": one.removed}
+                        for one in issuer.strangers
+                    ],
+                    "thrown_out": list(issuer.thrown_out),
                     "ignored": list(issuer.ignored),
                     "error": issuer.error,
                 }
@@ -92,6 +126,8 @@ def sync_keys(
     issuers: Sequence[str] | None = None,
     dry_run: bool = False,
     replace: bool = False,
+    remove_strangers: bool = False,
+    environments: Sequence[str] = (),
 ) -> SyncReport:
     """Bring the issuers' keys at Kong in line with what the issuers publish. New keys go in before old ones go out.
 
@@ -100,14 +136,17 @@ def sync_keys(
     Args:
         issuers: names out of `access` and the environment's issuers; all of them when None.
         replace: accept another key under a known `kid`.
+        remove_strangers: delete credentials that Ringwall did not put on the issuer's consumer, and take consumers that
+            are not Ringwall's out of the issuer's group. Their consumers and credentials stay.
+        environments: names of the project's environments; their consumers are in the same groups of one gateway.
 
     Raises:
         InputError: there is no such issuer.
         Unreachable: Kong does not answer, refuses the token, or is another version.
     """
-    from cli.kong_admin import KongAdmin
-    from components.kong_names import ACCESS
-    from model.errors import InputError, RingwallError
+    from cli.kong_reader import KongReader
+    from components.kong_names import ACCESS, consumer_username
+    from model.errors import InputError
 
     addresses = {ACCESS: settings.cloudflare.jwks_uri}
     addresses.update({name: issuer.jwks_uri for name, issuer in sorted(settings.issuers.items())})
@@ -116,17 +155,55 @@ def sync_keys(
         if name not in addresses:
             raise InputError(f"there is no issuer {name}", remedy=f"use one of {', '.join(addresses)}")
     reports = []
-    with KongAdmin(settings.gateway) as kong:
+    with KongReader(settings.gateway) as kong:
         kong.check_version()
         for name in chosen:
-            try:
-                reports.append(_sync(kong, environment_name, name, addresses[name], dry_run, replace))
-            except RingwallError as error:
-                reports.append(IssuerReport(name, error=str(error)))
+            ours = {consumer_username(one, name) for one in (environment_name, *environments)}
+            report = _attempt(kong, environment_name, name, addresses[name], dry_run, replace)
+            reports.append(_judge_strangers(kong, report, ours, environment_name, remove_strangers and not dry_run))
     return SyncReport(environment_name, dry_run, tuple(reports))
 
 
-def _sync(kong: KongAdmin, environment: str, issuer: str, url: str, dry_run: bool, replace: bool) -> IssuerReport:
+def _attempt(kong: KongReader, environment: str, issuer: str, url: str, dry_run: bool, replace: bool) -> IssuerReport:
+    from model.errors import RingwallError
+
+    try:
+        return _sync(kong, environment, issuer, url, dry_run, replace)
+    except RingwallError as error:
+        return IssuerReport(issuer, error=str(error))
+
+
+def _judge_strangers(
+    kong: KongReader, report: IssuerReport, ours: set[str], environment: str, remove: bool
+) -> IssuerReport:
+    """Add who else is in the issuer's group, also where the issuer itself failed; with `remove` throw them out."""
+    from components.kong_names import consumer_username, issuer_group, tags
+    from model.errors import RingwallError
+
+    try:
+        members = kong.members(issuer_group(report.issuer))
+        strangers = [member for member in members if member.username not in ours]
+        own = kong.consumer_id(consumer_username(environment, report.issuer))
+        made = set(tags(environment))
+        held = kong.jwt_credentials(own) if own is not None else []
+        foreign = [credential for credential in held if not made <= set(credential.tags)]
+        if remove:
+            for member in strangers:
+                kong.remove_member(member)
+            for credential in foreign:
+                kong.remove_jwt(str(own), credential)
+    except RingwallError as error:
+        text = f"{report.error}; {error}" if report.error else str(error)
+        return replace_fields(report, error=text)
+    found = tuple(
+        Stranger(member.username, member.id, tuple(sorted(one.kid for one in member.credentials)), removed=remove)
+        for member in strangers
+    )
+    kids = tuple(sorted(credential.kid for credential in foreign))
+    return replace_fields(report, strangers=found, foreign=() if remove else kids, thrown_out=kids if remove else ())
+
+
+def _sync(kong: KongReader, environment: str, issuer: str, url: str, dry_run: bool, replace: bool) -> IssuerReport:
     from cli.jwks import fetch_jwks
     from components.key_sync import decide, read_jwks
     from components.kong_names import consumer_username
@@ -150,12 +227,11 @@ def _sync(kong: KongAdmin, environment: str, issuer: str, url: str, dry_run: boo
         replaced=tuple(key.kid for _, key in changes.replace),
         removed=tuple(sorted(credential.kid for credential in changes.remove)),
         kept={credential.kid: age_days(credential) for credential in changes.keep},
-        foreign=tuple(sorted(credential.kid for credential in changes.foreign)),
         ignored=published.ignored,
     )
 
 
-def _apply(kong: KongAdmin, environment: str, consumer: str, changes: KeyChanges) -> None:
+def _apply(kong: KongReader, environment: str, consumer: str, changes: KeyChanges) -> None:
     from cli.kong_admin import Conflict
     from components.key_sync import decide
     from components.kong_names import tags
@@ -195,11 +271,22 @@ def sync(
     replace: Annotated[
         bool, typer.Option("--replace", help="Accept another key under a known kid, once you verified it.")
     ] = False,
+    remove_strangers: Annotated[
+        bool,
+        typer.Option(
+            "--remove-strangers",
+            help="Delete keys that Ringwall did not put on an issuer's consumer, and take other consumers out of its group.",
+        ),
+    ] = False,
     project: ProjectDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Put every issuer's current signing keys at Kong, and take retired ones out."""
+    """Put every issuer's current signing keys at Kong, and take retired ones out.
+
+    Names every other consumer in an issuer's group and every key of it by its kid, as Kong accepts those, too: exit code
+    3 until they are gone.
+    """
     from cli.project import current_project
     from model.base import seconds
     from model.errors import InputError, Unreachable
@@ -214,7 +301,15 @@ def sync(
     def once() -> SyncReport:
         # Read anew each time: an issuer that was added since must get its keys.
         settings = load_environment(found, environment).settings
-        return sync_keys(settings, environment, issuers=issuer, dry_run=dry_run, replace=replace)
+        return sync_keys(
+            settings,
+            environment,
+            issuers=issuer,
+            dry_run=dry_run,
+            replace=replace,
+            remove_strangers=remove_strangers,
+            environments=found.environments(),
+        )
 
     if not watch_it:
         report = once()
@@ -222,9 +317,12 @@ def sync(
             console.print_json(report.as_json())
         if not show(report):
             raise typer.Exit(Unreachable.exit_code)
+        if report.not_ours:
+            raise typer.Exit(NOT_OURS)
         return
-    if replace:
-        raise InputError("--replace goes without --watch", remedy="run it once, by hand")
+    if replace or remove_strangers:
+        name = "--replace" if replace else "--remove-strangers"
+        raise InputError(f"{name} goes without --watch", remedy="run it once, by hand")
     load_environment(found, environment)
     watch(once, every, as_json=as_json)
 
@@ -266,22 +364,42 @@ def _note_error(text: str) -> None:
         console.note(f"{_now()} error: {line}")
 
 
+def not_ours(issuer: IssuerReport) -> list[str]:
+    """What is accepted for this issuer's and is not: credentials on its consumer, consumers in its group."""
+    from components.kong_names import issuer_group
+    from model.tool_lock import visible
+
+    lines = [f"kid {visible(kid)} was not put there by Ringwall and is trusted all the same" for kid in issuer.foreign]
+    for one in issuer.strangers:
+        if not one.removed:
+            kids = ", ".join(f"kid {visible(kid)}" for kid in one.kids) or "no JWT key yet"
+            lines.append(
+                f"consumer {visible(one.consumer)} is in group {issuer_group(issuer.issuer)} and not Ringwall's, so what "
+                f"it signs is trusted ({kids})"
+            )
+    return lines
+
+
+def remedy(environment: str) -> str:
+    """The command that ends the trust in what is not ours."""
+    return f"ringwall keys sync {environment} --remove-strangers"
+
+
 def show(report: SyncReport, *, quiet: bool = False) -> bool:
     """Print a report; False when an issuer failed."""
     verb = "would be " if report.dry_run else ""
     for issuer in report.issuers:
         if issuer.error:
             _note_error(f"issuer {issuer.issuer}: {issuer.error}")
-        for kid in issuer.foreign:
-            console.note(
-                f"warning: issuer {issuer.issuer}: kid {kid} was not put there by Ringwall and is trusted all the same; "
-                "delete that credential unless you know it"
-            )
+        for line in not_ours(issuer):
+            console.note(f"warning: issuer {issuer.issuer}: {line}; `{remedy(report.environment)}` ends that")
         for problem in issuer.ignored:
             console.note(f"warning: issuer {issuer.issuer}: not used: {problem}")
         rows = [(kid, f"{verb}added") for kid in issuer.added]
         rows += [(kid, f"{verb}replaced") for kid in issuer.replaced]
         rows += [(kid, f"{verb}removed") for kid in issuer.removed]
+        rows += [(kid, "deleted, as Ringwall did not put it there") for kid in issuer.thrown_out]
+        rows += [(one.consumer, "taken out of the issuer's group") for one in issuer.strangers if one.removed]
         if not quiet:
             rows += [(kid, f"kept, {age} days old") for kid, age in sorted(issuer.kept.items())]
         for kid, what in rows:

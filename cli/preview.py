@@ -18,7 +18,7 @@ def preview(
     touched."""
     from cli.deploy import preview as run_preview
     from cli.deploy import scope_of
-    from cli.gateway_reader import look_at_gateway
+    from cli.gateway_look import look_at_gateway
     from cli.project import current_project
     from cli.report import fail_on_error, show_preview
     from cli.runs import target_of

@@ -19,7 +19,7 @@ def refresh(
 ) -> None:
     """Read what is real back into the recorded state of a server, or of an environment and all its servers."""
     from cli import deploy, live
-    from cli.gateway_reader import look_at_gateway
+    from cli.gateway_look import look_at_gateway
     from cli.project import current_project
     from cli.report import fail_on_error, show_preview, show_results
     from cli.runs import Run, execute_all, target_of

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cli.deploy import Scope
-    from cli.gateway_reader import GatewayLook
+    from cli.gateway_look import GatewayLook
     from cli.runs import Run
 
 
@@ -34,7 +34,7 @@ def up(
     stack that is as its file says and as it was left is not run.
     """
     from cli import deploy
-    from cli.gateway_reader import look_at_gateway
+    from cli.gateway_look import look_at_gateway
     from cli.project import current_project
     from cli.report import fail_on_error, show_preview, show_results
     from cli.runs import target_of
@@ -94,13 +94,15 @@ def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | N
 
 def _sync_keys(scope: Scope) -> None:
     """A gateway without the issuer's keys refuses everyone, so they are brought up to date with every `up`."""
-    from cli.keys import show, sync_keys
+    from cli.keys import NOT_OURS, show, sync_keys
     from model.project import EnvironmentStack, ZoneStack
 
     if isinstance(scope.loaded, ZoneStack):
         return
     environment = scope.loaded if isinstance(scope.loaded, EnvironmentStack) else scope.loaded[0]
     with console.working(f"bringing the gateway's keys of {environment.name} up to date"):
-        report = sync_keys(environment.settings, environment.name)
+        report = sync_keys(environment.settings, environment.name, environments=scope.project.environments())
     show(report, quiet=True)
     report.check()
+    if report.not_ours:
+        raise typer.Exit(NOT_OURS)

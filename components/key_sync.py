@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
@@ -71,8 +71,6 @@ class KeyChanges:
     replace: tuple[tuple[Credential, IssuerKey], ...] = ()
     remove: tuple[Credential, ...] = ()
     keep: tuple[Credential, ...] = ()
-    #: On the issuer's consumer but not made by Ringwall: left alone, and reported, as its key is trusted all the same.
-    foreign: tuple[Credential, ...] = field(default=())
 
 
 def read_jwks(text: bytes) -> KeySet:
@@ -170,7 +168,7 @@ def decide(
         elif not mine <= set(credential.tags):
             raise KeySubstitution(
                 f"kid {key.kid} stands at Kong with another key, and Ringwall did not put it there; find out who did, "
-                "then delete that credential"
+                f"then delete that credential (`ringwall keys sync {environment} --remove-strangers`)"
             )
         elif not replace:
             raise KeySubstitution(
@@ -186,7 +184,6 @@ def decide(
         replace=tuple(swap),
         remove=tuple(credential for credential in ours if credential.kid not in kids),
         keep=tuple(keep),
-        foreign=tuple(credential for credential in present if credential not in ours),
     )
 
 

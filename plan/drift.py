@@ -16,7 +16,8 @@ from model.clear_secrets import secret_shape
 from model.tool_lock import visible
 from plan.values import WIRE_SIGNATURE, WIRE_UNKNOWN
 
-Kind = Literal["drift", "missing", "ahead", "unreachable"]
+Kind = Literal["drift", "missing", "ahead", "unreachable", "note"]
+KINDS: tuple[Kind, ...] = ("drift", "missing", "ahead", "unreachable", "note")
 DRIFTED = 3
 UNREACHABLE = 6
 ABSENT = "absent"
@@ -36,7 +37,8 @@ _SYMBOL = re.compile(r"\$\{([A-Za-z0-9_.-]+?)\.([A-Za-z0-9_]+)\}")
 @dataclass(frozen=True)
 class Row:
     """One difference. `drift`: reality moved away; `missing`: it is gone, or was never made; `ahead`: the files ask for
-    what is not deployed yet; `unreachable`: it could not be looked at, `real` says why."""
+    what is not deployed yet; `unreachable`: it could not be looked at, `real` says why; `note`: worth knowing and no
+    difference. `repair` says what puts it right."""
 
     source: str
     what: str
@@ -44,6 +46,7 @@ class Row:
     real: str
     desired: str
     kind: Kind
+    repair: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,14 @@ class Table:
 
     @property
     def drifted(self) -> bool:
-        return any(row.kind != "unreachable" for row in self.rows)
+        return any(row.kind in ("drift", "missing", "ahead") for row in self.rows)
 
     def exit_code(self, *, allow_unreachable: bool) -> int:
         """3 when anything differs, else 6 when something could not be looked at, else 0."""
         if self.drifted:
             return DRIFTED
-        return UNREACHABLE if self.rows and not allow_unreachable else 0
+        unreachable = any(row.kind == "unreachable" for row in self.rows)
+        return UNREACHABLE if unreachable and not allow_unreachable else 0
 
     def as_json(self) -> dict[str, Any]:
         kinds = [row.kind for row in self.rows]
@@ -71,7 +75,7 @@ class Table:
             "stack": self.stack,
             "looked_at": list(self.looked),
             "rows": [asdict(row) for row in self.rows],
-            "counts": {kind: kinds.count(kind) for kind in ("drift", "missing", "ahead", "unreachable")},
+            "counts": {kind: kinds.count(kind) for kind in KINDS},
         }
 
 

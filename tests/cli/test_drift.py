@@ -17,7 +17,7 @@ import typer
 from cli.deploy import preview, scope_of
 from cli.drift import drift as command
 from cli.drift_sources import Deployed, Looking, guard, look, offered
-from cli.gateway_reader import look_at_gateway
+from cli.gateway_look import look_at_gateway
 from cli.runs import Run, execute, target_of
 from cli.workspace import Target, workspace
 from components.program import load

@@ -66,7 +66,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def kong() -> Iterator[KongStandIn]:
     with kong_admin() as stand_in:
-        stand_in.consumer(CONSUMER)
+        stand_in.join(CONSUMER, "issuer-idp")
         yield stand_in
 
 
@@ -159,7 +159,64 @@ def test_a_credential_that_ringwall_did_not_make_is_left_alone_and_reported(
     idp.publish(jwk("k1"))
     report = synced(kong, idp)
     assert kong.kids(CONSUMER) == ["k1", "theirs"]
-    assert report.foreign == ("theirs",)
+    assert (report.foreign, report.not_ours) == (("theirs",), True)
+
+
+def stranger(kong: KongStandIn) -> None:
+    """A consumer of somebody else's in the issuer's group, with keys of its own; and one in another group."""
+    kong.join("mallory", "issuer-idp")
+    for kid in ("m2", "m1"):
+        kong.credential("mallory", kid, pem("mallory"), MINE)
+    kong.join("other", "partners")
+    kong.credential("other", "o1", pem("other"), [])
+
+
+def test_a_stranger_in_the_issuers_group_is_named_with_every_key_and_left_alone(
+    kong: KongStandIn, idp: JwksStandIn
+) -> None:
+    stranger(kong)
+    idp.publish(jwk("k1"))
+    (found,) = synced(kong, idp).strangers
+    assert (found.consumer, found.kids, found.removed) == ("mallory", ("m1", "m2"), False)
+    assert kong.group("issuer-idp") == [CONSUMER, "mallory"]
+
+
+def test_a_stranger_is_found_on_every_page_and_without_a_key_too(kong: KongStandIn, idp: JwksStandIn) -> None:
+    kong.page = 2
+    for index in range(5):
+        kong.join(f"mallory-{index}", "issuer-idp")
+    idp.publish(jwk("k1"))
+    assert [one.consumer for one in synced(kong, idp).strangers] == [f"mallory-{index}" for index in range(5)]
+
+
+def test_a_stranger_is_named_also_where_the_issuer_does_not_answer(kong: KongStandIn, idp: JwksStandIn) -> None:
+    stranger(kong)
+    idp.status = 500
+    report = synced(kong, idp)
+    assert "answered 500" in str(report.error)
+    assert [one.consumer for one in report.strangers] == ["mallory"]
+
+
+def test_another_environment_of_the_project_is_no_stranger(kong: KongStandIn, idp: JwksStandIn) -> None:
+    kong.join(consumer_username("prod", "idp"), "issuer-idp")
+    idp.publish(jwk("k1"))
+    assert not synced(kong, idp, environments=["dev", "prod"]).not_ours
+    assert [one.consumer for one in synced(kong, idp).strangers] == [consumer_username("prod", "idp")]
+
+
+def test_strangers_leave_the_group_and_foreign_keys_go_only_when_told(kong: KongStandIn, idp: JwksStandIn) -> None:
+    stranger(kong)
+    kong.credential(CONSUMER, "theirs", pem("theirs"), [])
+    idp.publish(jwk("k1"))
+    planned = synced(kong, idp, remove_strangers=True, dry_run=True)
+    assert (planned.foreign, [one.removed for one in planned.strangers]) == (("theirs",), [False])
+    assert kong.group("issuer-idp") == [CONSUMER, "mallory"]
+    report = synced(kong, idp, remove_strangers=True)
+    assert (report.thrown_out, report.foreign, report.not_ours) == (("theirs",), (), False)
+    assert (kong.group("issuer-idp"), kong.kids(CONSUMER)) == ([CONSUMER], ["k1"])
+    # Their consumer and its keys may serve something else.
+    assert (kong.group("partners"), kong.kids("mallory")) == (["other"], ["m1", "m2"])
+    assert not synced(kong, idp).not_ours
 
 
 def test_every_page_of_credentials_is_read(kong: KongStandIn, idp: JwksStandIn) -> None:
@@ -450,11 +507,31 @@ def test_the_command_prints_one_json_document(folder: Path, idp: JwksStandIn) ->
                 "removed": [],
                 "kept": [],
                 "foreign": [],
+                "strangers": [],
+                "thrown_out": [],
                 "ignored": [],
                 "error": None,
             }
         ],
     }
+
+
+def test_the_command_names_what_is_not_ours_fails_and_ends_it_when_told(
+    folder: Path, kong: KongStandIn, idp: JwksStandIn
+) -> None:
+    kong.join("mallory", "issuer-keycloak")
+    kong.credential("mallory", "m1", pem("mallory"), MINE)
+    idp.publish(jwk("k1"))
+    done = command(folder)
+    assert (done.code, done.out) == (3, "keycloak: k1: added\n")
+    assert done.err == (
+        "warning: issuer keycloak: consumer mallory is in group issuer-keycloak and not Ringwall's, so what it signs is "
+        "trusted (kid m1); `ringwall keys sync dev --remove-strangers` ends that\n"
+    )
+    done = command(folder, "--remove-strangers")
+    assert (done.code, done.err) == (0, "")
+    assert "keycloak: mallory: taken out of the issuer's group\n" in done.out
+    assert command(folder).code == 0
 
 
 def test_a_failed_sync_exits_with_six(folder: Path, idp: JwksStandIn) -> None:

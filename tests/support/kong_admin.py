@@ -1,4 +1,4 @@
-"""A small Kong Admin API over real HTTP: consumers and their JWT credentials, as strict as Kong 3.9.3 is.
+"""A small Kong Admin API over real HTTP: consumers, their ACL groups and JWT credentials, as strict as Kong 3.9.3 is.
 
 Empty `key` or `secret` is 400, an RS256 credential without a readable public key is 400, a taken `key` is 409 whichever
 consumer has it, lists come in pages with `next` and `offset`.
@@ -32,6 +32,8 @@ class KongStandIn:
     fail: dict[str, int] = field(default_factory=dict)
     consumers: dict[str, str] = field(default_factory=dict)
     credentials: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Entries of ACL groups by id.
+    acls: dict[str, dict[str, Any]] = field(default_factory=dict)
     log: list[tuple[str, str, Any]] = field(default_factory=list)
     uri: str = ""
 
@@ -44,6 +46,16 @@ class KongStandIn:
         status, answer = self.create(self.consumer(username), body)
         assert status == 201, answer
         return str(answer["id"])
+
+    def join(self, username: str, group: str) -> None:
+        """Put a consumer into an ACL group."""
+        entry = {"id": str(uuid.uuid4()), "group": group, "consumer": {"id": self.consumer(username)}, "tags": None}
+        self.acls[entry["id"]] = entry
+
+    def group(self, name: str) -> list[str]:
+        """Usernames of a group's consumers."""
+        names = {id_: username for username, id_ in self.consumers.items()}
+        return sorted(names[entry["consumer"]["id"]] for entry in self.acls.values() if entry["group"] == name)
 
     def kids(self, username: str) -> list[str]:
         consumer = self.consumers[username]
@@ -69,6 +81,9 @@ class KongStandIn:
             return self.fail[method], {"message": "An unexpected error occurred"}
         if path == [""]:
             return 200, {"version": self.version, "tagline": "Welcome to kong"}
+        offset = parse_qs(parts.query).get("offset", ["0"])[0]
+        if path == ["acls"] and method == "GET":
+            return 200, self.page_of(list(self.acls.values()), "/acls", offset)
         if path[0] != "consumers" or len(path) < 2:
             return 404, {"message": "Not found"}
         consumer = self.consumers.get(path[1], path[1] if path[1] in self.consumers.values() else None)
@@ -80,7 +95,13 @@ class KongStandIn:
         if path[2:] == ["jwt"]:
             if method == "POST":
                 return self.create(consumer, body)
-            return 200, self.list(consumer, parse_qs(parts.query).get("offset", ["0"])[0])
+            mine = [c for c in self.credentials.values() if c["consumer"]["id"] == consumer]
+            return 200, self.page_of(mine, f"/consumers/{consumer}/jwt", offset)
+        if len(path) == 4 and path[2] == "acls" and method == "DELETE":
+            if self.acls.get(path[3], {}).get("consumer") != {"id": consumer}:
+                return 404, {"message": "Not found"}
+            del self.acls[path[3]]
+            return 204, None
         if len(path) == 4 and path[2] == "jwt":
             credential = self.credentials.get(path[3])
             if credential is None or credential["consumer"]["id"] != consumer:
@@ -117,14 +138,12 @@ class KongStandIn:
         self.credentials[entity["id"]] = entity
         return 201, entity
 
-    def list(self, consumer: str, offset: str) -> dict[str, Any]:
-        mine = [c for c in self.credentials.values() if c["consumer"]["id"] == consumer]
+    def page_of(self, entities: list[dict[str, Any]], path: str, offset: str) -> dict[str, Any]:
         start = int(offset)
         end = start + self.page
-        more = end < len(mine)
-        answer: dict[str, Any] = {"data": mine[start:end], "next": None}
-        if more:
-            answer |= {"next": f"/consumers/{consumer}/jwt?offset={end}", "offset": str(end)}
+        answer: dict[str, Any] = {"data": entities[start:end], "next": None}
+        if end < len(entities):
+            answer |= {"next": f"{path}?offset={end}", "offset": str(end)}
         return answer
 
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from cli.kong_admin import MAX_PAGES, KongAdmin
-from model.environment import Gateway
+from cli.kong_reader import KongReader
 from model.errors import Unreachable
 from model.project import EnvironmentStack, ZoneStack
 from plan.drift import shown, subset
@@ -27,52 +26,11 @@ if TYPE_CHECKING:
 TARGET = "kong:index/target:Target"
 
 
-class GatewayReader(KongAdmin):
-    """Reads entities and whole lists; a list is asked for once."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        super().__init__(gateway)
-        self._lists: dict[str, list[dict[str, Any]] | None] = {}
-
-    def read(self, path: str) -> dict[str, Any] | None:
-        """One entity; None when it is not there."""
-        return self._call("GET", path, 200, 404)
-
-    def read_all(self, path: str) -> list[dict[str, Any]] | None:
-        """Every page of a list; None where what the list belongs to is not there."""
-        if path not in self._lists:
-            self._lists[path] = self._read_all(path)
-        return self._lists[path]
-
-    def entity(self, wanted: Wanted) -> dict[str, Any] | None:
-        """The entity as Kong has it; None when it is not there."""
-        if not wanted.match:
-            return self.read(wanted.path)
-        return next((item for item in self.read_all(wanted.path) or [] if wanted.fits(item)), None)
-
-    def change(self, wanted: Wanted, real: dict[str, Any], values: dict[str, Any]) -> None:
-        """Put some fields of an entity back, in place."""
-        place = wanted.path if not wanted.match else f"/plugins/{quote(str(real.get('id')), safe='')}"
-        self._call("PATCH", place, 200, body=values)
-
-    def _read_all(self, path: str) -> list[dict[str, Any]] | None:
-        found: list[dict[str, Any]] = []
-        offset: str | None = None
-        for _ in range(MAX_PAGES):
-            body = self._call("GET", path, 200, 404, params={"offset": offset} if offset else {})
-            if body is None:
-                return None
-            data = body.get("data")
-            if not isinstance(data, list):
-                raise Unreachable(f"{self.uri}: {path} is not Kong's list")
-            found += [one for one in data if isinstance(one, dict)]
-            following = body.get("offset")
-            if following is None:
-                return found
-            if not isinstance(following, str) or following == offset:
-                break
-            offset = following
-        raise Unreachable(f"{self.uri}: {path} does not end")
+def entity(kong: KongReader, wanted: Wanted) -> dict[str, Any] | None:
+    """The entity as Kong has it; None when it is not there."""
+    if not wanted.match:
+        return kong.read(wanted.path)
+    return next((item for item in kong.read_all(wanted.path) or [] if wanted.fits(item)), None)
 
 
 @dataclass(frozen=True)
@@ -88,6 +46,10 @@ class LeftDifference:
         for key, value in sorted(self.values.items()):
             yield f"{self.wanted.what} {key}: {shown(self.real.get(key), key)} → {shown(value, key)}"
 
+    def put_back(self, kong: KongReader) -> None:
+        in_a_list = f"/plugins/{quote(str(self.real.get('id')), safe='')}"
+        kong.change(in_a_list if self.wanted.match else self.wanted.path, self.values)
+
 
 @dataclass(frozen=True)
 class GatewayLook:
@@ -101,9 +63,9 @@ class GatewayLook:
         """Give the fields that the provider cannot send their values, in place, so that nothing is open in between."""
         if not self.differences:
             return
-        with GatewayReader(_environment(self.scope).settings.gateway) as kong:
+        with KongReader(_environment(self.scope).settings.gateway) as kong:
             for one in self.differences:
-                kong.change(one.wanted, one.real, one.values)
+                one.put_back(kong)
 
     def refuse_lost_targets(self, runs: Sequence[Run]) -> None:
         """Refuse to go on where a refresh took a target for gone that Kong still has; raises Unreachable naming it."""
@@ -115,9 +77,9 @@ class GatewayLook:
         }
         if not gone:
             return
-        with GatewayReader(_environment(self.scope).settings.gateway) as kong:
+        with KongReader(_environment(self.scope).settings.gateway) as kong:
             for stack, wanted in self.entities:
-                if (stack, wanted.what) in gone and kong.entity(wanted) is not None:
+                if (stack, wanted.what) in gone and entity(kong, wanted) is not None:
                     raise Unreachable(
                         f"{stack}: {wanted.what} stands at Kong and looked gone, as Kong's Admin API at {kong.uri} failed "
                         "while it was read; nothing was changed, run the same command again"
@@ -134,10 +96,10 @@ def look_at_gateway(scope: Scope) -> GatewayLook | None:
         return None
     entities = tuple(_entities(scope))
     found = []
-    with GatewayReader(_environment(scope).settings.gateway) as kong:
+    with KongReader(_environment(scope).settings.gateway) as kong:
         kong.check_version()
         for stack, wanted in entities:
-            real = kong.entity(wanted)
+            real = entity(kong, wanted)
             if real is None:
                 continue
             values = {path: value for path, value, _ in subset(wanted.left, real)}

@@ -1,0 +1,149 @@
+"""`ringwall up` and `refresh` as a user types them: what is read first, what is put back, and what is not run at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.locate import require
+from sandbox import Sandbox
+from tests.support.projects import server_text, write_project, write_server
+
+pytestmark = pytest.mark.engine
+
+
+class Project:
+    """Environment `dev` with two servers that are up, an engine that notes what it was asked, and hands to change Kong."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = write_project(folder / "project")
+        write_server(self.root, "dev.two", server_text("two", 1))
+        self.log = folder / "engine.log"
+        self.engine = folder / "pulumi"
+        self.engine.write_text(f'#!/bin/sh\necho "$*" >> {self.log}\nexec {require().path} "$@"\n', encoding="utf-8")
+        self.engine.chmod(0o755)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("ringwall")), *arguments, "--sandbox", "--project", str(self.root)],
+            env={**os.environ, "RINGWALL_ENGINE": str(self.engine)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (done.stdout, done.stderr)
+        return done
+
+    def asked(self, *arguments: str) -> list[tuple[str, str]]:
+        """(operation, stack) of every engine run that a command starts, in alphabetical order."""
+        self.log.unlink(missing_ok=True)
+        self.run(*arguments)
+        lines = [
+            line.removeprefix("--non-interactive ").split()
+            for line in self.log.read_text(encoding="utf-8").splitlines()
+        ]
+        runs = [(words[0], words) for words in lines if words[0] in ("preview", "up", "refresh")]
+        return sorted((operation, words[words.index("--stack") + 1]) for operation, words in runs)
+
+    def world(self, work: Callable[[Sandbox], Any]) -> Any:
+        with Sandbox(self.root / ".ringwall" / "sandbox" / "providers") as sandbox:
+            return work(sandbox)
+
+    def entity(self, kind: str, name: str, server: str = "one") -> Any:
+        """A resource of a server by its own name."""
+        return self.world(
+            lambda sandbox: next(
+                found
+                for found in sandbox.resources(f"kong:*:{kind}")
+                if found.outputs.get("name") == name and f"ringwall-server-{server}" in found.outputs["tags"]
+            )
+        )
+
+    def change(self, entity: Any, **outputs: Any) -> None:
+        self.world(lambda sandbox: sandbox.change(entity.id, **outputs))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    made = Project(tmp_path_factory.mktemp("up"))
+    made.run("up", "dev", "--yes")
+    return made
+
+
+def test_an_unchanged_environment_is_asked_once_a_stack_and_nothing_is_run(project: Project) -> None:
+    assert project.asked("up", "dev", "--yes") == [("preview", "dev"), ("preview", "dev.one"), ("preview", "dev.two")]
+
+
+def test_up_puts_back_what_was_changed_at_the_gateway_and_runs_that_server_alone(project: Project) -> None:
+    jwt, route = project.entity("Plugin", "jwt"), project.entity("Route", "dev-one-mcp")
+    rate, budget = project.entity("Plugin", "rate-limiting"), project.entity("Plugin", "response-ratelimiting")
+    before = [one.outputs for one in (jwt, route, rate, budget)]
+    project.change(jwt, enabled=False)
+    project.change(route, hosts=["*.example.com"], paths=["/"])
+    for plugin, raised in ((rate, {"minute": 6000}), (budget, {"block_on_first_violation": False})):
+        config = {**json.loads(plugin.outputs["computedConfig"]), **raised}
+        project.change(plugin, computedConfig=json.dumps(config, sort_keys=True, separators=(",", ":")))
+
+    shown = project.run("preview", "dev.one", "--refresh").stdout
+    for name in ("signature  Plugin", "route  Route", "principal-rate  Plugin", "server-tokens  Plugin"):
+        assert f"! one-gateway-{name} was changed outside Ringwall\n" in shown
+    assert "config.minute: 6000 → 60" in shown or "configJson.minute: 6000 → 60" in shown
+
+    asked = project.asked("up", "dev", "--yes")
+    assert asked == [("preview", "dev"), ("preview", "dev.one"), ("preview", "dev.two"), ("up", "dev.one")]
+    after = [
+        project.entity("Plugin", "jwt"),
+        project.entity("Route", "dev-one-mcp"),
+        project.entity("Plugin", "rate-limiting"),
+        project.entity("Plugin", "response-ratelimiting"),
+    ]
+    assert [one.outputs for one in after] == before
+    assert project.asked("up", "dev", "--yes") == [("preview", "dev"), ("preview", "dev.one"), ("preview", "dev.two")]
+
+
+def test_without_a_refresh_up_says_what_it_compared_with_and_leaves_what_it_did_not_look_at(project: Project) -> None:
+    acl = project.entity("Plugin", "acl")
+    project.change(acl, enabled=False)
+    said = project.run("up", "dev.one", "--yes", "--no-refresh").stderr
+    assert "compared 1 stacks with what was recorded last in " in said
+    assert project.entity("Plugin", "acl").outputs["enabled"] is False
+    said = project.run("up", "dev.one", "--yes").stderr
+    assert "compared 1 stacks with what is real in " in said
+    assert "s (--no-refresh compares with what was recorded); 0 need no run of the engine" in said
+    assert project.entity("Plugin", "acl").outputs["enabled"] is True
+
+
+def test_a_grant_changes_no_resource_and_is_brought_up_all_the_same(project: Project) -> None:
+    file = project.root / "stacks" / "Pulumi.dev.two.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("tools: [list_tickets, get_ticket]", "tools: [list_tickets]"), encoding="utf-8")
+    asked = project.asked("up", "dev", "--yes")
+    assert asked == [("preview", "dev"), ("preview", "dev.one"), ("preview", "dev.two"), ("up", "dev.two")]
+
+
+def test_a_refresh_of_an_environment_covers_its_servers(project: Project) -> None:
+    write_server(project.root, "dev.three", server_text("three", 2))
+    project.change(project.entity("Plugin", "jwt", "two"), enabled=False)
+    runs = json.loads(project.run("refresh", "dev", "--preview-only", "--json").stdout)["runs"]
+    assert [(run["stack"], run["state"], run["error"]) for run in runs] == [
+        ("dev", "done", None),
+        ("dev.one", "done", None),
+        ("dev.three", "skipped", None),  # never brought up
+        ("dev.two", "done", None),
+    ]
+    assert [change["name"] for run in runs for change in run["changes"]] == ["two-gateway-signature"]
+    assert project.asked("refresh", "dev", "--yes") == [
+        ("refresh", "dev"),
+        ("refresh", "dev.one"),
+        ("refresh", "dev.two"),
+    ]
+    (run,) = json.loads(project.run("preview", "dev.two", "--json").stdout)["runs"]
+    assert [change["name"] for change in run["changes"]] == ["two-gateway-signature"]
