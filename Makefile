@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs bench bench-guard conformance soak lock clean help
+.PHONY: setup demo test lint docs bench bench-guard conformance soak readers lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ conformance: setup ## The official MCP suite, directly and behind the guard
 
 soak: setup ## 100,000 calls with engine faults, restarts and disconnects, then the books
 	$(BIN)/python tests/soak/run.py
+
+readers: setup ## Ringwall's YAML reader beside Pulumi's over a million spellings
+	$(BIN)/python tests/readers/run.py
 
 lock: ## Resolve requirements.lock again from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -8,6 +8,7 @@ comes back is the salt, appended to the user's file once. The backend, project a
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -143,8 +144,6 @@ def _sandbox_passphrase(folder: Path) -> str:
 
 
 def _write_project(target: Target, root: Path) -> None:
-    from ruamel.yaml import YAML
-
     document = read(target.project.root / "Pulumi.yaml")
     value: dict[str, Any] = dict(document.value) if isinstance(document.value, dict) else {}
     value.pop("main", None)
@@ -155,8 +154,9 @@ def _write_project(target: Target, root: Path) -> None:
         if backend.startswith("file://") and not backend.startswith("file://~"):
             Path(backend.removeprefix("file://").split("?", 1)[0]).mkdir(parents=True, exist_ok=True)
     (root / "stacks").mkdir()
-    with (root / "Pulumi.yaml").open("w", encoding="utf-8") as out:
-        YAML(typ="safe", pure=True).dump(value, out)
+    # JSON, whose strings are quoted: the engine's YAML reader takes a "?" in unquoted text, such as a backend's URL, for a
+    # key. Not ASCII alone, as that reader refuses JSON's pairs of escapes for characters beyond U+FFFF.
+    (root / "Pulumi.yaml").write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
 
 
 def _copy_stack_file(target: Target, stack: str, copy: Path) -> None:

@@ -35,7 +35,7 @@ def compose(text: str, max_depth: int) -> tuple[Any, dict[int, str]]:
         ruamel.yaml.error.YAMLError: not YAML, or nested deeper than `max_depth`.
         ValueError, OverflowError: an escape that is no Unicode character.
     """
-    yaml = YAML(typ="rt", pure=True)
+    yaml = YAML(typ="safe", pure=True)
     yaml.Composer = _Tagged
     yaml.max_depth = max_depth
     root = yaml.compose(text)

@@ -32,6 +32,13 @@ _NUMBERISH = re.compile(
 )
 #: Line ends to YAML 1.1 readers, Pulumi's among them, and plain characters to YAML 1.2 ones.
 _OLD_LINE_END = re.compile("[\x85\u2028\u2029]")
+#: Pulumi's reader skips it wherever a token may start, so that it is text to one reader and nothing to the other.
+_BYTE_ORDER_MARK = "\ufeff"
+#: Pulumi's reader takes no tab before the first character of a line, not even in the text of a block scalar.
+_TAB_BEFORE_TEXT = re.compile("(?:^|[\r\n]) *\t")
+#: ``{a\t:b: 1}`` ends the key at the tab to one reader and not to the other.
+_TAB_AFTER_TEXT = re.compile(" *\t")
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?")
 MAX_DIGITS = 15
@@ -102,6 +109,18 @@ def parse(text: str, file: Path) -> Document:
             file=_at(file, text, odd.start()),
             remedy="remove it, or write it as an escape in double quotes",
         )
+    if (mark := text.find(_BYTE_ORDER_MARK, 1)) > 0:
+        raise InputError(
+            "holds the character U+FEFF (byte order mark), which not all YAML readers read",
+            file=_at(file, text, mark),
+            remedy="remove it, or write it as an escape in double quotes",
+        )
+    if tab := _TAB_BEFORE_TEXT.search(text):
+        raise InputError(
+            "a tab before the first character of a line, which Pulumi does not read",
+            file=_at(file, text, tab.end()),
+            remedy="indent with spaces, or write the tab as \\t in double quotes",
+        )
     try:
         root, tags = compose(text, MAX_DEPTH + 2)
     except MaxDepthExceededError as error:
@@ -127,7 +146,7 @@ def parse(text: str, file: Path) -> Document:
     lines: dict[KeyPath, int] = {}
     if root is None:
         return Document(file, None, {(): 1})
-    value = _Reader(file, lines, tags).value(root, ())
+    value = _Reader(file, text, lines, tags).value(root, ())
     return Document(file, value, lines)
 
 
@@ -149,8 +168,9 @@ def _refuse_directives(text: str, file: Path) -> None:
 
 
 class _Reader:
-    def __init__(self, file: Path, lines: dict[KeyPath, int], tags: dict[int, str]) -> None:
+    def __init__(self, file: Path, source: str, lines: dict[KeyPath, int], tags: dict[int, str]) -> None:
         self.file = file
+        self.source = source
         self.lines = lines
         self.tags = tags
         self.seen: set[int] = set()
@@ -160,17 +180,21 @@ class _Reader:
             problem, file=f"{self.file}:{node.start_mark.line + 1}", key=dotted(path) or None, remedy=remedy
         )
 
-    def value(self, node: Any, path: KeyPath) -> Json:
+    def value(self, node: Any, path: KeyPath, *, flow: bool = False) -> Json:
+        """The plain value of a node. `flow`: it stands inside braces or brackets."""
         self.lines.setdefault(path, node.start_mark.line + 1)
         if len(path) > MAX_DEPTH:
             raise self.refuse(node, path, f"is nested deeper than {MAX_DEPTH} levels", "flatten it")
         self.plain(node, path)
         kind = type(node).__name__
         if kind == "MappingNode":
-            return self.mapping(node, path)
+            return self.mapping(node, path, flow=flow or node.flow_style)
         if kind == "SequenceNode":
-            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-        return self.scalar(node, path)
+            flow = flow or node.flow_style
+            return [self.value(item, (*path, index), flow=flow) for index, item in enumerate(node.value)]
+        if path == () and node.style in ("|", ">"):
+            raise self.refuse(node, path, "the whole file is one text", "write keys and values")
+        return self.scalar(node, path, flow=flow)
 
     def plain(self, node: Any, path: KeyPath) -> None:
         """Refuse what makes a node mean more than it shows."""
@@ -180,12 +204,12 @@ class _Reader:
             raise self.refuse(node, path, f"the tag {self.tags[id(node)]} is not read", "remove the tag")
         self.seen.add(id(node))
 
-    def mapping(self, node: Any, path: KeyPath) -> dict[str, Json]:
+    def mapping(self, node: Any, path: KeyPath, *, flow: bool) -> dict[str, Json]:
         result: dict[str, Json] = {}
         for key_node, value_node in node.value:
             self.plain(key_node, path)
             key = key_node.value
-            if type(key_node).__name__ != "ScalarNode" or (not isinstance(self.scalar(key_node, path), str)):
+            if type(key_node).__name__ != "ScalarNode" or (not isinstance(self.scalar(key_node, path, flow=flow), str)):
                 raise self.refuse(key_node, path, "a key must be a string", "quote the key")
             here = (*path, str(key))
             if key == "<<":
@@ -195,15 +219,29 @@ class _Reader:
                     key_node, here, f"the key appears twice (first on line {self.lines[here]})", "remove one of the two"
                 )
             self.lines[here] = key_node.start_mark.line + 1
-            result[key] = self.value(value_node, here)
+            result[key] = self.value(value_node, here, flow=flow)
         return result
 
-    def scalar(self, node: Any, path: KeyPath) -> Json:
+    def scalar(self, node: Any, path: KeyPath, *, flow: bool) -> Json:
         text: str = node.value
         if _SURROGATE.search(text):
             raise self.refuse(node, path, "an escape that is half a character", "write the character itself")
         if node.style is not None:  # quoted or block: a string, whatever it looks like
+            if node.style == '"' and "/" in _ESCAPE.findall(self.source[node.start_mark.index : node.end_mark.index]):
+                raise self.refuse(node, path, "the escape \\/, which Pulumi does not read", "write / alone")
             return text
+        # yaml.v3 ends a plain scalar inside braces or brackets at any "?" and takes a leading ":" for a value
+        # (scannerc.go: yaml_parser_scan_plain_scalar, yaml_parser_fetch_next_token).
+        if flow and ("?" in text or text.startswith(":")):
+            sign = "?" if "?" in text else ":"
+            raise self.refuse(
+                node,
+                path,
+                f"unquoted text with {sign} inside braces or brackets, which Pulumi does not read",
+                "quote it",
+            )
+        if flow and _TAB_AFTER_TEXT.match(self.source, node.end_mark.index):
+            raise self.refuse(node, path, "a tab behind unquoted text inside braces or brackets", "remove the tab")
         if text in _NULL:
             return None
         if text in _TRUE or text in _FALSE:

@@ -56,6 +56,9 @@ def value(scalar: str) -> Any:
         ("'0x1F'", "0x1F"),
         ("|\n  12", "12"),
         ('"\\u200b"', "\u200b"),
+        ("a?b", "a?b"),
+        ('["a?b"]', ["a?b"]),
+        (">\n  one\n  line\n\n  more", "one line\nmore"),
     ],
 )
 def test_a_scalar_that_all_readers_agree_on_is_read(text: str, expected: Any) -> None:
@@ -128,6 +131,32 @@ def test_a_key_that_appears_twice_is_refused(text: str) -> None:
 )
 def test_what_means_more_than_it_shows_is_refused(text: str, problem: str) -> None:
     assert problem in refusal(text).problem
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "problem", "remedy"),
+    [
+        ("a:\n  b: [get_?]", 2, "a.b.0", "? inside braces or brackets", "quote it"),
+        ("a: {b: {url: https://x.example/certs?p=1}}", 1, "a.b.url", "? inside braces or brackets", "quote it"),
+        ("a: {what?: 1}", 1, "a", "? inside braces or brackets", "quote it"),
+        ("a: {b: [c,\n  d e?]}", 2, "a.b.1", "? inside braces or brackets", "quote it"),
+        ("a: [:b]", 1, "a.0", ": inside braces or brackets", "quote it"),
+        ("a: {b\t:c d}", 1, "a", "a tab behind unquoted text", "remove the tab"),
+        ('a: "\\\\ \\/"', 1, "a", "the escape \\/", "write / alone"),
+        ("a: 1\nb: |\n  \tx", 3, None, "a tab before the first character", "in double quotes"),
+        ("a: 1\n\ufeffb: 2", 2, None, "U+FEFF", "remove it"),
+        ("|\na: 1", 1, None, "one text", "write keys and values"),
+    ],
+)
+def test_what_pulumi_cannot_read_is_refused(text: str, line: int, key: str | None, problem: str, remedy: str) -> None:
+    found = refusal(text)
+    assert (found.file, found.key) == (f"f.yaml:{line}", key)
+    assert problem in found.problem
+    assert remedy in str(found.remedy)
+
+
+def test_a_refused_address_is_not_repeated() -> None:
+    assert "s3cret" not in str(refusal("a: {url: https://x.example/?key=s3cret}"))
 
 
 def test_nesting_has_a_limit_that_no_stack_overflow_comes_before() -> None:
