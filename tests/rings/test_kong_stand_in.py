@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.support import kong_schema
 from tests.support.kong_gateway.configuration import Configuration, Plugin, Route, Service, Unsupported
+from tests.support.kong_gateway.plugins import HANDLERS
 from tests.support.kong_gateway.server import KongGateway, normalized
 
 
@@ -37,6 +39,15 @@ def only(*plugins: Plugin, port: int = 1) -> Configuration:
 def test_what_the_stand_in_does_not_know_is_refused(plugin: Plugin) -> None:
     with pytest.raises(Unsupported):
         KongGateway(only(plugin))
+
+
+@pytest.mark.parametrize("name", sorted(set(HANDLERS) - {"prometheus", "http-log", "file-log", "opentelemetry"}))
+def test_its_options_and_defaults_are_those_of_kongs_schema(name: str) -> None:
+    options = kong_schema.fields(kong_schema.config_schema(name))
+    assert set(HANDLERS[name].OPTIONS) == set(options)
+    for option, schema in options.items():
+        if schema["type"] not in ("record", "map"):
+            assert HANDLERS[name].OPTIONS[option] == schema.get("default"), option
 
 
 def test_a_second_instance_at_one_place_is_refused_and_the_more_specific_one_runs() -> None:

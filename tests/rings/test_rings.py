@@ -194,7 +194,8 @@ def bearer(rings: Rings, token: IssuedToken = issued_tokens.EXTERNAL_PERSON, **c
 
 
 def signed(rings: Rings, body: dict[str, Any], **signing: Any) -> str:
-    return rings.external.sign(body, **({"kid": EXTERNAL_KID, "typ": "at+jwt", "number": 2} | signing))
+    given: dict[str, Any] = {"kid": EXTERNAL_KID, "typ": "at+jwt", "number": 2} | signing
+    return rings.external.sign(body, **given)
 
 
 def test_an_external_issuers_person_passes_every_ring(rings: Rings) -> None:

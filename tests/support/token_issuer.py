@@ -92,7 +92,7 @@ class TokenIssuer:
     ) -> str:
         """A token with exactly these claims; `headers` are added to the header."""
         kind = {"RS": "rsa", "PS": "rsa"}.get(algorithm[:2], {"ES256": "p256", "ES384": "p384"}.get(algorithm, ""))
-        key = private_key(kind, number) if kind else None if algorithm == "none" else b"0" * 32
+        key = private_key(kind, number) if kind else "" if algorithm == "none" else b"0" * 32
         jws = jwt.PyJWS()
         payload = json.dumps(claims).encode()
         return jws.encode(payload, key, algorithm, headers={"kid": kid, "typ": "JWT", **headers})

@@ -31,12 +31,11 @@ class Cors(Handler):
         "origins": None,
         "headers": None,
         "exposed_headers": None,
-        "methods": None,
+        "methods": ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "CONNECT"],
         "max_age": None,
         "credentials": False,
         "private_network": False,
         "preflight_continue": False,
-        "allow_origin_absent": True,
     }
 
     def check(self) -> None:
@@ -46,9 +45,8 @@ class Cors(Handler):
         origins = self.config["origins"]
         if not origins or any(set(one) & set("*^$()[]\\|+?") for one in origins):
             raise Unsupported(f"{self.NAME}: origins {origins}")
-        for option in ("headers", "methods"):
-            if not self.config[option]:
-                raise Unsupported(f"{self.NAME}: no {option}")
+        if not self.config["headers"]:
+            raise Unsupported(f"{self.NAME}: no headers")
 
     def _allow(self, answer: Headers, origin: str | None) -> None:
         origins = self.config["origins"]
@@ -74,11 +72,8 @@ class Cors(Handler):
     def header_filter(self, exchange: Exchange) -> None:
         if self.NAME in exchange.context:
             return
-        origin = exchange.request.first("origin")
-        if origin is None and not self.config["allow_origin_absent"]:
-            return
         exchange.response.add("Vary", "Origin")
-        self._allow(exchange.response, origin)
+        self._allow(exchange.response, exchange.request.first("origin"))
         if self.config["exposed_headers"]:
             exchange.response.set("Access-Control-Expose-Headers", ",".join(self.config["exposed_headers"]))
 

@@ -33,7 +33,7 @@ class Jwt(Handler):
         "cookie_names": [],
         "key_claim_name": "iss",
         "secret_is_base64": False,
-        "claims_to_verify": [],
+        "claims_to_verify": None,
         "anonymous": None,
         "run_on_preflight": True,
         "maximum_expiration": 0,
@@ -107,7 +107,7 @@ class Jwt(Handler):
     def _check_times(self, claims: Any, now: int) -> None:
         """`verify_registered_claims`: only what is listed, and what is listed must be there."""
         errors = {}
-        for name in self.config["claims_to_verify"]:
+        for name in self.config["claims_to_verify"] or ():
             value = _index(claims, name)
             if not _is_number(value):
                 errors[name] = "must be a number"
@@ -195,13 +195,12 @@ class KeyAuth(Handler):
         "key_in_body": False,
         "run_on_preflight": True,
         "realm": None,
-        "identity_realms": None,
     }
 
     def check(self) -> None:
         for option, only in (("key_in_header", True), ("key_in_query", False), ("key_in_body", False)):
             self.require(option, only)
-        for option in ("anonymous", "realm", "identity_realms"):
+        for option in ("anonymous", "realm"):
             self.require(option, None)
 
     def access(self, exchange: Exchange) -> None:
@@ -237,13 +236,11 @@ class Acl(Handler):
         "deny": None,
         "hide_groups_header": False,
         "always_use_authenticated_groups": False,
-        "include_consumer_groups": False,
     }
 
     def check(self) -> None:
         self.require("deny", None)
         self.require("always_use_authenticated_groups", False)
-        self.require("include_consumer_groups", False)
 
     def access(self, exchange: Exchange) -> None:
         if exchange.consumer is None:
