@@ -84,7 +84,7 @@ def judge(plan: Plan, node: Mapping[str, Any], settings: Mapping[str, Any]) -> I
     yield _plugins(plan, node, subject)
     yield _sandbox(plan, settings, subject)
     yield from _listen(plan, settings, subject)
-    yield _access_log(settings, subject)
+    yield _access_log(plan, settings, subject)
     yield from _role(plan, settings, subject)
 
 
@@ -156,11 +156,15 @@ def _sandbox(plan: Plan, settings: Mapping[str, Any], subject: str) -> Check:
     if extra := sorted(allowed - {"cjson.safe"}):
         text = f"untrusted_lua_sandbox_requires names more than is needed: {visible(', '.join(extra))[:100]}"
         return Check(id_, "warning", text, "leave cjson.safe alone there", subject)
-    where = "" if plan.settings.topology == "colocated" else "; each data plane's own kong.conf must say it too"
-    return ok(id_, f"cjson.safe may be required{where}", subject)
+    return ok(id_, f"cjson.safe may be required{_elsewhere(plan)}", subject)
 
 
-def _access_log(settings: Mapping[str, Any], subject: str) -> Check:
+def _elsewhere(plan: Plan) -> str:
+    """Kong shows the settings of the node that answers, which is not the one that serves in other topologies."""
+    return "" if plan.settings.topology == "colocated" else "; each data plane's own kong.conf must say it too"
+
+
+def _access_log(plan: Plan, settings: Mapping[str, Any], subject: str) -> Check:
     """Without `proxy_access_log` Kong writes logs/access.log in nginx's default format. Whoever names a format of their
     own there (path and name) has chosen what is written."""
     id_ = "gateway.access-log"
@@ -171,7 +175,7 @@ def _access_log(settings: Mapping[str, Any], subject: str) -> Check:
         text = "nginx's access log writes query strings: a token in a URL would stay in a file"
         remedy = "set proxy_access_log = off in kong.conf, or name a log format without the query"
         return Check(id_, "warning", text, remedy, subject)
-    return ok(id_, "nginx writes no query strings", subject)
+    return ok(id_, f"nginx writes no query strings{_elsewhere(plan)}", subject)
 
 
 def _listen(plan: Plan, settings: Mapping[str, Any], subject: str) -> Iterator[Check]:

@@ -34,6 +34,11 @@ class Counters:
         with self._lock:
             return self._values.get(key, 0.0)
 
+    def counted(self) -> list[tuple[str, ...]]:
+        """What is counted, each with whose it is."""
+        with self._lock:
+            return list(self._values)
+
     def add(self, key: tuple[str, ...], value: float) -> None:
         with self._lock:
             self._values[key] = self._values.get(key, 0.0) + value

@@ -56,12 +56,14 @@ class KongGateway:
         return HANDLERS[plugin.name](plugin, configuration, self.counters)
 
     def service_for(self, host: str, path: str, method: str) -> Service | None:
-        for route in self.configuration.routes:
-            if route.matches(host, path, method):
-                if not route.preserve_host:
-                    raise Unsupported("preserve_host false")
-                return next(one for one in self.configuration.services if one.name == route.service)
-        return None
+        found = [route for route in self.configuration.routes if route.matches(host, path, method)]
+        if len(found) > 1:
+            raise Unsupported(f"two routes for {method} {host}{path}: which goes first is the router's to say")
+        if not found:
+            return None
+        if not found[0].preserve_host:
+            raise Unsupported("preserve_host false")
+        return next(one for one in self.configuration.services if one.name == found[0].service)
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
@@ -144,7 +146,8 @@ def _handler(gateway: KongGateway) -> type[BaseHTTPRequestHandler]:
                     handler.access(exchange)
             except Exit as answer:
                 return self._answer(exchange, chain, answer)
-            return self._proxy(exchange, chain, raw + (f"?{query}" if query else ""))
+            # The upstream is asked for the path as it was routed.
+            return self._proxy(exchange, chain, path + (f"?{query}" if query else ""))
 
         def _read(self, headers: Headers) -> bytes:
             if (headers.first("transfer-encoding") or "").lower() == "chunked":
