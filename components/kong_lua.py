@@ -3,11 +3,12 @@
 It runs in Kong's sandbox: the PDK, `ngx` basics and `cjson.safe`, which kong.conf must name in
 `untrusted_lua_sandbox_requires` (without it every request is a 500, which is closed, not open).
 
-What the identity check is for. Kong's jwt plugin verifies signature and time and nothing else: run on 3.9.3, tokens of
-another application and of another registered issuer got 200, a payload `kid` overrode the header's, and string matching
-took a nested claim for the principal. So this code decides issuer, audience and principal from parsed JSON, hands that
-very token to the jwt plugin as `x-ringwall-assertion`, and jwt then decides whether the token is genuine. Neither is
-enough alone; `acl` binds the key to the issuer.
+What the identity check is for. Kong's jwt plugin verifies signature and `exp` and nothing else: run on 3.9.3, tokens of
+another application and of another registered issuer got 200, a payload `kid` overrode the header's, of two headers the
+first counted, `exp: 1e18` was a time, and string matching took a nested claim for the principal. Told to verify `nbf` it
+refuses every token without one, and Access gives service tokens none. So this code decides issuer, audience, times and
+principal from parsed JSON, hands that very token to the jwt plugin as `x-ringwall-assertion`, and jwt then decides
+whether the token is genuine. Neither is enough alone; `acl` binds the key to the issuer.
 
 The chunk is executed whole on every request, on purpose: Kong lets a chunk return a function to be called from then on,
 but a first run that fails leaves Kong calling the outer chunk only, and then nothing is checked any more (read in

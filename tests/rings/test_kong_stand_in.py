@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from components.kong_options import PLUGINS
 from tests.support import kong_schema
 from tests.support.kong_gateway.configuration import Configuration, Plugin, Route, Service, Unsupported
 from tests.support.kong_gateway.plugins import HANDLERS
@@ -48,6 +50,12 @@ def test_its_options_and_defaults_are_those_of_kongs_schema(name: str) -> None:
     for option, schema in options.items():
         if schema["type"] not in ("record", "map"):
             assert HANDLERS[name].OPTIONS[option] == schema.get("default"), option
+
+
+def test_plugins_run_in_the_order_that_is_listed() -> None:
+    listed = {name: re.search(r"\(priority (-?\d+)\)", table.source) for name, table in PLUGINS.items()}
+    found = {name: int(match[1]) for name, match in listed.items() if match}
+    assert found == {name: handler.PRIORITY for name, handler in HANDLERS.items() if name != "key-auth"}
 
 
 def test_a_second_instance_at_one_place_is_refused_and_the_more_specific_one_runs() -> None:
