@@ -20,12 +20,13 @@ from tests.support.token_issuer import private_key
 
 ALL = ("cloudflared", "kong", "guard")
 INSIDE = ("kong", "guard")
-PERSON, AGENT = "person", "service token"
+PERSON, AGENT, HOSTED = "person", "service token", "hosted client's person"
+PEOPLE = (PERSON, HOSTED)
 #: Which kind of token each public name is asked with.
 DOORS: dict[str, tuple[str, IssuedToken]] = {
     PERSON: ("one.example.com", issued_tokens.PERSON),
     AGENT: ("one.example.com", issued_tokens.SERVICE_TOKEN),
-    "hosted client's person": ("hosted-claude.example.com", issued_tokens.HOSTED_CLIENT),
+    HOSTED: ("hosted-claude.example.com", issued_tokens.HOSTED_CLIENT),
 }
 RESOURCE = "https://external.example.com/mcp"
 SCOPE = {"scope": "tickets.read"}
@@ -66,7 +67,7 @@ class Bent:
     rings: tuple[str, ...]
     claims: Callable[[float], dict[str, Any]] = lambda now: {}
     header: dict[str, Any] | None = None
-    of: tuple[str, ...] = (PERSON, AGENT)
+    of: tuple[str, ...] = (*PEOPLE, AGENT)
     number: int = 0
     algorithm: str = "RS256"
 
@@ -83,7 +84,7 @@ CLAIMS: dict[str, Bent] = {
     "nbf in ten minutes": Bent(ALL, lambda now: {"nbf": now + 600, "exp": now + 900}),
     "nbf in two minutes": Bent(INSIDE, lambda now: {"nbf": now + 120}),
     "nbf as text": Bent(INSIDE, lambda now: {"nbf": "0"}),
-    "nbf missing": Bent(INSIDE, lambda now: {"nbf": None}, of=(PERSON,)),
+    "nbf missing": Bent(INSIDE, lambda now: {"nbf": None}, of=PEOPLE),
     "another issuer": Bent(ALL, lambda now: {"iss": "https://other.cloudflareaccess.com"}),
     "a list of issuers": Bent(ALL, lambda now: {"iss": ["https://example.cloudflareaccess.com"]}),
     "another application": Bent(ALL, lambda now: {"aud": ["9" * 64]}),
@@ -93,16 +94,16 @@ CLAIMS: dict[str, Bent] = {
     "kid in the payload": Bent(INSIDE, lambda now: {"kid": "one"}),
     "type org": Bent(INSIDE, lambda now: {"type": "org"}),
     "no type": Bent(INSIDE, lambda now: {"type": None}),
-    "no subject": Bent(INSIDE, lambda now: {"sub": None}, of=(PERSON,)),
-    "empty subject and no common name": Bent(INSIDE, lambda now: {"sub": ""}, of=(PERSON,)),
+    "no subject": Bent(INSIDE, lambda now: {"sub": None}, of=PEOPLE),
+    "empty subject and no common name": Bent(INSIDE, lambda now: {"sub": ""}, of=PEOPLE),
     "no common name": Bent(INSIDE, lambda now: {"common_name": None}, of=(AGENT,)),
     "a person and an agent": Bent(INSIDE, lambda now: {"sub": "ada", "common_name": issued_tokens.CLIENT_ID}),
     "an agent with an email": Bent(INSIDE, lambda now: {"email": "ada@example.com"}, of=(AGENT,)),
-    "no email": Bent(INSIDE, lambda now: {"email": None}, of=(PERSON,)),
+    "no email": Bent(INSIDE, lambda now: {"email": None}, of=PEOPLE),
     "email in a custom claim": Bent(
-        INSIDE, lambda now: {"email": None, "custom": {"email": "ada@example.com"}}, of=(PERSON,)
+        INSIDE, lambda now: {"email": None, "custom": {"email": "ada@example.com"}}, of=PEOPLE
     ),
-    "a subject of two words": Bent(INSIDE, lambda now: {"sub": "two words"}, of=(PERSON,)),
+    "a subject of two words": Bent(INSIDE, lambda now: {"sub": "two words"}, of=PEOPLE),
     # Which client ids are agents stands in the guard's configuration alone.
     "an agent nobody configured": Bent(("guard",), lambda now: {"common_name": "stranger.access"}, of=(AGENT,)),
     "a key nobody knows": Bent(ALL, header={"kid": "two"}),
@@ -153,7 +154,7 @@ def test_the_public_key_is_no_secret_to_sign_with(rings: Rings) -> None:
 def test_a_token_for_two_of_a_servers_names_stops_at_the_gateway(rings: Rings) -> None:
     host = "hosted-claude.example.com"
     both = [rings.audiences[host], rings.audiences["hosted.example.com"]]
-    headers = sent(rings.access.sign(claims(rings, "hosted client's person", aud=both)))
+    headers = sent(rings.access.sign(claims(rings, HOSTED, aud=both)))
     assert rings.stops_at(host, headers) == "kong"
     assert rings.refuses("guard", host, headers)
 
