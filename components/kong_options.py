@@ -137,7 +137,7 @@ PLUGINS: Final[dict[str, Table]] = {
             "fault_tolerant": "absent: true, and counters out of reach let everything through. false: 500.",
             "hide_client_headers": "true: no `RateLimit-*` headers, and a 429 without Retry-After.",
             "error_code": "absent: 429. 0 and below: refused by the schema.",
-            "error_message": "null: the schema's default text.",
+            "error_message": "absent: the text we write.",
             "sync_rate": "-1: Redis is asked at every request. More: counted here and written every so many seconds, "
             "so limits are passed meanwhile. Local counters ignore it.",
             **_REDIS,
@@ -169,8 +169,7 @@ PLUGINS: Final[dict[str, Table]] = {
             "http_method, replace.uri": "null: unchanged.",
             "remove.body, remove.querystring, rename.body, rename.headers, rename.querystring, replace.body, "
             "replace.headers, replace.querystring, add.body, add.headers, add.querystring, append.body, "
-            "append.headers, append.querystring": "[]: nothing. null: refused by the schema. Values are templates: "
-            "`$(...)` is run.",
+            "append.headers, append.querystring": "[]: nothing. Values are templates: `$(...)` is run.",
         },
     ),
     "correlation-id": Table(
@@ -208,7 +207,7 @@ PLUGINS: Final[dict[str, Table]] = {
             "besides letters, digits and `.:/-` makes an entry a pattern.",
             "headers": "null or []: whatever a preflight asks for is allowed.",
             "exposed_headers": "null or []: none.",
-            "methods": "absent: all nine. null: the same list. A preflight without Origin or "
+            "methods": "absent: all nine. A preflight without Origin or "
             "Access-Control-Request-Method is none and goes on (without Origin: recorded).",
             "max_age": "null: no such header. 0 and below are passed on as they are.",
             "credentials": "true with `*`: any origin may send cookies.",
@@ -221,7 +220,7 @@ PLUGINS: Final[dict[str, Table]] = {
         {
             "http_endpoint": "A query string is dropped; `user:password@` becomes an Authorization header. The "
             "collector's certificate is not verified.",
-            "method, content_type": "absent or null: POST, application/json.",
+            "method, content_type": "absent: POST, application/json.",
             "timeout, keepalive": "Milliseconds.",
             "retry_count, queue_size, flush_timeout": "Deprecated; null: `queue` decides.",
             "headers": "null: none. Host, Content-Length and Content-Type: refused by the schema.",

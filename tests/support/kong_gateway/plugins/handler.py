@@ -19,9 +19,10 @@ class Handler:
     def __init__(self, plugin: Plugin, configuration: Configuration, counters: Counters) -> None:
         if unknown := sorted(set(plugin.config) - set(self.OPTIONS)):
             raise Unsupported(f"{self.NAME}: option {unknown[0]}")
-        # Kong takes a written null for the default of an option that has one.
-        given = {name: value for name, value in plugin.config.items() if value is not None}
-        self.config: dict[str, Any] = {**self.OPTIONS, **given}
+        self.config: dict[str, Any] = {**self.OPTIONS, **plugin.config}
+        for name, value in self.config.items():
+            if value is None and self.OPTIONS[name] is not None:
+                raise Unsupported(f"{self.NAME}: {name} null, though it has a default")
         self.scope = plugin.service or ""
         self.configuration = configuration
         self.counters = counters
