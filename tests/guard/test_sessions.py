@@ -45,6 +45,29 @@ def test_session_ends_a_day_after_its_last_use() -> None:
     assert not sessions.holds("s1", KARI)
 
 
+def test_an_open_stream_is_no_use_of_its_session() -> None:
+    clock = Clock(0)
+    sessions = Sessions(clock)
+    sessions.bind("s1", KARI)
+    clock.now = DAY - 1
+    assert sessions.lives("s1", KARI)
+    assert not sessions.lives("s1", OLA)
+    clock.now = DAY
+    assert not sessions.lives("s1", KARI)
+
+
+def test_room_for_a_session_is_known_before_it_is_opened() -> None:
+    clock = Clock(0)
+    sessions = Sessions(clock, per_principal=1, most=1)
+    assert sessions.has_room(KARI)
+    sessions.bind("s1", KARI)
+    # One's own least recently used session makes room, another's does not.
+    assert sessions.has_room(KARI)
+    assert not sessions.has_room(OLA)
+    clock.now = DAY
+    assert sessions.has_room(OLA)
+
+
 def test_one_session_too_many_ends_the_owners_least_recently_used() -> None:
     sessions = Sessions(Clock(0), per_principal=2)
     sessions.bind("o", OLA)
