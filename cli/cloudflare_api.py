@@ -20,10 +20,10 @@ from urllib.parse import quote
 
 import httpx
 
-from model.base import is_loopback, split_url
 from model.environment import Cloudflare
 from model.errors import Unreachable
 from model.tool_lock import visible
+from wire.http import client_options, reason_of
 
 TOKEN_VARIABLE = "CLOUDFLARE_API_TOKEN"  # noqa: S105 - a variable's name
 TIMEOUT = httpx.Timeout(10, connect=5)
@@ -71,9 +71,7 @@ class CloudflareApi:
             base_url=self.uri,
             headers={"accept": "application/json", "authorization": f"Bearer {token}"},
             timeout=TIMEOUT,
-            follow_redirects=False,
-            # A proxy from the environment must not see the token on its way to this very machine.
-            trust_env=not is_loopback(split_url(self.uri).hostname or ""),
+            **client_options(self.uri, proxies=True),
         )
 
     def __enter__(self) -> Self:
@@ -145,7 +143,7 @@ class CloudflareApi:
             try:
                 answer = self._http.request(method, self._account + path, **options)
             except httpx.HTTPError as error:
-                problem = f"{type(error).__name__}: no whole answer"
+                problem = f"{reason_of(error)}: no whole answer"
             else:
                 if answer.status_code not in _BUSY:
                     return self._checked(answer, permission)

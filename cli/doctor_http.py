@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from model.base import is_loopback
 from model.errors import Unreachable
 from model.tool_lock import parse_json
+from wire.http import client_options, reason_of
 
 MAX_BYTES = 1024 * 1024
 TIMEOUT = httpx.Timeout(5, connect=5)
@@ -46,14 +46,12 @@ def fetch(url: str, headers: Mapping[str, str] | None = None) -> Answer:
         Unreachable: no answer, or too much of it; names neither headers nor bodies.
     """
     parts = urlsplit(url)
-    loopback = is_loopback(parts.hostname or "")
     shown = f"{parts.scheme}://{parts.netloc}"
     sent = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
     until = time.monotonic() + DEADLINE
     try:
-        # A proxy from the environment must not see a token on its way to this very machine.
         with (
-            httpx.Client(timeout=TIMEOUT, headers=sent, trust_env=not loopback) as client,
+            httpx.Client(timeout=TIMEOUT, headers=sent, **client_options(url, proxies=True)) as client,
             client.stream("GET", url) as answer,
         ):
             now = time.time()
@@ -68,7 +66,7 @@ def fetch(url: str, headers: Mapping[str, str] | None = None) -> Answer:
     except httpx.TimeoutException:
         raise Unreachable(f"{shown} does not answer in time") from None
     except httpx.HTTPError as error:
-        raise Unreachable(f"{shown} does not answer ({type(error).__name__})") from None
+        raise Unreachable(f"{shown} does not answer ({reason_of(error)})") from None
 
 
 def _skew(date: str | None, now: float) -> float | None:

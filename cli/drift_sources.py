@@ -369,9 +369,11 @@ def _short(value: Any) -> str:
 def _readyz(looking: Looking, server: ServerStack) -> dict[str, Any]:
     import httpx
 
+    from wire.http import tls_context
+
     base = looking.guard_url or f"http://127.0.0.1:{server.manifest.admin_port}"
     try:
-        answer = httpx.get(f"{base.rstrip('/')}/readyz", timeout=looking.timeout, trust_env=False)
+        answer = httpx.get(f"{base.rstrip('/')}/readyz", timeout=looking.timeout, verify=tls_context(), trust_env=False)
         state = answer.json() if len(answer.content) < 1024 * 1024 else None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         raise Unreachable(

@@ -19,6 +19,7 @@ import httpx
 from model.base import is_loopback, split_url
 from model.errors import InputError, Unreachable
 from model.tool_lock import visible
+from wire.http import client_options, reason_of
 
 PUBLIC_API = "https://api.github.com"
 TIMEOUT = httpx.Timeout(20, connect=10)
@@ -101,8 +102,7 @@ class GitHub:
                 "user-agent": "ringwall",
             },
             timeout=TIMEOUT,
-            follow_redirects=False,
-            trust_env=not is_loopback(split_url(self.api).hostname or ""),
+            **client_options(self.api, proxies=True),
         )
 
     def __enter__(self) -> Self:
@@ -239,8 +239,7 @@ class GitHub:
             try:
                 answer = self._send(method, url, body, params)
             except httpx.HTTPError as error:
-                reason = "timeout" if isinstance(error, httpx.TimeoutException) else type(error).__name__
-                text = f"{self._origin} does not answer {method} {_path(url)} ({reason}); try again later"
+                text = f"{self._origin} does not answer {method} {_path(url)} ({reason_of(error)}); try again later"
                 if not repeat and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
                     raise Unsure(text) from None
                 if last:

@@ -8,6 +8,7 @@ import httpx
 
 from model.base import is_loopback, split_url
 from model.errors import Unreachable
+from wire.http import client_options, reason_of
 
 MAX_BYTES = 256 * 1024
 TIMEOUT = httpx.Timeout(5, connect=5)
@@ -33,23 +34,22 @@ def fetch_jwks(url: str, *, timeout: httpx.Timeout = TIMEOUT, deadline: float = 
     # Not asyncio.run, which leaves the thread without the loop that Pulumi's SDK looks for afterwards.
     loop = asyncio.new_event_loop()
     try:
-        return loop.run_until_complete(_fetch(url, timeout, deadline, trust_env=not loopback))
+        return loop.run_until_complete(_fetch(url, timeout, deadline))
     except TimeoutError:
         raise Unreachable(f"{url} took over {deadline:g} s; try again later") from None
     except httpx.HTTPError as error:
-        reason = "timeout" if isinstance(error, httpx.TimeoutException) else type(error).__name__
-        raise Unreachable(f"{url} does not answer ({reason}); check the address and the network") from None
+        raise Unreachable(f"{url} does not answer ({reason_of(error)}); check the address and the network") from None
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 
 
-async def _fetch(url: str, timeout: httpx.Timeout, deadline: float, *, trust_env: bool) -> bytes:
+async def _fetch(url: str, timeout: httpx.Timeout, deadline: float) -> bytes:
     # Uncompressed, so that the cap counts what is read and not what it unpacks to.
     headers = {"accept": "application/json", "accept-encoding": "identity"}
     async with (
         asyncio.timeout(deadline),
-        httpx.AsyncClient(timeout=timeout, headers=headers, trust_env=trust_env) as client,
+        httpx.AsyncClient(timeout=timeout, headers=headers, **client_options(url, proxies=True)) as client,
         client.stream("GET", url) as answer,
     ):
         if answer.is_redirect:

@@ -11,9 +11,9 @@ from urllib.parse import quote
 import httpx
 
 from components.key_sync import ALGORITHM, Credential, IssuerKey
-from model.base import is_loopback, split_url
 from model.environment import Gateway
 from model.errors import Unreachable
+from wire.http import client_options, reason_of
 
 TOKEN_VARIABLE = "KONG_ADMIN_TOKEN"  # noqa: S105 - a variable's name
 TIMEOUT = httpx.Timeout(10, connect=5)
@@ -39,8 +39,7 @@ class KongAdmin:
             base_url=self.uri + prefix,
             headers={"accept": "application/json", **({"kong-admin-token": token} if token else {})},
             timeout=TIMEOUT,
-            # A proxy from the environment must not see the token on its way to this very machine.
-            trust_env=not is_loopback(split_url(self.uri).hostname or ""),
+            **client_options(self.uri, proxies=True),
         )
 
     def __enter__(self) -> Self:
@@ -133,7 +132,7 @@ class KongAdmin:
             answer = self._http.request(method, path, json=body, params=params)
         except httpx.HTTPError as error:
             raise Unreachable(
-                f"Kong's Admin API at {self.uri} does not answer ({_reason(error)}); start it, or correct "
+                f"Kong's Admin API at {self.uri} does not answer ({reason_of(error)}); start it, or correct "
                 "gateway.admin_uri"
             ) from None
         if answer.status_code in (401, 403):
@@ -162,10 +161,6 @@ def _message(answer: httpx.Response) -> str:
     except (ValueError, KeyError, TypeError):
         return ""
     return f": {' '.join(message.split())[:300]}" if isinstance(message, str) else ""
-
-
-def _reason(error: httpx.HTTPError) -> str:
-    return "timeout" if isinstance(error, httpx.TimeoutException) else type(error).__name__
 
 
 def _line(version: str) -> tuple[str, ...]:

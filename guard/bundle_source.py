@@ -28,6 +28,7 @@ from guard.keys import write_atomically
 from model.base import is_loopback, split_url
 from model.errors import InputError, RingwallError, Unreachable
 from model.tool_lock import digest, parse_json
+from wire.http import client_options, reason_of
 
 if TYPE_CHECKING:
     from guard.service import Opened
@@ -118,7 +119,7 @@ class BundleSource:
         self._token_file = token_file
         self._timeout = timeout
         # Once: reading the trust store (or SSL_CERT_FILE, for a private one) takes longer than a call may.
-        self._tls = True if self._url is None else httpx.create_ssl_context()
+        self._options = None if self._url is None else client_options(self._url, proxies=False)
         self._floor = _Floor(server=expected_server)
         #: The very text of what is in force, for the way back.
         self._kept: bytes | None = None
@@ -256,7 +257,7 @@ class BundleSource:
         except TimeoutError:
             raise Unreachable(f"{self._status.source}: no whole answer within {self._timeout:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(f"{self._status.source}: {type(error).__name__}: {error}".rstrip(": ")) from None
+            raise Unreachable(f"{self._status.source}: {reason_of(error)}") from None
 
     def _look_at_file(self) -> _Fetched:
         try:
@@ -276,9 +277,7 @@ class BundleSource:
         if token := self._token():
             headers["authorization"] = f"Bearer {token}"
         async with (
-            httpx.AsyncClient(
-                timeout=self._timeout, follow_redirects=False, trust_env=False, verify=self._tls
-            ) as client,
+            httpx.AsyncClient(timeout=self._timeout, **(self._options or client_options(url, proxies=False))) as client,
             client.stream("GET", url, headers=headers) as answer,
         ):
             if answer.status_code == 304 and self._mark is not None:

@@ -15,6 +15,7 @@ import httpx
 import jwt
 
 from model.tool_lock import parse_json
+from wire.http import reason_of
 
 #: What may sign a token: asymmetric only (RFC 8725 section 3.1). The value is (kty, crv or None).
 ALGORITHMS: dict[str, tuple[str, str | None]] = {
@@ -153,7 +154,7 @@ class KeySet:
         except TimeoutError:
             self._reason = f"the issuer took over {DEADLINE:g} s"
         except httpx.HTTPError as error:
-            self._reason = f"the issuer does not answer ({type(error).__name__})"
+            self._reason = f"the issuer does not answer ({reason_of(error)})"
         except ValueError as error:
             self._reason = str(error)
         else:

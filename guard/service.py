@@ -37,6 +37,7 @@ from model.errors import InputError, RingwallError
 from model.guard_config import GuardConfig
 from model.server import Origin
 from onboard.probe import HttpTarget, StdioTarget, Target, UnixSocketTarget
+from wire.http import client_options
 
 log = logging.getLogger("ringwall.guard")
 
@@ -78,8 +79,8 @@ class Service:
             raise InputError(
                 f"the guard's state directory cannot be made ({error.strerror})", file=state, remedy="give --state"
             ) from None
-        # Keys are fetched past any proxy of the environment, and never from where a redirect points.
-        client = httpx.AsyncClient(timeout=5.0, follow_redirects=False, trust_env=False)
+        # For issuers' keys, which are never fetched from where a redirect points.
+        client = httpx.AsyncClient(timeout=5.0, **client_options(None, proxies=True))
         counters = _counters(config)
         policy = _policy(opened, state, counters, client, lambda _: None)
         audit = AuditLog.open(

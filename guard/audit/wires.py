@@ -20,6 +20,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from guard.audit.anchor import NotTaken, body_of
 from guard.audit.chain import Head
+from wire.http import client_options, reason_of
 
 
 class _Post:
@@ -27,9 +28,10 @@ class _Post:
         headers = {"content-type": content_type, "user-agent": "ringwall-guard"}
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
-        verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
         self._url = url
-        self._client = httpx.Client(headers=headers, verify=verify, timeout=timeout, follow_redirects=False)
+        self._client = httpx.Client(
+            headers=headers, timeout=timeout, **client_options(url, proxies=True, ca_file=ca_file)
+        )
 
     def post(self, body: bytes) -> httpx.Response:
         """The collector's answer; raises NotTaken unless it is 2xx."""
@@ -37,7 +39,7 @@ class _Post:
             answer = self._client.post(self._url, content=body)
         except (httpx.HTTPError, httpx.InvalidURL, RuntimeError, ssl.SSLError) as error:
             # The class alone: messages of an HTTP library may quote what was sent. RuntimeError: closed meanwhile.
-            raise NotTaken(f"the collector did not answer ({type(error).__name__})") from None
+            raise NotTaken(f"the collector did not answer ({reason_of(error)})") from None
         if not answer.is_success:
             raise NotTaken(f"the collector answered HTTP {answer.status_code}")
         return answer

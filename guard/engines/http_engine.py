@@ -22,6 +22,7 @@ from guard.engines.breaker import Breaker
 from guard.verdict import Finding, Leg, Outcome, ScanItem, Verdict
 from guard.wire_json import Malformed, parse
 from model.base import is_loopback
+from wire.http import client_options, reason_of
 
 #: A verdict on 20,000 characters is a few KiB; masked copies of the text make it a few times the text.
 MAX_ANSWER = 1024 * 1024
@@ -87,18 +88,16 @@ class JsonService:
         # Uncompressed, so that the cap counts what is read and not what it unpacks to.
         fixed = {"content-type": "application/json", "accept": "application/json", "accept-encoding": "identity"}
         self._headers = {**fixed, "user-agent": "ringwall-guard", **headers}
-        self._tls = httpx.create_ssl_context()
+        self._options = client_options(url, proxies=False)
         self._pool = self._new_pool()
         self._closing: set[asyncio.Task[None]] = set()
 
     def _new_pool(self) -> _Pool:
         client = httpx.AsyncClient(
             headers=self._headers,
-            verify=self._tls,
             http2=False,
-            trust_env=False,
-            follow_redirects=False,
             limits=httpx.Limits(max_connections=128, max_keepalive_connections=32, keepalive_expiry=30.0),
+            **self._options,
         )
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         return _Pool(client)
@@ -167,7 +166,7 @@ class JsonService:
         except (TimeoutError, httpx.TimeoutException) as error:
             raise NoAnswer("no answer before the deadline") from TimeoutError(type(error).__name__)
         except httpx.TransportError as error:
-            raise _AskAgain(f"the connection failed ({type(error).__name__})", 0.0) from None
+            raise _AskAgain(f"the connection failed ({reason_of(error)})", 0.0) from None
         except httpx.HTTPError as error:
             raise NoAnswer(f"the request failed ({type(error).__name__})") from None
 

@@ -12,7 +12,7 @@ from tests.support.command_line import ringwall
 from tests.support.projects import write_project
 
 REPOSITORY = Path(__file__).parents[2]
-PACKAGES = ("cli", "components", "engine", "guard", "model", "onboard", "plan", "sandbox", "stacks")
+PACKAGES = ("cli", "components", "engine", "guard", "model", "onboard", "plan", "sandbox", "stacks", "wire")
 
 
 def git(folder: Path, *arguments: str) -> None:

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from guard.bundle import render, sign
+from guard.keys import create_key_pair, load_private_key
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock, canonical_json, digest
 from onboard.lock import build_lock
@@ -172,7 +174,7 @@ def guard(
     environment: Mapping[str, str] | None = None,
     **changes: Any,
 ) -> Iterator[GuardProcess]:
-    """A guard in front of `upstream`, ready to be called, its files in `folder`.
+    """A guard in front of `upstream`, ready to be called, its files in `folder`; signed where its identity is no demo's.
 
     Raises:
         RuntimeError: it did not become ready; the message holds what it said.
@@ -181,8 +183,14 @@ def guard(
     lock = lock or lock_of(upstream)
     port, admin_port = free_port(), free_port()
     file = folder / "guard.json"
-    file.write_text(json.dumps(config_of(upstream, lock, folder, port, admin_port, **changes)))
+    config = config_of(upstream, lock, folder, port, admin_port, **changes)
+    file.write_text(json.dumps(config))
     command = [*COMMAND, "--config", str(file), "--state", str(folder / "state")]
+    if not config["identity"].get("demo"):
+        private, public, _ = create_key_pair(folder)
+        bundle = sign(GuardConfig.model_validate(config), sequence=1, denied=(), key=load_private_key(private))
+        file.write_text(render(bundle))
+        command += ["--public-key", str(public), "--server", "test.one"]
     with (folder / "guard.log").open("ab") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})}

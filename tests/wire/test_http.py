@@ -1,0 +1,233 @@
+"""One HTTP policy: a company's own authority and proxy hold for every road they are meant for, and for no other."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cli.cloudflare_api import CloudflareApi
+from cli.doctor_http import fetch
+from cli.jwks import fetch_jwks
+from cli.kong_admin import KongAdmin
+from guard.audit.anchor import NotTaken
+from guard.audit.wires import HttpWire
+from guard.engines.http_engine import JsonService, NoAnswer
+from guard.jwks import KeySet, KeysUnavailable
+from model.errors import InputError, Unreachable
+from model.tool_lock import ToolLock
+from tests.support.company import Authority, ConnectProxy, https_server
+from tests.support.guard_process import GuardProcess, Upstream, guard
+from tests.support.guard_service import lock_of, tool
+from tests.support.kong_manifests import environment
+from tests.support.token_issuer import public_jwk
+from wire.http import client_options, tls_context
+
+ROOT = Path(__file__).parents[2]
+KEYS = json.dumps({"keys": [public_jwk("rsa", 0, kid="one", alg="RS256")], "data": [], "result": []}).encode()
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def port(authority: Authority) -> Iterator[int]:
+    with https_server(authority.server("keys.company.test"), KEYS) as one:
+        yield one
+
+
+def keys_of(url: str) -> Any:
+    async def main() -> Any:
+        async with httpx.AsyncClient(timeout=5, **client_options(None, proxies=True)) as client:
+            keys = KeySet(url, client, time.monotonic)
+            await keys.warm()
+            return await keys.key("one", "RS256")
+
+    return asyncio.run(main())
+
+
+def ask_engine(url: str) -> Any:
+    async def main() -> Any:
+        service = JsonService(url, {})
+        try:
+            return await service.ask(b"{}", time.monotonic() + 10)
+        finally:
+            await service.close()
+
+    return asyncio.run(main())
+
+
+def ask_kong(url: str) -> Any:
+    with KongAdmin(environment(gateway={"admin_uri": url}).gateway) as kong:
+        return kong._call("GET", "/consumers", 200)
+
+
+def ask_cloudflare(url: str) -> Any:
+    settings = environment().cloudflare.model_copy(update={"api": url})
+    with CloudflareApi(settings, "token", sleep=lambda _: None) as cloudflare:
+        return cloudflare._http.get(f"{url}/x").status_code if trusted() else cloudflare._call("GET", "/x", "x")
+
+
+def trusted() -> bool:
+    import os
+
+    return "SSL_CERT_FILE" in os.environ
+
+
+def send_head(url: str) -> Any:
+    wire = HttpWire(url, "token", None, timeout=5)
+    try:
+        wire._post.post(b"{}")
+    finally:
+        wire.close()
+    return True
+
+
+ROADS: dict[str, Callable[[str], Any]] = {
+    "the guard's signing keys": keys_of,
+    "keys sync": fetch_jwks,
+    "doctor": lambda url: fetch(url).status,
+    "Kong's Admin API": ask_kong,
+    "Cloudflare": ask_cloudflare,
+    "a verdict engine": ask_engine,
+    "the audit log's collector": send_head,
+}
+
+
+@pytest.mark.parametrize("road", ROADS)
+def test_a_companys_own_authority_counts_where_it_is_named_and_its_absence_is_called_a_certificate(
+    road: str, port: int, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"https://127.0.0.1:{port}"
+    with pytest.raises((Unreachable, KeysUnavailable, NoAnswer, NotTaken)) as caught:
+        ROADS[road](url)
+    assert "certificate is not trusted" in str(caught.value)
+    assert "SSL_CERT_FILE" in str(caught.value)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    assert ROADS[road](url)
+
+
+def test_a_folder_of_authorities_counts_too(
+    port: int, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "certs"
+    folder.mkdir()
+    command = ["openssl", "x509", "-hash", "-noout", "-in", str(authority.file)]
+    try:
+        name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except FileNotFoundError:
+        pytest.skip("openssl is not here: it names the files of such a folder")
+    (folder / f"{name}.0").write_bytes(authority.file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+    assert fetch_jwks(f"https://127.0.0.1:{port}") == KEYS
+
+
+@pytest.mark.parametrize(
+    ("variable", "content"), [("SSL_CERT_FILE", None), ("SSL_CERT_FILE", b"no certificate"), ("SSL_CERT_DIR", None)]
+)
+def test_authorities_that_cannot_be_read_are_named(
+    variable: str, content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = tmp_path / "authorities"
+    if content is not None:
+        named.write_bytes(content)
+    monkeypatch.setenv(variable, str(named))
+    with pytest.raises(InputError, match=f"{variable} names {named}"):
+        tls_context()
+
+
+@pytest.mark.parametrize("road", ["the guard's signing keys", "keys sync", "doctor", "Kong's Admin API"])
+def test_the_proxy_of_the_environment_leads_out_and_nowhere_within(
+    road: str, port: int, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with ConnectProxy(port) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        assert ROADS[road](f"https://127.0.0.1:{port}")
+        assert proxy.asked == []
+        assert ROADS[road]("https://keys.company.test")
+        assert set(proxy.asked) == {"keys.company.test:443"}
+
+
+def test_no_proxy_stands_between_an_engine_and_its_key(
+    port: int, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with ConnectProxy(port) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        with pytest.raises(NoAnswer):
+            ask_engine("https://keys.company.test")
+        assert proxy.asked == []
+
+
+def identity(port: int) -> dict[str, Any]:
+    access = {
+        "issuer": f"https://127.0.0.1:{port}",
+        "jwks_uri": f"https://127.0.0.1:{port}/certs",
+        "front_doors": [{"hostname": "one.example.com", "audience": "a" * 64}],
+    }
+    return {"access": access}
+
+
+def identity_problems(running: GuardProcess, wanted: Callable[[list[str]], bool]) -> list[str]:
+    """What /readyz says of the issuer's keys, once it is as wanted."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{running.admin_port}/readyz") as answer:
+                state = json.loads(answer.read())
+        except urllib.error.HTTPError as answer:
+            with answer:
+                state = json.loads(answer.read())
+        except OSError:
+            state = {"problems": ["identity: not asked"]}
+        problems = [one for one in state["problems"] if one.startswith("identity")]
+        if wanted(problems):
+            return problems
+        assert time.monotonic() < deadline, problems
+        running.process.poll()
+        time.sleep(0.05)
+
+
+def test_a_guard_gets_its_keys_by_a_companys_authority_and_says_certificate_without_it(
+    port: int, authority: Authority, tmp_path: Path
+) -> None:
+    upstream, lock = Upstream(url="http://127.0.0.1:9/mcp"), ToolLock.model_validate(lock_of([tool("search")]))
+    with guard(upstream, tmp_path / "without", lock=lock, identity=identity(port)) as running:
+        (problem,) = identity_problems(running, lambda found: any("certificate" in one for one in found))
+        assert "SSL_CERT_FILE" in problem
+    trusting = {"SSL_CERT_FILE": str(authority.file)}
+    with guard(upstream, tmp_path / "with", lock=lock, identity=identity(port), environment=trusting) as running:
+        assert identity_problems(running, lambda found: not found) == []
+
+
+def test_every_client_of_httpx_is_made_by_the_policy() -> None:
+    """But for the one that asks a guard on this machine over plain HTTP."""
+    made: list[str] = []
+    for folder in ("cli", "guard"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in ("httpx.Client", "httpx.AsyncClient"):
+                    given = [ast.unparse(one.value) for one in node.keywords if one.arg is None]
+                    if not any("options" in one for one in given):
+                        made.append(str(file.relative_to(ROOT)))
+    assert made == ["cli/guard_delivery.py"]

@@ -1,0 +1,1 @@
+"""What every ring and command says to other machines with: one policy for all of it. Imports `model` alone."""
