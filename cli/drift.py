@@ -48,9 +48,11 @@ def drift(
 
     Looks at the engine's resources (refresh and preview, neither recorded), the gateway's live configuration, the
     issuers' keys there, the bundle in force at the guard, and the server's live tools against the lock. What cannot be
-    looked at from here is shown as unreachable: exit code 6, unless drift was found or --allow-unreachable is given.
+    looked at from here is shown as unreachable: exit code 6, unless drift was found or --allow-unreachable is given. Each
+    row says what puts it right.
     """
-    from cli.drift_sources import SOURCES, Looking, look
+    from cli.drift_looking import Looking
+    from cli.drift_sources import SOURCES, look
     from cli.project import current_project
     from cli.runs import target_of
     from components.program import load
@@ -86,8 +88,8 @@ def show(table: Table, *, as_json: bool) -> None:
         return
     if table.rows:
         console.table(
-            ["kind", "source", "what", "recorded", "real", "desired"],
-            [[row.kind, row.source, row.what, row.recorded, row.real, row.desired] for row in table.rows],
+            ["kind", "source", "what", "recorded", "real", "desired", "put right by"],
+            [[row.kind, row.source, row.what, row.recorded, row.real, row.desired, row.repair] for row in table.rows],
         )
     counts = table.as_json()["counts"]
     said = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "no drift"

@@ -5,12 +5,13 @@ Each source gives rows, or raises a `RingwallError` that becomes one: what could
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from model.errors import EngineFailed, RingwallError, Unreachable
-from model.project import EnvironmentStack, ServerStack, ZoneStack
+from cli.drift_guard import guard, offered
+from cli.drift_looking import Looking
+from model.errors import EngineFailed, RingwallError
 from plan.drift import (
     ABSENT,
     PRESENT,
@@ -18,8 +19,6 @@ from plan.drift import (
     Step,
     engine_rows,
     entity_rows,
-    is_symbolic,
-    resolved,
     resource_differences,
     shown,
     unexpected,
@@ -28,56 +27,9 @@ from plan.drift import (
 
 if TYPE_CHECKING:
     from cli.runs import Operation
-    from cli.workspace import Target
-    from components.program import Loaded
-    from model.project import Project
 
 SOURCES = ("engine", "gateway", "keys", "guard", "server")
 _OPERATIONS = {"create": "create", "update": "update", "delete": "delete", "replace": "update", "import": "create"}
-
-
-@dataclass
-class Deployed:
-    """What the engine has recorded of one stack: inputs by URN, outputs by resource name, the stack's own outputs."""
-
-    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    exported: dict[str, Any] = field(default_factory=dict)
-    exists: bool = False
-
-
-@dataclass
-class Looking:
-    """One run of `drift`."""
-
-    project: Project
-    target: Target
-    loaded: Loaded
-    stacks: tuple[str, ...]
-    timeout: float = 10.0
-    guard_url: str | None = None
-    on_host: bool = False
-    _deployed: dict[str, Deployed] = field(default_factory=dict)
-
-    @property
-    def environment(self) -> EnvironmentStack | None:
-        if isinstance(self.loaded, ZoneStack):
-            return None
-        return self.loaded if isinstance(self.loaded, EnvironmentStack) else self.loaded[0]
-
-    @property
-    def servers(self) -> list[ServerStack]:
-        if isinstance(self.loaded, ZoneStack):
-            return []
-        if isinstance(self.loaded, EnvironmentStack):
-            return [server for _, server in sorted(self.loaded.servers.items())]
-        return [self.loaded[1]]
-
-    def deployed(self, stack: str) -> Deployed:
-        """Read once a stack; raises EngineFailed, EngineMissing."""
-        if stack not in self._deployed:
-            self._deployed[stack] = _read_deployed(self.target, stack)
-        return self._deployed[stack]
 
 
 def look(looking: Looking, only: Sequence[str], progress: Callable[[str], None]) -> tuple[list[Row], list[str]]:
@@ -104,33 +56,27 @@ def look(looking: Looking, only: Sequence[str], progress: Callable[[str], None])
         except RingwallError as error:
             rows.append(unreachable(source, str(error)))
             continue
-        rows += found
+        remedy = _remedy(kind, of)
+        rows += [
+            row if row.repair or row.kind in ("unreachable", "note") else replace(row, repair=remedy) for row in found
+        ]
         if not any(row.kind == "unreachable" and row.what == source for row in found):
             looked.append(source)
     return rows, looked
 
 
+def _remedy(source: str, of: str) -> str:
+    """What puts a row of this source right; `up` reads what is real first and puts back what it finds."""
+    return {
+        "engine": f"`ringwall up {of}`",
+        "gateway": f"`ringwall up {of}`",
+        "keys": f"`ringwall keys sync {of}`",
+        "guard": f"`ringwall guard bundle {of}`",
+        "server": f"`ringwall lock diff {of}`, then `ringwall lock approve {of}` or mend the server",
+    }[source]
+
+
 # -- the engine ---------------------------------------------------------------------------------------------------------
-
-
-def _read_deployed(target: Target, stack: str) -> Deployed:
-    from cli.engine_state import outputs
-    from cli.workspace import workspace
-
-    try:
-        with workspace(target, stack) as selected:
-            resources = (selected.export_stack().deployment or {}).get("resources") or []
-    except EngineFailed as error:
-        if "does not exist" in str(error):
-            return Deployed()
-        raise
-    found = Deployed(exists=any(not one["type"].startswith("pulumi:") for one in resources))
-    for one in resources:
-        name = one["urn"].rsplit("::", 1)[-1]
-        found.inputs[one["urn"]] = dict(one.get("inputs") or {})
-        found.outputs[name] = {**(one.get("outputs") or {}), "id": one.get("id")}
-    found.exported = outputs(target.project, stack, target=target)
-    return found
 
 
 class _Events:
@@ -203,7 +149,7 @@ def gateway(looking: Looking, stack: str) -> list[Row]:
         return []
 
     source = f"gateway {stack}"
-    known = _known(looking, stack)
+    known = looking.known(stack)
     graph = plan_stack(looking.project, load(looking.project, stack))
     entities, listings = wanted_at_kong(graph.resources, looking.deployed(stack).inputs, known)
     rows: list[Row] = []
@@ -222,17 +168,10 @@ def gateway(looking: Looking, stack: str) -> list[Row]:
             new = [name for name in extra if name not in told] if listing.takes else extra
             if listing.path.endswith("/routes"):
                 told |= extra
-            rows += unexpected(source, f"{listing.what} {of}", sorted(new))
+            rows += unexpected(
+                source, f"{listing.what} {of}", sorted(new), f"delete it at Kong ({kong.uri}{listing.path})"
+            )
     return rows
-
-
-def _known(looking: Looking, stack: str) -> dict[str, dict[str, Any]]:
-    """Recorded outputs by resource name: the stack's own and its environment's."""
-    known: dict[str, dict[str, Any]] = {}
-    if looking.environment is not None and stack != looking.environment.name:
-        known.update(looking.deployed(looking.environment.name).outputs)
-    known.update(looking.deployed(stack).outputs)
-    return known
 
 
 def keys(looking: Looking) -> list[Row]:
@@ -253,7 +192,8 @@ def keys(looking: Looking) -> list[Row]:
         what = f"issuer {issuer.issuer} kid"
         rows += [Row(source, f"{what} {shown(kid)}", "", ABSENT, "published", "missing") for kid in issuer.added]
         rows += [
-            Row(source, f"{what} {shown(kid)}", "", "another key", "published", "drift") for kid in issuer.replaced
+            Row(source, f"{what} {shown(kid)}", "", "another key", "published", "drift", "ask the issuer which it is")
+            for kid in issuer.replaced
         ]
         rows += [Row(source, f"{what} {shown(kid)}", "", PRESENT, "retired", "drift") for kid in issuer.removed]
         throw_out = f"`{remedy(environment.name)}`"
@@ -265,139 +205,4 @@ def keys(looking: Looking) -> list[Row]:
             name = f"issuer {issuer.issuer} consumer {shown(stranger.consumer)}"
             kids = f"in its group, kids {', '.join(shown(kid) for kid in stranger.kids) or 'none'}"
             rows.append(Row(source, name, ABSENT, kids, ABSENT, "drift", throw_out))
-    return rows
-
-
-# -- the guard and the server -------------------------------------------------------------------------------------------
-
-
-def guard(looking: Looking, server: ServerStack) -> list[Row]:
-    """What the guard's /readyz says is in force: its configuration, tool lock, and what it refuses."""
-    source = f"guard {server.stack}"
-    state = _readyz(looking, server)
-    bundle = state.get("bundle")
-    in_force = bundle if isinstance(bundle, dict) else {}
-    denied = [str(one) for one in state.get("denied") or ()]
-    rows: list[Row] = []
-    if state.get("server") != server.stack:
-        rows.append(Row(source, "server", server.stack, shown(state.get("server")), server.stack, "drift"))
-    if state.get("identity") != "verified":
-        rows.append(Row(source, "identity", "verified", shown(state.get("identity")), "verified", "drift"))
-    rows += _bundle_rows(looking, server, source, in_force, denied)
-    lock = _lock_digest(server)
-    if state.get("tool_lock_sha256") != lock:
-        recorded = _recorded_lock(looking, server)
-        kind = "ahead" if recorded == state.get("tool_lock_sha256") else "drift"
-        rows.append(
-            Row(source, "tool lock", _short(recorded), _short(state.get("tool_lock_sha256")), _short(lock), kind)  # type: ignore[arg-type]
-        )
-    for problem in state.get("problems") or ():
-        rows.append(Row(source, "readiness", "", shown(str(problem)), "ready", "drift"))
-    for refusal in state.get("refused") or ():
-        name = refusal.get("definition") if isinstance(refusal, dict) else refusal
-        rows.append(Row(source, f"definition {shown(str(name))}", "", "differs, so refused", "as locked", "drift"))
-    return rows
-
-
-def _bundle_rows(
-    looking: Looking, server: ServerStack, source: str, in_force: Mapping[str, Any], denied: Sequence[str]
-) -> list[Row]:
-    """A bundle's digest covers its number and deny list, so both are taken as the guard says them; what is compared is
-    the configuration inside."""
-    sequence, real = in_force.get("sequence"), in_force.get("sha256")
-    exported = looking.deployed(server.stack).exported.get("guard_config")
-    recorded = _digest_of(exported, sequence, denied)
-    desired = _digest_of(_planned_config(looking, server), sequence, denied)
-    if recorded is None and desired is None:
-        return [unreachable(f"{source} configuration", "what is deployed is not recorded; run `ringwall up` first")]
-    wanted = desired or recorded
-    if real == wanted:
-        return []
-    kind = "ahead" if recorded is not None and real == recorded else "drift"
-    what = f"configuration (bundle {sequence})"
-    return [Row(source, what, _short(recorded), _short(real), _short(wanted), kind)]  # type: ignore[arg-type]
-
-
-def _digest_of(text: Any, sequence: Any, denied: Sequence[str]) -> str | None:
-    import hashlib
-    import json
-
-    from pydantic import ValidationError
-
-    from guard.bundle import bundle_bytes
-    from model.guard_config import GuardConfig
-
-    if not isinstance(text, str) or not isinstance(sequence, int) or is_symbolic(text):
-        return None
-    try:
-        config = GuardConfig.model_validate(json.loads(text))
-    except (ValueError, ValidationError):
-        return None
-    return "sha256:" + hashlib.sha256(bundle_bytes(sequence, sorted(denied), config)).hexdigest()
-
-
-def _planned_config(looking: Looking, server: ServerStack) -> Any:
-    from components.program import load
-    from plan.offline import plan_stack
-
-    graph = plan_stack(looking.project, load(looking.project, server.stack))
-    return resolved(graph.outputs.get("guard_config"), _known(looking, server.stack))
-
-
-def _lock_digest(server: ServerStack) -> str:
-    from model.tool_lock import digest
-
-    return digest(server.lock.dump())
-
-
-def _recorded_lock(looking: Looking, server: ServerStack) -> str | None:
-    import json
-
-    text = looking.deployed(server.stack).exported.get("guard_config")
-    try:
-        value = json.loads(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    found = value.get("tool_lock_sha256") if isinstance(value, dict) else None
-    return found if isinstance(found, str) else None
-
-
-def _short(value: Any) -> str:
-    return value.removeprefix("sha256:")[:16] if isinstance(value, str) else "not known"
-
-
-def _readyz(looking: Looking, server: ServerStack) -> dict[str, Any]:
-    import httpx
-
-    from wire.http import tls_context
-
-    base = looking.guard_url or f"http://127.0.0.1:{server.manifest.admin_port}"
-    try:
-        answer = httpx.get(f"{base.rstrip('/')}/readyz", timeout=looking.timeout, verify=tls_context(), trust_env=False)
-        state = answer.json() if len(answer.content) < 1024 * 1024 else None
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-        raise Unreachable(
-            f"the guard does not answer at {base}/readyz; run this on host {server.manifest.host}, or give --guard-url"
-        ) from None
-    lists = (state.get(key) or [] for key in ("denied", "problems", "refused")) if isinstance(state, dict) else ()
-    if not isinstance(state, dict) or "bundle" not in state or not all(isinstance(one, list) for one in lists):
-        raise Unreachable(f"{base}/readyz is not a guard's; correct guard_admin_port, or give --guard-url")
-    return state
-
-
-def offered(looking: Looking, server: ServerStack) -> list[Row]:
-    """What the running server offers, against its lock."""
-    from cli.offer import ask_server, compared
-    from model.tool_lock import visible
-
-    source = f"server {server.stack}"
-    origin = server.manifest.origin
-    if origin.command and not looking.on_host:
-        raise Unreachable("the server is a command that only its own host starts; run this there with --on-host")
-    rows = []
-    for change in compared(server.lock, ask_server(origin, looking.timeout)).changes:
-        what = f"{change.part} {visible(change.name)}".strip()
-        real = {"added": "offered", "removed": ABSENT}.get(change.kind, "changed")
-        desired = {"added": "not locked", "removed": "locked"}.get(change.kind, "as locked")
-        rows.append(Row(source, what, "", real, desired, "missing" if change.kind == "removed" else "drift"))
     return rows

@@ -279,9 +279,9 @@ def entity_rows(
     ]
 
 
-def unexpected(source: str, what: str, names: Sequence[str]) -> list[Row]:
+def unexpected(source: str, what: str, names: Sequence[str], repair: str) -> list[Row]:
     """Entities that nothing declares."""
-    return [Row(source, f"{what} {visible(name)}", ABSENT, PRESENT, ABSENT, "drift") for name in sorted(names)]
+    return [Row(source, f"{what} {visible(name)}", ABSENT, PRESENT, ABSENT, "drift", repair) for name in sorted(names)]
 
 
 def unreachable(source: str, problem: str) -> Row:

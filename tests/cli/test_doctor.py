@@ -431,6 +431,7 @@ def test_whole_environment_is_asked_about_and_no_secret_is_printed(
     monkeypatch.setenv("KONG_ADMIN_TOKEN", "planted-kong-token")
     with kong_admin(_Kong(token="planted-kong-token")) as kong:
         kong.consumer(consumer_username("dev", "keycloak"))
+        kong.join("mallory", "issuer-access")
         file = root / "stacks" / "Pulumi.dev.yaml"
         text = file.read_text().replace("team: example", f"team: example\n      api: {cloudflare.url}")
         text = text.replace("http://127.0.0.1:8001", kong.uri)
@@ -442,6 +443,10 @@ def test_whole_environment_is_asked_about_and_no_secret_is_printed(
     gateway = {key: value for key, value in found.items() if key.startswith("gateway.")}
     assert {value[0][0] for key, value in gateway.items() if key != "gateway.keys"} == {"ok"}, gateway
     assert ("error", "1 of the issuer's keys are not at Kong: their tokens are refused") in found["gateway.keys"]
+    strange = (
+        "consumer mallory is in group issuer-access and not Ringwall's, so what it signs is trusted (no JWT key yet)"
+    )
+    assert ("error", strange) in found["gateway.keys"]
     assert writes == []
     assert found["cloudflare.token"][0][0] == "ok"
     assert found["cloudflare.permissions"][0][0] == "error"

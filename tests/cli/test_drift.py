@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import typer
 
 from cli.deploy import preview, scope_of
 from cli.drift import drift as command
-from cli.drift_sources import Deployed, Looking, guard, look, offered
+from cli.drift_guard import guard, offered
+from cli.drift_looking import Deployed, Looking
+from cli.drift_sources import look
 from cli.gateway_look import look_at_gateway
 from cli.runs import Run, execute, target_of
 from cli.workspace import Target, workspace
@@ -24,6 +27,7 @@ from components.program import load
 from model.errors import Unreachable
 from model.project import Project, open_project
 from model.tool_lock import ToolLock, to_yaml
+from plan.drift import Table
 from sandbox import Sandbox
 from tests.support import guard_process as processes
 from tests.support.command_line import serve_desk
@@ -343,9 +347,14 @@ def test_the_command_says_what_it_could_not_look_at_by_its_exit_code(
     code, out = run("guard", "server", allow_unreachable=False)
     assert (code, out.count("unreachable  ")) == (6, 2)
     assert run("guard", allow_unreachable=True)[0] == 0
+    world.kong.extra["/services/dev-one-mcp/routes"] = [{"name": "back-door"}]
+    (row,) = json.loads(run("gateway", allow_unreachable=False, as_json=True)[1])["rows"]
+    assert row["repair"] == f"delete it at Kong ({world.kong.uri}/services/dev-one-mcp/routes)"
+    world.kong.extra.clear()
     world.sandbox.change(of(world, "Service", "dev-one-mcp").id, readTimeout=1)
     code, out = run("gateway", "guard", allow_unreachable=True, as_json=True)
-    assert (code, json.loads(out)["counts"]) == (3, {"ahead": 0, "drift": 1, "missing": 0, "unreachable": 1})
+    assert [row["repair"] for row in json.loads(out)["rows"]] == ["`ringwall up dev.one`", ""]
+    assert (code, json.loads(out)["counts"]) == (3, {"ahead": 0, "drift": 1, "missing": 0, "unreachable": 1, "note": 0})
 
 
 @dataclass
@@ -413,6 +422,34 @@ def test_a_lock_that_moved_on_is_ahead_of_the_guard_and_the_server_drifts_from_i
         assert (row.what, row.real, row.desired, row.kind) == ("tool close_ticket", "offered", "not locked", "drift")
     finally:
         file.write_text(before)
+
+
+@pytest.mark.parametrize(
+    ("refused", "kind"),
+    [
+        # The server shows it to clients with roots, sampling or elicitation alone; its lock was made without.
+        ({"definition": "tools close_door", "difference": ["not in the tool lock"]}, "note"),
+        # Whoever asks gets it: the server moved away from its lock.
+        ({"definition": "tools close_ticket", "difference": ["not in the tool lock"]}, "drift"),
+        ({"definition": "tools close_door", "difference": ["description changed"]}, "drift"),
+    ],
+)
+def test_a_tool_that_appears_by_client_capability_is_no_drift(running: Running, refused: Any, kind: str) -> None:
+    looking = running.looking()
+    (server,) = looking.servers
+    own = httpx.get(f"http://127.0.0.1:{server.manifest.admin_port}/readyz").json()
+
+    class Guard(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({**own, "refused": [refused]}).encode())
+
+    with serving(Guard) as looking.guard_url:
+        (row,) = guard(looking, server)
+    assert (row.what, row.kind) == (f"definition {refused['definition']}", kind)
+    table = Table("dev.one", (row,))
+    assert table.exit_code(allow_unreachable=False) == (0 if kind == "note" else 3)
 
 
 def test_what_does_not_answer_is_never_no_drift(running: Running) -> None:

@@ -45,7 +45,7 @@ class Project:
     def asked(self, *arguments: str) -> list[tuple[str, str]]:
         """(operation, stack) of every engine run that a command starts, in alphabetical order."""
         self.log.unlink(missing_ok=True)
-        self.run(*arguments)
+        self.done = self.run(*arguments)
         lines = [
             line.removeprefix("--non-interactive ").split()
             for line in self.log.read_text(encoding="utf-8").splitlines()
@@ -92,13 +92,13 @@ def test_up_puts_back_what_was_changed_at_the_gateway_and_runs_that_server_alone
         config = {**json.loads(plugin.outputs["computedConfig"]), **raised}
         project.change(plugin, computedConfig=json.dumps(config, sort_keys=True, separators=(",", ":")))
 
-    shown = project.run("preview", "dev.one", "--refresh").stdout
+    asked = project.asked("up", "dev", "--yes")
+    assert asked == [("preview", "dev"), ("preview", "dev.one"), ("preview", "dev.two"), ("up", "dev.one")]
+    shown = project.done.stdout
     for name in ("signature  Plugin", "route  Route", "principal-rate  Plugin", "server-tokens  Plugin"):
         assert f"! one-gateway-{name} was changed outside Ringwall\n" in shown
     assert "config.minute: 6000 → 60" in shown or "configJson.minute: 6000 → 60" in shown
 
-    asked = project.asked("up", "dev", "--yes")
-    assert asked == [("preview", "dev"), ("preview", "dev.one"), ("preview", "dev.two"), ("up", "dev.one")]
     after = [
         project.entity("Plugin", "jwt"),
         project.entity("Route", "dev-one-mcp"),
@@ -106,7 +106,7 @@ def test_up_puts_back_what_was_changed_at_the_gateway_and_runs_that_server_alone
         project.entity("Plugin", "response-ratelimiting"),
     ]
     assert [one.outputs for one in after] == before
-    assert project.asked("up", "dev", "--yes") == [("preview", "dev"), ("preview", "dev.one"), ("preview", "dev.two")]
+    assert json.loads(project.run("preview", "dev.one", "--refresh", "--json").stdout)["runs"][0]["changes"] == []
 
 
 def test_without_a_refresh_up_says_what_it_compared_with_and_leaves_what_it_did_not_look_at(project: Project) -> None:
