@@ -34,15 +34,17 @@ class Scope:
         return (self.first, *self.servers)
 
 
-def scope_of(project: Project, stack: str) -> Scope:
-    """Load what `stack` names and refuse what must never run; nothing has been started when this raises."""
+def scope_of(project: Project, stack: str, *, to_change: bool = True) -> Scope:
+    """Load what `stack` names and, unless it is only read, refuse what must never run; nothing has been started when this
+    raises."""
     loaded = load(project, stack)
     servers: tuple[str, ...] = ()
     if isinstance(loaded, EnvironmentStack):
         servers = tuple(server.stack for _, server in sorted(loaded.servers.items()))
-        for server in loaded.servers.values():
+        for server in loaded.servers.values() if to_change else ():
             refuse_unsafe(project, (loaded, server))
-    refuse_unsafe(project, loaded)
+    if to_change:
+        refuse_unsafe(project, loaded)
     return Scope(project, loaded, stack, servers)
 
 

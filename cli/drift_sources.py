@@ -158,8 +158,9 @@ def gateway(looking: Looking, stack: str) -> list[Row]:
         kong.check_version()
         for one in entities:
             real = entity(kong, one)
-            recorded = None if one.recorded is None else {**one.recorded, **one.left}
-            rows += entity_rows(source, one.what, recorded, real, {**one.desired, **one.left})
+            rows += entity_rows(source, one.what, one.recorded, real, one.desired)
+            if real is not None:
+                rows += entity_rows(source, one.what, one.left, real, one.left)
         for listing in listings:
             held = kong.read_all(listing.path) or []
             extra = {str(item.get(listing.key) or item.get("id")) for item in held if listing.stranger(item)}

@@ -40,15 +40,19 @@ class LeftDifference:
     stack: str
     wanted: Wanted
     real: dict[str, Any]
-    values: dict[str, Any]
+    #: (path, Kong's default, what stands there).
+    found: tuple[tuple[str, Any, Any], ...]
 
     def lines(self) -> Iterator[str]:
-        for key, value in sorted(self.values.items()):
-            yield f"{self.wanted.what} {key}: {shown(self.real.get(key), key)} → {shown(value, key)}"
+        for path, value, real in self.found:
+            yield f"{self.wanted.what} {path}: {shown(real, path)} → {shown(value, path)}"
 
     def put_back(self, kong: KongReader) -> None:
         in_a_list = f"/plugins/{quote(str(self.real.get('id')), safe='')}"
-        kong.change(in_a_list if self.wanted.match else self.wanted.path, self.values)
+        # Kong merges records, so that of a record these members alone are set.
+        names = {path.partition(".")[0] for path, _, _ in self.found}
+        values = {name: self.wanted.left[name] for name in sorted(names)}
+        kong.change(in_a_list if self.wanted.match else self.wanted.path, values)
 
 
 @dataclass(frozen=True)
@@ -102,9 +106,8 @@ def look_at_gateway(scope: Scope) -> GatewayLook | None:
             real = entity(kong, wanted)
             if real is None:
                 continue
-            values = {path: value for path, value, _ in subset(wanted.left, real)}
-            if values:
-                found.append(LeftDifference(stack, wanted, real, values))
+            if differences := tuple(subset(wanted.left, real)):
+                found.append(LeftDifference(stack, wanted, real, differences))
     return GatewayLook(scope, entities, tuple(found))
 
 

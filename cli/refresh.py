@@ -27,7 +27,7 @@ def refresh(
 
     found = current_project()
     require()
-    scope = deploy.scope_of(found, stack)
+    scope = deploy.scope_of(found, stack, to_change=False)
     what = f"{stack} and its {len(scope.servers)} servers" if scope.servers else stack
     if not preview_only and not console.ask(f"Replace the recorded state of {what} by what is read?", yes=yes):
         console.note("nothing was changed")

@@ -28,7 +28,12 @@ LEFT_TO_KONG: Mapping[str, Mapping[str, Any]] = {
     "Route": {"destinations": None, "headers": None, "snis": None, "sources": None},
     # Without http a plugin runs for none of this gateway's requests, and stands there all the same.
     "Plugin": {"protocols": ["grpc", "grpcs", "http", "https"]},
-    "Upstream": {"client_certificate": None, "host_header": None, "use_srv_name": False},
+    "Upstream": {
+        "client_certificate": None,
+        "healthchecks": {"active": {"headers": None}, "threshold": 0},
+        "host_header": None,
+        "use_srv_name": False,
+    },
 }
 _REFERENCES = {"client_certificate_id": "client_certificate", "ca_certificate_ids": "ca_certificates"}
 
@@ -150,7 +155,12 @@ def wanted_at_kong(
                 desired,
                 None if before is None else in_kongs_names(kind, before),
                 match,
-                {key: value for key, value in LEFT_TO_KONG.get(kind, {}).items() if key not in desired},
+                {
+                    key: value
+                    for key, value in LEFT_TO_KONG.get(kind, {}).items()
+                    # Inside a record the provider has no words for these members.
+                    if key not in desired or isinstance(value, dict)
+                },
             )
         )
         if kind == "Service":

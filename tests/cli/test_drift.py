@@ -50,8 +50,9 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "Plugin": {"protocols": ["grpc", "grpcs", "http", "https"], "instance_name": None},
     "Upstream": {
         "algorithm": "consistent-hashing",
-        "host_header": None,
         "client_certificate": None,
+        "healthchecks": {"active": {"headers": None}, "threshold": 0},
+        "host_header": None,
         "use_srv_name": False,
     },
     "Target": {},
@@ -82,8 +83,8 @@ class KongEntities:
             return 404, {"message": "Not found"}
         if unknown := sorted(body.keys() - entity.keys()):
             return 400, {"message": f"schema violation ({unknown[0]}: unknown field)", "code": 2}
-        self.set_by_hand.setdefault(entity["id"], {}).update(body)
-        return 200, {**entity, **body}
+        self.set_by_hand[entity["id"]] = merge(self.set_by_hand.get(entity["id"], {}), body)
+        return 200, merge(entity, body)
 
     def answer(self, path: str) -> tuple[int, Any]:
         if path in self.broken:
@@ -117,8 +118,15 @@ class KongEntities:
             body.update({"id": record.id, **references})
             if kind == "Plugin":
                 body["config"] = json.loads(outputs["computedConfig"])
-            found.append({**_DEFAULTS[kind], **body, **self.set_by_hand.get(record.id, {})})
+            found.append(merge(merge(_DEFAULTS[kind], body), self.set_by_hand.get(record.id, {})))
         return found
+
+
+def merge(old: Any, new: Any) -> Any:
+    """As a PATCH leaves it: members of records one by one, everything else whole."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    return {**old, **{key: merge(old.get(key), value) for key, value in new.items()}}
 
 
 def _snake(value: Any) -> Any:
@@ -264,6 +272,7 @@ def by_hand(world: World) -> None:
         # It stands there enabled and runs for no request of this gateway.
         of(world, "Plugin", "jwt").id: {"protocols": ["grpc"]},
         of(world, "Service", "dev-one-mcp").id: {"enabled": False},
+        of(world, "Upstream", "dev-one-guard").id: {"healthchecks": {"threshold": 90}},
     }
 
 
@@ -276,6 +285,7 @@ def test_what_the_provider_cannot_see_the_gateways_own_reader_sees(world: World)
         ("drift", "one-gateway-route headers", "absent", '{"x-env": ["dev"]}', "absent"),
         ("drift", "one-gateway-service enabled", "true", "false", "true"),
         ("drift", "one-gateway-signature protocols", every, '["grpc"]', every),
+        ("drift", "one-gateway-upstream healthchecks.threshold", "0", "90", "0"),
     ]
 
 
@@ -288,10 +298,13 @@ def test_up_puts_back_what_the_provider_cannot_in_place(world: World) -> None:
         'one-gateway-route headers: {"x-env": ["dev"]} → absent',
         "one-gateway-service enabled: false → true",
         'one-gateway-signature protocols: ["grpc"] → ["grpc", "grpcs", "http", "https"]',
+        "one-gateway-upstream healthchecks.threshold: 90 → 0",
     ]
     assert world.kong.methods == {"GET"}
+    before = world.kong.held("Upstream")[0]["healthchecks"]["active"]["healthy"]
     looked.put_back()
     assert world.kong.methods == {"GET", "PATCH"}
+    assert world.kong.held("Upstream")[0]["healthchecks"]["active"]["healthy"] == before
     assert world.table("gateway") == []
 
 
