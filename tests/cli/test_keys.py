@@ -20,11 +20,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from cli.drift_looking import Looking
+from cli.drift_sources import look
 from cli.jwks import MAX_BYTES, fetch_jwks
 from cli.keys import IssuerReport, SyncReport, sync_keys, watch
+from cli.workspace import Target
 from components.kong_names import consumer_username, tags
+from components.program import load
 from model.environment import Environment
 from model.errors import InputError, Unreachable
+from model.project import open_project
 from tests.support.command_line import Result, ringwall
 from tests.support.kong_admin import JwksStandIn, KongStandIn, jwks_server, kong_admin
 from tests.support.projects import write_project
@@ -532,6 +537,24 @@ def test_the_command_names_what_is_not_ours_fails_and_ends_it_when_told(
     assert (done.code, done.err) == (0, "")
     assert "keycloak: mallory: taken out of the issuer's group\n" in done.out
     assert command(folder).code == 0
+
+
+def test_drift_shows_strangers_and_what_puts_them_out(folder: Path, kong: KongStandIn, idp: JwksStandIn) -> None:
+    own = consumer_username("dev", "keycloak")
+    kong.credential(own, "theirs", pem("theirs"), [])
+    kong.join("mallory", "issuer-keycloak")
+    kong.credential("mallory", "m1", pem("mallory"), [])
+    idp.publish(jwk("k1"))
+    project = open_project(folder)
+    looking = Looking(project, Target(project), load(project, "dev"), ("dev",))
+    rows, _ = look(looking, ["keys"], lambda _: None)
+    throw_out = "`ringwall keys sync dev --remove-strangers`"
+    assert [(row.kind, row.what, row.real, row.repair) for row in rows if "keycloak" in row.what] == [
+        ("missing", "issuer keycloak kid k1", "absent", "`ringwall keys sync dev`"),
+        ("drift", "issuer keycloak kid theirs", "put there by hand", throw_out),
+        ("drift", "issuer keycloak consumer mallory", "in its group, kids m1", throw_out),
+    ]
+    assert kong.writes() == []
 
 
 def test_a_failed_sync_exits_with_six(folder: Path, idp: JwksStandIn) -> None:

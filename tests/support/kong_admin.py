@@ -49,8 +49,8 @@ class KongStandIn:
 
     def join(self, username: str, group: str) -> None:
         """Put a consumer into an ACL group."""
-        entry = {"id": str(uuid.uuid4()), "group": group, "consumer": {"id": self.consumer(username)}, "tags": None}
-        self.acls[entry["id"]] = entry
+        id_ = str(uuid.uuid4())
+        self.acls[id_] = {"id": id_, "group": group, "consumer": {"id": self.consumer(username)}, "tags": None}
 
     def group(self, name: str) -> list[str]:
         """Usernames of a group's consumers."""
