@@ -3,6 +3,8 @@ from __future__ import annotations
 from types import SimpleNamespace as Event
 from typing import Any
 
+import pytest
+
 from cli.events import Steps, plain_error
 
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "[secret]"}
@@ -64,6 +66,40 @@ def test_a_refresh_says_at_its_end_what_it_found() -> None:
     found = pre_event("update", {"a": 1}, {"a": 2}, ["a"]).resource_pre_event
     steps.on_event(event(res_outputs_event=found))
     assert [(change.operation, change.details) for change in steps.changed] == [("update", ("a: 1 → 2",))]
+
+
+def test_what_a_refresh_before_a_run_finds_is_no_step_of_the_run() -> None:
+    steps = Steps(refreshes_first=True)
+    steps.on_event(pre_event("refresh", {"a": 1}, {"a": 1}, []))
+    # The engine goes on calling it a refresh, also where something differs or is gone.
+    steps.on_event(event(res_outputs_event=pre_event("refresh", {"a": 1}, {"a": 2}, ["a"]).resource_pre_event))
+    assert (steps.changed, steps.differs) == ([], False)
+    assert [(one.operation, one.details) for one in steps.drifted.values()] == [("update", ("a: 1 → 2",))]
+    steps.on_event(pre_event("update", {"a": 2}, {"a": 1}, ["a"]))
+    assert [change.details for change in steps.changed] == [("a: 2 → 1",)]
+
+
+def test_what_a_refresh_before_a_run_finds_gone_is_no_deletion_by_the_run() -> None:
+    steps = Steps(refreshes_first=True)
+    steps.on_event(pre_event("refresh", {"a": 1}, {"a": 1}, []))
+    gone = pre_event("refresh", {"a": 1}, {}, []).resource_pre_event
+    gone.metadata.new = None
+    steps.on_event(event(res_outputs_event=gone))
+    assert ([one.operation for one in steps.drifted.values()], steps.changed) == (["delete"], [])
+
+
+@pytest.mark.parametrize(("new", "differs"), [({"host_bundle": "a"}, False), ({"host_bundle": "b"}, True)])
+def test_a_run_that_changes_a_stacks_outputs_alone_has_something_to_do(new: dict[str, str], differs: bool) -> None:
+    steps = Steps()
+    stack = Event(
+        op="same",
+        urn="urn:pulumi:dev.one::ringwall::pulumi:pulumi:Stack::ringwall-dev.one",
+        type="pulumi:pulumi:Stack",
+        old=Event(inputs={}, outputs={"host_bundle": "a"}),
+        new=Event(inputs={}, outputs=new),
+    )
+    steps.on_event(event(res_outputs_event=Event(metadata=stack)))
+    assert (steps.changed, steps.differs) == ([], differs)
 
 
 def test_an_error_loses_its_trace_and_keeps_its_words() -> None:

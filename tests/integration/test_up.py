@@ -80,6 +80,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def test_an_unchanged_environment_is_asked_once_a_stack_and_nothing_is_run(project: Project) -> None:
     assert project.asked("up", "dev", "--yes") == [("preview", "dev"), ("preview", "dev.one"), ("preview", "dev.two")]
+    said = project.done.stderr
+    assert "compared 3 stacks with what is real in " in said
+    assert "s (--no-refresh compares with what was recorded); 3 need no run of the engine" in said
 
 
 def test_up_puts_back_what_was_changed_at_the_gateway_and_runs_that_server_alone(project: Project) -> None:
@@ -97,7 +100,7 @@ def test_up_puts_back_what_was_changed_at_the_gateway_and_runs_that_server_alone
     shown = project.done.stdout
     for name in ("signature  Plugin", "route  Route", "principal-rate  Plugin", "server-tokens  Plugin"):
         assert f"! one-gateway-{name} was changed outside Ringwall\n" in shown
-    assert "config.minute: 6000 → 60" in shown or "configJson.minute: 6000 → 60" in shown
+    assert "configJson.minute: 6000 → 60" in shown
 
     after = [
         project.entity("Plugin", "jwt"),
@@ -106,7 +109,6 @@ def test_up_puts_back_what_was_changed_at_the_gateway_and_runs_that_server_alone
         project.entity("Plugin", "response-ratelimiting"),
     ]
     assert [one.outputs for one in after] == before
-    assert json.loads(project.run("preview", "dev.one", "--refresh", "--json").stdout)["runs"][0]["changes"] == []
 
 
 def test_without_a_refresh_up_says_what_it_compared_with_and_leaves_what_it_did_not_look_at(project: Project) -> None:
@@ -115,13 +117,10 @@ def test_without_a_refresh_up_says_what_it_compared_with_and_leaves_what_it_did_
     said = project.run("up", "dev.one", "--yes", "--no-refresh").stderr
     assert "compared 1 stacks with what was recorded last in " in said
     assert project.entity("Plugin", "acl").outputs["enabled"] is False
-    said = project.run("up", "dev.one", "--yes").stderr
-    assert "compared 1 stacks with what is real in " in said
-    assert "s (--no-refresh compares with what was recorded); 0 need no run of the engine" in said
-    assert project.entity("Plugin", "acl").outputs["enabled"] is True
+    project.change(acl, enabled=True)
 
 
-def test_a_grant_changes_no_resource_and_is_brought_up_all_the_same(project: Project) -> None:
+def test_a_server_whose_grants_alone_changed_is_brought_up(project: Project) -> None:
     file = project.root / "stacks" / "Pulumi.dev.two.yaml"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("tools: [list_tickets, get_ticket]", "tools: [list_tickets]"), encoding="utf-8")
@@ -132,7 +131,9 @@ def test_a_grant_changes_no_resource_and_is_brought_up_all_the_same(project: Pro
 def test_a_refresh_of_an_environment_covers_its_servers(project: Project) -> None:
     write_server(project.root, "dev.three", server_text("three", 2))
     project.change(project.entity("Plugin", "jwt", "two"), enabled=False)
-    runs = json.loads(project.run("refresh", "dev", "--preview-only", "--json").stdout)["runs"]
+    asked = project.asked("refresh", "dev", "--yes", "--json")
+    assert asked == [("refresh", "dev"), ("refresh", "dev.one"), ("refresh", "dev.two")]
+    runs = json.loads(project.done.stdout)["runs"]
     assert [(run["stack"], run["state"], run["error"]) for run in runs] == [
         ("dev", "done", None),
         ("dev.one", "done", None),
@@ -140,10 +141,5 @@ def test_a_refresh_of_an_environment_covers_its_servers(project: Project) -> Non
         ("dev.two", "done", None),
     ]
     assert [change["name"] for run in runs for change in run["changes"]] == ["two-gateway-signature"]
-    assert project.asked("refresh", "dev", "--yes") == [
-        ("refresh", "dev"),
-        ("refresh", "dev.one"),
-        ("refresh", "dev.two"),
-    ]
     (run,) = json.loads(project.run("preview", "dev.two", "--json").stdout)["runs"]
     assert [change["name"] for change in run["changes"]] == ["two-gateway-signature"]
