@@ -50,7 +50,8 @@ class Behaviour:
     order. `json_text`: strings compared as JSON. `sensitive`: stored as hashes whether or not the program marked them.
     `secret_outputs`: marked secret towards the engine. `unrefreshed`: the service does not tell, so a refresh keeps the
     engine's copy. `refreshed`: outputs that a read derives from the others. `keeps_removed`: an update that leaves a
-    property out leaves it as it was.
+    property out leaves it as it was. `import_scope`: what stands before the id in the one form that an import takes,
+    over the outputs.
     """
 
     identity: Callable[[World, Props], str] = lambda world, _: world.mint_uuid()
@@ -70,6 +71,7 @@ class Behaviour:
     keeps_removed: bool = False
     missing_on_delete: Literal["gone", "error"] = "gone"
     quota: tuple[int, str] | None = None
+    import_scope: str = ""
     create_refusal: Callable[[Props, str], str] = lambda _, reason: reason
 
 

@@ -110,6 +110,7 @@ BEHAVIOURS: Final = {
         sensitive=frozenset({"tunnelSecret"}),
         secret_outputs=frozenset({"tunnelSecret"}),
         unrefreshed=frozenset({"configSrc", "tunnelSecret"}),
+        import_scope="{accountId}/",
     ),
     TUNNEL_CONFIG: Behaviour(
         identity=lambda _, props: str(props["tunnelId"]),
@@ -118,6 +119,7 @@ BEHAVIOURS: Final = {
         defaults={"source": "cloudflare"},
         replaces=frozenset({"accountId", "tunnelId"}),
         references=(by_name("tunnelId", TUNNEL, "cascade"),),
+        import_scope="{accountId}/",
     ),
     DNS_RECORD: Behaviour(
         identity=_hex_id,
@@ -127,6 +129,7 @@ BEHAVIOURS: Final = {
         replaces=frozenset({"zoneId"}),
         unique=(("zoneId", "name", "type"),),
         references=(Reference(TUNNEL, _tunnel_of, "ignore", "the CNAME names tunnel {id}, which does not exist"),),
+        import_scope="{zoneId}/",
     ),
     APPLICATION: Behaviour(
         computed=lambda _w, id_, _p, old: {"aud": old.get("aud") or hashlib.sha256(f"aud {id_}".encode()).hexdigest()},
@@ -138,6 +141,7 @@ BEHAVIOURS: Final = {
             Reference(MCP_SERVER, _servers_of("destinations", "mcpServerId"), "refuse"),
         ),
         quota=(500, "Access applications"),
+        import_scope="accounts/{accountId}/",
     ),
     POLICY: Behaviour(
         computed=lambda _w, _id, _p, _old: {"reusable": True, "appCount": 0, "createdAt": NOW, "updatedAt": NOW},
@@ -147,9 +151,14 @@ BEHAVIOURS: Final = {
         references=(Reference(GROUP, _selected("group", "id"), "refuse", must_exist=False),),
         sets=frozenset({"includes", "requires", "excludes"}),
         quota=(500, "reusable Access policies"),
+        import_scope="{accountId}/",
     ),
     GROUP: Behaviour(
-        check=rules.group, replaces=_SCOPE, unique=(("accountId", "zoneId", "name"),), quota=(300, "Access groups")
+        check=rules.group,
+        replaces=_SCOPE,
+        unique=(("accountId", "zoneId", "name"),),
+        quota=(300, "Access groups"),
+        import_scope="accounts/{accountId}/",
     ),
     SERVICE_TOKEN: Behaviour(
         computed=_service_token_outputs,
@@ -160,12 +169,14 @@ BEHAVIOURS: Final = {
         sensitive=frozenset({"clientSecret"}),
         secret_outputs=frozenset({"clientSecret"}),
         quota=(50, "service tokens"),
+        import_scope="accounts/{accountId}/",
     ),
     IDENTITY_PROVIDER: Behaviour(replaces=_SCOPE | {"type"}, quota=(50, "identity providers")),
     POSTURE_RULE: Behaviour(
         computed=lambda _w, _id, _p, _old: {"enabled": True},
         defaults={"schedule": "5m"},
         replaces=frozenset({"accountId"}),
+        import_scope="{accountId}/",
     ),
     MCP_SERVER: Behaviour(
         identity=lambda _, props: str(props["zeroTrustAccessAiControlsMcpServerId"]),
@@ -193,6 +204,7 @@ BEHAVIOURS: Final = {
         check=rules.ruleset,
         replaces=_SCOPE | {"name", "kind", "phase"},
         unique=(("accountId", "zoneId", "phase"),),
+        import_scope="zones/{zoneId}/",
     ),
     LOGPUSH: Behaviour(
         identity=lambda world, _: str(int(world.mint("logpush")[:6], 16)),

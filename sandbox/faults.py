@@ -21,8 +21,8 @@ class Fault:
 
     `operation` and `type` (a glob over type tokens, ``kong:*``) select calls, `nth` which of them: 1 is the first, 0 is
     all. `message` fails the call with that text; without it the call only takes `delay` seconds longer. With
-    `after_effect` the service has done its work before the answer is lost, as a timeout looks like from outside.
-    Previews never count.
+    `after_effect` the service has done its work before the delay begins or the answer is lost, as a timeout looks like
+    from outside. Previews never count. A call goes on to its end when the engine that made it is gone.
     """
 
     operation: Operation = "*"
@@ -39,7 +39,8 @@ class Faults:
 
     faults: list[Fault] = field(default_factory=list)
     _seen: dict[Fault, int] = field(default_factory=dict, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _begun: list[Fault] = field(default_factory=list, repr=False)
+    _lock: threading.Condition = field(default_factory=threading.Condition, repr=False)
 
     def add(self, fault: Fault) -> None:
         """Put one more fault in force; its count starts now."""
@@ -52,6 +53,18 @@ class Faults:
         with self._lock:
             self.faults.clear()
             self._seen.clear()
+            self._begun.clear()
+
+    def begin(self, fault: Fault) -> None:
+        """Note that a call has come to this fault, and for one with `after_effect` that its work is done."""
+        with self._lock:
+            self._begun.append(fault)
+            self._lock.notify_all()
+
+    def wait_for(self, fault: Fault, timeout: float) -> bool:
+        """Wait until a call has come to this fault; False where none does in time."""
+        with self._lock:
+            return self._lock.wait_for(lambda: fault in self._begun, timeout)
 
     def due(self, operation: str, type_: str, extra: list[Fault] | None = None) -> list[Fault]:
         """The faults this very call meets. Counts the call. `extra` are those of the file in the state folder."""

@@ -17,7 +17,7 @@ from sandbox import faults as fault_file
 from sandbox import schema
 from sandbox.behaviour import Package, Refused
 from sandbox.diff import Change, changes
-from sandbox.faults import Faults
+from sandbox.faults import Fault, Faults
 from sandbox.schema import Problem
 from sandbox.service import Service
 from sandbox.state import Store
@@ -162,19 +162,23 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         given = {name: value for name, value in outputs.items() if name in definition.inputs}
         return {name: value for name, value in given.items() if behaviour.defaults.get(name) != value}
 
+    def _meet(self, due: list[Fault], *, after_effect: bool) -> None:
+        """Take the time and raise the refusals that belong on this side of the work."""
+        for fault in due:
+            if fault.after_effect is after_effect:
+                self.faults.begin(fault)
+                time.sleep(fault.delay)
+                if fault.message is not None:
+                    raise Refused(fault.message)
+
     @contextmanager
     def _call(self, operation: str, type_: str, context: Any) -> Iterator[None]:
         """Run one operation with the faults due to it; a refusal ends the call with its text."""
         try:
             due = self.faults.due(operation, type_, fault_file.read(self.store.folder))
-            for fault in due:
-                time.sleep(fault.delay)
-                if fault.message is not None and not fault.after_effect:
-                    raise Refused(fault.message)
+            self._meet(due, after_effect=False)
             yield
-            for fault in due:
-                if fault.message is not None and fault.after_effect:
-                    raise Refused(fault.message)
+            self._meet(due, after_effect=True)
         except (Refused, RingwallError, schema.UnknownType) as refusal:
             context.abort(grpc.StatusCode.UNKNOWN, str(refusal))
 

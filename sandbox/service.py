@@ -58,11 +58,17 @@ class Service:
         return self._marked(behaviour, outputs)
 
     def read(self, world: World, type_: str, id_: str, held: Props) -> tuple[str, Props] | None:
-        """Id and outputs as the service has them, secrets from `held` (the engine's copy); None when it is gone."""
+        """Id and outputs as the service has them, secrets from `held` (the engine's copy); None when it is gone.
+
+        Without `held` it is an import, to which the plugins of Cloudflare's kind give the one form of id they document.
+        """
         behaviour = self.package.of(type_)
-        record = world.find(type_, id_) or world.find(type_, id_.rpartition("/")[2])
+        importing = not held and bool(behaviour.import_scope)
+        record = world.find(type_, id_.rpartition("/")[2] if importing else id_)
         if record is None:
             return None
+        if importing and id_ != behaviour.import_scope.format_map(record.outputs) + record.id:
+            raise Refused(f"invalid ID {id_!r}: expected {behaviour.import_scope}<id>")
         outputs = unhash(record.outputs, held, world)
         outputs.update({name: held[name] for name in behaviour.unrefreshed if name in held})
         outputs.update(behaviour.refreshed(outputs))

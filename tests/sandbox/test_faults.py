@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -74,3 +75,15 @@ def test_faults_given_by_code_are_in_force_from_the_start(tmp_path: Path) -> Non
     assert faults.due("create", "kong:index/service:Service") == []
     assert [fault.message for fault in faults.due("create", "cloudflare:index/dnsRecord:DnsRecord")] == ["x"]
     assert faults.due("create", "cloudflare:index/dnsRecord:DnsRecord") == []
+
+
+def test_a_delay_after_the_effect_holds_the_answer_alone(sandbox: Sandbox, kong: Client) -> None:
+    fault = Fault("create", delay=0.3, after_effect=True)
+    sandbox.faults.add(fault)
+    assert not sandbox.faults.wait_for(fault, 0)
+    asking = threading.Thread(target=create, args=(kong, "a"))
+    asking.start()
+    assert sandbox.faults.wait_for(fault, 10)
+    assert [record.outputs["name"] for record in sandbox.resources()] == ["a"]
+    assert asking.is_alive()
+    asking.join()

@@ -278,10 +278,19 @@ def test_read_of_what_is_gone_drops_it(kong: Client) -> None:
 
 def test_import_takes_what_differs_from_the_defaults_and_loses_the_secret(cloudflare: Client) -> None:
     id_, made = cloudflare.create("ZeroTrustAccessServiceToken", accountId=ACCOUNT, name="n", duration="1h")
-    outputs, inputs = cloudflare.read("ZeroTrustAccessServiceToken", f"{ACCOUNT}/{id_}")
+    outputs, inputs = cloudflare.read("ZeroTrustAccessServiceToken", f"accounts/{ACCOUNT}/{id_}")
     assert inputs == {"accountId": ACCOUNT, "name": "n", "duration": "1h"}
     assert outputs["clientId"] == made["clientId"]
     assert outputs["clientSecret"] != made["clientSecret"]
+
+
+def test_import_takes_the_documented_form_of_the_id_alone(cloudflare: Client) -> None:
+    id_, made = cloudflare.create("ZeroTrustAccessServiceToken", accountId=ACCOUNT, name="n", duration="1h")
+    for other in (id_, f"{ACCOUNT}/{id_}", f"accounts/{'b' * 32}/{id_}"):
+        with refused("expected accounts/{accountId}/<id>"):
+            cloudflare.read("ZeroTrustAccessServiceToken", other)
+    # What the engine knows already is read by its own id.
+    assert cloudflare.read("ZeroTrustAccessServiceToken", id_, made)[0]["clientId"] == made["clientId"]
 
 
 def test_what_was_made_survives_a_restart(tmp_path: Path) -> None:
