@@ -45,6 +45,7 @@ def register(app: typer.Typer) -> None:
         plan,
         preview,
         refresh,
+        repair,
         revoke,
         scan,
         schema,
@@ -73,6 +74,7 @@ def register(app: typer.Typer) -> None:
     app.command()(revoke.revoke)
     app.command()(refresh.refresh)
     app.command()(destroy.destroy)
+    app.command()(repair.repair)
     app.command()(cancel.cancel)
     app.command("import")(import_existing.import_existing)
     app.command()(schema.schema)

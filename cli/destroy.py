@@ -18,7 +18,7 @@ def destroy(
     debug: Debug = False,
 ) -> None:
     """Take a stack down: its public name first, its protection last. The stack file stays."""
-    from cli import deploy
+    from cli import deploy, pending
     from cli.engine_state import live_resources
     from cli.project import current_project
     from cli.report import fail_on_error, show_results
@@ -32,6 +32,7 @@ def destroy(
         raise InputError(f"there is no stack {stack}", file=found.stack_file(stack), remedy="see `ringwall list`")
     with target_of(found, sandbox=sandbox) as target:
         names = [f"{stack}.{name}" for name in found.servers_of(stack)] if servers and "." not in stack else []
+        repaired = pending.resolve_before(target, [*names, stack], yes=yes)
         names = [name for name in names if live_resources(found, name, target)]
         runs: list[Run] = []
         if not names:
@@ -43,6 +44,8 @@ def destroy(
             runs.append(deploy.destroy(target, name))
             if runs[-1].error:
                 break
+        for line in pending.look_again(target, repaired):
+            console.note(line)
     if as_json:
         console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})
     show_results(runs)

@@ -121,7 +121,7 @@ def engine(looking: Looking, stack: str) -> list[Row]:
 
     source = f"engine {stack}"
     if not looking.deployed(stack).exists:
-        return [Row(source, stack, ABSENT, "not known", PRESENT, "ahead")]
+        return [*_interrupted(looking, stack, source), Row(source, stack, ABSENT, "not known", PRESENT, "ahead")]
     found: dict[str, list[Step]] = {}
     operations: tuple[Operation, ...] = ("preview_refresh", "preview")
     for operation in operations:
@@ -130,7 +130,27 @@ def engine(looking: Looking, stack: str) -> list[Row]:
         if run.error is not None:
             raise EngineFailed("; ".join(dict.fromkeys(events.errors)) or run.error)
         found[operation] = list(events.steps.values())
-    return engine_rows(source, found["preview_refresh"], found["preview"])
+    return [*_interrupted(looking, stack, source), *engine_rows(source, found["preview_refresh"], found["preview"])]
+
+
+def _interrupted(looking: Looking, stack: str, source: str) -> list[Row]:
+    """Operations that a killed run left in flight, and how their objects stand at the provider; `repair` mends them."""
+    from cli.pending import interrupted, resolve
+
+    if not interrupted(looking.target, [stack]):
+        return []
+    return [
+        Row(
+            source,
+            f"interrupted {one.operation.operation} of {one.operation.name}",
+            "no end",
+            one.text,
+            "an end",
+            "drift",
+            f"`ringwall repair {stack}`",
+        )
+        for one in resolve(looking.target, stack, dry_run=True)
+    ]
 
 
 # -- the gateway --------------------------------------------------------------------------------------------------------

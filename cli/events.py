@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from cli.provider_errors import is_conflict, plain
 
 if TYPE_CHECKING:
     from pulumi.automation import EngineEvent
@@ -38,6 +41,18 @@ class Change:
         }
 
 
+@dataclass(frozen=True)
+class Conflict:
+    """A step that its provider refused because of an object that is there. `id` is known of what was recorded before."""
+
+    operation: str
+    type: str
+    name: str
+    id: str
+    inputs: Mapping[str, Any]
+    text: str
+
+
 @dataclass
 class Steps:
     """Collects the events of one run; `on_event` may be called from another thread.
@@ -53,10 +68,13 @@ class Steps:
     counts: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    #: By the error's text, as `errors` holds it.
+    conflicts: dict[str, Conflict] = field(default_factory=dict)
     finished: set[str] = field(default_factory=set)
     current: str = ""
     total: int = 0
     _refreshing: set[str] = field(default_factory=set, repr=False)
+    _begun: dict[str, Any] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def on_event(self, event: EngineEvent) -> None:
@@ -102,6 +120,7 @@ class Steps:
         if operation == "refresh" and self.refreshes_first:
             self._refreshing.add(metadata.urn)
             return
+        self._begun[metadata.urn] = metadata
         if metadata.type.startswith("pulumi:providers:") and operation == "same":
             return
         self.changes[(metadata.urn, operation)] = _change(metadata, operation)
@@ -111,7 +130,11 @@ class Steps:
         if not text:
             return
         if diagnostic.severity == "error":
-            self.errors.append(plain_error(text))
+            error = plain_error(text)
+            self.errors.append(error)
+            begun = self._begun.get(diagnostic.urn)
+            if begun is not None and is_conflict(error):
+                self.conflicts[error] = _conflict(begun, error)
         elif diagnostic.severity == "warning":
             self.warnings.append(" ".join(text.split()))
 
@@ -123,6 +146,13 @@ def _inputs(state: Any) -> dict[str, Any]:
 def _change(metadata: Any, operation: str) -> Change:
     name = metadata.urn.rsplit("::", 1)[-1]
     return Change(operation, metadata.urn, metadata.type, name, tuple(_details(metadata)))
+
+
+def _conflict(begun: Any, text: str) -> Conflict:
+    state = begun.new or begun.old
+    name = begun.urn.rsplit("::", 1)[-1]
+    id = begun.old.id if begun.old else ""
+    return Conflict(_word(begun.op), begun.type, name, id or "", _inputs(state), text)
 
 
 def _word(operation: Any) -> str:
@@ -137,8 +167,8 @@ def plain_error(text: str) -> str:
             r"(?:[\w.]+\.)?(?:\w*(?:Error|Exception|Warning)|PlanRefused|Unreachable|EngineMissing): (.*)", line
         )
         if match:
-            return match[1]
-    return " ".join(lines)
+            return plain(match[1])
+    return plain(text)
 
 
 def _details(metadata: Any) -> list[str]:

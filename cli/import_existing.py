@@ -1,26 +1,33 @@
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from cli import console
+from cli.object_kinds import Kind
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack, Yes
-
-
-class Kind(StrEnum):
-    tunnel = "tunnel"
-    application = "application"
-    ruleset = "ruleset"
 
 
 def import_existing(
     stack: Stack,
     kind: Annotated[Kind, typer.Argument(help="What exists already.")],
-    id: Annotated[str, typer.Argument(help="Its Cloudflare id, as the dashboard shows it.")],
+    id: Annotated[
+        str,
+        typer.Argument(
+            help="Its id, as Cloudflare's dashboard or Kong's Admin API shows it; of a target UPSTREAM/TARGET, "
+            "of an acl ACL|CONSUMER."
+        ),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="Which one, where a stack has several of the kind: its name in the plan, or at the provider.",
+            show_default=False,
+        ),
+    ] = None,
     hostname: Annotated[
-        str | None, typer.Option(help="application: which host name's, where a server has several.", show_default=False)
+        str | None, typer.Option(help="Which one: that of this public host name.", show_default=False)
     ] = None,
     yes: Yes = False,
     sandbox: Sandbox = False,
@@ -28,7 +35,7 @@ def import_existing(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Take over an existing tunnel, Access application or zone ruleset instead of making a second one.
+    """Take over an object that exists at Cloudflare or Kong instead of making a second one.
 
     The engine reads it and compares it with the stack file. Where they differ the difference is shown and nothing is
     imported, so that taking over never changes what is running.
@@ -46,7 +53,7 @@ def import_existing(
     found = current_project()
     require()
     loaded = load(found, stack)
-    wanted = import_plan(refuse_unsafe(found, loaded), loaded, kind.value, id, hostname)
+    wanted = import_plan(refuse_unsafe(found, loaded), kind, id, name=name, hostname=hostname)
     program = importing_program(found, stack, wanted)
     before, run = Run(stack, "preview"), Run(stack, "up")
     with target_of(found, sandbox=sandbox) as target:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from components.program import Loaded
+from cli.object_kinds import SHAPES, Kind
 from model.errors import InputError
-from model.project import EnvironmentStack, Project, ZoneStack
-from plan.graph import Graph
-
-TYPES = {
-    "tunnel": "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared",
-    "application": "cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication",
-    "ruleset": "cloudflare:index/ruleset:Ruleset",
-}
+from model.project import Project
+from plan.graph import Graph, Resource
 
 
 @dataclass(frozen=True)
@@ -28,32 +23,42 @@ class Import:
     targets: tuple[str, ...]
 
 
-def import_plan(graph: Graph, loaded: Loaded, kind: str, id: str, hostname: str | None) -> Import:
-    """Find the one resource of the plan that `id` becomes; raises `InputError` when it is none or several."""
-    token = TYPES[kind]
-    found = list(graph.by_type(token))
-    if hostname is not None:
-        found = [
-            resource for resource in found if hostname in str(resource.inputs.get("destinations", resource.inputs))
-        ]
+def import_plan(graph: Graph, kind: Kind, id: str, *, name: str | None = None, hostname: str | None = None) -> Import:
+    """Find the one resource of the plan that `id` becomes; raises `InputError` when it is none or several.
+
+    Args:
+        name: the resource's name in the plan, or its object's at the provider.
+        hostname: a public host name that its settings hold.
+    """
+    shape = SHAPES[kind]
+    found = [one for one in graph.by_type(shape.token) if _asked_for(one, shape.label, name, hostname)]
     if len(found) != 1:
-        names = ", ".join(resource.name for resource in found) or "none"
+        names = ", ".join(resource.name for resource in found or graph.by_type(shape.token)) or "none"
         raise InputError(
-            f"the stack has {len(found)} resources of kind {kind} ({names})", remedy="name one with --hostname"
+            f"the stack has {len(found)} such resources of kind {kind.value} (of this kind: {names})",
+            remedy="name one with --name or --hostname",
         )
     resource = found[0]
     needed = sorted({resource.urn, *graph.ancestors(resource.urn)})
-    return Import(resource.name, token, resource.urn, _import_id(loaded, kind, id), tuple(needed))
+    return Import(resource.name, shape.token, resource.urn, _import_id(kind, resource.inputs, id), tuple(needed))
 
 
-def _import_id(loaded: Loaded, kind: str, id: str) -> str:
-    if "/" in id:
-        return id
-    if isinstance(loaded, ZoneStack):
-        return f"zones/{loaded.manifest.cloudflare.zone_id}/{id}"
-    environment = loaded if isinstance(loaded, EnvironmentStack) else loaded[0]
-    account = environment.settings.cloudflare.account_id
-    return f"{account}/{id}" if kind == "tunnel" else f"accounts/{account}/{id}"
+def _asked_for(resource: Resource, label: str, name: str | None, hostname: str | None) -> bool:
+    if name is not None and name not in (resource.name, resource.inputs.get(label)):
+        return False
+    held = {key: value for key, value in resource.inputs.items() if key in ("destinations", "hosts", "name")}
+    return hostname is None or hostname in str(held or resource.inputs)
+
+
+def _import_id(kind: Kind, inputs: Mapping[str, Any], id: str) -> str:
+    found = SHAPES[kind].imported(inputs, id)
+    if "${" in found:  # an id of the plan that only the engine knows
+        form = SHAPES[kind].import_id.replace("{upstreamId}", "UPSTREAM").replace("{consumerId}", "CONSUMER")
+        raise InputError(
+            f"a {kind.value} is imported by two ids, got {id}",
+            remedy=f"give {form.replace('{id}', kind.value.upper())}",
+        )
+    return found
 
 
 def importing_program(project: Project, stack: str, wanted: Import) -> Callable[[], None]:

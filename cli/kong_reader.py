@@ -23,10 +23,10 @@ class Member:
 
 
 class KongReader(KongAdmin):
-    """Reads entities and whole lists; a list is asked for once."""
+    """Reads entities and whole lists."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        super().__init__(gateway)
+    def __init__(self, gateway: Gateway, token: str | None = None) -> None:
+        super().__init__(gateway, token)
         self._lists: dict[str, list[dict[str, Any]] | None] = {}
 
     def read(self, path: str) -> dict[str, Any] | None:
@@ -34,9 +34,9 @@ class KongReader(KongAdmin):
         return self._call("GET", path, 200, 404)
 
     def read_all(self, path: str) -> list[dict[str, Any]] | None:
-        """Every page of a list; None where what the list belongs to is not there."""
+        """As `list_all`, asked for once: what hangs on one path is looked up many times."""
         if path not in self._lists:
-            self._lists[path] = self._read_all(path)
+            self._lists[path] = self.list_all(path)
         return self._lists[path]
 
     def change(self, path: str, values: dict[str, Any]) -> None:
@@ -65,7 +65,8 @@ class KongReader(KongAdmin):
         place = f"/consumers/{quote(member.id, safe='')}/acls/{quote(member.membership, safe='')}"
         self._call("DELETE", place, 204, 404)
 
-    def _read_all(self, path: str) -> list[dict[str, Any]] | None:
+    def list_all(self, path: str) -> list[dict[str, Any]] | None:
+        """Every page of a list as it is now; None where what the list belongs to is not there."""
         found: list[dict[str, Any]] = []
         offset: str | None = None
         for _ in range(MAX_PAGES):

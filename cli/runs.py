@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cli.events import Steps
+from cli.locked import with_lock
 from cli.workspace import Target, backend_problem, workspace
 from model.errors import EngineFailed, EngineMissing, RingwallError
 from model.project import Project
@@ -49,7 +50,8 @@ class Run:
 
 @contextmanager
 def target_of(project: Project, *, sandbox: bool, plugins: bool = True) -> Iterator[Target]:
-    """Where runs go. With `sandbox` the stand-in providers serve until the context ends.
+    """Where runs go. With `sandbox` the stand-in providers serve until the context ends; those of another process
+    (`python -m sandbox --state .ringwall/sandbox/providers`) are used where PULUMI_DEBUG_PROVIDERS names them.
 
     Args:
         plugins: whether the run talks to providers, so that their plugins must be there beforehand.
@@ -66,6 +68,9 @@ def target_of(project: Project, *, sandbox: bool, plugins: bool = True) -> Itera
 
     home = project.root / ".ringwall" / "sandbox"
     home.mkdir(parents=True, exist_ok=True)
+    if "PULUMI_DEBUG_PROVIDERS" in os.environ:
+        yield Target(project, {}, home)
+        return
     with Sandbox(home / "providers") as stand_in:
         yield Target(project, stand_in.environment(), home)
 
@@ -105,7 +110,9 @@ def execute(
     **options: Any,
 ) -> Run:
     """Run one operation on one stack and record what the engine reports; a failure is in `run.error`, never raised."""
-    from pulumi.automation.errors import CommandError, ConcurrentUpdateError
+    from pulumi.automation.errors import CommandError
+
+    from cli.conflicts import explained
 
     _quiet_sdk()
     run.state = "running"
@@ -123,14 +130,12 @@ def execute(
             if run.operation in ("up", "destroy", "refresh"):
                 arguments["show_secrets"] = False
             try:
-                getattr(stack, run.operation)(**arguments)
-            except ConcurrentUpdateError as error:
-                raise EngineFailed(
-                    f"another update of {run.stack} is running, or one was interrupted; wait, or run "
-                    f"`ringwall cancel {run.stack}` ({_holder(str(error))})"
-                ) from None
+                with_lock(stack, run.stack, lambda: getattr(stack, run.operation)(**arguments))
             except CommandError as error:
-                raise EngineFailed(_cause(run.steps, str(error))) from None
+                for text, conflict in run.steps.conflicts.items():
+                    line = explained(target, run.stack, conflict)
+                    run.steps.errors = [line if one == text else one for one in run.steps.errors]
+                raise EngineFailed(cause(run.steps, str(error))) from None
         run.state = "done"
     except RingwallError as error:
         run.state, run.error = "failed", str(error)
@@ -163,17 +168,11 @@ def _without_cut_off_programs(unraisable: Any) -> None:
         sys.__unraisablehook__(unraisable)
 
 
-def _cause(steps: Steps, output: str) -> str:
+def cause(steps: Steps, output: str) -> str:
+    """Why an engine run failed, each error once, a line each."""
     errors = [e for e in dict.fromkeys(steps.errors) if not e.startswith(_ECHOES)]
     if errors and all("canceled" in error for error in errors):
         return "interrupted; what was finished is recorded, so the same command goes on from there"
     if errors:
         return "\n".join(errors)
     return backend_problem(output)
-
-
-def _holder(output: str) -> str:
-    for line in output.splitlines():
-        if "created by" in line:
-            return line.strip()
-    return "the backend names no holder"

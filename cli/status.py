@@ -40,6 +40,7 @@ def status(
 def _row(project: Any, stack: str, target: Any) -> dict[str, Any]:
     from cli.deploy import contract_is_current
     from cli.engine_state import live_resources
+    from cli.pending import interrupted, told
     from components.program import load
     from model.errors import InputError
 
@@ -51,4 +52,6 @@ def _row(project: Any, stack: str, target: Any) -> dict[str, Any]:
             note = f"deployed settings differ from the file: run `ringwall up {stack}`"
     except InputError as error:
         note = str(error).split("\n")[0]
+    for operations in interrupted(target, [stack]).values():
+        note = told(stack, operations)
     return {"stack": stack, "resources": count, "note": note}

@@ -33,7 +33,7 @@ def up(
     What is real is read first (`--no-refresh` skips that), so what somebody changed at Cloudflare or Kong is put back; a
     stack that is as its file says and as it was left is not run.
     """
-    from cli import deploy
+    from cli import deploy, pending
     from cli.gateway_look import look_at_gateway
     from cli.project import current_project
     from cli.report import fail_on_error, show_preview, show_results
@@ -47,6 +47,7 @@ def up(
     if target and scope.servers:
         raise InputError("--target goes with one stack", remedy="name a server, or leave --target out")
     with target_of(found, sandbox=sandbox) as where:
+        repaired = pending.resolve_before(where, scope.stacks, yes=yes)
         began = time.monotonic()
         # The sandbox's Kong is a provider and no Admin API.
         gateway = look_at_gateway(scope) if refresh and not sandbox else None
@@ -62,6 +63,8 @@ def up(
         if gateway is not None and not target:
             gateway.put_back()
         runs = deploy.up(where, scope, previews, only=target, refresh=refresh)
+        for line in pending.look_again(where, repaired):
+            console.note(line)
     if as_json:
         console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})
     show_results(runs)

@@ -110,5 +110,5 @@ def test_an_error_loses_its_trace_and_keeps_its_words() -> None:
 
 def test_terminal_markup_of_the_engine_is_removed() -> None:
     steps = Steps()
-    steps.on_event(event(diagnostic_event=Event(severity="error", message="<{%fg 1%}>error: no<{%reset%}>\n")))
+    steps.on_event(event(diagnostic_event=Event(urn="", severity="error", message="<{%fg 1%}>error: no<{%reset%}>\n")))
     assert steps.errors == ["error: no"]

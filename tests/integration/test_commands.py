@@ -177,6 +177,7 @@ def test_a_plan_needs_no_engine_and_is_the_same_bytes_every_time(root: Path) -> 
 
 def test_an_existing_tunnel_is_taken_over_and_no_second_one_is_made(engine_project: EngineProject) -> None:
     from cli.imports import import_plan, importing_program
+    from cli.object_kinds import Kind
     from components.program import load
     from plan.preflight import refuse_unsafe
 
@@ -187,7 +188,7 @@ def test_an_existing_tunnel_is_taken_over_and_no_second_one_is_made(engine_proje
     engine_project.pulumi("stack", "rm", "dev.one", "--force", "--yes", "--preserve-config")
 
     loaded = load(project, "dev.one")
-    wanted = import_plan(refuse_unsafe(project, loaded), loaded, "tunnel", tunnel.id, None)
+    wanted = import_plan(refuse_unsafe(project, loaded), Kind.tunnel, tunnel.id)
     run = engine_project.run(
         "dev.one", "up", only=wanted.targets, program=importing_program(project, "dev.one", wanted)
     )

@@ -1,0 +1,41 @@
+"""A stack's recorded state as the backend has it. A file backend is read as the files it is: starting the engine takes a
+second a stack, and an environment has many."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cli.workspace import Target, workspace
+from model.errors import EngineFailed
+
+
+def recorded(target: Target, stack: str) -> dict[str, Any]:
+    """The deployment, secrets encrypted; empty where the backend knows no such stack. Raises `EngineFailed`."""
+    file = _file(target, stack)
+    if file is not None:
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))["checkpoint"]["latest"]
+        except FileNotFoundError:
+            pass  # a backend of an older layout, or compressed: the engine knows
+        except (ValueError, KeyError, TypeError):
+            raise EngineFailed(f"{file}: not a checkpoint of the engine; restore it from {file.name}.bak") from None
+        else:
+            return found if isinstance(found, dict) else {}
+    try:
+        with workspace(target, stack) as selected:
+            return dict(selected.export_stack().deployment or {})
+    except EngineFailed as error:
+        if "does not exist" in str(error):
+            return {}
+        raise
+
+
+def _file(target: Target, stack: str) -> Path | None:
+    """Where Pulumi keeps it (pkg/backend/diy): `.pulumi/stacks/<project>/<stack>.json`."""
+    backend = target.backend
+    if backend is None or not backend.startswith("file:///"):
+        return None
+    root = Path(backend.removeprefix("file://").split("?", 1)[0])
+    return root / ".pulumi" / "stacks" / target.project.name / f"{stack}.json"

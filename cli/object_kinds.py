@@ -1,0 +1,272 @@
+"""Every kind of object that Ringwall makes: its word on the command line, where the provider lists it, how one is
+recognised, and the id that the provider plugin imports it by.
+
+Import ids are the provider documentation's ("Import" of each resource, pulumi-cloudflare 6.23 and pulumi-kong 4.6). Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+from urllib.parse import quote
+
+Inputs = Mapping[str, Any]
+Item = Mapping[str, Any]
+
+
+class Kind(StrEnum):
+    """As `ringwall import` takes it."""
+
+    tunnel = "tunnel"
+    ingress = "ingress"
+    application = "application"
+    policy = "policy"
+    group = "group"
+    service_token = "service-token"  # noqa: S105 - a kind's name
+    posture = "posture"
+    record = "record"
+    ruleset = "ruleset"
+    service = "service"
+    route = "route"
+    plugin = "plugin"
+    upstream = "upstream"
+    target = "target"
+    consumer = "consumer"
+    acl = "acl"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One kind. Inputs are the resource's in Pulumi's spelling, items are what the provider's API lists.
+
+    `label`: the input that holds the name people see. `path`: where the API lists them, or None where creating is
+    a PUT that may be repeated. `fits`: whether an item is the object that these inputs make. `import_id`: the plugin's
+    import form, over inputs and the item's `id`. `alone`: the path answers with the one object, not with a list.
+    `twins`: the service takes a second object of the same name. `answered_once`: the answer to the create holds what
+    can never be read again, so an object whose answer was lost is of no use.
+    """
+
+    token: str
+    label: str
+    path: Callable[[Inputs], str] | None
+    fits: Callable[[Inputs, Item], bool]
+    import_id: str
+    permission: str = ""
+    alone: bool = False
+    twins: bool = False
+    answered_once: bool = False
+
+    @property
+    def provider(self) -> Literal["cloudflare", "kong"]:
+        return "kong" if self.token.startswith("kong:") else "cloudflare"
+
+    @property
+    def service(self) -> str:
+        """The provider's name in a sentence."""
+        return "Kong" if self.provider == "kong" else "Cloudflare"
+
+    def imported(self, inputs: Inputs, id: str) -> str:
+        """The import form of an object's own id; an id in that form already stays as it is."""
+        if "/" in id or "|" in id:
+            return id
+        return self.import_id.format_map({**inputs, "id": id})
+
+
+def own_id(id: str) -> str:
+    """An object's id without the account, zone, upstream or consumer that the plugin keeps with it."""
+    return id.rpartition("/")[2].partition("|")[0]
+
+
+def _same(*keys: str) -> Callable[[Inputs, Item], bool]:
+    return lambda inputs, item: all(item.get(key) == inputs.get(key) for key in keys)
+
+
+def _tunnel(inputs: Inputs, item: Item) -> bool:
+    # A deleted tunnel stays in the list, with the time of its end.
+    return item.get("name") == inputs.get("name") and not item.get("deleted_at")
+
+
+def _application(inputs: Inputs, item: Item) -> bool:
+    wanted = {str(one.get("uri")) for one in inputs.get("destinations") or ()}
+    found = {str(one.get("uri")) for one in item.get("destinations") or () if isinstance(one, Mapping)}
+    return item.get("name") == inputs.get("name") and bool(wanted & {*found, str(item.get("domain"))})
+
+
+def _ours(inputs: Inputs, item: Item, **references: str) -> bool:
+    """Kong's tags say whose an entity is; a reference is compared as Kong nests it."""
+    tags = set(inputs.get("tags") or ())
+    named = all((item.get(key) or {}).get("id") == inputs.get(value) for key, value in references.items())
+    return named and tags <= set(item.get("tags") or ())
+
+
+def _entity(key: str, **references: str) -> Callable[[Inputs, Item], bool]:
+    return lambda inputs, item: item.get(key) == inputs.get(key) and _ours(inputs, item, **references)
+
+
+def _account(rest: str) -> Callable[[Inputs], str]:
+    return lambda inputs: f"/accounts/{_part(inputs, 'accountId')}/{rest}"
+
+
+def _zone(rest: str) -> Callable[[Inputs], str]:
+    return lambda inputs: f"/zones/{_part(inputs, 'zoneId')}/{rest}"
+
+
+def _part(inputs: Inputs, key: str) -> str:
+    return quote(str(inputs.get(key)), safe="")
+
+
+def _plugins(inputs: Inputs) -> str:
+    return f"/services/{_part(inputs, 'serviceId')}/plugins" if inputs.get("serviceId") else "/plugins"
+
+
+_APPS = "Access: Apps and Policies Read"
+_GROUPS = "Access: Organizations, Identity Providers, and Groups Read"
+_IN_ACCOUNT = "{accountId}/{id}"
+_IN_ACCOUNTS = "accounts/{accountId}/{id}"
+
+SHAPES: dict[Kind, Shape] = {
+    Kind.tunnel: Shape(
+        "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared",
+        "name",
+        _account("cfd_tunnel"),
+        _tunnel,
+        _IN_ACCOUNT,
+        "Cloudflare Tunnel Read",
+    ),
+    Kind.ingress: Shape(
+        "cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig",
+        "tunnelId",
+        None,
+        lambda inputs, item: False,
+        _IN_ACCOUNT,
+    ),
+    Kind.application: Shape(
+        "cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication",
+        "name",
+        _account("access/apps"),
+        _application,
+        _IN_ACCOUNTS,
+        _APPS,
+        twins=True,
+    ),
+    Kind.policy: Shape(
+        "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy",
+        "name",
+        _account("access/policies"),
+        _same("name", "decision"),
+        _IN_ACCOUNT,
+        _APPS,
+        twins=True,
+    ),
+    Kind.group: Shape(
+        "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup",
+        "name",
+        _account("access/groups"),
+        _same("name"),
+        _IN_ACCOUNTS,
+        _GROUPS,
+        twins=True,
+    ),
+    Kind.service_token: Shape(
+        "cloudflare:index/zeroTrustAccessServiceToken:ZeroTrustAccessServiceToken",
+        "name",
+        _account("access/service_tokens"),
+        _same("name"),
+        _IN_ACCOUNTS,
+        "Access: Service Tokens Read",
+        twins=True,
+        answered_once=True,
+    ),
+    Kind.posture: Shape(
+        "cloudflare:index/zeroTrustDevicePostureRule:ZeroTrustDevicePostureRule",
+        "name",
+        _account("devices/posture"),
+        _same("name", "type"),
+        _IN_ACCOUNT,
+        "Zero Trust Read",
+        twins=True,
+    ),
+    Kind.record: Shape(
+        "cloudflare:index/dnsRecord:DnsRecord",
+        "name",
+        _zone("dns_records"),
+        _same("name", "type", "content", "comment"),
+        "{zoneId}/{id}",
+        "DNS Read",
+    ),
+    Kind.ruleset: Shape(
+        "cloudflare:index/ruleset:Ruleset",
+        "name",
+        _zone("rulesets"),
+        _same("kind", "phase"),
+        "zones/{zoneId}/{id}",
+        "Zone WAF Read",
+    ),
+    Kind.service: Shape(
+        "kong:index/service:Service",
+        "name",
+        lambda inputs: f"/services/{_part(inputs, 'name')}",
+        _entity("name"),
+        "{id}",
+        alone=True,
+    ),
+    Kind.route: Shape(
+        "kong:index/route:Route",
+        "name",
+        lambda inputs: f"/routes/{_part(inputs, 'name')}",
+        _entity("name", service="serviceId"),
+        "{id}",
+        alone=True,
+    ),
+    Kind.plugin: Shape(
+        "kong:index/plugin:Plugin",
+        "name",
+        _plugins,
+        _entity("name", service="serviceId", route="routeId", consumer="consumerId"),
+        "{id}",
+    ),
+    Kind.upstream: Shape(
+        "kong:index/upstream:Upstream",
+        "name",
+        lambda inputs: f"/upstreams/{_part(inputs, 'name')}",
+        _entity("name"),
+        "{id}",
+        alone=True,
+    ),
+    Kind.target: Shape(
+        "kong:index/target:Target",
+        "target",
+        lambda inputs: f"/upstreams/{_part(inputs, 'upstreamId')}/targets",
+        _entity("target", upstream="upstreamId"),
+        "{upstreamId}/{id}",
+    ),
+    Kind.consumer: Shape(
+        "kong:index/consumer:Consumer",
+        "username",
+        lambda inputs: f"/consumers/{_part(inputs, 'username')}",
+        _entity("username"),
+        "{id}",
+        alone=True,
+    ),
+    Kind.acl: Shape(
+        "kong:index/consumerAcl:ConsumerAcl",
+        "group",
+        lambda inputs: f"/consumers/{_part(inputs, 'consumerId')}/acls",
+        _entity("group", consumer="consumerId"),
+        "{id}|{consumerId}",
+    ),
+}
+
+_KINDS = {shape.token: kind for kind, shape in SHAPES.items()}
+
+
+def kind_of(token: str) -> Kind | None:
+    """The kind of a Pulumi type; None for what no provider holds, such as components and providers themselves."""
+    return _KINDS.get(token)
+
+
+def named(kind: Kind, inputs: Inputs) -> str:
+    """``application dev-github``, as errors and results name an object."""
+    return f"{kind.value} {inputs.get(SHAPES[kind].label)}"
