@@ -39,3 +39,25 @@ def _file(target: Target, stack: str) -> Path | None:
         return None
     root = Path(backend.removeprefix("file://").split("?", 1)[0])
     return root / ".pulumi" / "stacks" / target.project.name / f"{stack}.json"
+
+
+def mend_attributes(target: Target, stack: str) -> list[Path]:
+    """Remove what a killed engine wrote half of beside its files; returns what was removed.
+
+    A file backend keeps content type and digest in a ``.attrs`` file, written in place before the checkpoint itself is
+    exchanged in one step (gocloud.dev/blob/fileblob). Without one the engine takes defaults; an empty one it refuses.
+    """
+    file = _file(target, stack)
+    if file is None:
+        return []
+    locks = file.parents[2] / "locks" / "organization" / target.project.name / stack
+    removed = []
+    for attributes in [*file.parent.glob(f"{stack}.json*.attrs"), *locks.glob("*.attrs")]:
+        try:
+            json.loads(attributes.read_text(encoding="utf-8"))
+        except ValueError:
+            attributes.unlink(missing_ok=True)
+            removed.append(attributes)
+        except FileNotFoundError:
+            continue
+    return removed

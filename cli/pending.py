@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from cli import console
-from cli.checkpoint import recorded
+from cli.checkpoint import mend_attributes, recorded
 from cli.locked import with_lock
 from cli.object_kinds import SHAPES, Kind, named, own_id
 from cli.object_lookup import Lookup, ProviderLookup, SandboxLookup, find
@@ -98,6 +98,9 @@ def resolve_before(target: Target, stacks: Sequence[str], *, yes: bool, settle: 
     person at the terminal does not want it."""
     import typer
 
+    for stack in stacks:
+        for file in mend_attributes(target, stack):
+            console.note(f"{stack}: removed {file.name}, which a killed run had written half of; the state is whole")
     found = interrupted(target, stacks)
     if not found:
         return []

@@ -1,0 +1,129 @@
+"""The sandbox's world as Cloudflare's API and Kong's Admin API list it, over real HTTP on loopback. Reads only, and strict:
+another account, zone, path, token or method is refused, lists come in pages.
+
+Envelopes and paths: developers.cloudflare.com/api, Kong 3.9 Admin API ("List all …": `data`, `next`, `offset`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from sandbox import Sandbox
+from sandbox.cloudflare import token as cloudflare_type
+from sandbox.kong import token as kong_type
+from sandbox.readings import items
+from tests.support.kong_admin import serving
+from tests.support.projects import ACCOUNT, ZONE
+
+TOKEN = "cfut_planted-0123456789-0123456789-0123456789"
+ADMIN_TOKEN = "planted-admin-token"
+_CLOUDFLARE = {
+    f"/accounts/{ACCOUNT}/cfd_tunnel": "ZeroTrustTunnelCloudflared",
+    f"/accounts/{ACCOUNT}/access/apps": "ZeroTrustAccessApplication",
+    f"/accounts/{ACCOUNT}/access/policies": "ZeroTrustAccessPolicy",
+    f"/accounts/{ACCOUNT}/access/groups": "ZeroTrustAccessGroup",
+    f"/accounts/{ACCOUNT}/access/service_tokens": "ZeroTrustAccessServiceToken",
+    f"/accounts/{ACCOUNT}/devices/posture": "ZeroTrustDevicePostureRule",
+    f"/zones/{ZONE}/dns_records": "DnsRecord",
+    f"/zones/{ZONE}/rulesets": "Ruleset",
+}
+_ENTITIES = {"services": "Service", "routes": "Route", "upstreams": "Upstream", "consumers": "Consumer"}
+_NESTED = {
+    ("services", "plugins"): ("Plugin", "service"),
+    ("upstreams", "targets"): ("Target", "upstream"),
+    ("consumers", "acls"): ("ConsumerAcl", "consumer"),
+}
+
+
+@dataclass
+class WorldApi:
+    sandbox: Sandbox
+    #: Of one list; small, so that a test's few objects need several.
+    page: int = 2
+    log: list[str] = field(default_factory=list)
+    cloudflare: str = ""
+    kong: str = ""
+
+    def answer(self, target: str, headers: Any) -> tuple[int, Any]:
+        split = urlsplit(target)
+        query = dict(parse_qsl(split.query))
+        self.log.append(split.path)
+        if split.path.startswith("/client/v4/"):
+            if headers["authorization"] != f"Bearer {TOKEN}":
+                return 403, _error(10000, "Authentication error")
+            return self._cloudflare(split.path.removeprefix("/client/v4"), query)
+        if headers["kong-admin-token"] != ADMIN_TOKEN:
+            return 401, {"message": "Unauthorized"}
+        return self._kong([unquote(part) for part in split.path.strip("/").split("/")], query)
+
+    def _items(self, type_: str) -> list[dict[str, Any]]:
+        with self.sandbox.store.transaction() as world:
+            return items(world, type_)
+
+    def _cloudflare(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
+        if path not in _CLOUDFLARE:
+            return 404, _error(7003, "Could not route")
+        found = self._items(cloudflare_type(_CLOUDFLARE[path]))
+        page = int(query.get("page", "1"))
+        pages = max(1, -(-len(found) // self.page))
+        info = {"page": page, "per_page": self.page, "total_pages": pages, "total_count": len(found)}
+        shown = found[(page - 1) * self.page : page * self.page]
+        return 200, {"success": True, "errors": [], "messages": [], "result": shown, "result_info": info}
+
+    def _kong(self, path: list[str], query: dict[str, str]) -> tuple[int, Any]:
+        if path == ["plugins"]:
+            return self._list(self._items(kong_type("Plugin")), query)
+        if path[0] not in _ENTITIES or len(path) < 2:
+            return 404, {"message": "Not found"}
+        key = "username" if path[0] == "consumers" else "name"
+        found = [one for one in self._items(kong_type(_ENTITIES[path[0]])) if path[1] in (one["id"], one.get(key))]
+        if not found:
+            return 404, {"message": "Not found"}
+        if len(path) == 2:
+            return 200, found[0]
+        if (path[0], path[2]) not in _NESTED or len(path) > 3:
+            return 404, {"message": "Not found"}
+        type_, reference = _NESTED[(path[0], path[2])]
+        inside = [
+            one for one in self._items(kong_type(type_)) if (one.get(reference) or {}).get("id") == found[0]["id"]
+        ]
+        return self._list(inside, query)
+
+    def _list(self, found: list[dict[str, Any]], query: dict[str, str]) -> tuple[int, Any]:
+        start = int(query.get("offset", "0"))
+        body: dict[str, Any] = {"data": found[start : start + self.page], "next": None}
+        if start + self.page < len(found):
+            body |= {"next": "/next", "offset": str(start + self.page)}
+        return 200, body
+
+
+def _error(code: int, message: str) -> dict[str, Any]:
+    return {"success": False, "errors": [{"code": code, "message": message}], "messages": [], "result": None}
+
+
+@contextmanager
+def world_api(sandbox: Sandbox) -> Iterator[WorldApi]:
+    api = WorldApi(sandbox)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = api.answer(self.path, self.headers)
+            payload = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(payload)))
+            self.end_headers()
+            self.wfile.write(payload)
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    with serving(Handler) as url:
+        api.cloudflare, api.kong = f"{url}/client/v4", url
+        yield api
