@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs bench bench-up bench-guard conformance soak readers lock clean help
+.PHONY: setup demo test lint docs bench bench-up bench-guard conformance soak interrupt readers lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ soak: setup ## 100,000 calls with engine faults, restarts and disconnects, then 
 
 readers: setup ## Ringwall's YAML reader beside Pulumi's over a million spellings
 	$(BIN)/python tests/readers/run.py
+
+interrupt: setup ## Kill a run in every operation of up, update and destroy; one command more makes it whole
+	$(BIN)/python tests/interrupt/run.py
 
 lock: ## Resolve requirements.lock again from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

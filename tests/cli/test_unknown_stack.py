@@ -16,6 +16,7 @@ COMMANDS = {
     "up": ["--yes"],
     "destroy": ["--yes"],
     "cancel": ["--yes"],
+    "repair": ["--yes"],
     "outputs": [],
     "drift": [],
     "verify": [],

@@ -74,6 +74,10 @@ def test_an_application_made_while_the_run_died_is_recorded_and_not_made_twice(p
     (made,) = stage.sandbox.resources("*AccessApplication")
     line = f"application dev-one: Cloudflare has made it ({made.id})"
     assert line in stage.run("repair", "dev.one", "--dry-run", code=3).stdout
+    drift = json.loads(stage.run("drift", "dev.one", "--only", "engine", "--json", code=3).stdout)["rows"]
+    assert [row["real"].startswith(line) for row in drift if "interrupted create of one-edge-app" in row["what"]] == [
+        True
+    ]
     assert line in stage.run("up", "dev.one", "--yes").stderr
     stage.assert_whole(prepared.both)
 
@@ -107,6 +111,9 @@ def test_a_delete_that_was_interrupted_is_not_done_twice(prepared: Prepared) -> 
     # Kong answers 404 to a second delete of a target.
     fault = Fault("delete", "kong:*Target", delay=LATE, after_effect=True)
     assert stage.kill_in(fault, "destroy", "dev.one", "--yes")
+    released = stage.run("cancel", "dev.one", "--yes")
+    assert "which has ended" in released.stderr
+    assert released.stdout == "dev.one: lock released; run `ringwall repair dev.one`\n"
     assert "its delete was interrupted; read back" in stage.run("destroy", "dev.one", "--yes").stderr
     stage.assert_whole(prepared.alone)
 
