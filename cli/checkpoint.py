@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cli.holder import all_ended, on_file
 from cli.workspace import Target, workspace
 from model.errors import EngineFailed
 
@@ -48,7 +49,8 @@ def mend_attributes(target: Target, stack: str) -> list[Path]:
     exchanged in one step (gocloud.dev/blob/fileblob). Without one the engine takes defaults; an empty one it refuses.
     """
     file = _file(target, stack)
-    if file is None:
+    held = on_file(target.backend, target.project.name, stack) or []
+    if file is None or (held and not all_ended(held)):
         return []
     locks = file.parents[2] / "locks" / "organization" / target.project.name / stack
     removed = []

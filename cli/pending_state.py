@@ -91,7 +91,30 @@ def adopted(deployment: Deployment, found: Sequence[tuple[Pending, str]]) -> dic
             else:
                 old["delete"] = True
         resources.append({**copy.deepcopy(dict(operation.resource)), "id": id, "outputs": {}})
+    result["resources"] = _ordered(resources)
     return result
+
+
+def _ordered(resources: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same order but where a resource stood before what it needs, which the engine refuses (deploy/snapshot.go)."""
+    present = {one["urn"] for one in resources}
+    waiting, result, known = list(resources), [], set()
+    while waiting:
+        following = next((one for one in waiting if _needs(one) & present <= known), waiting[0])
+        waiting.remove(following)
+        result.append(following)
+        known.add(following["urn"])
+    return result
+
+
+def _needs(resource: Mapping[str, Any]) -> set[str]:
+    properties = resource.get("propertyDependencies") or {}
+    urns = {*(resource.get("dependencies") or ()), *(urn for urns in properties.values() for urn in urns or ())}
+    if resource.get("parent"):
+        urns.add(resource["parent"])
+    if resource.get("provider"):
+        urns.add(resource["provider"].rpartition("::")[0])
+    return urns - {resource["urn"]}
 
 
 @dataclass(frozen=True)

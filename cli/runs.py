@@ -50,8 +50,8 @@ class Run:
 
 @contextmanager
 def target_of(project: Project, *, sandbox: bool, plugins: bool = True) -> Iterator[Target]:
-    """Where runs go. With `sandbox` the stand-in providers serve until the context ends; those of another process
-    (`python -m sandbox --state .ringwall/sandbox/providers`) are used where PULUMI_DEBUG_PROVIDERS names them.
+    """Where runs go. With `sandbox` the stand-in providers serve until the context ends, or those of another process do
+    (`python -m sandbox --state .ringwall/sandbox/providers`) where PULUMI_DEBUG_PROVIDERS names these very ones.
 
     Args:
         plugins: whether the run talks to providers, so that their plugins must be there beforehand.
@@ -65,10 +65,11 @@ def target_of(project: Project, *, sandbox: bool, plugins: bool = True) -> Itera
         yield Target(project)
         return
     from sandbox import Sandbox
+    from sandbox.server import served_by
 
     home = project.root / ".ringwall" / "sandbox"
     home.mkdir(parents=True, exist_ok=True)
-    if "PULUMI_DEBUG_PROVIDERS" in os.environ:
+    if served_by(home / "providers") == os.environ.get("PULUMI_DEBUG_PROVIDERS", ""):
         yield Target(project, {}, home)
         return
     with Sandbox(home / "providers") as stand_in:

@@ -20,6 +20,15 @@ from sandbox.state import Record, Store
 
 PACKAGES = [cloudflare.PACKAGE, kong.PACKAGE]
 _MAX_MESSAGE = 64 * 1024 * 1024
+_SERVING = "serving"
+
+
+def served_by(state_dir: Path) -> str | None:
+    """PULUMI_DEBUG_PROVIDERS of the sandbox that serves this folder, or did until it was killed; None without one."""
+    try:
+        return (state_dir / _SERVING).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
 
 
 class Sandbox:
@@ -43,11 +52,14 @@ class Sandbox:
             server.start()
             self._servers.append(server)
             self._ports[package.name] = port
+        (self.store.folder / _SERVING).write_text(self.environment()["PULUMI_DEBUG_PROVIDERS"], encoding="utf-8")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if served_by(self.store.folder) == self.environment()["PULUMI_DEBUG_PROVIDERS"]:
+            (self.store.folder / _SERVING).unlink(missing_ok=True)
         for stopping in [server.stop(grace=1) for server in self._servers]:
             stopping.wait()
         self._servers.clear()
