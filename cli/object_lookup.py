@@ -12,6 +12,8 @@ from model.errors import Unreachable
 from model.project import EnvironmentStack, ZoneStack
 
 if TYPE_CHECKING:
+    from cli.cloudflare_reader import CloudflareReader
+    from cli.kong_reader import KongReader
     from cli.workspace import Target
     from components.program import Loaded
 
@@ -41,8 +43,8 @@ class ProviderLookup:
         self._loaded = loaded
         self._secret = secret
         self._open = open_clients
-        self._cloudflare: Any = None
-        self._kong: Any = None
+        self._cloudflare: CloudflareReader | None = None
+        self._kong: KongReader | None = None
 
     def items(self, kind: Kind, inputs: Inputs) -> Iterable[Mapping[str, Any]]:
         shape = SHAPES[kind]
@@ -50,29 +52,24 @@ class ProviderLookup:
             return []
         path = shape.path(inputs)
         if shape.provider == "cloudflare":
-            found: Iterable[Mapping[str, Any]] = self._account().every(path, shape.permission)
-            return found
+            return self._account().read_all(path, shape.permission)
         if shape.alone:
             one = self._gateway().read(path)
             return [] if one is None else [one]
         return self._gateway().list_all(path) or []
 
-    def _account(self) -> Any:
+    def _account(self) -> CloudflareReader:
         if self._cloudflare is None:
-            from cli.cloudflare_api import TOKEN_VARIABLE, CloudflareApi, token_from_environment
-
-            class Reader(CloudflareApi):
-                def every(self, path: str, permission: str) -> Iterable[Mapping[str, Any]]:
-                    self._account = ""  # paths here are whole: some lists are a zone's
-                    return self._pages(path, permission, {})
+            from cli.cloudflare_api import TOKEN_VARIABLE, token_from_environment
+            from cli.cloudflare_reader import CloudflareReader
 
             token = token_from_environment() or self._secret("cloudflare:apiToken")
             if token is None:
                 raise Unreachable(f"Cloudflare cannot be asked for what is there: set {TOKEN_VARIABLE}")
-            self._cloudflare = self._open.enter_context(Reader(self._settings(), token))
+            self._cloudflare = self._open.enter_context(CloudflareReader(self._settings(), token))
         return self._cloudflare
 
-    def _gateway(self) -> Any:
+    def _gateway(self) -> KongReader:
         if self._kong is None:
             from cli.kong_reader import KongReader
 
