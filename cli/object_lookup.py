@@ -63,7 +63,7 @@ class ProviderLookup:
             from cli.cloudflare_api import TOKEN_VARIABLE, token_from_environment
             from cli.cloudflare_reader import CloudflareReader
 
-            token = token_from_environment() or self._secret("cloudflare:apiToken")
+            token = self._secret("cloudflare:apiToken") or token_from_environment()  # as the provider plugin does
             if token is None:
                 raise Unreachable(f"Cloudflare cannot be asked for what is there: set {TOKEN_VARIABLE}")
             self._cloudflare = self._open.enter_context(CloudflareReader(self._settings(), token))

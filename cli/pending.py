@@ -72,6 +72,12 @@ def told(stack: str, operations: Sequence[Pending]) -> str:
     return f"{what} has no recorded end: a run goes on or was interrupted; then run `ringwall repair {stack}`"
 
 
+def tell(target: Target, stacks: Sequence[str]) -> None:
+    """A line for each stack with pending operations, for commands that only look."""
+    for stack, operations in interrupted(target, stacks).items():
+        console.note(f"{stack}: {told(stack, operations)}")
+
+
 def resolve(target: Target, stack: str, *, dry_run: bool = False, settle: float = SETTLE) -> list[Finding]:
     """Look up every pending operation of a stack and, unless `dry_run`, mend the recorded state.
 

@@ -16,6 +16,7 @@ def preview(
 ) -> None:
     """Ask the engine what `up` would change, compared with what was recorded (`--refresh`: with what is real). Nothing is
     touched."""
+    from cli import pending
     from cli.deploy import preview as run_preview
     from cli.deploy import scope_of
     from cli.gateway_look import look_at_gateway
@@ -30,6 +31,7 @@ def preview(
     require()
     scope = scope_of(found, stack)
     with target_of(found, sandbox=sandbox) as target:
+        pending.tell(target, scope.stacks)
         began = time.monotonic()
         gateway = look_at_gateway(scope) if refresh and not sandbox else None
         runs = run_preview(target, scope, refresh=refresh)

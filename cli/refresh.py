@@ -18,7 +18,7 @@ def refresh(
     debug: Debug = False,
 ) -> None:
     """Read what is real back into the recorded state of a server, or of an environment and all its servers."""
-    from cli import deploy, live
+    from cli import deploy, live, pending
     from cli.gateway_look import look_at_gateway
     from cli.project import current_project
     from cli.report import fail_on_error, show_preview, show_results
@@ -35,8 +35,14 @@ def refresh(
     runs = [Run(name, "preview_refresh" if preview_only else "refresh") for name in scope.stacks]
     if not sandbox:
         look_at_gateway(scope)
-    with target_of(found, sandbox=sandbox) as target, live.progress(runs):
-        execute_all(target, runs)
+    with target_of(found, sandbox=sandbox) as target:
+        if preview_only:
+            pending.tell(target, scope.stacks)
+        else:
+            # A refresh of the engine's drops what was being changed or deleted without a word, and keeps creates for ever.
+            pending.resolve_before(target, scope.stacks, yes=True)
+        with live.progress(runs):
+            execute_all(target, runs)
     for run in runs[1:]:
         if run.error and "does not exist in the backend" in run.error:
             run.state, run.error = "skipped", None
