@@ -98,7 +98,8 @@ def adopted(deployment: Deployment, found: Sequence[tuple[Pending, str]]) -> dic
 def _ordered(resources: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same order but where a resource stood before what it needs, which the engine refuses (deploy/snapshot.go)."""
     present = {one["urn"] for one in resources}
-    waiting, result, known = list(resources), [], set()
+    waiting, result = list(resources), []
+    known: set[str] = set()
     while waiting:
         following = next((one for one in waiting if _needs(one) & present <= known), waiting[0])
         waiting.remove(following)

@@ -19,8 +19,7 @@ from cli.object_kinds import SHAPES, kind_of, own_id
 from cli.object_lookup import ProviderLookup, find
 from cli.pending import look_again, resolve
 from cli.workspace import Target
-from components.program import load
-from model.project import open_project
+from model.project import load_environment, open_project
 from sandbox import Fault, Sandbox
 from tests.support.interrupted import Stage
 from tests.support.projects import write_project
@@ -181,7 +180,7 @@ def test_every_kind_is_found_by_what_names_it_and_read_back_by_its_import_id(pre
     project = open_project(stage.root)
     kinds = set()
     with world_api(stage.sandbox) as api:
-        environment = load(project, "dev")
+        environment = load_environment(project, "dev")
         cloudflare = environment.settings.cloudflare.model_copy(update={"api": api.cloudflare})
         gateway = environment.settings.gateway.model_copy(update={"admin_uri": api.kong})
         settings = environment.settings.model_copy(update={"cloudflare": cloudflare, "gateway": gateway})
