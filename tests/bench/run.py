@@ -30,8 +30,9 @@ IN_ONE_PROCESS = """
 import sys, time, resource
 from pathlib import Path
 began = time.perf_counter()
-import pulumi_cloudflare, pulumi_kong
 from components.program import load
+from components.providers import load_sdks
+load_sdks()
 from model.project import open_project
 from plan.offline import plan_stack, planned_contract
 from plan.render import to_json
