@@ -1,11 +1,98 @@
-"""The list of commands, in the order `--help` shows them."""
+"""The commands by name, in the order `--help` shows them.
+
+A command's module is imported when the command is called: help, completion and a mistyped name import none of them.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+
+class Entry(NamedTuple):
+    """Where a command is, and its line in `ringwall --help`: the first sentence of its own help."""
+
+    module: str
+    help: str
+
+
+#: A module holds the command as the function of its own name, or a group of commands as `app`.
+COMMANDS: Mapping[str, Entry] = {
+    "init": Entry("cli.init", "Make an environment, and a project around it where there is none."),
+    "onboard": Entry(
+        "cli.onboard",
+        "Connect to a running server, look at its socket and tools, and write its stack file and tool lock.",
+    ),
+    "offboard": Entry("cli.offboard", "Remove a server's stack file and tool lock."),
+    "scan": Entry(
+        "cli.scan",
+        "Find MCP servers that are bound beyond loopback or answer without authentication, and say how to onboard each.",
+    ),
+    "list": Entry("cli.list_stacks", "Show environments, servers and zones as the files declare them."),
+    "plan": Entry("cli.plan", "Show every resource a stack declares, offline: no engine, account, network or secret."),
+    "check": Entry("cli.check", "Check stack files, account quotas and every policy rule, offline."),
+    "doctor": Entry("cli.doctor", "Check what a deployment needs, and name the remedy of whatever is missing."),
+    "diff": Entry(
+        "cli.diff", "Show what a change of the stack files means: who gains which tool, what loosens, what is replaced."
+    ),
+    "comment": Entry(
+        "cli.comment", "Put what `ringwall diff` wrote on a pull request: exactly one comment for each environment."
+    ),
+    "preview": Entry(
+        "cli.preview",
+        "Ask the engine what `up` would change, compared with what was recorded (`--refresh`: with what is real).",
+    ),
+    "up": Entry("cli.up", "Bring a server up, or an environment and then all its servers."),
+    "status": Entry(
+        "cli.status",
+        "Show what of the files is deployed: resources in the backend, and whether an environment is the one in its file.",
+    ),
+    "outputs": Entry(
+        "cli.outputs", "Show what a deployed stack exports; secrets stay masked (see `ringwall agents show --reveal`)."
+    ),
+    "drift": Entry("cli.drift", "Compare what is recorded, what is real and what the files say."),
+    "verify": Entry("cli.verify", "Try on a deployed server what an attacker and a client would."),
+    "lockdown": Entry(
+        "cli.lockdown", "Close a server, or all servers of an environment, to everyone: edge, gateway and guard."
+    ),
+    "revoke": Entry(
+        "cli.revoke", "Put one person or agent out of every server of an environment at once, open streams too."
+    ),
+    "refresh": Entry(
+        "cli.refresh",
+        "Read what is real back into the recorded state of a server, or of an environment and all its servers.",
+    ),
+    "destroy": Entry("cli.destroy", "Take a stack down: its public name first, its protection last."),
+    "cancel": Entry("cli.cancel", "Release the lock of an update that was interrupted, after saying who holds it."),
+    "import": Entry(
+        "cli.import_existing",
+        "Take over an object that exists at Cloudflare or Kong instead of making a second one.",
+    ),
+    "repair": Entry(
+        "cli.repair",
+        "Mend what an interrupted run left: objects that were being made, changed or deleted when it ended.",
+    ),
+    "schema": Entry("cli.schema", "Print the JSON Schema of a file format, for editors."),
+    "migrate": Entry(
+        "cli.migrate", "Bring stack files and tool locks to the current version; comments and blank lines stay."
+    ),
+    "local": Entry("cli.local", "Run the guard of one server on this machine, and the server behind it, until Ctrl-C."),
+    "demo": Entry(
+        "cli.demo",
+        "Put four rings around real MCP servers on this machine: onboard, plan, preview, up, up again, destroy.",
+    ),
+    "lock": Entry("cli.lock", "Tool locks: what servers may offer, pinned in Git."),
+    "guard": Entry("cli.guard", "Run the guard, and sign the configuration it runs by."),
+    "audit": Entry("cli.audit", "Prove, search and watch a guard's audit log."),
+    "keys": Entry("cli.keys", "Keep the issuers' signing keys at the gateway."),
+    "agents": Entry("cli.agents", "Show agents, and rotate their service tokens."),
+    "engine": Entry("cli.engine", "The Pulumi engine that previews and applies."),
+}
 
 
 class Commands(TyperGroup):
@@ -17,73 +104,26 @@ class Commands(TyperGroup):
             formatter.write_dl([(name, one.get_short_help_str(limit=1000)) for name, one in shown if not one.hidden])
 
 
-def register(app: typer.Typer) -> None:
-    from cli import (
-        agents,
-        audit,
-        cancel,
-        check,
-        comment,
-        demo,
-        destroy,
-        diff,
-        doctor,
-        drift,
-        engine,
-        guard,
-        import_existing,
-        init,
-        keys,
-        list_stacks,
-        local,
-        lock,
-        lockdown,
-        migrate,
-        offboard,
-        onboard,
-        outputs,
-        plan,
-        preview,
-        refresh,
-        repair,
-        revoke,
-        scan,
-        schema,
-        status,
-        up,
-        verify,
-    )
+class RootCommands(Commands):
+    """Holds each command's name and help until it is called."""
 
-    app.command()(init.init)
-    app.command()(onboard.onboard)
-    app.command()(offboard.offboard)
-    app.command()(scan.scan)
-    app.command("list")(list_stacks.list_stacks)
-    app.command()(plan.plan)
-    app.command()(check.check)
-    app.command()(doctor.doctor)
-    app.command()(diff.diff)
-    app.command()(comment.comment)
-    app.command()(preview.preview)
-    app.command()(up.up)
-    app.command()(status.status)
-    app.command()(outputs.outputs)
-    app.command()(drift.drift)
-    app.command()(verify.verify)
-    app.command()(lockdown.lockdown)
-    app.command()(revoke.revoke)
-    app.command()(refresh.refresh)
-    app.command()(destroy.destroy)
-    app.command()(repair.repair)
-    app.command()(cancel.cancel)
-    app.command("import")(import_existing.import_existing)
-    app.command()(schema.schema)
-    app.command()(migrate.migrate)
-    app.add_typer(lock.app, name="lock", cls=Commands)
-    app.command()(local.local)
-    app.add_typer(guard.app, name="guard", cls=Commands)
-    app.add_typer(audit.app, name="audit", cls=Commands)
-    app.add_typer(keys.app, name="keys", cls=Commands)
-    app.add_typer(agents.app, name="agents", cls=Commands)
-    app.add_typer(engine.app, name="engine", cls=Commands)
-    app.command()(demo.demo)
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {name: TyperCommand(name, help=entry.help) for name, entry in COMMANDS.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] in COMMANDS:
+            self.commands[args[0]] = load(args[0])
+        return super().resolve_command(ctx, args)
+
+
+def load(name: str) -> Any:
+    """Import a command, options and all."""
+    module = importlib.import_module(COMMANDS[name].module)
+    one = typer.Typer(rich_markup_mode=None)
+    group = getattr(module, "app", None)
+    if group is None:
+        one.command(name)(getattr(module, module.__name__.rpartition(".")[2]))
+    else:
+        one.add_typer(group, name=name, cls=Commands)
+    return get_group(one).commands[name]

@@ -1,4 +1,4 @@
-"""The `ringwall` application: registers every command and turns errors into one line and an exit code."""
+"""The `ringwall` application: its own options, and every error as one line and an exit code."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from cli import console, state
-from cli.commands import Commands
+from cli.commands import RootCommands
 
 #: Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it.
 INTERRUPTED = 130
 
 app = typer.Typer(
     name="ringwall",
-    cls=Commands,
+    cls=RootCommands,
     help="Put an MCP server behind four rings: edge, gateway, guard and origin.",
     no_args_is_help=True,
     add_completion=True,
@@ -46,15 +46,8 @@ def _root(
     pass
 
 
-def _register() -> None:
-    from cli import commands
-
-    commands.register(app)
-
-
 def run(arguments: list[str] | None = None) -> None:
     """Entry point. Every known error is one line; --debug shows where it came from."""
-    _register()
     try:
         app(arguments)
     except SystemExit as ended:

@@ -15,15 +15,12 @@ DOCS = Path(__file__).parent
 
 def cli_reference() -> str:
     """Every command with its help, at a fixed width."""
-    import typer
     from typer.main import get_command
 
     from cli import commands, main
 
-    app = typer.Typer(**_settings(main.app))
-    app.callback()(main._root)
-    commands.register(app)
-    root = get_command(app)
+    root: Any = get_command(main.app)
+    root.commands = {name: commands.load(name) for name in commands.COMMANDS}
     lines = ["# Command line", "", "Made by `make docs` from the commands themselves.", ""]
     for path, command in _walk(root, ("ringwall",)):
         context = command.make_context(
@@ -31,19 +28,6 @@ def cli_reference() -> str:
         )
         lines += [f"## {' '.join(path)}", "", "```", command.get_help(context).rstrip(), "```", ""]
     return "\n".join(lines)
-
-
-def _settings(app: Any) -> dict[str, Any]:
-    info = app.info
-    return {
-        "name": info.name,
-        "cls": info.cls,
-        "help": info.help,
-        "epilog": info.epilog,
-        "no_args_is_help": info.no_args_is_help,
-        "context_settings": info.context_settings,
-        "rich_markup_mode": None,
-    }
 
 
 def _walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -48,8 +48,12 @@ class CircuitBreaker(Model):
     nor a verdict ever counts: three refused calls closed a server for everyone (run on a Kong 3.9.3).
     """
 
-    failures: Annotated[int, Field(ge=1, le=255)] = Field(5, description="In a row: no connection, a broken one (502), or 503.")
-    timeouts: Annotated[int, Field(ge=1, le=255)] = Field(3, description="Active probes in a row without an answer in 2 s.")
+    failures: Annotated[int, Field(ge=1, le=255)] = Field(
+        5, description="In a row: no connection, a broken one (502), or 503."
+    )
+    timeouts: Annotated[int, Field(ge=1, le=255)] = Field(
+        3, description="Active probes in a row without an answer in 2 s."
+    )
     probe_every: Duration = Field("10s", description="Active probe of the guard's /healthz.")
     recover_after: Annotated[int, Field(ge=1, le=255)] = Field(2, description="Good probes before it is used again.")
 

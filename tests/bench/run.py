@@ -24,6 +24,7 @@ from tests.support.projects import server_text, write_project, write_server
 ROUNDS = 5
 PEER = "pulumi preview -s dev.one (plain CLI)"
 MANY = 100
+COMPLETING = {"_RINGWALL_COMPLETE": "complete_bash", "COMP_WORDS": "ringwall lo", "COMP_CWORD": "1"}
 RINGWALL = str(Path(sys.executable).with_name("ringwall"))
 
 IN_ONE_PROCESS = """
@@ -89,7 +90,9 @@ def main() -> None:
         figures = interleaved(
             {
                 "python -c pass": lambda: run(sys.executable, "-c", "pass"),
+                "python -c 'import typer, rich'": lambda: run(sys.executable, "-c", "import typer, rich"),
                 "ringwall --help": lambda: run(RINGWALL, "--help"),
+                "ringwall lo<tab> (completion)": lambda: run(RINGWALL, environment=COMPLETING),
                 "ringwall plan dev.one (cold process)": lambda: run(RINGWALL, "plan", "dev.one", *project),
                 PEER: lambda: plain.pulumi("preview", "--stack", "dev.one"),
                 "ringwall preview dev.one (engine)": lambda: run(RINGWALL, "preview", "dev.one", "--sandbox", *project),

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from typer.core import TyperGroup
-from typer.main import get_command
 
 from cli import commands, main
 from cli.write import Change
@@ -67,18 +66,67 @@ def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
 
 
 def _commands() -> dict[str, object]:
-    main.app.registered_commands.clear()
-    main.app.registered_groups.clear()
-    commands.register(main.app)
-    group = get_command(main.app)
-    assert isinstance(group, TyperGroup)
     found: dict[str, object] = {}
-    for name, command in group.commands.items():
+    for name in commands.COMMANDS:
+        command = commands.load(name)
         if isinstance(command, TyperGroup):
             found.update({f"{name} {inner}": one for inner, one in command.commands.items()})
         else:
             found[name] = command
     return found
+
+
+def _completed(words: str, program: str) -> subprocess.CompletedProcess[str]:
+    """What a shell asks for when the user presses the tab key after `words`."""
+    number = str(len(words.split(" ")) - 1)
+    completing = {"_RINGWALL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": number}
+    return _run(program=program, **completing)
+
+
+MODULES = """\
+import contextlib, sys
+from cli.main import run
+sys.argv[0] = "ringwall"
+with contextlib.suppress(SystemExit):
+    run()
+print(sorted(name for name in sys.modules if name.startswith("cli.")), file=sys.stderr)
+"""
+FRAME = ["cli.commands", "cli.console", "cli.main", "cli.state"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "loaded"),
+    [
+        (("--help",), []),
+        (("lok",), []),
+        (("list", "--help"), ["cli.list_stacks", "cli.options"]),
+    ],
+)
+def test_commands_that_are_not_called_are_not_imported(arguments: tuple[str, ...], loaded: list[str]) -> None:
+    done = _run(*arguments, program=MODULES)
+    assert done.stderr.splitlines()[-1] == str(sorted([*FRAME, *loaded]))
+
+
+def test_completion_of_a_name_imports_no_command() -> None:
+    assert _completed("ringwall lo", MODULES).stderr.splitlines()[-1] == str(FRAME)
+
+
+def test_completion_offers_commands_and_their_options() -> None:
+    program = "import sys\nsys.argv = ['ringwall']\nfrom cli.main import run\nrun()"
+    assert _completed("ringwall lo", program).stdout.split() == ["lockdown", "local", "lock"]
+    assert _completed("ringwall lock ", program).stdout.split() == ["diff", "approve"]
+    assert _completed("ringwall up --s", program).stdout.split() == ["--sandbox"]
+
+
+def test_line_of_a_command_in_the_help_is_the_first_sentence_of_its_own_help() -> None:
+    own = {name: commands.load(name).get_short_help_str(limit=1000) for name in commands.COMMANDS}
+    assert {name: entry.help for name, entry in commands.COMMANDS.items()} == own
+
+
+def test_mistyped_command_is_answered_with_those_it_could_be() -> None:
+    done = ringwall("lok")
+    assert done.code == 2
+    assert "No such command 'lok'. Did you mean 'lock'?" in done.err
 
 
 def test_every_command_and_every_option_says_what_it_does() -> None:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
-from cli import commands, doctor, doctor_guard, doctor_kong
+from cli import doctor_guard, doctor_kong
 from cli.doctor_checks import Check, Task, run_all
 from cli.doctor_cloudflare import Account, Held, Permission, check, permissions_for
 from cli.doctor_issuers import Issuer, discovery_urls
@@ -49,20 +48,6 @@ def _closed_network(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY", "KONG_ADMIN_TOKEN", "RINGWALL_PROJECT"):
         monkeypatch.delenv(name, raising=False)
-    if not any(one is doctor.doctor for one in _registered()):
-        known = commands.register
-
-        def register(app: typer.Typer) -> None:
-            known(app)
-            app.command()(doctor.doctor)
-
-        monkeypatch.setattr(commands, "register", register)
-
-
-def _registered() -> list[Any]:
-    app = typer.Typer()
-    commands.register(app)
-    return [command.callback for command in app.registered_commands]
 
 
 @pytest.fixture

@@ -14,26 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
-from cli import commands, scan
 from tests.support.command_line import ringwall
 from tests.support.mcp_servers import ROOT, SECRET, servers
 
 
 @pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_project(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RINGWALL_PROJECT", raising=False)
-    app = typer.Typer()
-    commands.register(app)
-    if not any(command.callback is scan.scan for command in app.registered_commands):
-        known = commands.register
-
-        def register(app: typer.Typer) -> None:
-            known(app)
-            app.command()(scan.scan)
-
-        monkeypatch.setattr(commands, "register", register)
 
 
 @pytest.fixture(scope="module")
@@ -130,16 +118,9 @@ def test_time_that_runs_out_is_exit_code_6() -> None:
 
 _WHOLE_MACHINE = """
 import json, sys
-from cli import commands, scan
 from tests.support.command_line import ringwall
 from tests.support.mcp_servers import servers
 
-known = commands.register
-def register(app):
-    known(app)
-    if not any(one.callback is scan.scan for one in app.registered_commands):
-        app.command()(scan.scan)
-commands.register = register
 with servers("seed", host="0.0.0.0"), servers("sse", "page", "silent", "key"), servers("websocket", host="::"):
     result = ringwall("scan", "--json")
 print(json.dumps({"code": result.code, "found": result.json}))

@@ -45,8 +45,6 @@ class Result:
 def ringwall(*arguments: str | Path) -> Result:
     """Run one command; nothing of it outlives the call but what it wrote."""
     state.project, state.debug, state.json = None, False, False
-    main.app.registered_commands.clear()
-    main.app.registered_groups.clear()
     out, err = io.StringIO(), io.StringIO()
     code: object = 0
     with redirect_stdout(out), redirect_stderr(err):
