@@ -19,11 +19,11 @@ from plan.drift import (
     Step,
     engine_rows,
     entity_rows,
-    resource_differences,
     shown,
     unexpected,
     unreachable,
 )
+from plan.engine_steps import step_differences
 
 if TYPE_CHECKING:
     from cli.runs import Operation
@@ -101,16 +101,9 @@ class _Events:
         word = _OPERATIONS.get(operation)
         if word is None or metadata.type.startswith("pulumi:"):
             return
-        old, new = metadata.old, metadata.new
-        paths: tuple[tuple[str, str, str], ...] = ()
-        if word == "update" and old is not None and new is not None:
-            paths = resource_differences(old.inputs or {}, new.inputs or {})
-            if not paths and self.refresh:
-                paths = resource_differences(old.outputs or {}, new.outputs or {}, told_to_differ=True)
-            elif not paths and not metadata.detailed_diff:
-                return
-            elif not paths:
-                paths = (("in a secret property", "[secret]", "[secret], another one"),)
+        paths = step_differences(metadata, refreshed=self.refresh) if word == "update" else ()
+        if word == "update" and not paths and not self.refresh:
+            return
         name = metadata.urn.rsplit("::", 1)[-1]
         self.steps[metadata.urn] = Step(metadata.urn, name, word, paths)  # type: ignore[arg-type]
 

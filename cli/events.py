@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections.abc import Mapping
@@ -10,14 +9,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cli.provider_errors import is_conflict, plain
+from plan.engine_steps import step_differences
 
 if TYPE_CHECKING:
     from pulumi.automation import EngineEvent
 
 #: The engine's operations that change nothing.
 QUIET = {"same", "read", "read-discard", "discard", "refresh"}
-_SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the SDK's marker, not a secret
-_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+#: The operations that make or remove a whole resource.
+_WHOLE = {"create", "delete", "delete-replaced", "import", "import-replacement"}
 _MARKUP = re.compile(r"<\{%[^%]*%\}>")
 
 
@@ -105,16 +105,18 @@ class Steps:
             self._refreshing.remove(metadata.urn)
             # Outputs alone move by themselves (a tunnel's connections); nothing a program says could move them back.
             if metadata.new is None or _inputs(metadata.old) != _inputs(metadata.new):
-                self.drifted[metadata.urn] = _change(metadata, "delete" if metadata.new is None else "update")
+                self.drifted[metadata.urn] = _change(
+                    metadata, "delete" if metadata.new is None else "update", refreshed=True
+                )
             return
         if metadata.type == "pulumi:pulumi:Stack":
             old, new = ((state.outputs if state else None) or {} for state in (metadata.old, metadata.new))
             self.outputs_differ = old != new
         # A refresh begins every step alike and says only at its end what it found.
         if (metadata.urn, "refresh") in self.changes and _word(metadata.op) not in QUIET:
-            self._step(metadata)
+            self._step(metadata, refreshed=True)
 
-    def _step(self, metadata: Any) -> None:
+    def _step(self, metadata: Any, *, refreshed: bool = False) -> None:
         operation = _word(metadata.op)
         self.current = metadata.urn.rsplit("::", 1)[-1]
         if operation == "refresh" and self.refreshes_first:
@@ -123,7 +125,10 @@ class Steps:
         self._begun[metadata.urn] = metadata
         if metadata.type.startswith("pulumi:providers:") and operation == "same":
             return
-        self.changes[(metadata.urn, operation)] = _change(metadata, operation)
+        change = _change(metadata, operation, refreshed=refreshed)
+        if metadata.type.startswith("pulumi:providers:") and operation == "update" and not change.details:
+            return  # another version of the plugin
+        self.changes[(metadata.urn, operation)] = change
 
     def _diagnostic(self, diagnostic: Any) -> None:
         text = _MARKUP.sub("", diagnostic.message).strip()
@@ -143,9 +148,11 @@ def _inputs(state: Any) -> dict[str, Any]:
     return (state.inputs if state else None) or {}
 
 
-def _change(metadata: Any, operation: str) -> Change:
+def _change(metadata: Any, operation: str, *, refreshed: bool) -> Change:
     name = metadata.urn.rsplit("::", 1)[-1]
-    return Change(operation, metadata.urn, metadata.type, name, tuple(_details(metadata)))
+    changed = step_differences(metadata, refreshed=refreshed) if operation not in QUIET | _WHOLE else ()
+    details = tuple(f"{path}: {before} → {after}" for path, before, after in changed)
+    return Change(operation, metadata.urn, metadata.type, name, details)
 
 
 def _conflict(begun: Any, text: str) -> Conflict:
@@ -169,69 +176,3 @@ def plain_error(text: str) -> str:
         if match:
             return plain(match[1])
     return plain(text)
-
-
-def _details(metadata: Any) -> list[str]:
-    old, new = _inputs(metadata.old), _inputs(metadata.new)
-    if not metadata.detailed_diff:
-        # Components have no provider to say what differs.
-        keys = sorted({*old, *new}) if _word(metadata.op) == "update" else []
-        return [line for key in keys for line in _inside(key, old.get(key), new.get(key))]
-    lines: list[str] = []
-    for path in sorted(metadata.detailed_diff):
-        lines += _difference(path, _at(old, path), _at(new, path))
-    return lines
-
-
-def _difference(path: str, old: Any, new: Any) -> list[str]:
-    """One line; inside JSON text, such as a plugin's configuration, one line for each key that differs."""
-    before, after = _json_object(old), _json_object(new)
-    if before is None or after is None:
-        return [f"{path}: {_show(old)} → {_show(new)}"]
-    return [
-        line for key in sorted({*before, *after}) for line in _inside(f"{path}.{key}", before.get(key), after.get(key))
-    ]
-
-
-def _inside(path: str, old: Any, new: Any) -> list[str]:
-    if old == new:
-        return []
-    if isinstance(old, dict) and isinstance(new, dict):
-        return [line for key in sorted({*old, *new}) for line in _inside(f"{path}.{key}", old.get(key), new.get(key))]
-    return [f"{path}: {_show(old)} → {_show(new)}"]
-
-
-def _json_object(value: Any) -> dict[str, Any] | None:
-    if not isinstance(value, str) or not value.startswith("{"):
-        return None
-    try:
-        found = json.loads(value)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-_PART = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
-
-
-def _at(value: Any, path: str) -> Any:
-    for match in _PART.finditer(path):
-        key, index, plain = match.groups()
-        try:
-            value = value[int(index)] if index is not None else value[key or plain]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, dict) and _SECRET_SIGNATURE in value:
-        return "[secret]"
-    if value is None:
-        return "absent"
-    text = value if isinstance(value, str) else str(value)
-    if _SECRET_SIGNATURE in text:
-        return "[secret]"
-    if _UNKNOWN in text:
-        return "known after up"
-    return text if len(text) <= 120 else text[:117] + "…"

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import Any, Literal
 
 from model.clear_secrets import secret_shape
@@ -121,27 +122,55 @@ def engine_rows(source: str, refreshed: Iterable[Step], previewed: Iterable[Step
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(path, before, after) of every leaf that differs; JSON text, such as a plugin's configuration, is opened."""
+    """(path, before, after) of every leaf that differs. JSON text, such as a plugin's configuration, is opened. A list of
+    plain values is one leaf; one of objects, such as a tunnel's ingress rules, is compared entry by entry."""
     before, after = _opened(before), _opened(after)
     if before == after:
         return
     if isinstance(before, dict) and isinstance(after, dict) and not (_is_secret(before) or _is_secret(after)):
         for key in sorted({*before, *after}):
-            yield from differences(before.get(key), after.get(key), f"{path}.{key}" if path else str(key))
+            yield from differences(before.get(key), after.get(key), _below(path, str(key)))
+        return
+    if isinstance(before, list) and isinstance(after, list) and any(isinstance(one, dict) for one in before + after):
+        yield from _entries(before, after, path)
         return
     yield path, before, after
 
 
-def resource_differences(
-    before: Mapping[str, Any], after: Mapping[str, Any], *, told_to_differ: bool = False
-) -> tuple[tuple[str, str, str], ...]:
-    """The same for a resource's properties, as text. `told_to_differ`: somebody who sees the secrets says that it does,
-    so that a difference in secrets alone is not lost."""
-    every = list(differences(dict(before), dict(after)))
-    found = [(p, shown(a, p), shown(b, p)) for p, a, b in every if not _NOISE.search(p)]
-    if not every and told_to_differ:
-        found = [("in a secret property", SECRET, f"{SECRET}, another one")]
-    return tuple(found)
+def _below(path: str, key: str) -> str:
+    if any(sign in key for sign in '."[]'):
+        return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
+    return f"{path}.{key}" if path else key
+
+
+def _entries(before: list[Any], after: list[Any], path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Entries that both sides have are the same wherever they stand; the rest is paired in its order."""
+    gone, new = _without(before, after), _without(after, before)
+    if not gone and not new:
+        yield path, before, after
+    for one, other in zip_longest(gone, new):
+        place = f"{path}[{(other or one)[0]}]"
+        if one is None or other is None:
+            yield place, one and one[1], other and other[1]
+        else:
+            yield from differences(one[1], other[1], place)
+
+
+def _without(some: list[Any], others: list[Any]) -> list[tuple[int, Any]]:
+    """(place, entry) of the entries of `some` that `others` has no counterpart for."""
+    left = list(others)
+    found = []
+    for place, entry in enumerate(some):
+        if entry in left:
+            left.remove(entry)
+        else:
+            found.append((place, entry))
+    return found
+
+
+def is_noise(path: str) -> bool:
+    """Whether a property changes by itself and means nothing."""
+    return bool(_NOISE.search(path))
 
 
 def _opened(value: Any) -> Any:
@@ -161,6 +190,37 @@ def _is_secret(value: Any) -> bool:
 
 def shown(value: Any, path: str = "") -> str:
     """A value for the table: bounded, on one line, secrets and what may be one masked."""
+    return _cut(_text(value, path))
+
+
+def shown_pair(before: Any, after: Any, path: str = "") -> tuple[str, str]:
+    """Both sides of a difference as `shown`; where they are too long to show, the parts that differ."""
+    texts = (_text(before, path), _text(after, path))
+    if max(map(len, texts)) > _SHOWN and SECRET not in texts:
+        if isinstance(before, list) and isinstance(after, list):
+            return _shown_lists(before, after, path)
+        alike = next((n for n, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), 0)
+        start = max(alike - 20, 0)
+        if start:
+            texts = (f"…{texts[0][start:]}", f"…{texts[1][start:]}")
+    return _cut(texts[0]), _cut(texts[1])
+
+
+def _shown_lists(before: list[Any], after: list[Any], path: str) -> tuple[str, str]:
+    gone, new = ([entry for _, entry in _without(*sides)] for sides in ((before, after), (after, before)))
+    if not gone and not new:
+        return f"{len(before)} entries", f"{len(after)} entries in another order"
+    sides = []
+    for whole, part in ((before, gone), (after, new)):
+        sides.append(f"{len(whole)} entries" + (f", among them {_text(part, path)}" if part else ""))
+    return _cut(sides[0]), _cut(sides[1])
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _text(value: Any, path: str) -> str:
     if value is None:
         return ABSENT
     if value in (ABSENT, PRESENT):
@@ -171,10 +231,9 @@ def shown(value: Any, path: str = "") -> str:
     if WIRE_UNKNOWN in text or "$unknown" in text:
         return "known after up"
     value = _masked(value)
-    text = visible(
+    return visible(
         value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     )
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _masked(value: Any) -> Any:

@@ -206,5 +206,5 @@ def _diff_response(found: list[Change]) -> provider_pb2.DiffResponse:
     )
     for change in found:
         kind = _KINDS[change.kind] + ("_REPLACE" if change.replaces else "")
-        response.detailedDiff[change.path].CopyFrom(provider_pb2.PropertyDiff(kind=kinds(kind), inputDiff=True))
+        response.detailedDiff[change.path].CopyFrom(provider_pb2.PropertyDiff(kind=kinds(kind)))
     return response

@@ -231,6 +231,17 @@ def test_what_was_changed_behind_the_engines_back_is_drift_and_the_state_stays_a
 
 
 @pytest.mark.engine
+def test_a_host_name_added_at_the_gateway_is_shown_with_all_there_were_and_are(world: World) -> None:
+    world.sandbox.change(of(world, "Route", "dev-one-mcp").id, hosts=["a.example.com", "one.example.com"])
+    one, both = '["one.example.com"]', '["a.example.com", "one.example.com"]'
+    assert world.table("engine") == [("drift", "one-gateway-route hosts", one, both, one)]
+    run = Run("dev.one", "preview")
+    assert execute(world.target, run, refresh=True).error is None
+    details = {change.name: change.details for change in run.steps.changed if change.operation == "update"}
+    assert details["one-gateway-route"] == (f"hosts: {both} → {one}",)
+
+
+@pytest.mark.engine
 def test_a_refresh_preview_names_what_was_changed_behind_the_engines_back(world: World) -> None:
     world.sandbox.change(of(world, "Service", "dev-one-mcp").id, readTimeout=1234)
     world.sandbox.remove(of(world, "DnsRecord", "one.example.com").id)

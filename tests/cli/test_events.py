@@ -15,8 +15,8 @@ def pre_event(operation: str, old: dict[str, Any], new: dict[str, Any], paths: l
         op=operation,
         urn="urn:pulumi:dev::ringwall::kong:index/plugin:Plugin::limit",
         type="kong:index/plugin:Plugin",
-        old=Event(inputs=old),
-        new=Event(inputs=new),
+        old=Event(inputs=old, outputs=old),
+        new=Event(inputs=new, outputs=new),
         detailed_diff=dict.fromkeys(paths),
     )
     return event(resource_pre_event=Event(metadata=metadata))
@@ -31,7 +31,7 @@ def test_a_changed_value_is_shown_with_its_path() -> None:
     steps = Steps()
     steps.on_event(pre_event("update", {"a": {"b": [1, 2]}}, {"a": {"b": [1, 3]}}, ["a.b[1]"]))
     (change,) = steps.changed
-    assert change.details == ("a.b[1]: 2 → 3",)
+    assert change.details == ("a.b: [1, 2] → [1, 3]",)
 
 
 def test_a_key_with_dots_is_found() -> None:
@@ -50,7 +50,15 @@ def test_a_plugins_configuration_is_shown_key_by_key() -> None:
 def test_a_secret_is_masked() -> None:
     steps = Steps()
     steps.on_event(pre_event("update", {"a": SECRET}, {"a": SECRET}, ["a"]))
-    assert steps.changed[0].details == ("a: [secret] → [secret]",)
+    assert steps.changed[0].details == ("a: [secret] → [secret], another one",)
+
+
+def test_another_version_of_a_plugin_is_no_change() -> None:
+    steps = Steps()
+    provider = pre_event("update", {"version": "6.23.0"}, {"version": "6.23.1"}, ["version"])
+    provider.resource_pre_event.metadata.type = "pulumi:providers:cloudflare"
+    steps.on_event(provider)
+    assert steps.changed == []
 
 
 def test_what_stays_the_same_is_no_change() -> None:

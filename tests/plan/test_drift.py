@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from plan.drift import Row, Step, Table, differences, engine_rows, entity_rows, resolved, resource_differences, shown
+from plan.drift import Row, Step, Table, differences, engine_rows, entity_rows, resolved, shown, shown_pair
 from plan.drift_kong import Listing, Wanted, in_kongs_names, wanted_at_kong
 from plan.graph import Resource
 
@@ -41,23 +41,24 @@ def test_drift_wins_over_what_could_not_be_looked_at() -> None:
     assert codes == [0, 0, 3]
 
 
-def test_differences_go_into_json_text_and_show_no_secret() -> None:
-    before = {"configJson": '{"minute":60,"redis":{"password":"old"}}', "secret": SECRET, "modifiedOn": "1"}
-    after = {"configJson": '{"minute":30,"redis":{"password":"in clear"}}', "secret": SECRET, "modifiedOn": "2"}
-    assert resource_differences(before, after) == (
-        ("configJson.minute", "60", "30"),
-        ("configJson.redis.password", "[secret]", "[secret]"),
-    )
+def test_one_and_one_point_nought_are_one_number() -> None:
     assert list(differences({"a": 1}, {"a": 1.0})) == []
 
 
-def test_a_difference_in_secrets_alone_is_not_lost_and_noise_is_none() -> None:
-    same = {"computedConfig": SECRET}
-    assert resource_differences(same, same, told_to_differ=True) == (
-        ("in a secret property", "[secret]", "[secret], another one"),
+def test_what_is_too_long_to_show_is_shown_where_it_differs() -> None:
+    many = [f"{number}.example.com" for number in range(40)]
+    assert shown_pair(many, [*many, "new.example.com"]) == (
+        "40 entries",
+        '41 entries, among them ["new.example.com"]',
     )
-    noise = resource_differences({"modifiedOn": "1"}, {"modifiedOn": "2"}, told_to_differ=True)
-    assert noise == ()
+    assert shown_pair(many[1:], many[:-1]) == (
+        '39 entries, among them ["39.example.com"]',
+        '39 entries, among them ["0.example.com"]',
+    )
+    assert shown_pair(many, many[::-1]) == ("40 entries", "40 entries in another order")
+    long = "x" * 300
+    assert shown_pair(f"{long}one", f"{long}two") == (f"…{'x' * 20}one", f"…{'x' * 20}two")
+    assert shown_pair(["a"], ["a", "b"]) == ('["a"]', '["a", "b"]')
 
 
 @pytest.mark.parametrize(

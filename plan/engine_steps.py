@@ -1,0 +1,167 @@
+"""What an engine step changes, leaf by leaf and as text: from the states and paths that its event carries.
+
+A bridged provider compares state with inputs (`inputDiff` is false), counts the entries of a list by their place on one
+of the two sides, and names an entry of a set by a hash now and then (pulumi-terraform-bridge, pkg/tfbridge/diff.go and
+detailed_diff.go). So a path tells where to look, and what differs there is found by comparing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from plan.drift import SECRET, differences, is_noise, shown, shown_pair
+from plan.values import WIRE_SIGNATURE
+
+#: What the bridge keeps for itself beside the properties of a resource (pkg/reservedkeys).
+_RESERVED = frozenset({"__defaults", "__meta", "__pulumi_raw_state_delta"})
+#: Inputs of a provider resource that say which plugin runs, not what it does.
+_PLUGIN = frozenset({"version", "pluginDownloadURL", "pluginChecksums"})
+_PART = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
+_ANOTHER = f"{SECRET}, another one"
+
+
+def step_differences(metadata: Any, *, refreshed: bool = False) -> tuple[tuple[str, str, str], ...]:
+    """(path, before, after) of every leaf that a step changes.
+
+    Args:
+        metadata: of an engine event (`pulumi.automation.events.StepEventMetadata`).
+        refreshed: the event ends a refresh, so that the new state is what the provider found.
+
+    Inputs are compared first: what people wrote, without what the provider adds. Where they do not show a path that the
+    provider names, the old state is compared with the new inputs, or after a refresh with the new state, as the engine's
+    own display does (pulumi, pkg/engine/detailedDiff.go).
+    """
+    ignored = _RESERVED | (_PLUGIN if metadata.type.startswith("pulumi:providers:") else frozenset())
+    old_inputs, old_state = _properties(metadata.old, ignored)
+    new_inputs, new_state = _properties(metadata.new, ignored)
+    named = {path: _kind(found) for path, found in (metadata.detailed_diff or {}).items()}
+    named = {path: kind for path, kind in named.items() if not ignored.intersection(_elements(path))}
+    edited = list(differences(old_inputs, new_inputs))
+    if not named:
+        # Components have no provider to say what differs.
+        lines = _texts(edited or (list(differences(old_state, new_state)) if refreshed else ()))
+        unseen = refreshed and not metadata.detailed_diff and _looks_alike(metadata)
+        return (("in a secret property", SECRET, _ANOTHER),) if unseen else lines
+    found = [leaf for leaf in edited if _concerns(leaf[0], named)]
+    rest = {path: kind for path, kind in named.items() if not _concerns(path, [leaf[0] for leaf in found])}
+    # What nobody wrote is computed by the provider, again and again. That it goes away is somebody's doing.
+    written = {".".join(names) for side in (old_inputs, new_inputs) for names in _leaves(side)}
+    computed = {path for path, kind in rest.items() if not kind.startswith("delete") and not _concerns(path, written)}
+    compared = rest.keys() - (set() if refreshed else computed)
+    after = new_state if refreshed else new_inputs
+    for top in sorted({str(_elements(path)[0]) for path in compared}):
+        for leaf in differences(old_state.get(top), after.get(top), top):
+            if _concerns(leaf[0], compared) and (refreshed or not _is_echo(leaf, written, rest)):
+                found.append(leaf)
+    hidden = [path for path in compared if not _concerns(path, [leaf[0] for leaf in found])]
+    lines = (*_texts(found), *_hidden(hidden, old_state))
+    if not lines and not refreshed:
+        return tuple(
+            (path, shown(_at(old_state, path), path), "known after up")
+            for path in sorted(computed)
+            if not is_noise(path)
+        )
+    return tuple(sorted(lines))
+
+
+def _looks_alike(metadata: Any) -> bool:
+    """The engine says that something differs, and the event, where secrets are masked, does not show what."""
+    old, new = metadata.old, metadata.new
+    return bool(old and new and (old.inputs or {}) == (new.inputs or {}) and (old.outputs or {}) == (new.outputs or {}))
+
+
+def _hidden(paths: Iterable[str], old_state: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What the provider says differs, and what looks alike in the event."""
+    for path in paths:
+        if WIRE_SIGNATURE in str(old_state.get(str(_elements(path)[0]))):
+            yield path, SECRET, _ANOTHER
+        elif not is_noise(path):
+            yield path, shown(_at(old_state, path), path), "another one, says the provider"
+
+
+def _is_echo(leaf: tuple[str, Any, Any], written: Collection[str], named: Mapping[str, str]) -> bool:
+    """A property inside of what people wrote that the provider adds to it."""
+    path, before, after = leaf
+    removed = [name for name, kind in named.items() if kind.startswith("delete")]
+    return (
+        after is None
+        and not isinstance(before, dict | list)
+        and not _concerns(path, written)
+        and not any(_names(path) == _names(name) for name in removed)
+    )
+
+
+def _leaves(value: Any) -> Iterator[tuple[str, ...]]:
+    """The names that lead to each plain value, without the places of entries in lists."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from ((_quoted(key), *rest) for rest in _leaves(item))
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield ()
+
+
+def _quoted(key: str) -> str:
+    return f"[{json.dumps(key, ensure_ascii=False)}]" if any(sign in key for sign in '."[]') else key
+
+
+def _properties(state: Any, ignored: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Inputs and outputs of one side."""
+    if state is None:
+        return {}, {}
+    inputs: dict[str, Any] = _stripped({key: v for key, v in (state.inputs or {}).items() if key not in ignored})
+    outputs: dict[str, Any] = _stripped({key: v for key, v in (state.outputs or {}).items() if key not in ignored})
+    return inputs, outputs
+
+
+def _stripped(value: Any) -> Any:
+    """`value` without what the bridge keeps for itself, at every level."""
+    if isinstance(value, Mapping):
+        return {key: _stripped(item) for key, item in value.items() if key not in _RESERVED}
+    return [_stripped(item) for item in value] if isinstance(value, list) else value
+
+
+def _kind(difference: Any) -> str:
+    kind = getattr(difference, "diff_kind", None)
+    return str(getattr(kind, "value", kind))
+
+
+def _elements(path: str) -> list[str | int]:
+    """``a["b.c"][1].d`` as [a, b.c, 1, d]; the bridge writes ``a.["b.c"]``."""
+    return [
+        int(index) if index else (re.sub(r"\\(.)", r"\1", key) if key else plain)
+        for key, index, plain in _PART.findall(path)
+    ] or [path]
+
+
+def _at(value: Any, path: str) -> Any:
+    for element in _elements(path):
+        try:
+            value = value[element]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def _concerns(path: str, others: Iterable[str]) -> bool:
+    """Whether a path is that of one of the others, above it or below it, wherever entries stand in lists."""
+    names = _names(path)
+    return any(all(a == b for a, b in zip(names, _names(other), strict=False)) for other in others)
+
+
+def _names(path: str) -> list[str]:
+    return [element for element in _elements(path) if isinstance(element, str)]
+
+
+def _texts(leaves: Iterable[tuple[str, Any, Any]]) -> tuple[tuple[str, str, str], ...]:
+    found = []
+    for path, before, after in leaves:
+        if not is_noise(path):
+            texts = shown_pair(before, after, path)
+            found.append((path, SECRET, _ANOTHER) if texts == (SECRET, SECRET) else (path, *texts))
+    return tuple(sorted(found))
