@@ -46,12 +46,12 @@ class Behaviour:
 
     `identity`: (world, inputs) → id. `computed`: (world, id, inputs, old outputs) → outputs beyond the inputs; called
     on create with empty old outputs and on every update. `replaces`: inputs that cannot change in place. `defaults`:
-    what the service fills in. `unique`: groups of properties that no two records may share. `sets`: lists without
-    order. `json_text`: strings compared as JSON. `sensitive`: stored as hashes whether or not the program marked them.
-    `secret_outputs`: marked secret towards the engine. `unrefreshed`: the service does not tell, so a refresh keeps the
-    engine's copy. `refreshed`: outputs that a read derives from the others. `keeps_removed`: an update that leaves a
-    property out leaves it as it was. `import_scope`: what stands before the id in the one form that an import takes,
-    over the outputs.
+    what the service fills in. `unique`: groups of properties that no two records may share. `excludes`: whether one record
+    cannot stand beside another. `busy`: why a record cannot be deleted now. `sets`: lists without order. `json_text`:
+    strings compared as JSON. `sensitive`: stored as hashes whether or not the program marked them. `secret_outputs`: marked
+    secret towards the engine. `unrefreshed`: the service does not tell, so a refresh keeps the engine's copy. `refreshed`:
+    outputs that a read derives from the others. `keeps_removed`: an update that leaves a property out leaves it as it was.
+    `import_scope`: what stands before the id in the one form that an import takes, over the outputs.
     """
 
     identity: Callable[[World, Props], str] = lambda world, _: world.mint_uuid()
@@ -70,6 +70,8 @@ class Behaviour:
     autonamed: bool = False
     keeps_removed: bool = False
     missing_on_delete: Literal["gone", "error"] = "gone"
+    excludes: Callable[[Props, Props], bool] = lambda *_: False
+    busy: Callable[[Props], str | None] = lambda _: None
     quota: tuple[int, str] | None = None
     import_scope: str = ""
     create_refusal: Callable[[Props, str], str] = lambda _, reason: reason

@@ -81,6 +81,9 @@ class Service:
             if self.package.of(type_).missing_on_delete == "error":
                 raise Refused(f"404 Not Found: {type_} {id_}")
             return
+        reason = self.package.of(type_).busy(record.outputs)
+        if reason is not None:
+            raise Refused(reason)
         for other, behaviour in self._all_behaviours():
             for reference in behaviour.references:
                 if reference.target != type_:
@@ -110,6 +113,9 @@ class Service:
                 for other in others:
                     if [other.outputs.get(name) for name in group] == mine:
                         raise Refused(self.package.conflict(type_, other.name, group, inputs))
+        for other in others:
+            if behaviour.excludes(wanted, other.outputs):
+                raise Refused(self.package.conflict(type_, other.name, (), inputs))
 
     def _kept(self, world: World, behaviour: Behaviour, outputs: Props) -> Props:
         """What goes to disk: hashes for secrets, and for outputs made from them."""

@@ -14,7 +14,7 @@ import os
 import secrets
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,10 +74,14 @@ class World:
 
 
 class Store:
-    """The state folder. Use `transaction` for every access; nothing is cached between two."""
+    """The state folder. Use `transaction` for every access; nothing is cached between two.
+
+    `watchers` are shown all records after each transaction that changed something, before the next one begins.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.watchers: list[Callable[[Sequence[Record]], None]] = []
         self._lock = threading.Lock()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -93,6 +97,8 @@ class Store:
                 temporary = self.folder / f".{FILE}.{os.getpid()}"
                 temporary.write_text(after, encoding="utf-8")
                 temporary.replace(self.folder / FILE)
+                for watcher in self.watchers:
+                    watcher(world.records)
 
     def _load(self) -> tuple[str, World]:
         path = self.folder / FILE

@@ -123,6 +123,48 @@ def test_name_that_is_taken_is_refused(
         client.create(name, **inputs)
 
 
+RECORD: Props = {"zoneId": "z", "name": "n", "ttl": 1}
+
+
+@pytest.mark.parametrize("held", ["A", "AAAA", "CNAME"])
+def test_a_cname_takes_no_name_that_has_an_address_or_another_cname(cloudflare: Client, held: str) -> None:
+    cloudflare.create("DnsRecord", **RECORD, type=held, content="held")
+    with refused("81053"):
+        cloudflare.create("DnsRecord", **RECORD, type="CNAME", content="wanted")
+    id_, made = cloudflare.create("DnsRecord", **{**RECORD, "name": "m"}, type="CNAME", content="wanted")
+    with refused("81053"):
+        cloudflare.update("DnsRecord", id_, made, **RECORD, type="CNAME", content="wanted")
+
+
+def test_a_name_may_have_several_addresses_and_a_text_beside_a_cname(cloudflare: Client) -> None:
+    cloudflare.create("DnsRecord", **RECORD, type="A", content="192.0.2.1")
+    cloudflare.create("DnsRecord", **RECORD, type="A", content="192.0.2.2")
+    other: Props = {**RECORD, "name": "m"}
+    cloudflare.create("DnsRecord", **other, type="CNAME", content="elsewhere")
+    cloudflare.create("DnsRecord", **other, type="TXT", content="text")
+
+
+def test_watchers_see_the_state_after_every_change_and_only_then(sandbox: Sandbox, cloudflare: Client) -> None:
+    seen: list[list[str]] = []
+    sandbox.store.watchers.append(lambda records: seen.append([record.name for record in records]))
+    id_, made = cloudflare.create("DnsRecord", **RECORD, type="A", content="192.0.2.1")
+    sandbox.resources()
+    with refused("81053"):
+        cloudflare.create("DnsRecord", **RECORD, type="CNAME", content="wanted")
+    cloudflare.update("DnsRecord", id_, made, **RECORD, type="A", content="192.0.2.2")
+    cloudflare.delete("DnsRecord", id_)
+    assert seen == [["one"], ["one"], []]
+
+
+def test_a_tunnel_whose_connectors_run_is_not_deleted(sandbox: Sandbox, cloudflare: Client) -> None:
+    id_, _ = cloudflare.create("ZeroTrustTunnelCloudflared", accountId=ACCOUNT, name="n")
+    sandbox.change(id_, connections=[{"coloName": "arn01"}])
+    with refused("1022"):
+        cloudflare.delete("ZeroTrustTunnelCloudflared", id_)
+    sandbox.change(id_, connections=[])
+    cloudflare.delete("ZeroTrustTunnelCloudflared", id_)
+
+
 def test_same_tunnel_name_is_free_in_another_account(cloudflare: Client) -> None:
     cloudflare.create("ZeroTrustTunnelCloudflared", accountId=ACCOUNT, name="n")
     cloudflare.create("ZeroTrustTunnelCloudflared", accountId="b" * 32, name="n")
@@ -213,9 +255,10 @@ def test_fifty_first_service_token_is_refused(cloudflare: Client) -> None:
         cloudflare.create("ZeroTrustAccessServiceToken", accountId=ACCOUNT, name="agent-50")
 
 
-def test_deleting_what_is_gone_fails_only_for_nested_kong_entities(kong: Client, cloudflare: Client) -> None:
+def test_deleting_what_is_gone_fails_but_for_kong_entities_of_their_own(kong: Client, cloudflare: Client) -> None:
     kong.delete("Service", "gone")
-    cloudflare.delete("DnsRecord", "gone")
+    with refused("404"):
+        cloudflare.delete("DnsRecord", "gone")
     with refused("404"):
         kong.delete("Target", "u/gone")
 
