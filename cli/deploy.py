@@ -16,7 +16,7 @@ from model.errors import EngineFailed, InputError, PlanRefused
 from model.project import EnvironmentStack, Project
 from plan.offline import plan_stack
 from plan.preflight import refuse_unsafe
-from plan.step_order import Step, judge_steps
+from plan.step_order import judge_steps
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def refuse_gaps(previews: Sequence[Run]) -> None:
     lines = [
         f"{run.stack}: {finding.rule_id}: {finding.message}; {finding.remedy}"
         for run in previews
-        for finding in judge_steps([Step(c.operation, c.urn, c.type) for c in run.steps.changes.values()])
+        for finding in judge_steps([change.step for change in run.steps.changes.values() if change.step is not None])
     ]
     if lines:
         raise PlanRefused("\n".join(lines))

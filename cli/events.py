@@ -14,6 +14,8 @@ from plan.engine_steps import step_differences
 if TYPE_CHECKING:
     from pulumi.automation import EngineEvent
 
+    from plan.step_order import Step
+
 #: The engine's operations that change nothing.
 QUIET = {"same", "read", "read-discard", "discard", "refresh"}
 #: The operations that make or remove a whole resource.
@@ -30,6 +32,8 @@ class Change:
     type: str
     name: str
     details: tuple[str, ...] = ()
+    #: The engine's own words, for `plan.step_order`: secrets are tagged and without their text.
+    step: Step | None = field(default=None, repr=False, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -152,7 +156,7 @@ def _change(metadata: Any, operation: str, *, refreshed: bool) -> Change:
     name = metadata.urn.rsplit("::", 1)[-1]
     changed = step_differences(metadata, refreshed=refreshed) if operation not in QUIET | _WHOLE else ()
     details = tuple(f"{path}: {before} → {after}" for path, before, after in changed)
-    return Change(operation, metadata.urn, metadata.type, name, details)
+    return Change(operation, metadata.urn, metadata.type, name, details, _judged(operation, metadata))
 
 
 def _conflict(begun: Any, text: str) -> Conflict:
@@ -162,12 +166,39 @@ def _conflict(begun: Any, text: str) -> Conflict:
     return Conflict(_word(begun.op), begun.type, name, id or "", _inputs(state), text)
 
 
+def _judged(operation: str, metadata: Any) -> Step:
+    from plan.step_order import Step
+
+    old, new = metadata.old, metadata.new
+    return Step(
+        operation,
+        metadata.urn,
+        metadata.type,
+        (old.inputs or {}) if old else None,
+        (new.inputs or {}) if new else None,
+        (old.id or None) if old else None,
+        (old.outputs or {}) if old else {},
+    )
+
+
 def _word(operation: Any) -> str:
     return str(getattr(operation, "value", operation))
 
 
+_PROTECTED = re.compile(
+    r'unable to replace resource "(urn:pulumi:([^:]+)::[^"]+::([^":]+))"\s+as it is currently marked'
+)
+
+
 def plain_error(text: str) -> str:
     """The cause out of an engine diagnostic: a Python trace is cut to its last line."""
+    if protected := _PROTECTED.search(text):
+        urn, stack, name = protected.groups()
+        # The engine advises to change the program, which protects whatever is in production.
+        return (
+            f"{name} is protected, as it is in production, and this change replaces it (a changed host name makes another "
+            f"application); if you mean it, run `pulumi state unprotect --stack {stack} --yes '{urn}'`, then this again"
+        )
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     for line in reversed(lines):
         match = re.match(

@@ -16,34 +16,19 @@ from typing import Final
 
 from plan.findings import Finding, Severity, in_order
 from plan.graph import Graph, Resource
+from plan.protectors import ACCESS_APPLICATION as ACCESS_APPLICATION
+from plan.protectors import ACCESS_POLICY as ACCESS_POLICY
+from plan.protectors import DNS_RECORD as DNS_RECORD
+from plan.protectors import KONG_PLUGIN as KONG_PLUGIN
+from plan.protectors import KONG_ROUTE as KONG_ROUTE
+from plan.protectors import KONG_SERVICE as KONG_SERVICE
+from plan.protectors import PROTECTING as PROTECTING
+from plan.protectors import TUNNEL as TUNNEL
+from plan.protectors import TUNNEL_CONFIG as TUNNEL_CONFIG
 from plan.values import Json, is_marker, is_unknown, symbol
 
-DNS_RECORD: Final = "cloudflare:index/dnsRecord:DnsRecord"
-ACCESS_APPLICATION: Final = "cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication"
-TUNNEL: Final = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared"
-TUNNEL_CONFIG: Final = "cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig"
-KONG_SERVICE: Final = "kong:index/service:Service"
-KONG_ROUTE: Final = "kong:index/route:Route"
-KONG_PLUGIN: Final = "kong:index/plugin:Plugin"
-
-PROTECTING: Final = frozenset(
-    {
-        ACCESS_APPLICATION,
-        "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy",
-        "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup",
-        "cloudflare:index/zeroTrustDevicePostureRule:ZeroTrustDevicePostureRule",
-        TUNNEL,
-        TUNNEL_CONFIG,
-        "cloudflare:index/ruleset:Ruleset",
-        KONG_SERVICE,
-        KONG_ROUTE,
-        KONG_PLUGIN,
-        "kong:index/upstream:Upstream",
-        "kong:index/target:Target",
-        "kong:index/consumer:Consumer",
-        "kong:index/consumerAcl:ConsumerAcl",
-    }
-)
+#: The last ingress rule: what no other serves is answered so.
+CATCH_ALL: Final = "http_status:404"
 
 #: Inputs that make a plugin hold for part of a service only.
 _NARROWING: Final = ("routeId", "consumerId", "consumerGroupId")
@@ -230,14 +215,7 @@ def _route(graph: Graph, route: Resource, service: Resource, plugins: list[Resou
                 f"can answer before the plugin {plugin.name} of its service {service.name} stands",
                 f"add {plugin.name} to the route's depends_on",
             )
-    enabled = [plugin for plugin in plugins if plugin.inputs.get("enabled", True) is True]
-    active = {plugin.inputs.get("name"): plugin for plugin in enabled if not is_narrow(plugin)}
-    terminated = _TERMINATION in active and _is_unconditional(active[_TERMINATION])
-    # A narrower plugin stands in the place of the service's own of that name (Kong docs, "Plugin precedence").
-    closed = terminated and not any(
-        is_narrow(plugin) or plugin.inputs.get("name") not in (_TERMINATION, *_BESIDE_TERMINATION) for plugin in enabled
-    )
-    if not active.keys() & AUTHENTICATING and not closed:
+    if lets_strangers_in(plugins):
         yield _error(
             "route-unauthenticated",
             route,
@@ -245,6 +223,18 @@ def _route(graph: Graph, route: Resource, service: Resource, plugins: list[Resou
             "attach jwt or openid-connect to the service; an open route needs a service of its own with "
             "request-termination alone",
         )
+
+
+def lets_strangers_in(plugins: list[Resource]) -> bool:
+    """Whether a service with these plugins passes on requests of callers that nothing has authenticated."""
+    enabled = [plugin for plugin in plugins if plugin.inputs.get("enabled", True) is True]
+    active = {plugin.inputs.get("name"): plugin for plugin in enabled if not is_narrow(plugin)}
+    terminated = _TERMINATION in active and _is_unconditional(active[_TERMINATION])
+    # A narrower plugin stands in the place of the service's own of that name (Kong docs, "Plugin precedence").
+    closed = terminated and not any(
+        is_narrow(plugin) or plugin.inputs.get("name") not in (_TERMINATION, *_BESIDE_TERMINATION) for plugin in enabled
+    )
+    return not active.keys() & AUTHENTICATING and not closed
 
 
 def is_narrow(plugin: Resource) -> bool:
@@ -282,12 +272,9 @@ def _ingress(graph: Graph) -> Iterator[Finding]:
             )
             continue
         for rule in rules:
-            if rule.get("hostname") is None and rule.get("service") == "http_status:404" and not rule.get("path"):
+            if rule.get("hostname") is None and rule.get("service") == CATCH_ALL and not rule.get("path"):
                 continue
-            # cloudflared checks the assertion by the rule's own `access` alone; one on top level is never enforced.
-            request = rule.get("originRequest")
-            access = request.get("access") if isinstance(request, Mapping) else None
-            if not isinstance(access, Mapping) or access.get("required") is not True or not _filled(access):
+            if not requires_access(rule):
                 yield _error(
                     "ingress-access",
                     config,
@@ -295,7 +282,7 @@ def _ingress(graph: Graph) -> Iterator[Finding]:
                     "set originRequest.access.required and audTags on that very rule",
                 )
         last = rules[-1] if rules else {}
-        if last.get("service") != "http_status:404" or last.get("hostname") is not None or last.get("path"):
+        if last.get("service") != CATCH_ALL or last.get("hostname") is not None or last.get("path"):
             yield _error(
                 "ingress-catch-all",
                 config,
@@ -304,12 +291,19 @@ def _ingress(graph: Graph) -> Iterator[Finding]:
             )
 
 
-def _filled(access: Mapping[str, Json]) -> bool:
-    """Whether `audTags` names at least one audience, and no empty one. An unknown audience is one; a secret list no."""
+def requires_access(rule: Mapping[str, Json]) -> list[Json]:
+    """The audiences that an ingress rule requires of an assertion; none where it does not require one.
+
+    cloudflared checks by the rule's own `access` alone; one on top level is never enforced. An unknown audience is one, an
+    empty one or a secret list is none.
+    """
+    request = rule.get("originRequest")
+    access = request.get("access") if isinstance(request, Mapping) else None
+    if not isinstance(access, Mapping) or access.get("required") is not True:
+        return []
     tags = access.get("audTags")
-    return (
-        isinstance(tags, list) and bool(tags) and all(tag and (isinstance(tag, str) or is_marker(tag)) for tag in tags)
-    )
+    filled = isinstance(tags, list) and all(tag and (isinstance(tag, str) or is_marker(tag)) for tag in tags)
+    return list(tags) if filled else []
 
 
 def ingress_rules(config: Resource) -> list[Mapping[str, Json]] | None:

@@ -1,71 +1,146 @@
 """Judges the engine's own step order: updates, replacements and imports must not open a gap either.
 
-The graph proves creates and destroys. A replacement can still take protection away before it is given back, when the
-engine deletes first; the steps it announces in a preview say so.
+The graph proves creates and destroys. The steps of a preview say in which order a running server is changed: they are
+played through, one after the other, on what the engine has recorded, and after each the model of `plan.live_exposure`
+says what would be exposed if the engine stopped there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
+from plan.exposure import DNS_RECORD, TUNNEL
 from plan.findings import Finding, Severity
+from plan.graph import Resource, urn_name
+from plan.live_exposure import Held, exposures, resolving
+from plan.protectors import PROTECTORS
+from plan.values import WIRE_SIGNATURE, WIRE_UNKNOWN, Json, secret, unknown
 
-PUBLIC_NAME = "cloudflare:index/dnsRecord:DnsRecord"
-#: Taking one of these away while the name still resolves leaves it unprotected.
-GUARDING = {
-    "cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication",
-    "cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig",
-}
+_ADDS: Final = frozenset({"create", "create-replacement", "import", "import-replacement"})
+_REMOVES: Final = frozenset({"delete", "delete-replaced"})
+_DESTROY_FIRST: Final = "destroy the server first (`ringwall destroy`), then bring it up as it is now"
 
 
 @dataclass(frozen=True)
 class Step:
     """One step in the engine's order: operation (``create``, ``update``, ``delete``, ``create-replacement``,
-    ``delete-replaced``, ``same``), URN and type token."""
+    ``delete-replaced``, ``same``), URN and type token.
+
+    `old` and `new` are the resource's inputs before and after, as the engine reports them; None where there is no such
+    side. `id` and `outputs` are the old one's.
+    """
 
     operation: str
     urn: str
     type: str
+    old: Mapping[str, Json] | None = None
+    new: Mapping[str, Json] | None = None
+    id: str | None = None
+    outputs: Mapping[str, Json] = field(default_factory=dict)
 
 
 def judge_steps(steps: Sequence[Step]) -> tuple[Finding, ...]:
-    """Findings for protection that goes before it is replaced while a public name stays, and for an import that is no mere
-    taking over."""
-    names_gone: set[int] = {
-        index
-        for index, step in enumerate(steps)
-        if step.type == PUBLIC_NAME and step.operation in ("delete", "delete-replaced")
-    }
-    names = any(step.type == PUBLIC_NAME for step in steps)
-    created: set[str] = set()
-    findings = []
+    """Findings for a step after which a public name would stand without its protection, for one that the provider refuses
+    halfway, and for an import that is no mere taking over."""
+    return (*_imports(steps), *_gaps(steps))
+
+
+def _imports(steps: Sequence[Step]) -> Iterator[Finding]:
     imported: set[str] = set()
-    for index, step in enumerate(steps):
+    for step in steps:
         if step.operation == "import":
             imported.add(step.urn)
         elif step.urn in imported and step.operation != "same":
             # The engine (3.256, run) imports and then changes what differs, in one go.
-            findings.append(
-                Finding(
-                    "import-changes",
-                    Severity.ERROR,
-                    step.urn,
-                    f"{step.urn.rsplit('::', 1)[-1]} as it runs differs from the stack file, and the import would change it",
-                    "make the file say what is running (the preview shows what differs), import, then change the file",
-                )
+            yield Finding(
+                "import-changes",
+                Severity.ERROR,
+                step.urn,
+                f"{urn_name(step.urn)} as it runs differs from the stack file, and the import would change it",
+                "make the file say what is running (the preview shows what differs), import, then change the file",
             )
-        if step.operation in ("create", "create-replacement"):
-            created.add(step.urn)
-        gone = step.operation == "delete" or (step.operation == "delete-replaced" and step.urn not in created)
-        if names and step.type in GUARDING and gone and not any(before < index for before in names_gone):
-            findings.append(
-                Finding(
-                    "step-order",
-                    Severity.ERROR,
-                    step.urn,
-                    f"{step.urn.rsplit('::', 1)[-1]} is deleted while its public name still resolves",
-                    "destroy the server first (`ringwall destroy`), then bring it up as it is now",
-                )
+
+
+def _gaps(steps: Sequence[Step]) -> Iterator[Finding]:
+    state = {_key(step): _held(step, step.id, step.old) for step in steps if step.old is not None}
+    # What stands open before the first step is no step's doing: `drift` and `verify` find it.
+    known = set(exposures(state.values(), whole=False))
+    for step in steps:
+        yield from _refused_halfway(step, state)
+        yield from _unclassified(step, state)
+        if step.operation in _REMOVES:
+            state.pop(_key(step), None)
+        elif step.operation in _ADDS:
+            state[(step.urn, None)] = _held(step, None, step.new)
+        elif step.operation == "update":
+            state[_key(step)] = _held(step, step.id, step.new)
+        for line in exposures(state.values(), whole=False):
+            if line not in known:
+                known.add(line)
+                done = {"update": "changed"}.get(step.operation, "deleted" if step.operation in _REMOVES else "created")
+                yield _finding(step, f"{urn_name(step.urn)} is {done} too early: {line}", _DESTROY_FIRST)
+
+
+def _refused_halfway(step: Step, state: Mapping[tuple[str, str | None], Held]) -> Iterator[Finding]:
+    """Steps that Cloudflare refuses, so that the run would stop with half of it done."""
+    name = (step.new or {}).get("name")
+    others = [
+        one.resource
+        for key, one in state.items()
+        if one.resource.type == step.type and one.resource.inputs.get("name") == name and key != _key(step)
+    ]
+    if step.type == TUNNEL and step.operation == "create-replacement" and (step.old or {}).get("name") == name:
+        if (step.old or {}).get("accountId") == (step.new or {}).get("accountId"):
+            yield _finding(
+                step,
+                f"{urn_name(step.urn)} is made anew beside the old one of the same name, which Cloudflare refuses (1013)",
+                _DESTROY_FIRST,
             )
-    return tuple(findings)
+    elif step.type == DNS_RECORD and step.operation in {"update", *_ADDS} and others:
+        yield _finding(
+            step,
+            f"{urn_name(step.urn)} takes {name} while {others[0].name} still has it, which Cloudflare refuses (81053)",
+            "give one of the two a third name, bring that up, then swap",
+        )
+
+
+def _unclassified(step: Step, state: Mapping[tuple[str, str | None], Held]) -> Iterator[Finding]:
+    """An update of a protector in a property of which nobody has said what it protects, while a name resolves."""
+    properties = PROTECTORS.get(step.type)
+    if step.operation != "update" or properties is None or step.old is None or step.new is None:
+        return
+    if not any(one.resource.type == DNS_RECORD and resolving(one.resource) for one in state.values()):
+        return
+    for key in sorted({*step.old, *step.new} - properties.keys()):
+        if not key.startswith("__") and step.old.get(key) != step.new.get(key):
+            yield _finding(
+                step,
+                f"{urn_name(step.urn)} changes {key}, and nothing says whether that protects the name",
+                "leave the property as it was, or classify it in plan/protectors.py",
+            )
+
+
+def _key(step: Step) -> tuple[str, str | None]:
+    return step.urn, step.id
+
+
+def _held(step: Step, id_: str | None, properties: Mapping[str, Json] | None) -> Held:
+    """One side of a step. What only the provider knows of the old one, such as an audience, an update leaves as it is."""
+    computed = {key: value for key, value in step.outputs.items() if key not in (step.old or {})} if id_ else {}
+    inputs = {key: _plain(value) for key, value in {**computed, **(properties or {})}.items()}
+    return Held(id_, Resource(step.urn, step.type, urn_name(step.urn), custom=True, inputs=inputs))
+
+
+def _plain(value: Json) -> Json:
+    """A value of the engine's events as plan JSON."""
+    if value == WIRE_UNKNOWN:
+        return unknown()
+    if isinstance(value, Mapping):
+        return secret() if WIRE_SIGNATURE in value else {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _finding(step: Step, message: str, remedy: str) -> Finding:
+    return Finding("step-order", Severity.ERROR, step.urn, message, remedy)

@@ -26,15 +26,17 @@ from plan.exposure import (
 )
 from plan.findings import Finding
 from plan.graph import Graph, Resource
+from plan.protectors import ACCESS_GROUP as ACCESS_GROUP
+from plan.protectors import ACCESS_POLICY as ACCESS_POLICY
+from plan.protectors import KONG_TARGET as KONG_TARGET
+from plan.protectors import KONG_UPSTREAM as KONG_UPSTREAM
+from plan.protectors import POSTURE_RULE as POSTURE_RULE
 from plan.values import Json, is_unknown
 
 if TYPE_CHECKING:
     from model.loader import Document
     from model.project import EnvironmentStack, ServerStack, ZoneStack
 
-ACCESS_POLICY: Final = "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy"
-ACCESS_GROUP: Final = "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup"
-POSTURE_RULE: Final = "cloudflare:index/zeroTrustDevicePostureRule:ZeroTrustDevicePostureRule"
 #: Names under which the installed provider still makes the very same resources, with the same inputs.
 FORMER_TYPES: Final = {
     "cloudflare:index/accessApplication:AccessApplication": ACCESS_APPLICATION,
@@ -47,8 +49,6 @@ FORMER_TYPES: Final = {
 }
 GUARD: Final = "ringwall:index:Guard"
 ORIGIN: Final = "ringwall:index:Origin"
-KONG_UPSTREAM: Final = "kong:index/upstream:Upstream"
-KONG_TARGET: Final = "kong:index/target:Target"
 KONG_PROVIDER: Final = "pulumi:providers:kong"
 
 

@@ -15,8 +15,8 @@ def pre_event(operation: str, old: dict[str, Any], new: dict[str, Any], paths: l
         op=operation,
         urn="urn:pulumi:dev::ringwall::kong:index/plugin:Plugin::limit",
         type="kong:index/plugin:Plugin",
-        old=Event(inputs=old, outputs=old),
-        new=Event(inputs=new, outputs=new),
+        old=Event(id="1", inputs=old, outputs={**old, "computed": 7}),
+        new=Event(id="1", inputs=new, outputs={}),
         detailed_diff=dict.fromkeys(paths),
     )
     return event(resource_pre_event=Event(metadata=metadata))
@@ -114,6 +114,27 @@ def test_an_error_loses_its_trace_and_keeps_its_words() -> None:
     said = "the contract differs; run `ringwall up dev`"
     trace = f"Traceback (most recent call last):\n  File x\npulumi.errors.RunError: {said}"
     assert plain_error(trace) == said
+
+
+def test_a_protected_resource_that_would_be_replaced_comes_with_the_command_that_lets_it_go() -> None:
+    urn = "urn:pulumi:dev.one::ringwall::a:b:C$d:e/f:F::one-edge-application"
+    said = (
+        f'unable to replace resource "{urn}"\nas it is currently marked for protection. To unprotect the resource, '
+        "remove the `protect` flag from the resource in your Pulumi program and run `pulumi up`"
+    )
+    assert plain_error(said) == (
+        "one-edge-application is protected, as it is in production, and this change replaces it (a changed host name makes "
+        f"another application); if you mean it, run `pulumi state unprotect --stack dev.one --yes '{urn}'`, then this again"
+    )
+
+
+def test_a_step_is_kept_as_the_order_of_steps_is_judged_by() -> None:
+    steps = Steps()
+    steps.on_event(pre_event("update", {"a": 1}, {"a": 2}, ["a"]))
+    step = steps.changed[0].step
+    assert step is not None
+    assert (step.operation, step.type, step.id) == ("update", "kong:index/plugin:Plugin", "1")
+    assert (step.old, step.new, step.outputs) == ({"a": 1}, {"a": 2}, {"a": 1, "computed": 7})
 
 
 def test_terminal_markup_of_the_engine_is_removed() -> None:

@@ -1,0 +1,168 @@
+"""What is exposed right now, from the resources that the providers hold at one moment.
+
+`plan.exposure` proves a plan; this judges one state on the way from one plan to the next, where old and new stand side
+by side. A name that resolves must be covered by an Access application with its policies; what its tunnel serves must be
+checked for that application's audience; what the gateway routes must be authenticated. A name that resolves and leads
+nowhere (no ingress rule, no route) is closed, but never without its application: an assertion for it stays valid, and
+sign-in, country and device are asked for by Access alone.
+
+Values that are not known yet, as in a preview, are taken for right: what they become is judged on the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from plan.exposure import (
+    ACCESS_APPLICATION,
+    ACCESS_POLICY,
+    CATCH_ALL,
+    DNS_RECORD,
+    KONG_PLUGIN,
+    KONG_ROUTE,
+    TUNNEL,
+    TUNNEL_CONFIG,
+    app_hosts,
+    ingress_rules,
+    lets_strangers_in,
+    requires_access,
+)
+from plan.graph import Resource
+from plan.values import Json, is_unknown
+
+TUNNEL_DOMAIN: Final = ".cfargotunnel.com"
+
+
+@dataclass(frozen=True)
+class Held:
+    """One thing that a provider holds: its id there (None where it is not known yet) and its properties, in the engine's
+    spelling, outputs such as an application's `aud` among them."""
+
+    id: str | None
+    resource: Resource
+
+
+class _State:
+    def __init__(self, held: Iterable[Held]) -> None:
+        self._by_type: dict[str, list[Held]] = {}
+        for one in held:
+            self._by_type.setdefault(one.resource.type, []).append(one)
+
+    def of(self, token: str) -> list[Held]:
+        return self._by_type.get(token, [])
+
+    def applications(self, name: str) -> list[Held]:
+        return [
+            app
+            for app in self.of(ACCESS_APPLICATION)
+            if any(fnmatchcase(name, host) for host in app_hosts(app.resource))
+        ]
+
+
+def exposures(held: Iterable[Held], *, whole: bool = True) -> tuple[str, ...]:
+    """Every name that resolves unprotected in this state, one line each; empty where nothing does.
+
+    Args:
+        whole: whether `held` is all there is. One stack's resources are not: the policies of its applications belong to
+            another stack, and one that is not among them is taken for there.
+    """
+    state = _State(held)
+    return tuple(sorted({line for record in state.of(DNS_RECORD) for line in _record(state, record.resource, whole)}))
+
+
+def resolving(record: Resource) -> str | None:
+    """The name that a record leads to a tunnel, or None."""
+    name, content = record.inputs.get("name"), record.inputs.get("content")
+    leads = is_unknown(content) or (isinstance(content, str) and content.endswith(TUNNEL_DOMAIN))
+    return name if isinstance(name, str) and leads else None
+
+
+def _record(state: _State, record: Resource, whole: bool) -> Iterator[str]:
+    name = resolving(record)
+    if name is None:
+        return
+    if record.inputs.get("proxied") is not True:
+        yield f"{name} resolves without Cloudflare's proxy, and so without Access"
+    applications = state.applications(name)
+    if not applications:
+        yield f"{name} resolves, and no Access application covers it"
+    for application in applications:
+        yield from _policies(state, name, application.resource, whole)
+    yield from _ingress(state, name, record.inputs.get("content"), applications)
+    yield from _gateway(state, name)
+
+
+def _policies(state: _State, name: str, application: Resource, whole: bool) -> Iterator[str]:
+    policies = application.inputs.get("policies")
+    if is_unknown(policies):
+        return
+    ids = [policy.get("id") for policy in policies if isinstance(policy, Mapping)] if isinstance(policies, list) else []
+    if not ids:
+        yield f"{name} resolves, and its Access application {application.name} has no policy"
+    known = {policy.id: policy.resource for policy in state.of(ACCESS_POLICY)}
+    for id_ in ids:
+        if is_unknown(id_):
+            continue
+        policy = known.get(id_) if isinstance(id_, str) else None
+        if policy is None:
+            if whole:
+                yield f"{name} resolves, and its Access application {application.name} names a policy that is not there"
+        elif policy.inputs.get("decision") == "bypass":
+            yield f"{name} resolves, and the policy {policy.name} asks nobody who calls"
+
+
+def _ingress(state: _State, name: str, content: Json, applications: list[Held]) -> Iterator[str]:
+    for tunnel in state.of(TUNNEL):
+        if tunnel.id is not None and isinstance(content, str) and content != tunnel.id + TUNNEL_DOMAIN:
+            continue
+        if tunnel.resource.inputs.get("configSrc", "local") == "local":
+            continue  # its ingress is a file on the host: `exposure-ingress-on-host`
+        for config in state.of(TUNNEL_CONFIG):
+            if _same(config.resource.inputs.get("tunnelId"), tunnel.id):
+                yield from _served(name, config.resource, applications)
+
+
+def _served(name: str, config: Resource, applications: list[Held]) -> Iterator[str]:
+    for rule in ingress_rules(config) or ():
+        host = rule.get("hostname")
+        if isinstance(host, str) and host and not fnmatchcase(name, host):
+            continue
+        if rule.get("service") == CATCH_ALL:
+            return
+        tags = requires_access(rule)
+        if not tags:
+            yield f"{name} is served by {config.name} without required Access"
+        audiences = {application.resource.inputs.get("aud") for application in applications if application.id}
+        # An application that is only being made has no audience yet: a tag may well be its.
+        if applications and all(application.id for application in applications):
+            for tag in tags:
+                if isinstance(tag, str) and tag not in audiences:
+                    yield f"{name} is served by {config.name} for the audience of another application"
+        if not rule.get("path"):
+            return  # cloudflared takes the first rule that matches
+
+
+def _gateway(state: _State, name: str) -> Iterator[str]:
+    for route in state.of(KONG_ROUTE):
+        hosts = route.resource.inputs.get("hosts")
+        if isinstance(hosts, list) and hosts and name not in hosts:
+            continue
+        service = route.resource.inputs.get("serviceId")
+        plugins = [
+            plugin.resource
+            for plugin in state.of(KONG_PLUGIN)
+            if _same(plugin.resource.inputs.get("serviceId"), service)
+        ]
+        if lets_strangers_in(plugins):
+            yield f"{name} is routed by {route.resource.name}, whose service authenticates nobody"
+
+
+def _same(reference: Json, id_: Json) -> bool:
+    """Whether a property names that id. Two that are not known yet may be the same."""
+    if reference is None:
+        return False
+    unknown = is_unknown(id_) or id_ is None
+    return unknown if is_unknown(reference) else (not unknown and reference == id_)
