@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs bench bench-up bench-guard conformance soak interrupt readers lock clean help
+.PHONY: setup demo test lint docs bench bench-up bench-guard conformance soak exposure interrupt readers lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ readers: setup ## Ringwall's YAML reader beside Pulumi's over a million spelling
 
 interrupt: setup ## Kill a run in every operation of up, update and destroy; one command more makes it whole
 	$(BIN)/python tests/interrupt/run.py
+
+exposure: setup ## Every kind of change on the real engine, cut off at every operation, and what was exposed
+	$(BIN)/python tests/exposure/run.py
 
 lock: ## Resolve requirements.lock again from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

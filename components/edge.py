@@ -64,6 +64,15 @@ class Edge(pulumi.ComponentResource):
         )
         account = settings.cloudflare.account_id
         kept = pulumi.ResourceOptions(parent=self, protect=args.production or None)
+        # An application that were updated to another name would leave the old one bare until the record follows, or for
+        # ever if the update stops between. So another name is another application: the engine makes it first, moves the
+        # ingress, the gateway and the record, and deletes the old one last, after whatever still depended on it.
+        renamed = pulumi.ResourceOptions(
+            parent=self,
+            protect=args.production or None,
+            replace_on_changes=["destinations"],
+            delete_before_replace=False,
+        )
         self.tunnel = cloudflare.ZeroTrustTunnelCloudflared(
             f"{name}-tunnel",
             account_id=account,
@@ -74,7 +83,7 @@ class Edge(pulumi.ComponentResource):
         )
         self.lockdown = self._lockdown(name, args)
         self.applications = {
-            hostname: self._application(name, args, hostname, keys, kept)
+            hostname: self._application(name, args, hostname, keys, renamed)
             for hostname, keys in server_policies(settings, manifest).items()
         }
         self.tunnel_id: pulumi.Output[str] = self.tunnel.id

@@ -75,11 +75,16 @@ def compare_resources(before: Graph | None, after: Graph | None) -> tuple[Resour
         elif other is None:
             found.append(ResourceChange(urn, resource.type, resource.name, "delete"))
         elif keys := tuple(_differences(one, other)):
-            replaced = {k.path.split(".")[0].split("[")[0] for k in keys} & REPLACES.get(kind(one.type), frozenset())
+            replacing = {*REPLACES.get(kind(other.type), ()), *_texts(other.options.get("replace_on_changes"))}
+            replaced = {k.path.split(".")[0].split("[")[0] for k in keys} & replacing
             action = "replace" if replaced else "update"
             found.append(ResourceChange(urn, resource.type, resource.name, action, keys))
     order = {"replace": 0, "delete": 1, "update": 2, "create": 3}
     return tuple(sorted(found, key=lambda r: (order[r.action], r.urn)))
+
+
+def _texts(value: Json) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def _counts(resource: Resource) -> bool:

@@ -15,9 +15,9 @@ from plan.graph import Resource
 from plan.policy.rule import Broken, Rule, rule
 from plan.policy.rules_access import POLICIES
 from plan.policy.subject import Subject, host_of, is_loopback, items, mapping
+from plan.protectors import RULESET as RULESET
 from plan.values import Json, symbol
 
-RULESET: Final = "cloudflare:index/ruleset:Ruleset"
 #: Kinds of application that ask who comes before they let anybody reach a public name (a bookmark is a link).
 _ASKING: Final = frozenset({"self_hosted", "mcp", "mcp_portal"})
 
@@ -180,6 +180,26 @@ def ingress_target(subject: Subject) -> Iterator[Broken]:
 
 
 @rule(
+    id="edge-application-moved",
+    severity=Severity.ERROR,
+    reason="An application that changes its host name in place leaves the old name bare until the record has followed, and"
+    " for good when the update stops between.",
+    remedy="set replace_on_changes to destinations and delete_before_replace to False on it: the old one stands until the"
+    " record has moved",
+    source="the engine's order of steps (pkg/resource/deploy/step_generator.go): deletes come last, dependents first",
+    waivable=False,
+)
+def application_moved(subject: Subject) -> Iterator[Broken]:
+    if subject.engine:
+        return  # the engine does not show policies how a resource is replaced
+    for app in subject.graph.by_type(ACCESS_APPLICATION):
+        names = [key for key in ("destinations", "domain", "selfHostedDomains") if app.inputs.get(key) is not None]
+        replaced = items(app.options.get("replace_on_changes"))
+        if not all(key in replaced for key in names) or app.options.get("delete_before_replace") is not False:
+            yield Broken("changes its host name in place, while the old name still resolves", app)
+
+
+@rule(
     id="edge-tunnel-unprotected",
     severity=Severity.ERROR,
     reason="Deleting or replacing a tunnel or an Access application of a running server takes it off, or opens it.",
@@ -236,6 +256,7 @@ RULES: Final[tuple[Rule, ...]] = (
     application_open,
     ingress_audience,
     ingress_target,
+    application_moved,
     tunnel_unprotected,
     zone_unprotected,
     hosted_client,

@@ -206,6 +206,12 @@ def test_tunnel_and_application_are_protected_in_production(environment: Environ
     assert [resource.protect for resource in kept] == [production] * 3
 
 
+def test_another_host_name_is_another_application_made_before_the_old_one_goes(environment: EnvironmentStack) -> None:
+    for app in of(graph(environment), "ZeroTrustAccessApplication"):
+        assert app.options["replace_on_changes"] == ["destinations"]
+        assert app.options["delete_before_replace"] is False
+
+
 def test_a_remote_tunnel_has_no_secret_and_no_file(environment: EnvironmentStack) -> None:
     found = graph(environment)
     (tunnel,) = of(found, "ZeroTrustTunnelCloudflared")

@@ -186,6 +186,14 @@ def test_what_only_the_provider_can_do_by_replacing_says_so(differ: Differ) -> N
     assert ("replace", "hosted-gateway-target") in {(r.action, r.name) for r in stack.resources}
 
 
+def test_a_changed_host_name_replaces_its_application(differ: Differ) -> None:
+    report = differ(("Pulumi.dev.hosted.yaml", "hostname: hosted.example.com", "hostname: other.example.com"))
+    (stack,) = report.stacks
+    actions = {r.name: r.action for r in stack.resources}
+    assert (actions["hosted-edge-application"], actions["hosted-public-name-record"]) == ("replace", "update")
+    assert "hosted-edge-application-claude-ai" not in actions
+
+
 def graph(*resources: Resource) -> Graph:
     return Graph.of("p", "dev.one", resources)
 

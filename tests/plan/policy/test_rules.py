@@ -314,6 +314,9 @@ BROKEN: list[tuple[str, str, str, Break]] = [
     ("edge-ingress-audience", "dev.one", "colocated", access(teamName="somebody-else")),
     ("edge-ingress-target", "dev.one", "colocated", ingress(service="http://127.0.0.1:9010")),
     ("edge-ingress-target", "dev.one", "colocated", ingress(service="http://192.0.2.7:8000")),
+    ("edge-application-moved", "dev.one", "colocated", option("one-edge-application", replace_on_changes=[])),
+    ("edge-application-moved", "dev.one", "colocated", option("one-edge-application", delete_before_replace=None)),
+    ("edge-application-moved", "dev.one", "colocated", option("one-edge-application", delete_before_replace=True)),
     ("edge-tunnel-unprotected", "dev.one", "hybrid", changed(TUNNEL_IN, lambda one: replace(one, protect=False))),
     (
         "edge-tunnel-unprotected",
