@@ -37,7 +37,7 @@ def show(
     from cli.engine_state import outputs
     from cli.project import current_project
     from cli.runs import target_of
-    from model.errors import EngineFailed, EngineMissing, InputError
+    from model.errors import InputError, NoSuchStack
     from model.project import load_environment
 
     if reveal and not yes and not sys.stdout.isatty():
@@ -51,7 +51,7 @@ def show(
     try:
         with target_of(found, sandbox=sandbox, plugins=False) as target:
             deployed = outputs(found, environment, show_secrets=reveal, target=target)
-    except (EngineFailed, EngineMissing) as error:
+    except NoSuchStack as error:
         if reveal:
             raise
         console.note(f"client ids and expiry are not shown: {error}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from cli.holder import all_ended, on_file
 from cli.workspace import Target, workspace
-from model.errors import EngineFailed
+from model.errors import EngineFailed, NoSuchStack
 
 
 def recorded(target: Target, stack: str) -> dict[str, Any]:
@@ -27,10 +27,8 @@ def recorded(target: Target, stack: str) -> dict[str, Any]:
     try:
         with workspace(target, stack) as selected:
             return dict(selected.export_stack().deployment or {})
-    except EngineFailed as error:
-        if "does not exist" in str(error):
-            return {}
-        raise
+    except NoSuchStack:
+        return {}
 
 
 def _file(target: Target, stack: str) -> Path | None:

@@ -73,6 +73,7 @@ def drift(
     if guard_url is not None and "." not in stack:
         raise InputError("--guard-url is one server's", remedy="name the server, as in dev.github")
     with target_of(found, sandbox=sandbox) as target:
+        target.require_state()
         looking = Looking(found, target, loaded, tuple(stacks), timeout, guard_url, on_host)
         rows, looked = look(looking, only or SOURCES, lambda source: console.note(f"looking at {source}"))
     table = Table(stack, tuple(rows), tuple(looked))

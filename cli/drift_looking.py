@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from model.errors import EngineFailed, Unreachable
+from model.errors import NoSuchStack, Unreachable
 from model.project import EnvironmentStack, ServerStack, ZoneStack
 
 if TYPE_CHECKING:
@@ -89,10 +89,8 @@ def _read_deployed(target: Target, stack: str) -> Deployed:
     try:
         with workspace(target, stack) as selected:
             resources = (selected.export_stack().deployment or {}).get("resources") or []
-    except EngineFailed as error:
-        if "does not exist" in str(error):
-            return Deployed()
-        raise
+    except NoSuchStack:
+        return Deployed()
     found = Deployed(exists=any(not one["type"].startswith("pulumi:") for one in resources))
     for one in resources:
         name = one["urn"].rsplit("::", 1)[-1]

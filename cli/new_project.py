@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cli.staging import load_staged
 from cli.templates import IGNORED, PROGRAM, SCHEMA_FILE, EnvironmentAnswers, environment_file, pulumi_yaml
+from cli.workspace import DEFAULT_BACKEND
 from cli.write import Change
 from model.base import CloudflareId, Country, Domain, HttpsUrl, Name, is_loopback
 from model.errors import InputError
@@ -150,8 +151,8 @@ def plan(
         _refuse_other_program(project)
     else:
         project = Project(root, name or "ringwall", root / "stacks")
-        url, state_folder = absolute_backend(backend, root)
-        texts[root / "Pulumi.yaml"] = pulumi_yaml(_project_name(project.name), url, _virtualenv(root))
+        url, state_folder = portable_backend(backend, root)
+        texts[root / "Pulumi.yaml"] = pulumi_yaml(_project_name(project.name), url)
         program = project.stack_dir / "__main__.py"
         if not (program.exists() and program.read_text(encoding="utf-8") == PROGRAM):
             texts[program] = PROGRAM
@@ -186,27 +187,38 @@ def _refuse_other_program(project: Project) -> None:
         )
 
 
-def _virtualenv(root: Path) -> str:
-    if (root / ".venv").is_dir() or sys.prefix == sys.base_prefix:
-        return ".venv"
-    return sys.prefix
+def link_virtualenv(root: Path) -> Path | None:
+    """Point the project's `.venv`, which Git ignores, at the environment this runs in, so that the plain pulumi CLI finds
+    Ringwall there. None where there is one already, or the system has no such links."""
+    link = root / ".venv"
+    if sys.prefix == sys.base_prefix or link.exists() or link.is_symlink():
+        return None
+    try:
+        link.symlink_to(sys.prefix, target_is_directory=True)
+    except OSError:
+        return None
+    return link
 
 
-def absolute_backend(url: str | None, root: Path) -> tuple[str, Path | None]:
+def portable_backend(url: str | None, root: Path) -> tuple[str, Path | None]:
     """The backend as it goes into Pulumi.yaml, and the local folder it means, if any.
 
-    Pulumi resolves a relative file URL against the current folder: run from elsewhere it would find no state and plan to
-    make everything again. So the path is written absolute.
+    Pulumi.yaml is committed, so a folder of the project is written relative and works wherever the project is. Ringwall
+    resolves that against the project; plain pulumi against the current folder (pkg/backend/diy), where it refuses what is
+    not there.
     """
     if url is None:
-        url = f"file://{root.absolute() / '.ringwall' / 'state'}"
+        url = DEFAULT_BACKEND
     scheme, separator, rest = url.partition("://")
     if scheme == "file" and separator:
         path, _, query = rest.partition("?")
         folder = Path(path).expanduser() if path.startswith("~") else root.absolute() / path
         if not path or any(c in str(folder) for c in "?#%"):
             raise InputError(f"{url} is no usable folder", key="--backend", remedy="name one without ? # %")
-        return f"file://{folder}" + (f"?{query}" if query else ""), folder
+        written = path if path.startswith("~") else str(folder)
+        if folder.is_relative_to(root.absolute()):
+            written = f"./{folder.relative_to(root.absolute())}"
+        return f"file://{written}" + (f"?{query}" if query else ""), folder
     if scheme not in BACKENDS or not rest:
         raise InputError(
             f"{url} is no backend",

@@ -346,15 +346,13 @@ class Revocation:
         from cli.engine_state import outputs
         from cli.guard_delivery import deployed_config
         from cli.runs import target_of
-        from model.errors import EngineFailed
+        from model.errors import NoSuchStack
 
         try:
             with target_of(self.project, sandbox=sandbox, plugins=False) as target:
                 return deployed_config(stack, outputs(self.project, stack, target=target))
-        except EngineFailed as error:
-            if "does not exist" in str(error):
-                return None
-            raise
+        except NoSuchStack:
+            return None
 
     def _bundles(self) -> dict[str, GuardBundle]:
         """The readable ones that are there."""

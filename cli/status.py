@@ -1,11 +1,17 @@
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import console
 from cli.options import AsJson, Debug, ProjectDir, Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.workspace import Target
+    from model.project import Project
 
 
 def status(
@@ -27,7 +33,7 @@ def status(
         raise InputError(f"there is no environment {environment}", remedy="see `ringwall list`")
     asking = console.working(f"asking the backend about {len(stacks)} stacks")
     with target_of(found, sandbox=sandbox, plugins=False) as target, asking:
-        rows = [_row(found, stack, target) for stack in stacks]
+        rows = _rows(found, stacks, target)
     if as_json:
         console.print_json({"version": 1, "stacks": rows})
         return
@@ -37,21 +43,30 @@ def status(
     )
 
 
-def _row(project: Any, stack: str, target: Any) -> dict[str, Any]:
+def _rows(project: Project, stacks: Sequence[str], target: Target) -> list[dict[str, Any]]:
+    """The backend's list and every environment are read once, however many servers there are."""
     from cli.deploy import contract_is_current
-    from cli.engine_state import live_resources
+    from cli.engine_state import all_live_resources
     from cli.pending import interrupted, told
     from components.program import load
-    from model.errors import InputError
+    from model.errors import InputError, InputErrors
+    from model.project import ZONE_PREFIX
 
-    count = live_resources(project, stack, target)
-    note = ""
-    try:
-        loaded = load(project, stack)
-        if count and not contract_is_current(target, loaded):
-            note = f"deployed settings differ from the file: run `ringwall up {stack}`"
-    except InputError as error:
-        note = str(error).split("\n")[0]
-    for operations in interrupted(target, [stack]).values():
-        note = told(stack, operations)
-    return {"stack": stack, "resources": count, "note": note}
+    counts = all_live_resources(target, list(stacks))
+    notes: dict[str, str] = {}
+    for stack in stacks:
+        if "." in stack and not stack.startswith(ZONE_PREFIX):
+            continue
+        try:
+            loaded = load(project, stack)
+            if counts[stack] and not contract_is_current(target, loaded):
+                notes[stack] = f"deployed settings differ from the file: run `ringwall up {stack}`"
+        except InputError as error:
+            problems = error.problems if isinstance(error, InputErrors) else [error]
+            for problem in reversed(problems):
+                named = [one for one in stacks if f"{problem.file}:".startswith(f"{project.stack_file(one)}:")]
+                for one in named or [stack]:
+                    notes[one] = str(problem)
+    for stack, operations in interrupted(target, stacks).items():
+        notes[stack] = told(stack, operations)
+    return [{"stack": stack, "resources": counts[stack], "note": notes.get(stack, "")} for stack in stacks]

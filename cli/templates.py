@@ -13,7 +13,8 @@ from typing import Any
 
 PROGRAM = "from components.program import main\n\nmain()\n"
 SCHEMA_FILE = ".ringwall/stack.schema.json"
-IGNORED = (".ringwall/", ".venv/", "__pycache__/")
+#: `.venv` without a slash: it may be a link, which Git does not take for a folder.
+IGNORED = (".ringwall/", ".venv", "__pycache__/")
 
 _PULUMI_YAML = """\
 # One folder of environments and servers; `ringwall` and plain `pulumi` both start here.
@@ -23,12 +24,13 @@ runtime:
   name: python
   options:
     toolchain: pip
-    # The environment Ringwall is installed in, for the plain pulumi CLI; ringwall itself does not need this line.
-    virtualenv: {virtualenv}
+    # For the plain pulumi CLI, which needs Ringwall in .venv (a link will do); ringwall itself does not use this line.
+    virtualenv: .venv
 main: stacks
 stackConfigDir: stacks
 backend:
   # Where Pulumi keeps state. A team shares one, such as s3://bucket; moving needs `pulumi stack export` and `import`.
+  # A relative folder is the project's own: run plain pulumi from here, or as `pulumi -C DIR`.
   url: {backend}
 """
 
@@ -156,8 +158,8 @@ def block(value: Any, indent: int) -> str:
     return "\n".join(lines)
 
 
-def pulumi_yaml(name: str, backend: str, virtualenv: str) -> str:
-    return _PULUMI_YAML.format(name=name, backend=scalar(backend), virtualenv=scalar(virtualenv))
+def pulumi_yaml(name: str, backend: str) -> str:
+    return _PULUMI_YAML.format(name=name, backend=scalar(backend))
 
 
 def environment_file(answers: EnvironmentAnswers) -> str:

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,13 +21,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model.errors import EngineFailed, InputError
+from model.errors import EngineFailed, InputError, NoSuchStack, SecretsLocked, StateMissing
 from model.loader import read, read_text
 from model.project import SECRET_KEYS, Project
 
 if TYPE_CHECKING:
     from pulumi.automation import Stack
 
+#: Where `init` keeps state unless told otherwise, below the project; Git ignores it. The address is relative, so that the
+#: committed Pulumi.yaml holds nobody's own path.
+DEFAULT_STATE = Path(".ringwall") / "state"
+DEFAULT_BACKEND = f"file://./{DEFAULT_STATE}"
 SALT_KEYS = ("secretsprovider", "encryptedkey", "encryptionsalt")
 
 
@@ -53,8 +58,42 @@ class Target:
             return None
         if found.startswith("file://") and not found.startswith(("file:///", "file://~")):
             # Relative file backends resolve against the current folder (Pulumi); anchor them to the project.
-            return f"file://{(self.project.root / found.removeprefix('file://')).resolve()}"
+            path, mark, query = found.removeprefix("file://").partition("?")
+            return f"file://{(self.project.root / path).resolve()}{mark}{query}"
         return found
+
+    @property
+    def state_folder(self) -> Path | None:
+        """The folder that holds the state, where the backend is one; None for a service."""
+        backend = self.backend
+        if backend is None or not backend.startswith("file://"):
+            return None
+        return Path(backend.removeprefix("file://").partition("?")[0]).expanduser()
+
+    def require_state(self) -> None:
+        """Refuse a state folder that is not there: an empty one in its place would say that nothing is deployed.
+
+        Raises:
+            StateMissing: the project was moved, or is a clone of one whose state is elsewhere.
+        """
+        folder = self.state_folder
+        if folder is None or folder.is_dir():
+            return
+        if self.sandbox_folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            return
+        here = self.project.root / DEFAULT_STATE
+        if here.is_dir():
+            remedy = (
+                f"the project was moved and its state is in {here}: set backend.url in Pulumi.yaml to {DEFAULT_BACKEND}"
+            )
+        else:
+            remedy = (
+                "the project was moved or cloned: bring that folder from where it was, or set backend.url in Pulumi.yaml "
+                "to the backend you share; only where nothing of it was ever deployed, run "
+                f"`mkdir -p {shlex.quote(str(folder))}`"
+            )
+        raise StateMissing(f"the state folder {folder} is not there, so nobody knows what is deployed; {remedy}")
 
 
 @contextmanager
@@ -69,7 +108,10 @@ def workspace(
 
     Raises:
         EngineMissing: no usable engine.
-        EngineFailed: the stack is not there (and `create` is false), or the backend refuses.
+        NoSuchStack: the stack is not there, and `create` is false.
+        StateMissing: the backend is a folder that is not there.
+        SecretsLocked: the passphrase is missing, empty or wrong.
+        EngineFailed: the engine refused this, or whatever the block asked the stack to do.
     """
     from pulumi.automation import LocalWorkspace, Stack
     from pulumi.automation.errors import CommandError, StackNotFoundError
@@ -78,6 +120,7 @@ def workspace(
     from engine.locate import require
 
     found = require()
+    target.require_state()
     with tempfile.TemporaryDirectory(prefix="ringwall-") as folder:
         root = Path(folder)
         _write_project(target, root)
@@ -96,19 +139,42 @@ def workspace(
                 selected = Stack.select(stack, local)
             except StackNotFoundError:
                 if not create:
-                    raise EngineFailed(
+                    raise NoSuchStack(
                         f"stack {stack} does not exist in the backend; run `ringwall up {stack}` first"
                     ) from None
                 selected = Stack.create(stack, local)
-        except CommandError as error:
-            raise EngineFailed(backend_problem(str(error))) from None
-        try:
             yield selected
+        except CommandError as error:
+            raise engine_failure(str(error)) from None
         finally:
             if target.sandbox_folder is None:
                 _keep_salt(target.project.stack_file(stack), copy)
             else:
                 _keep_sandbox_salt(target.sandbox_folder, copy)
+
+
+def list_stacks(target: Target) -> dict[str, int]:
+    """Every stack of the project in the backend, with its number of resources: one call, whatever their number.
+
+    Raises:
+        EngineMissing: no usable engine.
+        EngineFailed: the backend cannot be asked.
+    """
+    from pulumi.automation import LocalWorkspace
+    from pulumi.automation.errors import CommandError
+
+    from engine.command import pulumi_command
+    from engine.locate import require
+
+    found = require()
+    target.require_state()
+    with tempfile.TemporaryDirectory(prefix="ringwall-") as folder:
+        _write_project(target, Path(folder))
+        local = LocalWorkspace(work_dir=folder, env_vars=_environment(target), pulumi_command=pulumi_command(found))
+        try:
+            return {one.name.rpartition("/")[2]: one.resource_count or 0 for one in local.list_stacks()}
+        except CommandError as error:
+            raise engine_failure(str(error)) from None
 
 
 def _nothing() -> None:
@@ -123,7 +189,7 @@ def _environment(target: Target) -> dict[str, str]:
         return result
     for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         if os.environ.get(name) == "":
-            raise InputError(f"{name} is empty, which encrypts nothing", remedy="set a passphrase, or unset it")
+            raise SecretsLocked(f"{name} is empty, which encrypts nothing; set a passphrase, or unset it")
     return result
 
 
@@ -151,19 +217,22 @@ def _write_project(target: Target, root: Path) -> None:
     backend = target.backend
     if backend is not None:
         value["backend"] = {"url": backend}
-        if backend.startswith("file://") and not backend.startswith("file://~"):
-            Path(backend.removeprefix("file://").split("?", 1)[0]).mkdir(parents=True, exist_ok=True)
     (root / "stacks").mkdir()
     # JSON, whose strings are quoted: the engine's YAML reader takes a "?" in unquoted text, such as a backend's URL, for a
     # key. Not ASCII alone, as that reader refuses JSON's pairs of escapes for characters beyond U+FFFF.
     (root / "Pulumi.yaml").write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
 
 
-def _copy_stack_file(target: Target, stack: str, copy: Path) -> None:
-    file = target.project.stack_file(stack)
+def stack_text(project: Project, stack: str) -> str:
+    """The text of a stack's file; raises InputError where there is none, or it is no text."""
+    file = project.stack_file(stack)
     if not file.is_file():
         raise InputError(f"there is no stack {stack}", file=file, remedy="see `ringwall list`")
-    text = read_text(file)
+    return read_text(file)
+
+
+def _copy_stack_file(target: Target, stack: str, copy: Path) -> None:
+    file, text = target.project.stack_file(stack), stack_text(target.project, stack)
     if target.sandbox_folder is None:
         shutil.copyfile(file, copy)
         return
@@ -216,12 +285,25 @@ def _keep_sandbox_salt(folder: Path, copy: Path) -> None:
         (folder / "salts" / copy.name).write_text("\n".join(lines.values()) + "\n", encoding="utf-8")
 
 
+def engine_failure(output: str) -> EngineFailed:
+    """What the engine printed before it stopped, as one line."""
+    problem = backend_problem(output)
+    kind = SecretsLocked if re.search(r"passphrase|secrets manager|decrypt", problem) else EngineFailed
+    return kind(problem)
+
+
 def backend_problem(output: str) -> str:
     """The last ``error:`` of what the engine printed, with what helps where that is known."""
     lines = re.findall(r"error: (.+)", output)
     problem = str(lines[-1]).strip() if lines else "the engine stopped without saying why; use --debug"
-    if "passphrase" in problem:
+    if "incorrect passphrase" in problem:
+        problem += "; the passphrase in PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE is another one's"
+    elif "passphrase" in problem:
         problem += "; set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
-    if "PULUMI_ACCESS_TOKEN" in problem or "login" in problem:
+    elif re.search(r"PULUMI_ACCESS_TOKEN|pulumi login", problem):
         problem += "; set backend.url in Pulumi.yaml or run `pulumi login`"
+    elif re.search(r"unable to open bucket|no such host|connection refused|dial tcp|NoCredentialProviders", problem):
+        problem += "; the backend cannot be reached: check backend.url, its credentials and the network"
+    elif re.search(r"unmarshal|invalid character|unexpected end of JSON", problem):
+        problem += "; the recorded state cannot be read: restore the checkpoint from the backend's .pulumi/backups"
     return problem

@@ -7,6 +7,9 @@ The tree::
     ├── PlanRefused          exit 3   the plan breaks an error-level rule; nothing was touched
     ├── EngineMissing        exit 4   no usable Pulumi engine or provider plugin
     ├── EngineFailed         exit 5   the engine ran and reported an error
+    │   ├── NoSuchStack               the backend answered, and knows no such stack
+    │   ├── SecretsLocked             the passphrase or key that opens the state's secrets is missing or wrong
+    │   └── StateMissing              the folder that holds the state is not there
     └── Unreachable          exit 6   a server, gateway or issuer did not answer as it must
 
 A message is one line: what is wrong, where (file and key), what to do.
@@ -68,6 +71,18 @@ class EngineFailed(RingwallError):
     """The engine ran and reported an error."""
 
     exit_code = 5
+
+
+class NoSuchStack(EngineFailed):
+    """The backend answered, and knows no stack of that name. No other error says that something is not deployed."""
+
+
+class SecretsLocked(EngineFailed):
+    """The state's secrets cannot be opened: a passphrase or a key service's key is missing, empty or wrong."""
+
+
+class StateMissing(EngineFailed):
+    """The state folder is not there, so nobody knows what is deployed. Nothing was made in its place."""
 
 
 class Unreachable(RingwallError):

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
+from cli.new_project import portable_backend
+from cli.workspace import Target
 from model.loader import read
-from model.project import load_environment, open_project
+from model.project import Project, load_environment, open_project
 from tests.support.command_line import FLAGS, flags, on_a_terminal, ringwall, snapshot
 
 
@@ -23,29 +27,53 @@ def test_an_empty_folder_becomes_a_project_that_the_model_reads(tmp_path: Path) 
     assert (root / "stacks" / "__main__.py").read_text() == "from components.program import main\n\nmain()\n"
 
 
-def test_the_backend_is_written_absolute_and_its_folder_is_private_and_ignored(tmp_path: Path) -> None:
+def test_the_backend_is_written_relative_and_its_folder_is_private_and_ignored(tmp_path: Path) -> None:
     done = ringwall("init", "dev", "--project", tmp_path, *flags())
     value = read(tmp_path / "Pulumi.yaml").value
     assert isinstance(value, dict)
-    assert value["backend"] == {"url": f"file://{tmp_path}/.ringwall/state"}
+    assert value["backend"] == {"url": "file://./.ringwall/state"}
     assert value["main"] == value["stackConfigDir"] == "stacks"
     assert stat.S_IMODE((tmp_path / ".ringwall" / "state").stat().st_mode) == 0o700
     assert ".ringwall/" in (tmp_path / ".gitignore").read_text().splitlines()
     assert f"State is kept in {tmp_path}/.ringwall/state" in done.out
 
 
+def test_nothing_that_is_committed_holds_a_path_of_this_machine(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    assert ringwall("init", "dev", "--project", root, *flags()).code == 0
+    subprocess.run(["git", "-C", str(root), "add", "."], check=True)
+    listed = subprocess.run(["git", "-C", str(root), "ls-files"], check=True, capture_output=True, text=True).stdout
+    assert sorted(listed.split()) == [".gitignore", "Pulumi.yaml", "stacks/Pulumi.dev.yaml", "stacks/__main__.py"]
+    for file in listed.split():
+        text = (root / file).read_text(encoding="utf-8")
+        assert str(tmp_path) not in text
+        assert sys.prefix not in text
+    # What is this person's own is a link that Git ignores.
+    assert (root / ".venv" / "bin" / "python").exists()
+    assert (root / ".venv").readlink() == Path(sys.prefix)
+
+
 @pytest.mark.parametrize(
-    ("given", "written"),
+    ("given", "written", "folder"),
     [
-        ("file://state", "file://{root}/state"),
-        ("file:///var/lib/state?no_tmp_dir=true", "file:///var/lib/state?no_tmp_dir=true"),
-        ("s3://bucket/folder?region=eu-north-1", "s3://bucket/folder?region=eu-north-1"),
+        (None, "file://./.ringwall/state", ".ringwall/state"),
+        ("file://state", "file://./state", "state"),
+        ("file://{root}/deep/state", "file://./deep/state", "deep/state"),
+        ("file:///var/lib/state?no_tmp_dir=true", "file:///var/lib/state?no_tmp_dir=true", "/var/lib/state"),
+        ("file://~/state", "file://~/state", None),
+        ("s3://bucket/folder?region=eu-north-1", "s3://bucket/folder?region=eu-north-1", None),
     ],
 )
-def test_a_relative_backend_is_anchored_and_others_stay(tmp_path: Path, given: str, written: str) -> None:
-    from cli.new_project import absolute_backend
-
-    assert absolute_backend(given, tmp_path)[0] == written.format(root=tmp_path)
+def test_a_folder_of_the_project_is_written_relative_and_ringwall_finds_it_again(
+    tmp_path: Path, given: str | None, written: str, folder: str | None
+) -> None:
+    url, made = portable_backend(given.format(root=tmp_path) if given else None, tmp_path)
+    assert url == written
+    (tmp_path / "Pulumi.yaml").write_text(f'name: x\nbackend:\n  url: "{url}"\n', encoding="utf-8")
+    assert Target(Project(tmp_path, "x", tmp_path)).state_folder == made
+    assert folder is None or made == tmp_path / folder
 
 
 @pytest.mark.parametrize("backend", ["state", "ftp://host/x", "file://", "https://user:word@example.com"])
@@ -163,7 +191,7 @@ def test_a_program_file_of_somebody_elses_is_not_overwritten(tmp_path: Path) -> 
 def test_an_existing_gitignore_gets_only_the_lines_it_lacks(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_bytes(b"# mine\r\n.venv/\r\n\r\n\r\nnode_modules")
     assert ringwall("init", "dev", "--project", tmp_path, *flags()).code == 0
-    expected = b"# mine\r\n.venv/\r\n\r\n\r\nnode_modules\r\n.ringwall/\r\n__pycache__/\r\n"
+    expected = b"# mine\r\n.venv/\r\n\r\n\r\nnode_modules\r\n.ringwall/\r\n.venv\r\n__pycache__/\r\n"
     assert (tmp_path / ".gitignore").read_bytes() == expected
 
 

@@ -1,0 +1,162 @@
+"""What is deployed is read without the engine's secrets, and a state folder that is not there is never made in silence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.engine_state import live_resources, outputs
+from cli.workspace import Target, backend_problem, engine_failure
+from engine.locate import VARIABLE
+from model.errors import EngineFailed, NoSuchStack, SecretsLocked, StateMissing
+from model.project import open_project
+from tests.support.command_line import flags, ringwall
+from tests.support.projects import write_project
+
+SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:abc"}
+
+
+def write_checkpoint(root: Path, stack: str, text: str | None = None, **exported: Any) -> Path:
+    """A stack in the project's state folder, as Pulumi writes it."""
+    resources = [
+        {"urn": "urn:1", "type": "pulumi:pulumi:Stack", "outputs": exported},
+        {"urn": "urn:2", "type": "pulumi:providers:kong"},
+        {"urn": "urn:3", "type": "kong:index/service:Service"},
+        {"urn": "urn:4", "type": "ringwall:index:Gateway"},
+    ]
+    document = {"version": 3, "checkpoint": {"stack": stack, "latest": {"manifest": {}, "resources": resources}}}
+    state = root / ".ringwall" / "state" / ".pulumi"
+    file = state / "stacks" / "ringwall" / f"{stack}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    (state / "meta.yaml").write_text("version: 1\n", encoding="utf-8")
+    file.write_text(json.dumps(document) if text is None else text, encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project without an engine: whatever is answered here was answered without one."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "no-engine-here"))
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    return write_project(tmp_path / "project", servers=2)
+
+
+def test_a_state_folder_is_read_without_an_engine_and_secrets_stay_hidden(root: Path) -> None:
+    write_checkpoint(root, "dev.one", contract={"digest": "sha256:1"}, password=SECRET, deep={"list": [SECRET, 1]})
+    project = open_project(root)
+    assert outputs(project, "dev.one") == {
+        "contract": {"digest": "sha256:1"},
+        "deep": {"list": ["[secret]", 1]},
+        "password": "[secret]",
+    }
+    assert live_resources(project, "dev.one") == 2
+    assert live_resources(project, "dev.two") is None
+    with pytest.raises(NoSuchStack, match=r"^stack dev\.two does not exist in the backend; run `ringwall up dev\.two`"):
+        outputs(project, "dev.two")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"checkpoint": {"latest": {"resources": [{}]}}}', "\x00"])
+def test_a_checkpoint_that_cannot_be_read_is_one_line_that_names_it_and_its_backups(root: Path, text: str) -> None:
+    file = write_checkpoint(root, "dev", text)
+    for command in (["status"], ["outputs", "dev"], ["agents", "show", "dev", "ci"]):
+        done = ringwall(*command, "--project", root)
+        assert done.code == 5, done.err
+        (error,) = done.errors
+        assert error.startswith(f"{file}: the recorded state cannot be read (")
+        assert error.endswith(f"restore it from {root}/.ringwall/state/.pulumi/backups/ringwall/dev")
+
+
+def test_status_asks_no_engine_however_many_servers_there_are(root: Path) -> None:
+    for stack in ("dev", "dev.one"):
+        write_checkpoint(root, stack)
+    done = ringwall("status", "--json", "--project", root)
+    assert done.code == 0, done.err
+    assert [(one["stack"], one["resources"]) for one in done.json["stacks"]] == [
+        ("dev", 2),
+        ("dev.one", 2),
+        ("dev.two", None),
+    ]
+    assert "run `ringwall up dev`" in done.json["stacks"][0]["note"]
+
+
+def test_a_broken_file_is_noted_at_its_own_stack(root: Path) -> None:
+    file = root / "stacks" / "Pulumi.dev.two.yaml"
+    file.write_text("config:\n  ringwall:server:\n    version: 1\n", encoding="utf-8")
+    done = ringwall("status", "--json", "--project", root)
+    assert [one["note"].split(": ")[0] for one in done.json["stacks"]] == ["", "", f"{file}:2"]
+
+
+COMMANDS = {
+    "status": ["status"],
+    "preview": ["preview", "dev"],
+    "up": ["up", "dev", "--yes"],
+    "refresh": ["refresh", "dev", "--yes"],
+    "destroy": ["destroy", "dev.one", "--yes"],
+    "cancel": ["cancel", "dev", "--yes"],
+    "drift": ["drift", "dev"],
+    "outputs": ["outputs", "dev"],
+    "agents": ["agents", "show", "dev", "ci"],
+}
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_clone_without_the_state_folder_is_refused_and_nothing_is_made(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    monkeypatch.setenv("PULUMI_DEBUG_PROVIDERS", "kong:1,cloudflare:1")
+    root = write_project(tmp_path / "clone")
+    shutil.rmtree(root / ".ringwall")
+    done = ringwall(*COMMANDS[command], "--project", root)
+    assert done.code == 5, done.err
+    said = f"the state folder {root}/.ringwall/state is not there, so nobody knows what is deployed"
+    assert said in done.out + done.err
+    assert f"run `mkdir -p {root}/.ringwall/state`" in done.out + done.err
+    assert "Traceback" not in done.err
+    assert "a defect" not in done.err
+    assert not (root / ".ringwall" / "state").exists()
+
+
+def test_a_moved_project_of_today_takes_its_state_along(tmp_path: Path) -> None:
+    assert ringwall("init", "dev", "--project", tmp_path / "before", *flags()).code == 0
+    write_checkpoint(tmp_path / "before", "dev")
+    shutil.move(tmp_path / "before", tmp_path / "after")
+    assert live_resources(open_project(tmp_path / "after"), "dev") == 2
+
+
+def test_a_moved_project_with_an_absolute_address_is_told_where_its_state_is(root: Path, tmp_path: Path) -> None:
+    shutil.move(root, tmp_path / "moved")
+    with pytest.raises(StateMissing, match=r"set backend\.url in Pulumi\.yaml to file://\./\.ringwall/state$"):
+        live_resources(open_project(tmp_path / "moved"), "dev")
+
+
+@pytest.mark.parametrize(
+    ("output", "kind", "remedy"),
+    [
+        ("error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE", SecretsLocked, "set PULUMI_CONFIG_PASSPHRASE"),
+        ("error: constructing secrets manager of type x: incorrect passphrase", SecretsLocked, "is another one's"),
+        ("error: unable to open bucket s3://b: dial tcp: no such host", EngineFailed, "check backend.url"),
+        ("error: could not deserialize deployment: unexpected end of JSON input", EngineFailed, ".pulumi/backups"),
+        ("error: PULUMI_ACCESS_TOKEN must be set for login", EngineFailed, "run `pulumi login`"),
+    ],
+)
+def test_what_the_engine_says_is_of_the_kind_that_a_command_can_act_on(
+    output: str, kind: type[EngineFailed], remedy: str
+) -> None:
+    assert type(engine_failure(output)) is kind
+    assert remedy in backend_problem(output)
+
+
+def test_an_empty_passphrase_is_the_same_error_and_exit_code_everywhere(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cli import workspace
+
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
+    with pytest.raises(SecretsLocked, match="is empty, which encrypts nothing"):
+        workspace._environment(Target(open_project(root)))
