@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs bench bench-up bench-guard conformance soak exposure interrupt readers lock clean help
+.PHONY: setup demo test lint docs bench bench-up bench-guard bench-lockdown conformance soak exposure interrupt readers lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: setup ## Measure start-up, plans and previews, each beside its peer in th
 
 bench-up: setup ## An environment of 40 servers in the sandbox: first up, unchanged up, one server drifted
 	$(BIN)/python tests/bench/up.py
+
+bench-lockdown: setup ## 40 servers in the sandbox: seconds until every edge is closed, and of `status`
+	$(BIN)/python tests/bench/lockdown.py
 
 bench-guard: setup ## The guard beside fastmcp and mcp-proxy in one run, with a plot in dist/bench
 	$(BIN)/python tests/bench/guard.py

@@ -1,10 +1,12 @@
 """Cloudflare's API, as much of it as `lockdown` and `revoke` need beside the engine: what must take effect this second.
 
-Calls, as developers.cloudflare.com/api documents them (zero_trust):
+Calls, as developers.cloudflare.com/api documents them (zero_trust; dns):
 `POST access/apps/{id}/revoke_tokens`, `POST access/organizations/revoke_user`, `GET access/users`,
-`GET access/service_tokens`, `PUT access/service_tokens/{id}`. All of them may be repeated, so they are, while the API
-is busy or out of reach. The token comes from CLOUDFLARE_API_TOKEN, goes to the environment's `cloudflare.api` alone and
-is never shown; of a service token's answer only the id and whether it is enabled are read.
+`GET access/service_tokens`, `PUT access/service_tokens/{id}`, `GET access/apps`, `PUT access/apps/{id}`,
+`GET access/policies`, `POST access/policies`, `DELETE access/policies/{id}`, `GET zones/{id}/dns_records`. All of them may
+be repeated, so they are, while the API is busy or out of reach. The token comes from CLOUDFLARE_API_TOKEN, goes to the
+environment's `cloudflare.api` alone and is never shown; of a service token's answer only the id and whether it is enabled
+are read.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ TIMEOUT = httpx.Timeout(10, connect=5)
 #: Permissions of an API token, as the API reference names them for each call.
 END_APPLICATION_SESSIONS = "Access: Apps and Policies Write"
 END_USER_SESSIONS = "Access: Organizations, Identity Providers, and Groups Write"
+READ_RECORDS = "DNS Read"
 READ_USERS = "Access: Audit Logs Read"
+CHANGE_APPLICATIONS = "Access: Apps and Policies Write"
 CHANGE_SERVICE_TOKENS = "Access: Service Tokens Write"
 #: Seconds before the second and the third try; in an incident a person is waiting.
 WAITS = (0.5, 1.5)
@@ -38,6 +42,35 @@ LONGEST_WAIT = 10.0
 #: Of 100 entries each.
 MAX_PAGES = 100
 _BUSY = frozenset({408, 409, 429, 500, 502, 503, 504})
+
+
+#: Members of an application that the API sets itself.
+_READ_ONLY = frozenset({"id", "uid", "aud", "created_at", "updated_at", "app_launcher_url"})
+#: Members that say what else protects it; a change of its policies must leave them as they were.
+_KEPT = ("aud", "destinations", "allowed_idps", "oauth_configuration", "session_duration")
+
+
+@dataclass(frozen=True)
+class AccessApplication:
+    """An Access application: what it is called and which host names it stands before. `body` is the API's own."""
+
+    id: str
+    name: str
+    hosts: frozenset[str]
+    body: dict[str, Any]
+
+    @classmethod
+    def of(cls, body: dict[str, Any]) -> AccessApplication:
+        uris = [one.get("uri") for one in body.get("destinations") or () if isinstance(one, dict)]
+        uris += [body.get("domain"), *(body.get("self_hosted_domains") or ())]
+        hosts = {uri.partition("/")[0].lower() for uri in uris if isinstance(uri, str)}
+        return cls(str(body.get("id")), str(body.get("name")), frozenset(hosts), body)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether a deny policy for everyone is all it has."""
+        policies = self.body.get("policies")
+        return isinstance(policies, list) and len(policies) == 1 and _denies_everyone(policies[0])
 
 
 @dataclass(frozen=True)
@@ -66,6 +99,7 @@ class CloudflareApi:
             )
         self.uri = settings.api.rstrip("/")
         self._account = f"/accounts/{quote(settings.account_id, safe='')}/access"
+        self._records = f"/zones/{quote(settings.zone_id, safe='')}/dns_records"
         self._sleep = sleep
         self._http = httpx.Client(
             base_url=self.uri,
@@ -86,6 +120,57 @@ class CloudflareApi:
         """End every session of one Access application. Who is still admitted may sign in again at once (Cloudflare One
         docs, "Manage user sessions"), so a deny policy comes before."""
         self._call("POST", f"/apps/{quote(application, safe='')}/revoke_tokens", END_APPLICATION_SESSIONS)
+
+    def applications(self) -> list[AccessApplication]:
+        """Every Access application of the account."""
+        return [AccessApplication.of(one) for one in self._pages("/apps", CHANGE_APPLICATIONS, {})]
+
+    def closing_policy(self, name: str) -> str:
+        """The id of the policy of that name that denies everyone; made where there is none."""
+        permission = CHANGE_APPLICATIONS
+        for one in self._pages("/policies", permission, {}):
+            if one.get("name") == name and _denies_everyone(one) and isinstance(one.get("id"), str):
+                return str(one["id"])
+        body = {"name": name, "decision": "deny", "include": [{"everyone": {}}], "exclude": [], "require": []}
+        made = self._call("POST", "/policies", permission, json=body).get("result")
+        if not isinstance(made, dict) or not _denies_everyone(made) or not isinstance(made.get("id"), str):
+            raise Unreachable(f"{self.uri}: the answer does not say that policy {name} denies everyone")
+        return str(made["id"])
+
+    def deny_everyone(self, application: AccessApplication, policy: str) -> None:
+        """Give an application that one policy and no other. A service-auth policy beside it would go before it (Cloudflare
+        One docs, "Access policies": order of execution), so nothing may stand beside it."""
+        body = {name: value for name, value in application.body.items() if name not in _READ_ONLY}
+        body["policies"] = [{"id": policy, "precedence": 1}]
+        where = f"/apps/{quote(application.id, safe='')}"
+        result = self._call("PUT", where, CHANGE_APPLICATIONS, json=body).get("result")
+        answered = result if isinstance(result, dict) else {}
+        ids = [one.get("id") if isinstance(one, dict) else one for one in answered.get("policies") or ()]
+        if ids != [policy]:
+            raise Unreachable(f"{self.uri}: the answer does not say that {visible(application.name)} denies everyone")
+        changed = [name for name in _KEPT if answered.get(name) != application.body.get(name)]
+        if changed:
+            raise Unreachable(
+                f"{self.uri}: {visible(application.name)} denies everyone, but its {' and '.join(changed)} changed with it; "
+                "look at it in the dashboard"
+            )
+
+    def resolves(self, hostname: str) -> bool:
+        """Whether the zone has a DNS record of that very name."""
+        found = self._pages("", READ_RECORDS, {"name": hostname}, root=self._records)
+        return any(str(one.get("name")).lower() == hostname for one in found)
+
+    def remove_closing_policy(self, name: str) -> None:
+        """Delete that policy where no application has it any more."""
+        used = {
+            policy.get("id")
+            for application in self.applications()
+            for policy in application.body.get("policies") or ()
+            if isinstance(policy, dict)
+        }
+        for one in list(self._pages("/policies", CHANGE_APPLICATIONS, {})):
+            if one.get("name") == name and one.get("id") not in used:
+                self._call("DELETE", f"/policies/{quote(str(one['id']), safe='')}", CHANGE_APPLICATIONS)
 
     def revoke_user(self, email: str) -> None:
         """End a person's sessions in every application of the account."""
@@ -126,9 +211,12 @@ class CloudflareApi:
                 f"{self.uri}: the answer does not say that the service token is {word}; see the dashboard"
             )
 
-    def _pages(self, path: str, permission: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
+    def _pages(
+        self, path: str, permission: str, query: dict[str, str], *, root: str | None = None
+    ) -> Iterator[dict[str, Any]]:
         for page in range(1, MAX_PAGES + 1):
-            answer = self._call("GET", path, permission, params={**query, "page": str(page), "per_page": "100"})
+            params = {**query, "page": str(page), "per_page": "100"}
+            answer = self._call("GET", path, permission, root=root, params=params)
             found = answer.get("result")
             if not isinstance(found, list):
                 raise Unreachable(f"{self.uri}{path}: the answer is no list")
@@ -138,10 +226,12 @@ class CloudflareApi:
             if not found or (isinstance(total, int) and page >= total) or (total is None and len(found) < 100):
                 return
 
-    def _call(self, method: str, path: str, permission: str, **options: Any) -> dict[str, Any]:
+    def _call(
+        self, method: str, path: str, permission: str, *, root: str | None = None, **options: Any
+    ) -> dict[str, Any]:
         for wait in (*WAITS, None):
             try:
-                answer = self._http.request(method, self._account + path, **options)
+                answer = self._http.request(method, (root or self._account) + path, **options)
             except httpx.HTTPError as error:
                 problem = f"{reason_of(error)}: no whole answer"
             else:
@@ -168,6 +258,16 @@ class CloudflareApi:
         if not answer.is_success or not isinstance(body, dict) or body.get("success") is not True:
             raise Unreachable(f"{self.uri}: HTTP {answer.status_code}{_told(answer)}, and no word that it was done")
         return body
+
+
+def _denies_everyone(policy: object) -> bool:
+    return (
+        isinstance(policy, dict)
+        and policy.get("decision") == "deny"
+        and policy.get("include") == [{"everyone": {}}]
+        and not policy.get("exclude")
+        and not policy.get("require")
+    )
 
 
 def _told(answer: httpx.Response) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from cli import console
 from cli.bundle_files import BundleFile, bundle_path
 from cli.guard_bundle import OUTPUT
 from cli.operations import Operation
@@ -96,6 +97,14 @@ def deployed_config(stack: str, exported: dict[str, Any]) -> GuardConfig | None:
     return config
 
 
+def warn_without_bundle(stack: str, folder: Path) -> None:
+    """Say what signing a server's next bundle means where its last one is not to be seen."""
+    console.note(
+        f"warning: {stack}: no bundle of it is in {folder.resolve()}, so whoever an earlier one denies is let in again; "
+        "where there is one, name its folder with --bundles and run this again"
+    )
+
+
 def write_bundle(
     operation: Operation,
     guards: Guards,
@@ -122,15 +131,26 @@ def write_bundle(
     return Delivered(file.path, opened.sha256, number, config.admin_port, denied)
 
 
-def prove(operation: Operation, guards: Guards, stack: str, written: Delivered, word: str) -> None:
+def prove(
+    operation: Operation,
+    guards: Guards,
+    stack: str,
+    written: Delivered,
+    word: str,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
     """A step that says whether the guard has the bundle in force; `word` is what that means for the server."""
     proof = Proof(False, False, "it has no admin port")
     if written.admin_port is not None:
-        proof = await_force(stack, written.admin_port, written.sha256, guards.wait)
+        proof = await_force(stack, written.admin_port, written.sha256, guards.wait, clock=clock)
     if proof.in_force:
         operation.step(stack, "guard", "done", f"{word}: {proof.text}")
     else:
-        text = f"not proven {word}: {proof.text}; bring {written.file} to its host as {bundle_file(stack)}"
+        text = f"whether it is {word} is not known: {proof.text}. "
+        text += f"Bring {written.file} to the guard's host as {bundle_file(stack)}"
+        if written.admin_port is not None:
+            text += f"; there `curl -s http://127.0.0.1:{written.admin_port}/readyz` shows when it is in force"
         operation.step(stack, "guard", "waiting", text)
 
 

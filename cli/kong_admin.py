@@ -1,9 +1,11 @@
-"""Kong's Admin API, as much of it as `keys sync` needs. The token comes from KONG_ADMIN_TOKEN and goes nowhere else."""
+"""Kong's Admin API, as much of it as `keys sync` and `lockdown` need. The token comes from KONG_ADMIN_TOKEN and goes
+nowhere else."""
 
 from __future__ import annotations
 
 import os
 import secrets
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -18,6 +20,20 @@ from wire.http import client_options, reason_of
 TOKEN_VARIABLE = "KONG_ADMIN_TOKEN"  # noqa: S105 - a variable's name
 TIMEOUT = httpx.Timeout(10, connect=5)
 MAX_PAGES = 100
+
+
+#: Kong's default of `worker_state_update_frequency` (kong.conf.default): by then every worker has taken a change over.
+WORKER_FREQUENCY = 5.0
+
+
+@dataclass(frozen=True)
+class DataPlane:
+    """A data plane as the control plane knows it: what it has taken, and when it was last heard of (seconds since 1970)."""
+
+    id: str
+    name: str
+    config_hash: str
+    last_seen: float
 
 
 class Conflict(Unreachable):
@@ -61,6 +77,82 @@ class KongAdmin:
                 "gateway.admin_uri"
             )
 
+    def worker_frequency(self) -> float:
+        """Seconds within which every worker of a node takes a change over (`worker_state_update_frequency`)."""
+        body = self._call("GET", "/", 200)
+        settings = body.get("configuration") if isinstance(body, dict) else None
+        value = settings.get("worker_state_update_frequency") if isinstance(settings, dict) else None
+        return float(value) if isinstance(value, int | float) and value > 0 else WORKER_FREQUENCY
+
+    def data_planes(self) -> list[DataPlane] | None:
+        """Every data plane that the control plane has heard of; None where this is no control plane (Kong answers 400,
+        kong/api/routes/clustering.lua; or 404)."""
+        if self._call("GET", "/clustering/data-planes", 200, 400, 404, params={"size": "1"}, absent=(400, 404)) is None:
+            return None
+        return [
+            DataPlane(
+                str(one.get("id")),
+                str(one.get("hostname")),
+                str(one.get("config_hash")),
+                float(one.get("last_seen") or 0),
+            )
+            for one in self._list("/clustering/data-planes")
+        ]
+
+    def routes(self, tag: str) -> dict[str, str]:
+        """Ids of all routes with that tag, by name."""
+        found = self._list("/routes", {"tags": tag})
+        return {str(one["name"]): str(one["id"]) for one in found if isinstance(one.get("id"), str) and one.get("name")}
+
+    def route_id(self, name: str) -> str | None:
+        """Kong's id of a route; None when there is none of that name."""
+        body = self._call("GET", f"/routes/{quote(name, safe='')}", 200, 404)
+        return str(body["id"]) if body is not None and isinstance(body.get("id"), str) else None
+
+    def put_plugin(self, id_: str, route: str, plugin: dict[str, Any]) -> None:
+        """Make or replace a route's plugin under an id of our own.
+
+        Raises:
+            Unreachable: Kong's answer does not say that this very plugin is on.
+        """
+        body = self._call("PUT", f"/plugins/{quote(id_, safe='')}", 200, body={**plugin, "route": {"id": route}})
+        config = body.get("config") if isinstance(body, dict) else None
+        wanted = plugin["config"]
+        if (
+            not isinstance(body, dict)
+            or not isinstance(config, dict)
+            or body.get("enabled") is not True
+            or body.get("route") != {"id": route}
+            or any(config.get(name) != value for name, value in wanted.items())
+        ):
+            raise Unreachable(f"{self.uri}: the answer does not say that plugin {plugin['name']} is on")
+
+    def plugins(self, tag: str) -> list[str]:
+        """Ids of all plugins with that tag."""
+        return [str(one["id"]) for one in self._list("/plugins", {"tags": tag}) if isinstance(one.get("id"), str)]
+
+    def remove_plugin(self, id_: str) -> None:
+        """Remove a plugin; one that is gone already is fine (Kong answers 204 for that, too)."""
+        self._call("DELETE", f"/plugins/{quote(id_, safe='')}", 204, 404)
+
+    def _list(self, path: str, query: dict[str, str] | None = None) -> list[dict[str, Any]]:
+        result: list[dict[str, Any]] = []
+        offset: str | None = None
+        for _ in range(MAX_PAGES):
+            params = {**(query or {}), "size": "1000", **({"offset": offset} if offset else {})}
+            body = self._call("GET", path, 200, params=params)
+            data = body.get("data") if isinstance(body, dict) else None
+            if not isinstance(data, list) or not all(isinstance(one, dict) for one in data):
+                raise Unreachable(f"{self.uri}{path}: the list is not Kong's")
+            result += data
+            following = body.get("offset") if isinstance(body, dict) else None
+            if following is None:
+                return result
+            if not isinstance(following, str) or following == offset:
+                break
+            offset = following
+        raise Unreachable(f"{self.uri}{path}: the list does not end")
+
     def consumer_id(self, username: str) -> str | None:
         """Kong's id of a consumer; None when there is none of that name."""
         body = self._call("GET", f"/consumers/{quote(username, safe='')}", 200, 404)
@@ -72,21 +164,7 @@ class KongAdmin:
 
     def jwt_credentials(self, consumer: str) -> list[Credential]:
         """All JWT credentials of a consumer, page by page."""
-        result: list[Credential] = []
-        offset: str | None = None
-        for _ in range(MAX_PAGES):
-            body = self._call("GET", f"/consumers/{consumer}/jwt", 200, params={"offset": offset} if offset else {})
-            data = body.get("data") if isinstance(body, dict) else None
-            if not isinstance(data, list):
-                raise Unreachable(f"{self.uri}: the list of credentials is not Kong's")
-            result += [self._credential(item) for item in data]
-            following = body.get("offset") if isinstance(body, dict) else None
-            if following is None:
-                return result
-            if not isinstance(following, str) or following == offset:
-                break
-            offset = following
-        raise Unreachable(f"{self.uri}: the list of credentials does not end")
+        return [self._credential(item) for item in self._list(f"/consumers/{consumer}/jwt")]
 
     def add_jwt(self, consumer: str, key: IssuerKey, tags: list[str]) -> None:
         """Add a credential. Kong asks for a secret with every algorithm: a random one that nobody knows.
@@ -126,7 +204,13 @@ class KongAdmin:
         )
 
     def _call(
-        self, method: str, path: str, *expected: int, body: Any = None, params: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *expected: int,
+        body: Any = None,
+        params: dict[str, str] | None = None,
+        absent: tuple[int, ...] = (204, 404),
     ) -> dict[str, Any] | None:
         try:
             answer = self._http.request(method, path, json=body, params=params)
@@ -143,7 +227,7 @@ class KongAdmin:
             raise Unreachable(
                 f"Kong's Admin API at {self.uri} answered {method} {path} with {answer.status_code}{_message(answer)}"
             )
-        if answer.status_code in (204, 404):
+        if answer.status_code in absent:
             return None
         try:
             found = answer.json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,13 +12,16 @@ from cli import console
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Yes, _complete_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from cli.closing_services import Edge, Gateway
     from cli.guard_delivery import Guards
-    from cli.lockdown_rings import Closing
     from cli.operations import Operation
+    from cli.workspace import Target
     from cli.write import Change
+    from model.environment import Environment
     from model.project import EnvironmentStack, Project
+    from model.server import Server
 
 Closable = Annotated[
     str,
@@ -41,7 +45,10 @@ Bundles = Annotated[
     Path, typer.Option("--bundles", metavar="DIR", help="Folder of the bundles, named ENV.SERVER.guard.bundle.json.")
 ]
 Wait = Annotated[
-    float, typer.Option("--wait", min=0, max=600, help="Seconds a guard on this machine gets to take its new bundle.")
+    float,
+    typer.Option(
+        "--wait", min=0, max=600, help="Seconds the gateway and a guard here get to show what they have taken."
+    ),
 ]
 
 
@@ -64,11 +71,11 @@ def lockdown(
 ) -> None:
     """Close a server, or all servers of an environment, to everyone: edge, gateway and guard.
 
-    Writes `lockdown` into the stack file, so that it survives the next `up` and is reviewed in Git. Then at once, and
-    nothing else that is pending with it: Access denies everyone and ends all sessions (CLOUDFLARE_API_TOKEN), Kong
-    answers 503, and the guard gets a configuration without grants (--key). A ring that cannot be closed does not keep
-    the next one open; the exit code is 1 then, and the message names what is not closed. Run it again to go on.
-    --lift goes the other way: guard, gateway, edge.
+    Writes `lockdown` into the stack file, so that it survives the next `up` and is reviewed in Git. Then at once, at
+    Cloudflare and Kong themselves, so that it needs neither the backend nor its passphrase: Access denies everyone and
+    ends all sessions (CLOUDFLARE_API_TOKEN), Kong answers 503 (KONG_ADMIN_TOKEN), and the guard gets a configuration
+    without grants (--key). A ring that is not known to be closed does not keep the next one open; the exit code is 1
+    then, and the message names it. Run it again to go on. --lift goes the other way: guard, gateway, edge.
     """
     from cli.project import current_project
     from model.errors import InputError
@@ -122,14 +129,6 @@ def guards_of(key: Path | None, bundles: Path, wait: float) -> Guards:
     if not bundles.is_dir():
         raise InputError(f"{bundles} is no folder", key="--bundles", remedy="name the one that holds the bundles")
     return Guards(load_private_key(key) if key else None, bundles, wait)
-
-
-def warn_without_bundle(stack: str, folder: Path) -> None:
-    """Say what signing a server's next bundle means where its last one is not to be seen."""
-    console.note(
-        f"warning: {stack}: no bundle of it is in {folder.resolve()}, so whoever an earlier one denies is let in again; "
-        "where there is one, name its folder with --bundles and run this again"
-    )
 
 
 def finish(operation: Operation, *, as_json: bool) -> None:
@@ -248,11 +247,10 @@ def _close(
     yes: bool,
     sandbox: bool,
 ) -> Operation:
-    from cli.lockdown_rings import Closing
-    from cli.operations import Operation
+    from cli.lockdown_close import Closing, places_of
+    from cli.operations import NotComplete, Operation
     from cli.write import apply
-    from model.errors import InputError, RingwallError
-    from model.project import load_environment
+    from model.errors import RingwallError
 
     if not console.ask(f"Close {' and '.join(stacks)} to everyone?", yes=yes):
         console.note("nothing was changed")
@@ -266,30 +264,85 @@ def _close(
         unwritable |= {one: str(error) for one in stacks if project.stack_file(one) in refused}
     for one in stacks:
         if one in unwritable:
-            operation.step(one, "file", "failed", f"lockdown is not in its stack file: {unwritable[one]}")
+            text = f"lockdown is not in its stack file, so that the next `up` opens it again: {unwritable[one]}"
+            operation.step(one, "file", "failed", text)
             continue
         known = any(change.path == project.stack_file(one) for change in changes)
         operation.step(one, "file", "done", "lockdown is in its stack file" + ("; commit it" if known else " already"))
+    environment = stack.partition(".")[0]
+    settings, manifests = _readable(project, environment)
+    places = places_of(project, stacks, manifests, settings, guards)
+    again = _again(stack, reason, guards, sandbox=sandbox)
+    closing = Closing(project, places, operation, guards, again, real=not sandbox)
     try:
-        environment = load_environment(project, stack.partition(".")[0])
-    except InputError as error:
-        closing = Closing(project, None, stacks, operation, guards)
-        closing.run(None, api=False, missing=str(error))
-    else:
-        _with_engine(Closing(project, environment, stacks, operation, guards), sandbox=sandbox)
+        with services(project, environment, sandbox=sandbox) as (edge, gateway, target):
+            closing.run(edge, gateway, target)
+    except KeyboardInterrupt:
+        with contextlib.suppress(NotComplete):
+            operation.end()
+        raise
     return operation
 
 
-def _with_engine(closing: Closing, *, sandbox: bool) -> None:
-    """Close every ring; without an engine all those that need none."""
-    from cli.runs import target_of
-    from model.errors import EngineMissing
+def _readable(project: Project, environment: str) -> tuple[Environment | None, dict[str, Server]]:
+    """The environment's settings and its servers' manifests, as far as their files can be read: a broken file of one
+    server keeps no other open."""
+    from model.errors import InputError
+    from model.project import load_environment, load_settings
 
     try:
-        with target_of(closing.project, sandbox=sandbox) as target:
-            closing.run(target, api=not sandbox)
-    except EngineMissing as error:
-        closing.run(None, api=not sandbox, missing=str(error))
+        loaded = load_environment(project, environment)
+    except InputError:
+        try:
+            return load_settings(project, environment), {}
+        except InputError:
+            return None, {}
+    return loaded.settings, {server.stack: server.manifest for server in loaded.servers.values()}
+
+
+def _again(stack: str, reason: str, guards: Guards, *, sandbox: bool) -> str:
+    """This very command, without its key: it is given again where it is needed."""
+    import shlex
+
+    words = ["ringwall", "lockdown", stack, "--reason", reason, "--yes"]
+    if guards.folder != Path():
+        words += ["--bundles", str(guards.folder)]
+    return shlex.join([*words, "--sandbox"] if sandbox else words)
+
+
+@contextlib.contextmanager
+def services(
+    project: Project, environment: str, *, sandbox: bool
+) -> Iterator[tuple[Callable[[], Edge], Callable[[], Gateway], Target]]:
+    """What the edge and the gateway of an environment are asked by, made when they are first needed, and the backend."""
+    from cli.closing_services import SandboxEdge, SandboxGateway, edge_of, gateway_of
+    from cli.runs import SANDBOX_HOME
+    from cli.workspace import Target
+    from model.project import load_settings
+
+    if not sandbox:
+        target = Target(project)
+        with contextlib.ExitStack() as clients:
+            yield (
+                lambda: clients.enter_context(
+                    edge_of(project, environment, load_settings(project, environment), target)
+                ),
+                lambda: clients.enter_context(
+                    gateway_of(project, environment, load_settings(project, environment), target)
+                ),
+                target,
+            )
+        return
+    from sandbox.closing import SandboxServices
+    from sandbox.state import Store
+
+    home = project.root / SANDBOX_HOME
+    stand_in = SandboxServices(Store(home / "providers"))
+    yield (
+        lambda: SandboxEdge(stand_in, load_settings(project, environment).cloudflare.account_id),
+        lambda: SandboxGateway(stand_in),
+        Target(project, sandbox_folder=home),
+    )
 
 
 def _lift(
@@ -303,14 +356,18 @@ def _lift(
     yes: bool,
     sandbox: bool,
 ) -> Operation:
-    from cli.lockdown_rings import Opening
+    from cli.lockdown_open import Opening
     from cli.operations import Operation
     from cli.runs import target_of
 
     operation = Operation(project.root, "lockdown --lift", stack, reason)
     closed = [one for one in stacks if any(change.path == project.stack_file(one) for change in changes)]
-    with target_of(project, sandbox=sandbox) as target:
-        opening = Opening(project, closed, list(changes), operation, guards, target)
+    environment = stack.partition(".")[0]
+    with (
+        target_of(project, sandbox=sandbox) as target,
+        services(project, environment, sandbox=sandbox) as (edge, gateway, _),
+    ):
+        opening = Opening(project, closed, list(changes), operation, guards, target, edge, gateway)
         agreed = opening.prepare(lambda: console.ask(f"Open {' and '.join(closed)} again?", yes=yes))
         if not agreed:
             console.note("nothing was changed")

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -74,6 +75,7 @@ class Operation:
     steps: list[Step] = field(default_factory=list)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     started: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self) -> None:
         """Start the clock, and say in the journal what is about to be done."""
@@ -88,8 +90,9 @@ class Operation:
     def step(self, stack: str, ring: str, state: State, text: str, seconds: float | None = None) -> Step:
         """Note how a ring stands now, or stood after `seconds`."""
         done = Step(stack, ring, state, text, self.elapsed if seconds is None else seconds)
-        self.steps.append(done)
-        console.say(f"{stack}: {ring}: {text} ({done.seconds:.1f} s)")
+        with self._lock:
+            self.steps.append(done)
+            console.say(f"{stack}: {ring}: {text} ({done.seconds:.1f} s)")
         return done
 
     def attempt(self, stack: str, ring: str, work: Callable[[], str], *, failed: str) -> Step:

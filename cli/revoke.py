@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import console
-from cli.lockdown import Bundles, KeyFile, Wait, finish, guards_of, warn_without_bundle
+from cli.lockdown import Bundles, KeyFile, Wait, finish, guards_of
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Yes, _complete_stack
 
 if TYPE_CHECKING:
@@ -164,7 +164,13 @@ class Revocation:
             edge(sandbox)
         else:
             edge(sandbox)
+            self._at_gateway()
             self._at_guards(sandbox)
+
+    def _at_gateway(self) -> None:
+        """Said, so that nobody takes silence for a ring that holds."""
+        text = "nothing is done there: it knows issuers and not principals, so whoever holds a token passes it until it ends"
+        self.operation.step(self.environment.name, "gateway", "left", text)
 
     # -- edge ---------------------------------------------------------------------------------------------------------
 
@@ -302,7 +308,7 @@ class Revocation:
 
     def _sign(self, stack: str, sandbox: bool, word: str) -> Delivered | None:
         """The bundle that is there with another deny list: nothing else that may be deployed or pending comes with it."""
-        from cli.guard_delivery import last_bundle, write_bundle
+        from cli.guard_delivery import last_bundle, warn_without_bundle, write_bundle
         from model.errors import RingwallError
 
         try:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from cli.events import Steps
@@ -20,6 +21,8 @@ from model.project import Project
 Operation = Literal["preview", "up", "refresh", "preview_refresh", "destroy"]
 #: Each engine process takes about 108 MB (Pulumi, run); two cores gain nothing from more.
 PARALLEL = 4
+#: Where the sandbox keeps its services and its own backend, below the project.
+SANDBOX_HOME = Path(".ringwall") / "sandbox"
 
 
 @dataclass
@@ -67,7 +70,7 @@ def target_of(project: Project, *, sandbox: bool, plugins: bool = True) -> Itera
     from sandbox import Sandbox
     from sandbox.server import served_by
 
-    home = project.root / ".ringwall" / "sandbox"
+    home = project.root / SANDBOX_HOME
     home.mkdir(parents=True, exist_ok=True)
     if served_by(home / "providers") == os.environ.get("PULUMI_DEBUG_PROVIDERS", ""):
         yield Target(project, {}, home)

@@ -72,6 +72,7 @@ def up(
     if sandbox:
         console.note("the sandbox has no gateway: `keys sync` was not run")
     else:
+        _open_gateway(scope)
         _sync_keys(scope)
 
 
@@ -109,3 +110,21 @@ def _sync_keys(scope: Scope) -> None:
     report.check()
     if report.not_ours:
         raise typer.Exit(NOT_OURS)
+
+
+def _open_gateway(scope: Scope) -> None:
+    """A server whose file says no more that it is closed answers again, though `lockdown --lift` was not what opened it."""
+    from cli.kong_admin import KongAdmin
+    from cli.lockdown_open import open_gateway
+    from model.project import EnvironmentStack, ZoneStack
+
+    if isinstance(scope.loaded, ZoneStack):
+        return
+    environment = scope.loaded if isinstance(scope.loaded, EnvironmentStack) else scope.loaded[0]
+    servers = environment.servers.values() if isinstance(scope.loaded, EnvironmentStack) else [scope.loaded[1]]
+    open_ = [server.stack for server in servers if server.manifest.lockdown is None]
+    with KongAdmin(environment.settings.gateway) as gateway:
+        for stack in open_gateway(gateway, open_):
+            console.say(
+                f"{stack}: the gateway's closing of `ringwall lockdown` is taken away: its file does not close it"
+            )

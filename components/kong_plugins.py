@@ -98,6 +98,10 @@ def identity_plugin(settings: Environment, manifest: Server, audiences: Mapping[
     )
 
 
+#: What a closed server answers; it says nothing about why.
+CLOSED_MESSAGE = "This server is closed."
+
+
 def check_audiences(manifest: Server, audiences: Mapping[str, object]) -> None:
     """Every public name has its Access application's audience and no other name has one; raises InputError."""
     missing = sorted(set(manifest.hostnames) - set(audiences))
@@ -298,7 +302,7 @@ def _lockdown(settings: Environment) -> PluginSpec:
             "status_code": 503,
             "message": None,
             "content_type": "application/json",
-            "body": '{"message":"This server is closed."}',
+            "body": f'{{"message":"{CLOSED_MESSAGE}"}}',
             "echo": False,
             "trigger": None,
         },

@@ -5,28 +5,59 @@ Nothing that was granted is taken out of the files, so that taking the one key o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from components.guard_settings import build_guard_config
+from components.kong_names import tags
+from components.kong_plugins import CLOSED_MESSAGE
 from model.errors import InputError
 from model.guard_config import GuardConfig
 from model.project import EnvironmentStack, ServerStack
-from plan.exposure import ACCESS_APPLICATION, KONG_PLUGIN
+from plan.exposure import ACCESS_APPLICATION
 from plan.graph import Graph
 
 ACCESS_POLICY = "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy"
-TERMINATION = "request-termination"
+
+
+#: Tag of what an incident command put at the gateway beside the engine.
+CLOSED_TAG = "ringwall-closed"
+#: Header of its answers, with the number of the operation that put it there: a gateway that sends it has taken it.
+CLOSED_HEADER = "x-ringwall-closed"
+
+
+def closing_policy_name(environment: str) -> str:
+    """The one Access policy that closed applications of an environment have, where no engine made one of their own."""
+    return f"{environment}-closed"
+
+
+def closing_plugin(environment: str, server: str, operation: str) -> dict[str, Any]:
+    """The plugin on a server's route that closes it beside the engine, as Kong's Admin API takes it.
+
+    `pre-function` is there already (the identity check is one) and runs before every other plugin: whoever asks is
+    answered 503, with or without a token, so that anybody can see whether the gateway has taken it. The engine's own
+    request-termination is on the service, so neither is in the other's way (a plugin is unique by name and scope).
+    """
+    headers = f'{{["{CLOSED_HEADER}"] = {json.dumps(operation)}}}'
+    answer = f"kong.response.exit(503, {{message = {json.dumps(CLOSED_MESSAGE)}}}, {headers})"
+    return {
+        "name": "pre-function",
+        "config": {"access": [answer]},
+        "enabled": True,
+        "tags": [*tags(environment, server), CLOSED_TAG],
+    }
+
+
+def closing_plugin_id(environment: str, server: str) -> str:
+    """Always the same for a server, so that closing twice leaves one plugin, and opening finds it."""
+    return str(uuid5(NAMESPACE_URL, f"ringwall:{environment}.{server}:closed"))
 
 
 def edge_urns(locked: Graph) -> list[str]:
     """What closes a server at the edge: its Access applications and the deny policy. `locked` is its plan while closed."""
     return [one.urn for one in locked.resources if one.type in (ACCESS_APPLICATION, ACCESS_POLICY)]
-
-
-def gateway_urns(locked: Graph) -> list[str]:
-    """What closes it at the gateway: the terminating plugin of the service that leads to the guard."""
-    return [one.urn for one in locked.by_type(KONG_PLUGIN) if one.name.endswith("-gateway-lockdown")]
 
 
 def closed(config: GuardConfig) -> GuardConfig:

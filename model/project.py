@@ -181,6 +181,13 @@ def load_environment(project: Project, name: str) -> EnvironmentStack:
     return environment
 
 
+def load_settings(project: Project, name: str) -> Environment:
+    """An environment's own settings, whatever its servers' files are like; raises `InputError`."""
+    document = _read_stack(project, name, "an environment", "run `ringwall init " + name + "`")
+    settings: Environment = _manifest(document, ENVIRONMENT_KEY, Environment)
+    return settings
+
+
 def load_zone(project: Project, name: str) -> ZoneStack:
     document = _read_stack(project, ZONE_PREFIX + name, "a zone", "write it as docs/files.md says")
     return ZoneStack(name, document, _manifest(document, ZONE_KEY, Zone))

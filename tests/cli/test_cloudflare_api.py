@@ -21,7 +21,7 @@ def client(api: AccessApi, token: str = TOKEN, waits: list[float] | None = None)
 
 
 def test_sessions_of_the_one_application_end() -> None:
-    with access_api(applications={"app-1", "app-2"}) as api, client(api) as cloudflare:
+    with access_api(applications={"app-1": {}, "app-2": {}}) as api, client(api) as cloudflare:
         cloudflare.revoke_sessions("app-1")
         assert api.ended == ["app-1"]
         with pytest.raises(Unreachable, match=r"11021.*no word that it was done"):

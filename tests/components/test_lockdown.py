@@ -9,7 +9,7 @@ import pytest
 from components.access_rules import count_quotas, server_policies
 from components.guard_settings import build_guard_config
 from components.kong_plugins import server_plugins
-from components.lockdown import closed, edge_urns, gateway_urns, opened
+from components.lockdown import closed, closing_plugin, closing_plugin_id, edge_urns, opened
 from model.errors import InputError
 from model.guard_config import GuardConfig
 from model.lockdown import Lockdown
@@ -18,6 +18,7 @@ from plan.exposure import check_exposure
 from plan.graph import Graph
 from plan.offline import plan_stack
 from tests.support import kong_schema
+from tests.support.kong_lua_runtime import Kong
 from tests.support.provider_schema import graph_problems
 
 LOCKDOWN = Lockdown(reason="an incident; Ada", since="2026-11-23T03:00:00Z")
@@ -76,8 +77,23 @@ def test_the_gateway_answers_503_behind_the_whole_identity_chain(environment: En
     assert (stop.name, stop.config["status_code"], stop.config["trigger"]) == ("request-termination", 503, None)
     assert kong_schema.plugin_problems(stop.name, stop.config) == []
     assert LOCKDOWN.reason not in stop.config_json()
-    _, graph = plans(environment, name)
-    assert [urn.rsplit("::", 1)[-1] for urn in gateway_urns(graph)] == [f"{name}-gateway-lockdown"]
+
+
+def test_what_closes_beside_the_engine_answers_503_before_any_other_plugin_and_says_who_put_it_there() -> None:
+    plugin = closing_plugin("dev", "one", "0123456789abcdef")
+    assert kong_schema.plugin_problems(plugin["name"], plugin["config"]) == []
+    (source,) = plugin["config"]["access"]
+    for headers in ({}, {"authorization": "Bearer x"}):
+        outcome = Kong(headers=headers, authenticated=bool(headers)).run(source)
+        assert (outcome.status, outcome.message) == (503, "This server is closed.")
+        assert outcome.response_headers == {"x-ringwall-closed": "0123456789abcdef"}
+    assert plugin["tags"] == ["ringwall", "ringwall-environment-dev", "ringwall-server-one", "ringwall-closed"]
+
+
+def test_closing_twice_leaves_one_plugin_and_no_other_servers() -> None:
+    assert closing_plugin_id("dev", "one") == closing_plugin_id("dev", "one")
+    ids = {closing_plugin_id(*names) for names in (("dev", "one"), ("dev", "two"), ("test", "one"), ("dev-one", "x"))}
+    assert len(ids) == 4
 
 
 @pytest.mark.parametrize("name", SERVERS)

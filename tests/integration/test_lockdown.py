@@ -1,51 +1,51 @@
-"""A server closed and opened on the real engine, with a strict stand-in of the Access API beside it."""
+"""A server that the real engine made: closed at the services beside it, and opened again by it."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli import deploy
-from cli.cloudflare_api import TOKEN_VARIABLE
+from cli.closing_services import SandboxEdge, SandboxGateway
 from cli.engine_state import outputs
 from cli.guard_delivery import Guards
+from cli.lockdown_close import Closing, places_of
 from cli.lockdown_file import lifted, locked
-from cli.lockdown_rings import Closing, Opening
+from cli.lockdown_open import Opening, open_gateway
 from cli.operations import NotComplete, Operation
 from cli.write import Change, apply
+from components.lockdown import closing_plugin_id
+from engine.locate import VARIABLE
 from guard.keys import create_key_pair, load_private_key
 from model.errors import PlanRefused
 from model.project import load_environment, open_project
-from sandbox import Fault
-from tests.support.access_api import TOKEN, AccessApi, access_api
+from sandbox.closing import SandboxServices
 from tests.support.engine_project import EngineProject
+from tests.support.projects import ACCOUNT
 
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 STACK = "dev.one"
 
 
 @pytest.fixture
-def deployed(
-    engine_project: EngineProject, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[EngineProject, AccessApi]]:
-    """Environment and server up, their Cloudflare API the stand-in, a token at hand."""
-    with access_api() as api:
-        file = engine_project.project.stack_file("dev")
-        text = file.read_text(encoding="utf-8").replace(
-            "      team: example", f"      team: example\n      api: {api.url}"
-        )
-        file.write_text(text, encoding="utf-8")
-        engine_project.run("dev", "up")
-        engine_project.run(STACK, "up")
-        api.applications = set(exported(engine_project)["application_ids"].values())
-        monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
-        yield engine_project, api
+def world(engine_project: EngineProject) -> EngineProject:
+    """Environment and server up."""
+    engine_project.run("dev", "up")
+    engine_project.run(STACK, "up")
+    return engine_project
+
+
+def edge_of(world: EngineProject) -> SandboxEdge:
+    return SandboxEdge(SandboxServices(world.sandbox.store), ACCOUNT)
+
+
+def gateway_of(world: EngineProject) -> SandboxGateway:
+    return SandboxGateway(SandboxServices(world.sandbox.store))
 
 
 def exported(world: EngineProject) -> dict[str, Any]:
@@ -59,15 +59,24 @@ def guards_of(folder: Path) -> Guards:
 
 def close(world: EngineProject, guards: Guards) -> Operation:
     """As the command does once everybody agreed."""
-    project = open_project(world.project.root)
-    file = project.stack_file(STACK)
+    file = world.project.stack_file(STACK)
     before = file.read_bytes()
     after = locked(before.decode(), "an incident; Ada", "2026-11-23T03:00:00Z")
     apply([Change(file, before, after.encode())])
+    return close_again(world, guards)
+
+
+def close_again(world: EngineProject, guards: Guards) -> Operation:
+    """The same for a file that says so already."""
+    project = open_project(world.project.root)
     operation = Operation(project.root, "lockdown", STACK, "an incident; Ada")
     operation.begin()
+    environment = load_environment(project, "dev")
+    manifests = {server.stack: server.manifest for server in environment.servers.values()}
+    places = places_of(project, [STACK], manifests, environment.settings, guards)
     with contextlib.redirect_stdout(io.StringIO()):
-        Closing(project, load_environment(project, "dev"), [STACK], operation, guards).run(world.target, api=True)
+        closing = Closing(project, places, operation, guards, "ringwall lockdown dev.one", real=False)
+        closing.run(lambda: edge_of(world), lambda: gateway_of(world), world.target)
     return operation
 
 
@@ -77,7 +86,9 @@ def reopen(world: EngineProject, guards: Guards, *, agreed: bool = True) -> Oper
     before = file.read_bytes()
     changes = [Change(file, before, lifted(before.decode()).encode())]
     operation = Operation(project.root, "lockdown --lift", STACK, None)
-    opening = Opening(project, [STACK], changes, operation, guards, world.target)
+    opening = Opening(
+        project, [STACK], changes, operation, guards, world.target, lambda: edge_of(world), lambda: gateway_of(world)
+    )
     with contextlib.redirect_stdout(io.StringIO()):
         if opening.prepare(lambda: agreed):
             opening.run(keys=False)
@@ -98,46 +109,37 @@ def named(world: EngineProject, kind: str, name: str) -> tuple[str, dict[str, An
     return found
 
 
-def test_a_server_is_closed_in_every_ring_and_opened_as_it_was(
-    deployed: tuple[EngineProject, AccessApi], tmp_path: Path
+def test_a_server_is_closed_in_every_ring_without_the_engine_and_opened_by_it_as_it_was(
+    world: EngineProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, api = deployed
     guards = guards_of(tmp_path)
     before = {kind: live(world, kind) for kind in ("ZeroTrustAccessApplication", "ZeroTrustAccessPolicy", "Plugin")}
     file = world.project.stack_file(STACK).read_bytes()
     config = json.loads(exported(world)["guard_config"])
 
-    operation = close(world, guards)
+    with monkeypatch.context() as patch:
+        patch.setenv(VARIABLE, str(tmp_path / "no-engine-here"))
+        operation = close(world, guards)
     assert rings(operation) == {
         "edge": "done",
-        "sessions": "done",
+        "sessions": "left",  # the sandbox has none
         "gateway": "done",
         "bundle": "done",
         "guard": "waiting",  # no guard runs here, so nothing proves it
     }
-    assert [step.ring for step in operation.steps] == ["edge", "sessions", "gateway", "bundle", "guard"]
-    assert [step.seconds for step in operation.steps] == sorted(step.seconds for step in operation.steps)
-    id_, deny = named(world, "ZeroTrustAccessPolicy", "dev-one-lockdown")
+    id_, deny = named(world, "ZeroTrustAccessPolicy", "dev-closed")
     assert (deny["decision"], deny["includes"]) == ("deny", [{"everyone": {}}])
     (application,) = live(world, "ZeroTrustAccessApplication").values()
     assert [(one["id"], one["precedence"]) for one in application["policies"]] == [(id_, 1)]
-    assert api.ended == sorted(api.applications)
-    _, stop = named(world, "Plugin", "request-termination")
-    assert json.loads(stop["configJson"])["status_code"] == 503
+    plugin = live(world, "Plugin")[closing_plugin_id("dev", "one")]
+    assert "kong.response.exit(503, " in plugin["configJson"]
     signed = json.loads((tmp_path / "dev.one.guard.bundle.json").read_text(encoding="utf-8"))
     assert signed["config"] == {**config, "grants": []}
-    with pytest.raises(
-        NotComplete, match=r"^dev\.one: guard: not proven closed: no guard answers on 127\.0\.0\.1:10010"
-    ):
+    with pytest.raises(NotComplete, match=r"^dev\.one: guard: whether it is closed is not known: no guard answers on"):
         operation.end()
 
-    # It survives the next `up`, which has only what closing did not touch.
-    again = world.run(STACK, "up")
-    assert [change.operation for change in again.steps.changed if "edge" in change.name] == []
-    assert json.loads(exported(world)["guard_config"])["grants"] == []
-
-    operation = reopen(world, guards)
-    assert [(step.ring, step.state) for step in operation.steps] == [
+    reopened = reopen(world, guards)
+    assert [(step.ring, step.state) for step in reopened.steps] == [
         ("file", "done"),
         ("bundle", "done"),
         ("guard", "waiting"),
@@ -150,24 +152,28 @@ def test_a_server_is_closed_in_every_ring_and_opened_as_it_was(
     assert world.run(STACK, "up").steps.changed == []
 
 
-def test_what_else_is_pending_is_not_brought_along(deployed: tuple[EngineProject, AccessApi], tmp_path: Path) -> None:
-    world, _ = deployed
-    file = world.project.stack_file(STACK)
-    text = file.read_text(encoding="utf-8")
-    file.write_text(
-        text.replace("    guard_port:", "    limits:\n      requests_per_minute: 30\n    guard_port:"), "utf-8"
-    )
-    close(world, guards_of(tmp_path))
-    assert sorted(c.name for c in world.run(STACK, "preview").steps.changed if c.operation == "update") == [
-        "one-gateway-principal-rate",
-        "one-guard",
-    ]
-
-
-def test_a_finding_that_refuses_up_does_not_keep_a_server_open(
-    deployed: tuple[EngineProject, AccessApi], tmp_path: Path
+def test_the_next_up_of_a_closed_server_keeps_it_closed_and_lifting_gives_all_of_it_back(
+    world: EngineProject, tmp_path: Path
 ) -> None:
-    world, _ = deployed
+    guards = guards_of(tmp_path)
+    before = {kind: live(world, kind) for kind in ("ZeroTrustAccessApplication", "ZeroTrustAccessPolicy", "Plugin")}
+    close(world, guards)
+    world.run(STACK, "up")
+    id_, _ = named(world, "ZeroTrustAccessPolicy", "dev-one-lockdown")
+    (application,) = live(world, "ZeroTrustAccessApplication").values()
+    assert [one["id"] for one in application["policies"]] == [id_]
+    _, stop = named(world, "Plugin", "request-termination")
+    assert json.loads(stop["configJson"])["status_code"] == 503
+    assert json.loads(exported(world)["guard_config"])["grants"] == []
+    # It is closed already, so that a second lockdown makes no other policy.
+    assert rings(close_again(world, guards))["edge"] == "done"
+    assert [one["id"] for one in next(iter(live(world, "ZeroTrustAccessApplication").values()))["policies"]] == [id_]
+
+    reopen(world, guards)
+    assert {kind: live(world, kind) for kind in before} == before
+
+
+def test_a_finding_that_refuses_up_does_not_keep_a_server_open(world: EngineProject, tmp_path: Path) -> None:
     file = world.project.stack_file(STACK)
     waiver = (
         '    waivers:\n      - rule: hosted-client\n        reason: decided by Ada\n        expires: "2020-01-01"\n'
@@ -184,37 +190,14 @@ def test_a_finding_that_refuses_up_does_not_keep_a_server_open(
     assert file.read_bytes() == closed
 
 
-def test_where_the_edge_cannot_be_closed_the_gateway_and_the_guard_are(
-    deployed: tuple[EngineProject, AccessApi], tmp_path: Path
+def test_a_no_leaves_the_server_and_its_file_closed_and_a_file_opened_by_hand_opens_the_gateway(
+    world: EngineProject, tmp_path: Path
 ) -> None:
-    world, api = deployed
-    world.sandbox.faults.add(Fault(type="*:ZeroTrustAccessPolicy", nth=0, message="the API is down"))
-    operation = close(world, guards_of(tmp_path))
-    assert rings(operation) == {
-        "edge": "failed",
-        "sessions": "done",
-        "gateway": "done",
-        "bundle": "done",
-        "guard": "waiting",
-    }
-    assert api.ended == sorted(api.applications)
-    with pytest.raises(NotComplete, match=r"^dev\.one: edge: not closed: "):
-        operation.end()
-
-
-def test_without_a_token_whoever_is_signed_in_is_named_as_not_put_out(
-    deployed: tuple[EngineProject, AccessApi], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world, api = deployed
-    monkeypatch.delenv(TOKEN_VARIABLE)
-    operation = close(world, guards_of(tmp_path))
-    assert (rings(operation)["edge"], rings(operation)["sessions"], api.ended) == ("done", "waiting", [])
-
-
-def test_a_no_leaves_the_server_and_its_file_closed(deployed: tuple[EngineProject, AccessApi], tmp_path: Path) -> None:
-    world, _ = deployed
     guards = guards_of(tmp_path)
     close(world, guards)
     file, held = world.project.stack_file(STACK).read_bytes(), live(world, "ZeroTrustAccessApplication")
     assert reopen(world, guards, agreed=False).steps == []
     assert (world.project.stack_file(STACK).read_bytes(), live(world, "ZeroTrustAccessApplication")) == (file, held)
+    assert open_gateway(gateway_of(world), [STACK, "dev.two"]) == [STACK]
+    assert closing_plugin_id("dev", "one") not in live(world, "Plugin")
+    assert open_gateway(gateway_of(world), [STACK]) == []

@@ -1,4 +1,4 @@
-"""The part of Cloudflare's Access API that ends sessions, over real HTTP on loopback, and strict about it.
+"""The part of Cloudflare's Access API that closes servers and ends sessions, over real HTTP on loopback, strict about it.
 
 Unknown paths, accounts and ids are 404, a missing or wrong token 403 as Cloudflare answers it, a body with other members
 than documented 400. Lists come in pages of what `per_page` says.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.support.projects import ACCOUNT
+from tests.support.projects import ACCOUNT, ZONE
+
+_POLICY = {"name", "decision", "include", "exclude", "require", "session_duration"}
 
 TOKEN = "cfut_planted-0123456789-0123456789-0123456789"
 SECRET = "cfast_planted-service-token-secret"
@@ -27,7 +30,18 @@ Reply = tuple[int, dict[str, str], Any]
 class AccessApi:
     """Its state, and a log of every call: ``(method, path below the account, body)``."""
 
-    applications: set[str] = field(default_factory=set)
+    #: By id, as the API shows them.
+    applications: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Reusable policies by id.
+    policies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Names of the zone's DNS records.
+    records: list[str] = field(default_factory=list)
+    #: Seconds before each answer to a write.
+    delay: float = 0
+    #: How many writes were under way at the same time, at most.
+    most_at_once: int = 0
+    #: Ids of applications whose change is refused.
+    refused: set[str] = field(default_factory=set)
     users: list[dict[str, Any]] = field(default_factory=list)
     #: By id: name, client_id, enabled.
     service_tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -46,6 +60,9 @@ class AccessApi:
             return status, headers, _error(status, "try again later")
         if authorization != f"Bearer {TOKEN}":
             return 403, {}, _error(10000, "Authentication error")
+        if split.path == f"/client/v4/zones/{ZONE}/dns_records" and method == "GET":
+            query = dict(parse_qsl(split.query))
+            return _page([{"name": name} for name in self.records if query.get("name") in (None, name)], query)
         if not split.path.startswith(prefix + "/"):
             return 404, {}, _error(7003, "Could not route")
         path = split.path.removeprefix(prefix)
@@ -66,6 +83,20 @@ class AccessApi:
         if (method, path) == ("GET", "/service_tokens"):
             shown = [{"id": one, **token} for one, token in self.service_tokens.items()]
             return _page(shown, query)
+        if (method, path) == ("GET", "/apps"):
+            return _page([self._shown(id_) for id_ in self.applications], query)
+        if (method, path) == ("GET", "/policies"):
+            return _page([{"id": id_, **one} for id_, one in self.policies.items()], query)
+        if (method, path) == ("POST", "/policies"):
+            return self._make_policy(body)
+        if found := re.fullmatch(r"/policies/([^/]+)", path):
+            used = any(found[1] in one["policies"] for one in self.applications.values())
+            if method != "DELETE" or found[1] not in self.policies or used:
+                return 409, {}, _error(12130, "access.api.error.policy_in_use")
+            del self.policies[found[1]]
+            return _good({"id": found[1]})
+        if found := re.fullmatch(r"/apps/([^/]+)", path):
+            return self._change(method, found[1], body)
         if found := re.fullmatch(r"/apps/([^/]+)/revoke_tokens", path):
             if method != "POST" or found[1] not in self.applications or body is not None:
                 return 404, {}, _error(11021, "access.api.error.unknown_application")
@@ -74,6 +105,53 @@ class AccessApi:
         if found := re.fullmatch(r"/service_tokens/([^/]+)", path):
             return self._update(method, found[1], body)
         return 404, {}, _error(7003, "Could not route")
+
+    def application(self, name: str, hostname: str, *policies: str) -> str:
+        """An application as the engine made it, with that many reusable policies."""
+        id_ = f"app-{len(self.applications)}"
+        for policy in policies:
+            self.policies.setdefault(policy, {"name": policy, "decision": "allow", "include": [{"email": {}}]})
+        self.applications[id_] = {
+            "name": name,
+            "type": "self_hosted",
+            "aud": f"aud-{id_}",
+            "created_at": "2026-01-01T00:00:00Z",
+            "domain": hostname,
+            "destinations": [{"type": "public", "uri": hostname}],
+            "session_duration": "1h",
+            "allowed_idps": ["okta"],
+            "oauth_configuration": {"enabled": True},
+            "policies": list(policies),
+        }
+        self.records.append(hostname)
+        return id_
+
+    def _shown(self, id_: str) -> dict[str, Any]:
+        held = self.applications[id_]
+        policies = [{"id": one, "precedence": n, **self.policies[one]} for n, one in enumerate(held["policies"], 1)]
+        return {"id": id_, **held, "policies": policies}
+
+    def _make_policy(self, body: Any) -> Reply:
+        if not isinstance(body, dict) or not {"name", "decision", "include"} <= set(body) <= _POLICY:
+            return 400, {}, _error(12130, "access.api.error.invalid_request")
+        id_ = f"policy-{len(self.policies)}"
+        self.policies[id_] = dict(body)
+        return _good({"id": id_, "reusable": True, **body})
+
+    def _change(self, method: str, id_: str, body: Any) -> Reply:
+        """A PUT is the whole application: what it leaves out is gone, and what the API sets itself is refused."""
+        held = self.applications.get(id_)
+        if method != "PUT" or held is None:
+            return 404, {}, _error(11021, "access.api.error.unknown_application")
+        if id_ in self.refused:
+            return 400, {}, _error(12130, "access.api.error.invalid_request")
+        if not isinstance(body, dict) or not {"type", "name"} <= set(body) or set(body) & {"id", "aud", "created_at"}:
+            return 400, {}, _error(12130, "access.api.error.invalid_request")
+        ids = [one["id"] for one in body.get("policies", ())]
+        if any(one not in self.policies for one in ids):
+            return 400, {}, _error(12130, "access.api.error.unknown_policy")
+        self.applications[id_] = {**body, "aud": held["aud"], "created_at": held["created_at"], "policies": ids}
+        return _good(self._shown(id_))
 
     def _update(self, method: str, id_: str, body: Any) -> Reply:
         token = self.service_tokens.get(id_)
@@ -103,6 +181,7 @@ def _error(code: int, message: str) -> dict[str, Any]:
 def access_api(**state: Any) -> Iterator[AccessApi]:
     """The stand-in, serving until the end of the block; its `url` is what `cloudflare.api` says."""
     api = AccessApi(**state)
+    lock, busy = threading.Lock(), [0]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -111,7 +190,14 @@ def access_api(**state: Any) -> Iterator[AccessApi]:
             length = int(self.headers.get("content-length", "0"))
             raw = self.rfile.read(length)
             body = json.loads(raw) if raw else None
-            status, headers, reply = api.answer(self.command, self.path, self.headers.get("authorization"), body)
+            with lock:
+                busy[0] += self.command != "GET"
+                api.most_at_once = max(api.most_at_once, busy[0])
+            if self.command != "GET":
+                time.sleep(api.delay)
+            with lock:
+                status, headers, reply = api.answer(self.command, self.path, self.headers.get("authorization"), body)
+                busy[0] -= self.command != "GET"
             content = json.dumps(reply).encode()
             self.send_response(status)
             for name, value in {**headers, "content-type": "application/json"}.items():
@@ -120,7 +206,7 @@ def access_api(**state: Any) -> Iterator[AccessApi]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PUT = _serve
+        do_GET = do_POST = do_PUT = do_DELETE = _serve
 
         def log_message(self, format: str, *args: object) -> None:
             return

@@ -1,0 +1,79 @@
+"""What `lockdown` asks of Cloudflare's API and Kong's Admin API, answered by the stand-in services' own store."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sandbox import cloudflare, kong
+from sandbox.behaviour import Package
+from sandbox.service import Service
+from sandbox.state import Record, Store, World
+
+_PACKAGES = [cloudflare.PACKAGE, kong.PACKAGE]
+
+
+class SandboxServices:
+    """Applications, policies, routes and plugins as the services hold them, changed beside the engine."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def of_type(self, type_: str) -> list[Record]:
+        """What the services hold of one type."""
+        with self._store.transaction() as world:
+            return list(world.of(type_))
+
+    def set_policies(self, application: str, policies: list[dict[str, Any]]) -> None:
+        """Give an application other policies."""
+        with self._store.transaction() as world:
+            record = world.find(cloudflare.APPLICATION, application)
+            if record is not None:
+                record.outputs = {**record.outputs, "policies": policies}
+
+    def make_deny_policy(self, name: str, account: str) -> str:
+        """The policy of that name; made where there is none."""
+        with self._store.transaction() as world:
+            for record in world.of(cloudflare.POLICY):
+                if record.outputs.get("name") == name:
+                    return record.id
+            inputs = {"accountId": account, "name": name, "decision": "deny", "includes": [{"everyone": {}}]}
+            return _create(world, cloudflare.PACKAGE, cloudflare.POLICY, name, inputs)
+
+    def remove_policy(self, name: str) -> None:
+        """Delete it, unless an application has it."""
+        with self._store.transaction() as world:
+            used = {one["id"] for app in world.of(cloudflare.APPLICATION) for one in app.outputs.get("policies") or ()}
+            world.records = [
+                record
+                for record in world.records
+                if record.type != cloudflare.POLICY or record.outputs.get("name") != name or record.id in used
+            ]
+
+    def put_plugin(self, id_: str, route: str, plugin: dict[str, Any]) -> None:
+        """Make or replace a plugin of a route under that id."""
+        with self._store.transaction() as world:
+            stale = world.find(kong.PLUGIN, id_)
+            if stale is not None:
+                world.records.remove(stale)
+            inputs = {
+                "name": plugin["name"],
+                "routeId": route,
+                "configJson": json.dumps(plugin["config"]),
+                "enabled": plugin["enabled"],
+                "tags": plugin["tags"],
+            }
+            made = _create(world, kong.PACKAGE, kong.PLUGIN, id_, inputs)
+            record = world.find(kong.PLUGIN, made)
+            if record is not None:
+                record.id = id_
+
+    def remove_plugin(self, id_: str) -> None:
+        """Delete a plugin; one that is gone already is fine."""
+        with self._store.transaction() as world:
+            world.records = [one for one in world.records if (one.type, one.id) != (kong.PLUGIN, id_)]
+
+
+def _create(world: World, package: Package, type_: str, name: str, inputs: dict[str, Any]) -> str:
+    id_, _ = Service(package, _PACKAGES).create(world, type_, name, inputs)
+    return id_
