@@ -15,6 +15,7 @@ from cli.closing_services import Edge, Gateway
 from cli.engine_state import live_resources, outputs
 from cli.guard_bundle import OUTPUT
 from cli.guard_delivery import Guards, deployed_config, last_config, prove, warn_without_bundle, write_bundle
+from cli.lockdown_close import Place
 from cli.operations import Operation
 from cli.runs import Run, execute
 from cli.workspace import Target
@@ -91,7 +92,7 @@ class Opening:
         for stack in self.stacks:
             self.operation.step(stack, "file", "done", "lockdown is out of its stack file; commit it")
             if stack not in self._scopes:
-                self.operation.step(stack, "edge", "left", "not deployed, so there is nothing to open")
+                self._open_foreign(environment, stack)
                 continue
             if self._open_guard(environment, stack) and self._open_gateway(stack):
                 self._open_edge(stack)
@@ -105,6 +106,27 @@ class Opening:
                 return "the issuers' keys are up to date"
 
             self.operation.attempt(environment.name, "gateway keys", work, failed="not up to date")
+
+    def _open_foreign(self, environment: EnvironmentStack, stack: str) -> None:
+        """What this backend does not know was not deployed, or by a program of somebody's own, which alone can open its
+        applications again; what a lockdown put at the gateway is Ringwall's to take away."""
+
+        def gateway() -> str:
+            had = open_gateway(self.gateway(), [stack])
+            return "open; its workers take that over within seconds" if had else "no lockdown's closing is there"
+
+        def edge() -> str:
+            place = Place.of(stack, environment.servers[server_name(stack)].manifest, environment.settings)
+            shut = [one.name for one in self.edge().applications() if place.stands_before(one) and one.is_closed]
+            if shut:
+                raise InputError(
+                    f"{' and '.join(shut)} denies everyone, and no stack of this backend has it",
+                    remedy="run `pulumi up --refresh` in the program that deployed it",
+                )
+            return "no Access application of it denies everyone"
+
+        self.operation.attempt(stack, "gateway", gateway, failed="not known to be open")
+        self.operation.attempt(stack, "edge", edge, failed="still closed, or not known")
 
     def _open_guard(self, environment: EnvironmentStack, stack: str) -> bool:
         if self.guards.key is None:

@@ -140,11 +140,11 @@ def test_an_open_stream_of_a_revoked_person_ends_and_the_time_to_effect_is_measu
                 done = await revoking
             assert (done.code, steps(done)) == (
                 0,
-                {"dev edge": "done", "dev.raw bundle": "done", "dev.raw guard": "done"},
+                {"dev edge": "done", "dev gateway": "left", "dev.raw bundle": "done", "dev.raw guard": "done"},
             )
             assert desk.api.ended == ["ada@example.com"]
             assert desk.denied("raw") == ["person:ada", "person:ada-uid"]
-            edge, _, in_force = (one["seconds"] for one in done.json["steps"])
+            edge, *_, in_force = (one["seconds"] for one in done.json["steps"])
             # A second or so is generous: the guard looks every 50 ms, and is looked at every 250 ms.
             assert 0 < edge < in_force < 5
             assert (await guard.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})).status_code == 403

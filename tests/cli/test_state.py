@@ -7,14 +7,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 
 from cli.engine_state import live_resources, outputs
+from cli.runs import Run, execute
 from cli.workspace import Target, backend_problem, engine_failure
 from engine.locate import VARIABLE
+from guard.keys import create_key_pair
 from model.errors import EngineFailed, NoSuchStack, SecretsLocked, StateMissing
 from model.project import open_project
 from tests.support.command_line import flags, ringwall
+from tests.support.guard_service import free_port
 from tests.support.projects import write_project
 
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:abc"}
@@ -88,6 +92,71 @@ def test_a_broken_file_is_noted_at_its_own_stack(root: Path) -> None:
     file.write_text("config:\n  ringwall:server:\n    version: 1\n", encoding="utf-8")
     done = ringwall("status", "--json", "--project", root)
     assert [one["note"].split(": ")[0] for one in done.json["stacks"]] == ["", "", f"{file}:2"]
+
+
+@pytest.fixture(scope="module")
+def locked_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose state holds a secret, in a folder that Ringwall does not read itself (Pulumi's former layout)."""
+    folder = tmp_path_factory.mktemp("locked")
+    root = write_project(folder / "project")
+    environment = {**LEGACY, "PULUMI_CONFIG_PASSPHRASE": "right", "PULUMI_HOME": str(folder / "home")}
+
+    def program() -> None:
+        pulumi.export("contract", pulumi.Output.secret("s"))
+
+    for stack in ("dev", "dev.one"):
+        run = execute(Target(open_project(root), environment), Run(stack, "up"), program=program)
+        assert run.error is None, run.error
+    return root
+
+
+LEGACY = {"PULUMI_DIY_BACKEND_LEGACY_LAYOUT": "true", "PULUMI_SELF_MANAGED_STATE_LEGACY_LAYOUT": "true"}
+SECRETIVE = {
+    "status": ["status"],
+    "drift": ["drift", "dev", "--only", "engine", "--json"],
+    "outputs": ["outputs", "dev"],
+    "agents": ["agents", "show", "dev", "ci"],
+    "guard bundle": ["guard", "bundle", "dev.one", "--key", "KEY"],
+    "preview": ["preview", "dev"],
+}
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("passphrase", [None, "wrong", ""], ids=["unset", "wrong", "empty"])
+@pytest.mark.parametrize("command", SECRETIVE)
+def test_without_the_passphrase_every_command_ends_in_one_line(
+    locked_state: Path, command: str, passphrase: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**LEGACY, "PULUMI_DEBUG_PROVIDERS": "kong:1,cloudflare:1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE_FILE", raising=False)
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    if passphrase is None:
+        monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
+    else:
+        monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", passphrase)
+    create_key_pair(tmp_path / "keys")
+    key = str(tmp_path / "keys" / "guard-signing.key")
+    arguments = [key if one == "KEY" else one for one in SECRETIVE[command]]
+    done = ringwall(*arguments, "--project", locked_state)
+    assert "a defect" not in done.err
+    assert "Traceback" not in done.err
+    assert "passphrase" in (done.out + done.err).lower()
+    if command == "drift":
+        assert done.code == 6  # what could not be looked at, as for any other source
+    else:
+        assert (done.code, len(done.errors)) == (5, 1), done.err
+
+
+@pytest.mark.engine
+def test_a_backend_that_is_out_of_reach_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "right")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"postgres://nobody@127.0.0.1:{free_port()}/pulumi")
+    done = ringwall("status", "--project", root)
+    assert done.code == 5
+    (error,) = done.errors
+    assert "the backend cannot be reached: check backend.url, its credentials and the network" in error
 
 
 COMMANDS = {

@@ -201,3 +201,17 @@ def test_a_no_leaves_the_server_and_its_file_closed_and_a_file_opened_by_hand_op
     assert open_gateway(gateway_of(world), [STACK, "dev.two"]) == [STACK]
     assert closing_plugin_id("dev", "one") not in live(world, "Plugin")
     assert open_gateway(gateway_of(world), [STACK]) == []
+
+
+def test_opening_what_another_backend_has_opens_the_gateway_and_says_who_must_open_the_edge(
+    world: EngineProject, tmp_path: Path
+) -> None:
+    guards = guards_of(tmp_path)
+    close(world, guards)
+    (checkpoint,) = (path for path in world.backend_files() if path.parts[-2:] == ("ringwall", f"{STACK}.json"))
+    checkpoint.unlink()
+    operation = reopen(world, guards)
+    assert rings(operation) == {"file": "done", "gateway": "done", "edge": "failed"}
+    assert "dev-one denies everyone, and no stack of this backend has it" in operation.steps[-1].text
+    assert "run `pulumi up --refresh` in the program that deployed it" in operation.steps[-1].text
+    assert closing_plugin_id("dev", "one") not in live(world, "Plugin")
