@@ -74,6 +74,9 @@ class Opening:
         self._scopes[stack] = scope
         self._deployed[stack] = outputs(self.project, stack, target=self.target)
         runs = deploy.preview(self.target, scope)
+        # The engine refuses to leave out what it has never heard of: the deny policy, where no `up` ran while it was closed.
+        known = {change.urn for run in runs for change in run.steps.changes.values()}
+        self._edge[stack] = [urn for urn in self._edge[stack] if urn in known]
         show_preview(runs)
         fail_on_error(runs)
         return runs

@@ -53,8 +53,9 @@ class Run:
 
 @contextmanager
 def target_of(project: Project, *, sandbox: bool, plugins: bool = True) -> Iterator[Target]:
-    """Where runs go. With `sandbox` the stand-in providers serve until the context ends, or those of another process do
-    (`python -m sandbox --state .ringwall/sandbox/providers`) where PULUMI_DEBUG_PROVIDERS names these very ones.
+    """Where runs go. With `sandbox` the stand-in providers serve until the context ends, where a run needs any, or those of
+    another process do (`python -m sandbox --state .ringwall/sandbox/providers`) where PULUMI_DEBUG_PROVIDERS names these
+    very ones.
 
     Args:
         plugins: whether the run talks to providers, so that their plugins must be there beforehand.
@@ -72,8 +73,8 @@ def target_of(project: Project, *, sandbox: bool, plugins: bool = True) -> Itera
 
     home = project.root / SANDBOX_HOME
     home.mkdir(parents=True, exist_ok=True)
-    if served_by(home / "providers") == os.environ.get("PULUMI_DEBUG_PROVIDERS", ""):
-        yield Target(project, {}, home)
+    if not plugins or served_by(home / "providers") == os.environ.get("PULUMI_DEBUG_PROVIDERS", ""):
+        yield Target(project, sandbox_folder=home)
         return
     with Sandbox(home / "providers") as stand_in:
         yield Target(project, stand_in.environment(), home)
