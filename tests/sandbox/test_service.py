@@ -300,6 +300,13 @@ def test_deprecated_names_of_redis_are_answered_beside_the_new_ones(kong: Client
     assert (answer["redis"]["port"], answer["redis_port"], answer["redis_password"]) == (6379, 6379, None)
 
 
+def test_a_deprecated_name_without_a_stated_replacement_is_taken_and_never_answered(kong: Client) -> None:
+    for config in ({"endpoint": "http://o"}, {"endpoint": "http://old", "traces_endpoint": "http://o"}):
+        id_, made = kong.create("Plugin", name="opentelemetry", configJson=json.dumps(config))
+        assert json.loads(made["computedConfig"]) == {"traces_endpoint": "http://o"}
+        kong.delete("Plugin", id_)
+
+
 def test_a_deprecated_name_that_contradicts_the_new_one_is_refused(kong: Client) -> None:
     config = {"minute": 5, "redis": {"port": 6379}, "redis_port": 6380}
     with refused("both deprecated and new field are used but their values mismatch: redis_port = 6380"):
