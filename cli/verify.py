@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from model.guard_config import GuardConfig
     from model.project import EnvironmentStack, Project, ServerStack
     from onboard.verify.report import Report
-    from onboard.verify.subject import Caller, Listening, PlantedCall, Subject
+    from onboard.verify.subject import Caller, Listening, PlantedCall, Ring, Subject
 
 #: Kong's status API, as the host bundle configures it.
 _STATUS_PORT = 8100
@@ -108,8 +108,9 @@ def verify(
 ) -> None:
     """Try on a deployed server what an attacker and a client would. Exit code 3 when a check fails.
 
-    Without a token, with forged ones, with headers that lie about country and identity, past the public name, and by
-    discovery as Claude, Cursor, VS Code and the Inspector do it. With an identity, also what somebody let in must not do.
+    Without a token, with forged ones, with headers that lie about country and identity, past the public name, straight at
+    the gateway's and the guard's port where this machine reaches them, and by discovery as Claude, Cursor, VS Code and the
+    Inspector do it. With an identity, also what somebody let in must not do.
     What could not be tried is skipped with its reason and never counts as passed. Tokens are never printed.
     """
     import asyncio
@@ -214,7 +215,21 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
             other.manifest.hostname for name, other in sorted(environment.servers.items()) if name != server.name
         ),
         ports=tuple(_ports(environment, server)),
+        rings=tuple(_rings(environment, server)),
     )
+
+
+def _rings(environment: EnvironmentStack, server: ServerStack) -> list[Ring]:
+    """The rings of the server's own host. A central gateway is elsewhere, and its guards take its certificate alone."""
+    from onboard.verify.subject import Ring
+
+    host = environment.settings.hosts[server.manifest.host]
+    rings = []
+    if environment.settings.topology != "central":
+        rings.append(Ring("gateway", host.gateway_port, "run `ringwall drift`, then `ringwall keys sync`"))
+    if host.guard_address is None:
+        rings.append(Ring("guard", server.manifest.guard_port, f"sign `ringwall guard bundle {server.stack}` again"))
+    return rings
 
 
 def _ports(environment: EnvironmentStack, server: ServerStack) -> list[Listening]:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 
-from onboard.verify import calls, discovery, edge, tokens
+from onboard.verify import behind, calls, discovery, edge, tokens
 from onboard.verify.calls import Refused
 from onboard.verify.client import NoAnswer
 from onboard.verify.ports import probe_of
@@ -25,6 +25,9 @@ def planned(context: Context) -> Iterator[tuple[Probe, Door]]:
     for probe in (*edge.PROBES, *tokens.PROBES, *discovery.PROBES, *calls.PROBES):
         for door in doors if probe.everywhere else doors[:1]:
             yield probe, door
+    for ring in context.subject.rings:
+        for door in doors:
+            yield behind.probe_of(ring), door
     for listening in context.subject.ports:
         yield probe_of(listening), doors[0]
 
@@ -38,10 +41,11 @@ async def verify(context: Context, progress: Callable[[str], None] = lambda _: N
     silent: dict[str, str] = {}
     for probe, door in planned(context):
         port = probe.id.startswith("ports.")
+        direct = port or probe.id.startswith("behind.")
         on = "this host" if port else door.hostname
         progress(f"{probe.id} on {on}")
         began = time.monotonic()
-        if not port and door.hostname in silent:
+        if not direct and door.hostname in silent:
             result = skipped(f"{door.hostname} does not answer: {silent[door.hostname]}")
         else:
             result = await _bounded(context, probe, door)
@@ -59,7 +63,7 @@ async def verify(context: Context, progress: Callable[[str], None] = lambda _: N
         )
         if probe is edge.REACHABLE and result.outcome == "fail":
             silent[door.hostname] = result.seen
-    return Report(context.subject.stack, tuple(checks), _notes(context))
+    return Report(context.subject.stack, tuple(checks), (*_notes(context), behind.proven(tuple(checks))))
 
 
 async def _bounded(context: Context, probe: Probe, door: Door) -> Result:

@@ -38,6 +38,15 @@ class Listening:
 
 
 @dataclass(frozen=True)
+class Ring:
+    """A ring behind the edge, at a port of its host's loopback: `gateway` or `guard`."""
+
+    name: str
+    port: int
+    remedy: str
+
+
+@dataclass(frozen=True)
 class Subject:
     """One deployed server.
 
@@ -62,6 +71,7 @@ class Subject:
     scopes: tuple[str, ...] = ()
     siblings: tuple[str, ...] = ()
     ports: tuple[Listening, ...] = ()
+    rings: tuple[Ring, ...] = ()
 
     def tools_of(self, who: str | None) -> tuple[frozenset[str], frozenset[str]]:
         """Tools that `who` surely has, and those it may have (group membership is not known here).
@@ -172,9 +182,12 @@ def let_in(answer: Answer, id_: int = INITIALIZE_ID) -> bool:
 
 
 def is_refusal(subject: Subject, answer: Answer) -> bool:
-    """401, 403, or Access's redirect to its login."""
+    """401, 403, Access's redirect to its login, or a 400 that no MCP server gave: edge and gateway refuse malformed tokens
+    and headers so. A 400 in JSON-RPC may be the server's own, behind every ring."""
     if let_in(answer):
         return False
+    if answer.status == 400:
+        return answer.message(INITIALIZE_ID) is None
     return answer.status in (401, 403) or _to_login(subject, answer)
 
 
@@ -193,7 +206,19 @@ def described(subject: Subject, answer: Answer) -> str:
         return "101, the protocol was changed"
     if _to_login(subject, answer):
         return f"{answer.status} to the login"
+    if answer.status == 400:
+        return f"400 by {_answered_by(answer)}"
     return str(answer.status)
+
+
+def _answered_by(answer: Answer) -> str:
+    """Who gave an answer, as far as its headers tell; edge and gateway both name themselves unless told not to."""
+    if answer.message(INITIALIZE_ID) is not None:
+        return "guard or server"
+    server = f"{answer.headers.get('server', '')} {answer.headers.get('via', '')}".lower()
+    if "kong" in server:
+        return "Kong"
+    return "the edge" if "cloudflare" in server else "edge or gateway"
 
 
 def judge_refusal(subject: Subject, attempts: Mapping[str, Answer | NoAnswer]) -> Result:

@@ -184,6 +184,7 @@ def test_every_port_behind_the_name_is_tried_and_none_that_is_meant_to_be_reache
         "gateway-status": 8100,
         "gateway-manager": 8002,
     }
+    assert [(ring.name, ring.port) for ring in subject.rings] == [("gateway", 8000), ("guard", 9010)]
     # Nothing deployed is known, and none is made up.
     assert (subject.doors[0].audience, subject.agents) == (None, {})
 

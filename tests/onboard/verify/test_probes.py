@@ -13,11 +13,11 @@ import jwt
 import pytest
 
 from model.tool_lock import ToolLock
-from onboard.verify import calls, edge, tokens
+from onboard.verify import calls, client, edge, tokens
 from onboard.verify.calls import Conversation
 from onboard.verify.client import Address, Client
 from onboard.verify.report import Result
-from onboard.verify.subject import Caller, Context, Door, Subject
+from onboard.verify.subject import Caller, Context, Door, Subject, described, is_refusal
 from tests.support.issued_tokens import EXTERNAL_PERSON
 from tests.support.kong_admin import serving
 from tests.support.token_issuer import TokenIssuer, public_jwk
@@ -221,3 +221,24 @@ def test_plain_http_is_not_tried_at_a_port_that_was_given_for_https() -> None:
             return await edge.plain_http(Context(subject(), client), Door(HOST))
 
     assert asyncio.run(go()).outcome == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "refused", "seen"),
+    [
+        ({"server": "kong/3.9.3"}, b'{"message":"Bad request"}', True, "400 by Kong"),
+        ({"server": "cloudflare"}, b"<html>", True, "400 by the edge"),
+        ({}, b"", True, "400 by edge or gateway"),
+        (
+            {"content-type": "application/json"},
+            b'{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"no session"}}',
+            False,
+            "400 by guard or server",
+        ),
+    ],
+)
+def test_a_400_is_a_refusal_unless_it_may_be_the_servers_own(
+    headers: dict[str, str], body: bytes, seen: str, *, refused: bool
+) -> None:
+    answer = client.Answer(400, headers, body)
+    assert (is_refusal(subject(), answer), described(subject(), answer)) == (refused, seen)

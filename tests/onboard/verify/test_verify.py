@@ -6,10 +6,12 @@ What is whole passes; each thing that is broken on purpose fails its own checks 
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,11 @@ from onboard.verify.client import Address, Client
 from onboard.verify.ports import own_addresses, probe_of
 from onboard.verify.report import Report
 from onboard.verify.run import verify
-from onboard.verify.subject import Caller, Context, Door, Listening, PlantedCall, Subject
+from onboard.verify.subject import Caller, Context, Door, Listening, PlantedCall, Ring, Subject
 from tests.support import guard_process as processes
 from tests.support.command_line import serve_desk
 from tests.support.edge_stand_in import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, EdgeStandIn, edge_stand_in, signed_guard
+from tests.support.kong_admin import serving
 from tests.support.token_issuer import TokenIssuer
 
 HOST, SIBLING = "desk.example.com", "other.example.com"
@@ -101,6 +104,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
                 grants=tuple(ResolvedGrant.model_validate(grant) for grant in GRANTS),
                 agents={CLIENT_ID: "ci"},
                 siblings=(SIBLING,),
+                rings=(Ring("guard", guard.port, "sign it again"),),
             )
             with edge_stand_in(edge):
                 yield Stack(edge, subject, upstream, lock, folder)
@@ -407,3 +411,66 @@ def test_a_port_on_loopback_passes_and_one_nobody_listens_on_is_not_called_close
         assert port_check(port, on_host=False) == ("skipped", "this is not said to be the origin host (--on-host)")
     outcome, seen = port_check(port)
     assert (outcome, seen.startswith("nothing to try here: no socket")) == ("skipped", True)
+
+
+def test_each_ring_behind_the_edge_is_proven_on_its_own_where_it_is_reached(stack: Stack) -> None:
+    guard = stack.subject.rings[0]
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        nobody = held.getsockname()[1]
+    report = stack.run(subject=replace(stack.subject, rings=(Ring("gateway", nobody, "x"), guard)))
+    assert outcomes(report, "pass")["behind.guard"] == "refused all by itself: 401"
+    seen = outcomes(report, "skipped")["behind.gateway"]
+    assert seen.startswith(f"not reached from here: 127.0.0.1:{nobody}: no connection")
+    assert report.notes[-1].endswith("edge: proven; gateway: not reached, so not proven; guard: proven")
+
+
+class AsksNobody(BaseHTTPRequestHandler):
+    """An MCP server where the guard should be. `believes`: the header that must be there, whatever it says."""
+
+    believes: str | None = None
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        refused = self.believes is not None and self.believes not in self.headers
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"protocolVersion": "2025-11-25"}}).encode()
+        self.send_response(401 if refused else 200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", "0" if refused else str(len(body)))
+        self.end_headers()
+        self.wfile.write(b"" if refused else body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return
+
+
+class BelievesAnyAssertion(AsksNobody):
+    believes = "cf-access-jwt-assertion"
+
+
+@pytest.mark.parametrize(
+    ("handler", "seen"),
+    [
+        (AsksNobody, "no token: 200, and the MCP server answered"),
+        (BelievesAnyAssertion, "self-signed as assertion: 200, and the MCP server answered"),
+    ],
+)
+def test_an_edge_that_refuses_everything_does_not_hide_an_open_ring_behind_it(
+    stack: Stack, handler: type[BaseHTTPRequestHandler], seen: str
+) -> None:
+    with serving(handler) as uri:
+        rings = (Ring("guard", int(uri.rpartition(":")[2]), "sign it again"),)
+        report = stack.run(subject=replace(stack.subject, rings=rings))
+    assert failures(report) == {"behind.guard"}
+    assert outcomes(report, "fail")["behind.guard"].startswith(seen)
+    assert report.notes[-1].endswith("edge: proven; guard: NOT closed")
+
+
+def test_something_else_at_a_rings_port_is_no_proof_and_on_the_host_a_failure(stack: Stack) -> None:
+    with TokenIssuer() as elsewhere:
+        port = int(elsewhere.url.rpartition(":")[2].partition("/")[0])
+        changed = replace(stack.subject, rings=(Ring("gateway", port, "x"),))
+        assert (
+            "which is not how this server's gateway does"
+            in outcomes(stack.run(subject=changed), "skipped")["behind.gateway"]
+        )
+        assert "behind.gateway" in failures(stack.run(subject=changed, on_host=True))
