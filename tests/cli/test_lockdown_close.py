@@ -24,7 +24,7 @@ from tests.support.access_api import TOKEN, AccessApi, access_api
 from tests.support.command_line import Result
 from tests.support.command_line import ringwall as run
 from tests.support.guard_service import free_port
-from tests.support.kong_gateway import KongGateway, kong_gateway
+from tests.support.kong_takeover import KongGateway, kong_gateway
 from tests.support.projects import write_project
 
 ALLOW = "policy-people"
