@@ -92,7 +92,7 @@ def https_server(tls: ssl.SSLContext, body: bytes) -> Iterator[int]:
             # In the connection's own thread: a client that breaks the handshake off stops nobody else.
             assert isinstance(request, socket.socket)
             with contextlib.suppress(OSError), tls.wrap_socket(request, server_side=True) as secure:
-                super().finish_request(secure, client_address)  # type: ignore[arg-type]
+                super().finish_request(secure, client_address)
 
     with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
