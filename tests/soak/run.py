@@ -191,7 +191,7 @@ class Client:
         self.tally.answered[id] = kind_of(answer)
         if (answer.status == 404 and connection.session) or answer.headers.get("connection") == "close":
             await self.drop()  # an ended session, as after the server's restart: begin anew
-        elif answer.status == 502:
+        elif self.tally.answered[id] == "error -31004":
             await asyncio.sleep(0.25)  # the server is away; asking at once would only count its absence
 
 
