@@ -91,8 +91,12 @@ class Closing:
         try:
             with ThreadPoolExecutor(2) as pool:
                 try:
-                    for task in [pool.submit(self._edges, edge), pool.submit(self._gateways, gateway)]:
-                        task.result()
+                    tasks = [
+                        ("edge", pool.submit(self._edges, edge)),
+                        ("gateway", pool.submit(self._gateways, gateway)),
+                    ]
+                    for ring, task in tasks:
+                        self._settle(ring, task.exception())
                 except BaseException:
                     self.stopped.set()
                     raise
@@ -100,6 +104,17 @@ class Closing:
         except KeyboardInterrupt:
             self._say_interrupted()
             raise
+
+    def _settle(self, ring: str, defect: BaseException | None) -> None:
+        """A defect of one ring keeps the next one from nothing, and is no word that a server is closed."""
+        if defect is None:
+            return
+        said = {step.stack for step in self.operation.steps if step.ring == ring}
+        for place in self.places:
+            if place.stack not in said:
+                what = f"{type(defect).__name__}: {' '.join(str(defect).split())}"
+                text = f"not known to be closed: {what} (a defect; report it)"
+                self.operation.step(place.stack, ring, "failed", text)
 
     def _say_interrupted(self) -> None:
         said = {(step.stack, step.ring) for step in self.operation.steps}

@@ -97,8 +97,8 @@ class Opening:
             if stack not in self._scopes:
                 self._open_foreign(environment, stack)
                 continue
-            if self._open_guard(environment, stack) and self._open_gateway(stack):
-                self._open_edge(stack)
+            if self._open_guard(environment, stack) and self._open_gateway(stack) and self._open_edge(stack):
+                self._say_still_shut(environment, stack)
         if self._scopes:
             self._remove_policy(environment.name)
         if keys and self._scopes:
@@ -119,8 +119,7 @@ class Opening:
             return "open; its workers take that over within seconds" if had else "no lockdown's closing is there"
 
         def edge() -> str:
-            place = Place.of(stack, environment.servers[server_name(stack)].manifest, environment.settings)
-            shut = [one.name for one in self.edge().applications() if place.stands_before(one) and one.is_closed]
+            shut = self._still_shut(environment, stack)
             if shut:
                 raise InputError(
                     f"{' and '.join(shut)} denies everyone, and no stack of this backend has it",
@@ -130,6 +129,11 @@ class Opening:
 
         self.operation.attempt(stack, "gateway", gateway, failed="not known to be open")
         self.operation.attempt(stack, "edge", edge, failed="still closed, or not known")
+
+    def _still_shut(self, environment: EnvironmentStack, stack: str) -> list[str]:
+        """Names of applications before the server's host names that deny everyone; raises RingwallError."""
+        place = Place.of(stack, environment.servers[server_name(stack)].manifest, environment.settings)
+        return [one.name for one in self.edge().applications() if place.stands_before(one) and one.is_closed]
 
     def _open_guard(self, environment: EnvironmentStack, stack: str) -> bool:
         if self.guards.key is None:
@@ -171,6 +175,19 @@ class Opening:
             return False
         self.operation.step(stack, "edge", "done", "open: the policies of the stack file stand again")
         return True
+
+    def _say_still_shut(self, environment: EnvironmentStack, stack: str) -> None:
+        """An application that is not the stack's was closed with it, as it stands before the same host name."""
+        try:
+            shut = self._still_shut(environment, stack)
+        except RingwallError as error:
+            console.note(
+                f"warning: {stack}: whether another application denies everyone is not known: {_line(str(error))}"
+            )
+            return
+        if shut:
+            text = f"{' and '.join(shut)} is not of this stack and still denies everyone: give it its policies back"
+            self.operation.step(stack, "edge", "waiting", text)
 
     def _remove_policy(self, environment: str) -> None:
         """The deny policy that closing made, once no application has it any more; until then it harms nobody."""

@@ -270,6 +270,18 @@ def test_a_service_that_cannot_be_asked_keeps_the_other_rings_from_nothing(
     assert rings(done)[other] == "done"
 
 
+def test_a_defect_of_one_ring_is_no_word_that_it_is_closed_and_keeps_no_other_open(
+    make_world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world()
+    monkeypatch.setattr(world.api, "_shown", lambda id_: {"id": id_, "destinations": 7})
+    done = world.lockdown("dev", "--json")
+    for stack in ("dev.one", "dev.two"):
+        assert (rings(done, stack)["edge"], rings(done, stack)["gateway"]) == ("failed", "done")
+        assert text_of(done, "edge", stack).startswith("not known to be closed: TypeError: ")
+        assert "guard" in rings(done, stack)
+
+
 def test_a_broken_file_of_one_server_keeps_no_server_open(make_world: Any) -> None:
     world = make_world()
     file = world.root / "stacks" / "Pulumi.dev.two.yaml"
