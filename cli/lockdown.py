@@ -215,7 +215,7 @@ def _say_plan(
         names = list(manifest.hostnames)
         rings = {
             "edge": f"deny everyone, and nothing else, on {' and '.join(names)}; end all sessions there",
-            "gateway": "503 for every request, behind the identity check",
+            "gateway": "503 for every request, before every other plugin",
             "guard": f"a bundle without grants, in place of {len(manifest.grants)} grants",
         }
         if lift:

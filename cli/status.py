@@ -21,7 +21,11 @@ def status(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show what of the files is deployed: resources in the backend, and whether an environment is the one in its file."""
+    """Show what of the files is deployed: resources in the backend, and whether an environment is the one in its file.
+
+    The backend is asked once, however many servers there are. Providers and the stack itself count only where the backend
+    is a service, whose own list has them.
+    """
     from cli.project import current_project
     from cli.runs import target_of
 
