@@ -270,6 +270,22 @@ def test_a_service_that_cannot_be_asked_keeps_the_other_rings_from_nothing(
     assert rings(done)[other] == "done"
 
 
+def test_a_token_that_only_the_stack_file_has_is_said_to_be_out_of_reach_and_the_gateway_is_closed(
+    make_world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world()
+    monkeypatch.delenv(TOKEN_VARIABLE)
+    file = world.root / "stacks" / "Pulumi.dev.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(
+        text.replace("config:\n", "config:\n  cloudflare:apiToken:\n    secure: v1:abc\n", 1), encoding="utf-8"
+    )
+    done = world.lockdown("dev.one", "--json")
+    assert (rings(done)["edge"], rings(done)["gateway"]) == ("failed", "done")
+    said = "CLOUDFLARE_API_TOKEN is not set, and cloudflare:apiToken in the stack file cannot be opened: "
+    assert said in text_of(done, "edge")
+
+
 def test_a_defect_of_one_ring_is_no_word_that_it_is_closed_and_keeps_no_other_open(
     make_world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
