@@ -210,6 +210,8 @@ def _shown_lists(before: list[Any], after: list[Any], path: str) -> tuple[str, s
     gone, new = ([entry for _, entry in _without(*sides)] for sides in ((before, after), (after, before)))
     if not gone and not new:
         return f"{len(before)} entries", f"{len(after)} entries in another order"
+    if len(gone) == len(new) == 1:
+        return shown_pair(gone[0], new[0], path)
     sides = []
     for whole, part in ((before, gone), (after, new)):
         sides.append(f"{len(whole)} entries" + (f", among them {_text(part, path)}" if part else ""))

@@ -51,9 +51,10 @@ def test_what_is_too_long_to_show_is_shown_where_it_differs() -> None:
         "40 entries",
         '41 entries, among them ["new.example.com"]',
     )
-    assert shown_pair(many[1:], many[:-1]) == (
-        '39 entries, among them ["39.example.com"]',
-        '39 entries, among them ["0.example.com"]',
+    assert shown_pair(many[1:], many[:-1]) == ("39.example.com", "0.example.com")
+    assert shown_pair(many[2:], many[:-2]) == (
+        '38 entries, among them ["38.example.com", "39.example.com"]',
+        '38 entries, among them ["0.example.com", "1.example.com"]',
     )
     assert shown_pair(many, many[::-1]) == ("40 entries", "40 entries in another order")
     long = "x" * 300
