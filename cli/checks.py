@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from components.program import Loaded, load
+from model.cross_checks import missing_tunnel_secrets
 from model.errors import InputError, InputErrors
 from model.loader import KeyPath
 from model.project import EnvironmentStack, Project, ZoneStack
@@ -116,6 +117,9 @@ def _load(project: Project, stacks: Sequence[str]) -> tuple[dict[str, Environmen
         if server and name in environments and server not in environments[name].servers:
             file = project.stack_file(stack)
             problems.append(InputError(f"there is no stack {stack}", file=file, remedy="run `ringwall list`"))
+    for name, environment in environments.items():
+        asked = [server for server in environment.servers.values() if name in stacks or server.stack in stacks]
+        problems += missing_tunnel_secrets(environment.settings, asked)
     problems += quota_problems(list(environments.values()))
     problems += _shared_hostnames(list(environments.values()))
     if problems:

@@ -11,8 +11,9 @@ from cli.engine_state import live_resources, outputs
 from cli.runs import Run, execute, execute_all
 from cli.workspace import Target
 from components.contract import OUTPUT
-from components.program import Loaded, load
-from model.errors import EngineFailed, InputError, PlanRefused
+from components.program import Loaded, load, refuse_missing_secret
+from model.cross_checks import missing_tunnel_secrets
+from model.errors import EngineFailed, InputError, InputErrors, PlanRefused
 from model.project import EnvironmentStack, Project
 from plan.offline import plan_stack
 from plan.preflight import refuse_unsafe
@@ -41,9 +42,12 @@ def scope_of(project: Project, stack: str, *, to_change: bool = True) -> Scope:
     servers: tuple[str, ...] = ()
     if isinstance(loaded, EnvironmentStack):
         servers = tuple(server.stack for _, server in sorted(loaded.servers.items()))
+        if to_change and (problems := missing_tunnel_secrets(loaded.settings, loaded.servers.values())):
+            raise InputErrors(problems)
         for server in loaded.servers.values() if to_change else ():
             refuse_unsafe(project, (loaded, server))
     if to_change:
+        refuse_missing_secret(loaded)
         refuse_unsafe(project, loaded)
     return Scope(project, loaded, stack, servers)
 

@@ -18,7 +18,8 @@ from cli.doctor_kong import IDS as KONG_IDS
 from cli.doctor_kong import Plan
 from cli.doctor_kong import check as check_kong
 from components.kong_names import ACCESS
-from components.program import load
+from components.program import Loaded, load
+from model.cross_checks import missing_tunnel_secrets
 from model.errors import InputError, RingwallError
 from model.loader import Document
 from model.project import EnvironmentStack, Project, ServerStack, ZoneStack, config_of
@@ -83,7 +84,12 @@ def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Wo
                 problem, _, remedy = line.rpartition("; ")
                 work.checks.append(Check("project.files", "error", problem or remedy, remedy or "correct it", stack))
             continue
-        work.checks.append(ok("project.files", f"{project.stack_file(stack).name} is good", stack))
+        missing = _missing_secrets(loaded)
+        for error in missing:
+            problem = f"{error.file}: {error.key} {error.problem}"
+            work.checks.append(Check("project.files", "error", problem, error.remedy, stack))
+        if not missing:
+            work.checks.append(ok("project.files", f"{project.stack_file(stack).name} is good", stack))
         if isinstance(loaded, ZoneStack):
             _zone(work, project, loaded)
         elif isinstance(loaded, EnvironmentStack):
@@ -95,6 +101,14 @@ def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Wo
             f"no environment asked about has a host {host}", key="--host", remedy="name a key of its hosts"
         )
     return work
+
+
+def _missing_secrets(loaded: Loaded) -> list[InputError]:
+    if isinstance(loaded, ZoneStack):
+        return []
+    if isinstance(loaded, EnvironmentStack):
+        return missing_tunnel_secrets(loaded.settings, loaded.servers.values())
+    return missing_tunnel_secrets(loaded[0].settings, [loaded[1]])
 
 
 def _knows(project: Project, stack: str, host: str) -> bool:

@@ -8,6 +8,8 @@ comes back is the salt, appended to the user's file once. The backend, project a
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -21,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model.cross_checks import TUNNEL_SECRET
 from model.errors import EngineFailed, InputError, NoSuchStack, SecretsLocked, StateMissing
 from model.loader import read, read_text
 from model.project import SECRET_KEYS, Project
@@ -243,8 +246,12 @@ def _copy_stack_file(target: Target, stack: str, copy: Path) -> None:
     data = yaml.load(text)
     for key in SALT_KEYS:
         data.pop(key, None)
+    tunnel = TUNNEL_SECRET in data["config"]
     for key in SECRET_KEYS:
         data["config"].pop(key, None)
+    if tunnel:
+        made_up = hashlib.sha256(_sandbox_passphrase(target.sandbox_folder).encode()).digest()
+        data["config"][TUNNEL_SECRET] = base64.b64encode(made_up).decode()
     with copy.open("w", encoding="utf-8") as out:
         yaml.dump(data, out)
         saved = target.sandbox_folder / "salts" / copy.name

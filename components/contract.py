@@ -56,6 +56,29 @@ def contract_value(
     }
 
 
+def refuse_undeployed(environment: EnvironmentStack) -> None:
+    """Refuse before any resource when the deployed environment is not the file's; raises `pulumi.RunError`.
+
+    The engine ends a program that refers to a stack it does not know, with a trace of the SDK's and without a remedy. What
+    this asks instead (pulumi, pkg/resource/deploy/builtins.go) is answered with an error that can be said in one line.
+    """
+    stack = _stack_of(environment)
+    try:
+        found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack}).value
+    except Exception as error:
+        if "unknown stack" not in str(error):
+            raise
+        raise pulumi.RunError(
+            f"environment {environment.name} is not deployed; run `ringwall up {environment.name}` first"
+        ) from None
+    exported = found.get("outputs") if isinstance(found, Mapping) else None
+    _checked(exported.get(OUTPUT) if isinstance(exported, Mapping) else None, environment)
+
+
+def _stack_of(environment: EnvironmentStack) -> str:
+    return f"{pulumi.get_organization()}/{pulumi.get_project()}/{environment.stack}"
+
+
 def read_contract(environment: EnvironmentStack, reference: pulumi.StackReference | None = None) -> Contract:
     """Refer to the deployed environment; raises `pulumi.RunError` through its outputs when it is not the file's.
 
@@ -63,13 +86,12 @@ def read_contract(environment: EnvironmentStack, reference: pulumi.StackReferenc
         reference: the stack that exports the contract; by default the environment's stack of the running project.
     """
     if reference is None:
-        stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{environment.stack}"
-        reference = pulumi.StackReference(stack)
+        reference = pulumi.StackReference(_stack_of(environment))
     return Contract(environment, reference.get_output(OUTPUT).apply(lambda value: _checked(value, environment)))
 
 
 def _checked(value: object, environment: EnvironmentStack) -> dict[str, Any]:
-    up = f"run `ringwall up {environment.name}`"
+    up = f"run `ringwall up {environment.name}` first"
     if not isinstance(value, Mapping):
         raise pulumi.RunError(f"environment {environment.name} is not deployed: it exports no {OUTPUT}; {up}")
     if value.get("version") != VERSION:
@@ -79,7 +101,7 @@ def _checked(value: object, environment: EnvironmentStack) -> dict[str, Any]:
         )
     if value.get("digest") != environment.digest:
         raise pulumi.RunError(
-            f"environment {environment.name} as deployed differs from {environment.document.file.name}; {up} first"
+            f"environment {environment.name} as deployed differs from {environment.document.file.name}; {up}"
         )
     return dict(value)
 

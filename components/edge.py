@@ -10,11 +10,10 @@ import pulumi_cloudflare as cloudflare  # noqa: TID253
 
 from components.access_rules import lockdown_policy, render_rule, server_policies
 from components.cloudflared import config_yml, ingress_rules, is_tunnel_secret
+from model.cross_checks import set_tunnel_secret
 from model.environment import Environment
 from model.errors import InputError
 from model.server import Server
-
-SET_TUNNEL_SECRET = "openssl rand -base64 32 | pulumi config set --secret ringwall:tunnelSecret"  # noqa: S105
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,13 @@ class Edge(pulumi.ComponentResource):
         local = host.tunnel == "local"
         secret = None
         if local:
+            stack = f"{args.environment}.{args.server}"
             if args.tunnel_secret is None:
                 raise InputError(
                     f"host {manifest.host} has a locally managed tunnel, which needs ringwall:tunnelSecret",
-                    remedy=f"run `{SET_TUNNEL_SECRET}`",
+                    remedy=f"run `{set_tunnel_secret(stack)}`",
                 )
-            secret = pulumi.Output.secret(args.tunnel_secret).apply(_checked_secret)
+            secret = pulumi.Output.secret(args.tunnel_secret).apply(lambda value: _checked_secret(value, stack))
         super().__init__(
             "ringwall:index:Edge",
             name,
@@ -188,10 +188,12 @@ def _nothing_to_find(kind: str, name: str) -> str:
     raise LookupError(f"{kind} {name}")
 
 
-def _checked_secret(value: str) -> str:
+def _checked_secret(value: str, stack: str) -> str:
     # An offline plan never opens encrypted configuration and has ${ringwall:tunnelSecret} here; $ is not in base64.
     if not value.startswith("${") and not is_tunnel_secret(value):
-        raise pulumi.RunError(f"ringwall:tunnelSecret is not base64 of at least 32 bytes; run `{SET_TUNNEL_SECRET}`")
+        raise pulumi.RunError(
+            f"ringwall:tunnelSecret is not base64 of at least 32 bytes; run `{set_tunnel_secret(stack)}`"
+        )
     return value
 
 

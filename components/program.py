@@ -10,6 +10,7 @@ from typing import Any
 
 import pulumi
 
+from model.cross_checks import missing_tunnel_secret
 from model.errors import InputError, RingwallError
 from model.project import (
     ENVIRONMENT_KEY,
@@ -42,9 +43,14 @@ def run_or_refuse(project: Project, stack: str) -> None:
     try:
         loaded = load(project, stack)
         refuse_other_reading(loaded)
+        refuse_missing_secret(loaded)
         refuse_unsafe(project, loaded, organization=pulumi.get_organization())
     except RingwallError as error:
         raise pulumi.RunError(str(error)) from None
+    if isinstance(loaded, tuple):
+        from components.contract import refuse_undeployed
+
+        refuse_undeployed(loaded[0])
     declare(loaded)
 
 
@@ -59,6 +65,12 @@ def load(project: Project, stack: str) -> Loaded:
     if server not in environment.servers:
         raise InputError(f"there is no server {server} in environment {name}", remedy="run `ringwall list`")
     return environment, environment.servers[server]
+
+
+def refuse_missing_secret(loaded: Loaded) -> None:
+    """A server's own stack file must hold what its tunnel needs; raises InputError."""
+    if isinstance(loaded, tuple) and (problem := missing_tunnel_secret(loaded[1], loaded[0].settings)):
+        raise problem
 
 
 def refuse_other_reading(loaded: Loaded) -> None:

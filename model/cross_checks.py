@@ -18,11 +18,37 @@ BELOW: KeyPath = ("config", "ringwall:server")
 GUARD_PORT: KeyPath = ("guard_port",)
 ADMIN_PORT: KeyPath = ("guard_admin_port",)
 ORIGIN_PORT: KeyPath = ("origin", "url")
+TUNNEL_SECRET = "ringwall:tunnelSecret"  # noqa: S105 - a key's name
 
 
 def check_server(stack: ServerStack, settings: Environment) -> list[InputError]:
     """One server against its environment and its tool lock."""
     return [*_references(stack, settings), *_names(stack, settings), *_grants(stack), *_unseen_groups(stack, settings)]
+
+
+def missing_tunnel_secret(stack: ServerStack, settings: Environment) -> InputError | None:
+    """A locally managed tunnel is made with a secret of the stack file's own. No part of `check_server`: a stack must be
+    readable to be closed, too."""
+    host = settings.hosts.get(stack.manifest.host)
+    config = stack.document.value.get("config") if isinstance(stack.document.value, dict) else None
+    if host is None or host.tunnel != "local" or (isinstance(config, dict) and TUNNEL_SECRET in config):
+        return None
+    return stack.document.error(
+        ("config", TUNNEL_SECRET),
+        f"is missing, and host {stack.manifest.host} has a locally managed tunnel",
+        f"run `{set_tunnel_secret(stack.stack)}`",
+    )
+
+
+def missing_tunnel_secrets(settings: Environment, servers: Iterable[ServerStack]) -> list[InputError]:
+    """The same of several servers of one environment."""
+    return [problem for server in servers if (problem := missing_tunnel_secret(server, settings)) is not None]
+
+
+def set_tunnel_secret(stack: str) -> str:
+    """The command that gives a stack its tunnel secret, also before the stack was ever brought up."""
+    made = f"openssl rand -base64 32 | pulumi config set --secret {TUNNEL_SECRET} --stack {stack}"
+    return f"pulumi stack select --create {stack} && {made}"
 
 
 def _references(stack: ServerStack, settings: Environment) -> Iterable[InputError]:

@@ -238,7 +238,7 @@ def test_a_local_tunnel_is_configured_by_its_file_and_keeps_its_secret(environme
 
 
 def test_a_local_tunnel_without_secret_is_refused_with_the_command(environment: EnvironmentStack) -> None:
-    with pytest.raises(InputError, match="pulumi config set --secret ringwall:tunnelSecret"):
+    with pytest.raises(InputError, match=r"pulumi config set --secret ringwall:tunnelSecret --stack dev\.hosted"):
         graph(environment, local=True, secret=None)
 
 

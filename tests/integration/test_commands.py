@@ -88,6 +88,15 @@ def test_the_whole_life_of_an_environment(root: Path) -> None:
     assert [row["resources"] for row in stacks] == [0, 0]
 
 
+@pytest.mark.parametrize("command", [["preview"], ["up", "--yes"]])
+def test_a_server_before_its_environment_is_one_line(root: Path, command: list[str]) -> None:
+    done = ringwall(root, command[0], "dev.one", *command[1:], "--sandbox", code=5)
+    refused = "environment dev is not deployed; run `ringwall up dev` first"
+    said = [line for line in done.stderr.splitlines() if not line.startswith(("preview dev.one: ", "still running"))]
+    assert said[0] == f"error: dev.one: {refused}"
+    assert all(line.endswith(refused) for line in said)
+
+
 def test_a_zone_comes_up_and_its_rules_outlive_the_stack(root: Path) -> None:
     (root / "stacks" / "Pulumi.zone.example.yaml").write_text(ZONE_STACK, encoding="utf-8")
     ringwall(root, "up", "zone.example", "--sandbox", "--yes")

@@ -59,6 +59,25 @@ def test_both_refuse_a_server_whose_environment_was_changed_but_not_brought_up(e
     assert len(engine_project.sandbox.resources()) == made
 
 
+def test_both_refuse_a_server_before_its_environment_in_one_line(engine_project: EngineProject) -> None:
+    refused = "environment dev is not deployed; run `ringwall up dev` first"
+    engine_project.pulumi("stack", "init", "dev.one")
+    plain = engine_project.pulumi("up", "--stack", "dev.one", "--yes", check=False)
+    said = plain.stdout + plain.stderr
+    assert plain.returncode != 0
+    assert refused in said
+    assert "Traceback" not in said
+    assert "KeyboardInterrupt" not in said
+    assert "never awaited" not in said
+    ours = execute(engine_project.target, Run("dev.one", "up"))
+    assert (ours.error or "").split("\n")[0] == refused
+    engine_project.run("dev", "up")
+    engine_project.run("dev", "destroy")
+    gone = (execute(engine_project.target, Run("dev.one", "up")).error or "").split("\n")[0]
+    assert gone == "environment dev is not deployed: it exports no contract; run `ringwall up dev` first"
+    assert engine_project.sandbox.resources() == []
+
+
 def test_a_manifest_from_another_file_is_refused(engine_project: EngineProject) -> None:
     engine_project.pulumi("stack", "init", "dev")
     file = engine_project.project.stack_file("dev")
