@@ -241,7 +241,7 @@ def in_kongs_names(kind: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _inside(value: Any) -> Any:
     if isinstance(value, dict):
-        return {_snake(key): _inside(item) for key, item in value.items()}
+        return {_snake(key): _inside(item) for key, item in value.items() if not key.startswith("__")}
     return value
 
 

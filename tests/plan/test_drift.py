@@ -114,6 +114,14 @@ def test_at_the_gateway_reality_that_moved_is_drift_and_a_file_that_moved_is_ahe
 def test_the_plan_is_read_in_kongs_own_names() -> None:
     inputs = {"connectTimeout": 5, "clientCertificateId": "c", "serviceId": "${x.id}", "strictMatch": True}
     assert in_kongs_names("Service", inputs) == {"connect_timeout": 5, "client_certificate": {"id": "c"}}
+    noted = {
+        "name": "u",
+        "healthchecks": {"__defaults": ["threshold"], "active": {"__defaults": ["timeout"], "timeout": 1}},
+    }
+    assert in_kongs_names("Upstream", {**noted, "__defaults": ["slots"]}) == {
+        "name": "u",
+        "healthchecks": {"active": {"timeout": 1}},
+    }
     plugin = {"name": "acl", "configJson": '{"allow":["a"],"hide_groups_header":true}', "enabled": True}
     config = {"allow": ["a"], "hide_groups_header": True}
     assert in_kongs_names("Plugin", plugin) == {"name": "acl", "enabled": True, "config": config}
