@@ -85,9 +85,9 @@ def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Wo
                 work.checks.append(Check("project.files", "error", problem or remedy, remedy or "correct it", stack))
             continue
         missing = _missing_secrets(loaded)
-        for error in missing:
-            problem = f"{error.file}: {error.key} {error.problem}"
-            work.checks.append(Check("project.files", "error", problem, error.remedy, stack))
+        for secret in missing:
+            text = f"{secret.file}: {secret.key} {secret.problem}"
+            work.checks.append(Check("project.files", "error", text, secret.remedy, stack))
         if not missing:
             work.checks.append(ok("project.files", f"{project.stack_file(stack).name} is good", stack))
         if isinstance(loaded, ZoneStack):

@@ -1,19 +1,13 @@
-"""Questions about what is deployed, answered from the backend without running a program.
-
-A state folder is read as Pulumi's own backend writes it (pkg/backend/diy: `.pulumi/stacks/PROJECT/STACK.json`, replaced as
-a whole), so what is not secret is known without an engine process and without the passphrase. Any other backend is asked
-through the engine.
-"""
+"""Questions about what is deployed, answered from the backend without running a program, and from a state folder without
+an engine process and without the passphrase."""
 
 from __future__ import annotations
 
-import gzip
-import json
-from pathlib import Path
 from typing import Any
 
-from cli.workspace import Target, list_stacks, stack_text, workspace
-from model.errors import EngineFailed, NoSuchStack
+from cli.checkpoint import from_folder, stacks_folder
+from cli.workspace import Target, list_stacks, workspace
+from model.errors import NoSuchStack
 from model.project import Project
 
 #: How the engine marks a secret in a checkpoint (pulumi/sdk: resource.SigKey, resource.SecretSig).
@@ -29,7 +23,7 @@ def outputs(project: Project, stack: str, show_secrets: bool = False, target: Ta
     """
     target = target or Target(project)
     if not show_secrets:
-        found = _checkpoint(target, stack)
+        found = _resources(target, stack)
         if found is not None:
             exported = next((one.get("outputs") for one in found if one["type"] == "pulumi:pulumi:Stack"), None) or {}
             return {name: _without_secrets(value) for name, value in sorted(exported.items())}
@@ -47,7 +41,7 @@ def live_resources(project: Project, stack: str, target: Target | None = None) -
     """
     target = target or Target(project)
     try:
-        resources = _checkpoint(target, stack)
+        resources = _resources(target, stack)
         if resources is None:
             with workspace(target, stack) as selected:
                 resources = (selected.export_stack().deployment or {}).get("resources") or []
@@ -59,7 +53,7 @@ def live_resources(project: Project, stack: str, target: Target | None = None) -
 def all_live_resources(target: Target, stacks: list[str]) -> dict[str, int | None]:
     """The same for many stacks at once: no engine process for a state folder, one for any other backend, whose list
     counts providers and the stack itself, too."""
-    if _stacks_folder(target) is not None:
+    if stacks_folder(target) is not None:
         return {stack: live_resources(target.project, stack, target) for stack in stacks}
     listed = list_stacks(target)
     return {stack: listed.get(stack) for stack in stacks}
@@ -69,50 +63,10 @@ def _count(resources: list[dict[str, Any]]) -> int:
     return sum(1 for resource in resources if not resource["type"].startswith("pulumi:"))
 
 
-def _stacks_folder(target: Target) -> Path | None:
-    """Where a state folder keeps the project's stacks; None for another backend, or one laid out as before Pulumi 3.61."""
-    folder = target.state_folder
-    if folder is None:
-        return None
-    target.require_state()
-    if (folder / ".pulumi" / "stacks").is_dir() and not (folder / ".pulumi" / "meta.yaml").is_file():
-        return None
-    return folder / ".pulumi" / "stacks" / target.project.name
-
-
-def _checkpoint(target: Target, stack: str) -> list[dict[str, Any]] | None:
-    """The stack's resources as the state folder has them; None where there is no folder to read.
-
-    Raises:
-        NoSuchStack: the folder is there and knows no such stack.
-        EngineFailed: the checkpoint cannot be read.
-        InputError: the stack has no file.
-    """
-    folder = _stacks_folder(target)
-    if folder is None:
-        return None
-    stack_text(target.project, stack)
-    for name, read in ((f"{stack}.json", Path.read_bytes), (f"{stack}.json.gz", _unzipped)):
-        file = folder / name
-        try:
-            latest = json.loads(read(file))["checkpoint"].get("latest") or {}
-            resources = latest.get("resources") or []
-            if all(isinstance(one["type"], str) for one in resources):
-                return list(resources)
-            problem = "a resource has no type"
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            problem = error.strerror or type(error).__name__
-        except (ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
-            problem = f"{type(error).__name__}: it is not what Pulumi writes"
-        backups = folder.parent.parent / "backups" / target.project.name / stack
-        raise EngineFailed(f"{file}: the recorded state cannot be read ({problem}); restore it from {backups}")
-    raise NoSuchStack(f"stack {stack} does not exist in the backend; run `ringwall up {stack}` first")
-
-
-def _unzipped(file: Path) -> bytes:
-    return gzip.decompress(file.read_bytes())
+def _resources(target: Target, stack: str) -> list[dict[str, Any]] | None:
+    """The stack's resources as the state folder has them; None where there is no folder to read."""
+    deployment = from_folder(target, stack)
+    return None if deployment is None else list(deployment.get("resources") or [])
 
 
 def _without_secrets(value: Any) -> Any:

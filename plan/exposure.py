@@ -302,8 +302,9 @@ def requires_access(rule: Mapping[str, Json]) -> list[Json]:
     if not isinstance(access, Mapping) or access.get("required") is not True:
         return []
     tags = access.get("audTags")
-    filled = isinstance(tags, list) and all(tag and (isinstance(tag, str) or is_marker(tag)) for tag in tags)
-    return list(tags) if filled else []
+    if not isinstance(tags, list) or not all(tag and (isinstance(tag, str) or is_marker(tag)) for tag in tags):
+        return []
+    return list(tags)
 
 
 def ingress_rules(config: Resource) -> list[Mapping[str, Json]] | None:
