@@ -13,7 +13,7 @@ from cli.workspace import Target
 from components.contract import OUTPUT
 from components.program import Loaded, load, refuse_missing_secret
 from model.cross_checks import missing_tunnel_secrets
-from model.errors import EngineFailed, InputError, InputErrors, PlanRefused
+from model.errors import InputError, InputErrors, NoSuchStack, PlanRefused
 from model.project import EnvironmentStack, Project
 from plan.offline import plan_stack
 from plan.preflight import refuse_unsafe
@@ -81,7 +81,7 @@ def contract_is_current(target: Target, loaded: Loaded) -> bool:
         return True
     try:
         contract = outputs(target.project, environment.stack, target=target).get(OUTPUT)
-    except EngineFailed:
+    except NoSuchStack:
         return False
     return isinstance(contract, dict) and contract.get("digest") == environment.digest
 

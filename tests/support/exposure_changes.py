@@ -15,6 +15,7 @@ from cli.lockdown_file import lifted, locked
 from cli.runs import Run, execute
 from model.project import open_project
 from plan.protectors import TUNNEL
+from plan.step_order import judge_steps
 from sandbox import Fault, Sandbox
 from tests.support.engine_project import EngineProject
 from tests.support.exposure_watch import watching
@@ -83,6 +84,9 @@ def _back(edit: Edit) -> Edit:
 
 #: A policy that the environment no longer wants is still attached to the server that has not moved on.
 IN_USE = "still uses this ZeroTrustAccessPolicy"
+
+#: Cloudflare's codes for what `step-order` foresees.
+STOPPED = ("1013", "81053")
 
 CHANGES: tuple[Change, ...] = (
     Change("created", runs=("up dev", "up dev.one")),
@@ -235,6 +239,8 @@ class Rehearsal:
         else:
             told = execute(world.target, Run(stack, operation))  # type: ignore[arg-type]
             error = told.error
+            if judged:
+                outcome.problems += self._judged(change, run, told)
             outcome.operations += [
                 (OPERATIONS[one.operation], one.type)
                 for one in told.steps.changed
@@ -243,6 +249,15 @@ class Rehearsal:
         wanted = change.fails.get(run)
         if judged and error is not None and (wanted is None or wanted not in error):
             outcome.problems.append(f"{run}: {error}")
+
+    @staticmethod
+    def _judged(change: Change, run: str, told: Run) -> list[str]:
+        """What `ringwall up` would have said of these very steps beforehand: nothing, but where Cloudflare stops them."""
+        said = [one.message for one in judge_steps([one.step for one in told.steps.changes.values() if one.step])]
+        wanted = change.fails.get(run, "")
+        if wanted in STOPPED:
+            return [] if said and all(wanted in message for message in said) else [f"{run}: not foreseen: {said}"]
+        return [f"{run}: step-order: {message}" for message in said]
 
     def _set_back(self, change: Change) -> None:
         """The project and the services as they were before the change."""
