@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from model.project import Project
+from model.project import Project, open_project
 from tests.support.command_line import ringwall
+from tests.support.projects import write_project
 
 KEY = "config.ringwall:tunnelSecret"
 PROBLEM = (
@@ -51,7 +52,8 @@ def test_a_stack_that_holds_it_is_good_and_a_stack_that_does_not_can_still_be_cl
 
 
 @pytest.mark.engine
-def test_the_sandbox_makes_a_secret_up_and_keeps_it(project: Project) -> None:
+def test_the_sandbox_makes_a_secret_up_and_keeps_it(tmp_path: Path) -> None:
+    project = open_project(write_project(tmp_path))
     file = local_tunnel(project)
     file.write_text(file.read_text("utf-8").replace("config:\n", f"config:\n{SECURE}", 1), "utf-8")
     assert ringwall("up", "dev", "--sandbox", "--yes", "--project", project.root).code == 0
