@@ -20,6 +20,7 @@ from typing import Any
 
 import jwt
 
+from components.kong_names import REMAINING_HEADER
 from guard.bundle import render, sign
 from guard.keys import create_key_pair, load_private_key
 from model.guard_config import GuardConfig
@@ -109,7 +110,9 @@ class EdgeStandIn:
         """What the guard gets to see."""
         dropped: tuple[str, ...] = ("cf-access-", "x-ringwall-", "authorization", "cookie")
         kept = {name: value for name, value in headers.items() if not name.startswith(dropped)}
-        return {**kept, "cf-access-jwt-assertion": assertion, "cf-ipcountry": "SE"}
+        # The gateway's word on the server's tokens: none are spent here.
+        left = {REMAINING_HEADER: "200000"}
+        return {**kept, "cf-access-jwt-assertion": assertion, "cf-ipcountry": "SE", **left}
 
 
 def _handler(edge: EdgeStandIn) -> type[BaseHTTPRequestHandler]:
