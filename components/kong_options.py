@@ -52,6 +52,9 @@ _REDIS = {
     "redis.database": "0: no SELECT.",
     "redis.ssl, redis.ssl_verify": "ssl false or null: clear text. ssl_verify false or null: any certificate will do.",
     "redis.server_name": "null: no name is asked for, so the certificate's name is not compared with one.",
+    "redis_host, redis_port, redis_timeout, redis_username, redis_password, redis_database, redis_ssl, redis_ssl_verify, "
+    "redis_server_name": "Deprecated names of the members of `redis`, which Kong always answers. null or absent: the "
+    "member counts. Beside a member of another value: refused by the schema.",
 }
 _QUEUE = {
     "queue.max_batch_size": "1: one entry a message, as an object; more: an array. 0 and below: refused by the schema.",

@@ -31,6 +31,7 @@ def only(*plugins: Plugin, port: int = 1) -> Configuration:
         Plugin("jwt", {}, "s"),  # its default reads a token from the query
         Plugin("rate-limiting", {"minute": 1, "policy": "cluster"}, "s"),
         Plugin("rate-limiting", {"minute": 0}, "s"),
+        Plugin("rate-limiting", {"minute": 1, "policy": "local", "redis": {"port": 1}, "redis_port": 2}, "s"),
         Plugin("rate-limiting", {}, "s"),
         Plugin("response-ratelimiting", {"limits": {"tokens": {"minute": None}}}, "s"),
         Plugin("request-transformer", {"add": {"headers": ["a:b"]}}, "s"),
@@ -45,11 +46,12 @@ def test_what_the_stand_in_does_not_know_is_refused(plugin: Plugin) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(HANDLERS) - {"prometheus", "http-log", "file-log", "opentelemetry"}))
 def test_its_options_and_defaults_are_those_of_kongs_schema(name: str) -> None:
-    options = kong_schema.fields(kong_schema.config_schema(name))
-    assert set(HANDLERS[name].OPTIONS) == set(options)
-    for option, schema in options.items():
-        if schema["type"] not in ("record", "map"):
-            assert HANDLERS[name].OPTIONS[option] == schema.get("default"), option
+    schema = kong_schema.config_schema(name)
+    options = kong_schema.fields(schema)
+    assert set(HANDLERS[name].OPTIONS) == set(options) | set(kong_schema.shorthands(schema))
+    for option, one in options.items():
+        if one["type"] not in ("record", "map"):
+            assert HANDLERS[name].OPTIONS[option] == one.get("default"), option
 
 
 def test_plugins_run_in_the_order_that_is_listed() -> None:

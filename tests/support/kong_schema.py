@@ -101,7 +101,7 @@ def _is(kind: str, value: Any) -> bool:
     return isinstance(value, _TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
 
 
-def _shorthands(schema: Schema) -> dict[str, Schema]:
+def shorthands(schema: Schema) -> dict[str, Schema]:
     """Deprecated names beside a record's fields."""
     return {key: one for named in schema.get("shorthand_fields", []) for key, one in named.items()}
 
@@ -114,16 +114,16 @@ def _replacements(shorthand: Schema) -> list[str]:
 def answered(name: str, config: dict[str, Any]) -> dict[str, Any]:
     """What the Admin API answers once `config` was written: a deprecated name that the schema says is replaced comes
     back with the new field's value, any other one does not (kong/db/schema/init.lua, `process_auto_fields`)."""
-    shorthands = _shorthands(config_schema(name))
-    found = {key: value for key, value in config.items() if key not in shorthands}
-    return found | {key: _at(config, path) for key, one in shorthands.items() for path in _replacements(one)}
+    old_names = shorthands(config_schema(name))
+    found = {key: value for key, value in config.items() if key not in old_names}
+    return found | {key: _at(config, path) for key, one in old_names.items() for path in _replacements(one)}
 
 
 def _record(schema: Schema, value: dict[str, Any], where: str) -> list[str]:
     known = fields(schema)
-    shorthands = _shorthands(schema)
-    problems = [f"{where}.{key}: unknown field" for key in value if key not in known and key not in shorthands]
-    for key, one in shorthands.items():
+    old_names = shorthands(schema)
+    problems = [f"{where}.{key}: unknown field" for key in value if key not in known and key not in old_names]
+    for key, one in old_names.items():
         if value.get(key) is None:
             continue
         problems += judge(one, value[key], f"{where}.{key}")
@@ -241,7 +241,7 @@ def referenceable(name: str) -> set[str]:
 
     walk(config_schema(name), "")
     # What is written under a deprecated name is kept, and resolved, under the new one.
-    return found | {key for key, one in _shorthands(config_schema(name)).items() if found & set(_replacements(one))}
+    return found | {key for key, one in shorthands(config_schema(name)).items() if found & set(_replacements(one))}
 
 
 def unwritten(schema: Schema, value: dict[str, Any], path: str = "") -> list[str]:

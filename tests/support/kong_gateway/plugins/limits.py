@@ -10,7 +10,18 @@ from tests.support.kong_gateway.exchange import Exchange, Exit
 from tests.support.kong_gateway.lua_values import to_number, to_text
 from tests.support.kong_gateway.plugins.handler import Handler
 
-_REDIS: dict[str, Any] = {"redis": None}
+#: Members of the redis record that the schemas know by a deprecated name, too (`redis_host`, in `shorthand_fields`).
+_DEPRECATED = ("host", "port", "timeout", "username", "password", "database", "ssl", "ssl_verify", "server_name")
+_REDIS: dict[str, Any] = {"redis": None, **{f"redis_{member}": None for member in _DEPRECATED}}
+
+
+def _require_agreement(name: str, config: dict[str, Any]) -> None:
+    """`validate_deprecation_exclusiveness` of kong/db/schema/init.lua: 400 where the two names say different things."""
+    record = config["redis"] or {}
+    for member in _DEPRECATED:
+        old, new = config[f"redis_{member}"], record.get(member)
+        if old is not None and new is not None and old != new:
+            raise Unsupported(f"{name}: redis_{member} {old!r} and redis.{member} {new!r}, which Kong refuses")
 
 
 def _identifier(exchange: Exchange, config: dict[str, Any]) -> str:
@@ -49,6 +60,7 @@ class RateLimiting(Handler):
     }
 
     def check(self) -> None:
+        _require_agreement(self.NAME, self.config)
         self.require("policy", "local")
         self.require("limit_by", "consumer", "credential", "ip", "header", "service")
         self.limits = {period: self.config[period] for period in EXPIRATION if self.config[period] is not None}
@@ -114,6 +126,7 @@ class ResponseRateLimiting(Handler):
     }
 
     def check(self) -> None:
+        _require_agreement(self.NAME, self.config)
         self.require("policy", "local")
         self.require("limit_by", "consumer", "credential", "ip")
         self.limits: dict[str, dict[str, float]] = {
