@@ -23,6 +23,7 @@ def cancel(
     if stack not in found.stacks():
         raise InputError(f"there is no stack {stack}", file=found.stack_file(stack), remedy="see `ringwall list`")
     with target_of(found, sandbox=sandbox, plugins=False) as target:
+        target.require_state()
         holders = on_file(target.backend, found.name, stack)
         if holders == []:
             console.say(f"{stack}: nobody holds its lock")

@@ -11,6 +11,7 @@ import httpx
 
 from cli.kong_admin import DataPlane
 from components.lockdown import CLOSED_HEADER
+from wire.http import client_options
 
 #: Refusals in a row, each on a connection of its own, so that the system hands them to different workers.
 CONSECUTIVE = 20
@@ -69,8 +70,7 @@ def _fresh_connections() -> httpx.Client:
     return httpx.Client(
         timeout=httpx.Timeout(5, connect=2),
         limits=httpx.Limits(max_keepalive_connections=0),
-        trust_env=False,
-        follow_redirects=False,
+        **client_options(None, proxies=False),
     )
 
 

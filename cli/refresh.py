@@ -33,18 +33,18 @@ def refresh(
         console.note("nothing was changed")
         raise typer.Exit(1)
     runs = [Run(name, "preview_refresh" if preview_only else "refresh") for name in scope.stacks]
-    if not sandbox:
-        look_at_gateway(scope)
     with target_of(found, sandbox=sandbox) as target:
         if preview_only:
             pending.tell(target, scope.stacks)
         else:
             # A refresh of the engine's drops what was being changed or deleted without a word, and keeps creates for ever.
             pending.resolve_before(target, scope.stacks, yes=True)
+        if not sandbox:
+            look_at_gateway(scope)
         with live.progress(runs):
             execute_all(target, runs)
     for run in runs[1:]:
-        if run.error and "does not exist in the backend" in run.error:
+        if run.missing:
             run.state, run.error = "skipped", None
     if as_json:
         console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from cli.events import Steps
 from cli.locked import with_lock
 from cli.workspace import Target, backend_problem, workspace
-from model.errors import EngineFailed, EngineMissing, RingwallError
+from model.errors import EngineFailed, EngineMissing, NoSuchStack, RingwallError
 from model.project import Project
 
 Operation = Literal["preview", "up", "refresh", "preview_refresh", "destroy"]
@@ -34,6 +34,8 @@ class Run:
     steps: Steps = field(default_factory=Steps)
     state: Literal["waiting", "running", "done", "failed", "skipped"] = "waiting"
     error: str | None = None
+    #: The backend knows no such stack.
+    missing: bool = False
     offline: bool = False
     #: A preview or an `up` that reads what is real first, and compares with that.
     refresh: bool = False
@@ -143,7 +145,7 @@ def execute(
                 raise EngineFailed(cause(run.steps, str(error))) from None
         run.state = "done"
     except RingwallError as error:
-        run.state, run.error = "failed", str(error)
+        run.state, run.error, run.missing = "failed", str(error), isinstance(error, NoSuchStack)
     return run
 
 

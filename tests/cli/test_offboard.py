@@ -21,6 +21,8 @@ FILES = {"stacks/Pulumi.dev.one.yaml", "stacks/dev.one.lock.yaml"}
 
 @pytest.fixture
 def no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """State is at a service, which only the engine can ask."""
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://state-of-nobody")
     monkeypatch.setenv(VARIABLE, str(tmp_path / "no-engine-here"))
 
 

@@ -91,7 +91,7 @@ def test_up_puts_back_what_was_changed_at_the_gateway_and_runs_that_server_alone
     before = [one.outputs for one in (jwt, route, rate, budget)]
     project.change(jwt, enabled=False)
     project.change(route, hosts=["*.example.com"], paths=["/"])
-    for plugin, raised in ((rate, {"minute": 6000}), (budget, {"block_on_first_violation": False})):
+    for plugin, raised in ((rate, {"minute": 6000}), (budget, {"block_on_first_violation": True})):
         config = {**json.loads(plugin.outputs["computedConfig"]), **raised}
         project.change(plugin, computedConfig=json.dumps(config, sort_keys=True, separators=(",", ":")))
 
