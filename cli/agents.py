@@ -34,9 +34,9 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show each agent's client id and expiry, where it may call from and which servers admit it."""
-    from cli.engine_state import outputs
     from cli.project import current_project
-    from cli.runs import target_of
+    from engine.runs import target_of
+    from engine.state import outputs
     from model.errors import InputError, NoSuchStack
     from model.project import load_environment
 
@@ -134,11 +134,11 @@ def rotate(
     from datetime import UTC, datetime, timedelta
 
     from cli.project import current_project
-    from cli.write import Change, apply
     from model.base import seconds
     from model.errors import InputError
     from model.loader import parse
     from model.project import load_environment
+    from operations.project.write import Change, apply
 
     try:
         keep = timedelta(seconds=seconds(grace))
@@ -183,8 +183,8 @@ def rotated(text: str, agent: str, version: int, expires: str) -> str:
     Raises:
         InputError: the file has no such agent.
     """
-    from cli.write import replace_scalar
     from model.errors import InputError
+    from operations.project.write import replace_scalar
 
     here = (*AGENTS, agent)
     missing: list[str] = []

@@ -11,12 +11,12 @@ def cancel(
 ) -> None:
     """Release the lock of an update that was interrupted, after saying who holds it. A holder that still runs on this
     machine keeps it; `up`, `destroy` and `repair` release the lock of one that has ended here by themselves."""
-    from cli.holder import on_file
-    from cli.locked import held
-    from cli.pending import interrupted
     from cli.project import current_project
-    from cli.runs import target_of
-    from cli.workspace import workspace
+    from engine.holder import on_file
+    from engine.locked import held
+    from engine.repair.pending import interrupted
+    from engine.runs import target_of
+    from engine.workspace import workspace
     from model.errors import EngineFailed, InputError
 
     found = current_project()

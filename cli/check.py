@@ -10,10 +10,10 @@ from cli import console, state
 from cli.options import AsJson, Debug, ProjectDir, _complete_stack
 
 if TYPE_CHECKING:
-    from cli.checks import Checked
     from model.project import Project
+    from operations.check import Checked
     from plan.findings import Finding
-    from plan.policy.rule import Rule
+    from plan.rules.rule import Rule
 
 
 def check(
@@ -54,7 +54,7 @@ def check(
     """
     from cli.project import current_project
     from model.errors import InputError
-    from plan.policy.base_revision import BaseRevision
+    from plan.rules.base_revision import BaseRevision
 
     to_stdout = sarif is not None and str(sarif) == "-"
     if to_stdout and as_json:
@@ -69,7 +69,7 @@ def check(
     names = list(dict.fromkeys(stacks or found.stacks()))
     if not names:
         raise InputError("the project has no stacks", file=found.stack_dir, remedy="run `ringwall init ENV`")
-    from cli.checks import check as check_stacks
+    from operations.check import check as check_stacks
 
     with console.working(f"checking {len(names)} stacks"):
         done = check_stacks(found, names, rules_file=rules, base=revision)
@@ -132,8 +132,8 @@ def _write_sarif(project: Project, done: Checked, file: Path | None) -> None:
     from importlib.metadata import metadata
 
     from model.errors import InputError
-    from plan.policy.base_revision import top_level
-    from plan.policy.sarif import to_sarif
+    from plan.rules.base_revision import top_level
+    from plan.rules.sarif import to_sarif
 
     about = metadata("ringwall")
     urls = dict(entry.split(", ", 1) for entry in about.get_all("Project-URL") or [])
@@ -175,9 +175,9 @@ def _known(rules_file: Path | None, base: str | None) -> tuple[Rule, ...]:
     """The project's rules; outside a project Ringwall's own, unless others were asked for."""
     from model.errors import InputError
     from model.project import find_project
-    from plan.policy.base_revision import BaseRevision
-    from plan.policy.catalog import OWN
-    from plan.policy.custom import rules_of
+    from plan.rules.base_revision import BaseRevision
+    from plan.rules.catalog import OWN
+    from plan.rules.custom import rules_of
 
     try:
         project = find_project(state.project or Path.cwd())

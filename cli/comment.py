@@ -1,7 +1,7 @@
 """`ringwall comment`: what `ringwall diff` wrote, as exactly one comment of a pull request for each environment.
 
-The files come out of the pull request's own run, so they are data from whoever opened it (`cli.comment_files`). Which pull
-request it is, and whether its run can be believed at all, is asked of GitHub.
+The files come out of the pull request's own run, so they are data from whoever opened it
+(`operations.pull_request.files`). Which pull request it is, and whether its run can be believed at all, is asked of GitHub.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cli import console, state
 from cli.options import AsJson, Debug
 
 if TYPE_CHECKING:
-    from cli.github_api import Comment, GitHub, PullRequest
+    from operations.pull_request.github import Comment, GitHub, PullRequest
 
 TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
 _REPO = re.compile(r"[A-Za-z0-9-]{1,39}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
@@ -97,9 +97,9 @@ def comment(
     agree. Nothing is written when it has moved on or is closed. Where it changes files below .github/ the comment
     warns that its own run cannot be believed.
     """
-    from cli.comment_files import body_of, provenance, read_reports
-    from cli.github_api import GitHub
     from model.errors import InputError
+    from operations.pull_request.files import body_of, provenance, read_reports
+    from operations.pull_request.github import GitHub
 
     if repo is None or not _REPO.fullmatch(repo):
         raise InputError("--repo is missing or is not OWNER/NAME", remedy="write it such as example/perimeters")
@@ -211,7 +211,7 @@ def publish(
     Of several for one environment the oldest stays. After a creation the list is read again, so that of two runs at once
     one comment is left, whichever came first.
     """
-    from cli.comment_files import unchanged_body
+    from operations.pull_request.files import unchanged_body
 
     me = hub.viewer()
     mine = _own(hub.comments(repo, number), me)
@@ -237,7 +237,7 @@ def publish(
 
 def _own(comments: Sequence[Comment], me: str) -> dict[str, list[Comment]]:
     """Our own comments that begin with a marker, oldest first. Anybody can write a marker; only we write as us."""
-    from cli.comment_files import environment_of
+    from operations.pull_request.files import environment_of
 
     found: dict[str, list[Comment]] = {}
     for one in sorted(comments, key=lambda c: c.id):
@@ -249,7 +249,7 @@ def _own(comments: Sequence[Comment], me: str) -> dict[str, list[Comment]]:
 
 def _create(hub: GitHub, repo: str, number: int, environment: str, body: str, me: str) -> Comment:
     """Add a comment; where the answer does not come, look first whether it is there."""
-    from cli.github_api import Unsure
+    from operations.pull_request.github import Unsure
 
     try:
         return hub.create_comment(repo, number, body)

@@ -112,9 +112,9 @@ def _init(folder: Path) -> list[str]:
 
 def _second_up(demo: _Demo) -> int:
     """The unchanged second `up`, by the same road; returns how many resources it changed and refuses any."""
-    from cli import deploy
     from cli.report import fail_on_error, show_results
-    from cli.runs import target_of
+    from engine import deploy
+    from engine.runs import target_of
     from model.project import open_project
 
     console.say(f"\n$ ringwall up {ENVIRONMENT} --sandbox --yes    # unchanged")
@@ -136,8 +136,8 @@ def _second_up(demo: _Demo) -> int:
 def _enforced(servers: list[str]) -> list[tuple[str, str, str, str]]:
     """What the deployed state says, not what the plan promised."""
     from cli.project import current_project
-    from cli.runs import target_of
-    from cli.workspace import workspace
+    from engine.runs import target_of
+    from engine.workspace import workspace
     from plan.rings import protections
 
     project = current_project()
@@ -152,9 +152,9 @@ def _enforced(servers: list[str]) -> list[tuple[str, str, str, str]]:
 
 
 def _left(servers: list[str]) -> int:
-    from cli.engine_state import live_resources
     from cli.project import current_project
-    from cli.runs import target_of
+    from engine.runs import target_of
+    from engine.state import live_resources
 
     project = current_project()
     stacks = [ENVIRONMENT, *(f"{ENVIRONMENT}.{server}" for server in servers)]

@@ -18,12 +18,13 @@ def destroy(
     debug: Debug = False,
 ) -> None:
     """Take a stack down: its public name first, its protection last. The stack file stays."""
-    from cli import deploy, pending
-    from cli.engine_state import live_resources
     from cli.project import current_project
     from cli.report import fail_on_error, show_results
-    from cli.runs import Run, target_of
+    from engine import deploy
     from engine.locate import require
+    from engine.repair import pending
+    from engine.runs import Run, target_of
+    from engine.state import live_resources
     from model.errors import InputError
 
     found = current_project()

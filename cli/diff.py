@@ -153,7 +153,7 @@ def report_of(
     import tempfile
 
     from cli.project import current_project
-    from cli.revisions import export_working_tree, repository
+    from operations.pull_request.revisions import export_working_tree, repository
     from plan.diff.compare import Side, compare
 
     root = current_project().root
@@ -175,7 +175,7 @@ def report_of(
         unplanned = git.unplanned(one, other or git.commit("HEAD"), planned)
         programs = None
         if program:
-            from cli.revision_programs import RevisionPrograms
+            from operations.pull_request.programs import RevisionPrograms
 
             carried = RevisionPrograms.checked_out(git, {"base": one, "head": other}, Path(folder).resolve())
             # Where no code changed both plans are made of the same code, and the installed Ringwall's need no trust.

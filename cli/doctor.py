@@ -11,7 +11,7 @@ from cli import console, state
 from cli.options import AsJson, Debug, ProjectDir, _complete_stack
 
 if TYPE_CHECKING:
-    from cli.doctor_checks import Check
+    from operations.doctor.checks import Check
 
 FOUND_ERRORS = 3
 
@@ -52,15 +52,15 @@ def doctor(
     Outside a project only the engine is checked. What could not be looked at is listed as skipped, with the reason. Exit
     code 3 when a check is an error.
     """
-    from cli.doctor_checks import GROUPS, run_all
-    from cli.doctor_tasks import engine_task
+    from operations.doctor.checks import GROUPS, run_all
+    from operations.doctor.tasks import engine_task
 
     tasks = [engine_task()]
     checks: list[Check] = []
     stacks, missing = _stacks(stack)
     if stacks:
-        from cli.doctor_tasks import work_for
         from cli.project import current_project
+        from operations.doctor.tasks import work_for
 
         with console.working(f"planning {', '.join(stacks)}"):
             work = work_for(current_project(), stacks, host=host)
@@ -81,9 +81,9 @@ def doctor(
 
 def _stacks(stack: str | None) -> tuple[list[str], list[Check]]:
     """The stacks to look at; without a project, why there are none."""
-    from cli.doctor_checks import skipped
     from cli.project import current_project
     from model.errors import InputError
+    from operations.doctor.checks import skipped
 
     try:
         found = current_project()

@@ -51,14 +51,14 @@ def drift(
     looked at from here is shown as unreachable: exit code 6, unless drift was found or --allow-unreachable is given. Each
     row says what puts it right.
     """
-    from cli.drift_looking import Looking
-    from cli.drift_sources import SOURCES, look
     from cli.project import current_project
-    from cli.runs import target_of
     from components.program import load
     from engine.locate import require
+    from engine.runs import target_of
     from model.errors import InputError
     from model.project import EnvironmentStack
+    from operations.drift.looking import Looking
+    from operations.drift.sources import SOURCES, look
     from plan.drift import Table
 
     for name in only or ():

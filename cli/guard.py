@@ -12,7 +12,7 @@ from cli.guard_bundle import bundle, keygen, verify_bundle
 from cli.options import Debug
 
 if TYPE_CHECKING:
-    from guard.bundle_source import BundleSource
+    from guard.bundle.source import BundleSource
     from guard.service import Opened
 
 app = typer.Typer(help="Run the guard, and sign the configuration it runs by.", no_args_is_help=True)
@@ -52,8 +52,8 @@ def run(
     """
     import asyncio
 
-    from guard.bundle_source import BundleSource, open_demo_config
-    from guard.keys import load_public_keys
+    from guard.bundle.keys import load_public_keys
+    from guard.bundle.source import BundleSource, open_demo_config
     from guard.logs import to_stderr
     from model.base import seconds
     from model.errors import InputError

@@ -13,7 +13,7 @@ from cli import console
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, _complete_stack
 
 if TYPE_CHECKING:
-    from guard.bundle import OpenedBundle
+    from guard.bundle.bundle import OpenedBundle
     from model.guard_config import GuardConfig
 
 OUTPUT = "guard_config"
@@ -38,7 +38,7 @@ def keygen(
 
     The private key stays where stacks are deployed from and never comes to an origin host; guards get the public one.
     """
-    from guard.keys import create_key_pair
+    from guard.bundle.keys import create_key_pair
 
     private, public, key = create_key_pair(out, force=force)
     if as_json:
@@ -110,8 +110,8 @@ def bundle(
     The guard takes a bundle with a higher number only. Whoever the previous bundle denies stays denied, unless --allow
     lifts it.
     """
-    from cli.bundle_files import BundleFile, bundle_path
-    from guard.keys import load_private_key
+    from guard.bundle.keys import load_private_key
+    from operations.guard_bundle.files import BundleFile, bundle_path
 
     private = load_private_key(key)
     document = _configuration(stack, config, sandbox)
@@ -147,8 +147,8 @@ def verify_bundle(
 
     The digest is what the guard's /readyz says once the bundle is in force.
     """
-    from cli.bundle_files import read, reopened
-    from guard.keys import load_public_keys
+    from guard.bundle.keys import load_public_keys
+    from operations.guard_bundle.files import read, reopened
 
     opened = reopened(read(file), load_public_keys(public_key))
     if as_json:
@@ -159,12 +159,12 @@ def verify_bundle(
 
 def _configuration(stack: str, file: Path | None, sandbox: bool) -> GuardConfig:
     """The configuration to sign, which must be this very server's."""
-    from cli.bundle_files import read
     from model.base import validate
     from model.errors import InputError
     from model.guard_config import GuardConfig
     from model.loader import Document
     from model.tool_lock import parse_json
+    from operations.guard_bundle.files import read
 
     where, text = (file, read(file)) if file is not None else (Path(f"{stack}: {OUTPUT}"), _exported(stack, sandbox))
     try:
@@ -190,9 +190,9 @@ def _configuration(stack: str, file: Path | None, sandbox: bool) -> GuardConfig:
 
 
 def _exported(stack: str, sandbox: bool) -> str:
-    from cli.engine_state import outputs
     from cli.project import current_project
-    from cli.runs import target_of
+    from engine.runs import target_of
+    from engine.state import outputs
     from model.errors import InputError
 
     found = current_project()

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from cli import console
-from cli.object_kinds import Kind
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack, Yes
+from engine.repair.kinds import Kind
 
 
 def import_existing(
@@ -41,13 +41,13 @@ def import_existing(
     imported, so that taking over never changes what is running.
     """
     from cli import live
-    from cli.deploy import refuse_gaps
-    from cli.imports import import_plan, importing_program
     from cli.project import current_project
     from cli.report import fail_on_error, show_preview, show_results
-    from cli.runs import Run, execute, target_of
     from components.program import load
+    from engine.deploy import refuse_gaps
     from engine.locate import require
+    from engine.runs import Run, execute, target_of
+    from operations.project.imports import import_plan, importing_program
     from plan.preflight import refuse_unsafe
 
     found = current_project()

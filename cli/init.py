@@ -10,8 +10,8 @@ from cli import console, state
 from cli.options import AsJson, Debug, ProjectDir, Yes
 
 if TYPE_CHECKING:
-    from cli.new_project import Question
     from model.errors import InputError
+    from operations.project.new_project import Question
 
 LOCAL_ADMIN = "http://127.0.0.1:8001"
 
@@ -68,9 +68,9 @@ def init(
     debug: Debug = False,
 ) -> None:
     """Make an environment, and a project around it where there is none. Asks for what no option says."""
-    from cli import new_project as made
-    from cli.templates import EnvironmentAnswers
-    from cli.write import apply
+    from operations.project import new_project as made
+    from operations.project.templates import EnvironmentAnswers
+    from operations.project.write import apply
 
     made.check_environment_name(environment)
     root = state.project.absolute() if state.project else made.root_of(Path.cwd())

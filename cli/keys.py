@@ -20,9 +20,9 @@ from cli.options import AsJson, Debug, Environment, ProjectDir
 if TYPE_CHECKING:
     import threading
 
-    from cli.kong_reader import KongReader
-    from components.key_sync import Credential, KeyChanges
     from model.environment import Environment as Settings
+    from operations.keys.decide import Credential, KeyChanges
+    from wire.kong_reader import KongReader
 
 app = typer.Typer(help="Keep the issuers' signing keys at the gateway.", no_args_is_help=True)
 
@@ -144,9 +144,9 @@ def sync_keys(
         InputError: there is no such issuer.
         Unreachable: Kong does not answer, refuses the token, or is another version.
     """
-    from cli.kong_reader import KongReader
-    from components.kong_names import ACCESS, consumer_username
+    from components.gateway.names import ACCESS, consumer_username
     from model.errors import InputError
+    from wire.kong_reader import KongReader
 
     addresses = {ACCESS: settings.cloudflare.jwks_uri}
     addresses.update({name: issuer.jwks_uri for name, issuer in sorted(settings.issuers.items())})
@@ -177,7 +177,7 @@ def _judge_strangers(
     kong: KongReader, report: IssuerReport, ours: set[str], environment: str, remove: bool
 ) -> IssuerReport:
     """Add who else is in the issuer's group, also where the issuer itself failed; with `remove` throw them out."""
-    from components.kong_names import consumer_username, issuer_group, tags
+    from components.gateway.names import consumer_username, issuer_group, tags
     from model.errors import RingwallError
 
     try:
@@ -204,10 +204,10 @@ def _judge_strangers(
 
 
 def _sync(kong: KongReader, environment: str, issuer: str, url: str, dry_run: bool, replace: bool) -> IssuerReport:
-    from cli.jwks import fetch_jwks
-    from components.key_sync import decide, read_jwks
-    from components.kong_names import consumer_username
+    from components.gateway.names import consumer_username
     from model.errors import Unreachable
+    from operations.keys.decide import decide, read_jwks
+    from wire.jwks import fetch_jwks
 
     text = fetch_jwks(url)
     try:
@@ -232,10 +232,10 @@ def _sync(kong: KongReader, environment: str, issuer: str, url: str, dry_run: bo
 
 
 def _apply(kong: KongReader, environment: str, consumer: str, changes: KeyChanges) -> None:
-    from cli.kong_admin import Conflict
-    from components.key_sync import decide
-    from components.kong_names import tags
+    from components.gateway.names import tags
     from model.errors import Unreachable
+    from operations.keys.decide import decide
+    from wire.kong import Conflict
 
     for key in changes.add:
         try:
@@ -366,7 +366,7 @@ def _note_error(text: str) -> None:
 
 def not_ours(issuer: IssuerReport) -> list[str]:
     """What is accepted for this issuer's and is not: credentials on its consumer, consumers in its group."""
-    from components.kong_names import issuer_group
+    from components.gateway.names import issuer_group
     from model.tool_lock import visible
 
     lines = [f"kid {visible(kid)} was not put there by Ringwall and is trusted all the same" for kid in issuer.foreign]

@@ -8,13 +8,13 @@ from cli import console
 from cli.options import AsJson, Debug, ProjectDir
 
 if TYPE_CHECKING:
-    from cli.inventory import Row
+    from operations.project.inventory import Row
 
 
 def list_stacks(project: ProjectDir = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """Show environments, servers and zones as the files declare them. Exit code 2 when any is not valid."""
-    from cli.inventory import inventory
     from cli.project import current_project
+    from operations.project.inventory import inventory
 
     found = current_project()
     rows = inventory(found)

@@ -72,7 +72,7 @@ def local_config(
     Raises:
         InputError: no grant names the principal.
     """
-    from components.guard_settings import build_guard_config
+    from components.guard.settings import build_guard_config
     from model.errors import InputError
     from model.guard_config import DemoIdentity, GuardConfig, Identity
 
@@ -154,7 +154,7 @@ def _refuse_exposed(config: GuardConfig, process: object, patience: float = 20.0
     import time
 
     from model.errors import PlanRefused, Unreachable
-    from onboard.sockets import exposure
+    from operations.scan.sockets import exposure
 
     port = config.origin.port
     if port is None or not isinstance(process, subprocess.Popen):

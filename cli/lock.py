@@ -8,8 +8,8 @@ from cli import console, state
 from cli.options import AsJson, Debug, ProjectDir, Yes, _complete_stack
 
 if TYPE_CHECKING:
-    from cli.offer import Comparison
-    from cli.server_files import ServerFiles
+    from operations.onboard.offer import Comparison
+    from operations.project.server_files import ServerFiles
 
 app = typer.Typer(
     help="Tool locks: what servers may offer, pinned in Git.", no_args_is_help=True, rich_markup_mode=None
@@ -44,9 +44,9 @@ def approve(
     debug: Debug = False,
 ) -> None:
     """Take what the running server offers now into its lock: from then on the guard lets it pass."""
-    from cli.offer import concern_lines
-    from cli.write import Change, apply
     from model.tool_lock import to_yaml
+    from operations.onboard.offer import concern_lines
+    from operations.project.write import Change, apply
 
     files, comparison = _compare(server, timeout)
     if comparison.same:
@@ -68,9 +68,9 @@ def approve(
 
 
 def _compare(server: str, timeout: float) -> tuple[ServerFiles, Comparison]:
-    from cli.offer import ask_server, compared
     from cli.project import current_project
-    from cli.server_files import read_server
+    from operations.onboard.offer import ask_server, compared
+    from operations.project.server_files import read_server
 
     files = read_server(current_project(), server)
     lock = files.locked()
@@ -81,8 +81,8 @@ def _compare(server: str, timeout: float) -> tuple[ServerFiles, Comparison]:
 
 def granted_changes(files: ServerFiles, comparison: Comparison) -> list[str]:
     """What the changes mean for tools that somebody may call."""
-    from cli.server_files import granted
     from model.tool_lock import visible
+    from operations.project.server_files import granted
 
     before = set(granted(files.grants, files.locked().tools))
     after = set(granted(files.grants, comparison.new.tools))
@@ -104,8 +104,8 @@ def granted_changes(files: ServerFiles, comparison: Comparison) -> list[str]:
 
 def report(files: ServerFiles, comparison: Comparison, *, advise: bool = True) -> None:
     """The differences for people, or the one JSON document."""
-    from cli.offer import concern_lines
-    from onboard.lock import render
+    from operations.onboard.lock import render
+    from operations.onboard.offer import concern_lines
 
     if state.json:
         console.print_json(_document(files, comparison))
@@ -122,7 +122,7 @@ def report(files: ServerFiles, comparison: Comparison, *, advise: bool = True) -
 
 
 def _document(files: ServerFiles, comparison: Comparison) -> dict[str, object]:
-    from cli.offer import changes_json, concern_lines
+    from operations.onboard.offer import changes_json, concern_lines
 
     return {
         "version": 1,

@@ -14,14 +14,14 @@ from cli.options import AsJson, Debug, ProjectDir, Sandbox, Yes, _complete_stack
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cli.closing_services import Edge, Gateway
-    from cli.guard_delivery import Guards
-    from cli.operations import Operation
-    from cli.workspace import Target
-    from cli.write import Change
+    from engine.workspace import Target
     from model.environment import Environment
     from model.project import EnvironmentStack, Project
     from model.server import Server
+    from operations.guard_bundle.delivery import Guards
+    from operations.incident.closing_services import Edge, Gateway
+    from operations.incident.journal import Operation
+    from operations.project.write import Change
 
 Closable = Annotated[
     str,
@@ -103,8 +103,8 @@ def servers_of(project: Project, stack: str) -> list[str]:
     Raises:
         InputError: there is none.
     """
-    from cli.server_files import require_stack
     from model.errors import InputError
+    from operations.project.server_files import require_stack
 
     if "." in stack:
         require_stack(project, stack)
@@ -122,9 +122,9 @@ def guards_of(key: Path | None, bundles: Path, wait: float) -> Guards:
         InputError: the key cannot be used, or there is no such folder: a bundle signed beside the one in force would deny
             nobody whom that one denies.
     """
-    from cli.guard_delivery import Guards
-    from guard.keys import load_private_key
+    from guard.bundle.keys import load_private_key
     from model.errors import InputError
+    from operations.guard_bundle.delivery import Guards
 
     if not bundles.is_dir():
         raise InputError(f"{bundles} is no folder", key="--bundles", remedy="name the one that holds the bundles")
@@ -133,7 +133,7 @@ def guards_of(key: Path | None, bundles: Path, wait: float) -> Guards:
 
 def finish(operation: Operation, *, as_json: bool) -> None:
     """The end of an operation: its journal line, the one JSON document, and the exit code."""
-    from cli.operations import NotComplete
+    from operations.incident.journal import NotComplete
 
     try:
         operation.end()
@@ -157,11 +157,11 @@ def _edits(
     Raises:
         InputError: the reason is none, no file needs a change to be opened, or one cannot be edited for that.
     """
-    from cli.operations import now
     from model.base import validate
     from model.errors import InputError
     from model.loader import Document
     from model.lockdown import Lockdown
+    from operations.incident.journal import now
 
     since = now()
     if not lift:
@@ -187,11 +187,11 @@ def _edits(
 
 def _edit(file: Path, reason: str, since: str, *, lift: bool) -> list[Change]:
     """The one change of a file, or none where it says already what it should; raises InputError."""
-    from cli.lockdown_file import lifted, locked
-    from cli.write import Change
     from model.errors import InputError
     from model.loader import read
     from model.project import SERVER_KEY, config_of
+    from operations.incident.stack_file import lifted, locked
+    from operations.project.write import Change
 
     manifest = config_of(read(file)).get(SERVER_KEY)
     is_locked = isinstance(manifest, dict) and manifest.get("lockdown") is not None
@@ -247,10 +247,10 @@ def _close(
     yes: bool,
     sandbox: bool,
 ) -> Operation:
-    from cli.lockdown_close import Closing, places_of
-    from cli.operations import NotComplete, Operation
-    from cli.write import apply
     from model.errors import RingwallError
+    from operations.incident.journal import NotComplete, Operation
+    from operations.incident.lockdown import Closing, places_of
+    from operations.project.write import apply
 
     if not console.ask(f"Close {' and '.join(stacks)} to everyone?", yes=yes):
         console.note("nothing was changed")
@@ -315,10 +315,10 @@ def services(
     project: Project, environment: str, *, sandbox: bool
 ) -> Iterator[tuple[Callable[[], Edge], Callable[[], Gateway], Target]]:
     """What the edge and the gateway of an environment are asked by, made when they are first needed, and the backend."""
-    from cli.closing_services import SandboxEdge, SandboxGateway, edge_of, gateway_of
-    from cli.runs import SANDBOX_HOME
-    from cli.workspace import Target
+    from engine.runs import SANDBOX_HOME
+    from engine.workspace import Target
     from model.project import load_settings
+    from operations.incident.closing_services import SandboxEdge, SandboxGateway, edge_of, gateway_of
 
     if not sandbox:
         target = Target(project)
@@ -356,9 +356,9 @@ def _lift(
     yes: bool,
     sandbox: bool,
 ) -> Operation:
-    from cli.lockdown_open import Opening
-    from cli.operations import Operation
-    from cli.runs import target_of
+    from engine.runs import target_of
+    from operations.incident.journal import Operation
+    from operations.incident.lift import Opening
 
     operation = Operation(project.root, "lockdown --lift", stack, reason)
     closed = [one for one in stacks if any(change.path == project.stack_file(one) for change in changes)]

@@ -15,10 +15,10 @@ def migrate(
     debug: Debug = False,
 ) -> None:
     """Bring stack files and tool locks to the current version; comments and blank lines stay."""
-    from cli.migrations import plan_migration
-    from cli.new_project import refresh_schema
     from cli.project import current_project
-    from cli.write import apply
+    from operations.project.migrations import plan_migration
+    from operations.project.new_project import refresh_schema
+    from operations.project.write import apply
 
     found = current_project()
     changes = plan_migration(found)

@@ -31,8 +31,8 @@ def offboard(
 ) -> None:
     """Remove a server's stack file and tool lock. Refuses while anything of it is deployed."""
     from cli.project import current_project
-    from cli.server_files import require_stack
-    from cli.write import Change, apply
+    from operations.project.server_files import require_stack
+    from operations.project.write import Change, apply
 
     found = current_project()
     require_stack(found, server)
@@ -56,7 +56,7 @@ def _refuse_live(project: Project, stack: str, *, forced: bool) -> bool:
     Returns:
         True when it is unknown whether anything is deployed, and the user insisted.
     """
-    from cli.engine_state import live_resources
+    from engine.state import live_resources
     from model.errors import EngineFailed, EngineMissing, InputError
 
     try:

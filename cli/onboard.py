@@ -8,10 +8,10 @@ from cli import console, state
 from cli.options import AsJson, Debug, ProjectDir, Yes
 
 if TYPE_CHECKING:
-    from cli.onboarding import Proposal
     from model.project import EnvironmentStack, Project
     from model.server import Origin
-    from onboard.sockets import Exposure
+    from operations.onboard.propose import Proposal
+    from operations.scan.sockets import Exposure
 
 
 def onboard(
@@ -66,10 +66,10 @@ def onboard(
 
     For a server that has them already: show what it changed, and write nothing. Exit code 1 when it changed.
     """
-    from cli import origins
-    from cli.new_project import AGENT
     from cli.project import current_project
     from model.errors import InputError
+    from operations.onboard import origins
+    from operations.project.new_project import AGENT
 
     if AGENT.wrong(server):
         raise InputError(f"{server} is no server name", key="SERVER", remedy="use lower-case letters, digits and -")
@@ -85,8 +85,8 @@ def onboard(
             console.note(f"warning: {flag} is not used: {found.stack_file(stack)} is there already; edit it")
         _again(found, stack, given, timeout=timeout, allow_exposed=allow_exposed, dry_run=dry_run, yes=yes)
         return
-    from cli.onboarding import access_value, default_hostname, free_guard_port, propose, refuse_existing
     from model.project import load_environment
+    from operations.onboard.propose import access_value, default_hostname, free_guard_port, propose, refuse_existing
 
     environment = load_environment(found, env)
     refuse_existing(found, stack)
@@ -113,8 +113,8 @@ def onboard(
         for change in proposal.changes:
             console.say(f"\n--- {change.path} (not written)\n{(change.after or b'').decode()}")
     else:
-        from cli.new_project import refresh_schema
-        from cli.write import apply
+        from operations.project.new_project import refresh_schema
+        from operations.project.write import apply
 
         names = " and ".join(change.path.name for change in proposal.changes)
         if not console.ask(f"Write {names}?", yes=yes):
@@ -129,11 +129,11 @@ def onboard(
 
 
 def _ask_access(yes: bool) -> dict[str, Any]:
-    from cli.new_project import Question
-    from cli.onboarding import access_value
     from cli.prompt import read_answer
     from model.base import Email
     from model.errors import InputError
+    from operations.onboard.propose import access_value
+    from operations.project.new_project import Question
 
     if yes or not console.interactive():
         raise InputError(
@@ -146,9 +146,9 @@ def _ask_access(yes: bool) -> dict[str, Any]:
 
 
 def _host(environment: EnvironmentStack, yes: bool) -> str:
-    from cli.onboarding import default_host
     from cli.prompt import read_answer
     from model.errors import InputError
+    from operations.onboard.propose import default_host
 
     hosts = list(environment.settings.hosts)
     only = default_host(environment.settings)
@@ -160,8 +160,8 @@ def _host(environment: EnvironmentStack, yes: bool) -> str:
 
 
 def _meet(origin: Origin, timeout: float, allow_exposed: bool) -> tuple[Exposure | None, list[str], Any]:
-    from cli import origins
-    from cli.offer import ask_server
+    from operations.onboard import origins
+    from operations.onboard.offer import ask_server
 
     seen = origins.look(origin)
     warnings = origins.judge(origin, seen, allow_exposed=allow_exposed)
@@ -182,15 +182,15 @@ def _again(
     yes: bool,
 ) -> None:
     """The stack file is there: nothing is written, save a lock that is missing altogether."""
-    from cli import origins
     from cli.lock import report
-    from cli.offer import compared, concern_lines
-    from cli.server_files import read_server
-    from cli.staging import load_staged
-    from cli.write import Change, apply
     from model.tool_lock import to_yaml
-    from onboard.lock import build_lock
-    from onboard.risk import examine
+    from operations.onboard import origins
+    from operations.onboard.lock import build_lock
+    from operations.onboard.offer import compared, concern_lines
+    from operations.onboard.risk import examine
+    from operations.project.server_files import read_server
+    from operations.project.staging import load_staged
+    from operations.project.write import Change, apply
 
     files = read_server(project, stack)
     origin = origins.check(given) if given is not None else files.origin
@@ -224,8 +224,8 @@ def _again(
 
 
 def _show(proposal: Proposal, seen: Exposure | None) -> None:
-    from cli.offer import concern_lines, tool_rows
     from model.tool_lock import visible
+    from operations.onboard.offer import concern_lines, tool_rows
 
     offer, manifest = proposal.offer, proposal.stack.manifest
     console.say(f"{visible(offer.name)} {visible(offer.version)}, MCP {', '.join(offer.protocol_versions)}")
@@ -250,7 +250,7 @@ def _show(proposal: Proposal, seen: Exposure | None) -> None:
 
 
 def _next_steps(proposal: Proposal) -> None:
-    from onboard import snippets
+    from operations.onboard import snippets
 
     stack = proposal.stack
     for change in proposal.changes:
@@ -273,8 +273,8 @@ def _next_steps(proposal: Proposal) -> None:
 def _document(proposal: Proposal, seen: Exposure | None, warnings: list[str], *, written: bool) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from cli.offer import concern_lines
-    from onboard import snippets
+    from operations.onboard import snippets
+    from operations.onboard.offer import concern_lines
 
     stack = proposal.stack
     return {

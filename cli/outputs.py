@@ -18,9 +18,9 @@ def outputs(
     debug: Debug = False,
 ) -> None:
     """Show what a deployed stack exports; secrets stay masked (see `ringwall agents show --reveal`)."""
-    from cli.engine_state import outputs as read_outputs
     from cli.project import current_project
-    from cli.runs import target_of
+    from engine.runs import target_of
+    from engine.state import outputs as read_outputs
     from model.errors import InputError
 
     found = current_project()

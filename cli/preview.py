@@ -16,15 +16,15 @@ def preview(
 ) -> None:
     """Ask the engine what `up` would change, compared with what was recorded (`--refresh`: with what is real). Nothing is
     touched."""
-    from cli import pending
-    from cli.deploy import preview as run_preview
-    from cli.deploy import scope_of
-    from cli.gateway_look import look_at_gateway
     from cli.project import current_project
     from cli.report import fail_on_error, show_preview
-    from cli.runs import target_of
     from cli.up import show_reading
+    from engine.deploy import preview as run_preview
+    from engine.deploy import scope_of
     from engine.locate import require
+    from engine.repair import pending
+    from engine.runs import target_of
+    from operations.drift.gateway_look import look_at_gateway
 
     found = current_project()
 

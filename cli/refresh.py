@@ -18,12 +18,14 @@ def refresh(
     debug: Debug = False,
 ) -> None:
     """Read what is real back into the recorded state of a server, or of an environment and all its servers."""
-    from cli import deploy, live, pending
-    from cli.gateway_look import look_at_gateway
+    from cli import live
     from cli.project import current_project
     from cli.report import fail_on_error, show_preview, show_results
-    from cli.runs import Run, execute_all, target_of
+    from engine import deploy
     from engine.locate import require
+    from engine.repair import pending
+    from engine.runs import Run, execute_all, target_of
+    from operations.drift.gateway_look import look_at_gateway
 
     found = current_project()
     require()

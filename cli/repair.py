@@ -23,11 +23,11 @@ def repair(
     being changed or deleted is read back; nothing that was recorded is touched. `up` and `destroy` do the same first. An
     environment stands for its servers too. Exit code 3 with --dry-run where there is something to mend.
     """
-    from cli import pending
     from cli.project import current_project
-    from cli.runs import target_of
     from components.program import load
     from engine.locate import require
+    from engine.repair import pending
+    from engine.runs import target_of
     from model.project import EnvironmentStack
 
     found = current_project()

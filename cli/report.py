@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cli import console, live, state
-from cli.runs import Run
+from engine.runs import Run
 from model.errors import EngineFailed
 
 _SIGN = {"create": "+", "update": "~", "delete": "-", "replace": "±", "create-replacement": "±", "delete-replaced": "∓"}

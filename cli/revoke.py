@@ -15,11 +15,11 @@ from cli.lockdown import Bundles, KeyFile, Wait, finish, guards_of
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Yes, _complete_stack
 
 if TYPE_CHECKING:
-    from cli.cloudflare_api import AccessUser, CloudflareApi
-    from cli.guard_delivery import Delivered, Guards
-    from cli.operations import Operation
     from model.guard_config import GuardBundle, GuardConfig
     from model.project import EnvironmentStack, Project
+    from operations.guard_bundle.delivery import Delivered, Guards
+    from operations.incident.journal import Operation
+    from wire.cloudflare import AccessUser, CloudflareApi
 
 _PERSON = re.compile(r"[^\x00-\x20\x7f]{1,256}")
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
@@ -72,10 +72,10 @@ def revoke(
     effect. Guards deny them until --lift; a person may sign in at Access again unless the identity provider or the
     stack file stops that. Exit code 1 names what does not hold yet; run it again to go on.
     """
-    from cli.operations import Operation
     from cli.project import current_project
     from model.errors import InputError
     from model.project import load_environment
+    from operations.incident.journal import Operation
 
     subject = read_principal(principal, sub)
     if not lift and not (reason or "").strip():
@@ -211,8 +211,8 @@ class Revocation:
 
     def _look_up(self) -> None:
         """Every id that a revocation denied them by; a step only where it cannot be known."""
-        from cli.cloudflare_api import TOKEN_VARIABLE, CloudflareApi, token_from_environment
         from model.errors import RingwallError
+        from wire.cloudflare import TOKEN_VARIABLE, CloudflareApi, token_from_environment
 
         rest = "so guards may go on denying them by another sub"
         token = token_from_environment()
@@ -238,8 +238,8 @@ class Revocation:
 
     def _client_ids(self, sandbox: bool) -> set[str]:
         """Of the agent, from the deployed environment, or else from the bundles that are there."""
-        from cli.engine_state import outputs
-        from cli.runs import target_of
+        from engine.runs import target_of
+        from engine.state import outputs
         from model.errors import EngineFailed, EngineMissing, InputError
 
         agent = str(self.subject.agent)
@@ -263,7 +263,7 @@ class Revocation:
         return found
 
     def _call(self, sandbox: bool, work: Callable[[CloudflareApi], str]) -> None:
-        from cli.cloudflare_api import TOKEN_VARIABLE, CloudflareApi, token_from_environment
+        from wire.cloudflare import TOKEN_VARIABLE, CloudflareApi, token_from_environment
 
         token = token_from_environment()
         if sandbox:
@@ -284,7 +284,7 @@ class Revocation:
     # -- guards -------------------------------------------------------------------------------------------------------
 
     def _at_guards(self, sandbox: bool) -> None:
-        from cli.guard_delivery import prove
+        from operations.guard_bundle.delivery import prove
 
         word = "let in again" if self.lift else "denied"
         stacks = [server.stack for _, server in sorted(self.environment.servers.items())]
@@ -308,8 +308,8 @@ class Revocation:
 
     def _sign(self, stack: str, sandbox: bool, word: str) -> Delivered | None:
         """The bundle that is there with another deny list: nothing else that may be deployed or pending comes with it."""
-        from cli.guard_delivery import last_bundle, warn_without_bundle, write_bundle
         from model.errors import RingwallError
+        from operations.guard_bundle.delivery import last_bundle, warn_without_bundle, write_bundle
 
         try:
             last = last_bundle(self.guards, stack)
@@ -349,10 +349,10 @@ class Revocation:
         return {f"agent:{client}" for client in _clients(config, str(self.subject.agent))}
 
     def _deployed(self, stack: str, sandbox: bool) -> GuardConfig | None:
-        from cli.engine_state import outputs
-        from cli.guard_delivery import deployed_config
-        from cli.runs import target_of
+        from engine.runs import target_of
+        from engine.state import outputs
         from model.errors import NoSuchStack
+        from operations.guard_bundle.delivery import deployed_config
 
         try:
             with target_of(self.project, sandbox=sandbox, plugins=False) as target:
@@ -362,8 +362,8 @@ class Revocation:
 
     def _bundles(self) -> dict[str, GuardBundle]:
         """The readable ones that are there."""
-        from cli.guard_delivery import last_bundle
         from model.errors import RingwallError
+        from operations.guard_bundle.delivery import last_bundle
 
         found: dict[str, GuardBundle] = {}
         for server in self.environment.servers.values():

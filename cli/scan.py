@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from model.tool_lock import Risk
-    from onboard.scan_advice import Advice
-    from onboard.scan_report import Place, Report, Server
+    from operations.scan.advice import Advice
+    from operations.scan.report import Place, Report, Server
 
 EXPOSED = 3
 
@@ -60,12 +60,13 @@ def scan(
     Exit code 3 when a server beyond loopback answers without authentication, 6 when time ran out before every socket
     was looked at, else 0.
     """
-    from cli import scan_origins, state
+    from cli import state
     from model.errors import InputError, Unreachable
-    from onboard.scan import PATHS
-    from onboard.scan_advice import advise, name_for
-    from onboard.scan_places import named_places, places
-    from onboard.sockets import all_listeners, other_namespaces
+    from operations.scan import origins
+    from operations.scan.advice import advise, name_for
+    from operations.scan.places import named_places, places
+    from operations.scan.scan import PATHS
+    from operations.scan.sockets import all_listeners, other_namespaces
 
     for one in path or ():
         if not one.startswith("/") or not one.isascii() or not one.isprintable() or " " in one:
@@ -74,7 +75,7 @@ def scan(
         raise InputError(
             "belongs to this machine's own sockets", key="--port", remedy="write HOST:PORT, or leave it out"
         )
-    known = scan_origins.read()
+    known = origins.read()
     for warning in known.warnings:
         console.note(f"warning: {warning}")
     where = named_places(targets) if targets else places(all_listeners(), port or ())
@@ -113,7 +114,7 @@ def _run(
     deadline: float,
     onboarded: Callable[[Place, str], str | None],
 ) -> Report:
-    from onboard.scan import scan as look
+    from operations.scan.scan import scan as look
 
     screen = console.stderr()
     words = "looked at {} of {} sockets"

@@ -10,7 +10,7 @@ from cli.options import AsJson, Debug, ProjectDir, Sandbox
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cli.workspace import Target
+    from engine.workspace import Target
     from model.project import Project
 
 
@@ -27,7 +27,7 @@ def status(
     is a service, whose own list has them.
     """
     from cli.project import current_project
-    from cli.runs import target_of
+    from engine.runs import target_of
 
     found = current_project()
     stacks = [s for s in found.stacks() if environment is None or s.split(".")[0] == environment]
@@ -49,10 +49,10 @@ def status(
 
 def _rows(project: Project, stacks: Sequence[str], target: Target) -> list[dict[str, Any]]:
     """The backend's list and every environment are read once, however many servers there are."""
-    from cli.deploy import contract_is_current
-    from cli.engine_state import all_live_resources
-    from cli.pending import interrupted, told
     from components.program import load
+    from engine.deploy import contract_is_current
+    from engine.repair.pending import interrupted, told
+    from engine.state import all_live_resources
     from model.errors import InputError, InputErrors
     from model.project import ZONE_PREFIX
 

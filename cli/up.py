@@ -11,9 +11,9 @@ from cli.options import AsJson, Debug, ProjectDir, Refresh, Sandbox, Stack, Yes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cli.deploy import Scope
-    from cli.gateway_look import GatewayLook
-    from cli.runs import Run
+    from engine.deploy import Scope
+    from engine.runs import Run
+    from operations.drift.gateway_look import GatewayLook
 
 
 def up(
@@ -33,13 +33,14 @@ def up(
     What is real is read first (`--no-refresh` skips that), so what somebody changed at Cloudflare or Kong is put back; a
     stack that is as its file says and as it was left is not run.
     """
-    from cli import deploy, pending
-    from cli.gateway_look import look_at_gateway
     from cli.project import current_project
     from cli.report import fail_on_error, show_preview, show_results
-    from cli.runs import target_of
+    from engine import deploy
     from engine.locate import require
+    from engine.repair import pending
+    from engine.runs import target_of
     from model.errors import InputError
+    from operations.drift.gateway_look import look_at_gateway
 
     found = current_project()
     require()
@@ -114,9 +115,9 @@ def _sync_keys(scope: Scope) -> None:
 
 def _open_gateway(scope: Scope) -> None:
     """A server whose file says no more that it is closed answers again, though `lockdown --lift` was not what opened it."""
-    from cli.kong_admin import KongAdmin
-    from cli.lockdown_open import open_gateway
     from model.project import EnvironmentStack, ZoneStack
+    from operations.incident.lift import open_gateway
+    from wire.kong import KongAdmin
 
     if isinstance(scope.loaded, ZoneStack):
         return

@@ -12,8 +12,8 @@ from cli.options import AsJson, Debug, ProjectDir, Sandbox, _complete_stack
 if TYPE_CHECKING:
     from model.guard_config import GuardConfig
     from model.project import EnvironmentStack, Project, ServerStack
-    from onboard.verify.report import Report
-    from onboard.verify.subject import Caller, Listening, PlantedCall, Ring, Subject
+    from operations.verify.report import Report
+    from operations.verify.subject import Caller, Listening, PlantedCall, Ring, Subject
 
 #: Kong's status API, as the host bundle configures it.
 _STATUS_PORT = 8100
@@ -116,12 +116,12 @@ def verify(
     import asyncio
 
     from cli.project import current_project
-    from cli.server_files import require_stack, split_stack
     from model.errors import InputError
     from model.project import load_environment
-    from onboard.verify.client import Client, parse_resolve
-    from onboard.verify.run import verify as run
-    from onboard.verify.subject import Context
+    from operations.project.server_files import require_stack, split_stack
+    from operations.verify.client import Client, parse_resolve
+    from operations.verify.run import verify as run
+    from operations.verify.subject import Context
 
     found = current_project()
     require_stack(found, server)
@@ -180,8 +180,8 @@ def show(report: Report, *, as_json: bool) -> None:
 
 def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: GuardConfig | None) -> Subject:
     """What the files promise; audiences, client ids and the issuer as they are deployed, where that is known."""
-    from components.guard_settings import build_guard_config
-    from onboard.verify.subject import Door, Subject
+    from components.guard.settings import build_guard_config
+    from operations.verify.subject import Door, Subject
 
     manifest = server.manifest
     names = manifest.hostnames
@@ -221,7 +221,7 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
 
 def _rings(environment: EnvironmentStack, server: ServerStack) -> list[Ring]:
     """The rings of the server's own host. A central gateway is elsewhere, and its guards take its certificate alone."""
-    from onboard.verify.subject import Ring
+    from operations.verify.subject import Ring
 
     host = environment.settings.hosts[server.manifest.host]
     rings = []
@@ -234,7 +234,7 @@ def _rings(environment: EnvironmentStack, server: ServerStack) -> list[Ring]:
 
 def _ports(environment: EnvironmentStack, server: ServerStack) -> list[Listening]:
     from model.base import is_loopback, split_url
-    from onboard.verify.subject import Listening
+    from operations.verify.subject import Listening
 
     settings, manifest = environment.settings, server.manifest
     host = settings.hosts[manifest.host]
@@ -259,9 +259,14 @@ def _ports(environment: EnvironmentStack, server: ServerStack) -> list[Listening
 def callers(subject: Subject, bearer: str | None, who: str | None) -> tuple[Caller | None, Caller | None]:
     """The identity to go in with, and a second one where two were given. Secrets come from variables only."""
     from model.errors import InputError
-    from onboard.snippets import CLIENT_ID_HEADER, CLIENT_ID_VARIABLE, CLIENT_SECRET_HEADER, CLIENT_SECRET_VARIABLE
-    from onboard.verify.subject import Caller
-    from onboard.verify.tokens import claims_of
+    from operations.onboard.snippets import (
+        CLIENT_ID_HEADER,
+        CLIENT_ID_VARIABLE,
+        CLIENT_SECRET_HEADER,
+        CLIENT_SECRET_VARIABLE,
+    )
+    from operations.verify.subject import Caller
+    from operations.verify.tokens import claims_of
 
     if who is not None and not who.startswith("agent:") and "@" not in who:
         raise InputError(f"{who} names no principal", key="--as", remedy="write agent:NAME or an e-mail address")
@@ -314,8 +319,8 @@ def _deployed(project: Project, stack: str, file: Path | None, sandbox: bool) ->
         except OSError as error:
             raise InputError(f"cannot be read ({error.strerror})", file=file, remedy="name another file") from None
     else:
-        from cli.engine_state import outputs
-        from cli.runs import target_of
+        from engine.runs import target_of
+        from engine.state import outputs
 
         try:
             with target_of(project, sandbox=sandbox, plugins=False) as target:
@@ -360,7 +365,7 @@ def _planted(text: str | None) -> PlantedCall | None:
     import json
 
     from model.errors import InputError
-    from onboard.verify.subject import PlantedCall
+    from operations.verify.subject import PlantedCall
 
     if text is None:
         return None

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pulumi
 
 from components.contract import contract_value
-from components.edge_environment import EdgeEnvironment, EdgeEnvironmentArgs
-from components.gateway_environment import GatewayEnvironment, GatewayEnvironmentArgs
+from components.edge.environment import EdgeEnvironment, EdgeEnvironmentArgs
+from components.gateway.environment import GatewayEnvironment, GatewayEnvironmentArgs
 from model.project import EnvironmentStack
 
 

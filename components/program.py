@@ -144,8 +144,8 @@ def _server(environment: EnvironmentStack, server: ServerStack) -> None:
 
 
 def _zone(zone: ZoneStack) -> None:
+    from components.edge.zone import ZoneFirewall, ZoneFirewallArgs
     from components.providers import cloudflare_provider
-    from components.zone import ZoneFirewall, ZoneFirewallArgs
 
     ZoneFirewall(
         zone.name,

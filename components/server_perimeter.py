@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.access_rules import server_policies
 from components.contract import Contract
-from components.edge import Edge, EdgeArgs, PublicName, PublicNameArgs
-from components.gateway import Gateway, GatewayArgs
-from components.guard import Guard, GuardArgs
-from components.origin import Origin, OriginArgs
+from components.edge.access import server_policies
+from components.edge.server import Edge, EdgeArgs, PublicName, PublicNameArgs
+from components.gateway.server import Gateway, GatewayArgs
+from components.guard.server import Guard, GuardArgs
+from components.origin.server import Origin, OriginArgs
 from model.project import EnvironmentStack, ServerStack
 
 

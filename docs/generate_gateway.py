@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from components.kong_entity_options import ENTITIES
-from components.kong_options import PLUGINS, Table
+from components.gateway.entity_options import ENTITIES
+from components.gateway.options import PLUGINS, Table
 
 DOCS = Path(__file__).parent
 
 HEAD = """\
 # What Ringwall sets at the gateway
 
-Made by `make docs` from `components/kong_options.py` and `components/kong_entity_options.py`.
+Made by `make docs` from `components/gateway/options.py` and `components/gateway/entity_options.py`.
 
 Every option that a stack sets at Kong, plugin by plugin and then the objects around them, with what Kong does with it at
 its edges: 0, negative, absent, an array, null. It is the list to go through, line by line, on another Kong than 3.9.3.

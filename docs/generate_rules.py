@@ -38,7 +38,7 @@ error (`waiver-refused`). An environment's waivers hold for its own plan, never 
 `ringwall-rules.py` beside Pulumi.yaml (or `--rules FILE`) holds functions over the plan:
 
 ```python
-from plan.policy.rule import broken, rule
+from plan.rules.rule import broken, rule
 
 
 @rule(
@@ -81,7 +81,7 @@ offline plan by the program itself.
 
 def rules_reference() -> str:
     """Every rule of Ringwall's own, sorted by id, each under a heading that is its anchor."""
-    from plan.policy.catalog import OWN
+    from plan.rules.catalog import OWN
 
     lines = [HEAD + PACK + "## All rules", ""]
     for rule in sorted(OWN, key=lambda rule: rule.id):

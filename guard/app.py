@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from guard.endpoint import McpEndpoint
+from guard.http.endpoint import McpEndpoint
 from guard.readiness import readiness
 from guard.runtime import Runtime
 

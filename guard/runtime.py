@@ -13,27 +13,27 @@ from typing import TYPE_CHECKING, Any
 
 from guard.audit.log import AuditLog
 from guard.audit.record import EngineNote, Record
-from guard.cache import ResultCache
-from guard.consent import Consents
-from guard.inspection import Inspected
-from guard.messages import Id
+from guard.decide.cache import ResultCache
+from guard.decide.consent import Consents
+from guard.decide.pins import Refusal, Watch
+from guard.decide.sessions import Cursors, RequestStates, Sessions
+from guard.decide.taint import Taints
+from guard.decide.tokens import ServerBudget
+from guard.http.origin_breaker import OriginBreaker
+from guard.http.upstream import Upstream, UpstreamDown
+from guard.inspect.inspection import Inspected
+from guard.inspect.redaction import redact
+from guard.inspect.verdict import Category, Leg
 from guard.metrics import Metrics
-from guard.origin_breaker import OriginBreaker
-from guard.pins import Refusal, Watch
-from guard.redaction import redact
-from guard.sessions import Cursors, RequestStates, Sessions
-from guard.sse import KEEP_ALIVE_SECONDS
-from guard.taint import Taints
-from guard.tokens import ServerBudget
-from guard.upstream import Upstream, UpstreamDown
-from guard.verdict import Category, Leg
-from guard.wire_json import dump
 from model.tool_lock import visible
+from wire.json import dump
+from wire.jsonrpc import Id
+from wire.sse import KEEP_ALIVE_SECONDS
 
 if TYPE_CHECKING:
-    from guard.exchange import Caller, Context
-    from guard.policy import Policy
-    from guard.principal import Principal
+    from guard.decide.exchange import Caller, Context
+    from guard.decide.policy import Policy
+    from guard.identity.principal import Principal
 
 
 class WorkEnded(Exception):

@@ -20,24 +20,24 @@ import uvicorn
 from guard.app import admin_app, traffic_app
 from guard.audit.keys import load_or_create_key
 from guard.audit.log import AuditLog
-from guard.cache import ResultCache
-from guard.counters import Counters, MemoryCounters
-from guard.joined_writes import JoinedWrites
-from guard.pins import Refusal, Watch
-from guard.policy import Policy
-from guard.redis_counters import RedisCounters
+from guard.decide.cache import ResultCache
+from guard.decide.counters import Counters, MemoryCounters
+from guard.decide.pins import Refusal, Watch
+from guard.decide.policy import Policy
+from guard.decide.redis_counters import RedisCounters
+from guard.decide.taint import Taints
+from guard.http.joined_writes import JoinedWrites
+from guard.http.stdio import StdioUpstream
+from guard.http.upstream import HttpUpstream, Upstream
 from guard.runtime import Runtime
-from guard.secrets import read_secret
-from guard.sse import KEEP_ALIVE_SECONDS
-from guard.stdio import StdioUpstream
-from guard.taint import Taints
-from guard.upstream import HttpUpstream, Upstream
 from model.base import SecretRef, is_loopback
 from model.errors import InputError, RingwallError
 from model.guard_config import GuardConfig
 from model.server import Origin
-from onboard.probe import HttpTarget, StdioTarget, Target, UnixSocketTarget
 from wire.http import client_options
+from wire.mcp import HttpTarget, StdioTarget, Target, UnixSocketTarget
+from wire.secrets import read_secret
+from wire.sse import KEEP_ALIVE_SECONDS
 
 log = logging.getLogger("ringwall.guard")
 

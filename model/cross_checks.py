@@ -166,7 +166,7 @@ def _unseen_groups(stack: ServerStack, settings: Environment) -> Iterable[InputE
 def _constraint(schema: dict[str, Any]) -> str | None:
     """What keeps the guard from enforcing a grant's argument schema: the guard's own compiler decides, so that what
     passes review is what runs. Imported here, as only files that hold such a schema need `jsonschema`."""
-    from guard.schemas import compile_schema
+    from model.schemas import compile_schema
 
     try:
         compile_schema(schema, strict=True)

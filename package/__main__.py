@@ -1,3 +1,3 @@
-from components.package import main
+from package.provider import main
 
 main()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 
-from components.access_rules import count_quotas
+from components.edge.access import count_quotas
 from components.program import Loaded
 from model.errors import InputError, InputErrors, PlanRefused
 from model.project import EnvironmentStack, Project, ZoneStack
 from plan.findings import Finding
 from plan.graph import Graph
 from plan.offline import plan_stack
-from plan.policy.custom import rules_of
-from plan.policy.evaluate import evaluate, subject_of
+from plan.rules.custom import rules_of
+from plan.rules.evaluate import evaluate, subject_of
 
 
 def refuse_unsafe(

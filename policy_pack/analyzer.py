@@ -32,9 +32,9 @@ from components.program import load
 from model.errors import RingwallError
 from model.project import find_project
 from plan.findings import Finding, Severity
-from plan.policy.catalog import OWN
-from plan.policy.custom import rules_of
-from plan.policy.evaluate import evaluate, subject_of
+from plan.rules.catalog import OWN
+from plan.rules.custom import rules_of
+from plan.rules.evaluate import evaluate, subject_of
 from plan.values import Json, from_struct
 from policy_pack.preview_graph import to_graph
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from plan.graph import STACK_TYPE, Graph, Resource
-from plan.policy.subject import GUARD, ORIGIN
+from plan.rules.subject import GUARD, ORIGIN
 from plan.values import Json, from_struct, unknown
 
 if TYPE_CHECKING:

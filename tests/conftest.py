@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, settings
 from model.project import EnvironmentStack, Project, load_environment, open_project
 from tests.support.projects import write_project
 
+pytest_plugins = ["tests.support.mcp_peers"]
+
 # A busy machine is slow at making examples; that says nothing about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from guard.verdict import Verdict
+    from guard.inspect.verdict import Verdict
 
 VERSION = 1
 #: Characters kept of a name, principal or reference, and of a payload.

@@ -1,1 +1,1 @@
-"""The verdict engines: own rules and vendors behind one interface (`guard.verdict.Engine`)."""
+"""The verdict engines: own rules and vendors behind one interface (`guard.inspect.verdict.Engine`)."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from guard.verdict import ScanItem
-from guard.wire_json import dump, parse
+from guard.inspect.verdict import ScanItem
+from wire.json import dump, parse
 
 
 def split(text: str, size: int, overlap: int) -> list[str]:

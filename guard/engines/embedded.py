@@ -22,7 +22,7 @@ from itertools import accumulate, chain
 from guard.engines.decoding import LAYERS, Budget, OverBounds, fold, may_be_encoded, pieces, unescape
 from guard.engines.rules import commands, hidden_text, instructions, personal_data, secrets, urls
 from guard.engines.rules.rule import BEFORE, READ, Rule, Table, spans
-from guard.verdict import Finding, Leg, Outcome, ScanItem, Text, Verdict
+from guard.inspect.verdict import Finding, Leg, Outcome, ScanItem, Text, Verdict
 
 #: Findings of one item. Beyond, one more without a place is added, so that nothing is passed on half redacted.
 MAX_FINDINGS = 1000

@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from guard.engines.breaker import Breaker
-from guard.verdict import Finding, Leg, Outcome, ScanItem, Verdict
-from guard.wire_json import Malformed, parse
+from guard.inspect.verdict import Finding, Leg, Outcome, ScanItem, Verdict
 from model.base import is_loopback
 from wire.http import client_options, reason_of
+from wire.json import Malformed, parse
 
 #: A verdict on 20,000 characters is a few KiB; masked copies of the text make it a few times the text.
 MAX_ANSWER = 1024 * 1024

@@ -30,8 +30,8 @@ from guard.engines.http_engine import (
     reference,
     request_id,
 )
-from guard.verdict import Category, Finding, Leg, Outcome, ScanItem
-from guard.wire_json import dump
+from guard.inspect.verdict import Category, Finding, Leg, Outcome, ScanItem
+from wire.json import dump
 
 #: Characters: the vendor's sizing guide has 20,000 answered in 150 ms (p95), and pieces are asked about side by side.
 PIECE = 20_000

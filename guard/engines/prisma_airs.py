@@ -31,8 +31,8 @@ from guard.engines.http_engine import (
     reference,
     request_id,
 )
-from guard.verdict import Category, Finding, Leg, Outcome, ScanItem
-from guard.wire_json import dump, parse
+from guard.inspect.verdict import Category, Finding, Leg, Outcome, ScanItem
+from wire.json import dump, parse
 
 #: Characters, as the vendor's own hooks cut.
 PIECE = 20_000

@@ -37,7 +37,8 @@ from plan.diff.semantic.tools import compare_locks
 
 @dataclass(frozen=True)
 class Side:
-    """One revision: its label and the folder that holds its files (`cli.revisions`), Pulumi.yaml at the top."""
+    """One revision: its label and the folder that holds its files (`operations.pull_request.revisions`), Pulumi.yaml
+    at the top."""
 
     label: str
     root: Path

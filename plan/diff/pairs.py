@@ -13,7 +13,7 @@ from plan.diff.planning import Job, plan_all
 from plan.diff.resources import compare_resources, resource_changes
 from plan.findings import Finding
 from plan.graph import Graph
-from plan.policy.evaluate import evaluate, subject_of, waivers_of
+from plan.rules.evaluate import evaluate, subject_of, waivers_of
 
 #: Beyond as many changed servers one plan stands for all that changed in the same keys.
 PLAN_EACH = 40

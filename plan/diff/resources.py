@@ -37,7 +37,7 @@ _OPENINGS = frozenset(
     {"ZeroTrustAccessPolicy", "ZeroTrustAccessServiceToken", "ZeroTrustAccessGroup", "DnsRecord", "Route", "Service"}
     | {"Target", "Consumer", "ConsumerAcl", "ZeroTrustTunnelCloudflared", "ZeroTrustTunnelCloudflaredConfig"}
 )
-#: Named by their content (`components.access_rules`).
+#: Named by their content (`components.edge.access`).
 _BY_CONTENT = frozenset({"ZeroTrustAccessPolicy", "ZeroTrustAccessGroup"})
 #: Lists that providers and the gateway take as sets.
 _SETS = (

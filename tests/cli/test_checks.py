@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.checks import check_all
 from model.errors import InputErrors
 from model.project import Project
-from plan.policy.catalog import OWN
+from operations.check import check_all
+from plan.rules.catalog import OWN
 from tests.support.command_line import ringwall
 from tests.support.projects import write_project
 
@@ -44,7 +44,7 @@ def test_one_server_alone_is_checked_without_its_environments_notes(project: Pro
 
 def test_one_server_alone_answers_for_its_environments_errors_too(project: Project) -> None:
     own = (
-        "from plan.policy.rule import broken, rule\n"
+        "from plan.rules.rule import broken, rule\n"
         "@rule(id='acme-a', severity='error', reason='r', remedy='m')\n"
         "def a(subject):\n    if subject.server is None: yield broken('no')\n"
     )
@@ -126,7 +126,7 @@ def test_rules_can_be_listed_without_a_project_and_with_a_projects_own(
     assert all(rule["reason"] and rule["remedy"] and rule["source"] for rule in document["rules"])
     root = write_project(tmp_path / "project")
     own = (
-        "from plan.policy.rule import rule\n"
+        "from plan.rules.rule import rule\n"
         "@rule(id='acme-a', severity='info', reason='Because.', remedy='m')\ndef a(subject): return ()\n"
     )
     (tmp_path / "own.py").write_text(own, encoding="utf-8")

@@ -13,8 +13,8 @@ import pytest
 from typer.core import TyperGroup
 
 from cli import commands, main
-from cli.write import Change
 from model.project import Project
+from operations.project.write import Change
 from tests.support.command_line import flags, on_a_terminal, ringwall
 
 HEAVY = frozenset(
@@ -170,7 +170,7 @@ def test_a_file_that_cannot_be_opened_is_no_defect_of_ringwall(
     def fail(_: object) -> None:
         (project.root / "gone").read_bytes()
 
-    monkeypatch.setattr("cli.inventory.inventory", fail)
+    monkeypatch.setattr("operations.project.inventory.inventory", fail)
     done = ringwall("list", "--project", project.root)
     assert (done.code, done.err) == (
         1,
@@ -216,7 +216,7 @@ def test_each_kind_of_error_has_its_exit_code(
     def fail(_: object) -> None:
         raise getattr(errors, kind)("it went wrong")
 
-    monkeypatch.setattr("cli.inventory.inventory", fail)
+    monkeypatch.setattr("operations.project.inventory.inventory", fail)
     done = ringwall("list", "--project", project.root)
     assert (done.code, done.err) == (code, "error: it went wrong\n")
 
@@ -230,9 +230,9 @@ def test_an_interrupt_is_exit_130_and_a_defect_asks_for_a_report(
     def defect(_: object) -> None:
         raise ZeroDivisionError("no")
 
-    monkeypatch.setattr("cli.inventory.inventory", interrupt)
+    monkeypatch.setattr("operations.project.inventory.inventory", interrupt)
     assert ringwall("list", "--project", project.root).code == 130
-    monkeypatch.setattr("cli.inventory.inventory", defect)
+    monkeypatch.setattr("operations.project.inventory.inventory", defect)
     done = ringwall("list", "--project", project.root)
     assert (done.code, len(done.err.splitlines())) == (1, 1)
     assert "a defect; run again with --debug" in done.err

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cli.comment_files import MAX_BODY, body_of, provenance, read_reports, unchanged_body
-from cli.github_api import MAX_WAIT, GitHub
 from model.errors import InputError, Unreachable
+from operations.pull_request.files import MAX_BODY, body_of, provenance, read_reports, unchanged_body
+from operations.pull_request.github import MAX_WAIT, GitHub
 from plan.diff.markdown import CAP, render_markdown
 from plan.diff.model import Direction, Report, StackDiff, change
 from tests.support import command_line

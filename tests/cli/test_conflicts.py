@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cli.conflicts import explained
-from cli.events import Conflict
-from cli.object_kinds import SHAPES, Kind
-from cli.workspace import Target
+from engine.events import Conflict
+from engine.repair.conflicts import explained
+from engine.repair.kinds import SHAPES, Kind
+from engine.workspace import Target
 from model.project import Project
 from sandbox.state import Record, Store
 

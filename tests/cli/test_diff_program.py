@@ -12,7 +12,7 @@ from tests.support.command_line import ringwall
 from tests.support.projects import write_project
 
 REPOSITORY = Path(__file__).parents[2]
-PACKAGES = ("cli", "components", "engine", "guard", "model", "onboard", "plan", "sandbox", "stacks", "wire")
+PACKAGES = ("cli", "components", "engine", "guard", "model", "operations", "plan", "sandbox", "stacks", "wire")
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -35,7 +35,7 @@ def repository(tmp_path: Path) -> Path:
 
 def test_a_change_of_the_program_is_seen_by_its_own_plan_and_by_nothing_else(repository: Path) -> None:
     project = repository / "perimeter"
-    file = repository / "components" / "kong_entities.py"
+    file = repository / "components" / "gateway" / "entities.py"
     text = file.read_text(encoding="utf-8")
     assert '"preserve_host": True' in text
     file.write_text(text.replace('"preserve_host": True', '"preserve_host": False'), encoding="utf-8")
@@ -43,7 +43,7 @@ def test_a_change_of_the_program_is_seen_by_its_own_plan_and_by_nothing_else(rep
     plain = ringwall("diff", "HEAD~1", "HEAD", "--json", "--project", project)
     assert plain.code == 0
     assert plain.json["stacks"] == []
-    assert "components/kong_entities.py" in plain.json["unplanned"]
+    assert "components/gateway/entities.py" in plain.json["unplanned"]
     own = ringwall("diff", "HEAD~1", "HEAD", "--program", "--json", "--project", project)
     assert own.code == 0, own.err
     [stack] = own.json["stacks"]
@@ -54,7 +54,7 @@ def test_a_change_of_the_program_is_seen_by_its_own_plan_and_by_nothing_else(rep
 
 def test_no_program_is_run_where_no_code_changed(repository: Path) -> None:
     project = repository / "perimeter"
-    (repository / "components" / "gateway.py").write_text("raise RuntimeError('it was run')\n")
+    (repository / "components" / "gateway" / "server.py").write_text("raise RuntimeError('it was run')\n")
     git(repository, "commit", "-q", "-am", "broken")
     stack = project / "stacks" / "Pulumi.dev.one.yaml"
     text = stack.read_text(encoding="utf-8")
@@ -66,7 +66,7 @@ def test_no_program_is_run_where_no_code_changed(repository: Path) -> None:
 
 def test_what_the_program_changes_is_not_explained_by_a_setting_that_changed_too(repository: Path) -> None:
     project = repository / "perimeter"
-    file = repository / "components" / "kong_entities.py"
+    file = repository / "components" / "gateway" / "entities.py"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace('"preserve_host": True', '"preserve_host": False'), encoding="utf-8")
     stack = project / "stacks" / "Pulumi.dev.one.yaml"
@@ -83,7 +83,7 @@ def test_what_the_program_changes_is_not_explained_by_a_setting_that_changed_too
 
 def test_a_program_that_fails_is_a_finding_and_never_no_change(repository: Path) -> None:
     project = repository / "perimeter"
-    (repository / "components" / "gateway.py").write_text("raise RuntimeError('broken on purpose')\n")
+    (repository / "components" / "gateway" / "server.py").write_text("raise RuntimeError('broken on purpose')\n")
     done = ringwall("diff", "HEAD", "--program", "--fail-on", "errors", "--json", "--project", project)
     assert "its own program made no plan" in done.out
     assert "loosens" in done.out
@@ -93,7 +93,7 @@ def test_a_program_that_fails_is_a_finding_and_never_no_change(repository: Path)
 def test_secrets_of_this_process_do_not_reach_the_program(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "planted-secret")
     project = repository / "perimeter"
-    (repository / "components" / "gateway.py").write_text(
+    (repository / "components" / "gateway" / "server.py").write_text(
         "import os\nraise RuntimeError(os.environ.get('CLOUDFLARE_API_TOKEN', 'nothing planted'))\n"
     )
     done = ringwall("diff", "HEAD", "--program", "--json", "--project", project)

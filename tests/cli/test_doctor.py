@@ -11,17 +11,18 @@ from typing import Any
 
 import pytest
 
-from cli import doctor_guard, doctor_kong
-from cli.doctor_checks import Check, Task, run_all
-from cli.doctor_cloudflare import Account, Held, Permission, check, permissions_for
-from cli.doctor_issuers import Issuer, discovery_urls
-from cli.doctor_issuers import check as check_issuer
-from cli.doctor_kong import Plan
-from components.kong_names import consumer_username
+from components.gateway.names import consumer_username
 from model.base import SecretRef
 from model.errors import Unreachable
 from model.project import EnvironmentStack, Project, load_environment, open_project
 from model.tool_lock import digest
+from operations.doctor import guard as doctor_guard
+from operations.doctor import kong as doctor_kong
+from operations.doctor.checks import Check, Task, run_all
+from operations.doctor.cloudflare import Account, Held, Permission, check, permissions_for
+from operations.doctor.issuers import Issuer, discovery_urls
+from operations.doctor.issuers import check as check_issuer
+from operations.doctor.kong import Plan
 from tests.support.cloudflare_api import CloudflareStandIn, cloudflare_api
 from tests.support.command_line import Result, ringwall
 from tests.support.engine_services import KEY, LakeraService
@@ -182,7 +183,7 @@ def test_deny_takes_back_what_a_wider_policy_allows_and_other_accounts_do_not_co
 
 
 def test_every_cloudflare_type_of_a_real_plan_has_its_permission(project: Project) -> None:
-    from cli.doctor_tasks import _types
+    from operations.doctor.tasks import _types
     from plan.offline import plan_stack
 
     environment = load_environment(project, "dev")

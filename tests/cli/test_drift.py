@@ -15,18 +15,18 @@ import httpx
 import pytest
 import typer
 
-from cli.deploy import preview, scope_of
 from cli.drift import drift as command
-from cli.drift_guard import guard, offered
-from cli.drift_looking import Deployed, Looking
-from cli.drift_sources import look
-from cli.gateway_look import look_at_gateway
-from cli.runs import Run, execute, target_of
-from cli.workspace import Target, workspace
 from components.program import load
+from engine.deploy import preview, scope_of
+from engine.runs import Run, execute, target_of
+from engine.workspace import Target, workspace
 from model.errors import Unreachable
 from model.project import Project, open_project
 from model.tool_lock import ToolLock, to_yaml
+from operations.drift.gateway_look import look_at_gateway
+from operations.drift.guard import guard, offered
+from operations.drift.looking import Deployed, Looking
+from operations.drift.sources import look
 from plan.drift import Table
 from sandbox import Sandbox
 from tests.support import guard_process as processes

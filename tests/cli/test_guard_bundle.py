@@ -13,11 +13,11 @@ import pytest
 import typer
 
 from cli import guard_bundle, state
-from guard.bundle import open_bundle
-from guard.keys import load_public_keys
+from guard.bundle.bundle import open_bundle
+from guard.bundle.keys import load_public_keys
 from model.errors import InputError
 from model.tool_lock import digest
-from tests.guard.test_bundle import DEMO, config
+from tests.guard.bundle.test_bundle import DEMO, config
 from tests.support.command_line import ringwall
 from tests.support.projects import write_project
 

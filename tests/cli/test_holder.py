@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cli.holder import Holder, all_ended, holders, on_file
+from engine.holder import Holder, all_ended, holders, on_file
 
 REFUSAL = """\
 error: the stack is currently locked by 2 lock(s). Either wait for the other process(es) to end or delete the lock file \

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from cli.new_project import portable_backend
-from cli.workspace import Target
+from engine.workspace import Target
 from model.loader import read
 from model.project import Project, load_environment, open_project
+from operations.project.new_project import portable_backend
 from tests.support.command_line import FLAGS, flags, on_a_terminal, ringwall, snapshot
 
 

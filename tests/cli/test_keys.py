@@ -20,19 +20,19 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from cli.drift_looking import Looking
-from cli.drift_sources import look
-from cli.jwks import MAX_BYTES, fetch_jwks
 from cli.keys import IssuerReport, SyncReport, sync_keys, watch
-from cli.workspace import Target
-from components.kong_names import consumer_username, tags
+from components.gateway.names import consumer_username, tags
 from components.program import load
+from engine.workspace import Target
 from model.environment import Environment
 from model.errors import InputError, Unreachable
 from model.project import open_project
+from operations.drift.looking import Looking
+from operations.drift.sources import look
 from tests.support.command_line import Result, ringwall
 from tests.support.kong_admin import JwksStandIn, KongStandIn, jwks_server, kong_admin
 from tests.support.projects import write_project
+from wire.jwks import MAX_BYTES, fetch_jwks
 
 CONSUMER = consumer_username("dev", "idp")
 MINE = tags("dev")

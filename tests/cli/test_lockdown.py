@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from cli.lockdown_file import lifted, locked
-from cli.operations import JOURNAL
-from components.lockdown import closed
 from engine.locate import VARIABLE
-from guard.bundle import open_bundle, render, sign
-from guard.keys import create_key_pair, load_private_key, load_public_keys
+from guard.bundle.bundle import open_bundle, render, sign
+from guard.bundle.keys import create_key_pair, load_private_key, load_public_keys
 from model.errors import InputError, RingwallError
 from model.loader import parse
 from model.project import load_environment, open_project
-from tests.guard.test_bundle import config
+from operations.incident.closing import closed
+from operations.incident.journal import JOURNAL
+from operations.incident.stack_file import lifted, locked
+from tests.guard.bundle.test_bundle import config
 from tests.support.command_line import Result
 from tests.support.command_line import ringwall as run
 from tests.support.guard_service import free_port
@@ -168,7 +168,7 @@ def test_a_folder_that_cannot_be_written_keeps_no_guard_open(folder: Path, monke
         if any(change.path.parent == stacks for change in changes):
             raise RingwallError(f"{stacks}: cannot be written (Read-only file system); nothing was changed")
 
-    monkeypatch.setattr("cli.write.apply", read_only)
+    monkeypatch.setattr("operations.project.write.apply", read_only)
     done = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
     assert done.code == 1
     assert "dev.one: file: lockdown is not in its stack file, so that the next `up` opens it again: " in done.err

@@ -15,17 +15,17 @@ from typing import Any
 
 import pytest
 
-from cli import gateway_proof
-from cli.cloudflare_api import TOKEN_VARIABLE
-from cli.gateway_proof import Clock, by_data_planes, by_requests
-from cli.kong_admin import DataPlane
 from engine.locate import VARIABLE
+from operations.incident import gateway_proof
+from operations.incident.gateway_proof import Clock, by_data_planes, by_requests
 from tests.support.access_api import TOKEN, AccessApi, access_api
 from tests.support.command_line import Result
 from tests.support.command_line import ringwall as run
 from tests.support.guard_service import free_port
 from tests.support.kong_takeover import KongGateway, kong_gateway
 from tests.support.projects import write_project
+from wire.cloudflare import TOKEN_VARIABLE
+from wire.kong import DataPlane
 
 ALLOW = "policy-people"
 #: Where no proxy listens.

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.migrations import CURRENT, MIGRATIONS, migrated
-from cli.write import rename_key, replace_scalar
 from model.errors import InputError
 from model.project import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, Project
+from operations.project.migrations import CURRENT, MIGRATIONS, migrated
+from operations.project.write import rename_key, replace_scalar
 from tests.support.command_line import ringwall, snapshot
 
 OLD = """\
@@ -97,8 +97,8 @@ def test_one_unknown_version_stops_everything(project: Project) -> None:
 
 def test_a_result_that_the_model_would_refuse_is_not_written(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """The models know version 1 only, so a step to version 2 is such a result."""
-    monkeypatch.setattr("cli.migrations.MIGRATIONS", {**MIGRATIONS, SERVER_KEY: {1: lambda text: text}})
-    monkeypatch.setattr("cli.migrations.CURRENT", {**CURRENT, SERVER_KEY: 2})
+    monkeypatch.setattr("operations.project.migrations.MIGRATIONS", {**MIGRATIONS, SERVER_KEY: {1: lambda text: text}})
+    monkeypatch.setattr("operations.project.migrations.CURRENT", {**CURRENT, SERVER_KEY: 2})
     before = snapshot(project.root)
     done = ringwall("migrate", "--project", project.root)
     assert (done.code, len(done.errors)) == (2, 3)

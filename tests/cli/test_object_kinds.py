@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from cli.imports import import_plan
-from cli.object_kinds import SHAPES, Kind, kind_of, named, own_id
 from components.program import load
+from engine.repair.kinds import SHAPES, Kind, kind_of, named, own_id
 from model.errors import InputError
 from model.project import Project, open_project
+from operations.project.imports import import_plan
 from plan.graph import Graph
 from plan.offline import plan_stack
 from tests.support.projects import ACCOUNT, ZONE, write_project

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pulumi.automation import Deployment
 
-from cli.workspace import Target, workspace
 from engine.locate import VARIABLE
+from engine.workspace import Target, workspace
 from model.project import Project
 from tests.support.command_line import ringwall, snapshot
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.write import Change, apply
 from model.errors import InputError, RingwallError
 from model.project import load_environment, open_project
+from operations.project.write import Change, apply
 from tests.support.command_line import flags, on_a_terminal, ringwall, serve_desk, snapshot
 
 WHO = ("--people", "ada@example.com")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cli.pending_state import adopted, pending, provider_of, recorded_ids, with_strays
+from engine.repair.pending_state import adopted, pending, provider_of, recorded_ids, with_strays
 
 HEAD = "urn:pulumi:dev::p::"
 PROVIDER = {"urn": f"{HEAD}pulumi:providers:kong::kong", "id": "k", "custom": True, "type": "pulumi:providers:kong"}

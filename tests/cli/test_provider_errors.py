@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cli.provider_errors import is_conflict, plain
+from engine.provider_errors import is_conflict, plain
 
 #: As pulumi-kong 4.6 says one refusal twice: in its log and to the engine (Go prints the request with its pointers).
 REQUEST = "&{<nil> 0x2fe714a84880 0x2fe714a84890 <nil> map[a:{b}] [0x2fe714a848a0] {x}}"

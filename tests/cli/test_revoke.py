@@ -13,21 +13,21 @@ from typing import Any
 
 import pytest
 
-from cli.cloudflare_api import TOKEN_VARIABLE
-from cli.lockdown_file import locked
-from cli.operations import JOURNAL
 from cli.revoke import Subject, read_principal
 from engine.locate import VARIABLE
-from guard.bundle import render, sign
-from guard.bundle_source import BundleSource
-from guard.keys import create_key_pair, load_private_key, load_public_keys
+from guard.bundle.bundle import render, sign
+from guard.bundle.keys import create_key_pair, load_private_key, load_public_keys
+from guard.bundle.source import BundleSource
 from model.errors import InputError
-from tests.guard.test_bundle import config
+from operations.incident.journal import JOURNAL
+from operations.incident.stack_file import locked
+from tests.guard.bundle.test_bundle import config
 from tests.support.access_api import TOKEN, AccessApi, access_api
 from tests.support.command_line import Result
 from tests.support.command_line import ringwall as run
 from tests.support.guard_service import Guarded, Origin, free_port, guarded, sse
 from tests.support.projects import server_text, write_project, write_server
+from wire.cloudflare import TOKEN_VARIABLE
 
 REASON = "laptop lost; Ada"
 ADA = {"email": "ada@example.com", "id": "ada", "uid": "ada-uid"}
@@ -324,7 +324,7 @@ def test_signing_where_the_last_bundle_is_not_to_be_seen_is_warned_of(desk: Desk
     (desk.bundles / "dev.two.guard.bundle.json").unlink()
     exported = {"guard_config": json.dumps(config("two", admin_port=free_port()).dump())}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cli.engine_state.outputs", lambda *_, **__: exported)
+        patch.setattr("engine.state.outputs", lambda *_, **__: exported)
         done = desk.revoke("person:ada@example.com", "--reason", REASON, "--key", desk.key)
     assert (
         f"warning: dev.two: no bundle of it is in {desk.bundles}, so whoever an earlier one denies is let in"

@@ -10,11 +10,11 @@ from typing import Any
 import pulumi
 import pytest
 
-from cli.engine_state import live_resources, outputs
-from cli.runs import Run, execute
-from cli.workspace import Target, backend_problem, engine_failure
 from engine.locate import VARIABLE
-from guard.keys import create_key_pair
+from engine.runs import Run, execute
+from engine.state import live_resources, outputs
+from engine.workspace import Target, backend_problem, engine_failure
+from guard.bundle.keys import create_key_pair
 from model.errors import EngineFailed, NoSuchStack, SecretsLocked, StateMissing
 from model.project import open_project
 from tests.support.command_line import flags, ringwall
@@ -224,7 +224,7 @@ def test_what_the_engine_says_is_of_the_kind_that_a_command_can_act_on(
 def test_an_empty_passphrase_is_the_same_error_and_exit_code_everywhere(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cli import workspace
+    from engine import workspace
 
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
     with pytest.raises(SecretsLocked, match="is empty, which encrypts nothing"):

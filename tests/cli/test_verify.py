@@ -17,8 +17,8 @@ from cli import verify as module
 from model.errors import InputError, RingwallError
 from model.project import load_environment, open_project
 from model.tool_lock import to_yaml
-from onboard.verify.client import Address, Client, parse_resolve
-from onboard.verify.report import Check, Report
+from operations.verify.client import Address, Client, parse_resolve
+from operations.verify.report import Check, Report
 from tests.support import guard_process as processes
 from tests.support.command_line import Result, serve_desk
 from tests.support.edge_stand_in import CLIENT_ID, CLIENT_SECRET, EdgeStandIn, edge_stand_in, signed_guard

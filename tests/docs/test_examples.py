@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cli.checks import check_all
 from components.program import load
 from model.project import load_environment, open_project
+from operations.check import check_all
 from plan.offline import plan_stack
 from plan.render import from_json, to_json
 from tests.support.projects import write_project, write_server

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from model.loader import parse
 from model.waivers import Waiver
-from plan.policy.custom import load_rules
+from plan.rules.custom import load_rules
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from guard.content import content_of
+from guard.inspect.content import content_of
 from guard.service import Opened
 from model.guard_config import GuardConfig
 from tests.guard.test_road import ATTACK, call, result

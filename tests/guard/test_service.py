@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from guard.app import admin_app
-from guard.bundle import render, sign
-from guard.keys import create_key_pair, load_private_key
+from guard.bundle.bundle import render, sign
+from guard.bundle.keys import create_key_pair, load_private_key
 from guard.service import Opened, Service
 from model.errors import InputError
 from model.guard_config import GuardConfig

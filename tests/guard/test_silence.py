@@ -14,9 +14,9 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from guard.http_rules import accepts_stream
-from guard.stdio import StdioUpstream
-from guard.upstream import HttpUpstream, UpstreamDown
+from guard.http.http_rules import accepts_stream
+from guard.http.stdio import StdioUpstream
+from guard.http.upstream import HttpUpstream, UpstreamDown
 from model.server import Origin as OriginSettings
 from tests.support.guard_service import Guarded, Origin, guarded, serving
 

@@ -14,13 +14,13 @@ import pytest
 from mcp.client.client import Client
 from mcp.shared.exceptions import MCPError
 
-from guard.stdio import StdioUpstream
-from guard.upstream import UpstreamDown
+from guard.http.stdio import StdioUpstream
+from guard.http.upstream import UpstreamDown
 from model.tool_lock import ToolLock
-from onboard.lock import build_lock
-from onboard.probe import StdioTarget, probe
-from onboard.sockets import listeners
+from operations.onboard.lock import build_lock
+from operations.scan.sockets import listeners
 from tests.support.guard_service import Guarded, Origin, guarded
+from wire.mcp import StdioTarget, probe
 
 DESK = (sys.executable, "-m", "sandbox.mcp_server", "--stdio")
 ROOT = str(Path(__file__).parents[2])
@@ -153,7 +153,7 @@ def test_a_client_that_does_not_read_loses_its_stream_and_is_told_so() -> None:
 
 
 def test_sessions_of_one_principal_are_counted_when_they_begin_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guard.stdio.MAX_OF_ONE", 2)
+    monkeypatch.setattr("guard.http.stdio.MAX_OF_ONE", 2)
 
     async def main() -> None:
         upstream = StdioUpstream((sys.executable, "-c", ECHO), {}, None)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from components.kong_lua import identity_check
+from components.gateway.lua import identity_check
 from components.program import load
 from model.base import validate
 from model.errors import InputErrors

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.engine_state import live_resources
+from engine.state import live_resources
 from tests.support.engine_project import EngineProject
 
 pytestmark = pytest.mark.engine

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cli import deploy
-from cli.engine_state import live_resources
-from cli.runs import Run
+from engine import deploy
+from engine.runs import Run
+from engine.state import live_resources
 from tests.support.engine_project import EngineProject
 from tests.support.projects import server_text, write_server
 

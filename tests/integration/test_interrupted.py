@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.object_kinds import SHAPES, kind_of, own_id
-from cli.object_lookup import ProviderLookup, find
-from cli.pending import look_again, resolve
-from cli.workspace import Target
+from engine.repair.kinds import SHAPES, kind_of, own_id
+from engine.repair.lookup import ProviderLookup, find
+from engine.repair.pending import look_again, resolve
+from engine.workspace import Target
 from model.project import load_environment, open_project
 from sandbox import Fault, Sandbox
 from tests.support.interrupted import Stage

@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
-from cli import deploy
-from cli.closing_services import SandboxEdge, SandboxGateway
-from cli.engine_state import outputs
-from cli.guard_delivery import Guards
-from cli.lockdown_close import Closing, places_of
-from cli.lockdown_file import lifted, locked
-from cli.lockdown_open import Opening, open_gateway
-from cli.operations import NotComplete, Operation
-from cli.write import Change, apply
-from components.lockdown import closing_plugin_id
+from engine import deploy
 from engine.locate import VARIABLE
-from guard.keys import create_key_pair, load_private_key
+from engine.state import outputs
+from guard.bundle.keys import create_key_pair, load_private_key
 from model.errors import PlanRefused
 from model.project import load_environment, open_project
+from operations.guard_bundle.delivery import Guards
+from operations.incident.closing import closing_plugin_id
+from operations.incident.closing_services import SandboxEdge, SandboxGateway
+from operations.incident.journal import NotComplete, Operation
+from operations.incident.lift import Opening, open_gateway
+from operations.incident.lockdown import Closing, places_of
+from operations.incident.stack_file import lifted, locked
+from operations.project.write import Change, apply
 from sandbox.closing import SandboxServices
 from tests.support.engine_project import EngineProject
 from tests.support.projects import ACCOUNT

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import pulumi
 import pytest
 
-from cli import deploy
-from cli.runs import Run, execute
 from components.program import declare, load
+from engine import deploy
+from engine.runs import Run, execute
 from model.errors import PlanRefused
 from model.project import open_project
 from plan.protectors import ACCESS_APPLICATION, DNS_RECORD, TUNNEL_CONFIG

@@ -24,9 +24,9 @@ from pulumi.automation import LocalWorkspace, Stack
 from pulumi.automation.errors import CommandError
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from cli.events import Steps
 from components.providers import load_sdks
 from engine.command import pulumi_command
+from engine.events import Steps
 from engine.locate import require
 from model.loader import read
 from tests.support.engine_project import EngineProject

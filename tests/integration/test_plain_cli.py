@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cli.engine_state import outputs
-from cli.runs import Run, execute
+from engine.runs import Run, execute
+from engine.state import outputs
 from tests.support.engine_project import EngineProject
 
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]

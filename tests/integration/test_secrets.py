@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.engine_state import outputs
+from engine.state import outputs
 from tests.support.engine_project import EngineProject
 
 pytestmark = pytest.mark.engine

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cli.engine_state import outputs
 from components.contract import OUTPUT
 from components.program import load
+from engine.state import outputs
 from model.project import open_project
 from plan.graph import Graph
 from plan.offline import plan_stack

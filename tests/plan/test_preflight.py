@@ -48,7 +48,7 @@ def test_a_public_name_that_does_not_wait_for_its_protection_is_refused(
     assert check_exposure(graph) == ()
 
     # The program as somebody might break it: the DNS record depends on the tunnel's id alone.
-    from components import edge
+    from components.edge import server as edge
 
     whole = edge.PublicName.__init__
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from components.kong_options import PLUGINS
+from components.gateway.options import PLUGINS
 from tests.support import kong_schema
 from tests.support.kong_gateway.configuration import Configuration, Plugin, Route, Service, Unsupported
 from tests.support.kong_gateway.plugins import HANDLERS

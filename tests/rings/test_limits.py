@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from components.kong_names import REMAINING_HEADER
+from components.gateway.names import REMAINING_HEADER
 from model.defaults import Limits, Rate
 from tests.support.guard_service import Origin
 from tests.support.limited_road import Road, limited_road, messages_in, refusal_in

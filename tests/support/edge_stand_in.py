@@ -20,9 +20,9 @@ from typing import Any
 
 import jwt
 
-from components.kong_names import REMAINING_HEADER
-from guard.bundle import render, sign
-from guard.keys import create_key_pair, load_private_key
+from components.gateway.names import REMAINING_HEADER
+from guard.bundle.bundle import render, sign
+from guard.bundle.keys import create_key_pair, load_private_key
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock
 from tests.support.guard_process import COMMAND, GuardProcess, Upstream, await_http, config_of, free_port

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.runs import Run, execute
-from cli.workspace import Target
 from engine.locate import require
+from engine.runs import Run, execute
+from engine.workspace import Target
 from model.project import Project
 from sandbox import Sandbox
 from tests.support.language_host import write_language_host

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cli.lockdown_file import lifted, locked
-from cli.runs import Run, execute
+from engine.runs import Run, execute
 from model.project import open_project
+from operations.incident.stack_file import lifted, locked
 from plan.protectors import TUNNEL
 from plan.step_order import judge_steps
 from sandbox import Fault, Sandbox

@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from guard.bundle import render, sign
-from guard.keys import create_key_pair, load_private_key
+from guard.bundle.bundle import render, sign
+from guard.bundle.keys import create_key_pair, load_private_key
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock, canonical_json, digest
-from onboard.lock import build_lock
-from onboard.probe import HttpTarget, StdioTarget, Target, UnixSocketTarget, probe
+from operations.onboard.lock import build_lock
+from wire.mcp import HttpTarget, StdioTarget, Target, UnixSocketTarget, probe
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (str(Path(sys.executable).with_name("ringwall")), "guard", "run")

@@ -18,11 +18,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from components.kong_names import REMAINING_HEADER
+from components.gateway.names import REMAINING_HEADER
 from guard.service import Opened, Service, _Server, serve
-from guard.sse import KEEP_ALIVE_SECONDS
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock, digest, readable_description
+from wire.sse import KEEP_ALIVE_SECONDS
 
 LEGACY = "2025-11-25"
 MODERN = "2026-07-28"

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from components.kong_limits import limits as limit_plugins
-from components.kong_names import PRINCIPAL_HEADER, TOKENS
+from components.gateway.limits import limits as limit_plugins
+from components.gateway.names import PRINCIPAL_HEADER, TOKENS
 from model.server import Server
 from tests.support.guard_service import Guarded, Origin, guarded
 from tests.support.issued_tokens import PERSON

@@ -16,22 +16,22 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.cloudflare_api import CloudflareApi
-from cli.doctor_http import fetch
-from cli.jwks import fetch_jwks
-from cli.kong_admin import KongAdmin
 from guard.audit.anchor import NotTaken
 from guard.audit.wires import HttpWire
 from guard.engines.http_engine import JsonService, NoAnswer
-from guard.jwks import KeySet, KeysUnavailable
+from guard.identity.keys import KeySet, KeysUnavailable
 from model.errors import InputError, Unreachable
 from model.tool_lock import ToolLock
+from operations.doctor.http import fetch
 from tests.support.company import Authority, ConnectProxy, https_server
 from tests.support.guard_process import GuardProcess, Upstream, guard
 from tests.support.guard_service import lock_of, tool
 from tests.support.kong_manifests import environment
 from tests.support.token_issuer import public_jwk
+from wire.cloudflare import CloudflareApi
 from wire.http import client_options, tls_context
+from wire.jwks import fetch_jwks
+from wire.kong import KongAdmin
 
 ROOT = Path(__file__).parents[2]
 KEYS = json.dumps({"keys": [public_jwk("rsa", 0, kid="one", alg="RS256")], "data": [], "result": []}).encode()
@@ -230,4 +230,4 @@ def test_every_client_of_httpx_is_made_by_the_policy() -> None:
                     given = [ast.unparse(one.value) for one in node.keywords if one.arg is None]
                     if not any("options" in one for one in given):
                         made.append(str(file.relative_to(ROOT)))
-    assert made == ["cli/guard_delivery.py"]
+    assert made == ["operations/guard_bundle/delivery.py"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from guard.engines.rules.rule import Rule
-from guard.verdict import Category, Leg
+from guard.inspect.verdict import Category, Leg
 
 _ARGUMENTS = frozenset((Leg.ARGUMENTS,))
 _PROGRAMS = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from guard.engines.rules.rule import ALL, Rule
-from guard.verdict import Category, Leg
+from guard.inspect.verdict import Category, Leg
 
 _DEFINITIONS = frozenset((Leg.DEFINITIONS,))
 _ELSEWHERE = ALL - _DEFINITIONS

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from guard.engines.rules.rule import ALL, READ, Check, Rule, gap
-from guard.verdict import Category, Leg
+from guard.inspect.verdict import Category, Leg
 
 _DEFINITIONS = frozenset((Leg.DEFINITIONS,))
 _AI = r"(?:ai(?: (?:assistants?|agents?|models?|systems?))?|(?:large )?language models?|llms?|chatbots?|assistants?|agents?|bots?|claude|chatgpt|gpt|gemini|copilot)"

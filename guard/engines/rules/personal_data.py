@@ -11,7 +11,7 @@ import re
 import string
 
 from guard.engines.rules.rule import Rule
-from guard.verdict import Category
+from guard.inspect.verdict import Category
 
 _CARD_WORDS = re.compile(
     r"(?i)card|visa|master|amex|american express|credit|debit|payment|\bpan\b|\bcc\b|karte|carte|tarjeta"

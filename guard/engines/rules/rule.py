@@ -15,7 +15,7 @@ from typing import Any
 
 import re2  # type: ignore[import-untyped]
 
-from guard.verdict import Category, Leg
+from guard.inspect.verdict import Category, Leg
 
 #: Characters before a match that a check may look at.
 BEFORE = 64

@@ -13,7 +13,7 @@ import re
 from collections import Counter
 
 from guard.engines.rules.rule import Check, Rule
-from guard.verdict import Category
+from guard.inspect.verdict import Category
 
 _PLACEHOLDER = re.compile(
     r"(?i)example|your|changeme|placeholder|redacted|dummy|sample|xxxx|\*\*\*|\.\.\.|^[<{$%\[(]|^(?:test|none|null|true|false)$"

@@ -17,7 +17,7 @@ from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from guard.engines.rules.rule import READ, Check, Rule
-from guard.verdict import Category, Leg
+from guard.inspect.verdict import Category, Leg
 
 _ARGUMENTS = frozenset((Leg.ARGUMENTS,))
 _METADATA = frozenset(

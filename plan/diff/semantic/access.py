@@ -110,7 +110,7 @@ def _names(names: Iterable[str]) -> str:
 
 
 def compare_identity_providers(stack: str, before: Environment, after: Environment) -> list[Change]:
-    """Which providers may sign people in. With none declared all of the account's may (`components.edge`)."""
+    """Which providers may sign people in. With none declared all of the account's may (`components.edge.server`)."""
     was, now = set(before.identity_providers), set(after.identity_providers)
     if was == now:
         return []

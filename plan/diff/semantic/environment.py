@@ -70,7 +70,7 @@ ENVIRONMENT: Table = {
     "gateway.mutual_tls.client_certificate_id": Rule(any_change, "certificate the gateway presents", "gateway", 80),
     "gateway.mutual_tls.ca_certificate_ids": Rule(grows_loosens, "who vouches for guards", "gateway", 85),
     "countries": Rule(grows_loosens, "countries people may come from by default", "edge", 60),
-    # Without any, every provider of the account may sign people in (components.edge).
+    # Without any, every provider of the account may sign people in (components.edge.server).
     "identity_providers": Elsewhere("access"),
     "identity_providers.*": Elsewhere("access"),
     "identity_providers.*.id": Rule(any_change, "identity provider {0}", "edge", 90),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from components.guard_settings import build_guard_config
+from components.guard.settings import build_guard_config
 from model.environment import Environment
 from model.guard_config import Principals, ResolvedGrant
 from model.project import ServerStack

@@ -77,7 +77,7 @@ def _server(stack: str, before: ToolLock, after: ToolLock) -> Iterator[Change]:
 
 def _usable(word: str, key: str, granted: Collection[tuple[str, str]]) -> bool:
     """Whether a grant may name an entry. A resource may match a pattern, and a template any granted URI: what it makes
-    is read by that grant (guard.policy)."""
+    is read by that grant (guard.decide.policy)."""
     if not word.startswith("resource"):
         return (word, key) in granted
     names = [name for kind, name in granted if kind == "resource"]
@@ -88,7 +88,7 @@ def _entry(
     stack: str, word: str, key: str, was: Entry | None, now: Entry | None, granted: Collection[tuple[str, str]]
 ) -> Iterator[Change]:
     if was is None and now is not None:
-        used = _usable(word, key, granted)  # else neither listed nor callable (guard.grants)
+        used = _usable(word, key, granted)  # else neither listed nor callable (guard.decide.grants)
         direction = Direction.LOOSENS if used else Direction.NEUTRAL
         risk = f" [{now.risk}]" if isinstance(now, ToolEntry) else ""
         lines = [f"its words: {_cut(now.description)}"] if now.description else []

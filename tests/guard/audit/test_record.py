@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from guard.audit.chain import canonical, seal, unseal
 from guard.audit.record import EngineNote, Record
-from guard.verdict import Category, Finding, Outcome, Verdict
+from guard.inspect.verdict import Category, Finding, Outcome, Verdict
 from model.tool_lock import canonical_json
 
 TEXTS = st.text(st.characters(codec="utf-8"))

@@ -20,7 +20,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from guard.engines.embedded import EmbeddedEngine  # noqa: E402 - found only now
-from guard.verdict import Leg, Outcome, ScanItem, Text  # noqa: E402
+from guard.inspect.verdict import Leg, Outcome, ScanItem, Text  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "detection.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from guard.engines.embedded import EmbeddedEngine
-from guard.verdict import Leg
+from guard.inspect.verdict import Leg
 
 HERE = Path(__file__).parent
 

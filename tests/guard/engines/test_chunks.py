@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.engines.chunks import readable, split
-from guard.verdict import Text
-from guard.wire_json import Malformed
+from guard.inspect.verdict import Text
 from tests.support.engine_services import item
+from wire.json import Malformed
 
 
 @given(st.text(max_size=300), st.integers(1, 40), st.data())

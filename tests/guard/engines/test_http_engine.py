@@ -20,7 +20,7 @@ from guard.engines.breaker import Breaker
 from guard.engines.http_engine import MAX_ANSWER, MAX_PIECES, HttpEngine, JsonService, NoAnswer
 from guard.engines.lakera import LakeraEngine
 from guard.engines.prisma_airs import PrismaAirsEngine
-from guard.verdict import Leg, Outcome, ScanItem, Verdict
+from guard.inspect.verdict import Leg, Outcome, ScanItem, Verdict
 from tests.soak.vendor import write_certificate
 from tests.support.engine_services import ATTACK, KEY, AirsService, EngineService, LakeraService, Reply, item
 from tests.support.token_issuer import Clock

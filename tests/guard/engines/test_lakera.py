@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from guard.engines.lakera import LakeraEngine
-from guard.verdict import Category, Finding, Leg, Outcome, ScanItem, Text, Verdict
+from guard.inspect.verdict import Category, Finding, Leg, Outcome, ScanItem, Text, Verdict
 from tests.soak.vendor import KEY as VENDOR_KEY
 from tests.soak.vendor import vendor
 from tests.support.engine_services import ATTACK, KEY, LakeraService, Reply, item

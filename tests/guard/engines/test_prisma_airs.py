@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from guard.engines.prisma_airs import PrismaAirsEngine
-from guard.verdict import Category, Finding, Leg, Outcome, ScanItem, Text, Verdict
+from guard.inspect.verdict import Category, Finding, Leg, Outcome, ScanItem, Text, Verdict
 from tests.support.engine_services import ATTACK, KEY, AirsService, Reply, item
 
 BlockOn = Literal["action", "category"]

@@ -11,7 +11,7 @@ import pytest
 from guard.engines.embedded import EmbeddedEngine
 from guard.engines.rules import commands, hidden_text, instructions, personal_data, secrets, urls
 from guard.engines.rules.rule import Rule, Table
-from guard.verdict import Category, Leg, Outcome, ScanItem, Text
+from guard.inspect.verdict import Category, Leg, Outcome, ScanItem, Text
 
 TOOLS = frozenset(("send_message", "list_issues", "send_email"))
 ENGINE = EmbeddedEngine(TOOLS)

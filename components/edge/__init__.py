@@ -1,0 +1,1 @@
+"""The edge ring: Access, tunnel, public name and zone firewall at Cloudflare."""

@@ -1,0 +1,161 @@
+"""The first ring, once per environment: who people and agents are, and the reusable policies that admit them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_cloudflare as cloudflare  # noqa: TID253
+
+from components.edge.access import Rule, access_groups, environment_policies, render_rule
+from model.base import seconds
+from model.environment import Environment, Posture
+from model.server import Server
+
+
+@dataclass(frozen=True)
+class EdgeEnvironmentArgs:
+    environment: str
+    settings: Environment
+    #: Every server's manifest: what they admit decides which policies exist.
+    servers: Mapping[str, Server]
+
+
+class EdgeEnvironment(pulumi.ComponentResource):
+    """Device posture rules, Access groups, one service token an agent, and the reusable policies.
+
+    Attributes:
+        policy_ids, group_ids, posture_ids: by key.
+        agent_client_ids: a token's client id, which is the `common_name` of its assertions.
+        agent_expires_at: when a token ends.
+        agent_client_secrets: secret; Cloudflare answers them once, on create and rotation.
+    """
+
+    def __init__(self, name: str, args: EdgeEnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        settings = args.settings
+        super().__init__(
+            "ringwall:index:EdgeEnvironment",
+            name,
+            {"environment": args.environment, "agents": sorted(settings.agents)},
+            opts,
+        )
+        self._child = pulumi.ResourceOptions(parent=self)
+        account = settings.cloudflare.account_id
+        self.posture_ids: dict[str, pulumi.Input[str]] = {}
+        for key, posture in sorted(settings.posture.items()):
+            self.posture_ids[key] = posture.existing or self._posture(name, args, key, posture).id
+
+        self.tokens: dict[str, cloudflare.ZeroTrustAccessServiceToken] = {}
+        for agent, described in sorted(settings.agents.items()):
+            self.tokens[agent] = cloudflare.ZeroTrustAccessServiceToken(
+                f"{name}-agent-{agent}",
+                account_id=account,
+                name=f"{args.environment}-{agent}",
+                duration=described.token_duration,
+                # The provider takes the two together only. A new version is a new secret; the one before it lives on
+                # until then, so that the agent can change over.
+                client_secret_version=described.secret_version if described.secret_version > 1 else None,
+                previous_client_secret_expires_at=described.previous_secret_expires_at,
+                opts=self._child,
+            )
+
+        self._settings = settings
+        self.group_ids: dict[str, pulumi.Output[str]] = {}
+        for key, group in access_groups(settings, args.servers).items():
+            self.group_ids[key] = cloudflare.ZeroTrustAccessGroup(
+                f"{name}-group-{key}",
+                account_id=account,
+                name=f"{args.environment}-{key}",
+                includes=self._rules(group.include),
+                is_default=False,
+                opts=self._child,
+            ).id
+
+        self.policy_ids: dict[str, pulumi.Output[str]] = {}
+        for key, policy in environment_policies(settings, args.servers).items():
+            self.policy_ids[key] = cloudflare.ZeroTrustAccessPolicy(
+                f"{name}-policy-{key}",
+                account_id=account,
+                name=f"{args.environment}-{key}",
+                decision=policy.decision,
+                includes=self._rules(policy.include),
+                requires=self._rules(policy.require),
+                # Always explicit: an empty one is a perpetual difference (terraform-provider-cloudflare #7165).
+                session_duration=policy.session_duration,
+                opts=self._child,
+            ).id
+
+        self.agent_client_ids = {agent: token.client_id for agent, token in self.tokens.items()}
+        self.agent_expires_at = {agent: token.expires_at for agent, token in self.tokens.items()}
+        self.agent_client_secrets = {agent: token.client_secret for agent, token in self.tokens.items()}
+        self.register_outputs(
+            {
+                "policy_ids": self.policy_ids,
+                "group_ids": self.group_ids,
+                "posture_ids": self.posture_ids,
+                "agent_client_ids": self.agent_client_ids,
+            }
+        )
+
+    def _rules(self, rules: tuple[Rule, ...]) -> Any:
+        return [render_rule(rule, self._settings, self._find) for rule in rules]
+
+    def _find(self, kind: str, key: str) -> pulumi.Input[str]:
+        if kind == "group":
+            return self.group_ids[key]
+        if kind == "posture":
+            return self.posture_ids[key]
+        token_id: pulumi.Output[str] = self.tokens[key].id
+        return token_id
+
+    def _posture(
+        self, name: str, args: EdgeEnvironmentArgs, key: str, posture: Posture
+    ) -> cloudflare.ZeroTrustDevicePostureRule:
+        return cloudflare.ZeroTrustDevicePostureRule(
+            f"{name}-posture-{key}",
+            account_id=args.settings.cloudflare.account_id,
+            name=f"{args.environment}-{key}",
+            type=posture.type,
+            schedule=_schedule(posture.check_every),
+            matches=[{"platform": platform} for platform in sorted(posture.platforms)],
+            input=posture_input(posture),
+            opts=self._child,
+        )
+
+
+_STRICT: dict[str, dict[str, Any]] = {
+    "os_version": {"operator": ">="},
+    "file": {"exists": True},
+    "application": {"exists": True},
+    "client_certificate_v2": {"check_private_key": True},
+}
+
+
+def _schedule(duration: str) -> str:
+    """Cloudflare takes one unit: hours where they are whole, else minutes, else seconds."""
+    total = seconds(duration)
+    if total % 3600 == 0:
+        return f"{total // 3600}h"
+    return f"{total // 60}m" if total % 60 == 0 else f"{total}s"
+
+
+def posture_input(posture: Posture) -> dict[str, Any]:
+    """The `input` of a posture rule, by the names of pulumi-cloudflare.
+
+    What the file leaves open is written out as its strict reading: at least that version, the file is there, the
+    certificate's private key is on this very device and was not imported.
+    """
+    names = {"common_name": "cn"}
+    keys = (
+        "require_all", "check_disks", "enabled", "version", "operator", "path", "exists", "sha256", "domain",
+        "certificate_id", "common_name",
+    )  # fmt: skip
+    found: dict[str, Any] = dict(_STRICT.get(posture.type or "", {}))
+    for key in keys:
+        value = getattr(posture, key)
+        if value is None or value == ():
+            continue
+        found[names.get(key, key)] = list(value) if isinstance(value, tuple) else value
+    return found

@@ -1,0 +1,1 @@
+"""The gateway ring: Kong's service, route, plugins and target."""

@@ -1,0 +1,192 @@
+"""Service, route, upstream and target of one server: pure inputs in pulumi-kong's own names, every default written."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from components.gateway.names import (
+    HEALTH_PATH,
+    PRINCIPAL_HEADER,
+    entity_name,
+    metadata_paths,
+    tags,
+    upstream_name,
+)
+from model.base import seconds
+from model.environment import Environment, MutualTls
+from model.errors import InputError
+from model.server import Server
+
+Inputs = dict[str, Any]
+
+#: Answers that say the guard is broken, and that no caller can bring about: 502 is Kong's own word for a guard that it could
+#: not connect to or that broke off (retries 0: kong/init.lua reports the final status), 503 is the guard's for being closed.
+#: The guard turns every failure of its server into an answer on 200. 429 and verdicts (401, 403) are not among them: three
+#: 429s from the target gave everyone 503 (run on 3.9.3, whose default counts 429). Nor is 500: a request that meets a defect
+#: of the guard fails alone.
+FAILURES = [502, 503]
+#: Kong's own default, written out.
+SUCCESSES = [200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308]
+
+
+def upstream_inputs(environment: str, server: str, settings: Environment, manifest: Server) -> Inputs:
+    """The circuit breaker. The guard answers `/healthz` on its traffic port whatever the Host.
+
+    Affinity is by principal, not by `Mcp-Session-Id`: the server names the session in its answer, so the request that
+    opens it could not be hashed by it, and the next one would meet another target.
+    """
+    breaker, central = manifest.circuit_breaker, settings.topology == "central"
+    kind = "https" if central else "http"
+    interval = seconds(breaker.probe_every)
+    active: Inputs = {
+        "type": kind,
+        "timeout": 2,
+        "concurrency": 10,
+        "http_path": HEALTH_PATH,
+        "https_verify_certificate": True,
+        "healthy": {"interval": interval, "http_statuses": [200], "successes": breaker.recover_after},
+        "unhealthy": {
+            "interval": interval,
+            # 404 counts: whatever answers it on this port is not the guard.
+            "http_statuses": [404, 500, 501, 502, 503, 504, 505],
+            "http_failures": breaker.failures,
+            "tcp_failures": breaker.failures,
+            "timeouts": breaker.timeouts,
+        },
+    }
+    if central:
+        active["https_sni"] = manifest.hostname
+    inputs: Inputs = {
+        "name": upstream_name(environment, server),
+        "slots": 10000,
+        "hash_on": "header",
+        "hash_on_header": PRINCIPAL_HEADER,
+        "hash_fallback": "none",
+        "hash_on_cookie_path": "/",
+        "healthchecks": {
+            "active": active,
+            "passive": {
+                "type": kind,
+                # Not 0: a counted success is what sets the failures back, and only failures in a row count.
+                "healthy": {"http_statuses": SUCCESSES, "successes": breaker.recover_after},
+                "unhealthy": {
+                    "http_statuses": FAILURES,
+                    "http_failures": breaker.failures,
+                    "tcp_failures": breaker.failures,
+                    # 0 is off: a caller whose client takes no stream can make an answer silent for longer than
+                    # timeouts.read. A guard that hangs is found by the active probe.
+                    "timeouts": 0,
+                },
+            },
+        },
+        "tags": tags(environment, server),
+    }
+    if central:
+        inputs["client_certificate_id"] = _mutual_tls(settings).client_certificate_id
+    return inputs
+
+
+def target_inputs(environment: str, server: str, settings: Environment, manifest: Server) -> Inputs:
+    """Where the guard listens: this data plane's own loopback, or in the central topology the host's mTLS name."""
+    if manifest.host not in settings.hosts:
+        raise InputError(f"host {manifest.host} is not in the environment", key="host", remedy="add it to its hosts")
+    address = settings.hosts[manifest.host].guard_address or "127.0.0.1"
+    return {"target": f"{address}:{manifest.guard_port}", "weight": 100, "tags": tags(environment, server)}
+
+
+def service_inputs(environment: str, server: str, settings: Environment, manifest: Server) -> Inputs:
+    """No retries: a tool call may have run although its answer was lost. TLS fields on an http service are a 400, so
+    they exist in the central topology only, where the guard's certificate must carry the public host names (Kong
+    verifies it against the Host it forwards)."""
+    timeouts = manifest.timeouts
+    inputs: Inputs = {
+        "name": entity_name(environment, server, "mcp"),
+        "protocol": "http",
+        "host": upstream_name(environment, server),
+        "port": 80,
+        "retries": 0,
+        "connect_timeout": seconds(timeouts.connect) * 1000,
+        "write_timeout": seconds(timeouts.write) * 1000,
+        "read_timeout": seconds(timeouts.read) * 1000,
+        "tags": tags(environment, server),
+    }
+    if settings.topology == "central":
+        mutual_tls = _mutual_tls(settings)
+        inputs |= {
+            "protocol": "https",
+            "port": 443,
+            "client_certificate_id": mutual_tls.client_certificate_id,
+            "ca_certificate_ids": list(mutual_tls.ca_certificate_ids),
+            "tls_verify": True,
+            "tls_verify_depth": 2,
+        }
+    return inputs
+
+
+def route_inputs(environment: str, server: str, manifest: Server) -> Inputs:
+    """Exactly the endpoint's path on exactly its names. The Host is preserved: by it the guard knows which audience a
+    hosted client's token must have, and refuses names that are not its own.
+
+    cloudflared and Kong share a host in every topology (the guard may be elsewhere), so the hop is plain http on loopback.
+    """
+    return {
+        "name": entity_name(environment, server, "mcp"),
+        **_route(environment, server, manifest),
+        "methods": ["GET", "POST", "DELETE", *(["OPTIONS"] if manifest.cors else [])],
+        "paths": [exact_path(manifest.path)],
+    }
+
+
+def metadata_service_inputs(environment: str, server: str) -> Inputs:
+    """A service of its own, since the server's has authentication. Its host can never resolve (RFC 6761 section 6.4):
+    without its request-termination plugin the route answers an error, not somebody."""
+    return {
+        "name": entity_name(environment, server, "metadata"),
+        "protocol": "http",
+        "host": "metadata.invalid",
+        "port": 80,
+        "retries": 0,
+        "connect_timeout": 1000,
+        "write_timeout": 1000,
+        "read_timeout": 1000,
+        "tags": tags(environment, server),
+    }
+
+
+def metadata_route_inputs(environment: str, server: str, manifest: Server) -> Inputs:
+    return {
+        "name": entity_name(environment, server, "metadata"),
+        **_route(environment, server, manifest),
+        "methods": ["GET", *(["OPTIONS"] if manifest.cors else [])],
+        "paths": [exact_path(path) for path in metadata_paths(manifest.path)],
+    }
+
+
+def _route(environment: str, server: str, manifest: Server) -> Inputs:
+    return {
+        "protocols": ["http"],
+        "hosts": sorted(manifest.hostnames),
+        "strip_path": False,
+        "preserve_host": True,
+        "regex_priority": 0,
+        "path_handling": "v0",
+        "https_redirect_status_code": 426,
+        # Buffering would hold every event of a stream until its end (run).
+        "request_buffering": False,
+        "response_buffering": False,
+        "tags": tags(environment, server),
+    }
+
+
+def exact_path(path: str) -> str:
+    """`~/mcp$`: a plain Kong path is a prefix, and everything below it would be reachable."""
+    return "~" + re.sub(r"([^A-Za-z0-9/_~-])", r"\\\1", path) + "$"
+
+
+def _mutual_tls(settings: Environment) -> MutualTls:
+    if settings.gateway.mutual_tls is None:
+        raise InputError(
+            "the central topology needs mutual TLS to the guards", key="gateway.mutual_tls", remedy="add it"
+        )
+    return settings.gateway.mutual_tls

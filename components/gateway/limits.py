@@ -1,0 +1,125 @@
+"""What one server may be asked for at the gateway: size, requests, tokens. A limit that cannot count refuses."""
+
+from __future__ import annotations
+
+import re
+
+from components.editions import Protection
+from components.gateway.names import LIMIT_HEADER, PRINCIPAL_HEADER, TOKENS
+from components.gateway.spec import Config, PluginSpec, name_of
+from model.environment import Environment, Redis
+from model.errors import InputError
+from model.server import Server
+
+
+def limits(settings: Environment, manifest: Server) -> list[PluginSpec]:
+    """Body size, requests per principal, tokens per server; raises InputError where Kong would refuse a number."""
+    return [_body_size(settings, manifest), _principal_rate(settings, manifest), _server_tokens(settings, manifest)]
+
+
+def _body_size(settings: Environment, manifest: Server) -> PluginSpec:
+    return PluginSpec(
+        name_of(Protection.BODY_SIZE, settings),
+        "body-size",
+        {
+            "allowed_payload_size": manifest.limits.body_kilobytes,
+            "size_unit": "kilobytes",
+            # True would refuse every GET and DELETE; the identity check asks it of POST (see kong_lua).
+            "require_content_length": False,
+        },
+        "a request's size",
+    )
+
+
+def _principal_rate(settings: Environment, manifest: Server) -> PluginSpec:
+    minute, hour = manifest.limits.requests_per_minute, manifest.limits.requests_per_hour
+    if hour < minute:
+        raise InputError(
+            f"requests_per_hour {hour} is lower than requests_per_minute {minute}",
+            key="limits.requests_per_hour",
+            remedy="raise it, or lower the other",
+        )
+    counters = _counters(settings.gateway.redis)
+    return PluginSpec(
+        name_of(Protection.PRINCIPAL_RATE, settings),
+        "principal-rate",
+        {
+            "second": None,
+            "minute": minute,
+            "hour": hour,
+            "day": None,
+            "month": None,
+            "year": None,
+            # A missing header would count by address, and all clients share cloudflared's; the identity check always
+            # sets it, and refuses requests with so many headers that Kong would not see it.
+            "limit_by": "header",
+            "header_name": PRINCIPAL_HEADER,
+            "path": None,
+            **counters,
+            "fault_tolerant": False,
+            "hide_client_headers": False,
+            "error_code": 429,
+            "error_message": "API rate limit exceeded",
+            "sync_rate": -1,
+        },
+        "each principal's requests; closed when the counters are out of reach",
+    )
+
+
+def _server_tokens(settings: Environment, manifest: Server) -> PluginSpec:
+    counters = _counters(settings.gateway.redis)
+    return PluginSpec(
+        name_of(Protection.SERVER_TOKENS, settings),
+        "server-tokens",
+        {
+            "header_name": LIMIT_HEADER,
+            # One consumer an issuer: the budget is the server's. Each principal's is counted by the guard.
+            "limit_by": "consumer",
+            **counters,
+            "fault_tolerant": False,
+            # True refuses when the remainder is exactly 0 and nowhere else: past an overshoot it would let the call on all
+            # the same and turn its answer into a 429 (3.9.3, access.lua and header_filter.lua). The guard refuses at or
+            # under 0 before anything is executed, by the remainder that this plugin hands on, and says when to come again.
+            "block_on_first_violation": False,
+            "hide_client_headers": False,
+            "limits": {
+                TOKENS: {
+                    "second": None,
+                    "minute": manifest.limits.tokens_per_minute,
+                    "hour": None,
+                    "day": None,
+                    "month": None,
+                    "year": None,
+                }
+            },
+        },
+        "the server's token budget, counted from the guard's X-Kong-Limit",
+    )
+
+
+def _counters(redis: Redis | None) -> Config:
+    """Where the counters are: on this node, or shared ones whose certificate name is checked.
+
+    Every member of the redis record is written a second time under its deprecated name (`redis_host`): Kong accepts both
+    where they agree and answers both (kong/db/schema/init.lua, `shorthand_fields`), so only with both is its answer what
+    was written, which `strict_match` needs to repair drift without differing for ever.
+    """
+    if redis and redis.tls and not re.fullmatch(r"[A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*", redis.host):
+        raise InputError(
+            f"{redis.host} is an address, so its certificate's name could not be checked",
+            key="gateway.redis.host",
+            remedy="give the name in its certificate",
+        )
+    record: Config = {
+        "host": redis.host if redis else None,
+        "port": redis.port if redis else 6379,
+        "timeout": 2000,
+        "username": redis.username if redis else None,
+        "password": redis.password if redis else None,
+        "database": 0,
+        "ssl": redis.tls if redis else False,
+        "ssl_verify": redis.tls if redis else False,
+        "server_name": redis.host if redis and redis.tls else None,
+    }
+    deprecated = {f"redis_{name}": value for name, value in record.items()}
+    return {"policy": "redis" if redis else "local", "redis": record, **deprecated}

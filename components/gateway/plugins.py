@@ -1,0 +1,352 @@
+"""Kong's plugins for one server and for an environment: pure configuration, no Pulumi."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from components.editions import Protection
+from components.gateway import lua as kong_lua
+from components.gateway.limits import limits
+from components.gateway.names import (
+    ACCESS,
+    ASSERTION_HEADER,
+    REQUEST_ID_HEADER,
+    issuer_group,
+    metadata_url,
+)
+from components.gateway.sinks import sinks
+from components.gateway.spec import Config, PluginSpec, name_of
+from model.base import seconds
+from model.environment import Environment
+from model.errors import InputError
+from model.server import Server
+from model.tokens import CLOCK_LEEWAY
+
+#: Beside `x-ringwall-assertion`: what Kong tells the next hop about the consumer (an issuer here, so it says nothing
+#: about the principal), and credentials that are the edge's and Kong's alone.
+_NEVER_FORWARDED = (
+    ASSERTION_HEADER,
+    "apikey",
+    "cf-access-client-id",
+    "cf-access-client-secret",
+    "proxy-authorization",
+    "x-anonymous-consumer",
+    "x-authenticated-groups",
+    "x-consumer-custom-id",
+    "x-consumer-groups",
+    "x-consumer-id",
+    "x-consumer-username",
+    "x-credential-identifier",
+)
+
+
+def issuer_of(manifest: Server) -> str:
+    """Name of the issuer whose token Kong verifies for this server."""
+    return manifest.oauth.issuer or ACCESS
+
+
+def bearer_check(settings: Environment, manifest: Server) -> kong_lua.BearerCheck | None:
+    """What `oauth: external` asks of the access token; None in mode access."""
+    oauth = manifest.oauth
+    if oauth.mode == "access":
+        return None
+    if oauth.issuer not in settings.issuers or oauth.audience is None:
+        raise InputError(
+            f"oauth.issuer {oauth.issuer} is not an issuer of the environment",
+            key="oauth.issuer",
+            remedy="add it to the environment's issuers",
+        )
+    return kong_lua.BearerCheck(
+        issuer=settings.issuers[oauth.issuer].issuer,
+        audience=oauth.audience,
+        scopes=oauth.scopes,
+        metadata_url=metadata_url(manifest.hostname, manifest.path),
+    )
+
+
+def identity_plugin(settings: Environment, manifest: Server, audiences: Mapping[str, str]) -> PluginSpec:
+    """The check that runs before every other plugin; `audiences` is host name to `aud` of its Access application.
+
+    Raises:
+        InputError: a host name of the server has no audience, or an audience belongs to no host name of it.
+    """
+    check_audiences(manifest, audiences)
+    for hostname, audience in sorted(audiences.items()):
+        if not audience:
+            raise InputError(f"the Access audience of {hostname} is empty", key="hostname", remedy="run up again")
+    bearer = bearer_check(settings, manifest)
+    lua = kong_lua.identity_check(
+        access_issuer=settings.cloudflare.issuer,
+        audiences=audiences,
+        bearer=bearer,
+        preflight=manifest.cors is not None,
+    )
+    return PluginSpec(
+        name_of(Protection.IDENTITY, settings),
+        "identity",
+        {
+            "certificate": [],
+            "rewrite": [],
+            "access": [lua],
+            "header_filter": [kong_lua.challenge_on_401(bearer)] if bearer else [],
+            "body_filter": [],
+            "log": [],
+        },
+        "issuer, audience and principal, which the jwt plugin does not check",
+    )
+
+
+#: What a closed server answers; it says nothing about why.
+CLOSED_MESSAGE = "This server is closed."
+
+
+def check_audiences(manifest: Server, audiences: Mapping[str, object]) -> None:
+    """Every public name has its Access application's audience and no other name has one; raises InputError."""
+    missing = sorted(set(manifest.hostnames) - set(audiences))
+    if missing:
+        raise InputError(
+            f"{missing[0]} has no Access audience, so nothing could tell its tokens from another server's",
+            key="hostname",
+            remedy="give every public host name an Access application",
+        )
+    if extra := sorted(set(audiences) - set(manifest.hostnames)):
+        raise InputError(f"{extra[0]} is not a host name of this server", key="hostname", remedy="remove its audience")
+
+
+def server_plugins(settings: Environment, manifest: Server) -> list[PluginSpec]:
+    """Every plugin of a server's service but the identity check, whose audiences are known at deployment only.
+
+    Raises:
+        InputError: the edition cannot enforce something, or a setting means something else to Kong.
+    """
+    bearer = bearer_check(settings, manifest)
+    specs = [
+        _jwt(settings, manifest),
+        _acl(settings, manifest),
+        *limits(settings, manifest),
+        _clean_headers(settings, keep_authorization=bearer is not None),
+    ]
+    if manifest.cors:
+        specs.append(cors_plugin(settings, manifest))
+    if manifest.lockdown:
+        specs.append(_lockdown(settings))
+    shared = sorted(set(manifest.logs.kinds) & set(settings.logs.kinds))
+    if shared:
+        raise InputError(
+            f"logs.{shared[0]} would silence the environment's {shared[0]} sink for this server: Kong runs one instance "
+            "of a plugin per request, the most specific",
+            key=f"logs.{shared[0]}",
+            remedy="use a kind of sink that the environment does not",
+        )
+    return [*specs, *sinks(settings, manifest.logs)]
+
+
+def environment_plugins(environment: str, settings: Environment) -> list[PluginSpec]:
+    """Plugins that run for every request of the gateway unless a service has its own of that kind."""
+    specs = [
+        PluginSpec(
+            name_of(Protection.REQUEST_ID, settings),
+            "request-id",
+            {"header_name": REQUEST_ID_HEADER, "generator": "uuid", "echo_downstream": True},
+            "one id joins edge, gateway and guard logs; the identity check cleared a client-sent one",
+        )
+    ]
+    if settings.metrics.prometheus:
+        specs.append(
+            PluginSpec(
+                name_of(Protection.METRICS, settings),
+                "metrics",
+                {
+                    "per_consumer": False,
+                    "status_code_metrics": True,
+                    "ai_metrics": False,
+                    "latency_metrics": True,
+                    "bandwidth_metrics": True,
+                    "upstream_health_metrics": True,
+                },
+                "refusals, latency and open circuits as numbers; per consumer says nothing, an issuer is one",
+            )
+        )
+    return [*specs, *sinks(settings, settings.logs, service_name=f"ringwall-{environment}")]
+
+
+def metadata_plugins(settings: Environment, manifest: Server) -> list[PluginSpec]:
+    """Plugins of the protected-resource metadata service (RFC 9728); none in mode access, where Access serves it."""
+    bearer = bearer_check(settings, manifest)
+    if bearer is None:
+        return []
+    document: Config = {
+        "authorization_servers": [bearer.issuer],
+        "bearer_methods_supported": ["header"],
+        "resource": bearer.audience,
+    }
+    if bearer.scopes:
+        document["scopes_supported"] = list(bearer.scopes)
+    specs = [
+        PluginSpec(
+            name_of(Protection.RESOURCE_METADATA, settings),
+            "document",
+            {
+                "status_code": 200,
+                "message": None,
+                "content_type": "application/json",
+                "body": json.dumps(document, sort_keys=True, separators=(",", ":")),
+                "echo": False,
+                "trigger": None,
+            },
+            "clients discover the authorization server here",
+        )
+    ]
+    if manifest.cors:
+        specs.append(cors_plugin(settings, manifest))
+    return specs
+
+
+def require_protection(settings: Environment, specs: list[PluginSpec]) -> None:
+    """Refuse a route whose service lacks part of the identity chain or a limit; raises InputError naming it."""
+    present = {spec.name for spec in specs}
+    for protection in (
+        Protection.IDENTITY,
+        Protection.SIGNATURE,
+        Protection.ISSUER,
+        Protection.PRINCIPAL_RATE,
+        Protection.SERVER_TOKENS,
+        Protection.BODY_SIZE,
+        Protection.CLEAN_HEADERS,
+    ):
+        name = name_of(protection, settings)
+        if name not in present:
+            raise InputError(
+                f"a route without {name} would be open: nothing would {protection.value}",
+                key="gateway",
+                remedy="keep the plugin",
+            )
+
+
+def _jwt(settings: Environment, manifest: Server) -> PluginSpec:
+    return PluginSpec(
+        name_of(Protection.SIGNATURE, settings),
+        "signature",
+        {
+            "uri_param_names": [],
+            "cookie_names": [],
+            # One credential per key of the issuer's JWKS; the identity check refused a payload `kid`.
+            "key_claim_name": "kid",
+            "secret_is_base64": False,
+            # The plugin refuses a token without a listed claim, and service tokens carry no nbf (Cloudflare One docs,
+            # "Application token"): the identity check judges nbf where it is present.
+            "claims_to_verify": ["exp"],
+            "anonymous": None,
+            # With false a forged-token OPTIONS reached the upstream and used up its victim's limit (run).
+            "run_on_preflight": True,
+            # No token outlives the sign-in that the manifest promises; the rest is for clocks.
+            "maximum_expiration": _longest_token(manifest) + CLOCK_LEEWAY,
+            "header_names": [ASSERTION_HEADER],
+            "realm": None,
+        },
+        "signature and time of the very token that the identity check read",
+    )
+
+
+def _longest_token(manifest: Server) -> int:
+    longest = seconds(manifest.session)
+    if manifest.oauth.mode == "access":
+        longest = max(longest, seconds(manifest.oauth.access_token_lifetime))
+    return min(longest, 365 * 86400 - CLOCK_LEEWAY)
+
+
+def _acl(settings: Environment, manifest: Server) -> PluginSpec:
+    return PluginSpec(
+        name_of(Protection.ISSUER, settings),
+        "issuer",
+        {
+            "allow": [issuer_group(issuer_of(manifest))],
+            "deny": None,
+            "hide_groups_header": True,
+            "always_use_authenticated_groups": False,
+        },
+        "any registered key satisfies jwt; only this issuer's may open this server",
+    )
+
+
+def _clean_headers(settings: Environment, *, keep_authorization: bool) -> PluginSpec:
+    """What the guard must not see. `Cf-Access-Jwt-Assertion` stays, and in mode external `Authorization` too: the guard
+    verifies them itself and takes them off before the server. `x-ringwall-principal` stays because the upstream's
+    session affinity reads it after this plugin; the guard trusts no such header and takes it off as well."""
+    empty: Config = {"body": [], "headers": [], "querystring": []}
+    removed = [*_NEVER_FORWARDED] if keep_authorization else [*_NEVER_FORWARDED, "authorization"]
+    return PluginSpec(
+        name_of(Protection.CLEAN_HEADERS, settings),
+        "clean-headers",
+        {
+            "http_method": None,
+            "remove": {**empty, "headers": sorted(removed)},
+            "rename": dict(empty),
+            "replace": {**empty, "uri": None},
+            "add": dict(empty),
+            "append": dict(empty),
+        },
+        "credentials of this ring end here",
+    )
+
+
+def _lockdown(settings: Environment) -> PluginSpec:
+    """503 for whoever comes this far. It runs last of all (priority 2), so the whole identity chain stays before it and a
+    forged token is still 401; nothing of the request reaches the guard. The body says nothing about why."""
+    return PluginSpec(
+        name_of(Protection.LOCKDOWN, settings),
+        "lockdown",
+        {
+            "status_code": 503,
+            "message": None,
+            "content_type": "application/json",
+            "body": f'{{"message":"{CLOSED_MESSAGE}"}}',
+            "echo": False,
+            "trigger": None,
+        },
+        "the stack file closes this server",
+    )
+
+
+def cors_plugin(settings: Environment, manifest: Server) -> PluginSpec:
+    """CORS for the manifest's origins, literal ones only.
+
+    Raises:
+        InputError: an origin is more than scheme, host and port; Kong would read it as a pattern.
+    """
+    origins = list(manifest.cors.origins) if manifest.cors else []
+    for origin in origins:
+        if not re.fullmatch(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", origin):
+            raise InputError(
+                f"{origin} is not an origin: Kong would read it as a pattern",
+                key="cors.origins",
+                remedy="write scheme, lower-case host and port only, as in https://app.example.com",
+            )
+    return PluginSpec(
+        name_of(Protection.CORS, settings),
+        "cors",
+        {
+            "origins": origins,
+            "headers": [
+                "accept",
+                "authorization",
+                "content-type",
+                "last-event-id",
+                "mcp-method",
+                "mcp-name",
+                "mcp-protocol-version",
+                "mcp-session-id",
+            ],
+            "exposed_headers": ["mcp-session-id", "www-authenticate", REQUEST_ID_HEADER],
+            "methods": ["GET", "POST", "DELETE"],
+            "max_age": 600,
+            # Tokens travel in headers; a cookie would let any page of an allowed origin act for the signed-in person.
+            "credentials": False,
+            "private_network": False,
+            # A preflight never travels on.
+            "preflight_continue": False,
+        },
+        "browser clients of the named origins; preflights end here",
+    )

@@ -1,0 +1,180 @@
+"""The second ring: one server at Kong. It checks the token again, limits, logs and breaks circuits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kong as kong  # noqa: TID253
+
+from components.gateway import entities
+from components.gateway.names import issuer_group, tags, upstream_name
+from components.gateway.plugins import (
+    check_audiences,
+    identity_plugin,
+    issuer_of,
+    metadata_plugins,
+    require_protection,
+    server_plugins,
+)
+from components.gateway.spec import PluginSpec
+from model.environment import Environment
+from model.server import Server
+
+
+@dataclass(frozen=True)
+class GatewayArgs:
+    environment: str
+    server: str
+    settings: Environment
+    #: Resolved against the environment's defaults.
+    manifest: Server
+    #: Every public host name to the `aud` of its Access application.
+    audiences: Mapping[str, pulumi.Input[str]]
+
+
+class Gateway(pulumi.ComponentResource):
+    """Upstream, target, service, its plugins, and last the route; in mode external the metadata service as well.
+
+    Order is the security property: authentication stands on the service before a route leads to it.
+
+    Raises:
+        InputError: before any resource, when the edition cannot enforce what is asked or a host name has no audience.
+
+    Attributes:
+        protectors: every resource that must exist before the public name does.
+
+    Outputs:
+        service_id, route_id, upstream, consumer_group, plugins (name to id), metadata_route_id (None in mode access).
+    """
+
+    def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        settings, manifest = args.settings, args.manifest
+        check_audiences(manifest, args.audiences)
+        # The audiences are known at deployment only; everything else about the identity check is judged here already.
+        draft = identity_plugin(settings, manifest, dict.fromkeys(manifest.hostnames, "known when deployed"))
+        specs = [draft, *server_plugins(settings, manifest)]
+        require_protection(settings, specs)
+        metadata = metadata_plugins(settings, manifest)
+        where = (args.environment, args.server)
+        super().__init__(
+            "ringwall:index:Gateway",
+            name,
+            {"environment": args.environment, "server": args.server, "hostnames": list(manifest.hostnames)},
+            opts,
+        )
+        child = pulumi.ResourceOptions(parent=self)
+
+        upstream_args = entities.upstream_inputs(*where, settings, manifest)
+        upstream_args["healthchecks"] = _healthchecks(upstream_args["healthchecks"])
+        self.upstream = kong.Upstream(f"{name}-upstream", **upstream_args, opts=child)
+        self.target = kong.Target(
+            f"{name}-target",
+            upstream_id=self.upstream.id,
+            **entities.target_inputs(*where, settings, manifest),
+            # Every change of a target replaces it, and Kong refuses the same address twice.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+        self.service = kong.Service(
+            f"{name}-service",
+            **entities.service_inputs(*where, settings, manifest),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.upstream]),
+        )
+        identity = pulumi.Output.all(**args.audiences).apply(
+            lambda audiences: identity_plugin(settings, manifest, audiences).config_json()
+        )
+        self.plugins: dict[str, kong.Plugin] = {}
+        for spec in specs:
+            self.plugins[spec.suffix] = plugin_resource(
+                f"{name}-{spec.suffix}",
+                spec,
+                tags(*where),
+                child,
+                service_id=self.service.id,
+                config_json=identity if spec is draft else None,
+            )
+        self.route = kong.Route(
+            f"{name}-route",
+            service_id=self.service.id,
+            **entities.route_inputs(*where, manifest),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.plugins.values(), self.target]),
+        )
+        self.protectors: list[pulumi.Resource] = [
+            self.upstream,
+            self.target,
+            self.service,
+            *self.plugins.values(),
+            self.route,
+        ]
+        self.metadata_route: kong.Route | None = None
+        if metadata:
+            self._publish_metadata(name, args, metadata, child)
+
+        self.service_id: pulumi.Output[str] = self.service.id
+        self.route_id: pulumi.Output[str] = self.route.id
+        self.metadata_route_id: pulumi.Output[str] | None = self.metadata_route.id if self.metadata_route else None
+        self.upstream_name = upstream_name(*where)
+        self.consumer_group = issuer_group(issuer_of(manifest))
+        self.register_outputs(
+            {
+                "service_id": self.service_id,
+                "route_id": self.route_id,
+                "upstream": self.upstream_name,
+                "consumer_group": self.consumer_group,
+                "plugins": {suffix: plugin.id for suffix, plugin in self.plugins.items()},
+                "metadata_route_id": self.metadata_route_id,
+            }
+        )
+
+    def _publish_metadata(
+        self, name: str, args: GatewayArgs, specs: list[PluginSpec], child: pulumi.ResourceOptions
+    ) -> None:
+        where = (args.environment, args.server)
+        service = kong.Service(f"{name}-metadata-service", **entities.metadata_service_inputs(*where), opts=child)
+        plugins = [
+            plugin_resource(f"{name}-metadata-{spec.suffix}", spec, tags(*where), child, service_id=service.id)
+            for spec in specs
+        ]
+        self.metadata_route = kong.Route(
+            f"{name}-metadata-route",
+            service_id=service.id,
+            **entities.metadata_route_inputs(*where, args.manifest),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*plugins, *self.plugins.values()]),
+        )
+        self.protectors += [service, *plugins, self.metadata_route]
+
+
+def plugin_resource(
+    name: str,
+    spec: PluginSpec,
+    tags: list[str],
+    opts: pulumi.ResourceOptions,
+    *,
+    service_id: pulumi.Input[str] | None = None,
+    config_json: pulumi.Input[str] | None = None,
+) -> kong.Plugin:
+    """One Kong plugin, of a service or global. `enabled` is written so that somebody's switching it off is drift, and
+    the computed config is secret because the provider would keep it in clear whatever the input was."""
+    return kong.Plugin(
+        name,
+        name=spec.name,
+        config_json=spec.config_json() if config_json is None else config_json,
+        service_id=service_id,
+        enabled=True,
+        strict_match=True,
+        tags=tags,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["computedConfig"])),
+    )
+
+
+def _healthchecks(inputs: dict[str, Any]) -> kong.UpstreamHealthchecksArgs:
+    active, passive = dict(inputs["active"]), dict(inputs["passive"])
+    active["healthy"] = kong.UpstreamHealthchecksActiveHealthyArgs(**active["healthy"])
+    active["unhealthy"] = kong.UpstreamHealthchecksActiveUnhealthyArgs(**active["unhealthy"])
+    passive["healthy"] = kong.UpstreamHealthchecksPassiveHealthyArgs(**passive["healthy"])
+    passive["unhealthy"] = kong.UpstreamHealthchecksPassiveUnhealthyArgs(**passive["unhealthy"])
+    return kong.UpstreamHealthchecksArgs(
+        active=kong.UpstreamHealthchecksActiveArgs(**active), passive=kong.UpstreamHealthchecksPassiveArgs(**passive)
+    )

@@ -1,0 +1,44 @@
+"""One Kong plugin to be.
+
+Every config here is written out whole, as the 3.9.3 schema has it: what has a default carries its value, what has none
+is null. Two reasons. A guarding default is then part of the review and cannot change under us; and Kong merges a PATCH,
+so only a written null takes a removed value away.
+
+`strict_match` is on: only with it does pulumi-kong repair drift of a plugin's config, and then it needs the config
+exactly as Kong returns it: nulls included, and with every deprecated name that Kong translates back into its answer.
+Those are the shorthand fields whose schema says what replaced them (`redis_host` for `redis.host`); one without that, such
+as opentelemetry's `endpoint`, is accepted and never answered (kong/db/schema/init.lua, `process_auto_fields`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from components.editions import Protection, plugin_name
+from model.environment import Environment
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PluginSpec:
+    """One plugin to be: its kind at Kong, the last part of its resource name, its whole config, and why it is there."""
+
+    name: str
+    suffix: str
+    config: Config
+    why: str
+
+    def config_json(self) -> str:
+        """As Go's encoder writes it (sorted, compact, `<`, `>` and `&` escaped): the provider compares such texts."""
+        text = json.dumps(self.config, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        for character in "&<>\u2028\u2029":
+            text = text.replace(character, f"\\u{ord(character):04x}")
+        return text
+
+
+def name_of(protection: Protection, settings: Environment) -> str:
+    """The plugin that enforces `protection` in this environment's edition; raises InputError where none does."""
+    return plugin_name(protection, settings.gateway.edition, settings.gateway.version)

@@ -1,0 +1,1 @@
+"""The guard ring: the configuration the guard runs with."""

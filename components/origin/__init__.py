@@ -1,0 +1,1 @@
+"""The origin ring: what the host runs."""

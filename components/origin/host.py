@@ -1,0 +1,216 @@
+"""Builds the host bundle: every process, listener, file, secret and destination of one server's host. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from urllib.parse import urlsplit
+
+from components.guard.settings import ETC, audit_file, bundle_file, public_key_file, state_directory
+from model.base import SecretRef
+from model.environment import Environment
+from model.host_bundle import (
+    Cloudflared,
+    Egress,
+    File,
+    GuardProcess,
+    HostBundle,
+    Kong,
+    Listener,
+    ProvidedFile,
+    Secret,
+)
+from model.project import ServerStack
+
+
+def build_host_bundle(
+    settings: Environment, server: ServerStack, tunnel_id: str, guard_config: str, cloudflared_config: str | None
+) -> HostBundle:
+    """What the host must run.
+
+    Args:
+        guard_config: the rendered guard configuration. Only its digest is in the result: the guard takes it signed, and
+            the signing key is not here.
+        cloudflared_config: the rendered config.yml of a locally managed tunnel.
+    """
+    manifest = server.manifest
+    local = cloudflared_config is not None
+    return HostBundle(
+        version=1,
+        environment=server.environment,
+        server=server.name,
+        host=manifest.host,
+        hostnames=tuple(manifest.hostnames),
+        listeners=_listeners(settings, server),
+        cloudflared=_cloudflared(server, tunnel_id, local=local),
+        kong=_kong(settings, server),
+        guard=_guard(server.stack, guard_config),
+        origin=manifest.origin,
+        files=(_file(_folder(server) + "/cloudflared.yml", cloudflared_config),)
+        if cloudflared_config is not None
+        else (),
+        provided=(
+            ProvidedFile(
+                path=bundle_file(server.stack),
+                purpose=f"the guard's signed configuration: made off this host by `ringwall guard bundle {server.stack}`",
+            ),
+            ProvidedFile(
+                path=public_key_file(server.stack),
+                purpose="the public key it is checked with: made by `ringwall guard keygen`",
+            ),
+        ),
+        secrets=_secrets(settings, server, local=local),
+        egress=_egress(settings, server),
+    )
+
+
+def render(bundle: HostBundle) -> str:
+    """Deterministic JSON text."""
+    return json.dumps(bundle.dump(), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+
+def _folder(server: ServerStack) -> str:
+    return f"{ETC}/{server.stack}"
+
+
+def _file(path: str, content: str) -> File:
+    return File(path=path, mode="0640", sha256=_sha256(content), content=content)
+
+
+def _sha256(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _guard(stack: str, text: str) -> GuardProcess:
+    config, key, state = bundle_file(stack), public_key_file(stack), state_directory(stack)
+    return GuardProcess(
+        arguments=(
+            *("ringwall", "guard", "run", "--config", config, "--public-key", key),
+            *("--server", stack, "--state", state),
+        ),
+        config_file=config,
+        config_sha256=_sha256(text),
+        public_key_file=key,
+        state_directory=state,
+        audit_log=audit_file(stack),
+    )
+
+
+def _cloudflared(server: ServerStack, tunnel_id: str, *, local: bool) -> Cloudflared:
+    base = ("cloudflared", "tunnel", "--no-autoupdate")
+    if local:
+        config = _folder(server) + "/cloudflared.yml"
+        return Cloudflared(
+            mode="local",
+            tunnel_id=tunnel_id,
+            arguments=(*base, "--config", config, "run"),
+            config_file=config,
+            credentials_file=_folder(server) + "/tunnel-credentials.json",
+        )
+    token = _folder(server) + "/tunnel-token"
+    return Cloudflared(
+        mode="remote", tunnel_id=tunnel_id, arguments=(*base, "run", "--token-file", token), token_file=token
+    )
+
+
+def _kong(settings: Environment, server: ServerStack) -> Kong:
+    if settings.topology == "central":
+        return Kong(version=settings.gateway.version, role="elsewhere", settings={})
+    port = settings.hosts[server.manifest.host].gateway_port
+    common = {
+        "proxy_listen": f"127.0.0.1:{port}",
+        "status_listen": "127.0.0.1:8100",
+        # Kong Manager, which a node with a database serves on 0.0.0.0:8002 where nothing is said.
+        "admin_gui_listen": "off",
+        # The identity chain parses the assertion; string matching was fooled by nested claims (run on 3.9.3).
+        "untrusted_lua_sandbox_requires": "cjson.safe",
+        "trusted_ips": "",
+        "anonymous_reports": "off",
+        # nginx's own log writes whole request lines, query strings too (Kong's nginx template: `access_log` in the
+        # default format), of requests that the identity check refuses as well. What is logged goes by logs.* alone.
+        "proxy_access_log": "off",
+    }
+    if settings.topology == "hybrid":
+        role = {"role": "data_plane", "database": "off", "admin_listen": "off", "cluster_mtls": "pki"}
+        return Kong(version=settings.gateway.version, role="data_plane", settings={**common, **role})
+    admin = urlsplit(settings.gateway.admin_uri)
+    return Kong(
+        version=settings.gateway.version,
+        role="traditional",
+        settings={**common, "admin_listen": f"127.0.0.1:{admin.port or 8001}"},
+    )
+
+
+def _listeners(settings: Environment, server: ServerStack) -> tuple[Listener, ...]:
+    manifest, host = server.manifest, settings.hosts[server.manifest.host]
+    address = host.guard_address or "127.0.0.1"
+    result = [
+        Listener(process="guard", address=f"{address}:{manifest.guard_port}", purpose="traffic from the gateway"),
+        Listener(process="guard", address=f"127.0.0.1:{manifest.admin_port}", purpose="readiness and metrics"),
+    ]
+    if settings.topology != "central":
+        result.append(
+            Listener(process="kong", address=f"127.0.0.1:{host.gateway_port}", purpose="traffic from cloudflared")
+        )
+    if manifest.origin.url:
+        result.append(
+            Listener(process="server", address=f"127.0.0.1:{manifest.origin.port}", purpose="MCP from the guard")
+        )
+    if manifest.origin.socket:
+        result.append(Listener(process="server", address=manifest.origin.socket, purpose="MCP from the guard"))
+    return tuple(sorted(result, key=lambda item: (item.process, item.address)))
+
+
+def _secrets(settings: Environment, server: ServerStack, *, local: bool) -> tuple[Secret, ...]:
+    manifest, folder = server.manifest, _folder(server)
+    tunnel = SecretRef(file=folder + ("/tunnel-credentials.json" if local else "/tunnel-token"))
+    result = [Secret(reader="cloudflared", reference=tunnel, purpose="proves the connector to Cloudflare")]
+    engines = manifest.guard.engines
+    if engines.lakera:
+        result.append(Secret(reader="guard", reference=engines.lakera.api_key, purpose="Lakera Guard API key"))
+    if engines.prisma_airs:
+        result.append(Secret(reader="guard", reference=engines.prisma_airs.api_key, purpose="Prisma AIRS API key"))
+    anchor, redis = manifest.guard.audit_anchor, manifest.guard.redis
+    if anchor and anchor.token:
+        result.append(Secret(reader="guard", reference=anchor.token, purpose="token for the audit log's anchor"))
+    if redis and redis.password:
+        result.append(Secret(reader="guard", reference=redis.password, purpose="Redis password"))
+    if settings.topology == "central":
+        for name, purpose in (("guard.crt", "certificate"), ("guard.key", "key"), ("gateway-ca.crt", "gateway's CA")):
+            result.append(
+                Secret(reader="guard", reference=SecretRef(file=f"{folder}/{name}"), purpose=f"mutual TLS: {purpose}")
+            )
+    for variable, reference in sorted(manifest.origin.environment.items()):
+        result.append(Secret(reader="server", reference=reference, purpose=f"the server's {variable}"))
+    return tuple(result)
+
+
+def _egress(settings: Environment, server: ServerStack) -> tuple[Egress, ...]:
+    engines = server.manifest.guard.engines
+    result = [
+        Egress(process="cloudflared", destination="region1.v2.argotunnel.com:7844", purpose="tunnel"),
+        Egress(process="cloudflared", destination="region2.v2.argotunnel.com:7844", purpose="tunnel"),
+        Egress(process="guard", destination=settings.cloudflare.jwks_uri, purpose="Access signing keys"),
+    ]
+    if server.manifest.oauth.issuer:
+        jwks = settings.issuers[server.manifest.oauth.issuer].jwks_uri
+        result.append(Egress(process="guard", destination=jwks, purpose="issuer's signing keys"))
+    for engine in (engines.lakera, engines.prisma_airs):
+        if engine:
+            result.append(Egress(process="guard", destination=engine.base_url, purpose="verdicts"))
+    guard = server.manifest.guard
+    if guard.audit_anchor:
+        result.append(
+            Egress(process="guard", destination=guard.audit_anchor.url, purpose="the audit log's signed head")
+        )
+    if guard.redis:
+        result.append(Egress(process="guard", destination=guard.redis.url, purpose="shared counters"))
+    if settings.topology != "central":
+        for logs in (settings.logs, server.manifest.logs):
+            if logs.http:
+                result.append(Egress(process="kong", destination=logs.http.url, purpose="request log"))
+            if logs.otlp:
+                for endpoint in (logs.otlp.traces, logs.otlp.logs):
+                    if endpoint:
+                        result.append(Egress(process="kong", destination=endpoint, purpose="OTLP"))
+    return tuple(dict.fromkeys(result))

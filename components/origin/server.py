@@ -1,0 +1,47 @@
+"""The origin ring: what the host must run, as one document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.origin.host import build_host_bundle, render
+from model.environment import Environment
+from model.project import ServerStack
+
+
+@dataclass(frozen=True)
+class OriginArgs:
+    settings: Environment
+    server: ServerStack
+    tunnel_id: pulumi.Input[str]
+    guard_config: pulumi.Input[str]
+    cloudflared_config: pulumi.Input[str | None]
+
+
+class Origin(pulumi.ComponentResource):
+    """Says what the origin host runs, and that nothing of it listens beyond loopback.
+
+    Outputs:
+        host_bundle: JSON text, format `model.host_bundle.HostBundle`: processes, listeners, files, secrets by
+            reference, destinations.
+    """
+
+    host_bundle: pulumi.Output[str]
+
+    def __init__(self, name: str, args: OriginArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(
+            "ringwall:index:Origin",
+            name,
+            {"host": args.server.manifest.host, "origin": args.server.manifest.origin.dump()},
+            opts,
+        )
+        self.host_bundle = pulumi.Output.all(
+            tunnel_id=args.tunnel_id, guard=args.guard_config, cloudflared=args.cloudflared_config
+        ).apply(
+            lambda known: render(
+                build_host_bundle(args.settings, args.server, known["tunnel_id"], known["guard"], known["cloudflared"])
+            )
+        )
+        self.register_outputs({"host_bundle": self.host_bundle})

@@ -1,0 +1,112 @@
+"""A stack's recorded state in a state folder, as Pulumi's own backend writes it (pkg/backend/diy:
+`.pulumi/stacks/PROJECT/STACK.json`, replaced as a whole).
+
+Starting the engine takes a second a stack, an environment has many, and the engine wants the passphrase even for what is
+no secret; a file needs neither. Any other backend is asked through the engine.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.holder import all_ended, on_file
+from engine.workspace import Target, stack_text, workspace
+from model.errors import EngineFailed, NoSuchStack
+
+
+def recorded(target: Target, stack: str) -> dict[str, Any]:
+    """The deployment, secrets encrypted; empty where the backend knows no such stack.
+
+    Raises:
+        EngineFailed: it cannot be read.
+        InputError: the stack has no file.
+    """
+    try:
+        found = from_folder(target, stack)
+        if found is not None:
+            return found
+        with workspace(target, stack) as selected:
+            return dict(selected.export_stack().deployment or {})
+    except NoSuchStack:
+        return {}
+
+
+def from_folder(target: Target, stack: str) -> dict[str, Any] | None:
+    """The deployment as the state folder has it; None where the backend is none, so that the engine must be asked.
+
+    Raises:
+        NoSuchStack: the folder is there and knows no such stack.
+        EngineFailed: the checkpoint cannot be read.
+        InputError: the stack has no file.
+        StateMissing: the folder is not there.
+    """
+    folder = stacks_folder(target)
+    if folder is None:
+        return None
+    stack_text(target.project, stack)
+    for name, read in _FORMS:
+        file = folder / f"{stack}{name}"
+        try:
+            deployment = json.loads(read(file))["checkpoint"].get("latest") or {}
+            if all(isinstance(resource["type"], str) for resource in deployment.get("resources") or []):
+                return dict(deployment)
+            problem = "a resource has no type"
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+        except (ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
+            problem = f"{type(error).__name__}: it is not what Pulumi writes"
+        backups = folder.parent.parent / "backups" / target.project.name / stack
+        raise EngineFailed(f"{file}: the recorded state cannot be read ({problem}); restore it from {backups}")
+    raise NoSuchStack(f"stack {stack} does not exist in the backend; run `ringwall up {stack}` first")
+
+
+def stacks_folder(target: Target) -> Path | None:
+    """Where a state folder keeps the project's stacks; None for another backend, or one laid out as before Pulumi 3.61.
+
+    Raises:
+        StateMissing: the folder is not there.
+    """
+    folder = target.state_folder
+    if folder is None:
+        return None
+    target.require_state()
+    if (folder / ".pulumi" / "stacks").is_dir() and not (folder / ".pulumi" / "meta.yaml").is_file():
+        return None
+    return folder / ".pulumi" / "stacks" / target.project.name
+
+
+def mend_attributes(target: Target, stack: str) -> list[Path]:
+    """Remove what a killed engine wrote half of beside its files; returns what was removed.
+
+    A file backend keeps content type and digest in a ``.attrs`` file, written in place before the checkpoint itself is
+    exchanged in one step (gocloud.dev/blob/fileblob). Without one the engine takes defaults; an empty one it refuses.
+    """
+    folder = stacks_folder(target)
+    held = on_file(target.backend, target.project.name, stack) or []
+    if folder is None or (held and not all_ended(held)):
+        return []
+    locks = folder.parents[1] / "locks" / "organization" / target.project.name / stack
+    removed = []
+    for attributes in [*folder.glob(f"{stack}.json*.attrs"), *locks.glob("*.attrs")]:
+        try:
+            json.loads(attributes.read_text(encoding="utf-8"))
+        except ValueError:
+            attributes.unlink(missing_ok=True)
+            removed.append(attributes)
+        except FileNotFoundError:
+            continue
+    return removed
+
+
+def _unzipped(file: Path) -> bytes:
+    return gzip.decompress(file.read_bytes())
+
+
+#: A checkpoint is written plain or compressed (`PULUMI_DIY_BACKEND_GZIP`).
+_FORMS: tuple[tuple[str, Callable[[Path], bytes]], ...] = ((".json", Path.read_bytes), (".json.gz", _unzipped))

@@ -1,0 +1,181 @@
+"""The order in which an environment and its servers are previewed, brought up and taken down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cli import console, live
+from components.contract import OUTPUT
+from components.program import Loaded, load, refuse_missing_secret
+from engine.runs import Run, execute, execute_all
+from engine.state import live_resources, outputs
+from engine.workspace import Target
+from model.cross_checks import missing_tunnel_secrets
+from model.errors import InputError, InputErrors, NoSuchStack, PlanRefused
+from model.project import EnvironmentStack, Project
+from plan.offline import plan_stack
+from plan.preflight import refuse_unsafe
+from plan.step_order import judge_steps
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a command was asked to work on."""
+
+    project: Project
+    loaded: Loaded
+    #: The stack named, then the servers that follow it when it is an environment.
+    first: str
+    servers: tuple[str, ...] = ()
+
+    @property
+    def stacks(self) -> tuple[str, ...]:
+        return (self.first, *self.servers)
+
+
+def scope_of(project: Project, stack: str, *, to_change: bool = True) -> Scope:
+    """Load what `stack` names and, unless it is only read, refuse what must never run; nothing has been started when this
+    raises."""
+    loaded = load(project, stack)
+    servers: tuple[str, ...] = ()
+    if isinstance(loaded, EnvironmentStack):
+        servers = tuple(server.stack for _, server in sorted(loaded.servers.items()))
+        if to_change and (problems := missing_tunnel_secrets(loaded.settings, loaded.servers.values())):
+            raise InputErrors(problems)
+        for server in loaded.servers.values() if to_change else ():
+            refuse_unsafe(project, (loaded, server))
+    if to_change:
+        refuse_missing_secret(loaded)
+        refuse_unsafe(project, loaded)
+    return Scope(project, loaded, stack, servers)
+
+
+def preview(target: Target, scope: Scope, only: Sequence[str] = (), *, refresh: bool = False) -> list[Run]:
+    """Engine previews of the whole scope.
+
+    With `refresh` each one compares with what is real instead of what was recorded last, so that drift is a change too.
+
+    Servers of an environment that is not deployed as its file says have no contract to read yet, so the engine cannot
+    preview them; they are planned offline and labelled so.
+    """
+    first = Run(scope.first, "preview", refresh=refresh)
+    with live.progress([first]):
+        execute(target, first, only=only)
+    rest = [Run(stack, "preview", refresh=refresh) for stack in scope.servers]
+    if first.error is None and rest:
+        if contract_is_current(target, scope.loaded) and not _changes_contract(first):
+            with live.progress(rest):
+                execute_all(target, rest)
+        else:
+            for run in rest:
+                _plan_offline(scope, run)
+    return [first, *rest]
+
+
+def contract_is_current(target: Target, loaded: Loaded) -> bool:
+    """Whether the deployed environment is the one in the file."""
+    environment = loaded if isinstance(loaded, EnvironmentStack) else None
+    if environment is None:
+        return True
+    try:
+        contract = outputs(target.project, environment.stack, target=target).get(OUTPUT)
+    except NoSuchStack:
+        return False
+    return isinstance(contract, dict) and contract.get("digest") == environment.digest
+
+
+def _changes_contract(run: Run) -> bool:
+    return any(change.operation in ("create", "replace") for change in run.steps.changed)
+
+
+def _plan_offline(scope: Scope, run: Run) -> None:
+    if not isinstance(scope.loaded, EnvironmentStack):
+        raise TypeError("only an environment's servers are planned in its place")
+    server = scope.loaded.servers[run.stack.partition(".")[2]]
+    graph = plan_stack(scope.project, (scope.loaded, server))
+    run.offline, run.state = True, "done"
+    run.steps.counts = {"create": sum(1 for resource in graph.resources if "read" not in resource.options)}
+
+
+def refuse_gaps(previews: Sequence[Run]) -> None:
+    """Refuse what the engine would do in an order that leaves a public name unprotected; raises `PlanRefused`."""
+    lines = [
+        f"{run.stack}: {finding.rule_id}: {finding.message}; {finding.remedy}"
+        for run in previews
+        for finding in judge_steps([change.step for change in run.steps.changes.values() if change.step is not None])
+    ]
+    if lines:
+        raise PlanRefused("\n".join(lines))
+
+
+def up(
+    target: Target, scope: Scope, previews: Sequence[Run], only: Sequence[str] = (), *, refresh: bool = False
+) -> list[Run]:
+    """Create and update the environment first, then its servers side by side, and last what the environment drops.
+
+    A policy or token that the environment no longer wants may still be attached to a server that has not moved on; it is
+    deleted only after every server has. A stack whose preview found nothing to do is not run again.
+
+    Args:
+        refresh: a stack that drifted, or that the engine could not preview, is read anew before it is changed.
+    """
+    previewed = {run.stack: run for run in previews}
+    first = _run_of(previewed[scope.first], refresh)
+    dropped = (
+        [change.urn for change in previews[0].steps.changed if change.operation == "delete"] if scope.servers else []
+    )
+    _execute(target, [first], only=only, exclude=dropped)
+    runs = [first]
+    if first.error is not None:
+        return [*runs, *(Run(stack, "up", state="skipped", error=f"{scope.first} failed") for stack in scope.servers)]
+    servers = [_run_of(previewed[stack], refresh) for stack in scope.servers]
+    _execute(target, servers)
+    runs += servers
+    if dropped and all(run.error is None for run in servers):
+        last = Run(scope.first, "up")
+        with live.progress([last]):
+            execute(target, last)
+        runs.append(last)
+    elif dropped:
+        console.note(f"{len(dropped)} resources that {scope.first} no longer wants stay until every server is up")
+    return runs
+
+
+def _run_of(previewed: Run, refresh: bool) -> Run:
+    """The run that follows a preview. Where there is nothing to do it is done already; what was previewed as it really
+    is needs no second look at it."""
+    if not previewed.offline and not previewed.steps.differs:
+        return Run(previewed.stack, "up", previewed.steps, "done")
+    anew = refresh and (previewed.offline or bool(previewed.steps.drifted))
+    return Run(previewed.stack, "up", refresh=anew)
+
+
+def _execute(target: Target, runs: Sequence[Run], **options: Any) -> None:
+    due = [run for run in runs if run.state == "waiting"]
+    if due:
+        with live.progress(due):
+            execute_all(target, due, **options)
+
+
+def refuse_live_servers(target: Target, stack: str) -> None:
+    """Refuse to destroy an environment while a server of it is live: its policies would be detached under it."""
+    if "." in stack:
+        return
+    for server in target.project.servers_of(stack):
+        count = live_resources(target.project, f"{stack}.{server}", target)
+        if count:
+            raise InputError(
+                f"environment {stack} has a live server: {stack}.{server} ({count} resources)",
+                remedy=f"run `ringwall destroy {stack}.{server}` first, or add --servers",
+            )
+
+
+def destroy(target: Target, stack: str) -> Run:
+    """Destroy one stack."""
+    refuse_live_servers(target, stack)
+    run = Run(stack, "destroy")
+    with live.progress([run]):
+        execute(target, run)
+    return run

@@ -1,0 +1,209 @@
+"""What the engine reports while it runs, as plain data: changes, counts and errors, never secret values."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from engine.provider_errors import is_conflict, plain
+from plan.engine_steps import step_differences
+
+if TYPE_CHECKING:
+    from pulumi.automation import EngineEvent
+
+    from plan.step_order import Step
+
+#: The engine's operations that change nothing.
+QUIET = {"same", "read", "read-discard", "discard", "refresh"}
+#: The operations that make or remove a whole resource.
+_WHOLE = {"create", "delete", "delete-replaced", "import", "import-replacement"}
+_MARKUP = re.compile(r"<\{%[^%]*%\}>")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One step of the engine. `details` are lines such as ``config.minute: 60 → 30``; secret leaves are masked."""
+
+    operation: str
+    urn: str
+    type: str
+    name: str
+    details: tuple[str, ...] = ()
+    #: The engine's own words, for `plan.step_order`: secrets are tagged and without their text.
+    step: Step | None = field(default=None, repr=False, compare=False)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "operation": self.operation,
+            "urn": self.urn,
+            "type": self.type,
+            "name": self.name,
+            "details": list(self.details),
+        }
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A step that its provider refused because of an object that is there. `id` is known of what was recorded before."""
+
+    operation: str
+    type: str
+    name: str
+    id: str
+    inputs: Mapping[str, Any]
+    text: str
+
+
+@dataclass
+class Steps:
+    """Collects the events of one run; `on_event` may be called from another thread.
+
+    `refreshes_first`: the run begins with a refresh. What that finds is no step of the run and goes to `drifted`.
+    """
+
+    refreshes_first: bool = False
+    drifted: dict[str, Change] = field(default_factory=dict)
+    #: Whether the stack's own outputs would be others; a grant or a lock changes them and no resource.
+    outputs_differ: bool = False
+    changes: dict[tuple[str, str], Change] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    #: By the error's text, as `errors` holds it.
+    conflicts: dict[str, Conflict] = field(default_factory=dict)
+    finished: set[str] = field(default_factory=set)
+    current: str = ""
+    total: int = 0
+    _refreshing: set[str] = field(default_factory=set, repr=False)
+    _begun: dict[str, Any] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def on_event(self, event: EngineEvent) -> None:
+        with self._lock:
+            if event.resource_pre_event:
+                self._step(event.resource_pre_event.metadata)
+            elif event.res_outputs_event:
+                self._done(event.res_outputs_event.metadata)
+            elif event.diagnostic_event:
+                self._diagnostic(event.diagnostic_event)
+            elif event.summary_event:
+                changes = event.summary_event.resource_changes or {}
+                self.counts = {_word(operation): count for operation, count in changes.items()}
+
+    @property
+    def changed(self) -> list[Change]:
+        """Steps that change something, in the engine's order."""
+        return [change for change in self.changes.values() if change.operation not in QUIET]
+
+    @property
+    def differs(self) -> bool:
+        """Whether the run would change a resource or an output."""
+        return bool(self.changed) or self.outputs_differ
+
+    def _done(self, metadata: Any) -> None:
+        self.finished.add(metadata.urn)
+        if metadata.urn in self._refreshing:
+            self._refreshing.remove(metadata.urn)
+            # Outputs alone move by themselves (a tunnel's connections); nothing a program says could move them back.
+            if metadata.new is None or _inputs(metadata.old) != _inputs(metadata.new):
+                self.drifted[metadata.urn] = _change(
+                    metadata, "delete" if metadata.new is None else "update", refreshed=True
+                )
+            return
+        if metadata.type == "pulumi:pulumi:Stack":
+            old, new = ((state.outputs if state else None) or {} for state in (metadata.old, metadata.new))
+            self.outputs_differ = old != new
+        # A refresh begins every step alike and says only at its end what it found.
+        if (metadata.urn, "refresh") in self.changes and _word(metadata.op) not in QUIET:
+            self._step(metadata, refreshed=True)
+
+    def _step(self, metadata: Any, *, refreshed: bool = False) -> None:
+        operation = _word(metadata.op)
+        self.current = metadata.urn.rsplit("::", 1)[-1]
+        if operation == "refresh" and self.refreshes_first:
+            self._refreshing.add(metadata.urn)
+            return
+        self._begun[metadata.urn] = metadata
+        if metadata.type.startswith("pulumi:providers:") and operation == "same":
+            return
+        change = _change(metadata, operation, refreshed=refreshed)
+        if metadata.type.startswith("pulumi:providers:") and operation == "update" and not change.details:
+            return  # another version of the plugin
+        self.changes[(metadata.urn, operation)] = change
+
+    def _diagnostic(self, diagnostic: Any) -> None:
+        text = _MARKUP.sub("", diagnostic.message).strip()
+        if not text:
+            return
+        if diagnostic.severity == "error":
+            error = plain_error(text)
+            self.errors.append(error)
+            begun = self._begun.get(diagnostic.urn)
+            if begun is not None and is_conflict(error):
+                self.conflicts[error] = _conflict(begun, error)
+        elif diagnostic.severity == "warning":
+            self.warnings.append(" ".join(text.split()))
+
+
+def _inputs(state: Any) -> dict[str, Any]:
+    return (state.inputs if state else None) or {}
+
+
+def _change(metadata: Any, operation: str, *, refreshed: bool) -> Change:
+    name = metadata.urn.rsplit("::", 1)[-1]
+    changed = step_differences(metadata, refreshed=refreshed) if operation not in QUIET | _WHOLE else ()
+    details = tuple(f"{path}: {before} → {after}" for path, before, after in changed)
+    return Change(operation, metadata.urn, metadata.type, name, details, _judged(operation, metadata))
+
+
+def _conflict(begun: Any, text: str) -> Conflict:
+    state = begun.new or begun.old
+    name = begun.urn.rsplit("::", 1)[-1]
+    id = begun.old.id if begun.old else ""
+    return Conflict(_word(begun.op), begun.type, name, id or "", _inputs(state), text)
+
+
+def _judged(operation: str, metadata: Any) -> Step:
+    from plan.step_order import Step
+
+    old, new = metadata.old, metadata.new
+    return Step(
+        operation,
+        metadata.urn,
+        metadata.type,
+        (old.inputs or {}) if old else None,
+        (new.inputs or {}) if new else None,
+        (old.id or None) if old else None,
+        (old.outputs or {}) if old else {},
+    )
+
+
+def _word(operation: Any) -> str:
+    return str(getattr(operation, "value", operation))
+
+
+_PROTECTED = re.compile(
+    r'unable to replace resource "(urn:pulumi:([^:]+)::[^"]+::([^":]+))"\s+as it is currently marked'
+)
+
+
+def plain_error(text: str) -> str:
+    """The cause out of an engine diagnostic: a Python trace is cut to its last line."""
+    if protected := _PROTECTED.search(text):
+        urn, stack, name = protected.groups()
+        # The engine advises to change the program, which protects whatever is in production.
+        return (
+            f"{name} is protected, as it is in production, and this change replaces it (a changed host name makes another "
+            f"application); if you mean it, run `pulumi state unprotect --stack {stack} --yes '{urn}'`, then this again"
+        )
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for line in reversed(lines):
+        match = re.match(
+            r"(?:[\w.]+\.)?(?:\w*(?:Error|Exception|Warning)|PlanRefused|Unreachable|EngineMissing): (.*)", line
+        )
+        if match:
+            return plain(match[1])
+    return plain(text)

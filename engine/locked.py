@@ -1,0 +1,46 @@
+"""Engine calls under a stack's lock: one that a killed process of this machine left is released, any other is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from cli import console
+from engine.holder import all_ended, holders
+from model.errors import EngineFailed
+
+if TYPE_CHECKING:
+    from pulumi.automation import Stack
+
+T = TypeVar("T")
+
+
+def with_lock(selected: Stack, stack: str, call: Callable[[], T]) -> T:
+    """Run an engine call that takes the lock; `CommandError` passes through.
+
+    Raises:
+        EngineFailed: another process holds it, or may.
+    """
+    from pulumi.automation.errors import ConcurrentUpdateError
+
+    try:
+        return call()
+    except ConcurrentUpdateError as error:
+        found = holders(str(error))
+        if not all_ended(found):
+            raise EngineFailed(held(stack, [str(one) for one in found])) from None
+        console.note(f"{stack}: released the lock of {'; '.join(map(str, found))}: that process has ended")
+    selected.cancel()
+    try:
+        return call()
+    except ConcurrentUpdateError as error:
+        raise EngineFailed(held(stack, [str(one) for one in holders(str(error))])) from None
+
+
+def held(stack: str, names: list[str]) -> str:
+    """Who holds the lock and what to do about it."""
+    who = "; ".join(names) or "the backend names no holder"
+    return (
+        f"another update of {stack} is running ({who}); wait for it, or, where it was interrupted on another machine, "
+        f"run `ringwall cancel {stack}`"
+    )

@@ -1,0 +1,1 @@
+"""Operations that an interrupted run left without an end, and the objects they made."""

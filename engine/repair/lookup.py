@@ -1,0 +1,111 @@
+"""Finding objects at their provider by name or tag: Cloudflare's API, Kong's Admin API, the sandbox's world. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Protocol
+
+from engine.repair.kinds import SHAPES, Inputs, Kind
+from model.environment import Cloudflare
+from model.errors import Unreachable
+from model.project import EnvironmentStack, ZoneStack
+
+if TYPE_CHECKING:
+    from components.program import Loaded
+    from engine.workspace import Target
+    from wire.cloudflare_reader import CloudflareReader
+    from wire.kong_reader import KongReader
+
+
+class Lookup(Protocol):
+    """Lists what a provider holds."""
+
+    def items(self, kind: Kind, inputs: Inputs) -> Iterable[Mapping[str, Any]]:
+        """Candidates for the object that `inputs` make, as the provider's API shows them; raises `Unreachable`."""
+
+
+def find(lookup: Lookup, kind: Kind, inputs: Inputs) -> list[str]:
+    """Ids of the objects that are what `inputs` make, sorted."""
+    if SHAPES[kind].path is None:
+        return []
+    return sorted(str(item["id"]) for item in lookup.items(kind, inputs) if SHAPES[kind].fits(inputs, item))
+
+
+class ProviderLookup:
+    """Asks the real APIs. Each client is made on its first use: a stack without Kong needs no gateway.
+
+    Args:
+        secret: a stack's encrypted configuration value by key, for those who keep the tokens there.
+    """
+
+    def __init__(self, loaded: Loaded, secret: Callable[[str], str | None], open_clients: ExitStack) -> None:
+        self._loaded = loaded
+        self._secret = secret
+        self._open = open_clients
+        self._cloudflare: CloudflareReader | None = None
+        self._kong: KongReader | None = None
+
+    def items(self, kind: Kind, inputs: Inputs) -> Iterable[Mapping[str, Any]]:
+        shape = SHAPES[kind]
+        if shape.path is None:
+            return []
+        path = shape.path(inputs)
+        if shape.provider == "cloudflare":
+            return self._account().read_all(path, shape.permission)
+        if shape.alone:
+            one = self._gateway().read(path)
+            return [] if one is None else [one]
+        return self._gateway().list_all(path) or []
+
+    def _account(self) -> CloudflareReader:
+        if self._cloudflare is None:
+            from wire.cloudflare import TOKEN_VARIABLE, token_from_environment
+            from wire.cloudflare_reader import CloudflareReader
+
+            token = self._secret("cloudflare:apiToken") or token_from_environment()  # as the provider plugin does
+            if token is None:
+                raise Unreachable(f"Cloudflare cannot be asked for what is there: set {TOKEN_VARIABLE}")
+            self._cloudflare = self._open.enter_context(CloudflareReader(self._settings(), token))
+        return self._cloudflare
+
+    def _gateway(self) -> KongReader:
+        if self._kong is None:
+            from wire.kong_reader import KongReader
+
+            if isinstance(self._loaded, ZoneStack):
+                raise Unreachable("a zone has no gateway")
+            self._kong = self._open.enter_context(
+                KongReader(self._environment().settings.gateway, self._secret("kong:kongAdminToken"))
+            )
+        return self._kong
+
+    def _settings(self) -> Cloudflare:
+        if isinstance(self._loaded, ZoneStack):
+            zone = self._loaded.manifest.cloudflare
+            return Cloudflare.model_construct(
+                api=zone.api, account_id="", zone=zone.zone, zone_id=zone.zone_id, team=""
+            )
+        return self._environment().settings.cloudflare
+
+    def _environment(self) -> EnvironmentStack:
+        if isinstance(self._loaded, ZoneStack):
+            raise TypeError("a zone has no environment")
+        return self._loaded if isinstance(self._loaded, EnvironmentStack) else self._loaded[0]
+
+
+class SandboxLookup:
+    """Looks into the sandbox's world, which holds what its providers made."""
+
+    def __init__(self, target: Target) -> None:
+        from sandbox.state import Store
+
+        if target.sandbox_folder is None:
+            raise TypeError("not a sandbox")
+        self._store = Store(target.sandbox_folder / "providers")
+
+    def items(self, kind: Kind, inputs: Inputs) -> Iterable[Mapping[str, Any]]:
+        from sandbox.readings import items
+
+        with self._store.transaction() as world:
+            return items(world, SHAPES[kind].token)

@@ -1,0 +1,318 @@
+"""Operations that an interrupted run left without an end: each is looked up at its provider, and recorded, removed or
+cleared, so that the next run neither makes a second object nor leaves one behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from cli import console
+from engine.checkpoint import mend_attributes, recorded
+from engine.locked import with_lock
+from engine.repair.kinds import SHAPES, Kind, named, own_id
+from engine.repair.lookup import Lookup, ProviderLookup, SandboxLookup, find
+from engine.repair.pending_state import Pending, adopted, import_id, pending, provider_of, recorded_ids, with_strays
+from engine.workspace import Target, backend_problem, workspace
+from model.errors import EngineFailed, RingwallError
+
+if TYPE_CHECKING:
+    from pulumi.automation import Stack
+
+#: Seconds after the last word of the interrupted run during which a provider may still be at work on what it was asked:
+#: until then an object that is not there may yet appear.
+SETTLE = 10.0
+_LOOK_EVERY = 0.5
+Outcome = Literal["adopt", "remove", "clear", "refresh"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One pending operation and what is done about it."""
+
+    stack: str
+    operation: Pending
+    outcome: Outcome
+    text: str
+    id: str | None = None
+    #: As it was recorded; a run that follows may take it down.
+    provider: Mapping[str, Any] | None = None
+
+    @property
+    def line(self) -> str:
+        return f"{self.stack}: {self.text}"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "stack": self.stack,
+            "operation": self.operation.operation,
+            "urn": self.operation.urn,
+            "kind": self.operation.kind.value if self.operation.kind else None,
+            "outcome": self.outcome,
+            "id": self.id,
+            "text": self.text,
+        }
+
+
+def interrupted(target: Target, stacks: Sequence[str]) -> dict[str, list[Pending]]:
+    """The pending operations of each stack that has any; asks the backend alone."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        states = pool.map(lambda stack: recorded(target, stack), stacks)
+        found = {stack: pending(state) for stack, state in zip(stacks, states, strict=True)}
+    return {stack: operations for stack, operations in found.items() if operations}
+
+
+def told(stack: str, operations: Sequence[Pending]) -> str:
+    """One line for commands that change nothing."""
+    what = ", ".join(f"{one.operation} of {_object(one)}" for one in operations)
+    return f"{what} has no recorded end: a run goes on or was interrupted; then run `ringwall repair {stack}`"
+
+
+def tell(target: Target, stacks: Sequence[str]) -> None:
+    """A line for each stack with pending operations, for commands that only look."""
+    for stack, operations in interrupted(target, stacks).items():
+        console.note(f"{stack}: {told(stack, operations)}")
+
+
+def resolve(target: Target, stack: str, *, dry_run: bool = False, settle: float = SETTLE) -> list[Finding]:
+    """Look up every pending operation of a stack and, unless `dry_run`, mend the recorded state.
+
+    Raises:
+        EngineFailed: another update runs, or the engine refuses.
+        Unreachable: a provider cannot be asked; nothing was changed.
+        RingwallError: several objects may be the one in flight.
+    """
+    with workspace(target, stack) as selected:
+        exported = selected.export_stack()
+        state = dict(exported.deployment or {})
+        operations = pending(state)
+        if not operations:
+            return []
+        with opened_lookup(target, stack, selected) as lookup:
+            findings = _judged(stack, operations, state, lookup, 0.0 if dry_run else _still_to_wait(state, settle))
+        if not dry_run:
+            _mend(selected, stack, findings)
+    return findings
+
+
+def resolve_before(target: Target, stacks: Sequence[str], *, yes: bool, settle: float = SETTLE) -> list[Finding]:
+    """What `up` and `destroy` do first. Says what is done, a line each; raises as `resolve` does, and `Exit` where the
+    person at the terminal does not want it."""
+    import typer
+
+    for stack in stacks:
+        for file in mend_attributes(target, stack):
+            console.note(f"{stack}: removed {file.name}, which a killed run had written half of; the state is whole")
+    found = interrupted(target, stacks)
+    if not found:
+        return []
+    for stack, operations in found.items():
+        console.note(f"{stack}: {told(stack, operations)}")
+    if not console.ask(f"Look these up at their providers and mend what is recorded of {', '.join(found)}?", yes=yes):
+        console.note("nothing was changed")
+        raise typer.Exit(1)
+    findings = []
+    for stack in found:
+        for one in resolve(target, stack, settle=settle):
+            console.note(one.line)
+            findings.append(one)
+    return findings
+
+
+def look_again(target: Target, findings: Sequence[Finding]) -> list[str]:
+    """After the run that followed: delete what an interrupted create made after all, once it had been given up. Returns a
+    line for each object."""
+    lines: list[str] = []
+    given_up = [one for one in findings if one.outcome == "clear" and one.operation.operation == "create"]
+    for stack in dict.fromkeys(one.stack for one in given_up):
+        with workspace(target, stack) as selected:
+            state = dict(selected.export_stack().deployment or {})
+            with opened_lookup(target, stack, selected) as lookup:
+                late = [
+                    (one.operation, import_id(one.operation, id))
+                    for one in given_up
+                    if one.stack == stack and one.operation.kind is not None
+                    for id in _unrecorded(lookup, one.operation, one.operation.kind, state)
+                ]
+            if late:
+                _remove(selected, stack, state, late, [one.provider for one in given_up if one.provider is not None])
+                lines += [f"{stack}: {_object(one)} ({own_id(id)}) appeared late: deleted" for one, id in late]
+    return lines
+
+
+@contextmanager
+def opened_lookup(target: Target, stack: str, selected: Stack | None = None) -> Iterator[Lookup]:
+    """Where a stack's objects are looked up."""
+    if target.sandbox_folder is not None:
+        yield SandboxLookup(target)
+        return
+    from components.program import load
+
+    def secret(key: str) -> str | None:
+        from pulumi.automation.errors import CommandError
+
+        if selected is None:
+            return None
+        try:
+            return selected.get_config(key).value
+        except CommandError:
+            return None
+
+    with ExitStack() as clients:
+        yield ProviderLookup(load(target.project, stack), secret, clients)
+
+
+def _still_to_wait(state: Mapping[str, Any], settle: float) -> float:
+    written = str((state.get("manifest") or {}).get("time", ""))
+    try:
+        began = datetime.fromisoformat(written[:19]).replace(tzinfo=UTC)
+    except ValueError:
+        return settle
+    if written.endswith("Z"):
+        return min(settle, max(0.0, settle - (datetime.now(UTC) - began).total_seconds()))
+    return settle
+
+
+def _judged(
+    stack: str, operations: Sequence[Pending], state: Mapping[str, Any], lookup: Lookup, wait: float
+) -> list[Finding]:
+    until = time.monotonic() + wait
+    ids: dict[str, list[str]] = {}
+    while True:
+        for one in operations:
+            if one.operation == "create" and one.kind is not None and not ids.get(one.urn):
+                ids[one.urn] = _unrecorded(lookup, one, one.kind, state)
+        # What is being changed or deleted cannot be seen to be done; it is given the whole time.
+        open_still = any(
+            one.kind is not None and (one.operation in ("update", "delete") or ids.get(one.urn) == [])
+            for one in operations
+        )
+        if not open_still or time.monotonic() >= until:
+            break
+        time.sleep(_LOOK_EVERY)
+    return [_finding(stack, one, ids.get(one.urn, []), state) for one in operations]
+
+
+def _unrecorded(lookup: Lookup, operation: Pending, kind: Kind, state: Mapping[str, Any]) -> list[str]:
+    known = recorded_ids(state, operation.type)
+    return [id for id in find(lookup, kind, operation.inputs) if id not in known]
+
+
+def _finding(stack: str, one: Pending, ids: list[str], state: Mapping[str, Any]) -> Finding:
+    what = _object(one)
+    if one.operation == "adopt":
+        return Finding(
+            stack, one, "refresh", f"{what}: was being recorded; read again", own_id(str(one.resource["id"]))
+        )
+    if one.kind is None or one.operation in ("read", "import"):
+        return Finding(
+            stack, one, "clear", f"{what}: its {one.operation} was interrupted; it is done again when needed"
+        )
+    if one.operation in ("update", "delete"):
+        more = _lost_secret(one, state) if one.operation == "update" else ""
+        return Finding(
+            stack, one, "refresh", f"{what}: its {one.operation} was interrupted; read back as it is now{more}"
+        )
+    if SHAPES[one.kind].path is None:
+        return Finding(stack, one, "clear", f"{what}: its create was interrupted; it is a PUT and is done again")
+    service = SHAPES[one.kind].service
+    if len(ids) > 1:
+        raise RingwallError(
+            f"{stack}: {service} has {len(ids)} objects that may be {what} ({', '.join(ids)}) and none is recorded; "
+            f"delete all but one there, then run `ringwall repair {stack}`"
+        )
+    if not ids:
+        text = f"{what}: its create was interrupted; {service} does not have it"
+        return Finding(stack, one, "clear", text, provider=provider_of(state, one))
+    if SHAPES[one.kind].answered_once:
+        return Finding(
+            stack,
+            one,
+            "remove",
+            f"{what}: {service} has made it ({ids[0]}), but its secret was in the lost answer; deleted, `up` makes another",
+            ids[0],
+        )
+    return Finding(stack, one, "adopt", f"{what}: {service} has made it ({ids[0]}); recorded", ids[0])
+
+
+def _lost_secret(one: Pending, state: Mapping[str, Any]) -> str:
+    if one.kind is not Kind.service_token:
+        return ""
+    before = next((r.get("inputs") or {} for r in state.get("resources") or () if r["urn"] == one.urn), {})
+    if before.get("clientSecretVersion") == one.inputs.get("clientSecretVersion"):
+        return ""
+    return "; a new secret, if it was made, was in the lost answer: raise this agent's secret_version once more"
+
+
+def _object(one: Pending) -> str:
+    return one.name if one.kind is None else named(one.kind, one.inputs)
+
+
+def _mend(selected: Stack, stack: str, findings: Sequence[Finding]) -> None:
+    state = dict(selected.export_stack().deployment or {})
+    changed = [f.operation.urn for f in findings if f.outcome == "refresh" and not f.operation.recorded]
+    known = {one["urn"] for one in state.get("resources") or ()}
+    _refresh(selected, stack, [urn for urn in changed if urn in known])
+    state = dict(selected.export_stack().deployment or {})
+    if not pending(state):
+        return
+    adopt = [(f.operation, import_id(f.operation, f.id or "")) for f in findings if f.outcome == "adopt"]
+    remove = [(f.operation, import_id(f.operation, f.id or "")) for f in findings if f.outcome == "remove"]
+    edited = with_strays(adopted(state, adopt), remove)
+    edited.state.pop("pending_operations", None)
+    _record(selected, stack, edited.state)
+    half = [f.operation.urn for f in findings if f.operation.recorded]
+    _refresh(selected, stack, [*(one.urn for one, _ in adopt), *half, *edited.urns])
+    _destroy(selected, stack, edited.urns)
+
+
+def _remove(
+    selected: Stack,
+    stack: str,
+    state: Mapping[str, Any],
+    found: Sequence[tuple[Pending, str]],
+    providers: Sequence[Mapping[str, Any]],
+) -> None:
+    edited = with_strays(state, found, providers)
+    _record(selected, stack, edited.state)
+    _refresh(selected, stack, edited.urns)
+    _destroy(selected, stack, [*edited.urns, *edited.providers])
+
+
+def _record(selected: Stack, stack: str, state: Mapping[str, Any]) -> None:
+    from pulumi.automation import Deployment
+    from pulumi.automation.errors import CommandError
+
+    version = selected.export_stack().version
+    try:
+        with_lock(selected, stack, lambda: selected.import_stack(Deployment(version, dict(state))))
+    except CommandError as error:
+        raise EngineFailed(f"{stack}: the repaired state was not taken: {backend_problem(str(error))}") from None
+
+
+def _refresh(selected: Stack, stack: str, urns: Sequence[str]) -> None:
+    if urns:
+        _engine(selected, stack, "refresh", target=list(urns))
+
+
+def _destroy(selected: Stack, stack: str, urns: Sequence[str]) -> None:
+    if urns:
+        _engine(selected, stack, "destroy", target=list(urns))
+
+
+def _engine(selected: Stack, stack: str, operation: str, **options: Any) -> None:
+    from pulumi.automation.errors import CommandError
+
+    from engine.events import Steps
+    from engine.runs import cause
+
+    steps = Steps()
+    call = getattr(selected, operation)
+    try:
+        with_lock(selected, stack, lambda: call(on_event=steps.on_event, color="never", show_secrets=False, **options))
+    except CommandError as error:
+        raise EngineFailed(f"{stack}: {cause(steps, str(error))}") from None

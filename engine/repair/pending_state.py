@@ -1,0 +1,171 @@
+"""What an interrupted run left in a stack's recorded state, and the edits that mend it. Pure.
+
+The engine writes an operation into `pending_operations` before it asks a provider, and takes it out with the answer
+(pkg/engine/snapshot_manager.go). A refresh drops the pending ones but for creates, `stack import` drops all of them
+(pkg/cmd/pulumi/stack/stack_import.go).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.repair.kinds import SHAPES, Kind, kind_of, own_id
+
+Deployment = Mapping[str, Any]
+#: Between an object's own name and its id, where one is recorded only to be removed.
+STRAY = "~stray-"
+_WORDS = {"creating": "create", "updating": "update", "deleting": "delete", "reading": "read", "importing": "import"}
+
+
+@dataclass(frozen=True)
+class Pending:
+    """One operation without an end. `kind` is None for what no provider holds (components, providers).
+
+    `recorded`: an adoption that was itself interrupted left a record without outputs.
+    """
+
+    operation: str
+    urn: str
+    type: str
+    resource: Mapping[str, Any]
+    recorded: bool = False
+
+    @property
+    def kind(self) -> Kind | None:
+        return kind_of(self.type) if self.resource.get("custom") else None
+
+    @property
+    def name(self) -> str:
+        return self.urn.rsplit("::", 1)[-1]
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        return self.resource.get("inputs") or {}
+
+
+def pending(deployment: Deployment) -> list[Pending]:
+    """Every operation that was begun and has no end, in the engine's order."""
+    found = [
+        Pending(_WORDS.get(one["type"], one["type"]), one["resource"]["urn"], one["resource"]["type"], one["resource"])
+        for one in deployment.get("pending_operations") or ()
+    ]
+    known = {(one.urn, one.operation) for one in found}
+    return found + [
+        Pending("adopt", one["urn"], one["type"], one, recorded=True)
+        for one in deployment.get("resources") or ()
+        if _half_recorded(one) and (one["urn"], "create") not in known
+    ]
+
+
+def _half_recorded(resource: Mapping[str, Any]) -> bool:
+    return bool(
+        resource.get("custom") and resource.get("id") and kind_of(resource["type"]) and not resource.get("outputs")
+    )
+
+
+def recorded_ids(deployment: Deployment, token: str) -> set[str]:
+    """Own ids of all recorded objects of a type."""
+    return {
+        own_id(one["id"])
+        for one in deployment.get("resources") or ()
+        if one["type"] == token and one.get("id") and not _half_recorded(one)
+    }
+
+
+def adopted(deployment: Deployment, found: Sequence[tuple[Pending, str]]) -> dict[str, Any]:
+    """The state with each object recorded under its own URN, by its import id and without outputs: a refresh reads it as
+    an import does, and so fills in what the lost answer said.
+
+    The record that a replacement was to replace goes on as the engine would have left it: gone where it was deleted
+    before, to be deleted where it was not.
+    """
+    result = copy.deepcopy(dict(deployment))
+    resources: list[dict[str, Any]] = result.setdefault("resources", [])
+    for operation, id in found:
+        for old in [one for one in resources if one["urn"] == operation.urn and not one.get("delete")]:
+            if old.get("pendingReplacement") or _half_recorded(old):
+                resources.remove(old)
+            else:
+                old["delete"] = True
+        resources.append({**copy.deepcopy(dict(operation.resource)), "id": id, "outputs": {}})
+    result["resources"] = _ordered(resources)
+    return result
+
+
+def _ordered(resources: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same order but where a resource stood before what it needs, which the engine refuses (deploy/snapshot.go)."""
+    present = {one["urn"] for one in resources}
+    waiting, result = list(resources), []
+    known: set[str] = set()
+    while waiting:
+        following = next((one for one in waiting if _needs(one) & present <= known), waiting[0])
+        waiting.remove(following)
+        result.append(following)
+        known.add(following["urn"])
+    return result
+
+
+def _needs(resource: Mapping[str, Any]) -> set[str]:
+    properties = resource.get("propertyDependencies") or {}
+    urns = {*(resource.get("dependencies") or ()), *(urn for urns in properties.values() for urn in urns or ())}
+    if resource.get("parent"):
+        urns.add(resource["parent"])
+    if resource.get("provider"):
+        urns.add(resource["provider"].rpartition("::")[0])
+    return urns - {resource["urn"]}
+
+
+@dataclass(frozen=True)
+class Strays:
+    """A state that also records objects which are to go: their URNs, and those of providers added for their sake."""
+
+    state: dict[str, Any]
+    urns: tuple[str, ...]
+    providers: tuple[str, ...]
+
+
+def with_strays(
+    deployment: Deployment, found: Sequence[tuple[Pending, str]], providers: Sequence[Mapping[str, Any]] = ()
+) -> Strays:
+    """The state with each object recorded beside the program's own, under a URN that no program declares: whatever runs
+    next deletes it. `providers` are recorded as well where they are needed and gone."""
+    result = copy.deepcopy(dict(deployment))
+    resources: list[dict[str, Any]] = result.setdefault("resources", [])
+    urns, added = [], []
+    for operation, id in found:
+        resource = copy.deepcopy(dict(operation.resource))
+        for key in ("parent", "dependencies", "propertyDependencies", "protect", "retainOnDelete"):
+            resource.pop(key, None)
+        for provider in providers:
+            if _refers(resource, provider) and not any(one["urn"] == provider["urn"] for one in resources):
+                resources.append({key: value for key, value in provider.items() if key != "parent"})
+                added.append(provider["urn"])
+        stack = "::".join(operation.urn.split("::")[:2])
+        resource |= {
+            "urn": f"{stack}::{resource['type']}::{operation.name}{STRAY}{own_id(id)[:8]}",
+            "id": id,
+            "outputs": {},
+        }
+        resources.append(resource)
+        urns.append(resource["urn"])
+    return Strays(result, tuple(urns), tuple(added))
+
+
+def provider_of(deployment: Deployment, operation: Pending) -> Mapping[str, Any] | None:
+    """The recorded provider of an operation's resource."""
+    found = deployment.get("resources") or ()
+    return next((one for one in found if _refers(operation.resource, one)), None)
+
+
+def _refers(resource: Mapping[str, Any], provider: Mapping[str, Any]) -> bool:
+    """A resource names its provider as ``<urn>::<id>``."""
+    return bool(resource.get("provider") == f"{provider['urn']}::{provider.get('id')}")
+
+
+def import_id(operation: Pending, id: str) -> str:
+    """The id that the provider plugin imports the object by."""
+    kind = operation.kind
+    return id if kind is None else SHAPES[kind].imported(operation.inputs, id)

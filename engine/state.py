@@ -1,0 +1,77 @@
+"""Questions about what is deployed, answered from the backend without running a program, and from a state folder without
+an engine process and without the passphrase."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.checkpoint import from_folder, stacks_folder
+from engine.workspace import Target, list_stacks, workspace
+from model.errors import NoSuchStack
+from model.project import Project
+
+#: How the engine marks a secret in a checkpoint (pulumi/sdk: resource.SigKey, resource.SecretSig).
+_MARK, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
+HIDDEN = "[secret]"
+
+
+def outputs(project: Project, stack: str, show_secrets: bool = False, target: Target | None = None) -> dict[str, Any]:
+    """A stack's outputs; secret ones are the text ``[secret]`` unless `show_secrets`.
+
+    Raises:
+        NoSuchStack: the stack does not exist in the backend.
+    """
+    target = target or Target(project)
+    if not show_secrets:
+        found = _resources(target, stack)
+        if found is not None:
+            exported = next((one.get("outputs") for one in found if one["type"] == "pulumi:pulumi:Stack"), None) or {}
+            return {name: _without_secrets(value) for name, value in sorted(exported.items())}
+    with workspace(target, stack) as selected:
+        answered = selected.outputs()
+    return {
+        name: output.value if show_secrets or not output.secret else HIDDEN for name, output in sorted(answered.items())
+    }
+
+
+def live_resources(project: Project, stack: str, target: Target | None = None) -> int | None:
+    """How many resources the stack has in the backend; None when the backend knows no such stack.
+
+    Providers and the stack itself do not count.
+    """
+    target = target or Target(project)
+    try:
+        resources = _resources(target, stack)
+        if resources is None:
+            with workspace(target, stack) as selected:
+                resources = (selected.export_stack().deployment or {}).get("resources") or []
+    except NoSuchStack:
+        return None
+    return _count(resources)
+
+
+def all_live_resources(target: Target, stacks: list[str]) -> dict[str, int | None]:
+    """The same for many stacks at once: no engine process for a state folder, one for any other backend, whose list
+    counts providers and the stack itself, too."""
+    if stacks_folder(target) is not None:
+        return {stack: live_resources(target.project, stack, target) for stack in stacks}
+    listed = list_stacks(target)
+    return {stack: listed.get(stack) for stack in stacks}
+
+
+def _count(resources: list[dict[str, Any]]) -> int:
+    return sum(1 for resource in resources if not resource["type"].startswith("pulumi:"))
+
+
+def _resources(target: Target, stack: str) -> list[dict[str, Any]] | None:
+    """The stack's resources as the state folder has them; None where there is no folder to read."""
+    deployment = from_folder(target, stack)
+    return None if deployment is None else list(deployment.get("resources") or [])
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.get(_MARK) == _SECRET:
+            return HIDDEN
+        return {key: _without_secrets(item) for key, item in value.items()}
+    return [_without_secrets(item) for item in value] if isinstance(value, list) else value

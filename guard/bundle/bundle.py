@@ -1,0 +1,259 @@
+"""Signed guard configurations: what is signed, how it is checked, and in which order one may follow another. Pure.
+
+The signature (Ed25519, RFC 8032) covers the canonical JSON of everything in the file but `signature` itself, whatever
+keys it holds, behind a line that says what is signed, so that no signature made for something else fits. It is checked
+before any of the content is believed, and what is then believed is read back from those very bytes: nothing in a bundle
+is outside the signature, and no two readers can take a signed value differently.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from guard.bundle.keys import key_id
+from model.base import validate
+from model.errors import InputError
+from model.guard_config import GuardBundle, GuardConfig, Signature
+from model.loader import Document, parse
+from model.tool_lock import canonical_json, parse_json
+
+if TYPE_CHECKING:
+    from guard.service import Opened
+
+PREFIX = b"ringwall guard bundle 1\n"
+MOST_BYTES = 16 * 1024 * 1024
+_SIGN = "sign it again with `ringwall guard bundle`"
+
+
+class BundleRefused(InputError):
+    """A bundle that must not be put in force."""
+
+
+class MalformedBundle(BundleRefused):
+    """Not a bundle: no strict JSON, too large, or not of its format."""
+
+
+class UnknownKey(BundleRefused):
+    """Signed with a key that is not trusted here."""
+
+
+class BadSignature(BundleRefused):
+    """Altered after it was signed, or never signed with the key it names."""
+
+
+class OtherServer(BundleRefused):
+    """Another server's configuration."""
+
+
+class Rollback(BundleRefused):
+    """Older than what is in force, or of the same number and not the same."""
+
+
+@dataclass(frozen=True)
+class OpenedBundle:
+    """A bundle whose signature holds. `sha256` is of the signed bytes: it names the content, whoever signed it and
+    however the file is laid out."""
+
+    bundle: GuardBundle
+    sha256: str
+
+    @property
+    def server(self) -> tuple[str, str]:
+        """Environment and server."""
+        return self.bundle.config.server.environment, self.bundle.config.server.name
+
+    @property
+    def opened(self) -> Opened:
+        """As the guard's service takes it."""
+        from guard.service import Opened
+
+        return Opened(self.bundle.config, self.sha256, self.bundle.sequence, frozenset(self.bundle.denied))
+
+
+def bundle_bytes(sequence: int, denied: Iterable[str], config: GuardConfig) -> bytes:
+    """The bytes that are signed for a bundle of these."""
+    return _signed({"version": 1, "sequence": sequence, "denied": list(denied), "config": config.dump()})
+
+
+def sign(config: GuardConfig, *, sequence: int, denied: Iterable[str], key: Ed25519PrivateKey) -> GuardBundle:
+    """Sign a configuration. `denied` is sorted, so that the same content has the same bytes.
+
+    Raises:
+        ValueError: the sequence is not positive, or a denied principal is named twice.
+    """
+    refused = tuple(sorted(denied))
+    value = key.sign(bundle_bytes(sequence, refused, config))
+    signature = Signature(key_id=key_id(key.public_key()), value=_encode(value))
+    return GuardBundle(version=1, sequence=sequence, denied=refused, config=config, signature=signature)
+
+
+def render(bundle: GuardBundle) -> str:
+    """A bundle as a file: deterministic JSON that diffs line by line."""
+    return json.dumps(bundle.dump(), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+
+def open_bundle(
+    text: str | bytes,
+    public_keys: Mapping[str, Ed25519PublicKey],
+    *,
+    expected_server: tuple[str, str] | None,
+    after: int,
+    applied: str | None = None,
+) -> OpenedBundle:
+    """Check a bundle and hand out what it holds.
+
+    Args:
+        public_keys: the keys to trust by key id (`guard.bundle.keys.load_public_keys`).
+        expected_server: environment and server it must be for; None takes any.
+        after: the sequence applied last, 0 for none. The same sequence passes only with the same content.
+        applied: `OpenedBundle.sha256` of what was applied last; a result of the same digest is nothing new.
+
+    Raises:
+        MalformedBundle, UnknownKey, BadSignature, OtherServer, Rollback: it must not be put in force.
+    """
+    value = _parse(text)
+    signature = value.pop("signature", None)
+    try:
+        signed = _signed(value)
+    except ValueError as error:
+        raise MalformedBundle(f"the bundle {error}", remedy=_SIGN) from None
+    named, raw = _signature(signature)
+    key = public_keys.get(named)
+    if key is None:
+        trusted = ", ".join(sorted(public_keys)) or "none"
+        raise UnknownKey(
+            f"the bundle is signed with key {named}, which is not trusted here (trusted: {trusted})",
+            remedy="sign it with a trusted key, or add that key's .pub file once you know whose it is",
+        )
+    try:
+        key.verify(raw, signed)
+    except InvalidSignature:
+        raise BadSignature(
+            f"the bundle's signature by key {named} does not hold: it was altered after signing", remedy=_SIGN
+        ) from None
+    value = json.loads(signed.removeprefix(PREFIX))
+    bundle = _validated({**value, "signature": signature})
+    opened = OpenedBundle(bundle, "sha256:" + hashlib.sha256(signed).hexdigest())
+    _in_order(opened, expected_server, after, applied)
+    demo_stays_on_loopback(bundle.config)
+    return opened
+
+
+def read_demo_config(text: str | bytes, file: Path) -> GuardConfig:
+    """An unsigned configuration, YAML or JSON, which is taken with a demo identity alone.
+
+    Raises:
+        InputError: it is signed, has a real identity, leaves loopback, or is no guard configuration.
+    """
+    try:
+        written = text if isinstance(text, str) else text.decode("utf-8")
+        document = Document(file, parse_json(written), {(): 1}) if written.lstrip()[:1] == "{" else parse(written, file)
+    except ValueError as error:
+        raise InputError(f"is no guard configuration: {error}", file=file, remedy="correct it") from None
+    if isinstance(document.value, dict) and "signature" in document.value:
+        raise InputError("is a signed bundle", file=file, remedy="name the key to check it with: --public-key")
+    config = validate(GuardConfig, document.value, document, ())
+    if config.identity.demo is None:
+        stack = f"{config.server.environment}.{config.server.name}"
+        raise InputError(
+            "is not signed, and only a demo identity runs without a signature",
+            file=file,
+            remedy=f"sign it with `ringwall guard bundle {stack}`, and name the key to check it with: --public-key",
+        )
+    demo_stays_on_loopback(config)
+    return config
+
+
+def demo_stays_on_loopback(config: GuardConfig) -> None:
+    """Raises InputError for a demo identity, which verifies nobody, on an address that others reach."""
+    if config.identity.demo is not None and config.listen.address != "127.0.0.1":
+        raise InputError(
+            "a demo identity verifies nobody, so it serves loopback only", key="listen.address", remedy="remove it"
+        )
+
+
+def _signed(value: Mapping[str, Any]) -> bytes:
+    return PREFIX + canonical_json(dict(value))
+
+
+def _parse(text: str | bytes) -> dict[str, Any]:
+    try:
+        # Decoded here: `json.loads` would take bytes for UTF-16 or UTF-32 where they look like it.
+        content = text.encode("utf-8") if isinstance(text, str) else text
+        if len(content) > MOST_BYTES:
+            raise MalformedBundle(
+                f"the bundle is larger than {MOST_BYTES // 2**20} MiB", remedy="take tools out of the lock, or split it"
+            )
+        value = parse_json(content.decode("utf-8"))
+    except ValueError as error:
+        what = "text in UTF-8" if isinstance(error, UnicodeError) else f"JSON ({error})"
+        raise MalformedBundle(f"the bundle is not {what}", remedy=_SIGN) from None
+    if not isinstance(value, dict):
+        raise MalformedBundle("the bundle is no JSON object", remedy=_SIGN)
+    if "signature" not in value:
+        raise MalformedBundle("the configuration is not signed", remedy="sign it with `ringwall guard bundle`")
+    return value
+
+
+def _signature(value: Any) -> tuple[str, bytes]:
+    """Key id and raw signature; exactly the three members that say so, as they alone are not signed."""
+    members = {"algorithm", "key_id", "value"}
+    if (
+        not isinstance(value, dict)
+        or set(value) != members
+        or not all(isinstance(part, str) for part in value.values())
+    ):
+        raise MalformedBundle("the bundle's signature must hold algorithm, key_id and value", remedy=_SIGN)
+    if value["algorithm"] != "ed25519":
+        raise MalformedBundle("the bundle's signature is not Ed25519", remedy=_SIGN)
+    try:
+        raw = base64.b64decode(value["value"] + "==", altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != 64 or _encode(raw) != value["value"]:
+        raise MalformedBundle("the bundle's signature is not 64 bytes in base64url", remedy=_SIGN)
+    return value["key_id"], raw
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _validated(value: dict[str, Any]) -> GuardBundle:
+    try:
+        return validate(GuardBundle, value, Document(Path("bundle"), value, {(): 1}), ())
+    except InputError as error:
+        lines = str(error).split("\n")
+        more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+        raise MalformedBundle(
+            f"signed, but not of this version's format: {lines[0]}{more}",
+            remedy="sign with the version of Ringwall that the guard runs",
+        ) from None
+
+
+def _in_order(opened: OpenedBundle, expected: tuple[str, str] | None, after: int, applied: str | None) -> None:
+    if expected is not None and opened.server != expected:
+        raise OtherServer(
+            f"the bundle is for {'.'.join(opened.server)}, and this is {'.'.join(expected)}",
+            remedy=f"give it the bundle of {'.'.join(expected)}",
+        )
+    sequence = opened.bundle.sequence
+    if sequence < after:
+        raise Rollback(
+            f"the bundle's sequence is {sequence} and {after} was applied already",
+            remedy=f"{_SIGN}, which numbers it anew",
+        )
+    if sequence == after and applied is not None and opened.sha256 != applied:
+        raise Rollback(
+            f"another bundle of sequence {sequence} was applied already", remedy=f"{_SIGN}, which numbers it anew"
+        )

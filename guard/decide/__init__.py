@@ -1,0 +1,1 @@
+"""What the guard lets through: methods, grants, pins, limits, consent, taint, cache, sessions."""

@@ -1,0 +1,86 @@
+"""What a caller and its model are told: short fixed texts and an incident id, never what was found or which rule.
+
+Shapes follow facts on MCP: a tool that may not be called reads as an unknown tool; blocked arguments and results are
+tool errors, which a model sees; other methods get a JSON-RPC error. Codes of the guard's own lie outside the range that
+JSON-RPC and MCP reserve (-32768 to -32000).
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from wire.jsonrpc import Id
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+HEADER_MISMATCH = -32020
+UNSUPPORTED_VERSION = -32022
+
+REFUSED = -31001
+NO_VERDICT = -31002
+LIMITED = -31003
+ORIGIN_UNAVAILABLE = -31004
+UNAUTHENTICATED = -31005
+#: The request was carried out, and its answer is kept back: what must never read as a refusal, or it is done twice.
+WITHHELD = -31006
+
+#: HTTP status of what has no JSON-RPC answer (a notification, a GET, a DELETE) when the server fails. No 5xx, by which Kong
+#: would take the guard for broken; no 404, by which a client would take its session for ended.
+ORIGIN_FAILED = 424
+
+#: HTTP status of an error answered outside a stream, modern era. Limits and failures of the server are 200: the official
+#: SDK's 1.x loses its session over any other status (`raise_for_status` beside its task group), some clients repeat a call
+#: at 429 and 5xx by themselves, and Kong's circuit breaker reads a 5xx as the guard's own failure.
+_STATUS = {
+    PARSE_ERROR: 400,
+    INVALID_REQUEST: 400,
+    INVALID_PARAMS: 400,
+    HEADER_MISMATCH: 400,
+    UNSUPPORTED_VERSION: 400,
+    METHOD_NOT_FOUND: 404,
+    UNAUTHENTICATED: 401,
+}
+
+TEXTS = {
+    "arguments": "This call was blocked by the guard and was not executed.",
+    "results": "The result of this call was blocked by the guard.",
+    "other": "Blocked by the guard.",
+    "no_verdict": "The guard could not reach a verdict; the call was not executed.",
+    "no_verdict_result": "The guard could not reach a verdict on the result, which is withheld.",
+    "too_large": "This call was executed; its result is withheld, as it is larger than the guard passes on.",
+    "used_up": "This call was executed; the rest of its result is withheld, as it exceeds the token budget.",
+    "taint": "This call could send data out after untrusted content was read, and was blocked by the guard.",
+}
+
+
+def status_of(code: int, *, modern: bool) -> int:
+    """HTTP status for an error: in the 2025 eras a JSON-RPC error to a readable request is HTTP 200."""
+    status = _STATUS.get(code, 200)
+    return status if modern or code in (PARSE_ERROR, INVALID_REQUEST) else 200
+
+
+def new_incident() -> str:
+    """What ties an answer to its audit record: 16 random hexadecimal digits."""
+    return secrets.token_hex(8)
+
+
+def error(id_: Id | None, code: int, message: str, data: Any = None) -> dict[str, Any]:
+    body: dict[str, Any] = {"code": code, "message": message}
+    if data is not None:
+        body["data"] = data
+    return {"jsonrpc": "2.0", "id": id_, "error": body}
+
+
+def tool_error(id_: Id, text: str, *, modern: bool) -> dict[str, Any]:
+    """A tool result with `isError`: the model reads it; SDK clients skip the output schema for it."""
+    result: dict[str, Any] = {"content": [{"type": "text", "text": text}], "isError": True}
+    if modern:
+        result["resultType"] = "complete"
+    return {"jsonrpc": "2.0", "id": id_, "result": result}
+
+
+def unknown_tool(id_: Id, name: str) -> dict[str, Any]:
+    return error(id_, INVALID_PARAMS, f"Unknown tool: {name[:128]}")

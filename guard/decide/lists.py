@@ -1,0 +1,71 @@
+"""What of a server's list one principal sees: what the lock admits and a grant names, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from guard.decide.grants import Rights
+    from guard.decide.pins import Pins
+
+#: Method -> kind of definition, as in `ToolLock.entries`.
+LISTS: Mapping[str, str] = {
+    "tools/list": "tools",
+    "prompts/list": "prompts",
+    "resources/list": "resources",
+    "resources/templates/list": "resource_templates",
+}
+
+#: Milliseconds a client may keep a list: it is made for one principal and ends with the next bundle.
+LONGEST_TTL = 60_000
+
+
+#: Members of results that decide what is shown on: no other may be read as one of them.
+DECIDING = frozenset(
+    ("tools", "prompts", "resources", "resourceTemplates", "instructions", "capabilities", "requestState", "resultType")
+)
+
+
+def member(kind: str) -> str:
+    """The member of a list result that holds definitions of this kind."""
+    return "resourceTemplates" if kind == "resource_templates" else kind
+
+
+def holds_definitions(result: Mapping[str, Any]) -> bool:
+    """Whether a result is a list, whatever it answers: a request's id used twice must not make it pass for another's."""
+    return any(isinstance(result.get(member(kind)), list) for kind in LISTS.values())
+
+
+def filter_list(
+    pins: Pins, kind: str, rights: Rights, result: Mapping[str, Any], *, modern: bool
+) -> tuple[list[dict[str, Any]], dict[str, Any], int]:
+    """The definitions that may be shown, the rest of the result, and how many were withheld.
+
+    A list of the 2026 era is marked private and short-lived, as it holds for one principal (MCP caching).
+    """
+    shown = result.get(member(kind), [])
+    definitions = shown if isinstance(shown, list) else []
+    kept = []
+    for definition in definitions:
+        if not pins.admits(kind, definition) or not _granted(kind, definition, rights):
+            continue
+        # The guard carries no tasks, so it does not offer them.
+        kept.append({key: value for key, value in definition.items() if key != "execution"})
+    rest = {key: value for key, value in result.items() if key != member(kind)}
+    if modern:
+        rest["cacheScope"] = "private"
+        ttl = rest.get("ttlMs")
+        if isinstance(ttl, int | float) and ttl > LONGEST_TTL:
+            rest["ttlMs"] = LONGEST_TTL
+    return kept, rest, len(definitions) - len(kept)
+
+
+def _granted(kind: str, definition: Mapping[str, Any], rights: Rights) -> bool:
+    if kind == "tools":
+        return definition["name"] in rights.tools
+    if kind == "prompts":
+        return definition["name"] in rights.prompts
+    if kind == "resources":
+        return rights.resource(definition["uri"])
+    return rights.template(definition["uriTemplate"])

@@ -1,0 +1,164 @@
+"""The same budgets and slots in Redis, for several replicas of one guard.
+
+One Lua script an operation, so that it is all or nothing, by Redis's own clock, so that replicas agree on the time. A
+Redis that does not answer in time refuses the call: no count is never a free pass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Sequence
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from guard.decide.counters import Charge, CountersUnavailable, Short, Slot, wait_for
+
+TIMEOUT = 0.5
+#: A slot whose guard died is free again after this; each charge of a living call renews it.
+LEASE = 900
+MAX_DEBTS = 65_536
+#: Slots of one principal to be given back; what is beyond ends with its lease.
+MOST_GONE = 1000
+
+# KEYS: slots, budget... ARGV: mode, most, ticket, lease, gone ticket count, gone tickets..., (per minute, amount, debt)...
+# Modes: take (slot and charges, or nothing), spend (charges, or nothing), drain (one charge, as far as there is any),
+# charge (charges, below zero too; keeps the slot).
+# Answers {index, level in thousandths, drained in thousandths}: index -1 no slot left, n > 0 budget n is short, 0 taken; the
+# level is the lowest.
+_SCRIPT = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local mode, most, ticket, lease = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+local at = 5
+for _ = 1, tonumber(ARGV[at]) do at = at + 1; redis.call('ZREM', KEYS[1], ARGV[at]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+local levels, rates, short, lowest = {}, {}, 0, nil
+for i = 2, #KEYS do
+  local rate, amount, debt = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  at = at + 3
+  local kept = redis.call('HMGET', KEYS[i], 'level', 'since')
+  local level = rate
+  if kept[1] then
+    level = math.min(rate, tonumber(kept[1]) + math.max(0, now - tonumber(kept[2])) * rate / 60)
+  end
+  level = level - debt
+  if short == 0 and level < amount then short = i - 1; lowest = level end
+  levels[i], rates[i] = {level, amount}, rate
+end
+local taken, drained = mode == 'charge' or mode == 'drain', 0
+if mode == 'take' and redis.call('ZCARD', KEYS[1]) >= most then short = -1 end
+if mode == 'take' or mode == 'spend' then taken = short == 0 end
+if mode == 'drain' then
+  drained = math.min(levels[2][2], math.max(0, levels[2][1]))
+  levels[2][2] = drained
+end
+for i = 2, #KEYS do
+  local level = levels[i][1]
+  if taken then level = level - levels[i][2] end
+  if taken and (lowest == nil or level < lowest) then lowest = level end
+  redis.call('HSET', KEYS[i], 'level', string.format('%.6f', level), 'since', string.format('%.6f', now))
+  redis.call('EXPIRE', KEYS[i], math.ceil((rates[i] - level) * 60 / rates[i]) + 60)
+end
+if taken and (mode == 'take' or mode == 'charge' and redis.call('ZSCORE', KEYS[1], ticket)) then
+  redis.call('ZADD', KEYS[1], string.format('%.6f', now + lease), ticket)
+  redis.call('EXPIRE', KEYS[1], lease)
+end
+if mode == 'charge' or mode == 'drain' then short = 0 end
+return {short, math.floor((lowest or 0) * 1000), math.floor(drained * 1000)}
+"""
+
+
+class RedisCounters:
+    """`url` as in the configuration; `server` keeps servers that share a Redis apart (``dev.tickets``).
+
+    Keys hold hashes of principals, never who they are. Not for use by several event loops.
+    """
+
+    def __init__(self, url: str, password: str | None, server: str, *, timeout: float = TIMEOUT) -> None:
+        self._redis = Redis.from_url(
+            url,
+            password=password,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._script = self._redis.register_script(_SCRIPT)
+        # In braces: one server's keys share a slot of a Redis cluster.
+        self._prefix = f"ringwall:{{{server}}}"
+        self._debts: OrderedDict[str, float] = OrderedDict()
+        self._gone: OrderedDict[str, list[str]] = OrderedDict()
+
+    async def take(self, slot: Slot, charges: Sequence[Charge]) -> Short | None:
+        if len(self._debts) >= MAX_DEBTS or len(self._gone) >= MAX_DEBTS:
+            raise CountersUnavailable("too much is still to be counted")
+        index, level, _ = await self._run("take", slot, charges)
+        if index == 0:
+            return None
+        if index < 0:
+            return Short("concurrency", 1.0)
+        charge = charges[index - 1]
+        return Short(charge.key[0], wait_for(charge, level))
+
+    async def spend(self, charge: Charge) -> Short | None:
+        index, level, _ = await self._run("spend", _no_slot(charge), [charge])
+        return Short(charge.key[0], wait_for(charge, level)) if index else None
+
+    async def drain(self, charge: Charge) -> float:
+        _, _, drained = await self._run("drain", _no_slot(charge), [charge])
+        return drained
+
+    async def charge(self, slot: Slot, charges: Sequence[Charge]) -> bool:
+        try:
+            _, level, _ = await self._run("charge", slot, charges)
+        except CountersUnavailable:
+            # The result exists already: what it cost is taken with the next count that succeeds.
+            for charge in charges:
+                key = self._key(*charge.key)
+                self._debts[key] = self._debts.get(key, 0.0) + charge.amount
+            raise
+        return level <= 0
+
+    async def release(self, slot: Slot) -> None:
+        key = self._key("slots", slot.owner)
+        try:
+            await self._redis.zrem(key, slot.ticket)
+        except (RedisError, OSError, TimeoutError):
+            self._gone.setdefault(key, []).append(slot.ticket)
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    async def _run(self, mode: str, slot: Slot, charges: Sequence[Charge]) -> tuple[int, float, float]:
+        keys = [self._key("slots", slot.owner), *(self._key(*charge.key) for charge in charges)]
+        gone = self._gone.pop(keys[0], [])
+        debts = {key: self._debts.pop(key, 0.0) for key in keys[1:]}
+        arguments: list[Any] = [mode, slot.most, slot.ticket, LEASE, len(gone), *gone]
+        for charge, key in zip(charges, keys[1:], strict=True):
+            arguments += [charge.per_minute, charge.amount, debts[key]]
+        try:
+            answer = await cast("Awaitable[list[int]]", self._script(keys=keys, args=arguments))
+        except (RedisError, OSError, TimeoutError) as error:
+            if mode == "take":
+                # The script may have run all the same: its slot is nobody's.
+                gone = [*gone, slot.ticket]
+            if gone:
+                self._gone[keys[0]] = [*gone, *self._gone.get(keys[0], [])][-MOST_GONE:]
+            for key, debt in debts.items():
+                if debt:
+                    self._debts[key] = self._debts.get(key, 0.0) + debt
+            raise CountersUnavailable(f"Redis does not answer ({type(error).__name__})") from None
+        return int(answer[0]), int(answer[1]) / 1000, int(answer[2]) / 1000
+
+    def _key(self, kind: str, *whose: str) -> str:
+        hashed = hashlib.sha256("\x00".join(whose).encode()).hexdigest()
+        return f"{self._prefix}:{kind}:{hashed}"
+
+
+def _no_slot(charge: Charge) -> Slot:
+    """The script wants a slot's key; spend and drain take none."""
+    return Slot(charge.key[-1], "", 0)

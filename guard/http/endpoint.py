@@ -1,0 +1,471 @@
+"""The MCP endpoint: HTTP in, one exchange a message, HTTP out.
+
+The order of the checks is the order of trust: is it for us (Host, Origin), who is it, is it one message with one
+meaning, may it; only then is anything sent to the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+from components.gateway.names import REMAINING_HEADER
+from guard.audit.files import AuditUnwritable
+from guard.decide import answers
+from guard.decide.answers import error
+from guard.decide.exchange import MAX_ANSWER, Caller, Exchange, Prepared, Stop
+from guard.decide.policy import Policy
+from guard.decide.tokens import estimate, read_remaining
+from guard.http.http_rules import (
+    Refused,
+    accepts_stream,
+    check_body_headers,
+    check_modern,
+    check_modern_notification,
+    check_version,
+    forwarded,
+    is_modern,
+    legacy_version,
+    read_headers,
+    session_of,
+)
+from guard.http.sink import HttpSink, Send, Silent
+from guard.http.upstream import UpstreamAnswer, UpstreamDown, UpstreamFull
+from guard.identity.principal import Principal
+from guard.identity.verifier import Refused as NotIdentified
+from guard.runtime import Runtime, WorkEnded
+from wire.json import Malformed, dump, parse
+from wire.jsonrpc import Answer, Notification, Request, classify
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+MAX_BATCH = 50
+#: Reasons of refusals that are nobody's attempt at anything.
+_UNNOTED = frozenset(("draining", "disconnected"))
+
+
+class McpEndpoint:
+    """An ASGI application for the one path that speaks MCP."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.monotonic()
+        sink = HttpSink(send, self.runtime)
+        self.runtime.busy += 1
+        try:
+            try:
+                await self._serve(scope, receive, sink)
+            except Refused as refused:
+                if refused.reason not in _UNNOTED:
+                    self.runtime.note_refusal(self.runtime.policy, sink.principal, refused.reason)
+                # What streams when its token expires just ends.
+                if not sink.streaming and not sink.done:
+                    await sink.refuse(refused.status, refused.message, refused.headers)
+                if sink.principal is not None:
+                    await self.runtime.policy.limits.fine(sink.principal, sink.unjudged)
+        except WorkEnded:
+            if not sink.streaming and not sink.done:
+                await sink.refuse(403, error(None, answers.REFUSED, "This principal is denied."))
+        except AuditUnwritable:
+            # Without a record nothing passes; what has begun ends without its answer.
+            if not sink.streaming and not sink.done:
+                await sink.refuse(
+                    503, error(None, answers.NO_VERDICT, "The guard is closed: its audit log cannot be written.")
+                )
+        finally:
+            self.runtime.busy -= 1
+            with contextlib.suppress(OSError):
+                await sink.end()
+            if not sink.streaming:
+                self.runtime.metrics.requests.labels(str(sink.status)).observe(time.monotonic() - started)
+
+    async def _serve(self, scope: Scope, receive: Receive, sink: HttpSink) -> None:
+        runtime, policy = self.runtime, self.runtime.policy
+        if scope["type"] != "http":
+            raise Refused(400, "websocket")
+        headers = read_headers(scope["headers"])
+        if "upgrade" in headers:
+            raise Refused(400, "websocket", error(None, answers.INVALID_REQUEST, "no protocol upgrade is served"))
+        if scope.get("query_string"):
+            raise Refused(400, "query", error(None, answers.INVALID_REQUEST, "the MCP endpoint takes no query"))
+        hostname = policy.names.hostname(headers)
+        if runtime.draining:
+            raise Refused(503, "draining", None, {"retry-after": "1"})
+        if not runtime.audit.healthy:
+            raise AuditUnwritable("the audit log is closed")
+        if policy.behind_gateway:
+            sink.remaining = read_remaining(headers.get(REMAINING_HEADER))
+        verb = scope["method"]
+        if verb not in ("POST", "GET", "DELETE"):
+            raise Refused(405, "no_such_verb", None, {"allow": "POST, GET, DELETE"})
+        principal = await self._identify(policy, scope, hostname, sink)
+        with runtime.work_for(principal.id):
+            async with _bounded(principal):
+                if verb == "POST":
+                    await self._post(policy, principal, hostname, headers, receive, sink)
+                    return
+                async with _until_gone(receive):
+                    if verb == "GET":
+                        await self._get(policy, principal, hostname, headers, sink)
+                    else:
+                        await self._delete(policy, principal, hostname, headers, sink)
+
+    async def _identify(self, policy: Policy, scope: Scope, hostname: str, sink: HttpSink) -> Principal:
+        try:
+            principal = await policy.verifier.principal(scope["headers"], hostname)
+        except NotIdentified as refused:
+            headers = {"www-authenticate": refused.www_authenticate} if refused.www_authenticate else {}
+            message = error(None, answers.UNAUTHENTICATED, "Who you are could not be verified.")
+            raise Refused(refused.status, refused.reason, message, headers) from None
+        sink.principal = principal
+        if principal.id in policy.denied:
+            raise Refused(403, "denied", error(None, answers.REFUSED, "This principal is denied."))
+        return principal
+
+    # -- POST ---------------------------------------------------------------------------------------------------------
+
+    async def _post(
+        self,
+        policy: Policy,
+        principal: Principal,
+        hostname: str,
+        headers: dict[str, str],
+        receive: Receive,
+        sink: HttpSink,
+    ) -> None:
+        check_body_headers(headers, policy.body_limit)
+        body = await _read(receive, policy.body_limit)
+        sink.unjudged = estimate(len(body))
+        try:
+            value = parse(body)
+        except Malformed as malformed:
+            raise Refused(
+                400, "malformed", error(None, answers.PARSE_ERROR, f"the body is refused: {malformed}")
+            ) from None
+        if isinstance(value, list):
+            async with _until_gone(receive):
+                await self._batch(policy, principal, hostname, headers, value, sink)
+            return
+        exchange, message = self._open(policy, principal, hostname, headers, value, sink)
+        sink.unjudged = 0
+        async with _until_gone(receive):
+            await self._one(exchange, message, len(body), sink)
+
+    def _open(
+        self, policy: Policy, principal: Principal, hostname: str, headers: dict[str, str], value: Any, sink: HttpSink
+    ) -> tuple[Exchange, Any]:
+        """Which message it is, in which era and session; raises Refused."""
+        try:
+            message = classify(value)
+        except Malformed as malformed:
+            id_ = value.get("id") if isinstance(value, dict) and isinstance(value.get("id"), str | int) else None
+            text = f"the message is refused: {malformed}"
+            raise Refused(400, "malformed", error(id_, answers.INVALID_REQUEST, text)) from None
+        modern = is_modern(headers, value)
+        session = None
+        if modern:
+            if isinstance(message, Request):
+                check_modern(headers, value, message.id)
+            elif isinstance(message, Notification):
+                check_modern_notification(headers, message.method)
+            else:
+                raise Refused(
+                    400, "malformed", error(None, answers.INVALID_REQUEST, "answers are not posted in this version")
+                )
+            version = headers["mcp-protocol-version"]
+        else:
+            version = legacy_version(headers)
+            session = session_of(headers)
+            self._check_session(session, principal, message)
+        caller = Caller(principal, policy.grants.rights(principal), modern, version, session, hostname)
+        return Exchange(self.runtime, policy, caller, headers, sink), message
+
+    def _check_session(self, session: str | None, principal: Principal, message: Any = None) -> None:
+        """A session is a handle, never a proof: it must be this principal's (MCP security best practices)."""
+        if session is None:
+            return
+        if isinstance(message, Request) and message.method == "initialize":
+            raise Refused(
+                400, "bad_session", error(message.id, answers.INVALID_REQUEST, "a session is initialized once")
+            )
+        if not self.runtime.sessions.holds(session, principal):
+            id_ = message.id if isinstance(message, Request) else None
+            raise Refused(404, "unknown_session", error(id_, answers.INVALID_REQUEST, "Session not found"))
+
+    async def _one(self, exchange: Exchange, message: Any, size: int, sink: HttpSink | Silent) -> None:
+        """One message to its end: the sink has its answer afterwards, whatever happened."""
+        method = "" if isinstance(message, Answer) else message.method
+        headers = forwarded(
+            exchange.headers, modern=exchange.caller.modern, bearer=exchange.policy.forward_bearer, method=method
+        )
+        try:
+            prepared = await exchange.prepare(message, headers, size)
+        except Stop as stop:
+            if not stop.paid:
+                await exchange.policy.limits.fine(exchange.caller.principal, estimate(size))
+            await sink.refuse(stop.status, stop.message, stop.headers)
+            return
+        context = prepared.context
+        sink.admit(prepared.tokens if context is None else estimate(size))
+        if prepared.cached is not None and context is not None:
+            await exchange.release(context)
+            await sink.answer(200, {"jsonrpc": "2.0", "id": context.id, "result": parse(prepared.cached)})
+            return
+        await self._forward(exchange, prepared, sink)
+
+    async def _forward(self, exchange: Exchange, prepared: Prepared, sink: HttpSink | Silent) -> None:
+        runtime, caller, context = self.runtime, exchange.caller, prepared.context
+        wait = runtime.origin.retry_after()
+        if wait is not None:
+            await self._unavailable(exchange, prepared, sink, wait, sent=False)
+            return
+        if context is not None and context.method != "initialize" and accepts_stream(exchange.headers):
+            # The answer to `initialize` carries the session's id in its headers, which are not known yet.
+            sink.stream_if_silent()
+        upstream: UpstreamAnswer | None = None
+        try:
+            upstream = await runtime.upstream.send(
+                "POST", prepared.headers, dump(prepared.body), owner=caller.principal.id
+            )
+            if context is None:
+                await self._acknowledge(upstream, sink)
+                return
+            if context.method == "initialize" and not self._bind(exchange, upstream, prepared):
+                await sink.answer(200, await exchange.unavailable(context, None, sent=True))
+                return
+            if caller.session:
+                runtime.remember(caller, "client", context.id, context)
+            if upstream.media_type == "text/event-stream":
+                with runtime.open_stream():
+                    await exchange.relay(context, upstream, sink)
+            else:
+                await exchange.relay(context, upstream, sink)
+            if context.failed:
+                runtime.origin.failed(caller.principal.id, reached=True)
+            else:
+                runtime.origin.succeeded()
+            if upstream.status == 404 and caller.session:
+                runtime.sessions.end(caller.session)
+        except UpstreamDown as problem:
+            runtime.log.warning("the server is not available: %s", problem)
+            if not isinstance(problem, UpstreamFull):
+                runtime.watch.forget()
+                runtime.origin.failed(caller.principal.id, reached=problem.sent)
+            await self._unavailable(exchange, prepared, sink, runtime.origin.retry_after(), sent=problem.sent)
+        finally:
+            if upstream is not None:
+                upstream.close()
+            if context is not None:
+                await exchange.release(context)
+
+    async def _unavailable(
+        self, exchange: Exchange, prepared: Prepared, sink: HttpSink | Silent, wait: int | None, *, sent: bool
+    ) -> None:
+        """The answer for a server that gave none. Never a 5xx, by which Kong would take the guard for broken."""
+        context = prepared.context
+        headers = {} if wait is None else {"retry-after": str(wait)}
+        if prepared.answers is not None:
+            # The server has not heard it, so it may be sent again.
+            self.runtime.remember(exchange.caller, "server", *prepared.answers)
+        if context is None:
+            await sink.refuse(answers.ORIGIN_FAILED, None, headers)
+            return
+        message = await exchange.unavailable(context, wait, sent=sent)
+        await exchange.release(context)
+        if sent:
+            await sink.answer(200, message, headers)
+        else:
+            await sink.refuse(200, message, headers)
+
+    async def _acknowledge(self, upstream: UpstreamAnswer, sink: HttpSink | Silent) -> None:
+        """A notification or an answer was sent on: 202, or the server's refusal by status alone."""
+        if upstream.media_type != "text/event-stream":
+            await upstream.read(MAX_ANSWER)  # a stream has no place here, and perhaps no end
+        await sink.answer(202 if upstream.status < 300 else _status_shown(upstream), None)
+
+    def _bind(self, exchange: Exchange, upstream: UpstreamAnswer, prepared: Prepared) -> bool:
+        """Take up the session that the server opened. False: it cannot be held, or is another principal's."""
+        session = upstream.headers.get("mcp-session-id")
+        if session is None or upstream.status != 200:
+            return True
+        if not self.runtime.sessions.bind(session, exchange.caller.principal):
+            self.runtime.log.warning("the server opened a session that cannot be held, or is another's")
+            return False
+        exchange.caller.session = session
+        capabilities = prepared.body.get("params", {}).get("capabilities")
+        if isinstance(capabilities, dict) and "elicitation" in capabilities:
+            self.runtime.sessions.allow(session, "elicitation")
+        return True
+
+    async def _batch(
+        self,
+        policy: Policy,
+        principal: Principal,
+        hostname: str,
+        headers: dict[str, str],
+        batch: list[Any],
+        sink: HttpSink,
+    ) -> None:
+        """2025-03-26 alone has batches. Each message is judged and sent on by itself; the answers come as a stream."""
+        version = headers.get("mcp-protocol-version", "2025-03-26")
+        if version != "2025-03-26" or not 0 < len(batch) <= MAX_BATCH:
+            raise Refused(400, "batch", error(None, answers.INVALID_REQUEST, "batches are not accepted"))
+        opened = [self._open(policy, principal, hostname, headers, value, sink) for value in batch]
+        if any(isinstance(message, Request) and message.method == "initialize" for _, message in opened):
+            raise Refused(400, "batch", error(None, answers.INVALID_REQUEST, "initialize stands alone"))
+        if any(exchange.caller.modern for exchange, _ in opened):
+            raise Refused(400, "batch", error(None, answers.INVALID_REQUEST, "batches are not accepted"))
+        requests = [message for _, message in opened if isinstance(message, Request)]
+        if len({message.id for message in requests}) != len(requests):
+            raise Refused(400, "batch", error(None, answers.INVALID_REQUEST, "an id is used twice"))
+        sink.unjudged = 0
+        sink.keep_open = bool(requests)
+        if requests:
+            await sink.open_stream({})
+        for (exchange, message), value in zip(opened, batch, strict=True):
+            into = sink if isinstance(message, Request) else Silent()
+            exchange.sink = into
+            await self._one(exchange, message, len(dump(value)), into)
+        if not requests:
+            await sink.answer(202, None)
+
+    # -- GET and DELETE -----------------------------------------------------------------------------------------------
+
+    async def _get(
+        self, policy: Policy, principal: Principal, hostname: str, headers: dict[str, str], sink: HttpSink
+    ) -> None:
+        """The legacy server stream, or the rest of a stream after Last-Event-ID: every event is judged again."""
+        check_version(headers)
+        session = session_of(headers)
+        self._check_session(session, principal)
+        caller = Caller(principal, policy.grants.rights(principal), False, legacy_version(headers), session, hostname)
+        exchange = Exchange(self.runtime, policy, caller, headers)
+        sent = forwarded(headers, modern=False, bearer=policy.forward_bearer)
+        sent["accept"] = "text/event-stream"
+        del sent["content-type"]
+        if headers.get("last-event-id"):
+            cursor = self.runtime.cursors.open(headers["last-event-id"], caller.channel)
+            if cursor is None:
+                raise Refused(400, "foreign_cursor", error(None, answers.INVALID_REQUEST, "Unknown Last-Event-ID"))
+            sent["last-event-id"] = cursor
+        upstream: UpstreamAnswer | None = None
+        try:
+            upstream = await self.runtime.upstream.send("GET", sent, None, owner=principal.id)
+            if upstream.status != 200 or upstream.media_type != "text/event-stream":
+                status = _status_shown(upstream) if upstream.status >= 400 else 405
+                await sink.answer(status, None, {"allow": "POST, DELETE"} if status == 405 else None)
+                return
+            if session is not None:
+                # Keep-alives must not hold open for ever what the client or the server ended elsewhere.
+                sink.over = lambda: not self.runtime.sessions.lives(session, principal)
+            with self.runtime.open_stream():
+                await sink.open_stream({})
+                async for event in exchange.events(upstream):
+                    await exchange.deliver(event, sink, None)
+                    if event.data:
+                        await exchange.policy.limits.fine(principal, estimate(len(event.data)))
+        except UpstreamDown as problem:
+            self.runtime.log.warning("the server is not available: %s", problem)
+            if not sink.streaming:
+                await sink.refuse(answers.ORIGIN_FAILED, None)
+        finally:
+            if upstream is not None:
+                upstream.close()
+
+    async def _delete(
+        self, policy: Policy, principal: Principal, hostname: str, headers: dict[str, str], sink: HttpSink
+    ) -> None:
+        check_version(headers)
+        session = session_of(headers)
+        if session is None:
+            raise Refused(400, "bad_session", error(None, answers.INVALID_REQUEST, "no session is named"))
+        self._check_session(session, principal)
+        sent = forwarded(headers, modern=False, bearer=policy.forward_bearer)
+        try:
+            upstream = await self.runtime.upstream.send("DELETE", sent, None, owner=principal.id)
+        except UpstreamDown:
+            await sink.refuse(answers.ORIGIN_FAILED, None)
+            return
+        upstream.close()
+        if upstream.status != 405:
+            self.runtime.sessions.end(session)
+        await sink.answer(_status_shown(upstream), None)
+
+
+def _status_shown(upstream: UpstreamAnswer) -> int:
+    """The status of an answer without a body: a 5xx of the server's must not look like the guard's own."""
+    return answers.ORIGIN_FAILED if upstream.status >= 500 else upstream.status
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    """The body; raises Refused (413) once it is over `limit`, whatever its headers said."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "disconnected")
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise Refused(413, "too_large", error(None, answers.PARSE_ERROR, "the body is too large"))
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+#: Seconds after which a client is watched for going away: nearly every answer is there by then, and watching costs.
+_PATIENCE = 0.05
+
+
+class _until_gone:
+    """End the work when the client goes: nobody would read the answer, and in the 2026 era that is how it cancels."""
+
+    __slots__ = ("_gone", "_receive", "_timer", "_watcher", "_work")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone = False
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        self._work = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._begin)
+
+    def _begin(self) -> None:
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        if self._work is not None:
+            self._work.cancel("the client went")
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if kind is not None and issubclass(kind, asyncio.CancelledError) and self._gone and self._work is not None:
+            self._work.uncancel()
+            return True
+        return False
+
+
+@contextlib.asynccontextmanager
+async def _bounded(principal: Principal) -> AsyncIterator[None]:
+    """No answer or stream outlives the token that allowed it; raises Refused when it expires."""
+    seconds = principal.expires - time.time()
+    try:
+        async with asyncio.timeout(None if seconds == float("inf") else max(seconds, 0)) as bound:
+            yield
+    except TimeoutError:
+        if not bound.expired():
+            raise
+        raise Refused(401, "expired", error(None, answers.UNAUTHENTICATED, "Your token has expired.")) from None

@@ -1,0 +1,247 @@
+"""What an HTTP request must look like before anyone reads its body, and what of it the server gets to see.
+
+The MCP header rules of 2026-07-28 are the official SDK's own (`mcp.shared.inbound`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp.shared.inbound import (
+    MCP_PARAM_HEADER_PREFIX,
+    NAME_BEARING_METHODS,
+    InboundLadderRejection,
+    classify_inbound_request,
+    find_invalid_x_mcp_header,
+    mcp_param_headers,
+    unsupported_protocol_version_rejection,
+    validate_mcp_param_headers,
+    x_mcp_header_map,
+)
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+
+from components.gateway.names import REMAINING_HEADER
+from guard.decide.answers import HEADER_MISMATCH, PARSE_ERROR, UNSUPPORTED_VERSION, error, status_of
+from model.base import is_loopback
+from wire.jsonrpc import Id
+
+#: Two of one of these would be two requests in one: which one counts would differ from reader to reader.
+_ONCE = frozenset(
+    (
+        "host",
+        "origin",
+        "content-type",
+        "content-length",
+        "content-encoding",
+        "transfer-encoding",
+        "mcp-session-id",
+        "mcp-protocol-version",
+        "mcp-method",
+        "mcp-name",
+        "last-event-id",
+        "cf-access-jwt-assertion",
+        "authorization",
+        REMAINING_HEADER,
+    )
+)
+_PARAM = MCP_PARAM_HEADER_PREFIX.lower()
+_VALUE = re.compile(rb"[\x20-\x7e\t]*")
+_TOKEN = re.compile(r"[!-~]{1,1024}")
+_DEFAULT_LEGACY = "2025-03-26"
+
+
+@dataclass
+class Refused(Exception):
+    """The answer to a request that goes no further: HTTP status, JSON-RPC body (or none), a stable reason."""
+
+    status: int
+    reason: str
+    message: dict[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Lower-case names to values; raises Refused (400) for a routing header given twice or a value that is not ASCII."""
+    headers: dict[str, str] = {}
+    for name_bytes, value in raw:
+        name = name_bytes.decode("latin-1").lower()
+        if not _VALUE.fullmatch(value):
+            # Others may hold anything and are dropped; these must read alike everywhere.
+            if name in _ONCE or name.startswith(_PARAM):
+                raise Refused(400, "bad_header", error(None, PARSE_ERROR, f"header {name} is not visible ASCII"))
+            continue
+        if name in headers and (name in _ONCE or name.startswith(_PARAM)):
+            raise Refused(400, "duplicate_header", error(None, HEADER_MISMATCH, f"header {name} is given twice"))
+        headers[name] = value.decode("ascii")
+    return headers
+
+
+class PublicNames:
+    """The names this guard answers to (`Host`) and the pages that may call it (`Origin`).
+
+    MCP 2025-11-25: an Origin that is present and invalid is 403. Both stop DNS rebinding.
+    """
+
+    def __init__(self, hostnames: Collection[str], origins: Collection[str], *, loopback: bool) -> None:
+        self._hostnames = frozenset(hostnames)
+        self._origins = frozenset(origins) | {f"https://{name}" for name in hostnames}
+        self._loopback = loopback
+
+    def hostname(self, headers: Mapping[str, str]) -> str:
+        """The public name this request is for; raises Refused: 421 for a foreign Host, 403 for a foreign Origin."""
+        name = _name(headers.get("host", ""))
+        if not (name in self._hostnames or (self._loopback and is_loopback(name))):
+            raise Refused(421, "foreign_host", error(None, PARSE_ERROR, "this guard does not answer to that Host"))
+        origin = headers.get("origin")
+        if origin is not None and not self._calls_from(origin):
+            raise Refused(403, "foreign_origin", error(None, PARSE_ERROR, "that Origin may not call this server"))
+        return name
+
+    def _calls_from(self, origin: str) -> bool:
+        if origin in self._origins:
+            return True
+        scheme, _, rest = origin.partition("://")
+        return self._loopback and scheme in ("http", "https") and is_loopback(_name(rest))
+
+
+def _name(host: str) -> str:
+    name = host.strip().lower()
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    return name.rpartition(":")[0] if name.count(":") == 1 else name
+
+
+def check_body_headers(headers: Mapping[str, str], limit: int) -> None:
+    """Raises Refused unless the body is identity-coded JSON of a size within `limit` bytes."""
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    charset = headers.get("content-type", "").partition("charset=")[2].strip(' "').lower()
+    if media_type != "application/json" or charset not in ("", "utf-8", "utf8"):
+        raise Refused(415, "media_type", error(None, PARSE_ERROR, "the body must be application/json in UTF-8"))
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refused(415, "content_encoding", error(None, PARSE_ERROR, "the body must not be compressed"))
+    length = headers.get("content-length", "")
+    if length and (not length.isdigit() or int(length) > limit):
+        raise Refused(413, "too_large", error(None, PARSE_ERROR, "the body is too large"))
+
+
+def accepts_stream(headers: Mapping[str, str]) -> bool:
+    """Whether the client takes server-sent events for an answer (RFC 9110 section 12.5.1)."""
+    for part in headers.get("accept", "").lower().split(","):
+        media_range, *parameters = (piece.strip() for piece in part.split(";"))
+        refused = any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
+        if media_range in ("text/event-stream", "text/*", "*/*"):
+            return not refused
+    return False
+
+
+def is_modern(headers: Mapping[str, str], value: Any) -> bool:
+    """Which era a POST belongs to: the header decides; without one, a body that carries the 2026 envelope.
+
+    Raises Refused: a version nobody knows (400, with the versions known), as its rules cannot be known either.
+    """
+    version = headers.get("mcp-protocol-version")
+    if version in HANDSHAKE_PROTOCOL_VERSIONS:
+        return False
+    if version in MODERN_PROTOCOL_VERSIONS:
+        return True
+    if version is None:
+        params = value.get("params") if isinstance(value, dict) else None
+        meta = params.get("_meta") if isinstance(params, dict) else None
+        return isinstance(meta, dict) and "io.modelcontextprotocol/protocolVersion" in meta
+    return True
+
+
+def check_version(headers: Mapping[str, str]) -> None:
+    """For GET and DELETE: raises Refused (405) in the 2026 era, which has neither, and 400 for a version nobody knows."""
+    version = headers.get("mcp-protocol-version")
+    if version is None or version in HANDSHAKE_PROTOCOL_VERSIONS:
+        return
+    if version in MODERN_PROTOCOL_VERSIONS:
+        raise Refused(405, "no_such_verb", None, {"allow": "POST"})
+    raise Refused(400, "unknown_version", error(None, UNSUPPORTED_VERSION, "Unsupported protocol version"))
+
+
+def check_modern(headers: Mapping[str, str], value: Mapping[str, Any], id_: Id | None) -> None:
+    """The 2026-07-28 ladder: envelope, headers equal to the body, known version. Raises Refused."""
+    verdict = classify_inbound_request(value, headers=headers)
+    if isinstance(verdict, InboundLadderRejection):
+        raise _rejected(verdict, id_)
+
+
+def check_modern_notification(headers: Mapping[str, str], method: str) -> None:
+    """What 2026-07-28 asks of a notification: a version that is served, and no other method named. Raises Refused."""
+    if headers.get("mcp-method", method) != method:
+        raise Refused(400, "protocol", error(None, HEADER_MISMATCH, "the mcp-method header is not the body's method"))
+    rejection = unsupported_protocol_version_rejection(headers.get("mcp-protocol-version", ""))
+    if rejection is not None:
+        raise _rejected(rejection, None)
+
+
+def check_param_headers(
+    headers: Mapping[str, str], schema: Mapping[str, Any], arguments: Mapping[str, Any], id_: Id
+) -> None:
+    """`Mcp-Param-*` must say what the arguments say, by the pinned schema. Raises Refused."""
+    rejection = validate_mcp_param_headers(schema, arguments, headers)
+    if rejection is not None:
+        raise _rejected(rejection, id_)
+
+
+def _rejected(rejection: InboundLadderRejection, id_: Id | None) -> Refused:
+    message = error(id_, rejection.code, rejection.message, rejection.data)
+    return Refused(status_of(rejection.code, modern=True), "protocol", message)
+
+
+def forwarded(headers: Mapping[str, str], *, modern: bool, bearer: bool, method: str = "") -> dict[str, str]:
+    """What the server sees of the client's headers: MCP's own, and nothing that names or proves anybody.
+
+    In the 2026 era a header passes only with a message (`method`) whose body it was compared with.
+
+    `Cf-Access-*`, `x-ringwall-*`, cookies and `Authorization` stay here, unless `bearer`: the token's audience is the
+    server itself (MCP authorization: no token may be passed on to anyone else).
+    """
+    sent = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+    names = ["mcp-protocol-version"]
+    names += ["mcp-method"] if modern else ["mcp-session-id"]
+    if modern and method in NAME_BEARING_METHODS:
+        names.append("mcp-name")
+    if bearer:
+        names.append("authorization")
+    sent.update({name: headers[name] for name in names if name in headers})
+    if modern and not method.startswith("notifications/"):
+        sent.update({name: value for name, value in headers.items() if name.startswith(_PARAM)})
+    return sent
+
+
+def rewrite_param_headers(headers: dict[str, str], schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+    """Let the mirrored headers say what redacted arguments say."""
+    mirrored = mcp_param_headers(x_mcp_header_map(schema), arguments)
+    for name, value in mirrored.items():
+        if name.lower() in headers:
+            headers[name.lower()] = value
+
+
+def unmirrored(headers: Mapping[str, str], schema: Mapping[str, Any]) -> dict[str, str]:
+    """`Mcp-Param-*` that say what no argument says: MCP has them forwarded, so they are read as text."""
+    given = {name: value for name, value in headers.items() if name.startswith(_PARAM)}
+    if not given:
+        return given
+    # Of a schema that marks its headers wrongly none was compared with an argument.
+    marked = {} if find_invalid_x_mcp_header(schema) else x_mcp_header_map(schema)
+    known = {_PARAM + name.lower() for name in marked.values()}
+    return {name: value for name, value in given.items() if name not in known}
+
+
+def session_of(headers: Mapping[str, str]) -> str | None:
+    """The legacy session id, if one is named; raises Refused (400) for one that is not visible ASCII."""
+    session = headers.get("mcp-session-id")
+    if session is not None and not _TOKEN.fullmatch(session):
+        raise Refused(400, "bad_session", error(None, PARSE_ERROR, "the session id is not visible ASCII"))
+    return session
+
+
+def legacy_version(headers: Mapping[str, str]) -> str:
+    """The legacy protocol version in force: 2025-03-26 when no header names one (MCP transports)."""
+    return headers.get("mcp-protocol-version", _DEFAULT_LEGACY)

@@ -1,0 +1,204 @@
+"""One HTTP response to a client: a JSON body, or server-sent events once a stream is open, kept alive while it is silent.
+
+Who pays is decided here. What was let through is reported to the gateway's budget of the whole server; a refusal is not:
+its sender's own budget pays for it (`guard.decide.limits.Limits.fine`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from components.gateway.names import LIMIT_HEADER, TOKENS
+from guard.decide.tokens import estimate
+from guard.identity.principal import Principal
+from guard.runtime import Runtime
+from wire.json import dump
+from wire.sse import KEEP_ALIVE, Event
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+@dataclass(slots=True)
+class HttpSink:
+    """One response. `end` it whatever happened."""
+
+    send: Send
+    runtime: Runtime
+    streaming: bool = False
+    done: bool = False
+    status: int = 0
+    keep_open: bool = False
+    #: Who asks, once that is known.
+    principal: Principal | None = None
+    #: Tokens of a body that is not judged yet; its sender pays for them if it is refused as a whole.
+    unjudged: int = 0
+    #: What Kong says is left of the server's budget; None where no Kong counts.
+    remaining: int | None = None
+    #: Says whether the session of a stream without a request of its own is over; the stream then ends.
+    over: Callable[[], bool] | None = None
+    _request_tokens: int = 0
+    _written: float = 0.0
+    _timer: asyncio.TimerHandle | None = None
+    _opening: asyncio.Task[None] | None = None
+    _ticking: asyncio.Task[None] | None = None
+    _task: asyncio.Task[Any] | None = field(default_factory=asyncio.current_task)
+
+    # -- answers ------------------------------------------------------------------------------------------------------
+
+    def admit(self, tokens: int) -> None:
+        """A message of so many tokens was let through: the server's budget pays for it and for its answer."""
+        if self.streaming:
+            self.runtime.budget.owe(tokens)
+        else:
+            self._request_tokens += tokens
+
+    async def answer(
+        self, status: int, message: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """The final answer to what was let through."""
+        self._answering()
+        if self.streaming:
+            if message is not None:
+                await self.event(Event(dump(message).decode()))
+            return
+        if self.keep_open:
+            await self.open_stream(headers or {})
+            await self.answer(status, message)
+            return
+        body = b"" if message is None else dump(message)
+        await self._whole(status, body, headers, self._report(self._request_tokens + estimate(len(body))))
+
+    async def refuse(
+        self, status: int, message: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """The guard's own answer to what it did not let through; no budget of the server's pays for it."""
+        self._answering()
+        if self.keep_open and not self.streaming:
+            await self.open_stream(headers or {})
+        if self.streaming:
+            if message is not None:
+                await self._write(Event(dump(message).decode()).encode())
+            return
+        await self._whole(status, b"" if message is None else dump(message), headers, [])
+
+    async def open_stream(self, headers: Mapping[str, str]) -> None:
+        """Send a stream's headers; a client waits for them before it sends anything else."""
+        self._answering()
+        if self.streaming or self.done:
+            return
+        self.streaming, self.status = True, 200
+        raw = [*_STREAM_HEADERS, *self._report(self._request_tokens)]
+        raw += [(name.encode(), value.encode()) for name, value in headers.items()]
+        self._written = asyncio.get_running_loop().time()
+        self._ticking = asyncio.get_running_loop().create_task(self._keep_alive())
+        await self.send({"type": "http.response.start", "status": 200, "headers": raw})
+        await self.send({"type": "http.response.body", "body": b"", "more_body": True})
+
+    async def event(self, event: Event) -> None:
+        """One event of what was let through."""
+        body = event.encode()
+        if event.data:
+            # The header that could have said so has left already: the next answer of this server carries it.
+            self.runtime.budget.owe(estimate(len(body)))
+        await self._write(body)
+
+    async def end(self) -> None:
+        """Nothing follows. A stream that is open is closed."""
+        for task in (self._timer, self._opening, self._ticking):
+            if task is not None:
+                task.cancel()
+        if self.streaming and not self.done:
+            self.done = True
+            await self.send({"type": "http.response.body", "body": b""})
+
+    def _report(self, tokens: int) -> list[tuple[bytes, bytes]]:
+        reported = self.runtime.budget.settle(tokens, self.remaining)
+        return [(LIMIT_HEADER.encode(), f"{TOKENS}={reported}".encode())]
+
+    async def _whole(
+        self, status: int, body: bytes, headers: Mapping[str, str] | None, report: list[tuple[bytes, bytes]]
+    ) -> None:
+        raw = [(b"content-length", str(len(body)).encode()), *report]
+        if body:
+            raw.append((b"content-type", b"application/json"))
+        raw += [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+        self.status, self.done = status, True
+        await self.send({"type": "http.response.start", "status": status, "headers": raw})
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def _write(self, body: bytes) -> None:
+        if self._opening is not None and self._opening is not asyncio.current_task():
+            # Its headers may be on their way still.
+            await self._opening
+        self._written = asyncio.get_running_loop().time()
+        await self.send({"type": "http.response.body", "body": body, "more_body": True})
+
+    # -- silence ------------------------------------------------------------------------------------------------------
+
+    def stream_if_silent(self) -> None:
+        """Answer as a stream with keep-alives unless an answer begins within the keep-alive time.
+
+        Cloudflare answers 524 for a call that says nothing for 100 s, Kong 504 after its read timeout, and the client
+        repeats a call that is still running.
+        """
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self.runtime.keep_alive, self._open_early)
+
+    def _open_early(self) -> None:
+        self._timer = None
+        if not (self.done or self.streaming):
+            self._opening = asyncio.get_running_loop().create_task(self.open_stream({}))
+
+    def _answering(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _keep_alive(self) -> None:
+        """A comment whenever nothing else was written for the keep-alive time: no message, so nothing to inspect, and no use
+        of a session."""
+        loop, interval = asyncio.get_running_loop(), self.runtime.keep_alive
+        while True:
+            rest = self._written + interval - loop.time()
+            if rest > 0:
+                await asyncio.sleep(rest)
+                continue
+            if self.over is not None and self.over():
+                if self._task is not None:
+                    self.runtime.end_task(self._task)
+                return
+            self._written = loop.time()
+            await self.send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
+
+
+class Silent:
+    """Where the answers to notifications in a batch go: there are none."""
+
+    streaming = False
+
+    def admit(self, tokens: int) -> None:
+        return None
+
+    def stream_if_silent(self) -> None:
+        return None
+
+    async def answer(self, status: int, message: Any, headers: Any = None) -> None:
+        return None
+
+    async def refuse(self, status: int, message: Any, headers: Any = None) -> None:
+        return None
+
+    async def open_stream(self, headers: Any) -> None:
+        return None
+
+    async def event(self, event: Event) -> None:
+        return None

@@ -1,0 +1,1 @@
+"""Who calls: the assertion, its issuer's keys, and the principal it names."""

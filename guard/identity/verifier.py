@@ -1,0 +1,305 @@
+"""Who a request is from: the third and last check of the token, trusting neither the edge nor the gateway.
+
+Only `cf-access-jwt-assertion` and, in mode external, `authorization` are read. Every other header that claims an identity
+(x-ringwall-principal, cf-access-authenticated-user-email, cookies) is anyone's to write and is never looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from guard.identity.assertions import BadToken, audiences, text, verify
+from guard.identity.keys import KeySet, KeysUnavailable
+from guard.identity.principal import Principal
+from model.guard_config import AccessIdentity, ExternalIdentity, FrontDoor, Identity
+
+ASSERTION = b"cf-access-jwt-assertion"
+AUTHORIZATION = b"authorization"
+CACHE_SECONDS = 60.0
+CACHE_ENTRIES = 4096
+_ID = re.compile(r"[^\x00-\x20\x7f]{1,256}")
+_BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]+) *", re.IGNORECASE)
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Refused(Exception):
+    """A request from nobody we know. `reason` is a stable code for the audit log; the caller is told `status` only, and
+    `www_authenticate` where the client can act on it."""
+
+    status = 401
+
+    def __init__(self, reason: str, www_authenticate: str | None = None) -> None:
+        self.reason = reason
+        self.www_authenticate = www_authenticate
+        super().__init__(reason)
+
+
+class Unauthenticated(Refused):
+    """401: no identity, a wrong one, or more than one."""
+
+
+class Forbidden(Refused):
+    """403: the token is good and lacks a scope (RFC 6750 section 3.1)."""
+
+    status = 403
+
+
+class IdentityUnavailable(Refused):
+    """503: the issuer's keys cannot be had, so nobody can be verified."""
+
+    status = 503
+
+
+class Verifier:
+    """Turns headers into a principal.
+
+    `client` fetches the issuers' keys; `path` is the MCP endpoint's, for the metadata address; `clock` gives Unix seconds
+    and `monotonic` ages the keys. `previous`, the verifier of the bundle before, hands on the keys of issuers that stay, so
+    that a new bundle works while the issuer does not. A verified request is remembered for 60 s at most, and never past
+    its token's expiry.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        client: httpx.AsyncClient,
+        *,
+        path: str = "/mcp",
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        previous: Verifier | None = None,
+    ) -> None:
+        had = {keys.uri: keys for keys in previous.key_sets} if previous else {}
+        self._agents = dict(identity.agents)
+        self._access = identity.access
+        self._external = identity.external
+        self._demo = None
+        self._path = path
+        self._clock = clock
+        self._doors: dict[str, FrontDoor] = {}
+        self._access_keys: KeySet | None = None
+        self._external_keys: KeySet | None = None
+        if identity.access:
+            self._doors = {door.hostname: door for door in identity.access.front_doors}
+            uri = identity.access.jwks_uri
+            self._access_keys = had.get(uri) or KeySet(uri, client, monotonic)
+        if identity.external:
+            uri = identity.external.jwks_uri
+            self._external_keys = had.get(uri) or KeySet(uri, client, monotonic)
+        if identity.demo:
+            demo = identity.demo
+            kind = "person" if demo.principal.startswith("person:") else "agent"
+            self._demo = Principal(demo.principal, kind, agent=demo.agent, email=demo.email)  # type: ignore[arg-type]
+        self._seen: OrderedDict[bytes, tuple[float, float, Principal]] = OrderedDict()
+
+    @property
+    def key_sets(self) -> tuple[KeySet, ...]:
+        """The issuers' keys, to close at the end."""
+        return tuple(keys for keys in (self._access_keys, self._external_keys) if keys is not None)
+
+    def problems(self) -> list[str]:
+        """Issuers without keys to go by: nobody they speak for can be verified. Looks for them meanwhile."""
+        return [problem for keys in self.key_sets if (problem := keys.problem()) is not None]
+
+    async def principal(self, headers: Headers, hostname: str) -> Principal:
+        """The one principal that all configured identities agree on.
+
+        Args:
+            headers: as they arrived, repeats included.
+            hostname: the request's Host; a port in it is ignored.
+
+        Raises:
+            Unauthenticated: 401. Forbidden: 403. IdentityUnavailable: 503.
+        """
+        if self._demo is not None:
+            return self._demo
+        hostname = hostname.partition(":")[0].lower()
+        assertions = [value for name, value in headers if name.lower() == ASSERTION] if self._access else []
+        bearers = [value for name, value in headers if name.lower() == AUTHORIZATION] if self._external else []
+        now = self._clock()
+        key = _key(hostname, assertions, bearers)
+        known = self._seen.get(key)
+        if known is not None and known[0] <= now < known[1]:
+            return known[2]
+        try:
+            principal = await self._verify(assertions, bearers, hostname, now)
+        except KeysUnavailable:
+            raise IdentityUnavailable("keys_unavailable") from None
+        self._remember(key, principal, now)
+        return principal
+
+    def _remember(self, key: bytes, principal: Principal, now: float) -> None:
+        self._seen[key] = (now, min(principal.expires, now + CACHE_SECONDS), principal)
+        self._seen.move_to_end(key)
+        if len(self._seen) > CACHE_ENTRIES:
+            self._seen.popitem(last=False)
+
+    async def _verify(self, assertions: list[bytes], bearers: list[bytes], hostname: str, now: float) -> Principal:
+        first = second = None
+        if self._access and self._access_keys:
+            try:
+                first = await self._by_access(self._access, self._access_keys, assertions, hostname, now)
+            except BadToken as bad:
+                raise Unauthenticated(f"access_{bad.reason}") from None
+        if self._external and self._external_keys:
+            try:
+                second = await self._by_bearer(self._external, self._external_keys, bearers, hostname, now)
+            except BadToken as bad:
+                error = None if bad.reason == "missing" else "invalid_token"
+                raise Unauthenticated(f"bearer_{bad.reason}", self._challenge(hostname, error)) from None
+        if first is None or second is None:
+            return first or second or _nobody()
+        if not _same(first, second):
+            raise Unauthenticated("principals_differ")
+        return replace(second, hosted_client=first.hosted_client, expires=min(first.expires, second.expires))
+
+    async def _by_access(
+        self, access: AccessIdentity, keys: KeySet, values: list[bytes], hostname: str, now: float
+    ) -> Principal:
+        """Person or service token, as Cloudflare One docs, "Application token", describe their claims."""
+        token = _only(values)
+        door = self._doors.get(hostname)
+        if door is None:
+            raise BadToken("unknown_hostname")
+        claims = await verify(token, keys, access.issuer, now)
+        named = audiences(claims)
+        others = {other.audience for other in self._doors.values()} - {door.audience}
+        if door.audience not in named or others.intersection(named):
+            raise BadToken("wrong_audience")
+        # `org` is the global session token: whoever has it is signed in somewhere, not admitted here.
+        if claims.get("type") != "app":
+            raise BadToken("wrong_token_type")
+        subject, email, name = text(claims, "sub"), text(claims, "email"), text(claims, "common_name")
+        if subject and email and "common_name" not in claims:
+            # Service tokens carry no nbf (same page); people's do.
+            if "nbf" not in claims:
+                raise BadToken("bad_times")
+            return _person(subject, email, claims, door.hosted_client)
+        if name and claims.get("sub") in (None, "") and "email" not in claims:
+            return self._agent(name, claims, door.hosted_client)
+        raise BadToken("ambiguous")
+
+    async def _by_bearer(
+        self, external: ExternalIdentity, keys: KeySet, values: list[bytes], hostname: str, now: float
+    ) -> Principal:
+        match = _BEARER.fullmatch(_only(values))
+        if match is None:
+            raise BadToken("malformed")
+        claims = await verify(match[1], keys, external.issuer, now)
+        if external.audience not in audiences(claims):
+            raise BadToken("wrong_audience")
+        # A sender-constrained token proves nothing without its proof (RFC 9449 section 7.2, RFC 8705 section 3).
+        if "cnf" in claims:
+            raise BadToken("sender_constrained")
+        subject = text(claims, "sub")
+        if subject is None:
+            raise BadToken("ambiguous")
+        if not set(external.scopes) <= _scopes(claims):
+            raise Forbidden("insufficient_scope", self._challenge(hostname, "insufficient_scope"))
+        clients = {claims[name] for name in ("client_id", "azp", "cid", "appid") if text(claims, name)}
+        if _is_machine(subject, clients, claims):
+            if len(clients) != 1:
+                raise BadToken("ambiguous")
+            return self._agent(clients.pop(), claims, None)
+        # Some issuers write "false" (Cognito, Apple): whatever does not say that it is verified is not.
+        email = text(claims, "email") if claims.get("email_verified", True) in (True, "true") else None
+        return _person(subject, email, claims, None)
+
+    def _agent(self, client_id: str, claims: dict[str, Any], hosted_client: str | None) -> Principal:
+        name = self._agents.get(client_id)
+        if name is None:
+            raise BadToken("unknown_agent")
+        if not _ID.fullmatch(client_id):
+            raise BadToken("malformed")
+        return Principal(
+            f"agent:{client_id}", "agent", agent=name, hosted_client=hosted_client, expires=float(claims["exp"])
+        )
+
+    def _challenge(self, hostname: str, error: str | None) -> str:
+        """RFC 6750 section 3 with the metadata address of RFC 9728 section 5.1; names only hosts we configured."""
+        external = self._external
+        if external is None:
+            raise AssertionError("only bearer tokens are challenged")
+        host = hostname if hostname in self._doors else external.audience.partition("://")[2].partition("/")[0]
+        fields = [f'error="{error}"'] if error else []
+        scope = " ".join(external.scopes)
+        if scope and all(_SCOPE.fullmatch(item) for item in external.scopes):
+            fields.append(f'scope="{scope}"')
+        fields.append(f'resource_metadata="https://{host}/.well-known/oauth-protected-resource{self._path}"')
+        return "Bearer " + ", ".join(fields)
+
+
+def _key(hostname: str, assertions: list[bytes], bearers: list[bytes]) -> bytes:
+    hashed = hashlib.sha256(hostname.encode())
+    for mark, values in ((b"\x00a", assertions), (b"\x00b", bearers)):
+        for value in values:
+            hashed.update(b"%b%d:" % (mark, len(value)))
+            hashed.update(value)
+    return hashed.digest()
+
+
+def _only(values: list[bytes]) -> bytes:
+    if not values:
+        raise BadToken("missing")
+    if len(values) > 1:
+        raise BadToken("repeated")
+    return values[0]
+
+
+def _person(subject: str, email: str | None, claims: dict[str, Any], hosted_client: str | None) -> Principal:
+    if not _ID.fullmatch(subject) or (email is not None and not _ID.fullmatch(email)):
+        raise BadToken("malformed")
+    return Principal(
+        f"person:{subject}",
+        "person",
+        email=email,
+        hosted_client=hosted_client,
+        claims=claims,
+        expires=float(claims["exp"]),
+    )
+
+
+def _scopes(claims: dict[str, Any]) -> set[str]:
+    """`scope` (RFC 9068: one string) or `scp` (Entra: one string; Okta: a list)."""
+    for name in ("scope", "scp"):
+        value = claims.get(name)
+        if isinstance(value, str):
+            return set(value.split(" "))
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return set(value)
+    return set()
+
+
+def _is_machine(subject: str, clients: set[str], claims: dict[str, Any]) -> bool:
+    """True for a client-credentials token, which is nobody's: RFC 9068 (sub is the client), and the marks of Auth0, Entra
+    and Keycloak. Taking one for a person would hand it what is granted to every person."""
+    if claims.get("gty") == "client-credentials" or claims.get("idtyp") == "app":
+        return True
+    username = claims.get("preferred_username")
+    return any(
+        subject in (client, f"{client}@clients") or username == f"service-account-{client}" for client in clients
+    )
+
+
+def _same(access: Principal, bearer: Principal) -> bool:
+    """Whether the two may speak for one caller. A service token at the edge may carry a person's bearer token; a person's
+    session may not carry an agent's, nor one agent another's."""
+    if bearer.kind == "agent":
+        return access.kind == "agent" and access.agent == bearer.agent
+    if access.kind == "agent" or access.email is None or bearer.email is None:
+        return True
+    return access.email.lower() == bearer.email.lower()
+
+
+def _nobody() -> Principal:
+    raise Unauthenticated("no_identity_configured")

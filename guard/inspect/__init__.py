@@ -1,0 +1,1 @@
+"""Content of a message and the verdict of the engines on it."""

@@ -1,0 +1,264 @@
+"""All engines at once on one item, under one deadline, and one judgement of what they say.
+
+Any BLOCK wins; else any engine without a verdict makes it NO_VERDICT; only ALLOW from every engine is ALLOW. Nobody asked
+is NO_VERDICT too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import inspect
+import logging
+import os
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Protocol, cast
+
+from guard.inspect.verdict import Engine, Finding, Leg, Outcome, ScanItem, Verdict
+from model.base import seconds
+from model.guard_config import GuardConfig
+from wire.secrets import read_secret
+
+log = logging.getLogger("ringwall.guard.engines")
+
+#: Engines keep the deadline themselves and say why they gave no verdict; one that does not is ended so much later.
+GRACE = 0.1
+CACHED = 4096
+#: Characters of a document that local engines judge at once, in some 30 ms at the worst and well under one as a rule. A
+#: longer one is judged on a thread, so that a text made to be slow keeps nobody else waiting.
+AT_ONCE = 32 * 1024
+#: A vendor's policy may change behind the same project or profile, so a cached verdict is asked for again then.
+CACHE_SECONDS = 3600.0
+
+
+class LocalEngine(Protocol):
+    """An engine that needs no network and answers at once, from any thread."""
+
+    name: str
+
+    def judge(self, item: ScanItem, deadline: float) -> Verdict: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`verdicts` are those of the engines that were heard; an engine that a BLOCK made needless is not among them."""
+
+    outcome: Outcome
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings of all engines, those of engines that allow too."""
+        return tuple(finding for verdict in self.verdicts for finding in verdict.findings)
+
+
+class Panel:
+    """Several engines as one. Takes ownership of the engines: `close` closes them.
+
+    Engines with a plain ``judge(item, deadline)`` are called first and directly; when one of them blocks, no text leaves
+    the host. They have half of the budget, so that a vendor is never left with too little and taken for broken.
+
+    Args:
+        budget: seconds for all engines together.
+        thorough: legs on which policy may let a finding pass (flag, redact). There every engine is heard out, since what
+            one engine found says nothing of what another would have; elsewhere the first BLOCK ends the matter.
+        clock: monotonic, for the age of cached verdicts.
+    """
+
+    def __init__(
+        self,
+        engines: Sequence[Engine],
+        budget: float,
+        *,
+        thorough: frozenset[Leg] = frozenset(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engines = tuple(engines)
+        self._local = tuple(cast(LocalEngine, engine) for engine in engines if _is_local(engine))
+        self._remote = tuple(engine for engine in engines if not _is_local(engine))
+        self._budget = budget
+        self._thorough = thorough
+        self._clock = clock
+        self._names = ",".join(engine.name for engine in engines)
+        self._cache: OrderedDict[bytes, tuple[float, Judgement]] = OrderedDict()
+        self._ending: set[asyncio.Task[Verdict]] = set()
+        # Two: more would only take turns, and one long text must not keep the next from its verdict.
+        self._aside = ThreadPoolExecutor(2, "ringwall-judge")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(engine.name for engine in self._engines)
+
+    async def judge(self, item: ScanItem) -> Judgement:
+        """What the engines say of `item`, within the budget. Raises nothing but the caller's own cancellation."""
+        if item.leg is not Leg.DEFINITIONS:
+            return await self._judge(item)
+        key = self._key(item)
+        found = self._cache.get(key)
+        if found is not None and self._clock() < found[0]:
+            self._cache.move_to_end(key)
+            return found[1]
+        judgement = await self._judge(item)
+        if judgement.outcome is not Outcome.NO_VERDICT:
+            # From the cache it took no time, which is what the next reader's figures should say.
+            kept = replace(judgement, verdicts=tuple(replace(one, milliseconds=0.0) for one in judgement.verdicts))
+            self._cache[key] = (self._clock() + CACHE_SECONDS, kept)
+            self._cache.move_to_end(key)
+            if len(self._cache) > CACHED:
+                self._cache.popitem(last=False)
+        return judgement
+
+    async def close(self) -> None:
+        """End what is under way and close every engine."""
+        for task in self._ending:
+            task.cancel()
+        await asyncio.gather(*self._ending, return_exceptions=True)
+        for failure in await asyncio.gather(*(engine.close() for engine in self._engines), return_exceptions=True):
+            if isinstance(failure, Exception):
+                log.error("an engine could not be closed: %s", _described(failure))
+        self._aside.shutdown(wait=False)
+
+    async def _judge(self, item: ScanItem) -> Judgement:
+        decisive = item.leg not in self._thorough
+        started = time.monotonic()
+        deadline = started + self._budget
+        verdicts: tuple[Verdict, ...] = ()
+        for local in self._local:
+            verdict = await self._judged(local, item, started + self._budget / 2)
+            verdicts += (verdict,)
+            if decisive and verdict.outcome is Outcome.BLOCK:
+                return Judgement(Outcome.BLOCK, verdicts)
+        if len(self._remote) == 1:
+            verdicts += (await _asked(self._remote[0], item, deadline),)
+        elif self._remote:
+            verdicts += await self._all(item, deadline, decisive)
+        return Judgement(_outcome(verdicts), verdicts)
+
+    async def _judged(self, engine: LocalEngine, item: ScanItem, deadline: float) -> Verdict:
+        if len(item.document) <= AT_ONCE:
+            return _judged(engine, item, deadline)
+        try:
+            aside = asyncio.get_running_loop().run_in_executor(self._aside, _judged, engine, item, deadline)
+        except RuntimeError:  # closed
+            return _silent(engine.name, "not asked: the panel is closed")
+        return await aside
+
+    async def _all(self, item: ScanItem, deadline: float, decisive: bool) -> tuple[Verdict, ...]:
+        tasks = [asyncio.create_task(_asked(engine, item, deadline)) for engine in self._remote]
+        pending = set(tasks)
+        try:
+            while pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                if decisive and any(not task.cancelled() and task.result().outcome is Outcome.BLOCK for task in done):
+                    break
+        finally:
+            # Not waited for: an answer that is ready must not hang on an engine that is slow to stop.
+            for task in pending:
+                task.cancel()
+                self._ending.add(task)
+                task.add_done_callback(self._ending.discard)
+        heard = [(engine, task) for engine, task in zip(self._remote, tasks, strict=True) if task not in pending]
+        return tuple(
+            _silent(engine.name, "ended itself") if task.cancelled() else task.result() for engine, task in heard
+        )
+
+    def _key(self, item: ScanItem) -> bytes:
+        parts = (item.leg.value, self._names, item.server, item.method, item.name, item.document)
+        digest = hashlib.sha256()
+        for part in parts:
+            data = part.encode("utf-8", "surrogatepass")
+            digest.update(len(data).to_bytes(8, "big"))
+            digest.update(data)
+        return digest.digest()
+
+
+def build_panel(config: GuardConfig, environ: Mapping[str, str] = os.environ) -> Panel:
+    """The engines that the configuration names, all of them or none.
+
+    Raises:
+        InputError: an engine's key cannot be read. The embedded engine never stands in for a vendor's.
+    """
+    wanted, legs = config.guard.engines, config.guard.legs
+    thorough = frozenset(leg for leg in Leg if getattr(legs, leg.value) != "block")
+    # Keys first, so that a missing one leaves no client behind.
+    lakera_key = read_secret(wanted.lakera.api_key, environ) if wanted.lakera else ""
+    airs_key = read_secret(wanted.prisma_airs.api_key, environ) if wanted.prisma_airs else ""
+    engines: list[Engine] = []
+    if wanted.embedded:
+        from guard.engines.embedded import EmbeddedEngine
+
+        engines.append(EmbeddedEngine(frozenset(tool.name for tool in config.tool_lock.tools), thorough=thorough))
+    if lakera := wanted.lakera:
+        from guard.engines.lakera import LakeraEngine
+
+        engines.append(LakeraEngine(lakera.base_url, lakera.project_id, lakera_key, thorough=thorough))
+    if airs := wanted.prisma_airs:
+        from guard.engines.prisma_airs import PrismaAirsEngine
+
+        engines.append(PrismaAirsEngine(airs.base_url, airs.profile_name, airs_key, airs.block_on, thorough=thorough))
+    return Panel(engines, seconds(config.guard.deadline), thorough=thorough)
+
+
+def _is_local(engine: Engine) -> bool:
+    judge = getattr(engine, "judge", None)
+    return callable(judge) and not inspect.iscoroutinefunction(judge)
+
+
+def _outcome(verdicts: tuple[Verdict, ...]) -> Outcome:
+    outcomes = {verdict.outcome for verdict in verdicts}
+    if Outcome.BLOCK in outcomes:
+        return Outcome.BLOCK
+    return Outcome.ALLOW if outcomes == {Outcome.ALLOW} else Outcome.NO_VERDICT
+
+
+def _judged(engine: LocalEngine, item: ScanItem, deadline: float) -> Verdict:
+    started = time.monotonic()
+    try:
+        verdict = engine.judge(item, deadline)
+    except Exception as error:
+        return _failed(engine.name, error, started)
+    return _checked(engine.name, verdict, started)
+
+
+async def _asked(engine: Engine, item: ScanItem, deadline: float) -> Verdict:
+    started = time.monotonic()
+    try:
+        async with asyncio.timeout(deadline + GRACE - started) as limit:
+            verdict = await engine.scan(item, deadline)
+    except TimeoutError as error:
+        if not limit.expired():
+            return _failed(engine.name, error, started)
+        log.error("engine %s did not keep its deadline", engine.name)
+        return _silent(engine.name, "no verdict within the budget", started)
+    except Exception as error:
+        return _failed(engine.name, error, started)
+    return _checked(engine.name, verdict, started)
+
+
+def _checked(name: str, verdict: object, started: float) -> Verdict:
+    if isinstance(verdict, Verdict) and isinstance(verdict.outcome, Outcome):
+        return verdict
+    log.error("engine %s answered with something other than a verdict", name)
+    return _silent(name, "answered with something other than a verdict", started)
+
+
+def _failed(name: str, error: Exception, started: float) -> Verdict:
+    log.error("engine %s failed: %s", name, _described(error))
+    return _silent(name, f"failed ({type(error).__name__})", started)
+
+
+def _silent(name: str, reason: str, started: float | None = None) -> Verdict:
+    spent = 0.0 if started is None else (time.monotonic() - started) * 1000
+    return Verdict(Outcome.NO_VERDICT, name, milliseconds=spent, error=reason)
+
+
+def _described(error: BaseException) -> str:
+    """Type and place; never the message, which may quote what was being judged."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"

@@ -1,0 +1,176 @@
+"""jsonschema's validators with the keywords replaced that a hostile schema or instance could make expensive."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from jsonschema import (  # type: ignore[import-untyped]
+    Draft4Validator,
+    Draft6Validator,
+    Draft7Validator,
+    Draft201909Validator,
+    Draft202012Validator,
+)
+from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
+from jsonschema.validators import extend  # type: ignore[import-untyped]
+
+from model.patterns import Matcher, compile_pattern
+from model.tool_lock import canonical_json
+
+#: Formats that `jsonschema` checks without further packages and without running the value as an expression.
+ENFORCED_FORMATS = ("date", "email", "ipv4", "ipv6", "uuid")
+#: Keywords that only describe or name; nothing is lost when nobody enforces them.
+PLAIN_ANNOTATIONS = frozenset(
+    {"$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$vocabulary", "$defs", "definitions"}
+    | {"$comment", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"}
+    # Read by the keyword beside them.
+    | {"then", "else", "minContains", "maxContains"}
+)
+#: What says nothing without another keyword.
+NEEDS = {"then": "if", "else": "if", "minContains": "contains", "maxContains": "contains"}
+#: Drafts in which everything beside `$ref` is ignored (draft-07 core, section 8.3).
+REF_STANDS_ALONE = frozenset(f"http://json-schema.org/draft-{number}/schema" for number in ("04", "06", "07"))
+
+
+class Exhausted(Exception):
+    """A check took more steps than any honest schema needs."""
+
+
+class Budget:
+    """Steps a check may still take: a value judged by a subschema is one, what may fan out costs more. One event loop, and
+    a check never awaits: one counter is enough.
+
+    References that fan out (a refers to b twice, b to c twice, ...) cost 2^n steps in a schema of n lines, and so do
+    `unevaluated...` keywords below one another, which judge everything beneath them once more.
+    """
+
+    PER_CHECK: ClassVar[int] = 400_000
+    REFERENCE: ClassVar[int] = 20
+    LOOK: ClassVar[int] = 5
+    left: ClassVar[int] = 0
+
+    @classmethod
+    def spend(cls, steps: int) -> None:
+        cls.left -= steps
+        if cls.left < 0:
+            raise Exhausted
+
+
+@functools.lru_cache(maxsize=4096)
+def _matcher(pattern: str) -> Matcher:
+    return compile_pattern(pattern)
+
+
+def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if isinstance(instance, str) and not _matcher(pattern)(instance):
+        yield ValidationError("pattern")
+
+
+def _pattern_properties(validator: Any, patterns: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if not isinstance(instance, dict):
+        return
+    for pattern, subschema in patterns.items():
+        matches = _matcher(pattern)
+        for key, value in instance.items():
+            if matches(key):
+                yield from validator.descend(value, subschema, path=key, schema_path=pattern)
+
+
+def _additional_properties(validator: Any, additional: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if not isinstance(instance, dict):
+        return
+    properties = schema.get("properties", {})
+    matchers = [_matcher(pattern) for pattern in schema.get("patternProperties", {})]
+    for key, value in instance.items():
+        if key in properties or any(matches(key) for matches in matchers):
+            continue
+        if additional is False:
+            yield ValidationError("additionalProperties")
+        elif additional is not True:
+            yield from validator.descend(value, additional, path=key)
+
+
+def _unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """In linear time; jsonschema compares every pair of objects."""
+    if wanted and isinstance(instance, list) and len({canonical_json(item) for item in instance}) != len(instance):
+        yield ValidationError("uniqueItems")
+
+
+def _enum(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """By one look-up; jsonschema compares with each, for each item of a long list."""
+    if isinstance(allowed, list) and canonical_json(instance) not in _values(allowed):
+        yield ValidationError("enum")
+
+
+#: Values of an enum by the identity of its list, which is kept so that the identity stays its own.
+_ENUMS: dict[int, tuple[list[Any], frozenset[bytes]]] = {}
+
+
+def _values(allowed: list[Any]) -> frozenset[bytes]:
+    known = _ENUMS.get(id(allowed))
+    if known is None:
+        if len(_ENUMS) >= 4096:
+            _ENUMS.clear()
+        known = _ENUMS[id(allowed)] = allowed, frozenset(canonical_json(value) for value in allowed)
+    return known[1]
+
+
+def _counted(follow: Any) -> Any:
+    def reference(validator: Any, target: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        Budget.spend(Budget.REFERENCE)
+        yield from follow(validator, target, instance, schema) or ()
+
+    return reference
+
+
+def _unevaluated(judge: Any) -> Any:
+    def unevaluated(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        # jsonschema looks each key or index up in a list.
+        Budget.spend(len(instance) ** 2 // 200 if isinstance(instance, dict | list) else 0)
+        yield from judge(validator, wanted, instance, schema) or ()
+
+    return unevaluated
+
+
+def _is_boolean(checker: Any, value: Any) -> bool:
+    """Counted, because every step of jsonschema's search for what was evaluated begins by asking for a boolean schema; it
+    follows references there that no keyword sees."""
+    Budget.spend(Budget.LOOK)
+    return isinstance(value, bool)
+
+
+def _safe(base: Any) -> Any:
+    own = {
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+        "uniqueItems": _unique_items,
+        "enum": _enum,
+    }
+    for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
+        if keyword in base.VALIDATORS:
+            own[keyword] = _counted(base.VALIDATORS[keyword])
+    for keyword in ("unevaluatedItems", "unevaluatedProperties"):
+        if keyword in base.VALIDATORS:
+            own[keyword] = _unevaluated(base.VALIDATORS[keyword])
+    safe: Any = extend(base, own, type_checker=base.TYPE_CHECKER.redefine("boolean", _is_boolean))
+    judge = safe.descend
+
+    def descend(self: Any, *args: Any, **named: Any) -> Iterator[ValidationError]:
+        Budget.spend(1)
+        return judge(self, *args, **named)  # type: ignore[no-any-return]
+
+    safe.descend = descend
+    safe.compile_pattern = staticmethod(_matcher)
+    return safe
+
+
+DIALECTS: dict[str, Any] = {
+    "http://json-schema.org/draft-04/schema": _safe(Draft4Validator),
+    "http://json-schema.org/draft-06/schema": _safe(Draft6Validator),
+    "http://json-schema.org/draft-07/schema": _safe(Draft7Validator),
+    "https://json-schema.org/draft/2019-09/schema": _safe(Draft201909Validator),
+    "https://json-schema.org/draft/2020-12/schema": _safe(Draft202012Validator),
+}

@@ -1,0 +1,140 @@
+"""`ringwall check`: every rule over the stacks named, across environments too, offline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from components.program import Loaded, load
+from model.cross_checks import missing_tunnel_secrets
+from model.errors import InputError, InputErrors
+from model.loader import KeyPath
+from model.project import EnvironmentStack, Project, ZoneStack
+from model.waivers import Waiver
+from plan.findings import Finding, Severity
+from plan.graph import Graph
+from plan.offline import plan_stack, planned_contract
+from plan.preflight import quota_problems
+from plan.rules.base_revision import BaseRevision
+from plan.rules.custom import base_waivers, rules_of
+from plan.rules.evaluate import evaluate, subject_of, waivers_of
+from plan.rules.rule import Rule
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found, in which stacks, by which rules, and what of the working tree it left aside.
+
+    `stacks` are those judged as a whole: an environment named brings all its servers along. `base` is None where rules
+    and waivers are the working tree's. `ignored_waivers` counts, by stack, waivers of the working tree that the base
+    revision does not have: they hold once they are merged.
+    """
+
+    findings: tuple[tuple[str, Finding], ...]
+    stacks: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    base: BaseRevision | None
+    ignored_waivers: dict[str, int]
+
+
+def check_all(project: Project, stacks: Sequence[str]) -> list[tuple[str, Finding]]:
+    """Findings of the stacks' plans in order, by the working tree's rules and waivers; see `check`."""
+    return list(check(project, stacks).findings)
+
+
+def check(
+    project: Project,
+    stacks: Sequence[str],
+    *,
+    rules_file: Path | None = None,
+    base: BaseRevision | None = None,
+    today: date | None = None,
+) -> Checked:
+    """Every finding of the stacks' plans, waived ones among them.
+
+    Args:
+        rules_file: the project's own rules, else its `ringwall-rules.py`.
+        base: take own rules and waivers from that revision.
+        today: the day by which waivers are judged, else today in UTC.
+
+    Raises:
+        InputErrors: problems in files, of every stack named, one line each.
+        InputError: the project's own rules cannot be read.
+    """
+    rules = rules_of(project, file=rules_file, base=base)
+    environments, zones = _load(project, stacks)
+    findings: list[tuple[str, Finding]] = []
+    ignored: dict[str, int] = {}
+    judged: list[str] = []
+
+    def judge(stack: str, loaded: Loaded, graph: Graph, *, errors_only: bool = False) -> None:
+        if not errors_only:
+            judged.append(stack)
+        subject = subject_of(loaded, graph)
+        waivers: tuple[Waiver, ...] | None = None
+        if base is not None:
+            waivers = base_waivers(project, stack, base)
+            if count := sum(1 for waiver in waivers_of(subject) if waiver not in waivers):
+                ignored[stack] = count
+        found = evaluate(subject, rules=rules, waivers=waivers, today=today, root=project.root)
+        findings.extend((stack, one) for one in found if one.severity is Severity.ERROR or not errors_only)
+
+    for zone in zones:
+        judge(zone.stack, zone, plan_stack(project, zone))
+    for name, environment in environments.items():
+        wanted = [stack for stack in stacks if stack.split(".")[0] == name]
+        everything = name in wanted
+        # Its policies and issuers stand before every server of it: one server alone answers for their errors too.
+        judge(name, environment, plan_stack(project, environment), errors_only=not everything)
+        contract = planned_contract(project, environment)
+        for server in environment.servers.values():
+            if everything or server.stack in wanted:
+                loaded = (environment, server)
+                judge(server.stack, loaded, plan_stack(project, loaded, contract=contract))
+    return Checked(tuple(findings), tuple(judged), rules, base, ignored)
+
+
+def _load(project: Project, stacks: Sequence[str]) -> tuple[dict[str, EnvironmentStack], list[ZoneStack]]:
+    problems: list[InputError] = []
+    environments: dict[str, EnvironmentStack] = {}
+    zones: list[ZoneStack] = []
+    for name in dict.fromkeys(stack if stack.startswith("zone.") else stack.split(".")[0] for stack in stacks):
+        try:
+            loaded = load(project, name)
+        except InputErrors as error:
+            problems += error.problems
+        except InputError as error:
+            problems.append(error)
+        else:
+            if isinstance(loaded, EnvironmentStack):
+                environments[name] = loaded
+            elif isinstance(loaded, ZoneStack):
+                zones.append(loaded)
+    for stack in stacks:
+        name, _, server = stack.partition(".")
+        if server and name in environments and server not in environments[name].servers:
+            file = project.stack_file(stack)
+            problems.append(InputError(f"there is no stack {stack}", file=file, remedy="run `ringwall list`"))
+    for name, environment in environments.items():
+        asked = [server for server in environment.servers.values() if name in stacks or server.stack in stacks]
+        problems += missing_tunnel_secrets(environment.settings, asked)
+    problems += quota_problems(list(environments.values()))
+    problems += _shared_hostnames(list(environments.values()))
+    if problems:
+        raise InputErrors(problems)
+    return environments, zones
+
+
+def _shared_hostnames(environments: list[EnvironmentStack]) -> list[InputError]:
+    owners: dict[str, str] = {}
+    problems = []
+    for environment in environments:
+        for server in environment.servers.values():
+            for hostname in server.manifest.hostnames:
+                owner = owners.setdefault(hostname, server.stack)
+                if owner != server.stack and owner.split(".")[0] != environment.name:
+                    path: KeyPath = ("config", "ringwall:server", "hostname")
+                    problems.append(server.document.error(path, f"{hostname} is {owner}'s host name", "choose another"))
+    return problems

@@ -1,0 +1,1 @@
+"""What must be true before `up`: engine, Cloudflare, Kong, issuers and the guard's host."""

@@ -1,0 +1,226 @@
+"""The host's side of the doctor: the guard, its secrets and its log, and the server behind it. Only where this machine is
+that host: elsewhere a missing file says nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from components.guard.settings import audit_file
+from guard.engines.lakera import LakeraEngine
+from guard.engines.prisma_airs import PrismaAirsEngine
+from guard.inspect.verdict import Engine, Leg, Outcome, ScanItem, Text, Verdict
+from model.base import SecretRef
+from model.errors import InputError, Unreachable
+from model.project import EnvironmentStack, ServerStack
+from model.server import Server
+from model.tool_lock import digest, visible
+from operations.doctor.checks import Check, ok, skipped
+from operations.doctor.http import fetch
+from operations.scan.sockets import exposure
+from wire.secrets import read_secret
+
+IDS = ("guard.secrets", "guard.ready", "guard.audit", "server.reachable")
+VENDOR_IDS = ("guard.engines",)
+#: Seconds for a verdict on a text that nothing is wrong with.
+VERDICT_SECONDS = 10.0
+
+
+def is_host(host: str, named: str | None) -> bool:
+    """Whether this machine is that host: named so on the command line, else by its own short name."""
+    return host == named if named is not None else host == socket.gethostname().partition(".")[0].lower()
+
+
+def check(environment: EnvironmentStack, server: ServerStack, *, here: bool) -> Iterator[Check]:
+    """The tool lock is judged anywhere, the rest on the host."""
+    subject = server.stack
+    tools = len(server.lock.tools)
+    yield ok("server.lock", f"pins {tools} tools, {len(server.lock.prompts)} prompts", subject)
+    if not here:
+        host = server.manifest.host
+        for id_ in (*IDS, *(VENDOR_IDS if asks_vendors(server.manifest) else ())):
+            yield skipped(id_, f"this machine is not host {host}", subject, f"run this there, or say --host {host}")
+        return
+    yield from secrets(server.manifest, subject)
+    yield from _ready(environment, server)
+    yield _audit(Path(audit_file(server.stack)).parent, subject)
+    yield _server(server.manifest, subject)
+
+
+def references(manifest: Server) -> Iterator[tuple[str, SecretRef]]:
+    """Every secret that the guard's process reads, with what it is for."""
+    engines, anchor, redis = manifest.guard.engines, manifest.guard.audit_anchor, manifest.guard.redis
+    if engines.lakera:
+        yield "Lakera Guard API key", engines.lakera.api_key
+    if engines.prisma_airs:
+        yield "Prisma AIRS API key", engines.prisma_airs.api_key
+    if anchor and anchor.token:
+        yield "token for the audit log's anchor", anchor.token
+    if redis and redis.password:
+        yield "Redis password", redis.password
+    for variable, reference in sorted(manifest.origin.environment.items()):
+        yield f"the server's {variable}", reference
+
+
+def secrets(manifest: Server, subject: str, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
+    """Can each be read here? What was read is dropped at once and never shown."""
+    id_, found = "guard.secrets", list(references(manifest))
+    if not found:
+        yield ok(id_, "needs none", subject)
+    for purpose, reference in found:
+        if reference.env is not None and reference.env not in environ:
+            text = f"{purpose}: the variable {reference.env} belongs to the guard's service and is not visible here"
+            yield skipped(id_, text, subject, f"see that the service sets {reference.env}")
+            continue
+        if reference.file is not None and _closed_to_us(reference.file):
+            text = f"{purpose}: {reference.file} is not readable for this user"
+            yield skipped(id_, text, subject, "run this as the guard's user")
+            continue
+        try:
+            read_secret(reference, environ)
+        except InputError as error:
+            yield Check(id_, "error", f"{purpose}: {error.problem}", error.remedy, subject)
+        else:
+            where = reference.env or reference.file
+            yield ok(id_, f"{purpose} can be read from {where}", subject)
+
+
+def asks_vendors(manifest: Server) -> bool:
+    return bool(manifest.guard.engines.lakera or manifest.guard.engines.prisma_airs)
+
+
+def vendors(manifest: Server, subject: str, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
+    """Does each vendor's engine take the guard's own credentials? It is asked about one harmless word."""
+    id_, wanted = "guard.engines", manifest.guard.engines
+    engines: list[Engine] = []
+    try:
+        if lakera := wanted.lakera:
+            key = read_secret(lakera.api_key, environ)
+            engines.append(LakeraEngine(lakera.base_url, lakera.project_id, key))
+        if airs := wanted.prisma_airs:
+            key = read_secret(airs.api_key, environ)
+            engines.append(PrismaAirsEngine(airs.base_url, airs.profile_name, key, airs.block_on))
+    except InputError:
+        yield skipped(id_, "needs its key: see secrets", subject, "run this as the guard's user, with its environment")
+        return
+    for engine, verdict in zip(engines, asyncio.run(_asked(engines, subject)), strict=True):
+        if verdict.outcome is Outcome.NO_VERDICT:
+            reason = visible(verdict.error or "no reason")[:200]
+            text = f"{engine.name} reaches no verdict ({reason}): the guard blocks everything"
+            yield Check(id_, "error", text, "correct its key, project or address, or open the way there", subject)
+        elif verdict.outcome is Outcome.BLOCK:
+            text = f"{engine.name} blocks a harmless word: nothing would pass"
+            yield Check(id_, "error", text, "look at its policy in the vendor's console", subject)
+        else:
+            yield ok(id_, f"{engine.name} takes the key and answered in {verdict.milliseconds:.0f} ms", subject)
+
+
+async def _asked(engines: list[Engine], subject: str) -> list[Verdict]:
+    item = ScanItem(
+        leg=Leg.ARGUMENTS,
+        server=subject,
+        method="tools/call",
+        name="doctor",
+        texts=(Text("/text", "hello"),),
+        document='{"text":"hello"}',
+        principal="0" * 16,
+        correlation_id="ringwall-doctor",
+    )
+    try:
+        return list(
+            await asyncio.gather(*(engine.scan(item, time.monotonic() + VERDICT_SECONDS) for engine in engines))
+        )
+    finally:
+        for engine in engines:
+            await engine.close()
+
+
+def _closed_to_us(file: str) -> bool:
+    try:
+        with open(file, "rb"):
+            return False
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+
+
+def _ready(environment: EnvironmentStack, server: ServerStack) -> Iterator[Check]:
+    """The guard's own word, and whether what it enforces is what the file says."""
+    id_, subject, port = "guard.ready", server.stack, server.manifest.admin_port
+    try:
+        answer = fetch(f"http://127.0.0.1:{port}/readyz")
+    except Unreachable as error:
+        yield Check(id_, "error", f"the guard's readiness port: {error}", "start the guard's service", subject)
+        return
+    state = answer.object()
+    if state is None or answer.status not in (200, 503) or "ready" not in state:
+        text = f"what answers on port {port} is no guard"
+        yield Check(id_, "error", text, "free the port, or set guard_admin_port", subject)
+        return
+    if state.get("server") != server.stack:
+        text = f"port {port} is the guard of {visible(str(state.get('server')))[:80]}"
+        yield Check(id_, "error", text, "give each guard ports of its own", subject)
+        return
+    found = list(_judge(environment, server, state))
+    yield from found or [ok(id_, "ready, and enforces this tool lock", subject)]
+
+
+def _judge(environment: EnvironmentStack, server: ServerStack, state: Mapping[str, Any]) -> Iterator[Check]:
+    id_, subject = "guard.ready", server.stack
+    problems = state.get("problems")
+    if state.get("ready") is not True:
+        shown = "; ".join(map(str, problems)) if isinstance(problems, list) else "no reason given"
+        yield Check(id_, "error", f"not ready: {visible(shown)[:300]}", "see the guard's log", subject)
+    if state.get("identity") == "demo":
+        status = "error" if environment.settings.production else "warning"
+        text = "it runs with a demo identity: nobody is verified"
+        yield Check(id_, status, text, "run it with the signed bundle of the stack", subject)  # type: ignore[arg-type]
+    if state.get("tool_lock_sha256") != digest(server.lock.dump()):
+        text = "it enforces another tool lock than the one in the file"
+        yield Check(id_, "error", text, f"run `ringwall up {server.stack}`, and see that it pulls its bundle", subject)
+
+
+def _audit(folder: Path, subject: str) -> Check:
+    id_ = "guard.audit"
+    if not folder.is_dir():
+        text = f"{folder} does not exist: a guard that cannot write its log refuses every call"
+        return Check(id_, "error", text, f"make it, writable for the guard alone: install -d -m 0750 {folder}", subject)
+    if folder.stat().st_mode & 0o002:
+        text = f"{folder} may be written by every user: records can be removed"
+        return Check(id_, "error", text, f"chmod o-w {folder}", subject)
+    return ok(id_, f"{folder} is there", subject)
+
+
+def _server(manifest: Server, subject: str) -> Check:
+    id_, origin = "server.reachable", manifest.origin
+    if origin.command is not None:
+        program = origin.command[0]
+        if shutil.which(program) is None:
+            return Check(id_, "error", f"there is no program {program}", "install it, or give its full path", subject)
+        return ok(id_, f"{program} is there; the guard starts it", subject)
+    if origin.socket is not None:
+        if not Path(origin.socket).is_socket():
+            return Check(
+                id_, "error", f"{origin.socket} is no socket", "start the server, or correct the path", subject
+            )
+        return ok(id_, f"{origin.socket} is there", subject)
+    if origin.url is None or origin.port is None:
+        return skipped(id_, "its address has no port", subject)
+    seen = exposure(origin.port)
+    if seen.state == "exposed":
+        text = f"port {origin.port} is bound beyond loopback, on {', '.join(seen.addresses)}: the rings can be walked around"
+        return Check(id_, "error", text, "bind it to 127.0.0.1, then look again with `ringwall scan`", subject)
+    try:
+        socket.create_connection((urlsplit(origin.url).hostname, origin.port), timeout=2).close()
+    except OSError as error:
+        text = f"nothing answers on port {origin.port} ({type(error).__name__})"
+        return Check(id_, "error", text, "start the server, or correct origin.url", subject)
+    return ok(id_, f"listens on port {origin.port}, on loopback only", subject)

@@ -1,0 +1,239 @@
+"""What the doctor looks at for the stacks it was asked about: files and plan first, then one task per thing to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from components.gateway.names import ACCESS
+from components.program import Loaded, load
+from model.cross_checks import missing_tunnel_secrets
+from model.errors import InputError, RingwallError
+from model.loader import Document
+from model.project import EnvironmentStack, Project, ServerStack, ZoneStack, config_of
+from operations.doctor.checks import Check, Task, ok
+from operations.doctor.cloudflare import IDS as CLOUDFLARE_IDS
+from operations.doctor.cloudflare import Account, incident_permissions, permissions_for
+from operations.doctor.cloudflare import check as check_cloudflare
+from operations.doctor.guard import VENDOR_IDS, asks_vendors, is_host, vendors
+from operations.doctor.guard import check as check_guard
+from operations.doctor.issuers import Issuer
+from operations.doctor.issuers import check as check_issuer
+from operations.doctor.kong import IDS as KONG_IDS
+from operations.doctor.kong import Plan
+from operations.doctor.kong import check as check_kong
+from plan.graph import Graph
+from plan.offline import plan_stack, planned_contract
+
+ENGINE_IDS = ("engine.found", "engine.plugins")
+_KONG_PLUGIN = "kong:index/plugin:Plugin"
+
+
+@dataclass
+class Work:
+    """`checks` are known already, `tasks` are to be run."""
+
+    checks: list[Check] = field(default_factory=list)
+    tasks: list[Task] = field(default_factory=list)
+
+
+def engine_task() -> Task:
+    """The engine and its plugins; runs their programs, asks nobody."""
+    return Task(ENGINE_IDS, lambda: engine_checks(), network=False)
+
+
+def engine_checks() -> Iterator[Check]:
+    from engine.locate import explain, find
+    from engine.plugins import plugins_missing, wanted
+
+    found = find()
+    if found is None:
+        reasons = "; ".join(candidate.reason for candidate in explain())
+        remedy = "run `ringwall engine install`; plan, check, diff and lock need none"
+        yield Check("engine.found", "error", f"no usable Pulumi engine ({reasons})", remedy)
+        yield Check("engine.plugins", "skipped", "needs an engine")
+        return
+    tampered = [c.reason for c in explain() if c.source == "cache" and found.source == "cache" and not c.usable]
+    if tampered:
+        yield Check("engine.found", "error", tampered[0], "run `ringwall engine install`")
+    else:
+        yield ok("engine.found", f"Pulumi {found.version} at {found.path}")
+    missing = plugins_missing(found)
+    if missing:
+        names = ", ".join(str(plugin) for plugin in missing)
+        remedy = "run `ringwall engine install --plugins` (not needed with --sandbox)"
+        yield Check("engine.plugins", "error", f"missing: {names}", remedy)
+    else:
+        yield ok("engine.plugins", ", ".join(str(plugin) for plugin in wanted()))
+
+
+def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Work:
+    """Reads and plans each stack. What cannot be read becomes a check, and the other stacks go on.
+
+    Args:
+        stacks: environments, servers (`dev.github`) or zones (`zone.example`).
+        host: the key under `hosts` that this machine is; None goes by its name.
+    """
+    work = Work()
+    for stack in stacks:
+        try:
+            loaded = load(project, stack)
+        except RingwallError as error:
+            for line in str(error).split("\n"):
+                problem, _, remedy = line.rpartition("; ")
+                work.checks.append(Check("project.files", "error", problem or remedy, remedy or "correct it", stack))
+            continue
+        missing = _missing_secrets(loaded)
+        for secret in missing:
+            text = f"{secret.file}: {secret.key} {secret.problem}"
+            work.checks.append(Check("project.files", "error", text, secret.remedy, stack))
+        if not missing:
+            work.checks.append(ok("project.files", f"{project.stack_file(stack).name} is good", stack))
+        if isinstance(loaded, ZoneStack):
+            _zone(work, project, loaded)
+        elif isinstance(loaded, EnvironmentStack):
+            _environment(work, project, loaded, list(loaded.servers.values()), host, stack)
+        else:
+            _environment(work, project, loaded[0], [loaded[1]], host, stack)
+    if host is not None and not any(_knows(project, stack, host) for stack in stacks):
+        raise InputError(
+            f"no environment asked about has a host {host}", key="--host", remedy="name a key of its hosts"
+        )
+    return work
+
+
+def _missing_secrets(loaded: Loaded) -> list[InputError]:
+    if isinstance(loaded, ZoneStack):
+        return []
+    if isinstance(loaded, EnvironmentStack):
+        return missing_tunnel_secrets(loaded.settings, loaded.servers.values())
+    return missing_tunnel_secrets(loaded[0].settings, [loaded[1]])
+
+
+def _knows(project: Project, stack: str, host: str) -> bool:
+    try:
+        loaded = load(project, stack)
+    except RingwallError:
+        return True  # its own error is reported already
+    environment = loaded[0] if isinstance(loaded, tuple) else loaded
+    return isinstance(environment, EnvironmentStack) and host in environment.settings.hosts
+
+
+def _zone(work: Work, project: Project, zone: ZoneStack) -> None:
+    cloudflare = zone.manifest.cloudflare
+    graph = plan_stack(project, zone)
+    account = Account(
+        cloudflare.api, cloudflare.zone, cloudflare.zone_id, None, None, _types([graph]), _holds(zone.document), False,
+        zone.stack,
+    )  # fmt: skip
+    work.tasks.append(_cloudflare_task(account))
+
+
+def _environment(
+    work: Work,
+    project: Project,
+    environment: EnvironmentStack,
+    servers: list[ServerStack],
+    host: str | None,
+    stack: str,
+) -> None:
+    settings = environment.settings
+    graphs = _planned(work, project, environment, servers, stack)
+    if graphs is not None:
+        account = Account(
+            api=settings.cloudflare.api,
+            zone=settings.cloudflare.zone,
+            zone_id=settings.cloudflare.zone_id,
+            account_id=settings.cloudflare.account_id,
+            team=settings.cloudflare.team,
+            types=_types(graphs),
+            secret_in_stack=_holds(environment.document),
+            whole=stack == environment.stack,
+            subject=stack,
+        )
+        work.tasks.append(_cloudflare_task(account))
+        plan = Plan(
+            settings,
+            _plugins(graphs),
+            environment.name,
+            _holds(environment.document, "kong:kongAdminToken"),
+            tuple(project.environments()),
+        )
+        needs = {"gateway.plugins": f"the plan needs {', '.join(plan.plugins)}"}
+        work.tasks.append(Task(KONG_IDS, lambda: check_kong(plan), environment.name, needs=needs))
+    for issuer in _issuers(environment, servers, whole=stack == environment.stack):
+        work.tasks.append(Task(issuer.ids, _issuer_run(issuer), issuer.name))
+    for server in servers:
+        here = is_host(server.manifest.host, host)
+        work.tasks.append(Task(("server.lock",), _guard_run(environment, server, here), server.stack, network=False))
+        if here and asks_vendors(server.manifest):
+            work.tasks.append(Task(VENDOR_IDS, _vendors_run(server), server.stack))
+
+
+def _planned(
+    work: Work, project: Project, environment: EnvironmentStack, servers: list[ServerStack], stack: str
+) -> list[Graph] | None:
+    """The graphs, planned here and not in a task: a plan uses the thread's own event loop."""
+    try:
+        contract = planned_contract(project, environment)
+        graphs = [plan_stack(project, environment)]
+        graphs += [plan_stack(project, (environment, server), contract=contract) for server in servers]
+    except RingwallError as error:
+        problem, _, remedy = str(error).split("\n")[0].rpartition("; ")
+        found = Check("project.plan", "error", problem or remedy, remedy if problem else "run `ringwall check`", stack)
+        work.checks.append(found)
+        for id_ in (*CLOUDFLARE_IDS, *KONG_IDS):
+            work.checks.append(Check(id_, "skipped", "needs a plan", None, stack))
+        return None
+    count = sum(1 for graph in graphs for resource in graph.resources if resource.custom)
+    work.checks.append(ok("project.plan", f"{count} resources planned", stack))
+    return graphs
+
+
+def _cloudflare_task(account: Account) -> Task:
+    needed, _ = permissions_for(account.types)
+    text = f"the plan needs {', '.join(map(str, needed))}"
+    if urgent := incident_permissions(account.types):
+        text += f", and `ringwall revoke` {', '.join(map(str, urgent))}"
+    needs = {"cloudflare.permissions": text}
+    return Task(CLOUDFLARE_IDS, lambda: check_cloudflare(account), account.subject, needs=needs)
+
+
+def _issuer_run(issuer: Issuer) -> Any:
+    return lambda: check_issuer(issuer)
+
+
+def _guard_run(environment: EnvironmentStack, server: ServerStack, here: bool) -> Any:
+    return lambda: check_guard(environment, server, here=here)
+
+
+def _vendors_run(server: ServerStack) -> Any:
+    return lambda: vendors(server.manifest, server.stack)
+
+
+def _types(graphs: Sequence[Graph]) -> frozenset[str]:
+    return frozenset(resource.type for graph in graphs for resource in graph.resources if resource.custom)
+
+
+def _plugins(graphs: Sequence[Graph]) -> dict[str, tuple[str, ...]]:
+    users: dict[str, list[str]] = {}
+    for graph in graphs:
+        for resource in graph.by_type(_KONG_PLUGIN):
+            stacks = users.setdefault(str(resource.inputs.get("name")), [])
+            if graph.stack not in stacks:
+                stacks.append(graph.stack)
+    return {name: tuple(stacks) for name, stacks in sorted(users.items())}
+
+
+def _issuers(environment: EnvironmentStack, servers: list[ServerStack], *, whole: bool) -> Iterator[Issuer]:
+    cloudflare = environment.settings.cloudflare
+    yield Issuer(ACCESS, cloudflare.issuer, cloudflare.jwks_uri, discovery=False)
+    used = {server.manifest.oauth.issuer for server in servers}
+    for name, issuer in sorted(environment.settings.issuers.items()):
+        if whole or name in used:
+            yield Issuer(name, issuer.issuer, issuer.jwks_uri)
+
+
+def _holds(document: Document, key: str = "cloudflare:apiToken") -> bool:
+    return key in config_of(document)

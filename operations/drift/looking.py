@@ -1,0 +1,100 @@
+"""One run of `drift`: what it looks at, and what of it was read already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from model.errors import NoSuchStack, Unreachable
+from model.project import EnvironmentStack, ServerStack, ZoneStack
+
+if TYPE_CHECKING:
+    from components.program import Loaded
+    from engine.workspace import Target
+    from model.project import Project
+    from wire.mcp import ServerOffer
+
+
+@dataclass
+class Deployed:
+    """What the engine has recorded of one stack: inputs by URN, outputs by resource name, the stack's own outputs."""
+
+    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    exported: dict[str, Any] = field(default_factory=dict)
+    exists: bool = False
+
+
+@dataclass
+class Looking:
+    """One run of `drift`."""
+
+    project: Project
+    target: Target
+    loaded: Loaded
+    stacks: tuple[str, ...]
+    timeout: float = 10.0
+    guard_url: str | None = None
+    on_host: bool = False
+    _deployed: dict[str, Deployed] = field(default_factory=dict)
+    _offers: dict[str, ServerOffer] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> EnvironmentStack | None:
+        if isinstance(self.loaded, ZoneStack):
+            return None
+        return self.loaded if isinstance(self.loaded, EnvironmentStack) else self.loaded[0]
+
+    @property
+    def servers(self) -> list[ServerStack]:
+        if isinstance(self.loaded, ZoneStack):
+            return []
+        if isinstance(self.loaded, EnvironmentStack):
+            return [server for _, server in sorted(self.loaded.servers.items())]
+        return [self.loaded[1]]
+
+    def deployed(self, stack: str) -> Deployed:
+        """Read once a stack; raises EngineFailed, EngineMissing."""
+        if stack not in self._deployed:
+            self._deployed[stack] = _read_deployed(self.target, stack)
+        return self._deployed[stack]
+
+    def known(self, stack: str) -> dict[str, dict[str, Any]]:
+        """Recorded outputs by resource name: the stack's own and its environment's."""
+        known: dict[str, dict[str, Any]] = {}
+        if self.environment is not None and stack != self.environment.name:
+            known.update(self.deployed(self.environment.name).outputs)
+        known.update(self.deployed(stack).outputs)
+        return known
+
+    def offer(self, server: ServerStack) -> ServerOffer:
+        """What the running server offers to a client that declares no capabilities, as its lock was made; asked once.
+
+        Raises:
+            Unreachable: it does not answer, or is a command of another host.
+        """
+        from operations.onboard.offer import ask_server
+
+        if server.manifest.origin.command and not self.on_host:
+            raise Unreachable("the server is a command that only its own host starts; run this there with --on-host")
+        if server.stack not in self._offers:
+            self._offers[server.stack] = ask_server(server.manifest.origin, self.timeout)
+        return self._offers[server.stack]
+
+
+def _read_deployed(target: Target, stack: str) -> Deployed:
+    from engine.state import outputs
+    from engine.workspace import workspace
+
+    try:
+        with workspace(target, stack) as selected:
+            resources = (selected.export_stack().deployment or {}).get("resources") or []
+    except NoSuchStack:
+        return Deployed()
+    found = Deployed(exists=any(not one["type"].startswith("pulumi:") for one in resources))
+    for one in resources:
+        name = one["urn"].rsplit("::", 1)[-1]
+        found.inputs[one["urn"]] = dict(one.get("inputs") or {})
+        found.outputs[name] = {**(one.get("outputs") or {}), "id": one.get("id")}
+    found.exported = outputs(target.project, stack, target=target)
+    return found

@@ -1,0 +1,222 @@
+"""Where drift is looked for: the engine, Kong, the issuers' keys, the guard, the server. Reads only.
+
+Each source gives rows, or raises a `RingwallError` that becomes one: what could not be looked at is never "no drift".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from model.errors import EngineFailed, RingwallError
+from operations.drift.guard import guard, offered
+from operations.drift.looking import Looking
+from plan.drift import (
+    ABSENT,
+    PRESENT,
+    Row,
+    Step,
+    engine_rows,
+    entity_rows,
+    shown,
+    unexpected,
+    unreachable,
+)
+from plan.engine_steps import step_differences
+
+if TYPE_CHECKING:
+    from engine.runs import Operation
+
+SOURCES = ("engine", "gateway", "keys", "guard", "server")
+_OPERATIONS = {"create": "create", "update": "update", "delete": "delete", "replace": "update", "import": "create"}
+
+
+def look(looking: Looking, only: Sequence[str], progress: Callable[[str], None]) -> tuple[list[Row], list[str]]:
+    """All rows, and the names of the sources that could be looked at."""
+    tasks: list[tuple[str, str, Callable[[], list[Row]]]] = []
+    for stack in looking.stacks:
+        tasks.append(("engine", stack, lambda stack=stack: engine(looking, stack)))  # type: ignore[misc]
+    if looking.environment is not None:
+        for stack in looking.stacks:
+            tasks.append(("gateway", stack, lambda stack=stack: gateway(looking, stack)))  # type: ignore[misc]
+        tasks.append(("keys", looking.environment.name, lambda: keys(looking)))
+        for server in looking.servers:
+            tasks.append(("guard", server.stack, lambda server=server: guard(looking, server)))  # type: ignore[misc]
+            tasks.append(("server", server.stack, lambda server=server: offered(looking, server)))  # type: ignore[misc]
+    rows: list[Row] = []
+    looked: list[str] = []
+    for kind, of, task in tasks:
+        if kind not in only:
+            continue
+        source = f"{kind} {of}"
+        progress(source)
+        try:
+            found = task()
+        except RingwallError as error:
+            rows.append(unreachable(source, str(error)))
+            continue
+        remedy = _remedy(kind, of)
+        rows += [
+            row if row.repair or row.kind in ("unreachable", "note") else replace(row, repair=remedy) for row in found
+        ]
+        if not any(row.kind == "unreachable" and row.what == source for row in found):
+            looked.append(source)
+    return rows, looked
+
+
+def _remedy(source: str, of: str) -> str:
+    """What puts a row of this source right; `up` reads what is real first and puts back what it finds."""
+    return {
+        "engine": f"`ringwall up {of}`",
+        "gateway": f"`ringwall up {of}`",
+        "keys": f"`ringwall keys sync {of}`",
+        "guard": f"`ringwall guard bundle {of}`",
+        "server": f"`ringwall lock diff {of}`, then `ringwall lock approve {of}` or mend the server",
+    }[source]
+
+
+# -- the engine ---------------------------------------------------------------------------------------------------------
+
+
+class _Events:
+    """Steps out of an engine's events. A refresh says what it found in the outputs event, a preview in the first one."""
+
+    def __init__(self, *, refresh: bool) -> None:
+        self.refresh = refresh
+        self.steps: dict[str, Step] = {}
+        self.errors: list[str] = []
+
+    def __call__(self, event: Any) -> None:
+        seen = event.res_outputs_event if self.refresh else event.resource_pre_event
+        if seen is not None:
+            self._step(seen.metadata)
+        if event.diagnostic_event is not None and event.diagnostic_event.severity == "error":
+            from engine.events import plain_error
+
+            self.errors.append(plain_error(event.diagnostic_event.message))
+
+    def _step(self, metadata: Any) -> None:
+        operation = str(getattr(metadata.op, "value", metadata.op))
+        word = _OPERATIONS.get(operation)
+        if word is None or metadata.type.startswith("pulumi:"):
+            return
+        paths = step_differences(metadata, refreshed=self.refresh) if word == "update" else ()
+        if word == "update" and not paths and not self.refresh:
+            return
+        name = metadata.urn.rsplit("::", 1)[-1]
+        self.steps[metadata.urn] = Step(metadata.urn, name, word, paths)  # type: ignore[arg-type]
+
+
+def engine(looking: Looking, stack: str) -> list[Row]:
+    """The engine's refresh and preview, neither of which records anything."""
+    from engine.runs import Run, execute
+
+    source = f"engine {stack}"
+    if not looking.deployed(stack).exists:
+        return [*_interrupted(looking, stack, source), Row(source, stack, ABSENT, "not known", PRESENT, "ahead")]
+    found: dict[str, list[Step]] = {}
+    operations: tuple[Operation, ...] = ("preview_refresh", "preview")
+    for operation in operations:
+        events = _Events(refresh=operation == "preview_refresh")
+        run = execute(looking.target, Run(stack, operation), on_event=events)
+        if run.error is not None:
+            raise EngineFailed("; ".join(dict.fromkeys(events.errors)) or run.error)
+        found[operation] = list(events.steps.values())
+    return [*_interrupted(looking, stack, source), *engine_rows(source, found["preview_refresh"], found["preview"])]
+
+
+def _interrupted(looking: Looking, stack: str, source: str) -> list[Row]:
+    """Operations that a killed run left in flight, and how their objects stand at the provider; `repair` mends them."""
+    from engine.repair.pending import interrupted, resolve
+
+    if not interrupted(looking.target, [stack]):
+        return []
+    return [
+        Row(
+            source,
+            f"interrupted {one.operation.operation} of {one.operation.name}",
+            "no end",
+            one.text,
+            "an end",
+            "drift",
+            f"`ringwall repair {stack}`",
+        )
+        for one in resolve(looking.target, stack, dry_run=True)
+    ]
+
+
+# -- the gateway --------------------------------------------------------------------------------------------------------
+
+
+def gateway(looking: Looking, stack: str) -> list[Row]:
+    """Every entity of the plan as Kong's Admin API answers it, and whatever else hangs on those of this stack."""
+    from components.program import load
+    from operations.drift.gateway import wanted_at_kong
+    from operations.drift.gateway_look import entity
+    from plan.offline import plan_stack
+    from wire.kong_reader import KongReader
+
+    environment = looking.environment
+    if environment is None:
+        return []
+
+    source = f"gateway {stack}"
+    known = looking.known(stack)
+    graph = plan_stack(looking.project, load(looking.project, stack))
+    entities, listings = wanted_at_kong(graph.resources, looking.deployed(stack).inputs, known)
+    rows: list[Row] = []
+    told: set[str] = set()
+    with KongReader(environment.settings.gateway) as kong:
+        kong.check_version()
+        for one in entities:
+            real = entity(kong, one)
+            rows += entity_rows(source, one.what, one.recorded, real, one.desired)
+            if real is not None:
+                rows += entity_rows(source, one.what, one.left, real, one.left)
+        for listing in listings:
+            held = kong.read_all(listing.path) or []
+            extra = {str(item.get(listing.key) or item.get("id")) for item in held if listing.stranger(item)}
+            of = stack if listing.takes else listing.path.split("/")[-2] or "of all"
+            # What hangs on a service of ours is told there.
+            new = [name for name in extra if name not in told] if listing.takes else extra
+            if listing.path.endswith("/routes"):
+                told |= extra
+            rows += unexpected(
+                source, f"{listing.what} {of}", sorted(new), f"delete it at Kong ({kong.uri}{listing.path})"
+            )
+    return rows
+
+
+def keys(looking: Looking) -> list[Row]:
+    """Issuers' published keys against those at Kong (`ringwall keys sync --dry-run`)."""
+    from cli.keys import remedy, sync_keys
+
+    environment = looking.environment
+    if environment is None:
+        return []
+    rows = []
+    report = sync_keys(
+        environment.settings, environment.name, dry_run=True, environments=looking.project.environments()
+    )
+    for issuer in report.issuers:
+        source = f"keys {environment.name}"
+        if issuer.error:
+            rows.append(unreachable(f"{source} {issuer.issuer}", issuer.error))
+        what = f"issuer {issuer.issuer} kid"
+        rows += [Row(source, f"{what} {shown(kid)}", "", ABSENT, "published", "missing") for kid in issuer.added]
+        rows += [
+            Row(source, f"{what} {shown(kid)}", "", "another key", "published", "drift", "ask the issuer which it is")
+            for kid in issuer.replaced
+        ]
+        rows += [Row(source, f"{what} {shown(kid)}", "", PRESENT, "retired", "drift") for kid in issuer.removed]
+        throw_out = f"`{remedy(environment.name)}`"
+        rows += [
+            Row(source, f"{what} {shown(kid)}", "", "put there by hand", ABSENT, "drift", throw_out)
+            for kid in issuer.foreign
+        ]
+        for stranger in issuer.strangers:
+            name = f"issuer {issuer.issuer} consumer {shown(stranger.consumer)}"
+            kids = f"in its group, kids {', '.join(shown(kid) for kid in stranger.kids) or 'none'}"
+            rows.append(Row(source, name, ABSENT, kids, ABSENT, "drift", throw_out))
+    return rows

@@ -1,0 +1,205 @@
+"""A new bundle for a guard, and the proof that the guard took it: signed here, put where the last one is, polled for."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from cli import console
+from cli.guard_bundle import OUTPUT
+from components.guard.settings import bundle_file
+from model.base import validate
+from model.errors import InputError
+from model.guard_config import GuardBundle, GuardConfig
+from model.loader import Document
+from model.tool_lock import parse_json
+from operations.guard_bundle.files import BundleFile, bundle_path
+from operations.incident.journal import Operation
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+#: Seconds between two looks at /readyz.
+INTERVAL = 0.25
+_MOST = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A bundle that was written. `denied` is its whole deny list."""
+
+    file: Path
+    sha256: str
+    sequence: int
+    admin_port: int | None
+    denied: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a guard says of itself. `there` is False where no guard of this server answered."""
+
+    there: bool
+    in_force: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Guards:
+    """How guards are told: the key that signs (None: nobody is told), where bundles are, how long one is waited for."""
+
+    key: Ed25519PrivateKey | None
+    folder: Path
+    wait: float
+
+
+def last_bundle(guards: Guards, stack: str) -> GuardBundle | None:
+    """The bundle that is there, if it is this key's; None where there is none.
+
+    Raises:
+        InputError: what is there cannot be trusted.
+    """
+    if guards.key is None:
+        return None
+    previous = BundleFile.open(bundle_path(guards.folder, stack), stack, guards.key).previous
+    return previous.bundle if previous else None
+
+
+def last_config(guards: Guards, stack: str) -> GuardConfig | None:
+    """Its configuration; raises as `last_bundle`."""
+    bundle = last_bundle(guards, stack)
+    return bundle.config if bundle else None
+
+
+def deployed_config(stack: str, exported: dict[str, Any]) -> GuardConfig | None:
+    """The guard configuration among a stack's outputs; None where there is none to read.
+
+    Raises:
+        InputError: it is not of this version's format, or another server's.
+    """
+    text = exported.get(OUTPUT)
+    if not isinstance(text, str) or text == "[secret]":
+        return None
+    where = Path(f"{stack}: {OUTPUT}")
+    try:
+        value = parse_json(text)
+    except ValueError as error:
+        raise InputError(f"is no guard configuration: {error}", file=where) from None
+    config = validate(GuardConfig, value, Document(where, value, {}), ())
+    if (config.server.environment, config.server.name) != tuple(stack.split(".", 1)):
+        raise InputError("is another server's configuration", file=where)
+    return config
+
+
+def warn_without_bundle(stack: str, folder: Path) -> None:
+    """Say what signing a server's next bundle means where its last one is not to be seen."""
+    console.note(
+        f"warning: {stack}: no bundle of it is in {folder.resolve()}, so whoever an earlier one denies is let in again; "
+        "where there is one, name its folder with --bundles and run this again"
+    )
+
+
+def write_bundle(
+    operation: Operation,
+    guards: Guards,
+    stack: str,
+    config: GuardConfig,
+    *,
+    deny: Collection[str] = (),
+    allow: Collection[str] = (),
+) -> Delivered:
+    """Sign `config` as the server's next bundle and put it where the last one is.
+
+    Whoever the bundle there denies stays denied, but for `allow`.
+
+    Raises:
+        InputError: the bundle there cannot be trusted, so that its deny list would be lost; nothing was written.
+    """
+    if guards.key is None:
+        raise InputError("a bundle needs the key that signs it", key="--key")
+    file = BundleFile.open(bundle_path(guards.folder, stack), stack, guards.key)
+    denied = (file.denied | set(deny)) - set(allow)
+    opened = file.write(config, denied)
+    number = opened.bundle.sequence
+    operation.step(stack, "bundle", "done", f"number {number} is signed and in {file.path}")
+    return Delivered(file.path, opened.sha256, number, config.admin_port, denied)
+
+
+def prove(
+    operation: Operation,
+    guards: Guards,
+    stack: str,
+    written: Delivered,
+    word: str,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """A step that says whether the guard has the bundle in force; `word` is what that means for the server."""
+    proof = Proof(False, False, "it has no admin port")
+    if written.admin_port is not None:
+        proof = await_force(stack, written.admin_port, written.sha256, guards.wait, clock=clock)
+    if proof.in_force:
+        operation.step(stack, "guard", "done", f"{word}: {proof.text}")
+    else:
+        text = f"whether it is {word} is not known: {proof.text}. "
+        text += f"Bring {written.file} to the guard's host as {bundle_file(stack)}"
+        if written.admin_port is not None:
+            text += f"; there `curl -s http://127.0.0.1:{written.admin_port}/readyz` shows when it is in force"
+        operation.step(stack, "guard", "waiting", text)
+
+
+def await_force(
+    stack: str,
+    port: int,
+    sha256: str,
+    wait: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Proof:
+    """Ask the guard's /readyz on this machine until the bundle is in force, for at most `wait` seconds.
+
+    The port is loopback only. Where nobody answers at once, nobody is waited for.
+    """
+    until = clock() + wait
+    with httpx.Client(timeout=httpx.Timeout(5, connect=2), trust_env=False, follow_redirects=False) as client:
+        while True:
+            proof = _look(client, stack, port, sha256)
+            if proof.in_force or not proof.there or clock() >= until:
+                return proof
+            sleep(INTERVAL)
+
+
+def _look(client: httpx.Client, stack: str, port: int, sha256: str) -> Proof:
+    where = f"127.0.0.1:{port}"
+    try:
+        answer = client.get(f"http://{where}/readyz")
+    except httpx.HTTPError:
+        return Proof(False, False, f"no guard answers on {where}")
+    state = _json(answer)
+    if state is None or state.get("server") != stack:
+        return Proof(False, False, f"what answers on {where} is not the guard of {stack}")
+    bundle = state.get("bundle")
+    members = bundle if isinstance(bundle, dict) else {}
+    if members.get("sha256") == sha256:
+        return Proof(True, True, "the guard says that it is in force")
+    problem = members.get("problem")
+    why = f" ({problem})" if isinstance(problem, str) else ""
+    return Proof(True, False, f"the guard still has bundle {members.get('sequence')} in force{why}")
+
+
+def _json(answer: httpx.Response) -> dict[str, Any] | None:
+    """The document, whatever the status: a guard that is not ready answers 503 and still says what is in force."""
+    if len(answer.content) > _MOST:
+        return None
+    try:
+        value = json.loads(answer.content)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

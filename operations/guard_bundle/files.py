@@ -1,0 +1,99 @@
+"""Signed bundles where stacks are deployed from: the file of a server, and the bundle that may follow what stands in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from guard.bundle.bundle import OpenedBundle, UnknownKey, open_bundle, render, sign
+from guard.bundle.keys import key_id, load_public_keys
+from model.errors import InputError
+from operations.project.write import Change, apply
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+    from model.guard_config import GuardConfig
+
+
+def bundle_path(folder: Path, stack: str) -> Path:
+    """Where a server's bundle is put unless another file is named."""
+    return folder / f"{stack}.guard.bundle.json"
+
+
+@dataclass(frozen=True)
+class BundleFile:
+    """One server's bundle as a file, with the key that signs the next one. `previous` is what stands in it."""
+
+    path: Path
+    key: Ed25519PrivateKey
+    previous: OpenedBundle | None
+    _content: bytes | None
+
+    @classmethod
+    def open(cls, path: Path, stack: str, key: Ed25519PrivateKey, others: Sequence[Path] = ()) -> Self:
+        """Read the file. What stands in it decides who stays denied, so it must be this server's and its signature, by
+        `key` or by one of the public keys in `others`, must hold.
+
+        Raises:
+            InputError: it cannot be trusted.
+        """
+        if not path.exists():
+            return cls(path, key, None, None)
+        content = read(path)
+        keys = {key_id(key.public_key()): key.public_key(), **load_public_keys(others)}
+        environment, _, name = stack.partition(".")
+        try:
+            return cls(path, key, open_bundle(content, keys, expected_server=(environment, name), after=0), content)
+        except UnknownKey as error:
+            remedy = "name that key with --previous-public-key, so that its deny list can be trusted and kept"
+            raise InputError(error.problem, file=path, remedy=remedy) from None
+        except InputError as error:
+            raise InputError(
+                f"the previous bundle cannot be trusted, so its deny list would be lost: {error.problem}",
+                file=path,
+                remedy="write to another file and name every denied principal with --deny",
+            ) from None
+
+    @property
+    def denied(self) -> frozenset[str]:
+        """Whom the previous bundle denies."""
+        return frozenset(self.previous.bundle.denied if self.previous else ())
+
+    def write(self, config: GuardConfig, denied: Collection[str], sequence: int | None = None) -> OpenedBundle:
+        """Sign `config` as the next bundle, read it as a guard would, and put it in the place of the previous one.
+
+        `sequence` is its number; without one, Unix seconds, above the previous one's. Raises InputError.
+        """
+        text = render(sign(config, sequence=self._number(sequence), denied=denied, key=self.key))
+        opened = reopened(text, {key_id(self.key.public_key()): self.key.public_key()})
+        apply([Change(self.path, self._content, text.encode())])
+        return opened
+
+    def _number(self, wanted: int | None) -> int:
+        last = self.previous.bundle.sequence if self.previous else 0
+        if wanted is None:
+            return max(int(time.time()), last + 1)
+        if wanted <= last:
+            raise InputError(
+                f"{wanted} is not above {last}, the previous bundle's, so guards would refuse it",
+                key="--sequence",
+                remedy="leave it out, or give a higher one",
+            )
+        return wanted
+
+
+def reopened(text: str | bytes, keys: Mapping[str, Ed25519PublicKey]) -> OpenedBundle:
+    """Read as the guard of whatever server would read it; raises InputError."""
+    return open_bundle(text, keys, expected_server=None, after=0)
+
+
+def read(file: Path) -> bytes:
+    """The file's content; raises InputError."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", file=file, remedy="name the file") from None

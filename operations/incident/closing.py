@@ -1,0 +1,94 @@
+"""What `lockdown` in a server's stack file means in each ring. Pure: no Pulumi, no I/O.
+
+Nothing that was granted is taken out of the files, so that taking the one key out opens the server exactly as it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from components.gateway.names import tags
+from components.gateway.plugins import CLOSED_MESSAGE
+from components.guard.settings import build_guard_config
+from model.errors import InputError
+from model.guard_config import GuardConfig
+from model.project import EnvironmentStack, ServerStack
+from plan.exposure import ACCESS_APPLICATION
+from plan.graph import Graph
+
+ACCESS_POLICY = "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy"
+
+
+#: Tag of what an incident command put at the gateway beside the engine.
+CLOSED_TAG = "ringwall-closed"
+#: Header of its answers, with the number of the operation that put it there: a gateway that sends it has taken it.
+CLOSED_HEADER = "x-ringwall-closed"
+
+
+def closing_policy_name(environment: str) -> str:
+    """The one Access policy that closed applications of an environment have, where no engine made one of their own."""
+    return f"{environment}-closed"
+
+
+def closing_plugin(environment: str, server: str, operation: str) -> dict[str, Any]:
+    """The plugin on a server's route that closes it beside the engine, as Kong's Admin API takes it.
+
+    `pre-function` is there already (the identity check is one) and runs before every other plugin: whoever asks is
+    answered 503, with or without a token, so that anybody can see whether the gateway has taken it. The engine's own
+    request-termination is on the service, so neither is in the other's way (a plugin is unique by name and scope).
+    """
+    headers = f'{{["{CLOSED_HEADER}"] = {json.dumps(operation)}}}'
+    answer = f"kong.response.exit(503, {{message = {json.dumps(CLOSED_MESSAGE)}}}, {headers})"
+    return {
+        "name": "pre-function",
+        "config": {"access": [answer]},
+        "enabled": True,
+        "tags": [*tags(environment, server), CLOSED_TAG],
+    }
+
+
+def closing_plugin_id(environment: str, server: str) -> str:
+    """Always the same for a server, so that closing twice leaves one plugin, and opening finds it."""
+    return str(uuid5(NAMESPACE_URL, f"ringwall:{environment}.{server}:closed"))
+
+
+def edge_urns(locked: Graph) -> list[str]:
+    """What closes a server at the edge: its Access applications and the deny policy. `locked` is its plan while closed."""
+    return [one.urn for one in locked.resources if one.type in (ACCESS_APPLICATION, ACCESS_POLICY)]
+
+
+def closed(config: GuardConfig) -> GuardConfig:
+    """The same configuration granting nothing: whatever no grant names is neither listed nor callable."""
+    return config.model_copy(update={"grants": ()})
+
+
+def opened(environment: EnvironmentStack, server: ServerStack, deployed: GuardConfig) -> GuardConfig:
+    """The configuration of the files, lockdown left out, with the ids that `deployed` has from the real accounts.
+
+    Raises:
+        InputError: the files name a host name or an agent that is not deployed.
+    """
+    access = deployed.identity.access
+    audiences = {door.hostname: door.audience for door in access.front_doors} if access else {}
+    clients = {agent: client for client, agent in deployed.identity.agents.items()}
+    manifest = server.manifest.model_copy(update={"lockdown": None})
+    for kind, wanted, known in (
+        ("host name", manifest.hostnames, audiences),
+        ("agent", manifest.access.agents, clients),
+    ):
+        _require(server, kind, list(wanted), known)
+    plain = ServerStack(server.environment, server.name, server.document, manifest, server.lock_file, server.lock)
+    return build_guard_config(environment.settings, plain, audiences, clients)
+
+
+def _require(server: ServerStack, kind: str, wanted: list[str], known: Mapping[str, Any]) -> None:
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        raise InputError(
+            f"{kind} {missing[0]} is not deployed yet",
+            file=server.document.file,
+            remedy=f"run `ringwall up {server.stack}`, then `ringwall guard bundle {server.stack}`",
+        )

@@ -1,0 +1,115 @@
+"""Whether a gateway has taken over that a server is closed. Kong's workers and data planes take changes over eventually
+(`worker_state_update_frequency`, kong.conf.default), so what the Admin API answered proves nothing about them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import httpx
+
+from operations.incident.closing import CLOSED_HEADER
+from wire.http import client_options
+from wire.kong import DataPlane
+
+#: Refusals in a row, each on a connection of its own, so that the system hands them to different workers.
+CONSECUTIVE = 20
+#: Seconds between two looks.
+INTERVAL = 0.25
+#: Seconds added to what Kong needs at most.
+MARGIN = 1.0
+#: A data plane reports every 30 s (clustering/data_plane.lua: PING_INTERVAL); twice that, and it is not to be relied on.
+SILENT = 60.0
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was seen. `asked` is False where nobody answered, so that this way proves neither."""
+
+    asked: bool
+    closed: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time, and a pause that ends early when the command is interrupted (then True)."""
+
+    pause: Callable[[float], bool]
+    now: Callable[[], float] = time.monotonic
+
+
+def by_requests(url: str, hostname: str, operation: str, *, frequency: float, wait: float, clock: Clock) -> Taken:
+    """Send requests to the proxy until all of them are refused by this very closing, for at least as long as Kong's workers
+    may take, or until `wait` seconds are over."""
+    until, since, streak, answers = clock.now() + wait, clock.now(), 0, 0
+    seen = ""
+    with _fresh_connections() as client:
+        while True:
+            try:
+                refused, seen = _ask(client, url, hostname, operation)
+            except httpx.HTTPError as error:
+                if not answers:
+                    return Taken(False, False, f"nothing answers at {url} on this machine ({type(error).__name__})")
+                refused, seen = False, f"no answer ({type(error).__name__})"
+            answers += 1
+            streak = streak + 1 if refused else 0
+            since = since if refused else clock.now()
+            lasted = clock.now() - since
+            if streak >= CONSECUTIVE and lasted >= frequency + MARGIN:
+                return Taken(True, True, f"{url} refused {streak} requests in a row over {lasted:.0f} s with 503")
+            if clock.now() >= until or clock.pause(INTERVAL):
+                break
+    few = f"refused the last {streak} requests in a row, which is too few to say so"
+    return Taken(True, False, f"{url} {few if streak else f'still answers {seen}'}")
+
+
+def _fresh_connections() -> httpx.Client:
+    """A connection a request: the system hands each one to any of the workers, and one kept alive always to the same."""
+    return httpx.Client(
+        timeout=httpx.Timeout(5, connect=2),
+        limits=httpx.Limits(max_keepalive_connections=0),
+        **client_options(None, proxies=False),
+    )
+
+
+def _ask(client: httpx.Client, url: str, hostname: str, operation: str) -> tuple[bool, str]:
+    headers = {"host": hostname, "accept": "application/json, text/event-stream", "connection": "close"}
+    with client.stream("POST", url, headers=headers, json={}) as answer:
+        closed = answer.status_code == 503 and answer.headers.get(CLOSED_HEADER) == operation
+        return closed, f"HTTP {answer.status_code}"
+
+
+def by_data_planes(
+    ask: Callable[[], Sequence[DataPlane] | None],
+    before: Sequence[DataPlane],
+    *,
+    frequency: float,
+    wait: float,
+    clock: Clock,
+    today: Callable[[], float] = time.time,
+) -> Taken:
+    """Ask the control plane until every data plane has another configuration than `before` the closing, and the time that
+    its workers may take is over as well."""
+    until, old = clock.now() + wait, {one.id: one.config_hash for one in before}
+    while True:
+        planes = ask() or ()
+        behind = [one.name for one in planes if old.get(one.id) == one.config_hash]
+        silent = [one.name for one in planes if today() - one.last_seen > SILENT]
+        if planes and not behind and not silent and len({one.config_hash for one in planes}) == 1:
+            clock.pause(frequency + MARGIN)
+            names = ", ".join(sorted(one.name for one in planes))
+            return Taken(True, True, f"every data plane has a configuration newer than the closing ({names})")
+        if clock.now() >= until or clock.pause(INTERVAL):
+            break
+    if not planes:
+        return Taken(False, False, "the control plane has heard of no data plane")
+    if silent:
+        names = ", ".join(silent)
+        return Taken(
+            True, False, f"data plane {names} was last heard of over {SILENT:.0f} s ago and may go on as before"
+        )
+    if behind:
+        return Taken(True, False, f"data plane {', '.join(behind)} has not taken the closing yet")
+    return Taken(True, False, "the data planes have different configurations")

@@ -1,0 +1,384 @@
+"""Servers closed at the services themselves, side by side: edge and gateway at once, then the guards.
+
+Nothing here needs the backend, the engine or its secrets. What is live is found at Cloudflare and Kong by name and host
+name, so a server that another program deployed (docs/package.md), or whose state is out of reach, is closed like any
+other; and nothing is called closed that the service did not say, or show, itself.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from math import inf
+
+from cli import console
+from components.gateway.names import entity_name, tags
+from engine.state import outputs
+from engine.workspace import Target
+from model.environment import Environment
+from model.errors import NoSuchStack, RingwallError
+from model.project import SERVER_KEY, Project, config_of
+from model.server import Server
+from operations.guard_bundle.delivery import (
+    Delivered,
+    Guards,
+    deployed_config,
+    last_config,
+    prove,
+    warn_without_bundle,
+    write_bundle,
+)
+from operations.incident.closing import closed, closing_plugin, closing_plugin_id, closing_policy_name
+from operations.incident.closing_services import Edge, Gateway
+from operations.incident.gateway_proof import Clock, Taken, by_data_planes, by_requests
+from operations.incident.journal import Operation
+from wire.cloudflare import AccessApplication
+from wire.kong import DataPlane
+
+#: Requests to one service at a time.
+AT_ONCE = 16
+RINGS = ("edge", "sessions", "gateway", "guard")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a server is found: its names at the services, and where a gateway on its host would answer for it."""
+
+    stack: str
+    environment: str
+    server: str
+    hostnames: tuple[str, ...] = ()
+    application_names: tuple[str, ...] = ()
+    #: Of the proxy on the server's own host.
+    proxy: str | None = None
+
+    @classmethod
+    def of(cls, stack: str, manifest: Server | None, settings: Environment | None, known: Sequence[str] = ()) -> Place:
+        """`known` are host names from elsewhere, such as the last bundle."""
+        environment, _, server = stack.partition(".")
+        clients: list[str | None] = [None]
+        names, proxy = list(known), None
+        if manifest is not None:
+            names += manifest.hostnames
+            clients = list(manifest.hostnames.values())
+            host = settings.hosts.get(manifest.host) if settings else None
+            proxy = f"http://127.0.0.1:{host.gateway_port}{manifest.path}" if host else None
+        applications = tuple(f"{environment}-{server}" + (f"-{client}" if client else "") for client in clients)
+        return cls(stack, environment, server, tuple(dict.fromkeys(names)), applications, proxy)
+
+    def stands_before(self, application: AccessApplication) -> bool:
+        """Whether an application is this server's: by its name, or by a host name."""
+        return application.name in self.application_names or not application.hosts.isdisjoint(self.hostnames)
+
+
+@dataclass
+class Closing:
+    """The closing of servers. `again` is the command that goes on where this ends.
+
+    Every problem is a step that failed; none keeps the next ring, or another server, open.
+    """
+
+    project: Project
+    places: Sequence[Place]
+    operation: Operation
+    guards: Guards
+    again: str
+    #: Whether there is something real behind the services: sessions that can end, a gateway that can be asked.
+    real: bool = True
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, edge: Callable[[], Edge], gateway: Callable[[], Gateway], target: Target) -> None:
+        """Close edge, gateway and guard of every server.
+
+        Raises:
+            KeyboardInterrupt: the command was interrupted; for every ring there is a step that says how it stands.
+        """
+        try:
+            with ThreadPoolExecutor(2) as pool:
+                try:
+                    tasks = [
+                        ("edge", pool.submit(self._edges, edge)),
+                        ("gateway", pool.submit(self._gateways, gateway)),
+                    ]
+                    for ring, task in tasks:
+                        self._settle(ring, task.exception())
+                except BaseException:
+                    self.stopped.set()
+                    raise
+            self._close_guards(target)
+        except KeyboardInterrupt:
+            self._say_interrupted()
+            raise
+
+    def _settle(self, ring: str, defect: BaseException | None) -> None:
+        """A defect of one ring keeps the next one from nothing, and is no word that a server is closed."""
+        if defect is None:
+            return
+        said = {step.stack for step in self.operation.steps if step.ring == ring}
+        for place in self.places:
+            if place.stack not in said:
+                what = f"{type(defect).__name__}: {' '.join(str(defect).split())}"
+                text = f"not known to be closed: {what} (a defect; report it)"
+                self.operation.step(place.stack, ring, "failed", text)
+
+    def _say_interrupted(self) -> None:
+        said = {(step.stack, step.ring) for step in self.operation.steps}
+        for place in self.places:
+            for ring in RINGS:
+                if (place.stack, ring) not in said:
+                    text = f"interrupted before it was known to be closed, so take it for open; run `{self.again}`"
+                    self.operation.step(place.stack, ring, "failed", text)
+
+    def _each(self, places: Sequence[Place], work: Callable[[Place], None], at_once: int = AT_ONCE) -> None:
+        """`work` for every place side by side; what has not begun when the command is interrupted never does."""
+        if not places:
+            return
+        with ThreadPoolExecutor(min(at_once, len(places))) as pool:
+            try:
+                list(pool.map(lambda place: None if self.stopped.is_set() else work(place), places))
+            except BaseException:
+                self.stopped.set()
+                raise
+
+    def _failed(self, place: Place, ring: str, error: RingwallError, what: str) -> None:
+        line = " ".join(str(error).split())
+        self.operation.step(place.stack, ring, "failed", f"{what}: {line}. When that is put right, run `{self.again}`")
+
+    # -- edge ---------------------------------------------------------------------------------------------------------
+
+    def _edges(self, connect: Callable[[], Edge]) -> None:
+        still = "still open, nothing was changed there"
+        try:
+            edge = connect()
+            applications = edge.applications()
+            mine = {place.stack: [one for one in applications if place.stands_before(one)] for place in self.places}
+            open_ = any(not one.is_closed for found in mine.values() for one in found)
+            policy = edge.closing_policy(closing_policy_name(self.places[0].environment)) if open_ else ""
+        except RingwallError as error:
+            for place in self.places:
+                self._failed(place, "edge", error, still)
+            return
+
+        def work(place: Place) -> None:
+            try:
+                if not mine[place.stack]:
+                    self._without_application(edge, place)
+                    return
+                for application in mine[place.stack]:
+                    if not application.is_closed:
+                        edge.deny_everyone(application, policy)
+            except RingwallError as error:
+                self._failed(place, "edge", error, "not known to be closed")
+                return
+            names = " and ".join(sorted(one.name for one in mine[place.stack]))
+            self.operation.step(place.stack, "edge", "done", f"closed: Cloudflare says that {names} denies everyone")
+            self._end_sessions(edge, place, mine[place.stack])
+
+        self._each(self.places, work)
+
+    def _without_application(self, edge: Edge, place: Place) -> None:
+        """Nothing to deny, but a name that resolves without an Access application is open, not closed."""
+        names = " or ".join(place.application_names)
+        bare = [name for name in place.hostnames if edge.resolves(name)]
+        if bare:
+            text = (
+                f"open: {bare[0]} has a DNS record, and no Access application ({names}) stands before it; delete the record "
+                f"in the dashboard, then run `{self.again}`"
+            )
+            self.operation.step(place.stack, "edge", "failed", text)
+        elif not place.hostnames:
+            text = (
+                f"not known: Cloudflare has no Access application {names}, and which host names it has is not known here; "
+                "look for them in the dashboard under Access, Applications"
+            )
+            self.operation.step(place.stack, "edge", "failed", text)
+        else:
+            hosts = " and ".join(place.hostnames)
+            text = f"Cloudflare has neither an Access application {names} nor a DNS record of {hosts} in this account"
+            self.operation.step(place.stack, "edge", "left", text)
+
+    def _end_sessions(self, edge: Edge, place: Place, applications: Sequence[AccessApplication]) -> None:
+        """After the deny policy: before it, whoever is put out signs in again."""
+        if not self.real:
+            self.operation.step(place.stack, "sessions", "left", "the sandbox has none")
+            return
+        try:
+            for application in applications:
+                edge.revoke_sessions(application.id)
+        except RingwallError as error:
+            self._failed(place, "sessions", error, "not ended, so whoever is signed in stays so")
+            return
+        self.operation.step(place.stack, "sessions", "done", f"ended, on {len(applications)} Access applications")
+
+    # -- gateway ------------------------------------------------------------------------------------------------------
+
+    def _gateways(self, connect: Callable[[], Gateway]) -> None:
+        try:
+            gateway = connect()
+            routes = gateway.routes(tags(self.places[0].environment)[-1])
+            frequency = gateway.worker_frequency()
+            planes = gateway.data_planes()
+        except RingwallError as error:
+            for place in self.places:
+                self._failed(place, "gateway", error, "still open, nothing was changed there")
+            return
+        told: list[Place] = []
+
+        def work(place: Place) -> None:
+            name = entity_name(place.environment, place.server, "mcp")
+            try:
+                route = routes.get(name) or gateway.route_id(name)
+                if route is None:
+                    text = f"Kong says that it has no route {name}"
+                    self.operation.step(place.stack, "gateway", "left", text)
+                    return
+                plugin = closing_plugin(place.environment, place.server, self.operation.id)
+                gateway.put_plugin(closing_plugin_id(place.environment, place.server), route, plugin)
+            except RingwallError as error:
+                self._failed(place, "gateway", error, "not known to be closed")
+                return
+            told.append(place)
+
+        self._each(self.places, work)
+        if not self.real:
+            for place in told:
+                text = "closed: it answers 503; the sandbox has no gateway that could show it"
+                self.operation.step(place.stack, "gateway", "done", text)
+            return
+        shared = _Once(lambda: self._by_data_planes(gateway, planes, frequency))
+        self._each(told, lambda place: self._prove_gateway(place, frequency, shared), at_once=64)
+
+    def _prove_gateway(self, place: Place, frequency: float, planes: _Once) -> None:
+        clock = Clock(pause=self.stopped.wait)
+        taken = Taken(False, False, "its proxy's address is not known here")
+        if place.proxy is not None and place.hostnames:
+            taken = by_requests(
+                place.proxy,
+                place.hostnames[0],
+                self.operation.id,
+                frequency=frequency,
+                wait=self.guards.wait,
+                clock=clock,
+            )
+        unreached = taken
+        try:
+            taken = taken if taken.asked else planes.value
+        except RingwallError as error:
+            taken = Taken(False, False, str(error))
+        if taken.closed:
+            self.operation.step(place.stack, "gateway", "done", f"closed, and shown: {taken.text}")
+            return
+        why = taken.text if taken.asked else f"{unreached.text}, and {taken.text}"
+        hostname, proxy = (place.hostnames or ("HOSTNAME",))[0], place.proxy or "http://127.0.0.1:8000/mcp"
+        text = (
+            f"Kong's Admin API has taken the closing, but whether its proxies have is not known: {why}. On the gateway's "
+            f"host run `curl -si -X POST -H 'Host: {hostname}' {proxy}` until it says 503 every time"
+        )
+        self.operation.step(place.stack, "gateway", "waiting", text)
+
+    def _by_data_planes(self, gateway: Gateway, before: Sequence[DataPlane] | None, frequency: float) -> Taken:
+        if before is None:
+            return Taken(False, False, "Kong is no control plane whose data planes could be asked")
+        clock = Clock(pause=self.stopped.wait)
+        return by_data_planes(gateway.data_planes, before, frequency=frequency, wait=self.guards.wait, clock=clock)
+
+    # -- guard --------------------------------------------------------------------------------------------------------
+
+    def _close_guards(self, target: Target) -> None:
+        written: dict[str, Delivered] = {}
+        for place in self.places:
+            bundle = self._sign(place, target)
+            if bundle is not None:
+                written[place.stack] = bundle
+        proofs = [place for place in self.places if place.stack in written]
+
+        def work(place: Place) -> None:
+            # An interruption ends the waiting.
+            prove(self.operation, self.guards, place.stack, written[place.stack], "closed", clock=self._until_stopped)
+
+        self._each(proofs, work)
+
+    def _until_stopped(self) -> float:
+        return inf if self.stopped.is_set() else time.monotonic()
+
+    def _sign(self, place: Place, target: Target) -> Delivered | None:
+        """The bundle without grants. Its base is the last bundle, which a running guard can change over from without a
+        restart, or else what is deployed; the backend is asked only where there is no bundle."""
+        operation, guards, stack = self.operation, self.guards, place.stack
+        if guards.key is None:
+            text = f"still open: no --key was given to sign a bundle without grants; run `{self.again} --key FILE`"
+            operation.step(stack, "guard", "waiting", text)
+            return None
+        try:
+            config = last = last_config(guards, stack)
+            if config is None:
+                try:
+                    config = deployed_config(stack, outputs(self.project, stack, target=target))
+                except NoSuchStack:
+                    config = None
+            if config is None:
+                text = (
+                    f"no bundle of it is in {guards.folder.resolve()} and the backend does not know it; if a guard of it "
+                    f"runs, run `{self.again} --bundles DIR` with the folder of its bundles"
+                )
+                operation.step(stack, "guard", "waiting", text)
+                return None
+            if last is None:
+                warn_without_bundle(stack, guards.folder)
+            return write_bundle(operation, guards, stack, closed(config))
+        except RingwallError as error:
+            self._failed(place, "guard", error, "still open")
+            return None
+
+
+class _Once:
+    """A value that is worked out by whoever asks first, and is the same for all others."""
+
+    def __init__(self, work: Callable[[], Taken]) -> None:
+        self._work, self._lock = work, threading.Lock()
+        self._found: Taken | None = None
+
+    @property
+    def value(self) -> Taken:
+        with self._lock:
+            if self._found is None:
+                self._found = self._work()
+            return self._found
+
+
+def places_of(
+    project: Project,
+    stacks: Sequence[str],
+    manifests: Mapping[str, Server],
+    settings: Environment | None,
+    guards: Guards,
+) -> list[Place]:
+    """Where each server is found, by its manifest as far as its file can be read, and by its last bundle."""
+    return [
+        Place.of(stack, manifests.get(stack), settings, _known_hostnames(project, stack, guards)) for stack in stacks
+    ]
+
+
+def _known_hostnames(project: Project, stack: str, guards: Guards) -> list[str]:
+    """Host names that a bundle or a stack file gives away even where the file as a whole is refused."""
+    from model.loader import read
+
+    names: list[str] = []
+    try:
+        config = last_config(guards, stack)
+        if config is not None and config.identity.access:
+            names += [door.hostname for door in config.identity.access.front_doors]
+    except RingwallError as error:
+        console.note(f"warning: {stack}: its last bundle says no host names: {' '.join(str(error).split())}")
+    try:
+        manifest = config_of(read(project.stack_file(stack))).get(SERVER_KEY)
+    except RingwallError:
+        return names
+    hosted = (manifest.get("access") or {}).get("hosted_clients") if isinstance(manifest, dict) else None
+    for one in [manifest, *(hosted.values() if isinstance(hosted, dict) else ())]:
+        if isinstance(one, dict) and isinstance(one.get("hostname"), str):
+            names.append(one["hostname"])
+    return names

@@ -1,0 +1,233 @@
+"""From a server's offer to its tool lock, and from one lock to the next.
+
+`build_lock` writes what the server says now; `compare` says what that changes. Decisions a person made about a tool
+(risk, outbound, cacheable) stay as long as its definition stays; a changed tool is judged anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from model.errors import InputError
+from model.tool_lock import (
+    Entry,
+    LockedServer,
+    PromptEntry,
+    ResourceEntry,
+    ResourceTemplateEntry,
+    ToolEntry,
+    ToolLock,
+    digest,
+    readable_description,
+    visible,
+)
+from model.word_difference import word_difference
+from operations.onboard.risk import assess
+
+if TYPE_CHECKING:
+    from wire.mcp import ServerOffer
+
+_MAX_VALUE = 160
+
+E = TypeVar("E", bound=Entry)
+
+
+@dataclass(frozen=True)
+class ValueChange:
+    """One place inside a definition; None where it is absent, else the value as short readable JSON."""
+
+    pointer: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class LockChange:
+    """One entry that appeared, went or changed.
+
+    `text` is the word-level difference of its readable description (or of the instructions), `values` every changed
+    JSON pointer of its definition, `decisions` what changed beside the definition (risk, outbound, cacheable).
+    """
+
+    kind: Literal["added", "removed", "changed"]
+    part: Literal["server", "instructions", "tool", "prompt", "resource", "resource template"]
+    name: str
+    text: str = ""
+    values: tuple[ValueChange, ...] = ()
+    decisions: tuple[ValueChange, ...] = ()
+    risk: str | None = None
+
+    @property
+    def blocks(self) -> bool:
+        """True when the guard refuses the running server's version of it until the lock follows."""
+        return self.part != "server" and (self.kind == "added" or bool(self.values or self.text))
+
+
+def build_lock(offer: ServerOffer, previous: ToolLock | None = None) -> ToolLock:
+    """The lock of everything offered, entries sorted by key.
+
+    Raises:
+        InputError: the offer cannot be pinned: an entry without a name, or two with one name.
+    """
+    kept = {tool.sha256: tool for tool in previous.tools} if previous else {}
+
+    def tool(definition: dict[str, Any], common: dict[str, Any]) -> ToolEntry:
+        old = kept.get(common["sha256"])
+        if old is not None:
+            return old
+        judged = assess(definition)
+        return ToolEntry(**common, risk=judged.risk, reasons=judged.reasons, outbound=judged.outbound)
+
+    return ToolLock(
+        server=LockedServer(
+            name=offer.name,
+            version=offer.version,
+            protocol_versions=offer.protocol_versions,
+            instructions=offer.instructions,
+            instructions_sha256=None if offer.instructions is None else digest(offer.instructions),
+        ),
+        tools=_entries("tool", offer.tools, tool),
+        prompts=_entries("prompt", offer.prompts, lambda _, common: PromptEntry(**common)),
+        resources=_entries(
+            "resource", offer.resources, lambda item, common: ResourceEntry(**common, uri=_key(item, "uri"))
+        ),
+        resource_templates=_entries(
+            "resource template",
+            offer.resource_templates,
+            lambda item, common: ResourceTemplateEntry(**common, uri_template=_key(item, "uriTemplate")),
+        ),
+    )
+
+
+def _key(definition: dict[str, Any], key: str) -> str:
+    value = definition.get(key)
+    if not isinstance(value, str) or not value:
+        raise InputError(f"the server offers something without a {key}", remedy="have the server corrected")
+    return value
+
+
+def _entries(
+    part: str, definitions: Sequence[dict[str, Any]], make: Callable[[dict[str, Any], dict[str, Any]], E]
+) -> tuple[E, ...]:
+    found: dict[str, E] = {}
+    for definition in definitions:
+        name = _key(definition, "name")
+        common = {
+            "name": name,
+            "description": readable_description(definition),
+            "sha256": digest(definition),
+            "definition": definition,
+        }
+        entry = make(definition, common)
+        if entry.key in found:
+            raise InputError(
+                f"the server offers the {part} {visible(entry.key)} twice, so a call could mean either",
+                remedy="have the server corrected",
+            )
+        found[entry.key] = entry
+    return tuple(found[key] for key in sorted(found))
+
+
+def compare(old: ToolLock, new: ToolLock) -> tuple[LockChange, ...]:
+    """What `new` has otherwise than `old`: server, instructions, then tools, prompts, resources and templates by key."""
+    changes = [*_server(old.server, new.server)]
+    changes += _compare("tool", old.tools, new.tools)
+    changes += _compare("prompt", old.prompts, new.prompts)
+    changes += _compare("resource", old.resources, new.resources)
+    changes += _compare("resource template", old.resource_templates, new.resource_templates)
+    return tuple(changes)
+
+
+def _server(old: LockedServer, new: LockedServer) -> Iterator[LockChange]:
+    keys = ("name", "version", "protocol_versions")
+    before, after = ({key: value for key, value in one.dump().items() if key in keys} for one in (old, new))
+    values = tuple(_pointers(before, after))
+    if values:
+        yield LockChange("changed", "server", new.name, decisions=values)
+    if old.instructions != new.instructions:
+        kind: Literal["added", "removed", "changed"] = (
+            "added" if old.instructions is None else "removed" if new.instructions is None else "changed"
+        )
+        text = word_difference(visible(old.instructions or ""), visible(new.instructions or ""))
+        raw = () if text else (ValueChange("", _short(old.instructions), _short(new.instructions)),)
+        yield LockChange(kind, "instructions", new.name, text, raw)
+
+
+def _compare(
+    part: Literal["tool", "prompt", "resource", "resource template"], old: Iterable[Entry], new: Iterable[Entry]
+) -> Iterator[LockChange]:
+    before, after = ({entry.key: entry for entry in entries} for entries in (old, new))
+    for key in sorted(before.keys() | after.keys()):
+        was, now = before.get(key), after.get(key)
+        risk = now.risk if isinstance(now, ToolEntry) else None
+        if was is None and now is not None:
+            yield LockChange("added", part, key, text=now.description, risk=risk)
+        elif now is None:
+            yield LockChange("removed", part, key)
+        elif was is not None and (was.sha256 != now.sha256 or _decisions(was) != _decisions(now)):
+            yield LockChange(
+                "changed",
+                part,
+                key,
+                word_difference(was.description, now.description),
+                tuple(_pointers(was.definition, now.definition)) if was.sha256 != now.sha256 else (),
+                tuple(_pointers(_decisions(was), _decisions(now))),
+                risk,
+            )
+
+
+def _decisions(entry: Entry) -> dict[str, Any]:
+    if not isinstance(entry, ToolEntry):
+        return {}
+    return {"risk": entry.risk, "outbound": entry.outbound, "cacheable": entry.cacheable}
+
+
+def _pointers(before: Any, after: Any, pointer: str = "") -> Iterator[ValueChange]:
+    """Every place where two JSON values differ, as JSON pointers (RFC 6901), sorted."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(before.keys() | after.keys()):
+            here = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+            if key not in before:
+                yield ValueChange(here, None, _short(after[key]))
+            elif key not in after:
+                yield ValueChange(here, _short(before[key]), None)
+            else:
+                yield from _pointers(before[key], after[key], here)
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _pointers(one, other, f"{pointer}/{index}")
+    elif digest(before) != digest(after):
+        yield ValueChange(pointer, _short(before), _short(after))
+
+
+def _short(value: Any) -> str:
+    text = visible(json.dumps(value, ensure_ascii=False, sort_keys=True))
+    return text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}… ({len(text)} characters, {digest(value)[:19]}…)"
+
+
+_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+
+
+def render(changes: Iterable[LockChange]) -> list[str]:
+    """Plain text lines: one for each change, its details indented below it. No hidden character survives."""
+    lines = []
+    for change in changes:
+        risk = f" (risk: {change.risk})" if change.risk and change.kind == "added" else ""
+        name = "" if change.part == "instructions" else f" {visible(change.name)}"
+        lines.append(f"{_SIGNS[change.kind]} {change.part}{name} {change.kind}{risk}")
+        if change.text:
+            lines.append(f"    {change.text}")
+        for value in (*change.values, *change.decisions):
+            lines.append(f"    {visible(value.pointer) or 'text'}: {_arrow(value)}")
+    return lines
+
+
+def _arrow(value: ValueChange) -> str:
+    if value.before is None:
+        return f"new, {value.after}"
+    if value.after is None:
+        return f"gone, was {value.before}"
+    return f"{value.before} -> {value.after}"

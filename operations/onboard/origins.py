@@ -1,0 +1,144 @@
+"""Where a server is, from flags or from its stack file, and who else can reach it there."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from model.errors import InputError
+from model.server import Origin
+from operations.scan.sockets import Exposure, exposure
+from wire.mcp import HttpTarget, StdioTarget, Target, UnixSocketTarget
+
+_FLAGS = {"url": "--url", "socket": "--socket", "path": "--path", "command": "--command", "environment": "--pass-env"}
+
+
+def from_flags(
+    url: str | None, socket: str | None, path: str | None, command: str | None, pass_env: list[str]
+) -> dict[str, Any] | None:
+    """The manifest's `origin` value, None when no flag names one.
+
+    Raises:
+        InputError: several are named, or the one named is not good; names the flag.
+    """
+    given = [
+        flag for flag, value in (("--url", url), ("--socket", socket), ("--command", command)) if value is not None
+    ]
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)} exclude each other", key=given[1], remedy="give exactly one")
+    for flag, extra, needs in (("--path", path, "--socket"), ("--pass-env", pass_env, "--command")):
+        if extra and given != [needs]:
+            raise InputError(f"belongs to {needs}", key=flag, remedy=f"give {needs} too, or leave it out")
+    if not given:
+        return None
+    value: dict[str, Any] = {}
+    if url is not None:
+        value = {"url": url}
+    elif socket is not None:
+        value = {"socket": str(Path(socket).absolute()), **({"path": path} if path else {})}
+    elif command is not None:
+        value = {"command": _split(command)}
+        if pass_env:
+            value["environment"] = {name: {"env": name} for name in pass_env}
+    check(value)
+    return value
+
+
+def _split(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise InputError(
+            f"is not a command line ({error})", key="--command", remedy="quote it as for a shell"
+        ) from None
+
+
+def check(value: dict[str, Any]) -> Origin:
+    """The origin as the model reads it; its errors name the flag."""
+    try:
+        return Origin.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        flag = _FLAGS.get(str(first["loc"][0]) if first["loc"] else "", "--url")
+        raise InputError(
+            first["msg"].removeprefix("Value error, "),
+            key=flag,
+            remedy="an origin is on loopback, a Unix socket or a command",
+        ) from None
+
+
+def target(origin: Origin) -> Target:
+    """What a probe connects to. A stdio command's secrets are read from where the stack file says they are.
+
+    Raises:
+        InputError: one of them is not there.
+    """
+    if origin.url is not None:
+        return HttpTarget(origin.url)
+    if origin.socket is not None:
+        return UnixSocketTarget(origin.socket, origin.path)
+    return StdioTarget(
+        origin.command or (), {name: _secret(name, ref) for name, ref in origin.environment.items()}, origin.directory
+    )
+
+
+def _secret(name: str, reference: Any) -> str:
+    if reference.env is not None:
+        value = os.environ.get(reference.env)
+        if value is None:
+            raise InputError(
+                f"the command's {name} comes from the variable {reference.env}, which is not set",
+                remedy="set it and run again",
+            )
+        return value
+    try:
+        return Path(reference.file).read_text(encoding="utf-8").rstrip("\n")
+    except OSError as error:
+        raise InputError(
+            f"the command's {name} cannot be read ({error.strerror})",
+            file=reference.file,
+            remedy="run this on the origin host",
+        ) from None
+
+
+def look(origin: Origin) -> Exposure | None:
+    """The origin's real socket as the kernel sees it; None where it has no port."""
+    return exposure(origin.port) if origin.port is not None else None
+
+
+def judge(origin: Origin, seen: Exposure | None, *, allow_exposed: bool) -> list[str]:
+    """Warnings about who can reach the origin past the rings.
+
+    Raises:
+        InputError: it is bound beyond loopback and `allow_exposed` is false.
+    """
+    if seen is None:
+        return _socket_warnings(origin)
+    if seen.state == "loopback":
+        return []
+    if seen.state == "unknown":
+        return [f"{origin.url}: {seen}"]
+    owner = f" by {seen.command or 'a process'} (pid {seen.pid})" if seen.pid is not None else ""
+    problem = (
+        f"the server is bound beyond loopback, on {', '.join(seen.addresses)} port {origin.port}{owner}: whoever reaches "
+        "this machine calls its tools past every ring"
+    )
+    if allow_exposed:
+        return [f"{origin.url}: {problem}; bind it to 127.0.0.1"]
+    raise InputError(
+        problem,
+        key=origin.url,
+        remedy="bind it to 127.0.0.1 (often --host 127.0.0.1) and start it again, or add --allow-exposed",
+    )
+
+
+def _socket_warnings(origin: Origin) -> list[str]:
+    if origin.socket is None or not Path(origin.socket).exists():
+        return []
+    if Path(origin.socket).stat().st_mode & 0o002:
+        return [f"{origin.socket}: every user of this machine may connect to this socket; chmod o-w it"]
+    return []

@@ -1,0 +1,129 @@
+"""First contact with a server: what Ringwall proposes, as files that the model has read before anybody is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from model.environment import Environment
+from model.errors import InputError
+from model.project import EnvironmentStack, Project, ServerStack
+from model.server import ADMIN_PORT_OFFSET, Origin
+from model.tool_lock import ToolLock, to_yaml
+from operations.onboard.lock import build_lock
+from operations.onboard.offer import default_grants
+from operations.onboard.risk import Concern, examine
+from operations.project.staging import load_staged
+from operations.project.templates import ServerAnswers, server_file
+from operations.project.write import Change
+from wire.mcp import ServerOffer
+
+FIRST_GUARD_PORT = 9010
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A server's first stack file and lock, already checked together with its environment."""
+
+    stack: ServerStack
+    settings: Environment
+    offer: ServerOffer
+    lock: ToolLock
+    granted: tuple[str, ...]
+    withheld: dict[str, str]
+    concerns: tuple[Concern, ...]
+    changes: tuple[Change, ...]
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.stack.manifest.hostname}{self.stack.manifest.path}"
+
+
+def refuse_existing(project: Project, stack: str) -> None:
+    """A lock without its stack file was approved once for something; it is not overwritten."""
+    lock_file = project.lock_file(stack)
+    if lock_file.exists():
+        raise InputError(
+            "there is a tool lock and no stack file for it",
+            file=lock_file,
+            remedy="restore the stack file, or remove the lock",
+        )
+
+
+def default_host(settings: Environment) -> str | None:
+    """The only host, None where there are several."""
+    return next(iter(settings.hosts)) if len(settings.hosts) == 1 else None
+
+
+def default_hostname(environment: EnvironmentStack, server: str) -> str:
+    """One label below the zone, as Cloudflare's Universal SSL certificate covers no deeper name (Cloudflare docs,
+    "Universal SSL: limitations"); outside production the environment stands in front of it."""
+    label = server if environment.settings.production else f"{environment.name}-{server}"
+    return f"{label}.{environment.settings.cloudflare.zone}"
+
+
+def free_guard_port(environment: EnvironmentStack, origin: Origin) -> int:
+    """The first port from 9010 that nothing in the environment uses, on whichever host: hybrid needs that anyway."""
+    used = set(_ports(environment)) | {origin.port}
+    return next(port for port in range(FIRST_GUARD_PORT, 64536) if not used & {port, port + ADMIN_PORT_OFFSET})
+
+
+def _ports(environment: EnvironmentStack) -> Iterator[int | None]:
+    yield from (host.gateway_port for host in environment.settings.hosts.values())
+    for manifest in environment.manifests.values():
+        yield manifest.guard_port
+        yield manifest.admin_port
+        yield manifest.origin.port
+
+
+def propose(
+    project: Project,
+    environment: EnvironmentStack,
+    server: str,
+    offer: ServerOffer,
+    *,
+    origin: dict[str, Any],
+    access: dict[str, Any],
+    host: str,
+    hostname: str,
+    guard_port: int,
+) -> Proposal:
+    """Both files of a new server.
+
+    Raises:
+        InputErrors: the environment would refuse them, or the offer cannot be pinned; nothing is written.
+    """
+    lock = build_lock(offer)
+    others = {tool.name for other in environment.servers.values() for tool in other.lock.tools}
+    concerns = examine(offer, sorted(others))
+    granted, withheld = default_grants(lock, concerns)
+    provider = (
+        environment.document.value.get("secretsprovider") if isinstance(environment.document.value, dict) else None
+    )
+    text = server_file(
+        ServerAnswers(
+            environment=environment.name,
+            name=server,
+            host=host,
+            hostname=hostname,
+            guard_port=guard_port,
+            origin=origin,
+            access=access,
+            tools=granted,
+            secrets_provider=provider if isinstance(provider, str) else None,
+        )
+    )
+    stack = f"{environment.name}.{server}"
+    files = {project.stack_file(stack): text, project.lock_file(stack): to_yaml(lock)}
+    staged = load_staged(project, environment.name, files)
+    changes = tuple(Change.new(path, content) for path, content in files.items())
+    return Proposal(staged.servers[server], staged.settings, offer, lock, granted, withheld, concerns, changes)
+
+
+def access_value(people: list[str], domains: list[str], groups: list[str], agents: list[str]) -> dict[str, Any]:
+    """The manifest's `access` value; empty when nobody is named."""
+    named = {"emails": people, "domains": domains, "groups": groups}
+    admitted = {key: list(dict.fromkeys(values)) for key, values in named.items() if values}
+    value: dict[str, Any] = {"people": admitted} if admitted else {}
+    return {**value, "agents": list(dict.fromkeys(agents))} if agents else value

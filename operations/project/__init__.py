@@ -1,0 +1,1 @@
+"""Reading, writing and migrating a project's files, and what they declare."""

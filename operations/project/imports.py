@@ -1,0 +1,81 @@
+"""Taking over resources that exist: which resource of the plan it becomes, and the program that imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.repair.kinds import SHAPES, Kind
+from model.errors import InputError
+from model.project import Project
+from plan.graph import Graph, Resource
+
+
+@dataclass(frozen=True)
+class Import:
+    """`id` is in the provider's import form (``<account>/<tunnel>``); `targets` are the resource and what it needs."""
+
+    name: str
+    type: str
+    urn: str
+    id: str
+    targets: tuple[str, ...]
+
+
+def import_plan(graph: Graph, kind: Kind, id: str, *, name: str | None = None, hostname: str | None = None) -> Import:
+    """Find the one resource of the plan that `id` becomes; raises `InputError` when it is none or several.
+
+    Args:
+        name: the resource's name in the plan, or its object's at the provider.
+        hostname: a public host name that its settings hold.
+    """
+    shape = SHAPES[kind]
+    found = [one for one in graph.by_type(shape.token) if _asked_for(one, shape.label, name, hostname)]
+    if len(found) != 1:
+        names = ", ".join(resource.name for resource in found or graph.by_type(shape.token)) or "none"
+        raise InputError(
+            f"the stack has {len(found)} such resources of kind {kind.value} (of this kind: {names})",
+            remedy="name one with --name or --hostname",
+        )
+    resource = found[0]
+    needed = sorted({resource.urn, *graph.ancestors(resource.urn)})
+    return Import(resource.name, shape.token, resource.urn, _import_id(kind, resource.inputs, id), tuple(needed))
+
+
+def _asked_for(resource: Resource, label: str, name: str | None, hostname: str | None) -> bool:
+    if name is not None and name not in (resource.name, resource.inputs.get(label)):
+        return False
+    held = {key: value for key, value in resource.inputs.items() if key in ("destinations", "hosts", "name")}
+    return hostname is None or hostname in str(held or resource.inputs)
+
+
+def _import_id(kind: Kind, inputs: Mapping[str, Any], id: str) -> str:
+    found = SHAPES[kind].imported(inputs, id)
+    if "${" in found:  # an id of the plan that only the engine knows
+        form = SHAPES[kind].import_id.replace("{upstreamId}", "UPSTREAM").replace("{consumerId}", "CONSUMER")
+        raise InputError(
+            f"a {kind.value} is imported by two ids, got {id}",
+            remedy=f"give {form.replace('{id}', kind.value.upper())}",
+        )
+    return found
+
+
+def importing_program(project: Project, stack: str, wanted: Import) -> Callable[[], None]:
+    """The stack's own program, with Pulumi's `import` option set on that one resource."""
+
+    def program() -> None:
+        import pulumi
+
+        from components.program import run_or_refuse
+
+        def take_over(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+            if args.type_ != wanted.type or args.name != wanted.name:
+                return None
+            options = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(import_=wanted.id))
+            return pulumi.ResourceTransformResult(props=args.props, opts=options)
+
+        pulumi.runtime.register_resource_transform(take_over)
+        run_or_refuse(project, stack)
+
+    return program

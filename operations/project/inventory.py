@@ -1,0 +1,137 @@
+"""Everything a project's files declare, valid or not: what is wrong with one server hides no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from components.edge.access import server_policies
+from model.errors import InputError, InputErrors
+from model.project import EnvironmentStack, Project, ServerStack, ZoneStack, load_environment, load_zone
+from operations.project.server_files import granted
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stack. `error` is the first problem of it, None when there is none; `facts` is empty then."""
+
+    stack: str
+    kind: str
+    facts: dict[str, Any]
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class _Without(Project):
+    """The project as if some servers were not there."""
+
+    hidden: frozenset[str] = frozenset()
+
+    def servers_of(self, environment: str) -> list[str]:
+        return [name for name in super().servers_of(environment) if f"{environment}.{name}" not in self.hidden]
+
+
+def inventory(project: Project) -> list[Row]:
+    """All stacks: each environment followed by its servers, then zones, then files that belong to nothing."""
+    rows: list[Row] = []
+    for name in project.environments():
+        rows += _environment_rows(project, name)
+    for name in project.zones():
+        rows.append(_zone_row(project, name))
+    known = {row.stack for row in rows}
+    for stack in project.stacks():
+        if stack not in known:
+            environment = stack.partition(".")[0]
+            error = InputError(
+                f"there is no environment {environment}",
+                file=project.stack_file(stack),
+                remedy=f"run `ringwall init {environment}`, or remove the file",
+            )
+            rows.append(Row(stack, "server", {}, str(error)))
+    return rows
+
+
+def _environment_rows(project: Project, name: str) -> list[Row]:
+    errors: dict[str, str] = {}
+    loaded: EnvironmentStack | None = None
+    while loaded is None:
+        seen = _Without(project.root, project.name, project.stack_dir, frozenset(errors))
+        try:
+            loaded = load_environment(seen, name)
+        except InputError as error:
+            found = _by_stack(project, name, error.problems if isinstance(error, InputErrors) else [error])
+            errors.update(found)
+            if name in found:
+                break
+    servers = project.servers_of(name)
+    if loaded is None:
+        rest = f"its environment {name} is not valid"
+        return [
+            Row(name, "environment", {}, errors[name]),
+            *(Row(s, "server", {}, errors.get(s, rest)) for s in (f"{name}.{server}" for server in servers)),
+        ]
+    rows = [Row(name, "environment", _environment_facts(loaded, len(servers)))]
+    for server in servers:
+        stack = f"{name}.{server}"
+        facts = {} if stack in errors else _server_facts(loaded, loaded.servers[server])
+        rows.append(Row(stack, "server", facts, errors.get(stack)))
+    return rows
+
+
+def _by_stack(project: Project, environment: str, problems: Iterable[InputError]) -> dict[str, str]:
+    """The first problem of each server; one that no server's file explains is the environment's own."""
+    owners = {}
+    for server in project.servers_of(environment):
+        stack = f"{environment}.{server}"
+        owners[str(project.stack_file(stack))] = stack
+        owners[str(project.lock_file(stack))] = stack
+    found: dict[str, str] = {}
+    for problem in problems:
+        file = problem.file or ""
+        path, _, line = file.rpartition(":")
+        found.setdefault(owners.get(path if line.isdigit() else file, environment), str(problem))
+    return found
+
+
+def _environment_facts(loaded: EnvironmentStack, servers: int) -> dict[str, Any]:
+    settings = loaded.settings
+    return {
+        "production": settings.production,
+        "topology": settings.topology,
+        "zone": settings.cloudflare.zone,
+        "hosts": sorted(settings.hosts),
+        "agents": sorted(settings.agents),
+        "servers": servers,
+    }
+
+
+def _server_facts(environment: EnvironmentStack, stack: ServerStack) -> dict[str, Any]:
+    manifest = stack.manifest
+    policies = {key for keys in server_policies(environment.settings, manifest).values() for key in keys}
+    return {
+        "hostname": manifest.hostname,
+        "host": manifest.host,
+        "guard_port": manifest.guard_port,
+        "oauth": manifest.oauth.mode,
+        "tools_locked": len(stack.lock.tools),
+        "tools_granted": len(granted(manifest.grants, stack.lock.tools)),
+        "access_policies": len(policies),
+    }
+
+
+def _zone_row(project: Project, name: str) -> Row:
+    row = Row(f"zone.{name}", "zone", {})
+    try:
+        zone: ZoneStack = load_zone(project, name)
+    except InputError as error:
+        problems = error.problems if isinstance(error, InputErrors) else [error]
+        return replace(row, error=str(problems[0]))
+    return replace(
+        row,
+        facts={
+            "zone": zone.manifest.cloudflare.zone,
+            "hostnames": [hostname for rule in zone.manifest.rules for hostname in rule.hostnames],
+            "countries": sorted({country for rule in zone.manifest.rules for country in rule.countries}),
+        },
+    )

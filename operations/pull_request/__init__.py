@@ -1,0 +1,1 @@
+"""Revisions of a project in Git, and the comment on the pull request."""

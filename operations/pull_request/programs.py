@@ -1,0 +1,104 @@
+"""`ringwall diff --program`: each revision planned by the program that stands in it, where a repository carries its own.
+
+That runs the revisions' code, so it is for code one trusts; without the option nothing of theirs is run. Their plans
+are made in processes of their own, without the secrets of this one's environment.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.errors import InputError, RingwallError
+
+if TYPE_CHECKING:
+    from operations.pull_request.revisions import Repository
+    from plan.diff.planning import Job
+    from plan.graph import Graph
+
+#: What makes a folder the program: these two are there.
+_MARKS = ("cli/main.py", "components/program.py")
+#: A plan takes seconds; a program that hangs is ended.
+TIMEOUT = 300
+_INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True)
+class RevisionPrograms:
+    """Where each side's program stands."""
+
+    folders: Mapping[str, Path]
+
+    @classmethod
+    def checked_out(cls, git: Repository, commits: Mapping[str, str | None], scratch: Path) -> RevisionPrograms:
+        """The programs of both sides, those of commits written below `scratch`; None is the working tree.
+
+        Raises:
+            InputError: a side has no program of its own, so that there is nothing to run.
+        """
+        found = {}
+        for side, commit in commits.items():
+            tree = git.top if commit is None else _extracted(git.top, commit, scratch / f"{side}-program")
+            found[side] = _program(tree, git.prefix, side)
+        return cls(found)
+
+    def plan(self, jobs: Sequence[Job]) -> dict[tuple[str, str], Graph | RingwallError]:
+        """Graphs by side and stack, two at a time."""
+        with ThreadPoolExecutor(2) as pool:
+            return dict(pool.map(self._one, jobs))
+
+    def _one(self, job: Job) -> tuple[tuple[str, str], Graph | RingwallError]:
+        from plan.render import from_json
+
+        folder = self.folders[job.side]
+        command = [sys.executable, "-m", "cli.main", "plan", job.stack, "--json", "--project", str(job.project.root)]
+        environment = {key: os.environ[key] for key in _INHERITED if key in os.environ} | {
+            "PYTHONDONTWRITEBYTECODE": "1"
+        }
+        try:
+            done = subprocess.run(
+                command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return (job.side, job.stack), RingwallError(f"its own program made no plan within {TIMEOUT} s")
+        if done.returncode != 0:
+            said = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "no reason given")
+            return (job.side, job.stack), RingwallError(f"its own program made no plan: {said.removeprefix('error: ')}")
+        try:
+            return (job.side, job.stack), from_json(done.stdout)
+        except RingwallError as error:
+            return (job.side, job.stack), error
+
+
+def _extracted(top: Path, commit: str, target: Path) -> Path:
+    done = subprocess.run(["git", "-C", str(top), "archive", "--format=tar", commit], capture_output=True, check=False)
+    if done.returncode != 0:
+        raise InputError(f"{commit[:12]} cannot be written out: {done.stderr.decode(errors='replace').strip()}")
+    target.mkdir()
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        # Nothing outside the folder, no devices, no links that lead out of it (PEP 706).
+        archive.extractall(target, filter="data")
+    return target
+
+
+def _program(tree: Path, prefix: str, side: str) -> Path:
+    """The nearest folder from the project up to the top of the repository that holds the program."""
+    folder = tree / prefix
+    for candidate in (folder, *folder.parents):
+        if all((candidate / mark).is_file() for mark in _MARKS):
+            return candidate
+        if candidate == tree:
+            break
+    raise InputError(
+        f"the {side} carries no program of its own: its stacks are planned by the installed Ringwall anyway",
+        key="--program",
+        remedy="leave the option out",
+    )

@@ -1,0 +1,64 @@
+"""What a project knows of the servers on this machine, so that a scan tells an origin behind rings from a stray one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cli import state
+from model.errors import InputError
+from model.project import Project, find_project, load_environment
+from operations.scan.report import Place
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the project's files say; all empty without a project."""
+
+    origins: dict[tuple[int, str], str]
+    sockets: dict[str, str]
+    names: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def stack_of(self, place: Place, path: str) -> str | None:
+        """The stack whose origin is there; on loopback of this machine only."""
+        if place.socket is not None:
+            return self.sockets.get(place.socket)
+        return self.origins.get((place.port, path)) if place.named is None else None
+
+
+def read() -> Known:
+    """The project around this folder (or --project), if there is one. What of it cannot be read becomes a warning, and
+    its servers count as strangers."""
+    try:
+        project = find_project(state.project or Path.cwd())
+    except InputError:
+        if state.project is not None:
+            raise
+        return Known({}, {})
+    return _read(project)
+
+
+def _read(project: Project) -> Known:
+    origins: dict[tuple[int, str], str] = {}
+    sockets: dict[str, str] = {}
+    names: list[str] = []
+    warnings: list[str] = []
+    environments = project.environments()
+    for name in environments:
+        names += project.servers_of(name)
+        try:
+            servers = load_environment(project, name).servers.values()
+        except InputError as error:
+            first = str(error).split("\n")[0]
+            warnings.append(f"the servers of {name} are not recognised, as its files are not good: {first}")
+            continue
+        for server in servers:
+            origin = server.manifest.origin
+            if origin.url is not None and origin.port is not None:
+                origins[(origin.port, urlsplit(origin.url).path or "/")] = server.stack
+            elif origin.socket is not None:
+                sockets[origin.socket] = server.stack
+    return Known(origins, sockets, tuple(names), tuple(environments), tuple(warnings))

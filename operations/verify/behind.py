@@ -1,0 +1,82 @@
+"""The rings behind the edge, each alone: what strangers send is sent straight to the gateway's and to the guard's port.
+
+At a public name the edge refuses all of it, and nobody would notice that gateway or guard let it through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from operations.verify import edge, tokens
+from operations.verify.client import Address, Client, NoAnswer
+from operations.verify.report import Check, Outcome, Result, failed, passed, skipped
+from operations.verify.subject import Context, Door, Probe, Ring, attempt, described, is_refusal, let_in
+
+_LOOPBACK = "127.0.0.1"
+_TRIED: tuple[Callable[[Context, Door], Awaitable[Result]], ...] = (
+    edge.no_token,
+    edge.identity_headers,
+    tokens.self_signed,
+    tokens.unsigned,
+    tokens.confused,
+)
+
+
+def probe_of(ring: Ring) -> Probe:
+    """The check of one ring, at every public name."""
+
+    async def run(context: Context, door: Door) -> Result:
+        if context.client.resolve.get(door.hostname) == Address(_LOOPBACK, ring.port):
+            return skipped(f"{door.hostname} was resolved to this very port, so all of it was tried there")
+        to_ring = {door.hostname: Address(_LOOPBACK, ring.port)}
+        async with Client(to_ring, insecure_http=True, timeout=context.client.timeout) as client:
+            # The issuers' keys were fetched before, and are in the cache that both share.
+            return await _alone(replace(context, client=client, caller=None, other=None), door, ring)
+
+    return Probe(
+        f"behind.{ring.name}",
+        f"what strangers send, and forged tokens, straight at {_LOOPBACK}:{ring.port}",
+        "400, 401 or 403 by this ring alone",
+        f"the {ring.name} does not check for itself: {ring.remedy}",
+        run,
+    )
+
+
+async def _alone(context: Context, door: Door, ring: Ring) -> Result:
+    first = await attempt(context.knock(door))
+    where = f"{_LOOPBACK}:{ring.port}"
+    if isinstance(first, NoAnswer):
+        return skipped(f"not reached from here: {where}: {first}; run this on the host, with --on-host")
+    if not let_in(first) and not is_refusal(context.subject, first):
+        seen = f"{where} answers {described(context.subject, first)}, which is not how this server's {ring.name} does"
+        return failed(seen) if context.on_host else skipped(f"{seen}; on the host, say so with --on-host")
+    results = [await run(context, door) for run in _TRIED]
+    for result in results:
+        if result.outcome == "fail":
+            return result
+    if partly := [result.seen for result in results if result.outcome == "skipped"]:
+        return skipped(f"refused in part; {partly[0]}")
+    return passed(f"refused all by itself: {', '.join(sorted({part for r in results for part in _codes(r)}))}")
+
+
+def _codes(result: Result) -> list[str]:
+    return result.seen.partition(" (")[0].split(", ")
+
+
+def proven(checks: tuple[Check, ...]) -> str:
+    """Which rings were proven on their own, in one line."""
+    found: dict[str, list[Outcome]] = {}
+    for check in checks:
+        if check.id == "edge.no-token" or check.id.startswith(("tokens.", "behind.")):
+            ring = check.id.removeprefix("behind.") if check.id.startswith("behind.") else "edge"
+            found.setdefault(ring, []).append(check.outcome)
+    said = []
+    for ring, outcomes in found.items():
+        if "fail" in outcomes:
+            said.append(f"{ring}: NOT closed")
+        elif "pass" in outcomes and (ring == "edge" or "skipped" not in outcomes):
+            said.append(f"{ring}: proven")
+        else:
+            said.append(f"{ring}: not reached, so not proven")
+    return f"rings, each by what strangers sent to it: {'; '.join(said)}"

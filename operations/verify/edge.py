@@ -1,0 +1,210 @@
+"""What reaches a public name without a genuine token: nothing, whatever the request claims about itself."""
+
+from __future__ import annotations
+
+import base64
+import os
+from urllib.parse import urlsplit
+
+from operations.verify.client import Answer, Headers, NoAnswer, NoConnection
+from operations.verify.report import Result, failed, passed, skipped
+from operations.verify.subject import (
+    Context,
+    Door,
+    Probe,
+    attempt,
+    described,
+    is_refusal,
+    judge_refusal,
+    let_in,
+)
+
+#: Names that a proxy may believe. `CF-Connecting-IP` is left out: Cloudflare answers it with an error of its own.
+_ELSEWHERE: tuple[Headers, ...] = (
+    (("cf-ipcountry", "{country}"),),
+    (("x-forwarded-for", "198.51.100.7"), ("forwarded", "for=198.51.100.7")),
+    (("true-client-ip", "198.51.100.7"), ("x-real-ip", "198.51.100.7")),
+)
+#: Cloudflare's code for Tor; no stack file can allow it, as it is no country.
+_NOWHERE = "T1"
+_SOMEBODY: Headers = (
+    ("x-ringwall-principal", "person:somebody"),
+    ("x-ringwall-assertion", "Bearer made-up"),
+    ("x-ringwall-request-id", "made-up"),
+    ("cf-access-authenticated-user-email", "somebody@example.com"),
+    ("cf-access-client-id", "0123456789abcdef0123456789abcdef.access"),
+    ("cf-access-client-secret", "made-up"),
+)
+_UPGRADE_KEY = "sec-websocket-key"
+
+
+async def reachable(context: Context, door: Door) -> Result:
+    answer = await attempt(context.knock(door))
+    if isinstance(answer, NoAnswer):
+        return failed(str(answer))
+    if answer.status >= 500 or answer.status == 404:
+        return failed(f"{answer.status}: no route to the gateway behind that name")
+    return passed(f"answers ({answer.status})")
+
+
+async def no_token(context: Context, door: Door) -> Result:
+    return judge_refusal(context.subject, {"no token": await attempt(context.knock(door))})
+
+
+async def country_headers(context: Context, door: Door) -> Result:
+    """Both ways: a claim must open nothing to a stranger, and close nothing to somebody let in (else it is read)."""
+    refused: dict[str, Answer | NoAnswer] = {}
+    for claim in _ELSEWHERE:
+        headers = [(name, value.format(country="US")) for name, value in claim]
+        refused[claim[0][0]] = await attempt(context.knock(door, headers))
+    result = judge_refusal(context.subject, refused)
+    if result.outcome != "pass" or context.caller is None or door != context.subject.doors[0]:
+        return result
+    plain = await attempt(context.knock(door, context.caller.headers))
+    if isinstance(plain, NoAnswer) or not let_in(plain):
+        return result
+    for claim in _ELSEWHERE:
+        headers = [(name, value.format(country=_NOWHERE)) for name, value in claim]
+        answer = await attempt(context.knock(door, (*context.caller.headers, *headers)))
+        if isinstance(answer, NoAnswer) or not let_in(answer):
+            seen = str(answer) if isinstance(answer, NoAnswer) else described(context.subject, answer)
+            return failed(f"{claim[0][0]} of a caller's own changed the answer to {seen}, so somebody believes it")
+    return passed(f"{result.seen}; with a genuine identity the answer stayed the same")
+
+
+async def identity_headers(context: Context, door: Door) -> Result:
+    attempts = {name: await attempt(context.knock(door, [(name, value)])) for name, value in _SOMEBODY}
+    return judge_refusal(context.subject, {**attempts, "all": await attempt(context.knock(door, _SOMEBODY))})
+
+
+async def query_token(context: Context, door: Door) -> Result:
+    """With a made-up token: a genuine one does not belong in a URL, not even to prove that. With a genuine identity
+    beside it the query alone is refused, as MCP allows no token there and the endpoint takes no query."""
+    attempts = {
+        name: await attempt(context.knock(door, query=f"{name}=made-up")) for name in ("access_token", "token", "jwt")
+    }
+    result = judge_refusal(context.subject, attempts)
+    if result.outcome != "pass" or context.caller is None or door != context.subject.doors[0]:
+        return result
+    answer = await attempt(context.knock(door, context.caller.headers, query="access_token=made-up"))
+    if isinstance(answer, NoAnswer):
+        return failed(str(answer))
+    if let_in(answer) or not 400 <= answer.status < 500:
+        return failed(f"with a genuine identity: {described(context.subject, answer)}")
+    return passed(f"{result.seen}; with a genuine identity {answer.status}")
+
+
+async def websocket(context: Context, door: Door) -> Result:
+    callers: dict[str, Headers] = {"no token": ()}
+    if context.caller is not None and door == context.subject.doors[0]:
+        callers["a genuine identity"] = context.caller.headers
+    seen = []
+    for who, identity in callers.items():
+        headers = [
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-protocol", "mcp"),
+            (_UPGRADE_KEY, base64.b64encode(os.urandom(16)).decode()),
+            *identity,
+        ]
+        answer = await attempt(context.client.send("GET", context.url(door), headers=headers))
+        if isinstance(answer, NoAnswer):
+            return failed(f"with {who}: {answer}")
+        refused = is_refusal(context.subject, answer) or (bool(identity) and 400 <= answer.status < 500)
+        if not refused:
+            return failed(f"with {who}: {described(context.subject, answer)}")
+        seen.append(f"{described(context.subject, answer)} with {who}")
+    return passed(", ".join(seen))
+
+
+async def plain_http(context: Context, door: Door) -> Result:
+    if context.client.insecure_http:
+        return skipped("the whole run was by plain HTTP on loopback (--insecure-http)")
+    resolved = context.client.resolve.get(door.hostname)
+    if resolved is not None and resolved.port is not None:
+        return skipped("--resolve says where https is under that name, not where plain HTTP is")
+    answer = await attempt(context.client.send("GET", context.url(door).replace("https://", "http://", 1)))
+    if isinstance(answer, NoConnection):
+        return passed(str(answer))
+    if isinstance(answer, NoAnswer):
+        return skipped(f"cannot tell: {answer}")
+    where = urlsplit(answer.headers.get("location", ""))
+    if answer.status in (301, 302, 307, 308) and where.scheme == "https":
+        return passed(f"{answer.status} to https")
+    if is_refusal(context.subject, answer) or answer.status in (400, 404, 421, 426):
+        return passed(described(context.subject, answer))
+    return failed(described(context.subject, answer))
+
+
+async def other_paths(context: Context, door: Door) -> Result:
+    """The guard's probes and the server's own pages have no business on a public name."""
+    paths = ("/", "/healthz", "/readyz", "/metrics", "/status", f"{context.subject.path.rstrip('/')}/x", "/sse")
+    open_ones = []
+    for path in paths:
+        answer = await attempt(context.client.send("GET", context.url(door, path)))
+        if isinstance(answer, NoAnswer):
+            open_ones.append(f"{path}: {answer}, which proves nothing")
+        elif answer.status < 300:
+            open_ones.append(f"{path}: {answer.status}")
+    return failed(", ".join(open_ones)) if open_ones else passed("none of them answers")
+
+
+REACHABLE = Probe(
+    "edge.reachable",
+    "a request to the public name",
+    "an answer of the edge or gateway",
+    "run `ringwall up`, start cloudflared and Kong on the host, and look at `ringwall drift`",
+    reachable,
+)
+PROBES = (
+    Probe(
+        "edge.no-token",
+        "initialize without any token",
+        "401, 403 or the login",
+        "the Access application does not protect this name: run `ringwall drift` and `ringwall up`",
+        no_token,
+    ),
+    Probe(
+        "edge.country-headers",
+        "CF-IPCountry, X-Forwarded-For, Forwarded, True-Client-IP and X-Real-IP of the client's own",
+        "they change no answer",
+        "some ring believes a header that any client can send; take country rules to Access policies",
+        country_headers,
+    ),
+    Probe(
+        "edge.identity-headers",
+        "x-ringwall-* and Cf-Access-* headers of the client's own, without a token",
+        "401, 403 or the login",
+        "some ring takes a client's word for who it is: run `ringwall drift` on the gateway's identity check",
+        identity_headers,
+    ),
+    Probe(
+        "edge.query-token",
+        "a token in the query string",
+        "refused, also beside a genuine identity",
+        "the gateway's identity check refuses every query: run `ringwall drift`",
+        query_token,
+    ),
+    Probe(
+        "edge.websocket",
+        "an upgrade to WebSocket",
+        "refused, also with a genuine identity",
+        "gateway and guard refuse Upgrade: run `ringwall drift`",
+        websocket,
+    ),
+    Probe(
+        "edge.plain-http",
+        "the endpoint by http://",
+        "no answer, a redirect to https, or a refusal",
+        "switch on Always Use HTTPS for the zone",
+        plain_http,
+    ),
+    Probe(
+        "edge.other-paths",
+        "paths beside the endpoint (/, /healthz, /metrics, …) without a token",
+        "none answers 2xx",
+        "the gateway's route is the exact path only, behind Access: run `ringwall drift`",
+        other_paths,
+    ),
+)

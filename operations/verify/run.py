@@ -1,0 +1,92 @@
+"""Runs the checks one after another, each bounded in time; what was seen becomes a report."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+
+from operations.verify import behind, calls, discovery, edge, tokens
+from operations.verify.calls import Refused
+from operations.verify.client import NoAnswer
+from operations.verify.ports import probe_of
+from operations.verify.report import Check, Report, Result, failed, skipped
+from operations.verify.subject import Context, Door, Probe
+
+#: Checks of several requests get this many times what one request may take.
+_REQUESTS = 12
+
+
+def planned(context: Context) -> Iterator[tuple[Probe, Door]]:
+    """Every check with the door it is tried at, in order."""
+    doors = context.subject.doors
+    for door in doors:
+        yield edge.REACHABLE, door
+    for probe in (*edge.PROBES, *tokens.PROBES, *discovery.PROBES, *calls.PROBES):
+        for door in doors if probe.everywhere else doors[:1]:
+            yield probe, door
+    for ring in context.subject.rings:
+        for door in doors:
+            yield behind.probe_of(ring), door
+    for listening in context.subject.ports:
+        yield probe_of(listening), doors[0]
+
+
+async def verify(context: Context, progress: Callable[[str], None] = lambda _: None) -> Report:
+    """Try everything. `progress` is told what comes next.
+
+    A public name that nobody answers at fails once; whatever else would be tried there is skipped, not passed.
+    """
+    checks: list[Check] = []
+    silent: dict[str, str] = {}
+    for probe, door in planned(context):
+        port = probe.id.startswith("ports.")
+        direct = port or probe.id.startswith("behind.")
+        on = "this host" if port else door.hostname
+        progress(f"{probe.id} on {on}")
+        began = time.monotonic()
+        if not direct and door.hostname in silent:
+            result = skipped(f"{door.hostname} does not answer: {silent[door.hostname]}")
+        else:
+            result = await _bounded(context, probe, door)
+        checks.append(
+            Check(
+                probe.id,
+                on,
+                probe.tried,
+                probe.expected,
+                result.seen,
+                result.outcome,
+                probe.remedy,
+                time.monotonic() - began,
+            )
+        )
+        if probe is edge.REACHABLE and result.outcome == "fail":
+            silent[door.hostname] = result.seen
+    return Report(context.subject.stack, tuple(checks), (*_notes(context), behind.proven(tuple(checks))))
+
+
+async def _bounded(context: Context, probe: Probe, door: Door) -> Result:
+    limit = context.client.timeout * _REQUESTS
+    try:
+        async with asyncio.timeout(limit):
+            return await probe.run(context, door)
+    except TimeoutError:
+        return failed(f"not done within {limit:g} s")
+    except (NoAnswer, Refused) as problem:
+        return failed(str(problem))
+
+
+def _notes(context: Context) -> tuple[str, ...]:
+    notes = []
+    if context.client.insecure_http:
+        notes.append("plain HTTP on loopback: TLS and the edge itself were not tried")
+    elif context.client.resolve:
+        notes.append(f"resolved by hand: {', '.join(sorted(context.client.resolve))}")
+    if any(door.audience is None for door in context.subject.doors):
+        notes.append("the audience of a name is not known here: forged tokens carried a made-up one")
+    if context.caller is None:
+        notes.append(calls.NO_IDENTITY)
+    elif context.caller.who is None:
+        notes.append("nobody said who the identity is (--as): tools that somebody else alone has were not told apart")
+    return tuple(notes)

@@ -1,0 +1,301 @@
+"""Tokens that must not open the door: forged, expired, and another server's. Each in every place a token travels in.
+
+Genuine expired tokens and other servers' tokens cannot be made here; without one the check is skipped and says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from operations.verify.client import Answer, Headers, NoAnswer
+from operations.verify.report import Result, passed, skipped
+from operations.verify.subject import Context, Door, Probe, attempt, judge_refusal
+
+ASSERTION = "cf-access-jwt-assertion"
+COOKIE = "CF_Authorization"
+#: The audience of a forged token where the genuine one is not known here.
+_MADE_UP = "0" * 64
+
+
+@dataclass(frozen=True)
+class Mint:
+    """What a genuine token of one issuer would say, and that issuer's published keys (none when they cannot be had)."""
+
+    claims: dict[str, Any]
+    keys_uri: str
+    keys: list[dict[str, Any]]
+
+    @property
+    def kid(self) -> str:
+        """A key id the issuer really uses, so that the forgery reaches the signature check."""
+        return next((key["kid"] for key in self.keys if isinstance(key.get("kid"), str)), "forged")
+
+
+#: Forgeries by name, out of what a genuine token would say.
+Forge = Callable[[Mint], dict[str, str]]
+
+
+async def _forged(context: Context, door: Door, forge: Forge) -> Result:
+    """In mode external a bearer token is the external issuer's and an assertion Access's: each forgery is of its own kind,
+    else it would be refused for its issuer alone."""
+    access = await _mint(context, _access_claims(context, door), context.subject.jwks_uri)
+    bearer = access
+    if context.subject.external_issuer is not None and context.subject.external_jwks_uri is not None:
+        bearer = await _mint(context, _bearer_claims(context), context.subject.external_jwks_uri)
+    tokens, bearers = forge(access), forge(bearer)
+    lacking = [mint.keys_uri for mint, made in ((access, tokens), (bearer, bearers)) if not made]
+    if not tokens and not bearers:
+        return skipped(f"the issuer's keys cannot be had from {lacking[0]}")
+    result = await _refused_everywhere(context, door, tokens, bearers)
+    if result.outcome == "pass" and lacking:
+        return skipped(f"refused in part; an issuer's keys cannot be had from {lacking[0]}")
+    if result.outcome == "pass" and door.audience is None:
+        return passed(f"{result.seen} (with a made-up audience: the genuine one is not known here)")
+    return result
+
+
+async def _refused_everywhere(
+    context: Context, door: Door, tokens: Mapping[str, str], bearers: Mapping[str, str]
+) -> Result:
+    """Everywhere a token is looked for; `bearers` are the same by name, for the Authorization header."""
+    attempts: dict[str, Answer | NoAnswer] = {}
+    ways: list[tuple[str, Headers]] = []
+    for kind, token in tokens.items():
+        ways.append((f"{kind} as assertion", ((ASSERTION, token),)))
+        ways.append((f"{kind} as cookie", (("cookie", f"{COOKIE}={token}"),)))
+    for kind, token in bearers.items():
+        bearer = ("authorization", f"Bearer {token}")
+        ways.append((f"{kind} as bearer", (bearer,)))
+        if context.subject.mode == "external" and context.caller is not None and door == context.subject.doors[0]:
+            # Access lets the caller through, so this one meets the gateway's and the guard's own check.
+            ways.append((f"{kind} as bearer behind Access", (*context.caller.access, bearer)))
+    for what, headers in ways:
+        attempts[what.strip()] = await attempt(context.knock(door, headers))
+    return judge_refusal(context.subject, attempts)
+
+
+def _access_claims(context: Context, door: Door) -> dict[str, Any]:
+    """What a genuine Access token of somebody admitted would say."""
+    return _somebody(context) | {
+        "aud": [door.audience or _MADE_UP],
+        "iss": context.subject.issuer,
+        "type": "app",
+        "country": "US",
+    }
+
+
+def _bearer_claims(context: Context) -> dict[str, Any]:
+    """What a genuine access token of mode external would say."""
+    scopes = {"scope": " ".join(context.subject.scopes)} if context.subject.scopes else {}
+    return _somebody(context) | {"aud": [context.subject.resource], "iss": context.subject.external_issuer} | scopes
+
+
+def _somebody(context: Context) -> dict[str, Any]:
+    now = int(time.time())
+    emails = [email for grant in context.subject.grants for email in grant.to.emails]
+    return {
+        "sub": "7335d417-61da-459d-899c-0a01c76a2f94",
+        "email": emails[0] if emails else "somebody@example.com",
+        "iat": now - 10,
+        "nbf": now - 10,
+        "exp": now + 600,
+    }
+
+
+def _own_key(context: Context) -> rsa.RSAPrivateKey:
+    key: rsa.RSAPrivateKey = context.cache.setdefault("own_key", rsa.generate_private_key(65537, 2048))
+    return key
+
+
+async def _mint(context: Context, claims: dict[str, Any], keys_uri: str) -> Mint:
+    cached = f"jwks {keys_uri}"
+    if cached not in context.cache:
+        found: list[dict[str, Any]] = []
+        if context.client.allows(keys_uri) is None:
+            answer = await attempt(context.client.send("GET", keys_uri))
+            value = answer.json() if isinstance(answer, Answer) and answer.status == 200 else None
+            keys = value.get("keys") if isinstance(value, dict) else None
+            found = [key for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
+        context.cache[cached] = found
+    return Mint(claims, keys_uri, context.cache[cached])
+
+
+async def self_signed(context: Context, door: Door) -> Result:
+    key = _own_key(context)
+    jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key()))
+
+    def forge(mint: Mint) -> dict[str, str]:
+        claims, kid = mint.claims, mint.kid
+        return {
+            "self-signed": jwt.encode(claims, key, "RS256", headers={"kid": kid}),
+            "with its own key inside": jwt.encode(claims, key, "RS256", headers={"kid": kid, "jwk": jwk}),
+            "with a second kid in its claims": jwt.encode(
+                {**claims, "kid": kid}, key, "RS256", headers={"kid": "forged"}
+            ),
+        }
+
+    return await _forged(context, door, forge)
+
+
+async def unsigned(context: Context, door: Door) -> Result:
+    def forge(mint: Mint) -> dict[str, str]:
+        head = {"kid": mint.kid, "typ": "JWT"}
+        tokens = {name: _unsigned({"alg": name, **head}, mint.claims) for name in ("none", "None", "nOnE")}
+        signed = jwt.encode(mint.claims, _own_key(context), "RS256", headers={"kid": mint.kid})
+        return {**tokens, "RS256 without its signature": signed.rpartition(".")[0] + "."}
+
+    return await _forged(context, door, forge)
+
+
+def _unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
+    parts = [urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims)]
+    return ".".join([*parts, ""])
+
+
+async def confused(context: Context, door: Door) -> Result:
+    """HS256 with the public key's text as its secret (RFC 8725 section 2.1)."""
+    return await _forged(context, door, _confused)
+
+
+def _confused(mint: Mint) -> dict[str, str]:
+    for jwk in mint.keys:
+        if jwk.get("kty") != "RSA" or not isinstance(jwk.get("kid"), str):
+            continue
+        try:
+            public = jwt.algorithms.RSAAlgorithm.from_jwk(jwk)
+        except (ValueError, KeyError, TypeError, jwt.InvalidKeyError):
+            continue
+        if isinstance(public, rsa.RSAPublicKey):
+            pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+            return {"": _hs256(mint.claims, jwk["kid"], pem)}
+    return {}
+
+
+def _hs256(claims: dict[str, Any], kid: str, secret: bytes) -> str:
+    """By hand: pyjwt refuses to use a public key so."""
+    text = _unsigned({"alg": "HS256", "kid": kid, "typ": "JWT"}, claims).removesuffix(".")
+    signature = hmac.new(secret, text.encode(), hashlib.sha256).digest()
+    return f"{text}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
+def claims_of(token: str) -> dict[str, Any] | None:
+    """The unverified claims of a JWT, None for an opaque token."""
+    try:
+        part = token.split(".")[1]
+        value = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (IndexError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _audiences(claims: dict[str, Any]) -> list[Any]:
+    found = claims.get("aud")
+    return found if isinstance(found, list) else [found]
+
+
+def _for_this_server(context: Context, door: Door, claims: dict[str, Any]) -> bool:
+    own = {door.audience, context.subject.resource if context.subject.mode == "external" else None} - {None}
+    return any(audience in own for audience in _audiences(claims) if isinstance(audience, str))
+
+
+def _of_another_issuer(context: Context, claims: dict[str, Any]) -> str | None:
+    known = (context.subject.issuer, context.subject.external_issuer)
+    return None if claims.get("iss") in known else "is of another issuer, so it would be refused for that"
+
+
+async def expired(context: Context, door: Door) -> Result:
+    if context.expired is None:
+        return skipped("no genuine expired token was given (--expired-token-file); one made here would be forged")
+    claims = claims_of(context.expired)
+    if claims is None or not isinstance(claims.get("exp"), int | float):
+        return skipped(
+            "the token in --expired-token-file is no JWT with a time of expiry, so refusing it proves nothing"
+        )
+    if claims["exp"] > time.time():
+        return skipped("the token in --expired-token-file has not expired yet")
+    if unlike := _of_another_issuer(context, claims):
+        return skipped(f"the token in --expired-token-file {unlike}")
+    if door.audience is None and context.subject.mode == "access":
+        return skipped("the audience of this name is not known here, so the token may be refused for that")
+    if not _for_this_server(context, door, claims):
+        return skipped("the token in --expired-token-file is for another name, so it would be refused for that")
+    return await _refused_everywhere(context, door, {"": context.expired}, {"": context.expired})
+
+
+async def sibling(context: Context, door: Door) -> Result:
+    """Another server's genuine token of the same team: right issuer, right signature, wrong audience."""
+    token, source = context.sibling, "--sibling-token-file"
+    if token is None:
+        token, source = await _exchanged(context)
+    if token is None:
+        return skipped(source)
+    claims = claims_of(token)
+    if claims is None:
+        return skipped(f"the token of {source} is no JWT, so refusing it proves nothing")
+    if isinstance(claims.get("exp"), int | float) and claims["exp"] < time.time():
+        return skipped(f"the token of {source} has expired, so it would be refused for that")
+    if unlike := _of_another_issuer(context, claims):
+        return skipped(f"the token of {source} {unlike}")
+    if _for_this_server(context, door, claims):
+        return skipped(f"the token of {source} is this very server's")
+    return await _refused_everywhere(context, door, {"": token}, {"": token})
+
+
+async def _exchanged(context: Context) -> tuple[str | None, str]:
+    """A sibling's token for the caller's service token (Access sets it as a cookie), and where it is from; else why
+    there is none."""
+    if "sibling" in context.cache:
+        known: tuple[str | None, str] = context.cache["sibling"]
+        return known
+    found: tuple[str | None, str] = (None, "the environment has no other server; give --sibling-token-file")
+    if context.subject.siblings and (context.caller is None or not context.caller.access):
+        found = (None, "there is neither --sibling-token-file nor a service token to exchange at a sibling")
+    elif context.caller is not None:
+        for hostname in context.subject.siblings:
+            answer = await attempt(context.client.send("GET", f"https://{hostname}/", headers=context.caller.access))
+            token = answer.cookies.get(COOKIE) if isinstance(answer, Answer) else None
+            if token:
+                found = (token, hostname)
+                break
+            found = (None, f"{hostname} gave no token for this service token; give --sibling-token-file")
+    context.cache["sibling"] = found
+    return found
+
+
+_PROTECT = "Access, gateway or guard takes tokens it must not: run `ringwall drift`, then `ringwall keys sync`"
+PROBES = (
+    Probe(
+        "tokens.self-signed",
+        "tokens with the right claims, signed by a key of ours",
+        "401, 403 or the login",
+        _PROTECT,
+        self_signed,
+    ),
+    Probe("tokens.unsigned", "tokens with alg none, or no signature", "401, 403 or the login", _PROTECT, unsigned),
+    Probe(
+        "tokens.hs256-confusion",
+        "a token signed by HS256 with the issuer's public key",
+        "401, 403 or the login",
+        _PROTECT,
+        confused,
+    ),
+    Probe("tokens.expired", "a genuine token after its time", "401, 403 or the login", _PROTECT, expired),
+    Probe(
+        "tokens.sibling",
+        "a genuine token of another server",
+        "401, 403 or the login",
+        "the audience is not checked: run `ringwall drift` on the gateway's identity check and the guard's bundle",
+        sibling,
+    ),
+)

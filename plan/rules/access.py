@@ -1,0 +1,229 @@
+"""The first ring: whom Access admits, and from where."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from plan.exposure import ACCESS_APPLICATION, linked
+from plan.findings import Severity
+from plan.graph import Graph, Resource
+from plan.rules.rule import Broken, Rule, rule
+from plan.rules.subject import ACCESS_GROUP, ACCESS_POLICY, Subject, items, mapping
+from plan.values import Json, symbol
+
+POLICIES: Final = "Cloudflare One docs, Access policies"
+_ADMITTING: Final = frozenset({"allow", "non_identity"})
+#: Selectors that admit whoever comes: no group, address or token of one's own stands behind them.
+_EVERYBODY: Final = {
+    "everyone": "Everyone",
+    "anyValidServiceToken": "any service token",
+    "any_valid_service_token": "any service token",
+    "certificate": "any client certificate",
+}
+
+
+@rule(
+    id="edge-policy-bypass",
+    severity=Severity.ERROR,
+    reason="A bypass policy turns Access off for whom it matches, before any other policy is asked; nothing is logged.",
+    remedy="use allow for people and non_identity for service tokens",
+    source=POLICIES + ": bypass and Service Auth are evaluated before block and allow",
+    waivable=False,
+)
+def policy_bypass(subject: Subject) -> Iterator[Broken]:
+    for resource, policy in _policies(subject.graph):
+        decision = policy.get("decision")
+        if not isinstance(decision, str) or decision not in (*_ADMITTING, "deny"):
+            what = "bypasses Access" if decision == "bypass" else "has a decision the plan cannot read"
+            yield Broken(what, resource)
+    for app in subject.graph.by_type(ACCESS_APPLICATION):
+        if app.inputs.get("optionsPreflightBypass") not in (None, False):
+            yield Broken(
+                "lets OPTIONS requests past Access",
+                app,
+                "set options_preflight_bypass to false; the gateway's cors plugin answers preflights",
+            )
+
+
+#: Selectors that say where, how or on what somebody signs in, not who: as an alternative they admit whoever does.
+_ANYBODY: Final = frozenset({"geo", "ip", "ipList", "loginMethod", "authMethod", "devicePosture", "userRiskScore"})
+
+
+@rule(
+    id="edge-policy-everyone",
+    severity=Severity.ERROR,
+    reason="Everyone admits the whole internet, any valid service token every agent of the account, and a country, address,"
+    " device or login method under include whoever comes from there or signs in that way.",
+    remedy="name people by address, domain or group, and agents by their own token",
+    source=POLICIES + ", selectors",
+    waivable=False,
+)
+def policy_everyone(subject: Subject) -> Iterator[Broken]:
+    for resource, policy in _policies(subject.graph):
+        if policy.get("decision") != "deny":
+            yield from _everybody(resource, policy.get("includes"))
+            yield from _anybody(subject, resource, policy.get("includes"))
+    for group in subject.graph.by_type(ACCESS_GROUP):
+        yield from _everybody(group, group.inputs.get("includes"))
+
+
+def _everybody(resource: Resource, includes: Json) -> Iterator[Broken]:
+    rules = items(includes)
+    if not rules or not all(isinstance(one, Mapping) and one and not _is_marked(one) for one in rules):
+        yield Broken("does not say whom it admits in a way the plan can read", resource)
+    for one in rules:
+        for selector, value in mapping(one).items():
+            if selector in _EVERYBODY and value is not None:
+                yield Broken(f"admits {_EVERYBODY[selector]}", resource)
+    if network := _whole(rules):
+        yield Broken(f"admits every address ({network})", resource)
+
+
+def _anybody(subject: Subject, resource: Resource, includes: Json) -> Iterator[Broken]:
+    for selector in sorted({selector for one in items(includes) for selector in _named(one)} & _ANYBODY):
+        yield Broken(f"admits whoever matches {selector}, as an alternative to the others", resource)
+    for group in _groups_in(subject, resource, includes):
+        named = {selector for inner in items(group.inputs.get("includes")) for selector in _named(inner)}
+        for selector in sorted(_ANYBODY & named):
+            yield Broken(f"admits by the group {group.name} whoever matches {selector}", resource)
+
+
+def _named(selectors: Json) -> set[str]:
+    """The selectors that a rule gives; the engine shows the others of the provider's record as null."""
+    return {selector for selector, value in mapping(selectors).items() if value is not None}
+
+
+def _groups_in(subject: Subject, resource: Resource, includes: Json) -> list[Resource]:
+    """The groups of this stack that `includes` names, and those that they include in turn."""
+    found: dict[str, Resource] = {}
+    waiting = [(resource, includes)]
+    while waiting:
+        holder, rules = waiting.pop()
+        ids = [mapping(mapping(one).get("group")).get("id") for one in items(rules)]
+        groups = [group for group in subject.graph.by_type(ACCESS_GROUP) if symbol(group.name, "id") in ids]
+        if subject.engine and any(id is not None for id in ids):
+            # Real ids say nothing; what the rules are made from does.
+            groups += linked(subject.graph, holder, "includes", ACCESS_GROUP)
+        for group in groups:
+            if group.urn not in found:
+                found[group.urn] = group
+                waiting.append((group, group.inputs.get("includes")))
+    return [found[urn] for urn in sorted(found)]
+
+
+@rule(
+    id="edge-agent-unbound",
+    severity=Severity.ERROR,
+    reason="A service token is a bearer secret: stolen, it works from anywhere unless its policy says from where.",
+    remedy="give the agent countries or addresses, and posture where it runs on a managed device",
+    source=POLICIES + ": Service Auth is evaluated before a deny policy by country",
+)
+def agent_unbound(subject: Subject) -> Iterator[Broken]:
+    for resource, policy in _policies(subject.graph):
+        if policy.get("decision") == "non_identity" and not _bound(subject, resource, policy):
+            yield Broken("admits an agent from anywhere and any device", resource, key=("agents",))
+
+
+@rule(
+    id="edge-policy-country",
+    severity=Severity.ERROR,
+    reason="Service Auth runs before any deny by country, so the country or address rule must stand in every policy.",
+    remedy="require one group of countries or addresses in this policy too",
+    source=POLICIES + ", order of execution; two geo rules under require match nobody",
+)
+def policy_country(subject: Subject) -> Iterator[Broken]:
+    for resource, policy in _policies(subject.graph):
+        decision = str(policy.get("decision"))
+        # An agent without any condition has a finding of its own.
+        if decision == "non_identity" and not _bound(subject, resource, policy):
+            continue
+        if decision in _ADMITTING and not _placed(subject, resource, policy):
+            yield Broken("does not say from where requests may come", resource, key=("countries",))
+
+
+@rule(
+    id="edge-policy-unmatchable",
+    severity=Severity.WARNING,
+    reason="Every rule under require must hold at once, and no request comes from two countries: it admits nobody.",
+    remedy="put the countries into one Access group and require that",
+    source=POLICIES + ": require is AND, include is OR",
+)
+def policy_unmatchable(subject: Subject) -> Iterator[Broken]:
+    for resource, policy in _policies(subject.graph):
+        if sum(1 for one in items(policy.get("requires")) if "geo" in mapping(one)) > 1:
+            yield Broken("requires several countries at once", resource)
+
+
+def _policies(graph: Graph) -> Iterator[tuple[Resource, Mapping[str, Any]]]:
+    """Every reusable policy, and those written inside an application."""
+    for resource in graph.by_type(ACCESS_POLICY):
+        yield resource, resource.inputs
+    for app in graph.by_type(ACCESS_APPLICATION):
+        for policy in items(app.inputs.get("policies")):
+            if mapping(policy).get("decision") is not None or mapping(policy).get("includes") is not None:
+                yield app, mapping(policy)
+
+
+def _bound(subject: Subject, resource: Resource, policy: Mapping[str, Any]) -> bool:
+    return _placed(subject, resource, policy) or any(
+        "devicePosture" in mapping(one) for one in items(policy.get("requires")) if not _is_marked(one)
+    )
+
+
+def _placed(subject: Subject, resource: Resource, policy: Mapping[str, Any]) -> bool:
+    required = [mapping(one) for one in items(policy.get("requires"))]
+    if any(_is_place(subject.graph, one) for one in required):
+        return True
+    if not subject.engine or not any("group" in one for one in required):
+        return False
+    # Real ids say nothing; that the condition is made from a group of places does.
+    groups = linked(subject.graph, resource, "requires", ACCESS_GROUP)
+    return any(_holds_places(subject.graph, group) for group in groups)
+
+
+def _is_place(graph: Graph, selector: Mapping[str, Any]) -> bool:
+    """A country or address range short of all, or a group in which every alternative is one."""
+    if "geo" in selector:
+        return bool(selector["geo"])
+    if "ip" in selector:
+        network = _network(selector["ip"])
+        return network is not None and network.prefixlen > 0
+    if "ipList" in selector:
+        return bool(selector["ipList"])
+    id = mapping(selector.get("group")).get("id")
+    return any(id == symbol(group.name, "id") and _holds_places(graph, group) for group in graph.by_type(ACCESS_GROUP))
+
+
+def _holds_places(graph: Graph, group: Resource) -> bool:
+    rules = items(group.inputs.get("includes"))
+    return bool(rules) and all("group" not in mapping(one) and _is_place(graph, mapping(one)) for one in rules)
+
+
+def _whole(rules: Iterable[Json]) -> str | None:
+    """Every address there is (``0.0.0.0/0`` or ``::/0``), where the ranges of some rules add up to it."""
+    networks = [network for one in rules if (network := _network(mapping(one).get("ip"))) is not None]
+    v4 = ipaddress.collapse_addresses([one for one in networks if isinstance(one, ipaddress.IPv4Network)])
+    v6 = ipaddress.collapse_addresses([one for one in networks if isinstance(one, ipaddress.IPv6Network)])
+    return next((str(one) for one in [next(v4, None), next(v6, None)] if one is not None and one.prefixlen == 0), None)
+
+
+def _network(value: Json) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(str(mapping(value).get("ip")), strict=False)
+    except ValueError:
+        return None
+
+
+def _is_marked(value: Json) -> bool:
+    return isinstance(value, Mapping) and any(str(key).startswith("$") for key in value)
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    policy_bypass,
+    policy_everyone,
+    agent_unbound,
+    policy_country,
+    policy_unmatchable,
+)

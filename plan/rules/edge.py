@@ -1,0 +1,263 @@
+"""The first ring: applications, the tunnel and the name. Whom policies admit: `rules_access`.
+
+Names and order of exposure are judged by `plan.exposure`; its findings stand here as rules of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Final
+
+from plan.exposure import ACCESS_APPLICATION, DNS_RECORD, TUNNEL, TUNNEL_CONFIG, app_hosts, ingress_rules, linked
+from plan.findings import Finding, Severity
+from plan.graph import Resource
+from plan.protectors import RULESET as RULESET
+from plan.rules.access import POLICIES
+from plan.rules.rule import Broken, Rule, rule
+from plan.rules.subject import Subject, host_of, is_loopback, items, mapping
+from plan.values import Json, symbol
+
+#: Kinds of application that ask who comes before they let anybody reach a public name (a bookmark is a link).
+_ASKING: Final = frozenset({"self_hosted", "mcp", "mcp_portal"})
+
+
+def _exposed(id: str, reason: str, severity: Severity = Severity.ERROR, remedy: str = "") -> Rule:
+    """A rule whose findings `plan.exposure` makes. None may be waived but the one it cannot prove."""
+
+    def check(subject: Subject) -> Iterable[Finding]:
+        return (finding for finding in subject.exposure if finding.rule_id == id)
+
+    return rule(
+        id=id,
+        severity=severity,
+        reason=reason,
+        remedy=remedy,
+        source="the engine's dependency order (pkg/resource/graph); Cloudflare Tunnel docs, origin parameters",
+        waivable=severity is not Severity.ERROR,
+    )(check)
+
+
+EXPOSURE: Final = (
+    _exposed(
+        "exposure-order",
+        "A public name that does not wait for every protecting resource answers before they stand, or outlives them.",
+        remedy="add the resource to the record's depends_on",
+    ),
+    _exposed(
+        "exposure-ring-missing",
+        "A stack that publishes a name without one of the rings publishes an unprotected server.",
+        remedy="declare all rings of a server in the stack that names it",
+    ),
+    _exposed(
+        "exposure-dns-target",
+        "A record that points anywhere but at this stack's tunnel goes round Access and the tunnel's own check.",
+        remedy="make it a CNAME to <tunnel id>.cfargotunnel.com of a tunnel declared in the same stack",
+    ),
+    _exposed(
+        "exposure-dns-name",
+        "A name that no Access application covers as a whole host, or no ingress serves, has nobody before it.",
+        remedy="name the host in an Access application, without a path, and in the ingress",
+    ),
+    _exposed(
+        "exposure-dns-proxied",
+        "A record that is not proxied never passes Cloudflare Access.",
+        remedy="set proxied to true",
+    ),
+    _exposed(
+        "exposure-route-order",
+        "A Kong route that does not wait for its service's plugins answers without them for a moment.",
+        remedy="add the plugin to the route's depends_on",
+    ),
+    _exposed(
+        "exposure-route-unauthenticated",
+        "A Kong route without an authenticating plugin is open to whoever reaches the gateway.",
+        remedy="attach jwt or openid-connect to its service",
+    ),
+    _exposed(
+        "exposure-unlinked",
+        "What belongs to a service outside the stack cannot be judged, and what cannot be judged is refused.",
+        remedy="take the service id from a service declared in the same stack",
+    ),
+    _exposed(
+        "exposure-ingress-access",
+        "cloudflared checks the Access token only where the rule itself has originRequest.access; on top it is ignored.",
+        remedy="set originRequest.access.required and audTags on that very rule",
+    ),
+    _exposed(
+        "exposure-ingress-catch-all",
+        "Without a last rule that refuses, the tunnel passes on names and paths nobody thought of.",
+        remedy="make the last ingress rule http_status:404, without hostname and path",
+    ),
+    _exposed(
+        "exposure-ingress-unreadable",
+        "Ingress rules that the plan cannot read cannot be judged.",
+        remedy="give them as plain values",
+    ),
+    _exposed(
+        "exposure-ingress-ignored",
+        "A locally managed tunnel reads its ingress from a file, so the declared one protects nothing.",
+        remedy='set configSrc to "cloudflare" on the tunnel',
+    ),
+    _exposed(
+        "exposure-ingress-on-host",
+        "The ingress of a locally managed tunnel is a file on its host, which no plan can prove.",
+        Severity.WARNING,
+        "let `ringwall verify` prove it on the running host, or manage the tunnel remotely",
+    ),
+)
+
+
+@rule(
+    id="edge-application-open",
+    severity=Severity.ERROR,
+    reason="An Access application that carries no policy depends on whatever somebody adds by hand, and one of a kind that"
+    " asks nobody, such as a bookmark, protects no name.",
+    remedy="make it self_hosted, and attach the policies of the people and agents it is for",
+    source=POLICIES,
+)
+def application_open(subject: Subject) -> Iterator[Broken]:
+    apps = subject.graph.by_type(ACCESS_APPLICATION)
+    for app in apps:
+        if not items(app.inputs.get("policies")):
+            yield Broken("carries no policy", app, key=("access",))
+    for record in subject.graph.by_type(DNS_RECORD):
+        kinds = {str(app.inputs.get("type")) for app in apps if _covers(app, record.inputs.get("name"))}
+        if kinds and not kinds & _ASKING:
+            yield Broken(f"is behind no application that asks who comes, only {', '.join(sorted(kinds))}", record)
+
+
+@rule(
+    id="edge-ingress-audience",
+    severity=Severity.ERROR,
+    reason="cloudflared takes a token of any listed audience and of the listed team: with another application's, whoever may"
+    " use that one passes here too.",
+    remedy="list the audience of the Access application of that very host name, and this account's team",
+    source="cloudflared, ingress/ingress.go and its JWT validator; Cloudflare One docs, validate JWTs",
+    waivable=False,
+)
+def ingress_audience(subject: Subject) -> Iterator[Broken]:
+    team = subject.environment.settings.cloudflare.team if subject.environment is not None else None
+    apps = subject.graph.by_type(ACCESS_APPLICATION)
+    for config in subject.graph.by_type(TUNNEL_CONFIG):
+        made_from = linked(subject.graph, config, "config", ACCESS_APPLICATION)
+        for one in ingress_rules(config) or ():
+            access = mapping(mapping(one.get("originRequest")).get("access"))
+            if not access:
+                continue  # exposure-ingress-access
+            if team is not None and access.get("teamName") != team:
+                yield Broken(f"takes tokens of the team {access.get('teamName')} for {_name(one)}", config)
+            own = {symbol(app.name, "aud") for app in apps if _covers(app, one.get("hostname"))}
+            # Real audiences are opaque: there, what the rules are made from is all there is to judge.
+            if not made_from if subject.engine else any(tag not in own for tag in items(access.get("audTags"))):
+                yield Broken(f"takes tokens of another application for {_name(one)}", config)
+
+
+def _covers(app: Resource, hostname: Json) -> bool:
+    return isinstance(hostname, str) and any(fnmatchcase(hostname, host) for host in app_hosts(app))
+
+
+@rule(
+    id="edge-ingress-target",
+    severity=Severity.ERROR,
+    reason="An ingress rule that leads anywhere but to the gateway skips the gateway, or the guard as well.",
+    remedy="let the rule lead to http://127.0.0.1:<gateway_port>",
+    source="Ringwall's road of a request: edge, gateway, guard, origin",
+)
+def ingress_target(subject: Subject) -> Iterator[Broken]:
+    listen = mapping((subject.host_bundle or {}).get("kong")).get("settings")
+    gateway = mapping(listen).get("proxy_listen")
+    for config in subject.graph.by_type(TUNNEL_CONFIG):
+        for one in ingress_rules(config) or ():
+            service = one.get("service")
+            if not isinstance(service, str) or service.startswith("http_status:"):
+                continue
+            address = service.partition("://")[2]
+            if not is_loopback(host_of(service)):
+                yield Broken(f"leads {_name(one)} to {service}, beyond loopback", config, key=("host",))
+            elif isinstance(gateway, str) and address != gateway:
+                yield Broken(f"leads {_name(one)} to {service}, which is not the gateway", config, key=("host",))
+
+
+@rule(
+    id="edge-application-moved",
+    severity=Severity.ERROR,
+    reason="An application that changes its host name in place leaves the old name bare until the record has followed, and"
+    " for good when the update stops between.",
+    remedy="set replace_on_changes to destinations and delete_before_replace to False on it: the old one stands until the"
+    " record has moved",
+    source="the engine's order of steps (pkg/resource/deploy/step_generator.go): deletes come last, dependents first",
+    waivable=False,
+)
+def application_moved(subject: Subject) -> Iterator[Broken]:
+    if subject.engine:
+        return  # the engine does not show policies how a resource is replaced
+    for app in subject.graph.by_type(ACCESS_APPLICATION):
+        names = [key for key in ("destinations", "domain", "selfHostedDomains") if app.inputs.get(key) is not None]
+        replaced = items(app.options.get("replace_on_changes"))
+        if not all(key in replaced for key in names) or app.options.get("delete_before_replace") is not False:
+            yield Broken("changes its host name in place, while the old name still resolves", app)
+
+
+@rule(
+    id="edge-tunnel-unprotected",
+    severity=Severity.ERROR,
+    reason="Deleting or replacing a tunnel or an Access application of a running server takes it off, or opens it.",
+    remedy="set protect on it; unprotect it in a step of its own when it must go",
+    source="Pulumi docs, protect",
+)
+def tunnel_unprotected(subject: Subject) -> Iterator[Broken]:
+    if not subject.production:
+        return
+    for token in (TUNNEL, ACCESS_APPLICATION):
+        for resource in subject.graph.by_type(token):
+            if not resource.protect:
+                yield Broken("is not protected although its environment is in production", resource)
+
+
+@rule(
+    id="edge-zone-unprotected",
+    severity=Severity.ERROR,
+    reason="A zone has one entry point for custom rules, with other people's rules in it; deleting it drops them all.",
+    remedy="set protect and retain_on_delete on the ruleset",
+    source="Cloudflare Ruleset Engine docs: one entry point per phase and zone",
+)
+def zone_unprotected(subject: Subject) -> Iterator[Broken]:
+    for resource in subject.graph.by_type(RULESET):
+        # The engine does not show policies whether a resource is retained.
+        if not resource.protect or not (subject.engine or resource.options.get("retain_on_delete") is True):
+            yield Broken("is not both protected and retained on delete", resource)
+
+
+@rule(
+    id="hosted-client",
+    severity=Severity.INFO,
+    reason="A hosted client calls from its vendor's cloud: no device posture and no user country can be asked of it.",
+    remedy="nothing, if that is what you mean; its host name and grants are its own",
+    source="Anthropic and OpenAI docs, egress addresses of hosted MCP clients",
+)
+def hosted_client(subject: Subject) -> Iterator[Broken]:
+    if subject.environment is None or subject.server is not None:
+        return
+    from components.edge.access import environment_policies
+
+    policies = environment_policies(subject.environment.settings, subject.environment.manifests)
+    for policy in policies.values():
+        if policy.note:
+            yield Broken(f"{policy.key}: {policy.note}", key=("hosted_clients",))
+
+
+def _name(rule_of_ingress: Mapping[str, Json]) -> str:
+    return str(rule_of_ingress.get("hostname") or "everything else")
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    *EXPOSURE,
+    application_open,
+    ingress_audience,
+    ingress_target,
+    application_moved,
+    tunnel_unprotected,
+    zone_unprotected,
+    hosted_client,
+)

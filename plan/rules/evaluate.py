@@ -1,0 +1,134 @@
+"""Runs rules over one stack's plan, gives every finding its place in the stack file, and applies waivers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plan.findings import Finding, in_order
+from plan.graph import Graph, Resource
+from plan.rules.catalog import OWN, RULE_FAILED
+from plan.rules.rule import Broken, Key, Rule
+from plan.rules.subject import Subject, current_types
+from plan.rules.waivers import apply_waivers
+
+if TYPE_CHECKING:
+    from components.program import Loaded
+    from model.loader import KeyPath
+    from model.waivers import Waiver
+
+
+def subject_of(loaded: Loaded, graph: Graph, *, engine: bool = False) -> Subject:
+    """What rules see of a loaded stack and its plan; `engine` where the graph is a real preview's."""
+    from model.project import EnvironmentStack, ZoneStack
+
+    graph = current_types(graph)
+    if isinstance(loaded, EnvironmentStack):
+        return Subject(graph, loaded.settings.production, environment=loaded, engine=engine)
+    if isinstance(loaded, ZoneStack):
+        return Subject(graph, zone=loaded, engine=engine)
+    environment, server = loaded
+    return Subject(graph, environment.settings.production, environment=environment, server=server, engine=engine)
+
+
+def waivers_of(subject: Subject) -> tuple[Waiver, ...]:
+    """The waivers in the stack's own file; an environment's do not reach into its servers."""
+    if subject.server is not None:
+        return subject.server.manifest.waivers
+    if subject.zone is not None:
+        return subject.zone.manifest.waivers
+    return subject.environment.settings.waivers if subject.environment is not None else ()
+
+
+def today_utc() -> date:
+    """Waivers end with their day in UTC, so that every machine sees the same end."""
+    return datetime.now(UTC).date()
+
+
+def evaluate(
+    subject: Subject,
+    *,
+    rules: Sequence[Rule] = OWN,
+    waivers: Sequence[Waiver] | None = None,
+    today: date | None = None,
+    root: Path | None = None,
+) -> tuple[Finding, ...]:
+    """Every finding of one stack, errors first, waived ones among them.
+
+    Args:
+        rules: as `plan.rules.catalog.with_custom` gives them.
+        waivers: instead of those in the stack's file (a base revision's).
+        today: the day by which waivers are judged, else today in UTC.
+        root: folder that file names are relative to.
+    """
+    found = [place(subject, finding, key, root) for rule in rules for finding, key in _run(rule, subject)]
+    mine = waivers is None
+    applied = apply_waivers(
+        found, waivers_of(subject) if waivers is None else waivers, rules, today or today_utc(), indexed=mine
+    )
+    return in_order(finding if finding.file else place(subject, finding, key, root) for finding, key in applied)
+
+
+def _run(rule: Rule, subject: Subject) -> Iterator[tuple[Finding, Key]]:
+    severity = rule.severity_in(production=subject.production)
+    made: list[tuple[Finding, Key]] = []
+    try:
+        for item in rule.check(subject):
+            if isinstance(item, Broken):
+                made.append((_finding(rule, item), item.key))
+            elif isinstance(item, Finding) and item.rule_id == rule.id and not rule.custom:
+                made.append((item, ("hostname",)))
+            else:
+                raise TypeError(f"it yielded a {type(item).__name__}, not what broken(…) makes")
+    # SystemExit too: a rule that ends the program would end it as if everything had passed.
+    except (Exception, SystemExit) as error:
+        text = f"the rule {rule.id} could not be run: {_said(error)}"
+        yield Finding(RULE_FAILED.id, RULE_FAILED.severity, "", text, RULE_FAILED.remedy), ()
+    for finding, key in made:
+        yield replace(finding, severity=severity), key
+
+
+def _said(error: BaseException) -> str:
+    text = _one_line(str(error))[:300]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _finding(rule: Rule, item: Broken) -> Finding:
+    """Raises TypeError where a project's rule gave something else than texts, a resource and a key."""
+    texts = [item.text, item.remedy or rule.remedy]
+    if not all(isinstance(text, str) and text.strip() for text in texts):
+        raise TypeError("broken(…) needs a text, and a remedy is a text")
+    if item.resource is not None and not isinstance(item.resource, Resource):
+        raise TypeError(f"broken(…) names a {type(item.resource).__name__}, not a resource of the graph")
+    if not isinstance(item.key, tuple) or not all(isinstance(part, str | int) for part in item.key):
+        raise TypeError('broken(…) takes a key as a tuple of names and numbers, such as ("grants", 0)')
+    message = _one_line(item.text)
+    if item.resource is not None:
+        message = f"{item.resource.type.rsplit(':', 1)[-1]} {item.resource.name} {message}"
+    urn = item.resource.urn if item.resource is not None else ""
+    return Finding(rule.id, rule.severity, urn, message, _one_line(texts[1]))
+
+
+def _one_line(text: str) -> str:
+    """A plan may carry outsiders' words: what steers a terminal, or turns text round, is shown as a replacement mark."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in " ".join(text.split()))
+
+
+def place(subject: Subject, finding: Finding, key: Key, root: Path | None) -> Finding:
+    """The finding with the line of the stack file that says it, or the nearest above; what a server has from its
+    environment's file is said there."""
+    document = subject.document
+    if document is None:
+        return finding
+    path: KeyPath = ("config", subject.manifest_key, *key)
+    if subject.server is not None and subject.environment is not None and key and path not in document.lines:
+        inherited: KeyPath = ("config", "ringwall:environment", "defaults", *key)
+        if inherited in subject.environment.document.lines:
+            document, path = subject.environment.document, inherited
+    file = document.file
+    if root is not None and file.is_relative_to(root):
+        file = file.relative_to(root)
+    return replace(finding, file=file.as_posix(), line=document.line(path))

@@ -1,0 +1,167 @@
+"""The second ring's limits: every MCP route counts requests, tokens and bytes, for each caller alone, and closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from plan.exposure import KONG_PLUGIN, KONG_SERVICE, is_narrow, linked
+from plan.findings import Severity
+from plan.graph import Resource
+from plan.rules.rule import Broken, Rule, rule
+from plan.rules.subject import Subject, items, mapping, plugin_config
+
+_RUN: Final = "run on Kong 3.9.3"
+_HUB: Final = "Kong plugin hub"
+_RATES: Final = frozenset({"rate-limiting", "rate-limiting-advanced"})
+#: Minutes of each of Kong's units.
+_UNITS: Final = {"second": 1 / 60, "minute": 1, "hour": 60, "day": 1440, "month": 43_200, "year": 525_600}
+#: A minute, beyond which a number stands in the file and holds nobody back: one principal's requests, a server's tokens.
+_MAX_REQUESTS: Final = 100_000
+_MAX_TOKENS: Final = 100_000_000
+#: What the guard answers so that Kong counts, and the limit it names (`X-Kong-Limit: tokens=N`); nothing counts others.
+_LIMIT_HEADER: Final = "x-kong-limit"
+_TOKENS: Final = "tokens"
+_PRINCIPAL_HEADER: Final = "x-ringwall-principal"
+#: The guard and the model allow no more either.
+_MAX_BODY: Final = 64 * 1024 * 1024
+_SIZES: Final = {"bytes": 1, "kilobytes": 1024, "megabytes": 1024 * 1024}
+
+
+@rule(
+    id="gateway-rate-missing",
+    severity=Severity.ERROR,
+    reason="Without a request limit one stolen token or one looping agent uses the server up.",
+    remedy=f"keep rate-limiting on the service with a limit above 0 and at most {_MAX_REQUESTS} a minute",
+    source=_HUB + ", rate-limiting",
+)
+def rate_missing(subject: Subject) -> Iterator[Broken]:
+    for service in subject.mcp_services:
+        rates = [rate for plugin in _rates(subject, service) if (rate := _a_minute(plugin_config(plugin))) is not None]
+        if not rates:
+            yield Broken("has no limit on requests", service, key=("limits",))
+        elif min(rates) > _MAX_REQUESTS:
+            text = f"lets each principal send {min(rates):.0f} requests a minute, which is no limit"
+            yield Broken(text, service, key=("limits", "requests_per_minute"))
+
+
+@rule(
+    id="gateway-tokens-missing",
+    severity=Severity.ERROR,
+    reason="A few requests can carry a model's whole budget; the count of requests alone does not hold it.",
+    remedy="keep response-ratelimiting on the service with the limit tokens, counted by x-kong-limit, at most"
+    f" {_MAX_TOKENS} a minute",
+    source=_HUB + ", response-ratelimiting; " + _RUN,
+)
+def tokens_missing(subject: Subject) -> Iterator[Broken]:
+    for service in subject.mcp_services:
+        plugin = subject.plugins_of(service).get("response-ratelimiting")
+        config = mapping(plugin_config(plugin)) if plugin else {}
+        budget = _a_minute(mapping(config.get("limits")).get(_TOKENS))
+        if budget is None or str(config.get("header_name", _LIMIT_HEADER)).lower() != _LIMIT_HEADER:
+            yield Broken("has no budget of tokens", service, key=("limits", "tokens_per_minute"))
+        elif budget > _MAX_TOKENS:
+            text = f"has a budget of {budget:.0f} tokens a minute, which is no limit"
+            yield Broken(text, service, key=("limits", "tokens_per_minute"))
+
+
+@rule(
+    id="gateway-size-missing",
+    severity=Severity.ERROR,
+    reason="Without a size cap one request fills the gateway's and the guard's memory.",
+    remedy="keep request-size-limiting on the service, at most 64 MiB",
+    source=_HUB + ", request-size-limiting",
+)
+def size_missing(subject: Subject) -> Iterator[Broken]:
+    for service in subject.mcp_services:
+        plugin = subject.plugins_of(service).get("request-size-limiting")
+        config = mapping(plugin_config(plugin)) if plugin else {}
+        size: Any = config.get("allowed_payload_size")
+        unit = _SIZES.get(str(config.get("size_unit", "megabytes")), 0)
+        if not _positive(size) or not 0 < float(size) * unit <= _MAX_BODY:
+            yield Broken("has no cap on a request's size", service, key=("limits", "body_kilobytes"))
+
+
+@rule(
+    id="gateway-limit-fails-open",
+    severity=Severity.ERROR,
+    reason="With fault_tolerant a limiter whose counters are out of reach lets every request pass.",
+    remedy="set fault_tolerant to false",
+    source=_HUB + ", fault_tolerant; " + _RUN,
+)
+def limit_fails_open(subject: Subject) -> Iterator[Broken]:
+    for service in subject.mcp_services:
+        for name, plugin in sorted(subject.plugins_of(service).items()):
+            # Kong's default is true.
+            if name in (*_RATES, "response-ratelimiting") and _limit_is_open(plugin_config(plugin)):
+                yield Broken("lets everything pass while its counters are out of reach", plugin)
+
+
+def _limit_is_open(config: dict[str, Any] | None) -> bool:
+    return config is not None and config.get("fault_tolerant", True) is not False
+
+
+@rule(
+    id="gateway-rate-shared",
+    severity=Severity.ERROR,
+    reason="All clients reach Kong from cloudflared's address and an issuer is one consumer: by either, one caller uses"
+    " up everybody's limit.",
+    remedy=f"limit by the header {_PRINCIPAL_HEADER}, which the identity check sets",
+    source=_RUN,
+)
+def rate_shared(subject: Subject) -> Iterator[Broken]:
+    for service in subject.mcp_services:
+        for plugin in _rates(subject, service):
+            config = mapping(plugin_config(plugin))
+            by = (config.get("limit_by", config.get("identifier")), config.get("header_name"))
+            if _a_minute(config) is not None and by != ("header", _PRINCIPAL_HEADER):
+                yield Broken("counts all callers together", plugin)
+
+
+@rule(
+    id="gateway-plugin-overridden",
+    severity=Severity.ERROR,
+    reason="Kong runs one instance of a plugin per request, the most specific: one on a route or consumer replaces the"
+    " service's, limits and checks included.",
+    remedy="configure the service's plugin, or use another kind",
+    source=_HUB + ", plugin precedence",
+)
+def plugin_overridden(subject: Subject) -> Iterator[Broken]:
+    kinds = {name for service in subject.mcp_services for name in subject.plugins_of(service)}
+    for plugin in filter(is_narrow, subject.graph.by_type(KONG_PLUGIN)):
+        name = plugin.inputs.get("name")
+        if name in kinds:
+            yield Broken(f"replaces the service's own {name}", plugin)
+        elif any(one in subject.mcp_services for one in linked(subject.graph, plugin, "serviceId", KONG_SERVICE)):
+            yield Broken(
+                f"gives {name} to one route or consumer of its service alone", plugin, "give the service alone"
+            )
+
+
+def _rates(subject: Subject, service: Resource) -> list[Resource]:
+    return [plugin for name, plugin in sorted(subject.plugins_of(service).items()) if name in _RATES]
+
+
+def _a_minute(config: Any) -> float | None:
+    """What a limiter's tightest limit lets through a minute over its window, None where it has no limit;
+    `rate-limiting-advanced` has lists of limits and of seconds instead of units."""
+    found = mapping(config)
+    rates = [found[unit] / minutes for unit, minutes in _UNITS.items() if _positive(found.get(unit))]
+    for limit, seconds in zip(items(found.get("limit")), items(found.get("window_size")), strict=False):
+        if _positive(limit) and _positive(seconds):
+            rates.append(limit * 60 / seconds)
+    return min(rates, default=None)
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    rate_missing,
+    tokens_missing,
+    size_missing,
+    limit_fails_open,
+    rate_shared,
+    plugin_overridden,
+)

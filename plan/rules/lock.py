@@ -1,0 +1,78 @@
+"""Tool locks: what the guard would enforce is what was approved in Git."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from plan.findings import Severity
+from plan.rules.rule import Broken, Rule, rule
+from plan.rules.subject import Subject, items, mapping
+
+_SOURCE: Final = "mcp-scan, rug pulls; MCP specification, tools/list_changed"
+
+
+@rule(
+    id="lock-missing",
+    severity=Severity.ERROR,
+    reason="Without a lock the guard has nothing to compare a server's tools with, and a changed tool is not seen.",
+    remedy="run `ringwall onboard`, review the lock and commit it",
+    source=_SOURCE,
+    waivable=False,
+)
+def lock_missing(subject: Subject) -> Iterator[Broken]:
+    if subject.guard is not None and (
+        not mapping(subject.guard.get("tool_lock")) or not subject.guard.get("tool_lock_sha256")
+    ):
+        yield Broken("has no tool lock", subject.guard_resource)
+
+
+@rule(
+    id="lock-stale",
+    severity=Severity.ERROR,
+    reason="A lock that differs from the approved file, or whose digests differ from its definitions, approves what nobody"
+    " reviewed.",
+    remedy="run `ringwall lock approve`, review the difference and commit it",
+    source=_SOURCE,
+    waivable=False,
+)
+def lock_stale(subject: Subject) -> Iterator[Broken]:
+    guard = subject.guard
+    if guard is None or not mapping(guard.get("tool_lock")):
+        return
+    from model.tool_lock import digest
+
+    lock, stated = guard["tool_lock"], guard.get("tool_lock_sha256")
+    if stated and digest(lock) != stated:
+        yield Broken("carries a tool lock unlike its digest", subject.guard_resource)
+    elif stated and subject.server is not None and digest(subject.server.lock.dump()) != stated:
+        yield Broken(f"carries a tool lock unlike {subject.server.lock_file.name}", subject.guard_resource)
+    for part in ("tools", "prompts", "resources", "resource_templates"):
+        for entry in items(lock.get(part)):
+            name = _entry_name(entry)
+            if mapping(entry).get("sha256") != digest(mapping(entry).get("definition")):
+                yield Broken(f"pins {name} by a digest unlike its definition", subject.guard_resource)
+
+
+@rule(
+    id="lock-grant-unknown",
+    severity=Severity.ERROR,
+    reason="A grant of a tool that the lock does not have would hold for whatever a server later offers under that name.",
+    remedy="take it out of the grant, or approve the tool with `ringwall lock approve`",
+    source=_SOURCE,
+    waivable=False,
+)
+def grant_unknown(subject: Subject) -> Iterator[Broken]:
+    for index, grant in enumerate(items((subject.guard or {}).get("grants"))):
+        for tool in items(mapping(grant).get("tools")):
+            if tool not in subject.risks:
+                text = f"grants {tool}, which the lock does not have"
+                yield Broken(text, subject.guard_resource, key=("grants", index, "tools"))
+
+
+def _entry_name(entry: Any) -> str:
+    found = mapping(entry)
+    return str(found.get("name") or found.get("uri") or found.get("uri_template") or "an entry")
+
+
+RULES: Final[tuple[Rule, ...]] = (lock_missing, lock_stale, grant_unknown)

@@ -1,0 +1,84 @@
+"""Untrusted text counts against the principal for a while, and no trick makes it forgotten."""
+
+from __future__ import annotations
+
+from guard.decide.taint import TABLE_FULL, Taints
+from model.defaults import Taint as TaintSettings
+from tests.support.token_issuer import Clock
+
+
+def test_taint_lasts_its_window_and_is_the_principals_alone() -> None:
+    clock = Clock(0)
+    taints = Taints(TaintSettings(window="10m"), clock)
+    taints.mark("person:kari", "inc-1")
+    clock.now = 599
+    found = taints.tainted("person:kari")
+    assert found is not None
+    assert found.incident == "inc-1"
+    assert taints.tainted("person:ola") is None
+    clock.now = 600
+    assert taints.tainted("person:kari") is None
+
+
+def test_later_mark_prolongs() -> None:
+    clock = Clock(0)
+    taints = Taints(TaintSettings(window="10m"), clock)
+    taints.mark("person:kari", "inc-1")
+    clock.now = 500
+    taints.mark("person:kari", "inc-2")
+    clock.now = 1099
+    found = taints.tainted("person:kari")
+    assert found is not None
+    assert found.incident == "inc-2"
+
+
+def test_full_table_taints_everyone_until_the_lost_mark_ends() -> None:
+    clock = Clock(0)
+    taints = Taints(TaintSettings(window="10m"), clock, most=2)
+    taints.mark("a", "inc-a")
+    clock.now = 300
+    taints.mark("b", "inc-b")
+    taints.mark("c", "inc-c")
+    for anyone in ("c", "d"):
+        found = taints.tainted(anyone)
+        assert found is not None
+        assert found.incident == TABLE_FULL
+    clock.now = 900
+    assert taints.tainted("c") is None
+    assert taints.tainted("d") is None
+
+
+def test_marking_again_in_a_full_table_taints_nobody_else() -> None:
+    clock = Clock(0)
+    taints = Taints(TaintSettings(window="10m"), clock, most=2)
+    taints.mark("a", "inc-a")
+    taints.mark("b", "inc-b")
+    clock.now = 300
+    taints.mark("a", "inc-a2")
+    assert taints.tainted("d") is None
+    clock.now = 600
+    taints.mark("c", "inc-c")
+    assert taints.tainted("d") is None
+    assert taints.tainted("a") is not None
+
+
+def test_marks_that_ended_make_room() -> None:
+    clock = Clock(0)
+    taints = Taints(TaintSettings(window="10m"), clock, most=2)
+    taints.mark("a", "inc-a")
+    taints.mark("b", "inc-b")
+    clock.now = 600
+    taints.mark("c", "inc-c")
+    assert taints.tainted("c") is not None
+    assert taints.tainted("d") is None
+
+
+def test_another_window_applies_from_the_next_mark() -> None:
+    clock = Clock(0)
+    taints = Taints(TaintSettings(window="10m"), clock)
+    taints.mark("a", "inc-a")
+    taints.reconfigure(TaintSettings(window="1m"))
+    taints.mark("b", "inc-b")
+    clock.now = 60
+    assert taints.tainted("a") is not None
+    assert taints.tainted("b") is None

@@ -1,0 +1,80 @@
+"""One answer is one write; nothing of it is lost or late, also when the connection ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.server import ServerState
+
+from guard.http.joined_writes import JoinedWrites
+
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class Wire(asyncio.Transport):
+    """The far end: what was written, piece by piece, and whether the connection was closed after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[bytes | str] = []
+
+    def write(self, data: Any) -> None:
+        self.seen.append(bytes(data))
+
+    def close(self) -> None:
+        self.seen.append("closed")
+
+    def is_closing(self) -> bool:
+        return "closed" in self.seen
+
+
+def answer_of(app: App, request: bytes, parts: int) -> list[bytes | str]:
+    async def main() -> list[bytes | str]:
+        config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None)
+        config.load()
+        protocol, wire = JoinedWrites(config, ServerState(), {}), Wire()
+        protocol.connection_made(wire)
+        protocol.data_received(request)
+        async with asyncio.timeout(5):
+            while len(wire.seen) < parts:
+                await asyncio.sleep(0)
+        return wire.seen
+
+    return asyncio.run(main())
+
+
+async def whole(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def streamed(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"", "more_body": True})
+    for _ in range(3):  # turns in which nothing is said: the head is out by then
+        await asyncio.sleep(0)
+    await send({"type": "http.response.body", "body": b"one", "more_body": False})
+
+
+def test_head_and_body_leave_in_one_write() -> None:
+    (written,) = answer_of(whole, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", 1)
+    assert isinstance(written, bytes)
+    assert written.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert written.endswith(b"\r\n\r\nok")
+
+
+def test_the_head_of_a_stream_does_not_wait_for_its_first_event() -> None:
+    head, body = answer_of(streamed, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", 2)
+    assert isinstance(head, bytes)
+    assert head.endswith(b"\r\n\r\n")
+    assert body == b"3\r\none\r\n0\r\n\r\n"
+
+
+def test_a_connection_is_closed_after_its_last_write() -> None:
+    written, closed = answer_of(whole, b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", 2)
+    assert isinstance(written, bytes)
+    assert written.endswith(b"ok")
+    assert closed == "closed"

@@ -1,0 +1,166 @@
+"""Signing keys: fetched sparingly, kept for so long and no longer, and only those that can verify."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+
+import httpx
+import pytest
+from jwt.algorithms import RSAAlgorithm
+
+from guard.identity.keys import KeySet, KeysUnavailable, UnknownKey, read_keys
+from tests.support.token_issuer import Clock, TokenIssuer, private_key, public_jwk
+
+TOO_LARGE = json.dumps({"keys": [public_jwk("rsa", 0, kid="one")]}).encode() + b" " * 300_000
+
+
+@pytest.fixture
+def issuer() -> Iterator[TokenIssuer]:
+    with TokenIssuer() as issuer:
+        yield issuer
+
+
+def run(issuer: TokenIssuer, clock: Clock, steps: Callable[[KeySet], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            keys = KeySet(issuer.jwks_uri, client, clock)
+            await steps(keys)
+            await keys.close()
+
+    asyncio.run(main())
+
+
+def test_keys_are_fetched_once_however_many_ask(issuer: TokenIssuer) -> None:
+    async def steps(keys: KeySet) -> None:
+        await asyncio.gather(*(keys.key("one", "RS256") for _ in range(20)))
+        await keys.key("one", "RS256")
+
+    run(issuer, Clock(), steps)
+    assert issuer.hits == 1
+
+
+def test_unknown_key_ids_lead_to_one_request_in_thirty_seconds(issuer: TokenIssuer) -> None:
+    clock = Clock()
+
+    async def steps(keys: KeySet) -> None:
+        await keys.key("one", "RS256")
+        clock.now += 31
+        for attempt in range(50):
+            with pytest.raises(UnknownKey):
+                await keys.key(f"guess-{attempt}", "RS256")
+        assert issuer.hits == 2
+        clock.now += 31
+        issuer.rotate("two")
+        await keys.key("two", "RS256")
+        await keys.key("one", "RS256")
+
+    run(issuer, clock, steps)
+    assert issuer.hits == 3
+
+
+def test_old_keys_answer_while_they_are_refreshed(issuer: TokenIssuer) -> None:
+    clock = Clock()
+
+    async def steps(keys: KeySet) -> None:
+        await keys.warm()
+        clock.now += 601
+        issuer.gate.clear()
+        await asyncio.wait_for(keys.key("one", "RS256"), 5)
+        await asyncio.wait_for(keys.key("one", "RS256"), 5)
+        issuer.keys = [public_jwk("rsa", 1, kid="two")]
+        issuer.gate.set()
+        async with asyncio.timeout(10):
+            while keys.age > 0:
+                await asyncio.sleep(0)
+        # The issuer withdrew it.
+        with pytest.raises(UnknownKey):
+            await keys.key("one", "RS256")
+
+    run(issuer, clock, steps)
+    assert issuer.hits == 2
+
+
+@pytest.mark.parametrize("fault", [500, b"not json", b'{"keys": []}', b'{"keys": [], "keys": []}', TOO_LARGE])
+def test_last_good_keys_are_kept_for_a_day_and_then_refused(issuer: TokenIssuer, fault: int | bytes) -> None:
+    clock = Clock()
+
+    async def steps(keys: KeySet) -> None:
+        await keys.warm()
+        issuer.fault = fault
+        clock.now += 24 * 3600 - 1
+        await keys.key("one", "RS256")
+        clock.now += 31
+        with pytest.raises(KeysUnavailable):
+            await keys.key("one", "RS256")
+        issuer.fault = None
+        clock.now += 3
+        await keys.key("one", "RS256")
+
+    run(issuer, clock, steps)
+
+
+def test_those_who_wait_are_answered_when_the_fetch_is_ended(issuer: TokenIssuer) -> None:
+    issuer.gate.clear()
+
+    async def steps(keys: KeySet) -> None:
+        waiting = [asyncio.create_task(keys.key("one", "RS256")) for _ in range(3)]
+        while not issuer.hits:
+            await asyncio.sleep(0)
+        waiting[0].cancel()
+        await asyncio.sleep(0)
+        assert not waiting[1].done()
+        await keys.close()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(result) for result in results] == [asyncio.CancelledError, KeysUnavailable, KeysUnavailable]
+
+    run(issuer, Clock(), steps)
+
+
+def test_redirects_are_not_followed(issuer: TokenIssuer) -> None:
+    with TokenIssuer() as other:
+        issuer.fault, issuer.headers = 302, {"location": other.jwks_uri}
+
+        async def steps(keys: KeySet) -> None:
+            with pytest.raises(KeysUnavailable, match="302"):
+                await keys.warm()
+
+        run(issuer, Clock(), steps)
+        assert other.hits == 0
+
+
+def test_key_serves_only_its_own_kind_of_algorithm(issuer: TokenIssuer) -> None:
+    issuer.keys = [public_jwk("rsa", kid="r"), public_jwk("p256", kid="e"), public_jwk("rsa", kid="f", alg="RS256")]
+
+    async def steps(keys: KeySet) -> None:
+        for kid, algorithm in (("r", "PS256"), ("r", "RS512"), ("e", "ES256"), ("f", "RS256")):
+            await keys.key(kid, algorithm)
+        for kid, algorithm in (("r", "ES256"), ("e", "ES384"), ("e", "RS256"), ("f", "PS256"), ("r", "HS256")):
+            with pytest.raises(UnknownKey):
+                await keys.key(kid, algorithm)
+
+    run(issuer, Clock(), steps)
+
+
+def test_only_public_strong_named_signing_keys_count() -> None:
+    good = public_jwk("rsa", kid="good")
+    bad = [
+        {"kty": "oct", "k": "c2VjcmV0", "kid": "symmetric", "alg": "HS256"},
+        public_jwk("rsa1024", kid="short"),
+        public_jwk("rsa", kid="encryption") | {"use": "enc"},
+        json.loads(RSAAlgorithm.to_jwk(private_key("rsa", 0))) | {"kid": "private", "key_ops": ["verify"]},
+        public_jwk("rsa"),
+        public_jwk("rsa", kid="other", alg="RSA-OAEP"),
+        public_jwk("p256", kid="confused", alg="RS256"),
+        public_jwk("p256", kid="off-curve") | {"x": "AAAA"},
+        {"kty": ["RSA"], "kid": "odd"},
+        "text",
+    ]
+    assert read_keys(json.dumps({"keys": [*bad, good]}).encode()).keys() == {"good"}
+
+
+def test_two_keys_of_one_id_are_refused() -> None:
+    twice = [public_jwk("rsa", kid="a"), public_jwk("rsa", 1, kid="a")]
+    with pytest.raises(ValueError, match="two keys of one id"):
+        read_keys(json.dumps({"keys": twice}).encode())

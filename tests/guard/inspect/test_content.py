@@ -1,0 +1,45 @@
+"""Every string has its place; a value whose places cost more than any honest one's is not passed on."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+
+from guard.inspect.content import MAX_POINTERS, content_of
+from guard.inspect.verdict import Text
+
+
+def test_every_string_and_every_key_that_could_speak_stands_at_its_place() -> None:
+    value = {"a": ["x", {"b/c": "y"}], "a key in words": 1, "n": 2}
+    assert content_of(value).texts == (
+        Text("/a key in words#", "a key in words"),
+        Text("/a/0", "x"),
+        Text("/a/1/b~1c#", "b/c"),
+        Text("/a/1/b~1c", "y"),
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"k" * 20_000: ["a"] * 200_000},
+        {"k" * 400_000: {f"k{number}": "v" for number in range(60_000)}},
+        ["a" * 10, {"k" * 100_000: [["b"]] * 10_000}],
+    ],
+    ids=["list", "object", "nested"],
+)
+def test_a_long_key_over_many_items_is_not_written_out_for_each(value: object) -> None:
+    tracemalloc.start()
+    try:
+        assert content_of(value).unreadable is not None
+        assert tracemalloc.get_traced_memory()[1] < MAX_POINTERS
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_large_honest_table_is_read_to_its_end() -> None:
+    rows = [{"ticket_number": f"T{number}", "summary": "Printer"} for number in range(20_000)]
+    content = content_of({"structuredContent": {"rows": rows}})
+    assert content.unreadable is None
+    assert len(content.texts) == 40_000

@@ -1,0 +1,258 @@
+"""Schemas of others: enforced as written, in bounded time, without the network and without telling values."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from model.patterns import compile_pattern
+from model.schemas import compile_schema
+
+TICKET: dict[str, Any] = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "type": "object",
+    "properties": {
+        "query": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[a-z ]+$"},
+        "limit": {"type": "integer", "minimum": 1, "maximum": 100},
+        "tags": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+        "state": {"enum": ["open", "closed"]},
+        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+        "by/id": {"type": "integer"},
+    },
+    "required": ["query"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"query": "a"}, None),
+        ({"query": "a", "limit": 5, "tags": ["x"], "state": "open", "labels": {"k": "v"}}, None),
+        ({}, "/: lacks query"),
+        ([], "/: breaks type"),
+        ({"query": "SECRET"}, "/query: breaks pattern"),
+        ({"query": "a\n"}, "/query: breaks pattern"),
+        ({"query": "a", "limit": True}, "/limit: breaks type"),
+        ({"query": "a", "limit": 101}, "/limit: breaks maximum"),
+        ({"query": "a", "tags": ["x", 7]}, "/tags/1: breaks type"),
+        ({"query": "a", "tags": ["x", "x"]}, "/tags: breaks uniqueItems"),
+        ({"query": "a", "state": "secret"}, "/state: breaks enum"),
+        ({"query": "a", "secret": 1}, "/: breaks additionalProperties"),
+        ({"query": "a", "labels": {"secret": 1}}, "/labels/*: breaks type"),
+        ({"query": "a", "by/id": "x"}, "/by~1id: breaks type"),
+    ],
+)
+def test_what_is_said_names_place_and_keyword_and_never_the_callers_text(arguments: Any, said: str | None) -> None:
+    assert compile_schema(TICKET)(arguments) == said
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        ({"$ref": "https://example.com/schema.json"}, "none is ever fetched"),
+        ({"$ref": "file:///etc/passwd"}, "none is ever fetched"),
+        ({"$ref": "#/$defs/none"}, "none is ever fetched"),
+        ({"$ref": "https://json-schema.org/draft/2020-12/schema"}, "none is ever fetched"),
+        ({"properties": {"a": {"anyOf": [{"$ref": "other.json#/a"}]}}}, "none is ever fetched"),
+        ({"$ref": "#/list", "list": [1]}, "no schema"),
+        ({"$schema": "https://example.com/own-draft"}, "no draft"),
+        ({"properties": {"a": {"$schema": "http://json-schema.org/draft-04/schema#"}}}, "mixes two drafts"),
+        ({"type": "strin"}, "not a schema at /type"),
+        ({"pattern": "(?<=a)b"}, "linear time"),
+        ({"pattern": r"(a)\1"}, "linear time"),
+        ({"pattern": "^(?!a)b|c"}, "linear time"),
+        ({"patternProperties": {"(?>a)": {}}}, "linear time"),
+        ({"$ref": "#/elsewhere/x", "elsewhere": {"x": {"pattern": "(?<=a)b"}}}, "linear time"),
+        ({"patternProperties": {"a": {}}, "unevaluatedProperties": False}, "unevaluatedProperties"),
+        ({"allOf": [{"patternProperties": {"a": {}}}], "unevaluatedProperties": False}, "unevaluatedProperties"),
+        (
+            {"$ref": "#/$defs/a", "unevaluatedProperties": False, "$defs": {"a": {"patternProperties": {"a": {}}}}},
+            "unevaluatedProperties",
+        ),
+        ({"description": "x" * 300_000}, "larger than"),
+        ("text", "object or a boolean"),
+    ],
+)
+def test_schemas_that_cannot_be_enforced_here_are_refused(schema: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        compile_schema(schema)
+
+
+def test_deep_schema_is_refused() -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(40):
+        schema = {"properties": {"a": schema}}
+    with pytest.raises(ValueError, match="deeper than 64 levels"):
+        compile_schema(schema)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "schema", "good", "bad"),
+    [
+        ("http://json-schema.org/draft-04/schema#", {"minimum": 1, "exclusiveMinimum": True}, 2, 1),
+        ("http://json-schema.org/draft-07/schema#", {"items": [{"type": "string"}]}, ["a", 1], [1]),
+        ("https://json-schema.org/draft/2019-09/schema", {"dependentRequired": {"a": ["b"]}}, {"b": 1}, {"a": 1}),
+        (None, {"prefixItems": [{"type": "string"}], "items": False}, ["a"], ["a", 1]),
+    ],
+)
+def test_each_draft_keeps_its_own_meaning(dialect: str | None, schema: dict[str, Any], good: Any, bad: Any) -> None:
+    check = compile_schema({**schema, "$schema": dialect} if dialect else schema)
+    assert check(good) is None
+    assert check(bad) is not None
+
+
+def test_references_inside_the_document_work_and_stay_safe() -> None:
+    tree = {"$schema": TICKET["$schema"], "properties": {"next": {"$ref": "#"}, "name": {"pattern": "^(a+)+$"}}}
+    check = compile_schema(tree)
+    started = time.perf_counter()
+    # Through "#" the schema is met with its $schema again, where jsonschema would take its own class and Python's `re`.
+    assert check({"next": {"next": {"name": "a" * 40 + "!"}}}) == "/next/next/name: breaks pattern"
+    assert time.perf_counter() - started < 2
+    assert "$schema" in tree
+
+
+def test_property_called_schema_is_still_a_property() -> None:
+    assert compile_schema({"properties": {"$schema": {"type": "string"}}})({"$schema": 5}) == "/$schema: breaks type"
+
+
+@pytest.mark.parametrize(
+    ("schema", "arguments", "said"),
+    [
+        (
+            {"patternProperties": {"^(a+)+$": {}}, "additionalProperties": False},
+            {"a" * 40 + "!": 1},
+            "additionalProperties",
+        ),
+        ({"$ref": "#"}, {}, "cannot be applied"),
+        ({"uniqueItems": True}, [{"a": n} for n in range(20_000)] + [{"a": 0}], "uniqueItems"),
+        ({"items": {"type": "integer"}}, [1] * 60_000, "too many steps"),
+        (
+            {
+                "$ref": "#/$defs/a39",
+                "$defs": {"a0": {"type": "string"}}
+                | {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n - 1}"}] * 2} for n in range(1, 40)},
+            },
+            "x",
+            "too many steps",
+        ),
+    ],
+)
+def test_nothing_takes_long(schema: Any, arguments: Any, said: str) -> None:
+    check = compile_schema(schema)
+    started = time.perf_counter()
+    assert said in str(check(arguments))
+    assert time.perf_counter() - started < 5
+
+
+def fans_out(keyword: str, leaf: Any) -> Any:
+    """Each level judges the one below it twice, without a reference."""
+    schema = leaf
+    for _ in range(28):
+        schema = {keyword: False, "allOf": [schema]}
+    return schema
+
+
+#: Two references a level, which `unevaluated...` follows before any keyword does; no keyword counts them.
+DOUBLED = {f"a{n}": {"$ref": f"#/$defs/a{n + 1}", "$dynamicRef": f"#/$defs/a{n + 1}"} for n in range(28)} | {"a28": {}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "arguments"),
+    [
+        (fans_out("unevaluatedProperties", {"properties": {"a": {}}}), {"a": 1}),
+        (fans_out("unevaluatedItems", {"prefixItems": [{}]}), [1]),
+        ({"unevaluatedProperties": False, "$ref": "#/$defs/a0", "$defs": DOUBLED}, {"a": 1}),
+        ({"unevaluatedProperties": False, "additionalProperties": {}}, {f"k{n}": 1 for n in range(40_000)}),
+    ],
+)
+def test_what_is_unevaluated_is_found_in_bounded_steps(schema: Any, arguments: Any) -> None:
+    check = compile_schema(schema)
+    started = time.perf_counter()
+    assert check(arguments) == "takes too many steps to check"
+    assert time.perf_counter() - started < 5
+
+
+def test_long_lists_of_long_enums_are_checked_at_once() -> None:
+    check = compile_schema({"items": {"enum": [f"value-{n}" for n in range(5000)]}})
+    started = time.perf_counter()
+    assert check(["value-4999"] * 40_000) is None
+    assert check(["value-4999"] * 40_000 + ["value-5000"]) == "/40000: breaks enum"
+    assert time.perf_counter() - started < 5
+
+
+def test_long_lists_of_booleans_pass() -> None:
+    assert compile_schema({"items": {"type": "boolean"}})([True] * 40_000) is None
+
+
+def test_enum_tells_json_types_apart() -> None:
+    check = compile_schema({"enum": [1, "true", {"a": 1, "b": [2]}, None]})
+    assert [value for value in (1, 1.0, "true", {"b": [2], "a": 1}, None) if check(value) is not None] == []
+    assert [value for value in (True, "1", 0, False, {"a": 1}, "null") if check(value) is None] == []
+
+
+def test_number_beyond_every_float_is_refused_and_stops_nothing() -> None:
+    assert compile_schema({"multipleOf": 0.5})(10**400) == "the schema cannot be applied"
+
+
+@pytest.mark.parametrize(
+    ("schema", "idle"),
+    [
+        ({"properties": {"a": {"$ref": "#/definitions/s", "maxLength": 1}}, "definitions": {"s": {}}}, "maxLength"),
+        ({"then": {"required": ["a"]}}, "then"),
+        ({"minContains": 2}, "minContains"),
+    ],
+)
+def test_constraint_that_its_draft_ignores_is_refused_where_nothing_may_be_silent(schema: Any, idle: str) -> None:
+    old = {"$schema": "http://json-schema.org/draft-07/schema#", **schema} if "definitions" in schema else schema
+    compile_schema(old)
+    with pytest.raises(ValueError, match=idle):
+        compile_schema(old, strict=True)
+
+
+def test_unique_items_tells_json_types_apart() -> None:
+    check = compile_schema({"uniqueItems": True})
+    assert check([1, True, "1", [1], {"a": 1}, {"a": True}, None, 0, False]) is None
+    assert check([1, 1.0]) is not None
+    assert check([{"a": 1, "b": 2}, {"b": 2, "a": 1}]) is not None
+
+
+def test_format_is_an_annotation_unless_strict() -> None:
+    schema = {"properties": {"ip": {"format": "ipv4"}}}
+    assert compile_schema(schema)({"ip": "x"}) is None
+    assert compile_schema(schema, strict=True)({"ip": "x"}) == "/ip: breaks format"
+    compile_schema({"properties": {"a": {"format": "uri", "x-mcp-header": "A"}}})
+    for loose in ({"properties": {"a": {"format": "uri"}}}, {"properties": {"a": {"x-mcp-header": "A"}}}):
+        with pytest.raises(ValueError, match="enforced"):
+            compile_schema(loose, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "yes", "no"),
+    [
+        (r"^(?!\.)(?!.*\.\.)([A-Za-z0-9_'+\-\.]*)[A-Za-z0-9_+-]@([a-z0-9-]+\.)+[A-Za-z]{2,}$", "a.b@c.de", "a..b@c.de"),
+        (r"^(?=.*[A-Z])(?=.*\d).{4,}$", "aaA1", "aaaa1"),
+        (r"^(?=a|b)\w+$", "bc", "cc"),
+        (r"^(?![(|\])])x?", "x(", "(x"),
+        (r"^(?=(a|b)c)", "bcd", "bd"),
+        (r"\u0041\\u", "A\\u", "B\\u"),
+        ("b", "abc", "ac"),
+    ],
+)
+def test_common_generated_patterns_are_matched_as_ecmascript_does(pattern: str, yes: str, no: str) -> None:
+    matches = compile_pattern(pattern)
+    assert matches(yes)
+    assert not matches(no)
+
+
+def test_typical_check_is_quick() -> None:
+    check = compile_schema(TICKET)
+    arguments = {"query": "all of them", "limit": 5, "tags": ["a", "b"], "state": "open"}
+    started = time.perf_counter()
+    for _ in range(2000):
+        check(arguments)
+    each = (time.perf_counter() - started) / 2000
+    print(f"check {each * 1e6:.0f} us")
+    assert each < 1e-3

@@ -1,0 +1,59 @@
+"""Client snippets are what the clients read, and hold no secret."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+import anyio
+import pytest
+
+from operations.onboard.snippets import agents, people
+
+URL = "https://notes.example.com/mcp"
+
+
+def test_people_get_a_url_and_nothing_else() -> None:
+    claude, cursor, code = people("notes", URL)
+    assert shlex.split(claude.text) == ["claude", "mcp", "add", "--transport", "http", "notes", URL]
+    assert (cursor.where, json.loads(cursor.text)) == (".cursor/mcp.json", {"mcpServers": {"notes": {"url": URL}}})
+    assert (code.where, json.loads(code.text)) == (
+        ".vscode/mcp.json",
+        {"servers": {"notes": {"type": "http", "url": URL}}},
+    )
+
+
+def test_agents_name_the_variables_of_their_service_token() -> None:
+    claude, cursor, code, script = agents("notes", URL)
+    assert json.loads(claude.text)["mcpServers"]["notes"] == {
+        "type": "http",
+        "url": URL,
+        "headers": {
+            "CF-Access-Client-Id": "${CF_ACCESS_CLIENT_ID}",
+            "CF-Access-Client-Secret": "${CF_ACCESS_CLIENT_SECRET}",
+        },
+    }
+    assert json.loads(cursor.text)["mcpServers"]["notes"]["headers"] == {
+        "CF-Access-Client-Id": "${env:CF_ACCESS_CLIENT_ID}",
+        "CF-Access-Client-Secret": "${env:CF_ACCESS_CLIENT_SECRET}",
+    }
+    settings = json.loads(code.text)
+    assert settings["servers"]["notes"]["headers"]["CF-Access-Client-Secret"] == "${input:CF_ACCESS_CLIENT_SECRET}"
+    assert [(one["id"], one["password"]) for one in settings["inputs"]] == [
+        ("CF_ACCESS_CLIENT_ID", True),
+        ("CF_ACCESS_CLIENT_SECRET", True),
+    ]
+    assert 'os.environ["CF_ACCESS_CLIENT_SECRET"]' in script.text
+
+
+def test_agent_script_runs_against_a_real_server(desk: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CF_ACCESS_CLIENT_ID", "id.access")
+    monkeypatch.setenv("CF_ACCESS_CLIENT_SECRET", "planted")
+    module: dict[str, Any] = {}
+    exec(agents("desk", desk)[3].text, module)  # noqa: S102 - our own snippet
+    assert "list_tickets" in anyio.run(module["tools"])
+
+
+def test_name_with_shell_characters_is_quoted() -> None:
+    assert shlex.split(people("a; rm -rf /", URL)[0].text)[5] == "a; rm -rf /"

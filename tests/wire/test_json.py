@@ -1,0 +1,82 @@
+"""One meaning or refused: what was read is what is written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wire.json import MAX_DEPTH, Malformed, dump, parse
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":1,"a":2}',
+        b'{"a":{"b":1,"b":1}}',
+        b'{"a":1,"\\u0061":2}',
+        b"[NaN]",
+        b"[Infinity]",
+        b"[-Infinity]",
+        b"[1e999]",
+        b"[-1e999]",
+        b'"\xff"',
+        b'"\xed\xa0\x80"',
+        b'"\\ud800"',
+        b'{"\\udc00x":1}',
+        b"\xef\xbb\xbf{}",
+        '{"a":1}'.encode("utf-16"),
+        b"",
+        b"{} {}",
+        b"{'a':1}",
+        b"[1,]",
+        b'"a\nb"',
+        b"01",
+        b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1),
+        b"[" * 100_000,
+        b'{"a":' * 70 + b"1" + b"}" * 70,
+        b"1" * 5000,
+    ],
+)
+def test_what_two_readers_could_take_differently_is_refused(body: bytes) -> None:
+    with pytest.raises(Malformed):
+        parse(body)
+
+
+def test_depth_counts_levels_not_brackets() -> None:
+    wide = b"[" + b",".join([b"[]"] * 500) + b"]"
+    deep = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    assert len(parse(wide)) == 500
+    assert parse(deep)
+
+
+@given(JSON)
+def test_what_was_read_is_what_is_written(value: Any) -> None:
+    read = parse(json.dumps(value).encode())
+    assert parse(dump(read)) == read
+    assert json.loads(dump(read)) == json.loads(json.dumps(value))
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_crash_the_reader(body: bytes) -> None:
+    try:
+        value = parse(body)
+    except Malformed:
+        return
+    assert parse(dump(value)) == value
+
+
+def test_an_error_quotes_nothing_of_the_input() -> None:
+    for body in (b'{"sk-secret":1,"sk-secret":2}', b'"sk-secret', b'["sk-secret", NaN]'):
+        with pytest.raises(Malformed) as raised:
+            parse(body)
+        assert "secret" not in str(raised.value)

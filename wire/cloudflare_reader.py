@@ -1,0 +1,21 @@
+"""Reads of Cloudflare's API by path, for what looks at more than Access."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from model.environment import Cloudflare
+from wire.cloudflare import CloudflareApi
+
+
+class CloudflareReader(CloudflareApi):
+    """Raises `Unreachable` as its parent does."""
+
+    def __init__(self, settings: Cloudflare, token: str) -> None:
+        super().__init__(settings, token)
+        self._account = ""  # paths are given whole: some lists are a zone's
+
+    def read_all(self, path: str, permission: str) -> Iterator[dict[str, Any]]:
+        """A whole list, page by page; `permission` is what its reader's token needs."""
+        return self._pages(path, permission, {})

@@ -1,0 +1,137 @@
+"""Server-sent events, read one by one and written anew (WHATWG HTML, "Server-sent events").
+
+A stream is read to events and comments as a browser would read it; what is written is only what was understood. Of a
+comment nothing but its being there is kept: clients ignore its text, so text there could only hide.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from wire.json import Malformed
+
+KEEP_ALIVE = b":\n\n"
+#: A stream that is silent for so long gets a keep-alive: well under the 100 s after which Cloudflare gives up on a proxied
+#: request (Cloudflare docs, "Connection limits"), and under every read timeout that makes sense.
+KEEP_ALIVE_SECONDS = 15.0
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_ENDS = re.compile(rb"[\r\n]")
+_CURSOR = re.compile(r"[\x20-\x7e]{0,1024}")
+
+
+class OverLimit(Malformed):
+    """An event of more bytes than is passed on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. `data` is None when it had no data line (a keep-alive, a bare `retry`); then it is not dispatched
+    by a client, but its `id` and `retry` still count."""
+
+    data: str | None = None
+    event: str | None = None
+    id: str | None = None
+    retry: int | None = None
+
+    @property
+    def is_message(self) -> bool:
+        """True for what an MCP client takes as a message: default or `message` type with data in it."""
+        return bool(self.data) and self.event in (None, "message")
+
+    def encode(self) -> bytes:
+        lines = []
+        if self.event is not None:
+            lines.append(f"event: {self.event}")
+        if self.id is not None:
+            lines.append(f"id: {self.id}")
+        if self.retry is not None:
+            lines.append(f"retry: {self.retry}")
+        if self.data is not None:
+            lines += [f"data: {line}" for line in self.data.split("\n")]
+        return ("\n".join(lines) + "\n\n").encode() if lines else KEEP_ALIVE
+
+
+class Reader:
+    """Feed it chunks as they come; it gives whole events. `limit` is the most bytes of one event."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        #: Pieces of a line whose end has not come: put together once, so that a long line costs no more than its length.
+        self._pieces: list[bytes] = []
+        self._pending = 0
+        self._after_cr = False
+        self._first = True
+        self._begin()
+
+    def _begin(self) -> None:
+        self._seen = 0
+        self._anything = False
+        self._data: list[str] = []
+        self._event: str | None = None
+        self._id: str | None = None
+        self._retry: int | None = None
+
+    def feed(self, chunk: bytes, *, last: bool = False) -> list[Event]:
+        """Events completed by `chunk`; a comment counts as an `Event()` without anything in it.
+
+        An event that the stream's end cuts off is dropped, as the standard says. Raises Malformed: bad UTF-8, an event
+        over the limit, or an id that no Last-Event-ID header could carry.
+        """
+        if not (self._first or _ENDS.search(chunk)):
+            self._pieces.append(chunk)
+            self._pending += len(chunk)
+            self._after_cr = self._after_cr and not chunk
+            if self._seen + self._pending > self._limit:
+                raise OverLimit("an event is over the limit")
+            return []
+        buffer = b"".join((*self._pieces, chunk))
+        if self._first and buffer:
+            if len(buffer) < 3 and not last and b"\xef\xbb\xbf".startswith(buffer):
+                self._pieces = [buffer]
+                return []
+            buffer = buffer.removeprefix(b"\xef\xbb\xbf")
+            self._first = False
+        if self._after_cr:
+            # The second half of a CRLF; what the first half ended is out already.
+            buffer = buffer.removeprefix(b"\n")
+        self._after_cr = buffer.endswith(b"\r")
+        *lines, rest = _LINE_END.split(buffer)
+        self._pieces, self._pending = [rest], len(rest)
+        events: list[Event] = []
+        for line in lines:
+            self._seen += len(line) + 1
+            if self._seen > self._limit:
+                raise OverLimit("an event is over the limit")
+            if line:
+                self._line(line)
+            else:
+                events += self._dispatch()
+        if self._seen + self._pending > self._limit:
+            raise OverLimit("an event is over the limit")
+        return events
+
+    def _line(self, raw: bytes) -> None:
+        try:
+            line = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Malformed("the stream is not UTF-8") from None
+        self._anything = True
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            self._data.append(value)
+        elif name == "event":
+            self._event = value or None
+        elif name == "id":
+            if not _CURSOR.fullmatch(value):
+                raise Malformed("an event id is not visible ASCII")
+            self._id = value
+        elif name == "retry" and re.fullmatch(r"[0-9]{1,9}", value):
+            self._retry = int(value)
+
+    def _dispatch(self) -> list[Event]:
+        event = Event("\n".join(self._data) if self._data else None, self._event, self._id, self._retry)
+        anything = self._anything
+        self._begin()
+        return [event] if anything else []
