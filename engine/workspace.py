@@ -311,6 +311,8 @@ def backend_problem(output: str) -> str:
         problem += "; set backend.url in Pulumi.yaml or run `pulumi login`"
     elif re.search(r"unable to open bucket|no such host|connection refused|dial tcp|NoCredentialProviders", problem):
         problem += "; the backend cannot be reached: check backend.url, its credentials and the network"
+    elif "failed to load checkpoint: EOF" in problem:
+        problem += "; a killed run left half of a file beside the state: run `ringwall repair` with the stack's name"
     elif re.search(r"unmarshal|invalid character|unexpected end of JSON", problem):
         problem += "; the recorded state cannot be read: restore the checkpoint from the backend's .pulumi/backups"
     return problem

@@ -59,7 +59,12 @@ class Finding:
 
 
 def interrupted(target: Target, stacks: Sequence[str]) -> dict[str, list[Pending]]:
-    """The pending operations of each stack that has any; asks the backend alone."""
+    """The pending operations of each stack that has any; asks the backend alone.
+
+    What a killed engine wrote half of beside the state is removed first, as the engine reads nothing while it is there.
+    """
+    for stack in stacks:
+        mend_attributes(target, stack)
     with ThreadPoolExecutor(max_workers=4) as pool:
         states = pool.map(lambda stack: recorded(target, stack), stacks)
         found = {stack: pending(state) for stack, state in zip(stacks, states, strict=True)}
@@ -86,6 +91,7 @@ def resolve(target: Target, stack: str, *, dry_run: bool = False, settle: float 
         Unreachable: a provider cannot be asked; nothing was changed.
         RingwallError: several objects may be the one in flight.
     """
+    mend_attributes(target, stack)
     with workspace(target, stack) as selected:
         exported = selected.export_stack()
         state = dict(exported.deployment or {})
