@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import threading
 
     from model.environment import Environment as Settings
-    from operations.keys.decide import Credential, KeyChanges
+    from operations.keys.decide import KeyChanges
+    from wire.kong import Credential
     from wire.kong_reader import KongReader
 
 app = typer.Typer(help="Keep the issuers' signing keys at the gateway.", no_args_is_help=True)

@@ -14,14 +14,13 @@ import httpx
 
 from model.environment import Gateway
 from model.errors import Unreachable
-from operations.keys.decide import ALGORITHM, Credential, IssuerKey
 from wire.http import client_options, reason_of
 
 TOKEN_VARIABLE = "KONG_ADMIN_TOKEN"  # noqa: S105 - a variable's name
 TIMEOUT = httpx.Timeout(10, connect=5)
 MAX_PAGES = 100
-
-
+#: What the issuers' keys verify: Kong keeps an algorithm beside each key (kong/plugins/jwt/daos.lua).
+ALGORITHM = "RS256"
 #: Kong's default of `worker_state_update_frequency` (kong.conf.default): by then every worker has taken a change over.
 WORKER_FREQUENCY = 5.0
 
@@ -34,6 +33,26 @@ class DataPlane:
     name: str
     config_hash: str
     last_seen: float
+
+
+@dataclass(frozen=True)
+class IssuerKey:
+    """One RS256 verification key, as PEM (SubjectPublicKeyInfo)."""
+
+    kid: str
+    pem: str
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A JWT credential as Kong holds it; `created_at` in Unix seconds."""
+
+    id: str
+    kid: str
+    pem: str | None
+    algorithm: str
+    tags: tuple[str, ...]
+    created_at: int
 
 
 class Conflict(Unreachable):

@@ -8,8 +8,7 @@ from urllib.parse import quote
 
 from model.environment import Gateway
 from model.errors import Unreachable
-from operations.keys.decide import Credential
-from wire.kong import MAX_PAGES, KongAdmin
+from wire.kong import MAX_PAGES, Credential, KongAdmin
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from components.gateway.names import tags
 from model.errors import Unreachable
 from model.tool_lock import parse_json
+from wire.kong import ALGORITHM, Credential, IssuerKey
 
-ALGORITHM = "RS256"
 MAX_KEYS = 64
 #: NIST SP 800-131A: no less; more only costs the gateway time on every request.
 MIN_BITS, MAX_BITS = 2048, 8192
@@ -36,31 +36,11 @@ class KeySubstitution(Unreachable):
 
 
 @dataclass(frozen=True)
-class IssuerKey:
-    """One RS256 verification key, as PEM (SubjectPublicKeyInfo)."""
-
-    kid: str
-    pem: str
-
-
-@dataclass(frozen=True)
 class KeySet:
     """The usable keys of a JWKS document, and why the others are not."""
 
     keys: tuple[IssuerKey, ...]
     ignored: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Credential:
-    """A JWT credential as Kong holds it; `created_at` in Unix seconds."""
-
-    id: str
-    kid: str
-    pem: str | None
-    algorithm: str
-    tags: tuple[str, ...]
-    created_at: int
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,13 @@ from components.gateway.options import PLUGINS, options_of
 from components.gateway.plugins import environment_plugins, identity_plugin, metadata_plugins, server_plugins
 from model.environment import Gateway
 from model.project import load_environment, open_project
-from operations.keys.decide import IssuerKey
 from plan.graph import Graph
 from plan.offline import plan_stack
 from tests.support.kong_admin import KongStandIn, kong_admin
 from tests.support.kong_manifests import CASES, audiences
 from tests.support.projects import write_project
 from tests.support.token_issuer import private_key
-from wire.kong import KongAdmin
+from wire.kong import IssuerKey, KongAdmin
 
 DOCS = Path(__file__).parents[2] / "docs"
 
