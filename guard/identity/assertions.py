@@ -12,9 +12,10 @@ from typing import Any
 
 import jwt
 
-from guard.identity.keys import ALGORITHMS, KeySet, UnknownKey
+from guard.identity.keys import KeySet, UnknownKey
 from model.tokens import CLOCK_LEEWAY, LATEST_MOMENT, REFUSED_HEADERS, TYPES
 from model.tool_lock import parse_json
+from wire.jwks import ALGORITHMS
 
 MAX_BYTES = 16 * 1024
 _REFUSED = frozenset(REFUSED_HEADERS)

@@ -9,25 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 import jwt
 
-from model.tool_lock import parse_json
 from wire.http import reason_of
+from wire.jwks import ALGORITHMS, MAX_BYTES, VerificationKey, read_key_set
 
-#: What may sign a token: asymmetric only (RFC 8725 section 3.1). The value is (kty, crv or None).
-ALGORITHMS: dict[str, tuple[str, str | None]] = {
-    "RS256": ("RSA", None),
-    "RS384": ("RSA", None),
-    "RS512": ("RSA", None),
-    "PS256": ("RSA", None),
-    "ES256": ("EC", "P-256"),
-    "ES384": ("EC", "P-384"),
-}
-MAX_BYTES = 256 * 1024
-MAX_KEYS = 64
 DEADLINE = 10.0
 #: Older keys are served and refreshed behind the request that found them old.
 FRESH_FOR = 600.0
@@ -36,7 +24,6 @@ TRUSTED_FOR = 24 * 3600.0
 REFETCH_AFTER = 30.0
 #: With no key to go by every call is refused, so the issuer is asked again sooner.
 RETRY_AFTER = 2.0
-_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
 class KeysUnavailable(Exception):
@@ -54,7 +41,7 @@ class KeySet:
         self._uri = uri
         self._client = client
         self._clock = clock
-        self._keys: dict[str, dict[str, Any]] = {}
+        self._keys: dict[str, VerificationKey] = {}
         self._prepared: dict[tuple[str, str], jwt.PyJWK] = {}
         self._fetched = float("-inf")
         self._asked = float("-inf")
@@ -117,11 +104,10 @@ class KeySet:
         prepared = self._prepared.get((kid, algorithm))
         if prepared is not None:
             return prepared
-        kty, curve = ALGORITHMS.get(algorithm, ("", None))
-        jwk = self._keys.get(kid)
-        if jwk is None or jwk["kty"] != kty or jwk.get("crv") != curve or jwk.get("alg", algorithm) != algorithm:
-            raise UnknownKey(f"no key of this id for {algorithm if kty else 'this algorithm'}")
-        prepared = self._prepared[kid, algorithm] = jwt.PyJWK(jwk, algorithm)
+        key = self._keys.get(kid)
+        if key is None or algorithm not in key.algorithms:
+            raise UnknownKey(f"no key of this id for {algorithm if algorithm in ALGORITHMS else 'this algorithm'}")
+        prepared = self._prepared[kid, algorithm] = jwt.PyJWK(key.jwk, algorithm)
         return prepared
 
     async def _refresh(self, interval: float) -> None:
@@ -150,7 +136,7 @@ class KeySet:
         """Replace the keys, or keep the last good ones and remember why."""
         try:
             async with asyncio.timeout(DEADLINE):
-                keys = read_keys(await self._download())
+                keys = read_key_set(await self._download()).keys
         except TimeoutError:
             self._reason = f"the issuer took over {DEADLINE:g} s"
         except httpx.HTTPError as error:
@@ -158,7 +144,8 @@ class KeySet:
         except ValueError as error:
             self._reason = str(error)
         else:
-            self._keys, self._prepared, self._fetched = keys, {}, self._clock()
+            self._keys = {key.kid: key for key in keys}
+            self._prepared, self._fetched = {}, self._clock()
 
     async def _download(self) -> bytes:
         # Uncompressed, so that the cap counts what is read and not what it unpacks to. No redirect: another address
@@ -176,47 +163,3 @@ class KeySet:
                 if len(body) > MAX_BYTES:
                     raise ValueError(f"the issuer answered with over {MAX_BYTES // 1024} KiB; that is no JWKS")
             return bytes(body)
-
-
-def read_keys(document: bytes) -> dict[str, dict[str, Any]]:
-    """The usable keys of a JWKS (RFC 7517) by key id.
-
-    Symmetric, private, encryption, short RSA and unnamed keys are left out: they can verify nothing here.
-
-    Raises:
-        ValueError: not a JWKS, no usable key in it, too many, or two usable keys of one id (which one signed?).
-    """
-    value = parse_json(document)
-    listed = value.get("keys") if isinstance(value, dict) else None
-    if not isinstance(listed, list):
-        raise ValueError("the issuer's answer is no JWKS")
-    if len(listed) > MAX_KEYS:
-        raise ValueError(f"the issuer lists over {MAX_KEYS} keys")
-    keys: dict[str, dict[str, Any]] = {}
-    for jwk in listed:
-        if not _usable(jwk):
-            continue
-        if keys.setdefault(jwk["kid"], jwk) is not jwk:
-            raise ValueError("the issuer lists two keys of one id")
-    if not keys:
-        raise ValueError("the issuer lists no usable key")
-    return keys
-
-
-def _usable(jwk: Any) -> bool:
-    if not isinstance(jwk, dict) or not isinstance(jwk.get("kid"), str) or not jwk["kid"] or _PRIVATE & jwk.keys():
-        return False
-    algorithm = jwk.get("alg")
-    if algorithm is None:
-        shape = (jwk.get("kty"), jwk.get("crv"))
-        algorithm = next((name for name, needed in ALGORITHMS.items() if needed == shape), None)
-    if not isinstance(algorithm, str) or ALGORITHMS.get(algorithm) != (jwk.get("kty"), jwk.get("crv")):
-        return False
-    operations = jwk.get("key_ops", ["verify"])
-    if jwk.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
-        return False
-    try:
-        key = jwt.PyJWK(jwk, algorithm).key
-    except (jwt.PyJWTError, ValueError, TypeError, KeyError):
-        return False
-    return bool(jwk["kty"] != "RSA" or key.key_size >= 2048)

@@ -280,7 +280,7 @@ UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
     "a short key": (jwk("bad", bits=1024), "1024 bits"),
     "another algorithm": (jwk("bad", alg="RS512"), "algorithm RS512 is not RS256"),
     "an encryption key": (jwk("bad", use="enc"), "use enc is not sig"),
-    "a key of no stated use": (jwk("bad", use=None), "is not sig"),
+    "a key for other operations": (jwk("bad", use=None, key_ops=["encrypt"]), "key_ops do not hold verify"),
     "a key without kid": (jwk("bad", kid=None), "no usable kid"),
     "a kid of odd characters": (jwk("bad", kid="a\nb"), "no usable kid"),
     "a small exponent": (jwk("bad", e=number(3)), "exponent"),
