@@ -35,8 +35,8 @@ from model.errors import InputError, RingwallError
 from model.guard_config import GuardConfig
 from model.server import Origin
 from wire.http import client_options
-from wire.mcp import HttpTarget, StdioTarget, Target, UnixSocketTarget
-from wire.secrets import read_secret
+from wire.mcp import target_of
+from wire.secrets import command_variables, read_secret
 from wire.sse import KEEP_ALIVE_SECONDS
 
 log = logging.getLogger("ringwall.guard")
@@ -179,21 +179,8 @@ def _token(config: GuardConfig) -> str | None:
 def upstream_of(origin: Origin) -> Upstream:
     """The road to the server; a command's variables are read from where the stack file says."""
     if origin.command:
-        return StdioUpstream(origin.command, _variables(origin), origin.directory)
+        return StdioUpstream(origin.command, command_variables(origin), origin.directory)
     return HttpUpstream(origin)
-
-
-def target_of(origin: Origin) -> Target:
-    """The same server as a probe sees it."""
-    if origin.command:
-        return StdioTarget(origin.command, _variables(origin), origin.directory)
-    if origin.socket:
-        return UnixSocketTarget(origin.socket, origin.path)
-    return HttpTarget(str(origin.url))
-
-
-def _variables(origin: Origin) -> dict[str, str]:
-    return {name: read_secret(reference) for name, reference in origin.environment.items()}
 
 
 class _Server(uvicorn.Server):

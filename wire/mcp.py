@@ -27,8 +27,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from model.base import is_loopback
 from model.errors import InputError, Unreachable
+from model.server import Origin
 from model.tool_lock import canonical_json, visible
 from wire.meter import Limits, Meter
+from wire.secrets import command_variables
 
 #: The SDK hands an adapter the result as it arrived; its result models would drop unknown fields.
 _RAW: Any = TypeAdapter(dict[str, Any])
@@ -77,6 +79,15 @@ class StdioTarget:
 
 
 Target = HttpTarget | UnixSocketTarget | StdioTarget
+
+
+def target_of(origin: Origin) -> Target:
+    """What a probe of the stack file's origin connects to; raises InputError as `wire.secrets.command_variables`."""
+    if origin.command:
+        return StdioTarget(origin.command, command_variables(origin), origin.directory)
+    if origin.socket:
+        return UnixSocketTarget(origin.socket, origin.path)
+    return HttpTarget(str(origin.url))
 
 
 @dataclass(frozen=True)

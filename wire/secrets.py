@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from model.base import SecretRef
 from model.errors import InputError
+from model.server import Origin
 
 MAX_BYTES = 64 * 1024
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
@@ -28,7 +29,7 @@ def read_secret(ref: SecretRef, environ: Mapping[str, str] = os.environ) -> str:
     if ref.env is not None:
         value = environ.get(ref.env)
         if value is None:
-            raise _wrong(ref, "is not set", "set it for the guard's service")
+            raise _wrong(ref, "is not set", "set it for the process that reads it")
     else:
         value = _file(ref, str(ref.file))
     value = value.removesuffix("\n").removesuffix("\r")
@@ -41,13 +42,18 @@ def read_secret(ref: SecretRef, environ: Mapping[str, str] = os.environ) -> str:
     return value
 
 
+def command_variables(origin: Origin) -> dict[str, str]:
+    """The environment of a stdio origin's command, read where the stack file says each value is; raises InputError."""
+    return {name: read_secret(reference) for name, reference in origin.environment.items()}
+
+
 def _file(ref: SecretRef, path: str) -> str:
     try:
         # Without waiting, as a pipe in its place would hold the start up for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
-        raise _wrong(ref, f"cannot be opened ({reason})", "put it there, readable for the guard") from None
+        raise _wrong(ref, f"cannot be opened ({reason})", "put it there, readable for this user") from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

@@ -11,7 +11,7 @@ from model.server import Origin
 from model.tool_lock import ToolLock, visible
 from operations.onboard.lock import LockChange, build_lock, compare
 from operations.onboard.risk import Concern, examine
-from wire.mcp import ServerOffer, probe
+from wire.mcp import ServerOffer, probe, target_of
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.\-/:{}]{1,256}")
 
@@ -30,9 +30,7 @@ class Comparison:
 
 
 def ask_server(origin: Origin, timeout: float) -> ServerOffer:
-    from operations.onboard.origins import target
-
-    return probe(target(origin), timeout=timeout)
+    return probe(target_of(origin), timeout=timeout)
 
 
 def compared(lock: ToolLock, offer: ServerOffer) -> Comparison:

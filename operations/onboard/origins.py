@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from pydantic import ValidationError
 from model.errors import InputError
 from model.server import Origin
 from operations.scan.sockets import Exposure, exposure
-from wire.mcp import HttpTarget, StdioTarget, Target, UnixSocketTarget
 
 _FLAGS = {"url": "--url", "socket": "--socket", "path": "--path", "command": "--command", "environment": "--pass-env"}
 
@@ -68,40 +66,6 @@ def check(value: dict[str, Any]) -> Origin:
             first["msg"].removeprefix("Value error, "),
             key=flag,
             remedy="an origin is on loopback, a Unix socket or a command",
-        ) from None
-
-
-def target(origin: Origin) -> Target:
-    """What a probe connects to. A stdio command's secrets are read from where the stack file says they are.
-
-    Raises:
-        InputError: one of them is not there.
-    """
-    if origin.url is not None:
-        return HttpTarget(origin.url)
-    if origin.socket is not None:
-        return UnixSocketTarget(origin.socket, origin.path)
-    return StdioTarget(
-        origin.command or (), {name: _secret(name, ref) for name, ref in origin.environment.items()}, origin.directory
-    )
-
-
-def _secret(name: str, reference: Any) -> str:
-    if reference.env is not None:
-        value = os.environ.get(reference.env)
-        if value is None:
-            raise InputError(
-                f"the command's {name} comes from the variable {reference.env}, which is not set",
-                remedy="set it and run again",
-            )
-        return value
-    try:
-        return Path(reference.file).read_text(encoding="utf-8").rstrip("\n")
-    except OSError as error:
-        raise InputError(
-            f"the command's {name} cannot be read ({error.strerror})",
-            file=reference.file,
-            remedy="run this on the origin host",
         ) from None
 
 

@@ -181,7 +181,7 @@ def test_a_commands_variable_is_kept_as_a_reference_never_as_a_value(
     monkeypatch.delenv("SHELF_KEY")
     again = ringwall("onboard", "shelf", "--env", "dev", "--project", root)
     assert again.code == 2
-    assert "SHELF_KEY, which is not set" in again.errors[0]
+    assert "the secret in environment variable SHELF_KEY is not set" in again.errors[0]
 
 
 def test_ports_of_a_second_server_are_its_own(root: Path, desk: str, shelf: Callable[..., str]) -> None:

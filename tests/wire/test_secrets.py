@@ -9,6 +9,8 @@ import pytest
 
 from model.base import SecretRef
 from model.errors import InputError
+from model.server import Origin
+from wire.mcp import StdioTarget, target_of
 from wire.secrets import MAX_BYTES, read_secret
 
 SECRET = "s3cr3t-value"
@@ -76,3 +78,19 @@ def test_link_to_a_safe_file_is_followed_and_to_an_open_one_refused(tmp_path: Pa
     assert read_secret(SecretRef(file=str(tmp_path / "link")), {}) == SECRET
     (tmp_path / "key").chmod(0o644)
     refused(SecretRef(file=str(tmp_path / "link")), "mode 0644")
+
+
+def test_what_is_onboarded_reads_a_commands_secrets_as_the_guard_will(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = file_with(tmp_path, f"{SECRET}\n".encode())
+    origin = Origin(command=("serve",), environment={"KEY": key})
+    reached = target_of(origin)
+    assert isinstance(reached, StdioTarget)
+    assert reached.environment == {"KEY": SECRET}
+    Path(str(key.file)).chmod(0o644)
+    with pytest.raises(InputError, match="open to others"):
+        target_of(origin)
+    monkeypatch.setenv("KEY", f"{SECRET} ")
+    with pytest.raises(InputError, match="visible ASCII"):
+        target_of(Origin(command=("serve",), environment={"KEY": SecretRef(env="KEY")}))
