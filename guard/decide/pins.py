@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guard.bundle.keys import write_atomically
+from model.difference import pointers
 from model.errors import InputError, RingwallError, Unreachable
 from model.tool_lock import Entry, ToolLock, digest, parse_json, visible
 
@@ -180,10 +181,8 @@ class Pins:
 
 def difference(locked: Mapping[str, Any], observed: Mapping[str, Any]) -> str:
     """Where two definitions differ, one line a place, at most 20, hidden characters shown."""
-    from operations.onboard.lock import _pointers
-
     try:
-        changes = list(_pointers(dict(locked), dict(observed)))
+        changes = list(pointers(dict(locked), dict(observed)))
     except ValueError as error:
         return f"what the server shows {error}"
     lines = [

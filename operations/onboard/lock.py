@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from model.difference import ValueChange, pointers, short_json
 from model.errors import InputError
 from model.tool_lock import (
     Entry,
@@ -30,18 +30,7 @@ from operations.onboard.risk import assess
 if TYPE_CHECKING:
     from wire.mcp import ServerOffer
 
-_MAX_VALUE = 160
-
 E = TypeVar("E", bound=Entry)
-
-
-@dataclass(frozen=True)
-class ValueChange:
-    """One place inside a definition; None where it is absent, else the value as short readable JSON."""
-
-    pointer: str
-    before: str | None
-    after: str | None
 
 
 @dataclass(frozen=True)
@@ -144,7 +133,7 @@ def compare(old: ToolLock, new: ToolLock) -> tuple[LockChange, ...]:
 def _server(old: LockedServer, new: LockedServer) -> Iterator[LockChange]:
     keys = ("name", "version", "protocol_versions")
     before, after = ({key: value for key, value in one.dump().items() if key in keys} for one in (old, new))
-    values = tuple(_pointers(before, after))
+    values = tuple(pointers(before, after))
     if values:
         yield LockChange("changed", "server", new.name, decisions=values)
     if old.instructions != new.instructions:
@@ -152,7 +141,7 @@ def _server(old: LockedServer, new: LockedServer) -> Iterator[LockChange]:
             "added" if old.instructions is None else "removed" if new.instructions is None else "changed"
         )
         text = word_difference(visible(old.instructions or ""), visible(new.instructions or ""))
-        raw = () if text else (ValueChange("", _short(old.instructions), _short(new.instructions)),)
+        raw = () if text else (ValueChange("", short_json(old.instructions), short_json(new.instructions)),)
         yield LockChange(kind, "instructions", new.name, text, raw)
 
 
@@ -173,8 +162,8 @@ def _compare(
                 part,
                 key,
                 word_difference(was.description, now.description),
-                tuple(_pointers(was.definition, now.definition)) if was.sha256 != now.sha256 else (),
-                tuple(_pointers(_decisions(was), _decisions(now))),
+                tuple(pointers(was.definition, now.definition)) if was.sha256 != now.sha256 else (),
+                tuple(pointers(_decisions(was), _decisions(now))),
                 risk,
             )
 
@@ -183,29 +172,6 @@ def _decisions(entry: Entry) -> dict[str, Any]:
     if not isinstance(entry, ToolEntry):
         return {}
     return {"risk": entry.risk, "outbound": entry.outbound, "cacheable": entry.cacheable}
-
-
-def _pointers(before: Any, after: Any, pointer: str = "") -> Iterator[ValueChange]:
-    """Every place where two JSON values differ, as JSON pointers (RFC 6901), sorted."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted(before.keys() | after.keys()):
-            here = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
-            if key not in before:
-                yield ValueChange(here, None, _short(after[key]))
-            elif key not in after:
-                yield ValueChange(here, _short(before[key]), None)
-            else:
-                yield from _pointers(before[key], after[key], here)
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for index, (one, other) in enumerate(zip(before, after, strict=True)):
-            yield from _pointers(one, other, f"{pointer}/{index}")
-    elif digest(before) != digest(after):
-        yield ValueChange(pointer, _short(before), _short(after))
-
-
-def _short(value: Any) -> str:
-    text = visible(json.dumps(value, ensure_ascii=False, sort_keys=True))
-    return text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}… ({len(text)} characters, {digest(value)[:19]}…)"
 
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
