@@ -12,11 +12,10 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from guard.audit.chain import Head, canonical
+from guard.audit.chain import Head
+from guard.audit.wires import HttpWire, NotTaken, OtlpWire, Wire
 from model.defaults import Anchor
 from model.errors import InputError
 
@@ -26,20 +25,6 @@ MAX_RECORDS = 10_000
 _BATCH = 500
 _TIMEOUT = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
-
-
-class NotTaken(Exception):
-    """The collector did not take what was sent; its text is safe to show."""
-
-
-class Wire(Protocol):
-    """One way to the collector. `send_*` return when it has said that it took all, else raise NotTaken."""
-
-    def send_head(self, head: Head) -> None: ...
-
-    def send_records(self, lines: Sequence[bytes]) -> None: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +64,8 @@ class AnchorSender:
         if settings.records and settings.protocol != "otlp":
             raise InputError("records needs protocol: otlp", key="audit_anchor", remedy="set it, or leave records out")
         if settings.protocol == "otlp":
-            from guard.audit.wires import OtlpWire
-
             wire = OtlpWire(settings.url, token, ca_file, timeout=_TIMEOUT)
         else:
-            from guard.audit.wires import HttpWire
-
             wire = HttpWire(settings.url, token, ca_file, timeout=_TIMEOUT)
         return cls(wire, records=settings.records)
 
@@ -168,8 +149,3 @@ class AnchorSender:
                     sent = set(map(id, lines))
                     while self._lines and id(self._lines[0]) in sent:
                         self._lines.popleft()
-
-
-def body_of(head: Head) -> bytes:
-    """What a collector receives of a head, and what `ringwall audit verify --anchors` reads, one a line."""
-    return canonical(head.as_json())

@@ -118,6 +118,10 @@ class Head:
             "signature": self.signature,
         }
 
+    def body(self) -> bytes:
+        """What a collector receives of a head, and what `ringwall audit verify --anchors` reads, one a line."""
+        return canonical(self.as_json())
+
     @classmethod
     def from_json(cls, value: Any) -> Head:
         """Raises AuditBroken for anything but what `as_json` gives."""

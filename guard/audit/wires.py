@@ -10,6 +10,7 @@ import json
 import ssl
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
 import httpx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -18,9 +19,22 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from guard.audit.anchor import NotTaken, body_of
 from guard.audit.chain import Head
 from wire.http import client_options, reason_of
+
+
+class NotTaken(Exception):
+    """The collector did not take what was sent; its text is safe to show."""
+
+
+class Wire(Protocol):
+    """One way to the collector. `send_*` return when it has said that it took all, else raise NotTaken."""
+
+    def send_head(self, head: Head) -> None: ...
+
+    def send_records(self, lines: Sequence[bytes]) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class _Post:
@@ -55,7 +69,7 @@ class HttpWire:
         self._post = _Post(url, token, ca_file, timeout=timeout, content_type="application/json")
 
     def send_head(self, head: Head) -> None:
-        self._post.post(body_of(head))
+        self._post.post(head.body())
 
     def send_records(self, lines: Sequence[bytes]) -> None:
         raise NotTaken("records go by protocol otlp only")
@@ -71,7 +85,7 @@ class OtlpWire:
         self._post = _Post(url, token, ca_file, timeout=timeout, content_type="application/x-protobuf")
 
     def send_head(self, head: Head) -> None:
-        self._send(head.server, [("ringwall.audit.head", body_of(head).decode())])
+        self._send(head.server, [("ringwall.audit.head", head.body().decode())])
 
     def send_records(self, lines: Sequence[bytes]) -> None:
         texts = [line.decode().rstrip("\n") for line in lines]

@@ -16,8 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from guard.audit.anchor import NotTaken
-from guard.audit.wires import HttpWire
+from guard.audit.wires import HttpWire, NotTaken
 from guard.engines.http_engine import JsonService, NoAnswer
 from guard.identity.keys import KeySet, KeysUnavailable
 from model.errors import InputError, Unreachable
