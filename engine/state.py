@@ -8,11 +8,9 @@ from typing import Any
 from engine.checkpoint import from_folder, stacks_folder
 from engine.workspace import Target, list_stacks, workspace
 from model.errors import NoSuchStack
+from model.masking import SECRET
 from model.project import Project
-
-#: How the engine marks a secret in a checkpoint (pulumi/sdk: resource.SigKey, resource.SecretSig).
-_MARK, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
-HIDDEN = "[secret]"
+from model.sentinels import WIRE_SECRET, WIRE_SIGNATURE
 
 
 def outputs(project: Project, stack: str, show_secrets: bool = False, target: Target | None = None) -> dict[str, Any]:
@@ -30,7 +28,7 @@ def outputs(project: Project, stack: str, show_secrets: bool = False, target: Ta
     with workspace(target, stack) as selected:
         answered = selected.outputs()
     return {
-        name: output.value if show_secrets or not output.secret else HIDDEN for name, output in sorted(answered.items())
+        name: output.value if show_secrets or not output.secret else SECRET for name, output in sorted(answered.items())
     }
 
 
@@ -71,7 +69,7 @@ def _resources(target: Target, stack: str) -> list[dict[str, Any]] | None:
 
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, dict):
-        if value.get(_MARK) == _SECRET:
-            return HIDDEN
+        if value.get(WIRE_SIGNATURE) == WIRE_SECRET:
+            return SECRET
         return {key: _without_secrets(item) for key, item in value.items()}
     return [_without_secrets(item) for item in value] if isinstance(value, list) else value

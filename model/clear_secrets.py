@@ -6,40 +6,14 @@ backups and history, so encrypting it there protects nothing. A secret field tak
 
 from __future__ import annotations
 
-import re
-
 from model.errors import InputError
 from model.loader import Document, KeyPath, walk
+from model.masking import REFERENCE, is_secret_name, secret_shape
 
 REMEDY = (
     'use a reference: "{vault://env/NAME}" for the gateway, or {env: NAME} / {file: /path} for the host; '
     "and rotate the value, it has been in a file"
 )
-
-#: Shapes that vendors document for their own credentials, then the generic ones.
-_SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("a private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
-    ("a JSON Web Token", re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}")),
-    ("a Cloudflare service token secret", re.compile(r"\bcfast_[A-Za-z0-9]{20,}")),
-    ("a GitHub token", re.compile(r"\b(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{40,})")),
-    ("an AWS access key", re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b")),
-    ("a Slack token", re.compile(r"\bxox[abposr]-[A-Za-z0-9-]{10,}")),
-    ("an OpenAI or Anthropic key", re.compile(r"\bsk-[A-Za-z0-9_-]{20,}")),
-    ("a Google key", re.compile(r"\bAIza[A-Za-z0-9_-]{35}")),
-    ("a Pulumi token", re.compile(r"\bpul-[0-9a-f]{40}\b")),
-    ("a bearer credential", re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/_.=-]{16,}")),
-    ("a URL with a password", re.compile(r"://[^/\s:@]*:[^/\s@{]+@")),
-    (
-        "a secret in a URL's query",
-        re.compile(r"(?i)[?&](api[_-]?key|key|(access[_-]?)?token|secret|password|sig|signature)=[^&{]"),
-    ),
-    ("a secret on a command line", re.compile(r"(?i)^--?([a-z-]+[_-])?(password|secret|token|api[_-]?key)=[^{]")),
-)
-SECRET_KEY = re.compile(
-    r"(?i)(^|[_.\-:])(password|passwd|secret|client[_-]?secret|token|api[_-]?key|private[_-]?key|authorization|x-api-key"
-    r"|cookie)$"
-)
-REFERENCE = re.compile(r"\{vault://[^{}]+\}")
 
 
 def find_clear_secrets(document: Document, below: KeyPath) -> list[InputError]:
@@ -64,11 +38,6 @@ def find_clear_secrets(document: Document, below: KeyPath) -> list[InputError]:
             continue
         if shape := secret_shape(item):
             problems.append(document.error(path, f"looks like {shape} in clear", REMEDY))
-        elif item and SECRET_KEY.search(next((part for part in reversed(path) if isinstance(part, str)), "")):
+        elif item and is_secret_name(next((part for part in reversed(path) if isinstance(part, str)), "")):
             problems.append(document.error(path, "a secret in clear", REMEDY))
     return problems
-
-
-def secret_shape(text: str) -> str | None:
-    """What kind of secret a text looks like, such as ``a GitHub token``; None for none."""
-    return next((name for name, pattern in _SHAPES if pattern.search(text)), None)

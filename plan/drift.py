@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import Any, Literal
 
-from model.clear_secrets import secret_shape
+from model.masking import SECRET, is_marked_secret, masked
+from model.sentinels import WIRE_SIGNATURE, WIRE_UNKNOWN
 from model.tool_lock import visible
-from plan.values import WIRE_SIGNATURE, WIRE_UNKNOWN
 
 Kind = Literal["drift", "missing", "ahead", "unreachable", "note"]
 KINDS: tuple[Kind, ...] = ("drift", "missing", "ahead", "unreachable", "note")
@@ -23,15 +23,11 @@ DRIFTED = 3
 UNREACHABLE = 6
 ABSENT = "absent"
 PRESENT = "there"
-SECRET = "[secret]"  # noqa: S105 - what is shown in a secret's place
 _SHOWN = 120
-_SECRET_NAME = re.compile(
-    r"passw|secret|api_?key|authorization|credential|private_?key|\btoken$|-token$", re.IGNORECASE
-)
 #: Outputs that change by themselves and mean nothing.
 _NOISE = re.compile(r"(^|\.)(modifiedOn|createdOn|updatedAt|createdAt|lastSeenAt|connections|connsActiveAt|status)\b")
-#: How Kong's transformers and its log plugins' headers write a pair.
-_NAMED = re.compile(r"([A-Za-z0-9_-]{1,80})\s*[:=]\s*(?=\S)")
+#: One element of a path: a quoted name, a place in a list, or a name.
+_ELEMENT = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 _SYMBOL = re.compile(r"\$\{([A-Za-z0-9_.-]+?)\.([A-Za-z0-9_]+)\}")
 
 
@@ -127,7 +123,11 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, 
     before, after = _opened(before), _opened(after)
     if before == after:
         return
-    if isinstance(before, dict) and isinstance(after, dict) and not (_is_secret(before) or _is_secret(after)):
+    if (
+        isinstance(before, dict)
+        and isinstance(after, dict)
+        and not (is_marked_secret(before) or is_marked_secret(after))
+    ):
         for key in sorted({*before, *after}):
             yield from differences(before.get(key), after.get(key), _below(path, str(key)))
         return
@@ -135,6 +135,14 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, 
         yield from _entries(before, after, path)
         return
     yield path, before, after
+
+
+def path_elements(path: str) -> list[str | int]:
+    """``a["b.c"][1].d`` as [a, b.c, 1, d]; the bridge writes ``a.["b.c"]``."""
+    return [
+        int(index) if index else (re.sub(r"\\(.)", r"\1", key) if key else plain)
+        for key, index, plain in _ELEMENT.findall(path)
+    ] or [path]
 
 
 def _below(path: str, key: str) -> str:
@@ -184,10 +192,6 @@ def _opened(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _is_secret(value: Any) -> bool:
-    return isinstance(value, dict) and (WIRE_SIGNATURE in value or "$secret" in value)
-
-
 def shown(value: Any, path: str = "") -> str:
     """A value for the table: bounded, on one line, secrets and what may be one masked."""
     return _cut(_text(value, path))
@@ -228,37 +232,14 @@ def _text(value: Any, path: str) -> str:
     if value in (ABSENT, PRESENT):
         return str(value)
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
-    if _is_secret(value) or WIRE_SIGNATURE in text or (_SECRET_NAME.search(path) and not _plain(value)):
+    if WIRE_SIGNATURE in text:
         return SECRET
     if WIRE_UNKNOWN in text or "$unknown" in text:
         return "known after up"
-    value = _masked(value)
+    value = masked(value, *(str(element) for element in path_elements(path)))
     return visible(
         value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     )
-
-
-def _masked(value: Any) -> Any:
-    """`value` with secrets inside it masked: by the name they stand at, by their shape, and as ``name: value`` texts."""
-    value = _opened(value)
-    if isinstance(value, dict):
-        return {
-            key: SECRET if _SECRET_NAME.search(str(key)) and not _plain(item) else _masked(item)
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [_masked(item) for item in value]
-    if not isinstance(value, str) or _plain(value):
-        return value
-    named = _NAMED.match(value)
-    if named is not None and _SECRET_NAME.search(named[1]) and not _plain(value[named.end() :]):
-        return f"{named[0]}{SECRET}"
-    return SECRET if secret_shape(value) is not None else value
-
-
-def _plain(value: Any) -> bool:
-    """Numbers, switches and references to a secret tell nothing."""
-    return isinstance(value, int | float | bool) or (isinstance(value, str) and value.startswith("{vault://"))
 
 
 def resolved(value: Any, known: Mapping[str, Mapping[str, Any]]) -> Any:

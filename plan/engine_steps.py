@@ -8,18 +8,17 @@ detailed_diff.go). So a path tells where to look, and what differs there is foun
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from plan.drift import SECRET, differences, is_noise, shown, shown_pair
-from plan.values import WIRE_SIGNATURE
+from model.masking import SECRET
+from model.sentinels import WIRE_SIGNATURE
+from plan.drift import differences, is_noise, path_elements, shown, shown_pair
 
 #: What the bridge keeps for itself beside the properties of a resource (pkg/reservedkeys).
 _RESERVED = frozenset({"__defaults", "__meta", "__pulumi_raw_state_delta"})
 #: Inputs of a provider resource that say which plugin runs, not what it does.
 _PLUGIN = frozenset({"version", "pluginDownloadURL", "pluginChecksums"})
-_PART = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 _ANOTHER = f"{SECRET}, another one"
 
 
@@ -38,7 +37,7 @@ def step_differences(metadata: Any, *, refreshed: bool = False) -> tuple[tuple[s
     old_inputs, old_state = _properties(metadata.old, ignored)
     new_inputs, new_state = _properties(metadata.new, ignored)
     named = {path: _kind(found) for path, found in (metadata.detailed_diff or {}).items()}
-    named = {path: kind for path, kind in named.items() if not ignored.intersection(_elements(path))}
+    named = {path: kind for path, kind in named.items() if not ignored.intersection(path_elements(path))}
     edited = list(differences(old_inputs, new_inputs))
     if not named:
         # Components have no provider to say what differs.
@@ -52,7 +51,7 @@ def step_differences(metadata: Any, *, refreshed: bool = False) -> tuple[tuple[s
     computed = {path for path, kind in rest.items() if not kind.startswith("delete") and not _concerns(path, written)}
     compared = rest.keys() - (set() if refreshed else computed)
     after = new_state if refreshed else new_inputs
-    for top in sorted({str(_elements(path)[0]) for path in compared}):
+    for top in sorted({str(path_elements(path)[0]) for path in compared}):
         for leaf in differences(old_state.get(top), after.get(top), top):
             if _concerns(leaf[0], compared) and (refreshed or not _is_echo(leaf, written, rest)):
                 found.append(leaf)
@@ -76,7 +75,7 @@ def _looks_alike(metadata: Any) -> bool:
 def _hidden(paths: Iterable[str], old_state: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """What the provider says differs, and what looks alike in the event."""
     for path in paths:
-        if WIRE_SIGNATURE in str(old_state.get(str(_elements(path)[0]))):
+        if WIRE_SIGNATURE in str(old_state.get(str(path_elements(path)[0]))):
             yield path, SECRET, _ANOTHER
         elif not is_noise(path):
             yield path, shown(_at(old_state, path), path), "another one, says the provider"
@@ -131,16 +130,8 @@ def _kind(difference: Any) -> str:
     return str(getattr(kind, "value", kind))
 
 
-def _elements(path: str) -> list[str | int]:
-    """``a["b.c"][1].d`` as [a, b.c, 1, d]; the bridge writes ``a.["b.c"]``."""
-    return [
-        int(index) if index else (re.sub(r"\\(.)", r"\1", key) if key else plain)
-        for key, index, plain in _PART.findall(path)
-    ] or [path]
-
-
 def _at(value: Any, path: str) -> Any:
-    for element in _elements(path):
+    for element in path_elements(path):
         try:
             value = value[element]
         except (KeyError, IndexError, TypeError):
@@ -155,7 +146,7 @@ def _concerns(path: str, others: Iterable[str]) -> bool:
 
 
 def _names(path: str) -> list[str]:
-    return [element for element in _elements(path) if isinstance(element, str)]
+    return [element for element in path_elements(path) if isinstance(element, str)]
 
 
 def _texts(leaves: Iterable[tuple[str, Any, Any]]) -> tuple[tuple[str, str, str], ...]:

@@ -24,8 +24,9 @@ from pulumi import _types
 from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, engine_pb2, resource_pb2, source_pb2
 
 from model.errors import RingwallError
+from model.sentinels import WIRE_SECRET, WIRE_SIGNATURE, WIRE_UNKNOWN
 from plan.graph import STACK_TYPE, Graph, Resource, Source, make_urn
-from plan.values import WIRE_SECRET, WIRE_SIGNATURE, WIRE_UNKNOWN, from_struct, holds_secret, is_wire_secret, symbol
+from plan.values import from_struct, holds_secret, is_wire_secret, symbol
 from plan.values import to_wire as value_to_wire
 from plan.wire_options import from_transform, set_options, to_transform, urn_of
 

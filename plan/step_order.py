@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from model.sentinels import WIRE_SIGNATURE, WIRE_UNKNOWN
 from plan.exposure import DNS_RECORD, TUNNEL
 from plan.findings import Finding, Severity
 from plan.graph import Resource, urn_name
 from plan.live_exposure import Held, exposures, resolving
 from plan.protectors import PROTECTORS
-from plan.values import WIRE_SIGNATURE, WIRE_UNKNOWN, Json, secret, unknown
+from plan.values import Json, secret, unknown
 
 _ADDS: Final = frozenset({"create", "create-replacement", "import", "import-replacement"})
 _REMOVES: Final = frozenset({"delete", "delete-replaced"})

@@ -7,30 +7,31 @@ In a plan a value is plain JSON, plus four markers, each an object of exactly on
     {"$asset": {...}}             a file or archive handed to a provider ("path", "text", "uri" or "assets")
     {"$resource": "urn:..."}      a reference to a whole resource
 
-A secret leaf hides itself only: its neighbours stay readable, which is what a reviewer of a rate limit needs. The wire
-sentinels are those of the engine (`sdk/go/common/resource/properties.go`).
+A secret leaf hides itself only: its neighbours stay readable, which is what a reviewer of a rate limit needs. The engine's
+own signs for them are in `model.sentinels`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from model.errors import RingwallError
+from model.sentinels import (
+    WIRE_ARCHIVE,
+    WIRE_ASSET,
+    WIRE_OUTPUT,
+    WIRE_RESOURCE,
+    WIRE_SECRET,
+    WIRE_SIGNATURE,
+    WIRE_UNKNOWN,
+)
 
 if TYPE_CHECKING:
     from google.protobuf.struct_pb2 import Struct, Value  # type: ignore[import-untyped]
 
 #: None, bool, int, float, str, list or dict of the same; markers as in the module docstring.
 Json: TypeAlias = object
-
-WIRE_UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-WIRE_SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-WIRE_SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the engine's published sentinel, not a secret
-WIRE_RESOURCE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
-WIRE_OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
-WIRE_ASSET: Final = "c44067f5952c0a294b673a41bacd8c17"
-WIRE_ARCHIVE: Final = "0def7320c3a5731c473e5ecbe6d01bc7"
 
 
 def unknown() -> dict[str, Json]:

@@ -23,6 +23,7 @@ from guard.engines.decoding import LAYERS, Budget, OverBounds, fold, may_be_enco
 from guard.engines.rules import commands, hidden_text, instructions, personal_data, secrets, urls
 from guard.engines.rules.rule import BEFORE, READ, Rule, Table, spans
 from guard.inspect.verdict import Finding, Leg, Outcome, ScanItem, Text, Verdict
+from model.masking import is_secret_name
 
 #: Findings of one item. Beyond, one more without a place is added, so that nothing is passed on half redacted.
 MAX_FINDINGS = 1000
@@ -47,8 +48,9 @@ def _table(rules: tuple[Rule, ...], leg: Leg) -> Table:
     return Table([rule for rule in rules if leg in rule.legs])
 
 
-#: Members whose name alone makes a secret or a card number of their value.
-_NAMES = re.compile(r"(?i)pass|pwd|kennwort|contrase|secret|token|key|credential|card|\bpan$")
+#: Names that may hold a secret or a card number, beside those that say so (`model.masking.is_secret_name`). What stands
+#: there is still judged by a rule, so that more names cost only time.
+_MAYBE_SECRET = re.compile(r"(?i)pass|pwd|token|key|secret|credential|card|\bpan$")
 
 
 @lru_cache(maxsize=1)
@@ -220,6 +222,11 @@ def _look(
                 found.add(rule, text.pointer, None)
 
 
+def may_be_secret(name: str) -> bool:
+    """Whether a member's name may say that its value is a secret or a card number."""
+    return _MAYBE_SECRET.search(name) is not None or is_secret_name(name)
+
+
 def _look_beside_names(texts: Sequence[Text], found: _Found) -> None:
     """Read `{"password": "x"}` as the text `password=x` would be: structured results repeat what their text says.
 
@@ -227,7 +234,7 @@ def _look_beside_names(texts: Sequence[Text], found: _Found) -> None:
     """
     for text in texts:
         name = text.pointer.rpartition("/")[2]
-        if len(text.value) < 8 or not _NAMES.search(name):
+        if len(text.value) < 8 or not may_be_secret(name):
             continue
         found.in_time()
         prefix = f"{name}="

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from model.clear_secrets import SECRET_KEY, secret_shape
+from model.masking import is_secret_name, secret_shape
 from model.tool_lock import visible
 
 MASK = "***"
 MAX_WORDS = 8
 MAX_LENGTH = 120
+#: Options that hold a secret in some programs.
+_MAYBE_SECRET = frozenset({"p", "k", "u", "auth", "pass", "key", "user", "header", "h"})
 _FLAG = re.compile(r"--?[A-Za-z][A-Za-z0-9_-]*")
 _ASSIGNMENT = re.compile(r"(-{0,2}[A-Za-z][A-Za-z0-9_.-]*)=(.*)", re.DOTALL)
 #: What a person typed: a path, a module, a host, a port, a word. All else is masked rather than judged.
@@ -57,10 +59,6 @@ def _masked(text: str) -> str:
 
 
 def _secret_name(name: str) -> bool:
-    """Whether an option's name says that its value is secret; one that only might (`-p`, `--auth`) counts too."""
-    bare = name.lstrip("-").lower()
-    return (
-        SECRET_KEY.search(bare) is not None
-        or bare in {"p", "k", "u", "auth", "pass", "key", "user", "header", "h"}
-        or any(word in bare for word in ("token", "secret", "passw", "credential", "apikey", "api-key", "api_key"))
-    )
+    """Whether an option's value is or may be secret: by its name, or as one of `_MAYBE_SECRET`."""
+    option = name.lstrip("-")
+    return is_secret_name(option) or option.lower() in _MAYBE_SECRET

@@ -7,15 +7,15 @@ has the last word.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from model.masking import masked, open_json
 from model.tool_lock import visible
 from plan.diff.model import Change, Direction, KeyChange, ResourceChange, change
 from plan.diff.semantic.tools import words
 from plan.graph import Graph, Resource
-from plan.values import Json, is_marker, is_secret, is_unknown
+from plan.values import Json, is_marker, is_secret
 
 #: Inputs whose change replaces the resource (facts of the providers: cloudflare 6.23.1 schema and docs, kong 4.6.3).
 REPLACES: dict[str, frozenset[str]] = {
@@ -46,11 +46,6 @@ _SETS = (
     | {"groups", "hosted_clients", "headers", "header_names", "claims_to_verify", "audTags", "httpStatuses"}
     | {"allowedUris", "origins", "additional_secret_outputs", "aliases", "matches"}
 )
-_SENSITIVE = re.compile(
-    r"(?i)^(.*(secret|password|passwd|private_?key|api_?key|api_?token|admin_?token)|token|authorization)$"
-)
-#: What looks sensitive and is a name, a number or where a secret is found.
-_PLAIN = re.compile(r"(\{vault://[^{}]*\}|\$\{[^{}]*\}|[0-9]+[smh]?)")
 _MAX_TEXT = 600
 #: Components are no resources of a provider; these two hold what becomes the guard's configuration.
 _SHOWN_COMPONENTS = frozenset({"ringwall:index:Guard", "ringwall:index:Origin"})
@@ -103,7 +98,7 @@ def _differences(one: Resource, other: Resource) -> Iterator[KeyChange]:
 def _values(one: Json, other: Json, path: str, key: str) -> Iterator[KeyChange]:
     if one == other and type(one) is type(other):
         return
-    one, other = _opened(one), _opened(other)
+    one, other = (open_json(value) if isinstance(value, str) else value for value in (one, other))
     if isinstance(one, dict) and isinstance(other, dict) and not is_marker(one) and not is_marker(other):
         for name in sorted(one.keys() | other.keys()):
             here = f"{path}.{visible(name)}" if path else visible(name)
@@ -165,44 +160,14 @@ def _identity(items: list[Any]) -> str | None:
 
 def _whole(path: str, key: str, one: Json, other: Json) -> Iterator[KeyChange]:
     """A leaf, or a value that only one side has."""
-    if isinstance(one, str) and isinstance(other, str) and "\n" in one + other and not _hidden(key, one, other):
+    hidden = [masked(value, key) for value in (one, other)]
+    if isinstance(one, str) and isinstance(other, str) and "\n" in one + other and hidden == [one, other]:
         yield KeyChange(path, None, _cut(words(one, other)))
         return
-    was, now = (None if value is None else _text(_masked(value, key)) for value in (one, other))
+    was, now = (None if value is None else _text(value) for value in hidden)
     if was == now and not (is_secret(one) and is_secret(other)):
         now = f"{now} (changed)"  # both masked
     yield KeyChange(path, was, now)
-
-
-def _hidden(key: str, *values: Json) -> bool:
-    return bool(_SENSITIVE.match(key)) and not all(isinstance(v, str) and _PLAIN.fullmatch(v) for v in values)
-
-
-def _masked(value: Json, key: str) -> Json:
-    """The value with secret leaves as ``[secret]``, and nothing else of it hidden."""
-    value = _opened(value)
-    if is_secret(value):
-        return "[secret]"
-    if is_unknown(value):
-        return "[known after the deployment]"
-    if isinstance(value, Mapping):
-        return {str(name): _masked(inner, str(name)) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_masked(inner, key) for inner in value]
-    if isinstance(value, str) and _SENSITIVE.match(key) and not _PLAIN.fullmatch(value):
-        return "[secret]"
-    return value
-
-
-def _opened(value: Json) -> Json:
-    """The object or list that a text holds as JSON, else the value."""
-    if isinstance(value, str) and value[:1] in ("{", "[") and not value.startswith("{vault:"):
-        try:
-            inner: Json = json.loads(value)
-        except ValueError:
-            return value
-        return inner if isinstance(inner, dict | list) else value
-    return value
 
 
 def _canonical(value: Json) -> str:

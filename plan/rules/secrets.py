@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from model.clear_secrets import REFERENCE, SECRET_KEY, secret_shape
+from model.masking import REFERENCE, is_secret_name, secret_shape
 from plan.exposure import KONG_PLUGIN
 from plan.findings import Severity
 from plan.rules.rule import Broken, Rule, rule
@@ -25,7 +25,6 @@ _PAIRED: Final = frozenset({"headers", "querystring", "body"})
 _PAIR = re.compile(r"([^:\s]+):\s*(?!\{vault://|\$[({])\S")
 #: What the plan puts for a value only the provider knows, with nothing before or after it.
 _SYMBOL = re.compile(r"\$\{[^{}]*\}")
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 @rule(
@@ -100,7 +99,7 @@ def _names_credential(path: tuple[str, ...], text: str, credentials: tuple[str, 
     key = path[-1] if path else ""
     if key in _PAIRED and (pair := _PAIR.match(text)):
         key = pair[1]
-    return key in credentials or SECRET_KEY.search(_CAMEL.sub("_", key)) is not None
+    return key in credentials or is_secret_name(key)
 
 
 RULES: Final[tuple[Rule, ...]] = (secret_in_clear, computed_config, provider_implicit)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from model.sentinels import WIRE_SECRET, WIRE_SIGNATURE, WIRE_UNKNOWN
 from plan.protectors import (
     ACCESS_APPLICATION,
     DNS_RECORD,
@@ -17,7 +18,6 @@ from plan.protectors import (
     TUNNEL_CONFIG,
 )
 from plan.step_order import Step, judge_steps
-from plan.values import WIRE_SECRET, WIRE_SIGNATURE, WIRE_UNKNOWN
 
 Inputs = dict[str, Any]
 

@@ -6,6 +6,7 @@ import pytest
 from google.protobuf import struct_pb2  # type: ignore[import-untyped]
 from pulumi.runtime import rpc
 
+from model import sentinels
 from model.errors import RingwallError
 from plan import values
 
@@ -17,17 +18,17 @@ def read(value: object) -> object:
 
 
 def signed(signature: str, **rest: object) -> dict[str, object]:
-    return {values.WIRE_SIGNATURE: signature, **rest}
+    return {sentinels.WIRE_SIGNATURE: signature, **rest}
 
 
 def test_the_sentinels_are_those_of_the_installed_sdk() -> None:
-    assert values.WIRE_UNKNOWN == rpc.UNKNOWN
-    assert rpc._special_sig_key == values.WIRE_SIGNATURE
-    assert rpc._special_secret_sig == values.WIRE_SECRET
-    assert rpc._special_resource_sig == values.WIRE_RESOURCE
-    assert rpc._special_output_value_sig == values.WIRE_OUTPUT
-    assert rpc._special_asset_sig == values.WIRE_ASSET
-    assert rpc._special_archive_sig == values.WIRE_ARCHIVE
+    assert sentinels.WIRE_UNKNOWN == rpc.UNKNOWN
+    assert rpc._special_sig_key == sentinels.WIRE_SIGNATURE
+    assert rpc._special_secret_sig == sentinels.WIRE_SECRET
+    assert rpc._special_resource_sig == sentinels.WIRE_RESOURCE
+    assert rpc._special_output_value_sig == sentinels.WIRE_OUTPUT
+    assert rpc._special_asset_sig == sentinels.WIRE_ASSET
+    assert rpc._special_archive_sig == sentinels.WIRE_ARCHIVE
 
 
 @pytest.mark.parametrize(
@@ -38,16 +39,16 @@ def test_the_sentinels_are_those_of_the_installed_sdk() -> None:
         (3.0, 3),
         (2.5, 2.5),
         ("text", "text"),
-        (values.WIRE_UNKNOWN, {"$unknown": True}),
-        (f"not {values.WIRE_UNKNOWN}", f"not {values.WIRE_UNKNOWN}"),
-        ([1, {"b": 1, "a": [values.WIRE_UNKNOWN]}], [1, {"a": [{"$unknown": True}], "b": 1}]),
-        (signed(values.WIRE_SECRET, value={"planted": 1}), {"$secret": True}),
-        (signed(values.WIRE_OUTPUT), {"$unknown": True}),
-        (signed(values.WIRE_OUTPUT, value=7), 7),
-        (signed(values.WIRE_OUTPUT, value="planted", secret=True), {"$secret": True}),
-        (signed(values.WIRE_RESOURCE, urn="urn:x", id="i"), {"$resource": "urn:x"}),
+        (sentinels.WIRE_UNKNOWN, {"$unknown": True}),
+        (f"not {sentinels.WIRE_UNKNOWN}", f"not {sentinels.WIRE_UNKNOWN}"),
+        ([1, {"b": 1, "a": [sentinels.WIRE_UNKNOWN]}], [1, {"a": [{"$unknown": True}], "b": 1}]),
+        (signed(sentinels.WIRE_SECRET, value={"planted": 1}), {"$secret": True}),
+        (signed(sentinels.WIRE_OUTPUT), {"$unknown": True}),
+        (signed(sentinels.WIRE_OUTPUT, value=7), 7),
+        (signed(sentinels.WIRE_OUTPUT, value="planted", secret=True), {"$secret": True}),
+        (signed(sentinels.WIRE_RESOURCE, urn="urn:x", id="i"), {"$resource": "urn:x"}),
         (
-            signed(values.WIRE_ARCHIVE, assets={"k": signed(values.WIRE_ASSET, text="t")}),
+            signed(sentinels.WIRE_ARCHIVE, assets={"k": signed(sentinels.WIRE_ASSET, text="t")}),
             {"$asset": {"assets": {"k": {"$asset": {"text": "t"}}}}},
         ),
     ],
@@ -67,12 +68,12 @@ def test_an_unknown_signature_is_refused_rather_than_shown() -> None:
 def test_plan_values_go_back_on_the_wire_with_secrets_still_secret() -> None:
     value = {"a": [1, {"$secret": True}], "b": {"$unknown": True}}
     assert values.to_wire(value, "env", symbolic=True) == {
-        "a": [1, signed(values.WIRE_SECRET, value="${env.a.1}")],
+        "a": [1, signed(sentinels.WIRE_SECRET, value="${env.a.1}")],
         "b": "${env.b}",
     }
     assert values.to_wire(value, "env", symbolic=False) == {
-        "a": [1, signed(values.WIRE_SECRET, value=values.WIRE_UNKNOWN)],
-        "b": values.WIRE_UNKNOWN,
+        "a": [1, signed(sentinels.WIRE_SECRET, value=sentinels.WIRE_UNKNOWN)],
+        "b": sentinels.WIRE_UNKNOWN,
     }
 
 
