@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from model.loader import KeyPath
-    from model.project import EnvironmentStack
+    from model.stacks import EnvironmentStack
 
 app = typer.Typer(help="Show agents, and rotate their service tokens.", no_args_is_help=True)
 AGENTS: KeyPath = ("config", "ringwall:environment", "agents")

@@ -56,7 +56,7 @@ def drift(
     from engine.locate import require
     from engine.runs import target_of
     from model.errors import InputError
-    from model.project import EnvironmentStack
+    from model.stacks import EnvironmentStack
     from operations.drift.looking import Looking
     from operations.drift.sources import SOURCES, look
     from plan.drift import Table

@@ -12,7 +12,7 @@ from cli.options import Debug, ProjectDir, Stack
 
 if TYPE_CHECKING:
     from model.guard_config import GuardConfig, Principals
-    from model.project import EnvironmentStack, ServerStack
+    from model.stacks import EnvironmentStack, ServerStack
 
 
 def local(
@@ -47,7 +47,7 @@ def local(
     from guard.logs import to_stderr
     from guard.service import Opened
     from model.errors import InputError
-    from model.project import EnvironmentStack, ZoneStack
+    from model.stacks import EnvironmentStack, ZoneStack
 
     found = current_project()
     loaded = load(found, stack)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from engine.workspace import Target
     from model.environment import Environment
-    from model.project import EnvironmentStack, Project
+    from model.project import Project
     from model.server import Server
+    from model.stacks import EnvironmentStack
     from operations.guard_bundle.delivery import Guards
     from operations.incident.closing_services import Edge, Gateway
     from operations.incident.journal import Operation
@@ -189,7 +190,8 @@ def _edit(file: Path, reason: str, since: str, *, lift: bool) -> list[Change]:
     """The one change of a file, or none where it says already what it should; raises InputError."""
     from model.errors import InputError
     from model.loader import read
-    from model.project import SERVER_KEY, config_of
+    from model.project import config_of
+    from model.stacks import SERVER_KEY
     from operations.incident.stack_file import lifted, locked
     from operations.project.write import Change
 

@@ -8,8 +8,9 @@ from cli import console, state
 from cli.options import AsJson, Debug, ProjectDir, Yes
 
 if TYPE_CHECKING:
-    from model.project import EnvironmentStack, Project
+    from model.project import Project
     from model.server import Origin
+    from model.stacks import EnvironmentStack
     from operations.onboard.propose import Proposal
     from operations.scan.sockets import Exposure
 

@@ -28,7 +28,7 @@ def repair(
     from engine.locate import require
     from engine.repair import pending
     from engine.runs import target_of
-    from model.project import EnvironmentStack
+    from model.stacks import EnvironmentStack
 
     found = current_project()
     require()

@@ -16,7 +16,8 @@ from cli.options import AsJson, Debug, ProjectDir, Sandbox, Yes, _complete_stack
 
 if TYPE_CHECKING:
     from model.guard_config import GuardBundle, GuardConfig
-    from model.project import EnvironmentStack, Project
+    from model.project import Project
+    from model.stacks import EnvironmentStack
     from operations.guard_bundle.delivery import Delivered, Guards
     from operations.incident.journal import Operation
     from wire.cloudflare import AccessUser, CloudflareApi

@@ -54,7 +54,7 @@ def _rows(project: Project, stacks: Sequence[str], target: Target) -> list[dict[
     from engine.repair.pending import interrupted, told
     from engine.state import all_live_resources
     from model.errors import InputError, InputErrors
-    from model.project import ZONE_PREFIX
+    from model.stacks import ZONE_PREFIX
 
     counts = all_live_resources(target, list(stacks))
     notes: dict[str, str] = {}

@@ -100,7 +100,7 @@ def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | N
 def _sync_keys(scope: Scope) -> None:
     """A gateway without the issuer's keys refuses everyone, so they are brought up to date with every `up`."""
     from cli.keys import NOT_OURS, show, sync_keys
-    from model.project import EnvironmentStack, ZoneStack
+    from model.stacks import EnvironmentStack, ZoneStack
 
     if isinstance(scope.loaded, ZoneStack):
         return
@@ -115,7 +115,7 @@ def _sync_keys(scope: Scope) -> None:
 
 def _open_gateway(scope: Scope) -> None:
     """A server whose file says no more that it is closed answers again, though `lockdown --lift` was not what opened it."""
-    from model.project import EnvironmentStack, ZoneStack
+    from model.stacks import EnvironmentStack, ZoneStack
     from operations.incident.lift import open_gateway
     from wire.kong import KongAdmin
 

@@ -11,7 +11,8 @@ from cli.options import AsJson, Debug, ProjectDir, Sandbox, _complete_stack
 
 if TYPE_CHECKING:
     from model.guard_config import GuardConfig
-    from model.project import EnvironmentStack, Project, ServerStack
+    from model.project import Project
+    from model.stacks import EnvironmentStack, ServerStack
     from operations.verify.report import Report
     from operations.verify.subject import Caller, Listening, PlantedCall, Ring, Subject
 

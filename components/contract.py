@@ -13,7 +13,7 @@ from typing import Any
 
 import pulumi
 
-from model.project import EnvironmentStack
+from model.stacks import EnvironmentStack
 
 OUTPUT = "contract"
 VERSION = 1

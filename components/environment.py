@@ -9,7 +9,7 @@ import pulumi
 from components.contract import contract_value
 from components.edge.environment import EdgeEnvironment, EdgeEnvironmentArgs
 from components.gateway.environment import GatewayEnvironment, GatewayEnvironmentArgs
-from model.project import EnvironmentStack
+from model.stacks import EnvironmentStack
 
 
 @dataclass(frozen=True)

@@ -12,20 +12,8 @@ import pulumi
 
 from model.cross_checks import missing_tunnel_secret
 from model.errors import InputError, RingwallError
-from model.project import (
-    ENVIRONMENT_KEY,
-    SERVER_KEY,
-    ZONE_KEY,
-    ZONE_PREFIX,
-    EnvironmentStack,
-    Project,
-    ServerStack,
-    ZoneStack,
-    config_of,
-    load_environment,
-    load_zone,
-    open_project,
-)
+from model.project import Project, config_of, load_environment, load_zone, open_project
+from model.stacks import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, ZONE_PREFIX, EnvironmentStack, ServerStack, ZoneStack
 
 Loaded = EnvironmentStack | ZoneStack | tuple[EnvironmentStack, ServerStack]
 

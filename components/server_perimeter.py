@@ -12,7 +12,7 @@ from components.edge.server import Edge, EdgeArgs, PublicName, PublicNameArgs
 from components.gateway.server import Gateway, GatewayArgs
 from components.guard.server import Guard, GuardArgs
 from components.origin.server import Origin, OriginArgs
-from model.project import EnvironmentStack, ServerStack
+from model.stacks import EnvironmentStack, ServerStack
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from engine.state import live_resources, outputs
 from engine.workspace import Target
 from model.cross_checks import missing_tunnel_secrets
 from model.errors import InputError, InputErrors, NoSuchStack, PlanRefused
-from model.project import EnvironmentStack, Project
+from model.project import Project
+from model.stacks import EnvironmentStack
 from plan.offline import plan_stack
 from plan.preflight import refuse_unsafe
 from plan.step_order import judge_steps

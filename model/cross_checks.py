@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from model.environment import Environment
 from model.errors import InputError
 from model.loader import KeyPath
-
-if TYPE_CHECKING:
-    from model.project import EnvironmentStack, ServerStack
-    from model.server import People
+from model.server import People
+from model.stacks import EnvironmentStack, ServerStack
 
 BELOW: KeyPath = ("config", "ringwall:server")
 GUARD_PORT: KeyPath = ("guard_port",)

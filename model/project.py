@@ -5,12 +5,9 @@ The stack file is the manifest; the engine and the offline plan both start here,
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,74 +19,24 @@ from model.errors import InputError, InputErrors
 from model.loader import Document, KeyPath, read, read_text
 from model.problems import nearest
 from model.server import Server
-from model.tool_lock import ToolLock
+from model.stacks import (
+    ENVIRONMENT_KEY,
+    KINDS,
+    SERVER_KEY,
+    ZONE_KEY,
+    ZONE_PREFIX,
+    EnvironmentStack,
+    ServerStack,
+    ZoneStack,
+)
 from model.tool_lock import from_text as lock_from_text
 from model.zone import Zone
 
-ENVIRONMENT_KEY = "ringwall:environment"
-SERVER_KEY = "ringwall:server"
-ZONE_KEY = "ringwall:zone"
-KINDS = {ENVIRONMENT_KEY: "environment", SERVER_KEY: "server", ZONE_KEY: "zone"}
 #: Keys beside the manifest; each must be a top-level `secure:` value, which Pulumi encrypts.
 SECRET_KEYS = {"cloudflare:apiToken", "kong:kongAdminToken", "ringwall:tunnelSecret"}
 PULUMI_KEYS = {"config", "encryptionsalt", "encryptedkey", "secretsprovider"}
-ZONE_PREFIX = "zone."
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _STACK_FILE = re.compile(r"Pulumi\.(?P<stack>.+)\.ya?ml")
-
-
-@dataclass(frozen=True)
-class ServerStack:
-    """One server's stack file and tool lock; `manifest` has the environment's defaults merged in."""
-
-    environment: str
-    name: str
-    document: Document
-    manifest: Server
-    lock_file: Path
-    lock: ToolLock
-
-    @property
-    def stack(self) -> str:
-        return f"{self.environment}.{self.name}"
-
-
-@dataclass(frozen=True)
-class EnvironmentStack:
-    """One environment's stack file with all its servers."""
-
-    name: str
-    document: Document
-    settings: Environment
-    servers: dict[str, ServerStack] = field(default_factory=dict)
-
-    @property
-    def stack(self) -> str:
-        return self.name
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the settings. Servers compare it with the deployed one: a deployed environment unlike the file
-        would hand them another account, zone or issuer than the one under review."""
-        text = json.dumps(self.settings.dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
-
-    @property
-    def manifests(self) -> dict[str, Server]:
-        return {name: server.manifest for name, server in sorted(self.servers.items())}
-
-
-@dataclass(frozen=True)
-class ZoneStack:
-    """One zone's stack file."""
-
-    name: str
-    document: Document
-    manifest: Zone
-
-    @property
-    def stack(self) -> str:
-        return ZONE_PREFIX + self.name
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from components.program import Loaded, load
 from model.cross_checks import missing_tunnel_secrets
 from model.errors import InputError, InputErrors
 from model.loader import KeyPath
-from model.project import EnvironmentStack, Project, ZoneStack
+from model.project import Project
+from model.stacks import EnvironmentStack, ZoneStack
 from model.waivers import Waiver
 from plan.findings import Finding, Severity
 from plan.graph import Graph

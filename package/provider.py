@@ -22,7 +22,8 @@ from pulumi.provider.provider import ConstructResult
 from pulumi.provider.server import ComponentInitError
 
 from model.errors import InputError, RingwallError
-from model.project import EnvironmentStack, Project, load_environment, open_project
+from model.project import Project, load_environment, open_project
+from model.stacks import EnvironmentStack
 
 NAME = "ringwall"
 _FULL_STACK_NAME = re.compile(r"[\w.-]+/[\w.-]+/[\w.-]+")

@@ -7,7 +7,8 @@ from typing import Any
 
 from components.contract import OUTPUT
 from components.program import Loaded, declare
-from model.project import EnvironmentStack, Project, ZoneStack
+from model.project import Project
+from model.stacks import EnvironmentStack, ZoneStack
 from plan.graph import Graph
 from plan.recorder import record
 

@@ -7,7 +7,8 @@ from datetime import date
 from components.edge.access import count_quotas
 from components.program import Loaded
 from model.errors import InputError, InputErrors, PlanRefused
-from model.project import EnvironmentStack, Project, ZoneStack
+from model.project import Project
+from model.stacks import EnvironmentStack, ZoneStack
 from plan.findings import Finding
 from plan.graph import Graph
 from plan.offline import plan_stack

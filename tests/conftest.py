@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from model.project import EnvironmentStack, Project, load_environment, open_project
+from model.project import Project, load_environment, open_project
+from model.stacks import EnvironmentStack
 from tests.support.projects import write_project
 
 pytest_plugins = ["tests.support.mcp_peers"]

@@ -10,7 +10,7 @@ import pulumi
 
 from components.guard.settings import build_guard_config, bundle_file, render
 from model.environment import Environment
-from model.project import ServerStack
+from model.stacks import ServerStack
 
 
 @dataclass(frozen=True)

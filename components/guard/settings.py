@@ -21,8 +21,8 @@ from model.guard_config import (
     ResolvedGrant,
     ServerName,
 )
-from model.project import ServerStack
 from model.server import Grant, Grantees
+from model.stacks import ServerStack
 from model.tool_lock import digest
 
 ETC = "/etc/ringwall"

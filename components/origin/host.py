@@ -20,7 +20,7 @@ from model.host_bundle import (
     ProvidedFile,
     Secret,
 )
-from model.project import ServerStack
+from model.stacks import ServerStack
 
 
 def build_host_bundle(

@@ -8,7 +8,7 @@ import pulumi
 
 from components.origin.host import build_host_bundle, render
 from model.environment import Environment
-from model.project import ServerStack
+from model.stacks import ServerStack
 
 
 @dataclass(frozen=True)

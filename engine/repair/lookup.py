@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from engine.repair.kinds import SHAPES, Inputs, Kind
 from model.environment import Cloudflare
 from model.errors import Unreachable
-from model.project import EnvironmentStack, ZoneStack
+from model.stacks import EnvironmentStack, ZoneStack
 
 if TYPE_CHECKING:
     from components.program import Loaded

@@ -19,8 +19,8 @@ from guard.engines.prisma_airs import PrismaAirsEngine
 from guard.inspect.verdict import Engine, Leg, Outcome, ScanItem, Text, Verdict
 from model.base import SecretRef
 from model.errors import InputError, Unreachable
-from model.project import EnvironmentStack, ServerStack
 from model.server import Server
+from model.stacks import EnvironmentStack, ServerStack
 from model.tool_lock import digest, visible
 from operations.doctor.checks import Check, ok, skipped
 from operations.doctor.http import fetch

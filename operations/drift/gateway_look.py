@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from model.errors import Unreachable
-from model.project import EnvironmentStack, ZoneStack
+from model.stacks import EnvironmentStack, ZoneStack
 from operations.drift.gateway import Wanted, wanted_at_kong
 from plan.drift import shown, subset
 from plan.offline import plan_stack, planned_contract

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from model.errors import RingwallError, Unreachable
-from model.project import ServerStack
+from model.stacks import ServerStack
 from plan.drift import ABSENT, Row, is_symbolic, resolved, shown, unreachable
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from model.errors import NoSuchStack, Unreachable
-from model.project import EnvironmentStack, ServerStack, ZoneStack
+from model.stacks import EnvironmentStack, ServerStack, ZoneStack
 
 if TYPE_CHECKING:
     from components.program import Loaded

@@ -15,7 +15,7 @@ from components.gateway.plugins import CLOSED_MESSAGE
 from components.guard.settings import build_guard_config
 from model.errors import InputError
 from model.guard_config import GuardConfig
-from model.project import EnvironmentStack, ServerStack
+from model.stacks import EnvironmentStack, ServerStack
 from plan.exposure import ACCESS_APPLICATION
 from plan.graph import Graph
 

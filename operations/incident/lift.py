@@ -18,7 +18,8 @@ from engine.runs import Run, execute
 from engine.state import live_resources, outputs
 from engine.workspace import Target
 from model.errors import InputError, RingwallError
-from model.project import EnvironmentStack, Project, load_environment
+from model.project import Project, load_environment
+from model.stacks import EnvironmentStack
 from operations.guard_bundle.delivery import (
     Guards,
     deployed_config,

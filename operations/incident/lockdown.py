@@ -20,8 +20,9 @@ from engine.state import outputs
 from engine.workspace import Target
 from model.environment import Environment
 from model.errors import NoSuchStack, RingwallError
-from model.project import SERVER_KEY, Project, config_of
+from model.project import Project, config_of
 from model.server import Server
+from model.stacks import SERVER_KEY
 from operations.guard_bundle.delivery import (
     Delivered,
     Guards,

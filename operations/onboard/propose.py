@@ -8,8 +8,9 @@ from typing import Any
 
 from model.environment import Environment
 from model.errors import InputError
-from model.project import EnvironmentStack, Project, ServerStack
+from model.project import Project
 from model.server import ADMIN_PORT_OFFSET, Origin
+from model.stacks import EnvironmentStack, ServerStack
 from model.tool_lock import ToolLock, to_yaml
 from operations.onboard.lock import build_lock
 from operations.onboard.offer import default_grants

@@ -8,7 +8,8 @@ from typing import Any
 
 from components.edge.access import server_policies
 from model.errors import InputError, InputErrors
-from model.project import EnvironmentStack, Project, ServerStack, ZoneStack, load_environment, load_zone
+from model.project import Project, load_environment, load_zone
+from model.stacks import EnvironmentStack, ServerStack, ZoneStack
 from operations.project.server_files import granted
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from model.errors import InputError, InputErrors
 from model.loader import KeyPath, parse
-from model.project import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, ZONE_PREFIX, Project, load_environment, load_zone
+from model.project import Project, load_environment, load_zone
+from model.stacks import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, ZONE_PREFIX
 from operations.project.staging import staged
 from operations.project.write import Change, replace_scalar
 

@@ -15,8 +15,9 @@ from typing import Any
 from model.base import validate
 from model.errors import InputError
 from model.loader import Document, KeyPath, read
-from model.project import SERVER_KEY, Project, config_of
+from model.project import Project, config_of
 from model.server import Grant, Origin
+from model.stacks import SERVER_KEY
 from model.tool_lock import ToolEntry, ToolLock, from_text
 
 

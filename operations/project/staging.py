@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from model.errors import InputError, InputErrors
-from model.project import EnvironmentStack, Project, load_environment, open_project
+from model.project import Project, load_environment, open_project
+from model.stacks import EnvironmentStack
 
 
 @contextmanager

@@ -13,16 +13,9 @@ from model.environment import Environment
 from model.errors import InputError, InputErrors
 from model.loader import read
 from model.loader import walk as leaves
-from model.project import (
-    EnvironmentStack,
-    Project,
-    ServerStack,
-    ZoneStack,
-    load_environment,
-    load_zone,
-    open_project,
-)
+from model.project import Project, load_environment, load_zone, open_project
 from model.server import Server
+from model.stacks import EnvironmentStack, ServerStack, ZoneStack
 from model.tool_lock import visible
 from model.zone import Zone
 from plan.diff.model import Change, Direction, LoadError, Report, StackDiff, change

@@ -14,7 +14,8 @@ from typing import Final
 
 from model.errors import InputError
 from model.loader import read_text
-from model.project import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, ZONE_PREFIX, Project, config_of
+from model.project import Project, config_of
+from model.stacks import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, ZONE_PREFIX
 from model.waivers import Waiver
 from plan.rules.base_revision import BaseRevision
 from plan.rules.catalog import with_custom

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def subject_of(loaded: Loaded, graph: Graph, *, engine: bool = False) -> Subject:
     """What rules see of a loaded stack and its plan; `engine` where the graph is a real preview's."""
-    from model.project import EnvironmentStack, ZoneStack
+    from model.stacks import EnvironmentStack, ZoneStack
 
     graph = current_types(graph)
     if isinstance(loaded, EnvironmentStack):

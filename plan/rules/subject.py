@@ -35,7 +35,7 @@ from plan.values import Json, is_unknown
 
 if TYPE_CHECKING:
     from model.loader import Document
-    from model.project import EnvironmentStack, ServerStack, ZoneStack
+    from model.stacks import EnvironmentStack, ServerStack, ZoneStack
 
 #: Names under which the installed provider still makes the very same resources, with the same inputs.
 FORMER_TYPES: Final = {

@@ -11,7 +11,8 @@ import pytest
 from cli.agents import describe, lines, rotated
 from model.errors import InputError
 from model.loader import parse
-from model.project import EnvironmentStack, load_environment, open_project
+from model.project import load_environment, open_project
+from model.stacks import EnvironmentStack
 from tests.support.command_line import ringwall, snapshot
 from tests.support.projects import write_project
 

@@ -14,7 +14,8 @@ import pytest
 from components.gateway.names import consumer_username
 from model.base import SecretRef
 from model.errors import Unreachable
-from model.project import EnvironmentStack, Project, load_environment, open_project
+from model.project import Project, load_environment, open_project
+from model.stacks import EnvironmentStack
 from model.tool_lock import digest
 from operations.doctor import guard as doctor_guard
 from operations.doctor import kong as doctor_kong

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from model.errors import InputError
-from model.project import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, Project
+from model.project import Project
+from model.stacks import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY
 from operations.project.migrations import CURRENT, MIGRATIONS, migrated
 from operations.project.write import rename_key, replace_scalar
 from tests.support.command_line import ringwall, snapshot

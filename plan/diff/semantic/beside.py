@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from model.loader import Document
-from model.project import KINDS, config_of
+from model.project import config_of
+from model.stacks import KINDS
 from plan.diff.model import Change, Direction, change
 from plan.diff.semantic.keys import difference
 

@@ -10,7 +10,7 @@ from typing import Any
 from components.guard.settings import build_guard_config
 from model.environment import Environment
 from model.guard_config import Principals, ResolvedGrant
-from model.project import ServerStack
+from model.stacks import ServerStack
 from plan.diff.model import Change, Direction, Matrix, change
 from plan.diff.semantic.directions import more_loosens
 

@@ -23,8 +23,8 @@ from components.edge.access import (
 )
 from model.environment import Agent, Environment
 from model.errors import InputError
-from model.project import EnvironmentStack
 from model.server import Server
+from model.stacks import EnvironmentStack
 
 OKTA = "11111111-2222-3333-4444-555555555555"
 

@@ -10,7 +10,7 @@ import pytest
 from components.edge.access import access_groups, environment_policies
 from components.edge.environment import EdgeEnvironment, EdgeEnvironmentArgs, posture_input
 from model.environment import Environment, Posture
-from model.project import EnvironmentStack
+from model.stacks import EnvironmentStack
 from plan.graph import Graph, Resource
 from plan.recorder import record
 from plan.values import is_secret

@@ -12,8 +12,9 @@ from components.edge.access import server_policies
 from components.edge.server import Edge, EdgeArgs, PublicName, PublicNameArgs
 from model.environment import Environment
 from model.errors import InputError
-from model.project import EnvironmentStack, Project
+from model.project import Project
 from model.server import Server
+from model.stacks import EnvironmentStack
 from plan.graph import Graph, Resource
 from plan.offline import plan_stack
 from plan.recorder import record

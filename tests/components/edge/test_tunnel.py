@@ -10,8 +10,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from components.edge.tunnel import config_yml, ingress_rules, is_tunnel_secret
-from model.project import EnvironmentStack
 from model.server import Server
+from model.stacks import EnvironmentStack
 
 AUDIENCES = {"hosted.example.com": "a" * 64, "hosted-claude.example.com": "b" * 64}
 TUNNEL = "11111111-2222-3333-4444-555555555555"

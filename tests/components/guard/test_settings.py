@@ -6,7 +6,8 @@ from pathlib import Path
 from components.guard.settings import build_guard_config, render
 from model.base import SecretRef
 from model.guard_config import GuardConfig
-from model.project import EnvironmentStack, load_environment, open_project
+from model.project import load_environment, open_project
+from model.stacks import EnvironmentStack
 from model.tool_lock import digest
 from tests.support.projects import server_text, write_project, write_server
 

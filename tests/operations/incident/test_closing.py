@@ -12,7 +12,8 @@ from components.guard.settings import build_guard_config
 from model.errors import InputError
 from model.guard_config import GuardConfig
 from model.lockdown import Lockdown
-from model.project import EnvironmentStack, ServerStack, load_environment, open_project
+from model.project import load_environment, open_project
+from model.stacks import EnvironmentStack, ServerStack
 from operations.incident.closing import closed, closing_plugin, closing_plugin_id, edge_urns, opened
 from plan.exposure import check_exposure
 from plan.graph import Graph

@@ -1,0 +1,78 @@
+"""The three kinds of stack as they are in memory: an environment, one server of it, and a zone.
+
+Each is one stack file, read and checked. `model.project` reads them; nothing here opens a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from model.environment import Environment
+from model.loader import Document
+from model.server import Server
+from model.tool_lock import ToolLock
+from model.zone import Zone
+
+ENVIRONMENT_KEY = "ringwall:environment"
+SERVER_KEY = "ringwall:server"
+ZONE_KEY = "ringwall:zone"
+KINDS = {ENVIRONMENT_KEY: "environment", SERVER_KEY: "server", ZONE_KEY: "zone"}
+ZONE_PREFIX = "zone."
+
+
+@dataclass(frozen=True)
+class ServerStack:
+    """One server's stack file and tool lock; `manifest` has the environment's defaults merged in."""
+
+    environment: str
+    name: str
+    document: Document
+    manifest: Server
+    lock_file: Path
+    lock: ToolLock
+
+    @property
+    def stack(self) -> str:
+        return f"{self.environment}.{self.name}"
+
+
+@dataclass(frozen=True)
+class EnvironmentStack:
+    """One environment's stack file with all its servers."""
+
+    name: str
+    document: Document
+    settings: Environment
+    servers: dict[str, ServerStack] = field(default_factory=dict)
+
+    @property
+    def stack(self) -> str:
+        return self.name
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the settings. Servers compare it with the deployed one: a deployed environment unlike the file
+        would hand them another account, zone or issuer than the one under review."""
+        text = json.dumps(self.settings.dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def manifests(self) -> dict[str, Server]:
+        return {name: server.manifest for name, server in sorted(self.servers.items())}
+
+
+@dataclass(frozen=True)
+class ZoneStack:
+    """One zone's stack file."""
+
+    name: str
+    document: Document
+    manifest: Zone
+
+    @property
+    def stack(self) -> str:
+        return ZONE_PREFIX + self.name
