@@ -99,8 +99,9 @@ def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | N
 
 def _sync_keys(scope: Scope) -> None:
     """A gateway without the issuer's keys refuses everyone, so they are brought up to date with every `up`."""
-    from cli.keys import NOT_OURS, show, sync_keys
+    from cli.keys import NOT_OURS, show
     from model.stacks import EnvironmentStack, ZoneStack
+    from operations.keys.sync import sync_keys
 
     if isinstance(scope.loaded, ZoneStack):
         return

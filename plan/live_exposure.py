@@ -16,21 +16,17 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from plan.exposure import (
+from plan.exposure import CATCH_ALL, app_hosts, ingress_rules, lets_strangers_in, requires_access
+from plan.graph import Resource
+from plan.protectors import (
     ACCESS_APPLICATION,
     ACCESS_POLICY,
-    CATCH_ALL,
     DNS_RECORD,
     KONG_PLUGIN,
     KONG_ROUTE,
     TUNNEL,
     TUNNEL_CONFIG,
-    app_hosts,
-    ingress_rules,
-    lets_strangers_in,
-    requires_access,
 )
-from plan.graph import Resource
 from plan.values import Json, is_unknown
 
 TUNNEL_DOMAIN: Final = ".cfargotunnel.com"

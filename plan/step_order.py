@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from model.sentinels import WIRE_SIGNATURE, WIRE_UNKNOWN
-from plan.exposure import DNS_RECORD, TUNNEL
 from plan.findings import Finding, Severity
 from plan.graph import Resource, urn_name
 from plan.live_exposure import Held, exposures, resolving
-from plan.protectors import PROTECTORS
+from plan.protectors import DNS_RECORD, PROTECTORS, TUNNEL
 from plan.values import Json, secret, unknown
 
 _ADDS: Final = frozenset({"create", "create-replacement", "import", "import-replacement"})

@@ -15,6 +15,7 @@ from model.errors import Unreachable
 from model.tool_lock import visible
 from operations.doctor.checks import Check, ok, skipped
 from operations.doctor.http import fetch
+from operations.keys.sync import not_ours, remedy, sync_keys
 from wire.kong import TOKEN_VARIABLE
 
 IDS = (
@@ -228,8 +229,6 @@ def _is_loopback(address: str) -> bool:
 
 def _keys(plan: Plan) -> Iterator[Check]:
     """The issuers' keys at Kong against what the issuers publish, by a dry run of `keys sync`; and who else is trusted."""
-    from cli.keys import not_ours, remedy, sync_keys
-
     id_, sync = "gateway.keys", f"ringwall keys sync {plan.environment}"
     report = sync_keys(plan.settings, plan.environment, dry_run=True, environments=plan.environments)
     for issuer in report.issuers:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from model.errors import EngineFailed, RingwallError
 from operations.drift.guard import guard, offered
 from operations.drift.looking import Looking
+from operations.keys.sync import remedy, sync_keys
 from plan.drift import (
     ABSENT,
     PRESENT,
@@ -190,8 +191,6 @@ def gateway(looking: Looking, stack: str) -> list[Row]:
 
 def keys(looking: Looking) -> list[Row]:
     """Issuers' published keys against those at Kong (`ringwall keys sync --dry-run`)."""
-    from cli.keys import remedy, sync_keys
-
     environment = looking.environment
     if environment is None:
         return []

@@ -16,8 +16,8 @@ from components.guard.settings import build_guard_config
 from model.errors import InputError
 from model.guard_config import GuardConfig
 from model.stacks import EnvironmentStack, ServerStack
-from plan.exposure import ACCESS_APPLICATION
 from plan.graph import Graph
+from plan.protectors import ACCESS_APPLICATION
 
 ACCESS_POLICY = "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy"
 

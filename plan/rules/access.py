@@ -6,11 +6,12 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from plan.exposure import ACCESS_APPLICATION, linked
+from plan.exposure import linked
 from plan.findings import Severity
 from plan.graph import Graph, Resource
+from plan.protectors import ACCESS_APPLICATION, ACCESS_GROUP, ACCESS_POLICY
 from plan.rules.rule import Broken, Rule, rule
-from plan.rules.subject import ACCESS_GROUP, ACCESS_POLICY, Subject, items, mapping
+from plan.rules.subject import Subject, items, mapping
 from plan.values import Json, symbol
 
 POLICIES: Final = "Cloudflare One docs, Access policies"

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Final
 
-from plan.exposure import ACCESS_APPLICATION, DNS_RECORD, TUNNEL, TUNNEL_CONFIG, app_hosts, ingress_rules, linked
+from plan.exposure import app_hosts, ingress_rules, linked
 from plan.findings import Finding, Severity
 from plan.graph import Resource
+from plan.protectors import ACCESS_APPLICATION, DNS_RECORD, TUNNEL, TUNNEL_CONFIG
 from plan.protectors import RULESET as RULESET
 from plan.rules.access import POLICIES
 from plan.rules.rule import Broken, Rule, rule

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from plan.exposure import KONG_PLUGIN, KONG_SERVICE, is_narrow, linked
+from plan.exposure import is_narrow, linked
 from plan.findings import Severity
 from plan.graph import Resource
+from plan.protectors import KONG_PLUGIN, KONG_SERVICE
 from plan.rules.rule import Broken, Rule, rule
 from plan.rules.subject import Subject, items, mapping, plugin_config
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from model.masking import REFERENCE, is_secret_name, secret_shape
-from plan.exposure import KONG_PLUGIN
 from plan.findings import Severity
+from plan.protectors import KONG_PLUGIN
 from plan.rules.rule import Broken, Rule, rule
 from plan.rules.subject import Subject, items, mapping, strings
 from plan.values import Json

@@ -9,23 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from plan.exposure import (
-    _BESIDE_TERMINATION,
-    _TERMINATION,
-    ACCESS_APPLICATION,
-    DNS_RECORD,
-    KONG_PLUGIN,
-    KONG_ROUTE,
-    KONG_SERVICE,
-    TUNNEL,
-    TUNNEL_CONFIG,
-    _is_unconditional,
-    check_exposure,
-    is_narrow,
-    linked,
-)
+from plan.exposure import _BESIDE_TERMINATION, _TERMINATION, _is_unconditional, check_exposure, is_narrow, linked
 from plan.findings import Finding
 from plan.graph import Graph, Resource
+from plan.protectors import ACCESS_APPLICATION, DNS_RECORD, KONG_PLUGIN, KONG_ROUTE, KONG_SERVICE, TUNNEL, TUNNEL_CONFIG
 from plan.protectors import ACCESS_GROUP as ACCESS_GROUP
 from plan.protectors import ACCESS_POLICY as ACCESS_POLICY
 from plan.protectors import KONG_TARGET as KONG_TARGET

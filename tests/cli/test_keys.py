@@ -20,7 +20,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from cli.keys import IssuerReport, SyncReport, sync_keys, watch
+from cli.keys import watch
 from components.gateway.names import consumer_username, tags
 from components.program import load
 from engine.workspace import Target
@@ -29,6 +29,7 @@ from model.errors import InputError, Unreachable
 from model.project import open_project
 from operations.drift.looking import Looking
 from operations.drift.sources import look
+from operations.keys.sync import IssuerReport, SyncReport, sync_keys
 from tests.support.command_line import Result, ringwall
 from tests.support.kong_admin import JwksStandIn, KongStandIn, jwks_server, kong_admin
 from tests.support.projects import write_project

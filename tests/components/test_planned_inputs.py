@@ -15,10 +15,11 @@ import pytest
 
 from components.program import load
 from model.project import open_project
-from plan.exposure import ACCESS_APPLICATION, DNS_RECORD, KONG_PLUGIN, PROTECTING, TUNNEL, TUNNEL_CONFIG, check_exposure
+from plan.exposure import check_exposure
 from plan.findings import Severity
 from plan.graph import Graph, Resource
 from plan.offline import plan_stack
+from plan.protectors import ACCESS_APPLICATION, DNS_RECORD, KONG_PLUGIN, PROTECTING, TUNNEL, TUNNEL_CONFIG
 from tests.support.kong_schema import plugin_problems
 from tests.support.projects import ZONE, write_project
 from tests.support.provider_schema import graph_problems, resource_problems

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pulumi
 import pytest
 
-from plan.exposure import ACCESS_APPLICATION, DNS_RECORD, PROTECTING, TUNNEL, TUNNEL_CONFIG, check_exposure
+from plan.exposure import check_exposure
 from plan.findings import Severity
 from plan.graph import Graph, Resource
+from plan.protectors import ACCESS_APPLICATION, DNS_RECORD, PROTECTING, TUNNEL, TUNNEL_CONFIG
 from plan.recorder import record
 
 HOST = "github.mcp.example.com"
