@@ -35,7 +35,7 @@ def show(
 ) -> None:
     """Show each agent's client id and expiry, where it may call from and which servers admit it."""
     from cli.project import current_project
-    from engine.runs import target_of
+    from cli.target import target_of
     from engine.state import outputs
     from model.errors import InputError, NoSuchStack
     from model.project import load_environment

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import typer
-
 from cli import console
 from cli.options import Debug, ProjectDir, Sandbox, Stack, Yes
 
@@ -12,10 +10,10 @@ def cancel(
     """Release the lock of an update that was interrupted, after saying who holds it. A holder that still runs on this
     machine keeps it; `up`, `destroy` and `repair` release the lock of one that has ended here by themselves."""
     from cli.project import current_project
+    from cli.target import target_of
     from engine.holder import on_file
     from engine.locked import held
     from engine.repair.pending import interrupted
-    from engine.runs import target_of
     from engine.workspace import workspace
     from model.errors import EngineFailed, InputError
 
@@ -34,9 +32,7 @@ def cancel(
         living = [str(one) for one in holders or () if one.here and not one.ended]
         if living:
             raise EngineFailed(held(stack, living))
-        if not console.ask(f"Make sure that no update of {stack} is running. Release its lock?", yes=yes):
-            console.note("nothing was changed")
-            raise typer.Exit(1)
+        console.consent(f"Make sure that no update of {stack} is running. Release its lock?", yes=yes)
         with workspace(target, stack) as selected:
             selected.cancel()
         following = "repair" if interrupted(target, [stack]) else "up"

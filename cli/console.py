@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from cli import state
 
 if TYPE_CHECKING:
@@ -98,6 +100,13 @@ def ask(question: str, *, yes: bool) -> bool:
         raise InputError(f"{question} needs consent and there is no terminal to ask on", remedy="add --yes")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def consent(question: str, *, yes: bool) -> None:
+    """Ask for consent, and end the command with a note where it is refused."""
+    if not ask(question, yes=yes):
+        note("nothing was changed")
+        raise typer.Exit(1)
 
 
 def show_error(error: RingwallError) -> None:

@@ -112,9 +112,10 @@ def _init(folder: Path) -> list[str]:
 
 def _second_up(demo: _Demo) -> int:
     """The unchanged second `up`, by the same road; returns how many resources it changed and refuses any."""
-    from cli.report import fail_on_error, show_results
+    from cli.report import show_results
+    from cli.target import target_of
     from engine import deploy
-    from engine.runs import target_of
+    from engine.run import fail_on_error
     from model.project import open_project
 
     console.say(f"\n$ ringwall up {ENVIRONMENT} --sandbox --yes    # unchanged")
@@ -136,7 +137,7 @@ def _second_up(demo: _Demo) -> int:
 def _enforced(servers: list[str]) -> list[tuple[str, str, str, str]]:
     """What the deployed state says, not what the plan promised."""
     from cli.project import current_project
-    from engine.runs import target_of
+    from cli.target import target_of
     from engine.workspace import workspace
     from plan.rings import protections
 
@@ -153,7 +154,7 @@ def _enforced(servers: list[str]) -> list[tuple[str, str, str, str]]:
 
 def _left(servers: list[str]) -> int:
     from cli.project import current_project
-    from engine.runs import target_of
+    from cli.target import target_of
     from engine.state import live_resources
 
     project = current_project()

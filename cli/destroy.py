@@ -19,11 +19,12 @@ def destroy(
 ) -> None:
     """Take a stack down: its public name first, its protection last. The stack file stays."""
     from cli.project import current_project
-    from cli.report import fail_on_error, show_results
+    from cli.report import show_results
+    from cli.target import target_of
     from engine import deploy
     from engine.locate import require
     from engine.repair import pending
-    from engine.runs import Run, target_of
+    from engine.run import Run, fail_on_error
     from engine.state import live_resources
     from model.errors import InputError
 
@@ -38,9 +39,7 @@ def destroy(
         runs: list[Run] = []
         if not names:
             deploy.refuse_live_servers(target, stack)
-        if not console.ask(f"Destroy {', '.join([*names, stack])}?", yes=yes):
-            console.note("nothing was changed")
-            raise typer.Exit(1)
+        console.consent(f"Destroy {', '.join([*names, stack])}?", yes=yes)
         for name in [*names, stack]:
             runs.append(deploy.destroy(target, name))
             if runs[-1].error:

@@ -52,9 +52,9 @@ def drift(
     row says what puts it right.
     """
     from cli.project import current_project
+    from cli.target import target_of
     from components.program import load
     from engine.locate import require
-    from engine.runs import target_of
     from model.errors import InputError
     from model.stacks import EnvironmentStack
     from operations.drift.looking import Looking

@@ -191,7 +191,7 @@ def _configuration(stack: str, file: Path | None, sandbox: bool) -> GuardConfig:
 
 def _exported(stack: str, sandbox: bool) -> str:
     from cli.project import current_project
-    from engine.runs import target_of
+    from cli.target import target_of
     from engine.state import outputs
     from model.errors import InputError
 

@@ -42,11 +42,13 @@ def import_existing(
     """
     from cli import live
     from cli.project import current_project
-    from cli.report import fail_on_error, show_preview, show_results
+    from cli.report import show_preview, show_results
+    from cli.target import target_of
     from components.program import load
     from engine.deploy import refuse_gaps
     from engine.locate import require
-    from engine.runs import Run, execute, target_of
+    from engine.run import Run, fail_on_error
+    from engine.runs import execute
     from operations.project.imports import import_plan, importing_program
     from plan.preflight import refuse_unsafe
 
@@ -62,9 +64,7 @@ def import_existing(
         show_preview([before])
         fail_on_error([before])
         refuse_gaps([before])
-        if not console.ask(f"Import {kind.value} {id} as {wanted.name} of {stack}?", yes=yes):
-            console.note("nothing was changed")
-            raise typer.Exit(1)
+        console.consent(f"Import {kind.value} {id} as {wanted.name} of {stack}?", yes=yes)
         with live.progress([run]):
             execute(target, run, only=wanted.targets, program=program)
     if as_json:

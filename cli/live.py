@@ -13,7 +13,7 @@ from cli import console
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from engine.runs import Run
+    from engine.run import Run
 
 _TICK = 0.2
 _LINE_EVERY = 10.0

@@ -254,9 +254,7 @@ def _close(
     from operations.incident.lockdown import Closing, places_of
     from operations.project.write import apply
 
-    if not console.ask(f"Close {' and '.join(stacks)} to everyone?", yes=yes):
-        console.note("nothing was changed")
-        raise typer.Exit(1)
+    console.consent(f"Close {' and '.join(stacks)} to everyone?", yes=yes)
     operation = Operation(project.root, "lockdown", stack, reason)
     operation.begin()
     try:
@@ -317,13 +315,12 @@ def services(
     project: Project, environment: str, *, sandbox: bool
 ) -> Iterator[tuple[Callable[[], Edge], Callable[[], Gateway], Target]]:
     """What the edge and the gateway of an environment are asked by, made when they are first needed, and the backend."""
-    from engine.runs import SANDBOX_HOME
-    from engine.workspace import Target
+    from cli.target import SANDBOX_HOME, real_target, sandbox_target
     from model.project import load_settings
     from operations.incident.closing_services import SandboxEdge, SandboxGateway, edge_of, gateway_of
 
     if not sandbox:
-        target = Target(project)
+        target = real_target(project)
         with contextlib.ExitStack() as clients:
             yield (
                 lambda: clients.enter_context(
@@ -343,7 +340,7 @@ def services(
     yield (
         lambda: SandboxEdge(stand_in, load_settings(project, environment).cloudflare.account_id),
         lambda: SandboxGateway(stand_in),
-        Target(project, sandbox_folder=home),
+        sandbox_target(project),
     )
 
 
@@ -358,7 +355,7 @@ def _lift(
     yes: bool,
     sandbox: bool,
 ) -> Operation:
-    from engine.runs import target_of
+    from cli.target import target_of
     from operations.incident.journal import Operation
     from operations.incident.lift import Opening
 

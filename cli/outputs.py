@@ -19,7 +19,7 @@ def outputs(
 ) -> None:
     """Show what a deployed stack exports; secrets stay masked (see `ringwall agents show --reveal`)."""
     from cli.project import current_project
-    from engine.runs import target_of
+    from cli.target import target_of
     from engine.state import outputs as read_outputs
     from model.errors import InputError
 

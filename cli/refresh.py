@@ -20,20 +20,21 @@ def refresh(
     """Read what is real back into the recorded state of a server, or of an environment and all its servers."""
     from cli import live
     from cli.project import current_project
-    from cli.report import fail_on_error, show_preview, show_results
+    from cli.report import show_preview, show_results
+    from cli.target import target_of
     from engine import deploy
     from engine.locate import require
     from engine.repair import pending
-    from engine.runs import Run, execute_all, target_of
+    from engine.run import Run, fail_on_error
+    from engine.runs import execute_all
     from operations.drift.gateway_look import look_at_gateway
 
     found = current_project()
     require()
     scope = deploy.scope_of(found, stack, to_change=False)
     what = f"{stack} and its {len(scope.servers)} servers" if scope.servers else stack
-    if not preview_only and not console.ask(f"Replace the recorded state of {what} by what is read?", yes=yes):
-        console.note("nothing was changed")
-        raise typer.Exit(1)
+    if not preview_only:
+        console.consent(f"Replace the recorded state of {what} by what is read?", yes=yes)
     runs = [Run(name, "preview_refresh" if preview_only else "refresh") for name in scope.stacks]
     with target_of(found, sandbox=sandbox) as target:
         if preview_only:

@@ -24,10 +24,10 @@ def repair(
     environment stands for its servers too. Exit code 3 with --dry-run where there is something to mend.
     """
     from cli.project import current_project
+    from cli.target import target_of
     from components.program import load
     from engine.locate import require
     from engine.repair import pending
-    from engine.runs import target_of
     from model.stacks import EnvironmentStack
 
     found = current_project()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cli import console, live, state
-from engine.runs import Run
-from model.errors import EngineFailed
+from engine.run import Run
 
 _SIGN = {"create": "+", "update": "~", "delete": "-", "replace": "±", "create-replacement": "±", "delete-replaced": "∓"}
 
@@ -37,10 +36,3 @@ def show_results(runs: Sequence[Run]) -> None:
         rows = [[run.stack, run.operation, run.state, live.counts(run)] for run in runs]
         if not state.json:
             console.table(["stack", "run", "state", "resources"], rows)
-
-
-def fail_on_error(runs: Sequence[Run]) -> None:
-    """Raise `EngineFailed` with one line per problem when a run failed."""
-    lines = [f"{run.stack}: {text}" for run in runs if run.error for text in run.error.split("\n")]
-    if lines:
-        raise EngineFailed("\n".join(lines))

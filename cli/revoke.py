@@ -91,9 +91,7 @@ def revoke(
         _say_plan(environment, subject, lift=lift, as_json=as_json)
         return
     question = f"Let {subject.text} in again" if lift else f"Put {subject.text} out of every server of {env}"
-    if not console.ask(f"{question}?", yes=yes):
-        console.note("nothing was changed")
-        raise typer.Exit(1)
+    console.consent(f"{question}?", yes=yes)
     operation = Operation(found.root, "revoke --lift" if lift else "revoke", f"{subject.text} in {env}", reason)
     operation.begin()
     Revocation(found, environment, subject, operation, guards, lift).run(sandbox=sandbox)
@@ -239,7 +237,7 @@ class Revocation:
 
     def _client_ids(self, sandbox: bool) -> set[str]:
         """Of the agent, from the deployed environment, or else from the bundles that are there."""
-        from engine.runs import target_of
+        from cli.target import target_of
         from engine.state import outputs
         from model.errors import EngineFailed, EngineMissing, InputError
 
@@ -350,7 +348,7 @@ class Revocation:
         return {f"agent:{client}" for client in _clients(config, str(self.subject.agent))}
 
     def _deployed(self, stack: str, sandbox: bool) -> GuardConfig | None:
-        from engine.runs import target_of
+        from cli.target import target_of
         from engine.state import outputs
         from model.errors import NoSuchStack
         from operations.guard_bundle.delivery import deployed_config

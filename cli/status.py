@@ -27,7 +27,7 @@ def status(
     is a service, whose own list has them.
     """
     from cli.project import current_project
-    from engine.runs import target_of
+    from cli.target import target_of
 
     found = current_project()
     stacks = [s for s in found.stacks() if environment is None or s.split(".")[0] == environment]

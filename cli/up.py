@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.deploy import Scope
-    from engine.runs import Run
+    from engine.run import Run
     from operations.drift.gateway_look import GatewayLook
 
 
@@ -34,11 +34,12 @@ def up(
     stack that is as its file says and as it was left is not run.
     """
     from cli.project import current_project
-    from cli.report import fail_on_error, show_preview, show_results
+    from cli.report import show_preview, show_results
+    from cli.target import target_of
     from engine import deploy
     from engine.locate import require
     from engine.repair import pending
-    from engine.runs import target_of
+    from engine.run import fail_on_error
     from model.errors import InputError
     from operations.drift.gateway_look import look_at_gateway
 
@@ -58,9 +59,7 @@ def up(
         deploy.refuse_gaps(previews)
         show_reading(scope, previews, gateway, time.monotonic() - began)
         what = f"{stack} and its {len(scope.servers)} servers" if scope.servers else stack
-        if not console.ask(f"Apply this to {what}?", yes=yes):
-            console.note("nothing was changed")
-            raise typer.Exit(1)
+        console.consent(f"Apply this to {what}?", yes=yes)
         if gateway is not None and not target:
             gateway.put_back()
         runs = deploy.up(where, scope, previews, only=target, refresh=refresh)

@@ -320,7 +320,7 @@ def _deployed(project: Project, stack: str, file: Path | None, sandbox: bool) ->
         except OSError as error:
             raise InputError(f"cannot be read ({error.strerror})", file=file, remedy="name another file") from None
     else:
-        from engine.runs import target_of
+        from cli.target import target_of
         from engine.state import outputs
 
         try:

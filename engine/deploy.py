@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cli import console, live
 from components.contract import OUTPUT
 from components.program import Loaded, load, refuse_missing_secret
-from engine.runs import Run, execute, execute_all
+from engine.run import Run
+from engine.runs import execute, execute_all
 from engine.state import live_resources, outputs
 from engine.workspace import Target
 from model.cross_checks import missing_tunnel_secrets
@@ -62,12 +62,12 @@ def preview(target: Target, scope: Scope, only: Sequence[str] = (), *, refresh: 
     preview them; they are planned offline and labelled so.
     """
     first = Run(scope.first, "preview", refresh=refresh)
-    with live.progress([first]):
+    with target.progress.running([first]):
         execute(target, first, only=only)
     rest = [Run(stack, "preview", refresh=refresh) for stack in scope.servers]
     if first.error is None and rest:
         if contract_is_current(target, scope.loaded) and not _changes_contract(first):
-            with live.progress(rest):
+            with target.progress.running(rest):
                 execute_all(target, rest)
         else:
             for run in rest:
@@ -136,11 +136,13 @@ def up(
     runs += servers
     if dropped and all(run.error is None for run in servers):
         last = Run(scope.first, "up")
-        with live.progress([last]):
+        with target.progress.running([last]):
             execute(target, last)
         runs.append(last)
     elif dropped:
-        console.note(f"{len(dropped)} resources that {scope.first} no longer wants stay until every server is up")
+        target.progress.note(
+            f"{len(dropped)} resources that {scope.first} no longer wants stay until every server is up"
+        )
     return runs
 
 
@@ -156,7 +158,7 @@ def _run_of(previewed: Run, refresh: bool) -> Run:
 def _execute(target: Target, runs: Sequence[Run], **options: Any) -> None:
     due = [run for run in runs if run.state == "waiting"]
     if due:
-        with live.progress(due):
+        with target.progress.running(due):
             execute_all(target, due, **options)
 
 
@@ -177,6 +179,6 @@ def destroy(target: Target, stack: str) -> Run:
     """Destroy one stack."""
     refuse_live_servers(target, stack)
     run = Run(stack, "destroy")
-    with live.progress([run]):
+    with target.progress.running([run]):
         execute(target, run)
     return run

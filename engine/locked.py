@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from cli import console
 from engine.holder import all_ended, holders
+from engine.progress import Note
 from model.errors import EngineFailed
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def with_lock(selected: Stack, stack: str, call: Callable[[], T]) -> T:
-    """Run an engine call that takes the lock; `CommandError` passes through.
+def with_lock(selected: Stack, stack: str, call: Callable[[], T], note: Note) -> T:
+    """Run an engine call that takes the lock; `CommandError` passes through. `note` hears of a lock that was released.
 
     Raises:
         EngineFailed: another process holds it, or may.
@@ -29,7 +29,7 @@ def with_lock(selected: Stack, stack: str, call: Callable[[], T]) -> T:
         found = holders(str(error))
         if not all_ended(found):
             raise EngineFailed(held(stack, [str(one) for one in found])) from None
-        console.note(f"{stack}: released the lock of {'; '.join(map(str, found))}: that process has ended")
+        note(f"{stack}: released the lock of {'; '.join(map(str, found))}: that process has ended")
     selected.cancel()
     try:
         return call()

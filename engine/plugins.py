@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from engine.locate import Engine
+from engine.locate import Engine, require
 from model.errors import EngineMissing
 
 Progress = Callable[[str], None]
@@ -77,3 +77,17 @@ def _run(engine: Engine, arguments: list[str], *, limit: float) -> subprocess.Co
 def _last(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1].removeprefix("error: ")[:300] if lines else "no output"
+
+
+def require_plugins() -> None:
+    """Refuse to run without the providers' plugins, as nothing is fetched in mid-run.
+
+    Raises:
+        EngineMissing: the engine or a plugin is not installed.
+    """
+    missing = plugins_missing(require())
+    if missing:
+        names = ", ".join(str(plugin) for plugin in missing)
+        raise EngineMissing(
+            f"provider plugins are missing: {names}; run `ringwall engine install --plugins`, or rehearse with --sandbox"
+        )

@@ -17,12 +17,13 @@ import secrets
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.progress import Progress, Silent
 from model.cross_checks import TUNNEL_SECRET
 from model.errors import EngineFailed, InputError, NoSuchStack, SecretsLocked, StateMissing
 from model.loader import read, read_text
@@ -46,6 +47,15 @@ class Target:
     environment: dict[str, str] = field(default_factory=dict)
     #: Set for the sandbox: another backend, another passphrase, none of the user's encrypted values.
     sandbox_folder: Path | None = None
+    #: What the sandbox's providers hold, by the engine's name of a type; there when `sandbox_folder` is.
+    sandbox_objects: Callable[[str], Sequence[Mapping[str, Any]]] | None = None
+    progress: Progress = field(default_factory=Silent, compare=False)
+    #: Whether the SDK's own traces are shown.
+    debug: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.sandbox_folder is None) is not (self.sandbox_objects is None):
+            raise TypeError("a sandbox has a folder and objects; without its objects the real providers would be asked")
 
     @property
     def backend(self) -> str | None:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from sandbox.state import HASHED, World
+from sandbox.state import HASHED, Store, World
 
 #: Kong nests a reference as ``{"service": {"id": …}}``.
 _REFERENCES = {"serviceId": "service", "routeId": "route", "consumerId": "consumer", "upstreamId": "upstream"}
+
+
+def reader(folder: Path) -> Callable[[str], list[dict[str, Any]]]:
+    """Lists the objects of a type that the sandbox whose world is in `folder` holds."""
+
+    def read(type_: str) -> list[dict[str, Any]]:
+        with Store(folder).transaction() as world:
+            return items(world, type_)
+
+    return read
 
 
 def items(world: World, type_: str) -> list[dict[str, Any]]:

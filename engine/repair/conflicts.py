@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.repair.kinds import SHAPES, Kind, kind_of, named, own_id
-from engine.repair.lookup import Lookup, find
+from engine.repair.lookup import Lookup, find, opened_lookup
 from model.errors import RingwallError
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ def explained(target: Target, stack: str, conflict: Conflict) -> str:
     kind = kind_of(conflict.type)
     if kind is None:
         return conflict.text
-    from engine.repair.pending import opened_lookup
-
     try:
         with opened_lookup(target, stack) as lookup:
             if conflict.operation.startswith("delete"):

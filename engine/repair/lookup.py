@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from components.program import Loaded, load
 from engine.repair.kinds import SHAPES, Inputs, Kind
+from engine.workspace import Target
 from model.environment import Cloudflare
 from model.errors import Unreachable
 from model.stacks import EnvironmentStack, ZoneStack
 
 if TYPE_CHECKING:
-    from components.program import Loaded
-    from engine.workspace import Target
+    from pulumi.automation import Stack
+
     from wire.cloudflare_reader import CloudflareReader
     from wire.kong_reader import KongReader
 
@@ -95,17 +97,31 @@ class ProviderLookup:
 
 
 class SandboxLookup:
-    """Looks into the sandbox's world, which holds what its providers made."""
+    """Looks into what the sandbox's providers hold, by the engine's name of a type."""
 
-    def __init__(self, target: Target) -> None:
-        from sandbox.state import Store
-
-        if target.sandbox_folder is None:
-            raise TypeError("not a sandbox")
-        self._store = Store(target.sandbox_folder / "providers")
+    def __init__(self, objects: Callable[[str], Sequence[Mapping[str, Any]]]) -> None:
+        self._objects = objects
 
     def items(self, kind: Kind, inputs: Inputs) -> Iterable[Mapping[str, Any]]:
-        from sandbox.readings import items
+        return self._objects(SHAPES[kind].token)
 
-        with self._store.transaction() as world:
-            return items(world, SHAPES[kind].token)
+
+@contextmanager
+def opened_lookup(target: Target, stack: str, selected: Stack | None = None) -> Iterator[Lookup]:
+    """Where a stack's objects are looked up."""
+    if target.sandbox_objects is not None:
+        yield SandboxLookup(target.sandbox_objects)
+        return
+
+    def secret(key: str) -> str | None:
+        from pulumi.automation.errors import CommandError
+
+        if selected is None:
+            return None
+        try:
+            return selected.get_config(key).value
+        except CommandError:
+            return None
+
+    with ExitStack() as clients:
+        yield ProviderLookup(load(target.project, stack), secret, clients)

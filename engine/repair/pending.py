@@ -4,18 +4,19 @@ cleared, so that the next run neither makes a second object nor leaves one behin
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from cli import console
+from engine.causes import cause
 from engine.checkpoint import mend_attributes, recorded
+from engine.events import Steps
 from engine.locked import with_lock
+from engine.progress import Note
 from engine.repair.kinds import SHAPES, Kind, named, own_id
-from engine.repair.lookup import Lookup, ProviderLookup, SandboxLookup, find
+from engine.repair.lookup import Lookup, find, opened_lookup
 from engine.repair.pending_state import Pending, adopted, import_id, pending, provider_of, recorded_ids, with_strays
 from engine.workspace import Target, backend_problem, workspace
 from model.errors import EngineFailed, RingwallError
@@ -80,7 +81,7 @@ def told(stack: str, operations: Sequence[Pending]) -> str:
 def tell(target: Target, stacks: Sequence[str]) -> None:
     """A line for each stack with pending operations, for commands that only look."""
     for stack, operations in interrupted(target, stacks).items():
-        console.note(f"{stack}: {told(stack, operations)}")
+        target.progress.note(f"{stack}: {told(stack, operations)}")
 
 
 def resolve(target: Target, stack: str, *, dry_run: bool = False, settle: float = SETTLE) -> list[Finding]:
@@ -101,30 +102,28 @@ def resolve(target: Target, stack: str, *, dry_run: bool = False, settle: float 
         with opened_lookup(target, stack, selected) as lookup:
             findings = _judged(stack, operations, state, lookup, 0.0 if dry_run else _still_to_wait(state, settle))
         if not dry_run:
-            _mend(selected, stack, findings)
+            _mend(selected, stack, findings, target.progress.note)
     return findings
 
 
 def resolve_before(target: Target, stacks: Sequence[str], *, yes: bool, settle: float = SETTLE) -> list[Finding]:
-    """What `up` and `destroy` do first. Says what is done, a line each; raises as `resolve` does, and `Exit` where the
-    person at the terminal does not want it."""
-    import typer
-
+    """What `up` and `destroy` do first. Says what is done, a line each; raises as `resolve` does, and what ends the command
+    where it is not wanted."""
+    note = target.progress.note
     for stack in stacks:
         for file in mend_attributes(target, stack):
-            console.note(f"{stack}: removed {file.name}, which a killed run had written half of; the state is whole")
+            note(f"{stack}: removed {file.name}, which a killed run had written half of; the state is whole")
     found = interrupted(target, stacks)
     if not found:
         return []
     for stack, operations in found.items():
-        console.note(f"{stack}: {told(stack, operations)}")
-    if not console.ask(f"Look these up at their providers and mend what is recorded of {', '.join(found)}?", yes=yes):
-        console.note("nothing was changed")
-        raise typer.Exit(1)
+        note(f"{stack}: {told(stack, operations)}")
+    question = f"Look these up at their providers and mend what is recorded of {', '.join(found)}?"
+    target.progress.consent(question, yes=yes)
     findings = []
     for stack in found:
         for one in resolve(target, stack, settle=settle):
-            console.note(one.line)
+            note(one.line)
             findings.append(one)
     return findings
 
@@ -145,31 +144,10 @@ def look_again(target: Target, findings: Sequence[Finding]) -> list[str]:
                     for id in _unrecorded(lookup, one.operation, one.operation.kind, state)
                 ]
             if late:
-                _remove(selected, stack, state, late, [one.provider for one in given_up if one.provider is not None])
+                providers = [one.provider for one in given_up if one.provider is not None]
+                _remove(selected, stack, state, late, providers, target.progress.note)
                 lines += [f"{stack}: {_object(one)} ({own_id(id)}) appeared late: deleted" for one, id in late]
     return lines
-
-
-@contextmanager
-def opened_lookup(target: Target, stack: str, selected: Stack | None = None) -> Iterator[Lookup]:
-    """Where a stack's objects are looked up."""
-    if target.sandbox_folder is not None:
-        yield SandboxLookup(target)
-        return
-    from components.program import load
-
-    def secret(key: str) -> str | None:
-        from pulumi.automation.errors import CommandError
-
-        if selected is None:
-            return None
-        try:
-            return selected.get_config(key).value
-        except CommandError:
-            return None
-
-    with ExitStack() as clients:
-        yield ProviderLookup(load(target.project, stack), secret, clients)
 
 
 def _still_to_wait(state: Mapping[str, Any], settle: float) -> float:
@@ -258,11 +236,11 @@ def _object(one: Pending) -> str:
     return one.name if one.kind is None else named(one.kind, one.inputs)
 
 
-def _mend(selected: Stack, stack: str, findings: Sequence[Finding]) -> None:
+def _mend(selected: Stack, stack: str, findings: Sequence[Finding], note: Note) -> None:
     state = dict(selected.export_stack().deployment or {})
     changed = [f.operation.urn for f in findings if f.outcome == "refresh" and not f.operation.recorded]
     known = {one["urn"] for one in state.get("resources") or ()}
-    _refresh(selected, stack, [urn for urn in changed if urn in known])
+    _refresh(selected, stack, [urn for urn in changed if urn in known], note)
     state = dict(selected.export_stack().deployment or {})
     if not pending(state):
         return
@@ -270,10 +248,10 @@ def _mend(selected: Stack, stack: str, findings: Sequence[Finding]) -> None:
     remove = [(f.operation, import_id(f.operation, f.id or "")) for f in findings if f.outcome == "remove"]
     edited = with_strays(adopted(state, adopt), remove)
     edited.state.pop("pending_operations", None)
-    _record(selected, stack, edited.state)
+    _record(selected, stack, edited.state, note)
     half = [f.operation.urn for f in findings if f.operation.recorded]
-    _refresh(selected, stack, [*(one.urn for one, _ in adopt), *half, *edited.urns])
-    _destroy(selected, stack, edited.urns)
+    _refresh(selected, stack, [*(one.urn for one, _ in adopt), *half, *edited.urns], note)
+    _destroy(selected, stack, edited.urns, note)
 
 
 def _remove(
@@ -282,43 +260,43 @@ def _remove(
     state: Mapping[str, Any],
     found: Sequence[tuple[Pending, str]],
     providers: Sequence[Mapping[str, Any]],
+    note: Note,
 ) -> None:
     edited = with_strays(state, found, providers)
-    _record(selected, stack, edited.state)
-    _refresh(selected, stack, edited.urns)
-    _destroy(selected, stack, [*edited.urns, *edited.providers])
+    _record(selected, stack, edited.state, note)
+    _refresh(selected, stack, edited.urns, note)
+    _destroy(selected, stack, [*edited.urns, *edited.providers], note)
 
 
-def _record(selected: Stack, stack: str, state: Mapping[str, Any]) -> None:
+def _record(selected: Stack, stack: str, state: Mapping[str, Any], note: Note) -> None:
     from pulumi.automation import Deployment
     from pulumi.automation.errors import CommandError
 
     version = selected.export_stack().version
     try:
-        with_lock(selected, stack, lambda: selected.import_stack(Deployment(version, dict(state))))
+        with_lock(selected, stack, lambda: selected.import_stack(Deployment(version, dict(state))), note)
     except CommandError as error:
         raise EngineFailed(f"{stack}: the repaired state was not taken: {backend_problem(str(error))}") from None
 
 
-def _refresh(selected: Stack, stack: str, urns: Sequence[str]) -> None:
+def _refresh(selected: Stack, stack: str, urns: Sequence[str], note: Note) -> None:
     if urns:
-        _engine(selected, stack, "refresh", target=list(urns))
+        _engine(selected, stack, "refresh", note, target=list(urns))
 
 
-def _destroy(selected: Stack, stack: str, urns: Sequence[str]) -> None:
+def _destroy(selected: Stack, stack: str, urns: Sequence[str], note: Note) -> None:
     if urns:
-        _engine(selected, stack, "destroy", target=list(urns))
+        _engine(selected, stack, "destroy", note, target=list(urns))
 
 
-def _engine(selected: Stack, stack: str, operation: str, **options: Any) -> None:
+def _engine(selected: Stack, stack: str, operation: str, note: Note, **options: Any) -> None:
     from pulumi.automation.errors import CommandError
-
-    from engine.events import Steps
-    from engine.runs import cause
 
     steps = Steps()
     call = getattr(selected, operation)
     try:
-        with_lock(selected, stack, lambda: call(on_event=steps.on_event, color="never", show_secrets=False, **options))
+        with_lock(
+            selected, stack, lambda: call(on_event=steps.on_event, color="never", show_secrets=False, **options), note
+        )
     except CommandError as error:
         raise EngineFailed(f"{stack}: {cause(steps, str(error))}") from None

@@ -21,7 +21,7 @@ from wire.kong_reader import KongReader
 
 if TYPE_CHECKING:
     from engine.deploy import Scope
-    from engine.runs import Run
+    from engine.run import Run
 
 TARGET = "kong:index/target:Target"
 

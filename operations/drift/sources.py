@@ -27,7 +27,7 @@ from plan.drift import (
 from plan.engine_steps import step_differences
 
 if TYPE_CHECKING:
-    from engine.runs import Operation
+    from engine.run import Operation
 
 SOURCES = ("engine", "gateway", "keys", "guard", "server")
 _OPERATIONS = {"create": "create", "update": "update", "delete": "delete", "replace": "update", "import": "create"}
@@ -111,7 +111,8 @@ class _Events:
 
 def engine(looking: Looking, stack: str) -> list[Row]:
     """The engine's refresh and preview, neither of which records anything."""
-    from engine.runs import Run, execute
+    from engine.run import Run
+    from engine.runs import execute
 
     source = f"engine {stack}"
     if not looking.deployed(stack).exists:

@@ -14,7 +14,8 @@ from cli import console, live
 from cli.guard_bundle import OUTPUT
 from components.program import load
 from engine import deploy
-from engine.runs import Run, execute
+from engine.run import Run
+from engine.runs import execute
 from engine.state import live_resources, outputs
 from engine.workspace import Target
 from model.errors import InputError, RingwallError
@@ -75,7 +76,8 @@ class Opening:
         return False
 
     def _preview(self, stack: str) -> list[Run]:
-        from cli.report import fail_on_error, show_preview
+        from cli.report import show_preview
+        from engine.run import fail_on_error
 
         scope = deploy.scope_of(self.project, stack)
         if not live_resources(self.project, stack, self.target):

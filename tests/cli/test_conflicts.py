@@ -12,6 +12,7 @@ from engine.repair.conflicts import explained
 from engine.repair.kinds import SHAPES, Kind
 from engine.workspace import Target
 from model.project import Project
+from sandbox.readings import reader
 from sandbox.state import Record, Store
 
 TAGS = ["ringwall", "ringwall-environment-dev", "ringwall-server-one"]
@@ -21,7 +22,7 @@ TAGS = ["ringwall", "ringwall-environment-dev", "ringwall-server-one"]
 def target(project: Project) -> Target:
     home = project.root / ".ringwall" / "sandbox"
     home.mkdir(parents=True)
-    return Target(project, {}, home)
+    return Target(project, {}, home, reader(home / "providers"))
 
 
 def put(home: Path | None, kind: Kind, id: str, **outputs: Any) -> None:

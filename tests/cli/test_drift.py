@@ -16,9 +16,11 @@ import pytest
 import typer
 
 from cli.drift import drift as command
+from cli.target import target_of
 from components.program import load
 from engine.deploy import preview, scope_of
-from engine.runs import Run, execute, target_of
+from engine.run import Run
+from engine.runs import execute
 from engine.workspace import Target, workspace
 from model.errors import Unreachable
 from model.project import Project, open_project

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.runs import target_of
+from cli.target import target_of
 from model.project import Project
 from sandbox import Sandbox
 

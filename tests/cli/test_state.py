@@ -11,7 +11,8 @@ import pulumi
 import pytest
 
 from engine.locate import VARIABLE
-from engine.runs import Run, execute
+from engine.run import Run
+from engine.runs import execute
 from engine.state import live_resources, outputs
 from engine.workspace import Target, backend_problem, engine_failure
 from guard.bundle.keys import create_key_pair

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine import deploy
-from engine.runs import Run
+from engine.run import Run
 from engine.state import live_resources
 from tests.support.engine_project import EngineProject
 from tests.support.projects import server_text, write_server

@@ -21,6 +21,7 @@ from engine.repair.pending import look_again, resolve
 from engine.workspace import Target
 from model.project import load_environment, open_project
 from sandbox import Fault, Sandbox
+from sandbox.readings import reader
 from tests.support.interrupted import Stage
 from tests.support.projects import write_project
 from tests.support.world_api import ADMIN_TOKEN, TOKEN, world_api
@@ -141,7 +142,7 @@ def test_what_appears_after_it_was_given_up_is_deleted(prepared: Prepared) -> No
     stage = prepared.stage
     stage.go_back(prepared.before)
     assert stage.kill_in(Fault("create", "*AccessApplication", delay=6), "up", "dev.one", "--yes")
-    target = Target(open_project(stage.root), stage.sandbox.environment(), stage.home)
+    target = Target(open_project(stage.root), stage.sandbox.environment(), stage.home, reader(stage.home / "providers"))
     findings = resolve(target, "dev.one", settle=0)
     said = [finding.text for finding in findings]
     assert "application dev-one: its create was interrupted; Cloudflare does not have it" in said

@@ -13,7 +13,8 @@ import pytest
 
 from components.program import declare, load
 from engine import deploy
-from engine.runs import Run, execute
+from engine.run import Run
+from engine.runs import execute
 from model.errors import PlanRefused
 from model.project import open_project
 from plan.protectors import ACCESS_APPLICATION, DNS_RECORD, TUNNEL_CONFIG

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.runs import Run, execute
+from engine.run import Run
+from engine.runs import execute
 from engine.state import outputs
 from tests.support.engine_project import EngineProject
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.locate import require
-from engine.runs import Run, execute
+from engine.run import Run
+from engine.runs import execute
 from engine.workspace import Target
 from model.project import Project
 from sandbox import Sandbox

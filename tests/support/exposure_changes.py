@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.runs import Run, execute
+from engine.run import Run
+from engine.runs import execute
 from model.project import open_project
 from operations.incident.stack_file import lifted, locked
 from plan.protectors import TUNNEL

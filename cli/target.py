@@ -1,0 +1,60 @@
+"""Where the commands' engine runs go: the project's own backend, or the sandbox, which is attached here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from cli import state
+from cli.terminal import Terminal
+from engine.plugins import require_plugins
+from engine.workspace import Target
+from model.project import Project
+
+#: Where the sandbox keeps its services and its own backend, below the project.
+SANDBOX_HOME = Path(".ringwall") / "sandbox"
+
+
+@contextmanager
+def target_of(project: Project, *, sandbox: bool, plugins: bool = True) -> Iterator[Target]:
+    """Where runs go. With `sandbox` the stand-in providers serve until the context ends, where a run needs any, or those of
+    another process do (`python -m sandbox --state .ringwall/sandbox/providers`) where PULUMI_DEBUG_PROVIDERS names these
+    very ones.
+
+    Args:
+        plugins: whether the run talks to providers, so that their plugins must be there beforehand.
+
+    Raises:
+        EngineMissing: a provider plugin is not installed (real providers only); nothing is fetched in mid-run.
+    """
+    if not sandbox:
+        if plugins and "PULUMI_DEBUG_PROVIDERS" not in os.environ:  # else the user attached providers of their own
+            require_plugins()
+        yield real_target(project)
+        return
+    from sandbox import Sandbox
+    from sandbox.server import served_by
+
+    home = project.root / SANDBOX_HOME
+    home.mkdir(parents=True, exist_ok=True)
+    if not plugins or served_by(home / "providers") == os.environ.get("PULUMI_DEBUG_PROVIDERS", ""):
+        yield sandbox_target(project)
+        return
+    with Sandbox(home / "providers") as stand_in:
+        yield sandbox_target(project, stand_in.environment())
+
+
+def real_target(project: Project) -> Target:
+    """The project's own backend and the real providers."""
+    return Target(project, progress=Terminal(), debug=state.debug)
+
+
+def sandbox_target(project: Project, environment: Mapping[str, str] | None = None) -> Target:
+    """The sandbox's own backend, and a view of what its providers hold. `environment` is what attaches them."""
+    from sandbox.readings import reader
+
+    home = project.root / SANDBOX_HOME
+    objects = reader(home / "providers")
+    return Target(project, dict(environment or {}), home, objects, progress=Terminal(), debug=state.debug)

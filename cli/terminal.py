@@ -1,0 +1,26 @@
+"""The terminal as the operations below see it: results, notes, consent and running engines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from cli import console, live
+from engine.run import Run
+
+
+class Terminal:
+    """`engine.progress.Progress` on standard output and standard error."""
+
+    def say(self, text: str) -> None:
+        console.say(text)
+
+    def note(self, text: str) -> None:
+        console.note(text)
+
+    def consent(self, question: str, *, yes: bool) -> None:
+        """Raises `typer.Exit` where the person at the terminal does not want it."""
+        console.consent(question, yes=yes)
+
+    def running(self, runs: Sequence[Run]) -> AbstractContextManager[None]:
+        return live.progress(runs)

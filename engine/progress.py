@@ -1,0 +1,46 @@
+"""What an operation tells while it goes on, and asks: handed in by whoever starts it. Nothing here knows a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+from engine.run import Run
+from model.errors import InputError
+
+#: Takes one line of progress or advice.
+Note = Callable[[str], None]
+
+
+class Progress(Protocol):
+    """Where results, notes, questions and the state of engine runs go."""
+
+    def say(self, text: str) -> None:
+        """Show a line of the result."""
+
+    def note(self, text: str) -> None:
+        """Show a line of progress or advice."""
+
+    def consent(self, question: str, *, yes: bool) -> None:
+        """Return when a person agrees, or agreed beforehand (`yes`); raise what ends the command otherwise."""
+
+    def running(self, runs: Sequence[Run]) -> AbstractContextManager[None]:
+        """Show how far these runs are until the context ends."""
+
+
+class Silent:
+    """Tells nobody, and has nobody to ask."""
+
+    def say(self, text: str) -> None:
+        return
+
+    def note(self, text: str) -> None:
+        return
+
+    def consent(self, question: str, *, yes: bool) -> None:
+        if not yes:
+            raise InputError(f"{question} needs consent and there is nobody to ask", remedy="add --yes")
+
+    def running(self, runs: Sequence[Run]) -> AbstractContextManager[None]:
+        return nullcontext()

@@ -1,0 +1,47 @@
+"""One run of the engine as a value: which stack, which operation, how far it is and what came of it. `runs` does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from engine.events import Steps
+from model.errors import EngineFailed
+
+Operation = Literal["preview", "up", "refresh", "preview_refresh", "destroy"]
+
+
+@dataclass
+class Run:
+    """One engine run and what came of it."""
+
+    stack: str
+    operation: Operation
+    steps: Steps = field(default_factory=Steps)
+    state: Literal["waiting", "running", "done", "failed", "skipped"] = "waiting"
+    error: str | None = None
+    #: The backend knows no such stack.
+    missing: bool = False
+    offline: bool = False
+    #: A preview or an `up` that reads what is real first, and compares with that.
+    refresh: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "stack": self.stack,
+            "operation": self.operation,
+            "by": "offline plan" if self.offline else "engine",
+            "state": self.state,
+            "counts": dict(sorted(self.steps.counts.items())),
+            "changes": [change.as_json() for change in self.steps.changed],
+            "drifted": [change.as_json() for change in self.steps.drifted.values()],
+            "error": self.error,
+        }
+
+
+def fail_on_error(runs: Sequence[Run]) -> None:
+    """Raise `EngineFailed` with one line per problem when a run failed."""
+    lines = [f"{run.stack}: {text}" for run in runs if run.error for text in run.error.split("\n")]
+    if lines:
+        raise EngineFailed("\n".join(lines))
