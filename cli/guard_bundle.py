@@ -11,12 +11,12 @@ import typer
 
 from cli import console
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, _complete_stack
+from components.guard.settings import OUTPUT
 
 if TYPE_CHECKING:
     from guard.bundle.bundle import OpenedBundle
     from model.guard_config import GuardConfig
 
-OUTPUT = "guard_config"
 _PRINCIPAL = re.compile(r"(person|agent):[^\x00-\x20\x7f]{1,256}")
 Server = Annotated[
     str,

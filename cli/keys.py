@@ -6,19 +6,24 @@ the next, and a stack that is not deployed for six weeks must not lock everyone 
 
 from __future__ import annotations
 
+import json
+import random
+import signal
+import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli import console
 from cli.options import AsJson, Debug, Environment, ProjectDir
-
-if TYPE_CHECKING:
-    import threading
-
-    from operations.keys.sync import SyncReport
+from cli.project import current_project
+from model.base import seconds
+from model.errors import InputError, RingwallError, Unreachable
+from model.project import Project, load_environment
+from model.stacks import EnvironmentStack
+from operations.keys.sync import SyncReport, not_ours, remedy, sync_keys
 
 app = typer.Typer(help="Keep the issuers' signing keys at the gateway.", no_args_is_help=True)
 
@@ -56,12 +61,6 @@ def sync(
     Names every other consumer in an issuer's group and every key of it by its kid, as Kong accepts those, too: exit code
     3 until they are gone.
     """
-    from cli.project import current_project
-    from model.base import seconds
-    from model.errors import InputError, Unreachable
-    from model.project import load_environment
-    from operations.keys.sync import sync_keys
-
     try:
         every = seconds(interval)
     except ValueError as error:
@@ -101,13 +100,6 @@ def watch(
     once: Callable[[], SyncReport], every: float, *, as_json: bool = False, stop: threading.Event | None = None
 ) -> None:
     """Sync until SIGINT, SIGTERM or `stop`; a failure is said and tried again at the next turn."""
-    import json
-    import random
-    import signal
-    import threading
-
-    from model.errors import RingwallError
-
     done = stop or threading.Event()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -136,8 +128,6 @@ def _note_error(text: str) -> None:
 
 def show(report: SyncReport, *, quiet: bool = False) -> bool:
     """Print a report; False when an issuer failed."""
-    from operations.keys.sync import not_ours, remedy
-
     verb = "would be " if report.dry_run else ""
     for issuer in report.issuers:
         if issuer.error:
@@ -156,3 +146,13 @@ def show(report: SyncReport, *, quiet: bool = False) -> bool:
         for kid, what in rows:
             console.say(f"{issuer.issuer}: {kid}: {what}")
     return not any(issuer.error for issuer in report.issuers)
+
+
+def sync_environment(project: Project, environment: EnvironmentStack) -> None:
+    """A gateway without the issuer's keys refuses everyone, so they are brought up to date with every `up`."""
+    with console.working(f"bringing the gateway's keys of {environment.name} up to date"):
+        report = sync_keys(environment.settings, environment.name, environments=project.environments())
+    show(report, quiet=True)
+    report.check()
+    if report.not_ours:
+        raise typer.Exit(NOT_OURS)

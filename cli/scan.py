@@ -75,7 +75,7 @@ def scan(
         raise InputError(
             "belongs to this machine's own sockets", key="--port", remedy="write HOST:PORT, or leave it out"
         )
-    known = origins.read()
+    known = origins.read(state.project)
     for warning in known.warnings:
         console.note(f"warning: {warning}")
     where = named_places(targets) if targets else places(all_listeners(), port or ())

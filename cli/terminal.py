@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
-from cli import console, live
+from cli import console, live, report
 from engine.run import Run
 
 
@@ -21,6 +21,9 @@ class Terminal:
     def consent(self, question: str, *, yes: bool) -> None:
         """Raises `typer.Exit` where the person at the terminal does not want it."""
         console.consent(question, yes=yes)
+
+    def changes(self, previews: Sequence[Run]) -> None:
+        report.show_preview(previews)
 
     def running(self, runs: Sequence[Run]) -> AbstractContextManager[None]:
         return live.progress(runs)

@@ -72,8 +72,7 @@ def up(
     if sandbox:
         console.note("the sandbox has no gateway: `keys sync` was not run")
     else:
-        _open_gateway(scope)
-        _sync_keys(scope)
+        _follow_at_gateway(scope)
 
 
 def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | None, seconds: float) -> None:
@@ -96,25 +95,10 @@ def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | N
     )
 
 
-def _sync_keys(scope: Scope) -> None:
-    """A gateway without the issuer's keys refuses everyone, so they are brought up to date with every `up`."""
-    from cli.keys import NOT_OURS, show
-    from model.stacks import EnvironmentStack, ZoneStack
-    from operations.keys.sync import sync_keys
-
-    if isinstance(scope.loaded, ZoneStack):
-        return
-    environment = scope.loaded if isinstance(scope.loaded, EnvironmentStack) else scope.loaded[0]
-    with console.working(f"bringing the gateway's keys of {environment.name} up to date"):
-        report = sync_keys(environment.settings, environment.name, environments=scope.project.environments())
-    show(report, quiet=True)
-    report.check()
-    if report.not_ours:
-        raise typer.Exit(NOT_OURS)
-
-
-def _open_gateway(scope: Scope) -> None:
-    """A server whose file says no more that it is closed answers again, though `lockdown --lift` was not what opened it."""
+def _follow_at_gateway(scope: Scope) -> None:
+    """What the engine has no part in: the issuers' keys, and a server whose file says no more that it is closed answers
+    again, though `lockdown --lift` was not what opened it."""
+    from cli.keys import sync_environment
     from model.stacks import EnvironmentStack, ZoneStack
     from operations.incident.lift import open_gateway
     from wire.kong import KongAdmin
@@ -129,3 +113,4 @@ def _open_gateway(scope: Scope) -> None:
             console.say(
                 f"{stack}: the gateway's closing of `ringwall lockdown` is taken away: its file does not close it"
             )
+    sync_environment(scope.project, environment)

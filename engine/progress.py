@@ -25,6 +25,9 @@ class Progress(Protocol):
     def consent(self, question: str, *, yes: bool) -> None:
         """Return when a person agrees, or agreed beforehand (`yes`); raise what ends the command otherwise."""
 
+    def changes(self, previews: Sequence[Run]) -> None:
+        """Show what engine previews say that a run would change."""
+
     def running(self, runs: Sequence[Run]) -> AbstractContextManager[None]:
         """Show how far these runs are until the context ends."""
 
@@ -41,6 +44,9 @@ class Silent:
     def consent(self, question: str, *, yes: bool) -> None:
         if not yes:
             raise InputError(f"{question} needs consent and there is nobody to ask", remedy="add --yes")
+
+    def changes(self, previews: Sequence[Run]) -> None:
+        return
 
     def running(self, runs: Sequence[Run]) -> AbstractContextManager[None]:
         return nullcontext()

@@ -26,6 +26,8 @@ from model.stacks import ServerStack
 from model.tool_lock import digest
 
 ETC = "/etc/ringwall"
+#: What a server's stack exports its guard configuration as.
+OUTPUT = "guard_config"
 
 
 def bundle_file(stack: str) -> str:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from cli import console
-from cli.guard_bundle import OUTPUT
-from components.guard.settings import bundle_file
+from components.guard.settings import OUTPUT, bundle_file
+from engine.progress import Note
+from guard.bundle.keys import load_private_key
 from model.base import validate
 from model.errors import InputError
 from model.guard_config import GuardBundle, GuardConfig
@@ -59,6 +59,18 @@ class Guards:
     wait: float
 
 
+def guards_of(key: Path | None, bundles: Path, wait: float) -> Guards:
+    """How guards are told, as the options say.
+
+    Raises:
+        InputError: the key cannot be used, or there is no such folder: a bundle signed beside the one in force would deny
+            nobody whom that one denies.
+    """
+    if not bundles.is_dir():
+        raise InputError(f"{bundles} is no folder", key="--bundles", remedy="name the one that holds the bundles")
+    return Guards(load_private_key(key) if key else None, bundles, wait)
+
+
 def last_bundle(guards: Guards, stack: str) -> GuardBundle | None:
     """The bundle that is there, if it is this key's; None where there is none.
 
@@ -97,9 +109,9 @@ def deployed_config(stack: str, exported: dict[str, Any]) -> GuardConfig | None:
     return config
 
 
-def warn_without_bundle(stack: str, folder: Path) -> None:
+def warn_without_bundle(stack: str, folder: Path, note: Note) -> None:
     """Say what signing a server's next bundle means where its last one is not to be seen."""
-    console.note(
+    note(
         f"warning: {stack}: no bundle of it is in {folder.resolve()}, so whoever an earlier one denies is let in again; "
         "where there is one, name its folder with --bundles and run this again"
     )

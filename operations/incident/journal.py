@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from cli import console
+from engine.progress import Progress
 from model.errors import RingwallError
 
 JOURNAL = Path(".ringwall") / "operations.jsonl"
@@ -65,12 +65,13 @@ def who(root: Path) -> dict[str, str | None]:
 
 @dataclass
 class Operation:
-    """One run of `lockdown` or `revoke`; prints every step as it ends."""
+    """One run of `lockdown` or `revoke`; shows every step as it ends."""
 
     root: Path
     command: str
     target: str
     reason: str | None
+    progress: Progress
     clock: Callable[[], float] = time.monotonic
     steps: list[Step] = field(default_factory=list)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -92,7 +93,7 @@ class Operation:
         done = Step(stack, ring, state, text, self.elapsed if seconds is None else seconds)
         with self._lock:
             self.steps.append(done)
-            console.say(f"{stack}: {ring}: {text} ({done.seconds:.1f} s)")
+            self.progress.say(f"{stack}: {ring}: {text} ({done.seconds:.1f} s)")
         return done
 
     def attempt(self, stack: str, ring: str, work: Callable[[], str], *, failed: str) -> Step:
@@ -146,7 +147,9 @@ class Operation:
                 os.fsync(out.fileno())
         except OSError as error:
             # Closing comes before writing about it: said, and gone on.
-            console.note(f"warning: {file}: cannot be written ({error.strerror}); this operation is not in the journal")
+            self.progress.note(
+                f"warning: {file}: cannot be written ({error.strerror}); this operation is not in the journal"
+            )
 
 
 def _git(root: Path, key: str) -> str | None:

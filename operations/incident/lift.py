@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli import console, live
-from cli.guard_bundle import OUTPUT
+from components.guard.settings import OUTPUT
 from components.program import load
 from engine import deploy
-from engine.run import Run
+from engine.run import Run, fail_on_error
 from engine.runs import execute
 from engine.state import live_resources, outputs
 from engine.workspace import Target
@@ -76,9 +75,6 @@ class Opening:
         return False
 
     def _preview(self, stack: str) -> list[Run]:
-        from cli.report import show_preview
-        from engine.run import fail_on_error
-
         scope = deploy.scope_of(self.project, stack)
         if not live_resources(self.project, stack, self.target):
             return []
@@ -88,18 +84,18 @@ class Opening:
         # The engine refuses to leave out what it has never heard of: the deny policy, where no `up` ran while it was closed.
         known = {change.urn for run in runs for change in run.steps.changes.values()}
         self._edge[stack] = [urn for urn in self._edge[stack] if urn in known]
-        show_preview(runs)
+        self.operation.progress.changes(runs)
         fail_on_error(runs)
         return runs
 
     def _put_back(self) -> None:
         apply([Change(change.path, change.after, change.before) for change in self.changes])
 
-    def run(self, *, keys: bool) -> None:
+    def run(self, *, keys: Callable[[EnvironmentStack], None] | None) -> None:
         """Open guard, gateway and edge of every server; where one stays closed, the next ones out stay closed too.
 
         Args:
-            keys: whether the gateway's copies of the issuers' keys can be brought up to date, as after every `up`.
+            keys: brings the gateway's copies of the issuers' keys up to date, as after every `up`; None without a gateway.
         """
         self.operation.begin()
         environment = load_environment(self.project, self.stacks[0].partition(".")[0])
@@ -112,11 +108,11 @@ class Opening:
                 self._say_still_shut(environment, stack)
         if self._scopes:
             self._remove_policy(environment.name)
-        if keys and self._scopes:
-            from cli.up import _sync_keys
+        if keys is not None and self._scopes:
+            sync = keys
 
             def work() -> str:
-                _sync_keys(next(iter(self._scopes.values())))
+                sync(environment)
                 return "the issuers' keys are up to date"
 
             self.operation.attempt(environment.name, "gateway keys", work, failed="not up to date")
@@ -159,7 +155,7 @@ class Opening:
                 raise InputError(f"{stack} exports no {OUTPUT}", remedy=f"run `ringwall up {stack}`")
             config = opened(environment, environment.servers[server_name(stack)], deployed)
             if last_config(self.guards, stack) is None:
-                warn_without_bundle(stack, self.guards.folder)
+                warn_without_bundle(stack, self.guards.folder, self.operation.progress.note)
             written = write_bundle(self.operation, self.guards, stack, config)
         except RingwallError as error:
             self.operation.step(
@@ -192,7 +188,7 @@ class Opening:
         try:
             shut = self._still_shut(environment, stack)
         except RingwallError as error:
-            console.note(
+            self.operation.progress.note(
                 f"warning: {stack}: whether another application denies everyone is not known: {_line(str(error))}"
             )
             return
@@ -206,11 +202,13 @@ class Opening:
         try:
             self.edge().remove_closing_policy(name)
         except RingwallError as error:
-            console.note(f"warning: Access policy {name} may be left over; nothing uses it: {_line(str(error))}")
+            self.operation.progress.note(
+                f"warning: Access policy {name} may be left over; nothing uses it: {_line(str(error))}"
+            )
 
     def _engine(self, stack: str, ring: str, **options: Any) -> bool:
         run = Run(stack, "up")
-        with live.progress([run]):
+        with self.operation.progress.running([run]):
             execute(self.target, run, refresh=True, **options)
         if run.error is not None:
             self.operation.step(stack, ring, "failed", f"still closed: {_line(run.error)}")

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from math import inf
 
-from cli import console
 from components.gateway.names import entity_name, tags
+from engine.progress import Note
 from engine.state import outputs
 from engine.workspace import Target
 from model.environment import Environment
@@ -328,7 +328,7 @@ class Closing:
                 operation.step(stack, "guard", "waiting", text)
                 return None
             if last is None:
-                warn_without_bundle(stack, guards.folder)
+                warn_without_bundle(stack, guards.folder, operation.progress.note)
             return write_bundle(operation, guards, stack, closed(config))
         except RingwallError as error:
             self._failed(place, "guard", error, "still open")
@@ -356,14 +356,16 @@ def places_of(
     manifests: Mapping[str, Server],
     settings: Environment | None,
     guards: Guards,
+    note: Note,
 ) -> list[Place]:
     """Where each server is found, by its manifest as far as its file can be read, and by its last bundle."""
     return [
-        Place.of(stack, manifests.get(stack), settings, _known_hostnames(project, stack, guards)) for stack in stacks
+        Place.of(stack, manifests.get(stack), settings, _known_hostnames(project, stack, guards, note))
+        for stack in stacks
     ]
 
 
-def _known_hostnames(project: Project, stack: str, guards: Guards) -> list[str]:
+def _known_hostnames(project: Project, stack: str, guards: Guards, note: Note) -> list[str]:
     """Host names that a bundle or a stack file gives away even where the file as a whole is refused."""
     from model.loader import read
 
@@ -373,7 +375,7 @@ def _known_hostnames(project: Project, stack: str, guards: Guards) -> list[str]:
         if config is not None and config.identity.access:
             names += [door.hostname for door in config.identity.access.front_doors]
     except RingwallError as error:
-        console.note(f"warning: {stack}: its last bundle says no host names: {' '.join(str(error).split())}")
+        note(f"warning: {stack}: its last bundle says no host names: {' '.join(str(error).split())}")
     try:
         manifest = config_of(read(project.stack_file(stack))).get(SERVER_KEY)
     except RingwallError:

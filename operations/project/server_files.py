@@ -101,3 +101,18 @@ def granted(grants: Iterable[Grant], tools: Iterable[ToolEntry]) -> list[str]:
             for grant in every
         )
     ]
+
+
+def servers_of(project: Project, stack: str) -> list[str]:
+    """The server named, or every server of the environment named.
+
+    Raises:
+        InputError: there is none.
+    """
+    if "." in stack:
+        require_stack(project, stack)
+        return [stack]
+    names = project.servers_of(stack)
+    if not names:
+        raise InputError(f"environment {stack} has no server", key="STACK", remedy="see `ringwall list`")
+    return [f"{stack}.{name}" for name in names]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cli import state
 from model.errors import InputError
 from model.project import Project, find_project, load_environment
 from operations.scan.report import Place
@@ -29,13 +28,13 @@ class Known:
         return self.origins.get((place.port, path)) if place.named is None else None
 
 
-def read() -> Known:
-    """The project around this folder (or --project), if there is one. What of it cannot be read becomes a warning, and
-    its servers count as strangers."""
+def read(folder: Path | None) -> Known:
+    """The project in `folder`, or around the current one where none is named, if there is one. What of it cannot be read
+    becomes a warning, and its servers count as strangers."""
     try:
-        project = find_project(state.project or Path.cwd())
+        project = find_project(folder or Path.cwd())
     except InputError:
-        if state.project is not None:
+        if folder is not None:
             raise
         return Known({}, {})
     return _read(project)

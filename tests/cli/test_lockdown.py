@@ -168,7 +168,7 @@ def test_a_folder_that_cannot_be_written_keeps_no_guard_open(folder: Path, monke
         if any(change.path.parent == stacks for change in changes):
             raise RingwallError(f"{stacks}: cannot be written (Read-only file system); nothing was changed")
 
-    monkeypatch.setattr("operations.project.write.apply", read_only)
+    monkeypatch.setattr("operations.incident.close.apply", read_only)
     done = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
     assert done.code == 1
     assert "dev.one: file: lockdown is not in its stack file, so that the next `up` opens it again: " in done.err

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -12,19 +10,20 @@ import pytest
 
 from engine import deploy
 from engine.locate import VARIABLE
+from engine.progress import Silent
 from engine.state import outputs
 from guard.bundle.keys import create_key_pair, load_private_key
 from model.errors import PlanRefused
 from model.project import load_environment, open_project
 from operations.guard_bundle.delivery import Guards
 from operations.incident.closing import closing_plugin_id
-from operations.incident.closing_services import SandboxEdge, SandboxGateway
 from operations.incident.journal import NotComplete, Operation
 from operations.incident.lift import Opening, open_gateway
 from operations.incident.lockdown import Closing, places_of
 from operations.incident.stack_file import lifted, locked
 from operations.project.write import Change, apply
 from sandbox.closing import SandboxServices
+from sandbox.closing_services import SandboxEdge, SandboxGateway
 from tests.support.engine_project import EngineProject
 from tests.support.projects import ACCOUNT
 
@@ -69,14 +68,13 @@ def close(world: EngineProject, guards: Guards) -> Operation:
 def close_again(world: EngineProject, guards: Guards) -> Operation:
     """The same for a file that says so already."""
     project = open_project(world.project.root)
-    operation = Operation(project.root, "lockdown", STACK, "an incident; Ada")
+    operation = Operation(project.root, "lockdown", STACK, "an incident; Ada", Silent())
     operation.begin()
     environment = load_environment(project, "dev")
     manifests = {server.stack: server.manifest for server in environment.servers.values()}
-    places = places_of(project, [STACK], manifests, environment.settings, guards)
-    with contextlib.redirect_stdout(io.StringIO()):
-        closing = Closing(project, places, operation, guards, "ringwall lockdown dev.one", real=False)
-        closing.run(lambda: edge_of(world), lambda: gateway_of(world), world.target)
+    places = places_of(project, [STACK], manifests, environment.settings, guards, Silent().note)
+    closing = Closing(project, places, operation, guards, "ringwall lockdown dev.one", real=False)
+    closing.run(lambda: edge_of(world), lambda: gateway_of(world), world.target)
     return operation
 
 
@@ -85,13 +83,12 @@ def reopen(world: EngineProject, guards: Guards, *, agreed: bool = True) -> Oper
     file = project.stack_file(STACK)
     before = file.read_bytes()
     changes = [Change(file, before, lifted(before.decode()).encode())]
-    operation = Operation(project.root, "lockdown --lift", STACK, None)
+    operation = Operation(project.root, "lockdown --lift", STACK, None, Silent())
     opening = Opening(
         project, [STACK], changes, operation, guards, world.target, lambda: edge_of(world), lambda: gateway_of(world)
     )
-    with contextlib.redirect_stdout(io.StringIO()):
-        if opening.prepare(lambda: agreed):
-            opening.run(keys=False)
+    if opening.prepare(lambda: agreed):
+        opening.run(keys=None)
     return operation
 
 

@@ -1,0 +1,90 @@
+"""`lockdown` from its agreed edits to its last step: stack files, then edge, gateway and guards of every server."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from engine.progress import Progress
+from engine.workspace import Target
+from model.environment import Environment
+from model.errors import InputError, RingwallError
+from model.project import Project, load_environment, load_settings
+from model.server import Server
+from operations.guard_bundle.delivery import Guards
+from operations.incident.closing_services import Edge, Gateway
+from operations.incident.journal import NotComplete, Operation
+from operations.incident.lockdown import Closing, places_of
+from operations.project.write import Change, apply
+
+#: What asks the edge, what asks the gateway, each made when it is first needed, and the backend.
+Services = tuple[Callable[[], Edge], Callable[[], Gateway], Target]
+
+
+def close(
+    project: Project,
+    stack: str,
+    stacks: Sequence[str],
+    changes: Sequence[Change],
+    unwritable: dict[str, str],
+    guards: Guards,
+    reason: str,
+    services: Services,
+    progress: Progress,
+    *,
+    sandbox: bool,
+) -> Operation:
+    """Close servers in every ring, whatever fails: files first, as an `up` of somebody else opens what they do not close.
+
+    Raises:
+        KeyboardInterrupt: as `Closing.run`; the journal says how every ring stands.
+    """
+    operation = Operation(project.root, "lockdown", stack, reason, progress)
+    operation.begin()
+    try:
+        apply(changes)
+    except RingwallError as error:
+        refused = {change.path for change in changes}
+        unwritable |= {one: str(error) for one in stacks if project.stack_file(one) in refused}
+    for one in stacks:
+        if one in unwritable:
+            text = f"lockdown is not in its stack file, so that the next `up` opens it again: {unwritable[one]}"
+            operation.step(one, "file", "failed", text)
+            continue
+        known = any(change.path == project.stack_file(one) for change in changes)
+        operation.step(one, "file", "done", "lockdown is in its stack file" + ("; commit it" if known else " already"))
+    environment = stack.partition(".")[0]
+    settings, manifests = _readable(project, environment)
+    places = places_of(project, stacks, manifests, settings, guards, progress.note)
+    again = _again(stack, reason, guards, sandbox=sandbox)
+    closing = Closing(project, places, operation, guards, again, real=not sandbox)
+    try:
+        closing.run(*services)
+    except KeyboardInterrupt:
+        with contextlib.suppress(NotComplete):
+            operation.end()
+        raise
+    return operation
+
+
+def _readable(project: Project, environment: str) -> tuple[Environment | None, dict[str, Server]]:
+    """The environment's settings and its servers' manifests, as far as their files can be read: a broken file of one
+    server keeps no other open."""
+    try:
+        loaded = load_environment(project, environment)
+    except InputError:
+        try:
+            return load_settings(project, environment), {}
+        except InputError:
+            return None, {}
+    return loaded.settings, {server.stack: server.manifest for server in loaded.servers.values()}
+
+
+def _again(stack: str, reason: str, guards: Guards, *, sandbox: bool) -> str:
+    """This very command, without its key: it is given again where it is needed."""
+    words = ["ringwall", "lockdown", stack, "--reason", reason, "--yes"]
+    if guards.folder != Path():
+        words += ["--bundles", str(guards.folder)]
+    return shlex.join([*words, "--sandbox"] if sandbox else words)

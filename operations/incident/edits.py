@@ -1,0 +1,84 @@
+"""The stack files' part of a lockdown: `lockdown` written into each, or taken out. Texts alone; nothing is written here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from model.base import validate
+from model.errors import InputError
+from model.loader import Document, read
+from model.lockdown import Lockdown
+from model.project import Project, config_of
+from model.stacks import SERVER_KEY, EnvironmentStack
+from operations.incident.journal import now
+from operations.incident.stack_file import lifted, locked
+from operations.project.write import Change
+
+
+def edits_of(
+    project: Project, stacks: Sequence[str], reason: str | None, *, lift: bool
+) -> tuple[list[Change], dict[str, str]]:
+    """The stack files' changes; a server that is closed already keeps its reason and time. Then, by stack, why a file
+    cannot be edited: that keeps no guard open.
+
+    Raises:
+        InputError: the reason is none, no file needs a change to be opened, or one cannot be edited for that.
+    """
+    since = now()
+    if not lift:
+        members: dict[str, Any] = {"reason": (reason or "").strip(), "since": since}
+        validate(Lockdown, members, Document(Path("--reason"), members, {(): 1}), ())
+    changes: list[Change] = []
+    unwritable: dict[str, str] = {}
+    for stack in stacks:
+        try:
+            changes += _edit(project.stack_file(stack), (reason or "").strip(), since, lift=lift)
+        except InputError as error:
+            if lift:
+                raise
+            unwritable[stack] = " ".join(str(error).split())
+    if lift and not changes:
+        raise InputError(
+            f"no stack file closes {' or '.join(stacks)}",
+            key="--lift",
+            remedy=f"where a ring stayed closed, run `ringwall up {stacks[0]}` and sign its guard bundle",
+        )
+    return changes, unwritable
+
+
+def _edit(file: Path, reason: str, since: str, *, lift: bool) -> list[Change]:
+    """The one change of a file, or none where it says already what it should; raises InputError."""
+    manifest = config_of(read(file)).get(SERVER_KEY)
+    is_locked = isinstance(manifest, dict) and manifest.get("lockdown") is not None
+    if is_locked is not lift:
+        return []
+    before = file.read_bytes()
+    text = before.decode("utf-8")
+    try:
+        after = lifted(text) if lift else locked(text, reason, since)
+    except InputError as error:
+        raise InputError(error.problem, file=file, key=error.key, remedy=error.remedy) from None
+    return [Change(file, before, after.encode())]
+
+
+def planned_steps(environment: EnvironmentStack, stacks: Sequence[str], *, lift: bool) -> list[dict[str, Any]]:
+    """What would be done in each ring of each server, in that order."""
+    planned: list[dict[str, Any]] = []
+    for stack in stacks:
+        manifest = environment.servers[stack.partition(".")[2]].manifest
+        names = list(manifest.hostnames)
+        rings = {
+            "edge": f"deny everyone, and nothing else, on {' and '.join(names)}; end all sessions there",
+            "gateway": "503 for every request, before every other plugin",
+            "guard": f"a bundle without grants, in place of {len(manifest.grants)} grants",
+        }
+        if lift:
+            rings = {
+                "guard": f"a bundle with the {len(manifest.grants)} grants of the stack file",
+                "gateway": "no 503 any more",
+                "edge": f"the policies of the stack file on {' and '.join(names)}",
+            }
+        planned.append({"stack": stack, "steps": [{"ring": ring, "text": text} for ring, text in rings.items()]})
+    return planned

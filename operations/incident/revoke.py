@@ -1,0 +1,295 @@
+"""One principal put out of every server of an environment, and let in again: edge and guards, each step with its time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.state import outputs
+from engine.workspace import Target
+from model.errors import EngineFailed, EngineMissing, InputError, NoSuchStack, RingwallError
+from model.guard_config import GuardBundle, GuardConfig
+from model.project import Project
+from model.stacks import EnvironmentStack
+from model.tool_lock import visible
+from operations.guard_bundle.delivery import (
+    Delivered,
+    Guards,
+    deployed_config,
+    last_bundle,
+    prove,
+    warn_without_bundle,
+    write_bundle,
+)
+from operations.incident.journal import Operation
+from wire.cloudflare import TOKEN_VARIABLE, AccessUser, CloudflareApi, token_from_environment
+
+_PERSON = re.compile(r"[^\x00-\x20\x7f]{1,256}")
+_NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who is meant: an agent by its name, or a person by address, by the `sub` of their tokens, or both."""
+
+    text: str
+    agent: str | None = None
+    email: str | None = None
+    sub: str | None = None
+
+
+def read_principal(text: str, sub: str | None) -> Subject:
+    """Raises `InputError` for anything but person:EMAIL, person:SUB and agent:NAME."""
+    kind, _, name = text.partition(":")
+    if kind == "agent" and _NAME.fullmatch(name) and sub is None:
+        return Subject(text, agent=name)
+    if kind == "person" and _PERSON.fullmatch(name) and (sub is None or _PERSON.fullmatch(sub)):
+        if "@" in name:
+            return Subject(text, email=name, sub=sub)
+        if sub is None:
+            return Subject(text, sub=name)
+    raise InputError(
+        f"{text} names no principal" if sub is None else f"{text} does not go with --sub",
+        key="PRINCIPAL",
+        remedy="write person:EMAIL (with or without --sub), person:SUB or agent:NAME",
+    )
+
+
+def planned_steps(environment: EnvironmentStack, subject: Subject, *, lift: bool) -> list[dict[str, str]]:
+    """What would be done, in that order."""
+    if subject.agent:
+        edge = f"{'enable' if lift else 'disable'} the service token of {subject.text}"
+    else:
+        edge = "nothing" if lift else f"end every Access session of {subject.text} in this account"
+    guard = f"a bundle that {'no longer denies' if lift else 'denies'} {subject.text}"
+    stacks = [server.stack for _, server in sorted(environment.servers.items())]
+    steps = [{"stack": environment.name, "ring": "edge", "text": edge}]
+    guards = [{"stack": stack, "ring": "guard", "text": guard} for stack in stacks]
+    return [*guards, *steps] if lift else [*steps, *guards]
+
+
+@dataclass
+class Revocation:
+    """One principal put out, or with `lift` let in again: the edge first, then the guards, or the other way round."""
+
+    project: Project
+    environment: EnvironmentStack
+    subject: Subject
+    operation: Operation
+    guards: Guards
+    lift: bool
+    target: Target
+    #: What guards know a person by, as far as it was found; of these, those that are Access's own.
+    _ids: set[str] = field(default_factory=set)
+    _access_ids: set[str] = field(default_factory=set)
+
+    def run(self) -> None:
+        """Every problem is a step that failed; none keeps the next one from being tried."""
+        if self.subject.sub:
+            self._ids.add(self.subject.sub)
+        edge = self._agent_at_edge if self.subject.agent else self._person_at_edge
+        if self.lift:
+            if not self.subject.agent and self.target.sandbox_folder is None:
+                self._look_up()
+            self._at_guards()
+            edge()
+        else:
+            edge()
+            self._at_gateway()
+            self._at_guards()
+
+    def _at_gateway(self) -> None:
+        """Said, so that nobody takes silence for a ring that holds."""
+        text = "nothing is done there: it knows issuers and not principals, so whoever holds a token passes it until it ends"
+        self.operation.step(self.environment.name, "gateway", "left", text)
+
+    # -- edge ---------------------------------------------------------------------------------------------------------
+
+    def _person_at_edge(self) -> None:
+        if self.lift:
+            self._edge("left", "may sign in again as the stack files and the identity provider have it")
+            return
+        self._call(self._end_sessions)
+
+    def _end_sessions(self, api: CloudflareApi) -> str:
+        email = self.subject.email
+        text = "their Access sessions are ended"
+        if email is not None:
+            # Before anything is looked up: it needs no more than the address.
+            api.revoke_user(email)
+            try:
+                user = self._found(api)
+            except RingwallError as error:
+                return f"{text}; what guards know them by could not be looked up: {error}"
+        else:
+            user = self._found(api)
+            if user is None:
+                raise InputError(
+                    f"Access knows nobody of that sub, so {self.subject.text} has no address to end sessions by"
+                )
+            api.revoke_user(user.email)
+        return f"{text}; to guards they are {_listed(user.ids)}" if user else text
+
+    def _found(self, api: CloudflareApi) -> AccessUser | None:
+        """The person as Access knows them, whose ids count from now on."""
+        user = api.find_user(email=self.subject.email, sub=None if self.subject.email else self.subject.sub)
+        if user is not None:
+            self._access_ids = set(user.ids)
+            self._ids |= self._access_ids
+        return user
+
+    def _look_up(self) -> None:
+        """Every id that a revocation denied them by; a step only where it cannot be known."""
+        rest = "so guards may go on denying them by another sub"
+        token = token_from_environment()
+        if token is None:
+            self._edge("waiting", f"what Access knows them by was not looked up, {rest}; set {TOKEN_VARIABLE}")
+            return
+        try:
+            with CloudflareApi(self.environment.settings.cloudflare, token) as api:
+                self._found(api)
+        except RingwallError as error:
+            self._edge("failed", f"what Access knows them by is not known, {rest}: {' '.join(str(error).split())}")
+
+    def _agent_at_edge(self) -> None:
+        word = "enabled" if self.lift else "disabled"
+
+        def work(api: CloudflareApi) -> str:
+            clients = self._client_ids()
+            for client in sorted(clients):
+                api.set_service_token(client, enabled=self.lift)
+            return f"its service token is {word}"
+
+        self._call(work)
+
+    def _client_ids(self) -> set[str]:
+        """Of the agent, from the deployed environment, or else from the bundles that are there."""
+        agent = str(self.subject.agent)
+        try:
+            contract = outputs(self.project, self.environment.name, target=self.target).get("contract")
+            client = contract["agents"][agent] if isinstance(contract, dict) else None
+            if isinstance(client, str):
+                return {client}
+        except (EngineFailed, EngineMissing, KeyError, TypeError) as error:
+            # In an incident the backend may be the very thing out of reach; bundles name the same ids.
+            self.operation.progress.note(
+                f"warning: {self.environment.name}: the deployed client id cannot be read ({error})"
+            )
+        found: set[str] = set()
+        for bundle in self._bundles().values():
+            found |= _clients(bundle.config, agent)
+        if not found:
+            raise InputError(
+                f"neither the deployed environment nor a bundle here says what client id {agent} has",
+                remedy=f"see `ringwall agents show {self.environment.name} {agent}`, and disable it in the dashboard",
+            )
+        return found
+
+    def _call(self, work: Callable[[CloudflareApi], str]) -> None:
+        token = token_from_environment()
+        if self.target.sandbox_folder is not None:
+            self._edge("left", "the sandbox has no sessions and no tokens in use")
+        elif token is None:
+            self._edge("waiting", f"nothing was changed; set {TOKEN_VARIABLE} and run this again")
+        else:
+
+            def called() -> str:
+                with CloudflareApi(self.environment.settings.cloudflare, token) as api:
+                    return work(api)
+
+            self.operation.attempt(self.environment.name, "edge", called, failed="not done")
+
+    def _edge(self, state: Any, text: str) -> None:
+        self.operation.step(self.environment.name, "edge", state, text)
+
+    # -- guards -------------------------------------------------------------------------------------------------------
+
+    def _at_guards(self) -> None:
+        word = "let in again" if self.lift else "denied"
+        stacks = [server.stack for _, server in sorted(self.environment.servers.items())]
+        if self.guards.key is None:
+            option = "--allow" if self.lift else "--deny"
+            names = sorted(f"person:{one}" for one in self._ids) or [self.subject.text]
+            who = " ".join(f"{option} {name}" for name in names)
+            for stack in stacks:
+                text = f"not {word}: run this again with --key, or `ringwall guard bundle {stack} --key FILE {who}`"
+                self.operation.step(stack, "guard", "waiting", text)
+            return
+        if self.subject.agent is None and not self._ids:
+            text = f"not {word}: which sub they have is not known; give --sub as the guards' audit logs have it"
+            for stack in stacks:
+                self.operation.step(stack, "guard", "failed", text)
+            return
+        written = [(stack, self._sign(stack, word)) for stack in stacks]
+        for stack, bundle in written:
+            if bundle is not None:
+                prove(self.operation, self.guards, stack, bundle, word)
+
+    def _sign(self, stack: str, word: str) -> Delivered | None:
+        """The bundle that is there with another deny list: nothing else that may be deployed or pending comes with it."""
+        try:
+            last = last_bundle(self.guards, stack)
+            config = last.config if last else self._deployed(stack)
+            if config is None:
+                self.operation.step(
+                    stack, "guard", "left", "none is known: nothing is deployed, and no bundle is there"
+                )
+                return None
+            person, external = self.subject.agent is None, config.identity.external
+            whom = {f"person:{one}" for one in self._ids} if person else self._agent_ids(config)
+            if self.lift:
+                if last is None:
+                    text = f"no bundle of it is in {self.guards.folder.resolve()}; where there is one, name --bundles"
+                    self.operation.step(stack, "guard", "left", text)
+                    return None
+                if whom.isdisjoint(last.denied):
+                    self.operation.step(stack, "guard", "left", "not denied there")
+                    return None
+                return write_bundle(self.operation, self.guards, stack, config, allow=whom)
+            if not whom:
+                self.operation.step(stack, "guard", "left", "does not admit it")
+                return None
+            if person and external and self._ids <= self._access_ids:
+                # There the bearer token names the principal, and its issuer has subs of its own.
+                text = f"not {word}: it knows people by the sub of {external.issuer}, not by Access's"
+                self.operation.step(stack, "guard", "failed", f"{text}; give that --sub, as its audit log has it")
+                return None
+            if last is None:
+                warn_without_bundle(stack, self.guards.folder, self.operation.progress.note)
+            return write_bundle(self.operation, self.guards, stack, config, deny=whom)
+        except RingwallError as error:
+            self.operation.step(stack, "guard", "failed", f"not {word}: {' '.join(str(error).split())}")
+            return None
+
+    def _agent_ids(self, config: GuardConfig) -> set[str]:
+        return {f"agent:{client}" for client in _clients(config, str(self.subject.agent))}
+
+    def _deployed(self, stack: str) -> GuardConfig | None:
+        try:
+            return deployed_config(stack, outputs(self.project, stack, target=self.target))
+        except NoSuchStack:
+            return None
+
+    def _bundles(self) -> dict[str, GuardBundle]:
+        """The readable ones that are there."""
+        found: dict[str, GuardBundle] = {}
+        for server in self.environment.servers.values():
+            try:
+                bundle = last_bundle(self.guards, server.stack)
+            except RingwallError as error:
+                self.operation.progress.note(f"warning: {error}")
+                continue
+            if bundle is not None:
+                found[server.stack] = bundle
+        return found
+
+
+def _listed(ids: Iterable[str]) -> str:
+    return " and ".join(f"person:{visible(one)[:256]}" for one in ids)
+
+
+def _clients(config: GuardConfig, agent: str) -> set[str]:
+    """Client ids (`common_name`) of an agent's service tokens."""
+    return {client for client, name in config.identity.agents.items() if name == agent}
