@@ -121,8 +121,8 @@ def verify(
     from model.project import load_environment
     from operations.project.server_files import require_stack, split_stack
     from operations.verify.client import Client, parse_resolve
+    from operations.verify.context import Context
     from operations.verify.run import verify as run
-    from operations.verify.subject import Context
 
     found = current_project()
     require_stack(found, server)

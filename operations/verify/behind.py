@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from operations.verify import edge, tokens
 from operations.verify.client import Address, Client, NoAnswer
+from operations.verify.context import Context, Probe
 from operations.verify.report import Check, Outcome, Result, failed, passed, skipped
-from operations.verify.subject import Context, Door, Probe, Ring, attempt, described, is_refusal, let_in
+from operations.verify.subject import Door, Ring, attempt, described, is_refusal, let_in
 
 _LOOPBACK = "127.0.0.1"
 _TRIED: tuple[Callable[[Context, Door], Awaitable[Result]], ...] = (

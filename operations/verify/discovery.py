@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from model.tool_lock import visible
 from operations.verify.client import Answer, Headers, NoAnswer
+from operations.verify.context import Context, Probe
 from operations.verify.report import Result, failed, passed, skipped
-from operations.verify.subject import Context, Door, Probe, attempt, described
+from operations.verify.subject import Door, attempt, described
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 _AS = "/.well-known/oauth-authorization-server"

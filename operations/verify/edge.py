@@ -7,17 +7,9 @@ import os
 from urllib.parse import urlsplit
 
 from operations.verify.client import Answer, Headers, NoAnswer, NoConnection
+from operations.verify.context import Context, Probe
 from operations.verify.report import Result, failed, passed, skipped
-from operations.verify.subject import (
-    Context,
-    Door,
-    Probe,
-    attempt,
-    described,
-    is_refusal,
-    judge_refusal,
-    let_in,
-)
+from operations.verify.subject import Door, attempt, described, is_refusal, judge_refusal, let_in
 
 #: Names that a proxy may believe. `CF-Connecting-IP` is left out: Cloudflare answers it with an error of its own.
 _ELSEWHERE: tuple[Headers, ...] = (

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from operations.scan.sockets import exposure
+from operations.verify.context import Context, Probe
 from operations.verify.report import Result, failed, passed, skipped
-from operations.verify.subject import Context, Door, Listening, Probe
+from operations.verify.subject import Door, Listening
 
 _WAIT = 2.0
 

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 
 from operations.verify import behind, calls, discovery, edge, tokens
-from operations.verify.calls import Refused
 from operations.verify.client import NoAnswer
+from operations.verify.context import Context, Probe
+from operations.verify.conversation import Refused
 from operations.verify.ports import probe_of
 from operations.verify.report import Check, Report, Result, failed, skipped
-from operations.verify.subject import Context, Door, Probe
+from operations.verify.subject import Door
 
 #: Checks of several requests get this many times what one request may take.
 _REQUESTS = 12

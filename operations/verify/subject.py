@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from model.guard_config import ResolvedGrant
 from model.tool_lock import ToolLock
-from operations.verify.client import Answer, Client, Headers, NoAnswer
+from operations.verify.client import Answer, Headers, NoAnswer
 from operations.verify.report import Result, failed, passed
-
-if TYPE_CHECKING:
-    from operations.verify.calls import Conversation
 
 LEGACY = "2025-11-25"
 JSON_HEADERS: Headers = (("content-type", "application/json"), ("accept", "application/json, text/event-stream"))
@@ -121,33 +118,6 @@ class PlantedCall:
     arguments: Mapping[str, Any]
 
 
-@dataclass
-class Context:
-    """One run. Tokens are given as text, each read from a file the user named."""
-
-    subject: Subject
-    client: Client
-    caller: Caller | None = None
-    other: Caller | None = None
-    expired: str | None = field(default=None, repr=False)
-    sibling: str | None = field(default=None, repr=False)
-    planted: PlantedCall | None = None
-    register: bool = False
-    on_host: bool = False
-    conversation: Conversation | None = None
-    cache: dict[str, Any] = field(default_factory=dict, repr=False)
-
-    def url(self, door: Door, path: str | None = None) -> str:
-        return f"https://{door.hostname}{self.subject.path if path is None else path}"
-
-    async def knock(self, door: Door, headers: Headers = (), *, query: str = "") -> Answer:
-        """An `initialize` at a door: it has no effect, and only somebody let in gets a JSON-RPC answer."""
-        url = self.url(door) + (f"?{query}" if query else "")
-        return await self.client.send(
-            "POST", url, headers=(*JSON_HEADERS, *headers), body=initialize(), answer_id=INITIALIZE_ID
-        )
-
-
 INITIALIZE_ID = 1
 
 
@@ -158,21 +128,6 @@ def initialize() -> bytes:
         "clientInfo": {"name": "ringwall-verify", "version": "1"},
     }
     return json.dumps({"jsonrpc": "2.0", "id": INITIALIZE_ID, "method": "initialize", "params": params}).encode()
-
-
-Run = Callable[[Context, Door], Awaitable[Result]]
-
-
-@dataclass(frozen=True)
-class Probe:
-    """A check to be done. `everywhere`: at every public name, else at the first."""
-
-    id: str
-    tried: str
-    expected: str
-    remedy: str
-    run: Run
-    everywhere: bool = True
 
 
 def let_in(answer: Answer, id_: int = INITIALIZE_ID) -> bool:

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from operations.verify.client import Answer, Headers, NoAnswer
+from operations.verify.context import Context, Probe
 from operations.verify.report import Result, passed, skipped
-from operations.verify.subject import Context, Door, Probe, attempt, judge_refusal
+from operations.verify.subject import Door, attempt, judge_refusal
 
 ASSERTION = "cf-access-jwt-assertion"
 COOKIE = "CF_Authorization"

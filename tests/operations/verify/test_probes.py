@@ -14,10 +14,11 @@ import pytest
 
 from model.tool_lock import ToolLock
 from operations.verify import calls, client, edge, tokens
-from operations.verify.calls import Conversation
 from operations.verify.client import Address, Client
+from operations.verify.context import Context
+from operations.verify.conversation import Conversation
 from operations.verify.report import Result
-from operations.verify.subject import Caller, Context, Door, Subject, described, is_refusal
+from operations.verify.subject import Caller, Door, Subject, described, is_refusal
 from tests.support.issued_tokens import EXTERNAL_PERSON
 from tests.support.kong_admin import serving
 from tests.support.token_issuer import TokenIssuer, public_jwk
@@ -165,9 +166,14 @@ def test_path_that_does_not_answer_in_time_is_no_proof_that_it_is_closed() -> No
     assert (result.outcome, result.seen) == ("fail", "/metrics: no answer within 1 s, which proves nothing")
 
 
+def _conversation(context: Context, **begun: Any) -> Conversation:
+    door = context.subject.doors[0]
+    return Conversation(context.subject, context.client, context.url(door), SERVICE_TOKEN, **begun)
+
+
 def test_session_of_nobody_proves_nothing_about_sessions_of_others() -> None:
     def opened(context: Context) -> None:
-        context.conversation = Conversation(context, context.subject.doors[0], SERVICE_TOKEN, session="mine")
+        context.conversation = _conversation(context, session="mine")
 
     def tried(status: int, **given: Any) -> str:
         answer = (status, {"mcp-session-id": "theirs"}, b"")
@@ -185,7 +191,7 @@ def test_only_the_same_list_or_a_refused_request_shows_that_identity_headers_are
     status: int, outcome: str
 ) -> None:
     def opened(context: Context) -> None:
-        context.conversation = Conversation(context, context.subject.doors[0], SERVICE_TOKEN, tools=[{"name": "a"}])
+        context.conversation = _conversation(context, tools=[{"name": "a"}])
 
     result = probed(lambda _: (status, {}, b""), calls.identity_headers, caller=SERVICE_TOKEN, prepare=opened)
     assert result.outcome == outcome

@@ -22,10 +22,11 @@ from model.guard_config import ResolvedGrant
 from model.tool_lock import ToolLock
 from operations.verify.calls import PHRASE
 from operations.verify.client import Address, Client
+from operations.verify.context import Context
 from operations.verify.ports import own_addresses, probe_of
 from operations.verify.report import Report
 from operations.verify.run import verify
-from operations.verify.subject import Caller, Context, Door, Listening, PlantedCall, Ring, Subject
+from operations.verify.subject import Caller, Door, Listening, PlantedCall, Ring, Subject
 from tests.support import guard_process as processes
 from tests.support.command_line import serve_desk
 from tests.support.edge_stand_in import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, EdgeStandIn, edge_stand_in, signed_guard

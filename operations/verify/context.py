@@ -1,0 +1,58 @@
+"""One run of `verify`: who is tried with what, the conversation it goes on with, and what a probe is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from operations.verify.client import Answer, Client, Headers
+from operations.verify.conversation import Conversation
+from operations.verify.report import Result
+from operations.verify.subject import INITIALIZE_ID, JSON_HEADERS, Caller, Door, PlantedCall, Subject, initialize
+
+
+@dataclass
+class Context:
+    """One run. Tokens are given as text, each read from a file the user named."""
+
+    subject: Subject
+    client: Client
+    caller: Caller | None = None
+    other: Caller | None = None
+    expired: str | None = field(default=None, repr=False)
+    sibling: str | None = field(default=None, repr=False)
+    planted: PlantedCall | None = None
+    register: bool = False
+    on_host: bool = False
+    conversation: Conversation | None = None
+    cache: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def url(self, door: Door, path: str | None = None) -> str:
+        return f"https://{door.hostname}{self.subject.path if path is None else path}"
+
+    def conversation_with(self, door: Door, caller: Caller) -> Conversation:
+        """One that has not begun."""
+        return Conversation(self.subject, self.client, self.url(door), caller)
+
+    async def knock(self, door: Door, headers: Headers = (), *, query: str = "") -> Answer:
+        """An `initialize` at a door: it has no effect, and only somebody let in gets a JSON-RPC answer."""
+        url = self.url(door) + (f"?{query}" if query else "")
+        return await self.client.send(
+            "POST", url, headers=(*JSON_HEADERS, *headers), body=initialize(), answer_id=INITIALIZE_ID
+        )
+
+
+Run = Callable[[Context, Door], Awaitable[Result]]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A check to be done. `everywhere`: at every public name, else at the first."""
+
+    id: str
+    tried: str
+    expected: str
+    remedy: str
+    run: Run
+    everywhere: bool = True
