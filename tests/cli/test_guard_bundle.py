@@ -198,7 +198,7 @@ def test_what_the_command_line_loads_at_start_has_no_cryptography_in_it() -> Non
     import sys
 
     heavy = "cryptography", "pydantic", "httpx", "jsonschema"
-    script = f"import sys, cli.guard_bundle; print([name for name in {heavy} if name in sys.modules])"
+    script = f"import sys, cli.main; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -324,7 +324,7 @@ def test_signing_where_the_last_bundle_is_not_to_be_seen_is_warned_of(desk: Desk
     (desk.bundles / "dev.two.guard.bundle.json").unlink()
     exported = {"guard_config": json.dumps(config("two", admin_port=free_port()).dump())}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("engine.state.outputs", lambda *_, **__: exported)
+        patch.setattr("operations.incident.revoke.outputs", lambda *_, **__: exported)
         done = desk.revoke("person:ada@example.com", "--reason", REASON, "--key", desk.key)
     assert (
         f"warning: dev.two: no bundle of it is in {desk.bundles}, so whoever an earlier one denies is let in"
