@@ -154,7 +154,7 @@ def _refuse_exposed(config: GuardConfig, process: object, patience: float = 20.0
     import time
 
     from model.errors import PlanRefused, Unreachable
-    from operations.scan.sockets import exposure
+    from operations.sockets import exposure
 
     port = config.origin.port
     if port is None or not isinstance(process, subprocess.Popen):

@@ -20,7 +20,7 @@ from model.project import Project, load_environment
 from operations.guard_bundle.delivery import Guards, guards_of
 from operations.incident.close import close
 from operations.incident.edits import edits_of, planned_steps
-from operations.incident.journal import NotComplete, Operation
+from operations.journal import NotComplete, Operation
 from operations.project.server_files import servers_of
 from operations.project.write import Change
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from model.server import Origin
     from model.stacks import EnvironmentStack
     from operations.onboard.propose import Proposal
-    from operations.scan.sockets import Exposure
+    from operations.sockets import Exposure
 
 
 def onboard(

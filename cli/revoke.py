@@ -17,8 +17,8 @@ from cli.terminal import Terminal
 from model.errors import InputError
 from model.project import load_environment
 from operations.guard_bundle.delivery import guards_of
-from operations.incident.journal import Operation
 from operations.incident.revoke import Revocation, Subject, planned_steps, read_principal
+from operations.journal import Operation
 
 
 def revoke(

@@ -66,7 +66,7 @@ def scan(
     from operations.scan.advice import advise, name_for
     from operations.scan.places import named_places, places
     from operations.scan.scan import PATHS
-    from operations.scan.sockets import all_listeners, other_namespaces
+    from operations.sockets import all_listeners, other_namespaces
 
     for one in path or ():
         if not one.startswith("/") or not one.isascii() or not one.isprintable() or " " in one:

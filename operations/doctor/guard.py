@@ -24,7 +24,7 @@ from model.stacks import EnvironmentStack, ServerStack
 from model.tool_lock import digest, visible
 from operations.doctor.checks import Check, ok, skipped
 from operations.doctor.http import fetch
-from operations.scan.sockets import exposure
+from operations.sockets import exposure
 from wire.secrets import read_secret
 
 IDS = ("guard.secrets", "guard.ready", "guard.audit", "server.reachable")

@@ -20,7 +20,7 @@ from model.guard_config import GuardBundle, GuardConfig
 from model.loader import Document
 from model.tool_lock import parse_json
 from operations.guard_bundle.files import BundleFile, bundle_path
-from operations.incident.journal import Operation
+from operations.journal import Operation
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -15,8 +15,8 @@ from model.project import Project, load_environment, load_settings
 from model.server import Server
 from operations.guard_bundle.delivery import Guards
 from operations.incident.closing_services import Edge, Gateway
-from operations.incident.journal import NotComplete, Operation
 from operations.incident.lockdown import Closing, places_of
+from operations.journal import NotComplete, Operation
 from operations.project.write import Change, apply
 
 #: What asks the edge, what asks the gateway, each made when it is first needed, and the backend.

@@ -12,8 +12,8 @@ from model.loader import Document, read
 from model.lockdown import Lockdown
 from model.project import Project, config_of
 from model.stacks import SERVER_KEY, EnvironmentStack
-from operations.incident.journal import now
 from operations.incident.stack_file import lifted, locked
+from operations.journal import now
 from operations.project.write import Change
 
 

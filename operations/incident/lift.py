@@ -30,8 +30,8 @@ from operations.guard_bundle.delivery import (
 )
 from operations.incident.closing import CLOSED_TAG, closing_plugin_id, closing_policy_name, edge_urns, opened
 from operations.incident.closing_services import Edge, Gateway
-from operations.incident.journal import Operation
 from operations.incident.lockdown import Place
+from operations.journal import Operation
 from operations.project.write import Change, apply
 from plan.offline import plan_stack
 

@@ -35,7 +35,7 @@ from operations.guard_bundle.delivery import (
 from operations.incident.closing import closed, closing_plugin, closing_plugin_id, closing_policy_name
 from operations.incident.closing_services import Edge, Gateway
 from operations.incident.gateway_proof import Clock, Taken, by_data_planes, by_requests
-from operations.incident.journal import Operation
+from operations.journal import Operation
 from wire.cloudflare import AccessApplication
 from wire.kong import DataPlane
 

@@ -23,7 +23,7 @@ from operations.guard_bundle.delivery import (
     warn_without_bundle,
     write_bundle,
 )
-from operations.incident.journal import Operation
+from operations.journal import Operation
 from wire.cloudflare import TOKEN_VARIABLE, AccessUser, CloudflareApi, token_from_environment
 
 _PERSON = re.compile(r"[^\x00-\x20\x7f]{1,256}")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from model.errors import InputError
 from model.server import Origin
-from operations.scan.sockets import Exposure, exposure
+from operations.sockets import Exposure, exposure
 
 _FLAGS = {"url": "--url", "socket": "--socket", "path": "--path", "command": "--command", "environment": "--pass-env"}
 

@@ -11,7 +11,7 @@ from model.base import is_loopback
 from model.errors import InputError
 from model.tool_lock import visible
 from operations.scan.report import Place
-from operations.scan.sockets import Listener
+from operations.sockets import Listener
 
 MAX_NAMED = 16
 

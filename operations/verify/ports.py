@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Iterable
 from pathlib import Path
 
-from operations.scan.sockets import exposure
+from operations.sockets import exposure
 from operations.verify.context import Context, Probe
 from operations.verify.report import Result, failed, passed, skipped
 from operations.verify.subject import Door, Listening

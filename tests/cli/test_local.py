@@ -18,7 +18,7 @@ import pytest
 from mcp.client.client import Client
 from mcp.shared.exceptions import MCPError
 
-from operations.scan.sockets import listeners
+from operations.sockets import listeners
 from tests.support.command_line import ringwall, serve_desk
 from tests.support.guard_service import free_port
 

@@ -16,8 +16,8 @@ from model.errors import InputError, RingwallError
 from model.loader import parse
 from model.project import load_environment, open_project
 from operations.incident.closing import closed
-from operations.incident.journal import JOURNAL
 from operations.incident.stack_file import lifted, locked
+from operations.journal import JOURNAL
 from tests.guard.bundle.test_bundle import config
 from tests.support.command_line import Result
 from tests.support.command_line import ringwall as run

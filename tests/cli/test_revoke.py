@@ -18,9 +18,9 @@ from guard.bundle.bundle import render, sign
 from guard.bundle.keys import create_key_pair, load_private_key, load_public_keys
 from guard.bundle.source import BundleSource
 from model.errors import InputError
-from operations.incident.journal import JOURNAL
 from operations.incident.revoke import Subject, read_principal
 from operations.incident.stack_file import locked
+from operations.journal import JOURNAL
 from tests.guard.bundle.test_bundle import config
 from tests.support.access_api import TOKEN, AccessApi, access_api
 from tests.support.command_line import Result

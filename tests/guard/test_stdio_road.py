@@ -18,7 +18,7 @@ from guard.http.stdio import StdioUpstream
 from guard.http.upstream import UpstreamDown
 from model.tool_lock import ToolLock
 from operations.onboard.lock import build_lock
-from operations.scan.sockets import listeners
+from operations.sockets import listeners
 from tests.support.guard_service import Guarded, Origin, guarded
 from wire.mcp import StdioTarget, probe
 

@@ -17,10 +17,10 @@ from model.errors import PlanRefused
 from model.project import load_environment, open_project
 from operations.guard_bundle.delivery import Guards
 from operations.incident.closing import closing_plugin_id
-from operations.incident.journal import NotComplete, Operation
 from operations.incident.lift import Opening, open_gateway
 from operations.incident.lockdown import Closing, places_of
 from operations.incident.stack_file import lifted, locked
+from operations.journal import NotComplete, Operation
 from operations.project.write import Change, apply
 from sandbox.closing import SandboxServices
 from sandbox.closing_services import SandboxEdge, SandboxGateway

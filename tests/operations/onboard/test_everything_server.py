@@ -12,7 +12,7 @@ import pytest
 
 from model.tool_lock import from_text, to_yaml
 from operations.onboard.lock import build_lock, compare
-from operations.scan.sockets import exposure
+from operations.sockets import exposure
 from wire.mcp import HttpTarget, probe
 
 PACKAGE = "@modelcontextprotocol/server-everything@2026.8.31"

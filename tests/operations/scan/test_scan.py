@@ -28,7 +28,7 @@ from operations.scan.places import named_places, places
 from operations.scan.process import short
 from operations.scan.report import Place, Report, Server, Tool, merged
 from operations.scan.scan import PATHS, scan
-from operations.scan.sockets import Listener, all_listeners
+from operations.sockets import Listener, all_listeners
 from tests.support.guard_process import Upstream, guard
 from tests.support.kong_admin import serving
 from tests.support.mcp_servers import SECRET, servers

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from operations.scan import sockets
-from operations.scan.sockets import Exposure, Listener, exposure, listeners, other_namespaces, parse_lsof, parse_proc
+from operations import sockets
+from operations.sockets import Exposure, Listener, exposure, listeners, other_namespaces, parse_lsof, parse_proc
 
 
 def listening(address: str, port: int = 0) -> socket.socket:
