@@ -53,9 +53,9 @@ def drift(
     """
     from cli.project import current_project
     from cli.target import target_of
-    from components.program import load
     from engine.locate import require
     from model.errors import InputError
+    from model.project import load
     from model.stacks import EnvironmentStack
     from operations.drift.looking import Looking
     from operations.drift.sources import SOURCES, look

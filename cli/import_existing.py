@@ -44,11 +44,11 @@ def import_existing(
     from cli.project import current_project
     from cli.report import show_preview, show_results
     from cli.target import target_of
-    from components.program import load
     from engine.deploy import refuse_gaps
     from engine.locate import require
     from engine.run import Run, fail_on_error
     from engine.runs import execute
+    from model.project import load
     from operations.project.imports import import_plan, importing_program
     from plan.preflight import refuse_unsafe
 

@@ -43,10 +43,10 @@ def local(
 
     from cli.guard import demo
     from cli.project import current_project
-    from components.program import load
     from guard.logs import to_stderr
     from guard.service import Opened
     from model.errors import InputError
+    from model.project import load
     from model.stacks import EnvironmentStack, ZoneStack
 
     found = current_project()

@@ -26,7 +26,7 @@ def plan(
     It is the desired state, not a difference to what is deployed; `ringwall preview` asks the engine for that.
     """
     from cli.project import current_project
-    from components.program import load
+    from model.project import load
     from plan.offline import plan_stack
     from plan.render import to_json, to_text
 

@@ -25,9 +25,9 @@ def repair(
     """
     from cli.project import current_project
     from cli.target import target_of
-    from components.program import load
     from engine.locate import require
     from engine.repair import pending
+    from model.project import load
     from model.stacks import EnvironmentStack
 
     found = current_project()

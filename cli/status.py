@@ -49,11 +49,11 @@ def status(
 
 def _rows(project: Project, stacks: Sequence[str], target: Target) -> list[dict[str, Any]]:
     """The backend's list and every environment are read once, however many servers there are."""
-    from components.program import load
     from engine.deploy import contract_is_current
     from engine.repair.pending import interrupted, told
     from engine.state import all_live_resources
     from model.errors import InputError, InputErrors
+    from model.project import load
     from model.stacks import ZONE_PREFIX
 
     counts = all_live_resources(target, list(stacks))

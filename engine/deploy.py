@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.contract import OUTPUT
-from components.program import Loaded, load, refuse_missing_secret
 from engine.run import Run
 from engine.runs import execute, execute_all
 from engine.state import live_resources, outputs
 from engine.workspace import Target
-from model.cross_checks import missing_tunnel_secrets
+from model.cross_checks import missing_tunnel_secrets, refuse_missing_secret
 from model.errors import InputError, InputErrors, NoSuchStack, PlanRefused
-from model.project import Project
-from model.stacks import EnvironmentStack
+from model.project import Project, load
+from model.stacks import EnvironmentStack, Loaded
 from plan.offline import plan_stack
 from plan.preflight import refuse_unsafe
 from plan.step_order import judge_steps

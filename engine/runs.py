@@ -24,7 +24,7 @@ def program_for(project: Project, stack: str) -> Callable[[], None]:
     """The program the engine runs inline: the very one `stacks/__main__.py` runs."""
 
     def program() -> None:
-        from components.program import run_or_refuse
+        from plan.program import run_or_refuse
 
         run_or_refuse(project, stack)
 

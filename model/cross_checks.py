@@ -10,7 +10,7 @@ from model.environment import Environment
 from model.errors import InputError
 from model.loader import KeyPath
 from model.server import People
-from model.stacks import EnvironmentStack, ServerStack
+from model.stacks import EnvironmentStack, Loaded, ServerStack
 
 BELOW: KeyPath = ("config", "ringwall:server")
 GUARD_PORT: KeyPath = ("guard_port",)
@@ -36,6 +36,12 @@ def missing_tunnel_secret(stack: ServerStack, settings: Environment) -> InputErr
         f"is missing, and host {stack.manifest.host} has a locally managed tunnel",
         f"run `{set_tunnel_secret(stack.stack)}`",
     )
+
+
+def refuse_missing_secret(loaded: Loaded) -> None:
+    """A server's own stack file must hold what its tunnel needs; raises InputError."""
+    if isinstance(loaded, tuple) and (problem := missing_tunnel_secret(loaded[1], loaded[0].settings)):
+        raise problem
 
 
 def missing_tunnel_secrets(settings: Environment, servers: Iterable[ServerStack]) -> list[InputError]:

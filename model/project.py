@@ -26,6 +26,7 @@ from model.stacks import (
     ZONE_KEY,
     ZONE_PREFIX,
     EnvironmentStack,
+    Loaded,
     ServerStack,
     ZoneStack,
 )
@@ -90,6 +91,19 @@ def open_project(root: Path) -> Project:
     if not isinstance(folder, str):
         raise document.error(("stackConfigDir",), "must be text", "quote it")
     return Project(root, str(value["name"]), root / folder)
+
+
+def load(project: Project, stack: str) -> Loaded:
+    """Read a stack with all it belongs to; raises `model.errors.InputError`."""
+    if stack.startswith(ZONE_PREFIX):
+        return load_zone(project, stack.removeprefix(ZONE_PREFIX))
+    name, _, server = stack.partition(".")
+    environment = load_environment(project, name)
+    if not server:
+        return environment
+    if server not in environment.servers:
+        raise InputError(f"there is no server {server} in environment {name}", remedy="run `ringwall list`")
+    return environment, environment.servers[server]
 
 
 def load_environment(project: Project, name: str) -> EnvironmentStack:

@@ -76,3 +76,6 @@ class ZoneStack:
     @property
     def stack(self) -> str:
         return ZONE_PREFIX + self.name
+
+
+Loaded = EnvironmentStack | ZoneStack | tuple[EnvironmentStack, ServerStack]

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from components.program import Loaded, load
 from model.cross_checks import missing_tunnel_secrets
 from model.errors import InputError, InputErrors
 from model.loader import KeyPath
-from model.project import Project
-from model.stacks import EnvironmentStack, ZoneStack
+from model.project import Project, load
+from model.stacks import EnvironmentStack, Loaded, ZoneStack
 from model.waivers import Waiver
 from plan.findings import Finding, Severity
 from plan.graph import Graph

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.contract import OUTPUT
-from components.program import Loaded, declare
+from components.program import declare
 from model.project import Project
-from model.stacks import EnvironmentStack, ZoneStack
+from model.stacks import EnvironmentStack, Loaded, ZoneStack
 from plan.graph import Graph
 from plan.recorder import record
 

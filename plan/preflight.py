@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 from components.edge.access import count_quotas
-from components.program import Loaded
 from model.errors import InputError, InputErrors, PlanRefused
 from model.project import Project
-from model.stacks import EnvironmentStack, ZoneStack
+from model.stacks import EnvironmentStack, Loaded, ZoneStack
 from plan.findings import Finding
 from plan.graph import Graph
 from plan.offline import plan_stack

@@ -28,9 +28,8 @@ import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 
-from components.program import load
 from model.errors import RingwallError
-from model.project import find_project
+from model.project import find_project, load
 from plan.findings import Finding, Severity
 from plan.rules.catalog import OWN
 from plan.rules.custom import rules_of

@@ -1,3 +1,3 @@
-from components.program import main
+from plan.program import main
 
 main()

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from components.program import Loaded, load
 from engine.repair.kinds import SHAPES, Inputs, Kind
 from engine.workspace import Target
 from model.environment import Cloudflare
 from model.errors import Unreachable
-from model.stacks import EnvironmentStack, ZoneStack
+from model.project import load
+from model.stacks import EnvironmentStack, Loaded, ZoneStack
 
 if TYPE_CHECKING:
     from pulumi.automation import Stack

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components.gateway.names import ACCESS
-from components.program import Loaded, load
 from model.cross_checks import missing_tunnel_secrets
 from model.errors import InputError, RingwallError
 from model.loader import Document
-from model.project import Project, config_of
-from model.stacks import EnvironmentStack, ServerStack, ZoneStack
+from model.project import Project, config_of, load
+from model.stacks import EnvironmentStack, Loaded, ServerStack, ZoneStack
 from operations.doctor.checks import Check, Task, ok
 from operations.doctor.cloudflare import IDS as CLOUDFLARE_IDS
 from operations.doctor.cloudflare import Account, incident_permissions, permissions_for

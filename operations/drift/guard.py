@@ -101,7 +101,7 @@ def _digest_of(text: Any, sequence: Any, denied: Sequence[str]) -> str | None:
 
 
 def _planned_config(looking: Looking, server: ServerStack) -> Any:
-    from components.program import load
+    from model.project import load
     from plan.offline import plan_stack
 
     graph = plan_stack(looking.project, load(looking.project, server.stack))

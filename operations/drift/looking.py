@@ -9,9 +9,9 @@ from model.errors import NoSuchStack, Unreachable
 from model.stacks import EnvironmentStack, ServerStack, ZoneStack
 
 if TYPE_CHECKING:
-    from components.program import Loaded
     from engine.workspace import Target
     from model.project import Project
+    from model.stacks import Loaded
     from wire.mcp import ServerOffer
 
 

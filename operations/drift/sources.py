@@ -153,7 +153,7 @@ def _interrupted(looking: Looking, stack: str, source: str) -> list[Row]:
 
 def gateway(looking: Looking, stack: str) -> list[Row]:
     """Every entity of the plan as Kong's Admin API answers it, and whatever else hangs on those of this stack."""
-    from components.program import load
+    from model.project import load
     from operations.drift.gateway import wanted_at_kong
     from operations.drift.gateway_look import entity
     from plan.offline import plan_stack

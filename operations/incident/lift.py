@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components.guard.settings import OUTPUT
-from components.program import load
 from engine import deploy
 from engine.run import Run, fail_on_error
 from engine.runs import execute
 from engine.state import live_resources, outputs
 from engine.workspace import Target
 from model.errors import InputError, RingwallError
-from model.project import Project, load_environment
+from model.project import Project, load, load_environment
 from model.stacks import EnvironmentStack
 from operations.guard_bundle.delivery import (
     Guards,

@@ -67,7 +67,7 @@ def importing_program(project: Project, stack: str, wanted: Import) -> Callable[
     def program() -> None:
         import pulumi
 
-        from components.program import run_or_refuse
+        from plan.program import run_or_refuse
 
         def take_over(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
             if args.type_ != wanted.type or args.name != wanted.name:

@@ -1,7 +1,8 @@
 """Moving stack files and tool locks from the version they were written in to the current one.
 
 A migration is a text edit (see `operations.project.write`), so that a user's comments, blank lines and quotes come
-through. There is one version so far and hence no migration; what stands here is how the next one will be carried out.
+through. There is one version of the files so far and hence no migration; what stands here is how the next one will be
+carried out. The project's program has no version: where it imports `main` from a former module, the line is rewritten.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from model.errors import InputError, InputErrors
-from model.loader import KeyPath, parse
+from model.loader import KeyPath, parse, read
 from model.project import Project, load_environment, load_zone
 from model.stacks import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, ZONE_PREFIX
 from operations.project.staging import staged
+from operations.project.templates import FORMER_PROGRAM_IMPORT, PROGRAM_IMPORT
 from operations.project.write import Change, replace_scalar
 
 #: Text in one version to text in the next; the version itself is moved by `migrated`.
@@ -95,7 +97,16 @@ def plan_migration(project: Project) -> list[Change]:
                 load_environment(copy, name)
             for name in copy.zones():
                 load_zone(copy, name)
-    return changes
+    return [*changes, *_program(project)]
+
+
+def _program(project: Project) -> list[Change]:
+    document = read(project.root / "Pulumi.yaml")
+    main = document.value.get("main", ".") if isinstance(document.value, dict) else "."
+    file = project.root / str(main) / "__main__.py"
+    before = file.read_bytes() if file.is_file() else b""
+    after = before.replace(FORMER_PROGRAM_IMPORT.encode(), PROGRAM_IMPORT.encode())
+    return [Change(file, before, after)] if after != before else []
 
 
 def _decoded(content: bytes, file: Path) -> str:

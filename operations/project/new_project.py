@@ -18,8 +18,10 @@ from model.loader import read
 from model.project import Project, find_project, open_project
 from operations.project.staging import load_staged
 from operations.project.templates import (
+    FORMER_PROGRAM_IMPORT,
     IGNORED,
     PROGRAM,
+    PROGRAM_IMPORT,
     SCHEMA_FILE,
     EnvironmentAnswers,
     environment_file,
@@ -188,7 +190,8 @@ def _refuse_other_program(project: Project) -> None:
     document = read(project.root / "Pulumi.yaml")
     main = document.value.get("main", ".") if isinstance(document.value, dict) else "."
     program = project.root / str(main) / "__main__.py"
-    if not program.is_file() or "components.program" not in program.read_text(encoding="utf-8"):
+    text = program.read_text(encoding="utf-8") if program.is_file() else ""
+    if PROGRAM_IMPORT not in text and FORMER_PROGRAM_IMPORT not in text:
         raise document.error(
             ("main",), "is the project of another Pulumi program", "name an empty folder with --project"
         )

@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-PROGRAM = "from components.program import main\n\nmain()\n"
+#: Where `main` of a project's program comes from, now and in projects that were made before it moved.
+PROGRAM_IMPORT = "from plan.program import main"
+FORMER_PROGRAM_IMPORT = "from components.program import main"
+PROGRAM = f"{PROGRAM_IMPORT}\n\nmain()\n"
 SCHEMA_FILE = ".ringwall/stack.schema.json"
 #: `.venv` without a slash: it may be a link, which Git does not take for a folder.
 IGNORED = (".ringwall/", ".venv", "__pycache__/")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from components.program import Loaded
 from model.errors import RingwallError
 from model.project import Project
+from model.stacks import Loaded
 from plan.diff.model import Change, Direction, ResourceChange, StackDiff, change
 from plan.diff.planning import Job, plan_all
 from plan.diff.resources import compare_resources, resource_changes

@@ -9,9 +9,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from components.program import Loaded
 from model.errors import RingwallError
 from model.project import Project
+from model.stacks import Loaded
 from plan.graph import Graph
 from plan.offline import plan_stack, planned_contract
 

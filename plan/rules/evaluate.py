@@ -16,8 +16,8 @@ from plan.rules.subject import Subject, current_types
 from plan.rules.waivers import apply_waivers
 
 if TYPE_CHECKING:
-    from components.program import Loaded
     from model.loader import KeyPath
+    from model.stacks import Loaded
     from model.waivers import Waiver
 
 

@@ -31,7 +31,7 @@ IN_ONE_PROCESS = """
 import sys, time, resource
 from pathlib import Path
 began = time.perf_counter()
-from components.program import load
+from model.project import load
 from components.providers import load_sdks
 load_sdks()
 from model.project import open_project

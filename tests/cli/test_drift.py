@@ -17,13 +17,12 @@ import typer
 
 from cli.drift import drift as command
 from cli.target import target_of
-from components.program import load
 from engine.deploy import preview, scope_of
 from engine.run import Run
 from engine.runs import execute
 from engine.workspace import Target, workspace
 from model.errors import Unreachable
-from model.project import Project, open_project
+from model.project import Project, load, open_project
 from model.tool_lock import ToolLock, to_yaml
 from operations.drift.gateway_look import look_at_gateway
 from operations.drift.guard import guard, offered

@@ -24,7 +24,7 @@ def test_an_empty_folder_becomes_a_project_that_the_model_reads(tmp_path: Path) 
     assert environment.settings.countries == ("SE", "NO")
     assert environment.settings.agents["ci"].countries == ("SE", "NO")
     assert environment.settings.gateway.admin_uri == "http://127.0.0.1:8001"
-    assert (root / "stacks" / "__main__.py").read_text() == "from components.program import main\n\nmain()\n"
+    assert (root / "stacks" / "__main__.py").read_text() == "from plan.program import main\n\nmain()\n"
 
 
 def test_the_backend_is_written_relative_and_its_folder_is_private_and_ignored(tmp_path: Path) -> None:

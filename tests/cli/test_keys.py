@@ -22,11 +22,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cli.keys import watch
 from components.gateway.names import consumer_username, tags
-from components.program import load
 from engine.workspace import Target
 from model.environment import Environment
 from model.errors import InputError, Unreachable
-from model.project import open_project
+from model.project import load, open_project
 from operations.drift.looking import Looking
 from operations.drift.sources import look
 from operations.keys.sync import IssuerReport, SyncReport, sync_keys

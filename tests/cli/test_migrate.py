@@ -106,3 +106,13 @@ def test_a_result_that_the_model_would_refuse_is_not_written(project: Project, m
     places = sorted(line.partition(":")[0] for line in done.errors)
     assert places == [str(project.stack_file(f"dev.{name}")) for name in ("external", "hosted", "one")]
     assert snapshot(project.root) == before
+
+
+def test_a_program_that_names_the_former_module_is_rewritten(project: Project) -> None:
+    program = project.root / "stacks" / "__main__.py"
+    current = program.read_text()
+    program.write_text("# Ours.\n" + current.replace("plan.program", "components.program"))
+    assert ringwall("migrate", "--check", "--project", project.root).code == 1
+    done = ringwall("migrate", "--project", project.root)
+    assert (done.code, done.out) == (0, f"wrote {program}\n")
+    assert program.read_text() == "# Ours.\n" + current

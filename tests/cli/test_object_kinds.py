@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from components.program import load
 from engine.repair.kinds import SHAPES, Kind, kind_of, named, own_id
 from model.errors import InputError
-from model.project import Project, open_project
+from model.project import Project, load, open_project
 from operations.project.imports import import_plan
 from plan.graph import Graph
 from plan.offline import plan_stack

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from components.program import load
-from model.project import open_project
+from model.project import load, open_project
 from plan.exposure import check_exposure
 from plan.findings import Severity
 from plan.graph import Graph, Resource

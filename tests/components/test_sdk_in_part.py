@@ -38,7 +38,7 @@ print(json.dumps([type(sdk).__name__, homes, registered, providers]))
 PLANS = """\
 import json, sys
 from pathlib import Path
-from components.program import load
+from model.project import load
 from model.project import open_project
 from plan.offline import plan_stack
 from plan.render import to_json

@@ -10,8 +10,7 @@ import json
 import os
 from pathlib import Path
 
-from components.program import load
-from model.project import Project
+from model.project import Project, load
 from plan.offline import plan_stack
 
 SNAPSHOT = Path(__file__).with_name("urns.json")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from components.program import load
-from model.project import load_environment, open_project
+from model.project import load, load_environment, open_project
 from operations.check import check_all
 from plan.offline import plan_stack
 from plan.render import from_json, to_json

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 from components.gateway.lua import identity_check
-from components.program import load
 from model.base import validate
 from model.errors import InputErrors
 from model.loader import parse
-from model.project import open_project
+from model.project import load, open_project
 from model.server import Origin
 from plan.offline import plan_stack, planned_contract
 from tests.guard.test_verified_road import AUDIENCE, HOST, identity, person

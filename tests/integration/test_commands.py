@@ -185,8 +185,8 @@ def test_a_plan_needs_no_engine_and_is_the_same_bytes_every_time(root: Path) -> 
 
 
 def test_an_existing_tunnel_is_taken_over_and_no_second_one_is_made(engine_project: EngineProject) -> None:
-    from components.program import load
     from engine.repair.kinds import Kind
+    from model.project import load
     from operations.project.imports import import_plan, importing_program
     from plan.preflight import refuse_unsafe
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 import pulumi
 import pytest
 
-from components.program import declare, load
+from components.program import declare
 from engine import deploy
 from engine.run import Run
 from engine.runs import execute
 from model.errors import PlanRefused
-from model.project import open_project
+from model.project import load, open_project
 from plan.protectors import ACCESS_APPLICATION, DNS_RECORD, TUNNEL_CONFIG
 from sandbox import Fault
 from tests.support.engine_project import EngineProject

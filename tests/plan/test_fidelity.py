@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from components.contract import OUTPUT
-from components.program import load
 from engine.state import outputs
-from model.project import open_project
+from model.project import load, open_project
 from plan.graph import Graph
 from plan.offline import plan_stack
 from sandbox import Sandbox

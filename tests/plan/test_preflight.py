@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from components.program import load
 from model.errors import InputErrors, PlanRefused
-from model.project import open_project
+from model.project import load, open_project
 from plan import preflight
 from plan.exposure import check_exposure
 from plan.offline import plan_stack

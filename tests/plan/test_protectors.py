@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.program import load
-from model.project import open_project
+from model.project import load, open_project
 from plan.offline import plan_stack
 from plan.protectors import OTHERS, PROTECTORS, Protects
 from tests.support.projects import write_project

@@ -217,7 +217,7 @@ def write_project(root: Path, *, topology: str = "colocated", servers: int = 1, 
     state = root / ".ringwall" / "state"
     state.mkdir(parents=True, exist_ok=True)
     (root / "Pulumi.yaml").write_text(PULUMI_YAML.format(name="ringwall", state=state), encoding="utf-8")
-    (root / "stacks" / "__main__.py").write_text("from components.program import main\n\nmain()\n", encoding="utf-8")
+    (root / "stacks" / "__main__.py").write_text("from plan.program import main\n\nmain()\n", encoding="utf-8")
     environment = ENVIRONMENT.format(account=ACCOUNT, zone=ZONE, topology=topology)
     (root / "stacks" / "Pulumi.dev.yaml").write_text(environment, encoding="utf-8")
     words = ["one", "two", "three", "four"]

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from components.program import load
 from model.errors import InputError, PlanRefused
-from model.project import Project, open_project
+from model.project import Project, load, open_project
 from operations.check import check
 from plan.preflight import refuse_unsafe
 from plan.rules.base_revision import BaseRevision

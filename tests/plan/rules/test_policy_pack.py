@@ -51,7 +51,7 @@ MORE = """\
 import pulumi
 import pulumi_cloudflare as cloudflare
 
-from components.program import main
+from plan.program import main
 
 main()
 if pulumi.get_stack() == "dev":

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from components.program import Loaded, load
-from model.project import open_project
+from model.project import load, open_project
+from model.stacks import Loaded
 from plan.findings import Finding, Severity
 from plan.graph import Graph, Resource
 from plan.offline import plan_stack

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from components.program import load
 from model.errors import InputError, InputErrors, PlanRefused
-from model.project import Project, open_project
+from model.project import Project, load, open_project
 from plan.findings import Finding, Severity
 from plan.offline import plan_stack
 from plan.preflight import refuse_unsafe

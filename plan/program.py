@@ -1,0 +1,59 @@
+"""The Pulumi program's entry: refuses before any resource, then declares.
+
+`stacks/__main__.py` calls `main`; the CLI runs `run_or_refuse` as the engine's inline program.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from components.contract import refuse_undeployed
+from components.program import declare
+from model.cross_checks import refuse_missing_secret
+from model.errors import RingwallError
+from model.project import Project, config_of, load, open_project
+from model.stacks import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, EnvironmentStack, Loaded, ZoneStack
+from plan.preflight import refuse_unsafe
+
+
+def main() -> None:
+    """Entry of the plain `pulumi` CLI."""
+    run_or_refuse(open_project(Path(pulumi.get_root_directory())), pulumi.get_stack())
+
+
+def run_or_refuse(project: Project, stack: str) -> None:
+    """Run under the engine. Everything `up` must refuse is refused here, before the first resource, in one line without a
+    trace; then the stack is declared."""
+    try:
+        loaded = load(project, stack)
+        refuse_other_reading(loaded)
+        refuse_missing_secret(loaded)
+        refuse_unsafe(project, loaded, organization=pulumi.get_organization())
+    except RingwallError as error:
+        raise pulumi.RunError(str(error)) from None
+    if isinstance(loaded, tuple):
+        refuse_undeployed(loaded[0])
+    declare(loaded)
+
+
+def refuse_other_reading(loaded: Loaded) -> None:
+    """The engine hands the manifest over as configuration; it must equal what the one loader reads from the file."""
+    document, key = _own(loaded)
+    given = pulumi.Config("ringwall").get_object(key.split(":", 1)[1])
+    if given != config_of(document).get(key):
+        raise document.error(
+            ("config", key),
+            "Pulumi's configuration differs from this file",
+            "put every setting in the file: --config and --config-file cannot override a manifest",
+        )
+
+
+def _own(loaded: Loaded) -> tuple[Any, str]:
+    if isinstance(loaded, EnvironmentStack):
+        return loaded.document, ENVIRONMENT_KEY
+    if isinstance(loaded, ZoneStack):
+        return loaded.document, ZONE_KEY
+    return loaded[1].document, SERVER_KEY
