@@ -159,9 +159,10 @@ def show(
 ) -> None:
     """Show records that match every option given, oldest first. They are shown as they stand: `verify` proves them."""
     from guard.audit.reader import Filter, select
+    from guard.decide.reasons import Decision
     from model.errors import InputError
 
-    decisions = ("allow", "block", "redact", "flag", "refuse", "error")
+    decisions = tuple(Decision)
     if decision is not None and decision not in decisions:
         raise InputError(f"there is no decision {decision}", key="--decision", remedy=f"give {', '.join(decisions)}")
     wanted = Filter(principal, tool, decision, reason, _time("--since", since), _time("--until", until), incident)

@@ -9,18 +9,22 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from guard.audit.log import AuditLog
 from guard.audit.record import EngineNote, Record
 from guard.decide.cache import ResultCache
 from guard.decide.consent import Consents
+from guard.decide.context import Caller, Context
 from guard.decide.pins import Refusal, Watch
+from guard.decide.policy import Policy
+from guard.decide.reasons import AnyReason, Decision, Reason
 from guard.decide.sessions import Cursors, RequestStates, Sessions
 from guard.decide.taint import Taints
 from guard.decide.tokens import ServerBudget
 from guard.http.origin_breaker import OriginBreaker
 from guard.http.upstream import Upstream, UpstreamDown
+from guard.identity.principal import Principal
 from guard.inspect.inspection import Inspected
 from guard.inspect.redaction import redact
 from guard.inspect.verdict import Category, Leg
@@ -29,11 +33,6 @@ from model.tool_lock import visible
 from wire.json import dump
 from wire.jsonrpc import Id
 from wire.sse import KEEP_ALIVE_SECONDS
-
-if TYPE_CHECKING:
-    from guard.decide.exchange import Caller, Context
-    from guard.decide.policy import Policy
-    from guard.identity.principal import Principal
 
 
 class WorkEnded(Exception):
@@ -127,8 +126,8 @@ class Runtime:
         self.audit.write(
             Record(
                 method="lock",
-                decision="refuse",
-                reason="lock_mismatch",
+                decision=Decision.REFUSE,
+                reason=Reason.LOCK_MISMATCH,
                 bundle=self.policy.sha256,
                 leg=Leg.DEFINITIONS.value,
                 name=shown,
@@ -208,7 +207,7 @@ class Runtime:
 
         Strangers can send many: of each reason the first in a second is written, the others are counted in the metrics.
         """
-        self.metrics.decided("refuse", reason, None)
+        self.metrics.decided(Decision.REFUSE, reason, None)
         now = time.monotonic()
         if now - self._noted.get(reason, float("-inf")) < 1.0:
             return
@@ -216,8 +215,8 @@ class Runtime:
         self.audit.write(
             Record(
                 method="http",
-                decision="refuse",
-                reason=reason,
+                decision=Decision.REFUSE,
+                reason=str(reason),
                 bundle=policy.sha256,
                 principal=principal.id if principal else None,
             )
@@ -254,8 +253,8 @@ class Runtime:
         caller: Caller,
         context: Context,
         *,
-        decision: str,
-        reason: str | None,
+        decision: Decision,
+        reason: AnyReason | None,
         leg: Leg | None,
         inspected: Inspected | None,
         request_bytes: int | None,
@@ -275,8 +274,8 @@ class Runtime:
         sequence = self.audit.write(
             Record(
                 method=context.method,
-                decision=decision,  # type: ignore[arg-type]
-                reason=reason or decision,
+                decision=decision,
+                reason=str(reason or decision),
                 bundle=policy.sha256,
                 principal=caller.principal.id,
                 session=hashlib.sha256(caller.session.encode()).hexdigest()[:16] if caller.session else None,

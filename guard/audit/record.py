@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-if TYPE_CHECKING:
-    from guard.inspect.verdict import Verdict
+from guard.decide.reasons import Decision
+from guard.inspect.verdict import Verdict
 
 VERSION = 1
 #: Characters kept of a name, principal or reference, and of a payload.
@@ -19,8 +19,6 @@ MAX_TEXT = 1024
 MAX_PAYLOAD = 1024 * 1024
 #: Findings kept of one engine's verdict; `more_findings` counts the rest.
 MAX_FINDINGS = 100
-
-Outcome = Literal["allow", "block", "redact", "flag", "refuse", "error"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +54,7 @@ class Record:
     """
 
     method: str
-    decision: Outcome
+    decision: Decision
     reason: str
     bundle: str | None = None
     principal: str | None = None
@@ -78,7 +76,7 @@ class Record:
         members: dict[str, Any] = {
             "bundle": self.bundle,
             "content_sha256": self.content_sha256,
-            "decision": self.decision,
+            "decision": self.decision.value,
             "engines": [_engine(note) for note in self.engines],
             "incident": self.incident,
             "leg": self.leg,

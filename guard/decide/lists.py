@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from guard.decide.grants import Rights
-    from guard.decide.pins import Pins
-
-#: Method -> kind of definition, as in `ToolLock.entries`.
-LISTS: Mapping[str, str] = {
-    "tools/list": "tools",
-    "prompts/list": "prompts",
-    "resources/list": "resources",
-    "resources/templates/list": "resource_templates",
-}
+from guard.decide.grants import Rights
+from guard.decide.methods import Section
+from guard.decide.pins import Pins
 
 #: Milliseconds a client may keep a list: it is made for one principal and ends with the next bundle.
 LONGEST_TTL = 60_000
@@ -27,32 +19,27 @@ DECIDING = frozenset(
 )
 
 
-def member(kind: str) -> str:
-    """The member of a list result that holds definitions of this kind."""
-    return "resourceTemplates" if kind == "resource_templates" else kind
-
-
 def holds_definitions(result: Mapping[str, Any]) -> bool:
     """Whether a result is a list, whatever it answers: a request's id used twice must not make it pass for another's."""
-    return any(isinstance(result.get(member(kind)), list) for kind in LISTS.values())
+    return any(isinstance(result.get(section.member), list) for section in Section)
 
 
 def filter_list(
-    pins: Pins, kind: str, rights: Rights, result: Mapping[str, Any], *, modern: bool
+    pins: Pins, section: Section, rights: Rights, result: Mapping[str, Any], *, modern: bool
 ) -> tuple[list[dict[str, Any]], dict[str, Any], int]:
     """The definitions that may be shown, the rest of the result, and how many were withheld.
 
     A list of the 2026 era is marked private and short-lived, as it holds for one principal (MCP caching).
     """
-    shown = result.get(member(kind), [])
+    shown = result.get(section.member, [])
     definitions = shown if isinstance(shown, list) else []
     kept = []
     for definition in definitions:
-        if not pins.admits(kind, definition) or not _granted(kind, definition, rights):
+        if not pins.admits(section, definition) or not _granted(section, definition, rights):
             continue
         # The guard carries no tasks, so it does not offer them.
         kept.append({key: value for key, value in definition.items() if key != "execution"})
-    rest = {key: value for key, value in result.items() if key != member(kind)}
+    rest = {key: value for key, value in result.items() if key != section.member}
     if modern:
         rest["cacheScope"] = "private"
         ttl = rest.get("ttlMs")
@@ -61,11 +48,11 @@ def filter_list(
     return kept, rest, len(definitions) - len(kept)
 
 
-def _granted(kind: str, definition: Mapping[str, Any], rights: Rights) -> bool:
-    if kind == "tools":
+def _granted(section: Section, definition: Mapping[str, Any], rights: Rights) -> bool:
+    if section is Section.TOOLS:
         return definition["name"] in rights.tools
-    if kind == "prompts":
+    if section is Section.PROMPTS:
         return definition["name"] in rights.prompts
-    if kind == "resources":
+    if section is Section.RESOURCES:
         return rights.resource(definition["uri"])
     return rights.template(definition["uriTemplate"])

@@ -14,9 +14,10 @@ from typing import Any
 
 from components.gateway.names import REMAINING_HEADER
 from guard.audit.files import AuditUnwritable
-from guard.decide import answers
+from guard.decide import answers, from_client, from_server
 from guard.decide.answers import error
-from guard.decide.exchange import MAX_ANSWER, Caller, Exchange, Prepared, Stop
+from guard.decide.context import Caller, Prepared, Stop
+from guard.decide.exchange import Exchange
 from guard.decide.policy import Policy
 from guard.decide.tokens import estimate, read_remaining
 from guard.http.http_rules import (
@@ -205,7 +206,7 @@ class McpEndpoint:
             exchange.headers, modern=exchange.caller.modern, bearer=exchange.policy.forward_bearer, method=method
         )
         try:
-            prepared = await exchange.prepare(message, headers, size)
+            prepared = await from_client.prepare(exchange, message, headers, size)
         except Stop as stop:
             if not stop.paid:
                 await exchange.policy.limits.fine(exchange.caller.principal, estimate(size))
@@ -225,7 +226,7 @@ class McpEndpoint:
         if wait is not None:
             await self._unavailable(exchange, prepared, sink, wait, sent=False)
             return
-        if context is not None and context.method != "initialize" and accepts_stream(exchange.headers):
+        if context is not None and not context.row.opens_session and accepts_stream(exchange.headers):
             # The answer to `initialize` carries the session's id in its headers, which are not known yet.
             sink.stream_if_silent()
         upstream: UpstreamAnswer | None = None
@@ -236,16 +237,16 @@ class McpEndpoint:
             if context is None:
                 await self._acknowledge(upstream, sink)
                 return
-            if context.method == "initialize" and not self._bind(exchange, upstream, prepared):
-                await sink.answer(200, await exchange.unavailable(context, None, sent=True))
+            if context.row.opens_session and not self._bind(exchange, upstream, prepared):
+                await sink.answer(200, await from_server.unavailable(exchange, context, None, sent=True))
                 return
             if caller.session:
                 runtime.remember(caller, "client", context.id, context)
             if upstream.media_type == "text/event-stream":
                 with runtime.open_stream():
-                    await exchange.relay(context, upstream, sink)
+                    await from_server.relay(exchange, context, upstream, sink)
             else:
-                await exchange.relay(context, upstream, sink)
+                await from_server.relay(exchange, context, upstream, sink)
             if context.failed:
                 runtime.origin.failed(caller.principal.id, reached=True)
             else:
@@ -276,7 +277,7 @@ class McpEndpoint:
         if context is None:
             await sink.refuse(answers.ORIGIN_FAILED, None, headers)
             return
-        message = await exchange.unavailable(context, wait, sent=sent)
+        message = await from_server.unavailable(exchange, context, wait, sent=sent)
         await exchange.release(context)
         if sent:
             await sink.answer(200, message, headers)
@@ -286,7 +287,7 @@ class McpEndpoint:
     async def _acknowledge(self, upstream: UpstreamAnswer, sink: HttpSink | Silent) -> None:
         """A notification or an answer was sent on: 202, or the server's refusal by status alone."""
         if upstream.media_type != "text/event-stream":
-            await upstream.read(MAX_ANSWER)  # a stream has no place here, and perhaps no end
+            await upstream.read(from_server.MAX_ANSWER)  # a stream has no place here, and perhaps no end
         await sink.answer(202 if upstream.status < 300 else _status_shown(upstream), None)
 
     def _bind(self, exchange: Exchange, upstream: UpstreamAnswer, prepared: Prepared) -> bool:
@@ -366,8 +367,8 @@ class McpEndpoint:
                 sink.over = lambda: not self.runtime.sessions.lives(session, principal)
             with self.runtime.open_stream():
                 await sink.open_stream({})
-                async for event in exchange.events(upstream):
-                    await exchange.deliver(event, sink, None)
+                async for event in from_server.events(exchange, upstream):
+                    await from_server.deliver(exchange, event, sink, None)
                     if event.data:
                         await exchange.policy.limits.fine(principal, estimate(len(event.data)))
         except UpstreamDown as problem:

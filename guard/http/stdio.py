@@ -16,7 +16,9 @@ import signal
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from guard.decide import methods
 from guard.decide.answers import status_of
+from guard.decide.methods import Addressee
 from guard.http.upstream import UpstreamAnswer, UpstreamDown, UpstreamFull
 from wire.json import Malformed, dump, parse
 from wire.jsonrpc import Answer, Id, Message, Notification, Request, classify
@@ -70,7 +72,8 @@ class StdioUpstream:
         if "mcp-method" in headers:
             shared = await self._shared_process(owner)
             return await self._exchange(shared, message, {}, renumber=True)
-        if isinstance(message, Request) and message.method == "initialize":
+        row = methods.CLIENT.get(message.method) if isinstance(message, Request) else None
+        if isinstance(message, Request) and row is not None and row.opens_session:
             return await self._initialize(message, owner)
         process = self._of_session(session)
         if process is None:
@@ -136,7 +139,8 @@ class StdioUpstream:
                 await process.write(message.body)
             return UpstreamAnswer(202, headers, "")
         inbox = process.ask(message, renumber=renumber)
-        patience = None if message.method == "subscriptions/listen" else self._silence
+        row = methods.CLIENT.get(message.method)
+        patience = None if row is not None and row.endless else self._silence
         try:
             await process.write(inbox.body)
             first = await inbox.next(patience)
@@ -173,6 +177,12 @@ class _Inbox:
         meta = request.params.get("_meta")
         self.token = meta.get("progressToken") if isinstance(meta, dict) else None
         self._queue: asyncio.Queue[Message | None] = asyncio.Queue()
+
+    def is_named(self, token: Any, subscription: Any) -> bool:
+        """Whether this is the request that gave the progress token, or that the subscription is called after."""
+        return (token is not None and self.token == token) or (
+            subscription is not None and self.sent_id == subscription
+        )
 
     def put(self, message: Message | None) -> None:
         """Keep `message` for the client; None: nothing follows."""
@@ -281,23 +291,18 @@ class _Process:
         elif isinstance(message, Request):
             log.warning("the command asks %s of nobody", message.method)
 
-    def _addressee(self, message: Message) -> _Inbox | None:
-        """Progress goes to its call, a subscription's news to it; the rest to the session's stream or the latest call."""
-        if isinstance(message, Notification):
-            token = message.params.get("progressToken")
-            meta = message.params.get("_meta")
-            subscription = meta.get(_SUBSCRIPTION) if isinstance(meta, dict) else None
-            for inbox in self._asked.values():
-                if (token is not None and inbox.token == token) or (
-                    subscription is not None and inbox.sent_id == subscription
-                ):
-                    return inbox
-            if token is not None or subscription is not None:
-                return None
-        if isinstance(message, Request) or self._listener is None:
-            latest = next(reversed(self._asked.values()), None)
+    def _addressee(self, message: Request | Notification) -> _Inbox | None:
+        """Whom the message is for, as the table of methods says; what is marked with a subscription is that one's alone."""
+        addressee = methods.SERVER.get(message.method, methods.UNKNOWN).addressee
+        latest = next(reversed(self._asked.values()), None)
+        if addressee is Addressee.LATEST_CALL:
             return latest or self._listener
-        return self._listener
+        token = message.params.get("progressToken") if addressee is Addressee.CALL else None
+        meta = message.params.get("_meta")
+        subscription = meta.get(_SUBSCRIPTION) if isinstance(meta, dict) else None
+        if token is not None or subscription is not None:
+            return next((inbox for inbox in self._asked.values() if inbox.is_named(token, subscription)), None)
+        return self._listener or latest
 
     def _over(self) -> None:
         self.ended = True

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from guard.decide.methods import opaque_places
 from guard.inspect.verdict import Text
 from wire.json import dump
 
@@ -35,11 +36,6 @@ _MAGIC: tuple[tuple[bytes, int, bytes, tuple[str, ...]], ...] = (
 
 _INERT = re.compile(r"[A-Za-z0-9_.:/+-]{1,64}")
 
-#: Where MCP has what is opaque by definition and never shown to a model; `requestState` must not be altered. Anywhere else
-#: the same words name anything: a tool's argument `cursor` is read like every other.
-_OPAQUE = frozenset(("/requestState", "/_meta/progressToken"))
-_PAGED = _OPAQUE | {"/cursor", "/nextCursor"}
-_PROGRESS = frozenset(("/progressToken",))
 #: Keys up to this long that are plain words go unread, as no message is without them; the shortest keys and tokens that
 #: could stand in their place have 20 characters (AKIA…).
 _SHORT_KEY = 19
@@ -72,7 +68,7 @@ class Content:
 
 def content_of(value: Any, method: str = "") -> Content:
     """All strings of a JSON value, of a message of this method; a key's own pointer ends in ``#``."""
-    opaque = _PAGED if method.endswith("/list") else _PROGRESS if method == "notifications/progress" else _OPAQUE
+    opaque = opaque_places(method)
     texts: list[Text] = []
     uninspected = 0
     unreadable: str | None = None

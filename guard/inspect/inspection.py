@@ -7,23 +7,14 @@ The order is fixed: what cannot be read is blocked, no verdict is blocked, then 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
+from guard.decide.reasons import Decision, Reason
 from guard.inspect.content import Content, content_of, document_of
 from guard.inspect.panel import Panel
 from guard.inspect.redaction import redact
-from guard.inspect.verdict import Finding, Leg, Outcome, ScanItem, Verdict
+from guard.inspect.verdict import Category, Finding, Leg, Outcome, ScanItem, Verdict
 from model.defaults import LegPolicy
-
-
-class Decision(StrEnum):
-    """What happens to the part; the words are those of the audit log."""
-
-    ALLOW = "allow"
-    FLAG = "flag"
-    REDACT = "redact"
-    BLOCK = "block"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +25,7 @@ class Inspected:
 
     decision: Decision
     value: Any
-    reason: str | None
+    reason: Reason | Category | None
     verdicts: tuple[Verdict, ...]
     uninspected: int = 0
     document: str | None = None
@@ -68,24 +59,26 @@ class Inspector:
         """
         content = content_of(value, method)
         if content.unreadable is not None:
-            return Inspected(Decision.BLOCK, None, "unreadable", (), content.uninspected)
+            return Inspected(Decision.BLOCK, None, Reason.UNREADABLE, (), content.uninspected)
         if not content.texts or (structural and content.inert):
             return Inspected(Decision.ALLOW, value, None, (), content.uninspected)
         document = document_of(value)
         item = ScanItem(leg, self._server, method, name, content.texts, document, principal, incident)
         judgement = await self._panel.judge(item)
-        decision, passed, reason = Decision.ALLOW, value, None
+        decision: Decision = Decision.ALLOW
+        passed: Any = value
+        reason: Reason | Category | None = None
         if judgement.outcome is Outcome.NO_VERDICT:
-            decision, passed, reason = Decision.BLOCK, None, "no_verdict"
+            decision, passed, reason = Decision.BLOCK, None, Reason.NO_VERDICT
         elif judgement.outcome is not Outcome.ALLOW:
             decision, passed, reason = self._by_policy(leg, value, judgement.verdicts, judgement.findings, content)
         return Inspected(decision, passed, reason, judgement.verdicts, content.uninspected, document, value)
 
     def _by_policy(
         self, leg: Leg, value: Any, verdicts: tuple[Verdict, ...], findings: tuple[Finding, ...], content: Content
-    ) -> tuple[Decision, Any, str]:
+    ) -> tuple[Decision, Any, Reason | Category]:
         policy = self._policy[leg]
-        reason = findings[0].category.value if findings else "blocked"
+        reason = findings[0].category if findings else Reason.BLOCKED
         # An engine that gave no answer said nothing about this text, so `flag` and `redact` cannot stand on the others.
         silent = any(verdict.outcome is Outcome.NO_VERDICT for verdict in verdicts)
         if policy == "flag" and not silent:

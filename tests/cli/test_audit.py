@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from guard.audit.keys import public_pem
 from guard.audit.log import AuditLog
 from guard.audit.record import Record
+from guard.decide.reasons import Decision
 from model.guard_config import Audit
 from tests.support.command_line import ringwall
 
@@ -27,10 +28,8 @@ def path(tmp_path: Path) -> Path:
     log = AuditLog.open(Audit(path=str(file)), server="dev.desk", key=KEY, clock=lambda: 1_790_000_000.0)
     log.event("open", {"identity": "demo", "bundle": None})
     for name in NAMES:
-        decision = "allow" if name == "search" else "refuse"
-        log.write(
-            Record(method="tools/call", decision=decision, reason="granted", name=name, principal="agent:ci")  # type: ignore[arg-type]
-        )
+        decision = Decision.ALLOW if name == "search" else Decision.REFUSE
+        log.write(Record(method="tools/call", decision=decision, reason="granted", name=name, principal="agent:ci"))
     asyncio.run(log.close())
     return file
 

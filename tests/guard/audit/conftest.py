@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from guard.audit.log import AuditLog
 from guard.audit.record import Record
+from guard.decide.reasons import Decision
 from model.guard_config import Audit
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -21,7 +22,7 @@ def call(number: int = 0, **changed: Any) -> Record:
     """A decision about a tool call."""
     members: dict[str, Any] = {
         "method": "tools/call",
-        "decision": "allow",
+        "decision": Decision.ALLOW,
         "reason": "granted",
         "name": f"tool_{number}",
     }

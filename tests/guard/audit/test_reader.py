@@ -7,6 +7,7 @@ import pytest
 
 from guard.audit.log import AuditLog
 from guard.audit.reader import Filter, follow, instant, last, read_anchors, select, verify
+from guard.decide.reasons import Decision
 from model.errors import InputError
 from tests.guard.audit.conftest import Opener, call, written
 
@@ -20,8 +21,8 @@ def nothing_bad(file: Path, line: int, problem: str) -> None:
 def test_every_filter_counts_and_all_must_hold(path: Path, open_log: Opener) -> None:
     log = open_log()
     log.write(call(1, principal="person:ada", incident="i1"))
-    log.write(call(2, principal="person:ada", decision="block", reason="injection"))
-    log.write(call(2, principal="agent:ci", decision="block", reason="no_verdict"))
+    log.write(call(2, principal="person:ada", decision=Decision.BLOCK, reason="injection"))
+    log.write(call(2, principal="agent:ci", decision=Decision.BLOCK, reason="no_verdict"))
     asyncio.run(log.close())
 
     def found(**wanted: str) -> list[int]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from guard.audit.chain import canonical, seal, unseal
 from guard.audit.record import EngineNote, Record
+from guard.decide.reasons import Decision
 from guard.inspect.verdict import Category, Finding, Outcome, Verdict
 from model.tool_lock import canonical_json
 
@@ -21,7 +22,7 @@ def test_a_record_is_written_as_canonical_json(
     note = EngineNote(engine="embedded", outcome="allow", milliseconds=time or 0.0)
     members = Record(
         method="tools/call",
-        decision="allow",
+        decision=Decision.ALLOW,
         reason="granted",
         name=name,
         request_id=id_,
@@ -42,7 +43,7 @@ def test_half_a_surrogate_pair_in_a_name_does_not_stop_the_log() -> None:
 def test_an_engine_note_holds_findings_by_place_and_rule_and_no_text() -> None:
     finding = Finding(Category.SECRET, "aws_key", "/params/arguments/text", span=(3, 23), confidence=0.9)
     verdict = Verdict(Outcome.BLOCK, "lakera", (finding,), reference="req-1", milliseconds=12.3456, error=None)
-    record = Record(method="tools/call", decision="block", reason="secret", engines=(EngineNote.of(verdict),))
+    record = Record(method="tools/call", decision=Decision.BLOCK, reason="secret", engines=(EngineNote.of(verdict),))
     assert record.as_json()["engines"] == [
         {
             "engine": "lakera",
@@ -59,7 +60,7 @@ def test_what_a_client_names_cannot_fill_the_disk_and_the_cut_is_written_down() 
     many = EngineNote(engine="e", outcome="block", findings=(("policy", "r" * 5000, "/"),) * 250)
     record = Record(
         method="m" * 9000,
-        decision="block",
+        decision=Decision.BLOCK,
         reason="policy",
         name="n" * 1_000_000,
         request_id="i" * 9000,
@@ -73,4 +74,4 @@ def test_what_a_client_names_cannot_fill_the_disk_and_the_cut_is_written_down() 
 
 
 def test_no_payload_stands_in_a_record_unless_it_is_given() -> None:
-    assert "payload" not in Record(method="m", decision="allow", reason="granted").as_json()
+    assert "payload" not in Record(method="m", decision=Decision.ALLOW, reason="granted").as_json()

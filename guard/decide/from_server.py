@@ -1,0 +1,359 @@
+"""What the server sends, decided before the client sees it: answers, its own requests, notifications, whole streams.
+
+What a method's answer may hold is told by its row in `guard.decide.methods`. What the client sent was decided in
+`guard.decide.from_client`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from guard.decide import answers, methods
+from guard.decide.answers import error, tool_error
+from guard.decide.context import Context, Sink
+from guard.decide.exchange import Exchange
+from guard.decide.lists import DECIDING, filter_list, holds_definitions
+from guard.decide.methods import Names, Result, Section
+from guard.decide.reasons import Decision, Reason, origin_status, withheld
+from guard.decide.tokens import estimate
+from guard.http.http_rules import forwarded
+from guard.http.upstream import AnswerTooLarge, UpstreamAnswer, UpstreamDown
+from guard.inspect.verdict import Leg
+from wire.json import Malformed, dump, parse
+from wire.jsonrpc import Answer, Message, Notification, Request, blurred, classify
+from wire.sse import Event, OverLimit, Reader
+
+#: An answer, or one event of a stream, may be this large; a client's request has the configured limit.
+MAX_ANSWER = 16 * 1024 * 1024
+
+
+async def relay(exchange: Exchange, context: Context, upstream: UpstreamAnswer, sink: Sink) -> None:
+    """The server's answer to `context`, decided and passed on; the sink always gets a final answer.
+
+    No HTTP 5xx of the server's reaches the client as such: one caller may be able to provoke it, and Kong would take it
+    for a failure of the guard, which is everyone's.
+    """
+    headers = _answer_headers(exchange, upstream)
+    try:
+        if upstream.media_type == "text/event-stream" and upstream.status == 200:
+            await _relay_stream(exchange, context, upstream, sink, headers)
+            return
+        body = await upstream.read(MAX_ANSWER)
+    except AnswerTooLarge:
+        await sink.answer(200, await _executed(exchange, context, Reason.RESULT_TOO_LARGE, "too_large"))
+        return
+    context.failed = upstream.status >= 500
+    message: Message | None
+    try:
+        message = classify(parse(body))
+    except Malformed:
+        message = None
+    fits = isinstance(message, Answer) and message.id in (context.id, None)
+    if not (fits and isinstance(message, Answer)) and 400 <= upstream.status < 500:
+        # Its status says what it means: 404 is a session that ended, and the client begins another.
+        await exchange.record(context, Decision.ERROR, origin_status(upstream.status))
+        refusal = error(context.id, answers.ORIGIN_UNAVAILABLE, "The server refused this.")
+        await sink.answer(upstream.status, refusal, headers)
+        return
+    if context.failed and not fits:
+        await sink.answer(200, await _broken(exchange, context, f"the server answered HTTP {upstream.status}"))
+        return
+    if not isinstance(message, Answer) or not fits or (message.id is None and upstream.status < 400):
+        await sink.answer(200, await _broken(exchange, context, "the server did not answer with the answer to this"))
+        return
+    _keep_up(exchange)
+    decided = await _answer(exchange, context, message)
+    await sink.answer(200 if context.failed else upstream.status, decided, headers)
+
+
+async def _relay_stream(
+    exchange: Exchange, context: Context, upstream: UpstreamAnswer, sink: Sink, headers: Mapping[str, str]
+) -> None:
+    await sink.open_stream(headers)
+    resumable = False
+    async for event in events(exchange, upstream):
+        resumable = resumable or bool(event.id)
+        if await deliver(exchange, event, sink, context):
+            return
+        if context.ticket is not None and event.data:
+            await context.ticket.charge(estimate(len(event.data)))
+            if context.ticket.exhausted and not context.row.structural:
+                await sink.answer(200, await _executed(exchange, context, Reason.RESULT_USED_UP, "used_up"))
+                return
+    if not (resumable and not context.modern):
+        # No cursor to come back with: without an answer the client would wait for ever.
+        await sink.answer(200, await _broken(exchange, context, "the stream ended without an answer"))
+
+
+def _keep_up(exchange: Exchange) -> None:
+    """Judge what comes from now on by the configuration in force now: the engines of a replaced one are closed soon."""
+    if exchange.policy is not exchange.runtime.policy:
+        exchange.policy = exchange.runtime.policy
+        exchange.caller.rights = exchange.policy.grants.rights(exchange.caller.principal)
+
+
+async def events(exchange: Exchange, upstream: UpstreamAnswer) -> AsyncIterator[Event]:
+    """Events of an upstream stream; one that breaks or breaks the rules just ends. Raises AnswerTooLarge."""
+    reader = Reader(MAX_ANSWER)
+    try:
+        async for chunk in upstream.chunks():
+            for event in reader.feed(chunk):
+                yield event
+    except OverLimit:
+        exchange.runtime.log.warning("upstream stream ended: an event is over %d bytes", MAX_ANSWER)
+        raise AnswerTooLarge("an event is over the limit") from None
+    except (UpstreamDown, Malformed) as problem:
+        exchange.runtime.log.warning("upstream stream ended: %s", problem)
+
+
+async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context | None) -> bool:
+    """Pass one event on as far as it may go. True when it was the final answer to `context`."""
+    _keep_up(exchange)
+    if event.id:
+        event = replace(event, id=exchange.runtime.cursors.seal(event.id, exchange.caller.channel))
+    if not event.is_message:
+        # Another event type is nothing MCP knows; its place in the stream stays, its data does not.
+        await sink.event(event if not event.data else Event("", None, event.id, event.retry))
+        return False
+    try:
+        message = classify(parse((event.data or "").encode()))
+    except Malformed:
+        if context is not None:
+            await sink.answer(200, await _broken(exchange, context, "the server sent what is not a JSON-RPC message"))
+            return True
+        exchange.runtime.log.warning("the server sent what is not a JSON-RPC message; it is not passed on")
+        message = None
+    final = isinstance(message, Answer) and context is not None and message.id == context.id
+    out = None if message is None else await _decide(exchange, message, context)
+    if out is None:
+        await sink.event(Event(None, None, event.id, event.retry))
+    else:
+        await sink.event(Event(dump(out).decode(), event.event, event.id, event.retry))
+    return final
+
+
+async def _decide(exchange: Exchange, message: Message, context: Context | None) -> Mapping[str, Any] | None:
+    """What the client sees of a server's message; None: nothing."""
+    if isinstance(message, Request):
+        return await _request(exchange, message)
+    if isinstance(message, Notification):
+        return await _notification(exchange, message)
+    if context is not None and message.id == context.id:
+        return await _answer(exchange, context, message)
+    known = None if message.id is None else exchange.runtime.recall(exchange.caller, "client", message.id)
+    if isinstance(known, Context):
+        return await _answer(exchange, known, message)
+    lost = exchange.context(message.id or "", methods.ANSWER.name, methods.ANSWER)
+    await exchange.record(lost, Decision.BLOCK, Reason.UNEXPECTED_ANSWER, leg=Leg.RESULTS)
+    return error(message.id, answers.REFUSED, f"{answers.TEXTS['other']} Incident {lost.incident}.")
+
+
+async def _answer(exchange: Exchange, context: Context, answer: Answer) -> Mapping[str, Any]:
+    """The server's answer to a request, as the client may see it."""
+    try:
+        if answer.error is not None:
+            return await _error_answer(exchange, context, answer)
+        result: dict[str, Any] = answer.result or {}
+        if blurred(result, DECIDING):
+            return await _broken(exchange, context, "a member of the result is a known one in another spelling")
+        if context.row.result is Result.LIST and context.row.section is not None:
+            return await _list(exchange, context, context.row.section, answer, result)
+        if context.row.result is Result.INTRODUCTION:
+            return await _introduction(exchange, context, answer, result)
+        return await _result(exchange, context, answer, result)
+    finally:
+        await exchange.release(context)
+
+
+async def _error_answer(exchange: Exchange, context: Context, answer: Answer) -> Mapping[str, Any]:
+    leg, size = context.row.leg, len(dump(answer.error))
+    inspected = await exchange.inspect(leg, context, answer.error)
+    exchange.taint(inspected, context)
+    await exchange.record_inspected(context, inspected, leg, size)
+    if context.ticket is not None:
+        await context.ticket.charge(estimate(size))
+    if not inspected.passed:
+        return exchange.withheld(context, inspected)
+    return {**answer.body, "error": inspected.value}
+
+
+async def _list(
+    exchange: Exchange, context: Context, section: Section, answer: Answer, result: dict[str, Any]
+) -> Mapping[str, Any]:
+    pins, rights = exchange.policy.pins, exchange.caller.rights
+    kept, rest, dropped = filter_list(pins, section, rights, result, modern=context.modern)
+    inspected = await exchange.inspect(Leg.DEFINITIONS, context, rest)
+    if not inspected.passed:
+        await exchange.record_inspected(context, inspected, Leg.DEFINITIONS)
+        return exchange.withheld(context, inspected)
+    passed = []
+    for definition in kept:
+        judged = await exchange.inspect(Leg.DEFINITIONS, context, definition)
+        if judged.passed:
+            passed.append(definition)
+        else:
+            dropped += 1
+            named = replace(context, name=str(definition.get("name")), request_bytes=0)
+            await exchange.record_inspected(named, judged, Leg.DEFINITIONS)
+    await exchange.record(context, Decision.ALLOW, withheld(dropped), leg=Leg.DEFINITIONS)
+    return await _charged(exchange, context, {**answer.body, "result": {**rest, section.member: passed}})
+
+
+async def _introduction(
+    exchange: Exchange, context: Context, answer: Answer, result: dict[str, Any]
+) -> Mapping[str, Any]:
+    shown = dict(result)
+    if "instructions" in shown and not await _instructions(exchange, context, shown["instructions"]):
+        del shown["instructions"]
+    capabilities = shown.get("capabilities")
+    if isinstance(capabilities, dict):
+        # What the guard does not carry must not be promised.
+        shown["capabilities"] = {
+            k: v for k, v in capabilities.items() if k not in ("tasks", "experimental", "extensions")
+        }
+    rest = {key: value for key, value in shown.items() if key != "instructions"}
+    inspected = await exchange.inspect(Leg.DEFINITIONS, context, rest)
+    await exchange.record_inspected(context, inspected, Leg.DEFINITIONS)
+    if not inspected.passed:
+        return exchange.withheld(context, inspected)
+    if context.modern and "ttlMs" in shown:
+        shown["cacheScope"] = "private"
+    return await _charged(exchange, context, {**answer.body, "result": shown})
+
+
+async def _charged(exchange: Exchange, context: Context, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`answer`, paid for by the principal's own budget: what the server's pays for, its caller pays for first."""
+    if context.ticket is not None:
+        await context.ticket.charge(estimate(len(dump(answer))))
+    return answer
+
+
+async def _instructions(exchange: Exchange, context: Context, text: Any) -> bool:
+    """Whether the server's instructions may be shown; without them a session works all the same."""
+    if not exchange.policy.pins.admits_instructions(text):
+        return False
+    inspected = await exchange.inspect(Leg.DEFINITIONS, context, {"instructions": text})
+    if not inspected.passed:
+        await exchange.record_inspected(context, inspected, Leg.DEFINITIONS)
+    return inspected.passed
+
+
+async def _result(exchange: Exchange, context: Context, answer: Answer, result: dict[str, Any]) -> Mapping[str, Any]:
+    leg = context.row.leg
+    if holds_definitions(result):
+        # A list is shown as the answer to the request for it alone: there it is filtered.
+        return await _broken(exchange, context, "the server sent definitions that were not asked for")
+    asks = result.get("inputRequests") if result.get("resultType") == "input_required" else None
+    if asks is not None:
+        leg = Leg.SERVER_REQUESTS
+    inspected = await exchange.inspect(leg, context, result)
+    exchange.taint(inspected, context)
+    size = len(dump(result))
+    await exchange.record_inspected(context, inspected, leg, size)
+    if context.ticket is not None:
+        await context.ticket.charge(estimate(size))
+    if not inspected.passed:
+        return exchange.withheld(context, inspected)
+    shown = inspected.value
+    state = shown.get("requestState")
+    if isinstance(state, str) and not exchange.runtime.states.bind(state, exchange.caller.principal):
+        await exchange.record(context, Decision.BLOCK, Reason.TOO_MANY_STATES, leg=leg)
+        return exchange.withheld(context, inspected)
+    if context.modern and "ttlMs" in shown:
+        shown = {**shown, "cacheScope": "private"}
+    if (
+        context.cache_key is not None
+        and inspected.decision is Decision.ALLOW
+        and asks is None
+        and not shown.get("isError")
+    ):
+        exchange.runtime.cache.put(context.cache_key, dump(shown))
+    return {**answer.body, "result": shown}
+
+
+async def _request(exchange: Exchange, request: Request) -> Mapping[str, Any] | None:
+    row = methods.request_from_server(request.method, modern=exchange.caller.modern)
+    about = exchange.context(request.id, request.method, row or methods.UNKNOWN)
+    if row is None:
+        await exchange.record(about, Decision.REFUSE, Reason.UNKNOWN_METHOD, leg=Leg.SERVER_REQUESTS)
+        await _tell_server(exchange, error(request.id, answers.METHOD_NOT_FOUND, "Method not found"))
+        return None
+    inspected = await exchange.inspect(Leg.SERVER_REQUESTS, about, request.params)
+    await exchange.record_inspected(about, inspected, Leg.SERVER_REQUESTS)
+    exchange.taint(inspected, about)
+    if not inspected.passed:
+        await _tell_server(exchange, error(request.id, answers.REFUSED, answers.TEXTS["other"]))
+        return None
+    if not exchange.runtime.remember(exchange.caller, "server", request.id, request.method):
+        await _tell_server(exchange, error(request.id, answers.REFUSED, answers.TEXTS["other"]))
+        return None
+    return request.body
+
+
+async def _notification(exchange: Exchange, notification: Notification) -> Mapping[str, Any] | None:
+    row = methods.notification_from_server(notification.method)
+    about = exchange.context("", notification.method, row or methods.UNKNOWN)
+    if row is None:
+        await exchange.record(about, Decision.REFUSE, Reason.UNKNOWN_METHOD, leg=Leg.RESULTS)
+        return None
+    if row.names is Names.URI:
+        uri = notification.params.get("uri")
+        if not isinstance(uri, str) or not exchange.caller.rights.resource(uri):
+            await exchange.record(about, Decision.REFUSE, Reason.NOT_GRANTED, leg=Leg.RESULTS)
+            return None
+    if row.changes_lists:
+        exchange.runtime.watch.again()
+    inspected = await exchange.inspect(Leg.RESULTS, about, notification.params)
+    if inspected.decision is not Decision.ALLOW or inspected.verdicts:
+        await exchange.record_inspected(about, inspected, Leg.RESULTS)
+    exchange.taint(inspected, about)
+    if not inspected.passed:
+        return None
+    return {**notification.body, "params": inspected.value} if notification.params else notification.body
+
+
+async def _tell_server(exchange: Exchange, message: Mapping[str, Any]) -> None:
+    """A refusal of a server's request: sent beside the stream, as the server waits for it."""
+    headers = forwarded(exchange.headers, modern=exchange.caller.modern, bearer=exchange.policy.forward_bearer)
+    exchange.runtime.post_aside(message, headers, owner=exchange.caller.principal.id)
+
+
+async def unavailable(
+    exchange: Exchange, context: Context, retry_after: int | None, *, sent: bool
+) -> Mapping[str, Any]:
+    """The answer when the server did not: whether it may have heard the request, and when to come again."""
+    await exchange.record(context, Decision.ERROR, Reason.ORIGIN_UNAVAILABLE, leg=Leg.RESULTS)
+    done = "It may have been executed." if sent else "Nothing was executed."
+    later = "" if retry_after is None else f" Try again in {retry_after} s."
+    text = f"The server is not available. {done}{later} Incident {context.incident}."
+    data = None if retry_after is None else {"retryAfterSeconds": retry_after}
+    return error(context.id, answers.ORIGIN_UNAVAILABLE, text, data)
+
+
+async def _executed(exchange: Exchange, context: Context, reason: Reason, key: str) -> Mapping[str, Any]:
+    """The call ran and its answer is over a limit that only an answer can exceed: said so, and not as a refusal."""
+    await exchange.release(context)
+    await exchange.record(context, Decision.BLOCK, reason, leg=Leg.RESULTS)
+    text = f"{answers.TEXTS[key]} Incident {context.incident}."
+    if context.row.is_call:
+        return tool_error(context.id, text, modern=context.modern)
+    return error(context.id, answers.WITHHELD, text, {"executed": True})
+
+
+async def _broken(exchange: Exchange, context: Context, why: str) -> Mapping[str, Any]:
+    context.failed = True
+    await exchange.release(context)
+    exchange.runtime.log.warning("%s: %s", context.method, why)
+    await exchange.record(context, Decision.ERROR, Reason.ORIGIN_BROKEN, leg=Leg.RESULTS)
+    return error(context.id, answers.ORIGIN_UNAVAILABLE, f"The server did not answer. Incident {context.incident}.")
+
+
+def _answer_headers(exchange: Exchange, upstream: UpstreamAnswer) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in upstream.headers.items()
+        # The guard knows the session it bound; a client that took up another would lose its own.
+        if name != "mcp-session-id" or value == exchange.caller.session
+    }
