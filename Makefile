@@ -28,9 +28,10 @@ lint: setup ## Style and types
 test: lint ## Lint, types and every test
 	$(BIN)/pytest -n 2
 
-docs: setup ## Write docs/cli.md, docs/files.md, docs/rules.md and docs/gateway.md from the code
+docs: setup ## Write docs/cli.md, docs/files.md, docs/rules.md, docs/reasons.md and docs/gateway.md from the code
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/generate_rules.py
+	$(BIN)/python docs/generate_reasons.py
 	$(BIN)/python docs/generate_gateway.py
 
 bench: setup ## Measure start-up, plans and previews, each beside its peer in the same run

@@ -202,7 +202,7 @@ class Runtime:
         self._ended.add(task)
         task.cancel("ended by the guard")
 
-    def note_refusal(self, policy: Policy, principal: Principal | None, reason: str) -> None:
+    def note_refusal(self, policy: Policy, principal: Principal | None, reason: AnyReason) -> None:
         """Record a request that came to nothing before there was a message to decide about.
 
         Strangers can send many: of each reason the first in a second is written, the others are counted in the metrics.

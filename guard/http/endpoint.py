@@ -19,6 +19,7 @@ from guard.decide.answers import error
 from guard.decide.context import Caller, Prepared, Stop
 from guard.decide.exchange import Exchange
 from guard.decide.policy import Policy
+from guard.decide.reasons import Reason
 from guard.decide.tokens import estimate, read_remaining
 from guard.http.http_rules import (
     Refused,
@@ -36,7 +37,7 @@ from guard.http.http_rules import (
 from guard.http.sink import HttpSink, Send, Silent
 from guard.http.upstream import UpstreamAnswer, UpstreamDown, UpstreamFull
 from guard.identity.principal import Principal
-from guard.identity.verifier import Refused as NotIdentified
+from guard.identity.verifier import NotIdentified
 from guard.runtime import Runtime, WorkEnded
 from wire.json import Malformed, dump, parse
 from wire.jsonrpc import Answer, Notification, Request, classify
@@ -46,7 +47,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 MAX_BATCH = 50
 #: Reasons of refusals that are nobody's attempt at anything.
-_UNNOTED = frozenset(("draining", "disconnected"))
+_UNNOTED = frozenset((Reason.DRAINING, Reason.DISCONNECTED))
 
 
 class McpEndpoint:
@@ -89,22 +90,22 @@ class McpEndpoint:
     async def _serve(self, scope: Scope, receive: Receive, sink: HttpSink) -> None:
         runtime, policy = self.runtime, self.runtime.policy
         if scope["type"] != "http":
-            raise Refused(400, "websocket")
+            raise Refused(400, Reason.WEBSOCKET)
         headers = read_headers(scope["headers"])
         if "upgrade" in headers:
-            raise Refused(400, "websocket", error(None, answers.INVALID_REQUEST, "no protocol upgrade is served"))
+            raise Refused(400, Reason.WEBSOCKET, error(None, answers.INVALID_REQUEST, "no protocol upgrade is served"))
         if scope.get("query_string"):
-            raise Refused(400, "query", error(None, answers.INVALID_REQUEST, "the MCP endpoint takes no query"))
+            raise Refused(400, Reason.QUERY, error(None, answers.INVALID_REQUEST, "the MCP endpoint takes no query"))
         hostname = policy.names.hostname(headers)
         if runtime.draining:
-            raise Refused(503, "draining", None, {"retry-after": "1"})
+            raise Refused(503, Reason.DRAINING, None, {"retry-after": "1"})
         if not runtime.audit.healthy:
             raise AuditUnwritable("the audit log is closed")
         if policy.behind_gateway:
             sink.remaining = read_remaining(headers.get(REMAINING_HEADER))
         verb = scope["method"]
         if verb not in ("POST", "GET", "DELETE"):
-            raise Refused(405, "no_such_verb", None, {"allow": "POST, GET, DELETE"})
+            raise Refused(405, Reason.NO_SUCH_VERB, None, {"allow": "POST, GET, DELETE"})
         principal = await self._identify(policy, scope, hostname, sink)
         with runtime.work_for(principal.id):
             async with _bounded(principal):
@@ -126,7 +127,7 @@ class McpEndpoint:
             raise Refused(refused.status, refused.reason, message, headers) from None
         sink.principal = principal
         if principal.id in policy.denied:
-            raise Refused(403, "denied", error(None, answers.REFUSED, "This principal is denied."))
+            raise Refused(403, Reason.DENIED, error(None, answers.REFUSED, "This principal is denied."))
         return principal
 
     # -- POST ---------------------------------------------------------------------------------------------------------
@@ -147,7 +148,7 @@ class McpEndpoint:
             value = parse(body)
         except Malformed as malformed:
             raise Refused(
-                400, "malformed", error(None, answers.PARSE_ERROR, f"the body is refused: {malformed}")
+                400, Reason.MALFORMED, error(None, answers.PARSE_ERROR, f"the body is refused: {malformed}")
             ) from None
         if isinstance(value, list):
             async with _until_gone(receive):
@@ -167,7 +168,7 @@ class McpEndpoint:
         except Malformed as malformed:
             id_ = value.get("id") if isinstance(value, dict) and isinstance(value.get("id"), str | int) else None
             text = f"the message is refused: {malformed}"
-            raise Refused(400, "malformed", error(id_, answers.INVALID_REQUEST, text)) from None
+            raise Refused(400, Reason.MALFORMED, error(id_, answers.INVALID_REQUEST, text)) from None
         modern = is_modern(headers, value)
         session = None
         if modern:
@@ -177,7 +178,9 @@ class McpEndpoint:
                 check_modern_notification(headers, message.method)
             else:
                 raise Refused(
-                    400, "malformed", error(None, answers.INVALID_REQUEST, "answers are not posted in this version")
+                    400,
+                    Reason.MALFORMED,
+                    error(None, answers.INVALID_REQUEST, "answers are not posted in this version"),
                 )
             version = headers["mcp-protocol-version"]
         else:
@@ -193,11 +196,11 @@ class McpEndpoint:
             return
         if isinstance(message, Request) and message.method == "initialize":
             raise Refused(
-                400, "bad_session", error(message.id, answers.INVALID_REQUEST, "a session is initialized once")
+                400, Reason.BAD_SESSION, error(message.id, answers.INVALID_REQUEST, "a session is initialized once")
             )
         if not self.runtime.sessions.holds(session, principal):
             id_ = message.id if isinstance(message, Request) else None
-            raise Refused(404, "unknown_session", error(id_, answers.INVALID_REQUEST, "Session not found"))
+            raise Refused(404, Reason.UNKNOWN_SESSION, error(id_, answers.INVALID_REQUEST, "Session not found"))
 
     async def _one(self, exchange: Exchange, message: Any, size: int, sink: HttpSink | Silent) -> None:
         """One message to its end: the sink has its answer afterwards, whatever happened."""
@@ -316,15 +319,15 @@ class McpEndpoint:
         """2025-03-26 alone has batches. Each message is judged and sent on by itself; the answers come as a stream."""
         version = headers.get("mcp-protocol-version", "2025-03-26")
         if version != "2025-03-26" or not 0 < len(batch) <= MAX_BATCH:
-            raise Refused(400, "batch", error(None, answers.INVALID_REQUEST, "batches are not accepted"))
+            raise Refused(400, Reason.BATCH, error(None, answers.INVALID_REQUEST, "batches are not accepted"))
         opened = [self._open(policy, principal, hostname, headers, value, sink) for value in batch]
         if any(isinstance(message, Request) and message.method == "initialize" for _, message in opened):
-            raise Refused(400, "batch", error(None, answers.INVALID_REQUEST, "initialize stands alone"))
+            raise Refused(400, Reason.BATCH, error(None, answers.INVALID_REQUEST, "initialize stands alone"))
         if any(exchange.caller.modern for exchange, _ in opened):
-            raise Refused(400, "batch", error(None, answers.INVALID_REQUEST, "batches are not accepted"))
+            raise Refused(400, Reason.BATCH, error(None, answers.INVALID_REQUEST, "batches are not accepted"))
         requests = [message for _, message in opened if isinstance(message, Request)]
         if len({message.id for message in requests}) != len(requests):
-            raise Refused(400, "batch", error(None, answers.INVALID_REQUEST, "an id is used twice"))
+            raise Refused(400, Reason.BATCH, error(None, answers.INVALID_REQUEST, "an id is used twice"))
         sink.unjudged = 0
         sink.keep_open = bool(requests)
         if requests:
@@ -353,7 +356,7 @@ class McpEndpoint:
         if headers.get("last-event-id"):
             cursor = self.runtime.cursors.open(headers["last-event-id"], caller.channel)
             if cursor is None:
-                raise Refused(400, "foreign_cursor", error(None, answers.INVALID_REQUEST, "Unknown Last-Event-ID"))
+                raise Refused(400, Reason.FOREIGN_CURSOR, error(None, answers.INVALID_REQUEST, "Unknown Last-Event-ID"))
             sent["last-event-id"] = cursor
         upstream: UpstreamAnswer | None = None
         try:
@@ -385,7 +388,7 @@ class McpEndpoint:
         check_version(headers)
         session = session_of(headers)
         if session is None:
-            raise Refused(400, "bad_session", error(None, answers.INVALID_REQUEST, "no session is named"))
+            raise Refused(400, Reason.BAD_SESSION, error(None, answers.INVALID_REQUEST, "no session is named"))
         self._check_session(session, principal)
         sent = forwarded(headers, modern=False, bearer=policy.forward_bearer)
         try:
@@ -411,11 +414,11 @@ async def _read(receive: Receive, limit: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Refused(400, "disconnected")
+            raise Refused(400, Reason.DISCONNECTED)
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
-            raise Refused(413, "too_large", error(None, answers.PARSE_ERROR, "the body is too large"))
+            raise Refused(413, Reason.TOO_LARGE, error(None, answers.PARSE_ERROR, "the body is too large"))
         parts.append(part)
         if not message.get("more_body"):
             return b"".join(parts)
@@ -469,4 +472,4 @@ async def _bounded(principal: Principal) -> AsyncIterator[None]:
     except TimeoutError:
         if not bound.expired():
             raise
-        raise Refused(401, "expired", error(None, answers.UNAUTHENTICATED, "Your token has expired.")) from None
+        raise Refused(401, Reason.EXPIRED, error(None, answers.UNAUTHENTICATED, "Your token has expired.")) from None

@@ -25,6 +25,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 
 from components.gateway.names import REMAINING_HEADER
 from guard.decide.answers import HEADER_MISMATCH, PARSE_ERROR, UNSUPPORTED_VERSION, error, status_of
+from guard.decide.reasons import Composed, Reason
 from model.base import is_loopback
 from wire.jsonrpc import Id
 
@@ -55,10 +56,10 @@ _DEFAULT_LEGACY = "2025-03-26"
 
 @dataclass
 class Refused(Exception):
-    """The answer to a request that goes no further: HTTP status, JSON-RPC body (or none), a stable reason."""
+    """The answer to a request that goes no further: HTTP status, JSON-RPC body (or none), the reason for the audit log."""
 
     status: int
-    reason: str
+    reason: Reason | Composed
     message: dict[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -71,10 +72,10 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         if not _VALUE.fullmatch(value):
             # Others may hold anything and are dropped; these must read alike everywhere.
             if name in _ONCE or name.startswith(_PARAM):
-                raise Refused(400, "bad_header", error(None, PARSE_ERROR, f"header {name} is not visible ASCII"))
+                raise Refused(400, Reason.BAD_HEADER, error(None, PARSE_ERROR, f"header {name} is not visible ASCII"))
             continue
         if name in headers and (name in _ONCE or name.startswith(_PARAM)):
-            raise Refused(400, "duplicate_header", error(None, HEADER_MISMATCH, f"header {name} is given twice"))
+            raise Refused(400, Reason.DUPLICATE_HEADER, error(None, HEADER_MISMATCH, f"header {name} is given twice"))
         headers[name] = value.decode("ascii")
     return headers
 
@@ -94,10 +95,10 @@ class PublicNames:
         """The public name this request is for; raises Refused: 421 for a foreign Host, 403 for a foreign Origin."""
         name = _name(headers.get("host", ""))
         if not (name in self._hostnames or (self._loopback and is_loopback(name))):
-            raise Refused(421, "foreign_host", error(None, PARSE_ERROR, "this guard does not answer to that Host"))
+            raise Refused(421, Reason.FOREIGN_HOST, error(None, PARSE_ERROR, "this guard does not answer to that Host"))
         origin = headers.get("origin")
         if origin is not None and not self._calls_from(origin):
-            raise Refused(403, "foreign_origin", error(None, PARSE_ERROR, "that Origin may not call this server"))
+            raise Refused(403, Reason.FOREIGN_ORIGIN, error(None, PARSE_ERROR, "that Origin may not call this server"))
         return name
 
     def _calls_from(self, origin: str) -> bool:
@@ -119,12 +120,12 @@ def check_body_headers(headers: Mapping[str, str], limit: int) -> None:
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     charset = headers.get("content-type", "").partition("charset=")[2].strip(' "').lower()
     if media_type != "application/json" or charset not in ("", "utf-8", "utf8"):
-        raise Refused(415, "media_type", error(None, PARSE_ERROR, "the body must be application/json in UTF-8"))
+        raise Refused(415, Reason.MEDIA_TYPE, error(None, PARSE_ERROR, "the body must be application/json in UTF-8"))
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refused(415, "content_encoding", error(None, PARSE_ERROR, "the body must not be compressed"))
+        raise Refused(415, Reason.CONTENT_ENCODING, error(None, PARSE_ERROR, "the body must not be compressed"))
     length = headers.get("content-length", "")
     if length and (not length.isdigit() or int(length) > limit):
-        raise Refused(413, "too_large", error(None, PARSE_ERROR, "the body is too large"))
+        raise Refused(413, Reason.TOO_LARGE, error(None, PARSE_ERROR, "the body is too large"))
 
 
 def accepts_stream(headers: Mapping[str, str]) -> bool:
@@ -160,8 +161,8 @@ def check_version(headers: Mapping[str, str]) -> None:
     if version is None or version in HANDSHAKE_PROTOCOL_VERSIONS:
         return
     if version in MODERN_PROTOCOL_VERSIONS:
-        raise Refused(405, "no_such_verb", None, {"allow": "POST"})
-    raise Refused(400, "unknown_version", error(None, UNSUPPORTED_VERSION, "Unsupported protocol version"))
+        raise Refused(405, Reason.NO_SUCH_VERB, None, {"allow": "POST"})
+    raise Refused(400, Reason.UNKNOWN_VERSION, error(None, UNSUPPORTED_VERSION, "Unsupported protocol version"))
 
 
 def check_modern(headers: Mapping[str, str], value: Mapping[str, Any], id_: Id | None) -> None:
@@ -174,7 +175,9 @@ def check_modern(headers: Mapping[str, str], value: Mapping[str, Any], id_: Id |
 def check_modern_notification(headers: Mapping[str, str], method: str) -> None:
     """What 2026-07-28 asks of a notification: a version that is served, and no other method named. Raises Refused."""
     if headers.get("mcp-method", method) != method:
-        raise Refused(400, "protocol", error(None, HEADER_MISMATCH, "the mcp-method header is not the body's method"))
+        raise Refused(
+            400, Reason.PROTOCOL, error(None, HEADER_MISMATCH, "the mcp-method header is not the body's method")
+        )
     rejection = unsupported_protocol_version_rejection(headers.get("mcp-protocol-version", ""))
     if rejection is not None:
         raise _rejected(rejection, None)
@@ -191,7 +194,7 @@ def check_param_headers(
 
 def _rejected(rejection: InboundLadderRejection, id_: Id | None) -> Refused:
     message = error(id_, rejection.code, rejection.message, rejection.data)
-    return Refused(status_of(rejection.code, modern=True), "protocol", message)
+    return Refused(status_of(rejection.code, modern=True), Reason.PROTOCOL, message)
 
 
 def forwarded(headers: Mapping[str, str], *, modern: bool, bearer: bool, method: str = "") -> dict[str, str]:
@@ -238,7 +241,7 @@ def session_of(headers: Mapping[str, str]) -> str | None:
     """The legacy session id, if one is named; raises Refused (400) for one that is not visible ASCII."""
     session = headers.get("mcp-session-id")
     if session is not None and not _TOKEN.fullmatch(session):
-        raise Refused(400, "bad_session", error(None, PARSE_ERROR, "the session id is not visible ASCII"))
+        raise Refused(400, Reason.BAD_SESSION, error(None, PARSE_ERROR, "the session id is not visible ASCII"))
     return session
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import jwt
 
+from guard.decide.reasons import TokenFault
 from guard.identity.keys import KeySet, UnknownKey
 from model.tokens import CLOCK_LEEWAY, LATEST_MOMENT, REFUSED_HEADERS, TYPES
 from model.tool_lock import parse_json
@@ -24,11 +25,11 @@ _JWS = jwt.PyJWS(algorithms=list(ALGORITHMS))
 
 
 class BadToken(Exception):
-    """`reason` is a stable code; nothing of the token is in it."""
+    """Nothing of the token is in `fault`."""
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
+    def __init__(self, fault: TokenFault) -> None:
+        self.fault = fault
+        super().__init__(fault)
 
 
 async def verify(token: bytes, keys: KeySet, issuer: str, now: float) -> dict[str, Any]:
@@ -37,27 +38,27 @@ async def verify(token: bytes, keys: KeySet, issuer: str, now: float) -> dict[st
     `now` is Unix seconds. Raises BadToken, or KeysUnavailable when the issuer's keys cannot be had.
     """
     if len(token) > MAX_BYTES:
-        raise BadToken("too_large")
+        raise BadToken(TokenFault.TOO_LARGE)
     parts = _COMPACT.fullmatch(token)
     if parts is None:
-        raise BadToken("malformed")
+        raise BadToken(TokenFault.MALFORMED)
     header = _object(parts[1])
     if _REFUSED & header.keys():
-        raise BadToken("header_refused")
+        raise BadToken(TokenFault.HEADER_REFUSED)
     kid, algorithm, kind = header.get("kid"), header.get("alg"), header.get("typ", "JWT")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        raise BadToken("algorithm_refused")
+        raise BadToken(TokenFault.ALGORITHM_REFUSED)
     if not isinstance(kind, str) or kind.lower() not in TYPES:
-        raise BadToken("wrong_type")
+        raise BadToken(TokenFault.WRONG_TYPE)
     if not isinstance(kid, str) or not kid:
-        raise BadToken("no_key_id")
+        raise BadToken(TokenFault.NO_KEY_ID)
     try:
         key = await keys.key(kid, algorithm)
         _JWS.decode_complete(token, key, algorithms=[algorithm])
     except UnknownKey:
-        raise BadToken("unknown_key") from None
+        raise BadToken(TokenFault.UNKNOWN_KEY) from None
     except (jwt.PyJWTError, ValueError):
-        raise BadToken("bad_signature") from None
+        raise BadToken(TokenFault.BAD_SIGNATURE) from None
     claims = _object(parts[2])
     _check(claims, issuer, now)
     return claims
@@ -66,25 +67,25 @@ async def verify(token: bytes, keys: KeySet, issuer: str, now: float) -> dict[st
 def _check(claims: Mapping[str, Any], issuer: str, now: float) -> None:
     # Kong's jwt plugin lets a payload `kid` override the header's (run on 3.9.3), so such a token is two tokens.
     if "kid" in claims:
-        raise BadToken("key_id_in_payload")
+        raise BadToken(TokenFault.KEY_ID_IN_PAYLOAD)
     if claims.get("iss") != issuer:
-        raise BadToken("wrong_issuer")
+        raise BadToken(TokenFault.WRONG_ISSUER)
     expires, issued = _moment(claims, "exp"), _moment(claims, "iat")
     if "nbf" in claims and _moment(claims, "nbf") > now + CLOCK_LEEWAY:
-        raise BadToken("not_yet_valid")
+        raise BadToken(TokenFault.NOT_YET_VALID)
     if issued > now + CLOCK_LEEWAY:
-        raise BadToken("issued_in_future")
+        raise BadToken(TokenFault.ISSUED_IN_FUTURE)
     # To the second: Kong before us allows nothing either, and what a token allowed ends with it.
     if expires <= now:
-        raise BadToken("expired")
+        raise BadToken(TokenFault.EXPIRED)
     if expires <= issued:
-        raise BadToken("bad_times")
+        raise BadToken(TokenFault.BAD_TIMES)
 
 
 def _moment(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < LATEST_MOMENT:
-        raise BadToken("bad_times")
+        raise BadToken(TokenFault.BAD_TIMES)
     return float(value)
 
 
@@ -92,9 +93,9 @@ def _object(part: bytes) -> dict[str, Any]:
     try:
         value = parse_json(jwt.utils.base64url_decode(part))
     except ValueError:
-        raise BadToken("malformed") from None
+        raise BadToken(TokenFault.MALFORMED) from None
     if not isinstance(value, dict):
-        raise BadToken("malformed")
+        raise BadToken(TokenFault.MALFORMED)
     return value
 
 
@@ -104,7 +105,7 @@ def audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise BadToken("wrong_audience")
+        raise BadToken(TokenFault.WRONG_AUDIENCE)
     return tuple(value)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from guard.decide.reasons import Composed, Reason, TokenFault, token_reason
 from guard.identity.assertions import BadToken, audiences, text, verify
 from guard.identity.keys import KeySet, KeysUnavailable
 from guard.identity.principal import Principal
@@ -32,29 +33,29 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-class Refused(Exception):
-    """A request from nobody we know. `reason` is a stable code for the audit log; the caller is told `status` only, and
+class NotIdentified(Exception):
+    """A request from nobody we know. `reason` is for the audit log; the caller is told `status` only, and
     `www_authenticate` where the client can act on it."""
 
     status = 401
 
-    def __init__(self, reason: str, www_authenticate: str | None = None) -> None:
+    def __init__(self, reason: Reason | Composed, www_authenticate: str | None = None) -> None:
         self.reason = reason
         self.www_authenticate = www_authenticate
         super().__init__(reason)
 
 
-class Unauthenticated(Refused):
+class Unauthenticated(NotIdentified):
     """401: no identity, a wrong one, or more than one."""
 
 
-class Forbidden(Refused):
+class Forbidden(NotIdentified):
     """403: the token is good and lacks a scope (RFC 6750 section 3.1)."""
 
     status = 403
 
 
-class IdentityUnavailable(Refused):
+class IdentityUnavailable(NotIdentified):
     """503: the issuer's keys cannot be had, so nobody can be verified."""
 
     status = 503
@@ -134,7 +135,7 @@ class Verifier:
         try:
             principal = await self._verify(assertions, bearers, hostname, now)
         except KeysUnavailable:
-            raise IdentityUnavailable("keys_unavailable") from None
+            raise IdentityUnavailable(Reason.KEYS_UNAVAILABLE) from None
         self._remember(key, principal, now)
         return principal
 
@@ -150,17 +151,17 @@ class Verifier:
             try:
                 first = await self._by_access(self._access, self._access_keys, assertions, hostname, now)
             except BadToken as bad:
-                raise Unauthenticated(f"access_{bad.reason}") from None
+                raise Unauthenticated(token_reason("access", bad.fault)) from None
         if self._external and self._external_keys:
             try:
                 second = await self._by_bearer(self._external, self._external_keys, bearers, hostname, now)
             except BadToken as bad:
-                error = None if bad.reason == "missing" else "invalid_token"
-                raise Unauthenticated(f"bearer_{bad.reason}", self._challenge(hostname, error)) from None
+                error = None if bad.fault is TokenFault.MISSING else "invalid_token"
+                raise Unauthenticated(token_reason("bearer", bad.fault), self._challenge(hostname, error)) from None
         if first is None or second is None:
             return first or second or _nobody()
         if not _same(first, second):
-            raise Unauthenticated("principals_differ")
+            raise Unauthenticated(Reason.PRINCIPALS_DIFFER)
         return replace(second, hosted_client=first.hosted_client, expires=min(first.expires, second.expires))
 
     async def _by_access(
@@ -170,46 +171,46 @@ class Verifier:
         token = _only(values)
         door = self._doors.get(hostname)
         if door is None:
-            raise BadToken("unknown_hostname")
+            raise BadToken(TokenFault.UNKNOWN_HOSTNAME)
         claims = await verify(token, keys, access.issuer, now)
         named = audiences(claims)
         others = {other.audience for other in self._doors.values()} - {door.audience}
         if door.audience not in named or others.intersection(named):
-            raise BadToken("wrong_audience")
+            raise BadToken(TokenFault.WRONG_AUDIENCE)
         # `org` is the global session token: whoever has it is signed in somewhere, not admitted here.
         if claims.get("type") != "app":
-            raise BadToken("wrong_token_type")
+            raise BadToken(TokenFault.WRONG_TOKEN_TYPE)
         subject, email, name = text(claims, "sub"), text(claims, "email"), text(claims, "common_name")
         if subject and email and "common_name" not in claims:
             # Service tokens carry no nbf (same page); people's do.
             if "nbf" not in claims:
-                raise BadToken("bad_times")
+                raise BadToken(TokenFault.BAD_TIMES)
             return _person(subject, email, claims, door.hosted_client)
         if name and claims.get("sub") in (None, "") and "email" not in claims:
             return self._agent(name, claims, door.hosted_client)
-        raise BadToken("ambiguous")
+        raise BadToken(TokenFault.AMBIGUOUS)
 
     async def _by_bearer(
         self, external: ExternalIdentity, keys: KeySet, values: list[bytes], hostname: str, now: float
     ) -> Principal:
         match = _BEARER.fullmatch(_only(values))
         if match is None:
-            raise BadToken("malformed")
+            raise BadToken(TokenFault.MALFORMED)
         claims = await verify(match[1], keys, external.issuer, now)
         if external.audience not in audiences(claims):
-            raise BadToken("wrong_audience")
+            raise BadToken(TokenFault.WRONG_AUDIENCE)
         # A sender-constrained token proves nothing without its proof (RFC 9449 section 7.2, RFC 8705 section 3).
         if "cnf" in claims:
-            raise BadToken("sender_constrained")
+            raise BadToken(TokenFault.SENDER_CONSTRAINED)
         subject = text(claims, "sub")
         if subject is None:
-            raise BadToken("ambiguous")
+            raise BadToken(TokenFault.AMBIGUOUS)
         if not set(external.scopes) <= _scopes(claims):
-            raise Forbidden("insufficient_scope", self._challenge(hostname, "insufficient_scope"))
+            raise Forbidden(Reason.INSUFFICIENT_SCOPE, self._challenge(hostname, "insufficient_scope"))
         clients = {claims[name] for name in ("client_id", "azp", "cid", "appid") if text(claims, name)}
         if _is_machine(subject, clients, claims):
             if len(clients) != 1:
-                raise BadToken("ambiguous")
+                raise BadToken(TokenFault.AMBIGUOUS)
             return self._agent(clients.pop(), claims, None)
         # Some issuers write "false" (Cognito, Apple): whatever does not say that it is verified is not.
         email = text(claims, "email") if claims.get("email_verified", True) in (True, "true") else None
@@ -218,9 +219,9 @@ class Verifier:
     def _agent(self, client_id: str, claims: dict[str, Any], hosted_client: str | None) -> Principal:
         name = self._agents.get(client_id)
         if name is None:
-            raise BadToken("unknown_agent")
+            raise BadToken(TokenFault.UNKNOWN_AGENT)
         if not _ID.fullmatch(client_id):
-            raise BadToken("malformed")
+            raise BadToken(TokenFault.MALFORMED)
         return Principal(
             f"agent:{client_id}", "agent", agent=name, hosted_client=hosted_client, expires=float(claims["exp"])
         )
@@ -250,15 +251,15 @@ def _key(hostname: str, assertions: list[bytes], bearers: list[bytes]) -> bytes:
 
 def _only(values: list[bytes]) -> bytes:
     if not values:
-        raise BadToken("missing")
+        raise BadToken(TokenFault.MISSING)
     if len(values) > 1:
-        raise BadToken("repeated")
+        raise BadToken(TokenFault.REPEATED)
     return values[0]
 
 
 def _person(subject: str, email: str | None, claims: dict[str, Any], hosted_client: str | None) -> Principal:
     if not _ID.fullmatch(subject) or (email is not None and not _ID.fullmatch(email)):
-        raise BadToken("malformed")
+        raise BadToken(TokenFault.MALFORMED)
     return Principal(
         f"person:{subject}",
         "person",
@@ -302,4 +303,4 @@ def _same(access: Principal, bearer: Principal) -> bool:
 
 
 def _nobody() -> Principal:
-    raise Unauthenticated("no_identity_configured")
+    raise Unauthenticated(Reason.NO_IDENTITY_CONFIGURED)

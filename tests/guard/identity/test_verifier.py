@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from guard.identity.principal import Principal
-from guard.identity.verifier import Forbidden, IdentityUnavailable, Refused, Unauthenticated, Verifier
+from guard.identity.verifier import Forbidden, IdentityUnavailable, NotIdentified, Unauthenticated, Verifier
 from model.guard_config import Identity
 from tests.support.issued_tokens import EXTERNAL_PERSON, PERSON, SERVICE_TOKEN
 from tests.support.token_issuer import NOW, Clock, TokenIssuer
@@ -67,8 +67,8 @@ def bearer(token: str) -> Headers:
     return [(b"authorization", f"Bearer {token}".encode())]
 
 
-def refusal(settings: Identity, headers: Headers, host: str = HOST, clock: Clock | None = None) -> Refused:
-    with pytest.raises(Refused) as caught:
+def refusal(settings: Identity, headers: Headers, host: str = HOST, clock: Clock | None = None) -> NotIdentified:
+    with pytest.raises(NotIdentified) as caught:
         ask(settings, headers, host, clock)
     return caught.value
 
