@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import re
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -18,6 +19,9 @@ ARCHIVES = "https://get.pulumi.com/releases/sdk"
 # Checksums from a second host first: one changed server then does not vouch for its own files.
 CHECKSUMS = (f"https://github.com/pulumi/pulumi/releases/download/v{PINNED}", ARCHIVES)
 ARCHIVE_LIMIT = 400 * 1024 * 1024
+CHECKSUMS_LIMIT = 1024 * 1024
+#: Seconds for the archive, of some 150 MB.
+DEADLINE = 3600.0
 EXECUTABLE_LIMIT = 400 * 1024 * 1024
 _SYSTEMS = {"Linux": "linux", "Darwin": "darwin"}
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
@@ -65,16 +69,21 @@ def download(
 def _expected(name: str, hosts: tuple[str, ...]) -> str:
     import httpx
 
+    from wire.http import HttpPolicy, exchange, reason_of
+
     reasons = []
     for host in hosts:
         url = f"{host}/pulumi-{PINNED}-checksums.txt"
         try:
-            answer = httpx.get(url, follow_redirects=True, timeout=httpx.Timeout(20, connect=5))
-            answer.raise_for_status()
+            with HttpPolicy(url, proxies=True, redirects=True).client(timeout=httpx.Timeout(20, connect=5)) as client:
+                answer = exchange(client, "GET", url, limit=CHECKSUMS_LIMIT, deadline=60)
         except httpx.HTTPError as error:
-            reasons.append(f"{url}: {_short(error)}")
+            reasons.append(f"{url}: {reason_of(error)}")
             continue
-        for line in answer.text.splitlines():
+        if answer.status != 200:
+            reasons.append(f"{url}: HTTP {answer.status}")
+            continue
+        for line in answer.body.decode("utf-8", "replace").splitlines():
             match = re.fullmatch(r"([0-9a-f]{64})\s+\*?(\S+)", line.strip())
             if match and match.group(2) == name:
                 return match.group(1)
@@ -85,27 +94,28 @@ def _expected(name: str, hosts: tuple[str, ...]) -> str:
 def _fetch(url: str, target: Path) -> str:
     import httpx
 
-    seen = hashlib.sha256()
-    size = 0
+    from wire.http import HttpPolicy, RefusedAnswer, read_body, reason_of
+
+    digest = hashlib.sha256()
     try:
         with (
-            httpx.stream("GET", url, follow_redirects=True, timeout=httpx.Timeout(60, connect=5)) as answer,
+            HttpPolicy(url, proxies=True, redirects=True).client(timeout=httpx.Timeout(60, connect=5)) as client,
+            client.stream("GET", url) as answer,
             target.open("wb") as output,
         ):
-            answer.raise_for_status()
-            for chunk in answer.iter_bytes(1024 * 1024):
-                size += len(chunk)
-                if size > ARCHIVE_LIMIT:
-                    raise ReleaseMismatch(f"{url} is larger than {ARCHIVE_LIMIT} bytes")
-                seen.update(chunk)
-                output.write(chunk)
+            if answer.status_code != 200:
+                raise DownloadFailed(f"{url}: HTTP {answer.status_code}")
+
+            def keep(piece: bytes) -> None:
+                digest.update(piece)
+                output.write(piece)
+
+            read_body(answer, ARCHIVE_LIMIT, time.monotonic() + DEADLINE, keep)
+    except RefusedAnswer as error:
+        raise ReleaseMismatch(f"{url}: {error}") from None
     except httpx.HTTPError as error:
-        raise DownloadFailed(f"{url}: {_short(error)}") from error
-    return seen.hexdigest()
-
-
-def _short(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0] or error.__class__.__name__
+        raise DownloadFailed(f"{url}: {reason_of(error)}") from error
+    return digest.hexdigest()
 
 
 def _extract(archive: Path, made: Path) -> None:

@@ -34,7 +34,7 @@ from model.base import SecretRef, is_loopback
 from model.errors import InputError, RingwallError
 from model.guard_config import GuardConfig
 from model.server import Origin
-from wire.http import client_options
+from wire.http import HttpPolicy
 from wire.mcp import target_of
 from wire.secrets import command_variables, read_secret
 from wire.sse import KEEP_ALIVE_SECONDS
@@ -80,7 +80,7 @@ class Service:
                 f"the guard's state directory cannot be made ({error.strerror})", file=state, remedy="give --state"
             ) from None
         # For issuers' keys, which are never fetched from where a redirect points.
-        client = httpx.AsyncClient(timeout=5.0, **client_options(None, proxies=True))
+        client = HttpPolicy(None, proxies=True).async_client(timeout=5.0)
         counters = _counters(config)
         policy = _policy(opened, state, counters, client, lambda _: None)
         audit = AuditLog.open(

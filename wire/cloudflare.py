@@ -25,10 +25,13 @@ import httpx
 from model.environment import Cloudflare
 from model.errors import Unreachable
 from model.tool_lock import visible
-from wire.http import client_options, reason_of
+from wire.http import HttpAnswer, HttpPolicy, RefusedAnswer, exchange, reason_of, retry_after
 
 TOKEN_VARIABLE = "CLOUDFLARE_API_TOKEN"  # noqa: S105 - a variable's name
 TIMEOUT = httpx.Timeout(10, connect=5)
+#: For one whole answer: seconds, and bytes of at most 100 entries.
+DEADLINE = 30.0
+MAX_ANSWER = 16 * 1024 * 1024
 #: Permissions of an API token, as the API reference names them for each call.
 END_APPLICATION_SESSIONS = "Access: Apps and Policies Write"
 END_USER_SESSIONS = "Access: Organizations, Identity Providers, and Groups Write"
@@ -101,11 +104,10 @@ class CloudflareApi:
         self._account = f"/accounts/{quote(settings.account_id, safe='')}/access"
         self._records = f"/zones/{quote(settings.zone_id, safe='')}/dns_records"
         self._sleep = sleep
-        self._http = httpx.Client(
+        self._http = HttpPolicy(self.uri, proxies=True).client(
             base_url=self.uri,
             headers={"accept": "application/json", "authorization": f"Bearer {token}"},
             timeout=TIMEOUT,
-            **client_options(self.uri, proxies=True),
         )
 
     def __enter__(self) -> Self:
@@ -231,32 +233,36 @@ class CloudflareApi:
     ) -> dict[str, Any]:
         for wait in (*WAITS, None):
             try:
-                answer = self._http.request(method, (root or self._account) + path, **options)
+                answer = exchange(
+                    self._http, method, (root or self._account) + path, limit=MAX_ANSWER, deadline=DEADLINE, **options
+                )
+            except RefusedAnswer as error:
+                raise Unreachable(f"{self.uri}: {error}; correct cloudflare.api") from None
             except httpx.HTTPError as error:
                 problem = f"{reason_of(error)}: no whole answer"
             else:
-                if answer.status_code not in _BUSY:
+                if answer.status not in _BUSY:
                     return self._checked(answer, permission)
-                problem = f"HTTP {answer.status_code}{_told(answer)}"
+                problem = f"HTTP {answer.status}{_told(answer)}"
                 if wait is not None:
-                    wait = min(max(wait, _retry_after(answer)), LONGEST_WAIT)
+                    wait = min(max(wait, retry_after(answer.headers) or 0.0), LONGEST_WAIT)
             if wait is None:
                 raise Unreachable(f"{self.uri}: {problem} (tried {len(WAITS) + 1} times)")
             self._sleep(wait)
         raise AssertionError("unreachable")
 
-    def _checked(self, answer: httpx.Response, permission: str) -> dict[str, Any]:
-        if answer.status_code in (401, 403):
+    def _checked(self, answer: HttpAnswer, permission: str) -> dict[str, Any]:
+        if answer.status in (401, 403):
             raise Unreachable(
-                f"{self.uri}: refuses {TOKEN_VARIABLE} (HTTP {answer.status_code}{_told(answer)}); "
+                f"{self.uri}: refuses {TOKEN_VARIABLE} (HTTP {answer.status}{_told(answer)}); "
                 f"give a token with the permission {permission}"
             )
         try:
             body = answer.json()
         except ValueError:
             body = None
-        if not answer.is_success or not isinstance(body, dict) or body.get("success") is not True:
-            raise Unreachable(f"{self.uri}: HTTP {answer.status_code}{_told(answer)}, and no word that it was done")
+        if not 200 <= answer.status < 300 or not isinstance(body, dict) or body.get("success") is not True:
+            raise Unreachable(f"{self.uri}: HTTP {answer.status}{_told(answer)}, and no word that it was done")
         return body
 
 
@@ -270,16 +276,10 @@ def _denies_everyone(policy: object) -> bool:
     )
 
 
-def _told(answer: httpx.Response) -> str:
+def _told(answer: HttpAnswer) -> str:
     """The API's own words, cut and made visible; they are somebody else's text."""
     try:
-        errors = answer.json()["errors"]
-        texts = [f"{one['code']}: {one['message']}" for one in errors]
-    except (ValueError, KeyError, TypeError):
+        texts = [f"{error['code']}: {error['message']}" for error in answer.member("errors")]
+    except (KeyError, TypeError):
         return ""
     return f", {visible('; '.join(texts)[:200])}" if texts else ""
-
-
-def _retry_after(answer: httpx.Response) -> float:
-    value = answer.headers.get("retry-after", "")
-    return float(value) if value.isdigit() else 0.0

@@ -1,4 +1,7 @@
-"""One HTTP policy: whose certificates are trusted, when a proxy may stand between, and how a failure is told.
+"""One HTTP policy: whose certificates are trusted, when a proxy may stand between, how much is read, how a failure is told.
+
+Every client of httpx is made here; what speaks another library (the guard's way to its server, scan, the probe) goes to this
+machine or to pinned addresses and takes no proxy at all.
 
 | Road | Proxy of the environment |
 |---|---|
@@ -7,46 +10,186 @@
 | a verdict engine, a bundle's address, the guard's own server | never: pinned, key and text go there or nowhere |
 
 Trust is the same on every road: SSL_CERT_FILE and SSL_CERT_DIR where they are set (a company's own authority), as OpenSSL
-reads them, else the authorities that come with certifi. No redirect is followed: another address would give the answer.
+reads them, else the authorities that come with certifi. No redirect is followed, as another address would give the answer;
+the one exception is a download without a credential that is checked by its digest. No cookie is kept. Answers are asked for
+uncompressed, so that a limit counts what is read and not what it unpacks to, and every body is read up to a limit.
 """
 
 from __future__ import annotations
 
 import os
 import ssl
-from typing import TypedDict
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from model.base import is_loopback
 from model.errors import InputError
+from wire.json import parse
+
+MAX_REDIRECTS = 5
+_DEFAULT_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
 
-class ClientOptions(TypedDict):
-    """Keyword arguments of `httpx.Client` and `httpx.AsyncClient`."""
-
-    verify: ssl.SSLContext
-    trust_env: bool
-    follow_redirects: bool
-    mounts: dict[str, None]
+class RefusedAnswer(httpx.HTTPError):
+    """An answer that is not read to its end: too long, or compressed although that was not offered."""
 
 
-def client_options(url: str | None, *, proxies: bool, ca_file: str | None = None) -> ClientOptions:
-    """How a client for `url` is made (None: for several addresses). `ca_file` names the only authority trusted.
+class HttpPolicy:
+    """How clients for one address are made. Reading whom to trust takes long enough to keep this where many are made.
+
+    Args:
+        url: the address the clients ask; None for several.
+        proxies: whether a proxy of the environment may stand between; never on the way to loopback.
+        ca_file: names the only authority trusted.
+        redirects: follow them, from https to https alone. For downloads without a credential.
 
     Raises:
         InputError: the authorities to trust cannot be read.
     """
-    here = url is not None and is_loopback(urlsplit(url).hostname or "")
-    return {
-        "verify": tls_context(ca_file),
-        # With a context given this decides about proxies alone.
-        "trust_env": proxies and not here,
-        "follow_redirects": False,
-        # httpx looks at NO_PROXY only, which need not name this machine. None is the client's direct way.
-        "mounts": {f"all://{name}": None for name in ("localhost", "127.0.0.1", "[::1]")},
-    }
+
+    def __init__(self, url: str | None, *, proxies: bool, ca_file: str | None = None, redirects: bool = False) -> None:
+        self._context = tls_context(ca_file)
+        self._proxies = proxies and not (url is not None and is_loopback(urlsplit(url).hostname or ""))
+        self._redirects = redirects
+
+    def client(
+        self,
+        *,
+        timeout: float | httpx.Timeout,
+        headers: Mapping[str, str] | None = None,
+        base_url: str = "",
+        limits: httpx.Limits = _DEFAULT_LIMITS,
+    ) -> httpx.Client:
+        """A synchronous client, to be closed by its owner."""
+        return httpx.Client(
+            event_hooks={"request": [_without_downgrade]} if self._redirects else None,
+            **self._options(timeout, headers, base_url, limits),
+        )
+
+    def async_client(
+        self,
+        *,
+        timeout: float | httpx.Timeout,
+        headers: Mapping[str, str] | None = None,
+        limits: httpx.Limits = _DEFAULT_LIMITS,
+    ) -> httpx.AsyncClient:
+        """An asynchronous client, to be closed by its owner. It follows no redirect in any case."""
+        return httpx.AsyncClient(**{**self._options(timeout, headers, "", limits), "follow_redirects": False})
+
+    def _options(
+        self, timeout: float | httpx.Timeout, headers: Mapping[str, str] | None, base_url: str, limits: httpx.Limits
+    ) -> dict[str, Any]:
+        return {
+            "verify": self._context,
+            # With a context given this decides about proxies alone.
+            "trust_env": self._proxies,
+            "follow_redirects": self._redirects,
+            "max_redirects": MAX_REDIRECTS,
+            # httpx looks at NO_PROXY only, which need not name this machine. None is the client's direct way.
+            "mounts": {f"all://{name}": None for name in ("localhost", "127.0.0.1", "[::1]")},
+            "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            "headers": {"accept-encoding": "identity", **(headers or {})},
+            "timeout": timeout,
+            "base_url": base_url,
+            "limits": limits,
+        }
+
+
+def _without_downgrade(request: httpx.Request) -> None:
+    if request.url.scheme != "https" and not is_loopback(request.url.host):
+        raise RefusedAnswer("a redirect leads from https to plain HTTP")
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """A whole answer within its limit; `url` is where it came from."""
+
+    status: int
+    headers: httpx.Headers = field(repr=False)
+    body: bytes = field(repr=False)
+    url: str
+
+    def json(self) -> Any:
+        """The body as strict JSON; raises ValueError."""
+        return parse(self.body)
+
+    def member(self, name: str) -> Any:
+        """A member of the body where it is one JSON object, else None."""
+        try:
+            value = self.json()
+        except ValueError:
+            return None
+        return value.get(name) if isinstance(value, dict) else None
+
+
+def exchange(client: httpx.Client, method: str, url: str, *, limit: int, deadline: float, **request: Any) -> HttpAnswer:
+    """Send one request and read its whole answer: at most `limit` bytes in `deadline` seconds.
+
+    Raises:
+        RefusedAnswer: it is longer, or compressed.
+        httpx.HTTPError: no answer, or none in time.
+    """
+    until = time.monotonic() + deadline
+    with client.stream(method, url, **request) as answer:
+        return HttpAnswer(answer.status_code, answer.headers, read_body(answer, limit, until), str(answer.url))
+
+
+def read_body(answer: httpx.Response, limit: int, until: float, write: Callable[[bytes], Any] | None = None) -> bytes:
+    """The body of an answer that is being streamed, before `until` (`time.monotonic` seconds); raises as `exchange`.
+
+    Given `write`, each piece goes there instead, and what is returned is empty.
+    """
+    body, size = bytearray(), 0
+    _refuse_compressed(answer)
+    for piece in answer.iter_raw():
+        size += len(piece)
+        _refuse_long(size, limit)
+        if time.monotonic() > until:
+            raise httpx.ReadTimeout("the whole answer took too long")
+        if write is None:
+            body += piece
+        else:
+            write(piece)
+    return bytes(body)
+
+
+async def read_body_async(answer: httpx.Response, limit: int) -> bytes:
+    """As `read_body`; the caller sets the deadline with `asyncio.timeout`. Raises RefusedAnswer."""
+    body = bytearray()
+    _refuse_compressed(answer)
+    async for piece in answer.aiter_raw():
+        body += piece
+        _refuse_long(len(body), limit)
+    return bytes(body)
+
+
+def _refuse_compressed(answer: httpx.Response) -> None:
+    if answer.headers.get("content-encoding", "identity") != "identity":
+        raise RefusedAnswer("its answer is compressed although that was not offered")
+
+
+def _refuse_long(length: int, limit: int) -> None:
+    if length > limit:
+        units = (("MiB", 2**20, 4 * 2**20), ("KiB", 2**10, 2**10))
+        shown = next((f"{limit // size} {unit}" for unit, size, least in units if limit >= least), f"{limit} bytes")
+        raise RefusedAnswer(f"its answer is over {shown}")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait as `Retry-After` says (RFC 9110 section 10.2.3); None without one, or where it names a date."""
+    return whole_seconds(headers.get("retry-after"))
+
+
+def whole_seconds(text: str | None) -> float | None:
+    """A header's number of seconds; None for anything else."""
+    text = text.strip() if text is not None else ""
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None
 
 
 def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
@@ -89,6 +232,8 @@ def reason_of(error: BaseException) -> str:
             where = f"not by {trusted}" if trusted else "a company's own authority is named by SSL_CERT_FILE"
             return f"its certificate is not trusted: {cause.verify_message}; {where}"
         cause = cause.__cause__ or cause.__context__
+    if isinstance(error, RefusedAnswer):
+        return str(error)
     if isinstance(error, httpx.ProxyError):
         return "the proxy of HTTPS_PROXY or HTTP_PROXY does not let it through"
     return "timeout" if isinstance(error, httpx.TimeoutException | TimeoutError) else type(error).__name__

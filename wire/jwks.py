@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from model.base import is_loopback, split_url
 from model.errors import Unreachable
 from model.tool_lock import parse_json
-from wire.http import client_options, reason_of
+from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of
 
 #: What may sign a token: asymmetric only (RFC 8725 section 3.1). The value is (kty, crv or None).
 ALGORITHMS: dict[str, tuple[str, str | None]] = {
@@ -178,6 +178,8 @@ def fetch_jwks(url: str, *, timeout: httpx.Timeout = TIMEOUT, deadline: float = 
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(_fetch(url, timeout, deadline))
+    except ValueError as error:
+        raise Unreachable(f"{url}: {error}; correct jwks_uri, or ask the issuer") from None
     except TimeoutError:
         raise Unreachable(f"{url} took over {deadline:g} s; try again later") from None
     except httpx.HTTPError as error:
@@ -188,22 +190,28 @@ def fetch_jwks(url: str, *, timeout: httpx.Timeout = TIMEOUT, deadline: float = 
 
 
 async def _fetch(url: str, timeout: httpx.Timeout, deadline: float) -> bytes:
-    # Uncompressed, so that the cap counts what is read and not what it unpacks to.
-    headers = {"accept": "application/json", "accept-encoding": "identity"}
     async with (
         asyncio.timeout(deadline),
-        httpx.AsyncClient(timeout=timeout, headers=headers, **client_options(url, proxies=True)) as client,
-        client.stream("GET", url) as answer,
+        HttpPolicy(url, proxies=True).async_client(timeout=timeout) as client,
     ):
+        return await download_key_set(client, url)
+
+
+async def download_key_set(client: httpx.AsyncClient, url: str) -> bytes:
+    """The document at `url`, asked by a client that follows no redirect, since another address would name the keys.
+
+    Raises:
+        ValueError: anything else than a complete 200 answer of at most 256 KiB.
+        httpx.HTTPError: no answer.
+    """
+    async with client.stream("GET", url, headers={"accept": "application/json"}, follow_redirects=False) as answer:
         if answer.is_redirect:
-            raise Unreachable(f"{url} redirects elsewhere; write the address of the keys themselves as jwks_uri")
+            raise ValueError(
+                f"the issuer answered {answer.status_code} and redirects elsewhere: name the address of the keys themselves"
+            )
         if answer.status_code != 200:
-            raise Unreachable(f"{url} answered {answer.status_code}; correct jwks_uri or ask the issuer")
-        if answer.headers.get("content-encoding", "identity") != "identity":
-            raise Unreachable(f"{url} answered compressed although it was asked not to; ask the issuer")
-        body = bytearray()
-        async for chunk in answer.aiter_raw():
-            body += chunk
-            if len(body) > MAX_BYTES:
-                raise Unreachable(f"{url} answered with over {MAX_BYTES // 1024} KiB; that is no JWKS")
-        return bytes(body)
+            raise ValueError(f"the issuer answered {answer.status_code}")
+        try:
+            return await read_body_async(answer, MAX_BYTES)
+        except RefusedAnswer as error:
+            raise ValueError(f"the issuer gives no JWKS: {error}") from None

@@ -14,10 +14,13 @@ import httpx
 
 from model.environment import Gateway
 from model.errors import Unreachable
-from wire.http import client_options, reason_of
+from wire.http import HttpAnswer, HttpPolicy, exchange, reason_of
 
 TOKEN_VARIABLE = "KONG_ADMIN_TOKEN"  # noqa: S105 - a variable's name
 TIMEOUT = httpx.Timeout(10, connect=5)
+#: For one whole answer: seconds, and bytes of at most 1,000 entities (Kong's largest page).
+DEADLINE = 60.0
+MAX_ANSWER = 64 * 1024 * 1024
 MAX_PAGES = 100
 #: What the issuers' keys verify: Kong keeps an algorithm beside each key (kong/plugins/jwt/daos.lua).
 ALGORITHM = "RS256"
@@ -70,11 +73,10 @@ class KongAdmin:
         self.version = gateway.version
         token = token or os.environ.get(TOKEN_VARIABLE)
         prefix = f"/{quote(gateway.workspace, safe='')}" if gateway.workspace else ""
-        self._http = httpx.Client(
+        self._http = HttpPolicy(self.uri, proxies=True).client(
             base_url=self.uri + prefix,
             headers={"accept": "application/json", **({"kong-admin-token": token} if token else {})},
             timeout=TIMEOUT,
-            **client_options(self.uri, proxies=True),
         )
 
     def __enter__(self) -> Self:
@@ -232,21 +234,21 @@ class KongAdmin:
         absent: tuple[int, ...] = (204, 404),
     ) -> dict[str, Any] | None:
         try:
-            answer = self._http.request(method, path, json=body, params=params)
+            answer = exchange(self._http, method, path, limit=MAX_ANSWER, deadline=DEADLINE, json=body, params=params)
         except httpx.HTTPError as error:
             raise Unreachable(
                 f"Kong's Admin API at {self.uri} does not answer ({reason_of(error)}); start it, or correct "
                 "gateway.admin_uri"
             ) from None
-        if answer.status_code in (401, 403):
+        if answer.status in (401, 403):
             raise Unreachable(f"Kong's Admin API at {self.uri} refused the token; set {TOKEN_VARIABLE}")
-        if answer.status_code == 409:
+        if answer.status == 409:
             raise Conflict(f"Kong's Admin API at {self.uri}: {method} {path}: a unique value is taken")
-        if answer.status_code not in expected:
+        if answer.status not in expected:
             raise Unreachable(
-                f"Kong's Admin API at {self.uri} answered {method} {path} with {answer.status_code}{_message(answer)}"
+                f"Kong's Admin API at {self.uri} answered {method} {path} with {answer.status}{_message(answer)}"
             )
-        if answer.status_code in absent:
+        if answer.status in absent:
             return None
         try:
             found = answer.json()
@@ -257,12 +259,9 @@ class KongAdmin:
         return found
 
 
-def _message(answer: httpx.Response) -> str:
+def _message(answer: HttpAnswer) -> str:
     """Kong's own `message`, which names fields and never their values."""
-    try:
-        message = answer.json()["message"]
-    except (ValueError, KeyError, TypeError):
-        return ""
+    message = answer.member("message")
     return f": {' '.join(message.split())[:300]}" if isinstance(message, str) else ""
 
 

@@ -20,7 +20,10 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from guard.audit.chain import Head
-from wire.http import client_options, reason_of
+from wire.http import HttpAnswer, HttpPolicy, exchange, reason_of
+
+#: A collector answers in a few bytes; an error page is longer.
+MAX_ANSWER = 1024 * 1024
 
 
 class NotTaken(Exception):
@@ -43,19 +46,20 @@ class _Post:
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
         self._url = url
-        self._client = httpx.Client(
-            headers=headers, timeout=timeout, **client_options(url, proxies=True, ca_file=ca_file)
-        )
+        self._timeout = timeout
+        self._client = HttpPolicy(url, proxies=True, ca_file=ca_file).client(headers=headers, timeout=timeout)
 
-    def post(self, body: bytes) -> httpx.Response:
+    def post(self, body: bytes) -> HttpAnswer:
         """The collector's answer; raises NotTaken unless it is 2xx."""
         try:
-            answer = self._client.post(self._url, content=body)
+            answer = exchange(
+                self._client, "POST", self._url, limit=MAX_ANSWER, deadline=2 * self._timeout, content=body
+            )
         except (httpx.HTTPError, httpx.InvalidURL, RuntimeError, ssl.SSLError) as error:
             # The class alone: messages of an HTTP library may quote what was sent. RuntimeError: closed meanwhile.
             raise NotTaken(f"the collector did not answer ({reason_of(error)})") from None
-        if not answer.is_success:
-            raise NotTaken(f"the collector answered HTTP {answer.status_code}")
+        if not 200 <= answer.status < 300:
+            raise NotTaken(f"the collector answered HTTP {answer.status}")
         return answer
 
     def close(self) -> None:
@@ -113,7 +117,7 @@ class OtlpWire:
         request = ExportLogsServiceRequest(resource_logs=[ResourceLogs(resource=resource, scope_logs=[scope])])
         answer = self._post.post(request.SerializeToString())
         try:
-            rejected = ExportLogsServiceResponse.FromString(answer.content).partial_success.rejected_log_records
+            rejected = ExportLogsServiceResponse.FromString(answer.body).partial_success.rejected_log_records
         except DecodeError:
             raise NotTaken("the collector's answer is not OTLP") from None
         if rejected:

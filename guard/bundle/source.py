@@ -28,7 +28,7 @@ from guard.bundle.keys import write_atomically
 from model.base import is_loopback, split_url
 from model.errors import InputError, RingwallError, Unreachable
 from model.tool_lock import digest, parse_json
-from wire.http import client_options, reason_of
+from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of
 
 if TYPE_CHECKING:
     from guard.service import Opened
@@ -119,7 +119,7 @@ class BundleSource:
         self._token_file = token_file
         self._timeout = timeout
         # Once: reading the trust store (or SSL_CERT_FILE, for a private one) takes longer than a call may.
-        self._options = None if self._url is None else client_options(self._url, proxies=False)
+        self._policy = None if self._url is None else HttpPolicy(self._url, proxies=False)
         self._floor = _Floor(server=expected_server)
         #: The very text of what is in force, for the way back.
         self._kept: bytes | None = None
@@ -249,11 +249,11 @@ class BundleSource:
     # -- the source ---------------------------------------------------------------------------------------------------
 
     async def _look(self) -> _Fetched:
-        if self._url is None:
+        if self._url is None or self._policy is None:
             return self._look_at_file()
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._download(self._url)
+                return await self._download(self._url, self._policy)
         except TimeoutError:
             raise Unreachable(f"{self._status.source}: no whole answer within {self._timeout:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -270,14 +270,14 @@ class BundleSource:
         young = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < _SETTLED_NS
         return _Fetched(_read_file(self._path), None if young else mark)
 
-    async def _download(self, url: str) -> _Fetched:
-        headers = {"accept": "application/json", "accept-encoding": "identity"}
+    async def _download(self, url: str, policy: HttpPolicy) -> _Fetched:
+        headers = {"accept": "application/json"}
         if self._mark is not None:
             headers["if-none-match"] = self._mark
         if token := self._token():
             headers["authorization"] = f"Bearer {token}"
         async with (
-            httpx.AsyncClient(timeout=self._timeout, **(self._options or client_options(url, proxies=False))) as client,
+            policy.async_client(timeout=self._timeout) as client,
             client.stream("GET", url, headers=headers) as answer,
         ):
             if answer.status_code == 304 and self._mark is not None:
@@ -288,17 +288,13 @@ class BundleSource:
                 )
             if answer.status_code != 200:
                 raise Unreachable(f"{self._status.source}: HTTP {answer.status_code}")
-            content = bytearray()
-            async for chunk in answer.aiter_bytes():
-                content += chunk
-                if len(content) > MOST_BYTES:
-                    raise MalformedBundle(
-                        f"{self._status.source}: the bundle is larger than {MOST_BYTES // 2**20} MiB",
-                        remedy="see what is served there",
-                    )
+            try:
+                content = await read_body_async(answer, MOST_BYTES)
+            except RefusedAnswer as error:
+                raise MalformedBundle(f"{self._status.source}: {error}", remedy="see what is served there") from None
             etag = answer.headers.get("etag", "")
             usable = 0 < len(etag) <= 256 and etag.isascii() and etag.isprintable()
-            return _Fetched(bytes(content), etag if usable else None)
+            return _Fetched(content, etag if usable else None)
 
     def _token(self) -> str | None:
         if self._token_file is None:

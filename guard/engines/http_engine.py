@@ -12,7 +12,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +20,7 @@ import httpx
 from guard.engines.breaker import Breaker
 from guard.inspect.verdict import Finding, Leg, Outcome, ScanItem, Verdict
 from model.base import is_loopback
-from wire.http import client_options, reason_of
+from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of
 from wire.json import Malformed, parse
 
 #: A verdict on 20,000 characters is a few KiB; masked copies of the text make it a few times the text.
@@ -85,22 +84,16 @@ class JsonService:
             raise ValueError("an engine beyond loopback is asked by https only")
         self._url = url
         self._sleep = sleep
-        # Uncompressed, so that the cap counts what is read and not what it unpacks to.
-        fixed = {"content-type": "application/json", "accept": "application/json", "accept-encoding": "identity"}
+        fixed = {"content-type": "application/json", "accept": "application/json"}
         self._headers = {**fixed, "user-agent": "ringwall-guard", **headers}
-        self._options = client_options(url, proxies=False)
+        self._policy = HttpPolicy(url, proxies=False)
         self._pool = self._new_pool()
         self._closing: set[asyncio.Task[None]] = set()
 
     def _new_pool(self) -> _Pool:
-        client = httpx.AsyncClient(
-            headers=self._headers,
-            http2=False,
-            limits=httpx.Limits(max_connections=128, max_keepalive_connections=32, keepalive_expiry=30.0),
-            **self._options,
-        )
-        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        return _Pool(client)
+        limits = httpx.Limits(max_connections=128, max_keepalive_connections=32, keepalive_expiry=30.0)
+        # Each request is sent with the time that is left to it.
+        return _Pool(self._policy.async_client(headers=self._headers, limits=limits, timeout=5.0))
 
     async def ask(self, body: bytes, deadline: float) -> dict[str, Any]:
         """The vendor's answer before `deadline` (`time.monotonic` seconds), a retry included.
@@ -194,14 +187,10 @@ class JsonService:
         return value
 
     async def _body(self, answer: httpx.Response) -> bytes:
-        if answer.headers.get("content-encoding", "identity") != "identity":
-            raise NoAnswer("its answer is compressed although that was not offered")
-        body = bytearray()
-        async for part in answer.aiter_raw():
-            body += part
-            if len(body) > MAX_ANSWER:
-                raise NoAnswer(f"its answer is over {MAX_ANSWER // 1024} KiB")
-        return bytes(body)
+        try:
+            return await read_body_async(answer, MAX_ANSWER)
+        except RefusedAnswer as error:
+            raise NoAnswer(str(error)) from None
 
     async def _retry_after(self, answer: httpx.Response) -> float | None:
         """Seconds to wait: the header (RFC 9110), or Prisma AIRS's ``error.retry_after`` of interval and unit."""

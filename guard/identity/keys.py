@@ -14,7 +14,7 @@ import httpx
 import jwt
 
 from wire.http import reason_of
-from wire.jwks import ALGORITHMS, MAX_BYTES, VerificationKey, read_key_set
+from wire.jwks import ALGORITHMS, VerificationKey, download_key_set, read_key_set
 
 DEADLINE = 10.0
 #: Older keys are served and refreshed behind the request that found them old.
@@ -136,7 +136,7 @@ class KeySet:
         """Replace the keys, or keep the last good ones and remember why."""
         try:
             async with asyncio.timeout(DEADLINE):
-                keys = read_key_set(await self._download()).keys
+                keys = read_key_set(await download_key_set(self._client, self._uri)).keys
         except TimeoutError:
             self._reason = f"the issuer took over {DEADLINE:g} s"
         except httpx.HTTPError as error:
@@ -146,20 +146,3 @@ class KeySet:
         else:
             self._keys = {key.kid: key for key in keys}
             self._prepared, self._fetched = {}, self._clock()
-
-    async def _download(self) -> bytes:
-        # Uncompressed, so that the cap counts what is read and not what it unpacks to. No redirect: another address
-        # would name the keys.
-        headers = {"accept": "application/json", "accept-encoding": "identity"}
-        request = self._client.stream("GET", self._uri, headers=headers, follow_redirects=False)
-        async with request as answer:
-            if answer.status_code != 200:
-                raise ValueError(f"the issuer answered {answer.status_code}")
-            if answer.headers.get("content-encoding", "identity") != "identity":
-                raise ValueError("the issuer answered compressed although it was asked not to")
-            body = bytearray()
-            async for chunk in answer.aiter_raw():
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    raise ValueError(f"the issuer answered with over {MAX_BYTES // 1024} KiB; that is no JWKS")
-            return bytes(body)

@@ -13,7 +13,7 @@ import httpx
 
 from model.errors import Unreachable
 from model.tool_lock import parse_json
-from wire.http import client_options, reason_of
+from wire.http import HttpPolicy, RefusedAnswer, exchange, reason_of
 
 MAX_BYTES = 1024 * 1024
 TIMEOUT = httpx.Timeout(5, connect=5)
@@ -47,26 +47,17 @@ def fetch(url: str, headers: Mapping[str, str] | None = None) -> Answer:
     """
     parts = urlsplit(url)
     shown = f"{parts.scheme}://{parts.netloc}"
-    sent = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
-    until = time.monotonic() + DEADLINE
+    sent = {"accept": "application/json", **(headers or {})}
     try:
-        with (
-            httpx.Client(timeout=TIMEOUT, headers=sent, **client_options(url, proxies=True)) as client,
-            client.stream("GET", url) as answer,
-        ):
-            now = time.time()
-            body = bytearray()
-            for chunk in answer.iter_raw():
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    raise Unreachable(f"{shown} answered with over {MAX_BYTES // 1024} KiB")
-                if time.monotonic() > until:
-                    raise Unreachable(f"{shown} took over {DEADLINE:g} s")
-            return Answer(answer.status_code, bytes(body), _skew(answer.headers.get("date"), now), parts.netloc)
+        with HttpPolicy(url, proxies=True).client(timeout=TIMEOUT, headers=sent) as client:
+            answer = exchange(client, "GET", url, limit=MAX_BYTES, deadline=DEADLINE)
+    except RefusedAnswer as error:
+        raise Unreachable(f"{shown}: {error}") from None
     except httpx.TimeoutException:
         raise Unreachable(f"{shown} does not answer in time") from None
     except httpx.HTTPError as error:
         raise Unreachable(f"{shown} does not answer ({reason_of(error)})") from None
+    return Answer(answer.status, answer.body, _skew(answer.headers.get("date"), time.time()), parts.netloc)
 
 
 def _skew(date: str | None, now: float) -> float | None:

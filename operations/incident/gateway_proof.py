@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpx
 
 from operations.incident.closing import CLOSED_HEADER
-from wire.http import client_options
+from wire.http import HttpPolicy
 from wire.kong import DataPlane
 
 #: Refusals in a row, each on a connection of its own, so that the system hands them to different workers.
@@ -67,10 +67,8 @@ def by_requests(url: str, hostname: str, operation: str, *, frequency: float, wa
 
 def _fresh_connections() -> httpx.Client:
     """A connection a request: the system hands each one to any of the workers, and one kept alive always to the same."""
-    return httpx.Client(
-        timeout=httpx.Timeout(5, connect=2),
-        limits=httpx.Limits(max_keepalive_connections=0),
-        **client_options(None, proxies=False),
+    return HttpPolicy(None, proxies=False).client(
+        timeout=httpx.Timeout(5, connect=2), limits=httpx.Limits(max_keepalive_connections=0)
     )
 
 

@@ -6,7 +6,6 @@ where none is left, else a minute and longer for a secondary limit. A write whos
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import httpx
 from model.base import is_loopback, split_url
 from model.errors import InputError, Unreachable
 from model.tool_lock import visible
-from wire.http import client_options, reason_of
+from wire.http import HttpAnswer, HttpPolicy, RefusedAnswer, exchange, reason_of, retry_after, whole_seconds
 
 PUBLIC_API = "https://api.github.com"
 TIMEOUT = httpx.Timeout(20, connect=10)
@@ -61,14 +60,6 @@ class Comment:
     url: str
 
 
-@dataclass(frozen=True)
-class _Answer:
-    status: int
-    headers: httpx.Headers
-    content: bytes
-    url: str
-
-
 class GitHub:
     """A client of one GitHub; a context manager.
 
@@ -94,7 +85,7 @@ class GitHub:
         self._origin = _origin(self.api)
         self._sleep, self._now = sleep, now
         self._waited = 0.0
-        self._http = httpx.Client(
+        self._http = HttpPolicy(self.api, proxies=True).client(
             headers={
                 "authorization": f"Bearer {token}",
                 "accept": "application/vnd.github+json",
@@ -102,7 +93,6 @@ class GitHub:
                 "user-agent": "ringwall",
             },
             timeout=TIMEOUT,
-            **client_options(self.api, proxies=True),
         )
 
     def __enter__(self) -> Self:
@@ -216,9 +206,9 @@ class GitHub:
             raise Unreachable(f"{self._origin}: a comment in the answer is not GitHub's")
         return found
 
-    def _json(self, answer: _Answer) -> Any:
+    def _json(self, answer: HttpAnswer) -> Any:
         try:
-            return json.loads(answer.content)
+            return answer.json()
         except ValueError:
             raise Unreachable(f"{self._origin} does not answer in JSON; correct --api-url") from None
 
@@ -230,7 +220,7 @@ class GitHub:
         body: Any = None,
         params: dict[str, str] | None = None,
         repeat: bool = True,
-    ) -> _Answer:
+    ) -> HttpAnswer:
         """One request and its retries; `repeat` tells whether doing it twice is harmless."""
         attempt = redirects = 0
         while True:
@@ -263,25 +253,17 @@ class GitHub:
                     raise Unsure(str(problem))
                 if last:
                     raise problem
-                self._wait(_seconds(answer.headers.get("retry-after")) or 2.0 ** (attempt - 1), str(problem))
+                self._wait(retry_after(answer.headers) or 2.0 ** (attempt - 1), str(problem))
             else:
                 raise problem
 
-    def _send(self, method: str, url: str, body: Any, params: dict[str, str] | None) -> _Answer:
-        end = time.monotonic() + DEADLINE
-        with self._http.stream(method, url, json=body, params=params) as answer:
-            content = bytearray()
-            for chunk in answer.iter_bytes():
-                content += chunk
-                if len(content) > MAX_ANSWER:
-                    raise Unreachable(
-                        f"{self._origin} answered with over {MAX_ANSWER >> 20} MiB; that is not GitHub's API"
-                    )
-                if time.monotonic() > end:
-                    raise httpx.ReadTimeout("the whole answer took too long")
-            return _Answer(answer.status_code, answer.headers, bytes(content), str(answer.url))
+    def _send(self, method: str, url: str, body: Any, params: dict[str, str] | None) -> HttpAnswer:
+        try:
+            return exchange(self._http, method, url, limit=MAX_ANSWER, deadline=DEADLINE, json=body, params=params)
+        except RefusedAnswer as error:
+            raise Unreachable(f"{self._origin}: {error}; that is not GitHub's API") from None
 
-    def _redirect(self, method: str, answer: _Answer, count: int) -> str:
+    def _redirect(self, method: str, answer: HttpAnswer, count: int) -> str:
         target = answer.headers.get("location", "")
         keeps_method = answer.status in (307, 308) or (method == "GET" and answer.status in (301, 302))
         if not target or not keeps_method or count > MAX_REDIRECTS:
@@ -298,16 +280,16 @@ class GitHub:
             raise Unreachable(f"{self._origin} answered with {what} at another address, which was not followed")
         return url
 
-    def _limited(self, answer: _Answer, attempt: int) -> float | None:
+    def _limited(self, answer: HttpAnswer, attempt: int) -> float | None:
         """Seconds GitHub wants to be left alone for; None when the answer is no rate limit."""
-        after = _seconds(answer.headers.get("retry-after"))
+        after = retry_after(answer.headers)
         used_up = answer.headers.get("x-ratelimit-remaining") == "0"
         said = "rate limit" in _message(answer).lower()
         if answer.status != 429 and not (answer.status == 403 and (after is not None or used_up or said)):
             return None
         if after is not None:
             return after
-        reset = _seconds(answer.headers.get("x-ratelimit-reset"))
+        reset = whole_seconds(answer.headers.get("x-ratelimit-reset"))
         if used_up and reset is not None:
             return max(1.0, reset - self._now() + 1)
         return 60.0 * 2.0 ** (attempt - 1)
@@ -318,7 +300,7 @@ class GitHub:
         self._waited += pause
         self._sleep(pause)
 
-    def _problem(self, method: str, url: str, answer: _Answer) -> Unreachable:
+    def _problem(self, method: str, url: str, answer: HttpAnswer) -> Unreachable:
         said = visible(_message(answer))[:300]
         text = f"{self._origin} answered {method} {_path(url)} with {answer.status}{f' ({said})' if said else ''}"
         if answer.status == 401:
@@ -371,13 +353,6 @@ def _next(link: str) -> str | None:
     return None
 
 
-def _seconds(value: str | None) -> float | None:
-    return float(value) if value is not None and value.isascii() and value.isdigit() and len(value) <= 12 else None
-
-
-def _message(answer: _Answer) -> str:
-    try:
-        message = json.loads(answer.content)["message"]
-    except (ValueError, KeyError, TypeError):
-        return ""
+def _message(answer: HttpAnswer) -> str:
+    message = answer.member("message")
     return message if isinstance(message, str) else ""

@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -21,6 +19,7 @@ import httpx
 
 from model.base import is_loopback
 from model.errors import InputError
+from wire.http import HttpPolicy
 
 MOST_BYTES = 1024 * 1024
 _NO_CONNECTION = "no connection"
@@ -132,15 +131,9 @@ class Client:
         self.resolve = dict(resolve)
         self.insecure_http = insecure_http
         self.timeout = timeout
-        self._http = httpx.AsyncClient(
-            verify=ssl.create_default_context(),
-            # A proxy of the environment would be asked for the name, past --resolve.
-            trust_env=not resolve,
-            follow_redirects=False,
-            timeout=timeout,
-            # A cookie somebody set must not prove anything in the next request.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            limits=httpx.Limits(max_keepalive_connections=0),
+        # A proxy of the environment would be asked for the name, past --resolve.
+        self._http = HttpPolicy(None, proxies=not resolve).async_client(
+            timeout=timeout, limits=httpx.Limits(max_keepalive_connections=0)
         )
 
     async def __aenter__(self) -> Self:
@@ -194,7 +187,7 @@ class Client:
         name = (parts.hostname or "").lower()
         address = self.resolve.get(name)
         extensions: dict[str, Any] = {}
-        sent = [("user-agent", "ringwall-verify"), ("accept-encoding", "identity"), *headers]
+        sent = [("user-agent", "ringwall-verify"), *headers]
         if address is not None:
             plain = parts.scheme == "http" or self.insecure_http
             host = f"[{address.host}]" if ":" in address.host else address.host

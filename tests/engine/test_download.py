@@ -104,7 +104,7 @@ def test_host_that_does_not_answer_is_a_failed_download(tmp_path: Path) -> None:
 def test_archive_above_the_limit_is_refused(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     body = archive()
     monkeypatch.setattr(download, "ARCHIVE_LIMIT", 10)
-    with pytest.raises(ReleaseMismatch, match="larger than 10 bytes"):
+    with pytest.raises(ReleaseMismatch, match="over 10 bytes"):
         fetch(tmp_path / "pulumi", serve({NAME: body, SUMS: sums(body)}))
 
 

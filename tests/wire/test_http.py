@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import json
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from guard.audit.wires import HttpWire, NotTaken
@@ -28,11 +30,12 @@ from tests.support.guard_service import lock_of, tool
 from tests.support.kong_manifests import environment
 from tests.support.token_issuer import public_jwk
 from wire.cloudflare import CloudflareApi
-from wire.http import client_options, tls_context
+from wire.http import HttpPolicy, RefusedAnswer, exchange, tls_context
 from wire.jwks import fetch_jwks
 from wire.kong import KongAdmin
 
 ROOT = Path(__file__).parents[2]
+PRODUCT = ("cli", "components", "engine", "guard", "model", "operations", "plan", "wire")
 KEYS = json.dumps({"keys": [public_jwk("rsa", 0, kid="one", alg="RS256")], "data": [], "result": []}).encode()
 
 
@@ -56,7 +59,7 @@ def port(authority: Authority) -> Iterator[int]:
 
 def keys_of(url: str) -> Any:
     async def main() -> Any:
-        async with httpx.AsyncClient(timeout=5, **client_options(None, proxies=True)) as client:
+        async with HttpPolicy(None, proxies=True).async_client(timeout=5) as client:
             keys = KeySet(url, client, time.monotonic)
             await keys.warm()
             return await keys.key("one", "RS256")
@@ -219,14 +222,95 @@ def test_a_guard_gets_its_keys_by_a_companys_authority_and_says_certificate_with
         assert identity_problems(running, lambda found: not found) == []
 
 
-def test_every_client_of_httpx_is_made_by_the_policy() -> None:
-    """But for the one that asks a guard on this machine over plain HTTP."""
-    made: list[str] = []
-    for folder in ("cli", "guard"):
+def test_every_client_of_httpx_is_made_by_the_policy_and_reads_up_to_a_limit() -> None:
+    """`httpx.get` and its like make a client of their own; `response.read()` and its like read without a limit. The two
+    readers of streams that end with the client's own limit are named."""
+    clients, reads = set(), set()
+    makers = {f"httpx.{name}" for name in ("Client", "AsyncClient", "get", "post", "request", "stream", "put", "head")}
+    for folder in PRODUCT:
         for file in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(file.read_text())):
-                if isinstance(node, ast.Call) and ast.unparse(node.func) in ("httpx.Client", "httpx.AsyncClient"):
-                    given = [ast.unparse(one.value) for one in node.keywords if one.arg is None]
-                    if not any("options" in one for one in given):
-                        made.append(str(file.relative_to(ROOT)))
-    assert made == ["operations/guard_bundle/delivery.py"]
+            text = file.read_text()
+            for node in ast.walk(ast.parse(text)):
+                if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                    continue
+                if ast.unparse(node.func) in makers:
+                    clients.add(str(file.relative_to(ROOT)))
+                if node.func.attr in ("aiter_bytes", "aiter_raw", "iter_bytes", "iter_raw", "aread"):
+                    reads.add(str(file.relative_to(ROOT)))
+    assert clients == {"wire/http.py", "operations/drift/guard.py", "operations/guard_bundle/delivery.py"}
+    assert reads == {"wire/http.py", "operations/verify/client.py"}
+
+
+def test_no_reader_of_httpx_answers_uses_its_lenient_json() -> None:
+    """Two keys of one name in an answer are two meanings; `json.loads` and `response.json()` take the last."""
+    lenient = []
+    for folder in (
+        "wire",
+        "operations/pull_request",
+        "operations/doctor",
+        "operations/keys",
+    ):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            calls = [
+                ast.unparse(node.func) for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)
+            ]
+            lenient += [str(file.relative_to(ROOT)) for call in calls if call in ("json.loads", "json.load")]
+    assert lenient == []
+
+
+class Long(BaseHTTPRequestHandler):
+    """An answer without end, a compressed one, or one that leads elsewhere, by path."""
+
+    def do_GET(self) -> None:
+        kind = self.path.rpartition("/")[2]
+        if kind == "elsewhere":
+            self.send_response(302)
+            self.send_header("location", "http://192.0.2.1/plain")
+            self.end_headers()
+            return
+        self.send_response(200)
+        if kind == "compressed":
+            self.send_header("content-encoding", "gzip")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(10_000):
+                self.wfile.write(b" " * 65536)
+
+    do_POST = do_PUT = do_PATCH = do_GET
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def long() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Long)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("road", ROADS)
+def test_an_answer_without_end_is_cut_off_on_every_road(road: str, long: str) -> None:
+    with pytest.raises(
+        (Unreachable, KeysUnavailable, NoAnswer, NotTaken), match=r"over \d+ [KM]iB|not application/json"
+    ):
+        ROADS[road](f"{long}/long")
+
+
+def test_a_compressed_answer_is_refused_before_it_is_read(long: str) -> None:
+    with HttpPolicy(long, proxies=False).client(timeout=5) as client, pytest.raises(RefusedAnswer, match="compressed"):
+        exchange(client, "GET", f"{long}/compressed", limit=10, deadline=5)
+
+
+def test_a_download_is_not_led_from_https_to_plain_http(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, long: str
+) -> None:
+    with (
+        HttpPolicy(None, proxies=False, redirects=True).client(timeout=5) as client,
+        pytest.raises(RefusedAnswer, match="from https to plain HTTP"),
+    ):
+        exchange(client, "GET", f"{long}/elsewhere", limit=10, deadline=5)

@@ -190,7 +190,7 @@ def test_the_etag_of_a_refused_bundle_does_not_hide_it(desk: Desk, tmp_path: Pat
         ({"code": 404}, "HTTP 404"),
         ({"code": 304}, "HTTP 304"),
         ({"cut": 10}, "RemoteProtocolError"),
-        ({"body": b" " * (17 * 2**20)}, "larger than 16 MiB"),
+        ({"body": b" " * (17 * 2**20)}, "over 16 MiB"),
     ],
 )
 def test_a_server_that_does_not_answer_as_it_must_changes_nothing(
