@@ -18,13 +18,13 @@ from guard.engines.lakera import LakeraEngine
 from guard.engines.prisma_airs import PrismaAirsEngine
 from guard.inspect.verdict import Engine, Leg, Outcome, ScanItem, Text, Verdict
 from model.base import SecretRef
-from model.errors import InputError, Unreachable
+from model.errors import InputError
 from model.server import Server
 from model.stacks import EnvironmentStack, ServerStack
 from model.tool_lock import digest, visible
 from operations.doctor.checks import Check, ok, skipped
-from operations.doctor.http import fetch
 from operations.sockets import exposure
+from wire.readyz import NotAGuard, ReadyzClient, Silent
 from wire.secrets import read_secret
 
 IDS = ("guard.secrets", "guard.ready", "guard.audit", "server.reachable")
@@ -156,12 +156,12 @@ def _ready(environment: EnvironmentStack, server: ServerStack) -> Iterator[Check
     """The guard's own word, and whether what it enforces is what the file says."""
     id_, subject, port = "guard.ready", server.stack, server.manifest.admin_port
     try:
-        answer = fetch(f"http://127.0.0.1:{port}/readyz")
-    except Unreachable as error:
+        with ReadyzClient(f"http://127.0.0.1:{port}") as guard:
+            state = guard.read()
+    except Silent as error:
         yield Check(id_, "error", f"the guard's readiness port: {error}", "start the guard's service", subject)
         return
-    state = answer.object()
-    if state is None or answer.status not in (200, 503) or "ready" not in state:
+    except NotAGuard:
         text = f"what answers on port {port} is no guard"
         yield Check(id_, "error", text, "free the port, or set guard_admin_port", subject)
         return

@@ -131,22 +131,18 @@ def _short(value: Any) -> str:
 
 
 def _readyz(looking: Looking, server: ServerStack) -> dict[str, Any]:
-    import httpx
-
-    from wire.http import tls_context
+    from wire.readyz import NotAGuard, ReadyzClient, Silent
 
     base = looking.guard_url or f"http://127.0.0.1:{server.manifest.admin_port}"
-    try:
-        answer = httpx.get(f"{base.rstrip('/')}/readyz", timeout=looking.timeout, verify=tls_context(), trust_env=False)
-        state = answer.json() if len(answer.content) < 1024 * 1024 else None
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-        raise Unreachable(
-            f"the guard does not answer at {base}/readyz; run this on host {server.manifest.host}, or give --guard-url"
-        ) from None
-    lists = (state.get(key) or [] for key in ("denied", "problems", "refused")) if isinstance(state, dict) else ()
-    if not isinstance(state, dict) or "bundle" not in state or not all(isinstance(one, list) for one in lists):
-        raise Unreachable(f"{base}/readyz is not a guard's; correct guard_admin_port, or give --guard-url")
-    return state
+    with ReadyzClient(base, timeout=looking.timeout) as guard:
+        try:
+            return guard.read()
+        except Silent:
+            raise Unreachable(
+                f"the guard does not answer at {guard.url}; run this on host {server.manifest.host}, or give --guard-url"
+            ) from None
+        except NotAGuard as error:
+            raise Unreachable(f"{error}; correct guard_admin_port, or give --guard-url") from None
 
 
 def offered(looking: Looking, server: ServerStack) -> list[Row]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import httpx
 
 from components.guard.settings import OUTPUT, bundle_file
 from engine.progress import Note
@@ -21,13 +18,13 @@ from model.loader import Document
 from model.tool_lock import parse_json
 from operations.guard_bundle.files import BundleFile, bundle_path
 from operations.journal import Operation
+from wire.readyz import NotAGuard, ReadyzClient, Silent
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 #: Seconds between two looks at /readyz.
 INTERVAL = 0.25
-_MOST = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -180,38 +177,28 @@ def await_force(
     The port is loopback only. Where nobody answers at once, nobody is waited for.
     """
     until = clock() + wait
-    with httpx.Client(timeout=httpx.Timeout(5, connect=2), trust_env=False, follow_redirects=False) as client:
+    with ReadyzClient(f"http://127.0.0.1:{port}") as guard:
         while True:
-            proof = _look(client, stack, port, sha256)
+            proof = _look(guard, stack, port, sha256)
             if proof.in_force or not proof.there or clock() >= until:
                 return proof
             sleep(INTERVAL)
 
 
-def _look(client: httpx.Client, stack: str, port: int, sha256: str) -> Proof:
+def _look(guard: ReadyzClient, stack: str, port: int, sha256: str) -> Proof:
     where = f"127.0.0.1:{port}"
+    other = Proof(False, False, f"what answers on {where} is not the guard of {stack}")
     try:
-        answer = client.get(f"http://{where}/readyz")
-    except httpx.HTTPError:
+        state = guard.read()
+    except Silent:
         return Proof(False, False, f"no guard answers on {where}")
-    state = _json(answer)
-    if state is None or state.get("server") != stack:
-        return Proof(False, False, f"what answers on {where} is not the guard of {stack}")
-    bundle = state.get("bundle")
-    members = bundle if isinstance(bundle, dict) else {}
-    if members.get("sha256") == sha256:
+    except NotAGuard:
+        return other
+    if state.get("server") != stack:
+        return other
+    bundle = state["bundle"]
+    if bundle.get("sha256") == sha256:
         return Proof(True, True, "the guard says that it is in force")
-    problem = members.get("problem")
+    problem = bundle.get("problem")
     why = f" ({problem})" if isinstance(problem, str) else ""
-    return Proof(True, False, f"the guard still has bundle {members.get('sequence')} in force{why}")
-
-
-def _json(answer: httpx.Response) -> dict[str, Any] | None:
-    """The document, whatever the status: a guard that is not ready answers 503 and still says what is in force."""
-    if len(answer.content) > _MOST:
-        return None
-    try:
-        value = json.loads(answer.content)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+    return Proof(True, False, f"the guard still has bundle {bundle.get('sequence')} in force{why}")
