@@ -53,10 +53,14 @@ class Event:
 
 
 class Reader:
-    """Feed it chunks as they come; it gives whole events. `limit` is the most bytes of one event."""
+    """Feed it chunks as they come; it gives whole events. `limit` is the most bytes of one event.
 
-    def __init__(self, limit: int) -> None:
+    `forgiving` is for who only looks and passes nothing on: bytes that are not UTF-8 are replaced, ids may be anything.
+    """
+
+    def __init__(self, limit: int, *, forgiving: bool = False) -> None:
         self._limit = limit
+        self._forgiving = forgiving
         #: Pieces of a line whose end has not come: put together once, so that a long line costs no more than its length.
         self._pieces: list[bytes] = []
         self._pending = 0
@@ -76,7 +80,7 @@ class Reader:
         """Events completed by `chunk`; a comment counts as an `Event()` without anything in it.
 
         An event that the stream's end cuts off is dropped, as the standard says. Raises Malformed: bad UTF-8, an event
-        over the limit, or an id that no Last-Event-ID header could carry.
+        over the limit, or an id that no Last-Event-ID header could carry (`forgiving`: over the limit alone).
         """
         if not (self._first or _ENDS.search(chunk)):
             self._pieces.append(chunk)
@@ -113,7 +117,7 @@ class Reader:
 
     def _line(self, raw: bytes) -> None:
         try:
-            line = raw.decode("utf-8")
+            line = raw.decode("utf-8", "replace" if self._forgiving else "strict")
         except UnicodeDecodeError:
             raise Malformed("the stream is not UTF-8") from None
         self._anything = True
@@ -124,7 +128,7 @@ class Reader:
         elif name == "event":
             self._event = value or None
         elif name == "id":
-            if not _CURSOR.fullmatch(value):
+            if not self._forgiving and not _CURSOR.fullmatch(value):
                 raise Malformed("an event id is not visible ASCII")
             self._id = value
         elif name == "retry" and re.fullmatch(r"[0-9]{1,9}", value):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ import aiohttp
 from yarl import URL
 
 from model.tool_lock import parse_json, visible
+from wire.sse import OverLimit, Reader
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_EVENT = 1024 * 1024
@@ -99,27 +99,17 @@ class Wire:
 
     async def events(self, answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, str]]:
         """Name and data of each server-sent event (WHATWG HTML, "Server-sent events")."""
-        name, buffer, size = "message", b"", 0
-        data: list[str] = []
+        # A server whose ids or bytes are odd is a server all the same, and is to be found.
+        reader = Reader(MAX_EVENT, forgiving=True)
         async for chunk in answer.content.iter_any():
             self.count(len(chunk))
-            buffer += chunk
-            lines = re.split(rb"\r\n|\n|\r(?!$)", buffer)
-            buffer = lines.pop()
-            size += len(chunk)
-            if size > MAX_EVENT:
-                raise TooMuch(f"one event is over {MAX_EVENT // 1024} KiB")
-            for line in lines:
-                key, _, value = line.decode("utf-8", "replace").partition(":")
-                value = value.removeprefix(" ")
-                if line == b"":
-                    if data:
-                        yield name, "\n".join(data)
-                    name, data, size = "message", [], len(buffer)
-                elif key == "event":
-                    name = value
-                elif key == "data":
-                    data.append(value)
+            try:
+                events = reader.feed(chunk)
+            except OverLimit:
+                raise TooMuch(f"one event is over {MAX_EVENT // 1024} KiB") from None
+            for event in events:
+                if event.data is not None:
+                    yield event.event or "message", event.data
 
 
 @contextlib.asynccontextmanager

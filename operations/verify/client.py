@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -20,6 +19,8 @@ import httpx
 from model.base import is_loopback
 from model.errors import InputError
 from wire.http import HttpPolicy
+from wire.json import parse
+from wire.sse import Event, Reader
 
 MOST_BYTES = 1024 * 1024
 _NO_CONNECTION = "no connection"
@@ -84,26 +85,25 @@ class Answer:
     cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def json(self) -> Any:
-        """The body as JSON; None when it is not."""
+        """The body as strict JSON; None when it is not."""
         try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
+            return parse(self.body)
+        except ValueError:
             return None
 
     def message(self, id_: int) -> dict[str, Any] | None:
         """The JSON-RPC answer to `id_`, out of a JSON body or a stream of events."""
         if self.headers.get("content-type", "").startswith("text/event-stream"):
-            return _in_stream(self.body, id_)
+            return _answer_in(Reader(MOST_BYTES, forgiving=True).feed(self.body, last=True), id_)
         value = self.json()
         return value if isinstance(value, dict) and value.get("jsonrpc") == "2.0" else None
 
 
-def _in_stream(body: bytes, id_: int) -> dict[str, Any] | None:
-    for event in body.replace(b"\r\n", b"\n").split(b"\n\n"):
-        data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
+def _answer_in(events: Iterable[Event], id_: int) -> dict[str, Any] | None:
+    for event in events:
         try:
-            value = json.loads(data) if data else None
-        except (ValueError, RecursionError):
+            value = parse(event.data.encode()) if event.data else None
+        except ValueError:
             continue
         if isinstance(value, dict) and value.get("id") == id_ and "method" not in value:
             return value
@@ -211,14 +211,14 @@ class Client:
     async def _exchange(self, request: httpx.Request, answer_id: int | None) -> Answer:
         response = await self._http.send(request, stream=True)
         try:
-            body = b""
+            body, reader = b"", Reader(MOST_BYTES, forgiving=True)
             streamed = response.headers.get("content-type", "").startswith("text/event-stream")
             if response.status_code != 101 and not (streamed and answer_id is None):
                 async for chunk in response.aiter_bytes():
                     body += chunk
                     if len(body) > MOST_BYTES:
                         raise NoAnswer("an answer of over 1 MiB")
-                    if answer_id is not None and streamed and _in_stream(body, answer_id) is not None:
+                    if answer_id is not None and streamed and _answer_in(reader.feed(chunk), answer_id) is not None:
                         break
             return Answer(response.status_code, dict(response.headers.items()), body, _cookies(response))
         finally:

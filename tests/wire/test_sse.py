@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wire.json import Malformed
-from wire.sse import Event, Reader
+from wire.sse import Event, OverLimit, Reader
 
 
 def read(stream: bytes, *cuts: int) -> list[Event]:
@@ -136,3 +138,24 @@ def test_an_event_is_out_with_the_byte_that_ends_it() -> None:
     assert reader.feed(b"data: two\r\n\r") == [Event("two")]
     assert reader.feed(b"\ndata: three\r") == []
     assert reader.feed(b"\n\n") == [Event("three")]
+
+
+def test_who_only_looks_reads_what_would_not_be_passed_on() -> None:
+    stream = "id: é\r\ndata: on".encode() + b"e\xff\r\n\r\n"
+    with pytest.raises(Malformed):
+        Reader(1000).feed(stream)
+    assert Reader(1000, forgiving=True).feed(stream) == [Event(data="one\ufffd", id="é")]
+    with pytest.raises(OverLimit):
+        Reader(10, forgiving=True).feed(stream)
+
+
+def test_nobody_else_takes_a_stream_apart() -> None:
+    root = Path(__file__).parents[2]
+    readers = {
+        str(file.relative_to(root))
+        for folder in ("cli", "engine", "guard", "operations", "wire")
+        for file in (root / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and node.value in ("data:", b"data:", "data: ", b"data: ")
+    }
+    assert readers == {"wire/sse.py"}
