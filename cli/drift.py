@@ -56,7 +56,6 @@ def drift(
     from engine.locate import require
     from model.errors import InputError
     from model.project import load
-    from model.stacks import EnvironmentStack
     from operations.drift.looking import Looking
     from operations.drift.sources import SOURCES, look
     from plan.drift import Table
@@ -68,8 +67,7 @@ def drift(
     require()
     loaded = load(found, stack)
     stacks = [stack]
-    if isinstance(loaded, EnvironmentStack):
-        stacks += [server.stack for _, server in sorted(loaded.servers.items())]
+    stacks += [server.stack for server in loaded.reach if server is not loaded]
     if guard_url is not None and "." not in stack:
         raise InputError("--guard-url is one server's", remedy="name the server, as in dev.github")
     with target_of(found, sandbox=sandbox) as target:

@@ -47,13 +47,13 @@ def local(
     from guard.service import Opened
     from model.errors import InputError
     from model.project import load
-    from model.stacks import EnvironmentStack, ZoneStack
+    from model.stacks import ServerStack
 
     found = current_project()
     loaded = load(found, stack)
-    if isinstance(loaded, EnvironmentStack | ZoneStack):
+    if not isinstance(loaded, ServerStack):
         raise InputError(f"{stack} is not a server", remedy="name one server, such as dev.github")
-    environment, server = loaded
+    environment, server = loaded.environment, loaded
     to_stderr(debug=debug)
     state = found.root / ".ringwall" / "local" / stack
     config = local_config(environment, server, state, acting_as=acting_as, port=port)

@@ -28,14 +28,12 @@ def repair(
     from engine.locate import require
     from engine.repair import pending
     from model.project import load
-    from model.stacks import EnvironmentStack
 
     found = current_project()
     require()
     loaded = load(found, stack)
     stacks = [stack]
-    if isinstance(loaded, EnvironmentStack):
-        stacks += [server.stack for _, server in sorted(loaded.servers.items())]
+    stacks += [server.stack for server in loaded.reach if server is not loaded]
     with target_of(found, sandbox=sandbox, plugins=not dry_run) as target:
         if dry_run:
             findings = [

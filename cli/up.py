@@ -99,14 +99,13 @@ def _follow_at_gateway(scope: Scope) -> None:
     """What the engine has no part in: the issuers' keys, and a server whose file says no more that it is closed answers
     again, though `lockdown --lift` was not what opened it."""
     from cli.keys import sync_environment
-    from model.stacks import EnvironmentStack, ZoneStack
     from operations.incident.lift import open_gateway
     from wire.kong import KongAdmin
 
-    if isinstance(scope.loaded, ZoneStack):
+    environment = scope.loaded.environment
+    if environment is None:
         return
-    environment = scope.loaded if isinstance(scope.loaded, EnvironmentStack) else scope.loaded[0]
-    servers = environment.servers.values() if isinstance(scope.loaded, EnvironmentStack) else [scope.loaded[1]]
+    servers = scope.loaded.reach
     open_ = [server.stack for server in servers if server.manifest.lockdown is None]
     with KongAdmin(environment.settings.gateway) as gateway:
         for stack in open_gateway(gateway, open_):

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import pulumi
 
-from model.stacks import EnvironmentStack, Loaded, ServerStack, ZoneStack
+from model.stacks import EnvironmentStack, ServerStack, Stack, ZoneStack
 
 
-def declare(loaded: Loaded) -> None:
+def declare(loaded: Stack) -> None:
     """Declare the resources of a loaded stack. Runs under the engine and under the offline recorder alike."""
     from components.providers import load_sdks
 
     load_sdks()
     if isinstance(loaded, EnvironmentStack):
         _environment(loaded)
-    elif isinstance(loaded, ZoneStack):
-        _zone(loaded)
+    elif isinstance(loaded, ServerStack):
+        _server(loaded)
     else:
-        _server(*loaded)
+        _zone(loaded)
 
 
 def _environment(environment: EnvironmentStack) -> None:
@@ -38,13 +38,13 @@ def _environment(environment: EnvironmentStack) -> None:
     pulumi.export("agent_credentials", component.agent_credentials)
 
 
-def _server(environment: EnvironmentStack, server: ServerStack) -> None:
+def _server(server: ServerStack) -> None:
     from components.contract import read_contract
     from components.providers import cloudflare_provider, kong_provider
     from components.server_perimeter import ServerPerimeter, ServerPerimeterArgs
 
-    settings = environment.settings
-    contract = read_contract(environment)
+    settings = server.environment.settings
+    contract = read_contract(server.environment)
     providers = [
         cloudflare_provider(contract.after(settings.cloudflare.api)),
         kong_provider(contract.after(settings.gateway.admin_uri), settings.gateway.workspace),
@@ -53,7 +53,7 @@ def _server(environment: EnvironmentStack, server: ServerStack) -> None:
     secret = pulumi.Config("ringwall").require_secret("tunnelSecret") if local else None
     component = ServerPerimeter(
         server.name,
-        ServerPerimeterArgs(environment, server, contract, secret),
+        ServerPerimeterArgs(server, contract, secret),
         pulumi.ResourceOptions(providers=providers),
     )
     for key, value in component.outputs.items():

@@ -12,12 +12,11 @@ from components.edge.server import Edge, EdgeArgs, PublicName, PublicNameArgs
 from components.gateway.server import Gateway, GatewayArgs
 from components.guard.server import Guard, GuardArgs
 from components.origin.server import Origin, OriginArgs
-from model.stacks import EnvironmentStack, ServerStack
+from model.stacks import ServerStack
 
 
 @dataclass(frozen=True)
 class ServerPerimeterArgs:
-    environment: EnvironmentStack
     server: ServerStack
     contract: Contract
     #: Locally managed tunnels only: base64, at least 32 bytes, a secret.
@@ -39,7 +38,7 @@ class ServerPerimeter(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, args: ServerPerimeterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        environment, server = args.environment, args.server
+        server, environment = args.server, args.server.environment
         settings, manifest = environment.settings, server.manifest
         super().__init__(
             "ringwall:index:ServerPerimeter",

@@ -14,7 +14,7 @@ from engine.workspace import Target
 from model.cross_checks import missing_tunnel_secrets, refuse_missing_secret
 from model.errors import InputError, InputErrors, NoSuchStack, PlanRefused
 from model.project import Project, load
-from model.stacks import EnvironmentStack, Loaded
+from model.stacks import EnvironmentStack, Stack
 from plan.offline import plan_stack
 from plan.preflight import refuse_unsafe
 from plan.step_order import judge_steps
@@ -25,7 +25,7 @@ class Scope:
     """What a command was asked to work on."""
 
     project: Project
-    loaded: Loaded
+    loaded: Stack
     #: The stack named, then the servers that follow it when it is an environment.
     first: str
     servers: tuple[str, ...] = ()
@@ -41,11 +41,11 @@ def scope_of(project: Project, stack: str, *, to_change: bool = True) -> Scope:
     loaded = load(project, stack)
     servers: tuple[str, ...] = ()
     if isinstance(loaded, EnvironmentStack):
-        servers = tuple(server.stack for _, server in sorted(loaded.servers.items()))
+        servers = tuple(server.stack for server in loaded.reach)
         if to_change and (problems := missing_tunnel_secrets(loaded.settings, loaded.servers.values())):
             raise InputErrors(problems)
         for server in loaded.servers.values() if to_change else ():
-            refuse_unsafe(project, (loaded, server))
+            refuse_unsafe(project, server)
     if to_change:
         refuse_missing_secret(loaded)
         refuse_unsafe(project, loaded)
@@ -74,16 +74,15 @@ def preview(target: Target, scope: Scope, only: Sequence[str] = (), *, refresh: 
     return [first, *rest]
 
 
-def contract_is_current(target: Target, loaded: Loaded) -> bool:
+def contract_is_current(target: Target, loaded: Stack) -> bool:
     """Whether the deployed environment is the one in the file."""
-    environment = loaded if isinstance(loaded, EnvironmentStack) else None
-    if environment is None:
+    if not isinstance(loaded, EnvironmentStack):
         return True
     try:
-        contract = outputs(target.project, environment.stack, target=target).get(OUTPUT)
+        contract = outputs(target.project, loaded.stack, target=target).get(OUTPUT)
     except NoSuchStack:
         return False
-    return isinstance(contract, dict) and contract.get("digest") == environment.digest
+    return isinstance(contract, dict) and contract.get("digest") == loaded.digest
 
 
 def _changes_contract(run: Run) -> bool:
@@ -94,7 +93,7 @@ def _plan_offline(scope: Scope, run: Run) -> None:
     if not isinstance(scope.loaded, EnvironmentStack):
         raise TypeError("only an environment's servers are planned in its place")
     server = scope.loaded.servers[run.stack.partition(".")[2]]
-    graph = plan_stack(scope.project, (scope.loaded, server))
+    graph = plan_stack(scope.project, server)
     run.offline, run.state = True, "done"
     run.steps.counts = {"create": sum(1 for resource in graph.resources if "read" not in resource.options)}
 

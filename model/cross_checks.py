@@ -10,7 +10,7 @@ from model.environment import Environment
 from model.errors import InputError
 from model.loader import KeyPath
 from model.server import People
-from model.stacks import EnvironmentStack, Loaded, ServerStack
+from model.stacks import EnvironmentStack, ServerStack, Stack
 
 BELOW: KeyPath = ("config", "ringwall:server")
 GUARD_PORT: KeyPath = ("guard_port",)
@@ -38,9 +38,9 @@ def missing_tunnel_secret(stack: ServerStack, settings: Environment) -> InputErr
     )
 
 
-def refuse_missing_secret(loaded: Loaded) -> None:
+def refuse_missing_secret(loaded: Stack) -> None:
     """A server's own stack file must hold what its tunnel needs; raises InputError."""
-    if isinstance(loaded, tuple) and (problem := missing_tunnel_secret(loaded[1], loaded[0].settings)):
+    if isinstance(loaded, ServerStack) and (problem := missing_tunnel_secret(loaded, loaded.environment.settings)):
         raise problem
 
 
@@ -79,7 +79,7 @@ def _references(stack: ServerStack, settings: Environment) -> Iterable[InputErro
                 yield stack.document.error(
                     (*BELOW, *path),
                     f"{name} is not in the environment's {key} (it has {have})",
-                    f"add it to Pulumi.{stack.environment}.yaml or correct the name",
+                    f"add it to Pulumi.{stack.environment.name}.yaml or correct the name",
                 )
 
 

@@ -26,8 +26,8 @@ from model.stacks import (
     ZONE_KEY,
     ZONE_PREFIX,
     EnvironmentStack,
-    Loaded,
     ServerStack,
+    Stack,
     ZoneStack,
 )
 from model.tool_lock import from_text as lock_from_text
@@ -93,7 +93,7 @@ def open_project(root: Path) -> Project:
     return Project(root, str(value["name"]), root / folder)
 
 
-def load(project: Project, stack: str) -> Loaded:
+def load(project: Project, stack: str) -> Stack:
     """Read a stack with all it belongs to; raises `model.errors.InputError`."""
     if stack.startswith(ZONE_PREFIX):
         return load_zone(project, stack.removeprefix(ZONE_PREFIX))
@@ -103,7 +103,7 @@ def load(project: Project, stack: str) -> Loaded:
         return environment
     if server not in environment.servers:
         raise InputError(f"there is no server {server} in environment {name}", remedy="run `ringwall list`")
-    return environment, environment.servers[server]
+    return environment.servers[server]
 
 
 def load_environment(project: Project, name: str) -> EnvironmentStack:
@@ -119,22 +119,19 @@ def load_environment(project: Project, name: str) -> EnvironmentStack:
             remedy="use lower-case letters, digits and -, and not the word zone",
         )
     document = _read_stack(project, name, "an environment", "run `ringwall init " + name + "`")
-    settings = None
     try:
-        settings = _manifest(document, ENVIRONMENT_KEY, Environment)
+        settings: Environment = _manifest(document, ENVIRONMENT_KEY, Environment)
     except InputError as error:
-        problems += _each(error)
-    servers: dict[str, ServerStack] = {}
-    if settings is not None:
-        for server in project.servers_of(name):
-            try:
-                servers[server] = _load_server(project, name, server, settings, document)
-            except InputError as error:
-                problems += _each(error)
-    if problems or settings is None:
+        raise InputErrors(_each(error)) from None
+    environment = EnvironmentStack(name, document, settings)
+    for server in project.servers_of(name):
+        try:
+            environment.servers[server] = _load_server(project, environment, server)
+        except InputError as error:
+            problems += _each(error)
+    if problems:
         raise InputErrors(problems)
-    environment = EnvironmentStack(name, document, settings, servers)
-    for stack in servers.values():
+    for stack in environment.servers.values():
         problems += check_server(stack, settings)
     problems += check_together(environment)
     if problems:
@@ -212,15 +209,15 @@ def config_of(document: Document) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _load_server(
-    project: Project, environment: str, name: str, settings: Environment, environment_document: Document
-) -> ServerStack:
-    stack = f"{environment}.{name}"
+def _load_server(project: Project, environment: EnvironmentStack, name: str) -> ServerStack:
+    settings, stack = environment.settings, f"{environment.name}.{name}"
     if not _NAME.fullmatch(name):
         raise InputError(
             f"{name} is no server name", file=project.stack_file(stack), remedy="use lower-case letters, digits and -"
         )
-    document = _read_stack(project, stack, "a server", f"run `ringwall onboard {name} --env {environment} --url URL`")
+    document = _read_stack(
+        project, stack, "a server", f"run `ringwall onboard {name} --env {environment.name} --url URL`"
+    )
     inherited = settings.defaults.model_dump(mode="json", by_alias=True, exclude_unset=True)
     inherited.setdefault("countries", list(settings.countries))
     manifest: Server = _manifest(document, SERVER_KEY, Server, inherited)
@@ -229,7 +226,7 @@ def _load_server(
         raise InputError(
             "the tool lock is missing",
             file=lock_file,
-            remedy=f"run `ringwall onboard {name} --env {environment} --url URL`, review the lock and commit it",
+            remedy=f"run `ringwall onboard {name} --env {environment.name} --url URL`, review the lock and commit it",
         )
     lock = lock_from_text(read_text(lock_file), lock_file)
     return ServerStack(environment, name, document, manifest, lock_file, lock)

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from model.environment import Environment
 from model.loader import Document
@@ -25,22 +26,6 @@ ZONE_PREFIX = "zone."
 
 
 @dataclass(frozen=True)
-class ServerStack:
-    """One server's stack file and tool lock; `manifest` has the environment's defaults merged in."""
-
-    environment: str
-    name: str
-    document: Document
-    manifest: Server
-    lock_file: Path
-    lock: ToolLock
-
-    @property
-    def stack(self) -> str:
-        return f"{self.environment}.{self.name}"
-
-
-@dataclass(frozen=True)
 class EnvironmentStack:
     """One environment's stack file with all its servers."""
 
@@ -49,9 +34,19 @@ class EnvironmentStack:
     settings: Environment
     servers: dict[str, ServerStack] = field(default_factory=dict)
 
+    config_key: ClassVar[str] = ENVIRONMENT_KEY
+
     @property
     def stack(self) -> str:
         return self.name
+
+    @property
+    def environment(self) -> EnvironmentStack:
+        return self
+
+    @property
+    def reach(self) -> tuple[ServerStack, ...]:
+        return tuple(server for _, server in sorted(self.servers.items()))
 
     @cached_property
     def digest(self) -> str:
@@ -66,6 +61,29 @@ class EnvironmentStack:
 
 
 @dataclass(frozen=True)
+class ServerStack:
+    """One server's stack file and tool lock; `manifest` has the environment's defaults merged in."""
+
+    #: The environment lists its servers, too: left out of texts and of comparing.
+    environment: EnvironmentStack = field(repr=False, compare=False)
+    name: str
+    document: Document
+    manifest: Server
+    lock_file: Path
+    lock: ToolLock
+
+    config_key: ClassVar[str] = SERVER_KEY
+
+    @property
+    def stack(self) -> str:
+        return f"{self.environment.name}.{self.name}"
+
+    @property
+    def reach(self) -> tuple[ServerStack, ...]:
+        return (self,)
+
+
+@dataclass(frozen=True)
 class ZoneStack:
     """One zone's stack file."""
 
@@ -73,9 +91,21 @@ class ZoneStack:
     document: Document
     manifest: Zone
 
+    config_key: ClassVar[str] = ZONE_KEY
+
     @property
     def stack(self) -> str:
         return ZONE_PREFIX + self.name
 
+    @property
+    def environment(self) -> None:
+        return None
 
-Loaded = EnvironmentStack | ZoneStack | tuple[EnvironmentStack, ServerStack]
+    @property
+    def reach(self) -> tuple[ServerStack, ...]:
+        return ()
+
+
+#: What every kind has: `name`, `stack` (Pulumi's name of it), `document`, `config_key` (where its manifest stands), the
+#: `environment` it is or belongs to, and `reach`, the servers it stands for.
+Stack = EnvironmentStack | ServerStack | ZoneStack

@@ -11,7 +11,7 @@ from model.cross_checks import missing_tunnel_secrets
 from model.errors import InputError, InputErrors
 from model.loader import KeyPath
 from model.project import Project, load
-from model.stacks import EnvironmentStack, Loaded, ZoneStack
+from model.stacks import EnvironmentStack, Stack, ZoneStack
 from model.waivers import Waiver
 from plan.findings import Finding, Severity
 from plan.graph import Graph
@@ -69,7 +69,7 @@ def check(
     ignored: dict[str, int] = {}
     judged: list[str] = []
 
-    def judge(stack: str, loaded: Loaded, graph: Graph, *, errors_only: bool = False) -> None:
+    def judge(stack: str, loaded: Stack, graph: Graph, *, errors_only: bool = False) -> None:
         if not errors_only:
             judged.append(stack)
         subject = subject_of(loaded, graph)
@@ -91,8 +91,7 @@ def check(
         contract = planned_contract(project, environment)
         for server in environment.servers.values():
             if everything or server.stack in wanted:
-                loaded = (environment, server)
-                judge(server.stack, loaded, plan_stack(project, loaded, contract=contract))
+                judge(server.stack, server, plan_stack(project, server, contract=contract))
     return Checked(tuple(findings), tuple(judged), rules, base, ignored)
 
 

@@ -98,7 +98,7 @@ class ServerPerimeter(pulumi.ComponentResource):
             raise InputError(
                 f"{stack} is no full stack name", key="environmentStack", remedy="write organization/project/stack"
             )
-        refuse_unsafe(project, (environment, server), organization=pulumi.get_organization())
+        refuse_unsafe(project, server, organization=pulumi.get_organization())
 
         # The folder is not among the recorded inputs: another machine's checkout is no change.
         super().__init__(
@@ -113,7 +113,7 @@ class ServerPerimeter(pulumi.ComponentResource):
         settings = environment.settings
         perimeter = Perimeter(
             name,
-            PerimeterArgs(environment, server, contract, None if secret is None else pulumi.Output.secret(secret)),
+            PerimeterArgs(server, contract, None if secret is None else pulumi.Output.secret(secret)),
             pulumi.ResourceOptions(
                 parent=self,
                 providers=_providers(

@@ -8,7 +8,7 @@ from typing import Any
 from components.contract import OUTPUT
 from components.program import declare
 from model.project import Project
-from model.stacks import EnvironmentStack, Loaded, ZoneStack
+from model.stacks import EnvironmentStack, ServerStack, Stack
 from plan.graph import Graph
 from plan.recorder import record
 
@@ -17,7 +17,7 @@ ORGANIZATION = "organization"
 
 def plan_stack(
     project: Project,
-    loaded: Loaded,
+    loaded: Stack,
     *,
     contract: Mapping[str, Any] | None = None,
     organization: str = ORGANIZATION,
@@ -31,13 +31,13 @@ def plan_stack(
         organization: owner of the stacks in the backend.
         symbolic: ids as ``${name.id}``; else unknown, as the engine has them before the first `up`.
     """
-    if isinstance(loaded, EnvironmentStack | ZoneStack):
-        return _record(project, loaded, loaded.stack, organization, {}, symbolic)
-    environment, server = loaded
+    if not isinstance(loaded, ServerStack):
+        return _record(project, loaded, organization, {}, symbolic)
+    environment = loaded.environment
     if contract is None:
         contract = planned_contract(project, environment, organization)
     reference = f"{organization}/{project.name}/{environment.stack}"
-    return _record(project, loaded, server.stack, organization, {reference: {OUTPUT: contract}}, symbolic)
+    return _record(project, loaded, organization, {reference: {OUTPUT: contract}}, symbolic)
 
 
 def planned_contract(
@@ -52,8 +52,7 @@ def planned_contract(
 
 def _record(
     project: Project,
-    loaded: Loaded,
-    stack: str,
+    loaded: Stack,
     organization: str,
     stack_outputs: Mapping[str, Mapping[str, object]],
     symbolic: bool,
@@ -62,7 +61,7 @@ def _record(
     return record(
         lambda: declare(loaded),
         project=project.name,
-        stack=stack,
+        stack=loaded.stack,
         config={"ringwall:tunnelSecret": "${ringwall:tunnelSecret}"},
         secret_keys=["ringwall:tunnelSecret"],
         organization=organization,

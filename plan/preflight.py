@@ -7,7 +7,7 @@ from datetime import date
 from components.edge.access import count_quotas
 from model.errors import InputError, InputErrors, PlanRefused
 from model.project import Project
-from model.stacks import EnvironmentStack, Loaded, ZoneStack
+from model.stacks import EnvironmentStack, Stack
 from plan.findings import Finding
 from plan.graph import Graph
 from plan.offline import plan_stack
@@ -16,7 +16,7 @@ from plan.rules.evaluate import evaluate, subject_of
 
 
 def refuse_unsafe(
-    project: Project, loaded: Loaded, *, organization: str = "organization", today: date | None = None
+    project: Project, loaded: Stack, *, organization: str = "organization", today: date | None = None
 ) -> Graph:
     """Plan the stack and refuse a plan that breaks an error-level rule, the project's own rules among them.
 
@@ -26,11 +26,8 @@ def refuse_unsafe(
         InputErrors: an account quota is exceeded, or the project's own rules cannot be read.
         PlanRefused: a finding of severity error that nothing waives, one line each.
     """
-    if not isinstance(loaded, ZoneStack):
-        environment = loaded if isinstance(loaded, EnvironmentStack) else loaded[0]
-        problems = quota_problems([environment])
-        if problems:
-            raise InputErrors(problems)
+    if loaded.environment is not None and (problems := quota_problems([loaded.environment])):
+        raise InputErrors(problems)
     graph = plan_stack(project, loaded, organization=organization)
     findings = evaluate(subject_of(loaded, graph), rules=rules_of(project), today=today, root=project.root)
     errors = [finding for finding in findings if finding.refuses]

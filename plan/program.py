@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pulumi
 
@@ -15,7 +14,7 @@ from components.program import declare
 from model.cross_checks import refuse_missing_secret
 from model.errors import RingwallError
 from model.project import Project, config_of, load, open_project
-from model.stacks import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, EnvironmentStack, Loaded, ZoneStack
+from model.stacks import ServerStack, Stack
 from plan.preflight import refuse_unsafe
 
 
@@ -34,14 +33,14 @@ def run_or_refuse(project: Project, stack: str) -> None:
         refuse_unsafe(project, loaded, organization=pulumi.get_organization())
     except RingwallError as error:
         raise pulumi.RunError(str(error)) from None
-    if isinstance(loaded, tuple):
-        refuse_undeployed(loaded[0])
+    if isinstance(loaded, ServerStack):
+        refuse_undeployed(loaded.environment)
     declare(loaded)
 
 
-def refuse_other_reading(loaded: Loaded) -> None:
+def refuse_other_reading(loaded: Stack) -> None:
     """The engine hands the manifest over as configuration; it must equal what the one loader reads from the file."""
-    document, key = _own(loaded)
+    document, key = loaded.document, loaded.config_key
     given = pulumi.Config("ringwall").get_object(key.split(":", 1)[1])
     if given != config_of(document).get(key):
         raise document.error(
@@ -49,11 +48,3 @@ def refuse_other_reading(loaded: Loaded) -> None:
             "Pulumi's configuration differs from this file",
             "put every setting in the file: --config and --config-file cannot override a manifest",
         )
-
-
-def _own(loaded: Loaded) -> tuple[Any, str]:
-    if isinstance(loaded, EnvironmentStack):
-        return loaded.document, ENVIRONMENT_KEY
-    if isinstance(loaded, ZoneStack):
-        return loaded.document, ZONE_KEY
-    return loaded[1].document, SERVER_KEY

@@ -74,7 +74,7 @@ def build_guard_config(
         )
     return GuardConfig(
         version=1,
-        server=ServerName(environment=server.environment, name=server.name),
+        server=ServerName(environment=server.environment.name, name=server.name),
         listen=_listen(settings, server),
         path=manifest.path,
         browser_origins=manifest.cors.origins if manifest.cors else (),

@@ -37,7 +37,7 @@ def build_host_bundle(
     local = cloudflared_config is not None
     return HostBundle(
         version=1,
-        environment=server.environment,
+        environment=server.environment.name,
         server=server.name,
         host=manifest.host,
         hostnames=tuple(manifest.hostnames),

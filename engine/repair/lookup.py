@@ -11,11 +11,12 @@ from engine.workspace import Target
 from model.environment import Cloudflare
 from model.errors import Unreachable
 from model.project import load
-from model.stacks import EnvironmentStack, Loaded, ZoneStack
+from model.stacks import EnvironmentStack, ZoneStack
 
 if TYPE_CHECKING:
-    from pulumi.automation import Stack
+    from pulumi.automation import Stack as EngineStack
 
+    from model.stacks import Stack
     from wire.cloudflare_reader import CloudflareReader
     from wire.kong_reader import KongReader
 
@@ -41,7 +42,7 @@ class ProviderLookup:
         secret: a stack's encrypted configuration value by key, for those who keep the tokens there.
     """
 
-    def __init__(self, loaded: Loaded, secret: Callable[[str], str | None], open_clients: ExitStack) -> None:
+    def __init__(self, loaded: Stack, secret: Callable[[str], str | None], open_clients: ExitStack) -> None:
         self._loaded = loaded
         self._secret = secret
         self._open = open_clients
@@ -91,9 +92,10 @@ class ProviderLookup:
         return self._environment().settings.cloudflare
 
     def _environment(self) -> EnvironmentStack:
-        if isinstance(self._loaded, ZoneStack):
+        environment = self._loaded.environment
+        if environment is None:
             raise TypeError("a zone has no environment")
-        return self._loaded if isinstance(self._loaded, EnvironmentStack) else self._loaded[0]
+        return environment
 
 
 class SandboxLookup:
@@ -107,7 +109,7 @@ class SandboxLookup:
 
 
 @contextmanager
-def opened_lookup(target: Target, stack: str, selected: Stack | None = None) -> Iterator[Lookup]:
+def opened_lookup(target: Target, stack: str, selected: EngineStack | None = None) -> Iterator[Lookup]:
     """Where a stack's objects are looked up."""
     if target.sandbox_objects is not None:
         yield SandboxLookup(target.sandbox_objects)

@@ -11,7 +11,7 @@ from model.cross_checks import missing_tunnel_secrets
 from model.errors import InputError, RingwallError
 from model.loader import Document
 from model.project import Project, config_of, load
-from model.stacks import EnvironmentStack, Loaded, ServerStack, ZoneStack
+from model.stacks import EnvironmentStack, ServerStack, Stack, ZoneStack
 from operations.doctor.checks import Check, Task, ok
 from operations.doctor.cloudflare import IDS as CLOUDFLARE_IDS
 from operations.doctor.cloudflare import Account, incident_permissions, permissions_for
@@ -95,7 +95,7 @@ def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Wo
         elif isinstance(loaded, EnvironmentStack):
             _environment(work, project, loaded, list(loaded.servers.values()), host, stack)
         else:
-            _environment(work, project, loaded[0], [loaded[1]], host, stack)
+            _environment(work, project, loaded.environment, [loaded], host, stack)
     if host is not None and not any(_knows(project, stack, host) for stack in stacks):
         raise InputError(
             f"no environment asked about has a host {host}", key="--host", remedy="name a key of its hosts"
@@ -103,21 +103,16 @@ def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Wo
     return work
 
 
-def _missing_secrets(loaded: Loaded) -> list[InputError]:
-    if isinstance(loaded, ZoneStack):
-        return []
-    if isinstance(loaded, EnvironmentStack):
-        return missing_tunnel_secrets(loaded.settings, loaded.servers.values())
-    return missing_tunnel_secrets(loaded[0].settings, [loaded[1]])
+def _missing_secrets(loaded: Stack) -> list[InputError]:
+    return missing_tunnel_secrets(loaded.environment.settings, loaded.reach) if loaded.environment is not None else []
 
 
 def _knows(project: Project, stack: str, host: str) -> bool:
     try:
-        loaded = load(project, stack)
+        environment = load(project, stack).environment
     except RingwallError:
         return True  # its own error is reported already
-    environment = loaded[0] if isinstance(loaded, tuple) else loaded
-    return isinstance(environment, EnvironmentStack) and host in environment.settings.hosts
+    return environment is not None and host in environment.settings.hosts
 
 
 def _zone(work: Work, project: Project, zone: ZoneStack) -> None:
@@ -178,7 +173,7 @@ def _planned(
     try:
         contract = planned_contract(project, environment)
         graphs = [plan_stack(project, environment)]
-        graphs += [plan_stack(project, (environment, server), contract=contract) for server in servers]
+        graphs += [plan_stack(project, server, contract=contract) for server in servers]
     except RingwallError as error:
         problem, _, remedy = str(error).split("\n")[0].rpartition("; ")
         found = Check("project.plan", "error", problem or remedy, remedy if problem else "run `ringwall check`", stack)

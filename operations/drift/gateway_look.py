@@ -112,9 +112,10 @@ def look_at_gateway(scope: Scope) -> GatewayLook | None:
 
 
 def _environment(scope: Scope) -> EnvironmentStack:
-    if isinstance(scope.loaded, ZoneStack):
+    environment = scope.loaded.environment
+    if environment is None:
         raise TypeError("a zone has no gateway")
-    return scope.loaded if isinstance(scope.loaded, EnvironmentStack) else scope.loaded[0]
+    return environment
 
 
 def _entities(scope: Scope) -> Iterator[tuple[str, Wanted]]:
@@ -122,7 +123,6 @@ def _entities(scope: Scope) -> Iterator[tuple[str, Wanted]]:
     contract = planned_contract(scope.project, environment)
     for stack in scope.stacks:
         server = environment.servers.get(stack.partition(".")[2])
-        loaded = environment if server is None else (environment, server)
-        graph = plan_stack(scope.project, loaded, contract=contract)
+        graph = plan_stack(scope.project, server or environment, contract=contract)
         for wanted in wanted_at_kong(graph.resources, {}, {})[0]:
             yield stack, wanted

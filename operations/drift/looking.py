@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from model.errors import NoSuchStack, Unreachable
-from model.stacks import EnvironmentStack, ServerStack, ZoneStack
+from model.stacks import EnvironmentStack, ServerStack
 
 if TYPE_CHECKING:
     from engine.workspace import Target
     from model.project import Project
-    from model.stacks import Loaded
+    from model.stacks import Stack
     from wire.mcp import ServerOffer
 
 
@@ -31,7 +31,7 @@ class Looking:
 
     project: Project
     target: Target
-    loaded: Loaded
+    loaded: Stack
     stacks: tuple[str, ...]
     timeout: float = 10.0
     guard_url: str | None = None
@@ -41,17 +41,11 @@ class Looking:
 
     @property
     def environment(self) -> EnvironmentStack | None:
-        if isinstance(self.loaded, ZoneStack):
-            return None
-        return self.loaded if isinstance(self.loaded, EnvironmentStack) else self.loaded[0]
+        return self.loaded.environment
 
     @property
     def servers(self) -> list[ServerStack]:
-        if isinstance(self.loaded, ZoneStack):
-            return []
-        if isinstance(self.loaded, EnvironmentStack):
-            return [server for _, server in sorted(self.loaded.servers.items())]
-        return [self.loaded[1]]
+        return list(self.loaded.reach)
 
     def deployed(self, stack: str) -> Deployed:
         """Read once a stack; raises EngineFailed, EngineMissing."""

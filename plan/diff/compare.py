@@ -365,8 +365,8 @@ def _server(
     raw = _way_of_changing(before, after) if one and other else stack
     pair = Pair(
         StackDiff(stack, "server", status, matrix=table),
-        (was, one) if was and one else None,
-        (now, other) if now and other else None,
+        one,
+        other,
         raw,
     )
     pair.changes += beside

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from model.errors import RingwallError
 from model.project import Project
-from model.stacks import Loaded
+from model.stacks import Stack
 from plan.diff.model import Change, Direction, ResourceChange, StackDiff, change
 from plan.diff.planning import Job, plan_all
 from plan.diff.resources import compare_resources, resource_changes
@@ -24,8 +24,8 @@ class Pair:
     """One stack on both sides, while it is compared."""
 
     diff: StackDiff
-    before: Loaded | None
-    after: Loaded | None
+    before: Stack | None
+    after: Stack | None
     #: What differs in the files themselves; servers with the same key changed in the same way.
     raw: str
     changes: list[Change] = field(default_factory=list)
@@ -73,7 +73,7 @@ def _why(pair: Pair, pairs: Sequence[Pair], by_program: bool) -> str:
     return "" if pair.changes or any(p.changes for p in near) else "no setting explains it"
 
 
-def _findings(loaded: Loaded | None, graph: Graph | None, base: Loaded | None) -> tuple[Finding, ...]:
+def _findings(loaded: Stack | None, graph: Graph | None, base: Stack | None) -> tuple[Finding, ...]:
     """What Ringwall's own rules say of one side. A change does not bring along the waivers it is judged by: those in force
     stand in the base too, and end with the first of the two."""
     if loaded is None or graph is None:

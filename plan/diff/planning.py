@@ -11,7 +11,7 @@ from typing import Any
 
 from model.errors import RingwallError
 from model.project import Project
-from model.stacks import Loaded
+from model.stacks import ServerStack, Stack
 from plan.graph import Graph
 from plan.offline import plan_stack, planned_contract
 
@@ -26,7 +26,7 @@ class Job:
     side: str
     stack: str
     project: Project
-    loaded: Loaded
+    loaded: Stack
 
 
 Result = Graph | RingwallError
@@ -38,8 +38,8 @@ def plan_all(jobs: Sequence[Job]) -> dict[tuple[str, str], Result]:
         return {}
     contracts: dict[tuple[str, str], Any] = {}
     for job in jobs:
-        if isinstance(job.loaded, tuple) and (key := (job.side, job.loaded[0].name)) not in contracts:
-            contracts[key] = _attempt(lambda job=job: planned_contract(job.project, job.loaded[0]))
+        if isinstance(job.loaded, ServerStack) and (key := (job.side, job.loaded.environment.name)) not in contracts:
+            contracts[key] = _attempt(lambda job=job: planned_contract(job.project, job.loaded.environment))
     workers = min(os.cpu_count() or 1, 8)
     if len(jobs) < _ALONE or workers == 1 or "fork" not in multiprocessing.get_all_start_methods():
         return dict(_plan(job, contracts) for job in jobs)
@@ -63,8 +63,8 @@ def _numbered(index: int) -> tuple[tuple[str, str], Result]:
 
 def _plan(job: Job, contracts: dict[tuple[str, str], Any]) -> tuple[tuple[str, str], Result]:
     contract = None
-    if isinstance(job.loaded, tuple):
-        contract = contracts[(job.side, job.loaded[0].name)]
+    if isinstance(job.loaded, ServerStack):
+        contract = contracts[(job.side, job.loaded.environment.name)]
         if isinstance(contract, RingwallError):
             return (job.side, job.stack), contract
     return (job.side, job.stack), _attempt(lambda: plan_stack(job.project, job.loaded, contract=contract))

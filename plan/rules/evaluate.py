@@ -17,20 +17,19 @@ from plan.rules.waivers import apply_waivers
 
 if TYPE_CHECKING:
     from model.loader import KeyPath
-    from model.stacks import Loaded
+    from model.stacks import Stack
     from model.waivers import Waiver
 
 
-def subject_of(loaded: Loaded, graph: Graph, *, engine: bool = False) -> Subject:
+def subject_of(loaded: Stack, graph: Graph, *, engine: bool = False) -> Subject:
     """What rules see of a loaded stack and its plan; `engine` where the graph is a real preview's."""
-    from model.stacks import EnvironmentStack, ZoneStack
+    from model.stacks import ServerStack, ZoneStack
 
     graph = current_types(graph)
-    if isinstance(loaded, EnvironmentStack):
-        return Subject(graph, loaded.settings.production, environment=loaded, engine=engine)
     if isinstance(loaded, ZoneStack):
         return Subject(graph, zone=loaded, engine=engine)
-    environment, server = loaded
+    environment = loaded.environment
+    server = loaded if isinstance(loaded, ServerStack) else None
     return Subject(graph, environment.settings.production, environment=environment, server=server, engine=engine)
 
 

@@ -44,7 +44,7 @@ environment = load(project, "dev")
 loaded = time.perf_counter()
 contract = planned_contract(project, environment)
 for server in environment.servers.values():
-    to_json(plan_stack(project, (environment, server), contract=contract))
+    to_json(plan_stack(project, server, contract=contract))
 done = time.perf_counter()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 print(imported - began, loaded - imported, done - loaded, peak)

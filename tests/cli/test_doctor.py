@@ -188,7 +188,7 @@ def test_every_cloudflare_type_of_a_real_plan_has_its_permission(project: Projec
     from plan.offline import plan_stack
 
     environment = load_environment(project, "dev")
-    servers = [plan_stack(project, (environment, one)) for one in environment.servers.values()]
+    servers = [plan_stack(project, one) for one in environment.servers.values()]
     needed, unknown = permissions_for(_types([plan_stack(project, environment), *servers]))
     assert unknown == []
     assert {str(one) for one in needed} >= {"DNS Write (zone)", "Zero Trust Write (account)"}

@@ -77,7 +77,7 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> list[Graph]:
         project = open_project(root)
         environment = load_environment(project, "dev")
         planned.append(plan_stack(project, environment))
-        planned += [plan_stack(project, (environment, one)) for one in environment.servers.values()]
+        planned += [plan_stack(project, one) for one in environment.servers.values()]
     return planned
 
 

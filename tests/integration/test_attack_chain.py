@@ -16,6 +16,7 @@ from model.errors import InputErrors
 from model.loader import parse
 from model.project import load, open_project
 from model.server import Origin
+from model.stacks import ServerStack
 from plan.offline import plan_stack, planned_contract
 from tests.guard.test_verified_road import AUDIENCE, HOST, identity, person
 from tests.support.guard_service import Origin as RawServer
@@ -39,8 +40,10 @@ CALL = {
 
 def test_edge_no_name_leads_to_the_server_without_the_access_token(tmp_path: Path) -> None:
     project = open_project(write_project(tmp_path))
-    environment, server = load(project, "dev.one")  # type: ignore[misc]
-    graph = plan_stack(project, (environment, server), contract=planned_contract(project, environment))
+    server = load(project, "dev.one")
+    assert isinstance(server, ServerStack)
+    environment = server.environment
+    graph = plan_stack(project, server, contract=planned_contract(project, environment))
     (config,) = graph.by_type("cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig")
     settings: Any = config.inputs["config"]
     *rules, last = settings["ingresses"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import InputError
-from model.project import find_project, load_environment, merge, open_project
+from model.project import find_project, load, load_environment, merge, open_project
 from model.server import Server
 from tests.support.bad_files import ENVIRONMENT, HOSTED, ONE, lines
 from tests.support.projects import server_text, write_project, write_server
@@ -259,3 +259,18 @@ def test_the_digest_follows_the_settings_and_nothing_else(tmp_path: Path) -> Non
     assert load_environment(open_project(root), "dev").digest == first
     edit(root, ENVIRONMENT, "      team: example", "      team: other")
     assert load_environment(open_project(root), "dev").digest != first
+
+
+def test_every_kind_of_stack_says_its_name_environment_and_servers(tmp_path: Path) -> None:
+    root = write_project(tmp_path, every_shape=True)
+    project = open_project(root)
+    environment = load(project, "dev")
+    one = load(project, "dev.one")
+    assert (environment.stack, environment.config_key) == ("dev", "ringwall:environment")
+    assert environment.environment is environment
+    assert [server.stack for server in environment.reach] == ["dev.external", "dev.hosted", "dev.one"]
+    assert (one.stack, one.config_key) == ("dev.one", "ringwall:server")
+    assert one.environment is not None
+    assert one.environment.servers["one"] is one
+    assert one.reach == (one,)
+    assert "EnvironmentStack" not in repr(one)

@@ -145,7 +145,7 @@ def rings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rings]:
     folder = tmp_path_factory.mktemp("rings")
     project = open_project(write_project(folder / "project", every_shape=True))
     environment = load_environment(project, "dev")
-    graphs = {name: plan_stack(project, (environment, environment.servers[name])) for name in SERVERS}
+    graphs = {name: plan_stack(project, environment.servers[name]) for name in SERVERS}
     with contextlib.ExitStack() as stack:
         access, external = stack.enter_context(TokenIssuer()), stack.enter_context(TokenIssuer())
         external.keys = [public_jwk("rsa", 2, kid=EXTERNAL_KID, alg="RS256")]

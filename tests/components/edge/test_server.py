@@ -79,7 +79,7 @@ def test_every_planned_input_fits_the_providers_schema(environment: EnvironmentS
 
 def test_every_stack_of_a_project_fits_the_providers_schemas(project: Project, environment: EnvironmentStack) -> None:
     graphs = [plan_stack(project, environment)]
-    graphs += [plan_stack(project, (environment, server)) for server in environment.servers.values()]
+    graphs += [plan_stack(project, server) for server in environment.servers.values()]
     assert [problem for found in graphs for problem in graph_problems(found)] == []
 
 

@@ -36,8 +36,8 @@ def locked(environment: EnvironmentStack, name: str) -> ServerStack:
 def plans(environment: EnvironmentStack, name: str) -> tuple[Graph, Graph]:
     """Open and closed."""
     project = open_project(environment.document.file.parents[1])
-    open_ = plan_stack(project, (environment, environment.servers[name]))
-    return open_, plan_stack(project, (environment, locked(environment, name)))
+    open_ = plan_stack(project, environment.servers[name])
+    return open_, plan_stack(project, locked(environment, name))
 
 
 def config(environment: EnvironmentStack, server: ServerStack) -> GuardConfig:

@@ -268,7 +268,7 @@ def test_a_plugin_that_goes_loosens_even_among_other_changes() -> None:
 def test_a_public_name_that_waits_for_less_is_the_heaviest_change(base: Path) -> None:
     project = open_project(base)
     environment = load_environment(project, "dev")
-    before = plan_stack(project, (environment, environment.servers["one"]))
+    before = plan_stack(project, environment.servers["one"])
 
     def hurried(resource: Resource) -> Resource:
         if not resource.type.endswith(":DnsRecord"):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from model.project import load, open_project
-from model.stacks import Loaded
+from model.stacks import ServerStack, Stack
 from plan.findings import Finding, Severity
 from plan.graph import Graph, Resource
 from plan.offline import plan_stack
@@ -56,7 +56,7 @@ config:
 """
 
 #: One project in production and one not, planned once; nothing changes a graph in place.
-Plans = dict[str, tuple[Loaded, Graph]]
+Plans = dict[str, tuple[Stack, Graph]]
 
 
 def plans_of(root: Path, changes: Mapping[str, str]) -> Plans:
@@ -78,7 +78,7 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Plans]:
     return {shape: plans_of(tmp_path_factory.mktemp("p"), changes) for shape, changes in SHAPES.items()}
 
 
-def judge(plan: tuple[Loaded, Graph], **changes: Any) -> tuple[Finding, ...]:
+def judge(plan: tuple[Stack, Graph], **changes: Any) -> tuple[Finding, ...]:
     return evaluate(replace(subject_of(*plan), **changes))
 
 
@@ -543,9 +543,10 @@ def test_a_header_that_names_a_reference_or_no_value_holds_no_secret(value: str,
 
 
 def test_a_lock_unlike_the_approved_file_is_stale_though_its_digest_fits(plans: dict[str, Plans]) -> None:
-    (environment, server), graph = plans["colocated"]["dev.one"]  # type: ignore[misc]
+    server, graph = plans["colocated"]["dev.one"]
+    assert isinstance(server, ServerStack)
     other = replace(server, lock=server.lock.model_copy(update={"tools": server.lock.tools[:1]}))
-    assert [finding.rule_id for finding in judge(((environment, other), graph))] == ["lock-stale"]
+    assert [finding.rule_id for finding in judge((other, graph))] == ["lock-stale"]
 
 
 def test_a_definition_unlike_its_pin_is_stale(plans: dict[str, Plans]) -> None:
