@@ -1,24 +1,29 @@
-"""Where two JSON values differ: one change a place, named by its JSON pointer (RFC 6901).
+"""Where two JSON values differ, in the two notations that Ringwall shows: JSON pointers and Pulumi's property paths.
 
-What a change means (looser, tighter, a secret) is not judged here.
+`pointers` is exact: it compares definitions of a tool lock by their digests, entry by entry. `differences` and `subset`
+compare what providers hold, to which some unlike values are one. How a difference is shown is the caller's business.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
+from model.masking import is_marked_secret, open_json
 from model.tool_lock import digest, visible
 
-#: Characters of a value that are shown; a longer one is cut and named by its digest.
 MAX_SHOWN = 160
+#: One element of a path: a quoted name, a place in a list, or a name.
+_ELEMENT = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 
 
 @dataclass(frozen=True)
 class ValueChange:
-    """One place inside a value; None where it is absent, else the value there as short readable JSON."""
+    """One place inside a definition; None where it is absent, else the value as short readable JSON."""
 
     pointer: str
     before: str | None
@@ -26,7 +31,7 @@ class ValueChange:
 
 
 def pointers(before: Any, after: Any, pointer: str = "") -> Iterator[ValueChange]:
-    """Every place where two JSON values differ, sorted. Lists of different lengths differ as a whole."""
+    """Every place where two JSON values differ, as JSON pointers (RFC 6901), sorted."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted(before.keys() | after.keys()):
             here = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
@@ -37,13 +42,101 @@ def pointers(before: Any, after: Any, pointer: str = "") -> Iterator[ValueChange
             else:
                 yield from pointers(before[key], after[key], here)
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for index, (old, new) in enumerate(zip(before, after, strict=True)):
-            yield from pointers(old, new, f"{pointer}/{index}")
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from pointers(one, other, f"{pointer}/{index}")
     elif digest(before) != digest(after):
         yield ValueChange(pointer, short_json(before), short_json(after))
 
 
 def short_json(value: Any) -> str:
-    """A value as JSON with hidden characters shown, cut after `MAX_SHOWN` characters."""
+    """A value as JSON on one line; a long one is cut, with its digest."""
     text = visible(json.dumps(value, ensure_ascii=False, sort_keys=True))
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text)} characters, {digest(value)[:19]}…)"
+
+
+def differences(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(path, before, after) of every leaf that differs. JSON text, such as a plugin's configuration, is opened. A list of
+    plain values is one leaf; one of objects, such as a tunnel's ingress rules, is compared entry by entry."""
+    before, after = _opened(before), _opened(after)
+    if before == after:
+        return
+    if (
+        isinstance(before, dict)
+        and isinstance(after, dict)
+        and not (is_marked_secret(before) or is_marked_secret(after))
+    ):
+        for key in sorted({*before, *after}):
+            yield from differences(before.get(key), after.get(key), _below(path, str(key)))
+        return
+    if isinstance(before, list) and isinstance(after, list) and any(isinstance(one, dict) for one in before + after):
+        yield from _entries(before, after, path)
+        return
+    yield path, before, after
+
+
+def path_elements(path: str) -> list[str | int]:
+    """``a["b.c"][1].d`` as [a, b.c, 1, d]; the bridge writes ``a.["b.c"]``."""
+    return [
+        int(index) if index else (re.sub(r"\\(.)", r"\1", key) if key else plain)
+        for key, index, plain in _ELEMENT.findall(path)
+    ] or [path]
+
+
+def _below(path: str, key: str) -> str:
+    if any(sign in key for sign in '."[]'):
+        return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
+    return f"{path}.{key}" if path else key
+
+
+def _entries(before: list[Any], after: list[Any], path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Entries that both sides have are the same wherever they stand; the rest is paired in its order."""
+    gone, new = without(before, after), without(after, before)
+    if not gone and not new:
+        yield path, before, after
+    for one, other in zip_longest(gone, new):
+        place = f"{path}[{(other or one)[0]}]"
+        if one is None or other is None:
+            yield place, one and one[1], other and other[1]
+        else:
+            yield from differences(one[1], other[1], place)
+
+
+def without(some: list[Any], others: list[Any]) -> list[tuple[int, Any]]:
+    """(place, entry) of the entries of `some` that `others` has no counterpart for."""
+    left = list(others)
+    found = []
+    for place, entry in enumerate(some):
+        if entry in left:
+            left.remove(entry)
+        else:
+            found.append((place, entry))
+    return found
+
+
+def subset(wanted: Any, real: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(path, wanted, real) of every key that is wanted and is not so; keys that only reality has do not count.
+
+    An absent key, null and an empty list are one to Kong.
+    """
+    if isinstance(wanted, dict) and isinstance(real, dict):
+        for key, value in wanted.items():
+            yield from subset(value, real.get(key), f"{path}.{key}" if path else key)
+    elif _comparable(wanted) != _comparable(real):
+        yield path, wanted, real
+
+
+def _comparable(value: Any) -> Any:
+    if value in (None, [], {}):
+        return None
+    value = _opened(value)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return sorted(value)
+    return value
+
+
+def _opened(value: Any) -> Any:
+    """A value as the vendors compare it: JSON text of an object is that object, and JSON has one kind of number."""
+    if isinstance(value, str) and value.startswith("{"):
+        found = open_json(value)
+        return found if isinstance(found, dict) else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import zip_longest
 from typing import Any, Literal
 
-from model.masking import SECRET, is_marked_secret, masked
+from model.difference import path_elements, subset, without
+from model.masking import SECRET, masked
 from model.sentinels import WIRE_SIGNATURE, WIRE_UNKNOWN
 from model.tool_lock import visible
 
@@ -26,8 +26,6 @@ PRESENT = "there"
 _SHOWN = 120
 #: Outputs that change by themselves and mean nothing.
 _NOISE = re.compile(r"(^|\.)(modifiedOn|createdOn|updatedAt|createdAt|lastSeenAt|connections|connsActiveAt|status)\b")
-#: One element of a path: a quoted name, a place in a list, or a name.
-_ELEMENT = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 _SYMBOL = re.compile(r"\$\{([A-Za-z0-9_.-]+?)\.([A-Za-z0-9_]+)\}")
 
 
@@ -117,79 +115,9 @@ def engine_rows(source: str, refreshed: Iterable[Step], previewed: Iterable[Step
     return rows
 
 
-def differences(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(path, before, after) of every leaf that differs. JSON text, such as a plugin's configuration, is opened. A list of
-    plain values is one leaf; one of objects, such as a tunnel's ingress rules, is compared entry by entry."""
-    before, after = _opened(before), _opened(after)
-    if before == after:
-        return
-    if (
-        isinstance(before, dict)
-        and isinstance(after, dict)
-        and not (is_marked_secret(before) or is_marked_secret(after))
-    ):
-        for key in sorted({*before, *after}):
-            yield from differences(before.get(key), after.get(key), _below(path, str(key)))
-        return
-    if isinstance(before, list) and isinstance(after, list) and any(isinstance(one, dict) for one in before + after):
-        yield from _entries(before, after, path)
-        return
-    yield path, before, after
-
-
-def path_elements(path: str) -> list[str | int]:
-    """``a["b.c"][1].d`` as [a, b.c, 1, d]; the bridge writes ``a.["b.c"]``."""
-    return [
-        int(index) if index else (re.sub(r"\\(.)", r"\1", key) if key else plain)
-        for key, index, plain in _ELEMENT.findall(path)
-    ] or [path]
-
-
-def _below(path: str, key: str) -> str:
-    if any(sign in key for sign in '."[]'):
-        return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
-    return f"{path}.{key}" if path else key
-
-
-def _entries(before: list[Any], after: list[Any], path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Entries that both sides have are the same wherever they stand; the rest is paired in its order."""
-    gone, new = _without(before, after), _without(after, before)
-    if not gone and not new:
-        yield path, before, after
-    for one, other in zip_longest(gone, new):
-        place = f"{path}[{(other or one)[0]}]"
-        if one is None or other is None:
-            yield place, one and one[1], other and other[1]
-        else:
-            yield from differences(one[1], other[1], place)
-
-
-def _without(some: list[Any], others: list[Any]) -> list[tuple[int, Any]]:
-    """(place, entry) of the entries of `some` that `others` has no counterpart for."""
-    left = list(others)
-    found = []
-    for place, entry in enumerate(some):
-        if entry in left:
-            left.remove(entry)
-        else:
-            found.append((place, entry))
-    return found
-
-
 def is_noise(path: str) -> bool:
     """Whether a property changes by itself and means nothing."""
     return bool(_NOISE.search(path))
-
-
-def _opened(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith("{"):
-        try:
-            found = json.loads(value)
-        except ValueError:
-            return value
-        return found if isinstance(found, dict) else value
-    # JSON has one kind of number.
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def shown(value: Any, path: str = "") -> str:
@@ -211,7 +139,7 @@ def shown_pair(before: Any, after: Any, path: str = "") -> tuple[str, str]:
 
 
 def _shown_lists(before: list[Any], after: list[Any], path: str) -> tuple[str, str]:
-    gone, new = ([entry for _, entry in _without(*sides)] for sides in ((before, after), (after, before)))
+    gone, new = ([entry for _, entry in without(*sides)] for sides in ((before, after), (after, before)))
     if not gone and not new:
         return f"{len(before)} entries", f"{len(after)} entries in another order"
     if len(gone) == len(new) == 1:
@@ -261,27 +189,6 @@ def resolved(value: Any, known: Mapping[str, Mapping[str, Any]]) -> Any:
 def is_symbolic(value: Any) -> bool:
     """Whether something of a planned value is known to the engine only."""
     return bool(_SYMBOL.search(value if isinstance(value, str) else json.dumps(value, default=str)))
-
-
-def subset(wanted: Any, real: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(path, wanted, real) of every key that is wanted and is not so; keys that only reality has do not count.
-
-    An absent key, null and an empty list are one to Kong.
-    """
-    if isinstance(wanted, dict) and isinstance(real, dict):
-        for key, value in wanted.items():
-            yield from subset(value, real.get(key), f"{path}.{key}" if path else key)
-    elif _comparable(wanted) != _comparable(real):
-        yield path, wanted, real
-
-
-def _comparable(value: Any) -> Any:
-    if value in (None, [], {}):
-        return None
-    value = _opened(value)
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return sorted(value)
-    return value
 
 
 def entity_rows(

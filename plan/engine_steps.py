@@ -11,9 +11,10 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from model.difference import differences, path_elements
 from model.masking import SECRET
 from model.sentinels import WIRE_SIGNATURE
-from plan.drift import differences, is_noise, path_elements, shown, shown_pair
+from plan.drift import is_noise, shown, shown_pair
 
 #: What the bridge keeps for itself beside the properties of a resource (pkg/reservedkeys).
 _RESERVED = frozenset({"__defaults", "__meta", "__pulumi_raw_state_delta"})

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from model.difference import subset
 from model.errors import Unreachable
 from model.stacks import EnvironmentStack, ZoneStack
 from operations.drift.gateway import Wanted, wanted_at_kong
-from plan.drift import shown, subset
+from plan.drift import shown
 from plan.offline import plan_stack, planned_contract
 from wire.kong_reader import KongReader
 

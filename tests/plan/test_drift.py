@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from model.difference import differences
 from operations.drift.gateway import Listing, Wanted, in_kongs_names, wanted_at_kong
-from plan.drift import Row, Step, Table, differences, engine_rows, entity_rows, resolved, shown, shown_pair
+from plan.drift import Row, Step, Table, engine_rows, entity_rows, resolved, shown, shown_pair
 from plan.graph import Resource
 
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "[secret]"}
