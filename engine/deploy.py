@@ -14,7 +14,7 @@ from engine.workspace import Target
 from model.cross_checks import missing_tunnel_secrets, refuse_missing_secret
 from model.errors import InputError, InputErrors, NoSuchStack, PlanRefused
 from model.project import Project, load
-from model.stacks import EnvironmentStack, Stack
+from model.stacks import EnvironmentStack, Stack, server_of
 from plan.offline import plan_stack
 from plan.preflight import refuse_unsafe
 from plan.step_order import judge_steps
@@ -92,7 +92,7 @@ def _changes_contract(run: Run) -> bool:
 def _plan_offline(scope: Scope, run: Run) -> None:
     if not isinstance(scope.loaded, EnvironmentStack):
         raise TypeError("only an environment's servers are planned in its place")
-    server = scope.loaded.servers[run.stack.partition(".")[2]]
+    server = scope.loaded.servers[server_of(run.stack)]
     graph = plan_stack(scope.project, server)
     run.offline, run.state = True, "done"
     run.steps.counts = {"create": sum(1 for resource in graph.resources if "read" not in resource.options)}

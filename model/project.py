@@ -29,6 +29,8 @@ from model.stacks import (
     ServerStack,
     Stack,
     ZoneStack,
+    environment_of,
+    server_of,
 )
 from model.tool_lock import from_text as lock_from_text
 from model.zone import Zone
@@ -63,7 +65,7 @@ class Project:
         return [stack for stack in self.stacks() if "." not in stack]
 
     def servers_of(self, environment: str) -> list[str]:
-        return [s.partition(".")[2] for s in self.stacks() if s.startswith(f"{environment}.") and environment != "zone"]
+        return [server_of(s) for s in self.stacks() if environment_of(s) == environment and server_of(s)]
 
     def zones(self) -> list[str]:
         return [s.removeprefix(ZONE_PREFIX) for s in self.stacks() if s.startswith(ZONE_PREFIX)]
@@ -97,7 +99,7 @@ def load(project: Project, stack: str) -> Stack:
     """Read a stack with all it belongs to; raises `model.errors.InputError`."""
     if stack.startswith(ZONE_PREFIX):
         return load_zone(project, stack.removeprefix(ZONE_PREFIX))
-    name, _, server = stack.partition(".")
+    name, server = environment_of(stack), server_of(stack)
     environment = load_environment(project, name)
     if not server:
         return environment

@@ -1,6 +1,7 @@
 """The three kinds of stack as they are in memory: an environment, one server of it, and a zone.
 
-Each is one stack file, read and checked. `model.project` reads them; nothing here opens a file.
+Each is one stack file, read and checked. `model.project` reads them; nothing here opens a file. What a stack's name says
+of it is here, too: `environment_of`, `server_of`, `config_key_of`.
 """
 
 from __future__ import annotations
@@ -109,3 +110,19 @@ class ZoneStack:
 #: What every kind has: `name`, `stack` (Pulumi's name of it), `document`, `config_key` (where its manifest stands), the
 #: `environment` it is or belongs to, and `reach`, the servers it stands for.
 Stack = EnvironmentStack | ServerStack | ZoneStack
+
+
+def environment_of(stack: str) -> str:
+    """The environment that a stack is or belongs to: ``dev`` of ``dev`` and of ``dev.github``. A zone's stack stands
+    alone: ``zone.example`` stays as it is."""
+    return stack if stack.startswith(ZONE_PREFIX) else stack.partition(".")[0]
+
+
+def server_of(stack: str) -> str:
+    """The server of a server's stack: ``github`` of ``dev.github``; empty for an environment and a zone."""
+    return "" if stack.startswith(ZONE_PREFIX) else stack.partition(".")[2]
+
+
+def config_key_of(stack: str) -> str:
+    """Where the manifest of a stack stands in its file, going by its name."""
+    return ZONE_KEY if stack.startswith(ZONE_PREFIX) else SERVER_KEY if server_of(stack) else ENVIRONMENT_KEY

@@ -11,7 +11,7 @@ from model.cross_checks import missing_tunnel_secrets
 from model.errors import InputError, InputErrors
 from model.loader import KeyPath
 from model.project import Project, load
-from model.stacks import EnvironmentStack, Stack, ZoneStack
+from model.stacks import EnvironmentStack, Stack, ZoneStack, environment_of, server_of
 from model.waivers import Waiver
 from plan.findings import Finding, Severity
 from plan.graph import Graph
@@ -84,7 +84,7 @@ def check(
     for zone in zones:
         judge(zone.stack, zone, plan_stack(project, zone))
     for name, environment in environments.items():
-        wanted = [stack for stack in stacks if stack.split(".")[0] == name]
+        wanted = [stack for stack in stacks if environment_of(stack) == name]
         everything = name in wanted
         # Its policies and issuers stand before every server of it: one server alone answers for their errors too.
         judge(name, environment, plan_stack(project, environment), errors_only=not everything)
@@ -99,7 +99,7 @@ def _load(project: Project, stacks: Sequence[str]) -> tuple[dict[str, Environmen
     problems: list[InputError] = []
     environments: dict[str, EnvironmentStack] = {}
     zones: list[ZoneStack] = []
-    for name in dict.fromkeys(stack if stack.startswith("zone.") else stack.split(".")[0] for stack in stacks):
+    for name in dict.fromkeys(map(environment_of, stacks)):
         try:
             loaded = load(project, name)
         except InputErrors as error:
@@ -112,7 +112,7 @@ def _load(project: Project, stacks: Sequence[str]) -> tuple[dict[str, Environmen
             elif isinstance(loaded, ZoneStack):
                 zones.append(loaded)
     for stack in stacks:
-        name, _, server = stack.partition(".")
+        name, server = environment_of(stack), server_of(stack)
         if server and name in environments and server not in environments[name].servers:
             file = project.stack_file(stack)
             problems.append(InputError(f"there is no stack {stack}", file=file, remedy="run `ringwall list`"))
@@ -133,7 +133,7 @@ def _shared_hostnames(environments: list[EnvironmentStack]) -> list[InputError]:
         for server in environment.servers.values():
             for hostname in server.manifest.hostnames:
                 owner = owners.setdefault(hostname, server.stack)
-                if owner != server.stack and owner.split(".")[0] != environment.name:
+                if owner != server.stack and environment_of(owner) != environment.name:
                     path: KeyPath = ("config", "ringwall:server", "hostname")
                     problems.append(server.document.error(path, f"{hostname} is {owner}'s host name", "choose another"))
     return problems

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from model.difference import subset
 from model.errors import Unreachable
-from model.stacks import EnvironmentStack, ZoneStack
+from model.stacks import EnvironmentStack, ZoneStack, server_of
 from operations.drift.gateway import Wanted, wanted_at_kong
 from plan.drift import shown
 from plan.offline import plan_stack, planned_contract
@@ -123,7 +123,7 @@ def _entities(scope: Scope) -> Iterator[tuple[str, Wanted]]:
     environment = _environment(scope)
     contract = planned_contract(scope.project, environment)
     for stack in scope.stacks:
-        server = environment.servers.get(stack.partition(".")[2])
+        server = environment.servers.get(server_of(stack))
         graph = plan_stack(scope.project, server or environment, contract=contract)
         for wanted in wanted_at_kong(graph.resources, {}, {})[0]:
             yield stack, wanted

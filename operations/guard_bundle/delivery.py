@@ -15,6 +15,7 @@ from model.base import validate
 from model.errors import InputError
 from model.guard_config import GuardBundle, GuardConfig
 from model.loader import Document
+from model.stacks import environment_of, server_of
 from model.tool_lock import parse_json
 from operations.guard_bundle.files import BundleFile, bundle_path
 from operations.journal import Operation
@@ -101,7 +102,7 @@ def deployed_config(stack: str, exported: dict[str, Any]) -> GuardConfig | None:
     except ValueError as error:
         raise InputError(f"is no guard configuration: {error}", file=where) from None
     config = validate(GuardConfig, value, Document(where, value, {}), ())
-    if (config.server.environment, config.server.name) != tuple(stack.split(".", 1)):
+    if (config.server.environment, config.server.name) != (environment_of(stack), server_of(stack)):
         raise InputError("is another server's configuration", file=where)
     return config
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from guard.bundle.bundle import OpenedBundle, UnknownKey, open_bundle, render, sign
 from guard.bundle.keys import key_id, load_public_keys
 from model.errors import InputError
+from model.stacks import environment_of, server_of
 from operations.project.write import Change, apply
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class BundleFile:
             return cls(path, key, None, None)
         content = read(path)
         keys = {key_id(key.public_key()): key.public_key(), **load_public_keys(others)}
-        environment, _, name = stack.partition(".")
+        environment, name = environment_of(stack), server_of(stack)
         try:
             return cls(path, key, open_bundle(content, keys, expected_server=(environment, name), after=0), content)
         except UnknownKey as error:

@@ -18,7 +18,7 @@ from engine.state import live_resources, outputs
 from engine.workspace import Target
 from model.errors import InputError, RingwallError
 from model.project import Project, load, load_environment
-from model.stacks import EnvironmentStack
+from model.stacks import EnvironmentStack, environment_of, server_of
 from operations.guard_bundle.delivery import (
     Guards,
     deployed_config,
@@ -97,7 +97,7 @@ class Opening:
             keys: brings the gateway's copies of the issuers' keys up to date, as after every `up`; None without a gateway.
         """
         self.operation.begin()
-        environment = load_environment(self.project, self.stacks[0].partition(".")[0])
+        environment = load_environment(self.project, environment_of(self.stacks[0]))
         for stack in self.stacks:
             self.operation.step(stack, "file", "done", "lockdown is out of its stack file; commit it")
             if stack not in self._scopes:
@@ -138,7 +138,7 @@ class Opening:
 
     def _still_shut(self, environment: EnvironmentStack, stack: str) -> list[str]:
         """Names of applications before the server's host names that deny everyone; raises RingwallError."""
-        place = Place.of(stack, environment.servers[server_name(stack)].manifest, environment.settings)
+        place = Place.of(stack, environment.servers[server_of(stack)].manifest, environment.settings)
         return [one.name for one in self.edge().applications() if place.stands_before(one) and one.is_closed]
 
     def _open_guard(self, environment: EnvironmentStack, stack: str) -> bool:
@@ -152,7 +152,7 @@ class Opening:
             deployed = deployed_config(stack, self._deployed[stack])
             if deployed is None:
                 raise InputError(f"{stack} exports no {OUTPUT}", remedy=f"run `ringwall up {stack}`")
-            config = opened(environment, environment.servers[server_name(stack)], deployed)
+            config = opened(environment, environment.servers[server_of(stack)], deployed)
             if last_config(self.guards, stack) is None:
                 warn_without_bundle(stack, self.guards.folder, self.operation.progress.note)
             written = write_bundle(self.operation, self.guards, stack, config)
@@ -170,8 +170,7 @@ class Opening:
             return False
 
         def work() -> str:
-            environment, _, server = stack.partition(".")
-            self.gateway().remove_plugin(closing_plugin_id(environment, server))
+            self.gateway().remove_plugin(closing_plugin_id(environment_of(stack), server_of(stack)))
             return "open; its workers take that over within seconds"
 
         return self.operation.attempt(stack, "gateway", work, failed="still closed").state == "done"
@@ -218,15 +217,11 @@ class Opening:
 def open_gateway(gateway: Gateway, stacks: Sequence[str]) -> list[str]:
     """Take the closing plugin away from servers whose files say no more that they are closed; gives those that had one."""
     there = set(gateway.plugins(CLOSED_TAG))
-    found = [stack for stack in stacks if closing_plugin_id(*stack.split(".", 1)) in there]
+    found = [stack for stack in stacks if closing_plugin_id(environment_of(stack), server_of(stack)) in there]
     for stack in found:
-        gateway.remove_plugin(closing_plugin_id(*stack.split(".", 1)))
+        gateway.remove_plugin(closing_plugin_id(environment_of(stack), server_of(stack)))
     return found
 
 
 def _line(text: str) -> str:
     return " ".join(text.split())
-
-
-def server_name(stack: str) -> str:
-    return stack.partition(".")[2]

@@ -22,7 +22,7 @@ from model.environment import Environment
 from model.errors import NoSuchStack, RingwallError
 from model.project import Project, config_of
 from model.server import Server
-from model.stacks import SERVER_KEY
+from model.stacks import SERVER_KEY, environment_of, server_of
 from operations.guard_bundle.delivery import (
     Delivered,
     Guards,
@@ -59,7 +59,7 @@ class Place:
     @classmethod
     def of(cls, stack: str, manifest: Server | None, settings: Environment | None, known: Sequence[str] = ()) -> Place:
         """`known` are host names from elsewhere, such as the last bundle."""
-        environment, _, server = stack.partition(".")
+        environment, server = environment_of(stack), server_of(stack)
         clients: list[str | None] = [None]
         names, proxy = list(known), None
         if manifest is not None:

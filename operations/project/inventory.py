@@ -9,7 +9,7 @@ from typing import Any
 from components.edge.access import server_policies
 from model.errors import InputError, InputErrors
 from model.project import Project, load_environment, load_zone
-from model.stacks import EnvironmentStack, ServerStack, ZoneStack
+from model.stacks import EnvironmentStack, ServerStack, ZoneStack, environment_of
 from operations.project.server_files import granted
 
 
@@ -43,7 +43,7 @@ def inventory(project: Project) -> list[Row]:
     known = {row.stack for row in rows}
     for stack in project.stacks():
         if stack not in known:
-            environment = stack.partition(".")[0]
+            environment = environment_of(stack)
             error = InputError(
                 f"there is no environment {environment}",
                 file=project.stack_file(stack),

@@ -13,7 +13,7 @@ from pathlib import Path
 from model.errors import InputError, InputErrors
 from model.loader import KeyPath, parse, read
 from model.project import Project, load_environment, load_zone
-from model.stacks import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, ZONE_PREFIX
+from model.stacks import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, config_key_of
 from operations.project.staging import staged
 from operations.project.templates import FORMER_PROGRAM_IMPORT, PROGRAM_IMPORT
 from operations.project.write import Change, replace_scalar
@@ -119,7 +119,7 @@ def _decoded(content: bytes, file: Path) -> str:
 def _files(project: Project) -> list[tuple[Path, str]]:
     found = []
     for stack in project.stacks():
-        kind = ZONE_KEY if stack.startswith(ZONE_PREFIX) else SERVER_KEY if "." in stack else ENVIRONMENT_KEY
+        kind = config_key_of(stack)
         found.append((project.stack_file(stack), kind))
         if kind == SERVER_KEY and project.lock_file(stack).is_file():
             found.append((project.lock_file(stack), LOCK))

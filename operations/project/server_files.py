@@ -17,7 +17,7 @@ from model.errors import InputError
 from model.loader import Document, KeyPath, read
 from model.project import Project, config_of
 from model.server import Grant, Origin
-from model.stacks import SERVER_KEY
+from model.stacks import SERVER_KEY, environment_of, server_of
 from model.tool_lock import ToolEntry, ToolLock, from_text
 
 
@@ -50,8 +50,8 @@ class ServerFiles:
 
 def split_stack(stack: str) -> tuple[str, str]:
     """``dev.github`` as environment and server; raises `InputError` for anything else."""
-    environment, _, server = stack.partition(".")
-    if not environment or not server or environment == "zone":
+    environment, server = environment_of(stack), server_of(stack)
+    if not environment or not server:
         raise InputError(f"{stack} is not a server", key="ENV.SERVER", remedy="name it as in dev.github")
     return environment, server
 

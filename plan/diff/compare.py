@@ -15,7 +15,7 @@ from model.loader import read
 from model.loader import walk as leaves
 from model.project import Project, load_environment, load_zone, open_project
 from model.server import Server
-from model.stacks import EnvironmentStack, ServerStack, ZoneStack
+from model.stacks import ZONE_PREFIX, EnvironmentStack, ServerStack, ZoneStack, environment_of
 from model.tool_lock import visible
 from model.zone import Zone
 from plan.diff.model import Change, Direction, LoadError, Report, StackDiff, change
@@ -83,12 +83,12 @@ def compare(
         for name, side in (("base", base), ("head", head))
     }
     stacks = {stack for project in opened.values() if project is not None for stack in project.stacks()}
-    names = {stack if stack.startswith("zone.") else stack.split(".")[0] for stack in stacks}
+    names = {environment_of(stack) for stack in stacks}
     pairs: list[Pair] = []
     for name in sorted(names if environment is None else names & {environment}):
         if programs is None and base.of_environment(name) == head.of_environment(name):
             continue
-        if name.startswith("zone."):
+        if name.startswith(ZONE_PREFIX):
             pairs += _zone(opened[base], opened[head], name, errors)
         else:
             pairs += _environment(opened[base], opened[head], name, errors, every=programs is not None)
@@ -157,7 +157,7 @@ def _yaml(file: Path) -> dict[str, Any]:
 
 
 def _zone(base: Project | None, head: Project | None, stack: str, errors: list[LoadError]) -> list[Pair]:
-    name = stack.removeprefix("zone.")
+    name = stack.removeprefix(ZONE_PREFIX)
     was = _load_side(base, "base", stack, errors, lambda p: load_zone(p, name))
     now = _load_side(head, "head", stack, errors, lambda p: load_zone(p, name))
     status = _status(base, head, stack, was, now)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from model.stacks import environment_of
 from model.tool_lock import visible
 from plan.findings import Finding
 from plan.rings import RINGS
@@ -132,7 +133,7 @@ class StackDiff:
     @property
     def environment(self) -> str:
         """The environment, or the zone stack's own name."""
-        return self.stack if self.kind == "zone" else self.stack.split(".")[0]
+        return environment_of(self.stack)
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ class Report:
             self.base,
             self.head,
             tuple(stack for stack in self.stacks if stack.environment == environment or stack.kind == "project"),
-            tuple(e for e in self.errors if e.stack in (environment, "") or e.stack.split(".")[0] == environment),
+            tuple(e for e in self.errors if e.stack in (environment, "") or environment_of(e.stack) == environment),
             self.unplanned,
             self.notes,
         )

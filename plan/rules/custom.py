@@ -15,7 +15,7 @@ from typing import Final
 from model.errors import InputError
 from model.loader import read_text
 from model.project import Project, config_of
-from model.stacks import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, ZONE_PREFIX
+from model.stacks import config_key_of
 from model.waivers import Waiver
 from plan.rules.base_revision import BaseRevision
 from plan.rules.catalog import with_custom
@@ -114,7 +114,7 @@ def base_waivers(project: Project, stack: str, base: BaseRevision) -> tuple[Waiv
     if text is None:
         return ()
     document = parse(text, Path(f"{base.revision}:{file.name}"))
-    key = ZONE_KEY if stack.startswith(ZONE_PREFIX) else SERVER_KEY if "." in stack else ENVIRONMENT_KEY
+    key = config_key_of(stack)
     manifest = config_of(document).get(key)
     entries = manifest.get("waivers") if isinstance(manifest, dict) else None
     if not isinstance(entries, list):

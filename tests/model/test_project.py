@@ -9,6 +9,7 @@ import pytest
 from model.errors import InputError
 from model.project import find_project, load, load_environment, merge, open_project
 from model.server import Server
+from model.stacks import config_key_of, environment_of, server_of
 from tests.support.bad_files import ENVIRONMENT, HOSTED, ONE, lines
 from tests.support.projects import server_text, write_project, write_server
 
@@ -274,3 +275,15 @@ def test_every_kind_of_stack_says_its_name_environment_and_servers(tmp_path: Pat
     assert one.environment.servers["one"] is one
     assert one.reach == (one,)
     assert "EnvironmentStack" not in repr(one)
+
+
+@pytest.mark.parametrize(
+    ("stack", "environment", "server", "key"),
+    [
+        ("dev", "dev", "", "ringwall:environment"),
+        ("dev.one", "dev", "one", "ringwall:server"),
+        ("zone.example", "zone.example", "", "ringwall:zone"),
+    ],
+)
+def test_a_stacks_name_says_what_it_is(stack: str, environment: str, server: str, key: str) -> None:
+    assert (environment_of(stack), server_of(stack), config_key_of(stack)) == (environment, server, key)
