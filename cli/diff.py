@@ -193,6 +193,8 @@ def report_of(
 
 
 def _write_all(report: Report, folder: Path, artifact_url: str | None) -> None:
+    from model.stacks import environment_of
+
     """What `ringwall comment` takes: one comment for each environment, and the whole report beside them."""
     import json
 
@@ -202,7 +204,7 @@ def _write_all(report: Report, folder: Path, artifact_url: str | None) -> None:
 
     unread = {error.stack for error in report.errors if error.stack}
     names = {stack.environment for stack in report.stacks}
-    names |= {name if name.startswith("zone.") else name.split(".")[0] for name in unread}
+    names |= {environment_of(name) for name in unread}
     if not names and report.errors:
         names = {"all"}
     for name in sorted(names):

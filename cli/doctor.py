@@ -80,6 +80,8 @@ def doctor(
 
 
 def _stacks(stack: str | None) -> tuple[list[str], list[Check]]:
+    from model.stacks import ZONE_PREFIX
+
     """The stacks to look at; without a project, why there are none."""
     from cli.project import current_project
     from model.errors import InputError
@@ -94,7 +96,7 @@ def _stacks(stack: str | None) -> tuple[list[str], list[Check]]:
             skipped("project.files", "there is no project here", "", "run `ringwall init dev`, or give --project")
         ]
     if stack is None:
-        every = [*found.environments(), *(name for name in found.stacks() if name.startswith("zone."))]
+        every = [*found.environments(), *(name for name in found.stacks() if name.startswith(ZONE_PREFIX))]
         if not every:
             return [], [skipped("project.files", "the project has no stacks", "", "run `ringwall init dev`")]
         return every, []

@@ -58,6 +58,7 @@ def run(
     from model.base import seconds
     from model.errors import InputError
     from model.problems import Wrong
+    from model.stacks import environment_of, server_of
 
     try:
         every = seconds(poll)
@@ -65,10 +66,9 @@ def run(
         raise InputError(str(error), key="--poll") from None
     to_stderr(debug=debug)
     if public_key:
-        environment, dot, name = (server or "").partition(".")
-        if server and not (environment and dot and name):
+        expected = (environment_of(server), server_of(server)) if server else None
+        if expected and not all(expected):
             raise InputError(f"{server} is no server", key="--server", remedy="name one such as dev.github")
-        expected = (environment, name) if server else None
         keys = load_public_keys(public_key)
         source = BundleSource(config, keys, state, expected_server=expected, token_file=token_file)
         work = _signed(source, state, every)

@@ -21,6 +21,8 @@ def status(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
+    from model.stacks import environment_of
+
     """Show what of the files is deployed: resources in the backend, and whether an environment is the one in its file.
 
     The backend is asked once, however many servers there are. Providers and the stack itself count only where the backend
@@ -30,7 +32,7 @@ def status(
     from cli.target import target_of
 
     found = current_project()
-    stacks = [s for s in found.stacks() if environment is None or s.split(".")[0] == environment]
+    stacks = [s for s in found.stacks() if environment is None or environment_of(s) == environment]
     if environment is not None and not stacks:
         from model.errors import InputError
 
@@ -48,18 +50,19 @@ def status(
 
 
 def _rows(project: Project, stacks: Sequence[str], target: Target) -> list[dict[str, Any]]:
+    from model.stacks import server_of
+
     """The backend's list and every environment are read once, however many servers there are."""
     from engine.deploy import contract_is_current
     from engine.repair.pending import interrupted, told
     from engine.state import all_live_resources
     from model.errors import InputError, InputErrors
     from model.project import load
-    from model.stacks import ZONE_PREFIX
 
     counts = all_live_resources(target, list(stacks))
     notes: dict[str, str] = {}
     for stack in stacks:
-        if "." in stack and not stack.startswith(ZONE_PREFIX):
+        if server_of(stack):
             continue
         try:
             loaded = load(project, stack)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -287,3 +288,14 @@ def test_every_kind_of_stack_says_its_name_environment_and_servers(tmp_path: Pat
 )
 def test_a_stacks_name_says_what_it_is(stack: str, environment: str, server: str, key: str) -> None:
     assert (environment_of(stack), server_of(stack), config_key_of(stack)) == (environment, server, key)
+
+
+def test_only_the_model_takes_a_stacks_name_apart() -> None:
+    """A zone has a dot in its name, too: split by hand, ``zone.example`` is a server of an environment `zone`."""
+    by_hand = re.compile(
+        r"\b(s|stack|stacks\[0\]|name|owner|server|first)\b\"?\)?\.(split|partition)\(\"\.\"|startswith\(\"zone\.\"\)"
+    )
+    root = Path(__file__).parents[2]
+    folders = ("cli", "components", "engine", "operations", "package", "plan", "policy_pack")
+    files = [file for folder in folders for file in (root / folder).rglob("*.py")]
+    assert [file.name for file in files if by_hand.search(file.read_text(encoding="utf-8"))] == []
