@@ -6,21 +6,21 @@ meaning, may it; only then is anything sent to the server.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from components.gateway.names import REMAINING_HEADER
 from guard.audit.files import AuditUnwritable
-from guard.decide import answers, from_client, from_server
+from guard.decide import answers, from_client, from_server, methods
 from guard.decide.answers import error
-from guard.decide.context import Caller, Prepared, Stop
+from guard.decide.context import Prepared, Stop
 from guard.decide.exchange import Exchange
 from guard.decide.policy import Policy
 from guard.decide.reasons import Reason
 from guard.decide.tokens import estimate, read_remaining
+from guard.http.arrival import Arrival, Receive, bounded, read_body, until_gone
 from guard.http.http_rules import (
     Refused,
     accepts_stream,
@@ -40,10 +40,9 @@ from guard.identity.principal import Principal
 from guard.identity.verifier import NotIdentified
 from guard.runtime import Runtime, WorkEnded
 from wire.json import Malformed, dump, parse
-from wire.jsonrpc import Answer, Notification, Request, classify
+from wire.jsonrpc import Answer, Message, Notification, Request, classify
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 MAX_BATCH = 50
 #: Reasons of refusals that are nobody's attempt at anything.
@@ -55,6 +54,11 @@ class McpEndpoint:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self._handlers: Mapping[str, Callable[[Arrival], Awaitable[None]]] = {
+            "POST": self._post,
+            "GET": self._get,
+            "DELETE": self._delete,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
@@ -103,20 +107,13 @@ class McpEndpoint:
             raise AuditUnwritable("the audit log is closed")
         if policy.behind_gateway:
             sink.remaining = read_remaining(headers.get(REMAINING_HEADER))
-        verb = scope["method"]
-        if verb not in ("POST", "GET", "DELETE"):
+        handle = self._handlers.get(scope["method"])
+        if handle is None:
             raise Refused(405, Reason.NO_SUCH_VERB, None, {"allow": "POST, GET, DELETE"})
         principal = await self._identify(policy, scope, hostname, sink)
         with runtime.work_for(principal.id):
-            async with _bounded(principal):
-                if verb == "POST":
-                    await self._post(policy, principal, hostname, headers, receive, sink)
-                    return
-                async with _until_gone(receive):
-                    if verb == "GET":
-                        await self._get(policy, principal, hostname, headers, sink)
-                    else:
-                        await self._delete(policy, principal, hostname, headers, sink)
+            async with bounded(principal):
+                await handle(Arrival(policy, principal, hostname, headers, receive, sink))
 
     async def _identify(self, policy: Policy, scope: Scope, hostname: str, sink: HttpSink) -> Principal:
         try:
@@ -132,37 +129,28 @@ class McpEndpoint:
 
     # -- POST ---------------------------------------------------------------------------------------------------------
 
-    async def _post(
-        self,
-        policy: Policy,
-        principal: Principal,
-        hostname: str,
-        headers: dict[str, str],
-        receive: Receive,
-        sink: HttpSink,
-    ) -> None:
-        check_body_headers(headers, policy.body_limit)
-        body = await _read(receive, policy.body_limit)
+    async def _post(self, arrival: Arrival) -> None:
+        limit, sink = arrival.policy.body_limit, arrival.sink
+        check_body_headers(arrival.headers, limit)
+        body = await read_body(arrival.receive, limit)
         sink.unjudged = estimate(len(body))
         try:
             value = parse(body)
         except Malformed as malformed:
-            raise Refused(
-                400, Reason.MALFORMED, error(None, answers.PARSE_ERROR, f"the body is refused: {malformed}")
-            ) from None
+            text = f"the body is refused: {malformed}"
+            raise Refused(400, Reason.MALFORMED, error(None, answers.PARSE_ERROR, text)) from None
         if isinstance(value, list):
-            async with _until_gone(receive):
-                await self._batch(policy, principal, hostname, headers, value, sink)
+            async with until_gone(arrival.receive):
+                await self._batch(arrival, value)
             return
-        exchange, message = self._open(policy, principal, hostname, headers, value, sink)
+        exchange, message = self._open(arrival, value)
         sink.unjudged = 0
-        async with _until_gone(receive):
+        async with until_gone(arrival.receive):
             await self._one(exchange, message, len(body), sink)
 
-    def _open(
-        self, policy: Policy, principal: Principal, hostname: str, headers: dict[str, str], value: Any, sink: HttpSink
-    ) -> tuple[Exchange, Any]:
+    def _open(self, arrival: Arrival, value: Any) -> tuple[Exchange, Message]:
         """Which message it is, in which era and session; raises Refused."""
+        headers = arrival.headers
         try:
             message = classify(value)
         except Malformed as malformed:
@@ -177,24 +165,21 @@ class McpEndpoint:
             elif isinstance(message, Notification):
                 check_modern_notification(headers, message.method)
             else:
-                raise Refused(
-                    400,
-                    Reason.MALFORMED,
-                    error(None, answers.INVALID_REQUEST, "answers are not posted in this version"),
-                )
+                text = "answers are not posted in this version"
+                raise Refused(400, Reason.MALFORMED, error(None, answers.INVALID_REQUEST, text))
             version = headers["mcp-protocol-version"]
         else:
             version = legacy_version(headers)
             session = session_of(headers)
-            self._check_session(session, principal, message)
-        caller = Caller(principal, policy.grants.rights(principal), modern, version, session, hostname)
-        return Exchange(self.runtime, policy, caller, headers, sink), message
+            self._check_session(session, arrival.principal, message)
+        caller = arrival.caller(modern=modern, version=version, session=session)
+        return Exchange(self.runtime, arrival.policy, caller, headers, arrival.sink), message
 
-    def _check_session(self, session: str | None, principal: Principal, message: Any = None) -> None:
+    def _check_session(self, session: str | None, principal: Principal, message: Message | None = None) -> None:
         """A session is a handle, never a proof: it must be this principal's (MCP security best practices)."""
         if session is None:
             return
-        if isinstance(message, Request) and message.method == "initialize":
+        if isinstance(message, Request) and _opens_session(message):
             raise Refused(
                 400, Reason.BAD_SESSION, error(message.id, answers.INVALID_REQUEST, "a session is initialized once")
             )
@@ -202,7 +187,7 @@ class McpEndpoint:
             id_ = message.id if isinstance(message, Request) else None
             raise Refused(404, Reason.UNKNOWN_SESSION, error(id_, answers.INVALID_REQUEST, "Session not found"))
 
-    async def _one(self, exchange: Exchange, message: Any, size: int, sink: HttpSink | Silent) -> None:
+    async def _one(self, exchange: Exchange, message: Message, size: int, sink: HttpSink | Silent) -> None:
         """One message to its end: the sink has its answer afterwards, whatever happened."""
         method = "" if isinstance(message, Answer) else message.method
         headers = forwarded(
@@ -307,21 +292,14 @@ class McpEndpoint:
             self.runtime.sessions.allow(session, "elicitation")
         return True
 
-    async def _batch(
-        self,
-        policy: Policy,
-        principal: Principal,
-        hostname: str,
-        headers: dict[str, str],
-        batch: list[Any],
-        sink: HttpSink,
-    ) -> None:
+    async def _batch(self, arrival: Arrival, batch: list[Any]) -> None:
         """2025-03-26 alone has batches. Each message is judged and sent on by itself; the answers come as a stream."""
-        version = headers.get("mcp-protocol-version", "2025-03-26")
+        sink = arrival.sink
+        version = legacy_version(arrival.headers)
         if version != "2025-03-26" or not 0 < len(batch) <= MAX_BATCH:
             raise Refused(400, Reason.BATCH, error(None, answers.INVALID_REQUEST, "batches are not accepted"))
-        opened = [self._open(policy, principal, hostname, headers, value, sink) for value in batch]
-        if any(isinstance(message, Request) and message.method == "initialize" for _, message in opened):
+        opened = [self._open(arrival, value) for value in batch]
+        if any(isinstance(message, Request) and _opens_session(message) for _, message in opened):
             raise Refused(400, Reason.BATCH, error(None, answers.INVALID_REQUEST, "initialize stands alone"))
         if any(exchange.caller.modern for exchange, _ in opened):
             raise Refused(400, Reason.BATCH, error(None, answers.INVALID_REQUEST, "batches are not accepted"))
@@ -341,20 +319,23 @@ class McpEndpoint:
 
     # -- GET and DELETE -----------------------------------------------------------------------------------------------
 
-    async def _get(
-        self, policy: Policy, principal: Principal, hostname: str, headers: dict[str, str], sink: HttpSink
-    ) -> None:
+    async def _get(self, arrival: Arrival) -> None:
         """The legacy server stream, or the rest of a stream after Last-Event-ID: every event is judged again."""
-        check_version(headers)
-        session = session_of(headers)
-        self._check_session(session, principal)
-        caller = Caller(principal, policy.grants.rights(principal), False, legacy_version(headers), session, hostname)
-        exchange = Exchange(self.runtime, policy, caller, headers)
-        sent = forwarded(headers, modern=False, bearer=policy.forward_bearer)
+        headers = arrival.headers
+        async with until_gone(arrival.receive):
+            check_version(headers)
+            session = session_of(headers)
+            self._check_session(session, arrival.principal)
+            caller = arrival.caller(modern=False, version=legacy_version(headers), session=session)
+            await self._listen(Exchange(self.runtime, arrival.policy, caller, headers), arrival.sink)
+
+    async def _listen(self, exchange: Exchange, sink: HttpSink) -> None:
+        caller, principal, session = exchange.caller, exchange.caller.principal, exchange.caller.session
+        sent = forwarded(exchange.headers, modern=False, bearer=exchange.policy.forward_bearer)
         sent["accept"] = "text/event-stream"
         del sent["content-type"]
-        if headers.get("last-event-id"):
-            cursor = self.runtime.cursors.open(headers["last-event-id"], caller.channel)
+        if exchange.headers.get("last-event-id"):
+            cursor = self.runtime.cursors.open(exchange.headers["last-event-id"], caller.channel)
             if cursor is None:
                 raise Refused(400, Reason.FOREIGN_CURSOR, error(None, answers.INVALID_REQUEST, "Unknown Last-Event-ID"))
             sent["last-event-id"] = cursor
@@ -382,94 +363,32 @@ class McpEndpoint:
             if upstream is not None:
                 upstream.close()
 
-    async def _delete(
-        self, policy: Policy, principal: Principal, hostname: str, headers: dict[str, str], sink: HttpSink
-    ) -> None:
-        check_version(headers)
-        session = session_of(headers)
-        if session is None:
-            raise Refused(400, Reason.BAD_SESSION, error(None, answers.INVALID_REQUEST, "no session is named"))
-        self._check_session(session, principal)
-        sent = forwarded(headers, modern=False, bearer=policy.forward_bearer)
-        try:
-            upstream = await self.runtime.upstream.send("DELETE", sent, None, owner=principal.id)
-        except UpstreamDown:
-            await sink.refuse(answers.ORIGIN_FAILED, None)
-            return
-        upstream.close()
-        if upstream.status != 405:
-            self.runtime.sessions.end(session)
-        await sink.answer(_status_shown(upstream), None)
+    async def _delete(self, arrival: Arrival) -> None:
+        """The client ends its session."""
+        headers, principal = arrival.headers, arrival.principal
+        async with until_gone(arrival.receive):
+            check_version(headers)
+            session = session_of(headers)
+            if session is None:
+                raise Refused(400, Reason.BAD_SESSION, error(None, answers.INVALID_REQUEST, "no session is named"))
+            self._check_session(session, principal)
+            sent = forwarded(headers, modern=False, bearer=arrival.policy.forward_bearer)
+            try:
+                upstream = await self.runtime.upstream.send("DELETE", sent, None, owner=principal.id)
+            except UpstreamDown:
+                await arrival.sink.refuse(answers.ORIGIN_FAILED, None)
+                return
+            upstream.close()
+            if upstream.status != 405:
+                self.runtime.sessions.end(session)
+            await arrival.sink.answer(_status_shown(upstream), None)
+
+
+def _opens_session(request: Request) -> bool:
+    row = methods.CLIENT.get(request.method)
+    return row is not None and row.opens_session
 
 
 def _status_shown(upstream: UpstreamAnswer) -> int:
     """The status of an answer without a body: a 5xx of the server's must not look like the guard's own."""
     return answers.ORIGIN_FAILED if upstream.status >= 500 else upstream.status
-
-
-async def _read(receive: Receive, limit: int) -> bytes:
-    """The body; raises Refused (413) once it is over `limit`, whatever its headers said."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Refused(400, Reason.DISCONNECTED)
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise Refused(413, Reason.TOO_LARGE, error(None, answers.PARSE_ERROR, "the body is too large"))
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-#: Seconds after which a client is watched for going away: nearly every answer is there by then, and watching costs.
-_PATIENCE = 0.05
-
-
-class _until_gone:
-    """End the work when the client goes: nobody would read the answer, and in the 2026 era that is how it cancels."""
-
-    __slots__ = ("_gone", "_receive", "_timer", "_watcher", "_work")
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._gone = False
-        self._watcher: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> None:
-        self._work = asyncio.current_task()
-        self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._begin)
-
-    def _begin(self) -> None:
-        self._watcher = asyncio.get_running_loop().create_task(self._watch())
-
-    async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._gone = True
-        if self._work is not None:
-            self._work.cancel("the client went")
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        self._timer.cancel()
-        if self._watcher is not None:
-            self._watcher.cancel()
-        if kind is not None and issubclass(kind, asyncio.CancelledError) and self._gone and self._work is not None:
-            self._work.uncancel()
-            return True
-        return False
-
-
-@contextlib.asynccontextmanager
-async def _bounded(principal: Principal) -> AsyncIterator[None]:
-    """No answer or stream outlives the token that allowed it; raises Refused when it expires."""
-    seconds = principal.expires - time.time()
-    try:
-        async with asyncio.timeout(None if seconds == float("inf") else max(seconds, 0)) as bound:
-            yield
-    except TimeoutError:
-        if not bound.expired():
-            raise
-        raise Refused(401, Reason.EXPIRED, error(None, answers.UNAUTHENTICATED, "Your token has expired.")) from None

@@ -1,0 +1,106 @@
+"""One HTTP request from a principal that is proven: what every handler needs of it, and how long it may last."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from guard.decide import answers
+from guard.decide.answers import error
+from guard.decide.context import Caller
+from guard.decide.policy import Policy
+from guard.decide.reasons import Reason
+from guard.http.http_rules import Refused
+from guard.http.sink import HttpSink
+from guard.identity.principal import Principal
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Who sent the request to which public name, under which policy it is judged, and where its answer goes."""
+
+    policy: Policy
+    principal: Principal
+    hostname: str
+    headers: dict[str, str]
+    receive: Receive
+    sink: HttpSink
+
+    def caller(self, *, modern: bool, version: str, session: str | None) -> Caller:
+        """The sender in one era and session, with the rights that the policy gives."""
+        rights = self.policy.grants.rights(self.principal)
+        return Caller(self.principal, rights, modern, version, session, self.hostname)
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The body; raises Refused (413) once it is over `limit`, whatever its headers said."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(400, Reason.DISCONNECTED)
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise Refused(413, Reason.TOO_LARGE, error(None, answers.PARSE_ERROR, "the body is too large"))
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+#: Seconds after which a client is watched for going away: nearly every answer is there by then, and watching costs.
+_PATIENCE = 0.05
+
+
+class until_gone:
+    """End the work when the client goes: nobody would read the answer, and in the 2026 era that is how it cancels."""
+
+    __slots__ = ("_gone", "_receive", "_timer", "_watcher", "_work")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone = False
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        self._work = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._begin)
+
+    def _begin(self) -> None:
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        if self._work is not None:
+            self._work.cancel("the client went")
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if kind is not None and issubclass(kind, asyncio.CancelledError) and self._gone and self._work is not None:
+            self._work.uncancel()
+            return True
+        return False
+
+
+@contextlib.asynccontextmanager
+async def bounded(principal: Principal) -> AsyncIterator[None]:
+    """No answer or stream outlives the token that allowed it; raises Refused when it expires."""
+    seconds = principal.expires - time.time()
+    try:
+        async with asyncio.timeout(None if seconds == float("inf") else max(seconds, 0)) as bound:
+            yield
+    except TimeoutError:
+        if not bound.expired():
+            raise
+        raise Refused(401, Reason.EXPIRED, error(None, answers.UNAUTHENTICATED, "Your token has expired.")) from None
