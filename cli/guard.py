@@ -12,8 +12,8 @@ from cli.guard_bundle import bundle, keygen, verify_bundle
 from cli.options import Debug
 
 if TYPE_CHECKING:
+    from guard.bundle.bundle import Opened
     from guard.bundle.source import BundleSource
-    from guard.service import Opened
 
 app = typer.Typer(help="Run the guard, and sign the configuration it runs by.", no_args_is_help=True)
 app.command()(keygen)

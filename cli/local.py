@@ -43,8 +43,8 @@ def local(
 
     from cli.guard import demo
     from cli.project import current_project
+    from guard.bundle.bundle import Opened
     from guard.logs import to_stderr
-    from guard.service import Opened
     from model.errors import InputError
     from model.project import load
     from model.stacks import ServerStack

@@ -10,7 +10,6 @@ import signal
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import uvicorn
 from guard.app import admin_app, traffic_app
 from guard.audit.keys import load_or_create_key
 from guard.audit.log import AuditLog
+from guard.bundle.bundle import Opened
 from guard.decide.cache import ResultCache
 from guard.decide.counters import Counters, MemoryCounters
 from guard.decide.pins import Refusal, Watch
@@ -43,16 +43,6 @@ log = logging.getLogger("ringwall.guard")
 
 #: Seconds that calls under way get to end once the guard was told to stop.
 DRAIN_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A configuration that may be put in force: verified, or a demo's."""
-
-    config: GuardConfig
-    sha256: str
-    sequence: int
-    denied: frozenset[str]
 
 
 class Service:

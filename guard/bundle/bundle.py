@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -26,9 +26,6 @@ from model.errors import InputError
 from model.guard_config import GuardBundle, GuardConfig, Signature
 from model.loader import Document, parse
 from model.tool_lock import canonical_json, parse_json
-
-if TYPE_CHECKING:
-    from guard.service import Opened
 
 PREFIX = b"ringwall guard bundle 1\n"
 MOST_BYTES = 16 * 1024 * 1024
@@ -60,6 +57,16 @@ class Rollback(BundleRefused):
 
 
 @dataclass(frozen=True)
+class Opened:
+    """A configuration that may be put in force: verified, or a demo's."""
+
+    config: GuardConfig
+    sha256: str
+    sequence: int
+    denied: frozenset[str]
+
+
+@dataclass(frozen=True)
 class OpenedBundle:
     """A bundle whose signature holds. `sha256` is of the signed bytes: it names the content, whoever signed it and
     however the file is laid out."""
@@ -75,8 +82,6 @@ class OpenedBundle:
     @property
     def opened(self) -> Opened:
         """As the guard's service takes it."""
-        from guard.service import Opened
-
         return Opened(self.bundle.config, self.sha256, self.bundle.sequence, frozenset(self.bundle.denied))
 
 

@@ -17,21 +17,18 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from guard.bundle.bundle import MOST_BYTES, MalformedBundle, OpenedBundle, open_bundle, read_demo_config
+from guard.bundle.bundle import MOST_BYTES, MalformedBundle, Opened, OpenedBundle, open_bundle, read_demo_config
 from guard.bundle.keys import write_atomically
 from model.base import is_loopback, split_url
 from model.errors import InputError, RingwallError, Unreachable
 from model.tool_lock import digest, parse_json
 from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of
-
-if TYPE_CHECKING:
-    from guard.service import Opened
 
 log = logging.getLogger("ringwall.guard")
 
@@ -47,8 +44,6 @@ Apply = Callable[[OpenedBundle], Awaitable[None]]
 
 def open_demo_config(text: str | bytes, file: Path) -> Opened:
     """An unsigned configuration with a demo identity, as the guard's service takes it; raises InputError otherwise."""
-    from guard.service import Opened
-
     config = read_demo_config(text, file)
     return Opened(config, digest(config.dump()), 0, frozenset())
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
+from guard.bundle.bundle import Opened
 from guard.inspect.content import content_of
-from guard.service import Opened
 from model.guard_config import GuardConfig
 from tests.guard.test_road import ATTACK, call, result
 from tests.guard.test_verified_road import HOST, identity, person

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from guard.service import Opened
+from guard.bundle.bundle import Opened
 from model.guard_config import GuardConfig
 from model.tool_lock import canonical_json
 from tests.support.guard_service import LEGACY, MODERN, Guarded, Origin, answer_of, guarded, lock_of, sse, tool

@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from guard.app import admin_app
-from guard.bundle.bundle import render, sign
+from guard.bundle.bundle import Opened, render, sign
 from guard.bundle.keys import create_key_pair, load_private_key
-from guard.service import Opened, Service
+from guard.service import Service
 from model.errors import InputError
 from model.guard_config import GuardConfig
 from tests.support.guard_service import Origin, answer_of, config_for, free_port, guarded, serving, sse, tool

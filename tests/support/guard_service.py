@@ -19,7 +19,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from components.gateway.names import REMAINING_HEADER
-from guard.service import Opened, Service, _Server, serve
+from guard.bundle.bundle import Opened
+from guard.service import Service, _Server, serve
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock, digest, readable_description
 from wire.sse import KEEP_ALIVE_SECONDS
