@@ -40,7 +40,7 @@ class WorkEnded(Exception):
 
 
 class Runtime:
-    """`policy` is replaced by `apply`; everything else stays."""
+    """What every exchange shares. `apply` replaces `policy`, and `upstream` if the server moved; everything else stays."""
 
     def __init__(
         self,
@@ -80,8 +80,8 @@ class Runtime:
         self._work: dict[str, set[asyncio.Task[Any]]] = defaultdict(set)
         self._noted: dict[str, float] = {}
         self._ended: set[asyncio.Task[Any]] = set()
-        self._aside: set[asyncio.Task[None]] = set()
-        self._telling = 0
+        self._background: set[asyncio.Task[None]] = set()
+        self._refusals_in_flight = 0
 
     # -- policy -------------------------------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class Runtime:
         )
         old, self.policy = self.policy, policy
         if upstream is not None:
-            self._later(_close_later(self.upstream))
+            self._in_background(_close_later(self.upstream))
             self.upstream = upstream
             self.origin.forget()
             self.watch.forget()
@@ -111,7 +111,7 @@ class Runtime:
         if old.config.grants and not policy.config.grants:
             self.end_work()
         # Exchanges that began under the old policy may still be asking its engines.
-        self._later(_close_later(old))
+        self._in_background(_close_later(old))
 
     def refused(self, refusal: Refusal) -> None:
         """A definition that is not the approved one: in the audit log and in the guard's own log, once."""
@@ -222,13 +222,13 @@ class Runtime:
             )
         )
 
-    def post_aside(self, message: Mapping[str, Any], headers: Mapping[str, str], *, owner: str) -> None:
-        """Send the server an answer of the guard's own, beside the stream that its question came on."""
-        if self._telling >= _MOST_ASIDE:
+    def post_refusal(self, message: Mapping[str, Any], headers: Mapping[str, str], *, owner: str) -> None:
+        """Answer a server's request with the guard's own refusal, in a POST beside the stream that the request came on."""
+        if self._refusals_in_flight >= MAX_REFUSALS_IN_FLIGHT:
             self.log.warning("the server asks faster than it takes answers: one refusal less is sent")
             return
-        self._telling += 1
-        self._later(self._post(dump(message), headers, owner))
+        self._refusals_in_flight += 1
+        self._in_background(self._post(dump(message), headers, owner))
 
     async def _post(self, body: bytes, headers: Mapping[str, str], owner: str) -> None:
         try:
@@ -238,12 +238,12 @@ class Runtime:
         except UpstreamDown as problem:
             self.log.warning("the server could not be told of a refusal: %s", problem)
         finally:
-            self._telling -= 1
+            self._refusals_in_flight -= 1
 
-    def _later(self, work: Any) -> None:
+    def _in_background(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
-        self._aside.add(task)
-        task.add_done_callback(self._aside.discard)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     # -- record -------------------------------------------------------------------------------------------------------
 
@@ -298,11 +298,11 @@ class Runtime:
             await self.audit.durable(sequence)
 
     async def close(self) -> None:
-        """End streams, let what is sent aside finish, close the server's connection and the audit log."""
+        """End streams, cancel what runs in the background, close the server's connection and the audit log."""
         self.end_work()
-        for task in self._aside:
+        for task in self._background:
             task.cancel()
-        await asyncio.gather(*self._aside, return_exceptions=True)
+        await asyncio.gather(*self._background, return_exceptions=True)
         await self.origin.close()
         await self.watch.close()
         await self.policy.close()
@@ -311,7 +311,7 @@ class Runtime:
 
 
 #: Refusals under way to the server at most: it waits for each, and each holds a connection.
-_MOST_ASIDE = 256
+MAX_REFUSALS_IN_FLIGHT = 256
 #: Seconds after which nothing that began under a replaced configuration should still be running.
 _LINGER = 120.0
 

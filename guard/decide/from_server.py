@@ -315,9 +315,9 @@ async def _notification(exchange: Exchange, notification: Notification) -> Mappi
 
 
 async def _tell_server(exchange: Exchange, message: Mapping[str, Any]) -> None:
-    """A refusal of a server's request: sent beside the stream, as the server waits for it."""
+    """Send the server the refusal of its request, which it waits for."""
     headers = forwarded(exchange.headers, modern=exchange.caller.modern, bearer=exchange.policy.forward_bearer)
-    exchange.runtime.post_aside(message, headers, owner=exchange.caller.principal.id)
+    exchange.runtime.post_refusal(message, headers, owner=exchange.caller.principal.id)
 
 
 async def unavailable(

@@ -146,7 +146,7 @@ class McpEndpoint:
         exchange, message = self._open(arrival, value)
         sink.unjudged = 0
         async with until_gone(arrival.receive):
-            await self._one(exchange, message, len(body), sink)
+            await self._message(exchange, message, len(body), sink)
 
     def _open(self, arrival: Arrival, value: Any) -> tuple[Exchange, Message]:
         """Which message it is, in which era and session; raises Refused."""
@@ -187,7 +187,7 @@ class McpEndpoint:
             id_ = message.id if isinstance(message, Request) else None
             raise Refused(404, Reason.UNKNOWN_SESSION, error(id_, answers.INVALID_REQUEST, "Session not found"))
 
-    async def _one(self, exchange: Exchange, message: Message, size: int, sink: HttpSink | Silent) -> None:
+    async def _message(self, exchange: Exchange, message: Message, size: int, sink: HttpSink | Silent) -> None:
         """One message to its end: the sink has its answer afterwards, whatever happened."""
         method = "" if isinstance(message, Answer) else message.method
         headers = forwarded(
@@ -313,7 +313,7 @@ class McpEndpoint:
         for (exchange, message), value in zip(opened, batch, strict=True):
             into = sink if isinstance(message, Request) else Silent()
             exchange.sink = into
-            await self._one(exchange, message, len(dump(value)), into)
+            await self._message(exchange, message, len(dump(value)), into)
         if not requests:
             await sink.answer(202, None)
 

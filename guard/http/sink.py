@@ -75,7 +75,7 @@ class HttpSink:
             await self.answer(status, message)
             return
         body = b"" if message is None else dump(message)
-        await self._whole(status, body, headers, self._report(self._request_tokens + estimate(len(body))))
+        await self._respond(status, body, headers, self._report(self._request_tokens + estimate(len(body))))
 
     async def refuse(
         self, status: int, message: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
@@ -88,7 +88,7 @@ class HttpSink:
             if message is not None:
                 await self._write(Event(dump(message).decode()).encode())
             return
-        await self._whole(status, b"" if message is None else dump(message), headers, [])
+        await self._respond(status, b"" if message is None else dump(message), headers, [])
 
     async def open_stream(self, headers: Mapping[str, str]) -> None:
         """Send a stream's headers; a client waits for them before it sends anything else."""
@@ -124,7 +124,7 @@ class HttpSink:
         reported = self.runtime.budget.settle(tokens, self.remaining)
         return [(LIMIT_HEADER.encode(), f"{TOKENS}={reported}".encode())]
 
-    async def _whole(
+    async def _respond(
         self, status: int, body: bytes, headers: Mapping[str, str] | None, report: list[tuple[bytes, bytes]]
     ) -> None:
         raw = [(b"content-length", str(len(body)).encode()), *report]

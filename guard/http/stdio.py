@@ -112,8 +112,8 @@ class StdioUpstream:
             return process
 
     async def _start(self, owner: str) -> _Process:
-        for gone in [one for one, process in self._shared.items() if process.ended]:
-            del self._shared[gone]
+        for owner_gone in [name for name, process in self._shared.items() if process.ended]:
+            del self._shared[owner_gone]
         if len(self._sessions) + len(self._shared) >= MAX_PROCESSES:
             raise UpstreamFull(f"{MAX_PROCESSES} processes of the command run already")
         try:
@@ -149,7 +149,7 @@ class StdioUpstream:
             raise
         if isinstance(first, Answer):
             process.settle(inbox)
-            return _Whole(_status(first, modern=renumber), headers, dump(first.body))
+            return _JsonAnswer(_status(first, modern=renumber), headers, dump(first.body))
         return _Stream(headers, process, inbox, first, patience)
 
     def _of_session(self, session: str | None) -> _Process | None:
@@ -332,7 +332,7 @@ class _Process:
             await self._reader
 
 
-class _Whole(UpstreamAnswer):
+class _JsonAnswer(UpstreamAnswer):
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         super().__init__(status, headers, "application/json")
         self._body = body

@@ -375,7 +375,7 @@ def test_a_server_that_asks_without_end_costs_a_bounded_number_of_refusals(tmp_p
         async with guarded(origin, tmp_path) as guard:
             await guard.initialize()
             assert answer_of(await guard.post(call(9)), 9)["result"] == result("done")
-            assert 0 < len(guard.service.runtime._aside) <= 260
+            assert 0 < len(guard.service.runtime._background) <= 260
             over.set()
 
     asyncio.run(main())
