@@ -14,14 +14,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from model.base import Many, Model, Version1, validate
 from model.errors import InputError
+from model.json import NotJson, read_json
 from model.loader import Document, Json, parse
 
 MAX_DEPTH = 100
@@ -35,23 +35,11 @@ def parse_json(text: str | bytes) -> Any:
     """Strict JSON: refuses what two readers could take differently (duplicate keys, NaN, Infinity, out-of-range
     numbers, bad UTF-8, deep nesting). Raises ValueError."""
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(pairs)
-        if len(result) != len(pairs):
-            keys = sorted(key for key, _ in pairs)
-            twice = next(one for one, other in pairwise(keys) if one == other)
-            raise ValueError(f"the key {visible(twice)} appears twice")
-        return result
-
-    def constant(name: str) -> NoReturn:
-        raise ValueError(f"{name} is not JSON")
-
     try:
-        value = json.loads(text, object_pairs_hook=unique, parse_constant=constant)
-    except RecursionError:
-        raise ValueError(f"is nested deeper than {MAX_DEPTH} levels") from None
-    canonical_json(value)
-    return value
+        return read_json(text, MAX_DEPTH)
+    except NotJson as error:
+        detail = error.detail if error.key is None else f"the key {visible(error.key)} appears twice"
+        raise ValueError(detail) from None
 
 
 def canonical_json(value: Any) -> bytes:

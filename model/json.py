@@ -1,0 +1,91 @@
+"""The one reader of JSON: a text has exactly one meaning, or it is refused.
+
+Two readers must never take one text differently: what was reviewed or inspected is what another program runs. So duplicate
+keys, NaN, numbers out of range, bad UTF-8, half surrogates and deep nesting are errors.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+#: An escape of a surrogate, alone or not. Only with one in the text can a string hold half of a pair.
+_SURROGATE = re.compile(r"\\u[dD][89abcdefABCDEF]")
+
+
+class NotJson(ValueError):
+    """Its text quotes nothing of the input; `detail` and `key`, which appears twice, are for the author of the text."""
+
+    def __init__(self, problem: str, detail: str | None = None, *, key: str | None = None) -> None:
+        super().__init__(problem)
+        self.detail = detail or problem
+        self.key = key
+
+
+def read_json(text: str | bytes, depth: int) -> Any:
+    """The value of a JSON text (bytes: UTF-8 alone) of at most `depth` levels; raises NotJson."""
+    try:
+        # Encoded, too: a string of Python may hold half a pair as it stands.
+        encoded = text if isinstance(text, bytes) else text.encode("utf-8")
+        text = encoded.decode("utf-8")
+    except UnicodeError:
+        raise NotJson("not UTF-8") from None
+    too_deep = f"nested deeper than {depth} levels"
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise NotJson(too_deep, f"is {too_deep}") from None
+    except NotJson:
+        raise
+    except ValueError as error:
+        raise NotJson("not JSON", str(error)) from None
+    # Counting brackets bounds the depth at once for nearly every message; only the rest is walked.
+    if encoded.count(b"{") + encoded.count(b"[") > depth and _levels(value, depth) > depth:
+        raise NotJson(too_deep, f"is {too_deep}")
+    if "\\u" in text and _SURROGATE.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError:
+            raise NotJson("a string holds half of a surrogate pair, which is not Unicode text") from None
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise NotJson("a key appears twice", key=twice)
+    return result
+
+
+def _constant(name: str) -> NoReturn:
+    raise NotJson("NaN and Infinity are not JSON", f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise NotJson("a number is out of range", "a number is NaN or out of range, which is not JSON")
+    return number
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant, parse_float=_finite)
+
+
+def _levels(value: Any, most: int) -> int:
+    deepest, level = 0, [value]
+    while level and deepest <= most:
+        deepest += 1
+        level = [child for node in level for child in _children(node)]
+    return deepest
+
+
+def _children(node: Any) -> Iterator[Any]:
+    if isinstance(node, dict):
+        return (child for child in node.values() if isinstance(child, dict | list))
+    if isinstance(node, list):
+        return (child for child in node if isinstance(child, dict | list))
+    return iter(())

@@ -1,0 +1,68 @@
+"""JSON has one reader, however deep it may be and whoever asks."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from model.json import NotJson, read_json
+from model.tool_lock import parse_json
+from wire.json import Malformed, parse
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":1,"a":2}',
+        "[NaN]",
+        "[1e999]",
+        '"\\ud800"',
+        '{"\\uDC00":1}',
+        "\ufeff{}",
+        "",
+        "{} {}",
+        "[" * 5000,
+        "1" * 5000,
+    ],
+)
+def test_files_and_wire_refuse_the_same(text: str) -> None:
+    for body in (text, text.encode()):
+        with pytest.raises(NotJson):
+            read_json(body, 10)
+        with pytest.raises(ValueError, match=r"."):
+            parse_json(body)
+    with pytest.raises(Malformed):
+        parse(text.encode())
+
+
+def test_bytes_are_utf_8_alone() -> None:
+    for encoding in ("utf-16", "utf-32", "utf-8-sig"):
+        with pytest.raises(NotJson):
+            read_json('{"a":1}'.encode(encoding), 10)
+
+
+def test_a_whole_pair_of_surrogates_is_a_character() -> None:
+    assert read_json('"\\ud83d\\ude00"', 10) == "\U0001f600"
+
+
+def test_only_its_author_is_told_which_key_appears_twice() -> None:
+    text = '{"secret\\u200b":1,"b":2,"secret\\u200b":3}'
+    with pytest.raises(NotJson, match=r"^a key appears twice$"):
+        read_json(text, 10)
+    with pytest.raises(ValueError, match=r"^the key secret<U\+200B> appears twice$"):
+        parse_json(text)
+
+
+def test_nobody_else_makes_a_strict_reader() -> None:
+    makers = {
+        str(file.relative_to(ROOT))
+        for folder in ("cli", "components", "engine", "guard", "model", "operations", "plan", "wire")
+        for file in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.keyword) and node.arg in ("object_pairs_hook", "parse_constant")
+    }
+    assert makers == {"model/json.py"}
