@@ -7,12 +7,14 @@ machine or to pinned addresses and takes no proxy at all.
 |---|---|
 | to loopback, wherever it leads | never: it must not see a token on its way to this very machine |
 | issuers' keys, Cloudflare, Kong's Admin API, GitHub, downloads, the audit log's collector | HTTPS_PROXY, NO_PROXY |
+| `verify` at a public name | HTTPS_PROXY, NO_PROXY; never with `--resolve`, which says where that name is |
 | a verdict engine, a bundle's address, the guard's own server | never: pinned, key and text go there or nowhere |
 
 Trust is the same on every road: SSL_CERT_FILE and SSL_CERT_DIR where they are set (a company's own authority), as OpenSSL
-reads them, else the authorities that come with certifi. No redirect is followed, as another address would give the answer;
-the one exception is a download without a credential that is checked by its digest. No cookie is kept. Answers are asked for
-uncompressed, so that a limit counts what is read and not what it unpacks to, and every body is read up to a limit.
+reads them, else the authorities that come with certifi (`verify`: the system's). No redirect is followed, as another
+address would give the answer; the one exception is a download without a credential that is checked by its digest. No cookie
+is kept. Answers are asked for uncompressed, so that a limit counts what is read and not what it unpacks to, and every body
+is read up to a limit.
 """
 
 from __future__ import annotations
@@ -48,13 +50,22 @@ class HttpPolicy:
         proxies: whether a proxy of the environment may stand between; never on the way to loopback.
         ca_file: names the only authority trusted.
         redirects: follow them, from https to https alone. For downloads without a credential.
+        system_roots: trust the system's authorities instead of certifi's, as a browser on this machine would.
 
     Raises:
         InputError: the authorities to trust cannot be read.
     """
 
-    def __init__(self, url: str | None, *, proxies: bool, ca_file: str | None = None, redirects: bool = False) -> None:
-        self._context = tls_context(ca_file)
+    def __init__(
+        self,
+        url: str | None,
+        *,
+        proxies: bool,
+        ca_file: str | None = None,
+        redirects: bool = False,
+        system_roots: bool = False,
+    ) -> None:
+        self._context = tls_context(ca_file, system_roots=system_roots)
         self._proxies = proxies and not (url is not None and is_loopback(urlsplit(url).hostname or ""))
         self._redirects = redirects
 
@@ -192,7 +203,7 @@ def whole_seconds(text: str | None) -> float | None:
     return float(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None
 
 
-def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
+def tls_context(ca_file: str | None = None, *, system_roots: bool = False) -> ssl.SSLContext:
     """Who is trusted. Reading it takes long enough to keep it where many clients are made.
 
     Raises:
@@ -203,7 +214,7 @@ def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
         return _context("the file of authorities", ca_file, None)
     if file or folder:
         return _context("SSL_CERT_FILE" if file else "SSL_CERT_DIR", file or None, folder or None)
-    return httpx.create_ssl_context(trust_env=False)
+    return ssl.create_default_context() if system_roots else httpx.create_ssl_context(trust_env=False)
 
 
 def _context(name: str, file: str | None, folder: str | None) -> ssl.SSLContext:

@@ -132,7 +132,7 @@ class Client:
         self.insecure_http = insecure_http
         self.timeout = timeout
         # A proxy of the environment would be asked for the name, past --resolve.
-        self._http = HttpPolicy(None, proxies=not resolve).async_client(
+        self._http = HttpPolicy(None, proxies=not resolve, system_roots=True).async_client(
             timeout=timeout, limits=httpx.Limits(max_keepalive_connections=0)
         )
 
