@@ -62,8 +62,10 @@ def from_folder(target: Target, stack: str) -> dict[str, Any] | None:
         except (ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
             problem = f"{type(error).__name__}: it is not what Pulumi writes"
         backups = folder.parent.parent / "backups" / target.project.name / stack
-        raise EngineFailed(f"{file}: the recorded state cannot be read ({problem}); restore it from {backups}")
-    raise NoSuchStack(f"stack {stack} does not exist in the backend; run `ringwall up {stack}` first")
+        raise EngineFailed(
+            f"{file}: the recorded state cannot be read ({problem})", remedy=f"restore it from {backups}"
+        )
+    raise NoSuchStack(f"stack {stack} does not exist in the backend", remedy=f"run `ringwall up {stack}` first")
 
 
 def stacks_folder(target: Target) -> Path | None:

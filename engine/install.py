@@ -36,7 +36,7 @@ def install(*, progress: Progress, method: Method = "auto") -> Engine:
         progress(f"pulumi {found.version} is there already: {found.path}")
         return found
     if os.environ.get(VARIABLE):
-        raise EngineMissing(f"{explain()[0].reason}; correct or unset {VARIABLE}")
+        raise EngineMissing(explain()[0].reason, remedy=f"correct or unset {VARIABLE}")
     target = cache_path()
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".install-") as scratch:
@@ -58,12 +58,12 @@ def _make(made: Path, scratch: Path, progress: Progress, method: Method) -> None
             download(made, platform.system(), platform.machine(), progress)
             return
         except ReleaseMismatch as error:
-            raise EngineMissing(f"{error}; nothing was installed, try again or use --method build") from error
+            raise EngineMissing(str(error), remedy="nothing was installed, try again or use --method build") from error
         except DownloadFailed as error:
             unreachable = str(error)
             progress(f"download not possible: {error}")
             if method == "download":
-                raise EngineMissing(f"{error}; {_remedies()}") from error
+                raise EngineMissing(str(error), remedy=_remedies()) from error
     build(made, scratch, progress, because=unreachable)
 
 
@@ -72,7 +72,7 @@ def build(made: Path, scratch: Path, progress: Progress, *, because: str = "") -
     go = shutil.which("go")
     if go is None:
         missing = "no Go toolchain on PATH"
-        raise EngineMissing(f"{'; '.join(part for part in (because, missing) if part)}; {_remedies()}")
+        raise EngineMissing("; ".join(part for part in (because, missing) if part), remedy=_remedies())
     source = scratch / "src"
     source.mkdir()
     for name in ("go.mod", "go.sum"):
@@ -96,14 +96,16 @@ def build(made: Path, scratch: Path, progress: Progress, *, because: str = "") -
                     elapsed = int(time.monotonic() - started)
                     progress(f"building… {elapsed // 60} min {elapsed % 60:02d} s")
                     if elapsed > BUILD_LIMIT:
-                        raise EngineMissing(f"the build took over {BUILD_LIMIT // 60} minutes; {_remedies()}") from None
+                        raise EngineMissing(
+                            f"the build took over {BUILD_LIMIT // 60} minutes", remedy=_remedies()
+                        ) from None
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
     if code != 0:
         tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["no output"]
-        raise EngineMissing(f"go build failed: {tail[0][:300]}; {_remedies()}")
+        raise EngineMissing(f"go build failed: {tail[0][:300]}", remedy=_remedies())
 
 
 def _settle(made: Path, target: Path) -> None:
@@ -112,7 +114,7 @@ def _settle(made: Path, target: Path) -> None:
     found = version_of(made)
     if found is None or not supported(found) or found != PINNED:
         raise EngineMissing(
-            f"the new engine says it is {found or 'no version at all'}, not {PINNED}; nothing was installed"
+            f"the new engine says it is {found or 'no version at all'}, not {PINNED}", remedy="nothing was installed"
         )
     write_checksum(made)
     made.with_name("pulumi.sha256").replace(target.with_name("pulumi.sha256"))

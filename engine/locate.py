@@ -68,7 +68,7 @@ def require() -> Engine:
     found = find()
     if found is None:
         reasons = "; ".join(candidate.reason for candidate in _candidates(full=False))
-        raise EngineMissing(f"no usable Pulumi engine ({reasons}); {REMEDY}")
+        raise EngineMissing(f"no usable Pulumi engine ({reasons})", remedy=REMEDY)
     return found
 
 

@@ -38,12 +38,14 @@ def plugins_missing(engine: Engine) -> list[Plugin]:
     """The wanted plugins that this engine does not have yet. Raises `EngineMissing` if it cannot say."""
     answer = _run(engine, ["plugin", "ls", "--json"], limit=60)
     if answer.returncode != 0:
-        raise EngineMissing(f"`pulumi plugin ls` failed: {_last(answer.stderr)}; check {engine.path}")
+        raise EngineMissing(f"`pulumi plugin ls` failed: {_last(answer.stderr)}", remedy=f"check {engine.path}")
     try:
         listed = json.loads(answer.stdout)
         have = {Plugin(item["name"], str(item.get("version", ""))) for item in listed if item["kind"] == "resource"}
     except (ValueError, TypeError, KeyError) as error:
-        raise EngineMissing(f"`pulumi plugin ls --json` gave no list of plugins; check {engine.path}") from error
+        raise EngineMissing(
+            "`pulumi plugin ls --json` gave no list of plugins", remedy=f"check {engine.path}"
+        ) from error
     return [plugin for plugin in wanted() if plugin not in have]
 
 
@@ -55,10 +57,11 @@ def install_plugins(engine: Engine, progress: Progress) -> list[Plugin]:
         answer = _run(engine, ["plugin", "install", "resource", plugin.name, plugin.version], limit=INSTALL_LIMIT)
         if answer.returncode != 0:
             raise EngineMissing(
-                f"the {plugin} provider plugin cannot be fetched: {_last(answer.stderr)}; where get.pulumi.com and "
+                f"the {plugin} provider plugin cannot be fetched: {_last(answer.stderr)}",
+                remedy="where get.pulumi.com and "
                 "github.com are not reachable, run "
                 f"`pulumi plugin install resource {plugin.name} {plugin.version} --file ARCHIVE`, "
-                "or rehearse with --sandbox"
+                "or rehearse with --sandbox",
             )
     return missing
 
@@ -71,7 +74,9 @@ def _run(engine: Engine, arguments: list[str], *, limit: float) -> subprocess.Co
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, 1, "", f"no answer within {int(limit)} seconds")
     except OSError as error:
-        raise EngineMissing(f"{engine.path} cannot be run ({error.strerror}); run `ringwall engine install`") from error
+        raise EngineMissing(
+            f"{engine.path} cannot be run ({error.strerror})", remedy="run `ringwall engine install`"
+        ) from error
 
 
 def _last(text: str) -> str:
@@ -89,5 +94,6 @@ def require_plugins() -> None:
     if missing:
         names = ", ".join(str(plugin) for plugin in missing)
         raise EngineMissing(
-            f"provider plugins are missing: {names}; run `ringwall engine install --plugins`, or rehearse with --sandbox"
+            f"provider plugins are missing: {names}",
+            remedy="run `ringwall engine install --plugins`, or rehearse with --sandbox",
         )

@@ -106,7 +106,7 @@ class Target:
                 "to the backend you share; only where nothing of it was ever deployed, run "
                 f"`mkdir -p {shlex.quote(str(folder))}`"
             )
-        raise StateMissing(f"the state folder {folder} is not there, so nobody knows what is deployed; {remedy}")
+        raise StateMissing(f"the state folder {folder} is not there, so nobody knows what is deployed", remedy=remedy)
 
 
 @contextmanager
@@ -153,7 +153,7 @@ def workspace(
             except StackNotFoundError:
                 if not create:
                     raise NoSuchStack(
-                        f"stack {stack} does not exist in the backend; run `ringwall up {stack}` first"
+                        f"stack {stack} does not exist in the backend", remedy=f"run `ringwall up {stack}` first"
                     ) from None
                 selected = Stack.create(stack, local)
             yield selected
@@ -202,7 +202,7 @@ def _environment(target: Target) -> dict[str, str]:
         return result
     for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         if os.environ.get(name) == "":
-            raise SecretsLocked(f"{name} is empty, which encrypts nothing; set a passphrase, or unset it")
+            raise SecretsLocked(f"{name} is empty, which encrypts nothing", remedy="set a passphrase, or unset it")
     return result
 
 

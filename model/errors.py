@@ -4,6 +4,7 @@ The tree::
 
     RingwallError            exit 1   anything that stops a command
     ├── InputError           exit 2   a file or an option is wrong; nothing was written
+    │   └── NoProject                 neither the folder nor one above it holds a Pulumi.yaml
     ├── PlanRefused          exit 3   the plan breaks an error-level rule; nothing was touched
     ├── EngineMissing        exit 4   no usable Pulumi engine or provider plugin
     ├── EngineFailed         exit 5   the engine ran and reported an error
@@ -21,18 +22,13 @@ from pathlib import Path
 
 
 class RingwallError(Exception):
-    """Base of all errors meant for the user; the CLI prints its text on one line and exits with `exit_code`."""
+    """Base of all errors meant for the user; the CLI prints its text on one line and exits with `exit_code`.
 
-    exit_code = 1
-
-
-class InputError(RingwallError):
-    """A file or an option is wrong. Nothing was written.
-
-    `file`, `key` and `remedy` become part of the line: ``stacks/Pulumi.dev.yaml: hosts.0.name: …; …``.
+    `problem` says what is wrong, `file` and `key` where, `remedy` what to do; together they are the line:
+    ``stacks/Pulumi.dev.yaml: hosts.0.name: …; …``. Whoever needs a part reads the field, never the text.
     """
 
-    exit_code = 2
+    exit_code = 1
 
     def __init__(
         self, problem: str, *, file: Path | str | None = None, key: str | None = None, remedy: str | None = None
@@ -41,9 +37,27 @@ class InputError(RingwallError):
         self.file = str(file) if file is not None else None
         self.key = key
         self.remedy = remedy
-        place = ": ".join(part for part in (self.file, key) if part)
-        text = f"{place}: {problem}" if place else problem
-        super().__init__(f"{text}; {remedy}" if remedy else text)
+        super().__init__(f"{self.what}; {remedy}" if remedy else self.what)
+
+    @property
+    def what(self) -> str:
+        """The line without its remedy: place and problem."""
+        return ": ".join(part for part in (self.file, self.key, self.problem) if part)
+
+    @property
+    def each(self) -> list[RingwallError]:
+        """The single problems, each of one line; the error itself unless it holds several."""
+        return [self]
+
+
+class InputError(RingwallError):
+    """A file or an option is wrong. Nothing was written."""
+
+    exit_code = 2
+
+
+class NoProject(InputError):
+    """Neither the folder nor one above it holds a Pulumi.yaml."""
 
 
 class InputErrors(InputError):
@@ -53,6 +67,13 @@ class InputErrors(InputError):
         self.problems = problems
         Exception.__init__(self, "\n".join(str(p) for p in problems))
         self.problem, self.file, self.key, self.remedy = problems[0].problem, problems[0].file, None, None
+
+    @property
+    def each(self) -> list[RingwallError]:
+        return [*self.problems]
+
+    def __reduce__(self) -> tuple[type[InputErrors], tuple[list[InputError]]]:
+        return InputErrors, (self.problems,)  # a plan's worker process hands it back
 
 
 class PlanRefused(RingwallError):

@@ -15,7 +15,7 @@ from model.base import validate
 from model.clear_secrets import find_clear_secrets
 from model.cross_checks import check_server, check_together
 from model.environment import Environment
-from model.errors import InputError, InputErrors
+from model.errors import InputError, InputErrors, NoProject
 from model.loader import Document, KeyPath, read, read_text
 from model.problems import nearest
 from model.server import Server
@@ -78,7 +78,7 @@ def find_project(start: Path) -> Project:
         file = folder / "Pulumi.yaml"
         if file.is_file():
             return open_project(folder)
-    raise InputError(
+    raise NoProject(
         "no Pulumi.yaml here or above", file=start, remedy="run `ringwall init ENV`, or name the folder with --project"
     )
 

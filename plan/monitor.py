@@ -88,7 +88,8 @@ class RecordingMonitor:
         if request.remote:
             raise RingwallError(
                 f"{request.name} ({request.type}) is a remote component, which only its provider can expand, so an "
-                "offline plan cannot show it; declare it as a Python component of this program"
+                "offline plan cannot show it",
+                remedy="declare it as a Python component of this program",
             )
         request = self._transformed(request)
         urn = self._claim(request.parent, request.type, request.name)
@@ -168,15 +169,15 @@ class RecordingMonitor:
         with self._lock:
             state = self._states.get(urn)
         if state is None:
-            raise RingwallError(f"the program asks for {urn}, which it never declared; check the URN")
+            raise RingwallError(f"the program asks for {urn}, which it never declared", remedy="check the URN")
         answer = resource_pb2.ResourceInvokeResponse()
         getattr(answer, "return").update({"urn": urn, "id": state.id, "state": state.object})
         return answer
 
     def Call(self, request: resource_pb2.ResourceCallRequest) -> None:
         raise RingwallError(
-            f"the program calls the provider method {request.tok}, which an offline plan cannot answer; "
-            "compute the value in the program, or leave it to the deployment"
+            f"the program calls the provider method {request.tok}, which an offline plan cannot answer",
+            remedy="compute the value in the program, or leave it to the deployment",
         )
 
     def RegisterPackage(self, request: resource_pb2.RegisterPackageRequest) -> resource_pb2.RegisterPackageResponse:
@@ -207,7 +208,8 @@ class RecordingMonitor:
         with self._lock:
             if urn in self._resources or urn in self._transforms:
                 raise RingwallError(
-                    f"two resources share the URN {urn}; give each {type_token.rsplit(':', 1)[-1]} its own name"
+                    f"two resources share the URN {urn}",
+                    remedy=f"give each {type_token.rsplit(':', 1)[-1]} its own name",
                 )
             self._transforms[urn] = []
         return urn
@@ -259,7 +261,7 @@ class RecordingMonitor:
             # The SDK's server sends only text: "Invoke callback <token> error: <message>:" and then a stack trace.
             text = re.sub(r"^Invoke callback \S+ error: ", "", str(error.details())).splitlines()[0].rstrip(":")
             raise RingwallError(
-                f"a transform of {request.name} ({request.type}) failed: {text}; correct the transform"
+                f"a transform of {request.name} ({request.type}) failed: {text}", remedy="correct the transform"
             ) from error
         result: resource_pb2.TransformResponse = resource_pb2.TransformResponse.FromString(answer.response)
         return result
@@ -283,8 +285,8 @@ class RecordingMonitor:
         outputs = self._stack_outputs.get(stack)
         if outputs is None:
             raise RingwallError(
-                f"the program references the stack {stack}, which is not part of this plan; plan that stack first, or "
-                "correct its name"
+                f"the program references the stack {stack}, which is not part of this plan",
+                remedy="plan that stack first, or correct its name",
             )
         properties = struct_pb2.Struct()
         properties.update(

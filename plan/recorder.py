@@ -174,5 +174,6 @@ def _exception(report: Mapping[str, Any]) -> list[BaseException]:
 def _never_ended(stack: str, timeout: float) -> RingwallError:
     return RingwallError(
         f"the program of stack {stack} did not end within {timeout:g} s: an output that never resolves, or a blocked "
-        "call; look for an awaited value that nothing sets"
+        "call",
+        remedy="look for an awaited value that nothing sets",
     )

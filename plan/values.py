@@ -116,8 +116,8 @@ def _signed(struct: Struct) -> Json:
             return {"$asset": {key: from_value(fields[key]) for key in sorted(fields) if key != WIRE_SIGNATURE}}
         case signature:
             raise RingwallError(
-                f"the Pulumi SDK sent a value of the unknown kind {signature}; "
-                "the installed pulumi is newer than this Ringwall supports: install the pinned version"
+                f"the Pulumi SDK sent a value of the unknown kind {signature}",
+                remedy="the installed pulumi is newer than this Ringwall supports: install the pinned version",
             )
 
 
@@ -145,5 +145,5 @@ def to_wire(value: Json, path: str, *, symbolic: bool) -> Json:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise RingwallError(
-        f"the stack output {path} is a {type(value).__name__}, which no stack output can be; export JSON"
+        f"the stack output {path} is a {type(value).__name__}, which no stack output can be", remedy="export JSON"
     )

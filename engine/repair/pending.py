@@ -206,8 +206,8 @@ def _finding(stack: str, one: Pending, ids: list[str], state: Mapping[str, Any])
     service = SHAPES[one.kind].service
     if len(ids) > 1:
         raise RingwallError(
-            f"{stack}: {service} has {len(ids)} objects that may be {what} ({', '.join(ids)}) and none is recorded; "
-            f"delete all but one there, then run `ringwall repair {stack}`"
+            f"{stack}: {service} has {len(ids)} objects that may be {what} ({', '.join(ids)}) and none is recorded",
+            remedy=f"delete all but one there, then run `ringwall repair {stack}`",
         )
     if not ids:
         text = f"{what}: its create was interrupted; {service} does not have it"

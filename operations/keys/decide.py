@@ -73,13 +73,14 @@ def decide(
             keep.append(credential)
         elif not mine <= set(credential.tags):
             raise KeySubstitution(
-                f"kid {key.kid} stands at Kong with another key, and Ringwall did not put it there; find out who did, "
-                f"then delete that credential (`ringwall keys sync {environment} --remove-strangers`)"
+                f"kid {key.kid} stands at Kong with another key, and Ringwall did not put it there",
+                remedy="find out who did, "
+                f"then delete that credential (`ringwall keys sync {environment} --remove-strangers`)",
             )
         elif not replace:
             raise KeySubstitution(
-                f"kid {key.kid} has another key at Kong than at the issuer: one of the two was substituted; verify it "
-                "with the issuer, then run again with --replace"
+                f"kid {key.kid} has another key at Kong than at the issuer: one of the two was substituted",
+                remedy="verify it with the issuer, then run again with --replace",
             )
         else:
             swap.append((credential, key))

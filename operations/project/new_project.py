@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from engine.workspace import DEFAULT_BACKEND
 from model.base import CloudflareId, Country, Domain, HttpsUrl, Name, is_loopback
-from model.errors import InputError
+from model.errors import InputError, NoProject
 from model.loader import read
 from model.project import Project, find_project, open_project
 from operations.project.staging import load_staged
@@ -101,12 +101,10 @@ def root_of(folder: Path) -> Path:
     """The project `folder` is in, or `folder` itself when it is in none."""
     try:
         return find_project(folder).root
-    except InputError as error:
+    except NoProject:
         if (folder / "Pulumi.yaml").exists():
             raise
-        if error.problem.startswith("no Pulumi.yaml"):
-            return folder.absolute()
-        raise
+        return folder.absolute()
 
 
 def check_environment_name(name: str) -> None:

@@ -1,0 +1,42 @@
+"""An error's parts are fields; its text is made of them and is read by people only."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from model.errors import EngineFailed, InputError, InputErrors, NoProject, NoSuchStack, RingwallError, Unreachable
+from model.project import find_project
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("kind", [RingwallError, InputError, EngineFailed, Unreachable])
+def test_every_error_is_one_line_of_place_problem_and_remedy(kind: type[RingwallError]) -> None:
+    error = kind("is wrong", file=Path("f.yaml"), key="a.b", remedy="correct it")
+    assert str(error) == "f.yaml: a.b: is wrong; correct it"
+    assert (error.what, error.problem, error.file, error.key, error.remedy) == (
+        "f.yaml: a.b: is wrong", "is wrong", "f.yaml", "a.b", "correct it",
+    )  # fmt: skip
+    assert error.each == [error]
+    assert str(kind("is wrong; twice")) == "is wrong; twice"
+    assert kind("is wrong; twice").remedy is None
+
+
+def test_several_problems_are_one_line_each_and_survive_a_worker_process() -> None:
+    problems = [InputError("one", key="a", remedy="b"), InputError("two", file="c")]
+    error = pickle.loads(pickle.dumps(InputErrors(problems)))  # noqa: S301 - made above
+    assert str(error) == "a: one; b\nc: two"
+    assert [(each.what, each.remedy) for each in error.each] == [("a: one", "b"), ("c: two", None)]
+
+
+def test_no_project_is_an_error_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(NoProject, match=r"no Pulumi\.yaml here or above"):
+        find_project(tmp_path)
+
+
+def test_an_error_keeps_its_parts_through_a_worker_process() -> None:
+    error = pickle.loads(pickle.dumps(NoSuchStack("gone", remedy="run it")))  # noqa: S301 - made above
+    assert (str(error), error.problem, error.remedy) == ("gone; run it", "gone", "run it")
