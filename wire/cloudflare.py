@@ -98,7 +98,7 @@ class CloudflareApi:
     def __init__(self, settings: Cloudflare, token: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         if not re.fullmatch(r"[!-~]+", token):
             raise Unreachable(
-                f"{TOKEN_VARIABLE} holds what no token does, such as a blank or a line break; set it bare"
+                f"{TOKEN_VARIABLE} holds what no token does, such as a blank or a line break", remedy="set it bare"
             )
         self.uri = settings.api.rstrip("/")
         self._account = f"/accounts/{quote(settings.account_id, safe='')}/access"
@@ -153,8 +153,8 @@ class CloudflareApi:
         changed = [name for name in _KEPT if answered.get(name) != application.body.get(name)]
         if changed:
             raise Unreachable(
-                f"{self.uri}: {visible(application.name)} denies everyone, but its {' and '.join(changed)} changed with it; "
-                "look at it in the dashboard"
+                f"{self.uri}: {visible(application.name)} denies everyone, but its {' and '.join(changed)} changed with it",
+                remedy="look at it in the dashboard",
             )
 
     def resolves(self, hostname: str) -> bool:
@@ -210,7 +210,7 @@ class CloudflareApi:
         if not isinstance(result, dict) or result.get("enabled") is not enabled:
             word = "enabled" if enabled else "disabled"
             raise Unreachable(
-                f"{self.uri}: the answer does not say that the service token is {word}; see the dashboard"
+                f"{self.uri}: the answer does not say that the service token is {word}", remedy="see the dashboard"
             )
 
     def _pages(
@@ -254,8 +254,8 @@ class CloudflareApi:
     def _checked(self, answer: HttpAnswer, permission: str) -> dict[str, Any]:
         if answer.status in (401, 403):
             raise Unreachable(
-                f"{self.uri}: refuses {TOKEN_VARIABLE} (HTTP {answer.status}{_told(answer)}); "
-                f"give a token with the permission {permission}"
+                f"{self.uri}: refuses {TOKEN_VARIABLE} (HTTP {answer.status}{_told(answer)})",
+                remedy=f"give a token with the permission {permission}",
             )
         try:
             body = answer.json()

@@ -170,20 +170,22 @@ def fetch_jwks(url: str, *, timeout: httpx.Timeout = TIMEOUT, deadline: float = 
     try:
         parts = split_url(url)
     except ValueError as error:
-        raise Unreachable(f"the JWKS address {error}; correct jwks_uri") from None
+        raise Unreachable(f"the JWKS address {error}", remedy="correct jwks_uri") from None
     loopback = is_loopback(parts.hostname or "")
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
-        raise Unreachable(f"{url} is not https: whoever sits between could name the keys; correct jwks_uri")
+        raise Unreachable(f"{url} is not https: whoever sits between could name the keys", remedy="correct jwks_uri")
     # Not asyncio.run, which leaves the thread without the loop that Pulumi's SDK looks for afterwards.
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(_fetch(url, timeout, deadline))
     except ValueError as error:
-        raise Unreachable(f"{url}: {error}; correct jwks_uri, or ask the issuer") from None
+        raise Unreachable(f"{url}: {error}", remedy="correct jwks_uri, or ask the issuer") from None
     except TimeoutError:
-        raise Unreachable(f"{url} took over {deadline:g} s; try again later") from None
+        raise Unreachable(f"{url} took over {deadline:g} s", remedy="try again later") from None
     except httpx.HTTPError as error:
-        raise Unreachable(f"{url} does not answer ({reason_of(error)}); check the address and the network") from None
+        raise Unreachable(
+            f"{url} does not answer ({reason_of(error)})", remedy="check the address and the network"
+        ) from None
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()

@@ -94,8 +94,8 @@ class KongAdmin:
         if not isinstance(found, str) or _line(found) != _line(self.version):
             shown = found if isinstance(found, str) and len(found) <= 40 and found.isprintable() else "no version"
             raise Unreachable(
-                f"{self.uri} answers as {shown}, the stack file says Kong {self.version}; correct gateway.version or "
-                "gateway.admin_uri"
+                f"{self.uri} answers as {shown}, the stack file says Kong {self.version}",
+                remedy="correct gateway.version or gateway.admin_uri",
             )
 
     def worker_frequency(self) -> float:
@@ -237,11 +237,11 @@ class KongAdmin:
             answer = exchange(self._http, method, path, limit=MAX_ANSWER, deadline=DEADLINE, json=body, params=params)
         except httpx.HTTPError as error:
             raise Unreachable(
-                f"Kong's Admin API at {self.uri} does not answer ({reason_of(error)}); start it, or correct "
-                "gateway.admin_uri"
+                f"Kong's Admin API at {self.uri} does not answer ({reason_of(error)})",
+                remedy="start it, or correct gateway.admin_uri",
             ) from None
         if answer.status in (401, 403):
-            raise Unreachable(f"Kong's Admin API at {self.uri} refused the token; set {TOKEN_VARIABLE}")
+            raise Unreachable(f"Kong's Admin API at {self.uri} refused the token", remedy=f"set {TOKEN_VARIABLE}")
         if answer.status == 409:
             raise Conflict(f"Kong's Admin API at {self.uri}: {method} {path}: a unique value is taken")
         if answer.status not in expected:
