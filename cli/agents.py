@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from cli import console
 from cli.options import AsJson, Debug, Environment, ProjectDir, Sandbox, Yes
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from model.loader import KeyPath
-    from model.stacks import EnvironmentStack
+from cli.project import current_project
+from cli.target import target_of
+from engine.state import outputs
+from model.base import seconds
+from model.composer import compose
+from model.errors import InputError, NoSuchStack
+from model.loader import MAX_DEPTH, KeyPath, parse
+from model.project import load_environment
+from model.stacks import EnvironmentStack
+from operations.project.write import Change, apply, replace_scalar
 
 app = typer.Typer(help="Show agents, and rotate their service tokens.", no_args_is_help=True)
 AGENTS: KeyPath = ("config", "ringwall:environment", "agents")
@@ -34,12 +40,6 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show each agent's client id and expiry, where it may call from and which servers admit it."""
-    from cli.project import current_project
-    from cli.target import target_of
-    from engine.state import outputs
-    from model.errors import InputError, NoSuchStack
-    from model.project import load_environment
-
     if reveal and not yes and not sys.stdout.isatty():
         raise InputError(
             "client secrets would go to a file or a pipe", key="--reveal", remedy="run it on a terminal, or add --yes"
@@ -70,8 +70,6 @@ def describe(environment: EnvironmentStack, agent: str, deployed: dict[str, Any]
     Raises:
         InputError: with `reveal`, the deployed environment has no credentials of this agent.
     """
-    from model.errors import InputError
-
     settings = environment.settings.agents[agent]
     row: dict[str, Any] = {
         "agent": agent,
@@ -131,15 +129,6 @@ def rotate(
     debug: Debug = False,
 ) -> None:
     """Write the next secret version of an agent's service token into the stack file; `ringwall up` then makes it."""
-    from datetime import UTC, datetime, timedelta
-
-    from cli.project import current_project
-    from model.base import seconds
-    from model.errors import InputError
-    from model.loader import parse
-    from model.project import load_environment
-    from operations.project.write import Change, apply
-
     try:
         keep = timedelta(seconds=seconds(grace))
     except ValueError as error:
@@ -183,9 +172,6 @@ def rotated(text: str, agent: str, version: int, expires: str) -> str:
     Raises:
         InputError: the file has no such agent.
     """
-    from model.errors import InputError
-    from operations.project.write import replace_scalar
-
     here = (*AGENTS, agent)
     missing: list[str] = []
     for key, scalar in (("secret_version", str(version)), ("previous_secret_expires_at", f'"{expires}"')):
@@ -207,9 +193,6 @@ def rotated(text: str, agent: str, version: int, expires: str) -> str:
 
 
 def _mapping(text: str, path: KeyPath) -> Any:
-    from model.composer import compose
-    from model.loader import MAX_DEPTH
-
     node, _ = compose(text, MAX_DEPTH + 2)
     for part in path:
         node = next((value for key, value in node.value if key.value == part), None) if node is not None else None
@@ -217,16 +200,10 @@ def _mapping(text: str, path: KeyPath) -> Any:
 
 
 def _has(text: str, path: KeyPath) -> bool:
-    from pathlib import Path
-
-    from model.loader import parse
-
     return path in parse(text, Path("text")).lines
 
 
 def _known(environment: EnvironmentStack, agent: str) -> str:
-    from model.errors import InputError
-
     if agent not in environment.settings.agents:
         raise InputError(
             f"there is no agent {agent}",

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
 from cli import console, state
 from cli.options import AsJson, Debug
-
-if TYPE_CHECKING:
-    from guard.audit.chain import Report
+from guard.audit.chain import Report
+from guard.audit.files import log_files
+from guard.audit.keys import load_public_key
+from guard.audit.reader import Filter, follow, instant, last, read_anchors, select
+from guard.audit.reader import verify as check
+from guard.decide.reasons import Decision
+from model.errors import InputError
+from model.tool_lock import visible
 
 app = typer.Typer(help="Prove, search and watch a guard's audit log.", no_args_is_help=True, rich_markup_mode=None)
 Log = Annotated[
@@ -48,13 +54,6 @@ def verify(
     The bare chain shows records changed, removed, moved or repeated. With --key, what was written without the signing
     key shows too, but for the records after the last head; with --anchors also a chain rewritten on the guard's host.
     """
-    import os
-
-    from guard.audit.files import log_files
-    from guard.audit.keys import load_public_key
-    from guard.audit.reader import read_anchors
-    from guard.audit.reader import verify as check
-
     keys = [load_public_key(file) for file in key or []]
     heads = None if anchors is None else read_anchors(anchors)
     size = sum(os.stat(file).st_size for file in log_files(path)) if path.parent.is_dir() else 0
@@ -96,8 +95,6 @@ def _document(report: Report) -> dict[str, Any]:
 
 
 def _show_report(report: Report) -> None:
-    from model.tool_lock import visible
-
     if report.broken is not None:
         console.say(f"BROKEN {visible(str(report.broken))}")
         if report.records:
@@ -158,10 +155,6 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show records that match every option given, oldest first. They are shown as they stand: `verify` proves them."""
-    from guard.audit.reader import Filter, select
-    from guard.decide.reasons import Decision
-    from model.errors import InputError
-
     decisions = tuple(Decision)
     if decision is not None and decision not in decisions:
         raise InputError(f"there is no decision {decision}", key="--decision", remedy=f"give {', '.join(decisions)}")
@@ -184,9 +177,6 @@ def show(
 
 
 def _time(option: str, text: str | None) -> str | None:
-    from guard.audit.reader import instant
-    from model.errors import InputError
-
     try:
         return None if text is None else instant(text)
     except (ValueError, OverflowError):
@@ -204,8 +194,6 @@ def tail(
     debug: Debug = False,
 ) -> None:
     """Show the newest records; with --follow each new one too, until Ctrl-C. --follow --json prints a record a line."""
-    from guard.audit.reader import follow, last
-
     if not watch:
         found = last(path, count)
         if state.json:
@@ -232,8 +220,6 @@ _COLUMNS = ["time", "number", "principal", "method", "name", "leg", "decision", 
 
 def _row(record: dict[str, Any]) -> list[str]:
     """One record's cells; hidden characters are made visible, as clients choose names and could rewrite the screen."""
-    from model.tool_lock import visible
-
     kind = str(record.get("kind"))
     details = record.get("details")
     if kind != "decision":

@@ -2,6 +2,13 @@ from __future__ import annotations
 
 from cli import console
 from cli.options import Debug, ProjectDir, Sandbox, Stack, Yes
+from cli.project import current_project
+from cli.target import target_of
+from engine.holder import on_file
+from engine.locked import held
+from engine.repair.pending import interrupted
+from engine.workspace import workspace
+from model.errors import EngineFailed, InputError
 
 
 def cancel(
@@ -9,14 +16,6 @@ def cancel(
 ) -> None:
     """Release the lock of an update that was interrupted, after saying who holds it. A holder that still runs on this
     machine keeps it; `up`, `destroy` and `repair` release the lock of one that has ended here by themselves."""
-    from cli.project import current_project
-    from cli.target import target_of
-    from engine.holder import on_file
-    from engine.locked import held
-    from engine.repair.pending import interrupted
-    from engine.workspace import workspace
-    from model.errors import EngineFailed, InputError
-
     found = current_project()
     if stack not in found.stacks():
         raise InputError(f"there is no stack {stack}", file=found.stack_file(stack), remedy="see `ringwall list`")

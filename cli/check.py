@@ -1,19 +1,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib.metadata import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cli import console, state
 from cli.options import AsJson, Debug, ProjectDir, _complete_stack
-
-if TYPE_CHECKING:
-    from model.project import Project
-    from operations.check import Checked
-    from plan.findings import Finding
-    from plan.rules.rule import Rule
+from cli.project import current_project
+from model.errors import InputError
+from model.project import Project, find_project
+from operations.check import Checked
+from operations.check import check as check_stacks
+from plan.findings import Finding
+from plan.rules.base_revision import BaseRevision, top_level
+from plan.rules.catalog import OWN
+from plan.rules.custom import rules_of
+from plan.rules.rule import Rule
+from plan.rules.sarif import to_sarif
 
 
 def check(
@@ -52,10 +58,6 @@ def check(
     Rules look at the offline plan; `up` refuses what breaks one of severity error, here and under plain Pulumi. A waiver
     in the stack file excepts one rule until a date; the finding stays in sight, marked as waived.
     """
-    from cli.project import current_project
-    from model.errors import InputError
-    from plan.rules.base_revision import BaseRevision
-
     to_stdout = sarif is not None and str(sarif) == "-"
     if to_stdout and as_json:
         raise InputError("--json and --sarif - both want standard output", remedy="give --sarif a file")
@@ -69,8 +71,6 @@ def check(
     names = list(dict.fromkeys(stacks or found.stacks()))
     if not names:
         raise InputError("the project has no stacks", file=found.stack_dir, remedy="run `ringwall init ENV`")
-    from operations.check import check as check_stacks
-
     with console.working(f"checking {len(names)} stacks"):
         done = check_stacks(found, names, rules_file=rules, base=revision)
     if sarif is not None:
@@ -129,12 +129,6 @@ def _document(done: Checked) -> dict[str, Any]:
 
 
 def _write_sarif(project: Project, done: Checked, file: Path | None) -> None:
-    from importlib.metadata import metadata
-
-    from model.errors import InputError
-    from plan.rules.base_revision import top_level
-    from plan.rules.sarif import to_sarif
-
     about = metadata("ringwall")
     urls = dict(entry.split(", ", 1) for entry in about.get_all("Project-URL") or [])
     docs = urls.get("Documentation")
@@ -173,12 +167,6 @@ def _list(rules_file: Path | None, base: str | None) -> None:
 
 def _known(rules_file: Path | None, base: str | None) -> tuple[Rule, ...]:
     """The project's rules; outside a project Ringwall's own, unless others were asked for."""
-    from model.errors import InputError
-    from model.project import find_project
-    from plan.rules.base_revision import BaseRevision
-    from plan.rules.catalog import OWN
-    from plan.rules.custom import rules_of
-
     try:
         project = find_project(state.project or Path.cwd())
     except InputError:

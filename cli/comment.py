@@ -11,15 +11,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
 
 from cli import console, state
 from cli.options import AsJson, Debug
-
-if TYPE_CHECKING:
-    from operations.pull_request.github import Comment, GitHub, PullRequest
+from model.errors import InputError
+from operations.pull_request.files import body_of, environment_of, provenance, read_reports, unchanged_body
+from operations.pull_request.github import Comment, GitHub, PullRequest, Unsure
 
 TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
 _REPO = re.compile(r"[A-Za-z0-9-]{1,39}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
@@ -97,10 +97,6 @@ def comment(
     agree. Nothing is written when it has moved on or is closed. Where it changes files below .github/ the comment
     warns that its own run cannot be believed.
     """
-    from model.errors import InputError
-    from operations.pull_request.files import body_of, provenance, read_reports
-    from operations.pull_request.github import GitHub
-
     if repo is None or not _REPO.fullmatch(repo):
         raise InputError("--repo is missing or is not OWNER/NAME", remedy="write it such as example/perimeters")
     head = _head(head_sha, head_repo, head_branch)
@@ -122,8 +118,6 @@ def comment(
 
 
 def _token() -> str:
-    from model.errors import InputError
-
     for variable in TOKENS:
         if token := os.environ.get(variable):
             return token
@@ -134,8 +128,6 @@ def _token() -> str:
 
 
 def _head(sha: str | None, repo: str | None, branch: str | None) -> Head | None:
-    from model.errors import InputError
-
     if sha is None and repo is None and branch is None:
         return None
     if not sha or not repo or not branch:
@@ -161,8 +153,6 @@ def find_pull(hub: GitHub, repo: str, head: Head, number: int | None, base: str 
     Raises:
         InputError: several fit, or another one than `number`.
     """
-    from model.errors import InputError
-
     fitting = [
         pull
         for pull in hub.open_pulls_of(repo, head.repo.partition("/")[0], head.branch)
@@ -211,8 +201,6 @@ def publish(
     Of several for one environment the oldest stays. After a creation the list is read again, so that of two runs at once
     one comment is left, whichever came first.
     """
-    from operations.pull_request.files import unchanged_body
-
     me = hub.viewer()
     mine = _own(hub.comments(repo, number), me)
     done = {}
@@ -237,8 +225,6 @@ def publish(
 
 def _own(comments: Sequence[Comment], me: str) -> dict[str, list[Comment]]:
     """Our own comments that begin with a marker, oldest first. Anybody can write a marker; only we write as us."""
-    from operations.pull_request.files import environment_of
-
     found: dict[str, list[Comment]] = {}
     for one in sorted(comments, key=lambda c: c.id):
         environment = environment_of(one.body)
@@ -249,8 +235,6 @@ def _own(comments: Sequence[Comment], me: str) -> dict[str, list[Comment]]:
 
 def _create(hub: GitHub, repo: str, number: int, environment: str, body: str, me: str) -> Comment:
     """Add a comment; where the answer does not come, look first whether it is there."""
-    from operations.pull_request.github import Unsure
-
     try:
         return hub.create_comment(repo, number, body)
     except Unsure:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import console
+from cli.demo_run import run_demo
 from cli.options import AsJson, Debug
 
 
@@ -20,8 +21,6 @@ def demo(
 
     The servers and the Pulumi engine are real; Cloudflare and Kong are stand-ins, so that no account is needed.
     """
-    from cli.demo_run import run_demo
-
     report = run_demo(keep=keep, everything=everything)
     if as_json:
         console.print_json(report)

@@ -6,6 +6,8 @@ import contextlib
 import io
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,9 +17,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from typer.main import get_command
+
 import sandbox
-from cli import console, state
+from cli import console, main, state
+from cli.project import current_project
+from cli.report import show_results
+from cli.target import target_of
+from engine import deploy
+from engine.run import fail_on_error
+from engine.state import live_resources
+from engine.workspace import workspace
 from model.errors import EngineFailed, Unreachable
+from model.project import open_project
+from plan.rings import protections
 
 ENVIRONMENT = "demo"
 EVERYTHING = "@modelcontextprotocol/server-everything@2026.8.31"
@@ -30,10 +43,6 @@ class _Demo:
 
     def ringwall(self, *arguments: str) -> None:
         """Run one command in this process, as a user would type it, and time it."""
-        from typer.main import get_command
-
-        from cli import main
-
         shown = " ".join(arguments)
         console.say(f"\n$ ringwall {shown}")
         began = time.monotonic()
@@ -112,12 +121,6 @@ def _init(folder: Path) -> list[str]:
 
 def _second_up(demo: _Demo) -> int:
     """The unchanged second `up`, by the same road; returns how many resources it changed and refuses any."""
-    from cli.report import show_results
-    from cli.target import target_of
-    from engine import deploy
-    from engine.run import fail_on_error
-    from model.project import open_project
-
     console.say(f"\n$ ringwall up {ENVIRONMENT} --sandbox --yes    # unchanged")
     began = time.monotonic()
     project = open_project(demo.root)
@@ -136,11 +139,6 @@ def _second_up(demo: _Demo) -> int:
 
 def _enforced(servers: list[str]) -> list[tuple[str, str, str, str]]:
     """What the deployed state says, not what the plan promised."""
-    from cli.project import current_project
-    from cli.target import target_of
-    from engine.workspace import workspace
-    from plan.rings import protections
-
     project = current_project()
     rows: list[tuple[str, str, str, str]] = []
     with target_of(project, sandbox=True) as target:
@@ -153,10 +151,6 @@ def _enforced(servers: list[str]) -> list[tuple[str, str, str, str]]:
 
 
 def _left(servers: list[str]) -> int:
-    from cli.project import current_project
-    from cli.target import target_of
-    from engine.state import live_resources
-
     project = current_project()
     stacks = [ENVIRONMENT, *(f"{ENVIRONMENT}.{server}" for server in servers)]
     with target_of(project, sandbox=True) as target:
@@ -207,16 +201,12 @@ def _everything_server() -> Iterator[str | None]:
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def _wait_for(port: int, process: subprocess.Popen[Any], seconds: float = 90) -> bool:
-    import socket
-
     console.note("starting npm's server-everything (the first time it is fetched from the npm registry)")
     until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
@@ -227,8 +217,6 @@ def _wait_for(port: int, process: subprocess.Popen[Any], seconds: float = 90) ->
 
 
 def _stop(process: subprocess.Popen[Any], *, group: bool = False) -> None:
-    import signal
-
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             if group:

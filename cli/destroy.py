@@ -6,6 +6,15 @@ import typer
 
 from cli import console
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack, Yes
+from cli.project import current_project
+from cli.report import show_results
+from cli.target import target_of
+from engine import deploy
+from engine.locate import require
+from engine.repair import pending
+from engine.run import Run, fail_on_error
+from engine.state import live_resources
+from model.errors import InputError
 
 
 def destroy(
@@ -18,16 +27,6 @@ def destroy(
     debug: Debug = False,
 ) -> None:
     """Take a stack down: its public name first, its protection last. The stack file stays."""
-    from cli.project import current_project
-    from cli.report import show_results
-    from cli.target import target_of
-    from engine import deploy
-    from engine.locate import require
-    from engine.repair import pending
-    from engine.run import Run, fail_on_error
-    from engine.state import live_resources
-    from model.errors import InputError
-
     found = current_project()
     require()
     if stack not in found.stacks():

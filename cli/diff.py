@@ -1,17 +1,27 @@
 from __future__ import annotations
 
+import json
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import Annotated, Optional
 
 import typer
+from rich.text import Text
 
 from cli import console, state
 from cli.options import AsJson, Debug, ProjectDir
-
-if TYPE_CHECKING:
-    from plan.diff.model import Report
+from cli.project import current_project
+from model.errors import InputError
+from model.stacks import environment_of
+from operations.pull_request.programs import RevisionPrograms
+from operations.pull_request.revisions import export_working_tree, repository
+from plan.diff.compare import Side, compare
+from plan.diff.html import render_html
+from plan.diff.markdown import render_markdown
+from plan.diff.model import Direction, Report, document, finding_line, grouped, stand_ins
+from plan.diff.pairs import UNPLANNABLE
 
 _FAIL_ON = ("loosens", "errors")
 
@@ -93,8 +103,6 @@ def diff(
 
     Exit code 2 when files of a revision do not load (the rest is shown), 3 by --fail-on.
     """
-    from model.errors import InputError
-
     wanted = [part for option in fail_on or [] for part in option.split(",") if part]
     for part in wanted:
         if part not in _FAIL_ON:
@@ -115,22 +123,16 @@ def diff(
             program=program,
         )
     if markdown is not None:
-        from plan.diff.markdown import render_markdown
-
         text = render_markdown(report, environment, artifact_url)
         if to_stdout:
             print(text, end="")
         else:
             _write(Path(markdown), text)
     if html is not None:
-        from plan.diff.html import render_html
-
         _write(html, render_html(report))
     if output is not None:
         _write_all(report, output, artifact_url)
     if state.json:
-        from plan.diff.model import document
-
         console.print_json(document(report))
     elif not to_stdout:
         show(report)
@@ -150,12 +152,6 @@ def report_of(
     program: bool = False,
 ) -> Report:
     """Compare two revisions of the current project (or one and the working tree)."""
-    import tempfile
-
-    from cli.project import current_project
-    from operations.pull_request.revisions import export_working_tree, repository
-    from plan.diff.compare import Side, compare
-
     root = current_project().root
     git = repository(root)
     one = git.commit(base)
@@ -175,8 +171,6 @@ def report_of(
         unplanned = git.unplanned(one, other or git.commit("HEAD"), planned)
         programs = None
         if program:
-            from operations.pull_request.programs import RevisionPrograms
-
             carried = RevisionPrograms.checked_out(git, {"base": one, "head": other}, Path(folder).resolve())
             # Where no code changed both plans are made of the same code, and the installed Ringwall's need no trust.
             programs = carried.plan if unplanned or other is None else None
@@ -193,15 +187,7 @@ def report_of(
 
 
 def _write_all(report: Report, folder: Path, artifact_url: str | None) -> None:
-    from model.stacks import environment_of
-
     """What `ringwall comment` takes: one comment for each environment, and the whole report beside them."""
-    import json
-
-    from plan.diff.html import render_html
-    from plan.diff.markdown import render_markdown
-    from plan.diff.model import document
-
     unread = {error.stack for error in report.errors if error.stack}
     names = {stack.environment for stack in report.stacks}
     names |= {environment_of(name) for name in unread}
@@ -214,15 +200,11 @@ def _write_all(report: Report, folder: Path, artifact_url: str | None) -> None:
 
 
 def _breaks_rules(report: Report) -> bool:
-    from plan.diff.pairs import UNPLANNABLE
-
     unjudged = any(change.id == UNPLANNABLE["head"] for change in report.changes)
     return unjudged or any(finding.refuses for _, finding in report.findings)
 
 
 def _write(file: Path, text: str) -> None:
-    from model.errors import InputError
-
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_name(f".{file.name}.{os.getpid()}")
@@ -234,10 +216,6 @@ def _write(file: Path, text: str) -> None:
 
 def show(report: Report) -> None:
     """The report on a terminal: errors, then every change by risk, then resources key by key."""
-    from rich.text import Text
-
-    from plan.diff.model import Direction, finding_line, grouped
-
     console.say(f"{report.base} → {report.head}: what the stack files say; nothing real was asked")
     for error in report.errors:
         place = f"{error.side}{f', {error.stack}' if error.stack else ''}"
@@ -266,10 +244,6 @@ def show(report: Report) -> None:
 
 
 def _show_resources(report: Report) -> None:
-    from rich.text import Text
-
-    from plan.diff.model import stand_ins
-
     out = console.stdout()
     likes = stand_ins(report.stacks)
     for stack in report.stacks:

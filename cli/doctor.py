@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cli import console, state
 from cli.options import AsJson, Debug, ProjectDir, _complete_stack
-
-if TYPE_CHECKING:
-    from operations.doctor.checks import Check
+from cli.project import current_project
+from model.errors import InputError
+from model.stacks import ZONE_PREFIX
+from operations.doctor.checks import GROUPS, Check, run_all, skipped
+from operations.doctor.tasks import engine_task, work_for
 
 FOUND_ERRORS = 3
 
@@ -52,16 +54,10 @@ def doctor(
     Outside a project only the engine is checked. What could not be looked at is listed as skipped, with the reason. Exit
     code 3 when a check is an error.
     """
-    from operations.doctor.checks import GROUPS, run_all
-    from operations.doctor.tasks import engine_task
-
     tasks = [engine_task()]
     checks: list[Check] = []
     stacks, missing = _stacks(stack)
     if stacks:
-        from cli.project import current_project
-        from operations.doctor.tasks import work_for
-
         with console.working(f"planning {', '.join(stacks)}"):
             work = work_for(current_project(), stacks, host=host)
         checks += work.checks
@@ -80,13 +76,7 @@ def doctor(
 
 
 def _stacks(stack: str | None) -> tuple[list[str], list[Check]]:
-    from model.stacks import ZONE_PREFIX
-
     """The stacks to look at; without a project, why there are none."""
-    from cli.project import current_project
-    from model.errors import InputError
-    from operations.doctor.checks import skipped
-
     try:
         found = current_project()
     except InputError:

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli import console
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack
-
-if TYPE_CHECKING:
-    from plan.drift import Table
+from cli.project import current_project
+from cli.target import target_of
+from engine.locate import require
+from model.errors import InputError
+from model.project import load
+from operations.drift.looking import Looking
+from operations.drift.sources import SOURCES, look
+from plan.drift import Table
 
 
 def drift(
@@ -51,15 +56,6 @@ def drift(
     looked at from here is shown as unreachable: exit code 6, unless drift was found or --allow-unreachable is given. Each
     row says what puts it right.
     """
-    from cli.project import current_project
-    from cli.target import target_of
-    from engine.locate import require
-    from model.errors import InputError
-    from model.project import load
-    from operations.drift.looking import Looking
-    from operations.drift.sources import SOURCES, look
-    from plan.drift import Table
-
     for name in only or ():
         if name not in SOURCES:
             raise InputError(f"there is no source {name}", key="--only", remedy=f"use {', '.join(SOURCES)}")

@@ -7,6 +7,9 @@ import typer
 
 from cli import console
 from cli.options import AsJson, Debug, Yes
+from engine import install as installer
+from engine.locate import PINNED, explain, find
+from engine.plugins import install_plugins, plugins_missing
 
 app = typer.Typer(help="The Pulumi engine that previews and applies.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -28,10 +31,6 @@ def install(
     debug: Debug = False,
 ) -> None:
     """Install the pinned engine into this user's cache folder, and with --plugins its provider plugins."""
-    from engine import install as installer
-    from engine.locate import PINNED, find
-    from engine.plugins import install_plugins
-
     found = find()
     if found is None and not console.ask(f"Install Pulumi {PINNED} into this user's cache?", yes=yes):
         raise typer.Exit(1)
@@ -44,9 +43,6 @@ def install(
 @app.command()
 def status(as_json: AsJson = False, debug: Debug = False) -> None:
     """Explain which engine is used and why, and which provider plugins are there."""
-    from engine.locate import explain, find
-    from engine.plugins import plugins_missing
-
     candidates, found = explain(), find()
     missing = [str(plugin) for plugin in plugins_missing(found)] if found else []
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +11,16 @@ import typer
 from cli import console
 from cli.guard_bundle import bundle, keygen, verify_bundle
 from cli.options import Debug
+from guard.bundle.keys import load_public_keys
+from guard.bundle.source import BundleSource, open_demo_config
+from guard.logs import to_stderr
+from model.base import seconds
+from model.errors import InputError
+from model.problems import Wrong
+from model.stacks import environment_of, server_of
 
 if TYPE_CHECKING:
     from guard.bundle.bundle import Opened
-    from guard.bundle.source import BundleSource
 
 app = typer.Typer(help="Run the guard, and sign the configuration it runs by.", no_args_is_help=True)
 app.command()(keygen)
@@ -50,16 +57,6 @@ def run(
     A bundle that is older, badly signed or another server's is refused, and the last good one stays in force. Without
     a public key only an unsigned configuration with a demo identity is taken, on loopback.
     """
-    import asyncio
-
-    from guard.bundle.keys import load_public_keys
-    from guard.bundle.source import BundleSource, open_demo_config
-    from guard.logs import to_stderr
-    from model.base import seconds
-    from model.errors import InputError
-    from model.problems import Wrong
-    from model.stacks import environment_of, server_of
-
     try:
         every = seconds(poll)
     except Wrong as error:
@@ -85,7 +82,7 @@ def run(
             )
         work = demo(open_demo_config(path.read_bytes(), path), state)
     try:
-        import uvloop
+        import uvloop  # noqa: PLC0415 - not there on every platform
     except ImportError:
         asyncio.run(work)
     else:
@@ -94,7 +91,7 @@ def run(
 
 async def demo(opened: Opened, state: Path) -> None:
     """Serve a configuration that verifies nobody, and say so."""
-    from guard.service import running, serve
+    from guard.service import running, serve  # noqa: PLC0415 - signing does without its 0.9 s
 
     who = opened.config.identity.demo.principal if opened.config.identity.demo else ""
     console.say(f"warning: DEMO IDENTITY: nobody is verified, everyone who reaches this guard is {who}.")
@@ -104,9 +101,7 @@ async def demo(opened: Opened, state: Path) -> None:
 
 
 async def _signed(source: BundleSource, state: Path, every: float) -> None:
-    import asyncio
-
-    from guard.service import running, serve
+    from guard.service import running, serve  # noqa: PLC0415 - signing does without its 0.9 s
 
     opened = await source.load_first()
     async with running(opened.opened, state) as service:

@@ -5,17 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cli import console
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, _complete_stack
+from cli.project import current_project
+from cli.target import target_of
 from components.guard.settings import OUTPUT
-
-if TYPE_CHECKING:
-    from guard.bundle.bundle import OpenedBundle
-    from model.guard_config import GuardConfig
+from engine.state import outputs
+from guard.bundle.bundle import OpenedBundle
+from guard.bundle.keys import create_key_pair, load_private_key, load_public_keys
+from model.base import validate
+from model.errors import InputError
+from model.guard_config import GuardConfig
+from model.loader import Document
+from model.tool_lock import parse_json
+from operations.guard_bundle.files import BundleFile, bundle_path, read, reopened
 
 _PRINCIPAL = re.compile(r"(person|agent):[^\x00-\x20\x7f]{1,256}")
 Server = Annotated[
@@ -38,8 +45,6 @@ def keygen(
 
     The private key stays where stacks are deployed from and never comes to an origin host; guards get the public one.
     """
-    from guard.bundle.keys import create_key_pair
-
     private, public, key = create_key_pair(out, force=force)
     if as_json:
         console.print_json({"version": 1, "key_id": key, "private_key": str(private), "public_key": str(public)})
@@ -110,9 +115,6 @@ def bundle(
     The guard takes a bundle with a higher number only. Whoever the previous bundle denies stays denied, unless --allow
     lifts it.
     """
-    from guard.bundle.keys import load_private_key
-    from operations.guard_bundle.files import BundleFile, bundle_path
-
     private = load_private_key(key)
     document = _configuration(stack, config, sandbox)
     target = BundleFile.open(out or bundle_path(Path(), stack), stack, private, previous_key or ())
@@ -147,9 +149,6 @@ def verify_bundle(
 
     The digest is what the guard's /readyz says once the bundle is in force.
     """
-    from guard.bundle.keys import load_public_keys
-    from operations.guard_bundle.files import read, reopened
-
     opened = reopened(read(file), load_public_keys(public_key))
     if as_json:
         console.print_json({**_describe(opened), "file": str(file)})
@@ -159,13 +158,6 @@ def verify_bundle(
 
 def _configuration(stack: str, file: Path | None, sandbox: bool) -> GuardConfig:
     """The configuration to sign, which must be this very server's."""
-    from model.base import validate
-    from model.errors import InputError
-    from model.guard_config import GuardConfig
-    from model.loader import Document
-    from model.tool_lock import parse_json
-    from operations.guard_bundle.files import read
-
     where, text = (file, read(file)) if file is not None else (Path(f"{stack}: {OUTPUT}"), _exported(stack, sandbox))
     try:
         value = parse_json(text if isinstance(text, str) else text.decode("utf-8"))
@@ -190,11 +182,6 @@ def _configuration(stack: str, file: Path | None, sandbox: bool) -> GuardConfig:
 
 
 def _exported(stack: str, sandbox: bool) -> str:
-    from cli.project import current_project
-    from cli.target import target_of
-    from engine.state import outputs
-    from model.errors import InputError
-
     found = current_project()
     with target_of(found, sandbox=sandbox, plugins=False) as target:
         text = outputs(found, stack, target=target).get(OUTPUT)
@@ -210,8 +197,6 @@ def _denied(
     config: GuardConfig, deny: Sequence[str], allow: Sequence[str], before: frozenset[str]
 ) -> tuple[frozenset[str], set[str]]:
     """Who is denied now, and who no longer is."""
-    from model.errors import InputError
-
     added = {principal for text in deny for principal in _principals(text, config, "--deny")}
     # As the previous bundle spells it: the agent may be out of the configuration by now.
     lifted = {p for text in allow for p in ((text,) if text in before else _principals(text, config, "--allow"))}
@@ -225,8 +210,6 @@ def _denied(
 
 def _principals(text: str, config: GuardConfig, option: str) -> list[str]:
     """As the guard knows them: an agent by the client ids of its service tokens, which are found by its name."""
-    from model.errors import InputError
-
     if not _PRINCIPAL.fullmatch(text):
         raise InputError(
             f"{text} names no principal", key=option, remedy="write person:SUB, agent:NAME or agent:CLIENT_ID"

@@ -4,9 +4,19 @@ from typing import Annotated
 
 import typer
 
-from cli import console
+from cli import console, live
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack, Yes
+from cli.project import current_project
+from cli.report import show_preview, show_results
+from cli.target import target_of
+from engine.deploy import refuse_gaps
+from engine.locate import require
 from engine.repair.kinds import Kind
+from engine.run import Run, fail_on_error
+from engine.runs import execute
+from model.project import load
+from operations.project.imports import import_plan, importing_program
+from plan.preflight import refuse_unsafe
 
 
 def import_existing(
@@ -40,18 +50,6 @@ def import_existing(
     The engine reads it and compares it with the stack file. Where they differ the difference is shown and nothing is
     imported, so that taking over never changes what is running.
     """
-    from cli import live
-    from cli.project import current_project
-    from cli.report import show_preview, show_results
-    from cli.target import target_of
-    from engine.deploy import refuse_gaps
-    from engine.locate import require
-    from engine.run import Run, fail_on_error
-    from engine.runs import execute
-    from model.project import load
-    from operations.project.imports import import_plan, importing_program
-    from plan.preflight import refuse_unsafe
-
     found = current_project()
     require()
     loaded = load(found, stack)

@@ -2,16 +2,18 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli import console, state
 from cli.options import AsJson, Debug, ProjectDir, Yes
-
-if TYPE_CHECKING:
-    from model.errors import InputError
-    from operations.project.new_project import Question
+from cli.prompt import read_answer
+from model.errors import InputError, InputErrors
+from operations.project import new_project as made
+from operations.project.new_project import Question
+from operations.project.templates import EnvironmentAnswers
+from operations.project.write import apply
 
 LOCAL_ADMIN = "http://127.0.0.1:8001"
 
@@ -68,10 +70,6 @@ def init(
     debug: Debug = False,
 ) -> None:
     """Make an environment, and a project around it where there is none. Asks for what no option says."""
-    from operations.project import new_project as made
-    from operations.project.templates import EnvironmentAnswers
-    from operations.project.write import apply
-
     made.check_environment_name(environment)
     root = state.project.absolute() if state.project else made.root_of(Path.cwd())
     chosen = topology.value if topology else "hybrid" if production else "colocated"
@@ -124,9 +122,6 @@ class _Asked:
         self.problems: list[InputError] = []
 
     def one(self, question: Question, value: str | None, default: str | None = None) -> str:
-        from cli.prompt import read_answer
-        from model.errors import InputError
-
         if value is None and self.may_ask:
             return read_answer(question.text, default, question.advice)
         problem = "is missing" if value is None else question.wrong(value)
@@ -140,7 +135,5 @@ class _Asked:
         return tuple(dict.fromkeys(self.one(question, value) for value in values))
 
     def refuse(self) -> None:
-        from model.errors import InputErrors
-
         if self.problems:
             raise InputErrors(self.problems)

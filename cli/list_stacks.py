@@ -1,21 +1,15 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
 from cli import console
 from cli.options import AsJson, Debug, ProjectDir
-
-if TYPE_CHECKING:
-    from operations.project.inventory import Row
+from cli.project import current_project
+from operations.project.inventory import Row, inventory
 
 
 def list_stacks(project: ProjectDir = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """Show environments, servers and zones as the files declare them. Exit code 2 when any is not valid."""
-    from cli.project import current_project
-    from operations.project.inventory import inventory
-
     found = current_project()
     rows = inventory(found)
     if as_json:

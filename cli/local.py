@@ -1,18 +1,29 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
+import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli import console
+from cli.guard import demo
 from cli.options import Debug, ProjectDir, Stack
-
-if TYPE_CHECKING:
-    from model.guard_config import GuardConfig, Principals
-    from model.stacks import EnvironmentStack, ServerStack
+from cli.project import current_project
+from components.guard.settings import build_guard_config
+from guard.bundle.bundle import Opened
+from guard.logs import to_stderr
+from model.errors import InputError, PlanRefused, Unreachable
+from model.guard_config import DemoIdentity, GuardConfig, Identity, Principals
+from model.project import load
+from model.stacks import EnvironmentStack, ServerStack
+from operations.sockets import exposure
 
 
 def local(
@@ -39,16 +50,6 @@ def local(
 
     Example: ringwall local dev.tickets -- python tickets.py
     """
-    import asyncio
-
-    from cli.guard import demo
-    from cli.project import current_project
-    from guard.bundle.bundle import Opened
-    from guard.logs import to_stderr
-    from model.errors import InputError
-    from model.project import load
-    from model.stacks import ServerStack
-
     found = current_project()
     loaded = load(found, stack)
     if not isinstance(loaded, ServerStack):
@@ -72,10 +73,6 @@ def local_config(
     Raises:
         InputError: no grant names the principal.
     """
-    from components.guard.settings import build_guard_config
-    from model.errors import InputError
-    from model.guard_config import DemoIdentity, GuardConfig, Identity
-
     manifest = server.manifest
     config = build_guard_config(
         environment.settings,
@@ -121,18 +118,12 @@ def _applies(to: Principals, who: str) -> bool:
 @contextlib.contextmanager
 def _started(config: GuardConfig, command: list[str]) -> Iterator[None]:
     """The server, if it is to be started here: it must listen on loopback alone, where the stack says."""
-    import os
-    import signal
-    import subprocess
-
     if not command:
         yield
         return
     try:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
     except OSError as error:
-        from model.errors import InputError
-
         raise InputError(f"{command[0]} cannot be started: {error.strerror}", remedy="correct the command") from None
     try:
         _refuse_exposed(config, process)
@@ -150,12 +141,6 @@ def _started(config: GuardConfig, command: list[str]) -> Iterator[None]:
 
 def _refuse_exposed(config: GuardConfig, process: object, patience: float = 20.0) -> None:
     """Wait until the server listens; raises when it listens beyond loopback, ends, or never does."""
-    import subprocess
-    import time
-
-    from model.errors import PlanRefused, Unreachable
-    from operations.sockets import exposure
-
     port = config.origin.port
     if port is None or not isinstance(process, subprocess.Popen):
         return

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli import console, state
 from cli.options import AsJson, Debug, ProjectDir, Yes, _complete_stack
-
-if TYPE_CHECKING:
-    from operations.onboard.offer import Comparison
-    from operations.project.server_files import ServerFiles
+from cli.project import current_project
+from model.tool_lock import to_yaml, visible
+from operations.onboard.lock import render
+from operations.onboard.offer import Comparison, ask_server, changes_json, compared, concern_lines
+from operations.project.server_files import ServerFiles, granted, read_server
+from operations.project.write import Change, apply
 
 app = typer.Typer(
     help="Tool locks: what servers may offer, pinned in Git.", no_args_is_help=True, rich_markup_mode=None
@@ -44,10 +46,6 @@ def approve(
     debug: Debug = False,
 ) -> None:
     """Take what the running server offers now into its lock: from then on the guard lets it pass."""
-    from model.tool_lock import to_yaml
-    from operations.onboard.offer import concern_lines
-    from operations.project.write import Change, apply
-
     files, comparison = _compare(server, timeout)
     if comparison.same:
         report(files, comparison)
@@ -68,10 +66,6 @@ def approve(
 
 
 def _compare(server: str, timeout: float) -> tuple[ServerFiles, Comparison]:
-    from cli.project import current_project
-    from operations.onboard.offer import ask_server, compared
-    from operations.project.server_files import read_server
-
     files = read_server(current_project(), server)
     lock = files.locked()
     with console.working(f"asking {files.stack} what it offers"):
@@ -81,9 +75,6 @@ def _compare(server: str, timeout: float) -> tuple[ServerFiles, Comparison]:
 
 def granted_changes(files: ServerFiles, comparison: Comparison) -> list[str]:
     """What the changes mean for tools that somebody may call."""
-    from model.tool_lock import visible
-    from operations.project.server_files import granted
-
     before = set(granted(files.grants, files.locked().tools))
     after = set(granted(files.grants, comparison.new.tools))
     lines = []
@@ -104,9 +95,6 @@ def granted_changes(files: ServerFiles, comparison: Comparison) -> list[str]:
 
 def report(files: ServerFiles, comparison: Comparison, *, advise: bool = True) -> None:
     """The differences for people, or the one JSON document."""
-    from operations.onboard.lock import render
-    from operations.onboard.offer import concern_lines
-
     if state.json:
         console.print_json(_document(files, comparison))
         return
@@ -122,8 +110,6 @@ def report(files: ServerFiles, comparison: Comparison, *, advise: bool = True) -
 
 
 def _document(files: ServerFiles, comparison: Comparison) -> dict[str, object]:
-    from operations.onboard.offer import changes_json, concern_lines
-
     return {
         "version": 1,
         "stack": files.stack,

@@ -20,6 +20,7 @@ from model.project import Project, load_environment
 from operations.guard_bundle.delivery import Guards, guards_of
 from operations.incident.close import close
 from operations.incident.edits import edits_of, planned_steps
+from operations.incident.lift import Opening
 from operations.journal import NotComplete, Operation
 from operations.project.server_files import servers_of
 from operations.project.write import Change
@@ -136,8 +137,6 @@ def _lift(
     yes: bool,
     sandbox: bool,
 ) -> Operation:
-    from operations.incident.lift import Opening
-
     operation = Operation(project.root, "lockdown --lift", stack, reason, Terminal())
     closed = [one for one in stacks if any(change.path == project.stack_file(one) for change in changes)]
     environment = stack.partition(".")[0]

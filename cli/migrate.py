@@ -6,6 +6,10 @@ import typer
 
 from cli import console
 from cli.options import AsJson, Debug, ProjectDir
+from cli.project import current_project
+from operations.project.migrations import plan_migration
+from operations.project.new_project import refresh_schema
+from operations.project.write import apply
 
 
 def migrate(
@@ -15,11 +19,6 @@ def migrate(
     debug: Debug = False,
 ) -> None:
     """Bring stack files and tool locks to the current version; comments and blank lines stay."""
-    from cli.project import current_project
-    from operations.project.migrations import plan_migration
-    from operations.project.new_project import refresh_schema
-    from operations.project.write import apply
-
     found = current_project()
     changes = plan_migration(found)
     if not check:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli import console
 from cli.options import AsJson, Debug, ProjectDir, Yes, _complete_stack
-
-if TYPE_CHECKING:
-    from model.project import Project
+from cli.project import current_project
+from engine.state import live_resources
+from model.errors import EngineFailed, EngineMissing, InputError
+from model.project import Project
+from operations.project.server_files import require_stack
+from operations.project.write import Change, apply
 
 
 def offboard(
@@ -30,10 +33,6 @@ def offboard(
     debug: Debug = False,
 ) -> None:
     """Remove a server's stack file and tool lock. Refuses while anything of it is deployed."""
-    from cli.project import current_project
-    from operations.project.server_files import require_stack
-    from operations.project.write import Change, apply
-
     found = current_project()
     require_stack(found, server)
     unknown = _refuse_live(found, server, forced=yes and force)
@@ -56,9 +55,6 @@ def _refuse_live(project: Project, stack: str, *, forced: bool) -> bool:
     Returns:
         True when it is unknown whether anything is deployed, and the user insisted.
     """
-    from engine.state import live_resources
-    from model.errors import EngineFailed, EngineMissing, InputError
-
     try:
         count = live_resources(project, stack)
     except (EngineMissing, EngineFailed) as error:

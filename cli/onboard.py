@@ -1,18 +1,39 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
 from cli import console, state
+from cli.lock import report
 from cli.options import AsJson, Debug, ProjectDir, Yes
-
-if TYPE_CHECKING:
-    from model.project import Project
-    from model.server import Origin
-    from model.stacks import EnvironmentStack
-    from operations.onboard.propose import Proposal
-    from operations.sockets import Exposure
+from cli.project import current_project
+from cli.prompt import read_answer
+from model.base import Email
+from model.errors import InputError
+from model.project import Project, load_environment
+from model.server import Origin
+from model.stacks import EnvironmentStack
+from model.tool_lock import to_yaml, visible
+from operations.onboard import origins, snippets
+from operations.onboard.lock import build_lock
+from operations.onboard.offer import ask_server, compared, concern_lines, tool_rows
+from operations.onboard.propose import (
+    Proposal,
+    access_value,
+    default_host,
+    default_hostname,
+    free_guard_port,
+    propose,
+    refuse_existing,
+)
+from operations.onboard.risk import examine
+from operations.project.new_project import AGENT, Question, refresh_schema
+from operations.project.server_files import read_server
+from operations.project.staging import load_staged
+from operations.project.write import Change, apply
+from operations.sockets import Exposure
 
 
 def onboard(
@@ -67,11 +88,6 @@ def onboard(
 
     For a server that has them already: show what it changed, and write nothing. Exit code 1 when it changed.
     """
-    from cli.project import current_project
-    from model.errors import InputError
-    from operations.onboard import origins
-    from operations.project.new_project import AGENT
-
     if AGENT.wrong(server):
         raise InputError(f"{server} is no server name", key="SERVER", remedy="use lower-case letters, digits and -")
     found = current_project()
@@ -86,9 +102,6 @@ def onboard(
             console.note(f"warning: {flag} is not used: {found.stack_file(stack)} is there already; edit it")
         _again(found, stack, given, timeout=timeout, allow_exposed=allow_exposed, dry_run=dry_run, yes=yes)
         return
-    from model.project import load_environment
-    from operations.onboard.propose import access_value, default_hostname, free_guard_port, propose, refuse_existing
-
     environment = load_environment(found, env)
     refuse_existing(found, stack)
     if given is None:
@@ -114,9 +127,6 @@ def onboard(
         for change in proposal.changes:
             console.say(f"\n--- {change.path} (not written)\n{(change.after or b'').decode()}")
     else:
-        from operations.project.new_project import refresh_schema
-        from operations.project.write import apply
-
         names = " and ".join(change.path.name for change in proposal.changes)
         if not console.ask(f"Write {names}?", yes=yes):
             console.note("nothing was written")
@@ -130,12 +140,6 @@ def onboard(
 
 
 def _ask_access(yes: bool) -> dict[str, Any]:
-    from cli.prompt import read_answer
-    from model.base import Email
-    from model.errors import InputError
-    from operations.onboard.propose import access_value
-    from operations.project.new_project import Question
-
     if yes or not console.interactive():
         raise InputError(
             "nobody would be admitted",
@@ -147,10 +151,6 @@ def _ask_access(yes: bool) -> dict[str, Any]:
 
 
 def _host(environment: EnvironmentStack, yes: bool) -> str:
-    from cli.prompt import read_answer
-    from model.errors import InputError
-    from operations.onboard.propose import default_host
-
     hosts = list(environment.settings.hosts)
     only = default_host(environment.settings)
     if only is not None:
@@ -161,9 +161,6 @@ def _host(environment: EnvironmentStack, yes: bool) -> str:
 
 
 def _meet(origin: Origin, timeout: float, allow_exposed: bool) -> tuple[Exposure | None, list[str], Any]:
-    from operations.onboard import origins
-    from operations.onboard.offer import ask_server
-
     seen = origins.look(origin)
     warnings = origins.judge(origin, seen, allow_exposed=allow_exposed)
     for warning in warnings:
@@ -183,16 +180,6 @@ def _again(
     yes: bool,
 ) -> None:
     """The stack file is there: nothing is written, save a lock that is missing altogether."""
-    from cli.lock import report
-    from model.tool_lock import to_yaml
-    from operations.onboard import origins
-    from operations.onboard.lock import build_lock
-    from operations.onboard.offer import compared, concern_lines
-    from operations.onboard.risk import examine
-    from operations.project.server_files import read_server
-    from operations.project.staging import load_staged
-    from operations.project.write import Change, apply
-
     files = read_server(project, stack)
     origin = origins.check(given) if given is not None else files.origin
     if files.origin != origin:
@@ -225,9 +212,6 @@ def _again(
 
 
 def _show(proposal: Proposal, seen: Exposure | None) -> None:
-    from model.tool_lock import visible
-    from operations.onboard.offer import concern_lines, tool_rows
-
     offer, manifest = proposal.offer, proposal.stack.manifest
     console.say(f"{visible(offer.name)} {visible(offer.version)}, MCP {', '.join(offer.protocol_versions)}")
     if seen is not None and seen.state == "loopback":
@@ -251,8 +235,6 @@ def _show(proposal: Proposal, seen: Exposure | None) -> None:
 
 
 def _next_steps(proposal: Proposal) -> None:
-    from operations.onboard import snippets
-
     stack = proposal.stack
     for change in proposal.changes:
         console.say(f"wrote {change.path}")
@@ -272,11 +254,6 @@ def _next_steps(proposal: Proposal) -> None:
 
 
 def _document(proposal: Proposal, seen: Exposure | None, warnings: list[str], *, written: bool) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from operations.onboard import snippets
-    from operations.onboard.offer import concern_lines
-
     stack = proposal.stack
     return {
         "version": 1,

@@ -7,6 +7,10 @@ import typer
 
 from cli import console
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack
+from cli.project import current_project
+from cli.target import target_of
+from engine.state import outputs as read_outputs
+from model.errors import InputError
 
 
 def outputs(
@@ -18,11 +22,6 @@ def outputs(
     debug: Debug = False,
 ) -> None:
     """Show what a deployed stack exports; secrets stay masked (see `ringwall agents show --reveal`)."""
-    from cli.project import current_project
-    from cli.target import target_of
-    from engine.state import outputs as read_outputs
-    from model.errors import InputError
-
     found = current_project()
     with target_of(found, sandbox=sandbox, plugins=False) as target:
         values = read_outputs(found, stack, target=target)

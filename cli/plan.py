@@ -7,6 +7,10 @@ import typer
 
 from cli import console
 from cli.options import AsJson, Debug, ProjectDir, Stack
+from cli.project import current_project
+from model.project import load
+from plan.offline import plan_stack
+from plan.render import to_json, to_text
 
 
 class Format(StrEnum):
@@ -25,11 +29,6 @@ def plan(
 
     It is the desired state, not a difference to what is deployed; `ringwall preview` asks the engine for that.
     """
-    from cli.project import current_project
-    from model.project import load
-    from plan.offline import plan_stack
-    from plan.render import to_json, to_text
-
     found = current_project()
     with console.working(f"planning {stack}"):
         graph = plan_stack(found, load(found, stack))

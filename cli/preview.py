@@ -4,6 +4,16 @@ import time
 
 from cli import console
 from cli.options import AsJson, Debug, ProjectDir, Refresh, Sandbox, Stack
+from cli.project import current_project
+from cli.report import show_preview
+from cli.target import target_of
+from cli.up import show_reading
+from engine.deploy import preview as run_preview
+from engine.deploy import scope_of
+from engine.locate import require
+from engine.repair import pending
+from engine.run import fail_on_error
+from operations.drift.gateway_look import look_at_gateway
 
 
 def preview(
@@ -16,17 +26,6 @@ def preview(
 ) -> None:
     """Ask the engine what `up` would change, compared with what was recorded (`--refresh`: with what is real). Nothing is
     touched."""
-    from cli.project import current_project
-    from cli.report import show_preview
-    from cli.target import target_of
-    from cli.up import show_reading
-    from engine.deploy import preview as run_preview
-    from engine.deploy import scope_of
-    from engine.locate import require
-    from engine.repair import pending
-    from engine.run import fail_on_error
-    from operations.drift.gateway_look import look_at_gateway
-
     found = current_project()
 
     require()

@@ -4,8 +4,17 @@ from typing import Annotated
 
 import typer
 
-from cli import console
+from cli import console, live
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack, Yes
+from cli.project import current_project
+from cli.report import show_preview, show_results
+from cli.target import target_of
+from engine import deploy
+from engine.locate import require
+from engine.repair import pending
+from engine.run import Run, fail_on_error
+from engine.runs import execute_all
+from operations.drift.gateway_look import look_at_gateway
 
 
 def refresh(
@@ -18,17 +27,6 @@ def refresh(
     debug: Debug = False,
 ) -> None:
     """Read what is real back into the recorded state of a server, or of an environment and all its servers."""
-    from cli import live
-    from cli.project import current_project
-    from cli.report import show_preview, show_results
-    from cli.target import target_of
-    from engine import deploy
-    from engine.locate import require
-    from engine.repair import pending
-    from engine.run import Run, fail_on_error
-    from engine.runs import execute_all
-    from operations.drift.gateway_look import look_at_gateway
-
     found = current_project()
     require()
     scope = deploy.scope_of(found, stack, to_change=False)

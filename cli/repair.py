@@ -6,6 +6,11 @@ import typer
 
 from cli import console
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack, Yes
+from cli.project import current_project
+from cli.target import target_of
+from engine.locate import require
+from engine.repair import pending
+from model.project import load
 
 
 def repair(
@@ -23,12 +28,6 @@ def repair(
     being changed or deleted is read back; nothing that was recorded is touched. `up` and `destroy` do the same first. An
     environment stands for its servers too. Exit code 3 with --dry-run where there is something to mend.
     """
-    from cli.project import current_project
-    from cli.target import target_of
-    from engine.locate import require
-    from engine.repair import pending
-    from model.project import load
-
     found = current_project()
     require()
     loaded = load(found, stack)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from cli import console
+from cli import console, state
 from cli.options import AsJson, Debug, ProjectDir
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from model.tool_lock import Risk
-    from operations.scan.advice import Advice
-    from operations.scan.report import Place, Report, Server
+from model.errors import InputError, Unreachable
+from model.tool_lock import Risk
+from operations.scan import origins
+from operations.scan.advice import Advice, advise, name_for
+from operations.scan.places import named_places, places
+from operations.scan.report import Place, Report, Server
+from operations.scan.scan import PATHS
+from operations.scan.scan import scan as look
+from operations.sockets import all_listeners, other_namespaces
 
 EXPOSED = 3
 
@@ -60,14 +63,6 @@ def scan(
     Exit code 3 when a server beyond loopback answers without authentication, 6 when time ran out before every socket
     was looked at, else 0.
     """
-    from cli import state
-    from model.errors import InputError, Unreachable
-    from operations.scan import origins
-    from operations.scan.advice import advise, name_for
-    from operations.scan.places import named_places, places
-    from operations.scan.scan import PATHS
-    from operations.sockets import all_listeners, other_namespaces
-
     for one in path or ():
         if not one.startswith("/") or not one.isascii() or not one.isprintable() or " " in one:
             raise InputError(f"{one} is no URL path", key="--path", remedy="write it such as /tools/mcp")
@@ -114,8 +109,6 @@ def _run(
     deadline: float,
     onboarded: Callable[[Place, str], str | None],
 ) -> Report:
-    from operations.scan.scan import scan as look
-
     screen = console.stderr()
     words = "looked at {} of {} sockets"
     if not screen.is_terminal:

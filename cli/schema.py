@@ -6,6 +6,8 @@ import typer
 
 from cli import console
 from cli.options import Debug
+from model.errors import InputError
+from model.schema import FORMATS, json_schema, stack_file_schema
 
 
 def schema(
@@ -28,9 +30,6 @@ def schema(
     debug: Debug = False,
 ) -> None:
     """Print the JSON Schema of a file format, for editors."""
-    from model.errors import InputError
-    from model.schema import FORMATS, json_schema, stack_file_schema
-
     if name == "stack":
         console.print_json(stack_file_schema())
     elif name in FORMATS:

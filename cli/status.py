@@ -1,17 +1,21 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
 from cli import console
 from cli.options import AsJson, Debug, ProjectDir, Sandbox
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from engine.workspace import Target
-    from model.project import Project
+from cli.project import current_project
+from cli.target import target_of
+from engine.deploy import contract_is_current
+from engine.repair.pending import interrupted, told
+from engine.state import all_live_resources
+from engine.workspace import Target
+from model.errors import InputError, InputErrors
+from model.project import Project, load
+from model.stacks import environment_of, server_of
 
 
 def status(
@@ -21,21 +25,14 @@ def status(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    from model.stacks import environment_of
-
     """Show what of the files is deployed: resources in the backend, and whether an environment is the one in its file.
 
     The backend is asked once, however many servers there are. Providers and the stack itself count only where the backend
     is a service, whose own list has them.
     """
-    from cli.project import current_project
-    from cli.target import target_of
-
     found = current_project()
     stacks = [s for s in found.stacks() if environment is None or environment_of(s) == environment]
     if environment is not None and not stacks:
-        from model.errors import InputError
-
         raise InputError(f"there is no environment {environment}", remedy="see `ringwall list`")
     asking = console.working(f"asking the backend about {len(stacks)} stacks")
     with target_of(found, sandbox=sandbox, plugins=False) as target, asking:
@@ -50,15 +47,7 @@ def status(
 
 
 def _rows(project: Project, stacks: Sequence[str], target: Target) -> list[dict[str, Any]]:
-    from model.stacks import server_of
-
     """The backend's list and every environment are read once, however many servers there are."""
-    from engine.deploy import contract_is_current
-    from engine.repair.pending import interrupted, told
-    from engine.state import all_live_resources
-    from model.errors import InputError, InputErrors
-    from model.project import load
-
     counts = all_live_resources(target, list(stacks))
     notes: dict[str, str] = {}
     for stack in stacks:

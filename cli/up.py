@@ -1,19 +1,26 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from cli import console
+from cli.keys import sync_environment
 from cli.options import AsJson, Debug, ProjectDir, Refresh, Sandbox, Stack, Yes
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from engine.deploy import Scope
-    from engine.run import Run
-    from operations.drift.gateway_look import GatewayLook
+from cli.project import current_project
+from cli.report import show_preview, show_results
+from cli.target import target_of
+from engine import deploy
+from engine.deploy import Scope
+from engine.locate import require
+from engine.repair import pending
+from engine.run import Run, fail_on_error
+from model.errors import InputError
+from operations.drift.gateway_look import GatewayLook, look_at_gateway
+from operations.incident.lift import open_gateway
+from wire.kong import KongAdmin
 
 
 def up(
@@ -33,16 +40,6 @@ def up(
     What is real is read first (`--no-refresh` skips that), so what somebody changed at Cloudflare or Kong is put back; a
     stack that is as its file says and as it was left is not run.
     """
-    from cli.project import current_project
-    from cli.report import show_preview, show_results
-    from cli.target import target_of
-    from engine import deploy
-    from engine.locate import require
-    from engine.repair import pending
-    from engine.run import fail_on_error
-    from model.errors import InputError
-    from operations.drift.gateway_look import look_at_gateway
-
     found = current_project()
     require()
     scope = deploy.scope_of(found, stack)
@@ -98,10 +95,6 @@ def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | N
 def _follow_at_gateway(scope: Scope) -> None:
     """What the engine has no part in: the issuers' keys, and a server whose file says no more that it is closed answers
     again, though `lockdown --lift` was not what opened it."""
-    from cli.keys import sync_environment
-    from operations.incident.lift import open_gateway
-    from wire.kong import KongAdmin
-
     environment = scope.loaded.environment
     if environment is None:
         return

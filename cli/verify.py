@@ -1,20 +1,39 @@
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cli import console
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, _complete_stack
-
-if TYPE_CHECKING:
-    from model.guard_config import GuardConfig
-    from model.project import Project
-    from model.stacks import EnvironmentStack, ServerStack
-    from operations.verify.report import Report
-    from operations.verify.subject import Caller, Listening, PlantedCall, Ring, Subject
+from cli.project import current_project
+from cli.target import target_of
+from components.guard.settings import build_guard_config
+from engine.state import outputs
+from model.base import is_loopback, split_url, validate
+from model.errors import EngineFailed, EngineMissing, InputError
+from model.guard_config import GuardConfig
+from model.loader import Document
+from model.project import Project, load_environment
+from model.stacks import EnvironmentStack, ServerStack
+from model.tool_lock import parse_json
+from operations.onboard.snippets import (
+    CLIENT_ID_HEADER,
+    CLIENT_ID_VARIABLE,
+    CLIENT_SECRET_HEADER,
+    CLIENT_SECRET_VARIABLE,
+)
+from operations.project.server_files import require_stack, split_stack
+from operations.verify.client import Client, parse_resolve
+from operations.verify.context import Context
+from operations.verify.report import Report
+from operations.verify.run import verify as run
+from operations.verify.subject import Caller, Door, Listening, PlantedCall, Ring, Subject
+from operations.verify.tokens import claims_of
 
 #: Kong's status API, as the host bundle configures it.
 _STATUS_PORT = 8100
@@ -114,16 +133,6 @@ def verify(
     Inspector do it. With an identity, also what somebody let in must not do.
     What could not be tried is skipped with its reason and never counts as passed. Tokens are never printed.
     """
-    import asyncio
-
-    from cli.project import current_project
-    from model.errors import InputError
-    from model.project import load_environment
-    from operations.project.server_files import require_stack, split_stack
-    from operations.verify.client import Client, parse_resolve
-    from operations.verify.context import Context
-    from operations.verify.run import verify as run
-
     found = current_project()
     require_stack(found, server)
     environment, name = split_stack(server)
@@ -181,9 +190,6 @@ def show(report: Report, *, as_json: bool) -> None:
 
 def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: GuardConfig | None) -> Subject:
     """What the files promise; audiences, client ids and the issuer as they are deployed, where that is known."""
-    from components.guard.settings import build_guard_config
-    from operations.verify.subject import Door, Subject
-
     manifest = server.manifest
     names = manifest.hostnames
     unknown = "0" * 64
@@ -222,8 +228,6 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
 
 def _rings(environment: EnvironmentStack, server: ServerStack) -> list[Ring]:
     """The rings of the server's own host. A central gateway is elsewhere, and its guards take its certificate alone."""
-    from operations.verify.subject import Ring
-
     host = environment.settings.hosts[server.manifest.host]
     rings = []
     if environment.settings.topology != "central":
@@ -234,9 +238,6 @@ def _rings(environment: EnvironmentStack, server: ServerStack) -> list[Ring]:
 
 
 def _ports(environment: EnvironmentStack, server: ServerStack) -> list[Listening]:
-    from model.base import is_loopback, split_url
-    from operations.verify.subject import Listening
-
     settings, manifest = environment.settings, server.manifest
     host = settings.hosts[manifest.host]
     loopback = "bind it to 127.0.0.1 and start it again; `ringwall drift` shows what else differs"
@@ -259,16 +260,6 @@ def _ports(environment: EnvironmentStack, server: ServerStack) -> list[Listening
 
 def callers(subject: Subject, bearer: str | None, who: str | None) -> tuple[Caller | None, Caller | None]:
     """The identity to go in with, and a second one where two were given. Secrets come from variables only."""
-    from model.errors import InputError
-    from operations.onboard.snippets import (
-        CLIENT_ID_HEADER,
-        CLIENT_ID_VARIABLE,
-        CLIENT_SECRET_HEADER,
-        CLIENT_SECRET_VARIABLE,
-    )
-    from operations.verify.subject import Caller
-    from operations.verify.tokens import claims_of
-
     if who is not None and not who.startswith("agent:") and "@" not in who:
         raise InputError(f"{who} names no principal", key="--as", remedy="write agent:NAME or an e-mail address")
     client_id, secret = os.environ.get(CLIENT_ID_VARIABLE), os.environ.get(CLIENT_SECRET_VARIABLE)
@@ -306,12 +297,6 @@ def callers(subject: Subject, bearer: str | None, who: str | None) -> tuple[Call
 
 def _deployed(project: Project, stack: str, file: Path | None, sandbox: bool) -> GuardConfig | None:
     """The guard configuration that was deployed; None, with a word about it, where the backend cannot be asked."""
-    from model.base import validate
-    from model.errors import EngineFailed, EngineMissing, InputError
-    from model.guard_config import GuardConfig
-    from model.loader import Document
-    from model.tool_lock import parse_json
-
     where, text = Path(stack), ""
     if file is not None:
         where = file
@@ -320,9 +305,6 @@ def _deployed(project: Project, stack: str, file: Path | None, sandbox: bool) ->
         except OSError as error:
             raise InputError(f"cannot be read ({error.strerror})", file=file, remedy="name another file") from None
     else:
-        from cli.target import target_of
-        from engine.state import outputs
-
         try:
             with target_of(project, sandbox=sandbox, plugins=False) as target:
                 text = str(outputs(project, stack, target=target).get("guard_config", ""))
@@ -347,8 +329,6 @@ def _deployed(project: Project, stack: str, file: Path | None, sandbox: bool) ->
 
 
 def _token(file: Path | None, option: str) -> str | None:
-    from model.errors import InputError
-
     if file is None:
         return None
     try:
@@ -363,11 +343,6 @@ def _token(file: Path | None, option: str) -> str | None:
 
 
 def _planted(text: str | None) -> PlantedCall | None:
-    import json
-
-    from model.errors import InputError
-    from operations.verify.subject import PlantedCall
-
     if text is None:
         return None
     tool, _, rest = text.partition("=")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -497,15 +496,6 @@ def test_what_is_not_done_in_time_or_breaks_is_an_error_and_the_rest_is_reported
         ("c.x", "error", "start it"),
     ]
     assert "planted" not in repr(found)
-
-
-def test_doctor_module_starts_without_the_heavy_libraries() -> None:
-    import subprocess
-
-    heavy = "('pulumi', 'pydantic', 'httpx', 'aiohttp')"
-    code = f"import sys, cli.doctor, cli.scan; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 def test_server_bound_beyond_loopback_is_an_error_of_the_server(tmp_path: Path) -> None:
