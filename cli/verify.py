@@ -14,10 +14,11 @@ from cli.project import current_project
 from cli.target import target_of
 from components.guard.settings import build_guard_config
 from engine.state import outputs
-from model.base import is_loopback, split_url, validate
+from model.base import split_url, validate
 from model.errors import EngineFailed, EngineMissing, InputError
 from model.guard_config import GuardConfig
 from model.loader import Document
+from model.loopback import is_loopback
 from model.project import Project, load_environment
 from model.stacks import EnvironmentStack, ServerStack
 from model.tool_lock import parse_json

@@ -30,9 +30,10 @@ from guard.http.joined_writes import JoinedWrites
 from guard.http.stdio import StdioUpstream
 from guard.http.upstream import HttpUpstream, Upstream
 from guard.runtime import Runtime
-from model.base import SecretRef, is_loopback
+from model.base import SecretRef
 from model.errors import InputError, RingwallError
 from model.guard_config import GuardConfig
+from model.loopback import is_loopback
 from model.server import Origin
 from wire.http import HttpPolicy
 from wire.mcp import target_of

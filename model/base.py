@@ -22,6 +22,7 @@ from pydantic import (
 from model.countries import ISO_3166_1
 from model.errors import InputErrors
 from model.loader import Document, Json, KeyPath
+from model.loopback import is_loopback as is_loopback
 from model.problems import PATTERN_WORDS, Wrong, plain
 
 
@@ -71,16 +72,6 @@ def _network(value: str) -> str:
     if network.prefixlen == 0:
         raise Wrong("is the whole internet", "name the ranges it really uses")
     return str(network)
-
-
-def is_loopback(host: str) -> bool:
-    """True for localhost, 127.0.0.0/8 and ::1 only. Names other than localhost are not resolved: DNS can change."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def split_url(value: str) -> SplitResult:

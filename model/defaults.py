@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
-from model.base import Countries, Duration, HttpsUrl, Model, Names, Positive, SecretRef, Yes, is_loopback
+from model.base import Countries, Duration, HttpsUrl, Model, Names, Positive, SecretRef, Yes
+from model.loopback import is_loopback
 from model.problems import Wrong
 
 

@@ -27,10 +27,10 @@ from model.base import (
     Uuid,
     VaultReference,
     Version1,
-    is_loopback,
     split_url,
 )
 from model.defaults import ServerDefaults
+from model.loopback import is_loopback
 from model.problems import Wrong
 from model.waivers import Waiver
 

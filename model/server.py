@@ -25,12 +25,12 @@ from model.base import (
     Version1,
     Words,
     Yes,
-    is_loopback,
     split_url,
 )
 from model.defaults import CircuitBreaker, Guard, Limits, Rate, Timeouts
 from model.environment import Logs
 from model.lockdown import Lockdown
+from model.loopback import is_loopback
 from model.problems import PATTERN_WORDS, Wrong
 from model.waivers import Waiver
 

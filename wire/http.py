@@ -30,8 +30,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from model.base import is_loopback
 from model.errors import InputError
+from model.loopback import is_loopback
 from wire.json import parse
 
 MAX_REDIRECTS = 5

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, E
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from model.base import is_loopback, split_url
+from model.base import split_url
 from model.errors import Unreachable
+from model.loopback import is_loopback
 from model.tool_lock import parse_json
 from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of
 

@@ -25,8 +25,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from pydantic import TypeAdapter, ValidationError
 
-from model.base import is_loopback
 from model.errors import InputError, Unreachable
+from model.loopback import is_loopback
 from model.server import Origin
 from model.tool_lock import canonical_json, visible
 from wire.meter import Limits, Meter

@@ -19,7 +19,7 @@ import httpx
 
 from guard.engines.breaker import Breaker
 from guard.inspect.verdict import Finding, Leg, Outcome, ScanItem, Verdict
-from model.base import is_loopback
+from model.loopback import is_loopback
 from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of
 from wire.json import Malformed, parse
 

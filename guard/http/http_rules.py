@@ -26,7 +26,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 from components.gateway.names import REMAINING_HEADER
 from guard.decide.answers import HEADER_MISMATCH, PARSE_ERROR, UNSUPPORTED_VERSION, error, status_of
 from guard.decide.reasons import Composed, Reason
-from model.base import is_loopback
+from model.loopback import is_loopback
 from wire.jsonrpc import Id
 
 #: Two of one of these would be two requests in one: which one counts would differ from reader to reader.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from urllib.parse import quote
 
 from model.environment import Environment
 from model.errors import Unreachable
+from model.loopback import is_loopback
 from model.tool_lock import visible
 from operations.doctor.checks import Check, ok, skipped
 from operations.doctor.http import fetch
@@ -187,7 +187,7 @@ def _listen(plan: Plan, settings: Mapping[str, Any], subject: str) -> Iterator[C
     if not entries:
         yield skipped(id_, "Kong does not show admin_listen to this token", subject)
         return
-    open_ones = [e.strip() for e in entries if e.strip() != "off" and not _is_loopback(e.strip().split(" ")[0])]
+    open_ones = [e.strip() for e in entries if e.strip() != "off" and not is_loopback(_host(e.strip().split(" ")[0]))]
     clear = [entry for entry in open_ones if "ssl" not in entry.split()]
     shown = visible(", ".join(entry.split(" ")[0] for entry in open_ones))[:100]
     if not open_ones:
@@ -219,12 +219,9 @@ def _words(value: object) -> set[str]:
     return {str(item).strip() for item in items if str(item).strip()}
 
 
-def _is_loopback(address: str) -> bool:
-    host = re.sub(r":[0-9]+$", "", address).strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _host(address: str) -> str:
+    """The host of an address of `admin_listen`, which may end with a port."""
+    return re.sub(r":[0-9]+$", "", address).strip("[]")
 
 
 def _keys(plan: Plan) -> Iterator[Check]:

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter, ValidationError
 
 from engine.workspace import DEFAULT_BACKEND
-from model.base import CloudflareId, Country, Domain, HttpsUrl, Name, is_loopback
+from model.base import CloudflareId, Country, Domain, HttpsUrl, Name
 from model.errors import InputError, NoProject
 from model.loader import read
+from model.loopback import is_loopback
 from model.project import Project, find_project, open_project
 from operations.project.staging import load_staged
 from operations.project.templates import (

@@ -15,8 +15,9 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 
-from model.base import is_loopback, split_url
+from model.base import split_url
 from model.errors import InputError, Unreachable
+from model.loopback import is_loopback
 from model.tool_lock import visible
 from wire.http import HttpAnswer, HttpPolicy, RefusedAnswer, exchange, reason_of, retry_after, whole_seconds
 

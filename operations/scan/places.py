@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from model.base import is_loopback
 from model.errors import InputError
+from model.loopback import is_loopback
 from model.tool_lock import visible
 from operations.scan.report import Place
 from operations.sockets import Listener

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from model.base import is_loopback
 from model.errors import InputError
+from model.loopback import is_loopback
 from wire.http import HttpPolicy
 from wire.json import parse
 from wire.sse import Event, Reader

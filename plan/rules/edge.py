@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Final
 
+from model.loopback import is_loopback
 from plan.exposure import app_hosts, ingress_rules, linked
 from plan.findings import Finding, Severity
 from plan.graph import Resource
@@ -16,7 +17,7 @@ from plan.protectors import ACCESS_APPLICATION, DNS_RECORD, TUNNEL, TUNNEL_CONFI
 from plan.protectors import RULESET as RULESET
 from plan.rules.access import POLICIES
 from plan.rules.rule import Broken, Rule, rule
-from plan.rules.subject import Subject, host_of, is_loopback, items, mapping
+from plan.rules.subject import Subject, host_of, items, mapping
 from plan.values import Json, symbol
 
 #: Kinds of application that ask who comes before they let anybody reach a public name (a bookmark is a link).

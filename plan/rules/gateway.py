@@ -8,12 +8,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from components.gateway.entities import FAILURES
+from model.loopback import is_loopback
 from plan.exposure import AUTHENTICATING, linked
 from plan.findings import Severity
 from plan.graph import Resource
 from plan.protectors import DNS_RECORD, KONG_PLUGIN, KONG_SERVICE, KONG_TARGET, KONG_UPSTREAM
 from plan.rules.rule import Broken, Rule, rule
-from plan.rules.subject import KONG_PROVIDER, Subject, host_of, is_loopback, items, mapping, plugin_config
+from plan.rules.subject import KONG_PROVIDER, Subject, host_of, items, mapping, plugin_config
 from plan.values import is_marker
 
 _RUN: Final = "run on Kong 3.9.3"

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from model.loopback import is_loopback
 from plan.findings import Severity
 from plan.protectors import ACCESS_APPLICATION, DNS_RECORD
 from plan.rules.rule import Broken, Rule, rule
-from plan.rules.subject import Subject, host_of, is_loopback, items, mapping
+from plan.rules.subject import Subject, host_of, items, mapping
 from plan.values import symbol
 
 _LEGS: Final = ("definitions", "arguments", "results", "prompts", "resources", "server_requests")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from model.loopback import is_loopback
 from plan.findings import Severity
 from plan.rules.rule import Broken, Rule, rule
-from plan.rules.subject import Subject, host_of, is_loopback, items, mapping
+from plan.rules.subject import Subject, host_of, items, mapping
 
 #: kong.conf keys that open a port of the node.
 _LISTENERS: Final = (

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from model.loopback import is_loopback as is_loopback
 from plan.exposure import _BESIDE_TERMINATION, _TERMINATION, _is_unconditional, check_exposure, is_narrow, linked
 from plan.findings import Finding
 from plan.graph import Graph, Resource
@@ -192,18 +193,6 @@ def host_of(address: str) -> str:
         return urlsplit(address if "://" in address else f"//{address}").hostname or ""
     except ValueError:
         return ""
-
-
-def is_loopback(host: str) -> bool:
-    """As `model.base.is_loopback`, here without its imports."""
-    import ipaddress
-
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def strings(value: Json, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -26,9 +26,9 @@ from model.base import (
     Version1,
     Words,
     Yes,
-    is_loopback,
     seconds,
 )
+from model.loopback import is_loopback
 from model.server import LoopbackUrl
 
 GOOD: list[tuple[Any, list[Any]]] = [

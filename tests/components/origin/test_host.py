@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from components.origin.host import build_host_bundle, render
-from model.base import is_loopback
 from model.host_bundle import HostBundle
+from model.loopback import is_loopback
 from model.project import load_environment, open_project
 from model.stacks import EnvironmentStack
 from tests.support.projects import server_text, write_project, write_server

@@ -1,0 +1,15 @@
+"""What is loopback: one predicate, with no import that costs, as policies ask it at every resource."""
+
+from __future__ import annotations
+
+import ipaddress
+
+
+def is_loopback(host: str) -> bool:
+    """True for localhost, 127.0.0.0/8 and ::1 only. Names other than localhost are not resolved: DNS can change."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
