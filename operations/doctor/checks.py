@@ -104,16 +104,11 @@ def _run(task: Task, results: dict[int, list[Check]], number: int) -> None:
     try:
         results[number] = list(task.run())
     except RingwallError as error:
-        message, remedy = _split(str(error))
-        results[number] = [Check(i, "error", message, remedy, task.subject) for i in task.ids]
+        first = error.each[0]
+        remedy = first.remedy or "correct it, then run this again"
+        results[number] = [Check(i, "error", first.what, remedy, task.subject) for i in task.ids]
     except Exception as error:
         # A thread's exception would end in a trace on standard error and the check would be missing; the text is left
         # out, as nobody vetted it for secrets.
         text = f"the check itself failed ({type(error).__name__}), a defect of Ringwall"
         results[number] = [Check(i, "error", text, "report it", task.subject) for i in task.ids]
-
-
-def _split(text: str) -> tuple[str, str]:
-    """Ringwall's errors say what is wrong, then after a semicolon what to do."""
-    problem, _, remedy = text.split("\n")[0].rpartition("; ")
-    return (problem, remedy) if problem else (remedy, "correct it, then run this again")

@@ -80,9 +80,8 @@ def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Wo
         try:
             loaded = load(project, stack)
         except RingwallError as error:
-            for line in str(error).split("\n"):
-                problem, _, remedy = line.rpartition("; ")
-                work.checks.append(Check("project.files", "error", problem or remedy, remedy or "correct it", stack))
+            for each in error.each:
+                work.checks.append(Check("project.files", "error", each.what, each.remedy or "correct it", stack))
             continue
         missing = _missing_secrets(loaded)
         for secret in missing:
@@ -175,9 +174,9 @@ def _planned(
         graphs = [plan_stack(project, environment)]
         graphs += [plan_stack(project, server, contract=contract) for server in servers]
     except RingwallError as error:
-        problem, _, remedy = str(error).split("\n")[0].rpartition("; ")
-        found = Check("project.plan", "error", problem or remedy, remedy if problem else "run `ringwall check`", stack)
-        work.checks.append(found)
+        first = error.each[0]
+        remedy = first.remedy or "run `ringwall check`"
+        work.checks.append(Check("project.plan", "error", first.what, remedy, stack))
         for id_ in (*CLOUDFLARE_IDS, *KONG_IDS):
             work.checks.append(Check(id_, "skipped", "needs a plan", None, stack))
         return None

@@ -485,7 +485,7 @@ def test_what_is_not_done_in_time_or_breaks_is_an_error_and_the_rest_is_reported
         raise KeyError("planted-secret")
 
     def refused() -> list[Check]:
-        raise Unreachable("it does not answer; start it")
+        raise Unreachable("it does not answer", remedy="start it")
 
     tasks = [Task(("a.x",), never), Task(("b.x",), broken), Task(("c.x",), refused)]
     found = run_all(tasks, offline=False, deadline=0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,16 @@ def test_no_project_is_an_error_of_its_own(tmp_path: Path) -> None:
 def test_an_error_keeps_its_parts_through_a_worker_process() -> None:
     error = pickle.loads(pickle.dumps(NoSuchStack("gone", remedy="run it")))  # noqa: S301 - made above
     assert (str(error), error.problem, error.remedy) == ("gone; run it", "gone", "run it")
+
+
+def test_no_error_of_our_own_is_read_back_as_text() -> None:
+    """The engine's and the TLS library's errors have their text only; two modules read those."""
+    as_text = re.compile(r'" (not )?in str\(error\)|\.r?partition\("; "\)|\.problem\.(startswith|endswith)\(')
+    folders = ("cli", "components", "engine", "guard", "operations", "package", "plan", "policy_pack", "wire")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    assert sorted(
+        str(file.relative_to(ROOT)) for file in files if as_text.search(file.read_text(encoding="utf-8"))
+    ) == [
+        "components/contract.py",
+        "operations/scan/contact.py",
+    ]
