@@ -80,7 +80,3 @@ def tool_error(id_: Id, text: str, *, modern: bool) -> dict[str, Any]:
     if modern:
         result["resultType"] = "complete"
     return {"jsonrpc": "2.0", "id": id_, "result": result}
-
-
-def unknown_tool(id_: Id, name: str) -> dict[str, Any]:
-    return error(id_, INVALID_PARAMS, f"Unknown tool: {name[:128]}")

@@ -117,10 +117,6 @@ class Method:
         """Whether it runs a tool: what is refused then reads as a tool's error, which the model sees."""
         return self.names is Names.NAME and self.section is Section.TOOLS
 
-    @property
-    def is_list(self) -> bool:
-        return self.result is Result.LIST
-
 
 _REQUEST, _NOTIFICATION = Kind.REQUEST, Kind.NOTIFICATION
 

@@ -9,8 +9,9 @@ from mcp_types import methods as schema
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from guard.decide import methods
-from guard.decide.methods import CLIENT, SERVER, Kind, Method, Result, Section
+from guard.decide.methods import CLIENT, SERVER, Addressee, Kind, Method, Result, Section
 from guard.decide.pins import KEYS
+from guard.inspect.verdict import Leg
 
 
 def official(table: Mapping[tuple[str, str], object], *, modern: bool) -> set[str]:
@@ -66,3 +67,44 @@ def test_whatever_names_something_is_judged_by_a_section_or_by_what_it_refers_to
     for row in [*CLIENT.values(), *SERVER.values()]:
         named = row.names in (methods.Names.NAME, methods.Names.URI)
         assert named is (row.section is not None and row.result is not Result.LIST), row.name
+
+
+ROWS = [*CLIENT.values(), *SERVER.values()]
+
+
+def test_answers_are_judged_by_the_policy_of_what_was_asked_for() -> None:
+    legs = {row.name: row.leg for row in CLIENT.values() if row.leg is not Leg.RESULTS}
+    assert legs == {"prompts/get": Leg.PROMPTS, "resources/read": Leg.RESOURCES}
+
+
+def test_only_messages_without_prose_are_structural() -> None:
+    assert {row.name for row in ROWS if not row.structural} == {
+        "completion/complete",
+        "elicitation/create",
+        "notifications/elicitation/complete",
+        "notifications/message",
+        "prompts/get",
+        "resources/read",
+        "resources/subscribe",
+        "resources/unsubscribe",
+        "sampling/createMessage",
+        "tools/call",
+    }
+
+
+def test_what_opens_a_session_has_no_end_or_changes_the_lists_is_named() -> None:
+    assert [row.name for row in ROWS if row.opens_session] == ["initialize"]
+    assert [row.name for row in ROWS if row.endless] == ["subscriptions/listen"]
+    assert [row.name for row in ROWS if row.changes_lists] == [
+        f"notifications/{section}/list_changed" for section in ("tools", "prompts", "resources")
+    ]
+
+
+def test_a_message_without_an_address_goes_to_the_call_that_runs_only_if_it_asks_something() -> None:
+    addressees = {row.name: row.addressee for row in SERVER.values() if row.addressee is not Addressee.STREAM}
+    assert addressees.pop("notifications/progress") is Addressee.CALL
+    assert addressees == {row.name: Addressee.LATEST_CALL for row in SERVER.values() if row.kind is Kind.REQUEST}
+
+
+def test_only_a_tool_call_is_refused_as_a_tools_error() -> None:
+    assert [row.name for row in ROWS if row.is_call] == ["tools/call"]
