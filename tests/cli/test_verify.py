@@ -13,10 +13,11 @@ import pytest
 import typer
 
 from cli import state
-from cli import verify as module
+from cli import verify as command
 from model.errors import InputError, RingwallError
 from model.project import load_environment, open_project
 from model.tool_lock import to_yaml
+from operations.verify import setup
 from operations.verify.client import Address, Client, parse_resolve
 from operations.verify.report import Check, Report
 from tests.support import guard_process as processes
@@ -64,7 +65,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
 @pytest.fixture
 def verify(stack: SimpleNamespace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Verify:
     app = typer.Typer()
-    app.command()(module.verify)
+    app.command()(command.verify)
     monkeypatch.delenv("RINGWALL_PROJECT", raising=False)
 
     def run(*arguments: str, service_token: bool = True, server: str = "dev.one") -> Result:
@@ -174,7 +175,7 @@ def test_an_empty_report_is_no_pass_and_untrusted_words_stay_data() -> None:
 
 def test_every_port_behind_the_name_is_tried_and_none_that_is_meant_to_be_reached(tmp_path: Path) -> None:
     environment = load_environment(open_project(write_project(tmp_path)), "dev")
-    subject = module.subject_of(environment, environment.servers["one"], None)
+    subject = setup.subject_of(environment, environment.servers["one"], None)
     assert {one.name: one.port for one in subject.ports} == {
         "origin": 3000,
         "guard": 9010,

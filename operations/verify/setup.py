@@ -1,0 +1,201 @@
+"""What `verify` is told before it begins: the server as files and backend have it, identities, tokens and ports."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from components.guard.settings import OUTPUT, build_guard_config
+from engine.state import outputs
+from engine.workspace import Target
+from model.base import split_url, validate
+from model.errors import EngineFailed, EngineMissing, InputError
+from model.guard_config import GuardConfig
+from model.loader import Document
+from model.loopback import is_loopback
+from model.project import Project
+from model.stacks import EnvironmentStack, ServerStack
+from model.tool_lock import parse_json
+from operations.onboard.snippets import (
+    CLIENT_ID_HEADER,
+    CLIENT_ID_VARIABLE,
+    CLIENT_SECRET_HEADER,
+    CLIENT_SECRET_VARIABLE,
+)
+from operations.verify.subject import Caller, Door, Listening, PlantedCall, Ring, Subject
+from operations.verify.tokens import claims_of
+
+#: Kong's status API, as the host bundle configures it.
+_STATUS_PORT = 8100
+#: Where Kong Manager listens on every address unless it is told not to.
+_MANAGER_PORT = 8002
+
+
+def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: GuardConfig | None) -> Subject:
+    """What the files promise; audiences, client ids and the issuer as they are deployed, where that is known."""
+    manifest = server.manifest
+    names = manifest.hostnames
+    unknown = "0" * 64
+    promised = build_guard_config(
+        environment.settings,
+        server,
+        dict.fromkeys(names, unknown),
+        {agent: f"{agent}.not-known-here" for agent in manifest.access.agents},
+    )
+    access = (deployed or promised).identity.access
+    audiences = {door.hostname: door.audience for door in access.front_doors} if deployed and access is not None else {}
+    external = manifest.oauth.mode == "external"
+    issuer = environment.settings.issuers.get(manifest.oauth.issuer or "") if external else None
+    own = f"https://{manifest.hostname}{manifest.path}"
+    return Subject(
+        stack=server.stack,
+        doors=tuple(Door(name, audiences.get(name)) for name in names),
+        path=manifest.path,
+        mode=manifest.oauth.mode,
+        issuer=access.issuer if access is not None else environment.settings.cloudflare.issuer,
+        jwks_uri=access.jwks_uri if access is not None else environment.settings.cloudflare.jwks_uri,
+        resource=manifest.oauth.audience or own,
+        lock=server.lock,
+        grants=promised.grants,
+        agents=dict(deployed.identity.agents) if deployed else {},
+        external_issuer=issuer.issuer if issuer else None,
+        external_jwks_uri=issuer.jwks_uri if issuer else None,
+        scopes=tuple(manifest.oauth.scopes) if issuer else (),
+        siblings=tuple(
+            other.manifest.hostname for name, other in sorted(environment.servers.items()) if name != server.name
+        ),
+        ports=tuple(_ports(environment, server)),
+        rings=tuple(_rings(environment, server)),
+    )
+
+
+def _rings(environment: EnvironmentStack, server: ServerStack) -> list[Ring]:
+    """The rings of the server's own host. A central gateway is elsewhere, and its guards take its certificate alone."""
+    host = environment.settings.hosts[server.manifest.host]
+    rings = []
+    if environment.settings.topology != "central":
+        rings.append(Ring("gateway", host.gateway_port, "run `ringwall drift`, then `ringwall keys sync`"))
+    if host.guard_address is None:
+        rings.append(Ring("guard", server.manifest.guard_port, f"sign `ringwall guard bundle {server.stack}` again"))
+    return rings
+
+
+def _ports(environment: EnvironmentStack, server: ServerStack) -> list[Listening]:
+    settings, manifest = environment.settings, server.manifest
+    host = settings.hosts[manifest.host]
+    loopback = "bind it to 127.0.0.1 and start it again; `ringwall drift` shows what else differs"
+    ports = []
+    if manifest.origin.port is not None:
+        ports.append(Listening("origin", manifest.origin.port, f"the MCP server: {loopback}"))
+    if host.guard_address is None:
+        ports.append(Listening("guard", manifest.guard_port, f"the guard: {loopback}"))
+    ports.append(Listening("guard-admin", manifest.admin_port, f"the guard's /readyz and /metrics: {loopback}"))
+    ports.append(Listening("gateway", host.gateway_port, f"Kong's proxy_listen: {loopback}"))
+    admin = split_url(settings.gateway.admin_uri)
+    if is_loopback(admin.hostname or ""):
+        ports.append(Listening("gateway-admin", admin.port or 8001, f"Kong's admin_listen: {loopback}"))
+    ports.append(Listening("gateway-status", _STATUS_PORT, f"Kong's status_listen: {loopback}"))
+    ports.append(
+        Listening("gateway-manager", _MANAGER_PORT, "Kong's admin_gui_listen: turn it off, as the host bundle has it")
+    )
+    return ports
+
+
+def callers(subject: Subject, bearer: str | None, who: str | None) -> tuple[Caller | None, Caller | None]:
+    """The identity to go in with, and a second one where two were given. Secrets come from variables only."""
+    if who is not None and not who.startswith("agent:") and "@" not in who:
+        raise InputError(f"{who} names no principal", key="--as", remedy="write agent:NAME or an e-mail address")
+    client_id, secret = os.environ.get(CLIENT_ID_VARIABLE), os.environ.get(CLIENT_SECRET_VARIABLE)
+    if bool(client_id) != bool(secret):
+        raise InputError(
+            f"one of {CLIENT_ID_VARIABLE} and {CLIENT_SECRET_VARIABLE} is not set", remedy="set both, or neither"
+        )
+    agent = person = None
+    if client_id and secret:
+        name = subject.agents.get(client_id)
+        known = f"agent:{name}" if name else None
+        agent = Caller(
+            f"{known or 'a service token'}",
+            access=((CLIENT_ID_HEADER.lower(), client_id), (CLIENT_SECRET_HEADER.lower(), secret)),
+            who=known,
+        )
+    if bearer is not None:
+        token = os.environ.get(bearer)
+        if not token:
+            raise InputError(f"the variable {bearer} is not set", key="--bearer-token-env", remedy="set it")
+        email = (claims_of(token) or {}).get("email")
+        person = Caller(
+            "a bearer token",
+            bearer=(("authorization", f"Bearer {token}"),),
+            who=email if isinstance(email, str) else None,
+        )
+    if agent and person and subject.mode == "external":
+        # One caller: the service token is its way past Access, the bearer token says who it is.
+        agent, person = Caller(person.label, agent.access, person.bearer, person.who), None
+    first, second = (agent, person) if agent else (person, None)
+    if first is not None and who is not None:
+        first = Caller(first.label, first.access, first.bearer, who)
+    return first, second
+
+
+def deployed_config(project: Project, stack: str, file: Path | None, target: Target) -> GuardConfig | None:
+    """The guard configuration that was deployed; None, with a word about it, where the backend cannot be asked."""
+    where, text = Path(stack), ""
+    if file is not None:
+        where = file
+        try:
+            text = file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"cannot be read ({error.strerror})", file=file, remedy="name another file") from None
+    else:
+        try:
+            text = str(outputs(project, stack, target=target).get(OUTPUT, ""))
+        except (EngineFailed, EngineMissing) as error:
+            target.progress.note(
+                f"note: what is deployed is not known here ({str(error).splitlines()[0]}); going by the files"
+            )
+            return None
+    try:
+        value: Any = parse_json(text)
+    except ValueError as error:
+        if file is None:
+            target.progress.note("note: the stack exports no guard configuration; going by the files")
+            return None
+        raise InputError(
+            f"is no rendered guard configuration: {error}",
+            file=file,
+            remedy=f"render it with `ringwall outputs {stack} {OUTPUT}`",
+        ) from None
+    config = validate(GuardConfig, value, Document(where, value, {}), ())
+    if f"{config.server.environment}.{config.server.name}" != stack:
+        raise InputError(f"is not the configuration of {stack}", file=where, remedy="name that server's")
+    return config
+
+
+def token_in(file: Path | None, option: str) -> str | None:
+    if file is None:
+        return None
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        raise InputError(
+            "cannot be read as a token", file=file, key=option, remedy="name a file that holds one"
+        ) from None
+    if not token or len(token.split()) != 1:
+        raise InputError("holds no single token", file=file, key=option, remedy="write the token alone into it")
+    return token
+
+
+def planted_call(text: str | None) -> PlantedCall | None:
+    if text is None:
+        return None
+    tool, _, rest = text.partition("=")
+    try:
+        arguments = json.loads(rest or "{}")
+    except ValueError:
+        arguments = None
+    if not tool or not isinstance(arguments, dict):
+        raise InputError("is not TOOL=JSON", key="--planted", remedy="write it such as 'get_ticket={\"ticket_id\": 7}'")
+    return PlantedCall(tool, arguments)
