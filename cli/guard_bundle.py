@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,14 +15,9 @@ from components.guard.settings import OUTPUT
 from engine.state import outputs
 from guard.bundle.bundle import OpenedBundle
 from guard.bundle.keys import create_key_pair, load_private_key, load_public_keys
-from model.base import validate
-from model.errors import InputError
-from model.guard_config import GuardConfig
-from model.loader import Document
-from model.tool_lock import parse_json
+from operations.guard_bundle.contents import configuration_of, denied_by
 from operations.guard_bundle.files import BundleFile, bundle_path, read, reopened
 
-_PRINCIPAL = re.compile(r"(person|agent):[^\x00-\x20\x7f]{1,256}")
 Server = Annotated[
     str,
     typer.Argument(
@@ -116,10 +109,10 @@ def bundle(
     lifts it.
     """
     private = load_private_key(key)
-    document = _configuration(stack, config, sandbox)
+    document = configuration_of(stack, config, lambda: _exported(stack, sandbox))
     target = BundleFile.open(out or bundle_path(Path(), stack), stack, private, previous_key or ())
     file, before = target.path, target.denied
-    denied, lifted = _denied(document, deny or (), allow or (), before)
+    denied, lifted = denied_by(document, deny or (), allow or (), before)
     opened = target.write(document, denied, sequence)
     added = sorted(denied - before)
     if as_json:
@@ -156,77 +149,10 @@ def verify_bundle(
     _show(opened)
 
 
-def _configuration(stack: str, file: Path | None, sandbox: bool) -> GuardConfig:
-    """The configuration to sign, which must be this very server's."""
-    where, text = (file, read(file)) if file is not None else (Path(f"{stack}: {OUTPUT}"), _exported(stack, sandbox))
-    try:
-        value = parse_json(text if isinstance(text, str) else text.decode("utf-8"))
-    except ValueError as error:
-        raise InputError(
-            f"is no rendered guard configuration: {error}",
-            file=where,
-            remedy=f"render it with `ringwall outputs {stack} {OUTPUT}`",
-        ) from None
-    config = validate(GuardConfig, value, Document(where, value, {}), ())
-    of = f"{config.server.environment}.{config.server.name}"
-    if of != stack:
-        raise InputError(f"is the configuration of {of}, not of {stack}", file=where, remedy=f"name {of}")
-    if config.identity.demo is not None:
-        raise InputError(
-            "has a demo identity, which verifies nobody",
-            file=where,
-            key="identity.demo",
-            remedy="run it unsigned on your own machine; sign a configuration with a real identity",
-        )
-    return config
-
-
-def _exported(stack: str, sandbox: bool) -> str:
-    found = current_project()
-    with target_of(found, sandbox=sandbox, plugins=False) as target:
-        text = outputs(found, stack, target=target).get(OUTPUT)
-    if not isinstance(text, str) or text == "[secret]":
-        raise InputError(
-            f"{stack} exports no readable {OUTPUT}",
-            remedy=f"name a server (ENV.SERVER) and run `ringwall up {stack}` first, or give --config",
-        )
-    return text
-
-
-def _denied(
-    config: GuardConfig, deny: Sequence[str], allow: Sequence[str], before: frozenset[str]
-) -> tuple[frozenset[str], set[str]]:
-    """Who is denied now, and who no longer is."""
-    added = {principal for text in deny for principal in _principals(text, config, "--deny")}
-    # As the previous bundle spells it: the agent may be out of the configuration by now.
-    lifted = {p for text in allow for p in ((text,) if text in before else _principals(text, config, "--allow"))}
-    for principal in sorted(lifted):
-        if principal not in before:
-            raise InputError(f"{principal} is not denied by the previous bundle", key="--allow", remedy="leave it out")
-        if principal in added:
-            raise InputError(f"{principal} is in --deny and --allow", key="--allow", remedy="take one of the two out")
-    return (before | added) - lifted, lifted
-
-
-def _principals(text: str, config: GuardConfig, option: str) -> list[str]:
-    """As the guard knows them: an agent by the client ids of its service tokens, which are found by its name."""
-    if not _PRINCIPAL.fullmatch(text):
-        raise InputError(
-            f"{text} names no principal", key=option, remedy="write person:SUB, agent:NAME or agent:CLIENT_ID"
-        )
-    kind, _, name = text.partition(":")
-    agents = config.identity.agents
-    if kind == "person" or name in agents:
-        return [text]
-    ids = sorted(client for client, agent in agents.items() if agent == name)
-    if not ids:
-        known = ", ".join(sorted(set(agents.values()))) or "none"
-        raise InputError(
-            f"the configuration admits no agent {name} (it admits: {known}), so this would change nothing",
-            key=option,
-            remedy="correct the name",
-        )
-    return [f"agent:{client}" for client in ids]
+def _exported(stack: str, sandbox: bool) -> object:
+    project = current_project()
+    with target_of(project, sandbox=sandbox, plugins=False) as target:
+        return outputs(project, stack, target=target).get(OUTPUT)
 
 
 def _describe(opened: OpenedBundle) -> dict[str, Any]:
