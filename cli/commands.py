@@ -139,7 +139,7 @@ class RootCommands(Commands):
 def _for_the_shell(name: str) -> Any:
     from cli.completion import stack_command  # noqa: PLC0415 - only the shell asks for it
 
-    return stack_command(name)
+    return stack_command(name, load)
 
 
 def load(name: str) -> Any:
