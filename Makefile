@@ -20,9 +20,10 @@ $(STAMP): requirements.lock pyproject.toml engine/go.mod engine/go.sum
 demo: setup ## Put four rings around a real MCP server on this machine, with no account
 	$(BIN)/ringwall demo
 
-lint: setup ## Style and types
+lint: setup ## Style, floors and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PYTHONPATH=. $(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
 test: lint ## Lint, types and every test
