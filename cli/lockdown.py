@@ -17,6 +17,7 @@ from cli.target import target_of
 from cli.terminal import Terminal
 from model.errors import InputError
 from model.project import Project, load_environment
+from model.stacks import environment_of
 from operations.guard_bundle.delivery import Guards, guards_of
 from operations.incident.close import close
 from operations.incident.edits import edits_of, planned_steps
@@ -84,7 +85,7 @@ def lockdown(
     if reason is None and not lift:
         raise InputError("a lockdown needs a reason", key="--reason", remedy='add --reason "why, and who decided it"')
     changes, unwritable = edits_of(found, stacks, reason, lift=lift)
-    environment = stack.partition(".")[0]
+    environment = environment_of(stack)
     if dry_run:
         planned = planned_steps(load_environment(found, environment), stacks, lift=lift)
         _say_plan([str(change.path) for change in changes], planned, lift=lift, as_json=as_json)
@@ -139,7 +140,7 @@ def _lift(
 ) -> Operation:
     operation = Operation(project.root, "lockdown --lift", stack, reason, Terminal())
     closed = [one for one in stacks if any(change.path == project.stack_file(one) for change in changes)]
-    environment = stack.partition(".")[0]
+    environment = environment_of(stack)
     with (
         target_of(project, sandbox=sandbox) as target,
         services(project, environment, sandbox=sandbox) as (edge, gateway, _),

@@ -13,6 +13,7 @@ from model.environment import Environment
 from model.errors import InputError, RingwallError
 from model.project import Project, load_environment, load_settings
 from model.server import Server
+from model.stacks import environment_of
 from operations.guard_bundle.delivery import Guards
 from operations.incident.closing_services import Edge, Gateway
 from operations.incident.lockdown import Closing, places_of
@@ -55,7 +56,7 @@ def close(
             continue
         known = any(change.path == project.stack_file(one) for change in changes)
         operation.step(one, "file", "done", "lockdown is in its stack file" + ("; commit it" if known else " already"))
-    environment = stack.partition(".")[0]
+    environment = environment_of(stack)
     settings, manifests = _readable(project, environment)
     places = places_of(project, stacks, manifests, settings, guards, progress.note)
     again = _again(stack, reason, guards, sandbox=sandbox)

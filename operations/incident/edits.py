@@ -11,7 +11,7 @@ from model.errors import InputError
 from model.loader import Document, read
 from model.lockdown import Lockdown
 from model.project import Project, config_of
-from model.stacks import SERVER_KEY, EnvironmentStack
+from model.stacks import SERVER_KEY, EnvironmentStack, server_of
 from operations.incident.stack_file import lifted, locked
 from operations.journal import now
 from operations.project.write import Change
@@ -67,7 +67,7 @@ def planned_steps(environment: EnvironmentStack, stacks: Sequence[str], *, lift:
     """What would be done in each ring of each server, in that order."""
     planned: list[dict[str, Any]] = []
     for stack in stacks:
-        manifest = environment.servers[stack.partition(".")[2]].manifest
+        manifest = environment.servers[server_of(stack)].manifest
         names = list(manifest.hostnames)
         rings = {
             "edge": f"deny everyone, and nothing else, on {' and '.join(names)}; end all sessions there",

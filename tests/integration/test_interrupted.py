@@ -217,7 +217,11 @@ def test_a_name_that_is_taken_is_told_with_its_object_and_a_command_that_works(p
     for path in (stage.home / "state").rglob("dev.one.json*"):
         path.unlink()
     (tunnel,) = stage.sandbox.resources("*ZeroTrustTunnelCloudflared")
+    # The engine begins nothing new after a refusal, so both are held back until both are under way.
+    for type_ in ("*ZeroTrustTunnelCloudflared", "kong:*Upstream"):
+        stage.sandbox.faults.add(Fault("create", type_, delay=2.0))
     said = stage.run("up", "dev.one", "--yes", code=5).stderr.splitlines()
+    stage.sandbox.faults.clear()
     (line,) = [one for one in said if "tunnel dev-one" in one and one.startswith("error: ")]
     command = f"ringwall import dev.one tunnel {tunnel.id} --name one-edge-tunnel"
     assert f"Cloudflare has one already ({tunnel.id}), which this stack does not record; run `{command}`" in line
