@@ -28,6 +28,22 @@ _REMEDY = "run `ringwall lock approve` instead of editing the lock"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Risk = Literal["read", "write", "execute", "unknown"]
+#: What a text argument is; the guard judges it as that (a URL by its host, a command by what it would run).
+ParameterKind = Literal["text", "url", "command", "query", "path"]
+#: What a client may be able to do for a server; some servers offer more to a client that can.
+ClientCapability = Literal["elicitation", "roots", "sampling"]
+EntryKind = Literal["tools", "prompts", "resources", "resource_templates"]
+RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$")]
+MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9!#$&^_.+*-]+$")]
+
+
+def _empty(value: Any) -> bool:
+    return not value
+
+
+def optional(default: Any, description: str) -> Any:
+    """A key that stands in the file and in the digest only when it says something, so that older locks keep theirs."""
+    return Field(default, description=description, exclude_if=_empty)
 
 
 def _definition(value: Any) -> Any:
@@ -52,6 +68,7 @@ class Entry(Model):
     name: Annotated[str, StringConstraints(min_length=1)] = Field(description="As the server spells it.")
     description: str = Field("", description="The definition's description, readable: hidden characters shown.")
     sha256: Sha256 = Field(description="Of the canonical JSON of the whole definition.")
+    accepted: Many[RuleId] = optional((), "Rules of the guard that match this definition and that a reviewer accepted.")
     definition: Definition
 
     @property
@@ -72,12 +89,16 @@ class Entry(Model):
 
 
 class ToolEntry(Entry):
-    """A tool, with what a reviewer decides about it: risk, outbound and cacheable may be edited by hand."""
+    """A tool, with what a reviewer decides about it: everything from risk to media_types may be edited by hand."""
 
     risk: Risk = Field(description="What calling it can do; unknown is granted like write.")
     reasons: Many[str] = Field((), description="Why it has this risk.")
     outbound: bool = Field(True, description="It may send data to hosts outside.")
     cacheable: bool = Field(False, description="Its results may be cached by exact key; only for risk: read.")
+    parameters: dict[str, ParameterKind] = optional(
+        {}, "What each text argument is, by its JSON pointer in the arguments, `*` for every item of a list."
+    )
+    media_types: Many[MediaType] = optional((), "Media types of its results that pass without being inspected.")
 
     @model_validator(mode="after")
     def _only_reads_are_cached(self) -> Self:
@@ -94,6 +115,7 @@ class ResourceEntry(Entry):
     """A resource; its URI is its key, several may share a name."""
 
     uri: str = Field(description="Its URI.")
+    media_types: Many[MediaType] = optional((), "Media types that pass without being inspected.")
 
     @property
     def key(self) -> str:
@@ -110,6 +132,7 @@ class ResourceTemplateEntry(Entry):
     """A resource template; its URI template is its key."""
 
     uri_template: str = Field(description="Its URI template.")
+    media_types: Many[MediaType] = optional((), "Media types that pass without being inspected.")
 
     @property
     def key(self) -> str:
@@ -135,6 +158,12 @@ class LockedServer(Model):
     protocol_versions: Many[str] = Field((), description="What it spoke when it was onboarded.")
     instructions: str | None = Field(None, description="Text it asks clients to show the model; pinned like a tool.")
     instructions_sha256: Sha256 | None = Field(None, description="Of the canonical JSON of the instructions.")
+    accepted: Many[RuleId] = optional(
+        (), "Rules of the guard that match the instructions and that a reviewer accepted."
+    )
+    client_capabilities: Many[ClientCapability] = optional(
+        (), "What the client that looked could do; a server may offer more tools to one that can."
+    )
 
     @model_validator(mode="after")
     def _true(self) -> Self:
@@ -142,6 +171,14 @@ class LockedServer(Model):
         if expected != self.instructions_sha256:
             raise ValueError(f"instructions_sha256 is not the digest of the instructions; {_REMEDY}")
         return self
+
+
+class LeftOut(Model):
+    """Something the server offers that cannot be pinned or enforced, so that nobody can use it."""
+
+    kind: EntryKind = Field(description="Which list it stands in.")
+    key: str = Field(description="Its name or URI; empty: the whole list.")
+    reason: str = Field(description="Why.")
 
 
 class ToolLock(Model):
@@ -153,6 +190,7 @@ class ToolLock(Model):
     prompts: Entries[PromptEntry] = ()
     resources: Entries[ResourceEntry] = ()
     resource_templates: Entries[ResourceTemplateEntry] = ()
+    left_out: Many[LeftOut] = optional((), "What the server offers beside that, and why it cannot be used.")
 
     @model_validator(mode="after")
     def _once(self) -> Self:
@@ -207,7 +245,7 @@ _HEADER = """\
 # What this server may offer: its tools, prompts and resources as they were approved.
 # The guard lists and runs only what stands here, unchanged. Do not edit definitions or digests by hand:
 # `ringwall lock diff` shows what the running server changed, `ringwall lock approve` takes it over.
-# Yours to set on a tool: risk, outbound, cacheable.
+# Yours to set on a tool: risk, outbound, cacheable, parameters, media_types, accepted.
 """
 
 
@@ -220,6 +258,11 @@ def to_yaml(lock: ToolLock) -> str:
         for entry in sorted(entries, key=lambda item: (item.key, item.sha256)):
             fields = list(_fields(_in_order(entry.dump()), "    "))
             lines += ["  - " + fields[0].removeprefix("    "), *fields[1:]]
+    if lock.left_out:
+        lines.append("left_out:")
+    for left_out in sorted(lock.left_out, key=lambda item: (item.kind, item.key, item.reason)):
+        fields = list(_fields(left_out.dump(), "    "))
+        lines += ["  - " + fields[0].removeprefix("    "), *fields[1:]]
     return "\n".join(lines) + "\n"
 
 
@@ -231,6 +274,9 @@ _ORDER = (
     "reasons",
     "outbound",
     "cacheable",
+    "parameters",
+    "media_types",
+    "accepted",
     "description",
     "sha256",
     "definition",
@@ -250,6 +296,9 @@ def _fields(values: dict[str, Any], indent: str) -> Iterator[str]:
         elif isinstance(value, list):
             yield f"{indent}{key}:" if value else f"{indent}{key}: []"
             yield from (f"{indent}  - {_quoted(item)}" for item in value)
+        elif isinstance(value, dict):
+            yield f"{indent}{key}:"
+            yield from (f"{indent}  {_quoted(item)}: {_quoted(value[item])}" for item in sorted(value))
         elif isinstance(value, str):
             yield f"{indent}{key}: {_quoted(value)}"
         else:

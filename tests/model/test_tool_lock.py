@@ -16,6 +16,7 @@ from model.errors import InputError
 from model.json import parse_json
 from model.text import visible
 from model.tool_lock import (
+    LeftOut,
     LockedServer,
     PromptEntry,
     ResourceEntry,
@@ -264,3 +265,23 @@ def test_json_schema_describes_the_lock_and_forbids_unknown_keys() -> None:
     validator.validate(lock(tool(LIST)).dump())
     assert not validator.is_valid({**lock(tool(LIST)).dump(), "extra": 1})
     assert not validator.is_valid({"server": {}, "tools": [{"name": "x"}]})
+
+
+def test_what_a_reviewer_says_of_a_tool_is_read_back_as_it_was() -> None:
+    pinned = tool(
+        LIST,
+        accepted=("poisoning.loot",),
+        parameters={"/filters/*/url": "url", "/\u200b": "text"},
+        media_types=("application/pdf",),
+    )
+    left_out = LeftOut(kind="tools", key="get_screen", reason="its schema refers to what is not there")
+    server = LockedServer(name="notes", accepted=("poisoning.loot",), client_capabilities=("roots",))
+    written = ToolLock(server=server, tools=(pinned,), left_out=(left_out,))
+    assert from_text(to_yaml(written), FILE) == written
+    assert "\u200b" not in to_yaml(written)
+
+
+def test_a_lock_without_such_decisions_has_the_digest_it_always_had() -> None:
+    plain = lock(tool(LIST)).dump()
+    added = {"accepted", "parameters", "media_types", "left_out", "client_capabilities"}
+    assert not added & (plain.keys() | plain["server"].keys() | plain["tools"][0].keys())
