@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs bench bench-up bench-guard bench-lockdown conformance soak exposure interrupt readers lock clean help
+.PHONY: setup demo test lint docs bench bench-up bench-guard bench-lockdown conformance soak exposure interrupt readers servers lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ interrupt: setup ## Kill a run in every operation of up, update and destroy; one
 
 exposure: setup ## Every kind of change on the real engine, cut off at every operation, and what was exposed
 	$(BIN)/python tests/exposure/run.py
+
+servers: setup ## Real MCP servers from npm and PyPI: onboarded, and called through the guard beside directly
+	$(BIN)/python tests/servers/run.py
 
 lock: ## Resolve requirements.lock again from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -1,0 +1,373 @@
+"""Real MCP servers from npm and PyPI, onboarded and then called through their guard beside being called directly.
+
+    make servers
+    .venv/bin/python tests/servers/run.py [--only NAME] [--ringwall PATH] [--json FILE]
+
+A row says whether `ringwall onboard` took the server, whether its lock held over two more starts (`ringwall lock diff`
+twice), whether a client of the official SDK sees behind the guard what it sees directly once everything is granted, and
+whether each call's answer is the same; then the first reason where something is not. `--ringwall` tries another build.
+What is installed (pinned in catalogue.py, npm without install scripts) stays in the cache for the next run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from mcp.client.client import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.servers.catalogue import SERVERS, RealServer
+from tests.support.node import caches
+from tests.support.projects import write_project
+
+HERE = Path(__file__).resolve().parent
+RINGWALL = Path(sys.executable).with_name("ringwall")
+#: What a client's own program is given, nothing of the shell that runs this.
+BARE = {key: os.environ[key] for key in ("HOME", "PATH", "LANG") if key in os.environ}
+
+
+@dataclass
+class Row:
+    """One server's outcome. Counts are `same/all`."""
+
+    server: str
+    version: str
+    onboard: bool = False
+    stable: bool | None = None
+    tools: str = ""
+    lists: bool | None = None
+    calls: str = ""
+    reasons: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        same, _, every = self.calls.partition("/")
+        return self.onboard and bool(self.stable) and bool(self.lists) and same == every
+
+
+def install(server: RealServer) -> Path:
+    """The folder with the package's programs; raises RuntimeError with the installer's last line."""
+    target = caches() / "servers" / re.sub(r"[^a-z0-9.]+", "-", f"{server.registry} {server.package} {server.version}")
+    programs = target / ("node_modules/.bin" if server.registry == "npm" else "bin")
+    if (target / "complete").exists():
+        return programs
+    target.mkdir(parents=True, exist_ok=True)
+    if server.registry == "npm":
+        package = f"{server.package}@{server.version}"
+        commands = [["npm", "install", "--prefix", str(target), "--ignore-scripts", "--no-audit", "--no-fund", package]]
+    else:
+        pip = [str(programs / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        packages = [f"{server.package}=={server.version}", *server.extra]
+        commands = [[sys.executable, "-m", "venv", str(target)], [*pip, *packages]]
+    for command in commands:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+        if done.returncode:
+            raise RuntimeError("not installed: " + ((done.stderr or done.stdout).strip().splitlines() or ["?"])[-1])
+    (target / "complete").touch()
+    return programs
+
+
+def work_folder(folder: Path) -> Path:
+    """Files that people's folders hold: a long text, a compose file, a page, a repository."""
+    folder.mkdir(parents=True)
+    (folder / "long.txt").write_text("The quick brown fox jumps over the lazy dog.\n" * 3700)
+    (folder / "compose.yaml").write_text("services:\n  db:\n    image: postgres\n    ports: ['127.0.0.1:5432:5432']\n")
+    (folder / "index.html").write_text("<h1>Report</h1><p>All is well.</p>\n")
+    repo = folder / "repo"
+    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    subprocess.run(["git", "init", "-q", str(repo)], check=True)
+    (repo / "README.md").write_text("# Repo\n")
+    subprocess.run(["git", "-C", str(repo), "add", "."], check=True)
+    dates = {**BARE, "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"}
+    subprocess.run(["git", "-C", str(repo), *identity, "commit", "-qm", "First"], check=True, env=dates)
+    return folder
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(command: list[str], environment: Mapping[str, str], port: int, log: Path) -> Iterator[None]:
+    """A program that listens on `port`, ended with its whole group."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            env=dict(environment),
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    try:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            if process.poll() is not None:
+                raise RuntimeError(f"ended with {process.returncode}: {last_line(log)}")
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
+        else:
+            raise RuntimeError(f"did not listen: {last_line(log)}")
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1][:200] if lines else "it said nothing"
+
+
+class Given:
+    """Streams opened elsewhere, in the shape of an SDK transport."""
+
+    def __init__(self, streams: Any) -> None:
+        self.streams = streams
+
+    async def __aenter__(self) -> Any:
+        return self.streams
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+@contextlib.asynccontextmanager
+async def connected(target: str | StdioServerParameters) -> AsyncIterator[Client]:
+    transport = (
+        streamable_http_client(target)
+        if isinstance(target, str)
+        else stdio_client(target, errlog=open(os.devnull, "w"))  # noqa: SIM115 - lives as long as the process
+    )
+    async with transport as streams, Client(Given(streams), mode="auto", cache=None) as client:
+        yield client
+
+
+async def ask(target: str | StdioServerParameters, calls: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """Every list and each call's answer, as the SDK hands them to a user."""
+    answers: dict[str, Any] = {"lists": {}, "calls": []}
+    async with connected(target) as client:
+        capabilities = client.server_capabilities
+        if capabilities.tools:
+            # `execution` speaks of tasks alone, which the guard does not carry (docs/guard.md).
+            listed = (await client.list_tools()).tools
+            answers["lists"]["tools"] = {t.name: t.model_dump(by_alias=True, exclude={"execution"}) for t in listed}
+        if capabilities.prompts:
+            answers["lists"]["prompts"] = {p.name: p.model_dump() for p in (await client.list_prompts()).prompts}
+        if capabilities.resources:
+            found = (await client.list_resources()).resources
+            answers["lists"]["resources"] = {str(r.uri): r.model_dump(mode="json") for r in found}
+        for name, arguments in calls:
+            try:
+                result = await asyncio.wait_for(client.call_tool(name, arguments), 60)
+                answers["calls"].append(result.model_dump(mode="json", by_alias=True, exclude={"meta"}))
+            except Exception as error:
+                answers["calls"].append(f"{type(error).__name__}: {error}"[:300])
+    return answers
+
+
+def filled(value: Any, places: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        for key, place in places.items():
+            value = value.replace(f"{{{key}}}", place)
+        return value
+    if isinstance(value, dict):
+        return {key: filled(item, places) for key, item in value.items()}
+    return [filled(item, places) for item in value] if isinstance(value, list | tuple) else value
+
+
+def grant_everything(stack_file: Path) -> None:
+    text = stack_file.read_text()
+    head = text.partition("    grants:\n")[0]
+    everything = (
+        "    grants:\n      - to: {domains: [example.com]}\n        tools: ['*']\n        read_only: false\n"
+        "        prompts: ['*']\n        resources: ['**']\n"
+    )
+    stack_file.write_text(head + everything)
+
+
+def try_server(server: RealServer, ringwall: Path, folder: Path) -> Row:
+    row = Row(server.name, server.version)
+    places = {"bin": str(install(server)), "here": str(HERE), "port": str(free_port())}
+    log = folder / "server.log"
+    project = write_project(folder / "project")
+    # Each way begins with the same files, so that a call that writes answers alike.
+    template = work_folder(folder / "template")
+    places["dir"] = str(folder / "work")
+    shutil.copytree(template, folder / "work")
+    command = [filled(part, places) for part in server.command]
+    environment = filled(server.environment, places)
+    url = f"http://127.0.0.1:{places['port']}{server.http}" if server.http else None
+
+    def cli(*arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(ringwall), *arguments],
+            cwd=project,
+            env={**BARE, **environment, "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def fresh() -> None:
+        shutil.rmtree(folder / "work")
+        shutil.copytree(template, folder / "work")
+
+    serve: Any = contextlib.nullcontext
+    if url:
+        variables = {**BARE, **environment}
+
+        def serve() -> Any:
+            return running(command, variables, int(places["port"]), log)
+
+        origin = ["--url", url]
+    else:
+        origin = ["--command", " ".join(command)]
+        origin += [part for name in environment for part in ("--pass-env", name)]
+    stack = f"dev.{server.name}"
+    with serve():
+        done = cli(
+            "onboard", server.name, "--env", "dev", "--host", "dev-1", "--domain", "example.com", "--timeout", "60",
+            "-y", *origin, *(["--allow-exposed"] if server.exposed else []),
+        )  # fmt: skip
+    if done.returncode:
+        row.reasons.append("onboard: " + (done.stderr.strip().splitlines() or ["?"])[-1][:300])
+        return row
+    row.onboard = True
+    fresh()
+    differences = []
+    for _ in range(2):
+        with serve():
+            done = cli("lock", "diff", stack)
+        if done.returncode:
+            differences.append((done.stdout + done.stderr).strip().splitlines()[:3])
+    row.stable = not differences
+    row.reasons += [f"lock: {' / '.join(lines)}"[:300] for lines in differences[:1]]
+    calls = [(name, filled(arguments, places)) for name, arguments in server.calls]
+    grant_everything(project / "stacks" / f"Pulumi.{stack}.yaml")
+    fresh()
+    with serve():
+        parameters = StdioServerParameters(command=command[0], args=command[1:], env={**BARE, **environment})
+        direct = asyncio.run(asyncio.wait_for(ask(url or parameters, calls), 180))
+    fresh()
+    guard_port = free_port()
+    local = [
+        str(ringwall),
+        "local",
+        stack,
+        "--as",
+        "ada@example.com",
+        "--port",
+        str(guard_port),
+        "--project",
+        str(project),
+    ]
+    guard_log = folder / "guard.log"
+    address = f"http://127.0.0.1:{guard_port}/mcp"
+    with serve(), running(local, {**BARE, **environment}, guard_port, guard_log):
+        try:
+            behind = asyncio.run(asyncio.wait_for(ask(address, calls), 180))
+        except BaseException as error:
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            row.lists, row.calls = False, f"0/{len(calls)}"
+            row.reasons.append(f"behind the guard: {type(error).__name__}: {error}; {last_line(guard_log)}"[:300])
+            return row
+    compare(row, direct, behind, calls)
+    return row
+
+
+def compare(row: Row, direct: Mapping[str, Any], behind: Mapping[str, Any], calls: list[Any]) -> None:
+    tools, seen = direct["lists"].get("tools", {}), behind["lists"].get("tools", {})
+    row.tools = f"{sum(seen.get(name) == tool for name, tool in tools.items())}/{len(tools)}"
+    row.lists = direct["lists"] == behind["lists"]
+    for kind, entries in direct["lists"].items():
+        missing = sorted(set(entries) - set(behind["lists"].get(kind, {})))
+        if missing:
+            row.reasons.append(f"{kind} not listed: {', '.join(missing)}"[:300])
+        elif entries != behind["lists"].get(kind):
+            row.reasons.append(f"{kind} listed otherwise")
+    same = 0
+    for (name, _), plain, guarded in zip(calls, direct["calls"], behind["calls"], strict=True):
+        if plain == guarded:
+            same += 1
+        else:
+            row.reasons.append(f"{name}: {shown(guarded)} instead of {shown(plain)}"[:400])
+    row.calls = f"{same}/{len(calls)}"
+
+
+def shown(answer: Any) -> str:
+    if isinstance(answer, dict):
+        texts = [part.get("text", part.get("type")) for part in answer.get("content", [])]
+        return ("error " if answer.get("isError") else "") + repr(" ".join(map(str, texts)))[:150]
+    return str(answer)[:150]
+
+
+def table(rows: list[Row]) -> str:
+    def word(value: bool | None) -> str:
+        return "-" if value is None else "yes" if value else "NO"
+
+    lines = [f"{'server':17} {'version':12} onboard  lock  tools    lists  calls"]
+    for row in rows:
+        lines.append(
+            f"{row.server:17} {row.version:12} {word(row.onboard):8} {word(row.stable):5} {row.tools or '-':8} "
+            f"{word(row.lists):6} {row.calls or '-'}"
+        )
+        lines += [f"    {reason}" for reason in row.reasons]
+    good = sum(row.good for row in rows)
+    return "\n".join([*lines, f"{good} of {len(rows)} servers: onboarded, lock stable, lists and calls equal"])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Real MCP servers behind the guard.")
+    parser.add_argument("--only", action="append", default=[], help="a server of catalogue.py; repeatable")
+    parser.add_argument("--ringwall", type=Path, default=RINGWALL, help="the program to try")
+    parser.add_argument("--json", type=Path, help="write the rows here too")
+    options = parser.parse_args()
+    rows = []
+    for server in SERVERS:
+        if options.only and server.name not in options.only:
+            continue
+        print(f"{server.name} ...", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            try:
+                row = try_server(server, options.ringwall.absolute(), Path(folder))
+            except (RuntimeError, subprocess.TimeoutExpired, TimeoutError) as error:
+                row = Row(server.name, server.version, reasons=[f"not tried to the end: {error}"[:300]])
+        rows.append(row)
+        print(table([row]).splitlines()[1], *[f"    {reason}" for reason in row.reasons], sep="\n", flush=True)
+    print("\n" + table(rows))
+    if options.json:
+        options.json.write_text(json.dumps([asdict(row) | {"good": row.good} for row in rows], indent=2) + "\n")
+    return 0 if all(row.good for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
