@@ -34,6 +34,7 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
+from model.tool_lock import from_text
 from tests.servers.catalogue import SERVERS, RealServer
 from tests.support.node import caches
 from tests.support.projects import write_project
@@ -202,14 +203,15 @@ def filled(value: Any, places: Mapping[str, str]) -> Any:
     return [filled(item, places) for item in value] if isinstance(value, list | tuple) else value
 
 
-def grant_everything(stack_file: Path) -> None:
-    text = stack_file.read_text()
-    head = text.partition("    grants:\n")[0]
-    everything = (
-        "    grants:\n      - to: {domains: [example.com]}\n        tools: ['*']\n        read_only: false\n"
-        "        prompts: ['*']\n        resources: ['**']\n"
-    )
-    stack_file.write_text(head + everything)
+def grant_everything(stack_file: Path, lock_file: Path) -> None:
+    """Grant whatever the lock has, so that what the lock or the inspection costs is seen and not what grants leave out."""
+    pinned = from_text(lock_file.read_text(), lock_file)
+    lines = ["    grants:", "      - to: {domains: [example.com]}", "        read_only: false"]
+    lines += ["        tools: ['*']"] if pinned.tools else []
+    lines += ["        prompts: ['*']"] if pinned.prompts else []
+    lines += ["        resources: ['**']"] if pinned.resources or pinned.resource_templates else []
+    head = re.split(r"(?m)^    grants:", stack_file.read_text())[0]
+    stack_file.write_text(head + "\n".join(lines) + "\n")
 
 
 def try_server(server: RealServer, ringwall: Path, folder: Path) -> Row:
@@ -265,13 +267,13 @@ def try_server(server: RealServer, ringwall: Path, folder: Path) -> Row:
     differences = []
     for _ in range(2):
         with serve():
-            done = cli("lock", "diff", stack)
+            done = cli("lock", "diff", stack, "--timeout", "60")
         if done.returncode:
             differences.append((done.stdout + done.stderr).strip().splitlines()[:3])
     row.stable = not differences
     row.reasons += [f"lock: {' / '.join(lines)}"[:300] for lines in differences[:1]]
     calls = [(name, filled(arguments, places)) for name, arguments in server.calls]
-    grant_everything(project / "stacks" / f"Pulumi.{stack}.yaml")
+    grant_everything(project / "stacks" / f"Pulumi.{stack}.yaml", project / "stacks" / f"{stack}.lock.yaml")
     fresh()
     with serve():
         parameters = StdioServerParameters(command=command[0], args=command[1:], env={**BARE, **environment})
