@@ -11,8 +11,8 @@ from cli.target import target_of
 from engine.locate import require
 from model.errors import InputError
 from model.project import load
-from operations.drift.looking import Looking
-from operations.drift.sources import SOURCES, look
+from operations.drift.comparison import Comparison
+from operations.drift.sources import SOURCES, compare
 from plan.drift import Table
 
 
@@ -68,8 +68,8 @@ def drift(
         raise InputError("--guard-url is one server's", remedy="name the server, as in dev.github")
     with target_of(found, sandbox=sandbox) as target:
         target.require_state()
-        looking = Looking(found, target, loaded, tuple(stacks), timeout, guard_url, on_host)
-        rows, looked = look(looking, only or SOURCES, lambda source: console.note(f"looking at {source}"))
+        comparison = Comparison(found, target, loaded, tuple(stacks), timeout, guard_url, on_host)
+        rows, looked = compare(comparison, only or SOURCES, lambda source: console.note(f"looking at {source}"))
     table = Table(stack, tuple(rows), tuple(looked))
     show(table, as_json=as_json)
     if code := table.exit_code(allow_unreachable=allow_unreachable):

@@ -23,7 +23,7 @@ from model.base import seconds
 from model.errors import InputError, RingwallError, Unreachable
 from model.project import Project, load_environment
 from model.stacks import EnvironmentStack
-from operations.keys.sync import SyncReport, not_ours, remedy, sync_keys
+from operations.keys.sync import SyncReport, remedy, stranger_lines, sync_keys
 
 app = typer.Typer(help="Keep the issuers' signing keys at the gateway.", no_args_is_help=True)
 
@@ -86,7 +86,7 @@ def sync(
             console.print_json(report.as_json())
         if not show(report):
             raise typer.Exit(Unreachable.exit_code)
-        if report.not_ours:
+        if report.trusts_strangers:
             raise typer.Exit(NOT_OURS)
         return
     if replace or remove_strangers:
@@ -132,7 +132,7 @@ def show(report: SyncReport, *, quiet: bool = False) -> bool:
     for issuer in report.issuers:
         if issuer.error:
             _note_error(f"issuer {issuer.issuer}: {issuer.error}")
-        for line in not_ours(issuer):
+        for line in stranger_lines(issuer):
             console.note(f"warning: issuer {issuer.issuer}: {line}; `{remedy(report.environment)}` ends that")
         for problem in issuer.ignored:
             console.note(f"warning: issuer {issuer.issuer}: not used: {problem}")
@@ -142,7 +142,7 @@ def show(report: SyncReport, *, quiet: bool = False) -> bool:
         rows += [(kid, "deleted, as Ringwall did not put it there") for kid in issuer.thrown_out]
         rows += [(one.consumer, "taken out of the issuer's group") for one in issuer.strangers if one.removed]
         if not quiet:
-            rows += [(kid, f"kept, {age} days old") for kid, age in sorted(issuer.kept.items())]
+            rows += [(kid, f"kept, {age} days old") for kid, age in sorted(issuer.unchanged.items())]
         for kid, what in rows:
             console.say(f"{issuer.issuer}: {kid}: {what}")
     return not any(issuer.error for issuer in report.issuers)
@@ -154,5 +154,5 @@ def sync_environment(project: Project, environment: EnvironmentStack) -> None:
         report = sync_keys(environment.settings, environment.name, environments=project.environments())
     show(report, quiet=True)
     report.check()
-    if report.not_ours:
+    if report.trusts_strangers:
         raise typer.Exit(NOT_OURS)

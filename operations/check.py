@@ -78,19 +78,21 @@ def check(
             waivers = base_waivers(project, stack, base)
             if count := sum(1 for waiver in waivers_of(subject) if waiver not in waivers):
                 ignored[stack] = count
-        found = evaluate(subject, rules=rules, waivers=waivers, today=today, root=project.root)
-        findings.extend((stack, one) for one in found if one.severity is Severity.ERROR or not errors_only)
+        stack_findings = evaluate(subject, rules=rules, waivers=waivers, today=today, root=project.root)
+        findings.extend(
+            (stack, finding) for finding in stack_findings if finding.severity is Severity.ERROR or not errors_only
+        )
 
     for zone in zones:
         judge(zone.stack, zone, plan_stack(project, zone))
     for name, environment in environments.items():
-        wanted = [stack for stack in stacks if environment_of(stack) == name]
-        everything = name in wanted
+        named = [stack for stack in stacks if environment_of(stack) == name]
+        everything = name in named
         # Its policies and issuers stand before every server of it: one server alone answers for their errors too.
         judge(name, environment, plan_stack(project, environment), errors_only=not everything)
         contract = planned_contract(project, environment)
         for server in environment.servers.values():
-            if everything or server.stack in wanted:
+            if everything or server.stack in named:
                 judge(server.stack, server, plan_stack(project, server, contract=contract))
     return Checked(tuple(findings), tuple(judged), rules, base, ignored)
 
@@ -117,8 +119,8 @@ def _load(project: Project, stacks: Sequence[str]) -> tuple[dict[str, Environmen
             file = project.stack_file(stack)
             problems.append(InputError(f"there is no stack {stack}", file=file, remedy="run `ringwall list`"))
     for name, environment in environments.items():
-        asked = [server for server in environment.servers.values() if name in stacks or server.stack in stacks]
-        problems += missing_tunnel_secrets(environment.settings, asked)
+        servers = [server for server in environment.servers.values() if name in stacks or server.stack in stacks]
+        problems += missing_tunnel_secrets(environment.settings, servers)
     problems += quota_problems(list(environments.values()))
     problems += _shared_hostnames(list(environments.values()))
     if problems:

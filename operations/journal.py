@@ -53,12 +53,12 @@ class Step:
         }
 
 
-def now() -> str:
+def timestamp() -> str:
     """This moment as stack files and journals write it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def who(root: Path) -> dict[str, str | None]:
+def operator(root: Path) -> dict[str, str | None]:
     """Git's user of this project and the operating system's; each None where it is not known. Nothing proves either."""
     return {"name": _git(root, "user.name"), "email": _git(root, "user.email"), "os_user": _os_user()}
 
@@ -81,7 +81,7 @@ class Operation:
     def begin(self) -> None:
         """Start the clock, and say in the journal what is about to be done."""
         self.started = self.clock()
-        self._write({"who": who(self.root), "reason": self.reason, "result": "begun"})
+        self._write({"who": operator(self.root), "reason": self.reason, "result": "begun"})
 
     @property
     def elapsed(self) -> float:
@@ -90,11 +90,11 @@ class Operation:
 
     def step(self, stack: str, ring: str, state: State, text: str, seconds: float | None = None) -> Step:
         """Note how a ring stands now, or stood after `seconds`."""
-        done = Step(stack, ring, state, text, self.elapsed if seconds is None else seconds)
+        step = Step(stack, ring, state, text, self.elapsed if seconds is None else seconds)
         with self._lock:
-            self.steps.append(done)
-            self.progress.say(f"{stack}: {ring}: {text} ({done.seconds:.1f} s)")
-        return done
+            self.steps.append(step)
+            self.progress.say(f"{stack}: {ring}: {text} ({step.seconds:.1f} s)")
+        return step
 
     def attempt(self, stack: str, ring: str, work: Callable[[], str], *, failed: str) -> Step:
         """Do one step; an error of it is a step that failed, so that the next ring is closed all the same."""
@@ -132,7 +132,7 @@ class Operation:
         record = {
             "version": 1,
             "id": self.id,
-            "at": now(),
+            "at": timestamp(),
             "command": self.command,
             "target": self.target,
             **members,
@@ -154,7 +154,7 @@ class Operation:
 
 def _git(root: Path, key: str) -> str | None:
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", "config", "--get", key],
             cwd=root,
             capture_output=True,
@@ -164,7 +164,7 @@ def _git(root: Path, key: str) -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() or None
+    return process.stdout.strip() or None
 
 
 def _os_user() -> str | None:

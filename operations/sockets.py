@@ -88,41 +88,41 @@ def all_listeners() -> tuple[Listener, ...]:
         Unreachable: neither /proc nor lsof can list them; an empty answer would read as "nothing is open".
     """
     try:
-        found = _listeners(None)
+        sockets = _listeners(None)
     except _Unreadable as error:
         raise Unreachable(f"the listening sockets of this machine cannot be listed: {error}") from None
-    return tuple(sorted(found, key=lambda one: (one.port, one.address, one.pid or 0)))
+    return tuple(sorted(sockets, key=lambda listener: (listener.port, listener.address, listener.pid or 0)))
 
 
 def other_namespaces() -> int:
     """How many network namespaces beside this one processes are in, as far as this user may see: containers of their own,
     whose sockets no table here shows."""
-    seen = set()
+    namespaces = set()
     with contextlib.suppress(OSError):
-        own = os.readlink("/proc/self/ns/net")
+        own_namespace = os.readlink("/proc/self/ns/net")
         for name in os.listdir("/proc"):
             if name.isdigit():
                 with contextlib.suppress(OSError):
-                    seen.add(os.readlink(f"/proc/{name}/ns/net"))
-        seen.discard(own)
-    return len(seen)
+                    namespaces.add(os.readlink(f"/proc/{name}/ns/net"))
+        namespaces.discard(own_namespace)
+    return len(namespaces)
 
 
 def exposure(port: int) -> Exposure:
     """How far the port is open; never `loopback` unless a listening socket was seen and all of them are loopback."""
     try:
-        found = _listeners(port)
+        sockets = _listeners(port)
     except _Unreadable as error:
         return Exposure("unknown", detail=str(error))
-    if not found:
+    if not sockets:
         return Exposure(
             "unknown", detail=f"no socket of this machine (or of this container) listens on port {port} that we can see"
         )
-    open_ones = tuple(one for one in found if not one.is_loopback)
-    shown = open_ones or found
-    owner = next((one for one in shown if one.pid is not None), shown[0])
-    addresses = tuple(dict.fromkeys(one.address for one in shown))
-    return Exposure("exposed" if open_ones else "loopback", addresses, owner.pid, owner.command)
+    exposed = tuple(listener for listener in sockets if not listener.is_loopback)
+    shown = exposed or sockets
+    owner = next((listener for listener in shown if listener.pid is not None), shown[0])
+    addresses = tuple(dict.fromkeys(listener.address for listener in shown))
+    return Exposure("exposed" if exposed else "loopback", addresses, owner.pid, owner.command)
 
 
 def _listeners(port: int | None) -> tuple[Listener, ...]:
@@ -147,7 +147,7 @@ def _from_proc(port: int | None) -> tuple[Listener, ...]:
     return tuple(
         sorted(
             (Listener(address, number, *owners.get(inode, (None, None))) for address, number, inode in sockets),
-            key=lambda one: (one.address, one.pid or 0),
+            key=lambda listener: (listener.address, listener.pid or 0),
         )
     )
 
@@ -159,20 +159,20 @@ def parse_proc(text: str, port: int) -> list[tuple[str, str]]:
 
 def parse_listening(text: str, port: int | None = None) -> list[tuple[str, int, str]]:
     """Address, port and inode of each LISTEN row (of every port when None) in that text."""
-    found = []
+    rows = []
     for line in text.splitlines()[1:]:
         fields = line.split()
         if len(fields) < 10 or fields[3] != _LISTEN:
             continue
         address, _, number = fields[1].partition(":")
         if port is None or int(number, 16) == port:
-            found.append((_address(address), int(number, 16), fields[9]))
-    return found
+            rows.append((_address(address), int(number, 16), fields[9]))
+    return rows
 
 
 def _address(text: str) -> str:
     """The kernel prints each 32-bit word of the address in the machine's own byte order."""
-    words = [int(text[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(text), 8)]
+    words = [int(text[start : start + 8], 16).to_bytes(4, sys.byteorder) for start in range(0, len(text), 8)]
     address = ipaddress.ip_address(b"".join(words))
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return f"::ffff:{mapped}" if mapped else str(address)
@@ -180,13 +180,13 @@ def _address(text: str) -> str:
 
 def _owners(inodes: set[str]) -> dict[str, tuple[int, str]]:
     """The process that holds each socket, as far as this user may look (others' /proc/PID/fd is closed)."""
-    wanted = {f"socket:[{inode}]": inode for inode in inodes}
-    found: dict[str, tuple[int, str]] = {}
+    inode_of_link = {f"socket:[{inode}]": inode for inode in inodes}
+    owners: dict[str, tuple[int, str]] = {}
     for process in sorted((p for p in Path("/proc").iterdir() if p.name.isdigit()), key=lambda p: int(p.name)):
         for link in _links(process / "fd"):
-            if link in wanted:
-                found.setdefault(wanted[link], (int(process.name), _command(process)))
-    return found
+            if link in inode_of_link:
+                owners.setdefault(inode_of_link[link], (int(process.name), _command(process)))
+    return owners
 
 
 def _links(folder: Path) -> Iterator[str]:
@@ -208,18 +208,18 @@ def _command(process: Path) -> str:
 def _from_lsof(port: int | None) -> tuple[Listener, ...]:
     command = ["lsof", "-nP", "-iTCP" if port is None else f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpcn"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        process = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _Unreadable(f"lsof failed ({type(error).__name__})") from None
-    if done.returncode not in (0, 1):  # 1: nothing found
+    if process.returncode not in (0, 1):  # 1: nothing found
         raise _Unreadable("lsof failed")
-    return parse_lsof(done.stdout, port)
+    return parse_lsof(process.stdout, port)
 
 
 def parse_lsof(text: str, port: int | None) -> tuple[Listener, ...]:
     """Listeners of `port` (of every port when None) in the field output of ``lsof -Fpcn``
     (lsof(8), OUTPUT FOR OTHER PROGRAMS)."""
-    found, pid, command = [], None, None
+    sockets, pid, command = [], None, None
     for line in text.splitlines():
         kind, value = line[:1], line[1:]
         if kind == "p":
@@ -229,5 +229,5 @@ def parse_lsof(text: str, port: int | None) -> tuple[Listener, ...]:
         elif kind == "n" and (match := re.fullmatch(r"(?:\[(.+)\]|(\*)|([^:]+)):(\d+)", value)):
             address = match[1] or ("0.0.0.0" if match[2] else match[3])  # noqa: S104 - lsof's word for every address
             if port is None or int(match[4]) == port:
-                found.append(Listener(address, int(match[4]), pid, command))
-    return tuple(sorted(set(found), key=lambda one: (one.address, one.pid or 0)))
+                sockets.append(Listener(address, int(match[4]), pid, command))
+    return tuple(sorted(set(sockets), key=lambda listener: (listener.address, listener.pid or 0)))

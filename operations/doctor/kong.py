@@ -15,7 +15,7 @@ from model.loopback import is_loopback
 from model.text import visible
 from operations.doctor.checks import Check, ok, skipped
 from operations.doctor.http import fetch
-from operations.keys.sync import not_ours, remedy, sync_keys
+from operations.keys.sync import remedy, stranger_lines, sync_keys
 from wire.kong import TOKEN_VARIABLE
 
 IDS = (
@@ -230,12 +230,12 @@ def _keys(plan: Plan) -> Iterator[Check]:
     report = sync_keys(plan.settings, plan.environment, dry_run=True, environments=plan.environments)
     for issuer in report.issuers:
         subject = f"{plan.environment} {issuer.issuer}"
-        for line in not_ours(issuer):
+        for line in stranger_lines(issuer):
             yield Check(id_, "error", line, f"run `{remedy(plan.environment)}` unless you know it", subject)
         if issuer.error:
             yield Check(id_, "error", issuer.error, f"correct it, then run `{sync}`", subject)
             continue
-        problems = issuer.not_ours
+        problems = issuer.trusts_strangers
         if issuer.added or issuer.replaced:
             problems = True
             count = len(issuer.added) + len(issuer.replaced)
@@ -245,10 +245,10 @@ def _keys(plan: Plan) -> Iterator[Check]:
             problems = True
             text = f"{len(issuer.removed)} keys at Kong are not the issuer's any more and are trusted all the same"
             yield Check(id_, "warning", text, f"run `{sync}`", subject)
-        youngest = min(issuer.kept.values(), default=0)
+        youngest = min(issuer.unchanged.values(), default=0)
         if issuer.issuer == "access" and not issuer.added and youngest > OLD_KEY_DAYS:
             problems = True
             text = f"the youngest key is {youngest} days old, and Access changes its key every six weeks"
             yield Check(id_, "warning", text, f"see whether the timer of `{sync}` runs", subject)
         if not problems:
-            yield ok(id_, f"{len(issuer.kept)} keys, as published", subject)
+            yield ok(id_, f"{len(issuer.unchanged)} keys, as published", subject)

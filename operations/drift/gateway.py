@@ -39,22 +39,22 @@ _REFERENCES = {"client_certificate_id": "client_certificate", "ca_certificate_id
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PlannedEntity:
     """One entity. `path` answers with it, or with a list of which it is the one whose `match` fits."""
 
-    what: str
+    label: str
     path: str
     desired: Mapping[str, Any]
     recorded: Mapping[str, Any] | None
     match: Mapping[str, Any] = field(default_factory=dict)
     #: Kong's defaults that must still hold, as the plan writes nothing there.
-    left: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
     def fits(self, item: Mapping[str, Any]) -> bool:
         """Whether a list's item is this one. A plugin narrowed to a consumer or route is another one: Kong runs the most
         specific instance in the declared one's place."""
-        same = all(item.get(key) == value for key, value in self.match.items())
-        return same and ("name" not in self.match or not _narrowed(item, self.path))
+        matches = all(item.get(key) == value for key, value in self.match.items())
+        return matches and ("name" not in self.match or not _narrowed(item, self.path))
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,11 @@ class Listing:
     `takes`: (host names, path) of this stack's routes; of all routes only those count that could take their requests.
     """
 
-    what: str
+    label: str
     path: str
     key: str
     declared: frozenset[str]
-    own: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
     takes: tuple[tuple[frozenset[str], str], ...] = ()
 
     def stranger(self, item: Mapping[str, Any]) -> bool:
@@ -77,12 +77,12 @@ class Listing:
         declared = item.get(self.key) in self.declared
         if self.takes:
             return not declared and any(_could_take(item, hosts, path) for hosts, path in self.takes)
-        if not self.own:
+        if not self.tags:
             return not declared or (
                 self.key == "name" and self.path.endswith("/plugins") and _narrowed(item, self.path)
             )
         tagged = set(item.get("tags") or ())
-        if _narrowed(item, self.path) or ("ringwall" in tagged and not self.own <= tagged):
+        if _narrowed(item, self.path) or ("ringwall" in tagged and not self.tags <= tagged):
             return False
         return not declared
 
@@ -107,8 +107,8 @@ def _could_take(route: Mapping[str, Any], hosts: frozenset[str], path: str) -> b
     named = [str(host).lower().partition(":")[0] for host in route.get("hosts") or ()]
     if named:
         return any(_covers(pattern, host) for pattern in named for host in hosts)
-    paths = [str(one) for one in route.get("paths") or ("/",)]
-    return any(one.startswith("~") or path.startswith(one) for one in paths)
+    prefixes = [str(prefix) for prefix in route.get("paths") or ("/",)]
+    return any(prefix.startswith("~") or path.startswith(prefix) for prefix in prefixes)
 
 
 def _covers(pattern: str, host: str) -> bool:
@@ -118,9 +118,9 @@ def _covers(pattern: str, host: str) -> bool:
     return host.startswith(pattern[:-1]) if pattern.endswith("*") else pattern == host
 
 
-def wanted_at_kong(
+def planned_entities(
     resources: Iterable[Any], recorded: Mapping[str, Mapping[str, Any]], known: Mapping[str, Mapping[str, Any]]
-) -> tuple[list[Wanted], list[Listing]]:
+) -> tuple[list[PlannedEntity], list[Listing]]:
     """From the plan's resources (`plan.graph.Resource`).
 
     Args:
@@ -129,13 +129,13 @@ def wanted_at_kong(
     """
     every = {resource.urn: resource for resource in resources if resource.type.startswith("kong:")}
     names = {r.name: dict(r.inputs) for r in every.values()}
-    entities: list[Wanted] = []
-    listings: dict[str, tuple[str, str, set[str], frozenset[str]]] = {}
+    entities: list[PlannedEntity] = []
+    members: dict[str, tuple[str, str, set[str], frozenset[str]]] = {}
     takes: list[tuple[frozenset[str], str]] = []
     routes: set[str] = set()
 
-    def listing(what: str, path: str, key: str, name: str | None, own: frozenset[str] = frozenset()) -> None:
-        held = listings.setdefault(path, (what, key, set(), own))
+    def listing(label: str, path: str, key: str, name: str | None, tags: frozenset[str] = frozenset()) -> None:
+        held = members.setdefault(path, (label, key, set(), tags))
         if name is not None:
             held[2].add(name)
 
@@ -149,7 +149,7 @@ def wanted_at_kong(
         before = recorded.get(urn)
         desired = in_kongs_names(kind, resolved(inputs, known))
         entities.append(
-            Wanted(
+            PlannedEntity(
                 resource.name,
                 path,
                 desired,
@@ -170,13 +170,13 @@ def wanted_at_kong(
             listing("plugin of route", f"{path}/plugins", "name", None)
             listing("route of service", f"/services/{quote(parent or '')}/routes", "name", inputs["name"])
             hosts = frozenset(str(host).lower() for host in inputs.get("hosts") or ())
-            takes += [(hosts, re.sub(r"^~|\\|\$$", "", str(one))) for one in inputs.get("paths") or ("/",)]
+            takes += [(hosts, re.sub(r"^~|\\|\$$", "", str(pattern))) for pattern in inputs.get("paths") or ("/",)]
             routes.add(str(inputs["name"]))
         elif kind == "Plugin" and parent is not None:
             listing("plugin of service", path, "name", inputs["name"])
         elif kind == "Plugin":
-            own = frozenset(tag for tag in inputs.get("tags") or ())
-            listing("global plugin", path, "name", inputs["name"], own)
+            tags = frozenset(tag for tag in inputs.get("tags") or ())
+            listing("global plugin", path, "name", inputs["name"], tags)
         elif kind == "Target":
             listing("target of upstream", path, "target", inputs["target"])
         elif kind == "ConsumerAcl":
@@ -185,14 +185,14 @@ def wanted_at_kong(
             listing("plugin of consumer", f"{path}/plugins", "name", None)
             # An environment has consumers, also where it has no global plugin of its own.
             listing("global plugin", "/plugins", "name", None, frozenset(inputs.get("tags") or ()))
-    found = [
-        Listing(what, path, key, frozenset(declared), own)
-        for path, (what, key, declared, own) in sorted(listings.items())
+    listings = [
+        Listing(label, path, key, frozenset(declared), tags)
+        for path, (label, key, declared, tags) in sorted(members.items())
     ]
     # Most attributes win at Kong: a route of anybody's that names our hosts leads past the identity check.
     if routes:
-        found.append(Listing("route for public names of", "/routes", "name", frozenset(routes), takes=tuple(takes)))
-    return entities, found
+        listings.append(Listing("route for public names of", "/routes", "name", frozenset(routes), takes=tuple(takes)))
+    return entities, listings
 
 
 def _parent(inputs: Mapping[str, Any], names: Mapping[str, Mapping[str, Any]]) -> str | None:
@@ -200,19 +200,19 @@ def _parent(inputs: Mapping[str, Any], names: Mapping[str, Mapping[str, Any]]) -
         value = inputs.get(key)
         match = re.fullmatch(r"\$\{(.+)\.id\}", value) if isinstance(value, str) else None
         if match and match[1] in names:
-            found = names[match[1]]
-            return str(found.get("name") or found.get("username"))
+            entity = names[match[1]]
+            return str(entity.get("name") or entity.get("username"))
     return None
 
 
 def _place(kind: str, inputs: Mapping[str, Any], parent: str | None) -> tuple[str | None, dict[str, Any]]:
     under = quote(parent or "", safe="")
-    own = quote(str(inputs.get("name") or inputs.get("username")), safe="")
+    name = quote(str(inputs.get("name") or inputs.get("username")), safe="")
     places: dict[str, tuple[str, dict[str, Any]]] = {
-        "Service": (f"/services/{own}", {}),
-        "Route": (f"/routes/{own}", {}),
-        "Upstream": (f"/upstreams/{own}", {}),
-        "Consumer": (f"/consumers/{own}", {}),
+        "Service": (f"/services/{name}", {}),
+        "Route": (f"/routes/{name}", {}),
+        "Upstream": (f"/upstreams/{name}", {}),
+        "Consumer": (f"/consumers/{name}", {}),
         "Plugin": (f"/services/{under}/plugins" if parent else "/plugins", {"name": inputs.get("name")}),
         "Target": (f"/upstreams/{under}/targets", {"target": inputs.get("target")}),
         "ConsumerAcl": (f"/consumers/{under}/acls", {"group": inputs.get("group")}),
@@ -222,7 +222,7 @@ def _place(kind: str, inputs: Mapping[str, Any], parent: str | None) -> tuple[st
 
 def in_kongs_names(kind: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Inputs as Kong's Admin API names them; a plugin's configuration opened as `config`."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for key, value in inputs.items():
         if key in _NOT_KONGS or key.startswith("__"):
             continue
@@ -231,12 +231,12 @@ def in_kongs_names(kind: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
             several = isinstance(value, list)
             value = value if several else {"id": value}
             name = _REFERENCES[name]
-        found[name] = value if kind == "Plugin" else _inside(value)
+        fields[name] = value if kind == "Plugin" else _inside(value)
     config = inputs.get("configJson")
     if isinstance(config, str):
         # A symbol inside makes the whole text one: it is not compared piece by piece.
-        found["config"] = config if is_symbolic(config) else json.loads(config)
-    return found
+        fields["config"] = config if is_symbolic(config) else json.loads(config)
+    return fields
 
 
 def _inside(value: Any) -> Any:

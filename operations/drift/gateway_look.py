@@ -15,7 +15,7 @@ from urllib.parse import quote
 from model.difference import subset
 from model.errors import Unreachable
 from model.stacks import EnvironmentStack, ZoneStack, server_of
-from operations.drift.gateway import Wanted, wanted_at_kong
+from operations.drift.gateway import PlannedEntity, planned_entities
 from plan.drift import shown
 from plan.offline import plan_stack, planned_contract
 from wire.kong_reader import KongReader
@@ -27,33 +27,33 @@ if TYPE_CHECKING:
 TARGET = "kong:index/target:Target"
 
 
-def entity(kong: KongReader, wanted: Wanted) -> dict[str, Any] | None:
+def entity(kong: KongReader, planned: PlannedEntity) -> dict[str, Any] | None:
     """The entity as Kong has it; None when it is not there."""
-    if not wanted.match:
-        return kong.read(wanted.path)
-    return next((item for item in kong.read_all(wanted.path) or [] if wanted.fits(item)), None)
+    if not planned.match:
+        return kong.read(planned.path)
+    return next((item for item in kong.read_all(planned.path) or [] if planned.fits(item)), None)
 
 
 @dataclass(frozen=True)
-class LeftDifference:
+class DefaultDifference:
     """A field that the plan leaves to Kong and that somebody set: the provider puts nothing of it back."""
 
     stack: str
-    wanted: Wanted
+    planned: PlannedEntity
     real: dict[str, Any]
     #: (path, Kong's default, what stands there).
-    found: tuple[tuple[str, Any, Any], ...]
+    fields: tuple[tuple[str, Any, Any], ...]
 
     def lines(self) -> Iterator[str]:
-        for path, value, real in self.found:
-            yield f"{self.wanted.what} {path}: {shown(real, path)} → {shown(value, path)}"
+        for path, value, real in self.fields:
+            yield f"{self.planned.label} {path}: {shown(real, path)} → {shown(value, path)}"
 
     def put_back(self, kong: KongReader) -> None:
         in_a_list = f"/plugins/{quote(str(self.real.get('id')), safe='')}"
         # Kong merges records, so that of a record these members alone are set.
-        names = {path.partition(".")[0] for path, _, _ in self.found}
-        values = {name: self.wanted.left[name] for name in sorted(names)}
-        kong.change(in_a_list if self.wanted.match else self.wanted.path, values)
+        names = {path.partition(".")[0] for path, _, _ in self.fields}
+        values = {name: self.planned.defaults[name] for name in sorted(names)}
+        kong.change(in_a_list if self.planned.match else self.planned.path, values)
 
 
 @dataclass(frozen=True)
@@ -61,32 +61,32 @@ class GatewayLook:
     """What was read of one scope's entities."""
 
     scope: Scope
-    entities: tuple[tuple[str, Wanted], ...]
-    differences: tuple[LeftDifference, ...]
+    entities: tuple[tuple[str, PlannedEntity], ...]
+    differences: tuple[DefaultDifference, ...]
 
     def put_back(self) -> None:
         """Give the fields that the provider cannot send their values, in place, so that nothing is open in between."""
         if not self.differences:
             return
         with KongReader(_environment(self.scope).settings.gateway) as kong:
-            for one in self.differences:
-                one.put_back(kong)
+            for difference in self.differences:
+                difference.put_back(kong)
 
     def refuse_lost_targets(self, runs: Sequence[Run]) -> None:
         """Refuse to go on where a refresh took a target for gone that Kong still has; raises Unreachable naming it."""
-        gone = {
+        lost = {
             (run.stack, change.name)
             for run in runs
             for change in run.steps.drifted.values()
             if change.type == TARGET and change.operation == "delete"
         }
-        if not gone:
+        if not lost:
             return
         with KongReader(_environment(self.scope).settings.gateway) as kong:
-            for stack, wanted in self.entities:
-                if (stack, wanted.what) in gone and entity(kong, wanted) is not None:
+            for stack, planned in self.entities:
+                if (stack, planned.label) in lost and entity(kong, planned) is not None:
                     raise Unreachable(
-                        f"{stack}: {wanted.what} stands at Kong and looked gone, as Kong's Admin API at {kong.uri} failed "
+                        f"{stack}: {planned.label} stands at Kong and looked gone, as Kong's Admin API at {kong.uri} failed "
                         "while it was read; nothing was changed, run the same command again"
                     )
 
@@ -100,16 +100,16 @@ def look_at_gateway(scope: Scope) -> GatewayLook | None:
     if isinstance(scope.loaded, ZoneStack):
         return None
     entities = tuple(_entities(scope))
-    found = []
+    differences = []
     with KongReader(_environment(scope).settings.gateway) as kong:
         kong.check_version()
-        for stack, wanted in entities:
-            real = entity(kong, wanted)
+        for stack, planned in entities:
+            real = entity(kong, planned)
             if real is None:
                 continue
-            if differences := tuple(subset(wanted.left, real)):
-                found.append(LeftDifference(stack, wanted, real, differences))
-    return GatewayLook(scope, entities, tuple(found))
+            if fields := tuple(subset(planned.defaults, real)):
+                differences.append(DefaultDifference(stack, planned, real, fields))
+    return GatewayLook(scope, entities, tuple(differences))
 
 
 def _environment(scope: Scope) -> EnvironmentStack:
@@ -119,11 +119,11 @@ def _environment(scope: Scope) -> EnvironmentStack:
     return environment
 
 
-def _entities(scope: Scope) -> Iterator[tuple[str, Wanted]]:
+def _entities(scope: Scope) -> Iterator[tuple[str, PlannedEntity]]:
     environment = _environment(scope)
     contract = planned_contract(scope.project, environment)
     for stack in scope.stacks:
         server = environment.servers.get(server_of(stack))
         graph = plan_stack(scope.project, server or environment, contract=contract)
-        for wanted in wanted_at_kong(graph.resources, {}, {})[0]:
-            yield stack, wanted
+        for planned in planned_entities(graph.resources, {}, {})[0]:
+            yield stack, planned

@@ -10,25 +10,25 @@ from model.stacks import ServerStack
 from plan.drift import ABSENT, Row, is_symbolic, resolved, shown, unreachable
 
 if TYPE_CHECKING:
-    from operations.drift.looking import Looking
+    from operations.drift.comparison import Comparison
 
 
-def guard(looking: Looking, server: ServerStack) -> list[Row]:
+def guard(comparison: Comparison, server: ServerStack) -> list[Row]:
     """What the guard's /readyz says is in force: its configuration, tool lock, and what it refuses."""
     source = f"guard {server.stack}"
-    state = _readyz(looking, server)
+    state = _readyz(comparison, server)
     bundle = state.get("bundle")
     in_force = bundle if isinstance(bundle, dict) else {}
-    denied = [str(one) for one in state.get("denied") or ()]
+    denied = [str(principal) for principal in state.get("denied") or ()]
     rows: list[Row] = []
     if state.get("server") != server.stack:
         rows.append(Row(source, "server", server.stack, shown(state.get("server")), server.stack, "drift"))
     if state.get("identity") != "verified":
         rows.append(Row(source, "identity", "verified", shown(state.get("identity")), "verified", "drift"))
-    rows += _bundle_rows(looking, server, source, in_force, denied)
+    rows += _bundle_rows(comparison, server, source, in_force, denied)
     lock = _lock_digest(server)
     if state.get("tool_lock_sha256") != lock:
-        recorded = _recorded_lock(looking, server)
+        recorded = _recorded_lock(comparison, server)
         kind = "ahead" if recorded == state.get("tool_lock_sha256") else "drift"
         rows.append(
             Row(source, "tool lock", _short(recorded), _short(state.get("tool_lock_sha256")), _short(lock), kind)  # type: ignore[arg-type]
@@ -37,7 +37,7 @@ def guard(looking: Looking, server: ServerStack) -> list[Row]:
         rows.append(Row(source, "readiness", "", shown(str(problem)), "ready", "drift"))
     for refusal in state.get("refused") or ():
         name = str(refusal.get("definition") if isinstance(refusal, dict) else refusal)
-        if isinstance(refusal, dict) and _by_capability(looking, server, name, refusal):
+        if isinstance(refusal, dict) and _by_capability(comparison, server, name, refusal):
             text = (
                 "offered only to clients that declare more than the lock was made with (roots, sampling, elicitation)"
             )
@@ -48,7 +48,7 @@ def guard(looking: Looking, server: ServerStack) -> list[Row]:
     return rows
 
 
-def _by_capability(looking: Looking, server: ServerStack, shown_name: str, refusal: Mapping[str, Any]) -> bool:
+def _by_capability(comparison: Comparison, server: ServerStack, shown_name: str, refusal: Mapping[str, Any]) -> bool:
     """Whether a definition that the guard hides is in no list that a client without capabilities gets, so that the server
     has not moved away from its lock. Where the server cannot be asked, nobody knows."""
     from guard.decide.pins import KEYS
@@ -57,29 +57,29 @@ def _by_capability(looking: Looking, server: ServerStack, shown_name: str, refus
     if refusal.get("difference") != ["not in the tool lock"] or kind not in KEYS:
         return False
     try:
-        offer = looking.offer(server)
+        offer = comparison.offer(server)
     except RingwallError:
         return False
     return all(entry.get(KEYS[kind]) != key for entry in getattr(offer, kind))
 
 
 def _bundle_rows(
-    looking: Looking, server: ServerStack, source: str, in_force: Mapping[str, Any], denied: Sequence[str]
+    comparison: Comparison, server: ServerStack, source: str, in_force: Mapping[str, Any], denied: Sequence[str]
 ) -> list[Row]:
     """A bundle's digest covers its number and deny list, so both are taken as the guard says them; what is compared is
     the configuration inside."""
     sequence, real = in_force.get("sequence"), in_force.get("sha256")
-    exported = looking.deployed(server.stack).exported.get("guard_config")
+    exported = comparison.deployed(server.stack).exported.get("guard_config")
     recorded = _digest_of(exported, sequence, denied)
-    desired = _digest_of(_planned_config(looking, server), sequence, denied)
+    desired = _digest_of(_planned_config(comparison, server), sequence, denied)
     if recorded is None and desired is None:
         return [unreachable(f"{source} configuration", "what is deployed is not recorded; run `ringwall up` first")]
-    wanted = desired or recorded
-    if real == wanted:
+    expected = desired or recorded
+    if real == expected:
         return []
     kind = "ahead" if recorded is not None and real == recorded else "drift"
-    what = f"configuration (bundle {sequence})"
-    return [Row(source, what, _short(recorded), _short(real), _short(wanted), kind)]  # type: ignore[arg-type]
+    label = f"configuration (bundle {sequence})"
+    return [Row(source, label, _short(recorded), _short(real), _short(expected), kind)]  # type: ignore[arg-type]
 
 
 def _digest_of(text: Any, sequence: Any, denied: Sequence[str]) -> str | None:
@@ -100,12 +100,12 @@ def _digest_of(text: Any, sequence: Any, denied: Sequence[str]) -> str | None:
     return "sha256:" + hashlib.sha256(bundle_bytes(sequence, sorted(denied), config)).hexdigest()
 
 
-def _planned_config(looking: Looking, server: ServerStack) -> Any:
+def _planned_config(comparison: Comparison, server: ServerStack) -> Any:
     from model.project import load
     from plan.offline import plan_stack
 
-    graph = plan_stack(looking.project, load(looking.project, server.stack))
-    return resolved(graph.outputs.get("guard_config"), looking.known(server.stack))
+    graph = plan_stack(comparison.project, load(comparison.project, server.stack))
+    return resolved(graph.outputs.get("guard_config"), comparison.known(server.stack))
 
 
 def _lock_digest(server: ServerStack) -> str:
@@ -114,27 +114,27 @@ def _lock_digest(server: ServerStack) -> str:
     return digest(server.lock.dump())
 
 
-def _recorded_lock(looking: Looking, server: ServerStack) -> str | None:
+def _recorded_lock(comparison: Comparison, server: ServerStack) -> str | None:
     import json
 
-    text = looking.deployed(server.stack).exported.get("guard_config")
+    text = comparison.deployed(server.stack).exported.get("guard_config")
     try:
         value = json.loads(text) if isinstance(text, str) else None
     except ValueError:
         return None
-    found = value.get("tool_lock_sha256") if isinstance(value, dict) else None
-    return found if isinstance(found, str) else None
+    recorded = value.get("tool_lock_sha256") if isinstance(value, dict) else None
+    return recorded if isinstance(recorded, str) else None
 
 
 def _short(value: Any) -> str:
     return value.removeprefix("sha256:")[:16] if isinstance(value, str) else "not known"
 
 
-def _readyz(looking: Looking, server: ServerStack) -> dict[str, Any]:
+def _readyz(comparison: Comparison, server: ServerStack) -> dict[str, Any]:
     from wire.readyz import NotAGuard, ReadyzClient, Silent
 
-    base = looking.guard_url or f"http://127.0.0.1:{server.manifest.admin_port}"
-    with ReadyzClient(base, timeout=looking.timeout) as guard:
+    base = comparison.guard_url or f"http://127.0.0.1:{server.manifest.admin_port}"
+    with ReadyzClient(base, timeout=comparison.timeout) as guard:
         try:
             return guard.read()
         except Silent:
@@ -145,16 +145,16 @@ def _readyz(looking: Looking, server: ServerStack) -> dict[str, Any]:
             raise Unreachable(f"{error}; correct guard_admin_port, or give --guard-url") from None
 
 
-def offered(looking: Looking, server: ServerStack) -> list[Row]:
+def offered(comparison: Comparison, server: ServerStack) -> list[Row]:
     """What the running server offers, against its lock."""
     from model.text import visible
     from operations.onboard.offer import compared
 
     source = f"server {server.stack}"
     rows = []
-    for change in compared(server.lock, looking.offer(server)).changes:
-        what = f"{change.part} {visible(change.name)}".strip()
+    for change in compared(server.lock, comparison.offer(server)).changes:
+        label = f"{change.part} {visible(change.name)}".strip()
         real = {"added": "offered", "removed": ABSENT}.get(change.kind, "changed")
         desired = {"added": "not locked", "removed": "locked"}.get(change.kind, "as locked")
-        rows.append(Row(source, what, "", real, desired, "missing" if change.kind == "removed" else "drift"))
+        rows.append(Row(source, label, "", real, desired, "missing" if change.kind == "removed" else "drift"))
     return rows

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from model.errors import EngineFailed, RingwallError
+from operations.drift.comparison import Comparison
 from operations.drift.guard import guard, offered
-from operations.drift.looking import Looking
 from operations.keys.sync import remedy, sync_keys
 from plan.drift import (
     ABSENT,
@@ -33,47 +33,50 @@ SOURCES = ("engine", "gateway", "keys", "guard", "server")
 _OPERATIONS = {"create": "create", "update": "update", "delete": "delete", "replace": "update", "import": "create"}
 
 
-def look(looking: Looking, only: Sequence[str], progress: Callable[[str], None]) -> tuple[list[Row], list[str]]:
+def compare(
+    comparison: Comparison, only: Sequence[str], progress: Callable[[str], None]
+) -> tuple[list[Row], list[str]]:
     """All rows, and the names of the sources that could be looked at."""
     tasks: list[tuple[str, str, Callable[[], list[Row]]]] = []
-    for stack in looking.stacks:
-        tasks.append(("engine", stack, lambda stack=stack: engine(looking, stack)))  # type: ignore[misc]
-    if looking.environment is not None:
-        for stack in looking.stacks:
-            tasks.append(("gateway", stack, lambda stack=stack: gateway(looking, stack)))  # type: ignore[misc]
-        tasks.append(("keys", looking.environment.name, lambda: keys(looking)))
-        for server in looking.servers:
-            tasks.append(("guard", server.stack, lambda server=server: guard(looking, server)))  # type: ignore[misc]
-            tasks.append(("server", server.stack, lambda server=server: offered(looking, server)))  # type: ignore[misc]
+    for stack in comparison.stacks:
+        tasks.append(("engine", stack, lambda stack=stack: engine(comparison, stack)))  # type: ignore[misc]
+    if comparison.environment is not None:
+        for stack in comparison.stacks:
+            tasks.append(("gateway", stack, lambda stack=stack: gateway(comparison, stack)))  # type: ignore[misc]
+        tasks.append(("keys", comparison.environment.name, lambda: keys(comparison)))
+        for server in comparison.servers:
+            tasks.append(("guard", server.stack, lambda server=server: guard(comparison, server)))  # type: ignore[misc]
+            tasks.append(("server", server.stack, lambda server=server: offered(comparison, server)))  # type: ignore[misc]
     rows: list[Row] = []
-    looked: list[str] = []
-    for kind, of, task in tasks:
+    reached: list[str] = []
+    for kind, name, task in tasks:
         if kind not in only:
             continue
-        source = f"{kind} {of}"
+        source = f"{kind} {name}"
         progress(source)
         try:
-            found = task()
+            source_rows = task()
         except RingwallError as error:
             rows.append(unreachable(source, str(error)))
             continue
-        remedy = _remedy(kind, of)
+        remedy = _remedy(kind, name)
         rows += [
-            row if row.repair or row.kind in ("unreachable", "note") else replace(row, repair=remedy) for row in found
+            row if row.repair or row.kind in ("unreachable", "note") else replace(row, repair=remedy)
+            for row in source_rows
         ]
-        if not any(row.kind == "unreachable" and row.what == source for row in found):
-            looked.append(source)
-    return rows, looked
+        if not any(row.kind == "unreachable" and row.what == source for row in source_rows):
+            reached.append(source)
+    return rows, reached
 
 
-def _remedy(source: str, of: str) -> str:
+def _remedy(source: str, name: str) -> str:
     """What puts a row of this source right; `up` reads what is real first and puts back what it finds."""
     return {
-        "engine": f"`ringwall up {of}`",
-        "gateway": f"`ringwall up {of}`",
-        "keys": f"`ringwall keys sync {of}`",
-        "guard": f"`ringwall guard bundle {of}`",
-        "server": f"`ringwall lock diff {of}`, then `ringwall lock approve {of}` or mend the server",
+        "engine": f"`ringwall up {name}`",
+        "gateway": f"`ringwall up {name}`",
+        "keys": f"`ringwall keys sync {name}`",
+        "guard": f"`ringwall guard bundle {name}`",
+        "server": f"`ringwall lock diff {name}`, then `ringwall lock approve {name}` or mend the server",
     }[source]
 
 
@@ -89,9 +92,9 @@ class _Events:
         self.errors: list[str] = []
 
     def __call__(self, event: Any) -> None:
-        seen = event.res_outputs_event if self.refresh else event.resource_pre_event
-        if seen is not None:
-            self._step(seen.metadata)
+        details = event.res_outputs_event if self.refresh else event.resource_pre_event
+        if details is not None:
+            self._step(details.metadata)
         if event.diagnostic_event is not None and event.diagnostic_event.severity == "error":
             from engine.events import plain_error
 
@@ -109,110 +112,110 @@ class _Events:
         self.steps[metadata.urn] = Step(metadata.urn, name, word, paths)  # type: ignore[arg-type]
 
 
-def engine(looking: Looking, stack: str) -> list[Row]:
+def engine(comparison: Comparison, stack: str) -> list[Row]:
     """The engine's refresh and preview, neither of which records anything."""
     from engine.run import Run
     from engine.runs import execute
 
     source = f"engine {stack}"
-    if not looking.deployed(stack).exists:
-        return [*_interrupted(looking, stack, source), Row(source, stack, ABSENT, "not known", PRESENT, "ahead")]
-    found: dict[str, list[Step]] = {}
+    if not comparison.deployed(stack).exists:
+        return [*_interrupted(comparison, stack, source), Row(source, stack, ABSENT, "not known", PRESENT, "ahead")]
+    steps: dict[str, list[Step]] = {}
     operations: tuple[Operation, ...] = ("preview_refresh", "preview")
     for operation in operations:
         events = _Events(refresh=operation == "preview_refresh")
-        run = execute(looking.target, Run(stack, operation), on_event=events)
+        run = execute(comparison.target, Run(stack, operation), on_event=events)
         if run.error is not None:
             raise EngineFailed("; ".join(dict.fromkeys(events.errors)) or run.error)
-        found[operation] = list(events.steps.values())
-    return [*_interrupted(looking, stack, source), *engine_rows(source, found["preview_refresh"], found["preview"])]
+        steps[operation] = list(events.steps.values())
+    return [*_interrupted(comparison, stack, source), *engine_rows(source, steps["preview_refresh"], steps["preview"])]
 
 
-def _interrupted(looking: Looking, stack: str, source: str) -> list[Row]:
+def _interrupted(comparison: Comparison, stack: str, source: str) -> list[Row]:
     """Operations that a killed run left in flight, and how their objects stand at the provider; `repair` mends them."""
     from engine.repair.pending import interrupted, resolve
 
-    if not interrupted(looking.target, [stack]):
+    if not interrupted(comparison.target, [stack]):
         return []
     return [
         Row(
             source,
-            f"interrupted {one.operation.operation} of {one.operation.name}",
+            f"interrupted {finding.operation.operation} of {finding.operation.name}",
             "no end",
-            one.text,
+            finding.text,
             "an end",
             "drift",
             f"`ringwall repair {stack}`",
         )
-        for one in resolve(looking.target, stack, dry_run=True)
+        for finding in resolve(comparison.target, stack, dry_run=True)
     ]
 
 
 # -- the gateway --------------------------------------------------------------------------------------------------------
 
 
-def gateway(looking: Looking, stack: str) -> list[Row]:
+def gateway(comparison: Comparison, stack: str) -> list[Row]:
     """Every entity of the plan as Kong's Admin API answers it, and whatever else hangs on those of this stack."""
     from model.project import load
-    from operations.drift.gateway import wanted_at_kong
+    from operations.drift.gateway import planned_entities
     from operations.drift.gateway_look import entity
     from plan.offline import plan_stack
     from wire.kong_reader import KongReader
 
-    environment = looking.environment
+    environment = comparison.environment
     if environment is None:
         return []
 
     source = f"gateway {stack}"
-    known = looking.known(stack)
-    graph = plan_stack(looking.project, load(looking.project, stack))
-    entities, listings = wanted_at_kong(graph.resources, looking.deployed(stack).inputs, known)
+    known = comparison.known(stack)
+    graph = plan_stack(comparison.project, load(comparison.project, stack))
+    entities, listings = planned_entities(graph.resources, comparison.deployed(stack).inputs, known)
     rows: list[Row] = []
-    told: set[str] = set()
+    reported: set[str] = set()
     with KongReader(environment.settings.gateway) as kong:
         kong.check_version()
-        for one in entities:
-            real = entity(kong, one)
-            rows += entity_rows(source, one.what, one.recorded, real, one.desired)
+        for planned in entities:
+            real = entity(kong, planned)
+            rows += entity_rows(source, planned.label, planned.recorded, real, planned.desired)
             if real is not None:
-                rows += entity_rows(source, one.what, one.left, real, one.left)
+                rows += entity_rows(source, planned.label, planned.defaults, real, planned.defaults)
         for listing in listings:
             held = kong.read_all(listing.path) or []
             extra = {str(item.get(listing.key) or item.get("id")) for item in held if listing.stranger(item)}
-            of = stack if listing.takes else listing.path.split("/")[-2] or "of all"
+            owner = stack if listing.takes else listing.path.split("/")[-2] or "of all"
             # What hangs on a service of ours is told there.
-            new = [name for name in extra if name not in told] if listing.takes else extra
+            new = [name for name in extra if name not in reported] if listing.takes else extra
             if listing.path.endswith("/routes"):
-                told |= extra
+                reported |= extra
             rows += unexpected(
-                source, f"{listing.what} {of}", sorted(new), f"delete it at Kong ({kong.uri}{listing.path})"
+                source, f"{listing.label} {owner}", sorted(new), f"delete it at Kong ({kong.uri}{listing.path})"
             )
     return rows
 
 
-def keys(looking: Looking) -> list[Row]:
+def keys(comparison: Comparison) -> list[Row]:
     """Issuers' published keys against those at Kong (`ringwall keys sync --dry-run`)."""
-    environment = looking.environment
+    environment = comparison.environment
     if environment is None:
         return []
     rows = []
     report = sync_keys(
-        environment.settings, environment.name, dry_run=True, environments=looking.project.environments()
+        environment.settings, environment.name, dry_run=True, environments=comparison.project.environments()
     )
     for issuer in report.issuers:
         source = f"keys {environment.name}"
         if issuer.error:
             rows.append(unreachable(f"{source} {issuer.issuer}", issuer.error))
-        what = f"issuer {issuer.issuer} kid"
-        rows += [Row(source, f"{what} {shown(kid)}", "", ABSENT, "published", "missing") for kid in issuer.added]
+        label = f"issuer {issuer.issuer} kid"
+        rows += [Row(source, f"{label} {shown(kid)}", "", ABSENT, "published", "missing") for kid in issuer.added]
         rows += [
-            Row(source, f"{what} {shown(kid)}", "", "another key", "published", "drift", "ask the issuer which it is")
+            Row(source, f"{label} {shown(kid)}", "", "another key", "published", "drift", "ask the issuer which it is")
             for kid in issuer.replaced
         ]
-        rows += [Row(source, f"{what} {shown(kid)}", "", PRESENT, "retired", "drift") for kid in issuer.removed]
+        rows += [Row(source, f"{label} {shown(kid)}", "", PRESENT, "retired", "drift") for kid in issuer.removed]
         throw_out = f"`{remedy(environment.name)}`"
         rows += [
-            Row(source, f"{what} {shown(kid)}", "", "put there by hand", ABSENT, "drift", throw_out)
+            Row(source, f"{label} {shown(kid)}", "", "put there by hand", ABSENT, "drift", throw_out)
             for kid in issuer.foreign
         ]
         for stranger in issuer.strangers:

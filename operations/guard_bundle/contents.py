@@ -19,23 +19,25 @@ _PRINCIPAL = re.compile(r"(person|agent):[^\x00-\x20\x7f]{1,256}")
 
 def configuration_of(stack: str, file: Path | None, exported: Callable[[], object]) -> GuardConfig:
     """The configuration to sign, which must be this very server's: in `file`, else what its stack exported."""
-    where, text = (file, read(file)) if file is not None else (Path(f"{stack}: {OUTPUT}"), _exported(stack, exported()))
+    source, text = (
+        (file, read(file)) if file is not None else (Path(f"{stack}: {OUTPUT}"), _exported(stack, exported()))
+    )
     try:
         value = parse_json(text if isinstance(text, str) else text.decode("utf-8"))
     except ValueError as error:
         raise InputError(
             f"is no rendered guard configuration: {error}",
-            file=where,
+            file=source,
             remedy=f"render it with `ringwall outputs {stack} {OUTPUT}`",
         ) from None
-    config = validate(GuardConfig, value, Document(where, value, {}), ())
-    of = f"{config.server.environment}.{config.server.name}"
-    if of != stack:
-        raise InputError(f"is the configuration of {of}, not of {stack}", file=where, remedy=f"name {of}")
+    config = validate(GuardConfig, value, Document(source, value, {}), ())
+    server = f"{config.server.environment}.{config.server.name}"
+    if server != stack:
+        raise InputError(f"is the configuration of {server}, not of {stack}", file=source, remedy=f"name {server}")
     if config.identity.demo is not None:
         raise InputError(
             "has a demo identity, which verifies nobody",
-            file=where,
+            file=source,
             key="identity.demo",
             remedy="run it unsigned on your own machine; sign a configuration with a real identity",
         )

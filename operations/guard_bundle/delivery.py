@@ -43,7 +43,7 @@ class Delivered:
 class Proof:
     """What a guard says of itself. `there` is False where no guard of this server answered."""
 
-    there: bool
+    answered: bool
     in_force: bool
     text: str
 
@@ -96,14 +96,14 @@ def deployed_config(stack: str, exported: dict[str, Any]) -> GuardConfig | None:
     text = exported.get(OUTPUT)
     if not isinstance(text, str) or text == "[secret]":
         return None
-    where = Path(f"{stack}: {OUTPUT}")
+    source = Path(f"{stack}: {OUTPUT}")
     try:
         value = parse_json(text)
     except ValueError as error:
-        raise InputError(f"is no guard configuration: {error}", file=where) from None
-    config = validate(GuardConfig, value, Document(where, value, {}), ())
+        raise InputError(f"is no guard configuration: {error}", file=source) from None
+    config = validate(GuardConfig, value, Document(source, value, {}), ())
     if (config.server.environment, config.server.name) != (environment_of(stack), server_of(stack)):
-        raise InputError("is another server's configuration", file=where)
+        raise InputError("is another server's configuration", file=source)
     return config
 
 
@@ -180,26 +180,26 @@ def await_force(
     until = clock() + wait
     with ReadyzClient(f"http://127.0.0.1:{port}") as guard:
         while True:
-            proof = _look(guard, stack, port, sha256)
-            if proof.in_force or not proof.there or clock() >= until:
+            proof = _ask(guard, stack, port, sha256)
+            if proof.in_force or not proof.answered or clock() >= until:
                 return proof
             sleep(INTERVAL)
 
 
-def _look(guard: ReadyzClient, stack: str, port: int, sha256: str) -> Proof:
-    where = f"127.0.0.1:{port}"
-    other = Proof(False, False, f"what answers on {where} is not the guard of {stack}")
+def _ask(guard: ReadyzClient, stack: str, port: int, sha256: str) -> Proof:
+    address = f"127.0.0.1:{port}"
+    foreign = Proof(False, False, f"what answers on {address} is not the guard of {stack}")
     try:
         state = guard.read()
     except Silent:
-        return Proof(False, False, f"no guard answers on {where}")
+        return Proof(False, False, f"no guard answers on {address}")
     except NotAGuard:
-        return other
+        return foreign
     if state.get("server") != stack:
-        return other
+        return foreign
     bundle = state["bundle"]
     if bundle.get("sha256") == sha256:
         return Proof(True, True, "the guard says that it is in force")
     problem = bundle.get("problem")
-    why = f" ({problem})" if isinstance(problem, str) else ""
-    return Proof(True, False, f"the guard still has bundle {bundle.get('sequence')} in force{why}")
+    reason = f" ({problem})" if isinstance(problem, str) else ""
+    return Proof(True, False, f"the guard still has bundle {bundle.get('sequence')} in force{reason}")

@@ -35,7 +35,7 @@ class BundleFile:
     _content: bytes | None
 
     @classmethod
-    def open(cls, path: Path, stack: str, key: Ed25519PrivateKey, others: Sequence[Path] = ()) -> Self:
+    def open(cls, path: Path, stack: str, key: Ed25519PrivateKey, previous_keys: Sequence[Path] = ()) -> Self:
         """Read the file. What stands in it decides who stays denied, so it must be this server's and its signature, by
         `key` or by one of the public keys in `others`, must hold.
 
@@ -45,7 +45,7 @@ class BundleFile:
         if not path.exists():
             return cls(path, key, None, None)
         content = read(path)
-        keys = {key_id(key.public_key()): key.public_key(), **load_public_keys(others)}
+        keys = {key_id(key.public_key()): key.public_key(), **load_public_keys(previous_keys)}
         environment, name = environment_of(stack), server_of(stack)
         try:
             return cls(path, key, open_bundle(content, keys, expected_server=(environment, name), after=0), content)
@@ -74,17 +74,17 @@ class BundleFile:
         apply([Change(self.path, self._content, text.encode())])
         return opened
 
-    def _number(self, wanted: int | None) -> int:
+    def _number(self, requested: int | None) -> int:
         last = self.previous.bundle.sequence if self.previous else 0
-        if wanted is None:
+        if requested is None:
             return max(int(time.time()), last + 1)
-        if wanted <= last:
+        if requested <= last:
             raise InputError(
-                f"{wanted} is not above {last}, the previous bundle's, so guards would refuse it",
+                f"{requested} is not above {last}, the previous bundle's, so guards would refuse it",
                 key="--sequence",
                 remedy="leave it out, or give a higher one",
             )
-        return wanted
+        return requested
 
 
 def reopened(text: str | bytes, keys: Mapping[str, Ed25519PublicKey]) -> OpenedBundle:

@@ -48,19 +48,21 @@ def close(
         apply(changes)
     except RingwallError as error:
         refused = {change.path for change in changes}
-        unwritable |= {one: str(error) for one in stacks if project.stack_file(one) in refused}
-    for one in stacks:
-        if one in unwritable:
-            text = f"lockdown is not in its stack file, so that the next `up` opens it again: {unwritable[one]}"
-            operation.step(one, "file", "failed", text)
+        unwritable |= {server: str(error) for server in stacks if project.stack_file(server) in refused}
+    for server in stacks:
+        if server in unwritable:
+            text = f"lockdown is not in its stack file, so that the next `up` opens it again: {unwritable[server]}"
+            operation.step(server, "file", "failed", text)
             continue
-        known = any(change.path == project.stack_file(one) for change in changes)
-        operation.step(one, "file", "done", "lockdown is in its stack file" + ("; commit it" if known else " already"))
+        known = any(change.path == project.stack_file(server) for change in changes)
+        operation.step(
+            server, "file", "done", "lockdown is in its stack file" + ("; commit it" if known else " already")
+        )
     environment = environment_of(stack)
     settings, manifests = _readable(project, environment)
     places = places_of(project, stacks, manifests, settings, guards, progress.note)
-    again = _again(stack, reason, guards, sandbox=sandbox)
-    closing = Closing(project, places, operation, guards, again, real=not sandbox)
+    command = _command_line(stack, reason, guards, sandbox=sandbox)
+    closing = Closing(project, places, operation, guards, command, real=not sandbox)
     try:
         closing.run(*services)
     except KeyboardInterrupt:
@@ -83,7 +85,7 @@ def _readable(project: Project, environment: str) -> tuple[Environment | None, d
     return loaded.settings, {server.stack: server.manifest for server in loaded.servers.values()}
 
 
-def _again(stack: str, reason: str, guards: Guards, *, sandbox: bool) -> str:
+def _command_line(stack: str, reason: str, guards: Guards, *, sandbox: bool) -> str:
     """This very command, without its key: it is given again where it is needed."""
     words = ["ringwall", "lockdown", stack, "--reason", reason, "--yes"]
     if guards.folder != Path():

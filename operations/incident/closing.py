@@ -57,7 +57,7 @@ def closing_plugin_id(environment: str, server: str) -> str:
 
 def edge_urns(locked: Graph) -> list[str]:
     """What closes a server at the edge: its Access applications and the deny policy. `locked` is its plan while closed."""
-    return [one.urn for one in locked.resources if one.type in (ACCESS_APPLICATION, ACCESS_POLICY)]
+    return [resource.urn for resource in locked.resources if resource.type in (ACCESS_APPLICATION, ACCESS_POLICY)]
 
 
 def closed(config: GuardConfig) -> GuardConfig:
@@ -75,17 +75,17 @@ def opened(environment: EnvironmentStack, server: ServerStack, deployed: GuardCo
     audiences = {door.hostname: door.audience for door in access.front_doors} if access else {}
     clients = {agent: client for client, agent in deployed.identity.agents.items()}
     manifest = server.manifest.model_copy(update={"lockdown": None})
-    for kind, wanted, known in (
+    for kind, names, known in (
         ("host name", manifest.hostnames, audiences),
         ("agent", manifest.access.agents, clients),
     ):
-        _require(server, kind, list(wanted), known)
+        _require(server, kind, list(names), known)
     plain = ServerStack(server.environment, server.name, server.document, manifest, server.lock_file, server.lock)
     return build_guard_config(environment.settings, plain, audiences, clients)
 
 
-def _require(server: ServerStack, kind: str, wanted: list[str], known: Mapping[str, Any]) -> None:
-    missing = [name for name in wanted if name not in known]
+def _require(server: ServerStack, kind: str, names: list[str], known: Mapping[str, Any]) -> None:
+    missing = [name for name in names if name not in known]
     if missing:
         raise InputError(
             f"{kind} {missing[0]} is not deployed yet",

@@ -13,7 +13,7 @@ from model.lockdown import Lockdown
 from model.project import Project, config_of
 from model.stacks import SERVER_KEY, EnvironmentStack, server_of
 from operations.incident.stack_file import lifted, locked
-from operations.journal import now
+from operations.journal import timestamp
 from operations.project.write import Change
 
 
@@ -26,7 +26,7 @@ def edits_of(
     Raises:
         InputError: the reason is none, no file needs a change to be opened, or one cannot be edited for that.
     """
-    since = now()
+    since = timestamp()
     if not lift:
         members: dict[str, Any] = {"reason": (reason or "").strip(), "since": since}
         validate(Lockdown, members, Document(Path("--reason"), members, {(): 1}), ())

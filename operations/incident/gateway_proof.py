@@ -24,10 +24,10 @@ SILENT = 60.0
 
 
 @dataclass(frozen=True)
-class Taken:
+class GatewayProof:
     """What was seen. `asked` is False where nobody answered, so that this way proves neither."""
 
-    asked: bool
+    answered: bool
     closed: bool
     text: str
 
@@ -37,32 +37,38 @@ class Clock:
     """Time, and a pause that ends early when the command is interrupted (then True)."""
 
     pause: Callable[[float], bool]
-    now: Callable[[], float] = time.monotonic
+    monotonic: Callable[[], float] = time.monotonic
 
 
-def by_requests(url: str, hostname: str, operation: str, *, frequency: float, wait: float, clock: Clock) -> Taken:
+def by_requests(
+    url: str, hostname: str, operation: str, *, frequency: float, wait: float, clock: Clock
+) -> GatewayProof:
     """Send requests to the proxy until all of them are refused by this very closing, for at least as long as Kong's workers
     may take, or until `wait` seconds are over."""
-    until, since, streak, answers = clock.now() + wait, clock.now(), 0, 0
-    seen = ""
+    until, since, streak, answers = clock.monotonic() + wait, clock.monotonic(), 0, 0
+    status = ""
     with _fresh_connections() as client:
         while True:
             try:
-                refused, seen = _ask(client, url, hostname, operation)
+                refused, status = _ask(client, url, hostname, operation)
             except httpx.HTTPError as error:
                 if not answers:
-                    return Taken(False, False, f"nothing answers at {url} on this machine ({type(error).__name__})")
-                refused, seen = False, f"no answer ({type(error).__name__})"
+                    return GatewayProof(
+                        False, False, f"nothing answers at {url} on this machine ({type(error).__name__})"
+                    )
+                refused, status = False, f"no answer ({type(error).__name__})"
             answers += 1
             streak = streak + 1 if refused else 0
-            since = since if refused else clock.now()
-            lasted = clock.now() - since
+            since = since if refused else clock.monotonic()
+            lasted = clock.monotonic() - since
             if streak >= CONSECUTIVE and lasted >= frequency + MARGIN:
-                return Taken(True, True, f"{url} refused {streak} requests in a row over {lasted:.0f} s with 503")
-            if clock.now() >= until or clock.pause(INTERVAL):
+                return GatewayProof(
+                    True, True, f"{url} refused {streak} requests in a row over {lasted:.0f} s with 503"
+                )
+            if clock.monotonic() >= until or clock.pause(INTERVAL):
                 break
     few = f"refused the last {streak} requests in a row, which is too few to say so"
-    return Taken(True, False, f"{url} {few if streak else f'still answers {seen}'}")
+    return GatewayProof(True, False, f"{url} {few if streak else f'still answers {status}'}")
 
 
 def _fresh_connections() -> httpx.Client:
@@ -87,27 +93,27 @@ def by_data_planes(
     wait: float,
     clock: Clock,
     today: Callable[[], float] = time.time,
-) -> Taken:
+) -> GatewayProof:
     """Ask the control plane until every data plane has another configuration than `before` the closing, and the time that
     its workers may take is over as well."""
-    until, old = clock.now() + wait, {one.id: one.config_hash for one in before}
+    until, old = clock.monotonic() + wait, {plane.id: plane.config_hash for plane in before}
     while True:
         planes = ask() or ()
-        behind = [one.name for one in planes if old.get(one.id) == one.config_hash]
-        silent = [one.name for one in planes if today() - one.last_seen > SILENT]
-        if planes and not behind and not silent and len({one.config_hash for one in planes}) == 1:
+        behind = [plane.name for plane in planes if old.get(plane.id) == plane.config_hash]
+        silent = [plane.name for plane in planes if today() - plane.last_seen > SILENT]
+        if planes and not behind and not silent and len({plane.config_hash for plane in planes}) == 1:
             clock.pause(frequency + MARGIN)
-            names = ", ".join(sorted(one.name for one in planes))
-            return Taken(True, True, f"every data plane has a configuration newer than the closing ({names})")
-        if clock.now() >= until or clock.pause(INTERVAL):
+            names = ", ".join(sorted(plane.name for plane in planes))
+            return GatewayProof(True, True, f"every data plane has a configuration newer than the closing ({names})")
+        if clock.monotonic() >= until or clock.pause(INTERVAL):
             break
     if not planes:
-        return Taken(False, False, "the control plane has heard of no data plane")
+        return GatewayProof(False, False, "the control plane has heard of no data plane")
     if silent:
         names = ", ".join(silent)
-        return Taken(
+        return GatewayProof(
             True, False, f"data plane {names} was last heard of over {SILENT:.0f} s ago and may go on as before"
         )
     if behind:
-        return Taken(True, False, f"data plane {', '.join(behind)} has not taken the closing yet")
-    return Taken(True, False, "the data planes have different configurations")
+        return GatewayProof(True, False, f"data plane {', '.join(behind)} has not taken the closing yet")
+    return GatewayProof(True, False, "the data planes have different configurations")

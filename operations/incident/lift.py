@@ -138,8 +138,12 @@ class Opening:
 
     def _still_shut(self, environment: EnvironmentStack, stack: str) -> list[str]:
         """Names of applications before the server's host names that deny everyone; raises RingwallError."""
-        place = Place.of(stack, environment.servers[server_of(stack)].manifest, environment.settings)
-        return [one.name for one in self.edge().applications() if place.stands_before(one) and one.is_closed]
+        place = Place.from_manifest(stack, environment.servers[server_of(stack)].manifest, environment.settings)
+        return [
+            application.name
+            for application in self.edge().applications()
+            if place.stands_before(application) and application.is_closed
+        ]
 
     def _open_guard(self, environment: EnvironmentStack, stack: str) -> bool:
         if self.guards.key is None:
@@ -216,11 +220,11 @@ class Opening:
 
 def open_gateway(gateway: Gateway, stacks: Sequence[str]) -> list[str]:
     """Take the closing plugin away from servers whose files say no more that they are closed; gives those that had one."""
-    there = set(gateway.plugins(CLOSED_TAG))
-    found = [stack for stack in stacks if closing_plugin_id(environment_of(stack), server_of(stack)) in there]
-    for stack in found:
+    plugins = set(gateway.plugins(CLOSED_TAG))
+    closed = [stack for stack in stacks if closing_plugin_id(environment_of(stack), server_of(stack)) in plugins]
+    for stack in closed:
         gateway.remove_plugin(closing_plugin_id(environment_of(stack), server_of(stack)))
-    return found
+    return closed
 
 
 def _line(text: str) -> str:

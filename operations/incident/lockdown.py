@@ -34,7 +34,7 @@ from operations.guard_bundle.delivery import (
 )
 from operations.incident.closing import closed, closing_plugin, closing_plugin_id, closing_policy_name
 from operations.incident.closing_services import Edge, Gateway
-from operations.incident.gateway_proof import Clock, Taken, by_data_planes, by_requests
+from operations.incident.gateway_proof import Clock, GatewayProof, by_data_planes, by_requests
 from operations.journal import Operation
 from wire.cloudflare import AccessApplication
 from wire.kong import DataPlane
@@ -57,7 +57,9 @@ class Place:
     proxy: str | None = None
 
     @classmethod
-    def of(cls, stack: str, manifest: Server | None, settings: Environment | None, known: Sequence[str] = ()) -> Place:
+    def from_manifest(
+        cls, stack: str, manifest: Server | None, settings: Environment | None, known: Sequence[str] = ()
+    ) -> Place:
         """`known` are host names from elsewhere, such as the last bundle."""
         environment, server = environment_of(stack), server_of(stack)
         clients: list[str | None] = [None]
@@ -86,7 +88,7 @@ class Closing:
     places: Sequence[Place]
     operation: Operation
     guards: Guards
-    again: str
+    command: str
     #: Whether there is something real behind the services: sessions that can end, a gateway that can be asked.
     real: bool = True
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -118,19 +120,19 @@ class Closing:
         """A defect of one ring keeps the next one from nothing, and is no word that a server is closed."""
         if defect is None:
             return
-        said = {step.stack for step in self.operation.steps if step.ring == ring}
+        reported = {step.stack for step in self.operation.steps if step.ring == ring}
         for place in self.places:
-            if place.stack not in said:
-                what = f"{type(defect).__name__}: {' '.join(str(defect).split())}"
-                text = f"not known to be closed: {what} (a defect; report it)"
+            if place.stack not in reported:
+                problem = f"{type(defect).__name__}: {' '.join(str(defect).split())}"
+                text = f"not known to be closed: {problem} (a defect; report it)"
                 self.operation.step(place.stack, ring, "failed", text)
 
     def _say_interrupted(self) -> None:
-        said = {(step.stack, step.ring) for step in self.operation.steps}
+        reported = {(step.stack, step.ring) for step in self.operation.steps}
         for place in self.places:
             for ring in RINGS:
-                if (place.stack, ring) not in said:
-                    text = f"interrupted before it was known to be closed, so take it for open; run `{self.again}`"
+                if (place.stack, ring) not in reported:
+                    text = f"interrupted before it was known to be closed, so take it for open; run `{self.command}`"
                     self.operation.step(place.stack, ring, "failed", text)
 
     def _each(self, places: Sequence[Place], work: Callable[[Place], None], at_once: int = AT_ONCE) -> None:
@@ -144,9 +146,11 @@ class Closing:
                 self.stopped.set()
                 raise
 
-    def _failed(self, place: Place, ring: str, error: RingwallError, what: str) -> None:
+    def _failed(self, place: Place, ring: str, error: RingwallError, consequence: str) -> None:
         line = " ".join(str(error).split())
-        self.operation.step(place.stack, ring, "failed", f"{what}: {line}. When that is put right, run `{self.again}`")
+        self.operation.step(
+            place.stack, ring, "failed", f"{consequence}: {line}. When that is put right, run `{self.command}`"
+        )
 
     # -- edge ---------------------------------------------------------------------------------------------------------
 
@@ -155,8 +159,11 @@ class Closing:
         try:
             edge = connect()
             applications = edge.applications()
-            mine = {place.stack: [one for one in applications if place.stands_before(one)] for place in self.places}
-            open_ = any(not one.is_closed for found in mine.values() for one in found)
+            by_stack = {
+                place.stack: [application for application in applications if place.stands_before(application)]
+                for place in self.places
+            }
+            open_ = any(not application.is_closed for owned in by_stack.values() for application in owned)
             policy = edge.closing_policy(closing_policy_name(self.places[0].environment)) if open_ else ""
         except RingwallError as error:
             for place in self.places:
@@ -165,18 +172,18 @@ class Closing:
 
         def work(place: Place) -> None:
             try:
-                if not mine[place.stack]:
+                if not by_stack[place.stack]:
                     self._without_application(edge, place)
                     return
-                for application in mine[place.stack]:
+                for application in by_stack[place.stack]:
                     if not application.is_closed:
                         edge.deny_everyone(application, policy)
             except RingwallError as error:
                 self._failed(place, "edge", error, "not known to be closed")
                 return
-            names = " and ".join(sorted(one.name for one in mine[place.stack]))
+            names = " and ".join(sorted(application.name for application in by_stack[place.stack]))
             self.operation.step(place.stack, "edge", "done", f"closed: Cloudflare says that {names} denies everyone")
-            self._end_sessions(edge, place, mine[place.stack])
+            self._end_sessions(edge, place, by_stack[place.stack])
 
         self._each(self.places, work)
 
@@ -187,7 +194,7 @@ class Closing:
         if bare:
             text = (
                 f"open: {bare[0]} has a DNS record, and no Access application ({names}) stands before it; delete the record "
-                f"in the dashboard, then run `{self.again}`"
+                f"in the dashboard, then run `{self.command}`"
             )
             self.operation.step(place.stack, "edge", "failed", text)
         elif not place.hostnames:
@@ -226,7 +233,7 @@ class Closing:
             for place in self.places:
                 self._failed(place, "gateway", error, "still open, nothing was changed there")
             return
-        told: list[Place] = []
+        closed_places: list[Place] = []
 
         def work(place: Place) -> None:
             name = entity_name(place.environment, place.server, "mcp")
@@ -241,22 +248,22 @@ class Closing:
             except RingwallError as error:
                 self._failed(place, "gateway", error, "not known to be closed")
                 return
-            told.append(place)
+            closed_places.append(place)
 
         self._each(self.places, work)
         if not self.real:
-            for place in told:
+            for place in closed_places:
                 text = "closed: it answers 503; the sandbox has no gateway that could show it"
                 self.operation.step(place.stack, "gateway", "done", text)
             return
         shared = _Once(lambda: self._by_data_planes(gateway, planes, frequency))
-        self._each(told, lambda place: self._prove_gateway(place, frequency, shared), at_once=64)
+        self._each(closed_places, lambda place: self._prove_gateway(place, frequency, shared), at_once=64)
 
     def _prove_gateway(self, place: Place, frequency: float, planes: _Once) -> None:
         clock = Clock(pause=self.stopped.wait)
-        taken = Taken(False, False, "its proxy's address is not known here")
+        proof = GatewayProof(False, False, "its proxy's address is not known here")
         if place.proxy is not None and place.hostnames:
-            taken = by_requests(
+            proof = by_requests(
                 place.proxy,
                 place.hostnames[0],
                 self.operation.id,
@@ -264,25 +271,25 @@ class Closing:
                 wait=self.guards.wait,
                 clock=clock,
             )
-        unreached = taken
+        direct = proof
         try:
-            taken = taken if taken.asked else planes.value
+            proof = proof if proof.answered else planes.value
         except RingwallError as error:
-            taken = Taken(False, False, str(error))
-        if taken.closed:
-            self.operation.step(place.stack, "gateway", "done", f"closed, and shown: {taken.text}")
+            proof = GatewayProof(False, False, str(error))
+        if proof.closed:
+            self.operation.step(place.stack, "gateway", "done", f"closed, and shown: {proof.text}")
             return
-        why = taken.text if taken.asked else f"{unreached.text}, and {taken.text}"
+        reason = proof.text if proof.answered else f"{direct.text}, and {proof.text}"
         hostname, proxy = (place.hostnames or ("HOSTNAME",))[0], place.proxy or "http://127.0.0.1:8000/mcp"
         text = (
-            f"Kong's Admin API has taken the closing, but whether its proxies have is not known: {why}. On the gateway's "
+            f"Kong's Admin API has taken the closing, but whether its proxies have is not known: {reason}. On the gateway's "
             f"host run `curl -si -X POST -H 'Host: {hostname}' {proxy}` until it says 503 every time"
         )
         self.operation.step(place.stack, "gateway", "waiting", text)
 
-    def _by_data_planes(self, gateway: Gateway, before: Sequence[DataPlane] | None, frequency: float) -> Taken:
+    def _by_data_planes(self, gateway: Gateway, before: Sequence[DataPlane] | None, frequency: float) -> GatewayProof:
         if before is None:
-            return Taken(False, False, "Kong is no control plane whose data planes could be asked")
+            return GatewayProof(False, False, "Kong is no control plane whose data planes could be asked")
         clock = Clock(pause=self.stopped.wait)
         return by_data_planes(gateway.data_planes, before, frequency=frequency, wait=self.guards.wait, clock=clock)
 
@@ -310,7 +317,7 @@ class Closing:
         restart, or else what is deployed; the backend is asked only where there is no bundle."""
         operation, guards, stack = self.operation, self.guards, place.stack
         if guards.key is None:
-            text = f"still open: no --key was given to sign a bundle without grants; run `{self.again} --key FILE`"
+            text = f"still open: no --key was given to sign a bundle without grants; run `{self.command} --key FILE`"
             operation.step(stack, "guard", "waiting", text)
             return None
         try:
@@ -323,7 +330,7 @@ class Closing:
             if config is None:
                 text = (
                     f"no bundle of it is in {guards.folder.resolve()} and the backend does not know it; if a guard of it "
-                    f"runs, run `{self.again} --bundles DIR` with the folder of its bundles"
+                    f"runs, run `{self.command} --bundles DIR` with the folder of its bundles"
                 )
                 operation.step(stack, "guard", "waiting", text)
                 return None
@@ -338,16 +345,16 @@ class Closing:
 class _Once:
     """A value that is worked out by whoever asks first, and is the same for all others."""
 
-    def __init__(self, work: Callable[[], Taken]) -> None:
+    def __init__(self, work: Callable[[], GatewayProof]) -> None:
         self._work, self._lock = work, threading.Lock()
-        self._found: Taken | None = None
+        self._value: GatewayProof | None = None
 
     @property
-    def value(self) -> Taken:
+    def value(self) -> GatewayProof:
         with self._lock:
-            if self._found is None:
-                self._found = self._work()
-            return self._found
+            if self._value is None:
+                self._value = self._work()
+            return self._value
 
 
 def places_of(
@@ -360,7 +367,7 @@ def places_of(
 ) -> list[Place]:
     """Where each server is found, by its manifest as far as its file can be read, and by its last bundle."""
     return [
-        Place.of(stack, manifests.get(stack), settings, _known_hostnames(project, stack, guards, note))
+        Place.from_manifest(stack, manifests.get(stack), settings, _known_hostnames(project, stack, guards, note))
         for stack in stacks
     ]
 
@@ -381,7 +388,7 @@ def _known_hostnames(project: Project, stack: str, guards: Guards, note: Note) -
     except RingwallError:
         return names
     hosted = (manifest.get("access") or {}).get("hosted_clients") if isinstance(manifest, dict) else None
-    for one in [manifest, *(hosted.values() if isinstance(hosted, dict) else ())]:
-        if isinstance(one, dict) and isinstance(one.get("hostname"), str):
-            names.append(one["hostname"])
+    for entry in [manifest, *(hosted.values() if isinstance(hosted, dict) else ())]:
+        if isinstance(entry, dict) and isinstance(entry.get("hostname"), str):
+            names.append(entry["hostname"])
     return names

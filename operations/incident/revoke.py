@@ -92,7 +92,7 @@ class Revocation:
         edge = self._agent_at_edge if self.subject.agent else self._person_at_edge
         if self.lift:
             if not self.subject.agent and self.target.sandbox_folder is None:
-                self._look_up()
+                self._find_ids()
             self._at_guards()
             edge()
         else:
@@ -120,11 +120,11 @@ class Revocation:
             # Before anything is looked up: it needs no more than the address.
             api.revoke_user(email)
             try:
-                user = self._found(api)
+                user = self._find(api)
             except RingwallError as error:
                 return f"{text}; what guards know them by could not be looked up: {error}"
         else:
-            user = self._found(api)
+            user = self._find(api)
             if user is None:
                 raise InputError(
                     f"Access knows nobody of that sub, so {self.subject.text} has no address to end sessions by"
@@ -132,7 +132,7 @@ class Revocation:
             api.revoke_user(user.email)
         return f"{text}; to guards they are {_listed(user.ids)}" if user else text
 
-    def _found(self, api: CloudflareApi) -> AccessUser | None:
+    def _find(self, api: CloudflareApi) -> AccessUser | None:
         """The person as Access knows them, whose ids count from now on."""
         user = api.find_user(email=self.subject.email, sub=None if self.subject.email else self.subject.sub)
         if user is not None:
@@ -140,18 +140,20 @@ class Revocation:
             self._ids |= self._access_ids
         return user
 
-    def _look_up(self) -> None:
+    def _find_ids(self) -> None:
         """Every id that a revocation denied them by; a step only where it cannot be known."""
-        rest = "so guards may go on denying them by another sub"
+        consequence = "so guards may go on denying them by another sub"
         token = token_from_environment()
         if token is None:
-            self._edge("waiting", f"what Access knows them by was not looked up, {rest}; set {TOKEN_VARIABLE}")
+            self._edge("waiting", f"what Access knows them by was not looked up, {consequence}; set {TOKEN_VARIABLE}")
             return
         try:
             with CloudflareApi(self.environment.settings.cloudflare, token) as api:
-                self._found(api)
+                self._find(api)
         except RingwallError as error:
-            self._edge("failed", f"what Access knows them by is not known, {rest}: {' '.join(str(error).split())}")
+            self._edge(
+                "failed", f"what Access knows them by is not known, {consequence}: {' '.join(str(error).split())}"
+            )
 
     def _agent_at_edge(self) -> None:
         word = "enabled" if self.lift else "disabled"
@@ -177,15 +179,15 @@ class Revocation:
             self.operation.progress.note(
                 f"warning: {self.environment.name}: the deployed client id cannot be read ({error})"
             )
-        found: set[str] = set()
+        ids: set[str] = set()
         for bundle in self._bundles().values():
-            found |= _clients(bundle.config, agent)
-        if not found:
+            ids |= _clients(bundle.config, agent)
+        if not ids:
             raise InputError(
                 f"neither the deployed environment nor a bundle here says what client id {agent} has",
                 remedy=f"see `ringwall agents show {self.environment.name} {agent}`, and disable it in the dashboard",
             )
-        return found
+        return ids
 
     def _call(self, work: Callable[[CloudflareApi], str]) -> None:
         token = token_from_environment()
@@ -211,10 +213,10 @@ class Revocation:
         stacks = [server.stack for _, server in sorted(self.environment.servers.items())]
         if self.guards.key is None:
             option = "--allow" if self.lift else "--deny"
-            names = sorted(f"person:{one}" for one in self._ids) or [self.subject.text]
-            who = " ".join(f"{option} {name}" for name in names)
+            names = sorted(f"person:{sub}" for sub in self._ids) or [self.subject.text]
+            options = " ".join(f"{option} {name}" for name in names)
             for stack in stacks:
-                text = f"not {word}: run this again with --key, or `ringwall guard bundle {stack} --key FILE {who}`"
+                text = f"not {word}: run this again with --key, or `ringwall guard bundle {stack} --key FILE {options}`"
                 self.operation.step(stack, "guard", "waiting", text)
             return
         if self.subject.agent is None and not self._ids:
@@ -238,7 +240,7 @@ class Revocation:
                 )
                 return None
             person, external = self.subject.agent is None, config.identity.external
-            whom = {f"person:{one}" for one in self._ids} if person else self._agent_ids(config)
+            whom = {f"person:{sub}" for sub in self._ids} if person else self._agent_ids(config)
             if self.lift:
                 if last is None:
                     text = f"no bundle of it is in {self.guards.folder.resolve()}; where there is one, name --bundles"
@@ -274,7 +276,7 @@ class Revocation:
 
     def _bundles(self) -> dict[str, GuardBundle]:
         """The readable ones that are there."""
-        found: dict[str, GuardBundle] = {}
+        bundles: dict[str, GuardBundle] = {}
         for server in self.environment.servers.values():
             try:
                 bundle = last_bundle(self.guards, server.stack)
@@ -282,12 +284,12 @@ class Revocation:
                 self.operation.progress.note(f"warning: {error}")
                 continue
             if bundle is not None:
-                found[server.stack] = bundle
-        return found
+                bundles[server.stack] = bundle
+        return bundles
 
 
 def _listed(ids: Iterable[str]) -> str:
-    return " and ".join(f"person:{visible(one)[:256]}" for one in ids)
+    return " and ".join(f"person:{visible(sub)[:256]}" for sub in ids)
 
 
 def _clients(config: GuardConfig, agent: str) -> set[str]:

@@ -36,16 +36,16 @@ def lifted(text: str) -> str:
     """`text` with the server open again; raises InputError where it is not closed."""
     node = _manifest(text)
     pairs = node.value
-    at = next((index for index, (key, _) in enumerate(pairs) if key.value == KEY), None)
-    if at is None:
+    index = next((index for index, (key, _) in enumerate(pairs) if key.value == KEY), None)
+    if index is None:
         raise InputError("is not closed", key=KEY)
-    key, value = pairs[at]
+    key, value = pairs[index]
     start, end = key.start_mark.index, _end(text, value)
     if node.flow_style:
-        if at + 1 < len(pairs):
-            end = pairs[at + 1][0].start_mark.index
-        elif at:
-            start = _end(text, pairs[at - 1][1])
+        if index + 1 < len(pairs):
+            end = pairs[index + 1][0].start_mark.index
+        elif index:
+            start = _end(text, pairs[index - 1][1])
     else:
         # Its lines and what stands behind it on the last one; the first key of a manifest keeps the place of its own.
         line = text.find("\n", end)
@@ -84,18 +84,18 @@ def _quoted(text: str) -> str:
 def _checked(before: str, after: str, lockdown: dict[str, str] | None) -> str:
     """An edit that did anything else is not written."""
     try:
-        was, now = _value(before), _value(after)
+        expected, actual = _value(before), _value(after)
     except InputError:
-        was, now = {}, {"?": None}
-    was.pop(KEY, None)
+        expected, actual = {}, {"?": None}
+    expected.pop(KEY, None)
     if lockdown is not None:
-        was[KEY] = lockdown
-    if was != now:
-        what = f"{KEY}: {{reason: ..., since: ...}} below ringwall:server"
+        expected[KEY] = lockdown
+    if expected != actual:
+        entry = f"{KEY}: {{reason: ..., since: ...}} below ringwall:server"
         raise InputError(
             "cannot be edited safely in the way it is laid out",
             key=KEY,
-            remedy=f"edit {what} by hand, then run this again",
+            remedy=f"edit {entry} by hand, then run this again",
         )
     return after
 

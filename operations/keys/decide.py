@@ -37,7 +37,7 @@ class KeyChanges:
     add: tuple[IssuerKey, ...] = ()
     replace: tuple[tuple[Credential, IssuerKey], ...] = ()
     remove: tuple[Credential, ...] = ()
-    keep: tuple[Credential, ...] = ()
+    unchanged: tuple[Credential, ...] = ()
 
 
 def read_jwks(text: bytes) -> KeySet:
@@ -47,7 +47,7 @@ def read_jwks(text: bytes) -> KeySet:
 
 
 def decide(
-    environment: str, wanted: tuple[IssuerKey, ...], present: list[Credential], *, replace: bool = False
+    environment: str, published: tuple[IssuerKey, ...], present: list[Credential], *, replace: bool = False
 ) -> KeyChanges:
     """Compare the issuer's keys with the credentials of its consumer.
 
@@ -58,20 +58,20 @@ def decide(
         KeySubstitution: a known `kid` has another key or algorithm at Kong than at the issuer.
         ValueError: `wanted` is empty.
     """
-    if not wanted:
+    if not published:
         raise ValueError("no keys: the last ones are never removed")
     by_kid = {credential.kid: credential for credential in present}
-    mine = set(tags(environment))
+    own_tags = set(tags(environment))
     add: list[IssuerKey] = []
     swap: list[tuple[Credential, IssuerKey]] = []
-    keep: list[Credential] = []
-    for key in wanted:
+    unchanged: list[Credential] = []
+    for key in published:
         credential = by_kid.get(key.kid)
         if credential is None:
             add.append(key)
-        elif credential.algorithm == ALGORITHM and _same(credential.pem, key.pem):
-            keep.append(credential)
-        elif not mine <= set(credential.tags):
+        elif credential.algorithm == ALGORITHM and _is_same_key(credential.pem, key.pem):
+            unchanged.append(credential)
+        elif not own_tags <= set(credential.tags):
             raise KeySubstitution(
                 f"kid {key.kid} stands at Kong with another key, and Ringwall did not put it there",
                 remedy="find out who did, "
@@ -84,19 +84,19 @@ def decide(
             )
         else:
             swap.append((credential, key))
-    kids = {key.kid for key in wanted}
-    ours = [credential for credential in present if mine <= set(credential.tags)]
+    kids = {key.kid for key in published}
+    managed = [credential for credential in present if own_tags <= set(credential.tags)]
     return KeyChanges(
         add=tuple(add),
         replace=tuple(swap),
-        remove=tuple(credential for credential in ours if credential.kid not in kids),
-        keep=tuple(keep),
+        remove=tuple(credential for credential in managed if credential.kid not in kids),
+        unchanged=tuple(unchanged),
     )
 
 
-def _same(one: str | None, other: str) -> bool:
+def _is_same_key(present: str | None, published: str) -> bool:
     try:
-        first, second = (load_pem_public_key((pem or "").encode()) for pem in (one, other))
+        first, second = (load_pem_public_key((pem or "").encode()) for pem in (present, published))
     except ValueError:
         return False
     if not isinstance(first, RSAPublicKey) or not isinstance(second, RSAPublicKey):

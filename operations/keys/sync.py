@@ -42,7 +42,7 @@ class IssuerReport:
     added: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    kept: dict[str, int] = field(default_factory=dict)
+    unchanged: dict[str, int] = field(default_factory=dict)
     foreign: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     error: str | None = None
@@ -54,7 +54,7 @@ class IssuerReport:
         return bool(self.added or self.replaced or self.removed)
 
     @property
-    def not_ours(self) -> bool:
+    def trusts_strangers(self) -> bool:
         """Whether somebody else's key is accepted for this issuer's."""
         return bool(self.foreign) or any(not stranger.removed for stranger in self.strangers)
 
@@ -72,8 +72,8 @@ class SyncReport:
         return any(issuer.changed for issuer in self.issuers)
 
     @property
-    def not_ours(self) -> bool:
-        return any(issuer.not_ours for issuer in self.issuers)
+    def trusts_strangers(self) -> bool:
+        return any(issuer.trusts_strangers for issuer in self.issuers)
 
     def check(self) -> None:
         """Raise `model.errors.Unreachable` when an issuer could not be synced: one line each."""
@@ -94,11 +94,16 @@ class SyncReport:
                     "added": list(issuer.added),
                     "replaced": list(issuer.replaced),
                     "removed": list(issuer.removed),
-                    "kept": [{"kid": kid, "age_days": age} for kid, age in sorted(issuer.kept.items())],
+                    "kept": [{"kid": kid, "age_days": age} for kid, age in sorted(issuer.unchanged.items())],
                     "foreign": list(issuer.foreign),
                     "strangers": [
-                        {"consumer": one.consumer, "id": one.id, "kids": list(one.kids), "removed": one.removed}
-                        for one in issuer.strangers
+                        {
+                            "consumer": stranger.consumer,
+                            "id": stranger.id,
+                            "kids": list(stranger.kids),
+                            "removed": stranger.removed,
+                        }
+                        for stranger in issuer.strangers
                     ],
                     "thrown_out": list(issuer.thrown_out),
                     "ignored": list(issuer.ignored),
@@ -145,9 +150,9 @@ def sync_keys(
     with KongReader(settings.gateway) as kong:
         kong.check_version()
         for name in chosen:
-            ours = {consumer_username(one, name) for one in (environment_name, *environments)}
+            managed = {consumer_username(environment, name) for environment in (environment_name, *environments)}
             report = _attempt(kong, environment_name, name, addresses[name], dry_run, replace)
-            reports.append(_judge_strangers(kong, report, ours, environment_name, remove_strangers and not dry_run))
+            reports.append(_judge_strangers(kong, report, managed, environment_name, remove_strangers and not dry_run))
     return SyncReport(environment_name, dry_run, tuple(reports))
 
 
@@ -160,31 +165,36 @@ def _attempt(kong: KongReader, environment: str, issuer: str, url: str, dry_run:
 
 
 def _judge_strangers(
-    kong: KongReader, report: IssuerReport, ours: set[str], environment: str, remove: bool
+    kong: KongReader, report: IssuerReport, managed: set[str], environment: str, remove: bool
 ) -> IssuerReport:
     """Add who else is in the issuer's group, also where the issuer itself failed; with `remove` throw them out."""
 
     try:
         members = kong.members(issuer_group(report.issuer))
-        strangers = [member for member in members if member.username not in ours]
-        own = kong.consumer_id(consumer_username(environment, report.issuer))
-        made = set(tags(environment))
-        held = kong.jwt_credentials(own) if own is not None else []
-        foreign = [credential for credential in held if not made <= set(credential.tags)]
+        strangers = [member for member in members if member.username not in managed]
+        consumer = kong.consumer_id(consumer_username(environment, report.issuer))
+        own_tags = set(tags(environment))
+        held = kong.jwt_credentials(consumer) if consumer is not None else []
+        foreign = [credential for credential in held if not own_tags <= set(credential.tags)]
         if remove:
             for member in strangers:
                 kong.remove_member(member)
             for credential in foreign:
-                kong.remove_jwt(str(own), credential)
+                kong.remove_jwt(str(consumer), credential)
     except RingwallError as error:
         text = f"{report.error}; {error}" if report.error else str(error)
         return replace_fields(report, error=text)
-    found = tuple(
-        Stranger(member.username, member.id, tuple(sorted(one.kid for one in member.credentials)), removed=remove)
+    reported = tuple(
+        Stranger(
+            member.username,
+            member.id,
+            tuple(sorted(credential.kid for credential in member.credentials)),
+            removed=remove,
+        )
         for member in strangers
     )
     kids = tuple(sorted(credential.kid for credential in foreign))
-    return replace_fields(report, strangers=found, foreign=() if remove else kids, thrown_out=kids if remove else ())
+    return replace_fields(report, strangers=reported, foreign=() if remove else kids, thrown_out=kids if remove else ())
 
 
 def _sync(kong: KongReader, environment: str, issuer: str, url: str, dry_run: bool, replace: bool) -> IssuerReport:
@@ -206,7 +216,7 @@ def _sync(kong: KongReader, environment: str, issuer: str, url: str, dry_run: bo
         added=tuple(key.kid for key in changes.add),
         replaced=tuple(key.kid for _, key in changes.replace),
         removed=tuple(sorted(credential.kid for credential in changes.remove)),
-        kept={credential.kid: age_days(credential.created_at) for credential in changes.keep},
+        unchanged={credential.kid: age_days(credential.created_at) for credential in changes.unchanged},
         ignored=published.ignored,
     )
 
@@ -234,16 +244,17 @@ def age_days(created_at: float) -> int:
     return max(0, int(time.time() - created_at) // 86400)
 
 
-def not_ours(issuer: IssuerReport) -> list[str]:
+def stranger_lines(issuer: IssuerReport) -> list[str]:
     """What is accepted for this issuer's and is not: credentials on its consumer, consumers in its group."""
 
     lines = [f"kid {visible(kid)} was not put there by Ringwall and is trusted all the same" for kid in issuer.foreign]
-    for one in issuer.strangers:
-        if not one.removed:
-            kids = ", ".join(f"kid {visible(kid)}" for kid in one.kids) or "no JWT key yet"
+    for stranger in issuer.strangers:
+        if not stranger.removed:
+            kids = ", ".join(f"kid {visible(kid)}" for kid in stranger.kids) or "no JWT key yet"
+            group = issuer_group(issuer.issuer)
             lines.append(
-                f"consumer {visible(one.consumer)} is in group {issuer_group(issuer.issuer)} and not Ringwall's, so what "
-                f"it signs is trusted ({kids})"
+                f"consumer {visible(stranger.consumer)} is in group {group} and not Ringwall's, so what it signs is trusted "
+                f"({kids})"
             )
     return lines
 

@@ -31,19 +31,19 @@ def import_plan(graph: Graph, kind: Kind, id: str, *, name: str | None = None, h
         hostname: a public host name that its settings hold.
     """
     shape = SHAPES[kind]
-    found = [one for one in graph.by_type(shape.token) if _asked_for(one, shape.label, name, hostname)]
-    if len(found) != 1:
-        names = ", ".join(resource.name for resource in found or graph.by_type(shape.token)) or "none"
+    resources = [resource for resource in graph.by_type(shape.token) if _matches(resource, shape.label, name, hostname)]
+    if len(resources) != 1:
+        names = ", ".join(resource.name for resource in resources or graph.by_type(shape.token)) or "none"
         raise InputError(
-            f"the stack has {len(found)} such resources of kind {kind.value} (of this kind: {names})",
+            f"the stack has {len(resources)} such resources of kind {kind.value} (of this kind: {names})",
             remedy="name one with --name or --hostname",
         )
-    resource = found[0]
+    resource = resources[0]
     needed = sorted({resource.urn, *graph.ancestors(resource.urn)})
     return Import(resource.name, shape.token, resource.urn, _import_id(kind, resource.inputs, id), tuple(needed))
 
 
-def _asked_for(resource: Resource, label: str, name: str | None, hostname: str | None) -> bool:
+def _matches(resource: Resource, label: str, name: str | None, hostname: str | None) -> bool:
     if name is not None and name not in (resource.name, resource.inputs.get(label)):
         return False
     held = {key: value for key, value in resource.inputs.items() if key in ("destinations", "hosts", "name")}
@@ -51,17 +51,17 @@ def _asked_for(resource: Resource, label: str, name: str | None, hostname: str |
 
 
 def _import_id(kind: Kind, inputs: Mapping[str, Any], id: str) -> str:
-    found = SHAPES[kind].imported(inputs, id)
-    if "${" in found:  # an id of the plan that only the engine knows
+    imported_id = SHAPES[kind].imported(inputs, id)
+    if "${" in imported_id:  # an id of the plan that only the engine knows
         form = SHAPES[kind].import_id.replace("{upstreamId}", "UPSTREAM").replace("{consumerId}", "CONSUMER")
         raise InputError(
             f"a {kind.value} is imported by two ids, got {id}",
             remedy=f"give {form.replace('{id}', kind.value.upper())}",
         )
-    return found
+    return imported_id
 
 
-def importing_program(project: Project, stack: str, wanted: Import) -> Callable[[], None]:
+def importing_program(project: Project, stack: str, target: Import) -> Callable[[], None]:
     """The stack's own program, with Pulumi's `import` option set on that one resource."""
 
     def program() -> None:
@@ -70,9 +70,9 @@ def importing_program(project: Project, stack: str, wanted: Import) -> Callable[
         from plan.program import run_or_refuse
 
         def take_over(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
-            if args.type_ != wanted.type or args.name != wanted.name:
+            if args.type_ != target.type or args.name != target.name:
                 return None
-            options = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(import_=wanted.id))
+            options = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(import_=target.id))
             return pulumi.ResourceTransformResult(props=args.props, opts=options)
 
         pulumi.runtime.register_resource_transform(take_over)

@@ -57,20 +57,20 @@ def _environment_rows(project: Project, name: str) -> list[Row]:
     errors: dict[str, str] = {}
     loaded: EnvironmentStack | None = None
     while loaded is None:
-        seen = _Without(project.root, project.name, project.stack_dir, frozenset(errors))
+        readable = _Without(project.root, project.name, project.stack_dir, frozenset(errors))
         try:
-            loaded = load_environment(seen, name)
+            loaded = load_environment(readable, name)
         except InputError as error:
-            found = _by_stack(project, name, error.problems if isinstance(error, InputErrors) else [error])
-            errors.update(found)
-            if name in found:
+            by_stack = _by_stack(project, name, error.problems if isinstance(error, InputErrors) else [error])
+            errors.update(by_stack)
+            if name in by_stack:
                 break
     servers = project.servers_of(name)
     if loaded is None:
-        rest = f"its environment {name} is not valid"
+        consequence = f"its environment {name} is not valid"
         return [
             Row(name, "environment", {}, errors[name]),
-            *(Row(s, "server", {}, errors.get(s, rest)) for s in (f"{name}.{server}" for server in servers)),
+            *(Row(s, "server", {}, errors.get(s, consequence)) for s in (f"{name}.{server}" for server in servers)),
         ]
     rows = [Row(name, "environment", _environment_facts(loaded, len(servers)))]
     for server in servers:
@@ -87,12 +87,12 @@ def _by_stack(project: Project, environment: str, problems: Iterable[InputError]
         stack = f"{environment}.{server}"
         owners[str(project.stack_file(stack))] = stack
         owners[str(project.lock_file(stack))] = stack
-    found: dict[str, str] = {}
+    by_stack: dict[str, str] = {}
     for problem in problems:
         file = problem.file or ""
         path, _, line = file.rpartition(":")
-        found.setdefault(owners.get(path if line.isdigit() else file, environment), str(problem))
-    return found
+        by_stack.setdefault(owners.get(path if line.isdigit() else file, environment), str(problem))
+    return by_stack
 
 
 def _environment_facts(loaded: EnvironmentStack, servers: int) -> dict[str, Any]:

@@ -117,10 +117,10 @@ def _decoded(content: bytes, file: Path) -> str:
 
 
 def _files(project: Project) -> list[tuple[Path, str]]:
-    found = []
+    files = []
     for stack in project.stacks():
         kind = config_key_of(stack)
-        found.append((project.stack_file(stack), kind))
+        files.append((project.stack_file(stack), kind))
         if kind == SERVER_KEY and project.lock_file(stack).is_file():
-            found.append((project.lock_file(stack), LOCK))
-    return found
+            files.append((project.lock_file(stack), LOCK))
+    return files

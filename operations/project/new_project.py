@@ -218,9 +218,9 @@ def portable_backend(url: str | None, root: Path) -> tuple[str, Path | None]:
     """
     if url is None:
         url = DEFAULT_BACKEND
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, location = url.partition("://")
     if scheme == "file" and separator:
-        path, _, query = rest.partition("?")
+        path, _, query = location.partition("?")
         folder = Path(path).expanduser() if path.startswith("~") else root.absolute() / path
         if not path or any(c in str(folder) for c in "?#%"):
             raise InputError(f"{url} is no usable folder", key="--backend", remedy="name one without ? # %")
@@ -228,7 +228,7 @@ def portable_backend(url: str | None, root: Path) -> tuple[str, Path | None]:
         if folder.is_relative_to(root.absolute()):
             written = f"./{folder.relative_to(root.absolute())}"
         return f"file://{written}" + (f"?{query}" if query else ""), folder
-    if scheme not in BACKENDS or not rest:
+    if scheme not in BACKENDS or not location:
         raise InputError(
             f"{url} is no backend",
             key="--backend",

@@ -78,13 +78,15 @@ def read_server(project: Project, stack: str) -> ServerFiles:
     require_stack(project, stack)
     document = read(project.stack_file(stack))
     manifest = config_of(document).get(SERVER_KEY)
-    here: KeyPath = ("config", SERVER_KEY)
+    manifest_path: KeyPath = ("config", SERVER_KEY)
     if not isinstance(manifest, dict):
-        raise document.error(here, "is not a server's manifest", "see `ringwall schema server`")
-    origin = validate(Origin, manifest.get("origin"), document, (*here, "origin"))
-    given = manifest.get("grants")
-    listed: list[Any] = given if isinstance(given, list) else []
-    grants = tuple(validate(Grant, item, document, (*here, "grants", at)) for at, item in enumerate(listed))
+        raise document.error(manifest_path, "is not a server's manifest", "see `ringwall schema server`")
+    origin = validate(Origin, manifest.get("origin"), document, (*manifest_path, "origin"))
+    grant_values = manifest.get("grants")
+    listed: list[Any] = grant_values if isinstance(grant_values, list) else []
+    grants = tuple(
+        validate(Grant, item, document, (*manifest_path, "grants", index)) for index, item in enumerate(listed)
+    )
     lock_file = project.lock_file(stack)
     lock = from_text(lock_file.read_text(encoding="utf-8"), lock_file) if lock_file.is_file() else None
     return ServerFiles(environment, name, document, origin, grants, lock_file, lock)

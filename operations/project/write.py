@@ -48,7 +48,7 @@ def apply(changes: Sequence[Change]) -> None:
     """
     staged: dict[Path, Path] = {}
     folders: list[Path] = []
-    done: list[Change] = []
+    committed: list[Change] = []
     try:
         for change in changes:
             _refuse_surprise(change)
@@ -58,12 +58,12 @@ def apply(changes: Sequence[Change]) -> None:
                 staged[change.path] = _stage(change, change.after)
         for change in changes:
             _commit(change, staged)
-            done.append(change)
+            committed.append(change)
     except (OSError, RingwallError) as error:
-        left = _undo(done, folders, staged)
+        unrestored = _undo(committed, folders, staged)
         if isinstance(error, RingwallError):
             raise
-        outcome = f"and {', '.join(left)} could not be put back" if left else "nothing was changed"
+        outcome = f"and {', '.join(unrestored)} could not be put back" if unrestored else "nothing was changed"
         raise RingwallError(
             f"{error.filename2 or error.filename}: cannot be written ({error.strerror}); {outcome}"
         ) from None
@@ -73,8 +73,8 @@ def apply(changes: Sequence[Change]) -> None:
 
 
 def _refuse_surprise(change: Change) -> None:
-    now = change.path.read_bytes() if change.path.is_file() else None
-    if now != change.before:
+    content = change.path.read_bytes() if change.path.is_file() else None
+    if content != change.before:
         problem = "is there already" if change.before is None else "changed while this command ran"
         raise InputError(problem, file=change.path, remedy="run the command again; nothing was written")
 
@@ -105,22 +105,22 @@ def _commit(change: Change, staged: dict[Path, Path]) -> None:
         staged[change.path].replace(change.path.resolve())
 
 
-def _undo(done: Sequence[Change], folders: Sequence[Path], staged: dict[Path, Path]) -> list[str]:
-    left = []
-    for change in reversed(done):
+def _undo(committed: Sequence[Change], folders: Sequence[Path], staged: dict[Path, Path]) -> list[str]:
+    unrestored = []
+    for change in reversed(committed):
         try:
             if change.before is None:
                 change.path.unlink()
             else:
                 change.path.write_bytes(change.before)
         except OSError:
-            left.append(str(change.path))
+            unrestored.append(str(change.path))
     for temporary in staged.values():
         temporary.unlink(missing_ok=True)
     for folder in folders:
         with suppress(OSError):  # somebody else put a file there: then it stays
             folder.rmdir()
-    return left
+    return unrestored
 
 
 def replace_scalar(text: str, path: KeyPath, scalar: str) -> str:

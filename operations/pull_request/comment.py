@@ -97,8 +97,8 @@ def touches_its_run(hub: GitHub, repo: str, pull: PullRequest) -> bool | None:
     if any(name.startswith(".github/") for names in files for name in names):
         return True
     # A push in between would have the list be of another commit than the report.
-    same = hub.pull(repo, pull.number).head_sha == pull.head_sha
-    return False if same and len(files) == pull.changed_files else None
+    head_unmoved = hub.pull(repo, pull.number).head_sha == pull.head_sha
+    return False if head_unmoved and len(files) == pull.changed_files else None
 
 
 def publish(
@@ -111,35 +111,35 @@ def publish(
     one comment is left, whichever came first.
     """
     me = hub.viewer()
-    own = _own(hub.comments(repo, number), me)
-    done = {}
+    existing = _own_comments(hub.comments(repo, number), me)
+    outcomes = {}
     created = []
-    for environment in sorted({*bodies, *own}):
+    for environment in sorted({*bodies, *existing}):
         body = bodies.get(environment, unchanged_body(environment, note))
-        if environment in own:
-            done[environment] = _settle(hub, repo, environment, own[environment], body, dry_run)
+        if environment in existing:
+            outcomes[environment] = _settle(hub, repo, environment, existing[environment], body, dry_run)
         elif dry_run:
-            done[environment] = Outcome(environment, "created", None)
+            outcomes[environment] = Outcome(environment, "created", None)
         else:
-            made = _create(hub, repo, number, environment, body, me)
-            done[environment] = Outcome(environment, "created", made.url)
+            comment = _create(hub, repo, number, environment, body, me)
+            outcomes[environment] = Outcome(environment, "created", comment.url)
             created.append(environment)
-    there = _own(hub.comments(repo, number), me) if created else {}
+    current = _own_comments(hub.comments(repo, number), me) if created else {}
     # A list that is behind and lacks the new comment is no reason to write another.
-    for environment in (name for name in created if name in there):
-        kept = _settle(hub, repo, environment, there[environment], bodies[environment], dry_run=False)
-        done[environment] = Outcome(environment, "created", kept.url, kept.removed)
-    return [done[environment] for environment in sorted(done)]
+    for environment in (name for name in created if name in current):
+        outcome = _settle(hub, repo, environment, current[environment], bodies[environment], dry_run=False)
+        outcomes[environment] = Outcome(environment, "created", outcome.url, outcome.removed)
+    return [outcomes[environment] for environment in sorted(outcomes)]
 
 
-def _own(comments: Sequence[Comment], me: str) -> dict[str, list[Comment]]:
+def _own_comments(comments: Sequence[Comment], me: str) -> dict[str, list[Comment]]:
     """Our own comments that begin with a marker, oldest first. Anybody can write a marker; only we write as us."""
-    found: dict[str, list[Comment]] = {}
+    by_environment: dict[str, list[Comment]] = {}
     for comment in sorted(comments, key=lambda c: c.id):
         environment = environment_of(comment.body)
         if comment.author == me and environment is not None:
-            found.setdefault(environment, []).append(comment)
-    return found
+            by_environment.setdefault(environment, []).append(comment)
+    return by_environment
 
 
 def _create(hub: GitHub, repo: str, number: int, environment: str, body: str, me: str) -> Comment:
@@ -147,21 +147,21 @@ def _create(hub: GitHub, repo: str, number: int, environment: str, body: str, me
     try:
         return hub.create_comment(repo, number, body)
     except Unsure:
-        there = _own(hub.comments(repo, number), me).get(environment)
-        return there[0] if there else hub.create_comment(repo, number, body)
+        existing = _own_comments(hub.comments(repo, number), me).get(environment)
+        return existing[0] if existing else hub.create_comment(repo, number, body)
 
 
 def _settle(hub: GitHub, repo: str, environment: str, several: Sequence[Comment], body: str, dry_run: bool) -> Outcome:
-    keep, *others = several
-    same = _same(keep.body, body)
+    oldest, *duplicates = several
+    unchanged = _same_text(oldest.body, body)
     if not dry_run:
-        if not same:
-            hub.update_comment(repo, keep.id, body)
-        for other in others:
-            hub.delete_comment(repo, other.id)
-    return Outcome(environment, "unchanged" if same else "updated", keep.url, len(others))
+        if not unchanged:
+            hub.update_comment(repo, oldest.id, body)
+        for duplicate in duplicates:
+            hub.delete_comment(repo, duplicate.id)
+    return Outcome(environment, "unchanged" if unchanged else "updated", oldest.url, len(duplicates))
 
 
-def _same(there: str, wanted: str) -> bool:
+def _same_text(existing: str, body: str) -> bool:
     """Equal but for line ends, which GitHub may store as CR LF, and the end."""
-    return there.replace("\r\n", "\n").rstrip() == wanted.replace("\r\n", "\n").rstrip()
+    return existing.replace("\r\n", "\n").rstrip() == body.replace("\r\n", "\n").rstrip()

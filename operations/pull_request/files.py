@@ -17,7 +17,7 @@ _ENVIRONMENT = r"[a-z0-9-]{1,60}(?:\.[a-z0-9-]{1,60})?"
 _FILE = re.compile(rf"({_ENVIRONMENT})\.md")
 _MARKER = re.compile(rf"<!-- ringwall-diff:({_ENVIRONMENT}) -->")
 #: What else `ringwall diff` puts beside the comments; never read here.
-_BESIDE = ("report.json", "report.html")
+_REPORT_FILES = ("report.json", "report.html")
 
 
 def environment_of(body: str) -> str | None:
@@ -42,24 +42,24 @@ def read_reports(folder: Path) -> dict[str, str]:
         ) from None
     if not names:
         raise InputError("is empty", file=folder, remedy="see whether `ringwall diff --output` ran")
-    if len(names) > MAX_ENVIRONMENTS + len(_BESIDE):
+    if len(names) > MAX_ENVIRONMENTS + len(_REPORT_FILES):
         raise InputError(f"holds over {MAX_ENVIRONMENTS} environments", file=folder, remedy="compare fewer at once")
-    found = {}
+    reports = {}
     for name in names:
         match = _FILE.fullmatch(name)
-        if match is None and name not in _BESIDE:
+        if match is None and name not in _REPORT_FILES:
             raise InputError(
                 f"holds {ascii(name)[:100]}, which `ringwall diff` does not write", file=folder, remedy="remove it"
             )
-        text = _read(folder / name, wanted=match is not None)
+        text = _read(folder / name, with_content=match is not None)
         if match is not None:
-            found[match[1]] = _checked(folder / name, match[1], text)
-    if len(found) > MAX_ENVIRONMENTS:
+            reports[match[1]] = _checked(folder / name, match[1], text)
+    if len(reports) > MAX_ENVIRONMENTS:
         raise InputError(f"holds over {MAX_ENVIRONMENTS} environments", file=folder, remedy="compare fewer at once")
-    return found
+    return reports
 
 
-def _read(file: Path, *, wanted: bool) -> bytes:
+def _read(file: Path, *, with_content: bool) -> bytes:
     from model.errors import InputError
 
     try:
@@ -71,7 +71,7 @@ def _read(file: Path, *, wanted: bool) -> bytes:
         os.close(handle)
         raise InputError("is no regular file", file=file, remedy="put the file itself there")
     with os.fdopen(handle, "rb") as opened:
-        return opened.read(MAX_BODY + 1) if wanted else b""
+        return opened.read(MAX_BODY + 1) if with_content else b""
 
 
 def _checked(file: Path, environment: str, content: bytes) -> str:
@@ -104,11 +104,11 @@ def body_of(environment: str, text: str, note: str) -> str:
     """
     from model.errors import InputError
 
-    rest = text.partition("\n")[2]
+    content = text.partition("\n")[2]
     # Every comment, declaration and processing instruction of HTML begins with one of these (CommonMark 0.31, 6.6).
-    rest = re.sub(r"<(?=[!?])", "&lt;", rest).strip("\n")
+    content = re.sub(r"<(?=[!?])", "&lt;", content).strip("\n")
     # First of all, since a fence or tag that the text leaves open would swallow what comes after it.
-    body = "\n".join([_marker(environment), *([note, ""] if note else []), rest]) + "\n"
+    body = "\n".join([_marker(environment), *([note, ""] if note else []), content]) + "\n"
     if len(body.encode()) > MAX_BODY:
         raise InputError(
             f"the comment of {environment} is over {MAX_BODY} bytes, more than GitHub takes",
@@ -133,8 +133,8 @@ def provenance(sha: str, *, touched: bool | None) -> str:
     line = f"<sub>Commit {sha}, from the pull request's own run.</sub>"
     if touched is False:
         return line
-    why = "changes files below `.github/`" if touched else "could not be looked at whole"
+    reason = "changes files below `.github/`" if touched else "could not be looked at whole"
     return (
-        f"> [!WARNING]\n> This pull request {why}, so its own run may have written anything below. "
+        f"> [!WARNING]\n> This pull request {reason}, so its own run may have written anything below. "
         f"Do not rely on it: run `ringwall diff` yourself.\n\n{line}"
     )

@@ -78,13 +78,13 @@ class GitHub:
         token: str,
         *,
         sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.api = _checked_url(api_url)
         if not token or not token.isascii() or not token.isprintable() or " " in token:
             raise InputError("the GitHub token holds characters that no token has", remedy="set GITHUB_TOKEN anew")
         self._origin = _origin(self.api)
-        self._sleep, self._now = sleep, now
+        self._sleep, self._clock = sleep, clock
         self._waited = 0.0
         self._http = HttpPolicy(self.api, proxies=True).client(
             headers={
@@ -110,9 +110,9 @@ class GitHub:
         Asked by GraphQL: REST's ``GET /user`` refuses the tokens of Apps, and so the GITHUB_TOKEN of a workflow.
         """
         base = self.api.removesuffix("/v3") if self.api.endswith("/api/v3") else self.api
-        found = self._json(self._call("POST", f"{base}/graphql", 200, body={"query": "query{viewer{login}}"}))
+        answer = self._json(self._call("POST", f"{base}/graphql", 200, body={"query": "query{viewer{login}}"}))
         try:
-            login = found["data"]["viewer"]["login"]
+            login = answer["data"]["viewer"]["login"]
         except (KeyError, TypeError):
             login = None
         if not isinstance(login, str) or not login:
@@ -135,13 +135,13 @@ class GitHub:
 
     def changed_files(self, repo: str, number: int) -> list[tuple[str, ...]]:
         """Each file a pull request touches: its path, and its old one where it moved. GitHub stops after 3,000."""
-        found = []
+        files = []
         for item in self._pages(f"{self._repo(repo)}/pulls/{number}/files", {"per_page": "100"}):
             names = [item.get("filename"), item.get("previous_filename")]
             if not isinstance(names[0], str):
                 raise Unreachable(f"{self._origin}: a file in the list is not GitHub's")
-            found.append(tuple(name for name in names if isinstance(name, str)))
-        return found
+            files.append(tuple(name for name in names if isinstance(name, str)))
+        return files
 
     def comments(self, repo: str, number: int) -> list[Comment]:
         """Every comment of the conversation, page by page."""
@@ -170,9 +170,9 @@ class GitHub:
         return f"{self.api}/repos/{quote(repo, safe='/')}"
 
     def _pages(self, url: str, params: dict[str, str]) -> Iterator[dict[str, Any]]:
-        asked: dict[str, str] | None = params
+        query: dict[str, str] | None = params
         for _ in range(MAX_PAGES):
-            answer = self._call("GET", url, 200, params=asked)
+            answer = self._call("GET", url, 200, params=query)
             items = self._json(answer)
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
                 raise Unreachable(f"{self._origin} answered GET {_path(url)} with no list; is it GitHub's API?")
@@ -180,32 +180,36 @@ class GitHub:
             following = _next(answer.headers.get("link", ""))
             if following is None:
                 return
-            url, asked = self._same_origin(answer.url, following, "a next page"), None
+            url, query = self._same_origin(answer.url, following, "a next page"), None
         raise Unreachable(f"{self._origin}: the list at {_path(url)} does not end after {MAX_PAGES} pages")
 
     def _pull(self, item: Any) -> PullRequest:
         try:
             head, base, files = item["head"], item["base"], item.get("changed_files", -1)
             repo = head["repo"]["full_name"].lower() if head["repo"] is not None else None
-            found = PullRequest(item["number"], item["state"], head["sha"], repo, base["ref"], files)
+            pull = PullRequest(item["number"], item["state"], head["sha"], repo, base["ref"], files)
         except (KeyError, TypeError, AttributeError):
             raise Unreachable(f"{self._origin}: a pull request in the answer is not GitHub's") from None
-        texts = (found.state, found.head_sha, found.base)
-        if type(found.number) is not int or type(files) is not int or not all(isinstance(text, str) for text in texts):
+        texts = (pull.state, pull.head_sha, pull.base)
+        if type(pull.number) is not int or type(files) is not int or not all(isinstance(text, str) for text in texts):
             raise Unreachable(f"{self._origin}: a pull request in the answer is not GitHub's")
-        return found
+        return pull
 
     def _comment(self, item: Any) -> Comment:
         try:
             user = item["user"]
-            found = Comment(
+            comment = Comment(
                 item["id"], None if user is None else user["login"], item["body"] or "", visible(item["html_url"])
             )
         except (KeyError, TypeError):
             raise Unreachable(f"{self._origin}: a comment in the answer is not GitHub's") from None
-        if type(found.id) is not int or not isinstance(found.body, str) or not isinstance(found.author, str | None):
+        if (
+            type(comment.id) is not int
+            or not isinstance(comment.body, str)
+            or not isinstance(comment.author, str | None)
+        ):
             raise Unreachable(f"{self._origin}: a comment in the answer is not GitHub's")
-        return found
+        return comment
 
     def _json(self, answer: HttpAnswer) -> Any:
         try:
@@ -274,36 +278,36 @@ class GitHub:
             )
         return self._same_origin(answer.url, target, "a redirect")
 
-    def _same_origin(self, current: str, target: str, what: str) -> str:
+    def _same_origin(self, current: str, target: str, subject: str) -> str:
         url = urljoin(current, target)
         # The token goes along, so nothing the answer says may send it elsewhere.
         if _origin(url) != self._origin:
-            raise Unreachable(f"{self._origin} answered with {what} at another address, which was not followed")
+            raise Unreachable(f"{self._origin} answered with {subject} at another address, which was not followed")
         return url
 
     def _limited(self, answer: HttpAnswer, attempt: int) -> float | None:
         """Seconds GitHub wants to be left alone for; None when the answer is no rate limit."""
         after = retry_after(answer.headers)
         used_up = answer.headers.get("x-ratelimit-remaining") == "0"
-        said = "rate limit" in _message(answer).lower()
-        if answer.status != 429 and not (answer.status == 403 and (after is not None or used_up or said)):
+        named = "rate limit" in _message(answer).lower()
+        if answer.status != 429 and not (answer.status == 403 and (after is not None or used_up or named)):
             return None
         if after is not None:
             return after
         reset = whole_seconds(answer.headers.get("x-ratelimit-reset"))
         if used_up and reset is not None:
-            return max(1.0, reset - self._now() + 1)
+            return max(1.0, reset - self._clock() + 1)
         return 60.0 * 2.0 ** (attempt - 1)
 
-    def _wait(self, pause: float, why: str) -> None:
+    def _wait(self, pause: float, reason: str) -> None:
         if self._waited + pause > MAX_WAIT:
-            raise Unreachable(f"{why} (waiting another {pause:.0f} s would be over {MAX_WAIT:.0f} s in all)")
+            raise Unreachable(f"{reason} (waiting another {pause:.0f} s would be over {MAX_WAIT:.0f} s in all)")
         self._waited += pause
         self._sleep(pause)
 
     def _problem(self, method: str, url: str, answer: HttpAnswer) -> Unreachable:
-        said = visible(_message(answer))[:300]
-        text = f"{self._origin} answered {method} {_path(url)} with {answer.status}{f' ({said})' if said else ''}"
+        message = visible(_message(answer))[:300]
+        text = f"{self._origin} answered {method} {_path(url)} with {answer.status}{f' ({message})' if message else ''}"
         if answer.status == 401:
             return Unreachable(f"{text}: it refused the token; set GITHUB_TOKEN to one that is valid")
         if self._limited(answer, 1) is not None:

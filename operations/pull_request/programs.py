@@ -44,18 +44,18 @@ class RevisionPrograms:
         Raises:
             InputError: a side has no program of its own, so that there is nothing to run.
         """
-        found = {}
+        folders = {}
         for side, commit in commits.items():
             tree = git.top if commit is None else _extracted(git.top, commit, scratch / f"{side}-program")
-            found[side] = _program(tree, git.prefix, side)
-        return cls(found)
+            folders[side] = _program(tree, git.prefix, side)
+        return cls(folders)
 
     def plan(self, jobs: Sequence[Job]) -> dict[tuple[str, str], Graph | RingwallError]:
         """Graphs by side and stack, two at a time."""
         with ThreadPoolExecutor(2) as pool:
-            return dict(pool.map(self._one, jobs))
+            return dict(pool.map(self._plan_job, jobs))
 
-    def _one(self, job: Job) -> tuple[tuple[str, str], Graph | RingwallError]:
+    def _plan_job(self, job: Job) -> tuple[tuple[str, str], Graph | RingwallError]:
         from plan.render import from_json
 
         folder = self.folders[job.side]
@@ -64,26 +64,32 @@ class RevisionPrograms:
             "PYTHONDONTWRITEBYTECODE": "1"
         }
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
             )
         except subprocess.TimeoutExpired:
             return (job.side, job.stack), RingwallError(f"its own program made no plan within {TIMEOUT} s")
-        if done.returncode != 0:
-            said = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "no reason given")
-            return (job.side, job.stack), RingwallError(f"its own program made no plan: {said.removeprefix('error: ')}")
+        if process.returncode != 0:
+            last_line = next(
+                (line for line in reversed(process.stderr.splitlines()) if line.strip()), "no reason given"
+            )
+            return (job.side, job.stack), RingwallError(
+                f"its own program made no plan: {last_line.removeprefix('error: ')}"
+            )
         try:
-            return (job.side, job.stack), from_json(done.stdout)
+            return (job.side, job.stack), from_json(process.stdout)
         except RingwallError as error:
             return (job.side, job.stack), error
 
 
 def _extracted(top: Path, commit: str, target: Path) -> Path:
-    done = subprocess.run(["git", "-C", str(top), "archive", "--format=tar", commit], capture_output=True, check=False)
-    if done.returncode != 0:
-        raise InputError(f"{commit[:12]} cannot be written out: {done.stderr.decode(errors='replace').strip()}")
+    process = subprocess.run(
+        ["git", "-C", str(top), "archive", "--format=tar", commit], capture_output=True, check=False
+    )
+    if process.returncode != 0:
+        raise InputError(f"{commit[:12]} cannot be written out: {process.stderr.decode(errors='replace').strip()}")
     target.mkdir()
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(process.stdout)) as archive:
         # Nothing outside the folder, no devices, no links that lead out of it (PEP 706).
         archive.extractall(target, filter="data")
     return target

@@ -46,23 +46,23 @@ class Repository:
         """The commit a revision names; raises `InputError`."""
         if not revision or revision.startswith("-") or "\x00" in revision:
             raise InputError(f"{revision!r} is no revision", remedy="name a commit, branch or tag")
-        done = _git(self.top, ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"])
-        if done.returncode != 0:
+        process = _git(self.top, ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"])
+        if process.returncode != 0:
             raise InputError(
                 f"there is no revision {revision} in {self.top}",
                 remedy="fetch it (in CI: a checkout with fetch-depth: 0), or correct the name",
             )
-        return done.stdout.decode().strip()
+        return process.stdout.decode().strip()
 
-    def merge_base(self, one: str, other: str) -> str:
+    def merge_base(self, base: str, head: str) -> str:
         """The commit where two branches parted; raises `InputError` when they share none."""
-        done = _git(self.top, ["merge-base", one, other])
-        if done.returncode != 0:
+        process = _git(self.top, ["merge-base", base, head])
+        if process.returncode != 0:
             raise InputError(
-                f"{one[:12]} and {other[:12]} have no commit in common",
+                f"{base[:12]} and {head[:12]} have no commit in common",
                 remedy="fetch the history (in CI: fetch-depth: 0), or leave --merge-base out",
             )
-        return done.stdout.decode().split()[0]
+        return process.stdout.decode().split()[0]
 
     def export(self, commit: str, label: str, target: Path) -> set[str]:
         """Write the project's files of a commit below `target`, and answer their paths in the project.
@@ -83,34 +83,34 @@ class Repository:
             mode = entries.get(str(parent), ("040000", "", 0))[0]
             if str(parent) != "." and mode not in ("40000", "040000"):
                 raise InputError(f"{label}: {parent} is {_KINDS.get(mode, 'no folder')}", remedy="make it a folder")
-        wanted = {path: entry for path, entry in entries.items() if _is_data(path, folder)}
-        self._write(commit, label, wanted, target)
-        return {"Pulumi.yaml", *wanted}
+        data_files = {path: entry for path, entry in entries.items() if _is_data(path, folder)}
+        self._write(commit, label, data_files, target)
+        return {"Pulumi.yaml", *data_files}
 
-    def unplanned(self, one: str, other: str, planned: Collection[str]) -> tuple[str, ...]:
+    def unplanned(self, base: str, head: str, planned: Collection[str]) -> tuple[str, ...]:
         """Changed files of the repository that are not among the project's `planned` ones: program code, workflows, rules,
         another project's stack files."""
-        done = _git(self.top, ["diff-tree", "-r", "-z", "--name-only", "--no-renames", one, other])
-        _ok(done, "the changed files")
-        paths = [path for path in done.stdout.decode("utf-8", "replace").split("\0") if path]
+        process = _git(self.top, ["diff-tree", "-r", "-z", "--name-only", "--no-renames", base, head])
+        _ok(process, "the changed files")
+        paths = [path for path in process.stdout.decode("utf-8", "replace").split("\0") if path]
         return tuple(p for p in paths if not _below(p, self.prefix) or _inside(p, self.prefix) not in planned)
 
     def _tree(self, commit: str, label: str) -> dict[str, tuple[str, str, int]]:
         """Path to mode, object and size of every entry of a commit, folders too."""
         arguments = ["ls-tree", "-r", "-t", "-z", "-l", "--full-tree", commit]
-        done = _git(self.top, arguments + (["--", self.prefix] if self.prefix else []))
-        _ok(done, f"the files of {label}")
-        found = {}
-        for line in done.stdout.split(b"\0"):
+        process = _git(self.top, arguments + (["--", self.prefix] if self.prefix else []))
+        _ok(process, f"the files of {label}")
+        entries = {}
+        for line in process.stdout.split(b"\0"):
             if line:
                 meta, _, path = line.partition(b"\t")
                 mode, _, name, size = meta.split()
-                found[path.decode("utf-8", "surrogateescape")] = (
+                entries[path.decode("utf-8", "surrogateescape")] = (
                     mode.decode(),
                     name.decode(),
                     int(size) if size.isdigit() else 0,
                 )
-        return found
+        return entries
 
     def _write(self, commit: str, label: str, entries: dict[str, tuple[str, str, int]], target: Path) -> None:
         if len(entries) > MAX_FILES:
@@ -118,8 +118,8 @@ class Repository:
         for path, (mode, _, size) in entries.items():
             _refuse_odd_name(path.rsplit("/", 1)[-1], label)
             if mode not in _REGULAR:
-                what = _KINDS.get(mode, "no regular file")
-                raise InputError(f"{label}: {path} is {what}", remedy="commit the file itself")
+                kind = _KINDS.get(mode, "no regular file")
+                raise InputError(f"{label}: {path} is {kind}", remedy="commit the file itself")
             if size > MAX_BYTES:
                 raise InputError(f"{label}: {path} is larger than {MAX_BYTES // 1024} KiB", remedy="make it smaller")
         names = [name for _, name, _ in entries.values()]
@@ -132,31 +132,31 @@ class Repository:
     def _objects(self, names: Sequence[str], label: str) -> list[bytes]:
         if not names:
             return []
-        done = _git(self.top, ["cat-file", "--batch"], "".join(f"{name}\n" for name in names).encode())
-        _ok(done, f"the files of {label}")
-        found, at, data = [], 0, done.stdout
+        process = _git(self.top, ["cat-file", "--batch"], "".join(f"{name}\n" for name in names).encode())
+        _ok(process, f"the files of {label}")
+        contents, offset, data = [], 0, process.stdout
         for name in names:
-            end = data.index(b"\n", at)
-            words = data[at:end].split()
+            end = data.index(b"\n", offset)
+            words = data[offset:end].split()
             if len(words) != 3 or words[1] != b"blob":
                 raise InputError(f"{label}: object {name[:12]} is missing", remedy="fetch the whole revision")
             size = int(words[2])
-            found.append(data[end + 1 : end + 1 + size])
-            at = end + 2 + size
-        return found
+            contents.append(data[end + 1 : end + 1 + size])
+            offset = end + 2 + size
+        return contents
 
 
 def repository(root: Path) -> Repository:
     """The Git repository that holds a project folder; raises `InputError` when there is none, or no git."""
-    done = _git(root, ["rev-parse", "--show-toplevel", "--show-prefix"])
-    if b"dubious ownership" in done.stderr:
+    process = _git(root, ["rev-parse", "--show-toplevel", "--show-prefix"])
+    if b"dubious ownership" in process.stderr:
         raise InputError(
             f"git does not trust {root}: another user owns it",
             remedy="run `git config --global --add safe.directory` with the repository's top folder, if you trust it",
         )
-    if done.returncode != 0:
+    if process.returncode != 0:
         raise InputError(f"{root} is in no Git repository", remedy="run `git init` and commit, or use --project")
-    top, _, prefix = done.stdout.decode().partition("\n")
+    top, _, prefix = process.stdout.decode().partition("\n")
     return Repository(Path(top), prefix.strip("\n").rstrip("/"))
 
 
@@ -165,13 +165,13 @@ def export_working_tree(root: Path, target: Path) -> set[str]:
     label = "the working tree"
     _copy(root, "Pulumi.yaml", target, label)
     folder = stack_folder(target, label)
-    here = root / folder
-    for parent in (here, *here.parents):
+    stack_dir = root / folder
+    for parent in (stack_dir, *stack_dir.parents):
         if parent == root:
             break
         if parent.is_symlink():
             raise InputError(f"{label}: {parent.relative_to(root)} is a symbolic link", remedy="make it a folder")
-    names = sorted(filter(_looks_like_data, os.listdir(here))) if here.is_dir() else []
+    names = sorted(filter(_looks_like_data, os.listdir(stack_dir))) if stack_dir.is_dir() else []
     paths = [str(PurePosixPath(folder) / name) for name in names]
     for path in paths:
         _copy(root, path, target, label)
@@ -182,13 +182,13 @@ def _copy(root: Path, path: str, target: Path, label: str) -> None:
     source = root / path
     _refuse_odd_name(source.name, label)
     try:
-        found = source.lstat()
+        status = source.lstat()
     except FileNotFoundError:
         raise InputError(f"{label} has no {path}", remedy="run it inside the project") from None
-    if not stat.S_ISREG(found.st_mode):
-        what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no regular file"
-        raise InputError(f"{label}: {path} is {what}", remedy="put the file itself there")
-    if found.st_size > MAX_BYTES:
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "no regular file"
+        raise InputError(f"{label}: {path} is {kind}", remedy="put the file itself there")
+    if status.st_size > MAX_BYTES:
         raise InputError(f"{label}: {path} is larger than {MAX_BYTES // 1024} KiB", remedy="make it smaller")
     file = target / path
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -243,12 +243,12 @@ def _inside(path: str, prefix: str) -> str:
     return path[len(prefix) + 1 :] if prefix else path
 
 
-def _git(folder: Path, arguments: list[str], given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+def _git(folder: Path, arguments: list[str], stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(
             ["git", *_NOTHING_RUNS, "-C", str(folder), *arguments],
-            input=given,
-            stdin=None if given is not None else subprocess.DEVNULL,
+            input=stdin,
+            stdin=None if stdin is not None else subprocess.DEVNULL,
             capture_output=True,
             env={**os.environ, **_QUIET},
             timeout=120,
@@ -259,7 +259,7 @@ def _git(folder: Path, arguments: list[str], given: bytes | None = None) -> subp
         raise InputError("git did not answer within 120 s", remedy="try again; look at the repository's disk") from None
 
 
-def _ok(done: subprocess.CompletedProcess[bytes], what: str) -> None:
-    if done.returncode != 0:
-        said = " ".join(done.stderr.decode("utf-8", "replace").split())
-        raise InputError(f"git cannot read {what}: {said}", remedy="fetch the whole revision")
+def _ok(process: subprocess.CompletedProcess[bytes], subject: str) -> None:
+    if process.returncode != 0:
+        stderr = " ".join(process.stderr.decode("utf-8", "replace").split())
+        raise InputError(f"git cannot read {subject}: {stderr}", remedy="fetch the whole revision")

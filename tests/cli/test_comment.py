@@ -57,7 +57,7 @@ def lines(bodies: list[str]) -> list[list[str]]:
 
 
 def client(hub: GitHubStandIn, slept: list[float], now: float = 0.0) -> GitHub:
-    return GitHub(hub.api, TOKEN, sleep=slept.append, now=lambda: now)
+    return GitHub(hub.api, TOKEN, sleep=slept.append, clock=lambda: now)
 
 
 # One comment for each environment

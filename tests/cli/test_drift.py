@@ -24,10 +24,10 @@ from engine.workspace import Target, workspace
 from model.errors import Unreachable
 from model.project import Project, load, open_project
 from model.tool_lock import ToolLock, to_yaml
+from operations.drift.comparison import Comparison, Deployed
 from operations.drift.gateway_look import look_at_gateway
 from operations.drift.guard import guard, offered
-from operations.drift.looking import Deployed, Looking
-from operations.drift.sources import look
+from operations.drift.sources import compare
 from plan.drift import Table
 from sandbox import Sandbox
 from tests.support import guard_process as processes
@@ -146,8 +146,8 @@ class World:
     kong: KongEntities
 
     def table(self, *only: str) -> list[tuple[str, str, str, str, str]]:
-        looking = Looking(self.project, self.target, load(self.project, "dev.one"), ("dev.one",))
-        rows, _ = look(looking, only, lambda _: None)
+        comparison = Comparison(self.project, self.target, load(self.project, "dev.one"), ("dev.one",))
+        rows, _ = compare(comparison, only, lambda _: None)
         return [(row.kind, row.what, row.recorded, row.real, row.desired) for row in rows]
 
     def exported(self) -> Any:
@@ -390,12 +390,12 @@ class Running:
     lock: ToolLock
     config: str
 
-    def looking(self, **changes: Any) -> Looking:
+    def comparison(self, **changes: Any) -> Comparison:
         """Drift of `dev.one` where the engine recorded `config`."""
         project = open_project(self.root)
         config = json.dumps({**json.loads(self.config), **changes})
         known = {"dev.one": Deployed(exported={"guard_config": config}, exists=True), "dev": Deployed()}
-        return Looking(project, Target(project), load(project, "dev.one"), ("dev.one",), _deployed=known)
+        return Comparison(project, Target(project), load(project, "dev.one"), ("dev.one",), _deployed=known)
 
 
 @pytest.fixture(scope="module")
@@ -421,15 +421,15 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_a_guard_in_force_as_recorded_and_a_server_as_locked_have_no_drift(running: Running) -> None:
-    looking = running.looking()
-    (server,) = looking.servers
-    assert guard(looking, server) == []
-    assert offered(looking, server) == []
+    comparison = running.comparison()
+    (server,) = comparison.servers
+    assert guard(comparison, server) == []
+    assert offered(comparison, server) == []
 
 
 def test_a_guard_that_runs_another_configuration_is_drift(running: Running) -> None:
-    looking = running.looking(grants=[])
-    (row,) = guard(looking, looking.servers[0])
+    comparison = running.comparison(grants=[])
+    (row,) = guard(comparison, comparison.servers[0])
     assert (row.what, row.kind) == ("configuration (bundle 7)", "drift")
     assert row.recorded == row.desired != row.real
 
@@ -440,10 +440,10 @@ def test_a_lock_that_moved_on_is_ahead_of_the_guard_and_the_server_drifts_from_i
     fewer = [tool for tool in running.lock.tools if tool.name != "close_ticket"]
     file.write_text(to_yaml(running.lock.model_copy(update={"tools": tuple(fewer)})))
     try:
-        looking = running.looking()
-        (row,) = guard(looking, looking.servers[0])
+        comparison = running.comparison()
+        (row,) = guard(comparison, comparison.servers[0])
         assert (row.what, row.kind) == ("tool lock", "ahead")
-        (row,) = offered(looking, looking.servers[0])
+        (row,) = offered(comparison, comparison.servers[0])
         assert (row.what, row.real, row.desired, row.kind) == ("tool close_ticket", "offered", "not locked", "drift")
     finally:
         file.write_text(before)
@@ -460,8 +460,8 @@ def test_a_lock_that_moved_on_is_ahead_of_the_guard_and_the_server_drifts_from_i
     ],
 )
 def test_a_tool_that_appears_by_client_capability_is_no_drift(running: Running, refused: Any, kind: str) -> None:
-    looking = running.looking()
-    (server,) = looking.servers
+    comparison = running.comparison()
+    (server,) = comparison.servers
     own = httpx.get(f"http://127.0.0.1:{server.manifest.admin_port}/readyz").json()
 
     class Guard(BaseHTTPRequestHandler):
@@ -470,19 +470,19 @@ def test_a_tool_that_appears_by_client_capability_is_no_drift(running: Running, 
             self.end_headers()
             self.wfile.write(json.dumps({**own, "refused": [refused]}).encode())
 
-    with serving(Guard) as looking.guard_url:
-        (row,) = guard(looking, server)
+    with serving(Guard) as comparison.guard_url:
+        (row,) = guard(comparison, server)
     assert (row.what, row.kind) == (f"definition {refused['definition']}", kind)
     table = Table("dev.one", (row,))
     assert table.exit_code(allow_unreachable=False) == (0 if kind == "note" else 3)
 
 
 def test_what_does_not_answer_is_never_no_drift(running: Running) -> None:
-    looking = running.looking()
+    comparison = running.comparison()
     with serving(BaseHTTPRequestHandler) as elsewhere:
-        looking.guard_url = elsewhere
+        comparison.guard_url = elsewhere
         with pytest.raises(Unreachable, match=r"not a guard's|does not answer"):
-            guard(looking, looking.servers[0])
+            guard(comparison, comparison.servers[0])
 
 
 @pytest.mark.parametrize("state", [[], {"bundle": {}, "denied": 5}, {"bundle": {}, "refused": {"a": 1}}])
@@ -493,6 +493,6 @@ def test_a_readyz_of_something_else_is_unreachable_and_no_crash(running: Running
             self.end_headers()
             self.wfile.write(json.dumps(state).encode())
 
-    looking = running.looking()
-    with serving(Elsewhere) as looking.guard_url, pytest.raises(Unreachable, match="not a guard's"):
-        guard(looking, looking.servers[0])
+    comparison = running.comparison()
+    with serving(Elsewhere) as comparison.guard_url, pytest.raises(Unreachable, match="not a guard's"):
+        guard(comparison, comparison.servers[0])

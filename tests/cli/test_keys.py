@@ -26,8 +26,8 @@ from engine.workspace import Target
 from model.environment import Environment
 from model.errors import InputError, Unreachable
 from model.project import load, open_project
-from operations.drift.looking import Looking
-from operations.drift.sources import look
+from operations.drift.comparison import Comparison
+from operations.drift.sources import compare
 from operations.keys.sync import IssuerReport, SyncReport, sync_keys
 from tests.support.command_line import Result, ringwall
 from tests.support.kong_admin import JwksStandIn, KongStandIn, jwks_server, kong_admin
@@ -126,7 +126,7 @@ def test_a_second_sync_changes_nothing(kong: KongStandIn, idp: JwksStandIn) -> N
     kong.log.clear()
     report = synced(kong, idp)
     assert not report.changed
-    assert report.kept == {"k1": 0, "k2": 0}
+    assert report.unchanged == {"k1": 0, "k2": 0}
     assert kong.writes() == []
 
 
@@ -137,7 +137,7 @@ def test_rotation_adds_the_new_key_before_it_removes_the_old(kong: KongStandIn, 
     report = synced(kong, idp)
     assert kong.writes() == [("POST", "next"), ("DELETE", old)]
     assert kong.kids(CONSUMER) == ["current", "next"]
-    assert (report.added, report.removed, report.kept) == (("next",), ("old",), {"current": 0})
+    assert (report.added, report.removed, report.unchanged) == (("next",), ("old",), {"current": 0})
 
 
 def test_no_key_is_removed_when_a_new_one_cannot_be_added(kong: KongStandIn, idp: JwksStandIn) -> None:
@@ -164,7 +164,7 @@ def test_a_credential_that_ringwall_did_not_make_is_left_alone_and_reported(
     idp.publish(jwk("k1"))
     report = synced(kong, idp)
     assert kong.kids(CONSUMER) == ["k1", "theirs"]
-    assert (report.foreign, report.not_ours) == (("theirs",), True)
+    assert (report.foreign, report.trusts_strangers) == (("theirs",), True)
 
 
 def stranger(kong: KongStandIn) -> None:
@@ -205,7 +205,7 @@ def test_a_stranger_is_named_also_where_the_issuer_does_not_answer(kong: KongSta
 def test_another_environment_of_the_project_is_no_stranger(kong: KongStandIn, idp: JwksStandIn) -> None:
     kong.join(consumer_username("prod", "idp"), "issuer-idp")
     idp.publish(jwk("k1"))
-    assert not synced(kong, idp, environments=["dev", "prod"]).not_ours
+    assert not synced(kong, idp, environments=["dev", "prod"]).trusts_strangers
     assert [one.consumer for one in synced(kong, idp).strangers] == [consumer_username("prod", "idp")]
 
 
@@ -217,11 +217,11 @@ def test_strangers_leave_the_group_and_foreign_keys_go_only_when_told(kong: Kong
     assert (planned.foreign, [one.removed for one in planned.strangers]) == (("theirs",), [False])
     assert kong.group("issuer-idp") == [CONSUMER, "mallory"]
     report = synced(kong, idp, remove_strangers=True)
-    assert (report.thrown_out, report.foreign, report.not_ours) == (("theirs",), (), False)
+    assert (report.thrown_out, report.foreign, report.trusts_strangers) == (("theirs",), (), False)
     assert (kong.group("issuer-idp"), kong.kids(CONSUMER)) == ([CONSUMER], ["k1"])
     # Their consumer and its keys may serve something else.
     assert (kong.group("partners"), kong.kids("mallory")) == (["other"], ["m1", "m2"])
-    assert not synced(kong, idp).not_ours
+    assert not synced(kong, idp).trusts_strangers
 
 
 def test_every_page_of_credentials_is_read(kong: KongStandIn, idp: JwksStandIn) -> None:
@@ -546,8 +546,8 @@ def test_drift_shows_strangers_and_what_puts_them_out(folder: Path, kong: KongSt
     kong.credential("mallory", "m1", pem("mallory"), [])
     idp.publish(jwk("k1"))
     project = open_project(folder)
-    looking = Looking(project, Target(project), load(project, "dev"), ("dev",))
-    rows, _ = look(looking, ["keys"], lambda _: None)
+    comparison = Comparison(project, Target(project), load(project, "dev"), ("dev",))
+    rows, _ = compare(comparison, ["keys"], lambda _: None)
     throw_out = "`ringwall keys sync dev --remove-strangers`"
     assert [(row.kind, row.what, row.real, row.repair) for row in rows if "keycloak" in row.what] == [
         ("missing", "issuer keycloak kid k1", "absent", "`ringwall keys sync dev`"),
@@ -584,7 +584,7 @@ def test_watch_survives_a_failure_loudly_and_syncs_at_the_next_turn(capfd: pytes
         if turns == 2:
             return SyncReport("dev", False, (IssuerReport("idp", error="garbage"),))
         stop.set()
-        return SyncReport("dev", False, (IssuerReport("idp", added=("k1",), kept={"k0": 3}),))
+        return SyncReport("dev", False, (IssuerReport("idp", added=("k1",), unchanged={"k0": 3}),))
 
     watch(once, 0.001, stop=stop)
     out, err = capfd.readouterr()

@@ -343,7 +343,7 @@ class Time:
         self.at = 0.0
 
     def clock(self) -> Clock:
-        return Clock(pause=self.pause, now=lambda: self.at)
+        return Clock(pause=self.pause, monotonic=lambda: self.at)
 
     def pause(self, seconds: float) -> bool:
         self.at += seconds

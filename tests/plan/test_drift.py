@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model.difference import differences
-from operations.drift.gateway import Listing, Wanted, in_kongs_names, wanted_at_kong
+from operations.drift.gateway import Listing, PlannedEntity, in_kongs_names, planned_entities
 from plan.drift import Row, Step, Table, engine_rows, entity_rows, resolved, shown, shown_pair
 from plan.graph import Resource
 
@@ -137,13 +137,13 @@ def test_entities_are_looked_for_where_they_hang_and_strangers_beside_them() -> 
         made("Route", "rt", name="dev-one-mcp", serviceId="${svc.id}"),
         made("Plugin", "acl", name="acl", serviceId="${svc.id}", configJson="{}"),
     ]
-    entities, listings = wanted_at_kong(resources, {"urn::svc": {"name": "dev-one-mcp", "port": 81}}, {})
-    assert [(e.what, e.path, e.match, e.recorded) for e in entities] == [
+    entities, listings = planned_entities(resources, {"urn::svc": {"name": "dev-one-mcp", "port": 81}}, {})
+    assert [(e.label, e.path, e.match, e.recorded) for e in entities] == [
         ("acl", "/services/dev-one-mcp/plugins", {"name": "acl"}, None),
         ("rt", "/routes/dev-one-mcp", {}, None),
         ("svc", "/services/dev-one-mcp", {}, {"name": "dev-one-mcp", "port": 81}),
     ]
-    assert [(one.what, one.path, set(one.declared)) for one in listings] == [
+    assert [(one.label, one.path, set(one.declared)) for one in listings] == [
         ("plugin of route", "/routes/dev-one-mcp/plugins", set()),
         ("plugin of service", "/services/dev-one-mcp/plugins", {"acl"}),
         ("route of service", "/services/dev-one-mcp/routes", {"dev-one-mcp"}),
@@ -154,7 +154,7 @@ def test_entities_are_looked_for_where_they_hang_and_strangers_beside_them() -> 
 def test_an_environment_without_a_global_plugin_still_looks_for_a_strangers() -> None:
     tags = ["ringwall", "ringwall-environment-dev"]
     consumer = Resource("urn::c", "kong:index/consumer:Consumer", "c", True, {"username": "dev-issuer", "tags": tags})
-    _, listings = wanted_at_kong([consumer], {}, {})
+    _, listings = planned_entities([consumer], {}, {})
     assert listings == [
         Listing("plugin of consumer", "/consumers/dev-issuer/plugins", "name", frozenset()),
         Listing("global plugin", "/plugins", "name", frozenset(), frozenset(tags)),
@@ -191,7 +191,7 @@ def test_a_route_of_anybodys_that_could_take_this_stacks_requests_is_a_stranger(
 def test_a_plugin_narrowed_to_a_consumer_is_not_the_declared_one() -> None:
     narrowed = {"name": "rate-limiting", "service": {"id": "s"}, "consumer": {"id": "c"}}
     whole = {**narrowed, "consumer": None}
-    wanted = Wanted("rate", "/services/dev-one-mcp/plugins", {}, None, {"name": "rate-limiting"})
+    wanted = PlannedEntity("rate", "/services/dev-one-mcp/plugins", {}, None, {"name": "rate-limiting"})
     listing = Listing("plugin of service", wanted.path, "name", frozenset({"rate-limiting"}))
     assert (wanted.fits(narrowed), wanted.fits(whole)) == (False, True)
     assert (listing.stranger(narrowed), listing.stranger(whole)) == (True, False)

@@ -26,7 +26,7 @@ class Deployed:
 
 
 @dataclass
-class Looking:
+class Comparison:
     """One run of `drift`."""
 
     project: Project
@@ -85,10 +85,10 @@ def _read_deployed(target: Target, stack: str) -> Deployed:
             resources = (selected.export_stack().deployment or {}).get("resources") or []
     except NoSuchStack:
         return Deployed()
-    found = Deployed(exists=any(not one["type"].startswith("pulumi:") for one in resources))
-    for one in resources:
-        name = one["urn"].rsplit("::", 1)[-1]
-        found.inputs[one["urn"]] = dict(one.get("inputs") or {})
-        found.outputs[name] = {**(one.get("outputs") or {}), "id": one.get("id")}
-    found.exported = outputs(target.project, stack, target=target)
-    return found
+    deployed = Deployed(exists=any(not resource["type"].startswith("pulumi:") for resource in resources))
+    for resource in resources:
+        name = resource["urn"].rsplit("::", 1)[-1]
+        deployed.inputs[resource["urn"]] = dict(resource.get("inputs") or {})
+        deployed.outputs[name] = {**(resource.get("outputs") or {}), "id": resource.get("id")}
+    deployed.exported = outputs(target.project, stack, target=target)
+    return deployed
