@@ -197,7 +197,7 @@ def _again(
             raise typer.Exit(1)
         return
     text = to_yaml(build_lock(offer))
-    load_staged(project, files.environment, {files.lock_file: text})
+    load_staged(project, files.environment, {files.lock_file: text}, server=files.name)
     for line in concern_lines(examine(offer)):
         console.note(f"warning: {line}")
     if dry_run:

@@ -228,7 +228,7 @@ def _load_server(project: Project, environment: EnvironmentStack, name: str) -> 
         raise InputError(
             "the tool lock is missing",
             file=lock_file,
-            remedy=f"run `ringwall onboard {name} --env {environment.name} --url URL`, review the lock and commit it",
+            remedy=f"run `ringwall onboard {name} --env {environment.name}`, review the lock and commit it",
         )
     lock = lock_from_text(read_text(lock_file), lock_file)
     return ServerStack(environment, name, document, manifest, lock_file, lock)

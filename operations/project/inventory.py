@@ -1,4 +1,7 @@
-"""Everything a project's files declare, valid or not: what is wrong with one server hides no other."""
+"""All stacks that a project's files declare, with their facts or their first error.
+
+An error in one server's files hides no other stack. Nothing deployed is read.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ from model.errors import InputError, InputErrors
 from model.project import Project, load_environment, load_zone
 from model.stacks import EnvironmentStack, ServerStack, ZoneStack, environment_of
 from operations.project.server_files import granted
+from operations.project.staging import PartialProject
 
 
 @dataclass(frozen=True)
 class Row:
-    """One stack. `error` is the first problem of it, None when there is none; `facts` is empty then."""
+    """One stack. `error` is its first problem, or None; where there is one, `facts` is empty."""
 
     stack: str
     kind: str
@@ -23,18 +27,8 @@ class Row:
     error: str | None = None
 
 
-@dataclass(frozen=True)
-class _Without(Project):
-    """The project as if some servers were not there."""
-
-    hidden: frozenset[str] = frozenset()
-
-    def servers_of(self, environment: str) -> list[str]:
-        return [name for name in super().servers_of(environment) if f"{environment}.{name}" not in self.hidden]
-
-
 def inventory(project: Project) -> list[Row]:
-    """All stacks: each environment followed by its servers, then zones, then files that belong to nothing."""
+    """All stacks: each environment followed by its servers, then zones, then files without an environment."""
     rows: list[Row] = []
     for name in project.environments():
         rows += _environment_rows(project, name)
@@ -57,7 +51,7 @@ def _environment_rows(project: Project, name: str) -> list[Row]:
     errors: dict[str, str] = {}
     loaded: EnvironmentStack | None = None
     while loaded is None:
-        readable = _Without(project.root, project.name, project.stack_dir, frozenset(errors))
+        readable = PartialProject(project.root, project.name, project.stack_dir, frozenset(errors))
         try:
             loaded = load_environment(readable, name)
         except InputError as error:
@@ -81,7 +75,7 @@ def _environment_rows(project: Project, name: str) -> list[Row]:
 
 
 def _by_stack(project: Project, environment: str, problems: Iterable[InputError]) -> dict[str, str]:
-    """The first problem of each server; one that no server's file explains is the environment's own."""
+    """The first problem of each stack. A problem in no server's file counts as the environment's."""
     owners = {}
     for server in project.servers_of(environment):
         stack = f"{environment}.{server}"

@@ -1,10 +1,11 @@
-"""Checks that a project would be good with files that are not written yet."""
+"""A throw-away copy of a project with files that are not written yet, to check that the project would be valid with them."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import InputError, InputErrors
@@ -12,12 +13,22 @@ from model.project import Project, load_environment, open_project
 from model.stacks import EnvironmentStack
 
 
+@dataclass(frozen=True)
+class PartialProject(Project):
+    """A project without some of its servers; `hidden` are their stacks."""
+
+    hidden: frozenset[str] = frozenset()
+
+    def servers_of(self, environment: str) -> list[str]:
+        return [name for name in super().servers_of(environment) if f"{environment}.{name}" not in self.hidden]
+
+
 @contextmanager
 def staged(project: Project, files: Mapping[Path, str]) -> Iterator[Project]:
-    """The project as if `files` (absolute path to text) were in it already, as a copy that is thrown away.
+    """A copy of the project in which `files` (absolute path to text) are already written; it is removed afterwards.
 
     Raises:
-        InputErrors: in place of every `InputError` inside the block, under the names the files will have.
+        InputErrors: in place of every `InputError` inside the block, with the paths that the files will have.
     """
     with tempfile.TemporaryDirectory(prefix="ringwall-") as folder:
         root = Path(folder)
@@ -35,9 +46,17 @@ def staged(project: Project, files: Mapping[Path, str]) -> Iterator[Project]:
             raise InputErrors([_renamed(problem, root, project.root) for problem in problems]) from None
 
 
-def load_staged(project: Project, environment: str, files: Mapping[Path, str]) -> EnvironmentStack:
-    """Read one environment as if `files` were in the project already; raises `InputErrors`."""
+def load_staged(
+    project: Project, environment: str, files: Mapping[Path, str], *, server: str | None = None
+) -> EnvironmentStack:
+    """Read one environment as if `files` were in the project already; raises `InputErrors`.
+
+    With `server` its other servers are left out, so that what is wrong with them refuses nothing.
+    """
     with staged(project, files) as copy:
+        if server is not None:
+            hidden = frozenset(f"{environment}.{name}" for name in copy.servers_of(environment) if name != server)
+            copy = PartialProject(copy.root, copy.name, copy.stack_dir, hidden)
         return load_environment(copy, environment)
 
 

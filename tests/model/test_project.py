@@ -130,7 +130,7 @@ def test_a_missing_tool_lock_names_the_command_that_makes_it(tmp_path: Path) -> 
     lock = root / "stacks" / "dev.one.lock.yaml"
     lock.unlink()
     assert lines(root) == [
-        f"{lock}: the tool lock is missing; run `ringwall onboard one --env dev --url URL`, review the lock and commit it"
+        f"{lock}: the tool lock is missing; run `ringwall onboard one --env dev`, review the lock and commit it"
     ]
 
 
