@@ -1,4 +1,4 @@
-"""`ringwall check`: every rule over the stacks named, across environments too, offline."""
+"""`ringwall check`: runs every rule over the plans of the named stacks, and the checks across environments. Offline."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from plan.rules.rule import Rule
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found, in which stacks, by which rules, and what of the working tree it left aside.
+    """The findings of a check, with the stacks and rules that it covered, and the waivers that it did not count.
 
-    `stacks` are those judged as a whole: an environment named brings all its servers along. `base` is None where rules
-    and waivers are the working tree's. `ignored_waivers` counts, by stack, waivers of the working tree that the base
-    revision does not have: they hold once they are merged.
+    `stacks` are those that were checked completely: an environment that is named includes all its servers. `base` is None
+    where rules and waivers are the working tree's. `ignored_waivers` counts, by stack, waivers of the working tree that the
+    base revision does not have: they hold once they are merged.
     """
 
     findings: tuple[tuple[str, Finding], ...]
@@ -40,7 +40,7 @@ class Checked:
 
 
 def check_all(project: Project, stacks: Sequence[str]) -> list[tuple[str, Finding]]:
-    """Findings of the stacks' plans in order, by the working tree's rules and waivers; see `check`."""
+    """The findings of the stacks' plans, in order, by the rules and waivers of the working tree; see `check`."""
     return list(check(project, stacks).findings)
 
 
@@ -52,7 +52,7 @@ def check(
     base: BaseRevision | None = None,
     today: date | None = None,
 ) -> Checked:
-    """Every finding of the stacks' plans, waived ones among them.
+    """Every finding of the stacks' plans, including waived ones.
 
     Args:
         rules_file: the project's own rules, else its `ringwall-rules.py`.
@@ -60,7 +60,7 @@ def check(
         today: the day by which waivers are judged, else today in UTC.
 
     Raises:
-        InputErrors: problems in files, of every stack named, one line each.
+        InputErrors: files of the named stacks are wrong; one line for each problem.
         InputError: the project's own rules cannot be read.
     """
     rules = rules_of(project, file=rules_file, base=base)
@@ -88,7 +88,7 @@ def check(
     for name, environment in environments.items():
         named = [stack for stack in stacks if environment_of(stack) == name]
         everything = name in named
-        # Its policies and issuers stand before every server of it: one server alone answers for their errors too.
+        # An environment's policies and issuers protect each of its servers, so its errors count for a single server too.
         judge(name, environment, plan_stack(project, environment), errors_only=not everything)
         contract = planned_contract(project, environment)
         for server in environment.servers.values():

@@ -1,8 +1,8 @@
-"""What somebody did in an incident: every step with its time to effect, and one line about it in the project's journal.
+"""The journal of incident commands: every step of an operation with the time it took, and the file that records it.
 
-`.ringwall/operations.jsonl` is kept beside the state and out of Git; the lasting part of the change is in the stack file.
-A line is written before anything is touched and another one at the end, with the same `id`: an operation without its
-second line was cut off.
+`.ringwall/operations.jsonl` lies next to the state and outside Git; the lasting part of the change is in the stack file.
+One line is written before anything is touched and one at the end, with the same `id`: an operation without its second
+line was cut off.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from engine.progress import Progress
 from model.errors import RingwallError
 
 JOURNAL = Path(".ringwall") / "operations.jsonl"
-#: `done`: it holds, and that was seen. `waiting`: somebody must still do something. `failed`: it does not hold.
-#: `left`: nothing to do here.
+#: `done`: the ring is as wanted, and that was seen. `waiting`: somebody must still do something. `failed`: the ring is not
+#: as wanted. `left`: there is nothing to do.
 State = Literal["done", "waiting", "failed", "left"]
 
 
 class NotComplete(RingwallError):
-    """An operation ended and something of it does not hold yet; the message names what."""
+    """An operation ended and a step of it failed or still waits; the message has a line for each."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One ring of one stack. `seconds` is the time since the operation began, when this was known."""
+    """How one ring of one stack stands. `seconds` is when this was known, counted from the begin of the operation."""
 
     stack: str
     ring: str
@@ -54,18 +54,18 @@ class Step:
 
 
 def timestamp() -> str:
-    """This moment as stack files and journals write it."""
+    """The time in the format of stack files and journals."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def operator(root: Path) -> dict[str, str | None]:
-    """Git's user of this project and the operating system's; each None where it is not known. Nothing proves either."""
+    """The user of this project by Git's configuration and by the operating system, None where unknown. Neither is proven."""
     return {"name": _git(root, "user.name"), "email": _git(root, "user.email"), "os_user": _os_user()}
 
 
 @dataclass
 class Operation:
-    """One run of `lockdown` or `revoke`; shows every step as it ends."""
+    """One run of `lockdown` or `revoke`. Every step is shown as it ends."""
 
     root: Path
     command: str
@@ -79,7 +79,7 @@ class Operation:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self) -> None:
-        """Start the clock, and say in the journal what is about to be done."""
+        """Start the clock, and record in the journal what is about to be done."""
         self.started = self.clock()
         self._write({"who": operator(self.root), "reason": self.reason, "result": "begun"})
 
@@ -89,7 +89,7 @@ class Operation:
         return self.clock() - self.started
 
     def step(self, stack: str, ring: str, state: State, text: str, seconds: float | None = None) -> Step:
-        """Note how a ring stands now, or stood after `seconds`."""
+        """Record and show how a ring stands now, or stood after `seconds`."""
         step = Step(stack, ring, state, text, self.elapsed if seconds is None else seconds)
         with self._lock:
             self.steps.append(step)
@@ -97,7 +97,7 @@ class Operation:
         return step
 
     def attempt(self, stack: str, ring: str, work: Callable[[], str], *, failed: str) -> Step:
-        """Do one step; an error of it is a step that failed, so that the next ring is closed all the same."""
+        """Do one step. An error becomes a failed step, so that the next ring is closed all the same."""
         try:
             text = work()
         except RingwallError as error:
@@ -105,10 +105,10 @@ class Operation:
         return self.step(stack, ring, "done", text)
 
     def end(self) -> None:
-        """Write how it ended.
+        """Record in the journal how the operation ended.
 
         Raises:
-            NotComplete: a step failed or waits for somebody; names all of them.
+            NotComplete: steps failed or wait for somebody; the message names all of them.
         """
         open_steps = [step for step in self.steps if step.state in ("failed", "waiting")]
         result = "done" if not open_steps else "not complete"
@@ -146,7 +146,7 @@ class Operation:
                 out.flush()
                 os.fsync(out.fileno())
         except OSError as error:
-            # Closing comes before writing about it: said, and gone on.
+            # Closing matters more than the journal: warn and go on.
             self.progress.note(
                 f"warning: {file}: cannot be written ({error.strerror}); this operation is not in the journal"
             )

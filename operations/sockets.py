@@ -1,6 +1,6 @@
-"""Who really listens on a port of this machine, and on which addresses.
+"""The sockets that listen on this machine, by the kernel's table or lsof: addresses, ports and owners.
 
-The seed of the attack Ringwall ends is a server bound to 0.0.0.0 without authentication. A configuration file says what
+The attack that Ringwall ends begins with a server bound to 0.0.0.0 without authentication. A configuration file says what
 was meant; the kernel's table says what is. Where neither /proc nor lsof can tell, the answer is "cannot tell", never
 "fine".
 """
@@ -68,8 +68,8 @@ class Exposure:
         return f"cannot tell who may reach it: {self.detail}"
 
 
-class _Unreadable(Exception):
-    """No source on this machine can list listening sockets."""
+class _Unreadable(Unreachable):
+    """Neither /proc nor lsof on this machine can list listening sockets."""
 
 
 def listeners(port: int) -> tuple[Listener, ...]:
@@ -90,13 +90,15 @@ def all_listeners() -> tuple[Listener, ...]:
     try:
         sockets = _listeners(None)
     except _Unreadable as error:
-        raise Unreachable(f"the listening sockets of this machine cannot be listed: {error}") from None
+        raise Unreachable(
+            f"the listening sockets of this machine cannot be listed: {error.problem}", remedy=error.remedy
+        ) from None
     return tuple(sorted(sockets, key=lambda listener: (listener.port, listener.address, listener.pid or 0)))
 
 
 def other_namespaces() -> int:
-    """How many network namespaces beside this one processes are in, as far as this user may see: containers of their own,
-    whose sockets no table here shows."""
+    """The number of other network namespaces that processes are in, as far as this user may see. Those are containers, whose
+    sockets are in no table here."""
     namespaces = set()
     with contextlib.suppress(OSError):
         own_namespace = os.readlink("/proc/self/ns/net")
@@ -109,7 +111,7 @@ def other_namespaces() -> int:
 
 
 def exposure(port: int) -> Exposure:
-    """How far the port is open; never `loopback` unless a listening socket was seen and all of them are loopback."""
+    """Who can reach the port: `loopback` only where a listening socket was seen and every one of them is on loopback."""
     try:
         sockets = _listeners(port)
     except _Unreadable as error:
@@ -130,7 +132,7 @@ def _listeners(port: int | None) -> tuple[Listener, ...]:
         return _from_proc(port)
     if shutil.which("lsof"):
         return _from_lsof(port)
-    raise _Unreadable("neither /proc/net/tcp nor lsof is there; look with your system's own tool")
+    raise _Unreadable("neither /proc/net/tcp nor lsof is there", remedy="look with your system's own tool")
 
 
 def _from_proc(port: int | None) -> tuple[Listener, ...]:
@@ -158,7 +160,7 @@ def parse_proc(text: str, port: int) -> list[tuple[str, str]]:
 
 
 def parse_listening(text: str, port: int | None = None) -> list[tuple[str, int, str]]:
-    """Address, port and inode of each LISTEN row (of every port when None) in that text."""
+    """Address, port and inode of each LISTEN row in the text of /proc/net/tcp or tcp6; of every port when `port` is None."""
     rows = []
     for line in text.splitlines()[1:]:
         fields = line.split()
@@ -179,7 +181,7 @@ def _address(text: str) -> str:
 
 
 def _owners(inodes: set[str]) -> dict[str, tuple[int, str]]:
-    """The process that holds each socket, as far as this user may look (others' /proc/PID/fd is closed)."""
+    """The process that holds each socket, as far as this user may see (other users' /proc/PID/fd cannot be read)."""
     inode_of_link = {f"socket:[{inode}]": inode for inode in inodes}
     owners: dict[str, tuple[int, str]] = {}
     for process in sorted((p for p in Path("/proc").iterdir() if p.name.isdigit()), key=lambda p: int(p.name)):
@@ -190,7 +192,7 @@ def _owners(inodes: set[str]) -> dict[str, tuple[int, str]]:
 
 
 def _links(folder: Path) -> Iterator[str]:
-    """What each descriptor is; nothing for a process that ended or is not ours to see."""
+    """The target of each file descriptor; nothing for a process that ended or that this user may not see."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             with contextlib.suppress(OSError):  # closed meanwhile

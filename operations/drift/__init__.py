@@ -1,1 +1,1 @@
-"""What is deployed beside what is planned: the engine's state, Kong, the guard and the MCP server."""
+"""`ringwall drift`: what is deployed compared with the plan, at the engine, Kong, the issuers, the guard and the server."""

@@ -1,4 +1,8 @@
-"""One run of `drift`: what it looks at, and what of it was read already."""
+"""One run of `drift`: the stacks it compares, and what it has read of them so far.
+
+Each thing is read once and then kept for the rest of the run. How the readings are compared stands in `sources`, for the
+guard and the server in `guard`.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ class Deployed:
 
 @dataclass
 class Comparison:
-    """One run of `drift`."""
+    """The stacks that one run of `drift` compares, and its readings of them."""
 
     project: Project
     target: Target
@@ -48,7 +52,7 @@ class Comparison:
         return list(self.loaded.reach)
 
     def deployed(self, stack: str) -> Deployed:
-        """Read once a stack; raises EngineFailed, EngineMissing."""
+        """What the engine has recorded of a stack, read once; raises EngineFailed, EngineMissing."""
         if stack not in self._deployed:
             self._deployed[stack] = _read_deployed(self.target, stack)
         return self._deployed[stack]
@@ -62,15 +66,18 @@ class Comparison:
         return known
 
     def offer(self, server: ServerStack) -> ServerOffer:
-        """What the running server offers to a client that declares no capabilities, as its lock was made; asked once.
+        """What the running server offers to a client that declares no capabilities, which is how its lock was made. It is
+        asked once.
 
         Raises:
-            Unreachable: it does not answer, or is a command of another host.
+            Unreachable: the server does not answer, or is a command of another host.
         """
         from operations.onboard.offer import ask_server
 
         if server.manifest.origin.command and not self.on_host:
-            raise Unreachable("the server is a command that only its own host starts; run this there with --on-host")
+            raise Unreachable(
+                "the server is a command that only its own host starts", remedy="run this there with --on-host"
+            )
         if server.stack not in self._offers:
             self._offers[server.stack] = ask_server(server.manifest.origin, self.timeout)
         return self._offers[server.stack]

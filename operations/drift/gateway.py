@@ -1,4 +1,7 @@
-"""What the plan wants at Kong, entity by entity in Kong's own names, with where its Admin API shows each. Pure."""
+"""The entities that the plan has at Kong, in the names of Kong's Admin API, with the path at which it shows each.
+
+Pure: nothing is read here. `gateway_look` and `sources` read Kong and compare.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from urllib.parse import quote
 
 from plan.drift import is_symbolic, resolved
 
-#: References to other entities and the provider's own switches; where an entity hangs is seen from where it is found.
+#: References to other entities and the provider's own switches. They are not compared as fields: an entity's parent is in
+#: the path at which it is read.
 _NOT_KONGS = {"serviceId", "routeId", "upstreamId", "consumerId", "strictMatch", "configJson"}
 #: What the plan leaves to Kong, with Kong's own default (3.9.3, kong/db/schema/entities). The provider either never reads
 #: these back (a route's headers, a plugin's protocols, a service's switch) or cannot take them away again: it leaves an
@@ -40,29 +44,29 @@ _REFERENCES = {"client_certificate_id": "client_certificate", "ca_certificate_id
 
 @dataclass(frozen=True)
 class PlannedEntity:
-    """One entity. `path` answers with it, or with a list of which it is the one whose `match` fits."""
+    """One planned entity. `path` answers with the entity itself, or with a list in which `match` picks it."""
 
     label: str
     path: str
     desired: Mapping[str, Any]
     recorded: Mapping[str, Any] | None
     match: Mapping[str, Any] = field(default_factory=dict)
-    #: Kong's defaults that must still hold, as the plan writes nothing there.
+    #: Fields that the plan does not write, with Kong's defaults, which must still hold.
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
     def fits(self, item: Mapping[str, Any]) -> bool:
-        """Whether a list's item is this one. A plugin narrowed to a consumer or route is another one: Kong runs the most
-        specific instance in the declared one's place."""
+        """Whether an item of a list is this entity. A plugin that is narrowed to a consumer or a route is not: Kong runs the
+        most specific instance in place of the declared one."""
         matches = all(item.get(key) == value for key, value in self.match.items())
         return matches and ("name" not in self.match or not _narrowed(item, self.path))
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A list at Kong that holds declared entities only: whoever is in it by another `key` was put there by hand.
+    """A list at Kong that should hold declared entities only. An item whose `key` is not declared was put there by hand.
 
-    `own`: the list is shared with other stacks; what carries `ringwall` tags and not all of these is theirs.
-    `takes`: (host names, path) of this stack's routes; of all routes only those count that could take their requests.
+    `tags` are given where other stacks share the list: an item with the `ringwall` tag and without all of these is theirs.
+    `takes` are (host names, path) of this stack's routes: then only routes count that could take their requests.
     """
 
     label: str
@@ -101,7 +105,8 @@ def _narrowed(item: Mapping[str, Any], path: str) -> bool:
 
 
 def _could_take(route: Mapping[str, Any], hosts: frozenset[str], path: str) -> bool:
-    """Whether Kong may give a route requests for these host names; one for every name counts where it takes `path`."""
+    """Whether Kong may send a route the requests for these host names. A route without host names takes every name, and
+    counts where it covers `path`."""
     if not {"http", "https"} & set(route.get("protocols") or ("http",)):
         return False
     named = [str(host).lower().partition(":")[0] for host in route.get("hosts") or ()]
@@ -112,7 +117,7 @@ def _could_take(route: Mapping[str, Any], hosts: frozenset[str], path: str) -> b
 
 
 def _covers(pattern: str, host: str) -> bool:
-    """Kong takes one asterisk, at the left or the right end."""
+    """Whether a route's host covers a host name. Kong allows one asterisk, at the left or the right end."""
     if pattern.startswith("*"):
         return host.endswith(pattern[1:])
     return host.startswith(pattern[:-1]) if pattern.endswith("*") else pattern == host
@@ -121,11 +126,11 @@ def _covers(pattern: str, host: str) -> bool:
 def planned_entities(
     resources: Iterable[Any], recorded: Mapping[str, Mapping[str, Any]], known: Mapping[str, Mapping[str, Any]]
 ) -> tuple[list[PlannedEntity], list[Listing]]:
-    """From the plan's resources (`plan.graph.Resource`).
+    """The entities and lists to compare at Kong, from the plan's resources (`plan.graph.Resource`).
 
     Args:
         recorded: inputs of each resource as the engine recorded them, by URN.
-        known: recorded outputs by resource name, to replace symbols with.
+        known: recorded outputs by resource name; they replace the plan's symbols.
     """
     every = {resource.urn: resource for resource in resources if resource.type.startswith("kong:")}
     names = {r.name: dict(r.inputs) for r in every.values()}
@@ -158,7 +163,7 @@ def planned_entities(
                 {
                     key: value
                     for key, value in LEFT_TO_KONG.get(kind, {}).items()
-                    # Inside a record the provider has no words for these members.
+                    # The provider cannot write these members of a record.
                     if key not in desired or isinstance(value, dict)
                 },
             )
@@ -189,7 +194,7 @@ def planned_entities(
         Listing(label, path, key, frozenset(declared), tags)
         for path, (label, key, declared, tags) in sorted(members.items())
     ]
-    # Most attributes win at Kong: a route of anybody's that names our hosts leads past the identity check.
+    # Kong picks the route that matches most attributes, so any route that names our hosts leads past the identity check.
     if routes:
         listings.append(Listing("route for public names of", "/routes", "name", frozenset(routes), takes=tuple(takes)))
     return entities, listings
@@ -221,7 +226,7 @@ def _place(kind: str, inputs: Mapping[str, Any], parent: str | None) -> tuple[st
 
 
 def in_kongs_names(kind: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs as Kong's Admin API names them; a plugin's configuration opened as `config`."""
+    """Inputs under the names of Kong's Admin API; a plugin's configuration, which is JSON text, is parsed into `config`."""
     fields: dict[str, Any] = {}
     for key, value in inputs.items():
         if key in _NOT_KONGS or key.startswith("__"):
@@ -234,7 +239,7 @@ def in_kongs_names(kind: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         fields[name] = value if kind == "Plugin" else _inside(value)
     config = inputs.get("configJson")
     if isinstance(config, str):
-        # A symbol inside makes the whole text one: it is not compared piece by piece.
+        # A text that holds a symbol is not JSON yet, so it is compared as a whole.
         fields["config"] = config if is_symbolic(config) else json.loads(config)
     return fields
 

@@ -1,8 +1,10 @@
-"""What stands at Kong, read from its Admin API beside the provider: what the provider cannot see, and puts nothing back of.
+"""The fields at Kong that the provider neither reads nor puts back, read from the Admin API directly.
 
-Used before an engine reads the gateway anew. The provider takes any failure while it reads an upstream for "its targets
-are gone" and drops them (terraform-provider-kong, resource_kong_target.go), so a gateway that does not answer stops the
-command first, and a target that looked gone is looked up again here.
+
+This runs before the engine refreshes the gateway. The provider takes any failure while it reads an upstream for "its
+targets are gone" and drops them (terraform-provider-kong, resource_kong_target.go). So a gateway that does not answer
+stops the command before the engine runs, and a target that the refresh reports as gone is looked up again here. What
+entities the plan has, and under which path, is worked out in `gateway`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ TARGET = "kong:index/target:Target"
 
 
 def entity(kong: KongReader, planned: PlannedEntity) -> dict[str, Any] | None:
-    """The entity as Kong has it; None when it is not there."""
+    """The planned entity as Kong has it; None when Kong does not have it."""
     if not planned.match:
         return kong.read(planned.path)
     return next((item for item in kong.read_all(planned.path) or [] if planned.fits(item)), None)
@@ -36,12 +38,13 @@ def entity(kong: KongReader, planned: PlannedEntity) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class DefaultDifference:
-    """A field that the plan leaves to Kong and that somebody set: the provider puts nothing of it back."""
+    """The fields of one entity that the plan leaves at Kong's defaults and that somebody set. The provider does not reset
+    them."""
 
     stack: str
     planned: PlannedEntity
     real: dict[str, Any]
-    #: (path, Kong's default, what stands there).
+    #: (path, Kong's default, the value at Kong).
     fields: tuple[tuple[str, Any, Any], ...]
 
     def lines(self) -> Iterator[str]:
@@ -50,7 +53,7 @@ class DefaultDifference:
 
     def put_back(self, kong: KongReader) -> None:
         in_a_list = f"/plugins/{quote(str(self.real.get('id')), safe='')}"
-        # Kong merges records, so that of a record these members alone are set.
+        # Kong merges records, so the other members of a record stay as they are.
         names = {path.partition(".")[0] for path, _, _ in self.fields}
         values = {name: self.planned.defaults[name] for name in sorted(names)}
         kong.change(in_a_list if self.planned.match else self.planned.path, values)
@@ -58,14 +61,15 @@ class DefaultDifference:
 
 @dataclass(frozen=True)
 class GatewayLook:
-    """What was read of one scope's entities."""
+    """The entities of one scope as they were read at Kong, and the defaults that do not hold there."""
 
     scope: Scope
     entities: tuple[tuple[str, PlannedEntity], ...]
     differences: tuple[DefaultDifference, ...]
 
     def put_back(self) -> None:
-        """Give the fields that the provider cannot send their values, in place, so that nothing is open in between."""
+        """Set the fields that the provider cannot send back to Kong's defaults. The entities are changed in place, so that
+        nothing is open in between."""
         if not self.differences:
             return
         with KongReader(_environment(self.scope).settings.gateway) as kong:
@@ -73,7 +77,7 @@ class GatewayLook:
                 difference.put_back(kong)
 
     def refuse_lost_targets(self, runs: Sequence[Run]) -> None:
-        """Refuse to go on where a refresh took a target for gone that Kong still has; raises Unreachable naming it."""
+        """Raise Unreachable where the refresh reports a target as gone that Kong still has; the message names the target."""
         lost = {
             (run.stack, change.name)
             for run in runs
@@ -87,12 +91,13 @@ class GatewayLook:
                 if (stack, planned.label) in lost and entity(kong, planned) is not None:
                     raise Unreachable(
                         f"{stack}: {planned.label} stands at Kong and looked gone, as Kong's Admin API at {kong.uri} failed "
-                        "while it was read; nothing was changed, run the same command again"
+                        "while it was read",
+                        remedy="nothing was changed, run the same command again",
                     )
 
 
 def look_at_gateway(scope: Scope) -> GatewayLook | None:
-    """Read every entity of a scope; None where it has no gateway.
+    """Read every entity of a scope at Kong; None where the scope has no gateway.
 
     Raises:
         Unreachable: Kong does not answer, refuses the token, is another version, or fails on one of the entities.

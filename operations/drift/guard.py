@@ -1,4 +1,7 @@
-"""The last two places where drift is looked for: the guard's /readyz, and what the server itself offers."""
+"""Drift at the guard, by what its /readyz says, and at the MCP server, by the tools that it offers.
+
+The engine, Kong and the issuers' keys are compared in `sources`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def guard(comparison: Comparison, server: ServerStack) -> list[Row]:
-    """What the guard's /readyz says is in force: its configuration, tool lock, and what it refuses."""
+    """Compare what the guard's /readyz says with what was deployed and with the files: its configuration, its tool lock, and
+    the definitions that it refuses."""
     source = f"guard {server.stack}"
     state = _readyz(comparison, server)
     bundle = state.get("bundle")
@@ -49,8 +53,8 @@ def guard(comparison: Comparison, server: ServerStack) -> list[Row]:
 
 
 def _by_capability(comparison: Comparison, server: ServerStack, shown_name: str, refusal: Mapping[str, Any]) -> bool:
-    """Whether a definition that the guard hides is in no list that a client without capabilities gets, so that the server
-    has not moved away from its lock. Where the server cannot be asked, nobody knows."""
+    """Whether the server offers a definition that the guard hides only to clients that declare capabilities. The lock was
+    made without any, so such a definition is no drift. Where the server cannot be asked the answer is False."""
     from guard.decide.pins import KEYS
 
     kind, _, key = shown_name.partition(" ")
@@ -66,8 +70,8 @@ def _by_capability(comparison: Comparison, server: ServerStack, shown_name: str,
 def _bundle_rows(
     comparison: Comparison, server: ServerStack, source: str, in_force: Mapping[str, Any], denied: Sequence[str]
 ) -> list[Row]:
-    """A bundle's digest covers its number and deny list, so both are taken as the guard says them; what is compared is
-    the configuration inside."""
+    """Compare the configuration in the guard's bundle. The bundle's digest also covers its number and its deny list, so both
+    are taken from the guard's own answer."""
     sequence, real = in_force.get("sequence"), in_force.get("sha256")
     exported = comparison.deployed(server.stack).exported.get("guard_config")
     recorded = _digest_of(exported, sequence, denied)
@@ -139,14 +143,15 @@ def _readyz(comparison: Comparison, server: ServerStack) -> dict[str, Any]:
             return guard.read()
         except Silent:
             raise Unreachable(
-                f"the guard does not answer at {guard.url}; run this on host {server.manifest.host}, or give --guard-url"
+                f"the guard does not answer at {guard.url}",
+                remedy=f"run this on host {server.manifest.host}, or give --guard-url",
             ) from None
         except NotAGuard as error:
-            raise Unreachable(f"{error}; correct guard_admin_port, or give --guard-url") from None
+            raise Unreachable(str(error), remedy="correct guard_admin_port, or give --guard-url") from None
 
 
 def offered(comparison: Comparison, server: ServerStack) -> list[Row]:
-    """What the running server offers, against its lock."""
+    """Compare what the running server offers with its tool lock."""
     from model.text import visible
     from operations.onboard.offer import compared
 

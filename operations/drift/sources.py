@@ -1,6 +1,7 @@
-"""Where drift is looked for: the engine, Kong, the issuers' keys, the guard, the server. Reads only.
+"""The five sources of drift, one after the other: the engine, Kong, the issuers' keys, the guard and the server.
 
-Each source gives rows, or raises a `RingwallError` that becomes one: what could not be looked at is never "no drift".
+Nothing is changed anywhere. Each source gives rows of the table; a `RingwallError` of a source becomes a row of its own, so
+that a source that could not be read never counts as "no drift".
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _OPERATIONS = {"create": "create", "update": "update", "delete": "delete", "repl
 def compare(
     comparison: Comparison, only: Sequence[str], progress: Callable[[str], None]
 ) -> tuple[list[Row], list[str]]:
-    """All rows, and the names of the sources that could be looked at."""
+    """The rows of all sources named in `only`, and the names of those that could be read."""
     tasks: list[tuple[str, str, Callable[[], list[Row]]]] = []
     for stack in comparison.stacks:
         tasks.append(("engine", stack, lambda stack=stack: engine(comparison, stack)))  # type: ignore[misc]
@@ -70,7 +71,8 @@ def compare(
 
 
 def _remedy(source: str, name: str) -> str:
-    """What puts a row of this source right; `up` reads what is real first and puts back what it finds."""
+    """The command that removes the drift of this source. `up` refreshes first, so it also puts back what somebody changed by
+    hand."""
     return {
         "engine": f"`ringwall up {name}`",
         "gateway": f"`ringwall up {name}`",
@@ -84,7 +86,8 @@ def _remedy(source: str, name: str) -> str:
 
 
 class _Events:
-    """Steps out of an engine's events. A refresh says what it found in the outputs event, a preview in the first one."""
+    """Collects steps from the engine's events. A refresh reports what it read in the outputs event, a preview what it would
+    do in the event before."""
 
     def __init__(self, *, refresh: bool) -> None:
         self.refresh = refresh
@@ -132,7 +135,8 @@ def engine(comparison: Comparison, stack: str) -> list[Row]:
 
 
 def _interrupted(comparison: Comparison, stack: str, source: str) -> list[Row]:
-    """Operations that a killed run left in flight, and how their objects stand at the provider; `repair` mends them."""
+    """Operations that a killed run left unfinished, and how their objects stand at the provider. `ringwall repair` resolves
+    them."""
     from engine.repair.pending import interrupted, resolve
 
     if not interrupted(comparison.target, [stack]):
@@ -155,7 +159,7 @@ def _interrupted(comparison: Comparison, stack: str, source: str) -> list[Row]:
 
 
 def gateway(comparison: Comparison, stack: str) -> list[Row]:
-    """Every entity of the plan as Kong's Admin API answers it, and whatever else hangs on those of this stack."""
+    """Compare every planned entity with Kong's Admin API, and report what somebody else attached to the stack's entities."""
     from model.project import load
     from operations.drift.gateway import planned_entities
     from operations.drift.gateway_look import entity
@@ -183,7 +187,7 @@ def gateway(comparison: Comparison, stack: str) -> list[Row]:
             held = kong.read_all(listing.path) or []
             extra = {str(item.get(listing.key) or item.get("id")) for item in held if listing.stranger(item)}
             owner = stack if listing.takes else listing.path.split("/")[-2] or "of all"
-            # What hangs on a service of ours is told there.
+            # A route of one of our services was reported with that service.
             new = [name for name in extra if name not in reported] if listing.takes else extra
             if listing.path.endswith("/routes"):
                 reported |= extra
@@ -194,7 +198,7 @@ def gateway(comparison: Comparison, stack: str) -> list[Row]:
 
 
 def keys(comparison: Comparison) -> list[Row]:
-    """Issuers' published keys against those at Kong (`ringwall keys sync --dry-run`)."""
+    """Compare the keys that the issuers publish with those at Kong, as `ringwall keys sync --dry-run` does."""
     environment = comparison.environment
     if environment is None:
         return []

@@ -1,4 +1,7 @@
-"""What a bundle that somebody signs holds: the server's configuration, and whom its guard denies from then on."""
+"""The contents of a bundle before it is signed: the server's configuration, and the principals that its guard will deny.
+
+Reading, signing and writing the file is in `files`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,11 @@ _PRINCIPAL = re.compile(r"(person|agent):[^\x00-\x20\x7f]{1,256}")
 
 
 def configuration_of(stack: str, file: Path | None, exported: Callable[[], object]) -> GuardConfig:
-    """The configuration to sign, which must be this very server's: in `file`, else what its stack exported."""
+    """The configuration to sign, from `file` or else from the stack's outputs; it must be this server's.
+
+    Raises:
+        InputError: it is no guard configuration, another server's, or has a demo identity.
+    """
     source, text = (
         (file, read(file)) if file is not None else (Path(f"{stack}: {OUTPUT}"), _exported(stack, exported()))
     )
@@ -56,9 +63,9 @@ def _exported(stack: str, text: object) -> str:
 def denied_by(
     config: GuardConfig, deny: Sequence[str], allow: Sequence[str], before: frozenset[str]
 ) -> tuple[frozenset[str], set[str]]:
-    """Who is denied now, and who no longer is."""
+    """The new deny list, and the principals that are taken off it. `before` is the previous bundle's deny list."""
     added = {principal for text in deny for principal in _principals(text, config, "--deny")}
-    # As the previous bundle spells it: the agent may be out of the configuration by now.
+    # A principal may be given as the previous bundle spells it: the agent may have left the configuration since.
     lifted = {p for text in allow for p in ((text,) if text in before else _principals(text, config, "--allow"))}
     for principal in sorted(lifted):
         if principal not in before:
@@ -69,7 +76,8 @@ def denied_by(
 
 
 def _principals(text: str, config: GuardConfig, option: str) -> list[str]:
-    """As the guard knows them: an agent by the client ids of its service tokens, which are found by its name."""
+    """The principals that `text` names, as the guard knows them: an agent's name stands for the client ids of its service
+    tokens."""
     if not _PRINCIPAL.fullmatch(text):
         raise InputError(
             f"{text} names no principal", key=option, remedy="write person:SUB, agent:NAME or agent:CLIENT_ID"

@@ -1,4 +1,7 @@
-"""A new bundle for a guard, and the proof that the guard took it: signed here, put where the last one is, polled for."""
+"""Delivery of a bundle to a guard: sign it, write it where the last one is, and ask the guard until it is in force.
+
+What a bundle holds is decided in `contents`, how its file is read and written in `files`.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +27,13 @@ from wire.readyz import NotAGuard, ReadyzClient, Silent
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-#: Seconds between two looks at /readyz.
+#: Seconds between two requests to /readyz.
 INTERVAL = 0.25
 
 
 @dataclass(frozen=True)
 class Delivered:
-    """A bundle that was written. `denied` is its whole deny list."""
+    """A bundle that was written; `denied` is its complete deny list."""
 
     file: Path
     sha256: str
@@ -41,7 +44,7 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Proof:
-    """What a guard says of itself. `there` is False where no guard of this server answered."""
+    """The guard's answer about its bundle. `answered` is False where no guard of this server answered."""
 
     answered: bool
     in_force: bool
@@ -50,7 +53,8 @@ class Proof:
 
 @dataclass(frozen=True)
 class Guards:
-    """How guards are told: the key that signs (None: nobody is told), where bundles are, how long one is waited for."""
+    """How new bundles reach guards: the signing key (without it none is written), the folder of bundles, and how many
+    seconds to wait for a guard to put one in force."""
 
     key: Ed25519PrivateKey | None
     folder: Path
@@ -58,11 +62,11 @@ class Guards:
 
 
 def guards_of(key: Path | None, bundles: Path, wait: float) -> Guards:
-    """How guards are told, as the options say.
+    """`Guards` from the command's options.
 
     Raises:
-        InputError: the key cannot be used, or there is no such folder: a bundle signed beside the one in force would deny
-            nobody whom that one denies.
+        InputError: the key cannot be used, or there is no such folder. A bundle that does not follow the one in force would
+            let in everyone whom that one denies.
     """
     if not bundles.is_dir():
         raise InputError(f"{bundles} is no folder", key="--bundles", remedy="name the one that holds the bundles")
@@ -70,10 +74,10 @@ def guards_of(key: Path | None, bundles: Path, wait: float) -> Guards:
 
 
 def last_bundle(guards: Guards, stack: str) -> GuardBundle | None:
-    """The bundle that is there, if it is this key's; None where there is none.
+    """The server's last bundle in the folder; None where there is none, or no key to check it with.
 
     Raises:
-        InputError: what is there cannot be trusted.
+        InputError: the file cannot be trusted, as no known key signed it for this server.
     """
     if guards.key is None:
         return None
@@ -82,16 +86,16 @@ def last_bundle(guards: Guards, stack: str) -> GuardBundle | None:
 
 
 def last_config(guards: Guards, stack: str) -> GuardConfig | None:
-    """Its configuration; raises as `last_bundle`."""
+    """The configuration in the server's last bundle; raises as `last_bundle`."""
     bundle = last_bundle(guards, stack)
     return bundle.config if bundle else None
 
 
 def deployed_config(stack: str, exported: dict[str, Any]) -> GuardConfig | None:
-    """The guard configuration among a stack's outputs; None where there is none to read.
+    """The guard configuration among a stack's outputs; None where there is none, or it is secret.
 
     Raises:
-        InputError: it is not of this version's format, or another server's.
+        InputError: the configuration is not in this version's format, or is another server's.
     """
     text = exported.get(OUTPUT)
     if not isinstance(text, str) or text == "[secret]":
@@ -108,10 +112,10 @@ def deployed_config(stack: str, exported: dict[str, Any]) -> GuardConfig | None:
 
 
 def warn_without_bundle(stack: str, folder: Path, note: Note) -> None:
-    """Say what signing a server's next bundle means where its last one is not to be seen."""
+    """Warn that a server's next bundle forgets the deny list of an earlier one that is not in the folder."""
     note(
-        f"warning: {stack}: no bundle of it is in {folder.resolve()}, so whoever an earlier one denies is let in again; "
-        "where there is one, name its folder with --bundles and run this again"
+        f"warning: {stack}: no bundle of it is in {folder.resolve()}, so whoever an earlier bundle denies is let in again; "
+        "if there is one elsewhere, name its folder with --bundles and run this again"
     )
 
 
@@ -126,10 +130,10 @@ def write_bundle(
 ) -> Delivered:
     """Sign `config` as the server's next bundle and put it where the last one is.
 
-    Whoever the bundle there denies stays denied, but for `allow`.
+    Every principal that the last bundle denies stays denied, except those in `allow`.
 
     Raises:
-        InputError: the bundle there cannot be trusted, so that its deny list would be lost; nothing was written.
+        InputError: the last bundle cannot be trusted, so its deny list would be lost; nothing was written.
     """
     if guards.key is None:
         raise InputError("a bundle needs the key that signs it", key="--key")
@@ -150,15 +154,15 @@ def prove(
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """A step that says whether the guard has the bundle in force; `word` is what that means for the server."""
+    """Report in a step whether the guard has put the bundle in force; `word` says what that means, such as "closed"."""
     proof = Proof(False, False, "it has no admin port")
     if written.admin_port is not None:
         proof = await_force(stack, written.admin_port, written.sha256, guards.wait, clock=clock)
     if proof.in_force:
         operation.step(stack, "guard", "done", f"{word}: {proof.text}")
     else:
-        text = f"whether it is {word} is not known: {proof.text}. "
-        text += f"Bring {written.file} to the guard's host as {bundle_file(stack)}"
+        text = f"the guard has not confirmed that it is {word}: {proof.text}. "
+        text += f"Copy {written.file} to the guard's host as {bundle_file(stack)}"
         if written.admin_port is not None:
             text += f"; there `curl -s http://127.0.0.1:{written.admin_port}/readyz` shows when it is in force"
         operation.step(stack, "guard", "waiting", text)
@@ -175,7 +179,7 @@ def await_force(
 ) -> Proof:
     """Ask the guard's /readyz on this machine until the bundle is in force, for at most `wait` seconds.
 
-    The port is loopback only. Where nobody answers at once, nobody is waited for.
+    The port is on loopback. Where nothing answers the first request, the wait ends at once: no guard runs here.
     """
     until = clock() + wait
     with ReadyzClient(f"http://127.0.0.1:{port}") as guard:

@@ -1,4 +1,7 @@
-"""Signed bundles where stacks are deployed from: the file of a server, and the bundle that may follow what stands in it."""
+"""A server's signed bundle as a file where stacks are deployed from: reading the last one, and writing the next.
+
+The next bundle keeps the deny list of the last one and has a higher number, so the last one must be trusted first.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,13 @@ if TYPE_CHECKING:
 
 
 def bundle_path(folder: Path, stack: str) -> Path:
-    """Where a server's bundle is put unless another file is named."""
+    """The file of a server's bundle, unless the user names another one."""
     return folder / f"{stack}.guard.bundle.json"
 
 
 @dataclass(frozen=True)
 class BundleFile:
-    """One server's bundle as a file, with the key that signs the next one. `previous` is what stands in it."""
+    """The file of one server's bundle, with the key that signs the next one. `previous` is the bundle in it now."""
 
     path: Path
     key: Ed25519PrivateKey
@@ -36,11 +39,11 @@ class BundleFile:
 
     @classmethod
     def open(cls, path: Path, stack: str, key: Ed25519PrivateKey, previous_keys: Sequence[Path] = ()) -> Self:
-        """Read the file. What stands in it decides who stays denied, so it must be this server's and its signature, by
-        `key` or by one of the public keys in `others`, must hold.
+        """Read the file. The bundle in it decides who stays denied, so it must be this server's, and signed by `key` or by
+        one of the public keys in `previous_keys`.
 
         Raises:
-            InputError: it cannot be trusted.
+            InputError: the bundle in the file cannot be trusted.
         """
         if not path.exists():
             return cls(path, key, None, None)
@@ -61,13 +64,13 @@ class BundleFile:
 
     @property
     def denied(self) -> frozenset[str]:
-        """Whom the previous bundle denies."""
+        """The principals that the previous bundle denies."""
         return frozenset(self.previous.bundle.denied if self.previous else ())
 
     def write(self, config: GuardConfig, denied: Collection[str], sequence: int | None = None) -> OpenedBundle:
-        """Sign `config` as the next bundle, read it as a guard would, and put it in the place of the previous one.
+        """Sign `config` as the next bundle, read it back as a guard would, and replace the previous one with it.
 
-        `sequence` is its number; without one, Unix seconds, above the previous one's. Raises InputError.
+        `sequence` is its number, by default the time in Unix seconds; it is above the previous one. Raises InputError.
         """
         text = render(sign(config, sequence=self._number(sequence), denied=denied, key=self.key))
         opened = reopened(text, {key_id(self.key.public_key()): self.key.public_key()})
@@ -88,7 +91,7 @@ class BundleFile:
 
 
 def reopened(text: str | bytes, keys: Mapping[str, Ed25519PublicKey]) -> OpenedBundle:
-    """Read as the guard of whatever server would read it; raises InputError."""
+    """Read a bundle as the guard of its server would; raises InputError."""
     return open_bundle(text, keys, expected_server=None, after=0)
 
 

@@ -1,1 +1,1 @@
-"""Closing and opening in an incident, ring by ring, and the journal of it."""
+"""Incident commands: closing and opening servers ring by ring, and revoking one principal."""

@@ -1,4 +1,7 @@
-"""`lockdown` from its agreed edits to its last step: stack files, then edge, gateway and guards of every server."""
+"""`ringwall lockdown` once the user agreed: write the stack files, then close edge, gateway and guard of every server.
+
+The edits themselves are made in `edits`; how each ring is closed stands in `lockdown`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from operations.incident.lockdown import Closing, places_of
 from operations.journal import NotComplete, Operation
 from operations.project.write import Change, apply
 
-#: What asks the edge, what asks the gateway, each made when it is first needed, and the backend.
+#: Makers of the clients of edge and gateway, each called when its client is first needed, and the backend.
 Services = tuple[Callable[[], Edge], Callable[[], Gateway], Target]
 
 
@@ -37,10 +40,11 @@ def close(
     *,
     sandbox: bool,
 ) -> Operation:
-    """Close servers in every ring, whatever fails: files first, as an `up` of somebody else opens what they do not close.
+    """Close servers in every ring; a failure in one ring stops no other. The files come first, as an `up` that somebody else
+    runs would open again whatever the files do not close.
 
     Raises:
-        KeyboardInterrupt: as `Closing.run`; the journal says how every ring stands.
+        KeyboardInterrupt: as in `Closing.run`; the journal says how every ring stands.
     """
     operation = Operation(project.root, "lockdown", stack, reason, progress)
     operation.begin()
@@ -73,8 +77,8 @@ def close(
 
 
 def _readable(project: Project, environment: str) -> tuple[Environment | None, dict[str, Server]]:
-    """The environment's settings and its servers' manifests, as far as their files can be read: a broken file of one
-    server keeps no other open."""
+    """The environment's settings and its servers' manifests, as far as their files can be read. A broken file must not keep
+    another server open."""
     try:
         loaded = load_environment(project, environment)
     except InputError:
@@ -86,7 +90,7 @@ def _readable(project: Project, environment: str) -> tuple[Environment | None, d
 
 
 def _command_line(stack: str, reason: str, guards: Guards, *, sandbox: bool) -> str:
-    """This very command, without its key: it is given again where it is needed."""
+    """The command line that runs this lockdown again. The key is left out; messages add it where it is needed."""
     words = ["ringwall", "lockdown", stack, "--reason", reason, "--yes"]
     if guards.folder != Path():
         words += ["--bundles", str(guards.folder)]

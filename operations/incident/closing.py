@@ -1,6 +1,6 @@
-"""What `lockdown` in a server's stack file means in each ring. Pure: no Pulumi, no I/O.
+"""What `lockdown` in a server's stack file means in each ring: policy, plugin and guard configuration of a closed server.
 
-Nothing that was granted is taken out of the files, so that taking the one key out opens the server exactly as it was.
+Pure: no Pulumi, no I/O. No grant leaves the files, so that removing the one key opens the server exactly as it was.
 """
 
 from __future__ import annotations
@@ -22,23 +22,25 @@ from plan.protectors import ACCESS_APPLICATION
 ACCESS_POLICY = "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy"
 
 
-#: Tag of what an incident command put at the gateway beside the engine.
+#: Tag of the plugins that an incident command put at the gateway without the engine.
 CLOSED_TAG = "ringwall-closed"
-#: Header of its answers, with the number of the operation that put it there: a gateway that sends it has taken it.
+#: Header of the closing plugin's answers, with the id of the operation that put it there: a gateway that sends it has the
+#: plugin in force.
 CLOSED_HEADER = "x-ringwall-closed"
 
 
 def closing_policy_name(environment: str) -> str:
-    """The one Access policy that closed applications of an environment have, where no engine made one of their own."""
+    """The name of the one Access policy that denies everyone on an environment's closed applications, where the engine made
+    no policy for them."""
     return f"{environment}-closed"
 
 
 def closing_plugin(environment: str, server: str, operation: str) -> dict[str, Any]:
-    """The plugin on a server's route that closes it beside the engine, as Kong's Admin API takes it.
+    """The plugin that closes a server's route without the engine, in the form of Kong's Admin API.
 
-    `pre-function` is there already (the identity check is one) and runs before every other plugin: whoever asks is
-    answered 503, with or without a token, so that anybody can see whether the gateway has taken it. The engine's own
-    request-termination is on the service, so neither is in the other's way (a plugin is unique by name and scope).
+    `pre-function` is enabled at Kong already (the identity check is one) and runs before every other plugin: every request
+    is answered 503, with or without a token, so that anybody can see whether the gateway has it in force. The engine's own
+    request-termination is on the service, so the two do not collide (a plugin is unique by name and scope).
     """
     headers = f'{{["{CLOSED_HEADER}"] = {json.dumps(operation)}}}'
     answer = f"kong.response.exit(503, {{message = {json.dumps(CLOSED_MESSAGE)}}}, {headers})"
@@ -51,22 +53,23 @@ def closing_plugin(environment: str, server: str, operation: str) -> dict[str, A
 
 
 def closing_plugin_id(environment: str, server: str) -> str:
-    """Always the same for a server, so that closing twice leaves one plugin, and opening finds it."""
+    """The id of a server's closing plugin, always the same, so that closing twice leaves one plugin and opening finds it."""
     return str(uuid5(NAMESPACE_URL, f"ringwall:{environment}.{server}:closed"))
 
 
 def edge_urns(locked: Graph) -> list[str]:
-    """What closes a server at the edge: its Access applications and the deny policy. `locked` is its plan while closed."""
+    """URNs of what closes a server at the edge: its Access applications and the deny policy. `locked` is the plan of the
+    closed server."""
     return [resource.urn for resource in locked.resources if resource.type in (ACCESS_APPLICATION, ACCESS_POLICY)]
 
 
 def closed(config: GuardConfig) -> GuardConfig:
-    """The same configuration granting nothing: whatever no grant names is neither listed nor callable."""
+    """The same configuration without grants: a tool that no grant names is neither listed nor callable."""
     return config.model_copy(update={"grants": ()})
 
 
 def opened(environment: EnvironmentStack, server: ServerStack, deployed: GuardConfig) -> GuardConfig:
-    """The configuration of the files, lockdown left out, with the ids that `deployed` has from the real accounts.
+    """The configuration that the files give without `lockdown`, with the audiences and client ids of the deployed one.
 
     Raises:
         InputError: the files name a host name or an agent that is not deployed.

@@ -1,6 +1,6 @@
-"""The services that close a server beside the engine: Cloudflare's API and Kong's Admin API, asked through two protocols.
+"""The two services that close a server without the engine: Cloudflare's API and Kong's Admin API, each as a protocol.
 
-An incident command asks them, not the backend: they are what is live, and they need neither the engine nor its secrets.
+An incident command asks them instead of the backend: they show what is live, and need neither the engine nor its secrets.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wire.kong import DataPlane, KongAdmin
 
 
 class Edge(Protocol):
-    """Access applications of an account."""
+    """The Access applications of a Cloudflare account, and what closes them."""
 
     def applications(self) -> list[AccessApplication]: ...
     def closing_policy(self, name: str) -> str: ...
@@ -32,7 +32,7 @@ class Edge(Protocol):
 
 
 class Gateway(Protocol):
-    """Routes and plugins of a gateway, and what its nodes have taken over."""
+    """The routes and plugins of a Kong gateway, and the configuration that its data planes have."""
 
     def routes(self, tag: str) -> dict[str, str]: ...
     def route_id(self, name: str) -> str | None: ...
@@ -44,10 +44,10 @@ class Gateway(Protocol):
 
 
 def edge_of(project: Project, environment: str, settings: Environment, target: Target) -> CloudflareApi:
-    """The environment's account.
+    """A client of the environment's Cloudflare account.
 
     Raises:
-        RingwallError: there is no token to ask it with, or none that could be one.
+        RingwallError: there is no API token, or it cannot be one.
     """
     token = token_from_environment() or _from_stack_file(project, environment, "cloudflare:apiToken", target)
     if token is None:
@@ -56,16 +56,20 @@ def edge_of(project: Project, environment: str, settings: Environment, target: T
 
 
 def gateway_of(project: Project, environment: str, settings: Environment, target: Target) -> KongAdmin:
-    """The environment's Admin API; without a token it is asked without one."""
+    """A client of the environment's Kong Admin API; where there is no token, requests carry none.
+
+    Raises:
+        RingwallError: the token in the stack file cannot be opened.
+    """
     token = os.environ.get(KONG_TOKEN) or _from_stack_file(project, environment, "kong:kongAdminToken", target)
     return KongAdmin(settings.gateway, token)
 
 
 def _from_stack_file(project: Project, environment: str, key: str, target: Target) -> str | None:
-    """A token that only the stack file has, encrypted: the one thing for which the engine is asked.
+    """A token that stands encrypted in the stack file, None without one. This is the only thing the engine is needed for.
 
     Raises:
-        RingwallError: it is there and cannot be opened.
+        RingwallError: the token is there and cannot be decrypted.
     """
     if key not in config_of(read(project.stack_file(environment))):
         return None
@@ -74,4 +78,6 @@ def _from_stack_file(project: Project, environment: str, key: str, target: Targe
         with workspace(target, environment) as selected:
             return str(selected.get_config(key).value) or None
     except RingwallError as error:
-        raise RingwallError(f"{variable} is not set, and {key} in the stack file cannot be opened: {error}") from None
+        raise RingwallError(
+            f"{variable} is not set, and {key} in the stack file cannot be opened: {error.what}", remedy=error.remedy
+        ) from None

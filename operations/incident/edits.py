@@ -1,4 +1,7 @@
-"""The stack files' part of a lockdown: `lockdown` written into each, or taken out. Texts alone; nothing is written here."""
+"""The stack files' part of a lockdown: which files change, and the steps that are shown before it begins.
+
+Nothing is written here. How the key is put into a file's text, or taken out, stands in `stack_file`.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,11 @@ from operations.project.write import Change
 def edits_of(
     project: Project, stacks: Sequence[str], reason: str | None, *, lift: bool
 ) -> tuple[list[Change], dict[str, str]]:
-    """The stack files' changes; a server that is closed already keeps its reason and time. Then, by stack, why a file
-    cannot be edited: that keeps no guard open.
+    """The changes of the stack files, and by stack the reason why a file cannot be edited; such a server is closed all the
+    same. A server that is closed already keeps its reason and time.
 
     Raises:
-        InputError: the reason is none, no file needs a change to be opened, or one cannot be edited for that.
+        InputError: the reason is empty or too long; with `lift`, no file is closed, or one cannot be edited.
     """
     since = timestamp()
     if not lift:
@@ -49,7 +52,7 @@ def edits_of(
 
 
 def _edit(file: Path, reason: str, since: str, *, lift: bool) -> list[Change]:
-    """The one change of a file, or none where it says already what it should; raises InputError."""
+    """The change of one file; none where the file is closed, or open, already. Raises InputError."""
     manifest = config_of(read(file)).get(SERVER_KEY)
     is_locked = isinstance(manifest, dict) and manifest.get("lockdown") is not None
     if is_locked is not lift:
@@ -64,7 +67,7 @@ def _edit(file: Path, reason: str, since: str, *, lift: bool) -> list[Change]:
 
 
 def planned_steps(environment: EnvironmentStack, stacks: Sequence[str], *, lift: bool) -> list[dict[str, Any]]:
-    """What would be done in each ring of each server, in that order."""
+    """What will be done in each ring of each server, in the order in which it is done."""
     planned: list[dict[str, Any]] = []
     for stack in stacks:
         manifest = environment.servers[server_of(stack)].manifest

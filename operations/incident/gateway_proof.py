@@ -1,5 +1,8 @@
-"""Whether a gateway has taken over that a server is closed. Kong's workers and data planes take changes over eventually
-(`worker_state_update_frequency`, kong.conf.default), so what the Admin API answered proves nothing about them."""
+"""The proof that a gateway refuses a closed server's requests, by sending requests or by asking its data planes.
+
+Kong's workers and data planes apply a change some time after the Admin API has answered (`worker_state_update_frequency`,
+kong.conf.default), so that answer proves nothing about them. The closing itself is done in `lockdown`.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,17 @@ from wire.kong import DataPlane
 
 #: Refusals in a row, each on a connection of its own, so that the system hands them to different workers.
 CONSECUTIVE = 20
-#: Seconds between two looks.
+#: Seconds between two requests.
 INTERVAL = 0.25
-#: Seconds added to what Kong needs at most.
+#: Seconds added to the longest time that Kong's workers may take.
 MARGIN = 1.0
-#: A data plane reports every 30 s (clustering/data_plane.lua: PING_INTERVAL); twice that, and it is not to be relied on.
+#: A data plane reports every 30 s (clustering/data_plane.lua: PING_INTERVAL); after twice that it is not to be relied on.
 SILENT = 60.0
 
 
 @dataclass(frozen=True)
 class GatewayProof:
-    """What was seen. `asked` is False where nobody answered, so that this way proves neither."""
+    """Whether the gateway was seen to be closed. `answered` is False where nothing answered, so that nothing was proven."""
 
     answered: bool
     closed: bool
@@ -34,7 +37,7 @@ class GatewayProof:
 
 @dataclass(frozen=True)
 class Clock:
-    """Time, and a pause that ends early when the command is interrupted (then True)."""
+    """The time, and a pause that returns True when the command was interrupted and the pause ended early."""
 
     pause: Callable[[float], bool]
     monotonic: Callable[[], float] = time.monotonic
@@ -43,8 +46,8 @@ class Clock:
 def by_requests(
     url: str, hostname: str, operation: str, *, frequency: float, wait: float, clock: Clock
 ) -> GatewayProof:
-    """Send requests to the proxy until all of them are refused by this very closing, for at least as long as Kong's workers
-    may take, or until `wait` seconds are over."""
+    """Send requests to the proxy until this operation's closing has refused every one of them for as long as Kong's workers
+    may take to apply it, or until `wait` seconds are over."""
     until, since, streak, answers = clock.monotonic() + wait, clock.monotonic(), 0, 0
     status = ""
     with _fresh_connections() as client:
@@ -72,7 +75,8 @@ def by_requests(
 
 
 def _fresh_connections() -> httpx.Client:
-    """A connection a request: the system hands each one to any of the workers, and one kept alive always to the same."""
+    """A client that opens a connection for every request: the system hands each new connection to any of Kong's workers, and
+    a connection that is kept alive always reaches the same one."""
     return HttpPolicy(None, proxies=False).client(
         timeout=httpx.Timeout(5, connect=2), limits=httpx.Limits(max_keepalive_connections=0)
     )
@@ -94,8 +98,8 @@ def by_data_planes(
     clock: Clock,
     today: Callable[[], float] = time.time,
 ) -> GatewayProof:
-    """Ask the control plane until every data plane has another configuration than `before` the closing, and the time that
-    its workers may take is over as well."""
+    """Ask the control plane until every data plane has another configuration than it had `before` the closing, then wait
+    for as long as its workers may take to apply it."""
     until, old = clock.monotonic() + wait, {plane.id: plane.config_hash for plane in before}
     while True:
         planes = ask() or ()

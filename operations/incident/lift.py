@@ -1,7 +1,7 @@
-"""Servers opened again from the inside: guard, gateway, edge. It is an ordinary `up`, with everything that refuses one.
+"""Opens closed servers again, from the inside out: guard, gateway, edge.
 
-What closed them beside the engine is not in its state, so the engine first reads what is there (`refresh`), and the
-gateway's own closing plugin and the deny policy are taken away by hand.
+It is an ordinary `up`, with every check that can refuse one. What closed the servers without the engine is not in its
+state: so the engine refreshes first, and the gateway's closing plugin and the deny policy are removed here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from plan.offline import plan_stack
 
 @dataclass
 class Opening:
-    """The way back, for servers whose stack files say `lockdown`. `changes` takes the key out of them."""
+    """The opening of servers whose stack files say `lockdown`. `changes` removes that key from the files."""
 
     project: Project
     stacks: Sequence[str]
@@ -52,14 +52,14 @@ class Opening:
     _deployed: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def prepare(self, agreed: Callable[[], bool]) -> bool:
-        """Take the key out of the files, preview that and ask; on a no or a problem the files are as they were.
+        """Take the key out of the files, show the preview and ask. On a no or an error the files are put back.
 
         Raises:
-            RingwallError: it must not be opened as its files are, or the engine cannot preview it.
+            RingwallError: a server must not be opened with these files, or the engine cannot preview it.
         """
         for stack in self.stacks:
             loaded = load(self.project, stack)
-            # The deny policy is in this plan and not in the next; it must outlive the first run.
+            # The deny policy is in this plan and not in the next. It must outlive the first run, which opens the gateway.
             self._edge[stack] = edge_urns(plan_stack(self.project, loaded))
         apply(self.changes)
         try:
@@ -80,7 +80,7 @@ class Opening:
         self._scopes[stack] = scope
         self._deployed[stack] = outputs(self.project, stack, target=self.target)
         runs = deploy.preview(self.target, scope)
-        # The engine refuses to leave out what it has never heard of: the deny policy, where no `up` ran while it was closed.
+        # The engine refuses to exclude a URN that it does not know: the deny policy, where no `up` ran in between.
         known = {change.urn for run in runs for change in run.steps.changes.values()}
         self._edge[stack] = [urn for urn in self._edge[stack] if urn in known]
         self.operation.progress.changes(runs)
@@ -91,10 +91,10 @@ class Opening:
         apply([Change(change.path, change.after, change.before) for change in self.changes])
 
     def run(self, *, keys: Callable[[EnvironmentStack], None] | None) -> None:
-        """Open guard, gateway and edge of every server; where one stays closed, the next ones out stay closed too.
+        """Open guard, gateway and edge of every server; where a ring stays closed, the rings before it stay closed too.
 
         Args:
-            keys: brings the gateway's copies of the issuers' keys up to date, as after every `up`; None without a gateway.
+            keys: syncs the issuers' keys at the gateway, as after every `up`; None without a gateway.
         """
         self.operation.begin()
         environment = load_environment(self.project, environment_of(self.stacks[0]))
@@ -117,8 +117,8 @@ class Opening:
             self.operation.attempt(environment.name, "gateway keys", work, failed="not up to date")
 
     def _open_foreign(self, environment: EnvironmentStack, stack: str) -> None:
-        """What this backend does not know was not deployed, or by a program of somebody's own, which alone can open its
-        applications again; what a lockdown put at the gateway is Ringwall's to take away."""
+        """Open a server that this backend does not know: it is not deployed, or another program deployed it. Ringwall
+        removes its own plugin at the gateway; only that program can give the Access applications their policies back."""
 
         def gateway() -> str:
             had = open_gateway(self.gateway(), [stack])
@@ -137,7 +137,7 @@ class Opening:
         self.operation.attempt(stack, "edge", edge, failed="still closed, or not known")
 
     def _still_shut(self, environment: EnvironmentStack, stack: str) -> list[str]:
-        """Names of applications before the server's host names that deny everyone; raises RingwallError."""
+        """Names of the server's Access applications that deny everyone; raises RingwallError."""
         place = Place.from_manifest(stack, environment.servers[server_of(stack)].manifest, environment.settings)
         return [
             application.name
@@ -169,7 +169,7 @@ class Opening:
         return True
 
     def _open_gateway(self, stack: str) -> bool:
-        """Everything of the stack but the edge, and then what closed the gateway beside the engine."""
+        """Run `up` for all of the stack but its edge, then remove the plugin that closed the gateway without the engine."""
         if not self._engine(stack, "gateway", exclude=self._edge[stack]):
             return False
 
@@ -186,7 +186,7 @@ class Opening:
         return True
 
     def _say_still_shut(self, environment: EnvironmentStack, stack: str) -> None:
-        """An application that is not the stack's was closed with it, as it stands before the same host name."""
+        """Report applications that are not the stack's own: they were closed with it, as they have the same host name."""
         try:
             shut = self._still_shut(environment, stack)
         except RingwallError as error:
@@ -199,7 +199,7 @@ class Opening:
             self.operation.step(stack, "edge", "waiting", text)
 
     def _remove_policy(self, environment: str) -> None:
-        """The deny policy that closing made, once no application has it any more; until then it harms nobody."""
+        """Remove the deny policy that the closing made, if no application uses it any more. One that stays does no harm."""
         name = closing_policy_name(environment)
         try:
             self.edge().remove_closing_policy(name)
@@ -219,7 +219,7 @@ class Opening:
 
 
 def open_gateway(gateway: Gateway, stacks: Sequence[str]) -> list[str]:
-    """Take the closing plugin away from servers whose files say no more that they are closed; gives those that had one."""
+    """Remove the closing plugin of servers whose files no longer say `lockdown`; returns the stacks that had one."""
     plugins = set(gateway.plugins(CLOSED_TAG))
     closed = [stack for stack in stacks if closing_plugin_id(environment_of(stack), server_of(stack)) in plugins]
     for stack in closed:

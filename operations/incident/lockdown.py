@@ -1,8 +1,8 @@
-"""Servers closed at the services themselves, side by side: edge and gateway at once, then the guards.
+"""Closes servers at Cloudflare and Kong directly, edge and gateway in parallel, and then at their guards.
 
-Nothing here needs the backend, the engine or its secrets. What is live is found at Cloudflare and Kong by name and host
-name, so a server that another program deployed (docs/package.md), or whose state is out of reach, is closed like any
-other; and nothing is called closed that the service did not say, or show, itself.
+Nothing here needs the backend, the engine or its secrets. Applications and routes are found at Cloudflare and Kong by name
+and host name, so a server that another program deployed (docs/package.md), or whose state is out of reach, is closed like
+any other. A ring is called closed only where the service itself said so, or was seen to refuse. Opening is in `lift`.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ RINGS = ("edge", "sessions", "gateway", "guard")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a server is found: its names at the services, and where a gateway on its host would answer for it."""
+    """How a server is found: its names at Cloudflare and Kong, and the address of the gateway on its host."""
 
     stack: str
     environment: str
     server: str
     hostnames: tuple[str, ...] = ()
     application_names: tuple[str, ...] = ()
-    #: Of the proxy on the server's own host.
+    #: URL of the gateway's proxy on the server's own host.
     proxy: str | None = None
 
     @classmethod
     def from_manifest(
         cls, stack: str, manifest: Server | None, settings: Environment | None, known: Sequence[str] = ()
     ) -> Place:
-        """`known` are host names from elsewhere, such as the last bundle."""
+        """From a manifest, as far as it could be read; `known` are host names from elsewhere, such as the last bundle."""
         environment, server = environment_of(stack), server_of(stack)
         clients: list[str | None] = [None]
         names, proxy = list(known), None
@@ -79,9 +79,9 @@ class Place:
 
 @dataclass
 class Closing:
-    """The closing of servers. `again` is the command that goes on where this ends.
+    """The closing of several servers. `command` is the command line that messages tell the user to run again.
 
-    Every problem is a step that failed; none keeps the next ring, or another server, open.
+    Every problem becomes a failed step; none keeps the next ring, or another server, open.
     """
 
     project: Project
@@ -89,7 +89,7 @@ class Closing:
     operation: Operation
     guards: Guards
     command: str
-    #: Whether there is something real behind the services: sessions that can end, a gateway that can be asked.
+    #: False in the sandbox, where there are no sessions to end and no gateway that answers requests.
     real: bool = True
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -97,7 +97,7 @@ class Closing:
         """Close edge, gateway and guard of every server.
 
         Raises:
-            KeyboardInterrupt: the command was interrupted; for every ring there is a step that says how it stands.
+            KeyboardInterrupt: the command was interrupted; a step of every ring says whether it is closed.
         """
         try:
             with ThreadPoolExecutor(2) as pool:
@@ -117,7 +117,8 @@ class Closing:
             raise
 
     def _settle(self, ring: str, defect: BaseException | None) -> None:
-        """A defect of one ring keeps the next one from nothing, and is no word that a server is closed."""
+        """Turn an unexpected exception of a ring into failed steps, so that the next ring is closed all the same, and no
+        server counts as closed without proof."""
         if defect is None:
             return
         reported = {step.stack for step in self.operation.steps if step.ring == ring}
@@ -136,7 +137,7 @@ class Closing:
                     self.operation.step(place.stack, ring, "failed", text)
 
     def _each(self, places: Sequence[Place], work: Callable[[Place], None], at_once: int = AT_ONCE) -> None:
-        """`work` for every place side by side; what has not begun when the command is interrupted never does."""
+        """Run `work` for every place in parallel. After an interruption no further place is begun."""
         if not places:
             return
         with ThreadPoolExecutor(min(at_once, len(places))) as pool:
@@ -188,7 +189,7 @@ class Closing:
         self._each(self.places, work)
 
     def _without_application(self, edge: Edge, place: Place) -> None:
-        """Nothing to deny, but a name that resolves without an Access application is open, not closed."""
+        """Report a server without an Access application: where one of its host names resolves, it is open."""
         names = " or ".join(place.application_names)
         bare = [name for name in place.hostnames if edge.resolves(name)]
         if bare:
@@ -199,8 +200,8 @@ class Closing:
             self.operation.step(place.stack, "edge", "failed", text)
         elif not place.hostnames:
             text = (
-                f"not known: Cloudflare has no Access application {names}, and which host names it has is not known here; "
-                "look for them in the dashboard under Access, Applications"
+                f"not known to be closed: Cloudflare has no Access application {names}, and the server's host names are not "
+                "known here to look by; look for its applications in the dashboard under Access, Applications"
             )
             self.operation.step(place.stack, "edge", "failed", text)
         else:
@@ -209,7 +210,7 @@ class Closing:
             self.operation.step(place.stack, "edge", "left", text)
 
     def _end_sessions(self, edge: Edge, place: Place, applications: Sequence[AccessApplication]) -> None:
-        """After the deny policy: before it, whoever is put out signs in again."""
+        """End the applications' sessions. This comes after the deny policy: before it, people would just sign in again."""
         if not self.real:
             self.operation.step(place.stack, "sessions", "left", "the sandbox has none")
             return
@@ -304,7 +305,7 @@ class Closing:
         proofs = [place for place in self.places if place.stack in written]
 
         def work(place: Place) -> None:
-            # An interruption ends the waiting.
+            # The clock jumps to infinity when the command is interrupted, which ends the wait.
             prove(self.operation, self.guards, place.stack, written[place.stack], "closed", clock=self._until_stopped)
 
         self._each(proofs, work)
@@ -313,8 +314,8 @@ class Closing:
         return inf if self.stopped.is_set() else time.monotonic()
 
     def _sign(self, place: Place, target: Target) -> Delivered | None:
-        """The bundle without grants. Its base is the last bundle, which a running guard can change over from without a
-        restart, or else what is deployed; the backend is asked only where there is no bundle."""
+        """Sign and write a bundle without grants. It is made from the last bundle, so that a running guard can load it
+        without a restart, or else from the deployed configuration; the backend is asked only where there is no bundle."""
         operation, guards, stack = self.operation, self.guards, place.stack
         if guards.key is None:
             text = f"still open: no --key was given to sign a bundle without grants; run `{self.command} --key FILE`"
@@ -343,7 +344,7 @@ class Closing:
 
 
 class _Once:
-    """A value that is worked out by whoever asks first, and is the same for all others."""
+    """A value that the first caller computes and all others share."""
 
     def __init__(self, work: Callable[[], GatewayProof]) -> None:
         self._work, self._lock = work, threading.Lock()
@@ -365,7 +366,7 @@ def places_of(
     guards: Guards,
     note: Note,
 ) -> list[Place]:
-    """Where each server is found, by its manifest as far as its file can be read, and by its last bundle."""
+    """How each server is found: by its manifest as far as its file can be read, and by its last bundle."""
     return [
         Place.from_manifest(stack, manifests.get(stack), settings, _known_hostnames(project, stack, guards, note))
         for stack in stacks
@@ -373,7 +374,7 @@ def places_of(
 
 
 def _known_hostnames(project: Project, stack: str, guards: Guards, note: Note) -> list[str]:
-    """Host names that a bundle or a stack file gives away even where the file as a whole is refused."""
+    """Host names in a server's last bundle and its stack file, also where the file as a whole is refused."""
     from model.loader import read
 
     names: list[str] = []
@@ -382,7 +383,7 @@ def _known_hostnames(project: Project, stack: str, guards: Guards, note: Note) -
         if config is not None and config.identity.access:
             names += [door.hostname for door in config.identity.access.front_doors]
     except RingwallError as error:
-        note(f"warning: {stack}: its last bundle says no host names: {' '.join(str(error).split())}")
+        note(f"warning: {stack}: the host names in its last bundle cannot be read: {' '.join(str(error).split())}")
     try:
         manifest = config_of(read(project.stack_file(stack))).get(SERVER_KEY)
     except RingwallError:

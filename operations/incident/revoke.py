@@ -1,4 +1,7 @@
-"""One principal put out of every server of an environment, and let in again: edge and guards, each step with its time."""
+"""`ringwall revoke`: one principal denied at every server of an environment, or let in again, at the edge and the guards.
+
+The gateway has no part in it: it knows issuers, not principals.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ _NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class Subject:
-    """Who is meant: an agent by its name, or a person by address, by the `sub` of their tokens, or both."""
+    """The principal to revoke: an agent by name, or a person by e-mail address, by the `sub` of their tokens, or by both."""
 
     text: str
     agent: str | None = None
@@ -41,7 +44,7 @@ class Subject:
 
 
 def read_principal(text: str, sub: str | None) -> Subject:
-    """Raises `InputError` for anything but person:EMAIL, person:SUB and agent:NAME."""
+    """The principal that the command line names; raises `InputError` for all but person:EMAIL, person:SUB and agent:NAME."""
     kind, _, name = text.partition(":")
     if kind == "agent" and _NAME.fullmatch(name) and sub is None:
         return Subject(text, agent=name)
@@ -58,7 +61,7 @@ def read_principal(text: str, sub: str | None) -> Subject:
 
 
 def planned_steps(environment: EnvironmentStack, subject: Subject, *, lift: bool) -> list[dict[str, str]]:
-    """What would be done, in that order."""
+    """What will be done, in the order in which it is done."""
     if subject.agent:
         edge = f"{'enable' if lift else 'disable'} the service token of {subject.text}"
     else:
@@ -72,7 +75,7 @@ def planned_steps(environment: EnvironmentStack, subject: Subject, *, lift: bool
 
 @dataclass
 class Revocation:
-    """One principal put out, or with `lift` let in again: the edge first, then the guards, or the other way round."""
+    """The revocation of one principal: edge first, then guards. With `lift` it is let in again, guards first."""
 
     project: Project
     environment: EnvironmentStack
@@ -81,12 +84,12 @@ class Revocation:
     guards: Guards
     lift: bool
     target: Target
-    #: What guards know a person by, as far as it was found; of these, those that are Access's own.
+    #: The subs by which guards know the person, as far as they were found, and those of them that Access gave.
     _ids: set[str] = field(default_factory=set)
     _access_ids: set[str] = field(default_factory=set)
 
     def run(self) -> None:
-        """Every problem is a step that failed; none keeps the next one from being tried."""
+        """Do every step. A problem becomes a failed step; none keeps the next step from being tried."""
         if self.subject.sub:
             self._ids.add(self.subject.sub)
         edge = self._agent_at_edge if self.subject.agent else self._person_at_edge
@@ -101,8 +104,8 @@ class Revocation:
             self._at_guards()
 
     def _at_gateway(self) -> None:
-        """Said, so that nobody takes silence for a ring that holds."""
-        text = "nothing is done there: it knows issuers and not principals, so whoever holds a token passes it until it ends"
+        """Say that the gateway does nothing, so that nobody takes silence for a ring that holds."""
+        text = "nothing is done there: the gateway knows issuers, not principals, so a token passes it until it expires"
         self.operation.step(self.environment.name, "gateway", "left", text)
 
     # -- edge ---------------------------------------------------------------------------------------------------------
@@ -117,7 +120,7 @@ class Revocation:
         email = self.subject.email
         text = "their Access sessions are ended"
         if email is not None:
-            # Before anything is looked up: it needs no more than the address.
+            # The sessions end before anything is looked up, as that needs the address alone.
             api.revoke_user(email)
             try:
                 user = self._find(api)
@@ -133,7 +136,7 @@ class Revocation:
         return f"{text}; to guards they are {_listed(user.ids)}" if user else text
 
     def _find(self, api: CloudflareApi) -> AccessUser | None:
-        """The person as Access knows them, whose ids count from now on."""
+        """Look the person up at Access, and keep the ids that it knows them by."""
         user = api.find_user(email=self.subject.email, sub=None if self.subject.email else self.subject.sub)
         if user is not None:
             self._access_ids = set(user.ids)
@@ -141,7 +144,7 @@ class Revocation:
         return user
 
     def _find_ids(self) -> None:
-        """Every id that a revocation denied them by; a step only where it cannot be known."""
+        """Look up the ids by which a revocation denied the person; a step is reported only where that fails."""
         consequence = "so guards may go on denying them by another sub"
         token = token_from_environment()
         if token is None:
@@ -167,7 +170,7 @@ class Revocation:
         self._call(work)
 
     def _client_ids(self) -> set[str]:
-        """Of the agent, from the deployed environment, or else from the bundles that are there."""
+        """The agent's client ids, from the deployed environment, or else from the bundles in the folder."""
         agent = str(self.subject.agent)
         try:
             contract = outputs(self.project, self.environment.name, target=self.target).get("contract")
@@ -175,7 +178,7 @@ class Revocation:
             if isinstance(client, str):
                 return {client}
         except (EngineFailed, EngineMissing, KeyError, TypeError) as error:
-            # In an incident the backend may be the very thing out of reach; bundles name the same ids.
+            # In an incident the backend may be out of reach. The bundles hold the same ids.
             self.operation.progress.note(
                 f"warning: {self.environment.name}: the deployed client id cannot be read ({error})"
             )
@@ -230,7 +233,7 @@ class Revocation:
                 prove(self.operation, self.guards, stack, bundle, word)
 
     def _sign(self, stack: str, word: str) -> Delivered | None:
-        """The bundle that is there with another deny list: nothing else that may be deployed or pending comes with it."""
+        """Sign the last bundle again with another deny list, so that no other change of the configuration comes with it."""
         try:
             last = last_bundle(self.guards, stack)
             config = last.config if last else self._deployed(stack)
@@ -254,7 +257,7 @@ class Revocation:
                 self.operation.step(stack, "guard", "left", "does not admit it")
                 return None
             if person and external and self._ids <= self._access_ids:
-                # There the bearer token names the principal, and its issuer has subs of its own.
+                # This guard takes the principal from the bearer token, and its issuer has subs of its own.
                 text = f"not {word}: it knows people by the sub of {external.issuer}, not by Access's"
                 self.operation.step(stack, "guard", "failed", f"{text}; give that --sub, as its audit log has it")
                 return None
@@ -275,7 +278,7 @@ class Revocation:
             return None
 
     def _bundles(self) -> dict[str, GuardBundle]:
-        """The readable ones that are there."""
+        """The environment's last bundles, by stack, without those that cannot be read."""
         bundles: dict[str, GuardBundle] = {}
         for server in self.environment.servers.values():
             try:

@@ -1,4 +1,7 @@
-"""The one key of a closed server in its stack file: written and taken out as text, so that every other byte stays."""
+"""The text of a stack file with the key `lockdown` written into the server's manifest, or taken out again.
+
+The edit is made in the text, so that every other byte stays, and checked by parsing the result. No file is touched here.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,10 @@ KEY = "lockdown"
 
 
 def locked(text: str, reason: str, since: str) -> str:
-    """`text` with the server closed; the key comes first in the manifest, where a reviewer cannot overlook it.
+    """`text` with the server closed. The key comes first in the manifest, where a reviewer cannot overlook it.
 
     Raises:
-        InputError: it is closed already, or there is no manifest to write it into.
+        InputError: the server is closed already, or the file holds no server's manifest.
     """
     node = _manifest(text)
     if any(key.value == KEY for key, _ in node.value):
@@ -47,7 +50,7 @@ def lifted(text: str) -> str:
         elif index:
             start = _end(text, pairs[index - 1][1])
     else:
-        # Its lines and what stands behind it on the last one; the first key of a manifest keeps the place of its own.
+        # Remove the lines of the entry, with a comment behind its last one.
         line = text.find("\n", end)
         end = len(text) if line < 0 else line + 1
         start = text.rfind("\n", 0, start) + 1
@@ -68,7 +71,7 @@ def _manifest(text: str) -> Any:
 
 
 def _end(text: str, node: Any) -> int:
-    """Behind the last character of a value; the end mark of a block is the start of whatever follows it."""
+    """The index behind a value's last character. A block's end mark is no help: it is where the next node starts."""
     children = [] if type(node).__name__ == "ScalarNode" or node.flow_style else node.value
     if children:
         last = children[-1]
@@ -82,7 +85,7 @@ def _quoted(text: str) -> str:
 
 
 def _checked(before: str, after: str, lockdown: dict[str, str] | None) -> str:
-    """An edit that did anything else is not written."""
+    """The edited text, once it is proven that the edit changed `lockdown` and nothing else; raises InputError otherwise."""
     try:
         expected, actual = _value(before), _value(after)
     except InputError:

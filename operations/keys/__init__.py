@@ -1,1 +1,1 @@
-"""The issuers' keys at Kong: which ones are wanted, which ones are retired."""
+"""The issuers' signing keys at Kong: which ones it must hold, and bringing it in line."""

@@ -1,8 +1,8 @@
-"""Which of an issuer's keys Kong must hold: from a JWKS document to credentials to add and to remove.
+"""Which of an issuer's keys Kong must hold: from a JWKS document to the credentials to add, replace and remove. Pure.
 
-Kong's `jwt` plugin accepts whatever key stands under a token's `kid`, so a key that gets in here can sign anything. Which
-keys may is decided in wire/jwks.py, for the guard and for Kong. Here a known `kid` never changes its key by itself, and the
-last keys are never removed.
+Kong's `jwt` plugin accepts any key that stands under a token's `kid`, so a key that gets in here can sign anything. Which
+keys of a document are usable is decided in wire/jwks.py, for the guard and for Kong alike. Here a known `kid` never changes
+its key by itself, and the last keys are never removed. Kong is read and changed in `sync`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wire.kong import ALGORITHM, Credential, IssuerKey
 
 
 class KeySubstitution(Unreachable):
-    """A `kid` that is known has another key than before."""
+    """A known `kid` has another key than before."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class KeySet:
 
 @dataclass(frozen=True)
 class KeyChanges:
-    """What to do at Kong, in this order: add, replace, remove."""
+    """What to do at Kong, in this order: add, replace, remove. `unchanged` credentials stay."""
 
     add: tuple[IssuerKey, ...] = ()
     replace: tuple[tuple[Credential, IssuerKey], ...] = ()
@@ -41,7 +41,7 @@ class KeyChanges:
 
 
 def read_jwks(text: bytes) -> KeySet:
-    """Strictly read a JWKS document; raises ValueError as `wire.jwks.read_key_set`, whose rule is the guard's too."""
+    """Read a JWKS document strictly, by the rule that the guard has too; raises ValueError as `wire.jwks.read_key_set`."""
     published = read_key_set(text, (ALGORITHM,))
     return KeySet(tuple(IssuerKey(key.kid, key.pem) for key in published.keys), published.ignored)
 
@@ -49,14 +49,14 @@ def read_jwks(text: bytes) -> KeySet:
 def decide(
     environment: str, published: tuple[IssuerKey, ...], present: list[Credential], *, replace: bool = False
 ) -> KeyChanges:
-    """Compare the issuer's keys with the credentials of its consumer.
+    """Compare the keys that an issuer published with the credentials of its consumer at Kong.
 
     Args:
         replace: accept a changed key under a known `kid` where Ringwall made the credential.
 
     Raises:
         KeySubstitution: a known `kid` has another key or algorithm at Kong than at the issuer.
-        ValueError: `wanted` is empty.
+        ValueError: `published` is empty.
     """
     if not published:
         raise ValueError("no keys: the last ones are never removed")

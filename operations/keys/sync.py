@@ -1,6 +1,6 @@
-"""The issuers' signing keys at Kong, brought in line with what the issuers publish, and who else is trusted there.
+"""Brings the issuers' signing keys at Kong in line with what the issuers publish, and reports who else is trusted there.
 
-What each key is compared with and decided by is in `operations.keys.decide`; nothing here is shown to anybody.
+Which keys go in and out is decided in `operations.keys.decide`. Nothing is printed here: the caller shows the report.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from wire.kong_reader import KongReader
 
 @dataclass(frozen=True)
 class Stranger:
-    """A consumer that nothing of ours put into the issuer's group: Kong takes whatever one of its keys signed."""
+    """A consumer in the issuer's group that Ringwall did not put there: Kong accepts what any of its keys signed."""
 
     consumer: str
     id: str
@@ -55,13 +55,13 @@ class IssuerReport:
 
     @property
     def trusts_strangers(self) -> bool:
-        """Whether somebody else's key is accepted for this issuer's."""
+        """Whether Kong accepts a key for this issuer that Ringwall did not put there."""
         return bool(self.foreign) or any(not stranger.removed for stranger in self.strangers)
 
 
 @dataclass(frozen=True)
 class SyncReport:
-    """What one sync did, issuer by issuer."""
+    """What one sync did, or with `dry_run` would do, issuer by issuer."""
 
     environment: str
     dry_run: bool
@@ -76,9 +76,7 @@ class SyncReport:
         return any(issuer.trusts_strangers for issuer in self.issuers)
 
     def check(self) -> None:
-        """Raise `model.errors.Unreachable` when an issuer could not be synced: one line each."""
-        from model.errors import Unreachable
-
+        """Raise `model.errors.Unreachable` with one line for each issuer that could not be synced."""
         problems = [f"issuer {issuer.issuer}: {issuer.error}" for issuer in self.issuers if issuer.error]
         if problems:
             raise Unreachable("\n".join(problems))
@@ -139,7 +137,6 @@ def sync_keys(
         InputError: there is no such issuer.
         Unreachable: Kong does not answer, refuses the token, or is another version.
     """
-
     addresses = {ACCESS: settings.cloudflare.jwks_uri}
     addresses.update({name: issuer.jwks_uri for name, issuer in sorted(settings.issuers.items())})
     chosen = list(addresses) if issuers is None else list(issuers)
@@ -157,7 +154,6 @@ def sync_keys(
 
 
 def _attempt(kong: KongReader, environment: str, issuer: str, url: str, dry_run: bool, replace: bool) -> IssuerReport:
-
     try:
         return _sync(kong, environment, issuer, url, dry_run, replace)
     except RingwallError as error:
@@ -167,8 +163,8 @@ def _attempt(kong: KongReader, environment: str, issuer: str, url: str, dry_run:
 def _judge_strangers(
     kong: KongReader, report: IssuerReport, managed: set[str], environment: str, remove: bool
 ) -> IssuerReport:
-    """Add who else is in the issuer's group, also where the issuer itself failed; with `remove` throw them out."""
-
+    """Add to the report who else is in the issuer's group, also where the issuer itself failed. With `remove` take them
+    out."""
     try:
         members = kong.members(issuer_group(report.issuer))
         strangers = [member for member in members if member.username not in managed]
@@ -198,16 +194,15 @@ def _judge_strangers(
 
 
 def _sync(kong: KongReader, environment: str, issuer: str, url: str, dry_run: bool, replace: bool) -> IssuerReport:
-
     text = fetch_jwks(url)
     try:
         published = read_jwks(text)
     except ValueError as error:
-        raise Unreachable(f"{url}: {error}; nothing was changed, ask the issuer") from None
+        raise Unreachable(f"{url}: {error}", remedy="nothing was changed, ask the issuer") from None
     username = consumer_username(environment, issuer)
     consumer = kong.consumer_id(username)
     if consumer is None:
-        raise Unreachable(f"Kong has no consumer {username}; run `ringwall up {environment}`")
+        raise Unreachable(f"Kong has no consumer {username}", remedy=f"run `ringwall up {environment}`")
     changes = decide(environment, published.keys, kong.jwt_credentials(consumer), replace=replace)
     if not dry_run:
         _apply(kong, environment, consumer, changes)
@@ -222,16 +217,15 @@ def _sync(kong: KongReader, environment: str, issuer: str, url: str, dry_run: bo
 
 
 def _apply(kong: KongReader, environment: str, consumer: str, changes: KeyChanges) -> None:
-
     for key in changes.add:
         try:
             kong.add_jwt(consumer, key, tags(environment))
         except Conflict:
-            # Two syncs at once are fine; the same kid on another consumer would let that one's tokens in.
+            # Another sync may have added the key meanwhile. On another consumer it would let that issuer's tokens pass.
             if decide(environment, (key,), kong.jwt_credentials(consumer)).add:
                 raise Unreachable(
-                    f"kid {key.kid} belongs to another consumer at Kong, and two issuers must not share one; find out "
-                    "whose it is"
+                    f"kid {key.kid} belongs to another consumer at Kong, and two issuers must not share one",
+                    remedy="find out whose it is",
                 ) from None
     for credential, key in changes.replace:
         kong.replace_jwt(consumer, credential, key)
@@ -245,8 +239,7 @@ def age_days(created_at: float) -> int:
 
 
 def stranger_lines(issuer: IssuerReport) -> list[str]:
-    """What is accepted for this issuer's and is not: credentials on its consumer, consumers in its group."""
-
+    """One line for each key or consumer that Kong trusts for this issuer and that is not Ringwall's."""
     lines = [f"kid {visible(kid)} was not put there by Ringwall and is trusted all the same" for kid in issuer.foreign]
     for stranger in issuer.strangers:
         if not stranger.removed:
@@ -260,5 +253,5 @@ def stranger_lines(issuer: IssuerReport) -> list[str]:
 
 
 def remedy(environment: str) -> str:
-    """The command that ends the trust in what is not ours."""
+    """The command that takes such keys and consumers out of the issuers' groups."""
     return f"ringwall keys sync {environment} --remove-strangers"

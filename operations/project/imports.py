@@ -1,4 +1,7 @@
-"""Taking over resources that exist: which resource of the plan it becomes, and the program that imports it."""
+"""`ringwall import`: which resource of the plan an existing object becomes, and the program that imports it.
+
+The engine is driven by the caller.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from plan.graph import Graph, Resource
 
 @dataclass(frozen=True)
 class Import:
-    """`id` is in the provider's import form (``<account>/<tunnel>``); `targets` are the resource and what it needs."""
+    """The import of one object. `id` is in the provider's form (``<account>/<tunnel>``); `targets` are the URNs of the
+    resource and of all that it depends on."""
 
     name: str
     type: str
@@ -24,11 +28,11 @@ class Import:
 
 
 def import_plan(graph: Graph, kind: Kind, id: str, *, name: str | None = None, hostname: str | None = None) -> Import:
-    """Find the one resource of the plan that `id` becomes; raises `InputError` when it is none or several.
+    """Find the one resource of the plan that `id` becomes; raises `InputError` when none or several fit.
 
     Args:
         name: the resource's name in the plan, or its object's at the provider.
-        hostname: a public host name that its settings hold.
+        hostname: a public host name in the resource's settings.
     """
     shape = SHAPES[kind]
     resources = [resource for resource in graph.by_type(shape.token) if _matches(resource, shape.label, name, hostname)]

@@ -1,8 +1,8 @@
 """Moving stack files and tool locks from the version they were written in to the current one.
 
 A migration is a text edit (see `operations.project.write`), so that a user's comments, blank lines and quotes come
-through. There is one version of the files so far and hence no migration; what stands here is how the next one will be
-carried out. The project's program has no version: where it imports `main` from a former module, the line is rewritten.
+through. There is only one version of the files so far, and hence no migration; this module carries out the next one. The
+project's program has no version: where it imports `main` from a former module, that line is rewritten.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from operations.project.staging import staged
 from operations.project.templates import FORMER_PROGRAM_IMPORT, PROGRAM_IMPORT
 from operations.project.write import Change, replace_scalar
 
-#: Text in one version to text in the next; the version itself is moved by `migrated`.
+#: Takes the text of one version to that of the next; `migrated` writes the version number itself.
 Migration = Callable[[str], str]
 LOCK = "tool lock"
 CURRENT: dict[str, int] = {ENVIRONMENT_KEY: 1, SERVER_KEY: 1, ZONE_KEY: 1, LOCK: 1}
@@ -36,7 +36,7 @@ def migrated(
     """`text` in the current version of `kind`; the same text when it is current already.
 
     Raises:
-        InputError: no version, a newer one than this Ringwall knows, or one that nothing leads on from.
+        InputError: the text has no version, a newer one than this Ringwall knows, or one that no migration starts from.
     """
     table = (migrations or MIGRATIONS)[kind]
     target = (current or CURRENT)[kind]

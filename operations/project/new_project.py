@@ -1,4 +1,8 @@
-"""What `init` writes, decided from checked answers before anything is written."""
+"""What `ringwall init` writes: its questions, the checks of its flags, and the changes that make a project and environment.
+
+Nothing is written here but the schema cache and the link to the virtual environment; the text of the files is in
+`templates`.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,7 @@ SECRETS_PROVIDERS = ("awskms", "azurekeyvault", "gcpkms", "hashivault")
 
 @dataclass(frozen=True)
 class Question:
-    """One value that `init` needs: its flag, what to ask, the model's own type for it, where to find it."""
+    """One value that `init` needs: its flag, the question, the model's own type for it, and where the user finds it."""
 
     flag: str
     text: str
@@ -44,7 +48,7 @@ class Question:
     remedy: str
 
     def wrong(self, value: str) -> str | None:
-        """What the model says is wrong with `value`, None when it is good."""
+        """The model's complaint about `value`; None when it is valid."""
         try:
             TypeAdapter(self.type).validate_python(value, strict=True)
         except ValidationError as error:
@@ -55,7 +59,7 @@ class Question:
         return None
 
     def advice(self, value: str) -> str | None:
-        """The same for a person who is asked: the problem and what to do."""
+        """The same in one line for a person who is asked: the problem and what to do."""
         problem = self.wrong(value)
         return f"{problem}; {self.remedy}" if problem else None
 
@@ -91,7 +95,7 @@ AGENT = Question("--agent", "Agent", Name, f"use {_LABEL}, such as ci")
 
 @dataclass(frozen=True)
 class Plan:
-    """The changes `init` will make, and what a person should hear about them."""
+    """The changes that `init` will make, and the local folder of its state, if any."""
 
     project: Project
     changes: tuple[Change, ...]
@@ -109,13 +113,14 @@ def root_of(folder: Path) -> Path:
 
 
 def check_environment_name(name: str) -> None:
+    """Raise `InputError` unless an environment can have the name."""
     problem = ENVIRONMENT.wrong(name)
     if problem or name == "zone":
         raise InputError(problem or "zone is the prefix of zone stacks", key="ENV", remedy=ENVIRONMENT.remedy)
 
 
 def check_topology(topology: str, production: bool, admin_uri: str | None) -> None:
-    """What the model would refuse too, said in the words of the flags."""
+    """Refuse what the model would refuse too, but with the name of the flag; raises `InputError`."""
     if topology == "central":
         raise InputError(
             "central needs names and certificates that init does not ask for",
@@ -185,7 +190,7 @@ def _project_name(name: str) -> str:
 
 
 def _refuse_other_program(project: Project) -> None:
-    """Stack files beside somebody else's program would never get a ring."""
+    """Refuse a folder whose Pulumi program is not Ringwall's: its stack files would never be deployed."""
     document = read(project.root / "Pulumi.yaml")
     main = document.value.get("main", ".") if isinstance(document.value, dict) else "."
     program = project.root / str(main) / "__main__.py"
@@ -254,8 +259,8 @@ def check_secrets_provider(url: str | None) -> str | None:
 
 
 def _ignore(root: Path) -> Sequence[Change]:
-    """State may hold encrypted secrets and the cache differs by machine, so Git must not see them; lines that are missing
-    are added to an existing file, at its end."""
+    """The change of `.gitignore`. State may hold encrypted secrets, and the cache differs by machine, so Git must not
+    see them; missing lines are added at the end of an existing file."""
     file = root / ".gitignore"
     before = file.read_bytes() if file.exists() else None
     have = (before or b"").decode("utf-8", "replace").splitlines()
@@ -270,7 +275,7 @@ def _ignore(root: Path) -> Sequence[Change]:
 
 
 def refresh_schema(project: Project) -> None:
-    """The stack files' first line points editors here; it is a cache, made again whenever it is not current."""
+    """Write the JSON schema that the stack files' first line names for editors, unless it is up to date."""
     import json
 
     from model.schema import stack_file_schema

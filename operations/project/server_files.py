@@ -1,7 +1,7 @@
 """One server's own files, read without the rest of its environment.
 
-`onboard`, `lock` and `offboard` must work while another server's file is wrong, and while this one's lock no longer fits
-its grants: they are how that is put right.
+`onboard`, `lock` and `offboard` must work while another server's file is wrong, and while this server's lock no longer fits
+its grants: the user repairs such files with them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from model.tool_lock import ToolEntry, ToolLock, from_text
 
 @dataclass(frozen=True)
 class ServerFiles:
-    """`lock` is None where the file is missing."""
+    """The parts of one server's files. `lock` is None where its file is missing."""
 
     environment: str
     name: str
@@ -38,7 +38,7 @@ class ServerFiles:
         return f"{self.environment}.{self.name}"
 
     def locked(self) -> ToolLock:
-        """The lock; raises `InputError` where it is missing."""
+        """The tool lock; raises `InputError` where its file is missing."""
         if self.lock is None:
             raise InputError(
                 "the tool lock is missing",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Where `main` of a project's program comes from, now and in projects that were made before it moved.
+#: The import of `main` in a project's program, today and in projects that were made before the function moved.
 PROGRAM_IMPORT = "from plan.program import main"
 FORMER_PROGRAM_IMPORT = "from components.program import main"
 PROGRAM = f"{PROGRAM_IMPORT}\n\nmain()\n"
@@ -96,7 +96,7 @@ config:
 
 @dataclass(frozen=True)
 class EnvironmentAnswers:
-    """What `init` was told."""
+    """The answers that `init` was given."""
 
     name: str
     account_id: str
@@ -114,7 +114,7 @@ class EnvironmentAnswers:
 
 @dataclass(frozen=True)
 class ServerAnswers:
-    """What `onboard` was told and found out. `origin` and `access` are manifest values."""
+    """The answers that `onboard` was given or found out. `origin` and `access` are manifest values."""
 
     environment: str
     name: str
@@ -140,7 +140,7 @@ def scalar(value: str | bool | int) -> str:
 
 
 def inline(values: Sequence[str]) -> str:
-    """A list of text in one line, quoted alike."""
+    """A list of text in one line; either all of its items are quoted or none."""
     plain = all(scalar(value) == value and ":" not in value for value in values)
     return "[" + ", ".join(value if plain else json.dumps(value, ensure_ascii=True) for value in values) + "]"
 
@@ -162,10 +162,12 @@ def block(value: Any, indent: int) -> str:
 
 
 def pulumi_yaml(name: str, backend: str) -> str:
+    """The text of Pulumi.yaml."""
     return _PULUMI_YAML.format(name=name, backend=scalar(backend))
 
 
 def environment_file(answers: EnvironmentAnswers) -> str:
+    """The text of an environment's stack file."""
     text = _ENVIRONMENT.format(
         schema=SCHEMA_FILE,
         name=answers.name,
@@ -185,6 +187,7 @@ def environment_file(answers: EnvironmentAnswers) -> str:
 
 
 def server_file(answers: ServerAnswers) -> str:
+    """The text of a server's stack file."""
     return _SERVER.format(
         schema=SCHEMA_FILE,
         name=answers.name,

@@ -1,7 +1,7 @@
-"""Writing users' files: all of a command's changes or none, and every byte that need not change stays.
+"""Writes the users' files: all changes of a command or none, and every byte that need not change stays.
 
 Rewriting YAML through a parser moves blank lines, quotes and comments, and a diff full of such churn hides the one line
-that matters in review. So edits are made in the text itself, at the place the parser says a value stands.
+that matters in review. So edits are made in the text itself, at the position that the parser reports for a value.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from model.loader import KeyPath, dotted, parse
 
 @dataclass(frozen=True)
 class Change:
-    """One file as it was read and as it shall be; None means that it is not there."""
+    """One file's content as it was read and as it will be written; None means that there is no file."""
 
     path: Path
     before: bytes | None
@@ -28,23 +28,24 @@ class Change:
 
     @classmethod
     def new(cls, path: Path, text: str) -> Change:
-        """A file that must not be there yet."""
+        """The change that makes a file; `apply` refuses it where the file exists."""
         return cls(path, None, text.encode())
 
     @classmethod
     def removal(cls, path: Path) -> Change:
-        """Remove a file that is there."""
+        """The change that removes a file."""
         return cls(path, path.read_bytes(), None)
 
 
 def apply(changes: Sequence[Change]) -> None:
     """Make all changes, or leave every file as it was.
 
-    New content is staged beside its target and renamed over it; a file that is no longer as it was read stops everything.
+    New content is written to a temporary file next to its target and renamed over it. If a file is no longer as it was read,
+    nothing is written.
 
     Raises:
         InputError: a file appeared or changed meanwhile.
-        RingwallError: the file system refuses; what was done already is undone.
+        RingwallError: the file system refused a change; those made before it are undone.
     """
     staged: dict[Path, Path] = {}
     folders: list[Path] = []
@@ -127,7 +128,7 @@ def replace_scalar(text: str, path: KeyPath, scalar: str) -> str:
     """`text` with the scalar at `path` written as `scalar` (YAML source); every other byte stays.
 
     Raises:
-        InputError: nothing stands there, or a mapping or list does.
+        InputError: there is no such key, or its value is a mapping or a list.
     """
     node = _node(text, path)
     if type(node).__name__ != "ScalarNode":

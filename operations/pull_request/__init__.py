@@ -1,1 +1,1 @@
-"""Revisions of a project in Git, and the comment on the pull request."""
+"""A project's revisions in Git, and Ringwall's comments on a pull request."""

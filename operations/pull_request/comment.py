@@ -1,6 +1,6 @@
-"""Exactly one comment of our own for each environment of a pull request: which pull request, what stays, what goes.
+"""Keeps exactly one comment by Ringwall for each environment of a pull request, and finds that pull request.
 
-What GitHub is asked is in `github`, what the comments say in `files`; nothing here is shown to anybody.
+The requests to GitHub are in `github`, the text of the comments in `files`. Nothing is printed here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 @dataclass(frozen=True)
 class Head:
-    """Where a run came from, out of the `workflow_run` event: facts of GitHub, not of the run."""
+    """The head of a workflow run, from the `workflow_run` event. GitHub vouches for it; the run itself cannot change it."""
 
     sha: str
     repo: str
@@ -28,7 +28,8 @@ class Head:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`action`: ``created``, ``updated`` or ``unchanged``; `removed` counts duplicates of our own that went."""
+    """What became of one environment's comment: ``created``, ``updated`` or ``unchanged``. `removed` counts the
+    duplicates of ours that were deleted."""
 
     environment: str
     action: str
@@ -37,6 +38,7 @@ class Outcome:
 
 
 def head_of(sha: str | None, repo: str | None, branch: str | None) -> Head | None:
+    """The head that the options name, None without any; raises `InputError` where they are incomplete or malformed."""
     if sha is None and repo is None and branch is None:
         return None
     if not sha or not repo or not branch:
@@ -54,10 +56,10 @@ def head_of(sha: str | None, repo: str | None, branch: str | None) -> Head | Non
 
 
 def find_pull(hub: GitHub, repo: str, head: Head, number: int | None, base: str | None) -> PullRequest | None:
-    """The one open pull request whose head is that very commit of that branch; None when it moved on or was closed.
+    """The one open pull request whose head is that commit of that branch; None when it has a newer head or was closed.
 
-    Neither ``workflow_run.pull_requests`` nor ``GET /commits/SHA/pulls`` has those of forks, the list of pull requests by
-    head has. Every field is compared again here.
+    Neither ``workflow_run.pull_requests`` nor ``GET /commits/SHA/pulls`` lists pull requests from forks; the list of pull
+    requests by head does. Every field is compared again here.
 
     Raises:
         InputError: several fit, or another one than `number`.
@@ -88,7 +90,8 @@ def find_pull(hub: GitHub, repo: str, head: Head, number: int | None, base: str 
 
 
 def touches_its_run(hub: GitHub, repo: str, pull: PullRequest) -> bool | None:
-    """Whether a pull request changes what its own `pull_request` run obeys; None when GitHub does not list every file.
+    """Whether a pull request changes the files that control its own `pull_request` run; None when GitHub does not list every
+    changed file.
 
     That run takes its workflows and local actions from the merged result, so the pull request itself can rewrite them
     (docs.github.com, "Events that trigger workflows").
@@ -96,7 +99,7 @@ def touches_its_run(hub: GitHub, repo: str, pull: PullRequest) -> bool | None:
     files = hub.changed_files(repo, pull.number)
     if any(name.startswith(".github/") for names in files for name in names):
         return True
-    # A push in between would have the list be of another commit than the report.
+    # After a push in between, the list would belong to another commit than the report.
     head_unmoved = hub.pull(repo, pull.number).head_sha == pull.head_sha
     return False if head_unmoved and len(files) == pull.changed_files else None
 
@@ -104,11 +107,11 @@ def touches_its_run(hub: GitHub, repo: str, pull: PullRequest) -> bool | None:
 def publish(
     hub: GitHub, repo: str, number: int, bodies: Mapping[str, str], note: str = "", *, dry_run: bool = False
 ) -> list[Outcome]:
-    """Make the pull request's comments of our own say exactly `bodies` (environment to text); those of other environments
-    say that nothing changes there, below `note`.
+    """Give our comments on the pull request the texts in `bodies` (environment to text). Our comments for other environments
+    are changed to say, below `note`, that nothing changes there.
 
-    Of several for one environment the oldest stays. After a creation the list is read again, so that of two runs at once
-    one comment is left, whichever came first.
+    Of several comments for one environment the oldest stays. After a creation the list is read again, so that two runs at
+    the same time leave one comment.
     """
     me = hub.viewer()
     existing = _own_comments(hub.comments(repo, number), me)
@@ -125,7 +128,7 @@ def publish(
             outcomes[environment] = Outcome(environment, "created", comment.url)
             created.append(environment)
     current = _own_comments(hub.comments(repo, number), me) if created else {}
-    # A list that is behind and lacks the new comment is no reason to write another.
+    # GitHub's list may lag and lack the new comment; that is no reason to write another one.
     for environment in (name for name in created if name in current):
         outcome = _settle(hub, repo, environment, current[environment], bodies[environment], dry_run=False)
         outcomes[environment] = Outcome(environment, "created", outcome.url, outcome.removed)
@@ -133,7 +136,8 @@ def publish(
 
 
 def _own_comments(comments: Sequence[Comment], me: str) -> dict[str, list[Comment]]:
-    """Our own comments that begin with a marker, oldest first. Anybody can write a marker; only we write as us."""
+    """Our comments that begin with a marker, by environment, oldest first. Anybody can write a marker, so only comments
+    of our own account count."""
     by_environment: dict[str, list[Comment]] = {}
     for comment in sorted(comments, key=lambda c: c.id):
         environment = environment_of(comment.body)
@@ -143,7 +147,7 @@ def _own_comments(comments: Sequence[Comment], me: str) -> dict[str, list[Commen
 
 
 def _create(hub: GitHub, repo: str, number: int, environment: str, body: str, me: str) -> Comment:
-    """Add a comment; where the answer does not come, look first whether it is there."""
+    """Add a comment; where GitHub does not answer, look whether the comment exists before trying again."""
     try:
         return hub.create_comment(repo, number, body)
     except Unsure:
@@ -163,5 +167,5 @@ def _settle(hub: GitHub, repo: str, environment: str, several: Sequence[Comment]
 
 
 def _same_text(existing: str, body: str) -> bool:
-    """Equal but for line ends, which GitHub may store as CR LF, and the end."""
+    """Whether two texts are equal apart from white space at the end and line ends, which GitHub may store as CR LF."""
     return existing.replace("\r\n", "\n").rstrip() == body.replace("\r\n", "\n").rstrip()

@@ -1,6 +1,7 @@
-"""What `ringwall diff --output` wrote, read as data from whoever opened the pull request, and the comments made of it.
+"""Reads the files that `ringwall diff --output` wrote, and makes the comments of a pull request from them.
 
-Names, number, size, encoding, marker and characters are checked; what a file says about itself is believed nowhere.
+The files come from whoever opened the pull request, so they are data and never trusted: names, number, size, encoding,
+marker and characters are checked. Publishing the comments is in `comment`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ MAX_ENVIRONMENTS = 20
 _ENVIRONMENT = r"[a-z0-9-]{1,60}(?:\.[a-z0-9-]{1,60})?"
 _FILE = re.compile(rf"({_ENVIRONMENT})\.md")
 _MARKER = re.compile(rf"<!-- ringwall-diff:({_ENVIRONMENT}) -->")
-#: What else `ringwall diff` puts beside the comments; never read here.
+#: The other files that `ringwall diff` writes into the folder; they are never read here.
 _REPORT_FILES = ("report.json", "report.html")
 
 
 def environment_of(body: str) -> str | None:
-    """The environment in the marker that is a comment's whole first line; None where there is no such line."""
+    """The environment in a comment's marker, which is its complete first line; None where there is no marker."""
     match = _MARKER.fullmatch(body.partition("\n")[0].rstrip("\r"))
     return match[1] if match else None
 
@@ -30,7 +31,7 @@ def read_reports(folder: Path) -> dict[str, str]:
     """The comments in a folder: environment to text, marker included.
 
     Raises:
-        InputError: anything there is not what `ringwall diff` writes. Nothing is skipped in silence.
+        InputError: the folder holds anything that `ringwall diff` does not write. Nothing is skipped in silence.
     """
     from model.errors import InputError
 
@@ -97,17 +98,17 @@ def _checked(file: Path, environment: str, content: bytes) -> str:
 
 
 def body_of(environment: str, text: str, note: str) -> str:
-    """The comment: our marker, what we know ourselves, then the text, in which no second marker can stand.
+    """A comment's text: our marker, then `note`, which is what we know ourselves, then `text` with any marker escaped.
 
     Raises:
-        InputError: it came out longer than GitHub takes.
+        InputError: the comment is longer than GitHub takes.
     """
     from model.errors import InputError
 
     content = text.partition("\n")[2]
     # Every comment, declaration and processing instruction of HTML begins with one of these (CommonMark 0.31, 6.6).
     content = re.sub(r"<(?=[!?])", "&lt;", content).strip("\n")
-    # First of all, since a fence or tag that the text leaves open would swallow what comes after it.
+    # The note comes first, since a fence or tag that the text leaves open would swallow whatever follows.
     body = "\n".join([_marker(environment), *([note, ""] if note else []), content]) + "\n"
     if len(body.encode()) > MAX_BODY:
         raise InputError(
@@ -118,9 +119,9 @@ def body_of(environment: str, text: str, note: str) -> str:
 
 
 def unchanged_body(environment: str, note: str = "") -> str:
-    """What an environment's comment becomes when the pull request does not change it any more; `note` as in `body_of`,
-    since it is the run that says so, by bringing no file."""
-    text = "What this pull request once changed here it does not change any more."
+    """The comment of an environment that the pull request does not change any more. `note` is as in `body_of`: only the run
+    says so, by writing no file for the environment."""
+    text = "An earlier version of this pull request changed this environment; it no longer does."
     return body_of(environment, f"\n### Ringwall: <code>{environment}</code>: no changes\n\n{text}\n", note)
 
 
@@ -129,7 +130,8 @@ def _marker(environment: str) -> str:
 
 
 def provenance(sha: str, *, touched: bool | None) -> str:
-    """Where the text comes from, and whether it can be believed; `touched` is None when that could not be told."""
+    """The note that says which commit's run wrote the text. It warns unless `touched` is False, which means that the pull
+    request is known not to change the files that control its own run; None means that this is not known."""
     line = f"<sub>Commit {sha}, from the pull request's own run.</sub>"
     if touched is False:
         return line

@@ -1,7 +1,7 @@
-"""GitHub's REST API, as much of it as `ringwall comment` needs. The token goes to the API's own origin and nowhere else.
+"""A client of the part of GitHub's REST API that `ringwall comment` needs. The token goes to the API's own origin only.
 
 Retries follow docs.github.com, "Best practices for using the REST API": `retry-after` first, then `x-ratelimit-reset`
-where none is left, else a minute and longer for a secondary limit. A write whose outcome is unknown is not repeated here.
+where no request is left, else a minute and longer for a secondary limit. A write whose outcome is unknown is not repeated.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ MAX_WAIT = 300.0
 MAX_PAGES = 100
 MAX_REDIRECTS = 3
 _PERMISSION = "pull-requests: write"
+_LATER = "try again later"
 
 
 class Unsure(Unreachable):
-    """A write was sent and its answer did not come: it may have been done."""
+    """A write was sent and GitHub did not answer, so it may have been done."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class GitHub:
     Args:
         api_url: such as ``https://api.github.com`` or ``https://github.example.com/api/v3``; http on loopback only.
         token: sent as a bearer token to that origin alone, never shown.
-        sleep, now: the clock, for tests; `now` gives Unix seconds.
+        sleep, clock: the time, for tests; `clock` gives Unix seconds.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class GitHub:
             login = None
         if not isinstance(login, str) or not login:
             raise Unreachable(
-                f"{self._origin} does not say whom the token belongs to (GraphQL viewer); use another token"
+                f"{self._origin} does not say whom the token belongs to (GraphQL viewer)", remedy="use another token"
             )
         return login
 
@@ -175,7 +176,9 @@ class GitHub:
             answer = self._call("GET", url, 200, params=query)
             items = self._json(answer)
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-                raise Unreachable(f"{self._origin} answered GET {_path(url)} with no list; is it GitHub's API?")
+                raise Unreachable(
+                    f"{self._origin} answered GET {_path(url)} with no list", remedy="is it GitHub's API?"
+                )
             yield from items
             following = _next(answer.headers.get("link", ""))
             if following is None:
@@ -215,7 +218,7 @@ class GitHub:
         try:
             return answer.json()
         except ValueError:
-            raise Unreachable(f"{self._origin} does not answer in JSON; correct --api-url") from None
+            raise Unreachable(f"{self._origin} does not answer in JSON", remedy="correct --api-url") from None
 
     def _call(
         self,
@@ -226,7 +229,7 @@ class GitHub:
         params: dict[str, str] | None = None,
         repeat: bool = True,
     ) -> HttpAnswer:
-        """One request and its retries; `repeat` tells whether doing it twice is harmless."""
+        """Send a request, with retries; `repeat` says whether sending it twice does no harm."""
         attempt = redirects = 0
         while True:
             attempt += 1
@@ -234,12 +237,12 @@ class GitHub:
             try:
                 answer = self._send(method, url, body, params)
             except httpx.HTTPError as error:
-                text = f"{self._origin} does not answer {method} {_path(url)} ({reason_of(error)}); try again later"
+                text = f"{self._origin} does not answer {method} {_path(url)} ({reason_of(error)})"
                 if not repeat and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-                    raise Unsure(text) from None
+                    raise Unsure(text, remedy=_LATER) from None
                 if last:
-                    raise Unreachable(text) from None
-                self._wait(2.0 ** (attempt - 1), text)
+                    raise Unreachable(text, remedy=_LATER) from None
+                self._wait(2.0 ** (attempt - 1), f"{text}; {_LATER}")
                 continue
             if answer.status in expected:
                 return answer
@@ -255,7 +258,7 @@ class GitHub:
                 self._wait(pause, str(problem))
             elif answer.status in (500, 502, 503, 504):
                 if not repeat:
-                    raise Unsure(str(problem))
+                    raise Unsure(problem.problem, remedy=problem.remedy)
                 if last:
                     raise problem
                 self._wait(retry_after(answer.headers) or 2.0 ** (attempt - 1), str(problem))
@@ -273,8 +276,8 @@ class GitHub:
         keeps_method = answer.status in (307, 308) or (method == "GET" and answer.status in (301, 302))
         if not target or not keeps_method or count > MAX_REDIRECTS:
             raise Unreachable(
-                f"{self._origin} answered {method} {_path(answer.url)} with {answer.status}; if the repository was renamed, "
-                "give its new name as --repo"
+                f"{self._origin} answered {method} {_path(answer.url)} with {answer.status}",
+                remedy="if the repository was renamed, give its new name as --repo",
             )
         return self._same_origin(answer.url, target, "a redirect")
 
@@ -286,7 +289,7 @@ class GitHub:
         return url
 
     def _limited(self, answer: HttpAnswer, attempt: int) -> float | None:
-        """Seconds GitHub wants to be left alone for; None when the answer is no rate limit."""
+        """Seconds that GitHub asks to wait; None when the answer is no rate limit."""
         after = retry_after(answer.headers)
         used_up = answer.headers.get("x-ratelimit-remaining") == "0"
         named = "rate limit" in _message(answer).lower()
@@ -309,14 +312,14 @@ class GitHub:
         message = visible(_message(answer))[:300]
         text = f"{self._origin} answered {method} {_path(url)} with {answer.status}{f' ({message})' if message else ''}"
         if answer.status == 401:
-            return Unreachable(f"{text}: it refused the token; set GITHUB_TOKEN to one that is valid")
+            return Unreachable(f"{text}: it refused the token", remedy="set GITHUB_TOKEN to one that is valid")
         if self._limited(answer, 1) is not None:
-            return Unreachable(f"{text}: too many requests; try again later")
+            return Unreachable(f"{text}: too many requests", remedy=_LATER)
         if answer.status == 403:
             return Unreachable(f"{text}: the token needs {_PERMISSION}")
         if answer.status == 404:
             return Unreachable(f"{text}: it is not there, or the token may not see it and needs {_PERMISSION}")
-        return Unreachable(f"{text}; try again later" if answer.status >= 500 else text)
+        return Unreachable(text, remedy=_LATER if answer.status >= 500 else None)
 
 
 def _checked_url(url: str) -> str:

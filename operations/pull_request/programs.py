@@ -1,7 +1,7 @@
 """`ringwall diff --program`: each revision planned by the program that stands in it, where a repository carries its own.
 
-That runs the revisions' code, so it is for code one trusts; without the option nothing of theirs is run. Their plans
-are made in processes of their own, without the secrets of this one's environment.
+This runs the code of both revisions, so it is for code that the user trusts; without the option none of it is run. The
+plans are made in processes of their own, without the secrets in this process's environment.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from plan.diff.planning import Job
     from plan.graph import Graph
 
-#: What makes a folder the program: these two are there.
+#: A folder that holds these two files is the program.
 _MARKS = ("cli/main.py", "components/program.py")
 #: A plan takes seconds; a program that hangs is ended.
 TIMEOUT = 300
@@ -33,16 +33,16 @@ _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
 
 @dataclass(frozen=True)
 class RevisionPrograms:
-    """Where each side's program stands."""
+    """The folder of each side's program."""
 
     folders: Mapping[str, Path]
 
     @classmethod
     def checked_out(cls, git: Repository, commits: Mapping[str, str | None], scratch: Path) -> RevisionPrograms:
-        """The programs of both sides, those of commits written below `scratch`; None is the working tree.
+        """The programs of both sides. A commit's tree is written below `scratch`; None stands for the working tree.
 
         Raises:
-            InputError: a side has no program of its own, so that there is nothing to run.
+            InputError: a side has no program of its own.
         """
         folders = {}
         for side, commit in commits.items():

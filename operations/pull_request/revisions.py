@@ -1,8 +1,8 @@
-"""The stack files of a Git revision, or of the working tree, as data in a folder: nothing of theirs is run.
+"""Copies the stack files of a Git revision, or of the working tree, into a folder, as data: none of their code is run.
 
 Git itself is asked only for objects (`rev-parse`, `ls-tree`, `cat-file`, `diff-tree`), which run no filter, hook or text
-conversion.
-Symbolic links, submodules and huge files are refused: what they stand for is not what the reviewer sees.
+conversion. Symbolic links, submodules and huge files are refused: their content is not what the reviewer sees. Planning a
+revision with its own program is in `programs`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _STACK_FILE = re.compile(r"Pulumi\.[A-Za-z0-9._-]{1,100}\.ya?ml")
 _LOCK_FILE = re.compile(r"[A-Za-z0-9._-]{1,100}\.lock\.ya?ml")
 _REGULAR = ("100644", "100755")
 _KINDS = {"120000": "a symbolic link", "160000": "a submodule", "40000": "a folder", "040000": "a folder"}
-#: No prompt, no fetch, no replaced object, no lock, and no configuration but the repository's.
+#: Git must not prompt, fetch missing objects, replace objects or take locks, and its messages must be in English.
 _QUIET = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_NO_LAZY_FETCH": "1",
@@ -37,13 +37,13 @@ _NOTHING_RUNS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnul
 
 @dataclass(frozen=True)
 class Repository:
-    """A Git repository and the project's folder inside it (POSIX, empty for the top)."""
+    """A Git repository. `prefix` is the project's folder in it as a POSIX path, empty for the top folder."""
 
     top: Path
     prefix: str
 
     def commit(self, revision: str) -> str:
-        """The commit a revision names; raises `InputError`."""
+        """The id of the commit that a revision names; raises `InputError`."""
         if not revision or revision.startswith("-") or "\x00" in revision:
             raise InputError(f"{revision!r} is no revision", remedy="name a commit, branch or tag")
         process = _git(self.top, ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"])
@@ -55,7 +55,7 @@ class Repository:
         return process.stdout.decode().strip()
 
     def merge_base(self, base: str, head: str) -> str:
-        """The commit where two branches parted; raises `InputError` when they share none."""
+        """The last commit that two branches have in common; raises `InputError` when there is none."""
         process = _git(self.top, ["merge-base", base, head])
         if process.returncode != 0:
             raise InputError(
@@ -65,10 +65,10 @@ class Repository:
         return process.stdout.decode().split()[0]
 
     def export(self, commit: str, label: str, target: Path) -> set[str]:
-        """Write the project's files of a commit below `target`, and answer their paths in the project.
+        """Write a commit's Pulumi.yaml, stack files and tool locks below `target`; returns their paths in the project.
 
         Raises:
-            InputError: one of them must not be read.
+            InputError: one of the files must not be read.
         """
         entries = self._tree(commit, label)
         entries = {_inside(path, self.prefix): entry for path, entry in entries.items() if _below(path, self.prefix)}
@@ -88,15 +88,15 @@ class Repository:
         return {"Pulumi.yaml", *data_files}
 
     def unplanned(self, base: str, head: str, planned: Collection[str]) -> tuple[str, ...]:
-        """Changed files of the repository that are not among the project's `planned` ones: program code, workflows, rules,
-        another project's stack files."""
+        """Files that changed between two commits and have no part in the project's `planned` files: program code, workflows,
+        rules, another project's stack files."""
         process = _git(self.top, ["diff-tree", "-r", "-z", "--name-only", "--no-renames", base, head])
         _ok(process, "the changed files")
         paths = [path for path in process.stdout.decode("utf-8", "replace").split("\0") if path]
         return tuple(p for p in paths if not _below(p, self.prefix) or _inside(p, self.prefix) not in planned)
 
     def _tree(self, commit: str, label: str) -> dict[str, tuple[str, str, int]]:
-        """Path to mode, object and size of every entry of a commit, folders too."""
+        """Mode, object id and size of every entry of a commit by its path; folders are entries too."""
         arguments = ["ls-tree", "-r", "-t", "-z", "-l", "--full-tree", commit]
         process = _git(self.top, arguments + (["--", self.prefix] if self.prefix else []))
         _ok(process, f"the files of {label}")
@@ -161,7 +161,7 @@ def repository(root: Path) -> Repository:
 
 
 def export_working_tree(root: Path, target: Path) -> set[str]:
-    """The same files of the folder as it is now, uncommitted ones too; answers their paths in the project."""
+    """Copy the same files from the working tree, uncommitted ones too; returns their paths in the project."""
     label = "the working tree"
     _copy(root, "Pulumi.yaml", target, label)
     folder = stack_folder(target, label)
@@ -202,7 +202,7 @@ def stack_folder(root: Path, label: str) -> str:
     try:
         project = open_project(root)
     except InputError as error:
-        raise InputError(f"{label}: {str(error).replace(f'{root}/', '')}") from None
+        raise InputError(f"{label}: {error.what.replace(f'{root}/', '')}", remedy=error.remedy) from None
     folder = (
         PurePosixPath(os.path.normpath(project.stack_dir.relative_to(root)))
         if _within(project.stack_dir, root)
@@ -223,7 +223,8 @@ def _is_data(path: str, folder: str) -> bool:
 
 
 def _looks_like_data(name: str) -> bool:
-    """What `model.project` may take for a stack file or a lock, odd names too: those are refused, not passed over."""
+    """Whether `model.project` may take a file for a stack file or a lock. Odd names count, so that they are refused later
+    and not skipped in silence."""
     stack_file = name.startswith("Pulumi.") and name.endswith((".yaml", ".yml"))
     return stack_file or name.endswith((".lock.yaml", ".lock.yml"))
 

@@ -128,7 +128,8 @@ def test_where_the_engine_is_missing_the_file_and_the_guard_are_closed_all_the_s
     assert edge.startswith("dev.one: edge: still open, nothing was changed there: CLOUDFLARE_API_TOKEN is not set")
     assert gateway.startswith("dev.one: gateway: still open, nothing was changed there: Kong's Admin API at ")
     assert guard.startswith(
-        f"dev.one: guard: whether it is closed is not known: no guard answers on 127.0.0.1:{PORT}. Bring {folder}/dev.one"
+        "dev.one: guard: the guard has not confirmed that it is closed: no guard answers on "
+        f"127.0.0.1:{PORT}. Copy {folder}/dev.one"
     )
     assert guard.endswith(f"; there `curl -s http://127.0.0.1:{PORT}/readyz` shows when it is in force")
     manifest = load_environment(open_project(folder), "dev").servers["one"].manifest

@@ -200,7 +200,7 @@ def test_a_guard_that_keeps_its_old_bundle_is_no_proof(desk: Desk, tmp_path: Pat
             done = await asyncio.to_thread(desk.revoke, *asked, wait="0.5")
             assert done.code == 1
             assert (
-                "dev.raw: guard: whether it is denied is not known: the guard still has bundle 1 in force. Bring "
+                "dev.raw: guard: the guard has not confirmed that it is denied: the guard still has bundle 1 in force. Copy "
                 in done.err
             )
 
@@ -327,7 +327,7 @@ def test_signing_where_the_last_bundle_is_not_to_be_seen_is_warned_of(desk: Desk
         patch.setattr("operations.incident.revoke.outputs", lambda *_, **__: exported)
         done = desk.revoke("person:ada@example.com", "--reason", REASON, "--key", desk.key)
     assert (
-        f"warning: dev.two: no bundle of it is in {desk.bundles}, so whoever an earlier one denies is let in"
+        f"warning: dev.two: no bundle of it is in {desk.bundles}, so whoever an earlier bundle denies is let in"
         in done.err
     )
     assert "warning: dev.one" not in done.err
