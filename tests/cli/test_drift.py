@@ -79,7 +79,7 @@ class KongEntities:
     def patch(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         kind, name = path.strip("/").split("/")
         held = self.held({"services": "Service", "routes": "Route", "upstreams": "Upstream", "plugins": "Plugin"}[kind])
-        entity = next((one for one in held if name in (one["id"], one["name"])), None)
+        entity = next((item for item in held if name in (item["id"], item["name"])), None)
         if entity is None:
             return 404, {"message": "Not found"}
         if unknown := sorted(body.keys() - entity.keys()):
@@ -132,7 +132,7 @@ def merge(old: Any, new: Any) -> Any:
 
 def _snake(value: Any) -> Any:
     if isinstance(value, dict):
-        return {re.sub(r"([A-Z])", lambda m: f"_{m[1].lower()}", key): _snake(one) for key, one in value.items()}
+        return {re.sub(r"([A-Z])", lambda m: f"_{m[1].lower()}", key): _snake(item) for key, item in value.items()}
     return value
 
 
@@ -234,12 +234,12 @@ def test_what_was_changed_behind_the_engines_back_is_drift_and_the_state_stays_a
 @pytest.mark.engine
 def test_a_host_name_added_at_the_gateway_is_shown_with_all_there_were_and_are(world: World) -> None:
     world.sandbox.change(of(world, "Route", "dev-one-mcp").id, hosts=["a.example.com", "one.example.com"])
-    one, both = '["one.example.com"]', '["a.example.com", "one.example.com"]'
-    assert world.table("engine") == [("drift", "one-gateway-route hosts", one, both, one)]
+    declared, changed = '["one.example.com"]', '["a.example.com", "one.example.com"]'
+    assert world.table("engine") == [("drift", "one-gateway-route hosts", declared, changed, declared)]
     run = Run("dev.one", "preview")
     assert execute(world.target, run, refresh=True).error is None
     details = {change.name: change.details for change in run.steps.changed if change.operation == "update"}
-    assert details["one-gateway-route"] == (f"hosts: {both} → {one}",)
+    assert details["one-gateway-route"] == (f"hosts: {changed} → {declared}",)
 
 
 @pytest.mark.engine
@@ -304,9 +304,9 @@ def test_what_the_provider_cannot_see_the_gateways_own_reader_sees(world: World)
 @pytest.mark.engine
 def test_up_puts_back_what_the_provider_cannot_in_place(world: World) -> None:
     by_hand(world)
-    looked = look_at_gateway(scope_of(world.project, "dev"))
-    assert looked is not None
-    assert sorted(line for one in looked.differences for line in one.lines()) == [
+    reading = look_at_gateway(scope_of(world.project, "dev"))
+    assert reading is not None
+    assert sorted(line for difference in reading.differences for line in difference.lines()) == [
         'one-gateway-route headers: {"x-env": ["dev"]} → absent',
         "one-gateway-service enabled: false → true",
         'one-gateway-signature protocols: ["grpc"] → ["grpc", "grpcs", "http", "https"]',
@@ -314,7 +314,7 @@ def test_up_puts_back_what_the_provider_cannot_in_place(world: World) -> None:
     ]
     assert world.kong.methods == {"GET"}
     before = world.kong.held("Upstream")[0]["healthchecks"]["active"]["healthy"]
-    looked.put_back()
+    reading.put_back()
     assert world.kong.methods == {"GET", "PATCH"}
     assert world.kong.held("Upstream")[0]["healthchecks"]["active"]["healthy"] == before
     assert world.table("gateway") == []
@@ -330,16 +330,16 @@ def test_a_gateway_that_fails_on_an_upstream_stops_the_command_before_any_target
 @pytest.mark.engine
 def test_a_target_that_looked_gone_and_stands_at_kong_stops_the_command(world: World) -> None:
     scope = scope_of(world.project, "dev.one")
-    looked = look_at_gateway(scope)
-    assert looked is not None
+    reading = look_at_gateway(scope)
+    assert reading is not None
     state = world.sandbox.store.folder / "state.json"
     whole = state.read_bytes()
     world.sandbox.remove(next(iter(world.sandbox.resources("*:Target"))).id)
     previews = preview(world.target, scope, refresh=True)
-    looked.refuse_lost_targets(previews)  # it is gone at Kong, too
+    reading.refuse_lost_targets(previews)  # it is gone at Kong, too
     state.write_bytes(whole)
     with pytest.raises(Unreachable, match=r"dev\.one: one-gateway-target stands at Kong and looked gone.*run the same"):
-        looked.refuse_lost_targets(previews)
+        reading.refuse_lost_targets(previews)
 
 
 @pytest.mark.engine

@@ -35,7 +35,7 @@ from tests.support.projects import write_project
 from wire.jwks import MAX_BYTES, fetch_jwks
 
 CONSUMER = consumer_username("dev", "idp")
-MINE = tags("dev")
+OWN_TAGS = tags("dev")
 
 
 @cache
@@ -115,7 +115,7 @@ def test_a_new_key_becomes_a_tagged_rs256_credential_under_its_kid(kong: KongSta
     assert synced(kong, idp).added == ("k1",)
     (credential,) = kong.credentials.values()
     assert credential["consumer"]["id"] == kong.consumers[CONSUMER]
-    assert (credential["key"], credential["algorithm"], credential["tags"]) == ("k1", "RS256", MINE)
+    assert (credential["key"], credential["algorithm"], credential["tags"]) == ("k1", "RS256", OWN_TAGS)
     assert credential["rsa_public_key"] == pem("k1")
     assert len(credential["secret"]) >= 40
 
@@ -131,8 +131,8 @@ def test_a_second_sync_changes_nothing(kong: KongStandIn, idp: JwksStandIn) -> N
 
 
 def test_rotation_adds_the_new_key_before_it_removes_the_old(kong: KongStandIn, idp: JwksStandIn) -> None:
-    old = kong.credential(CONSUMER, "old", pem("old"), MINE)
-    kong.credential(CONSUMER, "current", pem("current"), MINE)
+    old = kong.credential(CONSUMER, "old", pem("old"), OWN_TAGS)
+    kong.credential(CONSUMER, "current", pem("current"), OWN_TAGS)
     idp.publish(jwk("current"), jwk("next"))
     report = synced(kong, idp)
     assert kong.writes() == [("POST", "next"), ("DELETE", old)]
@@ -141,7 +141,7 @@ def test_rotation_adds_the_new_key_before_it_removes_the_old(kong: KongStandIn, 
 
 
 def test_no_key_is_removed_when_a_new_one_cannot_be_added(kong: KongStandIn, idp: JwksStandIn) -> None:
-    kong.credential(CONSUMER, "old", pem("old"), MINE)
+    kong.credential(CONSUMER, "old", pem("old"), OWN_TAGS)
     idp.publish(jwk("next"))
     kong.fail["POST"] = 500
     assert "500" in str(synced(kong, idp).error)
@@ -149,7 +149,7 @@ def test_no_key_is_removed_when_a_new_one_cannot_be_added(kong: KongStandIn, idp
 
 
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(kong: KongStandIn, idp: JwksStandIn) -> None:
-    kong.credential(CONSUMER, "old", pem("old"), MINE)
+    kong.credential(CONSUMER, "old", pem("old"), OWN_TAGS)
     idp.publish(jwk("next"))
     report = synced(kong, idp, dry_run=True)
     assert (report.added, report.removed) == (("next",), ("old",))
@@ -171,7 +171,7 @@ def stranger(kong: KongStandIn) -> None:
     """A consumer of somebody else's in the issuer's group, with keys of its own; and one in another group."""
     kong.join("mallory", "issuer-idp")
     for kid in ("m2", "m1"):
-        kong.credential("mallory", kid, pem("mallory"), MINE)
+        kong.credential("mallory", kid, pem("mallory"), OWN_TAGS)
     kong.join("other", "partners")
     kong.credential("other", "o1", pem("other"), [])
 
@@ -191,7 +191,7 @@ def test_a_stranger_is_found_on_every_page_and_without_a_key_too(kong: KongStand
     for index in range(5):
         kong.join(f"mallory-{index}", "issuer-idp")
     idp.publish(jwk("k1"))
-    assert [one.consumer for one in synced(kong, idp).strangers] == [f"mallory-{index}" for index in range(5)]
+    assert [stranger.consumer for stranger in synced(kong, idp).strangers] == [f"mallory-{index}" for index in range(5)]
 
 
 def test_a_stranger_is_named_also_where_the_issuer_does_not_answer(kong: KongStandIn, idp: JwksStandIn) -> None:
@@ -199,14 +199,14 @@ def test_a_stranger_is_named_also_where_the_issuer_does_not_answer(kong: KongSta
     idp.status = 500
     report = synced(kong, idp)
     assert "answered 500" in str(report.error)
-    assert [one.consumer for one in report.strangers] == ["mallory"]
+    assert [stranger.consumer for stranger in report.strangers] == ["mallory"]
 
 
 def test_another_environment_of_the_project_is_no_stranger(kong: KongStandIn, idp: JwksStandIn) -> None:
     kong.join(consumer_username("prod", "idp"), "issuer-idp")
     idp.publish(jwk("k1"))
     assert not synced(kong, idp, environments=["dev", "prod"]).trusts_strangers
-    assert [one.consumer for one in synced(kong, idp).strangers] == [consumer_username("prod", "idp")]
+    assert [stranger.consumer for stranger in synced(kong, idp).strangers] == [consumer_username("prod", "idp")]
 
 
 def test_strangers_leave_the_group_and_foreign_keys_go_only_when_told(kong: KongStandIn, idp: JwksStandIn) -> None:
@@ -214,7 +214,7 @@ def test_strangers_leave_the_group_and_foreign_keys_go_only_when_told(kong: Kong
     kong.credential(CONSUMER, "theirs", pem("theirs"), [])
     idp.publish(jwk("k1"))
     planned = synced(kong, idp, remove_strangers=True, dry_run=True)
-    assert (planned.foreign, [one.removed for one in planned.strangers]) == (("theirs",), [False])
+    assert (planned.foreign, [stranger.removed for stranger in planned.strangers]) == (("theirs",), [False])
     assert kong.group("issuer-idp") == [CONSUMER, "mallory"]
     report = synced(kong, idp, remove_strangers=True)
     assert (report.thrown_out, report.foreign, report.trusts_strangers) == (("theirs",), (), False)
@@ -227,20 +227,20 @@ def test_strangers_leave_the_group_and_foreign_keys_go_only_when_told(kong: Kong
 def test_every_page_of_credentials_is_read(kong: KongStandIn, idp: JwksStandIn) -> None:
     kong.page = 2
     for index in range(5):
-        kong.credential(CONSUMER, f"old-{index}", pem("old"), MINE)
+        kong.credential(CONSUMER, f"old-{index}", pem("old"), OWN_TAGS)
     idp.publish(jwk("k1"))
     assert len(synced(kong, idp).removed) == 5
     assert kong.kids(CONSUMER) == ["k1"]
 
 
 def test_a_known_kid_with_another_key_is_refused(kong: KongStandIn, idp: JwksStandIn) -> None:
-    kong.credential(CONSUMER, "k1", pem("k1"), MINE)
+    kong.credential(CONSUMER, "k1", pem("k1"), OWN_TAGS)
     idp.publish(jwk("k1", name="attacker"), jwk("k2"))
     assert "k1 has another key at Kong than at the issuer" in refused(kong, idp)
 
 
 def test_replace_swaps_the_key_of_a_known_kid_in_one_step(kong: KongStandIn, idp: JwksStandIn) -> None:
-    credential = kong.credential(CONSUMER, "k1", pem("k1"), MINE)
+    credential = kong.credential(CONSUMER, "k1", pem("k1"), OWN_TAGS)
     idp.publish(jwk("k1", name="renewed"))
     assert synced(kong, idp, replace=True).replaced == ("k1",)
     assert kong.writes() == [("PATCH", credential)]
@@ -254,14 +254,14 @@ def test_replace_does_not_touch_what_ringwall_did_not_make(kong: KongStandIn, id
 
 
 def test_a_known_kid_with_a_shared_secret_algorithm_is_a_substitution(kong: KongStandIn, idp: JwksStandIn) -> None:
-    kong.credential(CONSUMER, "k1", pem("k1"), MINE, algorithm="HS256")
+    kong.credential(CONSUMER, "k1", pem("k1"), OWN_TAGS, algorithm="HS256")
     idp.publish(jwk("k1"))
     assert "another key at Kong" in refused(kong, idp)
 
 
 def test_a_kid_of_another_consumer_is_refused(kong: KongStandIn, idp: JwksStandIn) -> None:
-    kong.credential(consumer_username("dev", "access"), "k1", pem("k1"), MINE)
-    kong.credential(CONSUMER, "old", pem("old"), MINE)
+    kong.credential(consumer_username("dev", "access"), "k1", pem("k1"), OWN_TAGS)
+    kong.credential(CONSUMER, "old", pem("old"), OWN_TAGS)
     idp.publish(jwk("k1"))
     assert "k1 belongs to another consumer" in str(synced(kong, idp).error)
     assert kong.kids(CONSUMER) == ["old"]
@@ -302,7 +302,7 @@ def test_an_unusable_key_is_reported_and_the_good_one_used(kong: KongStandIn, id
 def test_a_set_without_one_usable_key_never_removes_the_last_keys(
     kong: KongStandIn, idp: JwksStandIn, what: str
 ) -> None:
-    kong.credential(CONSUMER, "old", pem("old"), MINE)
+    kong.credential(CONSUMER, "old", pem("old"), OWN_TAGS)
     idp.publish(UNUSABLE[what][0])
     assert "no usable RS256 key" in refused(kong, idp)
 
@@ -324,7 +324,7 @@ def test_a_set_without_one_usable_key_never_removes_the_last_keys(
     ],
 )
 def test_garbage_instead_of_keys_changes_nothing(kong: KongStandIn, idp: JwksStandIn, body: bytes) -> None:
-    kong.credential(CONSUMER, "old", pem("old"), MINE)
+    kong.credential(CONSUMER, "old", pem("old"), OWN_TAGS)
     idp.body = body
     assert "nothing was changed" in refused(kong, idp)
 
@@ -395,7 +395,7 @@ def test_the_whole_answer_has_a_deadline_however_it_drips(idp: JwksStandIn) -> N
 
 
 def test_a_fetch_leaves_the_threads_event_loop_to_pulumi(idp: JwksStandIn) -> None:
-    def there() -> bool:
+    def keeps_its_loop() -> bool:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         try:
@@ -406,7 +406,7 @@ def test_a_fetch_leaves_the_threads_event_loop_to_pulumi(idp: JwksStandIn) -> No
 
     # In a thread of its own, so that the test leaves no loop behind.
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(there).result(timeout=30)
+        assert pool.submit(keeps_its_loop).result(timeout=30)
 
 
 def test_an_issuer_that_fails_does_not_keep_the_others_from_their_keys(kong: KongStandIn, idp: JwksStandIn) -> None:
@@ -485,22 +485,22 @@ def command(folder: Path, *arguments: str) -> Result:
 
 
 def test_the_command_names_kids_and_ages_and_no_key(folder: Path, kong: KongStandIn, idp: JwksStandIn) -> None:
-    kong.credential(consumer_username("dev", "keycloak"), "k0", pem("k0"), MINE, created_at=0)
+    kong.credential(consumer_username("dev", "keycloak"), "k0", pem("k0"), OWN_TAGS, created_at=0)
     idp.publish(jwk("k0"), jwk("k1"), ec_jwk("curve"))
-    done = command(folder)
-    assert done.code == 0
-    first, second = done.out.splitlines()
+    result = command(folder)
+    assert result.code == 0
+    first, second = result.out.splitlines()
     assert first == "keycloak: k1: added"
     assert second.startswith("keycloak: k0: kept, ")
     assert int(second.split()[3]) > 20_000
-    assert done.err == "warning: issuer keycloak: not used: curve: kind EC is not RSA\n"
+    assert result.err == "warning: issuer keycloak: not used: curve: kind EC is not RSA\n"
 
 
 def test_the_command_prints_one_json_document(folder: Path, idp: JwksStandIn) -> None:
     idp.publish(jwk("k1"))
-    done = command(folder, "--json")
-    assert done.code == 0
-    assert done.json == {
+    result = command(folder, "--json")
+    assert result.code == 0
+    assert result.json == {
         "version": 1,
         "environment": "dev",
         "dry_run": False,
@@ -525,17 +525,17 @@ def test_the_command_names_what_is_not_ours_fails_and_ends_it_when_told(
     folder: Path, kong: KongStandIn, idp: JwksStandIn
 ) -> None:
     kong.join("mallory", "issuer-keycloak")
-    kong.credential("mallory", "m1", pem("mallory"), MINE)
+    kong.credential("mallory", "m1", pem("mallory"), OWN_TAGS)
     idp.publish(jwk("k1"))
-    done = command(folder)
-    assert (done.code, done.out) == (3, "keycloak: k1: added\n")
-    assert done.err == (
+    result = command(folder)
+    assert (result.code, result.out) == (3, "keycloak: k1: added\n")
+    assert result.err == (
         "warning: issuer keycloak: consumer mallory is in group issuer-keycloak and not Ringwall's, so what it signs is "
         "trusted (kid m1); `ringwall keys sync dev --remove-strangers` ends that\n"
     )
-    done = command(folder, "--remove-strangers")
-    assert (done.code, done.err) == (0, "")
-    assert "keycloak: mallory: taken out of the issuer's group\n" in done.out
+    result = command(folder, "--remove-strangers")
+    assert (result.code, result.err) == (0, "")
+    assert "keycloak: mallory: taken out of the issuer's group\n" in result.out
     assert command(folder).code == 0
 
 
@@ -559,17 +559,17 @@ def test_drift_shows_strangers_and_what_puts_them_out(folder: Path, kong: KongSt
 
 def test_a_failed_sync_exits_with_six(folder: Path, idp: JwksStandIn) -> None:
     idp.status = 500
-    done = command(folder, "--json")
-    assert done.code == 6
-    assert "answered 500" in done.json["issuers"][0]["error"]
-    assert "error: issuer keycloak: " in done.err
+    result = command(folder, "--json")
+    assert result.code == 6
+    assert "answered 500" in result.json["issuers"][0]["error"]
+    assert "error: issuer keycloak: " in result.err
 
 
 @pytest.mark.parametrize("interval", ["5", "0m", "soon", ""])
 def test_a_bad_interval_is_wrong_input(folder: Path, interval: str) -> None:
-    done = command(folder, "--watch", "--interval", interval)
-    assert done.code == 2
-    assert "--interval: must be" in done.errors[0]
+    result = command(folder, "--watch", "--interval", interval)
+    assert result.code == 2
+    assert "--interval: must be" in result.errors[0]
 
 
 def test_watch_survives_a_failure_loudly_and_syncs_at_the_next_turn(capfd: pytest.CaptureFixture[str]) -> None:

@@ -90,24 +90,24 @@ def test_a_closed_file_is_not_closed_twice_and_an_open_one_not_opened() -> None:
 def test_a_lockdown_needs_a_reason_of_one_line(folder: Path) -> None:
     before = (folder / "stacks/Pulumi.dev.one.yaml").read_bytes()
     for reason in ([], ["--reason", "  "], ["--reason", "two\nlines"]):
-        done = ringwall("dev.one", "--yes", *reason, "--project", folder)
-        assert done.code == 2, done.err
+        result = ringwall("dev.one", "--yes", *reason, "--project", folder)
+        assert result.code == 2, result.err
     assert (folder / "stacks/Pulumi.dev.one.yaml").read_bytes() == before
 
 
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(folder: Path) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*.yaml")}
-    done = ringwall("dev", "--reason", REASON, "--dry-run", "--json", "--project", folder)
-    assert done.code == 0, done.err
-    assert [one["stack"] for one in done.json["stacks"]] == ["dev.one", "dev.two"]
-    assert [step["ring"] for step in done.json["stacks"][0]["steps"]] == ["edge", "gateway", "guard"]
+    result = ringwall("dev", "--reason", REASON, "--dry-run", "--json", "--project", folder)
+    assert result.code == 0, result.err
+    assert [one["stack"] for one in result.json["stacks"]] == ["dev.one", "dev.two"]
+    assert [step["ring"] for step in result.json["stacks"][0]["steps"]] == ["edge", "gateway", "guard"]
     assert {path: path.read_bytes() for path in folder.rglob("*.yaml")} == before
     assert not (folder / JOURNAL).exists()
 
 
 def test_without_consent_nothing_is_done(folder: Path) -> None:
-    done = ringwall("dev.one", "--reason", REASON, "--project", folder)
-    assert (done.code, "add --yes" in done.err) == (2, True)
+    result = ringwall("dev.one", "--reason", REASON, "--project", folder)
+    assert (result.code, "add --yes" in result.err) == (2, True)
     assert load_environment(open_project(folder), "dev").servers["one"].manifest.lockdown is None
 
 
@@ -122,9 +122,9 @@ def bundle(folder: Path, name: str = "one", denied: tuple[str, ...] = ("person:m
 
 def test_where_the_engine_is_missing_the_file_and_the_guard_are_closed_all_the_same(folder: Path) -> None:
     key = bundle(folder)
-    done = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
-    assert done.code == 1
-    edge, gateway, guard = sorted(done.err.removeprefix("error: ").splitlines())
+    result = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
+    assert result.code == 1
+    edge, gateway, guard = sorted(result.err.removeprefix("error: ").splitlines())
     assert edge.startswith("dev.one: edge: still open, nothing was changed there: CLOUDFLARE_API_TOKEN is not set")
     assert gateway.startswith("dev.one: gateway: still open, nothing was changed there: Kong's Admin API at ")
     assert guard.startswith(
@@ -145,18 +145,18 @@ def test_where_the_engine_is_missing_the_file_and_the_guard_are_closed_all_the_s
 def test_a_file_that_cannot_be_read_does_not_keep_another_servers_guard_open(folder: Path) -> None:
     key = bundle(folder)
     write_server(folder, "dev.two", "config:\n  ringwall:server:\n    version: 1\n")
-    done = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
-    assert done.code == 1
-    assert "dev.one: edge: still open, nothing was changed there: CLOUDFLARE_API_TOKEN is not set" in done.err
+    result = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
+    assert result.code == 1
+    assert "dev.one: edge: still open, nothing was changed there: CLOUDFLARE_API_TOKEN is not set" in result.err
     assert json.loads((folder / "dev.one.guard.bundle.json").read_text())["config"]["grants"] == []
 
 
 def test_a_servers_own_broken_file_keeps_no_guard_open(folder: Path) -> None:
     key = bundle(folder)
     (folder / "stacks" / "Pulumi.dev.one.yaml").write_text("config:\n  ringwall:server: [\n")
-    done = ringwall("dev", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
-    assert done.code == 1
-    assert "dev.one: file: lockdown is not in its stack file, so that the next `up` opens it again: " in done.err
+    result = ringwall("dev", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
+    assert result.code == 1
+    assert "dev.one: file: lockdown is not in its stack file, so that the next `up` opens it again: " in result.err
     assert json.loads((folder / "dev.one.guard.bundle.json").read_text())["config"]["grants"] == []
     assert "lockdown:" in (folder / "stacks" / "Pulumi.dev.two.yaml").read_text()
 
@@ -170,9 +170,9 @@ def test_a_folder_that_cannot_be_written_keeps_no_guard_open(folder: Path, monke
             raise RingwallError(f"{stacks}: cannot be written (Read-only file system); nothing was changed")
 
     monkeypatch.setattr("operations.incident.close.apply", read_only)
-    done = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
-    assert done.code == 1
-    assert "dev.one: file: lockdown is not in its stack file, so that the next `up` opens it again: " in done.err
+    result = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
+    assert result.code == 1
+    assert "dev.one: file: lockdown is not in its stack file, so that the next `up` opens it again: " in result.err
     assert json.loads((folder / "dev.one.guard.bundle.json").read_text())["config"]["grants"] == []
     assert json.loads((folder / JOURNAL).read_text().splitlines()[-1])["result"] == "not complete"
 
@@ -182,17 +182,17 @@ def test_a_bundle_that_cannot_be_trusted_is_not_replaced(folder: Path) -> None:
     file = folder / "dev.one.guard.bundle.json"
     file.write_text(file.read_text().replace("person:mallory", "person:nobody"))
     before = file.read_bytes()
-    done = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
-    assert "dev.one: guard: still open: " in done.err
-    assert "cannot be trusted" in done.err
+    result = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
+    assert "dev.one: guard: still open: " in result.err
+    assert "cannot be trusted" in result.err
     assert file.read_bytes() == before
 
 
 def test_the_second_run_keeps_the_reason_and_time_of_the_first(folder: Path) -> None:
     ringwall("dev.one", "--reason", REASON, "--yes", "--project", folder)
     before = (folder / "stacks/Pulumi.dev.one.yaml").read_bytes()
-    done = ringwall("dev.one", "--reason", "another", "--yes", "--project", folder)
-    assert "lockdown is in its stack file already" in done.out
+    result = ringwall("dev.one", "--reason", "another", "--yes", "--project", folder)
+    assert "lockdown is in its stack file already" in result.out
     assert (folder / "stacks/Pulumi.dev.one.yaml").read_bytes() == before
 
 
@@ -219,22 +219,25 @@ def test_the_journal_says_who_what_why_and_how_it_ended(folder: Path) -> None:
 
 
 def test_json_is_one_document_also_when_something_is_not_closed(folder: Path) -> None:
-    done = ringwall("dev.one", "--reason", REASON, "--yes", "--json", "--project", folder)
-    assert (done.code, done.json["complete"], done.json["target"]) == (1, False, "dev.one")
-    assert all(step["seconds"] >= 0 for step in done.json["steps"])
+    result = ringwall("dev.one", "--reason", REASON, "--yes", "--json", "--project", folder)
+    assert (result.code, result.json["complete"], result.json["target"]) == (1, False, "dev.one")
+    assert all(step["seconds"] >= 0 for step in result.json["steps"])
 
 
 def test_opening_what_is_not_closed_is_refused(folder: Path) -> None:
-    done = ringwall("dev.one", "--lift", "--yes", "--project", folder)
-    said = "no stack file closes dev.one; where a ring stayed closed, run `ringwall up dev.one`"
-    assert (done.code, said in done.err) == (2, True)
+    result = ringwall("dev.one", "--lift", "--yes", "--project", folder)
+    message = "no stack file closes dev.one; where a ring stayed closed, run `ringwall up dev.one`"
+    assert (result.code, message in result.err) == (2, True)
 
 
 def test_a_folder_of_bundles_that_is_not_there_is_refused_before_anything_is_done(folder: Path) -> None:
     key = bundle(folder)
     nowhere = folder / "typo"
-    done = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", nowhere, "--project", folder)
-    assert (done.code, done.errors) == (2, [f"--bundles: {nowhere} is no folder; name the one that holds the bundles"])
+    result = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", nowhere, "--project", folder)
+    assert (result.code, result.errors) == (
+        2,
+        [f"--bundles: {nowhere} is no folder; name the one that holds the bundles"],
+    )
     assert load_environment(open_project(folder), "dev").servers["one"].manifest.lockdown is None
     assert not nowhere.exists()
 

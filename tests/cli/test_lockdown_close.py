@@ -24,6 +24,7 @@ from tests.support.command_line import ringwall as run
 from tests.support.guard_service import free_port
 from tests.support.kong_takeover import KongGateway, kong_gateway
 from tests.support.projects import write_project
+from tests.support.waiting import eventually_sync
 from wire.cloudflare import TOKEN_VARIABLE
 from wire.kong import DataPlane
 
@@ -52,8 +53,8 @@ class World:
         return run("lockdown", stack, "--reason", "r", "--yes", "--project", self.root, *options)
 
     def policies(self, name: str) -> list[dict[str, Any]]:
-        (held,) = (one for one in self.api.applications.values() if one["name"] == name)
-        return [self.api.policies[one] for one in held["policies"]]
+        (held,) = (application for application in self.api.applications.values() if application["name"] == name)
+        return [self.api.policies[policy] for policy in held["policies"]]
 
 
 @pytest.fixture
@@ -74,12 +75,12 @@ def make_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
         yield make
 
 
-def rings(done: Result, stack: str = "dev.one") -> dict[str, str]:
-    return {step["ring"]: step["state"] for step in done.json["steps"] if step["stack"] == stack}
+def rings(result: Result, stack: str = "dev.one") -> dict[str, str]:
+    return {step["ring"]: step["state"] for step in result.json["steps"] if step["stack"] == stack}
 
 
-def text_of(done: Result, ring: str, stack: str = "dev.one") -> str:
-    (found,) = (one["text"] for one in done.json["steps"] if (one["stack"], one["ring"]) == (stack, ring))
+def text_of(result: Result, ring: str, stack: str = "dev.one") -> str:
+    (found,) = (step["text"] for step in result.json["steps"] if (step["stack"], step["ring"]) == (stack, ring))
     return str(found)
 
 
@@ -97,12 +98,12 @@ def test_what_is_live_is_closed_whatever_the_backend_is_like(
         (folder / ".pulumi" / "stacks" / "ringwall" / "dev.one.json").write_text("{", encoding="utf-8")
     else:
         monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "another one's")
-    done = world.lockdown("dev.one", "--json")
-    assert (done.code, done.json["complete"]) == (1, False)  # no key for the guard
-    assert rings(done) == {"file": "done", "edge": "done", "sessions": "done", "gateway": "done", "guard": "waiting"}
+    result = world.lockdown("dev.one", "--json")
+    assert (result.code, result.json["complete"]) == (1, False)  # no key for the guard
+    assert rings(result) == {"file": "done", "edge": "done", "sessions": "done", "gateway": "done", "guard": "waiting"}
     (deny,) = world.policies("dev-one")
     assert (deny["decision"], deny["include"]) == ("deny", [{"everyone": {}}])
-    assert [one["name"] for one in world.policies("dev-two")] == [ALLOW]
+    assert [policy["name"] for policy in world.policies("dev-two")] == [ALLOW]
     assert world.api.ended == ["app-0"]
     assert world.kong.answer("one.example.com", "/mcp")[0] == 503
     assert world.kong.answer("two.example.com", "/mcp")[0] == 401
@@ -122,10 +123,10 @@ def test_the_gateway_is_called_closed_only_after_every_worker_refused(make_world
     # The slowest of four workers takes the change 0.6 s later; Kong says that 0.8 s is the most.
     world = make_world(lags=(0.0, 0.2, 0.4, 0.6), frequency=0.8)
     begun = time.monotonic()
-    done = world.lockdown("dev.one", "--json", "--wait", "20")
-    assert rings(done)["gateway"] == "done"
+    result = world.lockdown("dev.one", "--json", "--wait", "20")
+    assert rings(result)["gateway"] == "done"
     assert time.monotonic() - begun >= 0.6 + 0.8
-    said = text_of(done, "gateway")
+    said = text_of(result, "gateway")
     assert said.startswith(f"closed, and shown: http://127.0.0.1:{world.kong.proxy_port}/mcp refused ")
     assert said.endswith(" s with 503")
     statuses = {world.kong.answer("one.example.com", "/mcp")[0] for _ in range(8)}
@@ -134,9 +135,9 @@ def test_the_gateway_is_called_closed_only_after_every_worker_refused(make_world
 
 def test_a_worker_that_never_takes_the_change_over_leaves_the_gateway_unproven(make_world: Any) -> None:
     world = make_world(lags=(0.0, 0.0, 3600.0))
-    done = world.lockdown("dev.one", "--json", "--wait", "1")
-    assert (done.code, rings(done)["gateway"]) == (1, "waiting")
-    said = text_of(done, "gateway")
+    result = world.lockdown("dev.one", "--json", "--wait", "1")
+    assert (result.code, rings(result)["gateway"]) == (1, "waiting")
+    said = text_of(result, "gateway")
     assert said.startswith(
         "Kong's Admin API has taken the closing, but whether its proxies have is not known: http://127"
     )
@@ -173,10 +174,10 @@ def test_where_no_proxy_is_here_the_data_planes_are_asked(
     world = make_world(planes=[plane("a", "1" * 32), plane("b", "1" * 32)])
     file = world.root / "stacks" / "Pulumi.dev.yaml"
     file.write_text(file.read_text().replace(f"gateway_port: {world.kong.proxy_port}", f"gateway_port: {NOBODY}"))
-    world.kong.on_change = lambda: setattr(world.kong, "planes", [plane(*one) for one in after])
-    done = world.lockdown("dev.one", "--json", "--wait", "0.3")
-    assert rings(done)["gateway"] == state
-    assert said in text_of(done, "gateway")
+    world.kong.on_change = lambda: setattr(world.kong, "planes", [plane(*values) for values in after])
+    result = world.lockdown("dev.one", "--json", "--wait", "0.3")
+    assert rings(result)["gateway"] == state
+    assert said in text_of(result, "gateway")
 
 
 def test_neither_a_proxy_here_nor_a_control_plane_is_said(make_world: Any) -> None:
@@ -191,8 +192,8 @@ def test_neither_a_proxy_here_nor_a_control_plane_is_said(make_world: Any) -> No
 def test_every_edge_is_closed_side_by_side_with_as_many_lists_as_one_server_needs(make_world: Any) -> None:
     world = make_world(servers=8, page=100)
     world.api.delay = 0.1
-    done = world.lockdown("dev", "--json", "--wait", "20")
-    assert {step["state"] for step in done.json["steps"] if step["ring"] in ("edge", "gateway")} == {"done"}
+    result = world.lockdown("dev", "--json", "--wait", "20")
+    assert {step["state"] for step in result.json["steps"] if step["ring"] in ("edge", "gateway")} == {"done"}
     assert world.api.most_at_once >= 4
     lists = [call[:2] for call in world.api.log if call[0] == "GET"]
     assert lists == [("GET", "/apps"), ("GET", "/policies")]
@@ -207,15 +208,15 @@ def test_every_edge_is_closed_side_by_side_with_as_many_lists_as_one_server_need
 def test_one_application_that_is_refused_keeps_no_other_open_and_the_command_goes_on(make_world: Any) -> None:
     world = make_world()
     world.api.refused = {"app-0"}
-    done = world.lockdown("dev", "--json")
-    assert (rings(done)["edge"], rings(done, "dev.two")["edge"]) == ("failed", "done")
-    assert rings(done)["gateway"] == rings(done, "dev.two")["gateway"] == "done"
-    assert "sessions" not in rings(done)
-    assert text_of(done, "edge").startswith("not known to be closed: ")
-    assert text_of(done, "edge").endswith("When that is put right, run `ringwall lockdown dev --reason r --yes`")
+    result = world.lockdown("dev", "--json")
+    assert (rings(result)["edge"], rings(result, "dev.two")["edge"]) == ("failed", "done")
+    assert rings(result)["gateway"] == rings(result, "dev.two")["gateway"] == "done"
+    assert "sessions" not in rings(result)
+    assert text_of(result, "edge").startswith("not known to be closed: ")
+    assert text_of(result, "edge").endswith("When that is put right, run `ringwall lockdown dev --reason r --yes`")
     world.api.refused = set()
     assert rings(world.lockdown("dev", "--json"))["edge"] == "done"
-    assert len([one for one in world.api.policies.values() if one["decision"] == "deny"]) == 1
+    assert len([policy for policy in world.api.policies.values() if policy["decision"] == "deny"]) == 1
 
 
 def test_what_another_program_deployed_is_found_by_its_names(make_world: Any) -> None:
@@ -224,8 +225,8 @@ def test_what_another_program_deployed_is_found_by_its_names(make_world: Any) ->
     world.api.applications.clear()
     id_ = world.api.application("dev-one", "elsewhere.example.com", ALLOW)
     hosted = world.api.application("its own name", "one.example.com", ALLOW)
-    done = world.lockdown("dev.one", "--json")
-    assert rings(done)["edge"] == "done"
+    result = world.lockdown("dev.one", "--json")
+    assert rings(result)["edge"] == "done"
     assert sorted(world.api.ended) == [id_, hosted]
     world.kong.routes["route-0"]["tags"] = []
     assert rings(world.lockdown("dev.one", "--json"))["gateway"] == "done"
@@ -234,9 +235,9 @@ def test_what_another_program_deployed_is_found_by_its_names(make_world: Any) ->
 def test_a_name_that_resolves_without_an_application_is_open_and_said_to_be(make_world: Any) -> None:
     world = make_world()
     world.api.applications.clear()
-    done = world.lockdown("dev.one", "--json")
-    assert (done.code, rings(done)["edge"]) == (1, "failed")
-    assert text_of(done, "edge").startswith(
+    result = world.lockdown("dev.one", "--json")
+    assert (result.code, rings(result)["edge"]) == (1, "failed")
+    assert text_of(result, "edge").startswith(
         "open: one.example.com has a DNS record, and no Access application (dev-one)"
     )
     world.api.records.clear()
@@ -263,11 +264,11 @@ def test_a_service_that_cannot_be_asked_keeps_the_other_rings_from_nothing(
         monkeypatch.setenv(TOKEN_VARIABLE, "wrong")
     else:
         world.kong.token = "right"
-    done = world.lockdown("dev.one", "--json")
-    assert (done.code, rings(done)[ring]) == (1, "failed")
-    assert said in text_of(done, ring)
+    result = world.lockdown("dev.one", "--json")
+    assert (result.code, rings(result)[ring]) == (1, "failed")
+    assert said in text_of(result, ring)
     other = "gateway" if ring == "edge" else "edge"
-    assert rings(done)[other] == "done"
+    assert rings(result)[other] == "done"
 
 
 def test_a_token_that_only_the_stack_file_has_is_said_to_be_out_of_reach_and_the_gateway_is_closed(
@@ -280,10 +281,10 @@ def test_a_token_that_only_the_stack_file_has_is_said_to_be_out_of_reach_and_the
     file.write_text(
         text.replace("config:\n", "config:\n  cloudflare:apiToken:\n    secure: v1:abc\n", 1), encoding="utf-8"
     )
-    done = world.lockdown("dev.one", "--json")
-    assert (rings(done)["edge"], rings(done)["gateway"]) == ("failed", "done")
+    result = world.lockdown("dev.one", "--json")
+    assert (rings(result)["edge"], rings(result)["gateway"]) == ("failed", "done")
     said = "CLOUDFLARE_API_TOKEN is not set, and cloudflare:apiToken in the stack file cannot be opened: "
-    assert said in text_of(done, "edge")
+    assert said in text_of(result, "edge")
 
 
 def test_a_defect_of_one_ring_is_no_word_that_it_is_closed_and_keeps_no_other_open(
@@ -291,19 +292,19 @@ def test_a_defect_of_one_ring_is_no_word_that_it_is_closed_and_keeps_no_other_op
 ) -> None:
     world = make_world()
     monkeypatch.setattr(world.api, "_shown", lambda id_: {"id": id_, "destinations": 7})
-    done = world.lockdown("dev", "--json")
+    result = world.lockdown("dev", "--json")
     for stack in ("dev.one", "dev.two"):
-        assert (rings(done, stack)["edge"], rings(done, stack)["gateway"]) == ("failed", "done")
-        assert text_of(done, "edge", stack).startswith("not known to be closed: TypeError: ")
-        assert "guard" in rings(done, stack)
+        assert (rings(result, stack)["edge"], rings(result, stack)["gateway"]) == ("failed", "done")
+        assert text_of(result, "edge", stack).startswith("not known to be closed: TypeError: ")
+        assert "guard" in rings(result, stack)
 
 
 def test_a_broken_file_of_one_server_keeps_no_server_open(make_world: Any) -> None:
     world = make_world()
     file = world.root / "stacks" / "Pulumi.dev.two.yaml"
     file.write_text("config:\n  ringwall:server:\n    hostname: two.example.com\n    nonsense: 1\n", encoding="utf-8")
-    done = world.lockdown("dev", "--json", "--wait", "0")
-    assert rings(done)["edge"] == rings(done, "dev.two")["edge"] == "done"
+    result = world.lockdown("dev", "--json", "--wait", "0")
+    assert rings(result)["edge"] == rings(result, "dev.two")["edge"] == "done"
     assert world.kong.plugins
     assert len(world.kong.plugins) == 2
 
@@ -319,9 +320,9 @@ def test_an_interruption_leaves_a_true_word_of_every_ring(make_world: Any) -> No
         env=dict(os.environ),
         start_new_session=True,
     )
-    until = time.monotonic() + 60
-    while not any(call[0] == "POST" for call in world.api.log) and time.monotonic() < until:
-        time.sleep(0.01)
+    eventually_sync(
+        lambda: any(call[0] == "POST" for call in world.api.log), "the first deny policy is made", within=60
+    )
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -354,8 +355,8 @@ def test_one_answer_of_an_old_worker_begins_the_counting_anew(monkeypatch: pytes
     answers = iter([True] * 19 + [False] + [True] * 1000)
     monkeypatch.setattr(gateway_proof, "_ask", lambda *_, **__: (next(answers), "HTTP 401"))
     clock = Time()
-    taken = by_requests("http://x", "h", "o", frequency=1.0, wait=60, clock=clock.clock())
-    assert taken.closed
+    proof = by_requests("http://x", "h", "o", frequency=1.0, wait=60, clock=clock.clock())
+    assert proof.closed
     assert clock.at >= 19 * gateway_proof.INTERVAL + 1.0 + gateway_proof.MARGIN
 
 
@@ -363,5 +364,5 @@ def test_data_planes_get_the_time_their_workers_need() -> None:
     clock = Time()
     new = [DataPlane("a", "host", "2" * 32, 100.0)]
     old = [DataPlane("a", "host", "1" * 32, 100.0)]
-    taken = by_data_planes(lambda: new, old, frequency=5.0, wait=60, clock=clock.clock(), today=lambda: 100.0)
-    assert (taken.closed, clock.at) == (True, 5.0 + gateway_proof.MARGIN)
+    proof = by_data_planes(lambda: new, old, frequency=5.0, wait=60, clock=clock.clock(), today=lambda: 100.0)
+    assert (proof.closed, clock.at) == (True, 5.0 + gateway_proof.MARGIN)

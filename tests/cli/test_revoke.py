@@ -66,8 +66,8 @@ class Desk:
 
     def denied(self, name: str) -> list[str]:
         text = (self.bundles / f"dev.{name}.guard.bundle.json").read_text(encoding="utf-8")
-        found: list[str] = json.loads(text)["denied"]
-        return found
+        denied: list[str] = json.loads(text)["denied"]
+        return denied
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ async def polled(desk: Desk, state: Path, origin: Origin) -> AsyncIterator[Guard
         source = BundleSource(str(file), keys, state / "source", expected_server=("dev", "raw"))
         await guard.service.apply((await source.load_first()).opened)
         guard.service.runtime.source_status = source.members
-        watching = asyncio.create_task(source.watch(lambda one: guard.service.apply(one.opened), POLL))
+        watching = asyncio.create_task(source.watch(lambda step: guard.service.apply(step.opened), POLL))
         try:
             yield guard
         finally:
@@ -121,101 +121,91 @@ def endless() -> tuple[Origin, threading.Event]:
     return origin, over
 
 
-def steps(done: Result) -> dict[str, str]:
-    return {f"{one['stack']} {one['ring']}": one["state"] for one in done.json["steps"]}
+def steps(result: Result) -> dict[str, str]:
+    return {f"{step['stack']} {step['ring']}": step["state"] for step in result.json["steps"]}
 
 
-def test_an_open_stream_of_a_revoked_person_ends_and_the_time_to_effect_is_measured(desk: Desk, tmp_path: Path) -> None:
-    async def main() -> None:
-        origin, over = endless()
-        async with polled(desk, tmp_path, origin) as guard:
-            await guard.initialize()
-            async with guard.client.stream("GET", "/mcp", headers={"mcp-session-id": guard.session or ""}) as stream:
-                lines = stream.aiter_lines()
-                assert await anext(lines) == ":"
-                asked = ("person:ada@example.com", "--reason", REASON, "--key", desk.key, "--json")
-                revoking = asyncio.create_task(asyncio.to_thread(desk.revoke, *asked))
-                async with asyncio.timeout(10):
-                    assert [line async for line in lines if line] == []
-                done = await revoking
-            assert (done.code, steps(done)) == (
-                0,
-                {"dev edge": "done", "dev gateway": "left", "dev.raw bundle": "done", "dev.raw guard": "done"},
-            )
-            assert desk.api.ended == ["ada@example.com"]
-            assert desk.denied("raw") == ["person:ada", "person:ada-uid"]
-            edge, *_, in_force = (one["seconds"] for one in done.json["steps"])
-            # A second or so is generous: the guard looks every 50 ms, and is looked at every 250 ms.
-            assert 0 < edge < in_force < 5
-            assert (await guard.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})).status_code == 403
+async def test_an_open_stream_of_a_revoked_person_ends_and_the_time_to_effect_is_measured(
+    desk: Desk, tmp_path: Path
+) -> None:
+    origin, over = endless()
+    async with polled(desk, tmp_path, origin) as guard:
+        await guard.initialize()
+        async with guard.client.stream("GET", "/mcp", headers={"mcp-session-id": guard.session or ""}) as stream:
+            lines = stream.aiter_lines()
+            assert await anext(lines) == ":"
+            arguments = ("person:ada@example.com", "--reason", REASON, "--key", desk.key, "--json")
+            revoking = asyncio.create_task(asyncio.to_thread(desk.revoke, *arguments))
+            async with asyncio.timeout(10):
+                assert [line async for line in lines if line] == []
+            result = await revoking
+        assert (result.code, steps(result)) == (
+            0,
+            {"dev edge": "done", "dev gateway": "left", "dev.raw bundle": "done", "dev.raw guard": "done"},
+        )
+        assert desk.api.ended == ["ada@example.com"]
+        assert desk.denied("raw") == ["person:ada", "person:ada-uid"]
+        edge, *_, in_force = (step["seconds"] for step in result.json["steps"])
+        # A second or so is generous: the guard looks every 50 ms, and is looked at every 250 ms.
+        assert 0 < edge < in_force < 5
+        assert (await guard.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})).status_code == 403
 
-            lifting = ("person:ada@example.com", "--lift", "--key", desk.key, "--json")
-            back = await asyncio.to_thread(desk.revoke, *lifting)
-            assert (back.code, [one["ring"] for one in back.json["steps"]]) == (0, ["bundle", "guard", "edge"])
-            assert desk.denied("raw") == []
-            await guard.initialize()
-            assert "result" in await guard.call("search")
-            over.set()
-
-    asyncio.run(main())
-
-
-def test_a_lockdown_is_proven_by_the_guard_that_has_it_in_force(desk: Desk, tmp_path: Path) -> None:
-    async def main() -> None:
-        async with polled(desk, tmp_path, Origin()) as guard:
-            await guard.initialize()
-            assert "result" in await guard.call("search")
-            options: list[str | Path] = [
-                "--yes",
-                "--key",
-                desk.key,
-                "--bundles",
-                desk.bundles,
-                "--wait",
-                "10",
-                "--json",
-            ]
-            asked = ("lockdown", "dev.raw", "--reason", REASON, *options, "--project", desk.root)
-            done = await asyncio.to_thread(run, *asked)
-            assert (await guard.call("search"))["error"]["code"] == -32602
-            assert (await guard.request("tools/list"))["result"]["tools"] == []
-            assert done.code == 1  # the gateway is not here
-            assert steps(done) == {
-                "dev.raw file": "done",
-                "dev.raw edge": "left",  # its account has nothing of that name
-                "dev.raw gateway": "failed",
-                "dev.raw bundle": "done",
-                "dev.raw guard": "done",
-            }
-
-    asyncio.run(main())
+        lifting = ("person:ada@example.com", "--lift", "--key", desk.key, "--json")
+        back = await asyncio.to_thread(desk.revoke, *lifting)
+        assert (back.code, [step["ring"] for step in back.json["steps"]]) == (0, ["bundle", "guard", "edge"])
+        assert desk.denied("raw") == []
+        await guard.initialize()
+        assert "result" in await guard.call("search")
+        over.set()
 
 
-def test_a_guard_that_keeps_its_old_bundle_is_no_proof(desk: Desk, tmp_path: Path) -> None:
-    async def main() -> None:
-        async with guarded(Origin(), tmp_path, admin_port=free_port()) as guard:
-            write_server(desk.root, "dev.raw", server_text("raw", 7))
-            desk.sign(guard.config)
-            asked = ("person:ada", "--reason", REASON, "--key", desk.key)
-            done = await asyncio.to_thread(desk.revoke, *asked, wait="0.5")
-            assert done.code == 1
-            assert (
-                "dev.raw: guard: the guard has not confirmed that it is denied: the guard still has bundle 1 in force. Copy "
-                in done.err
-            )
+async def test_a_lockdown_is_proven_by_the_guard_that_has_it_in_force(desk: Desk, tmp_path: Path) -> None:
+    async with polled(desk, tmp_path, Origin()) as guard:
+        await guard.initialize()
+        assert "result" in await guard.call("search")
+        options: list[str | Path] = [
+            "--yes",
+            "--key",
+            desk.key,
+            "--bundles",
+            desk.bundles,
+            "--wait",
+            "10",
+            "--json",
+        ]
+        arguments = ("lockdown", "dev.raw", "--reason", REASON, *options, "--project", desk.root)
+        result = await asyncio.to_thread(run, *arguments)
+        assert (await guard.call("search"))["error"]["code"] == -32602
+        assert (await guard.request("tools/list"))["result"]["tools"] == []
+        assert result.code == 1  # the gateway is not here
+        assert steps(result) == {
+            "dev.raw file": "done",
+            "dev.raw edge": "left",  # its account has nothing of that name
+            "dev.raw gateway": "failed",
+            "dev.raw bundle": "done",
+            "dev.raw guard": "done",
+        }
 
-    asyncio.run(main())
+
+async def test_a_guard_that_keeps_its_old_bundle_is_no_proof(desk: Desk, tmp_path: Path) -> None:
+    async with guarded(Origin(), tmp_path, admin_port=free_port()) as guard:
+        write_server(desk.root, "dev.raw", server_text("raw", 7))
+        desk.sign(guard.config)
+        arguments = ("person:ada", "--reason", REASON, "--key", desk.key)
+        result = await asyncio.to_thread(desk.revoke, *arguments, wait="0.5")
+        assert result.code == 1
+        assert (
+            "dev.raw: guard: the guard has not confirmed that it is denied: the guard still has bundle 1 in force. Copy "
+            in result.err
+        )
 
 
-def test_another_servers_guard_is_no_proof(desk: Desk, tmp_path: Path) -> None:
-    async def main() -> None:
-        async with guarded(Origin(), tmp_path, admin_port=free_port()) as guard:
-            write_server(desk.root, "dev.one", server_text("one", 7))
-            desk.sign(config("one", admin_port=guard.config.admin_port))
-            done = await asyncio.to_thread(desk.revoke, "person:ada", "--reason", REASON, "--key", desk.key)
-            assert f"what answers on 127.0.0.1:{guard.config.admin_port} is not the guard of dev.one" in done.err
-
-    asyncio.run(main())
+async def test_another_servers_guard_is_no_proof(desk: Desk, tmp_path: Path) -> None:
+    async with guarded(Origin(), tmp_path, admin_port=free_port()) as guard:
+        write_server(desk.root, "dev.one", server_text("one", 7))
+        desk.sign(config("one", admin_port=guard.config.admin_port))
+        result = await asyncio.to_thread(desk.revoke, "person:ada", "--reason", REASON, "--key", desk.key)
+        assert f"what answers on 127.0.0.1:{guard.config.admin_port} is not the guard of dev.one" in result.err
 
 
 def two_servers(desk: Desk) -> None:
@@ -234,8 +224,8 @@ def enabled(desk: Desk) -> list[bool]:
 def test_an_agents_token_is_disabled_and_the_servers_that_admit_it_deny_it(desk: Desk) -> None:
     two_servers(desk)
     before = {file: file.read_bytes() for file in desk.root.rglob("*.yaml")}
-    done = desk.revoke("agent:ci", "--reason", REASON, "--key", desk.key, "--json")
-    assert steps(done) == {
+    result = desk.revoke("agent:ci", "--reason", REASON, "--key", desk.key, "--json")
+    assert steps(result) == {
         "dev edge": "done",
         "dev gateway": "left",
         "dev.one bundle": "done",
@@ -245,7 +235,7 @@ def test_an_agents_token_is_disabled_and_the_servers_that_admit_it_deny_it(desk:
     assert enabled(desk) == [False]
     assert (desk.denied("one"), desk.denied("two")) == (["agent:abc.access", "person:mallory"], [])
     back = desk.revoke("agent:ci", "--lift", "--key", desk.key, "--json")
-    assert [one["ring"] for one in back.json["steps"]] == ["bundle", "guard", "guard", "edge"]
+    assert [step["ring"] for step in back.json["steps"]] == ["bundle", "guard", "guard", "edge"]
     assert enabled(desk) == [True]
     assert desk.denied("one") == ["person:mallory"]
     assert {file: file.read_bytes() for file in before} == before
@@ -254,11 +244,11 @@ def test_an_agents_token_is_disabled_and_the_servers_that_admit_it_deny_it(desk:
 def test_the_guards_deny_although_the_api_refuses(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     two_servers(desk)
     monkeypatch.setenv(TOKEN_VARIABLE, "cfut_another-token")
-    done = desk.revoke("person:ada@example.com", "--sub", "ada", "--reason", REASON, "--key", desk.key)
-    assert done.code == 1
-    assert "dev: edge: not done: " in done.err
-    assert "refuses CLOUDFLARE_API_TOKEN (HTTP 403" in done.err
-    assert "another-token" not in done.out + done.err
+    result = desk.revoke("person:ada@example.com", "--sub", "ada", "--reason", REASON, "--key", desk.key)
+    assert result.code == 1
+    assert "dev: edge: not done: " in result.err
+    assert "refuses CLOUDFLARE_API_TOKEN (HTTP 403" in result.err
+    assert "another-token" not in result.out + result.err
     assert (desk.denied("one"), desk.denied("two")) == (["person:ada", "person:mallory"], ["person:ada"])
 
 
@@ -266,17 +256,17 @@ def test_the_guards_deny_although_the_token_is_none(desk: Desk, monkeypatch: pyt
     two_servers(desk)
     for token in ("planted-tökén", "planted\ntoken"):
         monkeypatch.setenv(TOKEN_VARIABLE, token)
-        done = desk.revoke("person:ada", "--reason", REASON, "--key", desk.key)
-        assert "dev: edge: not done: CLOUDFLARE_API_TOKEN holds what no token does" in done.err
-        assert "planted" not in done.out + done.err
+        result = desk.revoke("person:ada", "--reason", REASON, "--key", desk.key)
+        assert "dev: edge: not done: CLOUDFLARE_API_TOKEN holds what no token does" in result.err
+        assert "planted" not in result.out + result.err
         assert desk.denied("two") == ["person:ada"]
 
 
 def test_a_person_whose_sub_nobody_knows_is_named_as_not_denied(desk: Desk) -> None:
     two_servers(desk)
-    done = desk.revoke("person:new@example.com", "--reason", REASON, "--key", desk.key)
-    assert (done.code, desk.api.ended) == (1, ["new@example.com"])
-    assert "dev.one: guard: not denied: which sub they have is not known" in done.err
+    result = desk.revoke("person:new@example.com", "--reason", REASON, "--key", desk.key)
+    assert (result.code, desk.api.ended) == (1, ["new@example.com"])
+    assert "dev.one: guard: not denied: which sub they have is not known" in result.err
     assert desk.denied("one") == ["person:mallory"]
 
 
@@ -301,9 +291,9 @@ def test_lifting_without_the_api_says_that_another_id_may_stay_denied(
     two_servers(desk)
     desk.revoke("person:ada@example.com", "--reason", REASON, "--key", desk.key)
     monkeypatch.delenv(TOKEN_VARIABLE)
-    done = desk.revoke("person:ada", "--lift", "--key", desk.key)
-    assert (done.code, desk.denied("two")) == (1, ["person:ada-uid"])
-    assert "guards may go on denying them by another sub; set CLOUDFLARE_API_TOKEN" in done.err
+    result = desk.revoke("person:ada", "--lift", "--key", desk.key)
+    assert (result.code, desk.denied("two")) == (1, ["person:ada-uid"])
+    assert "guards may go on denying them by another sub; set CLOUDFLARE_API_TOKEN" in result.err
 
 
 def test_a_guard_that_goes_by_another_issuers_sub_is_not_called_denied_by_accesss(desk: Desk) -> None:
@@ -313,8 +303,8 @@ def test_a_guard_that_goes_by_another_issuers_sub_is_not_called_denied_by_access
     identity = {**config("two").identity.dump(), "external": external}
     desk.sign(config("two", admin_port=free_port(), identity=identity))
     for whom in ("person:ada@example.com", "person:ada"):
-        done = desk.revoke(whom, "--reason", REASON, "--key", desk.key)
-        assert f"dev.two: guard: not denied: it knows people by the sub of {issuer}" in done.err
+        result = desk.revoke(whom, "--reason", REASON, "--key", desk.key)
+        assert f"dev.two: guard: not denied: it knows people by the sub of {issuer}" in result.err
     desk.revoke("person:ada@example.com", "--sub", "keycloak-ada", "--reason", REASON, "--key", desk.key)
     assert "person:keycloak-ada" in desk.denied("two")
 
@@ -325,31 +315,31 @@ def test_signing_where_the_last_bundle_is_not_to_be_seen_is_warned_of(desk: Desk
     exported = {"guard_config": json.dumps(config("two", admin_port=free_port()).dump())}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("operations.incident.revoke.outputs", lambda *_, **__: exported)
-        done = desk.revoke("person:ada@example.com", "--reason", REASON, "--key", desk.key)
+        result = desk.revoke("person:ada@example.com", "--reason", REASON, "--key", desk.key)
     assert (
         f"warning: dev.two: no bundle of it is in {desk.bundles}, so whoever an earlier bundle denies is let in"
-        in done.err
+        in result.err
     )
-    assert "warning: dev.one" not in done.err
+    assert "warning: dev.one" not in result.err
 
 
 def test_a_dry_run_says_what_it_would_do_and_asks_nobody(desk: Desk) -> None:
     two_servers(desk)
-    done = desk.revoke("agent:ci", "--reason", REASON, "--key", desk.key, "--dry-run", "--json")
-    assert [(one["stack"], one["ring"]) for one in done.json["steps"]] == [
+    result = desk.revoke("agent:ci", "--reason", REASON, "--key", desk.key, "--dry-run", "--json")
+    assert [(step["stack"], step["ring"]) for step in result.json["steps"]] == [
         ("dev", "edge"), ("dev.one", "guard"), ("dev.two", "guard"),
     ]  # fmt: skip
-    assert (done.code, desk.api.log, enabled(desk), desk.denied("one")) == (0, [], [True], ["person:mallory"])
+    assert (result.code, desk.api.log, enabled(desk), desk.denied("one")) == (0, [], [True], ["person:mallory"])
     assert not (desk.root / JOURNAL).exists()
 
 
 def test_without_a_key_every_bundle_that_must_be_signed_is_named(desk: Desk) -> None:
     two_servers(desk)
-    done = desk.revoke("person:ada@example.com", "--reason", REASON)
-    assert done.code == 1
+    result = desk.revoke("person:ada@example.com", "--reason", REASON)
+    assert result.code == 1
     for name in ("one", "two"):
-        wanted = f"`ringwall guard bundle dev.{name} --key FILE --deny person:ada --deny person:ada-uid`"
-        assert wanted in done.err
+        command = f"`ringwall guard bundle dev.{name} --key FILE --deny person:ada --deny person:ada-uid`"
+        assert command in result.err
 
 
 def test_a_closed_server_stays_closed_when_somebody_is_revoked(desk: Desk) -> None:
@@ -391,7 +381,7 @@ def test_a_principal_is_read_as_it_is_written() -> None:
 
 def test_an_agent_the_environment_does_not_have_is_refused_before_anything_is_done(desk: Desk) -> None:
     two_servers(desk)
-    done = desk.revoke("agent:other", "--reason", REASON, "--key", desk.key)
-    assert (done.code, "environment dev has no agent other (it has: ci, nightly)" in done.err) == (2, True)
+    result = desk.revoke("agent:other", "--reason", REASON, "--key", desk.key)
+    assert (result.code, "environment dev has no agent other (it has: ci, nightly)" in result.err) == (2, True)
     assert desk.api.log == []
     assert not (desk.root / JOURNAL).exists()

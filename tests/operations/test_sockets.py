@@ -23,25 +23,25 @@ def listening(address: str, port: int = 0) -> socket.socket:
 
 
 def test_server_on_127_0_0_1_is_loopback_and_its_owner_is_named() -> None:
-    with listening("127.0.0.1") as one:
-        port = one.getsockname()[1]
+    with listening("127.0.0.1") as sock:
+        port = sock.getsockname()[1]
         (found,) = listeners(port)
-        seen = exposure(port)
+        exposed = exposure(port)
     assert (found.address, found.port, found.pid, found.is_loopback) == ("127.0.0.1", port, os.getpid(), True)
-    assert (seen.state, seen.addresses, seen.pid) == ("loopback", ("127.0.0.1",), os.getpid())
-    assert str(seen).startswith("bound to loopback only, on 127.0.0.1 by ")
+    assert (exposed.state, exposed.addresses, exposed.pid) == ("loopback", ("127.0.0.1",), os.getpid())
+    assert str(exposed).startswith("bound to loopback only, on 127.0.0.1 by ")
 
 
 def test_server_on_0_0_0_0_is_exposed() -> None:
-    with listening("0.0.0.0") as one:
-        seen = exposure(one.getsockname()[1])
-    assert (seen.state, seen.addresses, seen.pid) == ("exposed", ("0.0.0.0",), os.getpid())
-    assert "bind it to 127.0.0.1" in str(seen)
+    with listening("0.0.0.0") as sock:
+        exposed = exposure(sock.getsockname()[1])
+    assert (exposed.state, exposed.addresses, exposed.pid) == ("exposed", ("0.0.0.0",), os.getpid())
+    assert "bind it to 127.0.0.1" in str(exposed)
 
 
 def test_every_address_of_a_port_counts() -> None:
-    with listening("127.0.0.1") as one:
-        port = one.getsockname()[1]
+    with listening("127.0.0.1") as sock:
+        port = sock.getsockname()[1]
         with listening("127.0.0.2", port):
             assert exposure(port).addresses == ("127.0.0.1", "127.0.0.2")
             assert exposure(port).state == "loopback"
@@ -63,16 +63,16 @@ def test_ipv6_addresses_are_read_in_the_kernels_byte_order() -> None:
 def test_demo_server_bound_to_all_addresses_is_found(start_demo: Callable[..., Any]) -> None:
     with start_demo("--host", "0.0.0.0") as (url, process):
         port = int(url.rsplit(":", 1)[1].split("/")[0])
-        seen = exposure(port)
-    assert (seen.state, seen.pid) == ("exposed", process.pid)
+        exposed = exposure(port)
+    assert (exposed.state, exposed.pid) == ("exposed", process.pid)
 
 
 def test_port_nobody_listens_on_is_unknown_not_safe() -> None:
     with socket.socket() as bound_only:
         bound_only.bind(("127.0.0.1", 0))
-        seen = exposure(bound_only.getsockname()[1])
-    assert seen.state == "unknown"
-    assert str(seen).startswith("cannot tell who may reach it: no socket of this machine")
+        exposed = exposure(bound_only.getsockname()[1])
+    assert exposed.state == "unknown"
+    assert str(exposed).startswith("cannot tell who may reach it: no socket of this machine")
 
 
 def test_machine_with_neither_proc_nor_lsof_cannot_tell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -82,21 +82,21 @@ def test_machine_with_neither_proc_nor_lsof_cannot_tell(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(sockets, "Path", Elsewhere)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with listening("0.0.0.0") as one:
-        seen = exposure(one.getsockname()[1])
-        assert listeners(one.getsockname()[1]) == ()
-    assert seen.state == "unknown"
-    assert "neither /proc/net/tcp nor lsof" in str(seen)
+    with listening("0.0.0.0") as sock:
+        exposed = exposure(sock.getsockname()[1])
+        assert listeners(sock.getsockname()[1]) == ()
+    assert exposed.state == "unknown"
+    assert "neither /proc/net/tcp nor lsof" in str(exposed)
 
 
 def test_lsof_sees_what_proc_sees() -> None:
     if shutil.which("lsof") is None:
         pytest.skip("lsof is not installed: its real output was not checked")
-    with listening("0.0.0.0") as one, listening("127.0.0.1") as two:
-        for sock in (one, two):
-            port = sock.getsockname()[1]
+    with listening("0.0.0.0") as sock, listening("127.0.0.1") as other_sock:
+        for bound in (sock, other_sock):
+            port = bound.getsockname()[1]
             found = sockets._from_lsof(port)
-            assert [(item.address, item.pid) for item in found] == [(sock.getsockname()[0], os.getpid())]
+            assert [(item.address, item.pid) for item in found] == [(bound.getsockname()[0], os.getpid())]
 
 
 @pytest.mark.parametrize(
@@ -146,10 +146,10 @@ def test_arguments_of_the_owner_are_not_shown() -> None:
     command = [sys.executable, "-c", code, "--token=planted-secret"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        seen = exposure(int(process.stdout.readline()))
+        exposed = exposure(int(process.stdout.readline()))
         process.kill()
-    assert seen.pid == process.pid
-    assert "planted-secret" not in repr(seen) + str(seen)
+    assert exposed.pid == process.pid
+    assert "planted-secret" not in repr(exposed) + str(exposed)
 
 
 def test_exposure_reads_as_a_sentence() -> None:

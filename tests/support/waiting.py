@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 #: Long, for a busy machine: only a test that fails waits this long.
@@ -14,13 +14,17 @@ PATIENCE = 30.0
 PAUSE = 0.01
 
 
-async def eventually(condition: Callable[[], T | Awaitable[T]], what: str, *, within: float = PATIENCE) -> T:
+@overload
+async def eventually(condition: Callable[[], Awaitable[T | None]], what: str, *, within: float = PATIENCE) -> T: ...
+@overload
+async def eventually(condition: Callable[[], T | None], what: str, *, within: float = PATIENCE) -> T: ...
+async def eventually(condition: Callable[[], Any], what: str, *, within: float = PATIENCE) -> Any:
     """Wait until `condition` gives something true, and return it; `what` is what the test waits for.
 
     Raises:
         AssertionError: it did not within that many seconds; the text holds `what` and the last value.
     """
-    value: T | None = None
+    value: Any = None
     try:
         async with asyncio.timeout(within):
             while True:

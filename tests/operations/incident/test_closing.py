@@ -65,16 +65,16 @@ def test_deny_everyone_stands_alone_on_every_application(environment: Environmen
     assert len(applications) == len(environment.manifests[name].hostnames)
     for application in applications:
         assert application.inputs["policies"] == [{"id": f"${{{policy.name}.id}}", "precedence": 1}]
-    assert sorted(edge_urns(graph)) == sorted([policy.urn, *(one.urn for one in applications)])
+    assert sorted(edge_urns(graph)) == sorted([policy.urn, *(resource.urn for resource in applications)])
 
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_the_gateway_answers_503_behind_the_whole_identity_chain(environment: EnvironmentStack, name: str) -> None:
     server = locked(environment, name)
-    was = {spec.suffix: spec for spec in server_plugins(environment.settings, environment.manifests[name])}
-    now = {spec.suffix: spec for spec in server_plugins(environment.settings, server.manifest)}
-    stop = now.pop("lockdown")
-    assert now == was
+    base = {spec.suffix: spec for spec in server_plugins(environment.settings, environment.manifests[name])}
+    head = {spec.suffix: spec for spec in server_plugins(environment.settings, server.manifest)}
+    stop = head.pop("lockdown")
+    assert head == base
     assert (stop.name, stop.config["status_code"], stop.config["trigger"]) == ("request-termination", 503, None)
     assert kong_schema.plugin_problems(stop.name, stop.config) == []
     assert LOCKDOWN.reason not in stop.config_json()
@@ -100,12 +100,18 @@ def test_closing_twice_leaves_one_plugin_and_no_other_servers() -> None:
 @pytest.mark.parametrize("name", SERVERS)
 def test_nothing_but_what_closes_differs_in_the_plan(environment: EnvironmentStack, name: str) -> None:
     open_, graph = plans(environment, name)
-    added = {one.urn for one in graph.resources} - {one.urn for one in open_.resources}
+    added = {resource.urn for resource in graph.resources} - {resource.urn for resource in open_.resources}
     assert {urn.rsplit("::", 1)[-1] for urn in added} == {f"{name}-edge-lockdown", f"{name}-gateway-lockdown"}
-    before = {one.urn: one.inputs for one in open_.resources}
-    changed = {one.urn for one in graph.resources if one.urn in before and one.inputs != before[one.urn]}
+    before = {resource.urn: resource.inputs for resource in open_.resources}
+    changed = {
+        resource.urn
+        for resource in graph.resources
+        if resource.urn in before and resource.inputs != before[resource.urn]
+    }
     assert changed <= set(edge_urns(graph)) | {
-        one.urn for one in graph.resources if one.type in ("ringwall:index:Origin", "ringwall:index:Guard")
+        resource.urn
+        for resource in graph.resources
+        if resource.type in ("ringwall:index:Origin", "ringwall:index:Guard")
     }
     assert json.loads(str(graph.outputs["guard_config"]))["grants"] == []
 
@@ -131,9 +137,9 @@ def test_the_open_configuration_comes_back_with_the_ids_that_are_deployed(
 def test_an_agent_that_is_not_deployed_yet_is_not_let_in_by_guessing(environment: EnvironmentStack) -> None:
     deployed = config(environment, locked(environment, "hosted"))
     agents = {client: agent for client, agent in deployed.identity.agents.items() if agent != "nightly"}
-    less = deployed.model_copy(update={"identity": deployed.identity.model_copy(update={"agents": agents})})
+    fewer_agents = deployed.model_copy(update={"identity": deployed.identity.model_copy(update={"agents": agents})})
     with pytest.raises(InputError, match="agent nightly is not deployed yet"):
-        opened(environment, locked(environment, "hosted"), less)
+        opened(environment, locked(environment, "hosted"), fewer_agents)
 
 
 def test_the_environments_policies_stay_and_the_deny_policy_counts(environment: EnvironmentStack) -> None:
