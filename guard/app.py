@@ -22,14 +22,14 @@ def traffic_app(runtime: Runtime) -> ASGIApp:
         return PlainTextResponse("ok\n")
 
     endpoint, path = McpEndpoint(runtime), runtime.policy.config.path
-    rest = Starlette(routes=[Route("/healthz", healthz, methods=["GET"])])
+    health_app = Starlette(routes=[Route("/healthz", healthz, methods=["GET"])])
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # Before the router: it takes longer than many a decision.
         if scope["type"] == "http" and scope["path"] == path:
             await endpoint(scope, receive, send)
         else:
-            await rest(scope, receive, send)
+            await health_app(scope, receive, send)
 
     return app
 

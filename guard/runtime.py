@@ -137,11 +137,11 @@ class Runtime:
 
     # -- pending requests ---------------------------------------------------------------------------------------------
 
-    def remember(self, caller: Caller, kind: str, id_: Id, what: Any) -> bool:
+    def remember(self, caller: Caller, kind: str, id_: Id, value: Any) -> bool:
         """Keep something about a request of the caller's session, or of the caller where the server has no sessions."""
         if caller.session is None and not self.sessions.bind(caller.channel, caller.principal):
             return False
-        return self.sessions.remember(caller.channel, _pending(kind, id_), what)
+        return self.sessions.remember(caller.channel, _pending(kind, id_), value)
 
     def recall(self, caller: Caller, kind: str, id_: Id) -> Any | None:
         """What was remembered, if it was for this very session or caller."""
@@ -192,7 +192,7 @@ class Runtime:
 
     def end_work(self, principal: str | None = None) -> int:
         """End what runs for one principal, or for all; how much there was."""
-        tasks = [task for who, some in self._work.items() if principal in (None, who) for task in some]
+        tasks = [task for owner, running in self._work.items() if principal in (None, owner) for task in running]
         for task in tasks:
             self.end_task(task)
         return len(tasks)
@@ -208,10 +208,10 @@ class Runtime:
         Strangers can send many: of each reason the first in a second is written, the others are counted in the metrics.
         """
         self.metrics.decided(Decision.REFUSE, reason, None)
-        now = time.monotonic()
-        if now - self._noted.get(reason, float("-inf")) < 1.0:
+        moment = time.monotonic()
+        if moment - self._noted.get(reason, float("-inf")) < 1.0:
             return
-        self._noted[reason] = now
+        self._noted[reason] = moment
         self.audit.write(
             Record(
                 method="http",
@@ -283,7 +283,7 @@ class Runtime:
                 leg=leg.value if leg else None,
                 name=context.name or None,
                 incident=context.incident,
-                engines=tuple(EngineNote.of(verdict) for verdict in verdicts),
+                engines=tuple(EngineNote.from_verdict(verdict) for verdict in verdicts),
                 content_sha256=digest,
                 request_bytes=request_bytes,
                 response_bytes=response_bytes,

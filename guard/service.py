@@ -113,8 +113,8 @@ class Service:
         fixed = ("listen", "path", "admin_port", "audit", "server")
         changed = [key for key in fixed if getattr(old, key) != getattr(opened.config, key)]
         if changed or old.guard.redis != opened.config.guard.redis:
-            what = ", ".join(changed) or "guard.redis"
-            raise InputError(f"{what} differs from what this guard was started with", remedy="restart the guard")
+            fields = ", ".join(changed) or "guard.redis"
+            raise InputError(f"{fields} differs from what this guard was started with", remedy="restart the guard")
         policy = _policy(opened, self._state, self._counters, self._client, self.runtime.refused, self.runtime.policy)
         upstream = target = None
         if opened.config.origin != old.origin:

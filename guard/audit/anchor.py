@@ -58,7 +58,7 @@ class AnchorSender:
         self._thread.start()
 
     @classmethod
-    def of(cls, settings: Anchor, *, token: str | None = None, ca_file: str | None = None) -> AnchorSender:
+    def from_settings(cls, settings: Anchor, *, token: str | None = None, ca_file: str | None = None) -> AnchorSender:
         """The sender that the settings ask for; `ca_file` (PEM) is trusted instead of the system's certificates."""
         wire: Wire
         if settings.records and settings.protocol != "otlp":
@@ -121,7 +121,7 @@ class AnchorSender:
                     return
                 # Copies: full queues may lose their oldest while these are on their way.
                 head = self._heads[0] if self._heads else None
-                lines = [] if head else [self._lines[at] for at in range(min(_BATCH, len(self._lines)))]
+                lines = [] if head else [self._lines[index] for index in range(min(_BATCH, len(self._lines)))]
             try:
                 if head:
                     self._wire.send_head(head)

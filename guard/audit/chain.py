@@ -77,10 +77,10 @@ def unseal(line: bytes) -> tuple[dict[str, Any], str]:
         raise AuditBroken("its hash is not the hash of what it says")
     try:
         record = json.loads(body)
-        same = isinstance(record, dict) and canonical(record) == body
+        canonical_form = isinstance(record, dict) and canonical(record) == body
     except (ValueError, RecursionError):
         raise AuditBroken("not canonical JSON") from None
-    if not same:
+    if not canonical_form:
         raise AuditBroken("not canonical JSON")
     if record.get("version") != VERSION or isinstance(record["version"], bool):
         raise AuditBroken(f"not a record of format version {VERSION}")

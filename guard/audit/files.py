@@ -26,12 +26,12 @@ class AuditUnwritable(RingwallError):
 def rotated(path: Path) -> dict[int, Path]:
     """The rotated files by their number."""
     prefix = path.name + "."
-    found = {}
+    files = {}
     for file in path.parent.iterdir():
         number = file.name.removeprefix(prefix)
         if file.name.startswith(prefix) and number.isascii() and number.isdigit() and not number.startswith("0"):
-            found[int(number)] = file
-    return found
+            files[int(number)] = file
+    return files
 
 
 def log_files(path: Path) -> list[Path]:
@@ -47,7 +47,7 @@ class Tail:
     record: dict[str, Any] | None
     hash: str | None
     end: int
-    rest: bytes
+    remainder: bytes
 
 
 def read_tail(file: Path) -> Tail:
@@ -63,37 +63,41 @@ def read_tail(file: Path) -> Tail:
                 data = stream.read(end - begin) + data
     except OSError as error:
         raise AuditUnwritable(f"{file}: the audit log cannot be read: {error.strerror}") from None
-    whole, newline, rest = data.rpartition(b"\n")
+    lines, newline, remainder = data.rpartition(b"\n")
     if not newline:
         if begin > 0:
             raise AuditUnwritable(f"{file}: ends in a line too long for an audit record; {_ADVICE}")
-        return Tail(None, None, 0, rest)
+        return Tail(None, None, 0, remainder)
     try:
-        record, digest = unseal(whole.rpartition(b"\n")[2] + b"\n")
+        record, digest = unseal(lines.rpartition(b"\n")[2] + b"\n")
     except AuditBroken as error:
         raise AuditUnwritable(f"{file}: the last record of the audit log is {error}; {_ADVICE}") from None
-    return Tail(record, digest, size - len(rest), rest)
+    return Tail(record, digest, size - len(remainder), remainder)
 
 
 _ADVICE = "look at it with `ringwall audit verify`, and move the log's files away to begin a new one"
 
 
-def removals(path: Path, keep: int) -> list[Path]:
+def removals(path: Path, keep_files: int) -> list[Path]:
     """The files that the next rotation removes, oldest first: all beyond `keep`, and number `keep` if it must move."""
     older = rotated(path)
-    crowded = all(number in older for number in range(1, keep + 1))
-    return [older[number] for number in sorted(older, reverse=True) if number > keep or (number == keep and crowded)]
+    crowded = all(number in older for number in range(1, keep_files + 1))
+    return [
+        older[number]
+        for number in sorted(older, reverse=True)
+        if number > keep_files or (number == keep_files and crowded)
+    ]
 
 
-def shift(path: Path, keep: int) -> None:
+def shift(path: Path, keep_files: int) -> None:
     """Remove what `removals` names, then free `path`: files below the first free number move up by one.
 
     Raises OSError.
     """
-    for file in removals(path, keep):
+    for file in removals(path, keep_files):
         file.unlink()
     older = rotated(path)
-    free = next(number for number in range(1, keep + 2) if number not in older)
+    free = next(number for number in range(1, keep_files + 2) if number not in older)
     for number in range(free, 1, -1):
         older[number - 1].rename(path.with_name(f"{path.name}.{number}"))
     path.rename(path.with_name(f"{path.name}.1"))
@@ -164,11 +168,11 @@ class ChainEnd:
 
     sequence: int = 0
     hash: str = ZERO
-    rest: bytes = b""
+    remainder: bytes = b""
     reason: str = "new"
 
 
-def chain_end(path: Path, server: str, keep: int) -> ChainEnd:
+def chain_end(path: Path, server: str, keep_files: int) -> ChainEnd:
     """Find where the chain ends, cut off an incomplete last line, and finish a rotation that a crash interrupted.
 
     Raises AuditUnwritable: the last record is broken or another server's, or the current file is gone. Raises OSError.
@@ -180,7 +184,7 @@ def chain_end(path: Path, server: str, keep: int) -> ChainEnd:
         older = rotated(path)
         if older:
             before = read_tail(older[min(older)])
-            if before.record is None or before.rest or before.record["kind"] != "rotate":
+            if before.record is None or before.remainder or before.record["kind"] != "rotate":
                 raise AuditUnwritable(
                     f"{path}: this file of the audit log is gone or empty, and {older[min(older)]} does not lead to it; "
                     f"{_ADVICE}"
@@ -189,12 +193,12 @@ def chain_end(path: Path, server: str, keep: int) -> ChainEnd:
     if record is not None and record.get("server") != server:
         raise AuditUnwritable(f"{path}: this audit log is another server's; give each guard its own audit path")
     if tail.record is not None and tail.record["kind"] == "rotate":
-        if tail.rest:
+        if tail.remainder:
             raise AuditUnwritable(f"{path}: something was written after the file had ended; {_ADVICE}")
-        shift(path, keep)
+        shift(path, keep_files)
         reason = "interrupted_rotation"
-    if tail.rest:
+    if tail.remainder:
         os.truncate(path, tail.end)
     if record is None or digest is None:
-        return ChainEnd(rest=tail.rest)
-    return ChainEnd(record["sequence"], digest, tail.rest, reason)
+        return ChainEnd(remainder=tail.remainder)
+    return ChainEnd(record["sequence"], digest, tail.remainder, reason)

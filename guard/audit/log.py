@@ -105,7 +105,7 @@ class AuditLog:
         if settings.anchor is not None:
             if settings.anchor.token is not None and anchor_token is None:
                 raise InputError("audit.anchor has a token, and it was not read", remedy="a defect: report it")
-            anchor = AnchorSender.of(settings.anchor, token=anchor_token, ca_file=anchor_ca_file)
+            anchor = AnchorSender.from_settings(settings.anchor, token=anchor_token, ca_file=anchor_ca_file)
         log = cls(settings, server, key, anchor, clock)
         try:
             log._begin()
@@ -188,8 +188,8 @@ class AuditLog:
             self._fd, self._size = open_log(self._path)
             if self._size == 0:
                 self._append("start", {"details": {"reason": end.reason}})
-            if end.rest:
-                lost = {"bytes": len(end.rest), "sha256": hashlib.sha256(end.rest).hexdigest()}
+            if end.remainder:
+                lost = {"bytes": len(end.remainder), "sha256": hashlib.sha256(end.remainder).hexdigest()}
                 self._append("recovered", {"details": lost})
             # The collector hears of every start, and no run without a signature grows over restarts.
             self._sign()
@@ -213,11 +213,11 @@ class AuditLog:
             return number
 
     def _append(self, kind: str, members: dict[str, Any]) -> None:
-        now = self._clock()
+        moment = self._clock()
         members["version"] = VERSION
         members["kind"] = kind
         members["sequence"] = self._sequence + 1
-        members["time"] = timestamp(now)
+        members["time"] = timestamp(moment)
         members["server"] = self._server
         members["previous"] = self._hash
         line, digest = seal(members)
@@ -311,7 +311,7 @@ class AuditLog:
         """Seconds until the thread has something to do: 0 now, None nothing in sight."""
         if self._waiters:
             return 0
-        now, due = time.monotonic(), []
+        moment, due = time.monotonic(), []
         pending = self._sequence - self._synced
         if pending >= BATCH_RECORDS:
             return 0
@@ -319,7 +319,7 @@ class AuditLog:
             due.append(self._unsynced_since + BATCH_SECONDS)
         if self._unsigned:
             due.append(self._unsigned_since + self._head_seconds)
-        return max(0.0, min(due) - now) if due else None
+        return max(0.0, min(due) - moment) if due else None
 
     def _sync(self, fd: int, upto: int) -> None:
         try:
@@ -333,20 +333,20 @@ class AuditLog:
             if upto > self._synced:
                 self._on_disk(upto)
                 self._unsynced_since = time.monotonic()
-            done = [waiter for waiter in self._waiters if waiter[0] <= self._synced]
+            synced_waiters = [waiter for waiter in self._waiters if waiter[0] <= self._synced]
             self._waiters = [waiter for waiter in self._waiters if waiter[0] > self._synced]
-        _wake(done, None)
+        _wake(synced_waiters, None)
 
     def _displaced(self) -> str | None:
         """Whether the path leads to another file than the one that is written, or it was cut (logrotate, an attacker)."""
         try:
-            there = os.stat(self._path, follow_symlinks=False)
+            path_status = os.stat(self._path, follow_symlinks=False)
         except FileNotFoundError:
             return "the file was removed while the guard wrote it"
-        here = os.fstat(self._fd)
-        if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):
+        file_status = os.fstat(self._fd)
+        if (path_status.st_dev, path_status.st_ino) != (file_status.st_dev, file_status.st_ino):
             return "the file was moved away or replaced while the guard wrote it"
-        return "the file was cut while the guard wrote it" if here.st_size < self._size else None
+        return "the file was cut while the guard wrote it" if file_status.st_size < self._size else None
 
     def _close(self) -> None:
         with self._lock:
@@ -384,15 +384,15 @@ class AuditLog:
         self._fd = self._lock_fd = -1
 
 
-def timestamp(now: float) -> str:
+def timestamp(unix_time: float) -> str:
     """RFC 3339, UTC, microseconds."""
-    whole = int(now)
-    return f"{_second(whole)}.{min(int((now - whole) * 1_000_000), 999_999):06d}Z"
+    second = int(unix_time)
+    return f"{_second(second)}.{min(int((unix_time - second) * 1_000_000), 999_999):06d}Z"
 
 
 @functools.lru_cache(maxsize=4)
-def _second(whole: int) -> str:
-    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _plain(error: BaseException) -> str:

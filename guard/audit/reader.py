@@ -71,16 +71,16 @@ def verify(
     try:
         if opened[-1][0] != path:
             verifier.fail(path, 0, "this file of the log is missing: the guard always has one that it writes")
-        total, done, told = sum(os.fstat(stream.fileno()).st_size for _, stream in opened), 0, 0
+        total, bytes_read, reported = sum(os.fstat(stream.fileno()).st_size for _, stream in opened), 0, 0
         for file, stream in opened:
             number = 0
             for number, line in enumerate(_lines(stream, patient=file == path), 1):
                 if not verifier.feed(file, number, line):
                     break
-                done += len(line)
-                if progress and done - told > 1_000_000:
-                    told = done
-                    progress(done, total)
+                bytes_read += len(line)
+                if progress and bytes_read - reported > 1_000_000:
+                    reported = bytes_read
+                    progress(bytes_read, total)
             if number == 0 and file != path:
                 verifier.fail(file, 0, "holds no record")
     finally:
@@ -134,17 +134,17 @@ class Filter:
     incident: str | None = None
 
     def matches(self, record: dict[str, Any]) -> bool:
-        wanted = {
+        expected = {
             "principal": self.principal,
             "name": self.tool,
             "decision": self.decision,
             "reason": self.reason,
             "incident": self.incident,
         }
-        if any(value is not None and record.get(key) != value for key, value in wanted.items()):
+        if any(value is not None and record.get(key) != value for key, value in expected.items()):
             return False
-        at = str(record.get("time"))
-        return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
+        written_at = str(record.get("time"))
+        return (self.since is None or written_at >= self.since) and (self.until is None or written_at < self.until)
 
 
 def instant(text: str) -> str:
@@ -180,49 +180,49 @@ def _record(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def select(path: Path, wanted: Filter, limit: int, complain: Complain) -> tuple[list[dict[str, Any]], int]:
+def select(path: Path, criteria: Filter, limit: int, complain: Complain) -> tuple[list[dict[str, Any]], int]:
     """The newest `limit` records that match, oldest first, and how many match in all."""
-    kept: deque[dict[str, Any]] = deque(maxlen=limit)
+    newest: deque[dict[str, Any]] = deque(maxlen=limit)
     total = 0
     for _, _, record in records(path, complain):
-        if wanted.matches(record):
-            kept.append(record)
+        if criteria.matches(record):
+            newest.append(record)
             total += 1
-    return list(kept), total
+    return list(newest), total
 
 
 def last(path: Path, count: int) -> list[dict[str, Any]]:
     """The newest `count` records, oldest first, reading backwards so that a long log costs nothing."""
-    found: list[dict[str, Any]] = []
+    newest: list[dict[str, Any]] = []
     opened = open_all(path)
     try:
         for _, stream in reversed(opened):
             for line in _backwards(stream):
-                if len(found) == count:
-                    return found[::-1]
+                if len(newest) == count:
+                    return newest[::-1]
                 record = _record(line)
                 if record is not None:
-                    found.append(record)
+                    newest.append(record)
     finally:
         close_all(opened)
-    return found[::-1]
+    return newest[::-1]
 
 
 def _backwards(stream: io.BufferedReader) -> Iterator[bytes]:
     """Whole lines, last first; what follows the last line end is left out."""
-    at, rest, first = stream.seek(0, os.SEEK_END), b"", True
-    while at > 0:
-        begin = max(0, at - 65536)
+    end, remainder, first = stream.seek(0, os.SEEK_END), b"", True
+    while end > 0:
+        begin = max(0, end - 65536)
         stream.seek(begin)
-        lines = (stream.read(at - begin) + rest).split(b"\n")
-        at, rest = begin, lines[0]
+        lines = (stream.read(end - begin) + remainder).split(b"\n")
+        end, remainder = begin, lines[0]
         tail = lines[1:]
         if first and tail:
             tail, first = tail[:-1], False
         for line in reversed(tail):
             yield line + b"\n"
-    if rest and not first:
-        yield rest + b"\n"
+    if remainder and not first:
+        yield remainder + b"\n"
 
 
 def follow(path: Path, count: int, pause: Callable[[float], None] = time.sleep) -> Iterator[dict[str, Any]]:
@@ -230,9 +230,9 @@ def follow(path: Path, count: int, pause: Callable[[float], None] = time.sleep) 
 
     `pause` waits that many seconds when nothing is new.
     """
-    seen = 0
+    sequence = 0
     for record in last(path, count):
-        seen = _number(record, seen)
+        sequence = _number(record, sequence)
         yield record
     moved = False
     while True:
@@ -243,7 +243,7 @@ def follow(path: Path, count: int, pause: Callable[[float], None] = time.sleep) 
             continue
         with stream:
             if moved and _number(_record(stream.readline(MAX_LINE)) or {}, 0) == 1:
-                seen = 0  # somebody began a new log here
+                sequence = 0  # somebody began a new log here
             stream.seek(0)
             buffer = b""
             while True:
@@ -251,10 +251,10 @@ def follow(path: Path, count: int, pause: Callable[[float], None] = time.sleep) 
                 *lines, buffer = (buffer + chunk).split(b"\n")
                 for record in filter(None, (_record(line + b"\n") for line in lines)):
                     number = _number(record, 0)
-                    if seen and number > seen + 1:  # rotations came faster than this looked
-                        yield from _between(path, seen, number)
-                    if number > seen:
-                        seen = number
+                    if sequence and number > sequence + 1:  # rotations came faster than this looked
+                        yield from _between(path, sequence, number)
+                    if number > sequence:
+                        sequence = number
                         yield record
                 if not chunk:
                     if not _still(path, stream):
@@ -270,9 +270,9 @@ def _still(path: Path, stream: io.BufferedReader) -> bool:
         return False
 
 
-def _number(record: dict[str, Any], seen: int) -> int:
+def _number(record: dict[str, Any], default: int) -> int:
     sequence = record.get("sequence")
-    return max(seen, sequence) if isinstance(sequence, int) else seen
+    return max(default, sequence) if isinstance(sequence, int) else default
 
 
 def _between(path: Path, low: int, high: int) -> Iterator[dict[str, Any]]:

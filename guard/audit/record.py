@@ -33,14 +33,14 @@ class EngineNote:
     findings: tuple[tuple[str, str, str], ...] = ()
 
     @classmethod
-    def of(cls, verdict: Verdict) -> EngineNote:
+    def from_verdict(cls, verdict: Verdict) -> EngineNote:
         return cls(
             engine=verdict.engine,
             outcome=verdict.outcome.value,
             reference=verdict.reference,
             milliseconds=verdict.milliseconds,
             error=verdict.error,
-            findings=tuple((found.category.value, found.rule, found.pointer) for found in verdict.findings),
+            findings=tuple((finding.category.value, finding.rule, finding.pointer) for finding in verdict.findings),
         )
 
 
@@ -112,9 +112,9 @@ def _engine(note: EngineNote) -> dict[str, Any]:
     return members
 
 
-def _findings(found: Iterable[tuple[str, str, str]]) -> list[dict[str, Any]]:
+def _findings(findings: Iterable[tuple[str, str, str]]) -> list[dict[str, Any]]:
     return [
-        {"category": category, "pointer": _short(pointer), "rule": _short(rule)} for category, rule, pointer in found
+        {"category": category, "pointer": _short(pointer), "rule": _short(rule)} for category, rule, pointer in findings
     ]
 
 

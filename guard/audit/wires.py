@@ -100,10 +100,10 @@ class OtlpWire:
         self._post.close()
 
     def _send(self, server: str, bodies: list[tuple[str, str]]) -> None:
-        now = time.time_ns()
+        time_ns = time.time_ns()
         records = [
             LogRecord(
-                observed_time_unix_nano=now,
+                observed_time_unix_nano=time_ns,
                 severity_number=SeverityNumber.SEVERITY_NUMBER_INFO,
                 event_name=name,
                 body=AnyValue(string_value=text),

@@ -202,8 +202,8 @@ def _parse(text: str | bytes) -> dict[str, Any]:
             )
         value = parse_json(content.decode("utf-8"))
     except ValueError as error:
-        what = "text in UTF-8" if isinstance(error, UnicodeError) else f"JSON ({error})"
-        raise MalformedBundle(f"the bundle is not {what}", remedy=_SIGN) from None
+        format_name = "text in UTF-8" if isinstance(error, UnicodeError) else f"JSON ({error})"
+        raise MalformedBundle(f"the bundle is not {format_name}", remedy=_SIGN) from None
     if not isinstance(value, dict):
         raise MalformedBundle("the bundle is no JSON object", remedy=_SIGN)
     if "signature" not in value:
@@ -240,9 +240,9 @@ def _validated(value: dict[str, Any]) -> GuardBundle:
         return validate(GuardBundle, value, Document(Path("bundle"), value, {(): 1}), ())
     except InputError as error:
         lines = str(error).split("\n")
-        more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+        further = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
         raise MalformedBundle(
-            f"signed, but not of this version's format: {lines[0]}{more}",
+            f"signed, but not of this version's format: {lines[0]}{further}",
             remedy="sign with the version of Ringwall that the guard runs",
         ) from None
 

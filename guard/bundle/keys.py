@@ -43,9 +43,9 @@ def create_key_pair(folder: Path, *, force: bool = False) -> tuple[Path, Path, s
         RingwallError: the file system refuses.
     """
     private, public = folder / PRIVATE_FILE, folder / PUBLIC_FILE
-    there = [path for path in (private, public) if path.exists() or path.is_symlink()]
-    if there and not force:
-        raise InputError("is there already", file=there[0], remedy="keep it, or replace the pair with --force")
+    existing = [path for path in (private, public) if path.exists() or path.is_symlink()]
+    if existing and not force:
+        raise InputError("is there already", file=existing[0], remedy="keep it, or replace the pair with --force")
     key = Ed25519PrivateKey.generate()
     pem = serialization.Encoding.PEM
     secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -109,7 +109,7 @@ def load_public_keys(paths: Iterable[Path]) -> dict[str, Ed25519PublicKey]:
     Raises:
         InputError: not there, nothing but PEM blocks is expected, or a block is no Ed25519 public key.
     """
-    found: dict[str, Ed25519PublicKey] = {}
+    keys: dict[str, Ed25519PublicKey] = {}
     for path in paths:
         content, _ = _read(path)
         blocks = [match.group(0) for match in _PEM.finditer(content)]
@@ -123,8 +123,8 @@ def load_public_keys(paths: Iterable[Path]) -> dict[str, Ed25519PublicKey]:
             raise InputError("must hold PEM blocks of public keys alone", file=path, remedy=_MAKE)
         for block in blocks:
             key = _public(block, path)
-            found[key_id(key)] = key
-    return found
+            keys[key_id(key)] = key
+    return keys
 
 
 _MAKE = f"name the {PUBLIC_FILE} that `ringwall guard keygen` made"

@@ -119,9 +119,9 @@ class BundleSource:
         self._policy = None if self._url is None else HttpPolicy(self._url, proxies=False)
         self._floor = _Floor(server=expected_server)
         #: The very text of what is in force, for the way back.
-        self._kept: bytes | None = None
+        self._content: bytes | None = None
         self._mark: Any = None
-        self._said: str | None = None
+        self._logged_problem: str | None = None
         shown = location if self._url is None else urlsplit(location)._replace(query="").geturl()
         self._status = SourceStatus(None, None, shown, None, None)
 
@@ -145,15 +145,15 @@ class BundleSource:
             # After a crash it may be newer than the number: that is what was in force.
             self._floor = _floor_of(last)
         try:
-            fetched = await self._look()
+            fetched = await self._fetch()
             opened = self._open(fetched.content)
-            self._keep(opened, fetched.content)
+            self._keep_bundle(opened, fetched.content)
             self._mark = fetched.mark
         except RingwallError as error:
             if last is None:
                 raise _same_kind(error, f"{error}; and {trouble or 'there is no last good bundle'}") from None
             opened = last
-            self._write(self._kept or b"", self._floor)
+            self._write(self._content or b"", self._floor)
             self._checked(f"{error}; the last good bundle is in force")
         else:
             self._checked(None)
@@ -172,9 +172,9 @@ class BundleSource:
     async def check(self, apply: Apply) -> bool:
         """Look once; whether a new bundle was put in force. Never raises for what the source or `apply` do wrong."""
         try:
-            fetched = await self._look()
+            fetched = await self._fetch()
             applied = False
-            if fetched.fresh and fetched.content != self._kept:
+            if fetched.fresh and fetched.content != self._content:
                 opened = self._open(fetched.content)
                 if applied := opened.sha256 != self._status.applied:
                     await self._apply(opened, fetched.content, apply)
@@ -191,16 +191,16 @@ class BundleSource:
 
     async def _apply(self, opened: OpenedBundle, content: bytes, apply: Apply) -> None:
         """Kept first: a crash in between must not bring the older one back."""
-        before, floor = self._kept, self._floor
-        self._keep(opened, content)
+        before, floor = self._content, self._floor
+        self._keep_bundle(opened, content)
         try:
             await apply(opened)
         except Exception as error:
             if before is not None:
                 self._write(before, floor)
-            what = str(error) if isinstance(error, RingwallError) else f"{type(error).__name__}: {error}"
+            problem = str(error) if isinstance(error, RingwallError) else f"{type(error).__name__}: {error}"
             raise RingwallError(
-                f"bundle {opened.bundle.sequence} is good but cannot be put in force: {what}"
+                f"bundle {opened.bundle.sequence} is good but cannot be put in force: {problem}"
             ) from error
         self._in_force(opened)
 
@@ -217,7 +217,7 @@ class BundleSource:
             return None, None
         except RingwallError as error:
             return None, f"the last good bundle ({file}) is refused: {error}"
-        self._kept = content
+        self._content = content
         return opened, None
 
     def _open(self, content: bytes) -> OpenedBundle:
@@ -226,7 +226,7 @@ class BundleSource:
             content, self._keys, expected_server=floor.server, after=floor.sequence, applied=floor.sha256
         )
 
-    def _keep(self, opened: OpenedBundle, content: bytes) -> None:
+    def _keep_bundle(self, opened: OpenedBundle, content: bytes) -> None:
         self._write(content, _floor_of(opened))
 
     def _write(self, content: bytes, floor: _Floor) -> None:
@@ -241,13 +241,13 @@ class BundleSource:
                 f"{error.filename or self._state}: cannot be written ({error.strerror}), and without it an older bundle "
                 "could come back after a restart; make the state directory the guard's own"
             ) from None
-        self._kept, self._floor = content, floor
+        self._content, self._floor = content, floor
 
     # -- the source ---------------------------------------------------------------------------------------------------
 
-    async def _look(self) -> _Fetched:
+    async def _fetch(self) -> _Fetched:
         if self._url is None or self._policy is None:
-            return self._look_at_file()
+            return self._fetch_file()
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._download(self._url, self._policy)
@@ -256,15 +256,15 @@ class BundleSource:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(f"{self._status.source}: {reason_of(error)}") from None
 
-    def _look_at_file(self) -> _Fetched:
+    def _fetch_file(self) -> _Fetched:
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except OSError as error:
             raise Unreachable(f"{self._path}: {error.strerror}") from None
-        mark = (found.st_ino, found.st_dev, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        mark = (status.st_ino, status.st_dev, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if mark == self._mark:
             return _Fetched(b"", mark, fresh=False)
-        young = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < _SETTLED_NS
+        young = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _SETTLED_NS
         return _Fetched(_read_file(self._path), None if young else mark)
 
     async def _download(self, url: str, policy: HttpPolicy) -> _Fetched:
@@ -310,14 +310,14 @@ class BundleSource:
         self._status = replace(self._status, applied=opened.sha256, sequence=opened.bundle.sequence)
 
     def _checked(self, problem: str | None) -> None:
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        self._status = replace(self._status, last_check=now, problem=problem)
-        if problem != self._said:
+        checked_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self._status = replace(self._status, last_check=checked_at, problem=problem)
+        if problem != self._logged_problem:
             if problem is not None:
                 log.warning("configuration source: %s", problem)
             else:
                 log.info("configuration source: well again")
-            self._said = problem
+            self._logged_problem = problem
 
 
 def _floor_of(opened: OpenedBundle) -> _Floor:
@@ -367,8 +367,8 @@ def _read_floor(file: Path, expected: tuple[str, str] | None) -> _Floor:
         value = parse_json(text.decode("utf-8"))
         environment, name = value["server"]
         floor = _Floor(value["sequence"], value["sha256"], (environment, name))
-        whole = type(floor.sequence) is int and floor.sequence > 0 and isinstance(floor.sha256, str)
-        if not whole or not all(isinstance(part, str) for part in (environment, name)):
+        valid = type(floor.sequence) is int and floor.sequence > 0 and isinstance(floor.sha256, str)
+        if not valid or not all(isinstance(part, str) for part in (environment, name)):
             raise ValueError
     except (ValueError, KeyError, TypeError):
         raise InputError(

@@ -19,7 +19,7 @@ def split(text: str, size: int, overlap: int) -> list[str]:
     if len(text) <= size:
         return [text]
     step = size - overlap
-    return [text[at : at + size] for at in range(0, len(text) - overlap, step)]
+    return [text[start : start + size] for start in range(0, len(text) - overlap, step)]
 
 
 def readable(item: ScanItem) -> str:
@@ -33,8 +33,8 @@ def readable(item: ScanItem) -> str:
 
 def hidden(item: ScanItem, value: Any) -> list[str]:
     """Texts of `item` that are no string of its document's `value`: what an engine finds only when told."""
-    seen = set(_strings(value))
-    return [text.value for text in item.texts if text.value not in seen]
+    strings = set(_strings(value))
+    return [text.value for text in item.texts if text.value not in strings]
 
 
 def _lines(key: str, value: Any) -> Iterator[str]:

@@ -82,8 +82,8 @@ def fold(text: str) -> str:
     """The text as it looks: compatibility forms, look-alikes and accents as plain letters, invisible characters gone."""
     if text.isascii():
         return text
-    seen = _INVISIBLE.sub("", text)
-    return "".join(_folded(seen[at : at + SLICE]) for at in range(0, len(seen), SLICE))
+    visible_text = _INVISIBLE.sub("", text)
+    return "".join(_folded(visible_text[start : start + SLICE]) for start in range(0, len(visible_text), SLICE))
 
 
 def _folded(text: str) -> str:
@@ -130,10 +130,10 @@ def pieces(text: str, budget: Budget) -> Iterator[str]:
     for match in _BLOCK.finditer(data):
         budget.candidate()
         start, end = match.span()
-        found = _text_of(data[start:end])
-        if found is not None:
-            budget.spend(len(found))
-            yield found
+        decoded = _text_of(data[start:end])
+        if decoded is not None:
+            budget.spend(len(decoded))
+            yield decoded
 
 
 def _text_of(block: bytes) -> str | None:
@@ -149,9 +149,9 @@ def _base64(compact: bytes) -> str | None:
     for start in range(4):
         size = len(compact) - start
         part = compact[start : start + size - (size % 4 == 1)]
-        found = _readable(base64.b64decode(part + b"=" * (-len(part) % 4)))
-        if found is not None:
-            return found
+        decoded = _readable(base64.b64decode(part + b"=" * (-len(part) % 4)))
+        if decoded is not None:
+            return decoded
     return None
 
 

@@ -55,8 +55,8 @@ _MAYBE_SECRET = re.compile(r"(?i)pass|pwd|token|key|secret|credential|card|\bpan
 
 @lru_cache(maxsize=1)
 def _named() -> Table:
-    wanted = ("secret.password", "secret.named_value", "secret.aws_secret_key", "pii.card")
-    return Table([rule for rule in _RULES if rule.id in wanted])
+    rule_ids = ("secret.password", "secret.named_value", "secret.aws_secret_key", "pii.card")
+    return Table([rule for rule in _RULES if rule.id in rule_ids])
 
 
 class EmbeddedEngine:
@@ -98,27 +98,27 @@ class EmbeddedEngine:
         """BLOCK with the findings, ALLOW without, NO_VERDICT when more stands there than is looked at before `deadline`
         (`time.monotonic` seconds) and within the bounds; there a finding still blocks, except on thorough legs."""
         started = time.perf_counter()
-        found = _Found(deadline)
+        matches = _Matches(deadline)
         error = None
         try:
-            self._read(self._tables[item.leg], item.texts, found, item.leg)
+            self._read(self._tables[item.leg], item.texts, matches, item.leg)
         except OverBounds as over:
             error = str(over) or OVER
-        if found.findings and not (error and item.leg in self._thorough):
+        if matches.findings and not (error and item.leg in self._thorough):
             outcome = Outcome.BLOCK
         else:
             outcome = Outcome.NO_VERDICT if error else Outcome.ALLOW
         spent = (time.perf_counter() - started) * 1000
-        return Verdict(outcome, self.name, tuple(found.findings), milliseconds=spent, error=error)
+        return Verdict(outcome, self.name, tuple(matches.findings), milliseconds=spent, error=error)
 
-    def _read(self, tables: tuple[Table, ...], texts: Sequence[Text], found: _Found, leg: Leg) -> None:
-        whole = _Whole(texts)
-        _look(tables, whole, found, direct=True)
+    def _read(self, tables: tuple[Table, ...], texts: Sequence[Text], matches: _Matches, leg: Leg) -> None:
+        joined_text = _JoinedText(texts)
+        _match(tables, joined_text, matches, direct=True)
         if leg in READ:
-            _look_beside_names(texts, found)
-        if not whole.ascii:
-            _look(tables, _Whole(_folded(texts)), found)
-        if not may_be_encoded(whole.data):
+            _match_named_values(texts, matches)
+        if not joined_text.ascii:
+            _match(tables, _JoinedText(_folded(texts)), matches)
+        if not may_be_encoded(joined_text.data):
             return
         budget = Budget()
         layer: list[Text] = list(texts)
@@ -126,14 +126,14 @@ class EmbeddedEngine:
             inline, inner = _opened(layer, budget)
             for part, copies in ((inline, True), (inner, False)):
                 if part:
-                    _look(tables, _Whole(part), found, copies=copies)
-                    _look(tables, _Whole(_folded(part)), found, copies=copies)
+                    _match(tables, _JoinedText(part), matches, copies=copies)
+                    _match(tables, _JoinedText(_folded(part)), matches, copies=copies)
             layer = [*inline, *inner]
         if layer and any(_opened(layer, budget, dry=True)):
             raise OverBounds
 
 
-class _Whole:
+class _JoinedText:
     """Several strings as one, one a line, and the way back from a byte to a string and a character."""
 
     def __init__(self, texts: Sequence[Text]) -> None:
@@ -157,8 +157,8 @@ class _Whole:
         if self.ascii:
             return text, (start - base, end - base)
         # Matches of a rule come in order, so counting goes on where the last one ended.
-        at, characters = self._read if base <= self._read[0] <= start else (base, 0)
-        first = characters + _length(self.data[at:start])
+        offset, characters = self._read if base <= self._read[0] <= start else (base, 0)
+        first = characters + _length(self.data[offset:start])
         self._read = (start, first)
         return text, (first, first + _length(self.data[start:end]))
 
@@ -166,7 +166,7 @@ class _Whole:
         return _decoded(self.data[max(0, start - BEFORE) : start])
 
 
-class _Found:
+class _Matches:
     """Findings so far, and how often each matched value stood in each string as it is."""
 
     def __init__(self, deadline: float) -> None:
@@ -184,42 +184,42 @@ class _Found:
             raise OverBounds
 
     def in_time(self) -> None:
-        now = time.monotonic()
-        if now > self.deadline:
+        moment = time.monotonic()
+        if moment > self.deadline:
             raise OverBounds(LATE)
-        if now > self._turn_ends:
+        if moment > self._turn_ends:
             time.sleep(PAUSE)
             self._turn_ends = time.monotonic() + TURN
 
 
-def _look(
-    tables: tuple[Table, ...], whole: _Whole, found: _Found, *, direct: bool = False, copies: bool = True
+def _match(
+    tables: tuple[Table, ...], joined_text: _JoinedText, matches: _Matches, *, direct: bool = False, copies: bool = True
 ) -> None:
     """Match one reading. `direct` is the text as it stands; `copies` says that a reading repeats what stands there."""
-    found.in_time()
-    seen: Counter[tuple[str, str, str]] = Counter()
-    for rule, expression in chain.from_iterable(table.hits(whole.data) for table in tables):
-        for start, end in spans(expression, rule.group, whole.data):
-            found.in_time()
-            value = _decoded(whole.data[start:end])
-            if rule.check is not None and not rule.check(value, whole.before(start)):
+    matches.in_time()
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for rule, expression in chain.from_iterable(table.hits(joined_text.data) for table in tables):
+        for start, end in spans(expression, rule.group, joined_text.data):
+            matches.in_time()
+            value = _decoded(joined_text.data[start:end])
+            if rule.check is not None and not rule.check(value, joined_text.before(start)):
                 continue
-            text, span = whole.place(start, end)
+            text, span = joined_text.place(start, end)
             if not rule.redactable:
-                if (rule.id, text.pointer) not in found.known:
-                    found.add(rule, text.pointer, None)
-                if len(whole.texts) == 1:
+                if (rule.id, text.pointer) not in matches.known:
+                    matches.add(rule, text.pointer, None)
+                if len(joined_text.texts) == 1:
                     break
                 continue
             key = (rule.id, text.pointer, value)
             if direct:
-                found.values[key] += 1
+                matches.values[key] += 1
                 cuttable = span is not None and (rule.cut is None or rule.cut(value))
-                found.add(rule, text.pointer, span if cuttable else None)
+                matches.add(rule, text.pointer, span if cuttable else None)
                 continue
-            seen[key] += 1
-            if not copies or seen[key] > found.values[key]:
-                found.add(rule, text.pointer, None)
+            counts[key] += 1
+            if not copies or counts[key] > matches.values[key]:
+                matches.add(rule, text.pointer, None)
 
 
 def may_be_secret(name: str) -> bool:
@@ -227,7 +227,7 @@ def may_be_secret(name: str) -> bool:
     return _MAYBE_SECRET.search(name) is not None or is_secret_name(name)
 
 
-def _look_beside_names(texts: Sequence[Text], found: _Found) -> None:
+def _match_named_values(texts: Sequence[Text], matches: _Matches) -> None:
     """Read `{"password": "x"}` as the text `password=x` would be: structured results repeat what their text says.
 
     Not in arguments: there the names are the tool's own parameters, which its lock approved.
@@ -236,16 +236,16 @@ def _look_beside_names(texts: Sequence[Text], found: _Found) -> None:
         name = text.pointer.rpartition("/")[2]
         if len(text.value) < 8 or not may_be_secret(name):
             continue
-        found.in_time()
+        matches.in_time()
         prefix = f"{name}="
-        line = _Whole((Text(text.pointer, prefix + text.value),))
+        line = _JoinedText((Text(text.pointer, prefix + text.value),))
         for rule, expression in _named().hits(line.data):
             for start, end in spans(expression, rule.group, line.data):
                 _, span = line.place(start, end)
-                if span is None or span[0] < len(prefix) or (rule.id, text.pointer) in found.known:
+                if span is None or span[0] < len(prefix) or (rule.id, text.pointer) in matches.known:
                     continue
                 if rule.check is None or rule.check(_decoded(line.data[start:end]), line.before(start)):
-                    found.add(rule, text.pointer, (span[0] - len(prefix), span[1] - len(prefix)))
+                    matches.add(rule, text.pointer, (span[0] - len(prefix), span[1] - len(prefix)))
 
 
 def _folded(texts: Iterable[Text]) -> list[Text]:

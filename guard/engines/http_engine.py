@@ -32,7 +32,7 @@ PARALLEL = 8
 #: A vendor that says 429 without a time is asked again after this many seconds.
 PAUSE = 0.5
 #: Requests given up half way after which the connections are replaced.
-GIVEN_UP = 16
+MAX_CANCELLED = 16
 #: With less time than this left, in seconds, no question can be answered, which is not the vendor's fault.
 LEAST = 0.02
 MAX_ID = 100
@@ -62,7 +62,7 @@ class _Pool:
 
     client: httpx.AsyncClient
     busy: int = 0
-    given_up: int = 0
+    cancelled: int = 0
 
 
 class JsonService:
@@ -119,18 +119,18 @@ class JsonService:
         await self._pool.client.aclose()
 
     async def _once(self, body: bytes, deadline: float) -> dict[str, Any]:
-        left = deadline - time.monotonic()
-        if left < LEAST:
+        timeout = deadline - time.monotonic()
+        if timeout < LEAST:
             raise NoAnswer("no time was left to ask", None)
         pool = self._pool
         pool.busy += 1
         try:
-            return await self._asked(pool, body, left)
+            return await self._post(pool, body, timeout)
         except asyncio.CancelledError:
-            pool.given_up += 1
+            pool.cancelled += 1
             raise
         except NoAnswer as error:
-            pool.given_up += isinstance(error.__cause__, TimeoutError)
+            pool.cancelled += isinstance(error.__cause__, TimeoutError)
             raise
         finally:
             pool.busy -= 1
@@ -142,18 +142,18 @@ class JsonService:
         httpx's pool may count a connection as taken for ever when its request is cancelled (run: 128 of 2,000 cancelled
         at random moments), and a pool that is full answers nobody any more.
         """
-        if pool is self._pool and pool.given_up >= GIVEN_UP:
+        if pool is self._pool and pool.cancelled >= MAX_CANCELLED:
             self._pool = self._new_pool()
         if pool is not self._pool and pool.busy == 0:
             task = asyncio.get_running_loop().create_task(pool.client.aclose())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
-    async def _asked(self, pool: _Pool, body: bytes, left: float) -> dict[str, Any]:
+    async def _post(self, pool: _Pool, body: bytes, timeout: float) -> dict[str, Any]:
         try:
             async with (
-                asyncio.timeout(left),
-                pool.client.stream("POST", self._url, content=body, timeout=left) as answer,
+                asyncio.timeout(timeout),
+                pool.client.stream("POST", self._url, content=body, timeout=timeout) as answer,
             ):
                 return await self._read(answer)
         except (TimeoutError, httpx.TimeoutException) as error:
@@ -202,10 +202,10 @@ class JsonService:
         except (Malformed, NoAnswer):
             return PAUSE
         error = value.get("error") if isinstance(value, dict) else None
-        asked = error.get("retry_after") if isinstance(error, dict) else None
-        if asked is None:
+        delay = error.get("retry_after") if isinstance(error, dict) else None
+        if delay is None:
             return PAUSE
-        interval, unit = (asked.get("interval"), asked.get("unit")) if isinstance(asked, dict) else (None, None)
+        interval, unit = (delay.get("interval"), delay.get("unit")) if isinstance(delay, dict) else (None, None)
         seconds = _UNITS.get(unit.lower().removesuffix("s")) if isinstance(unit, str) else None
         if type(interval) is not int or interval < 0 or seconds is None:
             return None
@@ -298,11 +298,11 @@ class HttpEngine(ABC):
         decisive = item.leg not in self._thorough
 
         async def work() -> None:
-            for at, body in queue:
-                piece = pieces[at] = await self._ask(item, body, deadline, health)
+            for index, body in queue:
+                piece = pieces[index] = await self._ask(item, body, deadline, health)
                 if decisive and piece.outcome is Outcome.BLOCK:
                     raise _Enough
-                if any(other.outcome is Outcome.NO_VERDICT for other in pieces.values()):
+                if any(answered.outcome is Outcome.NO_VERDICT for answered in pieces.values()):
                     return  # the item cannot pass any more; what is under way may still name the reason
 
         try:
@@ -312,7 +312,7 @@ class HttpEngine(ABC):
                     group.create_task(work())
         except* _Enough:
             pass
-        return [pieces[at] for at in sorted(pieces)]
+        return [pieces[index] for index in sorted(pieces)]
 
     def _verdict(self, item: ScanItem, pieces: Sequence[Piece], started: float) -> Verdict:
         outcomes = {piece.outcome for piece in pieces}

@@ -93,8 +93,8 @@ class LakeraEngine(HttpEngine):
         # What payload lists was found, although it was not asked for.
         findings += [_finding(item.leg, row) for row in extra or () if isinstance(row, dict)]
         if flagged or findings:
-            found = tuple(dict.fromkeys(findings)) or (Finding(Category.POLICY, "flagged"),)
-            return Piece(Outcome.BLOCK, found, scan)
+            reasons = tuple(dict.fromkeys(findings)) or (Finding(Category.POLICY, "flagged"),)
+            return Piece(Outcome.BLOCK, reasons, scan)
         if not understood:
             return no_verdict("breakdown is not as documented", scan)
         if not rows:

@@ -176,12 +176,12 @@ def _findings(leg: Leg, answer: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _dict(value: dict[str, Any], name: str) -> dict[str, Any]:
-    found = value.get(name)
-    if found is None:
+    member = value.get(name)
+    if member is None:
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(member, dict):
         raise _Undocumented(name)
-    return found
+    return member
 
 
 def _flags(leg: Leg, flags: dict[str, Any]) -> Iterator[Finding]:

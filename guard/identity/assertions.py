@@ -32,7 +32,7 @@ class BadToken(Exception):
         super().__init__(fault)
 
 
-async def verify(token: bytes, keys: KeySet, issuer: str, now: float) -> dict[str, Any]:
+async def verify(token: bytes, keys: KeySet, issuer: str, unix_time: float) -> dict[str, Any]:
     """The token's claims. `exp` and `iat` are there and are real numbers, as is `nbf` where it is given.
 
     `now` is Unix seconds. Raises BadToken, or KeysUnavailable when the issuer's keys cannot be had.
@@ -60,23 +60,23 @@ async def verify(token: bytes, keys: KeySet, issuer: str, now: float) -> dict[st
     except (jwt.PyJWTError, ValueError):
         raise BadToken(TokenFault.BAD_SIGNATURE) from None
     claims = _object(parts[2])
-    _check(claims, issuer, now)
+    _check(claims, issuer, unix_time)
     return claims
 
 
-def _check(claims: Mapping[str, Any], issuer: str, now: float) -> None:
+def _check(claims: Mapping[str, Any], issuer: str, unix_time: float) -> None:
     # Kong's jwt plugin lets a payload `kid` override the header's (run on 3.9.3), so such a token is two tokens.
     if "kid" in claims:
         raise BadToken(TokenFault.KEY_ID_IN_PAYLOAD)
     if claims.get("iss") != issuer:
         raise BadToken(TokenFault.WRONG_ISSUER)
     expires, issued = _moment(claims, "exp"), _moment(claims, "iat")
-    if "nbf" in claims and _moment(claims, "nbf") > now + CLOCK_LEEWAY:
+    if "nbf" in claims and _moment(claims, "nbf") > unix_time + CLOCK_LEEWAY:
         raise BadToken(TokenFault.NOT_YET_VALID)
-    if issued > now + CLOCK_LEEWAY:
+    if issued > unix_time + CLOCK_LEEWAY:
         raise BadToken(TokenFault.ISSUED_IN_FUTURE)
     # To the second: Kong before us allows nothing either, and what a token allowed ends with it.
-    if expires <= now:
+    if expires <= unix_time:
         raise BadToken(TokenFault.EXPIRED)
     if expires <= issued:
         raise BadToken(TokenFault.BAD_TIMES)

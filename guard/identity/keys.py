@@ -44,7 +44,7 @@ class KeySet:
         self._keys: dict[str, VerificationKey] = {}
         self._prepared: dict[tuple[str, str], jwt.PyJWK] = {}
         self._fetched = float("-inf")
-        self._asked = float("-inf")
+        self._last_request = float("-inf")
         self._flight: asyncio.Task[None] | None = None
         self._reason = "never fetched"
 
@@ -125,10 +125,10 @@ class KeySet:
         """The fetch under way, or a new one unless the last began less than `interval` seconds ago."""
         if self._flight is not None and not self._flight.done():
             return self._flight
-        now = self._clock()
-        if now - self._asked < interval:
+        moment = self._clock()
+        if moment - self._last_request < interval:
             return None
-        self._asked = now
+        self._last_request = moment
         self._flight = asyncio.get_running_loop().create_task(self._fetch())
         return self._flight
 

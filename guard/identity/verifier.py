@@ -80,7 +80,7 @@ class Verifier:
         monotonic: Callable[[], float] = time.monotonic,
         previous: Verifier | None = None,
     ) -> None:
-        had = {keys.uri: keys for keys in previous.key_sets} if previous else {}
+        key_sets = {keys.uri: keys for keys in previous.key_sets} if previous else {}
         self._agents = dict(identity.agents)
         self._access = identity.access
         self._external = identity.external
@@ -93,15 +93,15 @@ class Verifier:
         if identity.access:
             self._doors = {door.hostname: door for door in identity.access.front_doors}
             uri = identity.access.jwks_uri
-            self._access_keys = had.get(uri) or KeySet(uri, client, monotonic)
+            self._access_keys = key_sets.get(uri) or KeySet(uri, client, monotonic)
         if identity.external:
             uri = identity.external.jwks_uri
-            self._external_keys = had.get(uri) or KeySet(uri, client, monotonic)
+            self._external_keys = key_sets.get(uri) or KeySet(uri, client, monotonic)
         if identity.demo:
             demo = identity.demo
             kind = "person" if demo.principal.startswith("person:") else "agent"
             self._demo = Principal(demo.principal, kind, agent=demo.agent, email=demo.email)  # type: ignore[arg-type]
-        self._seen: OrderedDict[bytes, tuple[float, float, Principal]] = OrderedDict()
+        self._verified: OrderedDict[bytes, tuple[float, float, Principal]] = OrderedDict()
 
     @property
     def key_sets(self) -> tuple[KeySet, ...]:
@@ -127,55 +127,57 @@ class Verifier:
         hostname = hostname.partition(":")[0].lower()
         assertions = [value for name, value in headers if name.lower() == ASSERTION] if self._access else []
         bearers = [value for name, value in headers if name.lower() == AUTHORIZATION] if self._external else []
-        now = self._clock()
+        unix_time = self._clock()
         key = _key(hostname, assertions, bearers)
-        known = self._seen.get(key)
-        if known is not None and known[0] <= now < known[1]:
+        known = self._verified.get(key)
+        if known is not None and known[0] <= unix_time < known[1]:
             return known[2]
         try:
-            principal = await self._verify(assertions, bearers, hostname, now)
+            principal = await self._verify(assertions, bearers, hostname, unix_time)
         except KeysUnavailable:
             raise IdentityUnavailable(Reason.KEYS_UNAVAILABLE) from None
-        self._remember(key, principal, now)
+        self._remember(key, principal, unix_time)
         return principal
 
-    def _remember(self, key: bytes, principal: Principal, now: float) -> None:
-        self._seen[key] = (now, min(principal.expires, now + CACHE_SECONDS), principal)
-        self._seen.move_to_end(key)
-        if len(self._seen) > CACHE_ENTRIES:
-            self._seen.popitem(last=False)
+    def _remember(self, key: bytes, principal: Principal, unix_time: float) -> None:
+        self._verified[key] = (unix_time, min(principal.expires, unix_time + CACHE_SECONDS), principal)
+        self._verified.move_to_end(key)
+        if len(self._verified) > CACHE_ENTRIES:
+            self._verified.popitem(last=False)
 
-    async def _verify(self, assertions: list[bytes], bearers: list[bytes], hostname: str, now: float) -> Principal:
+    async def _verify(
+        self, assertions: list[bytes], bearers: list[bytes], hostname: str, unix_time: float
+    ) -> Principal:
         first = second = None
         if self._access and self._access_keys:
             try:
-                first = await self._by_access(self._access, self._access_keys, assertions, hostname, now)
+                first = await self._by_access(self._access, self._access_keys, assertions, hostname, unix_time)
             except BadToken as bad:
                 raise Unauthenticated(token_reason("access", bad.fault)) from None
         if self._external and self._external_keys:
             try:
-                second = await self._by_bearer(self._external, self._external_keys, bearers, hostname, now)
+                second = await self._by_bearer(self._external, self._external_keys, bearers, hostname, unix_time)
             except BadToken as bad:
                 error = None if bad.fault is TokenFault.MISSING else "invalid_token"
                 raise Unauthenticated(token_reason("bearer", bad.fault), self._challenge(hostname, error)) from None
         if first is None or second is None:
             return first or second or _nobody()
-        if not _same(first, second):
+        if not _same_caller(first, second):
             raise Unauthenticated(Reason.PRINCIPALS_DIFFER)
         return replace(second, hosted_client=first.hosted_client, expires=min(first.expires, second.expires))
 
     async def _by_access(
-        self, access: AccessIdentity, keys: KeySet, values: list[bytes], hostname: str, now: float
+        self, access: AccessIdentity, keys: KeySet, values: list[bytes], hostname: str, unix_time: float
     ) -> Principal:
         """Person or service token, as Cloudflare One docs, "Application token", describe their claims."""
         token = _only(values)
         door = self._doors.get(hostname)
         if door is None:
             raise BadToken(TokenFault.UNKNOWN_HOSTNAME)
-        claims = await verify(token, keys, access.issuer, now)
-        named = audiences(claims)
-        others = {other.audience for other in self._doors.values()} - {door.audience}
-        if door.audience not in named or others.intersection(named):
+        claims = await verify(token, keys, access.issuer, unix_time)
+        named_audiences = audiences(claims)
+        foreign_audiences = {front_door.audience for front_door in self._doors.values()} - {door.audience}
+        if door.audience not in named_audiences or foreign_audiences.intersection(named_audiences):
             raise BadToken(TokenFault.WRONG_AUDIENCE)
         # `org` is the global session token: whoever has it is signed in somewhere, not admitted here.
         if claims.get("type") != "app":
@@ -191,12 +193,12 @@ class Verifier:
         raise BadToken(TokenFault.AMBIGUOUS)
 
     async def _by_bearer(
-        self, external: ExternalIdentity, keys: KeySet, values: list[bytes], hostname: str, now: float
+        self, external: ExternalIdentity, keys: KeySet, values: list[bytes], hostname: str, unix_time: float
     ) -> Principal:
         match = _BEARER.fullmatch(_only(values))
         if match is None:
             raise BadToken(TokenFault.MALFORMED)
-        claims = await verify(match[1], keys, external.issuer, now)
+        claims = await verify(match[1], keys, external.issuer, unix_time)
         if external.audience not in audiences(claims):
             raise BadToken(TokenFault.WRONG_AUDIENCE)
         # A sender-constrained token proves nothing without its proof (RFC 9449 section 7.2, RFC 8705 section 3).
@@ -292,7 +294,7 @@ def _is_machine(subject: str, clients: set[str], claims: dict[str, Any]) -> bool
     )
 
 
-def _same(access: Principal, bearer: Principal) -> bool:
+def _same_caller(access: Principal, bearer: Principal) -> bool:
     """Whether the two may speak for one caller. A service token at the edge may carry a person's bearer token; a person's
     session may not carry an agent's, nor one agent another's."""
     if bearer.kind == "agent":

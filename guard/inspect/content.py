@@ -87,28 +87,28 @@ def content_of(value: Any, method: str = "") -> Content:
         elif isinstance(node, dict):
             blob = _blob(node) if "data" in node or "blob" in node else None
             for key, child in reversed(node.items()):
-                here = (
+                child_pointer = (
                     f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
                     if "~" in key or "/" in key
                     else f"{pointer}/{key}"
                 )
-                if here in opaque and isinstance(child, str | int):
+                if child_pointer in opaque and isinstance(child, str | int):
                     continue
                 if key == blob:
                     inside, size, readable = _decoded(child, node.get("mimeType"))
                     if inside:
-                        texts += [Text(here, text) for text in inside]
-                        decoded.add(here)
+                        texts += [Text(child_pointer, text) for text in inside]
+                        decoded.add(child_pointer)
                     uninspected += size
                     if not readable:
-                        unreadable = here
+                        unreadable = child_pointer
                     continue
                 if isinstance(child, str | dict | list):
-                    stack.append((here, child))
+                    stack.append((child_pointer, child))
                 if not (key.isascii() and key.isidentifier() and len(key) <= _SHORT_KEY):
-                    texts.append(Text(f"{here}#", key))
+                    texts.append(Text(f"{child_pointer}#", key))
         elif isinstance(node, list):
-            stack.extend((f"{pointer}/{at}", child) for at, child in reversed(list(enumerate(node))))
+            stack.extend((f"{pointer}/{index}", child) for index, child in reversed(list(enumerate(node))))
     return Content(tuple(texts), uninspected, unreadable, frozenset(decoded))
 
 
@@ -138,14 +138,14 @@ def _decoded(data: str, mime: Any) -> tuple[tuple[str, ...], int, bool]:
         raw = base64.b64decode(loose, validate=True)
     except (binascii.Error, ValueError):
         # A client may read it as the text it is, or as base64 with what does not belong there skipped, as many decoders do.
-        kept = _NOT_BASE64.sub("", loose)
-        skipped = base64.b64decode(kept[: len(kept) - (len(kept) % 4 == 1)] + "==")
+        alphabet_only = _NOT_BASE64.sub("", loose)
+        skipped = base64.b64decode(alphabet_only[: len(alphabet_only) - (len(alphabet_only) % 4 == 1)] + "==")
         return (data, *_text(skipped)), 0, True
     if text := _text(raw):
         return text, 0, True
     known = any(
-        raw.startswith(head) and raw[at : at + len(more)] == more and (mime is None or mime in types)
-        for head, at, more, types in _MAGIC
+        raw.startswith(head) and raw[offset : offset + len(mark)] == mark and (mime is None or mime in types)
+        for head, offset, mark, types in _MAGIC
     )
     return (), len(raw), known
 

@@ -88,7 +88,7 @@ class Panel:
         self._cache: OrderedDict[bytes, tuple[float, Judgement]] = OrderedDict()
         self._ending: set[asyncio.Task[Verdict]] = set()
         # Two: more would only take turns, and one long text must not keep the next from its verdict.
-        self._aside = ThreadPoolExecutor(2, "ringwall-judge")
+        self._threads = ThreadPoolExecutor(2, "ringwall-judge")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,15 +99,17 @@ class Panel:
         if item.leg is not Leg.DEFINITIONS:
             return await self._judge(item)
         key = self._key(item)
-        found = self._cache.get(key)
-        if found is not None and self._clock() < found[0]:
+        entry = self._cache.get(key)
+        if entry is not None and self._clock() < entry[0]:
             self._cache.move_to_end(key)
-            return found[1]
+            return entry[1]
         judgement = await self._judge(item)
         if judgement.outcome is not Outcome.NO_VERDICT:
             # From the cache it took no time, which is what the next reader's figures should say.
-            kept = replace(judgement, verdicts=tuple(replace(one, milliseconds=0.0) for one in judgement.verdicts))
-            self._cache[key] = (self._clock() + CACHE_SECONDS, kept)
+            cached = replace(
+                judgement, verdicts=tuple(replace(verdict, milliseconds=0.0) for verdict in judgement.verdicts)
+            )
+            self._cache[key] = (self._clock() + CACHE_SECONDS, cached)
             self._cache.move_to_end(key)
             if len(self._cache) > CACHED:
                 self._cache.popitem(last=False)
@@ -121,7 +123,7 @@ class Panel:
         for failure in await asyncio.gather(*(engine.close() for engine in self._engines), return_exceptions=True):
             if isinstance(failure, Exception):
                 log.error("an engine could not be closed: %s", _described(failure))
-        self._aside.shutdown(wait=False)
+        self._threads.shutdown(wait=False)
 
     async def _judge(self, item: ScanItem) -> Judgement:
         decisive = item.leg not in self._thorough
@@ -134,7 +136,7 @@ class Panel:
             if decisive and verdict.outcome is Outcome.BLOCK:
                 return Judgement(Outcome.BLOCK, verdicts)
         if len(self._remote) == 1:
-            verdicts += (await _asked(self._remote[0], item, deadline),)
+            verdicts += (await _scan(self._remote[0], item, deadline),)
         elif self._remote:
             verdicts += await self._all(item, deadline, decisive)
         return Judgement(_outcome(verdicts), verdicts)
@@ -143,18 +145,20 @@ class Panel:
         if len(item.document) <= AT_ONCE:
             return _judged(engine, item, deadline)
         try:
-            aside = asyncio.get_running_loop().run_in_executor(self._aside, _judged, engine, item, deadline)
+            judging = asyncio.get_running_loop().run_in_executor(self._threads, _judged, engine, item, deadline)
         except RuntimeError:  # closed
             return _silent(engine.name, "not asked: the panel is closed")
-        return await aside
+        return await judging
 
     async def _all(self, item: ScanItem, deadline: float, decisive: bool) -> tuple[Verdict, ...]:
-        tasks = [asyncio.create_task(_asked(engine, item, deadline)) for engine in self._remote]
+        tasks = [asyncio.create_task(_scan(engine, item, deadline)) for engine in self._remote]
         pending = set(tasks)
         try:
             while pending:
-                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                if decisive and any(not task.cancelled() and task.result().outcome is Outcome.BLOCK for task in done):
+                finished, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                if decisive and any(
+                    not task.cancelled() and task.result().outcome is Outcome.BLOCK for task in finished
+                ):
                     break
         finally:
             # Not waited for: an answer that is ready must not hang on an engine that is slow to stop.
@@ -183,21 +187,21 @@ def build_panel(config: GuardConfig, environ: Mapping[str, str] = os.environ) ->
     Raises:
         InputError: an engine's key cannot be read. The embedded engine never stands in for a vendor's.
     """
-    wanted, legs = config.guard.engines, config.guard.legs
+    engine_settings, legs = config.guard.engines, config.guard.legs
     thorough = frozenset(leg for leg in Leg if getattr(legs, leg.value) != "block")
     # Keys first, so that a missing one leaves no client behind.
-    lakera_key = read_secret(wanted.lakera.api_key, environ) if wanted.lakera else ""
-    airs_key = read_secret(wanted.prisma_airs.api_key, environ) if wanted.prisma_airs else ""
+    lakera_key = read_secret(engine_settings.lakera.api_key, environ) if engine_settings.lakera else ""
+    airs_key = read_secret(engine_settings.prisma_airs.api_key, environ) if engine_settings.prisma_airs else ""
     engines: list[Engine] = []
-    if wanted.embedded:
+    if engine_settings.embedded:
         from guard.engines.embedded import EmbeddedEngine
 
         engines.append(EmbeddedEngine(frozenset(tool.name for tool in config.tool_lock.tools), thorough=thorough))
-    if lakera := wanted.lakera:
+    if lakera := engine_settings.lakera:
         from guard.engines.lakera import LakeraEngine
 
         engines.append(LakeraEngine(lakera.base_url, lakera.project_id, lakera_key, thorough=thorough))
-    if airs := wanted.prisma_airs:
+    if airs := engine_settings.prisma_airs:
         from guard.engines.prisma_airs import PrismaAirsEngine
 
         engines.append(PrismaAirsEngine(airs.base_url, airs.profile_name, airs_key, airs.block_on, thorough=thorough))
@@ -225,7 +229,7 @@ def _judged(engine: LocalEngine, item: ScanItem, deadline: float) -> Verdict:
     return _checked(engine.name, verdict, started)
 
 
-async def _asked(engine: Engine, item: ScanItem, deadline: float) -> Verdict:
+async def _scan(engine: Engine, item: ScanItem, deadline: float) -> Verdict:
     started = time.monotonic()
     try:
         async with asyncio.timeout(deadline + GRACE - started) as limit:

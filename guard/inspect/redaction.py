@@ -50,8 +50,8 @@ def _parent(value: Any, pointer: str) -> tuple[Any, Any]:
     """The container that holds the place, and its key or index."""
     if not pointer.startswith("/") or pointer.endswith("#"):
         raise ValueError("a finding points at no string")
-    *way, last = (part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/"))
-    for part in way:
+    *parents, last = (part.replace("~1", "/").replace("~0", "~") for part in pointer[1:].split("/"))
+    for part in parents:
         value = value[_step(value, part)]
     return value, _step(value, last)
 
@@ -83,8 +83,8 @@ def _cut(text: Any, spans: list[tuple[int, int, Category]]) -> tuple[str, int]:
         else:
             merged.append((start, end, category))
     pieces: list[str] = []
-    at = 0
+    position = 0
     for start, end, category in merged:
-        pieces += (text[at:start], _MARKS[category])
-        at = end
-    return "".join((*pieces, text[at:])), len(merged)
+        pieces += (text[position:start], _MARKS[category])
+        position = end
+    return "".join((*pieces, text[position:])), len(merged)

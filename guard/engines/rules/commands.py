@@ -22,12 +22,12 @@ _SHELL = r"(?:/bin/|/usr/bin/)?(?:ba|z|da|k|c)?sh"
 def _equal(value: str, before: str) -> bool:
     """Both sides are the same: always true."""
     sides = re.split(r"\s*(?:=|like)\s*", value.lower(), maxsplit=1)
-    left, right = (re.sub(r"^.*\s|[\s'\"()]", "", side.strip()) for side in (sides[0], sides[-1]))
-    return len(sides) == 2 and left == right != ""
+    left_side, right_side = (re.sub(r"^.*\s|[\s'\"()]", "", side.strip()) for side in (sides[0], sides[-1]))
+    return len(sides) == 2 and left_side == right_side != ""
 
 
-def _rule(id_: str, pattern: str, **more: object) -> Rule:
-    return Rule(id_, Category.MALICIOUS_CODE, pattern, legs=_ARGUMENTS, **more)  # type: ignore[arg-type]
+def _rule(id_: str, pattern: str, **options: object) -> Rule:
+    return Rule(id_, Category.MALICIOUS_CODE, pattern, legs=_ARGUMENTS, **options)  # type: ignore[arg-type]
 
 
 RULES = (

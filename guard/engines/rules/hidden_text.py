@@ -40,8 +40,8 @@ def _addressed(value: str, before: str) -> bool:
     return _TO_AI.search(value) is not None
 
 
-def _hidden(id_: str, pattern: str, **more: object) -> Rule:
-    return Rule(f"hidden.{id_}", Category.HIDDEN_TEXT, pattern, **more)  # type: ignore[arg-type]
+def _hidden(id_: str, pattern: str, **options: object) -> Rule:
+    return Rule(f"hidden.{id_}", Category.HIDDEN_TEXT, pattern, **options)  # type: ignore[arg-type]
 
 
 RULES = (

@@ -25,13 +25,15 @@ _LOOT = (
 )
 
 
-def _injection(id_: str, pattern: str, *, legs: frozenset[Leg] = ALL, confidence: float = 0.8, **more: object) -> Rule:
-    return Rule(f"injection.{id_}", Category.INJECTION, pattern, legs=legs, confidence=confidence, **more)  # type: ignore[arg-type]
+def _injection(
+    id_: str, pattern: str, *, legs: frozenset[Leg] = ALL, confidence: float = 0.8, **options: object
+) -> Rule:
+    return Rule(f"injection.{id_}", Category.INJECTION, pattern, legs=legs, confidence=confidence, **options)  # type: ignore[arg-type]
 
 
-def _abroad(id_: str, verbs: str, rest: str, check: Check | None = None) -> Rule:
+def _translated(id_: str, verbs: str, continuation: str, check: Check | None = None) -> Rule:
     """`rest` follows one of `verbs`, which alone are the trigger: phrases of many languages would swell the one pass."""
-    return _injection(id_, rf"{verbs}{rest}", trigger=verbs, check=check)
+    return _injection(id_, rf"{verbs}{continuation}", trigger=verbs, check=check)
 
 
 def _meant(value: str, before: str) -> bool:
@@ -39,18 +41,18 @@ def _meant(value: str, before: str) -> bool:
     return re.search(r"\b(?:ikke|inte|aldri[gd]?)\b", value) is None
 
 
-def _jailbreak(id_: str, pattern: str, *, confidence: float = 0.8, **more: object) -> Rule:
-    return Rule(f"jailbreak.{id_}", Category.JAILBREAK, pattern, confidence=confidence, **more)  # type: ignore[arg-type]
+def _jailbreak(id_: str, pattern: str, *, confidence: float = 0.8, **options: object) -> Rule:
+    return Rule(f"jailbreak.{id_}", Category.JAILBREAK, pattern, confidence=confidence, **options)  # type: ignore[arg-type]
 
 
-def _poison(id_: str, pattern: str, *, confidence: float = 0.8, **more: object) -> Rule:
+def _poison(id_: str, pattern: str, *, confidence: float = 0.8, **options: object) -> Rule:
     return Rule(
         f"poisoning.{id_}",
         Category.TOOL_POISONING,
         pattern,
         legs=_DEFINITIONS,
         confidence=confidence,
-        **more,  # type: ignore[arg-type]
+        **options,  # type: ignore[arg-type]
     )
 
 
@@ -192,14 +194,14 @@ _ENGLISH = (
 
 _NORDIC_RULES = r"(?:instruk(?:tion|ser|sjon|s\b)\pL*|anvisning\pL*|regl(?:er|ene)\pL*|retningslin\pL*|riktlin\pL*|ordre\pL*|kommando\pL*|direktiv\pL*|vejledning\pL*)"
 _NORDIC_USER = r"(?:bruger|brukar|bruker|använda)\pL*"
-_OTHERS = (
-    _abroad(
+_OTHER_LANGUAGES = (
+    _translated(
         "nordic",
         r"\b(?:ignorér|ignorera|ignorer|glemme?|glömma?|glöm|bortse(?: från| fra)?|se bort (?:fra|från)|strunta i|overse|tilsidesæt|tilsidesett|åsidosätt)",
         rf"{gap(3)}(?:tidligere|tidigare|forrige|förra|förut|foregående|föregående|forudgående|forutgående|ovenstående|ovanstående|ovennævnte|hidtidige|hittillsvarande|oprindelige|ursprungliga|opprinnelige|dine|dina|alle|alla|samtlige|samtliga){gap(3)}{_NORDIC_RULES}",
         check=_meant,
     ),
-    _abroad(
+    _translated(
         "nordic_forget",
         r"\b(?:glem|glöm|ignorer|ignorera)",
         rf" (?:alt|allt|alt det|det)\b{gap(4)}(?:sagt|fortalt|berättat|fått|fået|lært|lärt|tidligere|tidigare|ovenfor|ovan|ovanför|før|innan|hidtil|hittills)\b",
@@ -214,22 +216,22 @@ _OTHERS = (
         r"\b(?:vis|visa|afslør|avslöja|avslør|udskriv|skriv|gengiv|gentag|upprepa|gjenta|giv|gi|ge)[^\w.!?]+(?:\pL+[^\w.!?]+){0,4}system-?(?:prompt|instruk|meddel|besked)\pL*",
         trigger=r"\bsystem-?(?:prompt|instruk|meddel|besked)",
     ),
-    _abroad(
+    _translated(
         "finnish",
         r"\b(?:unohda|sivuuta|ohita|jätä huomiotta|älä välitä)",
         rf"{gap(2)}(?:aiemm|aikaisemm|edelli|edeltäv|yllä olev|alkuperäi|kaik)\pL*{gap(2)}(?:ohje|käsky|sään|määräy|komen)\pL*",
     ),
-    _abroad(
+    _translated(
         "polish",
         r"\b(?:zignoruj|ignoruj|zapomnij|pomiń)",
         rf"{gap(3)}(?:poprzedni|wcześniejsz|powyższ|dotychczasow|wszystki)\pL*{gap(2)}(?:instrukcj|poleceni|polecen|zasad|wytyczn|reguł)\pL*",
     ),
-    _abroad(
+    _translated(
         "czech_slovak",
         r"\b(?:ignoruj\pL*|zapomeň\pL*|zabudni\pL*|nedbej\pL*|pomiň\pL*)",
         rf"{gap(3)}(?:předchoz|předešl|dosavadn|predchádzajúc|predošl|všech|všetk)\pL*{gap(2)}(?:instrukc|inštrukc|pokyn|příkaz|príkaz|pravid)\pL*",
     ),
-    _abroad(
+    _translated(
         "romanian",
         r"\b(?:ignoră|ignorați|uită|uitați)",
         rf"{gap(3)}(?:instrucțiuni|reguli|indicați|comenzi)\pL*{gap(2)}(?:anterioare|precedente|inițiale|de mai sus)",
@@ -239,22 +241,22 @@ _OTHERS = (
         rf"\b(?:önceki|yukarıdaki|daha önceki){gap(1)}(?:talimat|komut|kural|yönerge)\pL*{gap(2)}(?:yok say|görmezden gel|unut|dikkate alma|boş ver)",
         trigger=r"(?:önceki|yukarıdaki)",
     ),
-    _abroad(
+    _translated(
         "indonesian",
         r"\b(?:abaikan|lupakan)",
         rf"{gap(2)}(?:instruksi|perintah|aturan|petunjuk|arahan){gap(2)}(?:sebelumnya|terdahulu|di atas|sebelum ini)",
     ),
-    _abroad(
+    _translated(
         "vietnamese",
         r"(?:bỏ qua|phớt lờ|quên)",
         r"\s+(?:\pL+\s+){0,3}(?:hướng dẫn|chỉ dẫn|chỉ thị|mệnh lệnh|lệnh|quy tắc)\s+(?:\pL+\s+){0,2}(?:trước|trên|ban đầu)",
     ),
-    _abroad(
+    _translated(
         "ukrainian",
         r"(?:ігноруй|проігноруй|забудь|не зважай на)",
         r"\pL*\s+(?:\pL+\s+){0,3}(?:попередн|минул|колишн|вище)\pL*\s+(?:інструкц|вказівк|правил|команд)",
     ),
-    _abroad(
+    _translated(
         "arabic",
         r"(?:تجاهل|تجاهلي|انس|انسى|إنس)",
         r"\s+(?:\pL+\s+){0,2}(?:تعليماتك|أوامرك|(?:التعليمات|الأوامر|القواعد|التوجيهات)(?:\s+\pL+)?\s+(?:السابقة|أعلاه|الأصلية))",
@@ -480,7 +482,7 @@ _POISON = (
     ),
 )
 
-_ASKED = (
+_ELICITATION = (
     Rule(
         "elicitation.sensitive",
         Category.POLICY,
@@ -490,7 +492,7 @@ _ASKED = (
     ),
 )
 
-RULES = _ENGLISH + _OTHERS + _JAILBREAKS + _POISON + _ASKED
+RULES = _ENGLISH + _OTHER_LANGUAGES + _JAILBREAKS + _POISON + _ELICITATION
 
 
 def shadowing(names: frozenset[str]) -> tuple[Rule, ...]:

@@ -46,8 +46,8 @@ _DIGITS = {ord(letter): str(number) for number, letter in enumerate(string.ascii
 
 def _luhn(digits: str) -> bool:
     total = 0
-    for at, char in enumerate(reversed(digits)):
-        value = int(char) * (1 + at % 2)
+    for position, char in enumerate(reversed(digits)):
+        value = int(char) * (1 + position % 2)
         total += value - 9 * (value > 9)
     return total % 10 == 0
 

@@ -129,10 +129,10 @@ class Table:
     def hits(self, data: bytes) -> list[tuple[Rule, Any]]:
         """Rules that may stand in `data` (UTF-8), with their expressions: those whose trigger does, or all of them when
         the one pass ran out of memory."""
-        found = self._set.Match(data + _SENTINEL) if self._set is not None else None
-        if not found or len(self._rules) not in found:
+        matches = self._set.Match(data + _SENTINEL) if self._set is not None else None
+        if not matches or len(self._rules) not in matches:
             return list(self._rules)
-        return [self._rules[index] for index in sorted(found) if index < len(self._rules)]
+        return [self._rules[index] for index in sorted(matches) if index < len(self._rules)]
 
 
 def spans(expression: Any, group: int, data: bytes) -> Iterator[tuple[int, int]]:

@@ -91,11 +91,11 @@ def _ended(value: str) -> bool:
     return "-----END" in value
 
 
-def _key(id_: str, trigger: str, rest: str, check: Check = real, confidence: float = 0.95) -> Rule:
+def _key(id_: str, trigger: str, body: str, check: Check = real, confidence: float = 0.95) -> Rule:
     return Rule(
         f"secret.{id_}",
         Category.SECRET,
-        rf"\b{trigger}{rest}",
+        rf"\b{trigger}{body}",
         trigger=rf"\b{trigger}",
         cased=True,
         check=check,
