@@ -1,10 +1,10 @@
-"""Sends signed heads off the host: whoever is root here can rewrite and re-sign a chain, not what has left.
+"""Sends signed heads off the host: root on this host can rewrite and re-sign the chain, but not heads that have left.
 
-A collector that cannot be reached does not close the guard. The log on disk is complete without it, and a guard that
-closed whenever a third party's endpoint failed would hand that third party, or whoever can cut the line to it, a
-switch for everything behind the guard. It is reported instead: lag, failures and the last error stand in `state`, for
-/readyz and /metrics, and an alert on the lag is the operator's. A head covers everything before it, so the next one
-that arrives makes up for those that did not.
+This is the queue and the retries; the protocols are in `guard.audit.wires`. A collector that cannot be reached does not
+close the guard. The log on disk is complete without it, and a guard that closed whenever a third party's endpoint failed
+would hand that third party, or whoever can cut the line to it, a switch for everything behind the guard. The failure is
+reported instead: lag, failures and the last error are in `state`, for /readyz and /metrics, and the operator sets an
+alert on the lag. A head covers everything before it, so the next head that arrives makes up for those that did not.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections import deque
 from dataclasses import dataclass
 
 from guard.audit.chain import Head
-from guard.audit.wires import HttpWire, NotTaken, OtlpWire, Wire
+from guard.audit.wires import HttpWire, NotAccepted, OtlpWire, Wire
 from model.defaults import Anchor
 from model.errors import InputError
 
-#: Heads and records that wait at most; beyond it the oldest goes, and is counted.
+#: How many heads and records wait at most; beyond that the oldest is dropped and counted.
 MAX_HEADS = 256
 MAX_RECORDS = 10_000
 _BATCH = 500
@@ -29,8 +29,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 @dataclass(frozen=True, slots=True)
 class AnchorState:
-    """`anchored` is the number of the last record a taken head covers (0: none since the start). `failures` counts
-    attempts that failed, `error` is the last one's reason, None after a success. `dropped_*` did not fit the queue."""
+    """How sending goes. `anchored` is the number of the last record that an accepted head covers (0: none since the
+    start). `failures` counts failed attempts; `error` is the reason of the last one, None after a success. `dropped_*`
+    count what did not fit into the queue."""
 
     anchored: int = 0
     failures: int = 0
@@ -41,7 +42,7 @@ class AnchorState:
 
 
 class AnchorSender:
-    """A thread that sends what it is given, in order, again after growing pauses. Giving never blocks."""
+    """A thread that sends heads and records in order, and tries again after growing pauses. Adding to it never blocks."""
 
     def __init__(self, wire: Wire, *, records: bool = False, first_pause: float = _FIRST_PAUSE) -> None:
         self.records = records
@@ -59,7 +60,7 @@ class AnchorSender:
 
     @classmethod
     def from_settings(cls, settings: Anchor, *, token: str | None = None, ca_file: str | None = None) -> AnchorSender:
-        """The sender that the settings ask for; `ca_file` (PEM) is trusted instead of the system's certificates."""
+        """The sender for these settings; `ca_file` (PEM) is trusted instead of the system's certificates."""
         wire: Wire
         if settings.records and settings.protocol != "otlp":
             raise InputError("records needs protocol: otlp", key="audit_anchor", remedy="set it, or leave records out")
@@ -82,6 +83,7 @@ class AnchorSender:
             )
 
     def head(self, head: Head) -> None:
+        """Send a head."""
         with self._changed:
             if len(self._heads) >= MAX_HEADS:
                 self._heads.popleft()
@@ -90,18 +92,18 @@ class AnchorSender:
             self._changed.notify()
 
     def record(self, line: bytes) -> None:
-        """Send a record too (only where `records` is set)."""
+        """Send a record as well; only where `records` is set."""
         with self._changed:
             if len(self._lines) >= MAX_RECORDS:
                 self._lines.popleft()
                 self._dropped_records += 1
             self._lines.append(line)
-            # The thread looks by itself every second; waking it for each record would cost the writer.
+            # The thread wakes by itself every second; waking it for each record would slow down the writer.
             if len(self._lines) == _BATCH:
                 self._changed.notify()
 
     def close(self, grace: float) -> None:
-        """Send what waits for up to `grace` seconds, then stop. Blocks; what was not sent stays in the log on disk."""
+        """Send what waits for up to `grace` seconds, then stop. Blocks. What was not sent is still in the log on disk."""
         with self._changed:
             self._stop = True
             self._changed.notify()
@@ -119,7 +121,7 @@ class AnchorSender:
                     self._changed.wait(1.0 if self.records else None)
                 if self._abort or not (self._heads or self._lines):
                     return
-                # Copies: full queues may lose their oldest while these are on their way.
+                # Copies: a full queue may drop its oldest entries while these are being sent.
                 head = self._heads[0] if self._heads else None
                 lines = [] if head else [self._lines[index] for index in range(min(_BATCH, len(self._lines)))]
             try:
@@ -127,10 +129,10 @@ class AnchorSender:
                     self._wire.send_head(head)
                 else:
                     self._wire.send_records(lines)
-            except Exception as error:  # whatever it is, it is reported and tried again; the thread must not end
+            except Exception as error:  # of any kind: it is reported and tried again, as the thread must not end
                 with self._changed:
                     self._failures += 1
-                    self._error = str(error) if isinstance(error, NotTaken) else type(error).__name__
+                    self._error = str(error) if isinstance(error, NotAccepted) else type(error).__name__
                     wait = pause * random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries, no secret
                     if self._stop:
                         self._changed.wait_for(lambda: self._abort, min(wait, self._first_pause))

@@ -1,10 +1,10 @@
-"""The hash chain of the audit log and the signed heads in it. Pure: lines in, judgement out.
+"""The hash chain of the audit log and the signed heads in it. Pure: no file is opened here (`reader`, `files`, `log`).
 
 A line is the canonical JSON (`model.canonical.canonical_json`) of a record with `hash` put last: the SHA-256 of the
 canonical JSON without it. Each record names the hash of the one before (`previous`) and its number (`sequence`), so no
-record can be changed, removed, moved or repeated alone. Whoever can write the file can rebuild a bare chain from any
-point on, so heads (RFC 8032 signatures over number and hash of a record) stand in it; whoever also has the signing
-key (root on this host) can still rewrite everything, which only heads kept elsewhere show (`Verifier`, `anchors`).
+record alone can be changed, removed, moved or repeated. Whoever can write the file could rebuild a bare chain from any
+point on, so the chain holds heads: RFC 8032 signatures over the number and hash of a record. Whoever also has the
+signing key (root on this host) can still rewrite everything; only heads kept elsewhere show that (`Verifier`, `anchors`).
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from guard.audit.record import VERSION
 from model.errors import RingwallError
 
-#: `previous` of the first record there ever was.
+#: `previous` of the very first record of a log.
 ZERO = "0" * 64
-#: The writer signs at least this often; a longer run without a signature was not written by it.
+#: The writer signs a head after this many records at the latest; a longer unsigned run was not written by it.
 HEAD_RECORDS = 1000
-#: Besides: start, rotate, recovered and close may stand between two heads, more than once around crashes.
+#: The margin: start, rotate, recovered and close may stand between two heads, several times around crashes.
 MAX_UNSIGNED = HEAD_RECORDS + 100
-#: Longest line, in bytes, its end included.
+#: Longest line in bytes, with its line end.
 MAX_LINE = 8 * 1024 * 1024
 
 _MARK = b',"hash":"'
@@ -40,7 +40,7 @@ _encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False, 
 
 
 class AuditBroken(RingwallError):
-    """A line of the log that is not what the guard wrote. Its text quotes nothing of the line."""
+    """A line of the log is not what the guard wrote. The error's text quotes nothing of the line."""
 
     exit_code = 3
 
@@ -58,23 +58,23 @@ def canonical(value: Mapping[str, Any]) -> bytes:
 
 
 def seal(members: Mapping[str, Any]) -> tuple[bytes, str]:
-    """The line for a record that has everything but its hash, and the hash."""
+    """The line of a record, given its members without the hash; and the hash."""
     body = canonical(members)
     digest = hashlib.sha256(body).hexdigest()
     return b'%b%b%b"}\n' % (body[:-1], _MARK, digest.encode()), digest
 
 
 def unseal(line: bytes) -> tuple[dict[str, Any], str]:
-    """The record (without `hash`) and the hash of a whole line.
+    """The record (without `hash`) and the hash of a complete line.
 
-    Judged on the bytes themselves, so two readers cannot take one line differently. Raises AuditBroken.
+    The hash is compared over the bytes themselves, so two readers cannot read one line differently. Raises AuditBroken.
     """
     if not line.endswith(b'"}\n') or line[-_TAIL : -_TAIL + len(_MARK)] != _MARK:
-        raise AuditBroken("not a whole audit record")
+        raise AuditBroken("not a complete audit record")
     body = line[:-_TAIL] + b"}"
     digest = hashlib.sha256(body).hexdigest()
     if line[-_TAIL + len(_MARK) : -3] != digest.encode():
-        raise AuditBroken("its hash is not the hash of what it says")
+        raise AuditBroken("its hash does not match its content")
     try:
         record = json.loads(body)
         canonical_form = isinstance(record, dict) and canonical(record) == body
@@ -96,7 +96,7 @@ def key_id(key: Ed25519PublicKey) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A signed statement: record `sequence` of `server`'s log has this `hash`, and so has everything before it."""
+    """A signed statement: record `sequence` of `server`'s log has this `hash`, which covers every record before it."""
 
     server: str
     sequence: int
@@ -119,12 +119,12 @@ class Head:
         }
 
     def body(self) -> bytes:
-        """What a collector receives of a head, and what `ringwall audit verify --anchors` reads, one a line."""
+        """The bytes that a collector receives, and that `ringwall audit verify --anchors` reads, one head a line."""
         return canonical(self.as_json())
 
     @classmethod
     def from_json(cls, value: Any) -> Head:
-        """Raises AuditBroken for anything but what `as_json` gives."""
+        """Raises AuditBroken unless `value` has exactly the members that `as_json` writes."""
         if isinstance(value, dict) and value.keys() == _HEAD_MEMBERS and value["version"] == VERSION:
             texts = [value[name] for name in ("server", "hash", "time", "key_id", "signature")]
             if type(value["sequence"]) is int and all(isinstance(text, str) for text in texts):
@@ -157,7 +157,7 @@ def _unsigned(server: str, sequence: int, digest: str, time: str, signer: str) -
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """The first place where the log is not what the guard wrote. `line` counts from 1; 0 means the file as such."""
+    """The first place where the log is not what the guard wrote. `line` counts from 1; 0 means the whole file."""
 
     file: str
     line: int
@@ -169,11 +169,12 @@ class Break:
 
 @dataclass(slots=True)
 class Report:
-    """What a verification found. Without `broken`, all of it holds.
+    """The result of a verification. The log is sound when `broken` is None.
 
     `unsigned` counts the records after the last head: whoever can write the file could have changed or cut them.
-    `heads` stand in the chain, `signed_by` are their key ids, `signatures_checked` says whether a key was given.
-    `anchors` were given, `anchors_found` are in the chain, `anchors_older` are from before the oldest kept record.
+    `heads` counts the heads in the chain, `signed_by` holds their key ids, and `signatures_checked` says whether a public
+    key was given. Of the `anchors` that were given, `anchors_found` are in the chain and `anchors_older` are older than
+    the oldest record that is kept.
     """
 
     files: list[str] = field(default_factory=list)
@@ -199,10 +200,11 @@ class Report:
 
 
 class Verifier:
-    """Judges a log line by line, in constant memory but for the anchors.
+    """Verifies a log line by line. Its memory grows with the number of anchors only.
 
-    `keys` are the public keys that may have signed heads; without any, signatures are not judged. `anchors` are heads
-    that were kept off the host: each of this log's server must be in the chain, none may be newer than its end.
+    `keys` are the public keys that may have signed heads; without keys, signatures are not checked. `anchors` are heads
+    that were kept off the host: every anchor of this log's server must be in the chain, and none may be newer than the
+    chain's end.
     """
 
     def __init__(self, keys: Iterable[Ed25519PublicKey] = (), anchors: Iterable[Head] | None = None) -> None:
@@ -215,7 +217,7 @@ class Verifier:
         self._explained = False
 
     def _take(self, anchors: Iterable[Head], server: str) -> None:
-        """Those of this log's own server: one collector keeps the heads of many guards."""
+        """Keep the anchors of this log's own server: one collector holds the heads of many guards."""
         self._anchors = {}
         for number, head in enumerate(anchors, 1):
             if head.server != server:
@@ -239,7 +241,7 @@ class Verifier:
         return False
 
     def feed(self, file: str | Path, number: int, line: bytes) -> bool:
-        """Judge the next line; `number` is its place in `file`, from 1. False once the log is broken."""
+        """Verify the next line; `number` is its line number in `file`, from 1. False once the log is broken."""
         report = self.report
         if not report.ok:
             return False
@@ -265,7 +267,9 @@ class Verifier:
             if kind != "start":
                 raise AuditBroken("the log does not begin with a start record: its beginning is missing")
             if (sequence == 1) != (previous == ZERO) or sequence < 1:
-                raise AuditBroken("the first record there ever was has number 1 and no predecessor; this is neither")
+                raise AuditBroken(
+                    "record 1, and no other, has no record before it; the number and the previous hash disagree"
+                )
             report.first_sequence, self._first_previous = sequence, previous
             self._explained = sequence == 1
             report.server = record.get("server")
@@ -274,7 +278,7 @@ class Verifier:
             return
         expected = report.last_sequence + 1
         if sequence != expected:
-            raise AuditBroken(f"record {sequence} stands where {expected} belongs")
+            raise AuditBroken(f"record {sequence} stands where record {expected} is expected")
         if previous != report.last_hash:
             raise AuditBroken(f"record {sequence} does not continue the record before it")
         if record.get("server") != report.server:
@@ -305,7 +309,7 @@ class Verifier:
     def _head(self, record: dict[str, Any]) -> None:
         head = Head.from_json(_details(record))
         if (head.sequence, head.hash, head.server) != (record["sequence"] - 1, record["previous"], record["server"]):
-            raise AuditBroken("the head does not speak of the record before it")
+            raise AuditBroken("the head does not match the record before it")
         if self._keys:
             problem = self._signature(head)
             if problem:
@@ -316,7 +320,7 @@ class Verifier:
         self.report.unsigned = 0
 
     def _explain(self, removes: Mapping[str, Any]) -> None:
-        """A later rotation says up to which record it removes files; that is why the oldest ones are not there."""
+        """A rotate record names the last record whose file it removes, which explains why older records are missing."""
         last, first = removes.get("last_sequence"), self.report.first_sequence
         if type(last) is int and first is not None:
             if last >= first:
@@ -325,12 +329,12 @@ class Verifier:
                 self._explained = self._explained or removes.get("last_hash") == self._first_previous
 
     def fail(self, file: str | Path, line: int, problem: str) -> None:
-        """Note a break that the reader found, such as a file that is not there."""
+        """Report a break that the reader found, such as a missing file."""
         if self.report.ok:
             self._broken(file, line, problem)
 
     def finish(self) -> Report:
-        """Judge the whole: the beginning, and the anchors."""
+        """Verify what needs the whole log, its beginning and the anchors, and return the report."""
         report = self.report
         if not report.ok:
             return report
@@ -357,7 +361,7 @@ class Verifier:
                 file, 0, f"ends at record {last}, but record {max(newer)} was anchored: its end was cut or rewritten"
             )
         elif not report.anchors_found:
-            self._broken(file, 0, f"none of the anchored heads is about a record of {report.server} that is here")
+            self._broken(file, 0, f"none of the anchored heads is of a record of {report.server} in this log")
 
 
 def _details(record: Mapping[str, Any]) -> dict[str, Any]:

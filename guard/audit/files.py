@@ -1,7 +1,8 @@
-"""The files of one audit log: ``path`` is written, ``path.1`` is the one before it, and so on.
+"""The files of one audit log: the guard writes to ``path``; ``path.1`` is the file before it, and so on.
 
-Rotation is announced in the log before it happens, and can be finished after a crash at any point: files are removed
-oldest first and moved oldest first, and never over one another.
+Opening, locking and rotating are here; what stands in the files is not (`log`, `chain`). A rotation is announced in the
+log before it happens, and can be finished after a crash at any point: files are removed oldest first and moved oldest
+first, and no file is moved over another.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ def rotated(path: Path) -> dict[int, Path]:
 
 
 def log_files(path: Path) -> list[Path]:
-    """Every file of the log that is there, oldest first."""
+    """Every existing file of the log, oldest first."""
     older = rotated(path)
     return [older[number] for number in sorted(older, reverse=True)] + ([path] if path.exists() else [])
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The end of a file: its last whole record with its hash, where the record ends, and what follows without an end."""
+    """The end of a file: its last complete record and that one's hash and end, and the incomplete line that follows."""
 
     record: dict[str, Any] | None
     hash: str | None
@@ -51,7 +52,7 @@ class Tail:
 
 
 def read_tail(file: Path) -> Tail:
-    """Read a file's end. Raises AuditUnwritable if the last whole line is not what the guard wrote."""
+    """Read a file's end. Raises AuditUnwritable if the last complete line is not what the guard wrote."""
     try:
         with open(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
             size = stream.seek(0, os.SEEK_END)
@@ -71,7 +72,7 @@ def read_tail(file: Path) -> Tail:
     try:
         record, digest = unseal(lines.rpartition(b"\n")[2] + b"\n")
     except AuditBroken as error:
-        raise AuditUnwritable(f"{file}: the last record of the audit log is {error}; {_ADVICE}") from None
+        raise AuditUnwritable(f"{file}: the last record of the audit log is broken ({error}); {_ADVICE}") from None
     return Tail(record, digest, size - len(remainder), remainder)
 
 
@@ -79,7 +80,7 @@ _ADVICE = "look at it with `ringwall audit verify`, and move the log's files awa
 
 
 def removals(path: Path, keep_files: int) -> list[Path]:
-    """The files that the next rotation removes, oldest first: all beyond `keep`, and number `keep` if it must move."""
+    """The files that the next rotation removes, oldest first: all that would have a number above `keep_files` then."""
     older = rotated(path)
     crowded = all(number in older for number in range(1, keep_files + 1))
     return [
@@ -113,9 +114,9 @@ def sync_folder(path: Path) -> None:
 
 
 def open_log(path: Path) -> tuple[int, int]:
-    """Open `path` for appending, made with mode 0640 if need be; gives the descriptor and its size.
+    """Open `path` for appending; a new file gets mode 0640. Returns the descriptor and the file's size.
 
-    Raises AuditUnwritable: cannot be opened, is a link or no plain file, or others may write it.
+    Raises AuditUnwritable: the file cannot be opened, is a link or no plain file, or others may write it.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -141,7 +142,7 @@ def open_log(path: Path) -> tuple[int, int]:
 
 
 def lock_log(path: Path) -> int:
-    """Take the log for this process; gives the descriptor that holds the lock. Raises AuditUnwritable."""
+    """Lock the log for this process and return the descriptor that holds the lock. Raises AuditUnwritable."""
     # A file of its own: a lock on the log itself would move away with it at rotation.
     lock = path.with_name(path.name + ".lock")
     fd = -1
@@ -163,8 +164,8 @@ def lock_log(path: Path) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ChainEnd:
-    """Where a chain goes on: number and hash of its last record, the incomplete line that was cut off behind it, and
-    why the file begins, should it be a new one."""
+    """Where a chain continues: number and hash of its last record, the incomplete line that was cut off after it, and
+    the reason to write into a start record if the file is a new one."""
 
     sequence: int = 0
     hash: str = ZERO
@@ -175,7 +176,9 @@ class ChainEnd:
 def chain_end(path: Path, server: str, keep_files: int) -> ChainEnd:
     """Find where the chain ends, cut off an incomplete last line, and finish a rotation that a crash interrupted.
 
-    Raises AuditUnwritable: the last record is broken or another server's, or the current file is gone. Raises OSError.
+    Raises:
+        AuditUnwritable: the last record is broken or another server's, or the current file is missing.
+        OSError: a file cannot be cut or moved.
     """
     exists = path.is_symlink() or path.exists()
     tail = read_tail(path) if exists else Tail(None, None, 0, b"")
@@ -186,8 +189,8 @@ def chain_end(path: Path, server: str, keep_files: int) -> ChainEnd:
             before = read_tail(older[min(older)])
             if before.record is None or before.remainder or before.record["kind"] != "rotate":
                 raise AuditUnwritable(
-                    f"{path}: this file of the audit log is gone or empty, and {older[min(older)]} does not lead to it; "
-                    f"{_ADVICE}"
+                    f"{path}: this file of the audit log is missing or empty, and {older[min(older)]} does not end with "
+                    f"a rotation; {_ADVICE}"
                 )
             reason, record, digest = "interrupted_rotation", before.record, before.hash
     if record is not None and record.get("server") != server:

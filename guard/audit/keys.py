@@ -1,4 +1,4 @@
-"""The key that signs heads: made once per host, readable by the guard alone."""
+"""The key that signs heads of the audit log: made once per host, readable by the guard alone."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from model.errors import InputError
 
 
 def load_or_create_key(path: Path) -> Ed25519PrivateKey:
-    """The key in `path` (PEM, PKCS 8, mode 0600), made if it is not there; its public half stands in ``<path>.pub``.
+    """The key in `path` (PEM, PKCS 8, mode 0600), created if missing; the public key is written to ``<path>.pub``.
 
-    The public half is for copying off the host: a copy beside the key proves nothing to whoever doubts this host.
+    Copy the public key off the host: the copy beside the private key proves nothing to those who doubt this host.
 
     Raises:
-        InputError: others may read or write the file, it is a link, not a file, not ours, or no Ed25519 key.
+        InputError: the file may be read or written by others, belongs to another user, is a link or no plain file, or
+            holds no Ed25519 key.
     """
     try:
         key = _load(path)

@@ -1,22 +1,22 @@
-"""The writer of the audit log: one line at once for each decision, and a guard that closes when it cannot.
+"""The writer of the audit log: each decision is one line, written at once; when that fails, the guard closes.
 
-A write is one `os.write` of a whole line by whoever decides, on the event loop: no queue stands between a decision and
-its record, so a killed process loses none that was written. Power loss is what fsync is for: a thread makes it, one for
-all who wait (`durable`). A failed fsync is never tried again: Linux drops the pages it could not write and the second
-attempt reports success (fsync(2); PostgreSQL's "fsyncgate", 2018).
+What a line holds is in `guard.audit.record`, how lines are chained and signed in `guard.audit.chain`.
+
+A write is one `os.write` of a whole line, on the event loop, by the task that decides: no queue stands between a
+decision and its record, so a killed process loses no record that was written. fsync protects against power loss: a
+thread calls it, once for all tasks that wait (`durable`). A failed fsync is never tried again: Linux drops the pages it
+could not write, and the second attempt reports success (fsync(2); PostgreSQL's "fsyncgate", 2018).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import hashlib
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -25,24 +25,23 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from guard.audit.anchor import AnchorSender, AnchorState
 from guard.audit.chain import HEAD_RECORDS, MAX_LINE, ZERO, Head, seal
 from guard.audit.files import AuditUnwritable, chain_end, lock_log, open_log, read_tail, removals, shift
-from guard.audit.record import VERSION, Record
+from guard.audit.record import VERSION, Record, timestamp
+from guard.audit.waiters import Waiter, wake
 from model.base import seconds
 from model.errors import InputError
 from model.guard_config import Audit
 
-#: With fsync batch: the longest a written record waits, in seconds, and the most that wait.
+#: With fsync batch: how long a written record waits for fsync at most, in seconds, and how many records wait at most.
 BATCH_SECONDS = 1.0
 BATCH_RECORDS = 256
-#: Longest time between two heads while records are written, unless the anchor says less.
+#: Seconds between two signed heads at most while records are written, unless the anchor's settings say less.
 HEAD_SECONDS = 60.0
-#: How long a closing guard waits for the collector, in seconds.
+#: Seconds that a closing guard waits for the collector.
 ANCHOR_GRACE = 5.0
-
-_Waiter = tuple[int, asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 
 
 class AuditLog:
-    """One server's audit log, open for writing. `write` and `durable` may be called from one event loop or many."""
+    """One server's audit log, open for writing. `write` and `durable` may be called from several event loops."""
 
     def __init__(
         self,
@@ -71,9 +70,9 @@ class AuditLog:
         self._unsynced_since = 0.0
         self._reason: str | None = None
         self._stop = False
-        self._waiters: list[_Waiter] = []
-        # Heads the collector gets once what they speak of is on disk: after a power cut the log goes on from there, and
-        # a head of a record that never was would look like tampering for ever.
+        self._waiters: list[Waiter] = []
+        # Heads that are sent to the collector once the records they cover are on disk. After a power cut the log goes on
+        # from what is on disk, and an anchored head of a lost record would look like tampering for ever.
         self._unsent: list[Head] = []
         # Reentrant: the thread signs heads through the same `_append` as the event loop.
         self._lock = threading.RLock()
@@ -91,15 +90,15 @@ class AuditLog:
         anchor_ca_file: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> Self:
-        """Open or begin the log at `settings.path`; blocks briefly. Whoever opens writes an `open` event next.
+        """Open the log at `settings.path`, or begin a new one; blocks briefly. The caller writes an `open` event next.
 
         `anchor_token` is the secret that `settings.anchor.token` names, `anchor_ca_file` a PEM file trusted for the
         collector instead of the system's certificates.
 
         Raises:
             InputError: the anchor's settings do not go together.
-            AuditUnwritable: no place to write, another guard writes this log, its last record is broken, or a file of
-                it is gone.
+            AuditUnwritable: the file cannot be written, another guard writes this log, its last record is broken, or
+                one of its files is gone.
         """
         anchor = None
         if settings.anchor is not None:
@@ -125,7 +124,7 @@ class AuditLog:
 
     @property
     def reason(self) -> str | None:
-        """Why it cannot be written any more."""
+        """Why the log cannot be written any more; None while it can."""
         return self._reason
 
     @property
@@ -144,19 +143,22 @@ class AuditLog:
 
     @property
     def anchor_lag_records(self) -> int | None:
-        """Records that no head the collector took covers yet; None without an anchor."""
+        """How many records no head at the collector covers yet; None without an anchor."""
         return max(0, self._sequence - self._anchor.state.anchored) if self._anchor else None
 
     def write(self, record: Record) -> int:
-        """Write a decision; gives its number. Raises AuditUnwritable: then, and from then on, nothing may pass."""
+        """Write a decision and return the record's number.
+
+        Raises AuditUnwritable: then, and from then on, nothing may pass.
+        """
         return self._write("decision", record.as_json)
 
     def event(self, kind: Literal["open", "config"], details: Mapping[str, Any]) -> int:
-        """Write that the guard opened (identity mode, bundle) or took another configuration. Raises as `write`."""
+        """Write that the guard opened (identity mode, bundle) or put another configuration in force. Raises as `write`."""
         return self._write(kind, lambda: {"details": dict(details)})
 
     async def durable(self, sequence: int) -> None:
-        """Return once that record may be relied on: with fsync `always` when it is on disk, with `batch` at once.
+        """Wait until the record may be relied on: with fsync `always` until it is on disk, with `batch` not at all.
 
         Raises AuditUnwritable if the log was or is closed by a failure.
         """
@@ -174,7 +176,7 @@ class AuditLog:
         await future
 
     async def close(self) -> None:
-        """Sign the end, write everything out, give the collector a moment, and let go of the files."""
+        """Sign the last record, write everything to disk, give the collector a moment, and close the files."""
         await asyncio.to_thread(self._close)
 
     # Opening
@@ -195,7 +197,7 @@ class AuditLog:
             self._sign()
             self._fsync_now()
 
-    # Writing; all of it under the lock
+    # Writing. The caller of each of these methods holds the lock, except of `_write`, which takes it.
 
     def _write(self, kind: str, members: Callable[[], dict[str, Any]]) -> int:
         with self._lock:
@@ -250,7 +252,7 @@ class AuditLog:
             self._unsent.append(head)
 
     def _rotate(self) -> None:
-        """Announce in the log what will be removed, write it out, then move the files and begin the next."""
+        """Write into the log which records go with the oldest file, sync it, then move the files and begin the next one."""
         removed = removals(self._path, self._keep)
         removes = None
         if removed:
@@ -278,26 +280,29 @@ class AuditLog:
             self._anchor.head(self._unsent.pop(0))
 
     def _fail(self, error: BaseException) -> None:
-        """Close for good. Raises AuditUnwritable."""
+        """Close the log for good and raise AuditUnwritable, to the caller and to all who wait."""
         text = str(error) if isinstance(error, AuditUnwritable) else f"{self._path}: {_plain(error)}"
-        self._reason = f"{text}: the audit log cannot be written, so nothing passes until the guard is started anew"
+        self._reason = f"{text}: the audit log cannot be written, so the guard refuses everything until it is restarted"
         waiters, self._waiters = self._waiters, []
-        _wake(waiters, AuditUnwritable(self._reason))
+        wake(waiters, AuditUnwritable(self._reason))
         self._wake.notify()
         raise AuditUnwritable(self._reason) from None
 
-    # The thread: fsync, and heads that fall due while nobody writes
+    # The thread: calls fsync, and signs heads that fall due while nothing is written
 
     def _run(self) -> None:
         try:
             while (due := self._due()) is not None:
                 self._sync(*due)
-        except Exception as error:  # whatever it is: without this thread nothing would reach the disk
+        except Exception as error:  # of any kind: without this thread nothing would reach the disk
             with self._lock, contextlib.suppress(AuditUnwritable):  # kept in `reason`, and the waiters are told
                 self._fail(error)
 
     def _due(self) -> tuple[int, int] | None:
-        """Wait until something is due, and sign if that is; gives what to sync and the number it holds up to."""
+        """Wait until a sync is due, and sign a head if one is due.
+
+        Returns a descriptor to sync and the number of the last record in it; None once the thread must end.
+        """
         with self._lock:
             while not self._stop and self._reason is None and (pause := self._pause()) != 0:
                 self._wake.wait(pause)
@@ -308,7 +313,7 @@ class AuditLog:
             return os.dup(self._fd), self._sequence
 
     def _pause(self) -> float | None:
-        """Seconds until the thread has something to do: 0 now, None nothing in sight."""
+        """Seconds until the thread has something to do: 0 for at once, None for nothing until it is notified."""
         if self._waiters:
             return 0
         moment, due = time.monotonic(), []
@@ -335,10 +340,10 @@ class AuditLog:
                 self._unsynced_since = time.monotonic()
             synced_waiters = [waiter for waiter in self._waiters if waiter[0] <= self._synced]
             self._waiters = [waiter for waiter in self._waiters if waiter[0] > self._synced]
-        _wake(synced_waiters, None)
+        wake(synced_waiters, None)
 
     def _displaced(self) -> str | None:
-        """Whether the path leads to another file than the one that is written, or it was cut (logrotate, an attacker)."""
+        """What happened to the file under the path while it was written (logrotate, an attacker); None if nothing did."""
         try:
             path_status = os.stat(self._path, follow_symlinks=False)
         except FileNotFoundError:
@@ -370,7 +375,7 @@ class AuditLog:
                 else:
                     self._reason = f"{self._path}: the audit log was closed"
             waiters, self._waiters = self._waiters, []
-        _wake(waiters, failure)
+        wake(waiters, failure)
         if self._anchor:
             self._anchor.close(ANCHOR_GRACE)
         self._release()
@@ -384,35 +389,5 @@ class AuditLog:
         self._fd = self._lock_fd = -1
 
 
-def timestamp(unix_time: float) -> str:
-    """RFC 3339, UTC, microseconds."""
-    second = int(unix_time)
-    return f"{_second(second)}.{min(int((unix_time - second) * 1_000_000), 999_999):06d}Z"
-
-
-@functools.lru_cache(maxsize=4)
-def _second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
 def _plain(error: BaseException) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
-
-
-def _wake(waiters: list[_Waiter], error: AuditUnwritable | None) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-    for _, loop, future in waiters:
-        by_loop.setdefault(loop, []).append(future)
-    for loop, futures in by_loop.items():
-        with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits there any more
-            loop.call_soon_threadsafe(_settle, futures, error)
-
-
-def _settle(futures: list[asyncio.Future[None]], error: AuditUnwritable | None) -> None:
-    for future in futures:
-        if future.done():
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(AuditUnwritable(str(error)))

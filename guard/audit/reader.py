@@ -1,4 +1,4 @@
-"""Reads an audit log: verifies it, filters it, follows it while it is written and rotated."""
+"""Reads an audit log: verifies it, filters it, and follows it while it is written and rotated. Writes nothing."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _PAUSE = 0.2
 
 
 def open_all(path: Path) -> list[tuple[Path, io.BufferedReader]]:
-    """Every file of the log opened, oldest first, as one moment had them: a rotation meanwhile changes nothing.
+    """Open every file of the log, oldest first, as they were at one moment: a rotation meanwhile changes nothing.
 
-    Raises InputError: there is none, or one cannot be read.
+    Raises InputError: there is no log at `path`, or a file cannot be read.
     """
     for _ in range(10):
         opened: list[tuple[Path, io.BufferedReader]] = []
@@ -62,9 +62,9 @@ def verify(
     anchors: Iterable[Head] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Judge the whole log at `path` with its rotated files; see `chain.Verifier`. Memory does not grow with it.
+    """Verify the log at `path` with all its rotated files (`chain.Verifier`), in memory that does not grow with the log.
 
-    `progress` hears (bytes read, bytes in all) about every megabyte. Raises InputError as `open_all`.
+    `progress` is called with (bytes read, bytes in all) about every megabyte. Raises InputError as `open_all`.
     """
     verifier = Verifier(keys, anchors)
     opened = open_all(path)
@@ -89,7 +89,7 @@ def verify(
 
 
 def _lines(stream: io.BufferedReader, *, patient: bool) -> Iterator[bytes]:
-    """Lines with their ends. In the file that is being written, the last one gets a moment to become whole."""
+    """Lines with their line ends. In the file that is being written, the last line gets a moment to be completed."""
     while line := stream.readline(MAX_LINE + 1):
         for _ in range(5 if patient else 0):
             if line.endswith(b"\n") or len(line) > MAX_LINE:
@@ -100,7 +100,7 @@ def _lines(stream: io.BufferedReader, *, patient: bool) -> Iterator[bytes]:
 
 
 def read_anchors(file: Path) -> list[Head]:
-    """The heads a collector received, one JSON object a line, as it received them. Raises InputError."""
+    """The heads in a file of one JSON object a line, as the collector received them. Raises InputError."""
     heads = []
     try:
         with open(file, "rb") as stream:
@@ -123,7 +123,7 @@ def _head(file: Path, number: int, line: bytes) -> Head:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which records to show; what is None does not matter. `since` and `until` are as `instant` gives them."""
+    """Which records to show; a member that is None matches every record. `instant` makes `since` and `until`."""
 
     principal: str | None = None
     tool: str | None = None
@@ -148,7 +148,7 @@ class Filter:
 
 
 def instant(text: str) -> str:
-    """A date or time of ISO 8601 as records write theirs, so that text order is time order; UTC unless it says.
+    """An ISO 8601 date or time in the form that records use, so that text order is time order. Without a zone it is UTC.
 
     Raises ValueError.
     """
@@ -158,7 +158,7 @@ def instant(text: str) -> str:
 
 
 def records(path: Path, complain: Complain) -> Iterator[Place]:
-    """Every record of the log, oldest first, unverified; `complain` hears of each line that is none."""
+    """Every record of the log, oldest first, unverified; `complain` is called for each line that is no record."""
     opened = open_all(path)
     try:
         for file, stream in opened:
@@ -181,7 +181,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
 
 
 def select(path: Path, criteria: Filter, limit: int, complain: Complain) -> tuple[list[dict[str, Any]], int]:
-    """The newest `limit` records that match, oldest first, and how many match in all."""
+    """The newest `limit` matching records, oldest first, and the number of all matching records."""
     newest: deque[dict[str, Any]] = deque(maxlen=limit)
     total = 0
     for _, _, record in records(path, complain):
@@ -192,7 +192,7 @@ def select(path: Path, criteria: Filter, limit: int, complain: Complain) -> tupl
 
 
 def last(path: Path, count: int) -> list[dict[str, Any]]:
-    """The newest `count` records, oldest first, reading backwards so that a long log costs nothing."""
+    """The newest `count` records, oldest first. Reads backwards, so a long log takes no longer."""
     newest: list[dict[str, Any]] = []
     opened = open_all(path)
     try:
@@ -209,7 +209,7 @@ def last(path: Path, count: int) -> list[dict[str, Any]]:
 
 
 def _backwards(stream: io.BufferedReader) -> Iterator[bytes]:
-    """Whole lines, last first; what follows the last line end is left out."""
+    """Complete lines, last first; an incomplete last line is left out."""
     end, remainder, first = stream.seek(0, os.SEEK_END), b"", True
     while end > 0:
         begin = max(0, end - 65536)
@@ -226,9 +226,9 @@ def _backwards(stream: io.BufferedReader) -> Iterator[bytes]:
 
 
 def follow(path: Path, count: int, pause: Callable[[float], None] = time.sleep) -> Iterator[dict[str, Any]]:
-    """The newest `count` records and then each new one, for ever, over rotations. Raises InputError at the start.
+    """The newest `count` records and then each new one, for ever, across rotations. Raises InputError at the start.
 
-    `pause` waits that many seconds when nothing is new.
+    `pause` waits for the given seconds while there is no new record.
     """
     sequence = 0
     for record in last(path, count):
@@ -251,19 +251,20 @@ def follow(path: Path, count: int, pause: Callable[[float], None] = time.sleep) 
                 *lines, buffer = (buffer + chunk).split(b"\n")
                 for record in filter(None, (_record(line + b"\n") for line in lines)):
                     number = _number(record, 0)
-                    if sequence and number > sequence + 1:  # rotations came faster than this looked
+                    if sequence and number > sequence + 1:  # the log was rotated more than once between two reads
                         yield from _between(path, sequence, number)
                     if number > sequence:
                         sequence = number
                         yield record
                 if not chunk:
-                    if not _still(path, stream):
+                    if not _is_current(path, stream):
                         break
                     pause(_PAUSE)
         moved = True
 
 
-def _still(path: Path, stream: io.BufferedReader) -> bool:
+def _is_current(path: Path, stream: io.BufferedReader) -> bool:
+    """Whether `path` still leads to the open file; not so after a rotation."""
     try:
         return os.stat(path).st_ino == os.fstat(stream.fileno()).st_ino
     except FileNotFoundError:
@@ -271,11 +272,13 @@ def _still(path: Path, stream: io.BufferedReader) -> bool:
 
 
 def _number(record: dict[str, Any], default: int) -> int:
+    """The record's sequence, or `default` where that is higher or the record has none."""
     sequence = record.get("sequence")
     return max(default, sequence) if isinstance(sequence, int) else default
 
 
 def _between(path: Path, low: int, high: int) -> Iterator[dict[str, Any]]:
+    """The records with a sequence above `low` and below `high`, from all files of the log."""
     opened = open_all(path)
     try:
         begin = len(opened) - 1

@@ -1,13 +1,16 @@
-"""One decision as the audit log holds it, and how it is written as JSON.
+"""One decision as the audit log holds it, and how it is written as JSON. Chaining and signing: `guard.audit.chain`.
 
-No payload text stands in a record unless the caller asks for it, already redacted. What comes from outside (names,
-references) is cut to a length, and the cut is written down: a client must not be able to fill the disk by a long name.
+A record holds no payload unless the configuration asks for payloads, and then redacted text. Texts that come from outside
+(names, references) are cut to a maximum length, and the record says so: a client must not be able to fill the disk with
+one long name.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from guard.decide.reasons import Decision
@@ -23,7 +26,7 @@ MAX_FINDINGS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineNote:
-    """What one engine answered, without any text it looked at. `findings` are (category, rule, JSON pointer)."""
+    """What one engine answered, without the text it judged. `findings` are (category, rule, JSON pointer)."""
 
     engine: str
     outcome: str
@@ -48,9 +51,10 @@ class EngineNote:
 class Record:
     """One decision. The log adds version, kind, sequence, time, server, previous and hash.
 
-    `bundle` is the SHA-256 of the configuration in force, `session` a prefix of the session id's, `reason` a short
-    stable code such as not_granted or no_verdict, `incident` what the caller was told. `content_sha256` is of the
-    inspected content, `payload` that content as text, redacted. `milliseconds` is the time the guard itself took.
+    `bundle` is the SHA-256 of the configuration in force. `session` is a prefix of the session id's SHA-256. `reason` is
+    a short stable code such as not_granted or no_verdict. `incident` is the incident id that the caller was given.
+    `content_sha256` is the digest of the inspected content, `payload` that content as redacted text. `milliseconds` is
+    the time the guard itself took.
     """
 
     method: str
@@ -72,7 +76,7 @@ class Record:
     payload: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The record's members; `payload` only if there is one, `payload_cut` (its whole length) only if it was cut."""
+        """The record's members. `payload` is there only if it was recorded, `payload_cut` (its full length) only if cut."""
         members: dict[str, Any] = {
             "bundle": self.bundle,
             "content_sha256": self.content_sha256,
@@ -126,8 +130,19 @@ def _short(text: str | None) -> str | None:
 
 
 def _number(value: float | None) -> float | None:
-    """Rounded to microseconds; whole numbers as integers, as `model.canonical.canonical_json` has them."""
+    """Rounded to microseconds; a whole number becomes an integer, as canonical JSON writes it."""
     if value is None:
         return None
     rounded = round(value, 3)
     return int(rounded) if rounded.is_integer() else rounded
+
+
+def timestamp(unix_time: float) -> str:
+    """RFC 3339, UTC, microseconds."""
+    second = int(unix_time)
+    return f"{_second(second)}.{min(int((unix_time - second) * 1_000_000), 999_999):06d}Z"
+
+
+@functools.lru_cache(maxsize=4)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,7 +1,8 @@
-"""The two ways to a collector: JSON by POST, and OTLP/HTTP logs (OpenTelemetry protocol 1.x, binary protobuf).
+"""The two protocols to a collector: JSON by POST, and OTLP/HTTP logs (OpenTelemetry protocol 1.x, binary protobuf).
 
-Written on OTLP's own messages and not on its Python exporter: that one counts a redirect as success and never reads
-`partial_success` (opentelemetry-exporter-otlp-proto-http 1.45), so a head that nobody kept would pass as anchored.
+When something is sent, and again after a failure, is decided in `guard.audit.anchor`. This uses OTLP's own messages and
+not its Python exporter: the exporter counts a redirect as success and never reads `partial_success`
+(opentelemetry-exporter-otlp-proto-http 1.45), so a head that no collector kept would pass as anchored.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from wire.http import HttpAnswer, HttpPolicy, exchange, reason_of
 MAX_ANSWER = 1024 * 1024
 
 
-class NotTaken(Exception):
-    """The collector did not take what was sent; its text is safe to show."""
+class NotAccepted(Exception):
+    """The collector did not accept what was sent. The error's text quotes nothing of it."""
 
 
 class Wire(Protocol):
-    """One way to the collector. `send_*` return when it has said that it took all, else raise NotTaken."""
+    """A connection to the collector. `send_*` return once it has confirmed everything, else they raise NotAccepted."""
 
     def send_head(self, head: Head) -> None: ...
 
@@ -50,16 +51,16 @@ class _Post:
         self._client = HttpPolicy(url, proxies=True, ca_file=ca_file).client(headers=headers, timeout=timeout)
 
     def post(self, body: bytes) -> HttpAnswer:
-        """The collector's answer; raises NotTaken unless it is 2xx."""
+        """The collector's answer; raises NotAccepted unless it is 2xx."""
         try:
             answer = exchange(
                 self._client, "POST", self._url, limit=MAX_ANSWER, deadline=2 * self._timeout, content=body
             )
         except (httpx.HTTPError, httpx.InvalidURL, RuntimeError, ssl.SSLError) as error:
-            # The class alone: messages of an HTTP library may quote what was sent. RuntimeError: closed meanwhile.
-            raise NotTaken(f"the collector did not answer ({reason_of(error)})") from None
+            # The error's own text may quote what was sent. RuntimeError: the client was closed meanwhile.
+            raise NotAccepted(f"the collector did not answer ({reason_of(error)})") from None
         if not 200 <= answer.status < 300:
-            raise NotTaken(f"the collector answered HTTP {answer.status}")
+            raise NotAccepted(f"the collector answered HTTP {answer.status}")
         return answer
 
     def close(self) -> None:
@@ -67,7 +68,7 @@ class _Post:
 
 
 class HttpWire:
-    """Each head as one JSON object; any 2xx means that it was kept."""
+    """Sends each head as one JSON object; any 2xx means that the collector keeps it."""
 
     def __init__(self, url: str, token: str | None, ca_file: str | None, *, timeout: float) -> None:
         self._post = _Post(url, token, ca_file, timeout=timeout, content_type="application/json")
@@ -76,14 +77,14 @@ class HttpWire:
         self._post.post(head.body())
 
     def send_records(self, lines: Sequence[bytes]) -> None:
-        raise NotTaken("records go by protocol otlp only")
+        raise NotAccepted("records go by protocol otlp only")
 
     def close(self) -> None:
         self._post.close()
 
 
 class OtlpWire:
-    """Heads and records as OTLP log records whose body is the JSON text. `url` is the whole address, /v1/logs too."""
+    """Sends heads and records as OTLP log records whose body is the JSON text. `url` is the full address with /v1/logs."""
 
     def __init__(self, url: str, token: str | None, ca_file: str | None, *, timeout: float) -> None:
         self._post = _Post(url, token, ca_file, timeout=timeout, content_type="application/x-protobuf")
@@ -119,9 +120,9 @@ class OtlpWire:
         try:
             rejected = ExportLogsServiceResponse.FromString(answer.body).partial_success.rejected_log_records
         except DecodeError:
-            raise NotTaken("the collector's answer is not OTLP") from None
+            raise NotAccepted("the collector's answer is not OTLP") from None
         if rejected:
-            raise NotTaken(f"the collector rejected {rejected} of {len(records)} log records")
+            raise NotAccepted(f"the collector rejected {rejected} of {len(records)} log records")
 
 
 def _attribute(key: str, value: str) -> KeyValue:

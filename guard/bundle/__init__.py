@@ -1,1 +1,1 @@
-"""The guard's signed configuration: opening it, following its source, and the signing keys."""
+"""The guard's signed configuration: checking a bundle, following its source, and the signing keys."""

@@ -1,9 +1,9 @@
-"""Signed guard configurations: what is signed, how it is checked, and in which order one may follow another. Pure.
+"""Signed guard configurations: what is signed, how it is checked, and which bundle may follow which. Pure: no I/O.
 
 The signature (Ed25519, RFC 8032) covers the canonical JSON of everything in the file but `signature` itself, whatever
-keys it holds, behind a line that says what is signed, so that no signature made for something else fits. It is checked
-before any of the content is believed, and what is then believed is read back from those very bytes: nothing in a bundle
-is outside the signature, and no two readers can take a signed value differently.
+keys it holds. A first line that says what is signed comes before it, so that a signature made for something else never
+fits. The signature is checked before any of the content is used, and the content is then read from the signed bytes:
+nothing in a bundle is outside the signature, and no two readers can understand a signed value differently.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ class BundleRefused(InputError):
 
 
 class MalformedBundle(BundleRefused):
-    """Not a bundle: no strict JSON, too large, or not of its format."""
+    """Not a bundle: no strict JSON, too large, or not of a bundle's format."""
 
 
 class UnknownKey(BundleRefused):
-    """Signed with a key that is not trusted here."""
+    """Signed with a key that this guard does not trust."""
 
 
 class BadSignature(BundleRefused):
-    """Altered after it was signed, or never signed with the key it names."""
+    """Changed after it was signed, or never signed with the key it names."""
 
 
 class OtherServer(BundleRefused):
@@ -54,12 +54,12 @@ class OtherServer(BundleRefused):
 
 
 class Rollback(BundleRefused):
-    """Older than what is in force, or of the same number and not the same."""
+    """Older than the bundle in force, or of the same sequence with another content."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A configuration that may be put in force: verified, or a demo's."""
+    """A configuration that may be put in force: from a verified bundle, or of a demo."""
 
     config: GuardConfig
     sha256: str
@@ -69,8 +69,8 @@ class Opened:
 
 @dataclass(frozen=True)
 class OpenedBundle:
-    """A bundle whose signature holds. `sha256` is of the signed bytes: it names the content, whoever signed it and
-    however the file is laid out."""
+    """A bundle with a valid signature. `sha256` is the digest of the signed bytes: it names the content, independent of
+    the signing key and of the file's layout."""
 
     bundle: GuardBundle
     sha256: str
@@ -82,12 +82,12 @@ class OpenedBundle:
 
     @property
     def opened(self) -> Opened:
-        """As the guard's service takes it."""
+        """The configuration in the form that the guard's service takes."""
         return Opened(self.bundle.config, self.sha256, self.bundle.sequence, frozenset(self.bundle.denied))
 
 
 def bundle_bytes(sequence: int, denied: Iterable[str], config: GuardConfig) -> bytes:
-    """The bytes that are signed for a bundle of these."""
+    """The bytes that are signed for a bundle of these members."""
     return _signed({"version": 1, "sequence": sequence, "denied": list(denied), "config": config.dump()})
 
 
@@ -116,13 +116,13 @@ def open_bundle(
     after: int,
     applied: str | None = None,
 ) -> OpenedBundle:
-    """Check a bundle and hand out what it holds.
+    """Check a bundle and return its content.
 
     Args:
         public_keys: the keys to trust by key id (`guard.bundle.keys.load_public_keys`).
         expected_server: environment and server it must be for; None takes any.
-        after: the sequence applied last, 0 for none. The same sequence passes only with the same content.
-        applied: `OpenedBundle.sha256` of what was applied last; a result of the same digest is nothing new.
+        after: the sequence applied last, 0 for none. A bundle of the same sequence passes only with the same content.
+        applied: `OpenedBundle.sha256` of the bundle applied last; a result with this digest is no change.
 
     Raises:
         MalformedBundle, UnknownKey, BadSignature, OtherServer, Rollback: it must not be put in force.
@@ -156,10 +156,10 @@ def open_bundle(
 
 
 def read_demo_config(text: str | bytes, file: Path) -> GuardConfig:
-    """An unsigned configuration, YAML or JSON, which is taken with a demo identity alone.
+    """Read an unsigned configuration, YAML or JSON, which is accepted with a demo identity only.
 
     Raises:
-        InputError: it is signed, has a real identity, leaves loopback, or is no guard configuration.
+        InputError: it is signed, has a real identity, listens beyond loopback, or is no guard configuration.
     """
     try:
         written = text if isinstance(text, str) else text.decode("utf-8")
@@ -181,7 +181,7 @@ def read_demo_config(text: str | bytes, file: Path) -> GuardConfig:
 
 
 def demo_stays_on_loopback(config: GuardConfig) -> None:
-    """Raises InputError for a demo identity, which verifies nobody, on an address that others reach."""
+    """Raises InputError for a demo identity, which verifies nobody, on an address that other machines reach."""
     if config.identity.demo is not None and config.listen.address != "127.0.0.1":
         raise InputError(
             "a demo identity verifies nobody, so it serves loopback only", key="listen.address", remedy="remove it"
@@ -212,7 +212,7 @@ def _parse(text: str | bytes) -> dict[str, Any]:
 
 
 def _signature(value: Any) -> tuple[str, bytes]:
-    """Key id and raw signature; exactly the three members that say so, as they alone are not signed."""
+    """Key id and raw signature. No other member is accepted here, as these members alone are not signed."""
     members = {"algorithm", "key_id", "value"}
     if (
         not isinstance(value, dict)

@@ -1,7 +1,7 @@
 """The keys that guard configurations are signed with: Ed25519 (RFC 8032) in PEM files.
 
-The private key stays where stacks are deployed from. An origin host gets the public one alone, so that whoever takes
-the host cannot write itself another configuration.
+The private key stays where stacks are deployed from. An origin host gets the public key alone, so that an attacker who
+controls the host cannot sign another configuration. What is signed is in `guard.bundle.bundle`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL
 
 
 def key_id(public: Ed25519PublicKey) -> str:
-    """Names a key: the first 16 hexadecimal digits of the SHA-256 of its 32 raw bytes."""
+    """The name of a key: the first 16 hexadecimal digits of the SHA-256 of its 32 raw bytes."""
     return hashlib.sha256(public.public_bytes_raw()).hexdigest()[:16]
 
 
@@ -36,11 +36,11 @@ def create_key_pair(folder: Path, *, force: bool = False) -> tuple[Path, Path, s
     """Make a new pair in `folder`: the private file (0600), the public file (0644), and the key's id.
 
     Args:
-        force: replace what is there. The old private key is gone then.
+        force: replace an existing pair. The old private key is lost then.
 
     Raises:
-        InputError: a file is there already and `force` is not given; nothing was written.
-        RingwallError: the file system refuses.
+        InputError: a file exists already and `force` is not given; nothing was written.
+        RingwallError: a file cannot be written.
     """
     private, public = folder / PRIVATE_FILE, folder / PUBLIC_FILE
     existing = [path for path in (private, public) if path.exists() or path.is_symlink()]
@@ -60,7 +60,7 @@ def create_key_pair(folder: Path, *, force: bool = False) -> tuple[Path, Path, s
 
 
 def write_atomically(path: Path, content: bytes, mode: int) -> None:
-    """Replace `path` as a whole, on disk before this returns, never readable by more than `mode` allows."""
+    """Replace `path` in one step. It is on disk when this returns, and never has more permissions than `mode`."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -85,7 +85,8 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
     """Read the signing key.
 
     Raises:
-        InputError: not there, readable by others than its owner, or no unencrypted Ed25519 key in PKCS 8 PEM.
+        InputError: the file is missing, readable by others than its owner, or holds no unencrypted Ed25519 key in
+            PKCS 8 PEM.
     """
     content, mode = _read(path)
     if mode & 0o077:
@@ -104,10 +105,10 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
 
 
 def load_public_keys(paths: Iterable[Path]) -> dict[str, Ed25519PublicKey]:
-    """The keys to trust, by key id. A file may hold several: the old and the new one while keys change.
+    """The keys to trust, by key id. A file may hold several, such as the old and the new one while keys change.
 
     Raises:
-        InputError: not there, nothing but PEM blocks is expected, or a block is no Ed25519 public key.
+        InputError: a file is missing, holds anything but PEM blocks, or holds a block that is no Ed25519 public key.
     """
     keys: dict[str, Ed25519PublicKey] = {}
     for path in paths:
@@ -141,7 +142,7 @@ def _public(block: bytes, path: Path) -> Ed25519PublicKey:
 
 
 def _read(path: Path) -> tuple[bytes, int]:
-    """Content and permissions of one and the same file."""
+    """Content and permissions of the file, read from one descriptor so that both are of the same file."""
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())

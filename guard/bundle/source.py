@@ -1,8 +1,8 @@
-"""Where the guard gets its signed configuration: a file or a URL that is looked at again and again.
+"""Where the guard gets its signed configuration: a file or a URL that is polled. The checks are in `guard.bundle.bundle`.
 
-What was good last is kept in the state directory with its number, so that a guard whose source is gone starts with it,
-and so that no restart makes it forget what it must not go back to. A bundle that is refused changes nothing: it is
-reported, once in the log and in `/readyz` for as long as it is there.
+The last good bundle is kept in the state directory together with its sequence. So a guard starts with it when the source
+is out of reach, and no restart makes the guard accept an older one. A refused bundle changes nothing: it is reported once
+in the log, and in `/readyz` for as long as the source serves it.
 """
 
 from __future__ import annotations
@@ -25,34 +25,35 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from guard.bundle.bundle import MOST_BYTES, MalformedBundle, Opened, OpenedBundle, open_bundle, read_demo_config
 from guard.bundle.keys import write_atomically
-from model.base import split_url
+from model.base import SecretRef, split_url
 from model.canonical import digest
 from model.errors import InputError, RingwallError, Unreachable
 from model.json import parse_json
 from model.loopback import is_loopback
 from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of
+from wire.secrets import read_secret
 
 log = logging.getLogger("ringwall.guard")
 
 LAST_GOOD = "last-good.bundle.json"
 FLOOR = "last-good.sequence.json"
-#: For one look at a URL, from the connection to the last byte.
+#: Seconds for one download, from the connection to the last byte.
 TIMEOUT = 20.0
-#: File systems keep times no finer than a clock tick: a file this young may change again without showing it.
+#: File systems keep times no finer than a clock tick: a file this young may change again without a new time.
 _SETTLED_NS = 2_000_000_000
 
 Apply = Callable[[OpenedBundle], Awaitable[None]]
 
 
 def open_demo_config(text: str | bytes, file: Path) -> Opened:
-    """An unsigned configuration with a demo identity, as the guard's service takes it; raises InputError otherwise."""
+    """Read an unsigned configuration with a demo identity, for the guard's service. Raises InputError for any other."""
     config = read_demo_config(text, file)
     return Opened(config, digest(config.dump()), 0, frozenset())
 
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """What is in force and how the source fares. `last_check` is UTC as RFC 3339 writes it."""
+    """Which bundle is in force, and how the last check of the source went. `last_check` is UTC (RFC 3339)."""
 
     applied: str | None
     sequence: int | None
@@ -63,7 +64,7 @@ class SourceStatus:
 
 @dataclass(frozen=True)
 class _Floor:
-    """What no later bundle may fall below, and whose bundles these are."""
+    """The sequence that no later bundle may be below, its bundle's digest, and the server whose bundles are accepted."""
 
     sequence: int = 0
     sha256: str | None = None
@@ -72,7 +73,8 @@ class _Floor:
 
 @dataclass(frozen=True)
 class _Fetched:
-    """Content, and the mark that tells at the next look whether it changed. Not `fresh` is what was there before."""
+    """Content, and the mark that shows at the next check whether it changed: an ETag, or inode, size and times of a file.
+    `fresh` is False where it did not change; then there is no content."""
 
     content: bytes
     mark: Any
@@ -83,12 +85,13 @@ class BundleSource:
     """One guard's configuration source.
 
     Args:
-        location: a path, or an https URL (http on loopback only). Redirects are refused, proxies of the environment
-            ignored: the signature makes the content good, not the road, but a road can be pinned all the same.
-        public_keys: trusted keys by key id (`guard.bundle.keys.load_public_keys`); none of them is no trust.
+        location: a path, or an https URL (http on loopback only). Redirects are refused and proxies of the environment
+            ignored: the signature protects the content, and the address is pinned all the same.
+        public_keys: trusted keys by key id (`guard.bundle.keys.load_public_keys`), at least one.
         state: directory that only the guard may write.
-        expected_server: environment and server; None takes the first server that comes and none other ever after.
-        token_file: where a bearer token for the URL is; read at each look.
+        expected_server: environment and server; None takes the server of the first bundle, and no other after it.
+        token_file: file with a bearer token for the URL, read anew for each download. Only its owner may write it and
+            others may not read it, as for every secret (`wire.secrets`).
 
     Raises:
         InputError: the location cannot be used, or no key is given.
@@ -113,12 +116,12 @@ class BundleSource:
         self._keys = public_keys
         self._state = state
         self._expected = expected_server
-        self._token_file = token_file
+        self._token = SecretRef(file=str(token_file.absolute())) if token_file else None
         self._timeout = timeout
         # Once: reading the trust store (or SSL_CERT_FILE, for a private one) takes longer than a call may.
         self._policy = None if self._url is None else HttpPolicy(self._url, proxies=False)
         self._floor = _Floor(server=expected_server)
-        #: The very text of what is in force, for the way back.
+        #: The bundle in force as it was read, to be written back when a newer one cannot be put in force.
         self._content: bytes | None = None
         self._mark: Any = None
         self._logged_problem: str | None = None
@@ -129,20 +132,20 @@ class BundleSource:
         return self._status
 
     def members(self) -> dict[str, Any]:
-        """What `/readyz` says of the source beside what is in force."""
+        """What `/readyz` reports about the source."""
         status = self._status
         return {"source": status.source, "last_check": status.last_check, "problem": status.problem}
 
     async def load_first(self) -> OpenedBundle:
-        """What to start with: the source's bundle, or else the last good one, which `status` then says.
+        """The bundle to start with: the source's, or else the last good one, which `status` then reports.
 
         Raises:
-            RingwallError: there is neither, or the number that no bundle may fall below cannot be read.
+            RingwallError: there is neither, or the sequence that no bundle may be below cannot be read.
         """
         self._floor = _read_floor(self._state / FLOOR, self._expected)
         last, trouble = self._last_good()
         if last is not None:
-            # After a crash it may be newer than the number: that is what was in force.
+            # After a crash the bundle may be newer than the recorded sequence: the bundle is what was in force.
             self._floor = _floor_of(last)
         try:
             fetched = await self._fetch()
@@ -163,14 +166,14 @@ class BundleSource:
         return opened
 
     async def watch(self, apply: Apply, every: float) -> None:
-        """Look again every `every` seconds and have what is new put in force; returns only by cancellation."""
+        """Check the source every `every` seconds and put new bundles in force; returns only by cancellation."""
         while True:
-            # Spread out, so that many guards do not ask in the same second.
+            # Spread out, so that many guards do not poll in the same second.
             await asyncio.sleep(every * random.uniform(0.9, 1.1))  # noqa: S311 - no secret depends on it
             await self.check(apply)
 
     async def check(self, apply: Apply) -> bool:
-        """Look once; whether a new bundle was put in force. Never raises for what the source or `apply` do wrong."""
+        """Check the source once. True if a new bundle was put in force; errors of the source or `apply` never raise."""
         try:
             fetched = await self._fetch()
             applied = False
@@ -182,7 +185,7 @@ class BundleSource:
             self._checked(str(error))
             return False
         except Exception as error:
-            # A watcher that ends unseen would freeze the configuration; whatever it is, it is reported and tried again.
+            # A watcher that ended unseen would freeze the configuration, so every error is reported and tried again.
             self._checked(f"{type(error).__name__}: {error}")
             return False
         self._mark = fetched.mark
@@ -190,7 +193,7 @@ class BundleSource:
         return applied
 
     async def _apply(self, opened: OpenedBundle, content: bytes, apply: Apply) -> None:
-        """Kept first: a crash in between must not bring the older one back."""
+        """Store the bundle, then put it in force: after a crash in between, the older one must not come back."""
         before, floor = self._content, self._floor
         self._keep_bundle(opened, content)
         try:
@@ -200,14 +203,14 @@ class BundleSource:
                 self._write(before, floor)
             problem = str(error) if isinstance(error, RingwallError) else f"{type(error).__name__}: {error}"
             raise RingwallError(
-                f"bundle {opened.bundle.sequence} is good but cannot be put in force: {problem}"
+                f"bundle {opened.bundle.sequence} is valid but cannot be put in force: {problem}"
             ) from error
         self._in_force(opened)
 
     # -- the last good one --------------------------------------------------------------------------------------------
 
     def _last_good(self) -> tuple[OpenedBundle | None, str | None]:
-        """It, or what is wrong with it; neither where there never was one."""
+        """The last good bundle, or the reason why it is refused; neither where none was ever stored."""
         file = self._state / LAST_GOOD
         try:
             file.lstat()
@@ -230,7 +233,7 @@ class BundleSource:
         self._write(content, _floor_of(opened))
 
     def _write(self, content: bytes, floor: _Floor) -> None:
-        """The bundle before its number: between the two, what is kept is newer than the number asks for, never older."""
+        """Write the bundle, then its sequence: after a crash in between, the bundle is newer than required, never older."""
         document = {"version": 1, "sequence": floor.sequence, "sha256": floor.sha256, "server": floor.server}
         try:
             self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -271,8 +274,8 @@ class BundleSource:
         headers = {"accept": "application/json"}
         if self._mark is not None:
             headers["if-none-match"] = self._mark
-        if token := self._token():
-            headers["authorization"] = f"Bearer {token}"
+        if self._token is not None:
+            headers["authorization"] = f"Bearer {read_secret(self._token)}"
         async with (
             policy.async_client(timeout=self._timeout) as client,
             client.stream("GET", url, headers=headers) as answer,
@@ -293,17 +296,6 @@ class BundleSource:
             usable = 0 < len(etag) <= 256 and etag.isascii() and etag.isprintable()
             return _Fetched(content, etag if usable else None)
 
-    def _token(self) -> str | None:
-        if self._token_file is None:
-            return None
-        try:
-            token = self._token_file.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeError):
-            token = ""
-        if not token or not token.isprintable():
-            raise InputError("holds no bearer token", file=self._token_file, remedy="put it there, on one line")
-        return token
-
     # -- status -------------------------------------------------------------------------------------------------------
 
     def _in_force(self, opened: OpenedBundle) -> None:
@@ -316,7 +308,7 @@ class BundleSource:
             if problem is not None:
                 log.warning("configuration source: %s", problem)
             else:
-                log.info("configuration source: well again")
+                log.info("configuration source: its bundle is good again")
             self._logged_problem = problem
 
 
@@ -325,7 +317,7 @@ def _floor_of(opened: OpenedBundle) -> _Floor:
 
 
 def _same_kind(error: RingwallError, text: str) -> RingwallError:
-    """An error of the same exit code that says more."""
+    """An error of the same exit code with this text."""
     return Unreachable(text) if isinstance(error, Unreachable) else InputError(text)
 
 
@@ -345,7 +337,7 @@ def _url(location: str) -> str | None:
 
 def _read_file(path: Path) -> bytes:
     try:
-        # A pipe would make the whole guard wait for its other end.
+        # Without O_NONBLOCK, a pipe in its place would make the whole guard wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -356,7 +348,7 @@ def _read_file(path: Path) -> bytes:
 
 
 def _read_floor(file: Path, expected: tuple[str, str] | None) -> _Floor:
-    remedy = "see who wrote it; if a bundle that is in force elsewhere agrees with the source's, remove it"
+    remedy = "find out what changed it; remove it only if the source is known to serve the newest bundle"
     try:
         text = file.read_bytes()
     except FileNotFoundError:
@@ -372,7 +364,7 @@ def _read_floor(file: Path, expected: tuple[str, str] | None) -> _Floor:
             raise ValueError
     except (ValueError, KeyError, TypeError):
         raise InputError(
-            "no longer says which bundle was applied last, so an older one could pass", file=file, remedy=remedy
+            "does not say which bundle was applied last, so an older bundle could be accepted", file=file, remedy=remedy
         ) from None
     if expected is not None and floor.server != expected:
         raise InputError(

@@ -1,1 +1,1 @@
-"""The verdict engines: own rules and vendors behind one interface (`guard.inspect.verdict.Engine`)."""
+"""The verdict engines: the guard's own rules and two vendors, behind one interface (`guard.inspect.verdict.Engine`)."""

@@ -1,6 +1,6 @@
-"""A circuit breaker that fails closed: while it is open nobody is asked, and who is not asked gives no verdict.
+"""A circuit breaker that fails closed: while it is open the service is not asked, so there is no verdict and no ALLOW.
 
-It counts how a service behaves, never what it says of a text: otherwise texts made for the purpose could open it.
+It counts failures of the service, never its verdicts: otherwise an attacker could open it with texts made to be blocked.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ COOL_OFF = 10.0
 
 
 class Breaker:
-    """Opens after `failures` in a row for `cool_off` seconds, then lets one request through to see.
+    """Opens for `cool_off` seconds after `failures` in a row, then lets one request through as a probe.
 
-    `clock` is monotonic, in seconds. Every admitted request ends in exactly one `settle`.
+    `clock` is monotonic, in seconds. The caller ends every admitted request with exactly one `settle`.
     """
 
     def __init__(
@@ -30,16 +30,16 @@ class Breaker:
         self._failures = 0
         self._until: float | None = None
         self._probing = False
-        # Requests that began before the breaker opened say nothing about the service after it.
+        # Requests that began before the breaker opened or closed are not counted after that.
         self._era = 0
 
     @property
     def is_open(self) -> bool:
-        """True from the failure that opened it to the probe that succeeds."""
+        """True from the failure that opened the breaker until a probe succeeds."""
         return self._until is not None
 
     def admit(self) -> int | None:
-        """A ticket for one request, to be given to `settle`; None while nobody may ask."""
+        """A ticket for one request, to be given to `settle`; None while no request may be sent."""
         if self._until is None:
             return self._era
         if self._probing or self._clock() < self._until:
@@ -48,7 +48,7 @@ class Breaker:
         return self._era
 
     def settle(self, ticket: int, healthy: bool | None) -> None:
-        """How the request went; None when it was given up before the service could show anything."""
+        """Report how the request went; None when it was cancelled before the service could fail or succeed."""
         if ticket != self._era:
             return
         if healthy is None:

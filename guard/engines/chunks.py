@@ -1,4 +1,4 @@
-"""What a vendor is given to read: one message part as readable text, in pieces that overlap."""
+"""The text that a vendor receives: one message part as readable text, cut into overlapping pieces. No I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wire.json import dump, parse
 def split(text: str, size: int, overlap: int) -> list[str]:
     """Pieces of at most `size` characters, each beginning with the last `overlap` characters of the one before.
 
-    Whatever is no longer than `overlap` stands whole in at least one piece, so that a cut cannot hide it.
+    A phrase no longer than `overlap` is complete in at least one piece, so that a cut cannot hide it.
     """
     if not 0 <= overlap < size:
         raise ValueError("the overlap must be smaller than a piece")
@@ -23,16 +23,16 @@ def split(text: str, size: int, overlap: int) -> list[str]:
 
 
 def readable(item: ScanItem) -> str:
-    """The whole part as a person would read it, one member a line, nothing escaped: numbers and keys too.
+    """The message part as a person would read it: one member a line, with keys and numbers, nothing escaped.
 
-    Text that stands encoded in the document (base64) follows decoded. Raises Malformed when the document is not JSON.
+    Text that the document holds encoded (base64) follows decoded. Raises Malformed when the document is not JSON.
     """
     value = parse(item.document.encode())
     return "\n".join([*_lines("", value), *hidden(item, value)])
 
 
 def hidden(item: ScanItem, value: Any) -> list[str]:
-    """Texts of `item` that are no string of its document's `value`: what an engine finds only when told."""
+    """Texts of `item` that are no string of its document's `value`: decoded text that an engine would not see."""
     strings = set(_strings(value))
     return [text.value for text in item.texts if text.value not in strings]
 
@@ -45,7 +45,7 @@ def _lines(key: str, value: Any) -> Iterator[str]:
         for name, child in value.items():
             yield from _lines(name, child)
     elif isinstance(value, list):
-        # Once, not for every element: one long key over many elements would be a text without bounds.
+        # The key once, not for every element: a long key over many elements would make the text grow without bounds.
         if key:
             yield f"{key}:"
         for child in value:

@@ -1,6 +1,7 @@
-"""Other readings of a text: look-alike letters folded, and what stands encoded in it.
+"""Other readings of a text: with look-alike letters folded, and with encoded text in it decoded. No rule is matched here.
 
-All work is linear in the text. Two layers are opened; what still looks encoded below them is reported as over the bounds.
+All work is linear in the length of the text. Two layers of encoding are opened; text that still looks encoded below them
+is over the bounds, and the engine gives no verdict on it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ LAYERS = 2
 MAX_DECODED = 1 << 20
 #: Base64 or hexadecimal candidates per item.
 MAX_CANDIDATES = 20_000
-#: Characters normalised in one go: sorting a run of combining marks takes time by the square of its length (run: 80 s for
+#: Characters normalised at once: sorting a run of combining marks takes time by the square of its length (run: 80 s for
 #: 760 kB), and no other thread runs meanwhile.
 SLICE = 256
 
@@ -52,11 +53,11 @@ _BLOCK = _expression(r"[A-Za-z0-9+/_-]{20,}(?:\r?\n[ \t]*[A-Za-z0-9+/_-]{16,})*(
 
 
 class OverBounds(Exception):
-    """A text holds more than is looked at."""
+    """An item holds more than the engine looks at: too many findings, too much encoded text, or too little time."""
 
 
 class Budget:
-    """What may still be decoded for one item."""
+    """How much may still be decoded for one item."""
 
     def __init__(self) -> None:
         self.characters = MAX_DECODED
@@ -74,12 +75,13 @@ class Budget:
 
 
 def may_be_encoded(data: bytes) -> bool:
-    """A cheap look at UTF-8 text; False means that nothing here can be decoded."""
+    """A cheap test of UTF-8 text; False means that it holds nothing to decode."""
     return _ANY.search(data) is not None
 
 
 def fold(text: str) -> str:
-    """The text as it looks: compatibility forms, look-alikes and accents as plain letters, invisible characters gone."""
+    """The text as a reader sees it: compatibility forms, look-alikes and accents become plain letters, and invisible
+    characters are removed."""
     if text.isascii():
         return text
     visible_text = _INVISIBLE.sub("", text)
@@ -95,7 +97,7 @@ def _folded(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """Percent encoding, HTML entities and backslash escapes read once; the same object when there are none."""
+    """Decode percent encoding, HTML entities and backslash escapes once; the same object when there are none."""
     read = text
     if "\\" in read:
         read = _joined_surrogates(_ESCAPE.sub(_character, read))
@@ -123,7 +125,7 @@ def _joined_surrogates(text: str) -> str:
 
 
 def pieces(text: str, budget: Budget) -> Iterator[str]:
-    """Texts that stand in `text` as base64 (both alphabets) or hexadecimal; binary content is none. Raises OverBounds."""
+    """Texts that `text` holds as base64 (both alphabets) or hexadecimal; binary content is left out. Raises OverBounds."""
     if len(text) < 20:
         return
     data = text.encode("utf-8", "replace")
@@ -145,7 +147,7 @@ def _text_of(block: bytes) -> str | None:
 
 
 def _base64(compact: bytes) -> str | None:
-    """Read from each of the four beginnings: what stands before (a path, a name) may be of the same alphabet."""
+    """Decode from each of four offsets: characters before the base64 (a path, a name) may be of the same alphabet."""
     for start in range(4):
         size = len(compact) - start
         part = compact[start : start + size - (size % 4 == 1)]
@@ -156,7 +158,7 @@ def _base64(compact: bytes) -> str | None:
 
 
 def _readable(raw: bytes) -> str | None:
-    """The text that bytes are, or None for binary. Mostly printable bytes count, so that one odd byte hides nothing."""
+    """The bytes as text, or None for binary. Mostly printable bytes count as text, so that one odd byte hides nothing."""
     if len(raw) < 8:
         return None
     strange = len(raw.translate(None, _PRINTABLE))

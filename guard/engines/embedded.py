@@ -1,11 +1,11 @@
-"""The guard's own engine: rules matched in linear time, no network, no model.
+"""The guard's own engine: it matches rules in linear time, without network or model. The rules are in `engines/rules`.
 
-It finds what has a form (hidden characters, keys, forged chat turns, private addresses, well-known phrases in a few
-languages) and misses what has only a meaning. docs/detection.md says how much, measured.
+It finds what has a fixed form (hidden characters, keys, forged chat turns, private addresses, well-known phrases in a few
+languages) and misses what is only a meaning. docs/detection.md has the measured rates.
 
-One item is read in several ways: as it is; with look-alike letters folded; and up to two layers of base64, hexadecimal,
-percent, entity and backslash encoding opened. All strings of an item are matched as one text, one a line, so that a
-phrase cut into two fields is still one phrase.
+An item is matched in several readings: as it is; with look-alike letters folded; and with up to two layers of base64,
+hexadecimal, percent, entity and backslash encoding decoded. All strings of an item are joined into one text, one a line,
+so that a phrase that is cut into two fields is still found.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from guard.engines.rules.rule import BEFORE, READ, Rule, Table, spans
 from guard.inspect.verdict import Finding, Leg, Outcome, ScanItem, Text, Verdict
 from model.masking import is_secret_name
 
-#: Findings of one item. Beyond, one more without a place is added, so that nothing is passed on half redacted.
+#: Findings of one item at most. One more is added without a place, so that nothing is passed on half redacted.
 MAX_FINDINGS = 1000
-#: Seconds of work after which other threads get a turn. RE2 gives up the interpreter's lock for each match and takes it
-#: back before a waiting thread has woken, so that without a pause the event loop starved (run: 280 ms).
+#: After TURN seconds of work, a pause of PAUSE seconds lets other threads run. RE2 releases the interpreter's lock for each
+#: match and takes it back before a waiting thread has woken, so without a pause the event loop starved (run: 280 ms).
 TURN, PAUSE = 0.005, 0.0001
 OVER = "over the bounds"
 LATE = "not read to its end before the deadline"
@@ -44,29 +44,30 @@ _RULES = (
 
 @lru_cache(maxsize=32)
 def _table(rules: tuple[Rule, ...], leg: Leg) -> Table:
-    """Built once a process for all engines that hold the same rules: it takes a fifth of a second."""
+    """The table of one leg. Built once a process for all engines with the same rules, as it takes a fifth of a second."""
     return Table([rule for rule in rules if leg in rule.legs])
 
 
-#: Names that may hold a secret or a card number, beside those that say so (`model.masking.is_secret_name`). What stands
-#: there is still judged by a rule, so that more names cost only time.
+#: Names of members that may hold a secret or a card number, besides those of `model.masking.is_secret_name`. Their values
+#: are still judged by a rule, so more names cost only time.
 _MAYBE_SECRET = re.compile(r"(?i)pass|pwd|token|key|secret|credential|card|\bpan$")
 
 
 @lru_cache(maxsize=1)
-def _named() -> Table:
+def _named_value_table() -> Table:
+    """The rules for values beside a member's name."""
     rule_ids = ("secret.password", "secret.named_value", "secret.aws_secret_key", "pii.card")
     return Table([rule for rule in _RULES if rule.id in rule_ids])
 
 
 class EmbeddedEngine:
-    """Judges by rules alone. Safe to share; holds no state about what it has seen.
+    """Judges by rules alone. It may be shared between tasks and threads, and keeps no state about what it has judged.
 
     Args:
-        tool_names: tools of the server, to see a definition that steers another tool.
+        tool_names: names of the server's tools, to find a definition that steers another tool.
         allowed_hosts: hosts that arguments may name although they are private.
-        thorough: legs on which policy may let a finding pass (flag, redact). There a text that was not looked at to its
-            end is NO_VERDICT in spite of what was found in it: the rest would pass with the finding.
+        thorough: legs on which policy may let a finding pass (flag, redact). There a text that was not read to its end is
+            NO_VERDICT even with findings: the unread part would pass together with the finding.
 
     Raises ValueError when the rules cannot be compiled.
     """
@@ -88,15 +89,18 @@ class EmbeddedEngine:
             self._tables[Leg.DEFINITIONS] += (Table(shadowing),)
 
     async def scan(self, item: ScanItem, deadline: float) -> Verdict:
-        """`judge`, at once."""
+        """The verdict of `judge`."""
         return self.judge(item, deadline)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: no connection is open."""
 
     def judge(self, item: ScanItem, deadline: float = math.inf) -> Verdict:
-        """BLOCK with the findings, ALLOW without, NO_VERDICT when more stands there than is looked at before `deadline`
-        (`time.monotonic` seconds) and within the bounds; there a finding still blocks, except on thorough legs."""
+        """BLOCK if there are findings, else ALLOW.
+
+        NO_VERDICT when the item cannot be read to its end before `deadline` (`time.monotonic` seconds) and within the
+        bounds; a finding blocks it all the same, except on thorough legs.
+        """
         started = time.perf_counter()
         matches = _Matches(deadline)
         error = None
@@ -134,7 +138,7 @@ class EmbeddedEngine:
 
 
 class _JoinedText:
-    """Several strings as one, one a line, and the way back from a byte to a string and a character."""
+    """Several strings joined into one text, one a line; `place` maps a byte offset back to a string and a character."""
 
     def __init__(self, texts: Sequence[Text]) -> None:
         self.texts = texts
@@ -145,7 +149,7 @@ class _JoinedText:
         self._read = (0, 0)
 
     def place(self, start: int, end: int) -> tuple[Text, tuple[int, int] | None]:
-        """The string in which a match begins, and its characters there; None when it goes on into the next string."""
+        """The string in which a match begins, and its span there; None for a span that continues into the next string."""
         if self._starts is None:
             sizes = (len(text.value if self.ascii else _encoded(text.value)) + 1 for text in self.texts)
             self._starts = [0, *accumulate(sizes)]
@@ -156,7 +160,7 @@ class _JoinedText:
             return text, None
         if self.ascii:
             return text, (start - base, end - base)
-        # Matches of a rule come in order, so counting goes on where the last one ended.
+        # Matches of a rule come in order, so counting continues where the last match ended.
         offset, characters = self._read if base <= self._read[0] <= start else (base, 0)
         first = characters + _length(self.data[offset:start])
         self._read = (start, first)
@@ -167,7 +171,7 @@ class _JoinedText:
 
 
 class _Matches:
-    """Findings so far, and how often each matched value stood in each string as it is."""
+    """The findings of one item so far, and how often each matched value stands in each string of the original reading."""
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
@@ -195,7 +199,11 @@ class _Matches:
 def _match(
     tables: tuple[Table, ...], joined_text: _JoinedText, matches: _Matches, *, direct: bool = False, copies: bool = True
 ) -> None:
-    """Match one reading. `direct` is the text as it stands; `copies` says that a reading repeats what stands there."""
+    """Match the rules on one reading of the item.
+
+    `direct` is the original reading, whose findings have spans. `copies` means that the reading repeats strings of the
+    original, so a value counts only where it occurs more often than there.
+    """
     matches.in_time()
     counts: Counter[tuple[str, str, str]] = Counter()
     for rule, expression in chain.from_iterable(table.hits(joined_text.data) for table in tables):
@@ -223,14 +231,14 @@ def _match(
 
 
 def may_be_secret(name: str) -> bool:
-    """Whether a member's name may say that its value is a secret or a card number."""
+    """Whether a member of this name may hold a secret or a card number."""
     return _MAYBE_SECRET.search(name) is not None or is_secret_name(name)
 
 
 def _match_named_values(texts: Sequence[Text], matches: _Matches) -> None:
-    """Read `{"password": "x"}` as the text `password=x` would be: structured results repeat what their text says.
+    """Judge `{"password": "x"}` as the text `password=x` is judged: structured results repeat what their text says.
 
-    Not in arguments: there the names are the tool's own parameters, which its lock approved.
+    Arguments are left out: their names are the tool's own parameters, which the tool lock approved.
     """
     for text in texts:
         name = text.pointer.rpartition("/")[2]
@@ -239,7 +247,7 @@ def _match_named_values(texts: Sequence[Text], matches: _Matches) -> None:
         matches.in_time()
         prefix = f"{name}="
         line = _JoinedText((Text(text.pointer, prefix + text.value),))
-        for rule, expression in _named().hits(line.data):
+        for rule, expression in _named_value_table().hits(line.data):
             for start, end in spans(expression, rule.group, line.data):
                 _, span = line.place(start, end)
                 if span is None or span[0] < len(prefix) or (rule.id, text.pointer) in matches.known:
@@ -253,7 +261,7 @@ def _folded(texts: Iterable[Text]) -> list[Text]:
 
 
 def _opened(texts: Sequence[Text], budget: Budget, *, dry: bool = False) -> tuple[list[Text], list[Text]]:
-    """The strings that read otherwise once unescaped, and those that stand encoded in one."""
+    """The strings that differ once unescaped, and the texts that stand encoded in a string."""
     inline: list[Text] = []
     inner: list[Text] = []
     for text in texts:
@@ -267,7 +275,7 @@ def _opened(texts: Sequence[Text], budget: Budget, *, dry: bool = False) -> tupl
 
 
 def _encoded(text: str) -> bytes:
-    """UTF-8; half surrogates become ``?``, one character for one, so that places stay true."""
+    """UTF-8; each half of a surrogate pair becomes one ``?``, so that offsets stay right."""
     return text.encode("utf-8", "replace")
 
 

@@ -1,7 +1,8 @@
-"""What every vendor engine shares: one question by HTTP under one deadline, and many pieces made into one verdict.
+"""What every vendor engine shares: one HTTP request under a deadline, its one retry, and one verdict made of many pieces.
 
-Anything but HTTP 200 with one strict JSON object is no answer. A question changes nothing at the vendor, so it may be put
-a second time, once, after a lost connection, a 429 or a 5xx. Errors hold statuses and types, never text of either side.
+What is sent and how an answer is read differs by vendor (`lakera`, `prisma_airs`). Anything but HTTP 200 with one strict
+JSON object is no answer. A request changes nothing at the vendor, so it is repeated once after a lost connection, a 429
+or a 5xx. Errors hold statuses and types, never text that was sent or received.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ import httpx
 from guard.engines.breaker import Breaker
 from guard.inspect.verdict import Finding, Leg, Outcome, ScanItem, Verdict
 from model.loopback import is_loopback
-from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of
+from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of, retry_after
 from wire.json import Malformed, parse
 
-#: A verdict on 20,000 characters is a few KiB; masked copies of the text make it a few times the text.
+#: Bytes. A verdict on 20,000 characters takes a few KiB; with masked copies of the text, a few times the text.
 MAX_ANSWER = 1024 * 1024
-#: Pieces of one item: some 1.2 million characters, about what a deadline of seconds allows.
+#: Pieces of one item at most: some 1.2 million characters, about what a deadline of seconds allows.
 MAX_PIECES = 64
-#: Pieces of one item asked about at the same time.
+#: Pieces of one item that are sent at the same time.
 PARALLEL = 8
-#: A vendor that says 429 without a time is asked again after this many seconds.
+#: Seconds before the retry after a 429 that names no time.
 PAUSE = 0.5
-#: Requests given up half way after which the connections are replaced.
+#: After this many requests that were cancelled half way, the connections are replaced.
 MAX_CANCELLED = 16
-#: With less time than this left, in seconds, no question can be answered, which is not the vendor's fault.
+#: With fewer seconds than this left no request can be answered, which is not the vendor's fault.
 LEAST = 0.02
 MAX_ID = 100
 _UNITS = {"millisecond": 0.001, "second": 1.0, "minute": 60.0, "hour": 3600.0}
@@ -41,15 +42,15 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _./:-]{0,99}")
 
 
 class NoAnswer(Exception):
-    """The vendor gave nothing to go by. `healthy` is what that says of its service: None when it was not to blame."""
+    """The vendor gave no usable answer. `healthy` is what that says about its service; None when it says nothing."""
 
     def __init__(self, reason: str, healthy: bool | None = False) -> None:
         super().__init__(reason)
         self.healthy = healthy
 
 
-class _AskAgain(Exception):
-    """Failed in a way that may have passed; `pause` in seconds, None when the vendor asks for more than can be waited."""
+class _Transient(Exception):
+    """A failure that may be over soon. `pause` is the wait before the retry, in seconds; None for one without a bound."""
 
     def __init__(self, reason: str, pause: float | None) -> None:
         super().__init__(reason)
@@ -58,7 +59,7 @@ class _AskAgain(Exception):
 
 @dataclass(slots=True)
 class _Pool:
-    """A client with its connections, the requests under way on it, and those that were given up half way."""
+    """A client with its connections, the number of its requests under way, and of those that were cancelled half way."""
 
     client: httpx.AsyncClient
     busy: int = 0
@@ -66,10 +67,10 @@ class _Pool:
 
 
 class JsonService:
-    """POSTs JSON to one address of one vendor.
+    """Posts JSON to one address of one vendor.
 
     The client takes no proxy from the environment and follows no redirect: the key and the text go to the configured
-    host or nowhere. Certificates are verified against the usual roots, or those that SSL_CERT_FILE names.
+    host only. Certificates are verified against the usual roots, or those that SSL_CERT_FILE names.
     """
 
     def __init__(
@@ -92,18 +93,18 @@ class JsonService:
 
     def _new_pool(self) -> _Pool:
         limits = httpx.Limits(max_connections=128, max_keepalive_connections=32, keepalive_expiry=30.0)
-        # Each request is sent with the time that is left to it.
+        # Each request is sent with its own timeout instead.
         return _Pool(self._policy.async_client(headers=self._headers, limits=limits, timeout=5.0))
 
     async def ask(self, body: bytes, deadline: float) -> dict[str, Any]:
-        """The vendor's answer before `deadline` (`time.monotonic` seconds), a retry included.
+        """The vendor's answer before `deadline` (`time.monotonic` seconds), with one retry if there is time for it.
 
         Raises:
-            NoAnswer: for everything else.
+            NoAnswer: there is none, or it is not HTTP 200 with a strict JSON object.
         """
         try:
             return await self._once(body, deadline)
-        except _AskAgain as error:
+        except _Transient as error:
             if error.pause is None or time.monotonic() + error.pause + LEAST >= deadline:
                 raise NoAnswer(f"{error}; no time to ask again") from None
             pause = error.pause
@@ -111,7 +112,7 @@ class JsonService:
             await self._sleep(pause)
         try:
             return await self._once(body, deadline)
-        except _AskAgain as error:
+        except _Transient as error:
             raise NoAnswer(f"{error}, twice") from None
 
     async def close(self) -> None:
@@ -137,10 +138,10 @@ class JsonService:
             self._renew(pool)
 
     def _renew(self, pool: _Pool) -> None:
-        """Take another pool once enough requests of this one were given up, and close this one with its last request.
+        """Replace the pool once enough of its requests were cancelled, and close it after its last request.
 
         httpx's pool may count a connection as taken for ever when its request is cancelled (run: 128 of 2,000 cancelled
-        at random moments), and a pool that is full answers nobody any more.
+        at random moments), and no request can be sent through a full pool.
         """
         if pool is self._pool and pool.cancelled >= MAX_CANCELLED:
             self._pool = self._new_pool()
@@ -159,20 +160,20 @@ class JsonService:
         except (TimeoutError, httpx.TimeoutException) as error:
             raise NoAnswer("no answer before the deadline") from TimeoutError(type(error).__name__)
         except httpx.TransportError as error:
-            raise _AskAgain(f"the connection failed ({reason_of(error)})", 0.0) from None
+            raise _Transient(f"the connection failed ({reason_of(error)})", 0.0) from None
         except httpx.HTTPError as error:
             raise NoAnswer(f"the request failed ({type(error).__name__})") from None
 
     async def _read(self, answer: httpx.Response) -> dict[str, Any]:
         status = answer.status_code
         if status == 429:
-            raise _AskAgain("it answered 429", await self._retry_after(answer))
+            raise _Transient("it answered 429", await self._retry_after(answer))
         if status >= 500:
-            raise _AskAgain(f"it answered {status}", 0.0)
+            raise _Transient(f"it answered {status}", 0.0)
         if 300 <= status < 400:
             raise NoAnswer(f"it answered {status}, a redirect, which is not followed")
         if status >= 400:
-            # The service works and refuses this key or this text: that must not shut out everyone else.
+            # The service works and refuses this key or this text: that must not open the breaker for all callers.
             raise NoAnswer(f"it answered {status}", True)
         if status != 200:
             raise NoAnswer(f"it answered {status}")
@@ -193,10 +194,12 @@ class JsonService:
             raise NoAnswer(str(error)) from None
 
     async def _retry_after(self, answer: httpx.Response) -> float | None:
-        """Seconds to wait: the header (RFC 9110), or Prisma AIRS's ``error.retry_after`` of interval and unit."""
-        header = answer.headers.get("retry-after")
-        if header is not None:
-            return float(header) if re.fullmatch(r"[0-9]{1,6}", header.strip()) else None
+        """Seconds to wait: the header (RFC 9110), or Prisma AIRS's ``error.retry_after`` of interval and unit.
+
+        None where a date or anything else stands there: no retry then.
+        """
+        if "retry-after" in answer.headers:
+            return retry_after(answer.headers)
         try:
             value = parse(await self._body(answer))
         except (Malformed, NoAnswer):
@@ -214,7 +217,7 @@ class JsonService:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What a vendor said of one piece."""
+    """What a vendor answered about one piece."""
 
     outcome: Outcome
     findings: tuple[Finding, ...] = ()
@@ -223,19 +226,19 @@ class Piece:
 
 
 def no_verdict(reason: str, scan: str | None = None, findings: tuple[Finding, ...] = ()) -> Piece:
-    """`reason` holds no text of the piece or of the answer."""
+    """A piece without a verdict. `reason` must hold no text of the piece or of the answer."""
     return Piece(Outcome.NO_VERDICT, findings, scan, reason)
 
 
-class _Enough(Exception):
-    """One piece is blocked, so the others need no answer."""
+class _PieceBlocked(Exception):
+    """One piece is blocked, so the other pieces need no answer."""
 
 
 class HttpEngine(ABC):
-    """An engine that asks a vendor once for each piece of an item.
+    """An engine that sends each piece of an item to a vendor.
 
     ALLOW needs ALLOW for every piece. A blocked piece blocks the item at once, except on the legs in `thorough`: there
-    policy may let a finding pass, so every piece needs its verdict, and one without makes the whole NO_VERDICT.
+    policy may let a finding pass, so every piece needs its own verdict, and one piece without makes the item NO_VERDICT.
     """
 
     name: str
@@ -247,12 +250,12 @@ class HttpEngine(ABC):
 
     @abstractmethod
     def _bodies(self, item: ScanItem) -> Sequence[tuple[bytes, str]]:
-        """The requests to make, each with an id of its own (at most 100 characters); one more than MAX_PIECES stands for
-        any number beyond. Raises ValueError."""
+        """The request bodies, each with a request id (at most 100 characters). MAX_PIECES + 1 bodies mean that there would
+        be too many. Raises ValueError when the item is not strict JSON."""
 
     @abstractmethod
     def _piece(self, item: ScanItem, answer: dict[str, Any], request: str) -> Piece:
-        """What `answer` to the request of this id says; no verdict when it is not as the vendor documents it."""
+        """Read the answer to the request of this id; no verdict where it is not as the vendor documents it."""
 
     async def scan(self, item: ScanItem, deadline: float) -> Verdict:
         """Judge `item` before `deadline` (`time.monotonic` seconds, retries included)."""
@@ -271,8 +274,8 @@ class HttpEngine(ABC):
             return (no_verdict(f"the text is too long for {MAX_PIECES} requests"),)
         ticket = self._breaker.admit()
         if ticket is None:
-            return (no_verdict("not asked: it failed too often just now"),)
-        # One item is one success or failure, in however many pieces: a long text alone must not open the breaker.
+            return (no_verdict("not asked: it failed several times in a row and rests"),)
+        # An item counts as one success or failure, however many pieces it has: one long text must not open the breaker.
         health: list[bool | None] = []
         try:
             if len(bodies) == 1:
@@ -301,16 +304,16 @@ class HttpEngine(ABC):
             for index, body in queue:
                 piece = pieces[index] = await self._ask(item, body, deadline, health)
                 if decisive and piece.outcome is Outcome.BLOCK:
-                    raise _Enough
+                    raise _PieceBlocked
                 if any(answered.outcome is Outcome.NO_VERDICT for answered in pieces.values()):
-                    return  # the item cannot pass any more; what is under way may still name the reason
+                    return  # the item cannot pass any more; requests under way may still give the reason
 
         try:
             async with asyncio.TaskGroup() as group:
-                # A service that is being tried again gets one request at a time.
+                # While the breaker is open, its probe sends one request at a time.
                 for _ in range(1 if self._breaker.is_open else min(PARALLEL, len(bodies))):
                     group.create_task(work())
-        except* _Enough:
+        except* _PieceBlocked:
             pass
         return [pieces[index] for index in sorted(pieces)]
 
@@ -337,15 +340,15 @@ class HttpEngine(ABC):
 
 
 def label(value: str) -> str:
-    """A vendor's name for what it found, fit for a log: it may come from a user's own rule, or quote the text."""
+    """A vendor's name of a finding if it is fit for a log: it may come from a user's own rule, or quote the text."""
     return value if _LABEL.fullmatch(value) else "unnamed"
 
 
 def reference(value: Any) -> str | None:
-    """A vendor's id of a scan, if it is one."""
+    """A vendor's id of a scan; None if the value does not look like one."""
     return value if isinstance(value, str) and _LABEL.fullmatch(value) else None
 
 
 def request_id(item: ScanItem, suffix: str) -> str:
-    """An id of one request: the incident's, cut so that the whole has at most 100 characters."""
+    """An id for one request: the incident id and `suffix`, cut to at most 100 characters."""
     return f"{item.correlation_id[: MAX_ID - len(suffix) - 1]}-{suffix}"

@@ -1,7 +1,7 @@
 """Lakera Guard v2 (Check Point AI Guardrails): `POST {base}/v2/guard`, one message a request.
 
-Which leg is sent in which role decides which detectors run, and the vendor's page on tools was not to be had, so this is
-chosen for the most screening and to be tried with a key:
+The role in which a leg is sent decides which detectors run. The vendor's page on tools was not accessible, so the roles
+are chosen for the most screening, and have yet to be tried with a key:
 
 - results as `tool`, the role of the vendor's documentation for tool responses;
 - everything else as `user`, since input detectors with `prompt_attack` run on it: `assistant` meets output detectors only,
@@ -33,13 +33,13 @@ from guard.engines.http_engine import (
 from guard.inspect.verdict import Category, Finding, Leg, Outcome, ScanItem
 from wire.json import dump
 
-#: Characters: the vendor's sizing guide has 20,000 answered in 150 ms (p95), and pieces are asked about side by side.
+#: Characters. By the vendor's sizing guide 20,000 are answered in 150 ms (p95), and pieces are sent at the same time.
 PIECE = 20_000
 OVERLAP = 1_000
 
 
 class LakeraEngine(HttpEngine):
-    """Judges by the policy of one project.
+    """Judges by the policy of one Lakera project.
 
     `flagged: false` with a detector that is `detected` blocks: the vendor documents `flagged` as any detector of the
     policy, so the two contradict each other and the stricter one holds. An empty `breakdown` is no verdict: no detector
@@ -90,7 +90,7 @@ class LakeraEngine(HttpEngine):
         else:
             understood = all(_is_row(row) for row in rows)
         findings = [_finding(item.leg, row) for row in rows if _is_row(row) and row["detected"]]
-        # What payload lists was found, although it was not asked for.
+        # `payload` was not requested, but whatever it lists was found.
         findings += [_finding(item.leg, row) for row in extra or () if isinstance(row, dict)]
         if flagged or findings:
             reasons = tuple(dict.fromkeys(findings)) or (Finding(Category.POLICY, "flagged"),)

@@ -37,7 +37,7 @@ from wire.json import dump, parse
 #: Characters, as the vendor's own hooks cut.
 PIECE = 20_000
 OVERLAP = 256
-#: URLs that one request may hold; what the vendor does with more is not documented, so that they could go unjudged.
+#: URLs that one request may hold. What the vendor does with more is not documented, so more could go unjudged.
 URLS = 100
 _URL = re.compile(r"https?:|www\.", re.IGNORECASE)
 
@@ -55,11 +55,11 @@ _CATEGORIES = {
 
 
 class PrismaAirsEngine(HttpEngine):
-    """Judges by one security profile.
+    """Judges by one security profile of Prisma AIRS.
 
-    With `block_on` category, what is malicious or has any detection blocks even where the profile only alerts; with
-    action, the profile decides and its alerts remain as findings of an ALLOW. A scan that timed out or failed inside
-    comes as HTTP 200 and is no verdict, whatever its action says: the profile may turn a timeout into allow.
+    With `block_on: category`, a malicious verdict or any detection blocks even where the profile only alerts; with
+    `action`, the profile decides, and its alerts remain as findings of an ALLOW. A scan that timed out or failed at the
+    vendor comes as HTTP 200 and is no verdict, whatever its action is: the profile may turn a timeout into allow.
     """
 
     name = "prisma_airs"
@@ -125,7 +125,7 @@ class _Undocumented(Exception):
 
 
 def _contents(item: ScanItem) -> Iterator[str]:
-    """JSON texts: the document itself when it is short and shows everything, else pieces of it as readable text."""
+    """JSON texts to send: the document itself if it is short and hides nothing, else pieces of it as readable text."""
     document = item.document
     if len(document) <= PIECE and _few_urls(document) and not hidden(item, parse(document.encode())):
         yield document
@@ -148,7 +148,7 @@ def _cut(text: str, size: int) -> Iterator[str]:
 
 
 def _incomplete(answer: dict[str, Any]) -> str | None:
-    """Why the scan did not cover everything: both flags are required by the specification, so absence is a reason."""
+    """Why the scan did not cover everything; None if it did. The specification requires both flags to be there."""
     for flag in ("timeout", "error"):
         if answer.get(flag) is not False:
             return f"{flag} is not false"

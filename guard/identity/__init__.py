@@ -1,1 +1,1 @@
-"""Who calls: the assertion, its issuer's keys, and the principal it names."""
+"""The caller's identity: verifying the token, its issuer's keys, and the principal that the token names."""

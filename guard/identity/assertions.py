@@ -1,7 +1,7 @@
-"""One signed token, verified: signature, issuer and time. Who it names and for whom it is meant is decided elsewhere.
+"""Verifies one signed token: signature, issuer and times. Its principal and audience are judged in `verifier`.
 
-After RFC 8725 (JWT best current practices): algorithms are chosen here and not by the token, keys come from the pinned
-JWKS only, and every claim that decides something must have exactly its type.
+This follows RFC 8725 (JWT best current practices): algorithms are chosen here and not by the token, keys come from the pinned
+JWKS only, and every claim that decides something must have exactly its documented type.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _JWS = jwt.PyJWS(algorithms=list(ALGORITHMS))
 
 
 class BadToken(Exception):
-    """Nothing of the token is in `fault`."""
+    """The token is refused. `fault` holds nothing of the token itself."""
 
     def __init__(self, fault: TokenFault) -> None:
         self.fault = fault
@@ -33,9 +33,10 @@ class BadToken(Exception):
 
 
 async def verify(token: bytes, keys: KeySet, issuer: str, unix_time: float) -> dict[str, Any]:
-    """The token's claims. `exp` and `iat` are there and are real numbers, as is `nbf` where it is given.
+    """The token's claims, verified at `unix_time` (seconds). `exp` and `iat` are present and finite numbers, as is `nbf` if
+    present.
 
-    `now` is Unix seconds. Raises BadToken, or KeysUnavailable when the issuer's keys cannot be had.
+    Raises BadToken, or KeysUnavailable when there are no keys of the issuer to verify with.
     """
     if len(token) > MAX_BYTES:
         raise BadToken(TokenFault.TOO_LARGE)
@@ -65,7 +66,7 @@ async def verify(token: bytes, keys: KeySet, issuer: str, unix_time: float) -> d
 
 
 def _check(claims: Mapping[str, Any], issuer: str, unix_time: float) -> None:
-    # Kong's jwt plugin lets a payload `kid` override the header's (run on 3.9.3), so such a token is two tokens.
+    # Kong's jwt plugin lets a payload `kid` override the header's (run on 3.9.3): guard and gateway would use two keys.
     if "kid" in claims:
         raise BadToken(TokenFault.KEY_ID_IN_PAYLOAD)
     if claims.get("iss") != issuer:
@@ -75,7 +76,7 @@ def _check(claims: Mapping[str, Any], issuer: str, unix_time: float) -> None:
         raise BadToken(TokenFault.NOT_YET_VALID)
     if issued > unix_time + CLOCK_LEEWAY:
         raise BadToken(TokenFault.ISSUED_IN_FUTURE)
-    # To the second: Kong before us allows nothing either, and what a token allowed ends with it.
+    # Without leeway, as Kong in front of the guard has none either: what a token allowed ends with it.
     if expires <= unix_time:
         raise BadToken(TokenFault.EXPIRED)
     if expires <= issued:

@@ -69,11 +69,11 @@ def test_verify_names_the_first_break_and_is_exit_3(path: Path) -> None:
     done = ringwall("audit", "verify", path)
     assert done.code == 3
     assert done.out == (
-        f"BROKEN {path}:5: its hash is not the hash of what it says\nbefore it, 4 records hold together, to number 4\n"
+        f"BROKEN {path}:5: its hash does not match its content\nbefore it, 4 records hold together, to number 4\n"
     )
     done = ringwall("audit", "verify", path, "--json")
     assert done.code == 3
-    assert done.json["broken"] == {"file": str(path), "line": 5, "problem": "its hash is not the hash of what it says"}
+    assert done.json["broken"] == {"file": str(path), "line": 5, "problem": "its hash does not match its content"}
 
 
 def test_verify_against_anchors_shows_a_log_that_was_cut(path: Path, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def real(issuer: TokenIssuer) -> dict[str, Any]:
     return {"access": {"issuer": issuer.url, "jwks_uri": issuer.jwks_uri, "front_doors": doors}}
 
 
-def test_a_signed_bundle_is_run_replaced_and_never_rolled_back(tmp_path: Path, signing: tuple[Any, Path]) -> None:
+async def test_a_signed_bundle_is_run_replaced_and_never_rolled_back(tmp_path: Path, signing: tuple[Any, Path]) -> None:
     key, public = signing
     bundle = tmp_path / "guard.bundle.json"
 
@@ -62,57 +62,52 @@ def test_a_signed_bundle_is_run_replaced_and_never_rolled_back(tmp_path: Path, s
         staged.write_text(render(sign(config, sequence=sequence, denied=denied, key=key)))
         staged.replace(bundle)
 
-    async def main() -> None:
-        origin = Origin()
-        with TokenIssuer() as issuer:
-            async with serving(origin):
-                admin = free_port()
-                config = config_for(origin, tmp_path, identity=real(issuer), admin_port=admin)
-                write(config, 5)
-                arguments = [
-                    "--config",
-                    str(bundle),
-                    "--public-key",
-                    str(public),
-                    "--server",
-                    "dev.raw",
-                    "--poll",
-                    "1s",
-                ]
-                process = await asyncio.create_subprocess_exec(
-                    RINGWALL, "guard", "run", *arguments, "--state", tmp_path / "state", stderr=subprocess.PIPE
-                )
-                try:
-                    await until_healthy(config.listen.port)
-                    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{admin}", trust_env=False) as client:
+    origin = Origin()
+    with TokenIssuer() as issuer:
+        async with serving(origin):
+            admin = free_port()
+            config = config_for(origin, tmp_path, identity=real(issuer), admin_port=admin)
+            write(config, 5)
+            arguments = [
+                "--config",
+                str(bundle),
+                "--public-key",
+                str(public),
+                "--server",
+                "dev.raw",
+                "--poll",
+                "1s",
+            ]
+            process = await asyncio.create_subprocess_exec(
+                RINGWALL, "guard", "run", *arguments, "--state", tmp_path / "state", stderr=subprocess.PIPE
+            )
+            try:
+                await until_healthy(config.listen.port)
+                async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{admin}", trust_env=False) as client:
 
-                        async def ready(wanted: Any) -> dict[str, Any]:
-                            async with asyncio.timeout(20):
-                                while not wanted(state := (await client.get("/readyz")).json()):
-                                    await asyncio.sleep(0.02)
-                                return dict(state)
+                    async def ready(wanted: Any) -> dict[str, Any]:
+                        async with asyncio.timeout(20):
+                            while not wanted(state := (await client.get("/readyz")).json()):
+                                await asyncio.sleep(0.02)
+                            return dict(state)
 
-                        first = await ready(lambda state: state["ready"])
-                        assert (first["identity"], first["bundle"]["sequence"]) == ("verified", 5)
-                        write(config, 6, ("person:mallory",))
-                        assert (await ready(lambda state: state["bundle"]["sequence"] == 6))["denied"] == [
-                            "person:mallory"
-                        ]
-                        write(config, 4)
-                        kept = await ready(lambda state: state["bundle"]["problem"])
-                        assert kept["bundle"]["sequence"] == 6
-                        assert kept["denied"] == ["person:mallory"]
-                        metrics = (await client.get("/metrics")).text
-                        assert "ringwall_guard_open_streams 0.0" in metrics
-                finally:
-                    process.send_signal(signal.SIGTERM)
-                    _, said = await process.communicate()
-                assert process.returncode == 0, said.decode()
-                kinds = [json.loads(line)["kind"] for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
-                assert kinds.count("config") == 1
-                assert kinds[-2:] == ["close", "head"]
-
-    asyncio.run(main())
+                    first = await ready(lambda state: state["ready"])
+                    assert (first["identity"], first["bundle"]["sequence"]) == ("verified", 5)
+                    write(config, 6, ("person:mallory",))
+                    assert (await ready(lambda state: state["bundle"]["sequence"] == 6))["denied"] == ["person:mallory"]
+                    write(config, 4)
+                    kept = await ready(lambda state: state["bundle"]["problem"])
+                    assert kept["bundle"]["sequence"] == 6
+                    assert kept["denied"] == ["person:mallory"]
+                    metrics = (await client.get("/metrics")).text
+                    assert "ringwall_guard_open_streams 0.0" in metrics
+            finally:
+                process.send_signal(signal.SIGTERM)
+                _, said = await process.communicate()
+            assert process.returncode == 0, said.decode()
+            kinds = [json.loads(line)["kind"] for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+            assert kinds.count("config") == 1
+            assert kinds[-2:] == ["close", "head"]
 
 
 @pytest.mark.parametrize(
@@ -187,137 +182,112 @@ async def _until_listening(port: int) -> None:
                 return
 
 
-def test_answers_under_way_are_finished_before_the_guard_ends(tmp_path: Path) -> None:
-    async def main() -> None:
-        origin = Origin()
-        began, go = asyncio.Event(), asyncio.Event()
+async def test_answers_under_way_are_finished_before_the_guard_ends(tmp_path: Path) -> None:
+    origin = Origin()
+    began, go = asyncio.Event(), asyncio.Event()
 
-        async def slow(_: Any) -> dict[str, Any]:
-            began.set()
-            await go.wait()
-            return {"content": [{"type": "text", "text": "finished"}]}
+    async def slow(_: Any) -> dict[str, Any]:
+        began.set()
+        await go.wait()
+        return {"content": [{"type": "text", "text": "finished"}]}
 
-        origin.replies["tools/call"] = slow
-        async with guarded(origin, tmp_path) as guard:
-            await guard.initialize()
-            calling = asyncio.ensure_future(guard.call("search"))
-            await began.wait()
-            os.kill(os.getpid(), signal.SIGTERM)
-            async with asyncio.timeout(10):
-                while not guard.service.runtime.draining:
-                    await asyncio.sleep(0)
-            assert (await guard.client.get("/healthz")).status_code == 503
-            assert (await guard.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})).status_code == 503
-            go.set()
-            assert (await calling)["result"]["content"][0]["text"] == "finished"
-
-    asyncio.run(main())
+    origin.replies["tools/call"] = slow
+    async with guarded(origin, tmp_path) as guard:
+        await guard.initialize()
+        calling = asyncio.ensure_future(guard.call("search"))
+        await began.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(10):
+            while not guard.service.runtime.draining:
+                await asyncio.sleep(0)
+        assert (await guard.client.get("/healthz")).status_code == 503
+        assert (await guard.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})).status_code == 503
+        go.set()
+        assert (await calling)["result"]["content"][0]["text"] == "finished"
 
 
-def test_a_guard_whose_issuer_has_no_keys_is_not_ready_until_it_has(tmp_path: Path) -> None:
-    async def main() -> None:
-        with TokenIssuer() as issuer:
-            issuer.fault = 500
-            async with guarded(Origin(), tmp_path, identity=real(issuer)) as guard, asyncio.timeout(20):
-                transport = httpx.ASGITransport(admin_app(guard.service.runtime))
-                async with httpx.AsyncClient(transport=transport, base_url="http://admin") as admin:
-                    missing = f"identity: {issuer.jwks_uri}: the issuer answered 500"
-                    while (await admin.get("/readyz")).json()["problems"] != [missing]:
-                        await asyncio.sleep(0.02)
-                    issuer.fault = None
-                    while (await admin.get("/readyz")).status_code != 200:
-                        await asyncio.sleep(0.02)
-                assert issuer.hits >= 2, "nobody called: it was the guard that looked"
-
-    asyncio.run(main())
-
-
-def test_a_collector_and_a_source_out_of_reach_are_seen_by_readiness_and_metrics(tmp_path: Path) -> None:
-    async def main() -> None:
-        audit = {"path": str(tmp_path / "audit.jsonl"), "anchor": {"url": "http://127.0.0.1:9/heads"}}
-        async with guarded(Origin(), tmp_path, audit=audit) as guard:
-            runtime = guard.service.runtime
-            runtime.source_status = lambda: {"source": "x", "last_check": None, "problem": "out of reach"}
-            transport = httpx.ASGITransport(admin_app(runtime))
-            async with httpx.AsyncClient(transport=transport, base_url="http://admin") as admin, asyncio.timeout(20):
-                while not (state := (await admin.get("/readyz")).json()["audit"])["anchor"]["failures"]:
+async def test_a_guard_whose_issuer_has_no_keys_is_not_ready_until_it_has(tmp_path: Path) -> None:
+    with TokenIssuer() as issuer:
+        issuer.fault = 500
+        async with guarded(Origin(), tmp_path, identity=real(issuer)) as guard, asyncio.timeout(20):
+            transport = httpx.ASGITransport(admin_app(guard.service.runtime))
+            async with httpx.AsyncClient(transport=transport, base_url="http://admin") as admin:
+                missing = f"identity: {issuer.jwks_uri}: the issuer answered 500"
+                while (await admin.get("/readyz")).json()["problems"] != [missing]:
                     await asyncio.sleep(0.02)
-                assert state["anchor"]["error"] == "the collector did not answer (ConnectError)"
-                lines = (await admin.get("/metrics")).text.splitlines()
-            values = {
-                name: float(value) for name, _, value in (line.rpartition(" ") for line in lines) if "#" not in name
-            }
-            assert values["ringwall_guard_audit_anchor_lag_records"] == values["ringwall_guard_audit_records"] > 0
-            assert values["ringwall_guard_audit_anchor_failures"] >= 1
-            assert values["ringwall_guard_bundle_source_well"] == 0
-            assert values["ringwall_guard_bundle_sequence"] == 1
-
-    asyncio.run(main())
+                issuer.fault = None
+                while (await admin.get("/readyz")).status_code != 200:
+                    await asyncio.sleep(0.02)
+            assert issuer.hits >= 2, "nobody called: it was the guard that looked"
 
 
-def test_what_needs_a_restart_is_refused_and_the_old_configuration_stays(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with guarded(Origin(), tmp_path) as guard:
-            moved = guard.config.model_copy(update={"path": "/other"})
-            with pytest.raises(InputError, match="path differs"):
-                await guard.service.apply(Opened(moved, "sha256:" + "2" * 64, 2, frozenset()))
-            broken = guard.config.dump()
-            broken["grants"][0]["arguments"] = {"search": {"$ref": "https://evil.example/schema"}}
-            config = GuardConfig.model_validate(broken)
-            with pytest.raises(InputError, match=r"grants\.0\.arguments\.search"):
-                await guard.service.apply(Opened(config, "sha256:" + "2" * 64, 2, frozenset()))
-            assert guard.service.runtime.policy.sequence == 1
-            await guard.initialize()
-            assert "result" in await guard.call("search")
-
-    asyncio.run(main())
-
-
-def test_a_configuration_may_move_the_server(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with guarded(Origin(), tmp_path) as guard, serving(other := Origin()):
-            values = guard.config.dump()
-            values["origin"]["url"] = f"http://127.0.0.1:{other.port}/mcp"
-            await guard.service.apply(Opened(GuardConfig.model_validate(values), "sha256:" + "2" * 64, 2, frozenset()))
-            await guard.initialize()
-            assert "result" in await guard.call("search")
-            assert len(other.calls) == 1
-            assert guard.origin.calls == []
-
-    asyncio.run(main())
+async def test_a_collector_and_a_source_out_of_reach_are_seen_by_readiness_and_metrics(tmp_path: Path) -> None:
+    audit = {"path": str(tmp_path / "audit.jsonl"), "anchor": {"url": "http://127.0.0.1:9/heads"}}
+    async with guarded(Origin(), tmp_path, audit=audit) as guard:
+        runtime = guard.service.runtime
+        runtime.source_status = lambda: {"source": "x", "last_check": None, "problem": "out of reach"}
+        transport = httpx.ASGITransport(admin_app(runtime))
+        async with httpx.AsyncClient(transport=transport, base_url="http://admin") as admin, asyncio.timeout(20):
+            while not (state := (await admin.get("/readyz")).json()["audit"])["anchor"]["failures"]:
+                await asyncio.sleep(0.02)
+            assert state["anchor"]["error"] == "the collector did not answer (ConnectError)"
+            lines = (await admin.get("/metrics")).text.splitlines()
+        values = {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines) if "#" not in name}
+        assert values["ringwall_guard_audit_anchor_lag_records"] == values["ringwall_guard_audit_records"] > 0
+        assert values["ringwall_guard_audit_anchor_failures"] >= 1
+        assert values["ringwall_guard_bundle_source_well"] == 0
+        assert values["ringwall_guard_bundle_sequence"] == 1
 
 
-def test_a_state_file_nobody_can_read_stops_the_guard(tmp_path: Path) -> None:
-    async def main() -> None:
-        (tmp_path / "state").mkdir()
-        (tmp_path / "state" / "refused.json").write_text("{}")
-        config = config_for(Origin(port=free_port()), tmp_path)
-        with pytest.raises(InputError, match="list of refused definitions"):
-            await Service.open(Opened(config, "sha256:" + "1" * 64, 1, frozenset()), tmp_path / "state")
-
-    asyncio.run(main())
-
-
-def test_a_stream_that_uses_up_the_budget_is_ended_with_an_answer(tmp_path: Path) -> None:
-    async def main() -> None:
-        origin = Origin(tools=[tool("search")])
-        note = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "word " * 200}}
-        origin.replies["tools/call"] = lambda m: sse(
-            *[note] * 50, {"jsonrpc": "2.0", "id": m["id"], "result": {"content": []}}
-        )
-        async with guarded(origin, tmp_path, limits={"principal_tokens_per_minute": 2000}) as guard:
-            await guard.initialize()
-            response = await guard.post(
-                {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "search"}}
-            )
-            # The call ran: a tool error that says so, and no refusal.
-            assert answer_of(response, 7)["result"]["isError"]
-            assert response.text.count("notifications/message") < 20
-
-    asyncio.run(main())
+async def test_what_needs_a_restart_is_refused_and_the_old_configuration_stays(tmp_path: Path) -> None:
+    async with guarded(Origin(), tmp_path) as guard:
+        moved = guard.config.model_copy(update={"path": "/other"})
+        with pytest.raises(InputError, match="path differs"):
+            await guard.service.apply(Opened(moved, "sha256:" + "2" * 64, 2, frozenset()))
+        broken = guard.config.dump()
+        broken["grants"][0]["arguments"] = {"search": {"$ref": "https://evil.example/schema"}}
+        config = GuardConfig.model_validate(broken)
+        with pytest.raises(InputError, match=r"grants\.0\.arguments\.search"):
+            await guard.service.apply(Opened(config, "sha256:" + "2" * 64, 2, frozenset()))
+        assert guard.service.runtime.policy.sequence == 1
+        await guard.initialize()
+        assert "result" in await guard.call("search")
 
 
-def test_beyond_127_0_0_1_only_a_client_with_a_pinned_certificate_is_heard(tmp_path: Path) -> None:
+async def test_a_configuration_may_move_the_server(tmp_path: Path) -> None:
+    async with guarded(Origin(), tmp_path) as guard, serving(other := Origin()):
+        values = guard.config.dump()
+        values["origin"]["url"] = f"http://127.0.0.1:{other.port}/mcp"
+        await guard.service.apply(Opened(GuardConfig.model_validate(values), "sha256:" + "2" * 64, 2, frozenset()))
+        await guard.initialize()
+        assert "result" in await guard.call("search")
+        assert len(other.calls) == 1
+        assert guard.origin.calls == []
+
+
+async def test_a_state_file_nobody_can_read_stops_the_guard(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "refused.json").write_text("{}")
+    config = config_for(Origin(port=free_port()), tmp_path)
+    with pytest.raises(InputError, match="list of refused definitions"):
+        await Service.open(Opened(config, "sha256:" + "1" * 64, 1, frozenset()), tmp_path / "state")
+
+
+async def test_a_stream_that_uses_up_the_budget_is_ended_with_an_answer(tmp_path: Path) -> None:
+    origin = Origin(tools=[tool("search")])
+    note = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "word " * 200}}
+    origin.replies["tools/call"] = lambda m: sse(
+        *[note] * 50, {"jsonrpc": "2.0", "id": m["id"], "result": {"content": []}}
+    )
+    async with guarded(origin, tmp_path, limits={"principal_tokens_per_minute": 2000}) as guard:
+        await guard.initialize()
+        response = await guard.post({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "search"}})
+        # The call ran: a tool error that says so, and no refusal.
+        assert answer_of(response, 7)["result"]["isError"]
+        assert response.text.count("notifications/message") < 20
+
+
+async def test_beyond_127_0_0_1_only_a_client_with_a_pinned_certificate_is_heard(tmp_path: Path) -> None:
     authority, server, client, stranger = (Certificate(name) for name in ("ca", "server", "client", "stranger"))
     for one in (server, client):
         one.signed_by(authority)
@@ -330,30 +300,26 @@ def test_beyond_127_0_0_1_only_a_client_with_a_pinned_certificate_is_heard(tmp_p
     server.write(files["server.pem"], files["server.key"])
     client.write(files["client.pem"], files["client.key"])
     stranger.write(files["s.pem"], files["s.key"])
-
-    async def main() -> None:
-        listen = {
-            "address": "127.0.0.2",
-            "port": free_port(),
-            "tls_certificate": {"file": str(files["server.pem"])},
-            "tls_key": {"file": str(files["server.key"])},
-            "client_ca": {"file": str(files["ca.pem"])},
-        }
-        async with guarded(Origin(), tmp_path, listen=listen):
-            url = f"https://127.0.0.2:{listen['port']}/healthz"
-            for pair, heard in ((None, False), ("s", False), ("client", True)):
-                context = ssl.create_default_context(cafile=str(files["ca.pem"]))
-                if pair:
-                    context.load_cert_chain(tmp_path / f"{pair}.pem", tmp_path / f"{pair}.key")
-                async with httpx.AsyncClient(verify=context, trust_env=False) as one:
-                    try:
-                        assert (await one.get(url)).status_code == 200
-                    except httpx.TransportError:
-                        assert not heard
-                    else:
-                        assert heard
-
-    asyncio.run(main())
+    listen = {
+        "address": "127.0.0.2",
+        "port": free_port(),
+        "tls_certificate": {"file": str(files["server.pem"])},
+        "tls_key": {"file": str(files["server.key"])},
+        "client_ca": {"file": str(files["ca.pem"])},
+    }
+    async with guarded(Origin(), tmp_path, listen=listen):
+        url = f"https://127.0.0.2:{listen['port']}/healthz"
+        for pair, heard in ((None, False), ("s", False), ("client", True)):
+            context = ssl.create_default_context(cafile=str(files["ca.pem"]))
+            if pair:
+                context.load_cert_chain(tmp_path / f"{pair}.pem", tmp_path / f"{pair}.key")
+            async with httpx.AsyncClient(verify=context, trust_env=False) as one:
+                try:
+                    assert (await one.get(url)).status_code == 200
+                except httpx.TransportError:
+                    assert not heard
+                else:
+                    assert heard
 
 
 class Certificate:

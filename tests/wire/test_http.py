@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from guard.audit.wires import HttpWire, NotTaken
+from guard.audit.wires import HttpWire, NotAccepted
 from guard.engines.http_engine import JsonService, NoAnswer
 from guard.identity.keys import KeySet, KeysUnavailable
 from model.errors import InputError, Unreachable
@@ -120,7 +120,7 @@ def test_a_companys_own_authority_counts_where_it_is_named_and_its_absence_is_ca
     road: str, port: int, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"https://127.0.0.1:{port}"
-    with pytest.raises((Unreachable, KeysUnavailable, NoAnswer, NotTaken)) as caught:
+    with pytest.raises((Unreachable, KeysUnavailable, NoAnswer, NotAccepted)) as caught:
         ROADS[road](url)
     assert "certificate is not trusted" in str(caught.value)
     assert "SSL_CERT_FILE" in str(caught.value)
@@ -297,7 +297,7 @@ def long() -> Iterator[str]:
 @pytest.mark.parametrize("road", ROADS)
 def test_an_answer_without_end_is_cut_off_on_every_road(road: str, long: str) -> None:
     with pytest.raises(
-        (Unreachable, KeysUnavailable, NoAnswer, NotTaken), match=r"over \d+ [KM]iB|not application/json"
+        (Unreachable, KeysUnavailable, NoAnswer, NotAccepted), match=r"over \d+ [KM]iB|not application/json"
     ):
         ROADS[road](f"{long}/long")
 

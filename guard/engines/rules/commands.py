@@ -1,7 +1,7 @@
 """Command, SQL, template and path abuse in arguments.
 
-Only arguments: documentation and code that come back as results are full of the same signs, and nothing runs there. A tool
-that is meant to run commands meets these rules as well; policy (`legs.arguments`, grants) decides what follows.
+Only arguments are judged: documentation and code in results are full of the same signs, and nothing runs there. The rules
+also match the arguments of a tool that is meant to run commands; policy (`legs.arguments`, grants) decides what follows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SHELL = r"(?:/bin/|/usr/bin/)?(?:ba|z|da|k|c)?sh"
 
 
 def _equal(value: str, before: str) -> bool:
-    """Both sides are the same: always true."""
+    """Whether both sides of the comparison are equal, so that it is always true."""
     sides = re.split(r"\s*(?:=|like)\s*", value.lower(), maxsplit=1)
     left_side, right_side = (re.sub(r"^.*\s|[\s'\"()]", "", side.strip()) for side in (sides[0], sides[-1]))
     return len(sides) == 2 and left_side == right_side != ""

@@ -1,7 +1,7 @@
-"""Text that a person does not see and a model reads.
+"""Rules for text that a person does not see and a model reads.
 
 Sources: Unicode Technical Standard 39 and UAX 9 (bidi controls), UTS 51 (the only use of tag characters is a flag of a
-region), ECMA-48 (escape sequences). In a definition nothing invisible has a reason to be; elsewhere colours of a terminal,
+region), ECMA-48 (escape sequences). A definition has no reason to hold anything invisible. Elsewhere terminal colours,
 joiners of emoji and of Arabic or Indic scripts, and single zero-width spaces from web pages are ordinary and pass.
 """
 
@@ -24,12 +24,12 @@ _COMMENT_TO_AI = (
 
 
 def _stray_tags(value: str, before: str) -> bool:
-    """Tags that spell no flag: not after a black flag, not ended, or longer than a region's name."""
+    """Whether tag characters spell no flag: no black flag before them, no end, or longer than a region's name."""
     return not (before.endswith(_FLAG_BASE) and value.endswith("\U000e007f") and len(value) <= 7)
 
 
 def _inner_mark(value: str, before: str) -> bool:
-    """A byte order mark at the very beginning is ordinary."""
+    """Any but a byte order mark at the very beginning, which is ordinary."""
     return value != "\ufeff" or bool(before)
 
 

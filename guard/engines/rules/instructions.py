@@ -1,6 +1,6 @@
-"""Text that talks to the model instead of its user: overrides, jailbreaks, prompt theft, poisoned definitions.
+"""Rules for text that addresses the model instead of its user: overrides, jailbreaks, prompt theft, poisoned definitions.
 
-Phrases, not meaning: whoever paraphrases gets through (docs/detection.md has the figures). Sources of the forms: OWASP LLM01,
+The rules match phrases, not meaning: a paraphrase gets through (docs/detection.md has the figures). Sources of the forms: OWASP LLM01,
 Invariant Labs' tool poisoning notes, the chat templates of the common model families.
 """
 
@@ -15,7 +15,7 @@ _DEFINITIONS = frozenset((Leg.DEFINITIONS,))
 _AI = r"(?:ai(?: (?:assistants?|agents?|models?|systems?))?|(?:large )?language models?|llms?|chatbots?|assistants?|agents?|bots?|claude|chatgpt|gpt|gemini|copilot)"
 _IGNORE = r"\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget|overrid(?:e|es|ing)|bypass|neglect|overlook)\b"
 _RULES = r"(?:instructions?|prompts?|guidelines?|guidance|directions?|directives?|constraints?|programming|safety rules|rules)\b"
-#: Said of instructions one did get, these mean the same; of anything else they are ordinary work.
+#: With the model's own instructions as object these mean the same; with any other object they are ordinary work.
 _DROP = r"\b(?:discard(?:ing)?|abandon(?:ing)?|scrap|erase|cancel|suspend|(?:set|put|leave) aside|throw (?:away|out)|pay no (?:attention|heed) to|stop (?:following|obeying)|(?:do not|don['’]t|never|no longer) (?:follow|obey|comply with|adhere to))\b"
 _USER = r"(?:user|human|operator|person|people)s?\b"
 _TAKE = r"\b(?:send|forward|post|upload|e-?mail|transmit|exfiltrate|leak|append|attach|include|pass|copy|read|share|hand over)\b"
@@ -32,12 +32,13 @@ def _injection(
 
 
 def _translated(id_: str, verbs: str, continuation: str, check: Check | None = None) -> Rule:
-    """`rest` follows one of `verbs`, which alone are the trigger: phrases of many languages would swell the one pass."""
+    """A rule in another language: one of `verbs`, then `continuation`. The verbs alone are the trigger, as whole phrases of
+    many languages would make the automaton too large."""
     return _injection(id_, rf"{verbs}{continuation}", trigger=verbs, check=check)
 
 
 def _meant(value: str, before: str) -> bool:
-    """ "Glem ikke reglerne" reminds of them."""
+    """Whether the phrase holds no negation: "Glem ikke reglerne" reminds a reader of the rules."""
     return re.search(r"\b(?:ikke|inte|aldri[gd]?)\b", value) is None
 
 
@@ -496,8 +497,8 @@ RULES = _ENGLISH + _OTHER_LANGUAGES + _JAILBREAKS + _POISON + _ELICITATION
 
 
 def shadowing(names: frozenset[str]) -> tuple[Rule, ...]:
-    """A rule against definitions that say how *another* known tool is to be used. Only names that no prose holds by
-    chance (with ``_``, ``-``, ``.`` or a digit) take part."""
+    """A rule against definitions that say how *another* known tool must be used. It covers only names that do not occur in
+    ordinary prose: those with ``_``, ``-``, ``.`` or a digit."""
     known = sorted(name for name in names if not name.isalpha() and len(name) >= 4)
     if not known:
         return ()

@@ -1,8 +1,8 @@
-"""Personal data with a check of its own: payment cards (ISO/IEC 7812, Luhn), IBAN (ISO 13616, mod 97), US social security
-numbers beside words that say so.
+"""Rules for personal data that can be verified: payment cards (ISO/IEC 7812, Luhn), IBAN (ISO 13616, mod 97), and US
+social security numbers beside words that name them.
 
-E-mail addresses, telephone numbers and names are left out on purpose: nearly every ticket, commit and calendar holds them,
-and a rule that blocks all of those is switched off within a day.
+E-mail addresses, telephone numbers and names are left out on purpose: nearly every ticket, commit and calendar holds
+them, and users would switch off a rule that blocks all of those within a day.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CARD_WORDS = re.compile(
     r"(?i)card|visa|master|amex|american express|credit|debit|payment|\bpan\b|\bcc\b|karte|carte|tarjeta"
 )
 _GROUPED = re.compile(r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5}")
-#: Lengths by country (SWIFT IBAN registry); what is not here is no IBAN.
+#: Lengths by country (SWIFT IBAN registry); other countries have no IBAN.
 _IBAN = {
     country: length
     for length, countries in {
@@ -53,7 +53,7 @@ def _luhn(digits: str) -> bool:
 
 
 def card(value: str, before: str) -> bool:
-    """Luhn, and either written in groups or beside a word for a card: one in ten plain numbers satisfies Luhn."""
+    """Luhn holds, and the number is grouped or a word for a card is near: one in ten numbers satisfies Luhn by chance."""
     digits = value.replace(" ", "").replace("-", "")
     if before[-1:].isalnum() or before[-1:] in ("-", ".", "_") or len(set(digits)) < 2 or not _luhn(digits):
         return False
@@ -68,7 +68,7 @@ def iban(value: str, before: str) -> bool:
 
 
 def social_security(value: str, before: str) -> bool:
-    """Numbers that the SSA never issues (area 000, 666, 900 and up; group 00; serial 0000) are none."""
+    """Any number but those that the SSA never issues (area 000, 666, 900 and up; group 00; serial 0000)."""
     area, group, serial = re.split(r"[ -]", value)
     return area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
 

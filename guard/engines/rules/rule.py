@@ -1,7 +1,7 @@
-"""What a rule is, and how many rules become one automaton.
+"""What a detection rule is, and how many rules become one automaton. The rules themselves are in the modules beside it.
 
-All patterns are RE2's, so that no text can make them slow. `re2.Set` runs all of a leg's triggers in one pass; a rule's own
-expression runs only when its trigger was seen. Triggers hold no wide counted repetition: those would multiply the
+All patterns are RE2's, so that no text can make them slow. `re2.Set` matches all triggers of a leg in one pass; a rule's
+own expression runs only when its trigger matched. Triggers hold no wide counted repetition, as that would multiply the
 automaton's states.
 """
 
@@ -17,12 +17,12 @@ import re2  # type: ignore[import-untyped]
 
 from guard.inspect.verdict import Category, Leg
 
-#: Characters before a match that a check may look at.
+#: Bytes before a match that a check is given.
 BEFORE = 64
 #: Bytes for the automaton of one leg's triggers.
 MEMORY = 64 << 20
-#: Stands behind every text and has a pattern of its own: RE2's sets answer "nothing" when a pass runs out of memory, which
-#: would let everything pass; a pass that does not report the sentinel is no answer.
+#: Appended to every text, with a pattern of its own: an RE2 set answers "no match" when a pass runs out of memory, which
+#: would let everything pass. A pass that does not report the sentinel is therefore no answer.
 _SENTINEL = b"\n\x1f\x1eend\x1e\x1f"
 
 _PLAIN = {
@@ -31,18 +31,19 @@ _PLAIN = {
     if (base := unicodedata.normalize("NFD", char)[0]) != char
 } | {"ø": "o", "đ": "d", "ł": "l", "ı": "i"}
 
-#: Sees the matched value and what stands before the match.
+#: Called with the matched value and the text before the match; False drops the match.
 Check = Callable[[str, str], bool]
 
 ALL = frozenset(Leg)
-#: What a model reads that somebody else wrote.
+#: The legs that a model reads and somebody else wrote.
 READ = frozenset((Leg.RESULTS, Leg.PROMPTS, Leg.RESOURCES, Leg.SERVER_REQUESTS))
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`trigger` must match wherever `pattern` does (the pattern itself when empty). `group` is what a check sees and what
-    a span covers. Patterns ignore case unless `cased`. `cut` says of a match whether its span covers all of the secret."""
+    """One detection rule. `trigger` must match wherever `pattern` does; empty, it is the pattern itself. `group` is the part
+    of the match that the check gets and the span covers. Patterns ignore case unless `cased`. `cut` tells whether the span
+    of a match covers the whole secret."""
 
     id: str
     category: Category
@@ -61,7 +62,7 @@ class Rule:
 
 
 def gap(words: int) -> str:
-    """At most so many words within one sentence, and what stands between them."""
+    """A pattern for at most this many words within one sentence, with the separators between them."""
     return rf"[^\w.!?]+(?:[\pL\pN_'’-]+[^\w.!?]+){{0,{words}}}"
 
 
@@ -74,22 +75,22 @@ def _options(*, captures: bool = True, memory: int = MEMORY) -> Any:
 
 
 def _bare(pattern: str) -> str:
-    """The same pattern for text without accents too, as it is typed in haste and as `decoding.fold` reads it. No class
-    of a pattern may hold an accented letter."""
+    """The pattern, matching text without accents as well, as people type it in haste and `decoding.fold` returns it. No
+    character class of a pattern may hold an accented letter."""
     if pattern.isascii():
         return pattern
     return "".join(f"[{char}{plain}]" if (plain := _PLAIN.get(char)) else char for char in pattern)
 
 
 def _flagged(pattern: str, cased: bool) -> str:
-    """Strings are joined by line ends, so a line's ends are a string's."""
+    """The pattern with its flags. Strings are joined by line ends, so ``^`` and ``$`` match at the ends of each string."""
     pattern = _bare(pattern)
     return f"(?m:{pattern})" if cased else f"(?mi:{pattern})"
 
 
 @lru_cache(maxsize=1024)
 def _expression(pattern: str, cased: bool, captures: bool) -> Any:
-    """Compiled once for all legs."""
+    """The compiled pattern, shared by all legs."""
     return re2.compile(_flagged(pattern, cased), _options(captures=captures))
 
 
@@ -102,8 +103,8 @@ def _compiled(triggers: Any) -> bool:
 
 
 class Table:
-    """The rules of one leg. `memory` is what the automaton of all triggers may take, in bytes; rules that do not fit are
-    applied one by one, which is slower and finds the same.
+    """The rules of one leg. The automaton of all triggers may take `memory` bytes; if it needs more, the rules are applied
+    one by one, which is slower and finds the same.
 
     Raises ValueError when a pattern is wrong.
     """
@@ -127,8 +128,8 @@ class Table:
         return self._set is not None
 
     def hits(self, data: bytes) -> list[tuple[Rule, Any]]:
-        """Rules that may stand in `data` (UTF-8), with their expressions: those whose trigger does, or all of them when
-        the one pass ran out of memory."""
+        """The rules that may match in `data` (UTF-8), with their expressions: those whose trigger matches, or all rules when
+        the pass ran out of memory."""
         matches = self._set.Match(data + _SENTINEL) if self._set is not None else None
         if not matches or len(self._rules) not in matches:
             return list(self._rules)

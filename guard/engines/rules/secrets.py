@@ -1,4 +1,4 @@
-"""Keys, tokens and passwords, by the forms their issuers document, and by names beside values that look random.
+"""Rules for keys, tokens and passwords: by the form their issuer documents, or by a name beside a random-looking value.
 
 Every match has a span, so that policy can cut it out instead of blocking. Placeholders (`<your-key>`, `${VAR}`, `****`, AWS's
 documented EXAMPLE keys) are no secrets.
@@ -18,7 +18,7 @@ from guard.inspect.verdict import Category
 _PLACEHOLDER = re.compile(
     r"(?i)example|your|changeme|placeholder|redacted|dummy|sample|xxxx|\*\*\*|\.\.\.|^[<{$%\[(]|^(?:test|none|null|true|false)$"
 )
-#: Names that end in token or key and are no secret: cursors of lists, form tokens, keys of storage.
+#: Names that end in token or key and hold no secret: list cursors, form tokens, storage keys.
 _HARMLESS_NAME = re.compile(
     r"(?i)(?:page|next|prev(?:ious)?|continuation|sync|cursor|csrf|xsrf|public|primary|foreign|sort|partition|cache|"
     r"device|max|min|count|total|input|output|prompt|completion|idempotency|object|s3|row|hash)[\s_.-]*(?:token|key|secret|credentials?)[\s\\\"'`:=>]*$"
@@ -47,8 +47,8 @@ def real(value: str, before: str) -> bool:
 
 
 def random_looking(value: str, before: str) -> bool:
-    """Long, mixed and uneven enough that no person named something so; hexadecimal needs less."""
-    # Cheap looks first: a text may be nothing but such values. Three bits need eight characters.
+    """Whether the value is long and mixed enough that no person chose it as a name; hexadecimal needs less entropy."""
+    # Cheap tests first: a text may consist of such values alone. Three bits of entropy need eight different characters.
     if len(set(value)) < 8 or _PLACEHOLDER.search(value) or _HARMLESS_NAME.search(before):
         return False
     if re.fullmatch(r"[0-9a-fA-F]{32,}", value):
@@ -57,7 +57,7 @@ def random_looking(value: str, before: str) -> bool:
 
 
 def password(value: str, before: str) -> bool:
-    """Not a word, a call, a path or a reference: letters, digits and one kind more, or many of two kinds."""
+    """Whether the value is no word, call, path or reference: letters, digits and a third class, or ten of two classes."""
     return (
         _mixed(value)
         and (len(value) >= 10 or _classes(value) >= 3)
@@ -79,7 +79,7 @@ def _basic(value: str, before: str) -> bool:
 
 
 def _jwt(value: str, before: str) -> bool:
-    """The head is JSON with an algorithm."""
+    """Whether the header is JSON with an algorithm."""
     head = value.split(".", 1)[0]
     try:
         return b'"alg"' in base64.urlsafe_b64decode(head + "=" * (-len(head) % 4))

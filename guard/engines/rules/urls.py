@@ -1,9 +1,9 @@
-"""Addresses that a caller must not make a server fetch, and links that carry data away.
+"""Rules for addresses that a caller must not make a server fetch, and for links that carry data away.
 
 Arguments: private, loopback and metadata hosts (OWASP SSRF cheat sheet; RFC 6890), in every notation that resolvers take.
-Elsewhere a private address is ordinary (a log, a dashboard, a README), so only what renders by itself or runs counts:
-images with data in their query (the known way to leak through a chat client) and script links. Results are never judged
-by the reputation of their hosts; no list of bad hosts is kept here.
+Elsewhere a private address is ordinary (a log, a dashboard, a README), so the rules match only what a client loads or
+runs by itself: images with data in their query (the known way to leak through a chat client) and script links. Hosts are
+never judged by reputation; there is no list of bad hosts.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _NUMBERS = re.compile(r"(?:0[xX][0-9a-fA-F]+|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]+|[0
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """What a resolver makes of a host: dotted, hexadecimal, octal or decimal (inet_aton), IPv6 with what it embeds."""
+    """The address a resolver reads from a host: dotted, hexadecimal, octal or decimal (inet_aton), or IPv4 inside IPv6."""
     try:
         address = ipaddress.ip_address(host.split("%", 1)[0])
     except ValueError:
@@ -62,7 +62,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _mixed_scripts(host: str) -> bool:
-    """A label that mixes Latin with Cyrillic or Greek letters, or is written in look-alikes only (UTS 39)."""
+    """Whether a label mixes Latin with Cyrillic or Greek letters, or is written in look-alikes only (UTS 39)."""
     for label in host.split("."):
         if label.isascii():
             continue
@@ -75,7 +75,7 @@ def _mixed_scripts(host: str) -> bool:
 
 
 def forbidden(url: str, allowed: frozenset[str] = frozenset()) -> bool:
-    """True for a URL that no argument should hold."""
+    """Whether no argument may hold this URL."""
     if _TOO_LONG.match(url):
         return True
     try:
@@ -105,7 +105,7 @@ def forbidden(url: str, allowed: frozenset[str] = frozenset()) -> bool:
 
 @lru_cache(maxsize=32)
 def checker(allowed: frozenset[str]) -> Check:
-    """The check of an argument's URL; the same one for the same hosts, so that engines share their tables."""
+    """The check for URLs in arguments. The same hosts give the same object, so that engines share their tables."""
     return lambda value, before: forbidden(value.rstrip(".,;:!?)'\""), allowed)
 
 
@@ -114,7 +114,7 @@ _CARRIES = re.compile(r"[?&][^=&\s]*=[^&\s]{24,}|[?&](?:q|data|d|c|content|secre
 
 
 def carries_data(value: str, before: str) -> bool:
-    """A query with a placeholder, or with a value long enough to hold something."""
+    """Whether the query holds a placeholder, or a value long enough to carry data."""
     query = value.partition("?")[2]
     return bool(query) and (_PLACEHOLDER.search(query) is not None or _CARRIES.search("?" + query) is not None)
 

@@ -112,7 +112,7 @@ def test_any_record_removed_repeated_or_swapped_breaks_the_log_at_its_place(log:
 
 def test_the_first_break_is_named_by_file_line_and_problem(log: bytes) -> None:
     report = judge(log.replace(b'"name":"tool_2"', b'"name":"tool_9"'))
-    assert str(report.broken) == "audit.jsonl:6: its hash is not the hash of what it says"
+    assert str(report.broken) == "audit.jsonl:6: its hash does not match its content"
 
 
 def test_a_log_cut_at_its_end_is_shown_by_an_anchored_head_alone(log: bytes) -> None:
@@ -197,7 +197,7 @@ def test_a_line_that_never_ends_is_refused_without_being_held(tmp_path: Path, lo
         stream.write(log)
         stream.truncate(len(log) + 400_000_000)  # a sparse run of NUL
     report = verify(file)
-    assert str(report.broken) == f"{file}:14: not a whole audit record"
+    assert str(report.broken) == f"{file}:14: not a complete audit record"
 
 
 def chain(*changes: dict[str, Any]) -> bytes:
@@ -221,7 +221,7 @@ def chain(*changes: dict[str, Any]) -> bytes:
     ("change", "problem"),
     [
         ({"previous": "1" * 64}, "record 2 does not continue the record before it"),
-        ({"sequence": 3}, "record 3 stands where 2 belongs"),
+        ({"sequence": 3}, "record 3 stands where record 2 is expected"),
         ({"sequence": True}, "has no sequence and previous hash"),
         ({"server": "other"}, "record 2 is of another server"),
         ({"kind": "start"}, "a file begins with a start record, and only after a rotate record"),

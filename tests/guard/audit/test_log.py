@@ -166,7 +166,7 @@ def test_a_broken_last_record_is_refused_and_left_as_it_is(path: Path, open_log:
     data = written(path, 3).replace(b'"kind":"head"', b'"kind":"heat"')
     path.write_bytes(data)
     with pytest.raises(
-        AuditUnwritable, match="its hash is not the hash of what it says; look at it with `ringwall audit"
+        AuditUnwritable, match=r"broken \(its hash does not match its content\); look at it with `ringwall audit"
     ):
         open_log()
     assert path.read_bytes() == data
@@ -175,7 +175,9 @@ def test_a_broken_last_record_is_refused_and_left_as_it_is(path: Path, open_log:
 def test_a_log_whose_current_file_is_gone_is_refused(path: Path, open_log: Opener) -> None:
     written(path, 3)
     path.rename(path.with_name("audit.jsonl.1"))
-    with pytest.raises(AuditUnwritable, match=r"is gone or empty, and .*audit\.jsonl\.1 does not lead to it"):
+    with pytest.raises(
+        AuditUnwritable, match=r"is missing or empty, and .*audit\.jsonl\.1 does not end with a rotation"
+    ):
         open_log()
     assert (
         str(verify(path).broken) == f"{path}: this file of the log is missing: the guard always has one that it writes"
@@ -210,7 +212,7 @@ def test_a_full_disk_closes_the_log_for_good(path: Path, open_log: Opener) -> No
     assert (healthy, texts, last) == ("False", "2", "durable")
     whole = path.read_bytes().rpartition(b"\n")[0].splitlines()
     assert len(whole) == int(number), "what was acknowledged is whole, what is not whole was not acknowledged"
-    assert "the audit log cannot be written, so nothing passes" in " ".join(reason)
+    assert "the audit log cannot be written, so the guard refuses everything" in " ".join(reason)
     end(open_log())
     report = verify(path, [PUBLIC])
     assert (report.broken, report.recovered) == (None, 1)

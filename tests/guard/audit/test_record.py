@@ -43,7 +43,9 @@ def test_half_a_surrogate_pair_in_a_name_does_not_stop_the_log() -> None:
 def test_an_engine_note_holds_findings_by_place_and_rule_and_no_text() -> None:
     finding = Finding(Category.SECRET, "aws_key", "/params/arguments/text", span=(3, 23), confidence=0.9)
     verdict = Verdict(Outcome.BLOCK, "lakera", (finding,), reference="req-1", milliseconds=12.3456, error=None)
-    record = Record(method="tools/call", decision=Decision.BLOCK, reason="secret", engines=(EngineNote.from_verdict(verdict),))
+    record = Record(
+        method="tools/call", decision=Decision.BLOCK, reason="secret", engines=(EngineNote.from_verdict(verdict),)
+    )
     assert record.as_json()["engines"] == [
         {
             "engine": "lakera",

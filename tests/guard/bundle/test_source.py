@@ -234,6 +234,7 @@ def test_the_token_is_sent_read_anew_and_never_shown(desk: Desk, tmp_path: Path)
     desk.body = text(7).encode()
     token = tmp_path / "token"
     token.write_text("first-secret\n")
+    token.chmod(0o600)
     source = started(desk.url + "?sig=hunter2", tmp_path / "state", token_file=token)
     token.write_text("second-secret\n")
     check(source, Guard())
@@ -246,7 +247,19 @@ def test_the_token_is_sent_read_anew_and_never_shown(desk: Desk, tmp_path: Path)
     assert "hunter2" not in shown
     token.write_text("two\nlines")
     check(source, Guard())
-    assert "holds no bearer token" in str(source.status().problem)
+    assert f"the secret in file {token} holds blanks, line breaks" in str(source.status().problem)
+
+
+def test_a_token_that_others_may_read_is_refused(desk: Desk, tmp_path: Path) -> None:
+    desk.body = text(7).encode()
+    token = tmp_path / "token"
+    token.write_text("first-secret\n")
+    token.chmod(0o600)
+    source = started(desk.url, tmp_path / "state", token_file=token)
+    token.chmod(0o644)
+    check(source, Guard())
+    assert f"the secret in file {token} is open to others (mode 0644); chmod 0640" in str(source.status().problem)
+    assert len(desk.seen) == 1, "nothing is sent without the token"
 
 
 def test_a_guard_whose_source_is_down_starts_with_the_last_good_bundle_and_says_so(tmp_path: Path) -> None:
@@ -327,7 +340,7 @@ def test_a_forgotten_number_stops_the_guard(desk: Desk, tmp_path: Path, content:
     desk.body = text(7).encode()
     started(desk.url, tmp_path)
     (tmp_path / "last-good.sequence.json").write_bytes(content.encode(errors="surrogateescape"))
-    with pytest.raises(InputError, match="no longer says which bundle was applied last"):
+    with pytest.raises(InputError, match="does not say which bundle was applied last"):
         first(BundleSource(desk.url, KEYS, tmp_path))
 
 
