@@ -7,9 +7,11 @@ import datetime
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +30,21 @@ from model.errors import InputError
 from model.guard_config import GuardConfig
 from tests.support.guard_service import Origin, answer_of, config_for, free_port, guarded, serving, sse, tool
 from tests.support.token_issuer import TokenIssuer
+from tests.support.waiting import eventually, eventually_sync
 
 RINGWALL = str(Path(sys.executable).with_name("ringwall"))
 
 
 async def until_healthy(port: int) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(30):
-        while True:
+    async with httpx.AsyncClient(trust_env=False) as client:
+
+        async def healthy() -> bool:
             try:
-                if (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200:
-                    return
+                return (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
             except httpx.TransportError:
-                await asyncio.sleep(0.02)
+                return False
+
+        await eventually(healthy, "the guard is healthy")
 
 
 @pytest.fixture
@@ -85,11 +90,12 @@ async def test_a_signed_bundle_is_run_replaced_and_never_rolled_back(tmp_path: P
                 await until_healthy(config.listen.port)
                 async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{admin}", trust_env=False) as client:
 
-                    async def ready(wanted: Any) -> dict[str, Any]:
-                        async with asyncio.timeout(20):
-                            while not wanted(state := (await client.get("/readyz")).json()):
-                                await asyncio.sleep(0.02)
-                            return dict(state)
+                    async def ready(expected: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+                        async def state() -> dict[str, Any] | None:
+                            document = (await client.get("/readyz")).json()
+                            return document if expected(document) else None
+
+                        return await eventually(state, "/readyz shows the expected state")
 
                     first = await ready(lambda state: state["ready"])
                     assert (first["identity"], first["bundle"]["sequence"]) == ("verified", 5)
@@ -152,7 +158,7 @@ def test_a_guard_that_cannot_be_sound_does_not_start(tmp_path: Path, signing: tu
             port = str(values["listen"]["port"])
             taken = subprocess.Popen([sys.executable, "-m", "http.server", port, "--bind", "127.0.0.1"],
                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-            asyncio.run(_until_listening(values["listen"]["port"]))
+            eventually_sync(lambda: _listens(values["listen"]["port"]), "the port is taken")
         try:
             done = subprocess.run(
                 [RINGWALL, "guard", "run", "--config", str(tmp_path / "guard.json"), *arguments],
@@ -170,16 +176,12 @@ def test_a_guard_that_cannot_be_sound_does_not_start(tmp_path: Path, signing: tu
     assert "a defect" not in done.stderr
 
 
-async def _until_listening(port: int) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.02)
-            else:
-                writer.close()
-                return
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except OSError:
+        return False
+    return True
 
 
 async def test_answers_under_way_are_finished_before_the_guard_ends(tmp_path: Path) -> None:
@@ -197,9 +199,7 @@ async def test_answers_under_way_are_finished_before_the_guard_ends(tmp_path: Pa
         calling = asyncio.ensure_future(guard.call("search"))
         await began.wait()
         os.kill(os.getpid(), signal.SIGTERM)
-        async with asyncio.timeout(10):
-            while not guard.service.runtime.draining:
-                await asyncio.sleep(0)
+        await eventually(lambda: guard.service.runtime.draining, "the guard drains")
         assert (await guard.client.get("/healthz")).status_code == 503
         assert (await guard.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})).status_code == 503
         go.set()
@@ -209,15 +209,20 @@ async def test_answers_under_way_are_finished_before_the_guard_ends(tmp_path: Pa
 async def test_a_guard_whose_issuer_has_no_keys_is_not_ready_until_it_has(tmp_path: Path) -> None:
     with TokenIssuer() as issuer:
         issuer.fault = 500
-        async with guarded(Origin(), tmp_path, identity=real(issuer)) as guard, asyncio.timeout(20):
+        async with guarded(Origin(), tmp_path, identity=real(issuer)) as guard:
             transport = httpx.ASGITransport(admin_app(guard.service.runtime))
             async with httpx.AsyncClient(transport=transport, base_url="http://admin") as admin:
                 missing = f"identity: {issuer.jwks_uri}: the issuer answered 500"
-                while (await admin.get("/readyz")).json()["problems"] != [missing]:
-                    await asyncio.sleep(0.02)
+
+                async def reported() -> bool:
+                    return bool((await admin.get("/readyz")).json()["problems"] == [missing])
+
+                async def ready() -> bool:
+                    return (await admin.get("/readyz")).status_code == 200
+
+                await eventually(reported, "the issuer's failure is reported")
                 issuer.fault = None
-                while (await admin.get("/readyz")).status_code != 200:
-                    await asyncio.sleep(0.02)
+                await eventually(ready, "the guard is ready")
             assert issuer.hits >= 2, "nobody called: it was the guard that looked"
 
 
@@ -227,10 +232,14 @@ async def test_a_collector_and_a_source_out_of_reach_are_seen_by_readiness_and_m
         runtime = guard.service.runtime
         runtime.source_status = lambda: {"source": "x", "last_check": None, "problem": "out of reach"}
         transport = httpx.ASGITransport(admin_app(runtime))
-        async with httpx.AsyncClient(transport=transport, base_url="http://admin") as admin, asyncio.timeout(20):
-            while not (state := (await admin.get("/readyz")).json()["audit"])["anchor"]["failures"]:
-                await asyncio.sleep(0.02)
-            assert state["anchor"]["error"] == "the collector did not answer (ConnectError)"
+        async with httpx.AsyncClient(transport=transport, base_url="http://admin") as admin:
+
+            async def failed_anchor() -> dict[str, Any] | None:
+                anchor = (await admin.get("/readyz")).json()["audit"]["anchor"]
+                return dict(anchor) if anchor["failures"] else None
+
+            anchor = await eventually(failed_anchor, "a head was not sent")
+            assert anchor["error"] == "the collector did not answer (ConnectError)"
             lines = (await admin.get("/metrics")).text.splitlines()
         values = {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines) if "#" not in name}
         assert values["ringwall_guard_audit_anchor_lag_records"] == values["ringwall_guard_audit_records"] > 0
@@ -289,8 +298,8 @@ async def test_a_stream_that_uses_up_the_budget_is_ended_with_an_answer(tmp_path
 
 async def test_beyond_127_0_0_1_only_a_client_with_a_pinned_certificate_is_heard(tmp_path: Path) -> None:
     authority, server, client, stranger = (Certificate(name) for name in ("ca", "server", "client", "stranger"))
-    for one in (server, client):
-        one.signed_by(authority)
+    for certificate in (server, client):
+        certificate.signed_by(authority)
     stranger.signed_by(Certificate("other ca"))
     files = {
         name: tmp_path / name
@@ -313,9 +322,9 @@ async def test_beyond_127_0_0_1_only_a_client_with_a_pinned_certificate_is_heard
             context = ssl.create_default_context(cafile=str(files["ca.pem"]))
             if pair:
                 context.load_cert_chain(tmp_path / f"{pair}.pem", tmp_path / f"{pair}.key")
-            async with httpx.AsyncClient(verify=context, trust_env=False) as one:
+            async with httpx.AsyncClient(verify=context, trust_env=False) as http:
                 try:
-                    assert (await one.get(url)).status_code == 200
+                    assert (await http.get(url)).status_code == 200
                 except httpx.TransportError:
                     assert not heard
                 else:

@@ -33,14 +33,19 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
-def written(path: Path, count: int, **settings: Any) -> bytes:
-    """The bytes of a whole log with so many decisions, closed as a guard closes it."""
+async def write_log(path: Path, count: int, **settings: Any) -> bytes:
+    """Write a log with this many decisions, close it as a guard does, and return its bytes."""
     log = AuditLog.open(Audit(path=str(path), **settings), server="dev.desk", key=KEY, clock=lambda: 1_790_000_000.25)
     log.event("open", {"identity": "demo", "bundle": None})
     for number in range(count):
         log.write(call(number))
-    asyncio.run(log.close())
+    await log.close()
     return path.read_bytes()
+
+
+def written(path: Path, count: int, **settings: Any) -> bytes:
+    """`write_log` for tests without an event loop."""
+    return asyncio.run(write_log(path, count, **settings))
 
 
 @pytest.fixture

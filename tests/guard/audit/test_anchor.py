@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import datetime
 import ipaddress
 import json
@@ -91,12 +90,12 @@ def head(sequence: int) -> Head:
     return Head.sign(KEY, server="dev.desk", sequence=sequence, hash="0" * 64, time="2026-11-23T00:00:00.000000Z")
 
 
-def test_what_the_collector_received_proves_the_log(path: Path, collector: Collector, tmp_path: Path) -> None:
+async def test_what_the_collector_received_proves_the_log(path: Path, collector: Collector, tmp_path: Path) -> None:
     anchor = Anchor.model_validate({"url": collector.url, "token": {"env": "ANCHOR_TOKEN"}})
     log = opened(path, anchor, token="tok-1")
     for number in range(5):
         log.write(call(number))
-    asyncio.run(log.close())
+    await log.close()
     received = [collector.next() for _ in range(2)]
     assert {headers["authorization"] for headers, _ in received} == {"Bearer tok-1"}
     assert {headers["content-type"] for headers, _ in received} == {"application/json"}
@@ -107,7 +106,7 @@ def test_what_the_collector_received_proves_the_log(path: Path, collector: Colle
     assert (log.anchor_lag_records, log.anchor.failures if log.anchor else None) == (1, 0), "the head itself is the one"
 
 
-def test_no_head_leaves_before_what_it_speaks_of_is_on_disk(
+async def test_no_head_leaves_before_what_it_speaks_of_is_on_disk(
     path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = opened(path, Anchor(url=collector.url))
@@ -121,10 +120,10 @@ def test_no_head_leaves_before_what_it_speaks_of_is_on_disk(
     disk.set()
     assert json.loads(collector.next()[1])["sequence"] == first + 1001
     assert log.synced >= first + 1001
-    asyncio.run(log.close())
+    await log.close()
 
 
-def test_a_head_is_sent_in_time_though_nobody_writes_any_more(
+async def test_a_head_is_sent_in_time_though_nobody_writes_any_more(
     path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_module, "HEAD_SECONDS", 0.05)
@@ -132,10 +131,10 @@ def test_a_head_is_sent_in_time_though_nobody_writes_any_more(
     collector.next()
     number = log.write(call())
     assert json.loads(collector.next()[1])["sequence"] == number
-    asyncio.run(log.close())
+    await log.close()
 
 
-def test_a_collector_out_of_reach_neither_blocks_nor_closes_the_guard_and_is_reported(
+async def test_a_collector_out_of_reach_neither_blocks_nor_closes_the_guard_and_is_reported(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_module, "ANCHOR_GRACE", 0.1)
@@ -144,7 +143,7 @@ def test_a_collector_out_of_reach_neither_blocks_nor_closes_the_guard_and_is_rep
         log.write(call())
     assert log.healthy
     assert log.anchor_lag_records == log.sequence
-    asyncio.run(log.close())
+    await log.close()
     state = log.anchor
     assert state is not None
     assert (state.anchored, state.failures > 0, state.error) == (0, True, "the collector did not answer (ConnectError)")
@@ -169,11 +168,11 @@ def test_more_heads_than_fit_lose_the_oldest_and_are_counted() -> None:
     sender.close(0.01)
 
 
-def test_otlp_carries_heads_and_if_asked_every_record(path: Path, collector: Collector) -> None:
+async def test_otlp_carries_heads_and_if_asked_every_record(path: Path, collector: Collector) -> None:
     log = opened(path, Anchor(url=collector.url, protocol="otlp", records=True))
     for number in range(20):
         log.write(call(number))
-    asyncio.run(log.close())
+    await log.close()
     bodies: dict[str, list[str]] = {"ringwall.audit.head": [], "ringwall.audit.record": []}
     while not collector.received.empty():
         headers, body = collector.received.get()
@@ -189,11 +188,13 @@ def test_otlp_carries_heads_and_if_asked_every_record(path: Path, collector: Col
     assert [json.loads(text)["sequence"] for text in bodies["ringwall.audit.head"]] == [1, 23]
 
 
-def test_an_otlp_collector_that_rejects_the_record_with_200_has_not_anchored(path: Path, collector: Collector) -> None:
+async def test_an_otlp_collector_that_rejects_the_record_with_200_has_not_anchored(
+    path: Path, collector: Collector
+) -> None:
     partial = ExportLogsServiceResponse(partial_success=ExportLogsPartialSuccess(rejected_log_records=1))
     collector.answers = [(200, {}, partial.SerializeToString()), (200, {}, b"\xff\xff")]
     log = opened(path, Anchor(url=collector.url, protocol="otlp"))
-    asyncio.run(log.close())
+    await log.close()
     state = log.anchor
     assert state is not None
     assert (state.failures, state.anchored) == (2, 3)

@@ -21,7 +21,7 @@ from guard.audit.keys import load_or_create_key, load_public_key
 from guard.audit.log import AuditLog
 from guard.audit.reader import verify
 from model.errors import InputError
-from tests.guard.audit.conftest import KEY, Opener, call, lines_of, written
+from tests.guard.audit.conftest import KEY, Opener, call, lines_of, write_log, written
 
 PUBLIC = KEY.public_key()
 #: Eleven decisions of this size fill the smallest file.
@@ -83,10 +83,6 @@ def child(path: Path, code: str, payload: int) -> subprocess.Popen[str]:
     return process
 
 
-def end(log: AuditLog) -> None:
-    asyncio.run(log.close())
-
-
 def test_the_first_record_has_number_1_and_no_predecessor_and_each_names_the_one_before(path: Path) -> None:
     written(path, 3)
     records = lines_of(path)
@@ -98,29 +94,29 @@ def test_the_first_record_has_number_1_and_no_predecessor_and_each_names_the_one
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-def test_a_reopened_log_goes_on(path: Path, open_log: Opener) -> None:
-    written(path, 3)
+async def test_a_reopened_log_goes_on(path: Path, open_log: Opener) -> None:
+    await write_log(path, 3)
     log = open_log()
     assert log.write(call()) == 10
-    end(log)
+    await log.close()
     report = verify(path, [PUBLIC])
     assert (report.broken, report.records, report.heads) == (None, 12, 4)
 
 
-def test_a_record_is_in_the_file_when_write_returns(path: Path, open_log: Opener) -> None:
+async def test_a_record_is_in_the_file_when_write_returns(path: Path, open_log: Opener) -> None:
     log = open_log()
     number = log.write(call(7))
     assert lines_of(path)[-1]["name"] == "tool_7"
     assert lines_of(path)[-1]["sequence"] == number
-    end(log)
+    await log.close()
 
 
-def test_two_guards_on_one_log_are_refused(path: Path, open_log: Opener) -> None:
+async def test_two_guards_on_one_log_are_refused(path: Path, open_log: Opener) -> None:
     log = open_log()
     with pytest.raises(AuditUnwritable, match="another guard writes this audit log"):
         open_log()
-    end(log)
-    end(open_log())
+    await log.close()
+    await open_log().close()
 
 
 def test_another_servers_log_a_link_and_a_file_that_others_may_write_are_refused(path: Path, open_log: Opener) -> None:
@@ -150,11 +146,11 @@ def test_a_folder_that_is_not_there_is_an_error_that_says_so(path: Path) -> None
         AuditLog.open(Audit(path=str(path / "deeper")), server="s", key=KEY)
 
 
-def test_an_incomplete_last_line_is_set_aside_and_noted(path: Path, open_log: Opener) -> None:
-    whole = written(path, 3)
+async def test_an_incomplete_last_line_is_set_aside_and_noted(path: Path, open_log: Opener) -> None:
+    whole = await write_log(path, 3)
     path.write_bytes(whole + b'{"half')
     assert not verify(path).ok
-    end(open_log())
+    await open_log().close()
     assert path.read_bytes().startswith(whole)
     note = lines_of(path)[8]
     assert (note["kind"], note["details"]["bytes"]) == ("recovered", 6)
@@ -184,7 +180,7 @@ def test_a_log_whose_current_file_is_gone_is_refused(path: Path, open_log: Opene
     )
 
 
-def test_a_killed_guard_loses_no_acknowledged_record_and_leaves_a_chain_that_goes_on(
+async def test_a_killed_guard_loses_no_acknowledged_record_and_leaves_a_chain_that_goes_on(
     path: Path, open_log: Opener
 ) -> None:
     process = child(path, UNTIL_KILLED, 20_000)
@@ -194,7 +190,7 @@ def test_a_killed_guard_loses_no_acknowledged_record_and_leaves_a_chain_that_goe
     acknowledged += [int(line) for line in process.stdout.read().splitlines() if line]
     process.wait(timeout=30)
     process.stdout.close()
-    end(open_log())
+    await open_log().close()
     report = verify(path, [PUBLIC])
     assert report.broken is None
     assert report.first_sequence == 1
@@ -205,7 +201,7 @@ def test_a_killed_guard_loses_no_acknowledged_record_and_leaves_a_chain_that_goe
     assert set(acknowledged) <= kept
 
 
-def test_a_full_disk_closes_the_log_for_good(path: Path, open_log: Opener) -> None:
+async def test_a_full_disk_closes_the_log_for_good(path: Path, open_log: Opener) -> None:
     process = child(path, UNTIL_FULL, 1000)
     out, _ = process.communicate(timeout=30)
     number, healthy, texts, last, *reason = out.split()
@@ -213,13 +209,13 @@ def test_a_full_disk_closes_the_log_for_good(path: Path, open_log: Opener) -> No
     whole = path.read_bytes().rpartition(b"\n")[0].splitlines()
     assert len(whole) == int(number), "what was acknowledged is whole, what is not whole was not acknowledged"
     assert "the audit log cannot be written, so the guard refuses everything" in " ".join(reason)
-    end(open_log())
+    await open_log().close()
     report = verify(path, [PUBLIC])
     assert (report.broken, report.recovered) == (None, 1)
 
 
 @pytest.mark.parametrize("harm", ["moved", "removed", "cut"])
-def test_a_log_that_was_moved_removed_or_cut_closes_the_guard(path: Path, open_log: Opener, harm: str) -> None:
+async def test_a_log_that_was_moved_removed_or_cut_closes_the_guard(path: Path, open_log: Opener, harm: str) -> None:
     log = open_log(fsync="always")
     if harm == "moved":
         path.rename(path.with_name("elsewhere"))
@@ -228,19 +224,16 @@ def test_a_log_that_was_moved_removed_or_cut_closes_the_guard(path: Path, open_l
     else:
         os.truncate(path, 0)
 
-    async def one() -> None:
-        await log.durable(log.write(call()))
-
     with pytest.raises(AuditUnwritable, match=harm):
-        asyncio.run(one())
+        await log.durable(log.write(call()))
     assert not log.healthy
     assert harm in (log.reason or "")
     with pytest.raises(AuditUnwritable):
         log.write(call())
-    end(log)
+    await log.close()
 
 
-def test_a_failed_fsync_closes_the_log_and_is_not_tried_again(
+async def test_a_failed_fsync_closes_the_log_and_is_not_tried_again(
     open_log: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = open_log(fsync="always")
@@ -250,18 +243,15 @@ def test_a_failed_fsync_closes_the_log_and_is_not_tried_again(
         tried.append(fd)
         raise OSError(5, "Input/output error")
 
-    async def one() -> None:
-        await log.durable(log.write(call()))
-
     monkeypatch.setattr("guard.audit.log.os.fsync", broken)
     for _ in range(2):
         with pytest.raises(AuditUnwritable, match="Input/output error"):
-            asyncio.run(one())
-    end(log)
+            await log.durable(log.write(call()))
+    await log.close()
     assert len(tried) == 1
 
 
-def test_one_fsync_serves_all_who_wait(open_log: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_fsync_serves_all_who_wait(open_log: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     log = open_log(fsync="always")
     real, count, begun, go = os.fsync, [0], threading.Event(), threading.Event()
 
@@ -271,23 +261,20 @@ def test_one_fsync_serves_all_who_wait(open_log: Opener, monkeypatch: pytest.Mon
         go.wait(10)
         real(fd)
 
-    async def many() -> None:
-        monkeypatch.setattr("guard.audit.log.os.fsync", slow)
-        first = asyncio.create_task(log.durable(log.write(call())))
-        await asyncio.to_thread(begun.wait, 10)
-        rest = [asyncio.create_task(log.durable(log.write(call()))) for _ in range(50)]
-        await asyncio.sleep(0)
-        assert not any(task.done() for task in (first, *rest)), "nothing is on disk yet"
-        go.set()
-        await asyncio.gather(first, *rest)
-        assert log.synced >= 51
-
-    asyncio.run(many())
+    monkeypatch.setattr("guard.audit.log.os.fsync", slow)
+    first = asyncio.create_task(log.durable(log.write(call())))
+    await asyncio.to_thread(begun.wait, 10)
+    rest = [asyncio.create_task(log.durable(log.write(call()))) for _ in range(50)]
+    await asyncio.sleep(0)
+    assert not any(task.done() for task in (first, *rest)), "nothing is on disk yet"
+    go.set()
+    await asyncio.gather(first, *rest)
+    assert log.synced >= 51
     assert count[0] == 2
-    end(log)
+    await log.close()
 
 
-def test_batch_waits_for_nobody_and_syncs_256_records_at_once(
+async def test_batch_waits_for_nobody_and_syncs_256_records_at_once(
     open_log: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_module, "BATCH_SECONDS", 3600.0)
@@ -300,38 +287,38 @@ def test_batch_waits_for_nobody_and_syncs_256_records_at_once(
 
     monkeypatch.setattr("guard.audit.log.os.fsync", seen)
     for _ in range(255):
-        asyncio.run(log.durable(log.write(call())))
+        await log.durable(log.write(call()))
     assert not called.is_set()
     log.write(call())
     assert called.wait(10)
-    end(log)
+    await log.close()
 
 
-def test_batch_syncs_after_a_second_at_most(open_log: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_batch_syncs_after_a_second_at_most(open_log: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_module, "BATCH_SECONDS", 0.01)
     log = open_log(fsync="batch")
     called = threading.Event()
     monkeypatch.setattr("guard.audit.log.os.fsync", lambda fd: called.set())
     log.write(call())
     assert called.wait(10)
-    end(log)
+    await log.close()
 
 
-def test_every_thousand_records_are_signed(path: Path, open_log: Opener) -> None:
+async def test_every_thousand_records_are_signed(path: Path, open_log: Opener) -> None:
     log = open_log()
     for _ in range(2500):
         log.write(call())
     heads = [record["sequence"] for record in lines_of(path) if record["kind"] == "head"]
     assert heads == [2, 1003, 2004]
-    end(log)
+    await log.close()
     assert verify(path, [PUBLIC]).ok
 
 
-def test_rotation_keeps_the_chain_and_says_what_it_removes(path: Path, open_log: Opener) -> None:
+async def test_rotation_keeps_the_chain_and_says_what_it_removes(path: Path, open_log: Opener) -> None:
     log = open_log(rotate_megabytes=1, keep_files=2)
     for number in range(60):
         log.write(call(number, payload=LARGE))
-    end(log)
+    await log.close()
     assert sorted(file.name for file in path.parent.iterdir()) == [
         "audit.jsonl",
         "audit.jsonl.1",
@@ -346,17 +333,17 @@ def test_rotation_keeps_the_chain_and_says_what_it_removes(path: Path, open_log:
 
 
 @pytest.mark.parametrize("name", ["audit.jsonl", "audit.jsonl.1", "audit.jsonl.2"])
-def test_a_file_that_somebody_else_removes_is_noticed(path: Path, open_log: Opener, name: str) -> None:
+async def test_a_file_that_somebody_else_removes_is_noticed(path: Path, open_log: Opener, name: str) -> None:
     log = open_log(rotate_megabytes=1, keep_files=2)
     for number in range(60):
         log.write(call(number, payload=LARGE))
-    end(log)
+    await log.close()
     path.with_name(name).unlink()
     assert not verify(path).ok
 
 
 @pytest.mark.parametrize("step", range(5))
-def test_a_rotation_interrupted_at_any_step_is_finished_on_the_next_start(
+async def test_a_rotation_interrupted_at_any_step_is_finished_on_the_next_start(
     path: Path, open_log: Opener, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     log = open_log(rotate_megabytes=1, keep_files=2)
@@ -381,21 +368,21 @@ def test_a_rotation_interrupted_at_any_step_is_finished_on_the_next_start(
         patch.setattr("guard.audit.log.open_log", stops(files.open_log))
         with pytest.raises(AuditUnwritable, match="power is gone"):
             acknowledged.extend(log.write(call(number, payload=LARGE)) for number in range(33))
-        end(log)
+        await log.close()
     log = open_log(rotate_megabytes=1, keep_files=2)
-    end(log)
+    await log.close()
     report = verify(path, [PUBLIC])
     assert report.broken is None
     assert report.last_sequence is not None
     assert report.last_sequence > acknowledged[-1]
 
 
-def test_smaller_keep_files_removes_the_surplus_and_says_so(path: Path, open_log: Opener) -> None:
+async def test_smaller_keep_files_removes_the_surplus_and_says_so(path: Path, open_log: Opener) -> None:
     for keep in (4, 1):
         log = open_log(rotate_megabytes=1, keep_files=keep)
         for number in range(70):
             log.write(call(number, payload=LARGE))
-        end(log)
+        await log.close()
         assert verify(path, [PUBLIC]).ok
     assert sorted(path.parent.glob("audit.jsonl.[0-9]")) == [path.with_name("audit.jsonl.1")]
 

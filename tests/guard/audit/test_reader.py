@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,12 @@ def nothing_bad(file: Path, line: int, problem: str) -> None:
     raise AssertionError(f"{file}:{line}: {problem}")
 
 
-def test_every_filter_counts_and_all_must_hold(path: Path, open_log: Opener) -> None:
+async def test_every_filter_counts_and_all_must_hold(path: Path, open_log: Opener) -> None:
     log = open_log()
     log.write(call(1, principal="person:ada", incident="i1"))
     log.write(call(2, principal="person:ada", decision=Decision.BLOCK, reason="injection"))
     log.write(call(2, principal="agent:ci", decision=Decision.BLOCK, reason="no_verdict"))
-    asyncio.run(log.close())
+    await log.close()
 
     def found(**wanted: str) -> list[int]:
         return [record["sequence"] for record in select(path, Filter(**wanted), 10, nothing_bad)[0]]
@@ -59,16 +58,18 @@ def test_lines_that_are_no_records_are_told_by_place(path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 40, 1000])
-def test_last_reads_backwards_over_rotated_files(path: Path, open_log: Opener, count: int) -> None:
+async def test_last_reads_backwards_over_rotated_files(path: Path, open_log: Opener, count: int) -> None:
     log = open_log(rotate_megabytes=1)
     for number in range(45):
         log.write(call(number, payload=LARGE))
-    asyncio.run(log.close())
+    await log.close()
     everything = select(path, Filter(), 1000, nothing_bad)[0]
     assert last(path, count) == everything[len(everything) - count :] if count < 1000 else everything
 
 
-def test_following_shows_each_record_once_over_rotations_faster_than_it_looks(path: Path, open_log: Opener) -> None:
+async def test_following_shows_each_record_once_over_rotations_faster_than_it_looks(
+    path: Path, open_log: Opener
+) -> None:
     log: AuditLog = open_log(rotate_megabytes=1)
     bursts = [2, 0, 60, 5, 1]  # 60 fill five files between two looks
 
@@ -81,7 +82,7 @@ def test_following_shows_each_record_once_over_rotations_faster_than_it_looks(pa
         seen.append(record["sequence"])
         if not bursts and seen[-1] == log.sequence:
             break
-    asyncio.run(log.close())
+    await log.close()
     assert seen == list(range(2, seen[-1] + 1))
     assert len(seen) > 68
 

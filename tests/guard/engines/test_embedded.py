@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import math
 import time
@@ -34,9 +33,9 @@ def rules(verdict: Verdict) -> set[str]:
     return {finding.rule for finding in verdict.findings}
 
 
-def test_scan_answers_what_judge_answers() -> None:
+async def test_scan_answers_what_judge_answers() -> None:
     item = ScanItem(Leg.RESULTS, "s", "m", "n", (Text("/0", OVERRIDE),), "", "", "")
-    verdict = asyncio.run(ENGINE.scan(item, math.inf))
+    verdict = await ENGINE.scan(item, math.inf)
     assert (verdict.outcome, verdict.engine, verdict.findings) == (
         Outcome.BLOCK,
         "embedded",

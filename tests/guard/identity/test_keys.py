@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 
 from guard.identity.keys import KeySet, KeysUnavailable, UnknownKey
 from tests.support.token_issuer import Clock, TokenIssuer, public_jwk
+from tests.support.waiting import eventually
 
 TOO_LARGE = json.dumps({"keys": [public_jwk("rsa", 0, kid="one")]}).encode() + b" " * 300_000
 
@@ -21,29 +23,24 @@ def issuer() -> Iterator[TokenIssuer]:
         yield issuer
 
 
-def run(issuer: TokenIssuer, clock: Clock, steps: Callable[[KeySet], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            keys = KeySet(issuer.jwks_uri, client, clock)
-            await steps(keys)
-            await keys.close()
-
-    asyncio.run(main())
+@asynccontextmanager
+async def key_set(issuer: TokenIssuer, clock: Clock) -> AsyncIterator[KeySet]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        keys = KeySet(issuer.jwks_uri, client, clock)
+        yield keys
+        await keys.close()
 
 
-def test_keys_are_fetched_once_however_many_ask(issuer: TokenIssuer) -> None:
-    async def steps(keys: KeySet) -> None:
+async def test_keys_are_fetched_once_however_many_ask(issuer: TokenIssuer) -> None:
+    async with key_set(issuer, Clock()) as keys:
         await asyncio.gather(*(keys.key("one", "RS256") for _ in range(20)))
         await keys.key("one", "RS256")
-
-    run(issuer, Clock(), steps)
     assert issuer.hits == 1
 
 
-def test_unknown_key_ids_lead_to_one_request_in_thirty_seconds(issuer: TokenIssuer) -> None:
+async def test_unknown_key_ids_lead_to_one_request_in_thirty_seconds(issuer: TokenIssuer) -> None:
     clock = Clock()
-
-    async def steps(keys: KeySet) -> None:
+    async with key_set(issuer, clock) as keys:
         await keys.key("one", "RS256")
         clock.now += 31
         for attempt in range(50):
@@ -54,15 +51,12 @@ def test_unknown_key_ids_lead_to_one_request_in_thirty_seconds(issuer: TokenIssu
         issuer.rotate("two")
         await keys.key("two", "RS256")
         await keys.key("one", "RS256")
-
-    run(issuer, clock, steps)
     assert issuer.hits == 3
 
 
-def test_old_keys_answer_while_they_are_refreshed(issuer: TokenIssuer) -> None:
+async def test_old_keys_answer_while_they_are_refreshed(issuer: TokenIssuer) -> None:
     clock = Clock()
-
-    async def steps(keys: KeySet) -> None:
+    async with key_set(issuer, clock) as keys:
         await keys.warm()
         clock.now += 601
         issuer.gate.clear()
@@ -70,22 +64,17 @@ def test_old_keys_answer_while_they_are_refreshed(issuer: TokenIssuer) -> None:
         await asyncio.wait_for(keys.key("one", "RS256"), 5)
         issuer.keys = [public_jwk("rsa", 1, kid="two")]
         issuer.gate.set()
-        async with asyncio.timeout(10):
-            while keys.age > 0:
-                await asyncio.sleep(0)
+        await eventually(lambda: keys.age == 0, "the keys are refreshed")
         # The issuer withdrew it.
         with pytest.raises(UnknownKey):
             await keys.key("one", "RS256")
-
-    run(issuer, clock, steps)
     assert issuer.hits == 2
 
 
 @pytest.mark.parametrize("fault", [500, b"not json", b'{"keys": []}', b'{"keys": [], "keys": []}', TOO_LARGE])
-def test_last_good_keys_are_kept_for_a_day_and_then_refused(issuer: TokenIssuer, fault: int | bytes) -> None:
+async def test_last_good_keys_are_kept_for_a_day_and_then_refused(issuer: TokenIssuer, fault: int | bytes) -> None:
     clock = Clock()
-
-    async def steps(keys: KeySet) -> None:
+    async with key_set(issuer, clock) as keys:
         await keys.warm()
         issuer.fault = fault
         clock.now += 24 * 3600 - 1
@@ -97,16 +86,12 @@ def test_last_good_keys_are_kept_for_a_day_and_then_refused(issuer: TokenIssuer,
         clock.now += 3
         await keys.key("one", "RS256")
 
-    run(issuer, clock, steps)
 
-
-def test_those_who_wait_are_answered_when_the_fetch_is_ended(issuer: TokenIssuer) -> None:
+async def test_those_who_wait_are_answered_when_the_fetch_is_ended(issuer: TokenIssuer) -> None:
     issuer.gate.clear()
-
-    async def steps(keys: KeySet) -> None:
+    async with key_set(issuer, Clock()) as keys:
         waiting = [asyncio.create_task(keys.key("one", "RS256")) for _ in range(3)]
-        while not issuer.hits:
-            await asyncio.sleep(0)
+        await eventually(lambda: issuer.hits, "the issuer is asked")
         waiting[0].cancel()
         await asyncio.sleep(0)
         assert not waiting[1].done()
@@ -114,29 +99,21 @@ def test_those_who_wait_are_answered_when_the_fetch_is_ended(issuer: TokenIssuer
         results = await asyncio.gather(*waiting, return_exceptions=True)
         assert [type(result) for result in results] == [asyncio.CancelledError, KeysUnavailable, KeysUnavailable]
 
-    run(issuer, Clock(), steps)
 
-
-def test_redirects_are_not_followed(issuer: TokenIssuer) -> None:
+async def test_redirects_are_not_followed(issuer: TokenIssuer) -> None:
     with TokenIssuer() as other:
         issuer.fault, issuer.headers = 302, {"location": other.jwks_uri}
-
-        async def steps(keys: KeySet) -> None:
+        async with key_set(issuer, Clock()) as keys:
             with pytest.raises(KeysUnavailable, match="302"):
                 await keys.warm()
-
-        run(issuer, Clock(), steps)
         assert other.hits == 0
 
 
-def test_key_serves_only_its_own_kind_of_algorithm(issuer: TokenIssuer) -> None:
+async def test_key_serves_only_its_own_kind_of_algorithm(issuer: TokenIssuer) -> None:
     issuer.keys = [public_jwk("rsa", kid="r"), public_jwk("p256", kid="e"), public_jwk("rsa", kid="f", alg="RS256")]
-
-    async def steps(keys: KeySet) -> None:
+    async with key_set(issuer, Clock()) as keys:
         for kid, algorithm in (("r", "PS256"), ("r", "RS512"), ("e", "ES256"), ("f", "RS256")):
             await keys.key(kid, algorithm)
         for kid, algorithm in (("r", "ES256"), ("e", "ES384"), ("e", "RS256"), ("f", "PS256"), ("r", "HS256")):
             with pytest.raises(UnknownKey):
                 await keys.key(kid, algorithm)
-
-    run(issuer, Clock(), steps)

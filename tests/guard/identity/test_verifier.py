@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -50,13 +49,10 @@ def identity(issuer: TokenIssuer, *kinds: str, scopes: tuple[str, ...] = ()) -> 
     return Identity.model_validate(given)
 
 
-def ask(settings: Identity, headers: Headers, host: str = HOST, clock: Clock | None = None) -> Principal:
-    async def main() -> Principal:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            clocks = clock or Clock()
-            return await Verifier(settings, client, clock=clocks, monotonic=clocks).principal(headers, host)
-
-    return asyncio.run(main())
+async def ask(settings: Identity, headers: Headers, host: str = HOST, clock: Clock | None = None) -> Principal:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        clocks = clock or Clock()
+        return await Verifier(settings, client, clock=clocks, monotonic=clocks).principal(headers, host)
 
 
 def assertion(token: str) -> Headers:
@@ -67,28 +63,28 @@ def bearer(token: str) -> Headers:
     return [(b"authorization", f"Bearer {token}".encode())]
 
 
-def refusal(settings: Identity, headers: Headers, host: str = HOST, clock: Clock | None = None) -> NotIdentified:
+async def refusal(settings: Identity, headers: Headers, host: str = HOST, clock: Clock | None = None) -> NotIdentified:
     with pytest.raises(NotIdentified) as caught:
-        ask(settings, headers, host, clock)
+        await ask(settings, headers, host, clock)
     return caught.value
 
 
-def test_person_is_known_by_subject_with_email_and_expiry(issuer: TokenIssuer) -> None:
-    found = ask(identity(issuer, "access"), assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW))))
+async def test_person_is_known_by_subject_with_email_and_expiry(issuer: TokenIssuer) -> None:
+    found = await ask(identity(issuer, "access"), assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW))))
     assert found == Principal(
         "person:7335d417-61da-459d-899c-0a01c76a2f94", "person", email="kari@example.com", expires=NOW + 600
     )
     assert found.claims["country"] == "NO"
 
 
-def test_service_token_is_the_configured_agent_though_it_has_no_nbf(issuer: TokenIssuer) -> None:
-    found = ask(identity(issuer, "access"), assertion(issuer.sign(SERVICE_TOKEN.claims(ISS, AUD, NOW))))
+async def test_service_token_is_the_configured_agent_though_it_has_no_nbf(issuer: TokenIssuer) -> None:
+    found = await ask(identity(issuer, "access"), assertion(issuer.sign(SERVICE_TOKEN.claims(ISS, AUD, NOW))))
     assert (found.id, found.kind, found.agent, found.email) == ("agent:e3678.access", "agent", "ci", None)
 
 
-def test_hosted_clients_door_is_noted(issuer: TokenIssuer) -> None:
+async def test_hosted_clients_door_is_noted(issuer: TokenIssuer) -> None:
     token = issuer.sign(PERSON.claims(ISS, HOSTED_AUD, NOW))
-    assert ask(identity(issuer, "access"), assertion(token), HOSTED).hosted_client == "claude"
+    assert (await ask(identity(issuer, "access"), assertion(token), HOSTED)).hosted_client == "claude"
 
 
 @pytest.mark.parametrize(
@@ -123,10 +119,10 @@ def test_hosted_clients_door_is_noted(issuer: TokenIssuer) -> None:
         ({"sub": 7}, "access_ambiguous"),
     ],
 )
-def test_claims_that_do_not_prove_who_calls_are_refused(
+async def test_claims_that_do_not_prove_who_calls_are_refused(
     issuer: TokenIssuer, change: dict[str, Any], reason: str
 ) -> None:
-    refused = refusal(identity(issuer, "access"), assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW, **change))))
+    refused = await refusal(identity(issuer, "access"), assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW, **change))))
     assert (refused.status, refused.reason, refused.www_authenticate) == (401, reason, None)
 
 
@@ -144,16 +140,15 @@ def test_claims_that_do_not_prove_who_calls_are_refused(
         ({"number": 1}, "access_bad_signature"),
     ],
 )
-def test_tokens_that_choose_their_own_proof_are_refused(
+async def test_tokens_that_choose_their_own_proof_are_refused(
     issuer: TokenIssuer, header: dict[str, Any], reason: str
 ) -> None:
     assert (
-        refusal(identity(issuer, "access"), assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW), **header))).reason
-        == reason
-    )
+        await refusal(identity(issuer, "access"), assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW), **header)))
+    ).reason == reason
 
 
-def test_unsigned_and_altered_tokens_are_refused(issuer: TokenIssuer) -> None:
+async def test_unsigned_and_altered_tokens_are_refused(issuer: TokenIssuer) -> None:
     settings, token = identity(issuer, "access"), issuer.sign(PERSON.claims(ISS, AUD, NOW))
     header, payload, signature = token.split(".")
     none = issuer.raw(b'{"alg":"none","kid":"one"}', json.dumps(PERSON.claims(ISS, AUD, NOW)).encode()).rpartition(".")[
@@ -169,16 +164,16 @@ def test_unsigned_and_altered_tokens_are_refused(issuer: TokenIssuer) -> None:
         "": "access_malformed",
         "a" * 17_000: "access_too_large",
     }
-    assert {text: refusal(settings, assertion(text)).reason for text in expected} == expected
+    assert {text: (await refusal(settings, assertion(text))).reason for text in expected} == expected
 
 
-def test_claim_written_twice_is_refused(issuer: TokenIssuer) -> None:
+async def test_claim_written_twice_is_refused(issuer: TokenIssuer) -> None:
     payload = json.dumps(PERSON.claims(ISS, AUD, NOW))[:-1] + ', "sub": "someone-else"}'
     token = issuer.raw(b'{"alg":"RS256","kid":"one"}', payload.encode())
-    assert refusal(identity(issuer, "access"), assertion(token)).reason == "access_malformed"
+    assert (await refusal(identity(issuer, "access"), assertion(token))).reason == "access_malformed"
 
 
-def test_no_header_but_the_assertion_is_believed(issuer: TokenIssuer) -> None:
+async def test_no_header_but_the_assertion_is_believed(issuer: TokenIssuer) -> None:
     settings, token = identity(issuer, "access"), issuer.sign(PERSON.claims(ISS, AUD, NOW)).encode()
     claimed = [
         (b"x-ringwall-principal", b"person:admin"),
@@ -187,26 +182,26 @@ def test_no_header_but_the_assertion_is_believed(issuer: TokenIssuer) -> None:
         (b"cookie", b"CF_Authorization=" + token),
         (b"authorization", b"Bearer " + token),
     ]
-    assert refusal(settings, claimed).reason == "access_missing"
-    found = ask(settings, [*claimed, (b"Cf-Access-Jwt-Assertion", token)])
+    assert (await refusal(settings, claimed)).reason == "access_missing"
+    found = await ask(settings, [*claimed, (b"Cf-Access-Jwt-Assertion", token)])
     assert (found.id, found.email) == ("person:7335d417-61da-459d-899c-0a01c76a2f94", "kari@example.com")
 
 
-def test_repeated_assertion_is_refused(issuer: TokenIssuer) -> None:
+async def test_repeated_assertion_is_refused(issuer: TokenIssuer) -> None:
     token = issuer.sign(PERSON.claims(ISS, AUD, NOW))
-    assert refusal(identity(issuer, "access"), assertion(token) * 2).reason == "access_repeated"
+    assert (await refusal(identity(issuer, "access"), assertion(token) * 2)).reason == "access_repeated"
 
 
-def test_host_names_the_audience(issuer: TokenIssuer) -> None:
+async def test_host_names_the_audience(issuer: TokenIssuer) -> None:
     settings, token = identity(issuer, "access"), issuer.sign(PERSON.claims(ISS, AUD, NOW))
-    assert ask(settings, assertion(token), "Tickets.example.com:443").email == "kari@example.com"
-    assert refusal(settings, assertion(token), HOSTED).reason == "access_wrong_audience"
-    assert refusal(settings, assertion(token), "other.example.com").reason == "access_unknown_hostname"
+    assert (await ask(settings, assertion(token), "Tickets.example.com:443")).email == "kari@example.com"
+    assert (await refusal(settings, assertion(token), HOSTED)).reason == "access_wrong_audience"
+    assert (await refusal(settings, assertion(token), "other.example.com")).reason == "access_unknown_hostname"
 
 
-def test_issuer_without_keys_is_503_and_not_a_wrong_login(issuer: TokenIssuer) -> None:
+async def test_issuer_without_keys_is_503_and_not_a_wrong_login(issuer: TokenIssuer) -> None:
     issuer.fault = 500
-    refused = refusal(identity(issuer, "access"), assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW))))
+    refused = await refusal(identity(issuer, "access"), assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW))))
     assert isinstance(refused, IdentityUnavailable)
     assert (refused.status, refused.reason) == (503, "keys_unavailable")
 
@@ -217,19 +212,19 @@ def token_claims(issuer: TokenIssuer, **extra: Any) -> dict[str, Any]:
     return EXTERNAL_PERSON.claims(issuer.url, RESOURCE, NOW, **(plain | extra))
 
 
-def test_bearer_token_names_person_or_configured_agent(issuer: TokenIssuer) -> None:
+async def test_bearer_token_names_person_or_configured_agent(issuer: TokenIssuer) -> None:
     settings = identity(issuer, "external")
     issuer.keys.append({**issuer.keys[0], "kid": "two"})
     signed = issuer.sign(token_claims(issuer, email="k@example.com", azp="app"), kid="two", typ="at+jwt")
-    found = ask(settings, bearer(signed))
+    found = await ask(settings, bearer(signed))
     assert (found.id, found.email, found.expires) == ("person:kari", "k@example.com", NOW + 300)
-    agent = ask(settings, bearer(issuer.sign(token_claims(issuer, sub="ci-client", client_id="ci-client"))))
+    agent = await ask(settings, bearer(issuer.sign(token_claims(issuer, sub="ci-client", client_id="ci-client"))))
     assert (agent.id, agent.agent) == ("agent:ci-client", "ci")
     for unverified in (False, "false", None, 0):
         claims = {**token_claims(issuer, email="boss@example.com"), "email_verified": unverified}
-        assert ask(settings, bearer(issuer.sign(claims))).email is None
+        assert (await ask(settings, bearer(issuer.sign(claims)))).email is None
     verified = issuer.sign(token_claims(issuer, email="boss@example.com", email_verified="true"))
-    assert ask(settings, bearer(verified)).email == "boss@example.com"
+    assert (await ask(settings, bearer(verified))).email == "boss@example.com"
 
 
 @pytest.mark.parametrize(
@@ -247,38 +242,38 @@ def test_bearer_token_names_person_or_configured_agent(issuer: TokenIssuer) -> N
         ({"sub": "ci-client", "client_id": "ci-client", "azp": "other"}, "bearer_ambiguous"),
     ],
 )
-def test_bearer_tokens_for_others_or_of_unknown_machines_are_refused(
+async def test_bearer_tokens_for_others_or_of_unknown_machines_are_refused(
     issuer: TokenIssuer, change: dict[str, Any], reason: str
 ) -> None:
-    refused = refusal(identity(issuer, "external"), bearer(issuer.sign(token_claims(issuer, **change))))
+    refused = await refusal(identity(issuer, "external"), bearer(issuer.sign(token_claims(issuer, **change))))
     assert (refused.reason, refused.www_authenticate) == (reason, f'Bearer error="invalid_token", {METADATA}')
 
 
 @pytest.mark.parametrize(
     "scope", [{"scope": "read write"}, {"scope": None, "scp": "write read"}, {"scope": None, "scp": ["read", "write"]}]
 )
-def test_scopes_are_read_in_every_vendors_form(issuer: TokenIssuer, scope: dict[str, Any]) -> None:
+async def test_scopes_are_read_in_every_vendors_form(issuer: TokenIssuer, scope: dict[str, Any]) -> None:
     settings = identity(issuer, "external", scopes=("read", "write"))
-    assert ask(settings, bearer(issuer.sign(token_claims(issuer, **scope)))).id == "person:kari"
+    assert (await ask(settings, bearer(issuer.sign(token_claims(issuer, **scope))))).id == "person:kari"
 
 
-def test_missing_scope_is_403_and_names_all_scopes(issuer: TokenIssuer) -> None:
+async def test_missing_scope_is_403_and_names_all_scopes(issuer: TokenIssuer) -> None:
     settings = identity(issuer, "external", scopes=("read", "write"))
-    refused = refusal(settings, bearer(issuer.sign(token_claims(issuer, scope="read writer"))))
+    refused = await refusal(settings, bearer(issuer.sign(token_claims(issuer, scope="read writer"))))
     assert isinstance(refused, Forbidden)
     assert refused.www_authenticate == f'Bearer error="insufficient_scope", scope="read write", {METADATA}'
 
 
-def test_missing_or_odd_authorization_is_challenged(issuer: TokenIssuer) -> None:
+async def test_missing_or_odd_authorization_is_challenged(issuer: TokenIssuer) -> None:
     settings, token = identity(issuer, "external"), issuer.sign(token_claims(issuer))
-    missing = refusal(settings, [], "evil.example")
+    missing = await refusal(settings, [], "evil.example")
     assert (missing.reason, missing.www_authenticate) == ("bearer_missing", f"Bearer {METADATA}")
     for value in (f"Basic {token}", token, f"Bearer {token} {token}", f"Bearer {token},Bearer {token}"):
-        assert refusal(settings, [(b"authorization", value.encode())]).reason == "bearer_malformed"
-    assert refusal(settings, bearer(token) * 2).reason == "bearer_repeated"
+        assert (await refusal(settings, [(b"authorization", value.encode())])).reason == "bearer_malformed"
+    assert (await refusal(settings, bearer(token) * 2)).reason == "bearer_repeated"
 
 
-def test_with_both_configured_both_must_hold_and_agree(issuer: TokenIssuer) -> None:
+async def test_with_both_configured_both_must_hold_and_agree(issuer: TokenIssuer) -> None:
     settings = identity(issuer, "access", "external")
     edge, machine = (
         assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW))),
@@ -287,20 +282,20 @@ def test_with_both_configured_both_must_hold_and_agree(issuer: TokenIssuer) -> N
     own = bearer(issuer.sign(token_claims(issuer, email="KARI@example.com")))
     other = bearer(issuer.sign(token_claims(issuer, email="ola@example.com")))
     agent = bearer(issuer.sign(token_claims(issuer, sub="ci-client", client_id="ci-client")))
-    found = ask(settings, edge + own)
+    found = await ask(settings, edge + own)
     assert (found.id, found.expires) == ("person:kari", NOW + 300)
-    assert ask(settings, machine + other).id == "person:kari"
-    assert ask(settings, machine + agent).id == "agent:ci-client"
-    assert refusal(settings, edge).reason == "bearer_missing"
-    assert refusal(settings, own).reason == "access_missing"
-    assert refusal(settings, edge + other).reason == "principals_differ"
-    assert refusal(settings, edge + agent).reason == "principals_differ"
+    assert (await ask(settings, machine + other)).id == "person:kari"
+    assert (await ask(settings, machine + agent)).id == "agent:ci-client"
+    assert (await refusal(settings, edge)).reason == "bearer_missing"
+    assert (await refusal(settings, own)).reason == "access_missing"
+    assert (await refusal(settings, edge + other)).reason == "principals_differ"
+    assert (await refusal(settings, edge + agent)).reason == "principals_differ"
 
 
-def test_demo_answers_the_configured_principal() -> None:
+async def test_demo_answers_the_configured_principal() -> None:
     demo = {"principal": "person:demo", "email": "demo@example.com"}
     settings = Identity.model_validate({"demo": demo})
-    found = ask(settings, [])
+    found = await ask(settings, [])
     assert (found.id, found.kind, found.email, found.expires) == (
         "person:demo",
         "person",
@@ -309,65 +304,54 @@ def test_demo_answers_the_configured_principal() -> None:
     )
 
 
-def test_remembered_token_is_quick_but_never_outlives_its_expiry_or_its_host(issuer: TokenIssuer) -> None:
+async def test_remembered_token_is_quick_but_never_outlives_its_expiry_or_its_host(issuer: TokenIssuer) -> None:
     clock = Clock()
     headers = [(f"x-{n}".encode(), b"v") for n in range(20)] + assertion(
         issuer.sign(PERSON.claims(ISS, AUD, NOW, exp=NOW + 20, custom={"groups": ["a"] * 20}))
     )
 
-    async def main() -> float:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            verifier = Verifier(identity(issuer, "access"), client, clock=clock, monotonic=clock)
-            first = await verifier.principal(headers, HOST)
-            assert await verifier.principal(headers, HOST) is first
-            with pytest.raises(Unauthenticated):
-                await verifier.principal(headers, HOSTED)
-            started = time.perf_counter()
-            for _ in range(2000):
-                await verifier.principal(headers, HOST)
-            each = (time.perf_counter() - started) / 2000
-            clock.now += 51
-            with pytest.raises(Unauthenticated, match="access_expired"):
-                await verifier.principal(headers, HOST)
-            return each
-
-    each = asyncio.run(main())
+    async with httpx.AsyncClient(trust_env=False) as client:
+        verifier = Verifier(identity(issuer, "access"), client, clock=clock, monotonic=clock)
+        first = await verifier.principal(headers, HOST)
+        assert await verifier.principal(headers, HOST) is first
+        with pytest.raises(Unauthenticated):
+            await verifier.principal(headers, HOSTED)
+        started = time.perf_counter()
+        for _ in range(2000):
+            await verifier.principal(headers, HOST)
+        each = (time.perf_counter() - started) / 2000
+        clock.now += 51
+        with pytest.raises(Unauthenticated, match="access_expired"):
+            await verifier.principal(headers, HOST)
     print(f"cached verification {each * 1e6:.1f} us")
     assert each < 500e-6, "a cached verification must not check the signature again"
 
 
-def test_new_bundle_keeps_the_keys_of_an_issuer_that_stays(issuer: TokenIssuer) -> None:
-    async def main() -> None:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            headers, clock = assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW))), Clock()
-            first = Verifier(identity(issuer, "access"), client, clock=clock, monotonic=clock)
-            await first.principal(headers, HOST)
-            issuer.fault = 500
-            second = Verifier(identity(issuer, "access"), client, clock=clock, monotonic=clock, previous=first)
-            await second.principal(headers, HOST)
-            third = Verifier(identity(issuer, "access"), client, clock=clock, monotonic=clock)
-            with pytest.raises(IdentityUnavailable):
-                await third.principal(headers, HOST)
-
-    asyncio.run(main())
+async def test_new_bundle_keeps_the_keys_of_an_issuer_that_stays(issuer: TokenIssuer) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        headers, clock = assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW))), Clock()
+        first = Verifier(identity(issuer, "access"), client, clock=clock, monotonic=clock)
+        await first.principal(headers, HOST)
+        issuer.fault = 500
+        second = Verifier(identity(issuer, "access"), client, clock=clock, monotonic=clock, previous=first)
+        await second.principal(headers, HOST)
+        third = Verifier(identity(issuer, "access"), client, clock=clock, monotonic=clock)
+        with pytest.raises(IdentityUnavailable):
+            await third.principal(headers, HOST)
 
 
-def test_remembered_token_is_verified_again_after_a_minute(issuer: TokenIssuer) -> None:
+async def test_remembered_token_is_verified_again_after_a_minute(issuer: TokenIssuer) -> None:
     clock = Clock()
     headers = assertion(issuer.sign(PERSON.claims(ISS, AUD, NOW, exp=NOW + 7200)))
-
-    async def main() -> None:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            verifier = Verifier(identity(issuer, "access"), client, clock=clock, monotonic=clock)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        verifier = Verifier(identity(issuer, "access"), client, clock=clock, monotonic=clock)
+        await verifier.principal(headers, HOST)
+        issuer.keys = [{**issuer.keys[0], "kid": "next"}]
+        clock.now += 59
+        await verifier.principal(headers, HOST)
+        clock.now += 3600
+        await verifier.principal(headers, HOST)  # old keys answer while they are refreshed
+        await verifier.key_sets[0].warm()
+        clock.now += 61
+        with pytest.raises(Unauthenticated, match="access_unknown_key"):
             await verifier.principal(headers, HOST)
-            issuer.keys = [{**issuer.keys[0], "kid": "next"}]
-            clock.now += 59
-            await verifier.principal(headers, HOST)
-            clock.now += 3600
-            await verifier.principal(headers, HOST)  # old keys answer while they are refreshed
-            await verifier.key_sets[0].warm()
-            clock.now += 61
-            with pytest.raises(Unauthenticated, match="access_unknown_key"):
-                await verifier.principal(headers, HOST)
-
-    asyncio.run(main())
