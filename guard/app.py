@@ -1,4 +1,4 @@
-"""The guard's two ASGI applications: traffic, and the operator's on a loopback port of its own."""
+"""The guard's two ASGI applications: one for MCP traffic, one for the operator on a loopback port of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from guard.runtime import Runtime
 
 
 def traffic_app(runtime: Runtime) -> ASGIApp:
-    """The MCP endpoint, and `/healthz` for the gateway's probes, whatever Host they name."""
+    """The MCP endpoint, and `/healthz` for the gateway's probes, which is answered for any Host."""
 
     async def healthz(_: Request) -> Response:
         if runtime.draining or not runtime.audit.healthy:
@@ -25,7 +25,7 @@ def traffic_app(runtime: Runtime) -> ASGIApp:
     health_app = Starlette(routes=[Route("/healthz", healthz, methods=["GET"])])
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        # Before the router: it takes longer than many a decision.
+        # Compared before the router, which takes longer than many decisions.
         if scope["type"] == "http" and scope["path"] == path:
             await endpoint(scope, receive, send)
         else:
@@ -35,7 +35,7 @@ def traffic_app(runtime: Runtime) -> ASGIApp:
 
 
 def admin_app(runtime: Runtime) -> Starlette:
-    """`/readyz` (what is in force and what is wrong, 503 unless all is well) and `/metrics`."""
+    """`/readyz` (what is in force and what is wrong; 503 if anything is) and `/metrics`."""
 
     async def readyz(_: Request) -> Response:
         state = readiness(runtime)

@@ -1,4 +1,4 @@
-"""The guard's own log: plain lines on stderr, for whatever keeps the journal of the host. No payload, no secret."""
+"""The guard's own log: plain lines on stderr for the host's journal. No payload and no secret; decisions: `guard.audit`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def to_stderr(*, debug: bool = False) -> None:
-    """Send `ringwall.*` to stderr, warnings of libraries too; `debug` adds what led to them."""
+    """Log `ringwall.*` from level info, and warnings of libraries, to stderr; with `debug`, `ringwall.*` from debug."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()

@@ -1,4 +1,4 @@
-"""Counters for Prometheus. Labels are few and fixed: no principal, tool or text, which have no bound and may be secret."""
+"""The guard's metrics for Prometheus. Labels are few and fixed: principals, tools and texts are unbounded or secret."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REASONS = 200
 
 
 class Metrics:
-    """One registry a process, so that several guards in one test do not meet."""
+    """The metrics of one guard, in a registry of their own, so that several guards in one test stay apart."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -66,7 +66,7 @@ class Metrics:
         self._engines.labels(verdict.engine, verdict.outcome.value).observe(verdict.milliseconds / 1000)
 
     def state(self, readiness: Mapping[str, Any]) -> None:
-        """Take over what `/readyz` says now, so that an alert needs no second source."""
+        """Set the gauges to what `/readyz` reports, so that an alert needs no second source."""
         bundle, audit = readiness["bundle"], readiness["audit"]
         self._state["ready"].set(readiness["ready"])
         self._state["bundle_sequence"].set(bundle["sequence"])

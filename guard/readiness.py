@@ -1,4 +1,4 @@
-"""What `/readyz` says: which configuration is in force, and whatever keeps the guard from being sound."""
+"""The document of `/readyz`: which configuration is in force, and every problem that keeps the guard from being ready."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from guard.runtime import Runtime
 
 
 def readiness(runtime: Runtime) -> dict[str, Any]:
-    """JSON for `up`, `drift` and `lockdown`, which compare `bundle.sha256` and `denied` with what they sent.
+    """The JSON that `up`, `drift` and `lockdown` read; they compare `bundle.sha256` and `denied` with what they sent.
 
-    `ready` is false while the guard would refuse every call: audit log closed, server never seen, an issuer's keys
-    missing, draining.
+    `ready` is false while the guard would refuse every call: the audit log is closed, the server was never reached, an
+    issuer's keys are missing, or the guard is draining.
     """
     policy, audit = runtime.policy, runtime.audit
     problems = [

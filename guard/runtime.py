@@ -1,4 +1,7 @@
-"""What lives as long as the process: the audit log, sessions, counters, taint, the server's connection, open streams."""
+"""What lives as long as the process: the audit log, sessions, counters, taint, the server's connection, open streams.
+
+How one message is decided is in `guard.decide`; how the process starts, listens and ends is in `guard.service`.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +39,11 @@ from wire.sse import KEEP_ALIVE_SECONDS
 
 
 class WorkEnded(Exception):
-    """The guard ended a request: its principal is denied, or the guard closes."""
+    """The guard ended a request, because its principal is denied or the guard closes."""
 
 
 class Runtime:
-    """What every exchange shares. `apply` replaces `policy`, and `upstream` if the server moved; everything else stays."""
+    """What all exchanges share. `apply` replaces `policy`, and `upstream` if the server moved; everything else stays."""
 
     def __init__(
         self,
@@ -69,7 +72,7 @@ class Runtime:
         self.keep_alive = keep_alive
         self.metrics = Metrics()
         self.log = logging.getLogger("ringwall.guard")
-        #: How the configuration's source is doing, as members of `bundle` in /readyz.
+        #: The state of the configuration's source, as members of `bundle` in /readyz.
         self.source_status: Callable[[], dict[str, Any]] = dict
         self.draining = False
         #: Requests being served, open streams among them.
@@ -86,12 +89,12 @@ class Runtime:
     # -- policy -------------------------------------------------------------------------------------------------------
 
     async def apply(self, policy: Policy, upstream: Upstream | None = None) -> None:
-        """Put another policy in force, and another road to the server if that changed.
+        """Put another policy in force, and another connection to the server if that changed.
 
-        Open streams go on under the policy they began with, except those of principals that the new one denies, and all
-        of them when it grants nothing any more (a lockdown).
+        Open streams continue under the policy they began with. The streams of principals that the new policy denies are
+        ended, and all streams when it grants nothing any more (a lockdown).
         """
-        # Written first: what cannot be recorded is not put in force.
+        # Recorded first: a policy that cannot be recorded is not put in force.
         self.audit.event(
             "config", {"bundle": policy.sha256, "sequence": policy.sequence, "denied": sorted(policy.denied)}
         )
@@ -114,7 +117,7 @@ class Runtime:
         self._in_background(_close_later(old))
 
     def refused(self, refusal: Refusal) -> None:
-        """A definition that is not the approved one: in the audit log and in the guard's own log, once."""
+        """Report a definition that is not the approved one, once, in the audit log and in the guard's own log."""
         self.metrics.pins_refused.inc()
         shown = f"{refusal.kind} {refusal.key}".strip()
         self.refusals[shown] = refusal
@@ -138,13 +141,13 @@ class Runtime:
     # -- pending requests ---------------------------------------------------------------------------------------------
 
     def remember(self, caller: Caller, kind: str, id_: Id, value: Any) -> bool:
-        """Keep something about a request of the caller's session, or of the caller where the server has no sessions."""
+        """Keep a value for a pending request of the caller's session, or of the caller where the server has no sessions."""
         if caller.session is None and not self.sessions.bind(caller.channel, caller.principal):
             return False
         return self.sessions.remember(caller.channel, _pending(kind, id_), value)
 
     def recall(self, caller: Caller, kind: str, id_: Id) -> Any | None:
-        """What was remembered, if it was for this very session or caller."""
+        """The value that was remembered for this request of this session or caller; None if there is none."""
         return self.sessions.context(caller.channel, _pending(kind, id_))
 
     def forget(self, caller: Caller, kind: str, id_: Id) -> None:
@@ -181,7 +184,7 @@ class Runtime:
 
     @contextlib.contextmanager
     def open_stream(self) -> Iterator[None]:
-        """Counts a stream while it is open."""
+        """Count a stream while it is open."""
         self.streaming += 1
         self.metrics.open_streams.inc()
         try:
@@ -191,7 +194,7 @@ class Runtime:
             self.metrics.open_streams.dec()
 
     def end_work(self, principal: str | None = None) -> int:
-        """End what runs for one principal, or for all; how much there was."""
+        """End all requests of one principal, or of all principals; returns how many there were."""
         tasks = [task for owner, running in self._work.items() if principal in (None, owner) for task in running]
         for task in tasks:
             self.end_task(task)
@@ -203,9 +206,9 @@ class Runtime:
         task.cancel("ended by the guard")
 
     def note_refusal(self, policy: Policy, principal: Principal | None, reason: AnyReason) -> None:
-        """Record a request that came to nothing before there was a message to decide about.
+        """Record a request that was refused before there was a message to decide on.
 
-        Strangers can send many: of each reason the first in a second is written, the others are counted in the metrics.
+        Strangers can send many, so one refusal per reason and second is written; the metrics count all of them.
         """
         self.metrics.decided(Decision.REFUSE, reason, None)
         moment = time.monotonic()
@@ -223,9 +226,9 @@ class Runtime:
         )
 
     def post_refusal(self, message: Mapping[str, Any], headers: Mapping[str, str], *, owner: str) -> None:
-        """Answer a server's request with the guard's own refusal, in a POST beside the stream that the request came on."""
+        """Answer a server's request with the guard's own refusal, in a POST of its own beside the stream of the request."""
         if self._refusals_in_flight >= MAX_REFUSALS_IN_FLIGHT:
-            self.log.warning("the server asks faster than it takes answers: one refusal less is sent")
+            self.log.warning("the server sends requests faster than it accepts answers: one refusal was not sent")
             return
         self._refusals_in_flight += 1
         self._in_background(self._post(dump(message), headers, owner))
@@ -236,7 +239,7 @@ class Runtime:
             await answer.read(65536)
             answer.close()
         except UpstreamDown as problem:
-            self.log.warning("the server could not be told of a refusal: %s", problem)
+            self.log.warning("a refusal could not be sent to the server: %s", problem)
         finally:
             self._refusals_in_flight -= 1
 
@@ -260,10 +263,10 @@ class Runtime:
         request_bytes: int | None,
         response_bytes: int | None,
     ) -> None:
-        """Write one decision; returns when it is as durable as was asked for.
+        """Write one decision. Returns once it is as durable as the configuration demands.
 
         Raises:
-            AuditUnwritable: nothing may pass without a record, so the caller gets no answer but 503.
+            AuditUnwritable: nothing may pass without a record, so the caller gets 503.
         """
         verdicts = inspected.verdicts if inspected else ()
         digest = payload = None
@@ -298,7 +301,7 @@ class Runtime:
             await self.audit.durable(sequence)
 
     async def close(self) -> None:
-        """End streams, cancel what runs in the background, close the server's connection and the audit log."""
+        """End all streams, cancel the background tasks, and close the server's connection and the audit log."""
         self.end_work()
         for task in self._background:
             task.cancel()
@@ -310,9 +313,9 @@ class Runtime:
         await self.audit.close()
 
 
-#: Refusals under way to the server at most: it waits for each, and each holds a connection.
+#: How many refusals may be under way to the server at once: each of them holds a connection.
 MAX_REFUSALS_IN_FLIGHT = 256
-#: Seconds after which nothing that began under a replaced configuration should still be running.
+#: Seconds until a replaced policy or connection is closed: what began under it should have ended by then.
 _LINGER = 120.0
 
 
@@ -324,12 +327,12 @@ async def _close_later(replaced: Policy | Upstream) -> None:
 
 
 def _pending(kind: str, id_: Id) -> str:
-    """1 and "1" are two ids, and a client's are not the server's."""
+    """The key of a pending request: 1 and "1" are different ids, and a client's id is not a server's."""
     return f"{kind} {type(id_).__name__} {id_}"
 
 
 def _payload(inspected: Inspected) -> str | None:
-    """The content as text with secrets and personal data cut out; None where they cannot be cut out for certain."""
+    """The content as text without its secrets and personal data; None where they cannot be cut out for certain."""
     findings = [
         finding
         for verdict in inspected.verdicts

@@ -1,4 +1,7 @@
-"""A whole guard: made from a configuration, served, and ended without dropping what is under way."""
+"""A complete guard: made from a configuration, served, and stopped without dropping requests that are under way.
+
+The command line around it is in `cli.guard`, its applications in `guard.app`.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +45,12 @@ from wire.sse import KEEP_ALIVE_SECONDS
 
 log = logging.getLogger("ringwall.guard")
 
-#: Seconds that calls under way get to end once the guard was told to stop.
+#: Seconds that calls under way get to end after SIGTERM or SIGINT.
 DRAIN_SECONDS = 10.0
 
 
 class Service:
-    """One guard. `open` it inside the event loop, `apply` new configurations, `close` it."""
+    """One guard. `open` it inside the event loop, `apply` each new configuration, and `close` it."""
 
     def __init__(self, runtime: Runtime, state: Path, counters: Counters, client: httpx.AsyncClient) -> None:
         self.runtime = runtime
@@ -57,11 +60,11 @@ class Service:
 
     @classmethod
     async def open(cls, opened: Opened, state: Path, *, keep_alive: float = KEEP_ALIVE_SECONDS) -> Service:
-        """Everything but the sockets. `state` is a directory only the guard may write; a stream that is silent for
-        `keep_alive` seconds gets a comment.
+        """Make everything but the sockets. `state` is a directory that only the guard may write. A stream that is silent
+        for `keep_alive` seconds gets a comment.
 
         Raises:
-            RingwallError: a secret, schema, log or state file cannot be used: the guard does not start.
+            RingwallError: a secret, schema, log or state file cannot be used, so the guard does not start.
         """
         config = opened.config
         try:
@@ -103,12 +106,12 @@ class Service:
             },
         )
         watch.again()
-        # Looked for now, so that the first caller need not wait for them.
+        # Starts to fetch the issuers' keys, so that the first caller need not wait for them.
         policy.verifier.problems()
         return service
 
     async def apply(self, opened: Opened) -> None:
-        """Put another configuration in force; raises RingwallError and changes nothing when it cannot be."""
+        """Put another configuration in force. Raises RingwallError when that is impossible; then nothing changes."""
         old = self.runtime.policy.config
         fixed = ("listen", "path", "admin_port", "audit", "server")
         changed = [key for key in fixed if getattr(old, key) != getattr(opened.config, key)]
@@ -168,14 +171,14 @@ def _token(config: GuardConfig) -> str | None:
 
 
 def upstream_of(origin: Origin) -> Upstream:
-    """The road to the server; a command's variables are read from where the stack file says."""
+    """The connection to the server; a command's environment is read from where the stack file says."""
     if origin.command:
         return StdioUpstream(origin.command, command_variables(origin), origin.directory)
     return HttpUpstream(origin)
 
 
 class _Server(uvicorn.Server):
-    """Signals are the service's: uvicorn would take them for itself, twice."""
+    """A uvicorn server that leaves signals to `serve`: two servers would each install handlers of their own."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
@@ -183,10 +186,10 @@ class _Server(uvicorn.Server):
 
 
 async def serve(service: Service, *, started: Callable[[], None] = lambda: None) -> None:
-    """Listen until SIGTERM or SIGINT, then drain: probes fail at once, calls under way end, streams are ended last.
+    """Listen until SIGTERM or SIGINT, then drain: probes fail at once, calls under way may end, streams are ended last.
 
     Raises:
-        RingwallError: an address is taken, or may not be listened on.
+        RingwallError: an address is in use, or the configuration does not allow to listen there.
     """
     runtime, config = service.runtime, service.runtime.policy.config
     servers = [_Server(_traffic(runtime))]
@@ -200,7 +203,7 @@ async def serve(service: Service, *, started: Callable[[], None] = lambda: None)
     stopping = loop.create_task(stop.wait())
     try:
         await _until_started(servers, running)
-        # What is here now stays: the collector need not walk it again for every few thousand messages.
+        # What exists now stays for ever: the garbage collector need not walk it every few thousand messages.
         gc.collect()
         gc.freeze()
         started()
@@ -236,7 +239,7 @@ async def _until_started(servers: list[_Server], running: list[asyncio.Task[None
 
 
 async def _drained(runtime: Runtime) -> None:
-    """Wait for answers under way; open streams have no end of their own and are not waited for."""
+    """Wait for requests under way. Open streams do not end by themselves, so they are not waited for."""
     until = time.monotonic() + DRAIN_SECONDS
     while runtime.busy > runtime.streaming and time.monotonic() < until:
         await asyncio.sleep(0.05)
@@ -249,7 +252,7 @@ def _traffic(runtime: Runtime) -> uvicorn.Config:
         raise InputError("a demo identity verifies nobody, so it serves loopback only", key="listen.address")
     if listen.tls_certificate is None:
         if not is_loopback(listen.address):
-            raise InputError(f"{listen.address} is beyond loopback and without TLS", key="listen")
+            raise InputError(f"{listen.address} is beyond loopback, and the listener has no TLS", key="listen")
         return _plain(traffic_app(runtime), listen.address, listen.port)
     return _plain(
         traffic_app(runtime),
@@ -266,7 +269,7 @@ def _file(reference: SecretRef | None, key: str) -> str:
     if reference is None or reference.file is None:
         raise InputError("must name a file on this host", key=key, remedy="write {file: /path}")
     if not Path(reference.file).is_file():
-        raise InputError(f"{reference.file} is not there", key=key, remedy="put it on this host")
+        raise InputError(f"{reference.file} does not exist", key=key, remedy="put the file on this host")
     return reference.file
 
 
@@ -290,7 +293,7 @@ def _plain(app: Any, host: str, port: int, **tls: Any) -> uvicorn.Config:
 
 @contextlib.asynccontextmanager
 async def running(opened: Opened, state: Path) -> AsyncIterator[Service]:
-    """A service that is closed at the end, however it ends."""
+    """An open service, which is closed when the context ends."""
     service = await Service.open(opened, state)
     try:
         yield service

@@ -1,7 +1,7 @@
-"""Verifies one signed token: signature, issuer and times. Its principal and audience are judged in `verifier`.
+"""Verifies one signed token: signature, issuer and times. `verifier` judges principal and audience.
 
-This follows RFC 8725 (JWT best current practices): algorithms are chosen here and not by the token, keys come from the pinned
-JWKS only, and every claim that decides something must have exactly its documented type.
+This follows RFC 8725 (JWT best current practices): algorithms are chosen here and not by the token, keys come from the
+pinned JWKS only, and every claim that decides something must have exactly its documented type.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """An issuer's public signing keys, fetched from one pinned address and kept for as long as they may be trusted.
 
-The token names its key, so an attacker chooses which key is looked for: an unknown key id leads to one request to the
-issuer per `REFETCH_AFTER` seconds at most, whatever arrives. Cloudflare publishes the current and the previous key and
-rotates every six weeks (Cloudflare One docs, "Validate JWTs"), so a key that was just made is found by that one request.
+How a key set is read is in `wire.jwks`. The token names its key, so an attacker chooses the key id: unknown key ids lead
+to at most one request to the issuer per `REFETCH_AFTER` seconds, however many arrive. Cloudflare publishes the current
+and the previous key and rotates every six weeks (Cloudflare One docs, "Validate JWTs"), so that one request finds a key
+that was just made.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from wire.http import reason_of
 from wire.jwks import ALGORITHMS, VerificationKey, download_key_set, read_key_set
 
 DEADLINE = 10.0
-#: Older keys are served and refreshed behind the request that found them old.
+#: Older keys are still used, and refreshed in the background.
 FRESH_FOR = 600.0
-#: Keys that could not be refreshed for so long are no longer trusted: the issuer may have withdrawn them meanwhile.
+#: Keys that could not be refreshed for this long are no longer trusted: the issuer may have withdrawn them meanwhile.
 TRUSTED_FOR = 24 * 3600.0
 REFETCH_AFTER = 30.0
-#: With no key to go by every call is refused, so the issuer is asked again sooner.
+#: Without any key every call is refused, so the next attempt comes sooner.
 RETRY_AFTER = 2.0
 
 
 class KeysUnavailable(Exception):
-    """No trustworthy keys: the issuer does not answer as it must. Says why, without the answer's content."""
+    """There are no trusted keys, as the issuer gave no valid answer. Says why, without the answer's content."""
 
 
 class UnknownKey(Exception):
@@ -51,12 +52,12 @@ class KeySet:
     async def key(self, kid: str, algorithm: str) -> jwt.PyJWK:
         """The public key `kid`, bound to `algorithm`.
 
-        Keys younger than 10 minutes answer at once; older ones answer too and are refreshed meanwhile; after 24 hours
-        without a good refresh they are dropped.
+        Keys younger than 10 minutes are used at once. Older ones are used too, and refreshed in the background. After 24
+        hours without a successful refresh they are dropped.
 
         Raises:
             UnknownKey: the issuer does not publish it, or not for this algorithm.
-            KeysUnavailable: there are no keys young enough and the issuer gives none.
+            KeysUnavailable: all keys are too old, and the issuer gives none.
         """
         age = self._clock() - self._fetched
         if age >= TRUSTED_FOR:
@@ -77,8 +78,10 @@ class KeySet:
             raise KeysUnavailable(self._reason)
 
     def problem(self) -> str | None:
-        """Why there are no keys to go by, None if there are. Old or missing ones are looked for meanwhile, so that a guard
-        nobody calls keeps its keys and knows how its issuer is."""
+        """Why there are no trusted keys; None if there are some.
+
+        Starts to fetch old or missing keys, so that a guard without calls keeps its keys and notices a failing issuer.
+        """
         age = self._clock() - self._fetched
         if age >= FRESH_FOR:
             self._start(REFETCH_AFTER if age < TRUSTED_FOR else RETRY_AFTER)
@@ -86,16 +89,16 @@ class KeySet:
 
     @property
     def uri(self) -> str:
-        """Where they come from."""
+        """The address that the keys are fetched from."""
         return self._uri
 
     @property
     def age(self) -> float:
-        """Seconds since the last good fetch; infinite before the first."""
+        """Seconds since the last successful fetch; infinite before the first."""
         return self._clock() - self._fetched
 
     async def close(self) -> None:
-        """End a refresh that is under way."""
+        """Cancel a fetch that is under way."""
         if self._flight is not None:
             self._flight.cancel()
             await asyncio.gather(self._flight, return_exceptions=True)
@@ -114,10 +117,10 @@ class KeySet:
         flight = self._start(interval)
         if flight is not None:
             try:
-                # One caller that goes away must not end the fetch that others wait for.
+                # A caller that is cancelled must not cancel the fetch that other callers wait for.
                 await asyncio.shield(flight)
             except asyncio.CancelledError:
-                # Ended by `close`: for whoever still waits that is a fetch that failed.
+                # Cancelled by `close`: for callers that still wait this is a failed fetch.
                 if not flight.cancelled():
                     raise
 
@@ -133,7 +136,7 @@ class KeySet:
         return self._flight
 
     async def _fetch(self) -> None:
-        """Replace the keys, or keep the last good ones and remember why."""
+        """Replace the keys, or keep the last good ones and the reason of the failure."""
         try:
             async with asyncio.timeout(DEADLINE):
                 keys = read_key_set(await download_key_set(self._client, self._uri)).keys

@@ -1,4 +1,4 @@
-"""Who a request is from, once it is proven."""
+"""The verified caller of a request. How it is verified is in `guard.identity.verifier`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Any, Literal
 class Principal:
     """A verified user or agent.
 
-    `id` is ``person:<sub>`` or ``agent:<common_name>`` and is what limits, sessions, caches and the deny list go by.
-    `agent` is the configured name of an agent, `email` and `claims` belong to people, `hosted_client` is the one whose
-    front door was used. `expires` (Unix seconds) is the earliest expiry of the tokens that proved it: streams end then.
+    `id` is ``person:<sub>`` or ``agent:<common_name>``; limits, sessions, caches and the deny list use it as their key.
+    `agent` is the configured name of an agent. `email` and `claims` are those of a person. `hosted_client` is the hosted
+    client at whose hostname the request arrived. `expires` (Unix seconds) is the earliest expiry of the tokens that were
+    verified; the principal's streams end then.
     """
 
     id: str
@@ -27,5 +28,5 @@ class Principal:
 
     @property
     def hash(self) -> str:
-        """What engines are told instead of the id: 16 hexadecimal digits of its SHA-256."""
+        """What engines get instead of the id: 16 hexadecimal digits of its SHA-256."""
         return hashlib.sha256(self.id.encode()).hexdigest()[:16]

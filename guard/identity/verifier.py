@@ -1,7 +1,8 @@
-"""Who a request is from: the third and last check of the token, trusting neither the edge nor the gateway.
+"""Finds the principal of a request: the third and last check of the token, which trusts neither edge nor gateway.
 
-Only `cf-access-jwt-assertion` and, in mode external, `authorization` are read. Every other header that claims an identity
-(x-ringwall-principal, cf-access-authenticated-user-email, cookies) is anyone's to write and is never looked at.
+Signature and times are checked in `assertions`. Only `cf-access-jwt-assertion` and, in mode external, `authorization` are
+read. Every other header that claims an identity (x-ringwall-principal, cf-access-authenticated-user-email, cookies) may be
+written by anybody and is never read.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class NotIdentified(Exception):
-    """A request from nobody we know. `reason` is for the audit log; the caller is told `status` only, and
+    """The request has no verified principal. `reason` is for the audit log; the caller gets `status` only, and
     `www_authenticate` where the client can act on it."""
 
     status = 401
@@ -46,17 +47,17 @@ class NotIdentified(Exception):
 
 
 class Unauthenticated(NotIdentified):
-    """401: no identity, a wrong one, or more than one."""
+    """401: the identity is missing, wrong, or given more than once."""
 
 
 class Forbidden(NotIdentified):
-    """403: the token is good and lacks a scope (RFC 6750 section 3.1)."""
+    """403: the token is valid and lacks a scope (RFC 6750 section 3.1)."""
 
     status = 403
 
 
 class IdentityUnavailable(NotIdentified):
-    """503: the issuer's keys cannot be had, so nobody can be verified."""
+    """503: there are no keys of the issuer, so nobody can be verified."""
 
     status = 503
 
@@ -64,10 +65,10 @@ class IdentityUnavailable(NotIdentified):
 class Verifier:
     """Turns headers into a principal.
 
-    `client` fetches the issuers' keys; `path` is the MCP endpoint's, for the metadata address; `clock` gives Unix seconds
-    and `monotonic` ages the keys. `previous`, the verifier of the bundle before, hands on the keys of issuers that stay, so
-    that a new bundle works while the issuer does not. A verified request is remembered for 60 s at most, and never past
-    its token's expiry.
+    `client` fetches the issuers' keys. `path` is that of the MCP endpoint, for the metadata address. `clock` gives Unix
+    seconds; `monotonic` measures the age of the keys. `previous` is the verifier of the bundle before: keys of issuers in
+    both are taken over, so that a new bundle works while the issuer is down. A verified request is cached for 60 s at most,
+    and never past its token's expiry.
     """
 
     def __init__(
@@ -109,14 +110,14 @@ class Verifier:
         return tuple(keys for keys in (self._access_keys, self._external_keys) if keys is not None)
 
     def problems(self) -> list[str]:
-        """Issuers without keys to go by: nobody they speak for can be verified. Looks for them meanwhile."""
+        """The issuers without trusted keys, none of whose tokens can be verified. Starts to fetch their keys."""
         return [problem for keys in self.key_sets if (problem := keys.problem()) is not None]
 
     async def principal(self, headers: Headers, hostname: str) -> Principal:
-        """The one principal that all configured identities agree on.
+        """The principal that all configured identities agree on.
 
         Args:
-            headers: as they arrived, repeats included.
+            headers: as they arrived, with repeated ones.
             hostname: the request's Host; a port in it is ignored.
 
         Raises:
@@ -169,7 +170,7 @@ class Verifier:
     async def _by_access(
         self, access: AccessIdentity, keys: KeySet, values: list[bytes], hostname: str, unix_time: float
     ) -> Principal:
-        """Person or service token, as Cloudflare One docs, "Application token", describe their claims."""
+        """The person or service token of an Access assertion (claims: Cloudflare One docs, "Application token")."""
         token = _only(values)
         door = self._doors.get(hostname)
         if door is None:
@@ -179,12 +180,12 @@ class Verifier:
         foreign_audiences = {front_door.audience for front_door in self._doors.values()} - {door.audience}
         if door.audience not in named_audiences or foreign_audiences.intersection(named_audiences):
             raise BadToken(TokenFault.WRONG_AUDIENCE)
-        # `org` is the global session token: whoever has it is signed in somewhere, not admitted here.
+        # Type `org` is the global session token: its holder is signed in to the team, but not admitted to this application.
         if claims.get("type") != "app":
             raise BadToken(TokenFault.WRONG_TOKEN_TYPE)
         subject, email, name = text(claims, "sub"), text(claims, "email"), text(claims, "common_name")
         if subject and email and "common_name" not in claims:
-            # Service tokens carry no nbf (same page); people's do.
+            # A person's token has nbf, a service token has none (same page).
             if "nbf" not in claims:
                 raise BadToken(TokenFault.BAD_TIMES)
             return _person(subject, email, claims, door.hosted_client)
@@ -214,7 +215,7 @@ class Verifier:
             if len(clients) != 1:
                 raise BadToken(TokenFault.AMBIGUOUS)
             return self._agent(clients.pop(), claims, None)
-        # Some issuers write "false" (Cognito, Apple): whatever does not say that it is verified is not.
+        # Some issuers write "false" as text (Cognito, Apple): only true and "true" count as verified.
         email = text(claims, "email") if claims.get("email_verified", True) in (True, "true") else None
         return _person(subject, email, claims, None)
 
@@ -229,7 +230,7 @@ class Verifier:
         )
 
     def _challenge(self, hostname: str, error: str | None) -> str:
-        """RFC 6750 section 3 with the metadata address of RFC 9728 section 5.1; names only hosts we configured."""
+        """RFC 6750 section 3, with the metadata address of RFC 9728 section 5.1. It names configured hosts only."""
         external = self._external
         if external is None:
             raise AssertionError("only bearer tokens are challenged")
@@ -284,8 +285,8 @@ def _scopes(claims: dict[str, Any]) -> set[str]:
 
 
 def _is_machine(subject: str, clients: set[str], claims: dict[str, Any]) -> bool:
-    """True for a client-credentials token, which is nobody's: RFC 9068 (sub is the client), and the marks of Auth0, Entra
-    and Keycloak. Taking one for a person would hand it what is granted to every person."""
+    """Whether this is a client-credentials token, which belongs to no person: RFC 9068 (sub is the client), and the claims
+    that Auth0, Entra and Keycloak set. Treated as a person, it would get what is granted to every person."""
     if claims.get("gty") == "client-credentials" or claims.get("idtyp") == "app":
         return True
     username = claims.get("preferred_username")
@@ -295,8 +296,8 @@ def _is_machine(subject: str, clients: set[str], claims: dict[str, Any]) -> bool
 
 
 def _same_caller(access: Principal, bearer: Principal) -> bool:
-    """Whether the two may speak for one caller. A service token at the edge may carry a person's bearer token; a person's
-    session may not carry an agent's, nor one agent another's."""
+    """Whether both tokens may belong to one caller. A service token at the edge may come with a person's bearer token. A
+    person's Access session may not come with an agent's bearer token, nor one agent's with another's."""
     if bearer.kind == "agent":
         return access.kind == "agent" and access.agent == bearer.agent
     if access.kind == "agent" or access.email is None or bearer.email is None:

@@ -1,1 +1,1 @@
-"""Content of a message and the verdict of the engines on it."""
+"""The content of a message, and the verdict of the engines on it."""

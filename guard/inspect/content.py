@@ -1,8 +1,8 @@
-"""Takes a message part apart for the engines: every string with its place, keys included, and what no engine can read.
+"""Takes a message part apart for the engines: every string and key with its place, and the content no engine can read.
 
-Text that arrives as base64 (a `blob`, or image and audio `data`) is judged by what it is, not by what it says it is:
-decodable text is inspected like any other; an image or a sound of a known format passes as uninspected and is counted;
-anything else that nothing can look into is not passed on.
+No verdict is made here. Content that arrives as base64 (a `blob`, or image and audio `data`) is judged by its bytes, not
+by the type it claims: what decodes to text is inspected like any other text; an image or sound of a known format passes
+uninspected and is counted; anything else, which no engine can look into, is not passed on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MAGIC: tuple[tuple[bytes, int, bytes, tuple[str, ...]], ...] = (
     (b"GIF87a", 0, b"", ("image/gif",)),
     (b"GIF89a", 0, b"", ("image/gif",)),
     (b"RIFF", 8, b"WEBP", ("image/webp",)),
-    # Two letters begin many a text: the four reserved bytes tell a bitmap.
+    # Many texts begin with these two letters: the four reserved bytes identify a bitmap.
     (b"BM", 6, b"\0\0\0\0", ("image/bmp",)),
     (b"RIFF", 8, b"WAVE", ("audio/wav", "audio/x-wav", "audio/wave")),
     (b"ID3", 0, b"", ("audio/mpeg", "audio/mp3")),
@@ -36,19 +36,19 @@ _MAGIC: tuple[tuple[bytes, int, bytes, tuple[str, ...]], ...] = (
 
 _INERT = re.compile(r"[A-Za-z0-9_.:/+-]{1,64}")
 
-#: Keys up to this long that are plain words go unread, as no message is without them; the shortest keys and tokens that
+#: Member names up to this long that are identifiers are not inspected, as every message has them. The shortest secrets that
 #: could stand in their place have 20 characters (AKIA…).
 _SHORT_KEY = 19
-#: Characters of all pointers of one value. A long key over a long list is written out for each of its items: 26 kB on the
-#: wire made 40 MB here, and a body of the usual limit would be the end of the process. Honest messages stay far below.
+#: Characters of all pointers of one value. A long key of a long list is repeated in the pointer of each item: 26 kB on the
+#: wire made 40 MB here, and a body of the usual limit would end the process. Ordinary messages stay far below.
 MAX_POINTERS = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """`texts` in document order; `uninspected` counts bytes of images and sounds; `unreadable` names a place that no
-    engine can look into and that is not of a known format, or where naming places began to cost too much; `decoded` are
-    pointers whose text is not what stands there."""
+    """The strings of a message part. `texts` are in document order. `uninspected` counts bytes of images and sounds.
+    `unreadable` is a place that no engine can look into and that has no known format, or where the pointers became too
+    long. `decoded` are pointers whose text was decoded, so that it is not the string in the document."""
 
     texts: tuple[Text, ...]
     uninspected: int
@@ -62,12 +62,12 @@ class Content:
 
     @property
     def inert(self) -> bool:
-        """True when no text can say anything: short words without blanks, such as ids, versions and levels."""
+        """Whether all texts are short words without blanks, such as ids, versions and levels, which can hold no prose."""
         return all(_INERT.fullmatch(text.value) for text in self.texts)
 
 
 def content_of(value: Any, method: str = "") -> Content:
-    """All strings of a JSON value, of a message of this method; a key's own pointer ends in ``#``."""
+    """All strings of a JSON value in a message of this method. The pointer of a key itself ends in ``#``."""
     opaque = opaque_places(method)
     texts: list[Text] = []
     uninspected = 0
@@ -113,12 +113,12 @@ def content_of(value: Any, method: str = "") -> Content:
 
 
 def document_of(value: Any) -> str:
-    """The same value as one text for engines that take JSON."""
+    """The value as one JSON text, for engines that take JSON."""
     return dump(value).decode()
 
 
 def _blob(node: Mapping[str, Any]) -> str | None:
-    """The member of a content block that holds base64, if it is one (MCP: ImageContent, AudioContent, blob)."""
+    """The member that holds base64 if this is a content block (MCP: ImageContent, AudioContent, blob)."""
     if isinstance(node.get("blob"), str) and isinstance(node.get("uri"), str):
         return "blob"
     if node.get("type") in ("image", "audio") and isinstance(node.get("data"), str):
@@ -126,18 +126,18 @@ def _blob(node: Mapping[str, Any]) -> str | None:
     return None
 
 
-#: What readers of base64 take for the same text: line breaks and blanks left out, the URL alphabet.
+#: Decoders of base64 read these as the same: without line breaks and blanks, and with the URL alphabet.
 _LOOSE = str.maketrans("-_", "+/", " \t\r\n")
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]+")
 
 
 def _decoded(data: str, mime: Any) -> tuple[tuple[str, ...], int, bool]:
-    """Texts inside, bytes left uninspected, and whether it may pass at all."""
+    """The texts in the base64, the number of uninspected bytes, and whether it may pass at all."""
     loose = data.translate(_LOOSE)
     try:
         raw = base64.b64decode(loose, validate=True)
     except (binascii.Error, ValueError):
-        # A client may read it as the text it is, or as base64 with what does not belong there skipped, as many decoders do.
+        # A client may read it as text, or as base64 without the characters that do not belong there, as many decoders do.
         alphabet_only = _NOT_BASE64.sub("", loose)
         skipped = base64.b64decode(alphabet_only[: len(alphabet_only) - (len(alphabet_only) % 4 == 1)] + "==")
         return (data, *_text(skipped)), 0, True

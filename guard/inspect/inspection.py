@@ -1,7 +1,7 @@
-"""One message part before the engines, and what policy makes of their verdict.
+"""Sends one message part to the engines, and decides by policy on their judgement.
 
-The order is fixed: what cannot be read is blocked, no verdict is blocked, then each leg's policy decides about findings.
-`redact` holds only when every finding is a secret or personal data with a certain place; otherwise it blocks.
+The order is fixed: an unreadable part is blocked, a part without verdict is blocked, then the leg's policy decides on the
+findings. `redact` applies only when every finding is a secret or personal data with a certain place; else it blocks.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from model.defaults import LegPolicy
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """`value` is what may go on (None when blocked); `reason` is a stable word: a finding's category, `no_verdict` or
-    `unreadable`. `untrusted` says that something tried to steer a model, whatever the policy made of it. `source` is
-    what came in, `document` the same as text; None where no engine was asked."""
+    """The decision on one message part. `value` is what may pass (None when blocked). `reason` is a stable word: a
+    finding's category, `no_verdict` or `unreadable`. `untrusted` means that something tried to steer a model, whatever
+    the policy decided. `source` is the part as it arrived and `document` its JSON text; None where no engine was asked."""
 
     decision: Decision
     value: Any
@@ -41,7 +41,7 @@ class Inspected:
 
 
 class Inspector:
-    """Judges parts by a panel of engines and a policy for each leg."""
+    """Judges message parts by a panel of engines and a policy for each leg."""
 
     def __init__(self, panel: Panel, legs: LegPolicy, server: str) -> None:
         self._panel = panel
@@ -54,8 +54,8 @@ class Inspector:
         """Judge every string of `value`.
 
         Args:
-            principal: hash of the principal, the only thing about it that engines are told.
-            structural: the method carries no prose (ping, lists, levels); short words then need no verdict.
+            principal: hash of the principal, which is all that engines learn about it.
+            structural: the method carries no prose (ping, lists, levels), so that short words need no verdict.
         """
         content = content_of(value, method)
         if content.unreadable is not None:
@@ -79,7 +79,7 @@ class Inspector:
     ) -> tuple[Decision, Any, Reason | Category]:
         policy = self._policy[leg]
         reason = findings[0].category if findings else Reason.BLOCKED
-        # An engine that gave no answer said nothing about this text, so `flag` and `redact` cannot stand on the others.
+        # Nothing is known from an engine without answer, so `flag` and `redact` cannot rely on the other engines alone.
         silent = any(verdict.outcome is Outcome.NO_VERDICT for verdict in verdicts)
         if policy == "flag" and not silent:
             return Decision.FLAG, value, reason
@@ -94,5 +94,5 @@ class Inspector:
 
 
 def _all_from_findings(verdicts: tuple[Verdict, ...]) -> bool:
-    """False when an engine blocks without saying what it found: nothing would be cut out then."""
+    """False when an engine blocks without a finding: there would be nothing to cut out."""
     return all(verdict.findings for verdict in verdicts if verdict.outcome is Outcome.BLOCK)

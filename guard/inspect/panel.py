@@ -1,7 +1,7 @@
-"""All engines at once on one item, under one deadline, and one judgement of what they say.
+"""Asks all engines about one item under one deadline, and makes one judgement of their verdicts.
 
-Any BLOCK wins; else any engine without a verdict makes it NO_VERDICT; only ALLOW from every engine is ALLOW. Nobody asked
-is NO_VERDICT too.
+Any BLOCK wins; else any engine without a verdict makes it NO_VERDICT; only ALLOW from every engine is ALLOW. A panel
+without engines gives NO_VERDICT. What policy decides on a judgement is in `guard.inspect.inspection`.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from wire.secrets import read_secret
 
 log = logging.getLogger("ringwall.guard.engines")
 
-#: Engines keep the deadline themselves and say why they gave no verdict; one that does not is ended so much later.
+#: Engines keep the deadline themselves and say why they gave no verdict. One that does not is cancelled this much later.
 GRACE = 0.1
 CACHED = 4096
-#: Characters of a document that local engines judge at once, in some 30 ms at the worst and well under one as a rule. A
-#: longer one is judged on a thread, so that a text made to be slow keeps nobody else waiting.
+#: Characters of a document that local engines judge on the event loop, in 30 ms at worst and well under one as a rule. A
+#: longer one is judged on a thread, so that a text made to be slow delays no other caller.
 AT_ONCE = 32 * 1024
-#: A vendor's policy may change behind the same project or profile, so a cached verdict is asked for again then.
+#: Seconds that a verdict stays cached: a vendor's policy may change under the same project or profile.
 CACHE_SECONDS = 3600.0
 
 
 class LocalEngine(Protocol):
-    """An engine that needs no network and answers at once, from any thread."""
+    """An engine that needs no network and may be called synchronously, from any thread."""
 
     name: str
 
@@ -46,27 +46,27 @@ class LocalEngine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`verdicts` are those of the engines that were heard; an engine that a BLOCK made needless is not among them."""
+    """The outcome of all engines. `verdicts` holds no verdict of an engine that another engine's BLOCK made needless."""
 
     outcome: Outcome
     verdicts: tuple[Verdict, ...]
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All findings of all engines, those of engines that allow too."""
+        """The findings of all engines, also of those that allow."""
         return tuple(finding for verdict in self.verdicts for finding in verdict.findings)
 
 
 class Panel:
-    """Several engines as one. Takes ownership of the engines: `close` closes them.
+    """Several engines as one. It owns the engines: `close` closes them.
 
     Engines with a plain ``judge(item, deadline)`` are called first and directly; when one of them blocks, no text leaves
-    the host. They have half of the budget, so that a vendor is never left with too little and taken for broken.
+    the host. They get half of the budget, so that a vendor always has enough time and its breaker does not open for it.
 
     Args:
         budget: seconds for all engines together.
-        thorough: legs on which policy may let a finding pass (flag, redact). There every engine is heard out, since what
-            one engine found says nothing of what another would have; elsewhere the first BLOCK ends the matter.
+        thorough: legs on which policy may let a finding pass (flag, redact). There every engine must answer, as each may
+            find something else; on the other legs the first BLOCK ends the judgement.
         clock: monotonic, for the age of cached verdicts.
     """
 
@@ -87,7 +87,7 @@ class Panel:
         self._names = ",".join(engine.name for engine in engines)
         self._cache: OrderedDict[bytes, tuple[float, Judgement]] = OrderedDict()
         self._ending: set[asyncio.Task[Verdict]] = set()
-        # Two: more would only take turns, and one long text must not keep the next from its verdict.
+        # Two threads: more would only take turns, and one long text must not hold up the next.
         self._threads = ThreadPoolExecutor(2, "ringwall-judge")
 
     @property
@@ -95,7 +95,7 @@ class Panel:
         return tuple(engine.name for engine in self._engines)
 
     async def judge(self, item: ScanItem) -> Judgement:
-        """What the engines say of `item`, within the budget. Raises nothing but the caller's own cancellation."""
+        """The engines' judgement of `item`, within the budget. Raises nothing but the caller's own cancellation."""
         if item.leg is not Leg.DEFINITIONS:
             return await self._judge(item)
         key = self._key(item)
@@ -105,7 +105,7 @@ class Panel:
             return entry[1]
         judgement = await self._judge(item)
         if judgement.outcome is not Outcome.NO_VERDICT:
-            # From the cache it took no time, which is what the next reader's figures should say.
+            # A verdict from the cache takes no time, and the metrics should say so.
             cached = replace(
                 judgement, verdicts=tuple(replace(verdict, milliseconds=0.0) for verdict in judgement.verdicts)
             )
@@ -116,7 +116,7 @@ class Panel:
         return judgement
 
     async def close(self) -> None:
-        """End what is under way and close every engine."""
+        """Cancel what is under way and close every engine."""
         for task in self._ending:
             task.cancel()
         await asyncio.gather(*self._ending, return_exceptions=True)
@@ -161,7 +161,7 @@ class Panel:
                 ):
                     break
         finally:
-            # Not waited for: an answer that is ready must not hang on an engine that is slow to stop.
+            # Not awaited: a judgement that is ready must not wait for an engine that is slow to stop.
             for task in pending:
                 task.cancel()
                 self._ending.add(task)
@@ -189,7 +189,7 @@ def build_panel(config: GuardConfig, environ: Mapping[str, str] = os.environ) ->
     """
     engine_settings, legs = config.guard.engines, config.guard.legs
     thorough = frozenset(leg for leg in Leg if getattr(legs, leg.value) != "block")
-    # Keys first, so that a missing one leaves no client behind.
+    # Keys are read first, so that a missing one leaves no client open.
     lakera_key = read_secret(engine_settings.lakera.api_key, environ) if engine_settings.lakera else ""
     airs_key = read_secret(engine_settings.prisma_airs.api_key, environ) if engine_settings.prisma_airs else ""
     engines: list[Engine] = []
@@ -262,7 +262,7 @@ def _silent(name: str, reason: str, started: float | None = None) -> Verdict:
 
 
 def _described(error: BaseException) -> str:
-    """Type and place; never the message, which may quote what was being judged."""
+    """The error's type and place, never its message, which may quote the text that was judged."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"

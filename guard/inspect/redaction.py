@@ -1,6 +1,6 @@
-"""Cuts secrets and personal data out of a JSON value at the places that engines are certain of.
+"""Cuts secrets and personal data out of a JSON value, at the places that engines are certain of.
 
-What cannot be cut exactly is an error: the caller then blocks. A wrong cut would leave half a secret behind.
+A finding that cannot be cut exactly is an error, and the caller blocks: a wrong cut would leave half a secret behind.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _MARKS = {Category.SECRET: "[redacted:secret]", Category.PERSONAL_DATA: "[redact
 
 
 def redact(value: Any, findings: Sequence[Finding]) -> tuple[Any, int]:
-    """A deep copy of `value` with every finding's span replaced, and the number of cuts; spans that overlap are one cut.
+    """A deep copy of `value` with every finding's span replaced, and the number of cuts; overlapping spans are one cut.
 
     Raises ValueError when a finding is of another category, has no span, or does not point at a string of `value`
     (RFC 6901); a pointer that ends in ``#`` may mean a key, which is never cut.

@@ -1,4 +1,4 @@
-"""What the guard asks its engines, and what they may answer. NO_VERDICT is never ALLOW."""
+"""The types between the guard and its engines: what is asked, and what may be answered. NO_VERDICT is never ALLOW."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Outcome(StrEnum):
 
 
 class Category(StrEnum):
-    """What a finding is about. `SECRET` and `PERSONAL_DATA` alone can be redacted."""
+    """What a finding is about. Only `SECRET` and `PERSONAL_DATA` can be redacted."""
 
     INJECTION = "injection"
     JAILBREAK = "jailbreak"
@@ -49,10 +49,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class ScanItem:
-    """What one engine judges in one go: every string of one message part, keys included.
+    """One message part as an engine judges it: every string of it, keys included.
 
-    `method` is the MCP method, `name` the tool, prompt or resource URI. `document` is the same content as one JSON text
-    (canonical, UTF-8). `principal` is a hash, never an identity; `correlation_id` is the incident id of the exchange.
+    `method` is the MCP method; `name` is the tool, prompt or resource URI. `document` is the same content as one JSON text
+    (canonical, UTF-8). `principal` is a hash, never an identity. `correlation_id` is the incident id of the exchange.
     """
 
     leg: Leg
@@ -67,9 +67,9 @@ class ScanItem:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing an engine found. `rule` is the engine's own label; `span` are character offsets in the string at
-    `pointer`, given only when the engine is certain of them (what is redacted is cut there). `untrusted` marks text that
-    tries to steer a model: it taints the principal even where policy lets it pass. Holds no matched text."""
+    """One thing that an engine found, without the matched text. `rule` is the engine's own label. `span` holds character
+    offsets in the string at `pointer`, only when the engine is certain of them: redaction cuts there. `untrusted` marks
+    text that tries to steer a model; it taints the principal even where policy lets it pass."""
 
     category: Category
     rule: str
@@ -84,8 +84,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One engine's answer. `reference` is the vendor's id of the scan; `milliseconds` its duration. An answer that did
-    not cover the whole text is NO_VERDICT, with the reason in `error` (no payload text in it)."""
+    """One engine's answer. `reference` is the vendor's id of the scan, `milliseconds` its duration. An answer that does not
+    cover the whole text is NO_VERDICT, with the reason in `error`, which holds no payload text."""
 
     outcome: Outcome
     engine: str
@@ -96,7 +96,7 @@ class Verdict:
 
 
 class Engine(Protocol):
-    """Judges texts. Never raises for what it is given or for what its vendor answers: that is NO_VERDICT."""
+    """Judges texts. It never raises because of the item or the vendor's answer: that is NO_VERDICT."""
 
     name: str
 
