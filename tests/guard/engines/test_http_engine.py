@@ -191,9 +191,9 @@ async def test_429_whose_wait_does_not_fit_the_deadline_is_no_verdict_at_once(
 @pytest.mark.parametrize("status", [200, 500])
 async def test_slow_body_beyond_the_deadline_is_no_verdict(service: EngineService, status: int) -> None:
     service.always = Reply(service.good(), hold=True)
-    verdict = await one(service, seconds=0.15)
+    verdict = await one(service, seconds=1.0)  # on a busy machine the request itself takes a part of it
     silent(verdict, "deadline")
-    assert verdict.milliseconds < 1000
+    assert verdict.milliseconds < 3000
     assert len(service.seen) == 1
 
 
