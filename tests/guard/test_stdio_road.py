@@ -153,7 +153,7 @@ def test_a_client_that_does_not_read_loses_its_stream_and_is_told_so() -> None:
 
 
 def test_sessions_of_one_principal_are_counted_when_they_begin_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guard.http.stdio.MAX_OF_ONE", 2)
+    monkeypatch.setattr("guard.http.stdio.MAX_PER_PRINCIPAL", 2)
 
     async def main() -> None:
         upstream = StdioUpstream((sys.executable, "-c", ECHO), {}, None)
