@@ -102,7 +102,7 @@ class Service:
                 "denied": sorted(opened.denied),
             },
         )
-        watch.again()
+        watch.refresh()
         # Looked for now, so that the first caller need not wait for them.
         policy.verifier.problems()
         return service

@@ -50,7 +50,7 @@ def test_budget_is_spent_and_the_wait_is_named(make: Callable[[], Counters]) -> 
         assert await counters.take(ONE, [charge(50)]) is None
         short = await counters.take(TWO, [charge(30)])
         assert short is not None
-        assert short.what == "tokens"
+        assert short.limit == "tokens"
         assert short.wait == pytest.approx(20, abs=1)
         assert await counters.take(TWO, [charge(30, whose="person:b")]) is None
 
@@ -64,7 +64,7 @@ def test_nothing_is_taken_when_one_of_several_is_short(make: Callable[[], Counte
         for _ in range(3):
             short = await counters.take(TWO, [charge(40), other])
             assert short is not None
-            assert short.what == "requests"
+            assert short.limit == "requests"
         assert await counters.take(TWO, [charge(60)]) is None
 
     run(make, steps)
@@ -94,7 +94,7 @@ def test_spending_takes_no_slot_and_nothing_when_short(make: Callable[[], Counte
         assert await counters.spend(charge(50)) is None
         short = await counters.spend(charge(30))
         assert short is not None
-        assert short.what == "tokens"
+        assert short.limit == "tokens"
         assert short.wait == pytest.approx(20, abs=1)
         for slot in (ONE, TWO):
             assert await counters.take(slot, []) is None

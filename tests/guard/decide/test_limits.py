@@ -30,7 +30,7 @@ def run(steps: Callable[[Limits, Clock], Awaitable[None]], settings: LimitSettin
 async def refused(limits: Limits, who: Principal, right: ToolRight | None, tokens: int) -> tuple[str, int | None]:
     with pytest.raises(Limited) as caught:
         await limits.admit(who, right.name if right else None, right, tokens)
-    return caught.value.what, caught.value.retry_after_seconds
+    return caught.value.limit, caught.value.retry_after_seconds
 
 
 def test_calls_in_flight_are_limited_per_principal() -> None:

@@ -32,7 +32,7 @@ def run(steps: Callable[[OriginBreaker, list[bool]], Awaitable[None]]) -> None:
         async def reached() -> bool:
             return looks[0] if len(looks) == 1 else looks.pop(0)
 
-        breaker = OriginBreaker(Clock(), reached, first_look=0.01)
+        breaker = OriginBreaker(Clock(), reached, first_probe=0.01)
         try:
             await steps(breaker, looks)
         finally:
