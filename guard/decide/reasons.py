@@ -106,7 +106,7 @@ class TokenFault(_Explained):
     MALFORMED = "malformed", "The token is not a JWT, or a claim has the wrong type."
     HEADER_REFUSED = (
         "header_refused",
-        "Its header holds a key, an address of a key, or a critical parameter that is unknown.",
+        "Its header holds a key, an address of a key, or a parameter that changes how the token is read (`crit`).",
     )
     ALGORITHM_REFUSED = "algorithm_refused", "Its algorithm is not allowed."
     WRONG_TYPE = "wrong_type", "Its header's `typ` is not a token's."
