@@ -186,7 +186,8 @@ async def test_slot_that_redis_gave_too_late_is_given_back(redis: RedisServer) -
     async def taken_late() -> bool:
         return bool(await counters._redis.zcard(counters._key("slots", "a")) == 1)
 
-    await eventually(taken_late, "Redis has run the script that was not waited for")
+    taken: bool = await eventually(taken_late, "Redis has run the script that was not waited for")
+    assert taken
     assert await counters.take(Slot("a", "2", 1), [charge(1)]) is None
     await counters.close()
 

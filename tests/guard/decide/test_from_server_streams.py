@@ -116,10 +116,11 @@ async def test_a_servers_request_reaches_the_client_and_its_answer_the_server(tm
         )
         yes = {"jsonrpc": "2.0", "id": "q1", "result": {"action": "accept", "content": {"floor": 3}}}
 
-        async def accepted() -> bool:
+        async def accept() -> bool:
             return (await guard.post(yes)).status_code == 202
 
-        await eventually(accepted, "the client's answer is taken")
+        accepted: bool = await eventually(accept, "the client's answer is accepted")
+        assert accepted
         assert guard.origin.calls[-1] == yes
         # An answer to nothing that was asked goes nowhere.
         assert (await guard.post({**yes, "id": "q2"})).status_code == 400
