@@ -27,8 +27,8 @@ from guard.decide.tokens import estimate, read_remaining
 from guard.http.http_rules import Refused, check_param_headers, rewrite_param_headers, unmirrored
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import Leg
+from model.canonical import digest
 from model.errors import Unreachable
-from model.tool_lock import digest
 from wire.json import dump
 from wire.jsonrpc import Answer, Message, Notification, Request, blurred_arguments
 from wire.sse import Event

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from guard.bundle.bundle import Opened
+from model.canonical import canonical_json
 from model.guard_config import GuardConfig
-from model.tool_lock import canonical_json
 from tests.support.guard_service import LEGACY, MODERN, Guarded, Origin, answer_of, guarded, lock_of, sse, tool
 from wire.json import MAX_DEPTH
 

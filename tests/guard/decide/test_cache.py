@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from guard.decide.cache import MAX_ENTRY_BYTES, ResultCache
-from model.tool_lock import LockedServer, ToolEntry, ToolLock, digest
+from model.canonical import digest
+from model.tool_lock import LockedServer, ToolEntry, ToolLock
 from tests.support.token_issuer import Clock
 
 
