@@ -18,7 +18,7 @@ from guard.audit.reader import Filter, follow, instant, last, read_anchors, sele
 from guard.audit.reader import verify as check
 from guard.decide.reasons import Decision
 from model.errors import InputError
-from model.tool_lock import visible
+from model.text import visible
 
 app = typer.Typer(help="Prove, search and watch a guard's audit log.", no_args_is_help=True, rich_markup_mode=None)
 Log = Annotated[

@@ -7,7 +7,8 @@ import typer
 from cli import console, state
 from cli.options import AsJson, Debug, ProjectDir, Yes, _complete_stack
 from cli.project import current_project
-from model.tool_lock import to_yaml, visible
+from model.text import visible
+from model.tool_lock import to_yaml
 from operations.onboard.lock import render
 from operations.onboard.offer import Comparison, ask_server, changes_json, compared, concern_lines
 from operations.project.server_files import ServerFiles, granted, read_server

@@ -15,7 +15,8 @@ from model.errors import InputError
 from model.project import Project, load_environment
 from model.server import Origin
 from model.stacks import EnvironmentStack
-from model.tool_lock import to_yaml, visible
+from model.text import visible
+from model.tool_lock import to_yaml
 from operations.onboard import origins, snippets
 from operations.onboard.lock import build_lock
 from operations.onboard.offer import ask_server, compared, concern_lines, tool_rows

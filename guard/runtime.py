@@ -29,7 +29,7 @@ from guard.inspect.inspection import Inspected
 from guard.inspect.redaction import redact
 from guard.inspect.verdict import Category, Leg
 from guard.metrics import Metrics
-from model.tool_lock import visible
+from model.text import visible
 from wire.json import dump
 from wire.jsonrpc import Id
 from wire.sse import KEEP_ALIVE_SECONDS

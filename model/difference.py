@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from model.canonical import digest
 from model.masking import is_marked_secret, open_json
-from model.tool_lock import digest, visible
+from model.text import visible
 
 MAX_SHOWN = 160
 #: One element of a path: a quoted name, a place in a list, or a name.

@@ -11,6 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from model.text import visible
+
+#: Levels that a file or a definition may be nested; the wire has a bound of its own (wire/json.py).
+MAX_DEPTH = 100
 #: An escape of a surrogate, alone or not. Only with one in the text can a string hold half of a pair.
 _SURROGATE = re.compile(r"\\u[dD][89abcdefABCDEF]")
 
@@ -50,6 +54,20 @@ def read_json(text: str | bytes, depth: int) -> Any:
         except UnicodeEncodeError:
             raise NotJson("a string holds half of a surrogate pair, which is not Unicode text") from None
     return value
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text of at most `MAX_DEPTH` levels.
+
+    Raises:
+        ValueError: it has not exactly one meaning. Its text may quote a key of the input, hidden characters shown;
+            use `read_json` where nothing of the input may be quoted.
+    """
+    try:
+        return read_json(text, MAX_DEPTH)
+    except NotJson as error:
+        detail = error.detail if error.key is None else f"the key {visible(error.key)} appears twice"
+        raise ValueError(detail) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from jsonschema import (  # type: ignore[import-untyped]
 from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
 from jsonschema.validators import extend  # type: ignore[import-untyped]
 
+from model.canonical import canonical_json
 from model.patterns import Matcher, compile_pattern
-from model.tool_lock import canonical_json
 
 #: Formats that `jsonschema` checks without further packages and without running the value as an expression.
 ENFORCED_FORMATS = ("date", "email", "ipv4", "ipv6", "uuid")

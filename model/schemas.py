@@ -16,6 +16,7 @@ from jsonschema import FormatChecker  # type: ignore[import-untyped]
 from jsonschema.exceptions import SchemaError, ValidationError  # type: ignore[import-untyped]
 from referencing.jsonschema import UnknownDialect, specification_with
 
+from model.canonical import canonical_json
 from model.schema_keywords import (
     DIALECTS,
     ENFORCED_FORMATS,
@@ -25,7 +26,6 @@ from model.schema_keywords import (
     Budget,
     Exhausted,
 )
-from model.tool_lock import canonical_json
 
 DEFAULT_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MAX_BYTES = 256 * 1024

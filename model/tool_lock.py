@@ -10,9 +10,7 @@ A definition stands in the file as JSON text in a literal block. JSON leaves not
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -20,86 +18,16 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from model.base import Many, Model, Version1, validate
+from model.canonical import digest
 from model.errors import InputError
-from model.json import NotJson, read_json
+from model.json import parse_json
 from model.loader import Document, Json, parse
+from model.text import is_hidden, visible
 
-MAX_DEPTH = 100
 _REMEDY = "run `ringwall lock approve` instead of editing the lock"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Risk = Literal["read", "write", "execute", "unknown"]
-
-
-def parse_json(text: str | bytes) -> Any:
-    """Strict JSON: refuses what two readers could take differently (duplicate keys, NaN, Infinity, out-of-range
-    numbers, bad UTF-8, deep nesting). Raises ValueError."""
-
-    try:
-        return read_json(text, MAX_DEPTH)
-    except NotJson as error:
-        detail = error.detail if error.key is None else f"the key {visible(error.key)} appears twice"
-        raise ValueError(detail) from None
-
-
-def canonical_json(value: Any) -> bytes:
-    """The one byte form of a JSON value, after RFC 8785 (JCS): no whitespace, keys sorted by UTF-16 units, UTF-8.
-
-    Unlike RFC 8785, integers of any length keep every digit: rounding to a double would give two definitions one
-    digest. Numbers equal in value have equal text (1.0 is 1). Raises ValueError for anything that is not JSON: NaN,
-    infinities, lone surrogates, keys that are not strings, other types, over 100 levels.
-    """
-    text = json.dumps(_normal(value, 0), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise ValueError("a string holds half of a surrogate pair, which is not Unicode text") from None
-
-
-def _normal(value: Any, depth: int) -> Any:
-    if depth > MAX_DEPTH:
-        raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
-    kind = type(value)
-    if kind is dict:
-        if not all(type(key) is str for key in value):
-            raise ValueError("a key is not a string")
-        keys = sorted(value, key=_utf16) if not all(map(str.isascii, value)) else sorted(value)
-        return {key: _normal(value[key], depth + 1) for key in keys}
-    if kind is list or kind is tuple:
-        return [_normal(item, depth + 1) for item in value]
-    if kind is float:
-        if value != value or value in (float("inf"), float("-inf")):
-            raise ValueError("a number is NaN or out of range, which is not JSON")
-        return int(value) if value.is_integer() else value
-    if value is None or kind in (str, int, bool):
-        return value
-    raise ValueError(f"{kind.__name__} is not JSON")
-
-
-def _utf16(key: str) -> bytes:
-    return key.encode("utf-16-be", "surrogatepass")
-
-
-def digest(value: Any) -> str:
-    """``sha256:<hex>`` of the canonical JSON; raises ValueError like `canonical_json`."""
-    return "sha256:" + hashlib.sha256(canonical_json(value)).hexdigest()
-
-
-#: Characters that draw nothing yet that Python calls printable: fillers, joiners, variation selectors.
-_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
-
-
-def is_hidden(char: str) -> bool:
-    """True for a character a reviewer cannot see: zero width, bidi, tags, variation selectors, controls but whitespace."""
-    return (not char.isprintable() and char not in "\t\n\r ") or _BLANK.match(char) is not None
-
-
-def visible(text: str) -> str:
-    """`text` on one line: whitespace collapsed, every hidden character written as ``<U+200B>``."""
-    if text.isascii() and text.isprintable():
-        return " ".join(text.split())
-    shown = "".join(f"<U+{ord(char):04X}>" if is_hidden(char) else char for char in text)
-    return " ".join(shown.split())
 
 
 def _definition(value: Any) -> Any:

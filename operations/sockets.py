@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from model.errors import Unreachable
-from model.tool_lock import visible
+from model.text import visible
 
 _LISTEN = "0A"  # TCP_LISTEN in include/net/tcp_states.h
 

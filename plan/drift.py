@@ -15,7 +15,7 @@ from typing import Any, Literal
 from model.difference import path_elements, subset, without
 from model.masking import SECRET, masked
 from model.sentinels import WIRE_SIGNATURE, WIRE_UNKNOWN
-from model.tool_lock import visible
+from model.text import visible
 
 Kind = Literal["drift", "missing", "ahead", "unreachable", "note"]
 KINDS: tuple[Kind, ...] = ("drift", "missing", "ahead", "unreachable", "note")

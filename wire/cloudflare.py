@@ -24,7 +24,7 @@ import httpx
 
 from model.environment import Cloudflare
 from model.errors import Unreachable
-from model.tool_lock import visible
+from model.text import visible
 from wire.http import HttpAnswer, HttpPolicy, RefusedAnswer, exchange, reason_of, retry_after
 
 TOKEN_VARIABLE = "CLOUDFLARE_API_TOKEN"  # noqa: S105 - a variable's name

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from model.base import split_url
 from model.errors import Unreachable
+from model.json import parse_json
 from model.loopback import is_loopback
-from model.tool_lock import parse_json
 from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of
 
 #: What may sign a token: asymmetric only (RFC 8725 section 3.1). The value is (kty, crv or None).

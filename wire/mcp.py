@@ -25,10 +25,11 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from pydantic import TypeAdapter, ValidationError
 
+from model.canonical import canonical_json
 from model.errors import InputError, Unreachable
 from model.loopback import is_loopback
 from model.server import Origin
-from model.tool_lock import canonical_json, visible
+from model.text import visible
 from wire.meter import Limits, Meter
 from wire.secrets import command_variables
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import httpx2
 
-from model.tool_lock import visible
+from model.text import visible
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from model.base import SecretRef
+from model.canonical import digest
 from model.environment import Environment
 from model.guard_config import (
     AccessIdentity,
@@ -23,7 +24,6 @@ from model.guard_config import (
 )
 from model.server import Grant, Grantees
 from model.stacks import ServerStack
-from model.tool_lock import digest
 
 ETC = "/etc/ringwall"
 #: What a server's stack exports its guard configuration as.

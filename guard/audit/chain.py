@@ -1,6 +1,6 @@
 """The hash chain of the audit log and the signed heads in it. Pure: lines in, judgement out.
 
-A line is the canonical JSON (`model.tool_lock.canonical_json`) of a record with `hash` put last: the SHA-256 of the
+A line is the canonical JSON (`model.canonical.canonical_json`) of a record with `hash` put last: the SHA-256 of the
 canonical JSON without it. Each record names the hash of the one before (`previous`) and its number (`sequence`), so no
 record can be changed, removed, moved or repeated alone. Whoever can write the file can rebuild a bare chain from any
 point on, so heads (RFC 8032 signatures over number and hash of a record) stand in it; whoever also has the signing
@@ -48,7 +48,7 @@ class AuditBroken(RingwallError):
 def canonical(value: Mapping[str, Any]) -> bytes:
     """Canonical JSON, for members as this package makes them: ASCII names, no floats that are whole numbers.
 
-    Equal to `model.tool_lock.canonical_json` and many times as fast (orjson). Half of a surrogate pair, which a client may
+    Equal to `model.canonical.canonical_json` and many times as fast (orjson). Half of a surrogate pair, which a client may
     have sent in a name, is written as its JSON escape instead of stopping the log.
     """
     try:

@@ -126,7 +126,7 @@ def _short(text: str | None) -> str | None:
 
 
 def _number(value: float | None) -> float | None:
-    """Rounded to microseconds; whole numbers as integers, as `model.tool_lock.canonical_json` has them."""
+    """Rounded to microseconds; whole numbers as integers, as `model.canonical.canonical_json` has them."""
     if value is None:
         return None
     rounded = round(value, 3)

@@ -22,10 +22,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from guard.bundle.keys import key_id
 from model.base import validate
+from model.canonical import canonical_json
 from model.errors import InputError
 from model.guard_config import GuardBundle, GuardConfig, Signature
+from model.json import parse_json
 from model.loader import Document, parse
-from model.tool_lock import canonical_json, parse_json
 
 PREFIX = b"ringwall guard bundle 1\n"
 MOST_BYTES = 16 * 1024 * 1024

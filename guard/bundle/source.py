@@ -26,9 +26,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from guard.bundle.bundle import MOST_BYTES, MalformedBundle, Opened, OpenedBundle, open_bundle, read_demo_config
 from guard.bundle.keys import write_atomically
 from model.base import split_url
+from model.canonical import digest
 from model.errors import InputError, RingwallError, Unreachable
+from model.json import parse_json
 from model.loopback import is_loopback
-from model.tool_lock import digest, parse_json
 from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of
 
 log = logging.getLogger("ringwall.guard")

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from model.tool_lock import ToolLock, canonical_json
+from model.canonical import canonical_json
+from model.tool_lock import ToolLock
 
 TTL = 60.0
 MAX_BYTES = 64 << 20

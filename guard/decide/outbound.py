@@ -12,7 +12,7 @@ from guard.decide.consent import VALID_SECONDS
 from guard.decide.context import Context, Stop, meta_of
 from guard.decide.exchange import Exchange
 from guard.decide.reasons import Decision, Reason
-from model.tool_lock import digest
+from model.canonical import digest
 from wire.json import dump
 from wire.jsonrpc import Request
 from wire.sse import Event

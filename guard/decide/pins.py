@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guard.bundle.keys import write_atomically
+from model.canonical import digest
 from model.difference import pointers
 from model.errors import InputError, RingwallError, Unreachable
-from model.tool_lock import Entry, ToolLock, digest, parse_json, visible
+from model.json import parse_json
+from model.text import visible
+from model.tool_lock import Entry, ToolLock
 
 if TYPE_CHECKING:
     from wire.mcp import ServerOffer, Target

@@ -27,7 +27,8 @@ from guard.inspect.panel import Panel, build_panel
 from model.errors import InputError
 from model.guard_config import GuardConfig
 from model.schemas import Checker, compile_schema
-from model.tool_lock import ToolEntry, visible
+from model.text import visible
+from model.tool_lock import ToolEntry
 
 
 @dataclass(frozen=True, slots=True)

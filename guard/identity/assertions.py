@@ -14,8 +14,8 @@ import jwt
 
 from guard.decide.reasons import TokenFault
 from guard.identity.keys import KeySet, UnknownKey
+from model.json import parse_json
 from model.tokens import CLOCK_LEEWAY, LATEST_MOMENT, REFUSED_HEADERS, TYPES
-from model.tool_lock import parse_json
 from wire.jwks import ALGORITHMS
 
 MAX_BYTES = 16 * 1024

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from model.tool_lock import visible
+from model.text import visible
 from operations.doctor.checks import Check, clock, ok, skipped
 from operations.doctor.http import Answer, fetch
 from wire.cloudflare import CHANGE_SERVICE_TOKENS, END_APPLICATION_SESSIONS, END_USER_SESSIONS, READ_USERS

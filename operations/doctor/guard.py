@@ -18,10 +18,11 @@ from guard.engines.lakera import LakeraEngine
 from guard.engines.prisma_airs import PrismaAirsEngine
 from guard.inspect.verdict import Engine, Leg, Outcome, ScanItem, Text, Verdict
 from model.base import SecretRef
+from model.canonical import digest
 from model.errors import InputError
 from model.server import Server
 from model.stacks import EnvironmentStack, ServerStack
-from model.tool_lock import digest, visible
+from model.text import visible
 from operations.doctor.checks import Check, ok, skipped
 from operations.sockets import exposure
 from wire.readyz import NotAGuard, ReadyzClient, Silent

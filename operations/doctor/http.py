@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from model.errors import Unreachable
-from model.tool_lock import parse_json
+from model.json import parse_json
 from wire.http import HttpPolicy, RefusedAnswer, exchange, reason_of
 
 MAX_BYTES = 1024 * 1024

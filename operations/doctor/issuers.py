@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from model.errors import Unreachable
-from model.tool_lock import visible
+from model.text import visible
 from operations.doctor.checks import Check, clock, ok
 from operations.doctor.http import Answer, fetch
 from operations.keys.decide import read_jwks

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from model.environment import Environment
 from model.errors import Unreachable
 from model.loopback import is_loopback
-from model.tool_lock import visible
+from model.text import visible
 from operations.doctor.checks import Check, ok, skipped
 from operations.doctor.http import fetch
 from operations.keys.sync import not_ours, remedy, sync_keys

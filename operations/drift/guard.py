@@ -109,7 +109,7 @@ def _planned_config(looking: Looking, server: ServerStack) -> Any:
 
 
 def _lock_digest(server: ServerStack) -> str:
-    from model.tool_lock import digest
+    from model.canonical import digest
 
     return digest(server.lock.dump())
 
@@ -147,7 +147,7 @@ def _readyz(looking: Looking, server: ServerStack) -> dict[str, Any]:
 
 def offered(looking: Looking, server: ServerStack) -> list[Row]:
     """What the running server offers, against its lock."""
-    from model.tool_lock import visible
+    from model.text import visible
     from operations.onboard.offer import compared
 
     source = f"server {server.stack}"

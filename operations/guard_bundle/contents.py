@@ -10,8 +10,8 @@ from components.guard.settings import OUTPUT
 from model.base import validate
 from model.errors import InputError
 from model.guard_config import GuardConfig
+from model.json import parse_json
 from model.loader import Document
-from model.tool_lock import parse_json
 from operations.guard_bundle.files import read
 
 _PRINCIPAL = re.compile(r"(person|agent):[^\x00-\x20\x7f]{1,256}")

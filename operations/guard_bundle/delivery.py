@@ -14,9 +14,9 @@ from guard.bundle.keys import load_private_key
 from model.base import validate
 from model.errors import InputError
 from model.guard_config import GuardBundle, GuardConfig
+from model.json import parse_json
 from model.loader import Document
 from model.stacks import environment_of, server_of
-from model.tool_lock import parse_json
 from operations.guard_bundle.files import BundleFile, bundle_path
 from operations.journal import Operation
 from wire.readyz import NotAGuard, ReadyzClient, Silent

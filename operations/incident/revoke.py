@@ -13,7 +13,7 @@ from model.errors import EngineFailed, EngineMissing, InputError, NoSuchStack, R
 from model.guard_config import GuardBundle, GuardConfig
 from model.project import Project
 from model.stacks import EnvironmentStack
-from model.tool_lock import visible
+from model.text import visible
 from operations.guard_bundle.delivery import (
     Delivered,
     Guards,

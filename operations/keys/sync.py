@@ -14,7 +14,7 @@ from typing import Any
 from components.gateway.names import ACCESS, consumer_username, issuer_group, tags
 from model.environment import Environment
 from model.errors import InputError, RingwallError, Unreachable
-from model.tool_lock import visible
+from model.text import visible
 from operations.keys.decide import KeyChanges, decide, read_jwks
 from wire.jwks import fetch_jwks
 from wire.kong import Conflict

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from model.canonical import digest
 from model.difference import ValueChange, pointers, short_json
 from model.errors import InputError
+from model.text import visible
 from model.tool_lock import (
     Entry,
     LockedServer,
@@ -20,9 +22,7 @@ from model.tool_lock import (
     ResourceTemplateEntry,
     ToolEntry,
     ToolLock,
-    digest,
     readable_description,
-    visible,
 )
 from model.word_difference import word_difference
 from operations.onboard.risk import assess

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from model.server import Origin
-from model.tool_lock import ToolLock, visible
+from model.text import visible
+from model.tool_lock import ToolLock
 from operations.onboard.lock import LockChange, build_lock, compare
 from operations.onboard.risk import Concern, examine
 from wire.mcp import ServerOffer, probe, target_of

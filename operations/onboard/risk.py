@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from model.tool_lock import Risk, is_hidden, visible
+from model.text import is_hidden, visible
+from model.tool_lock import Risk
 
 if TYPE_CHECKING:
     from wire.mcp import ServerOffer

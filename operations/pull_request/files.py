@@ -76,7 +76,7 @@ def _read(file: Path, *, wanted: bool) -> bytes:
 
 def _checked(file: Path, environment: str, content: bytes) -> str:
     from model.errors import InputError
-    from model.tool_lock import is_hidden
+    from model.text import is_hidden
 
     if len(content) > MAX_BODY:
         raise InputError(f"is over {MAX_BODY} bytes, more than GitHub takes", file=file, remedy="write it anew")

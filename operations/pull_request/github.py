@@ -18,7 +18,7 @@ import httpx
 from model.base import split_url
 from model.errors import InputError, Unreachable
 from model.loopback import is_loopback
-from model.tool_lock import visible
+from model.text import visible
 from wire.http import HttpAnswer, HttpPolicy, RefusedAnswer, exchange, reason_of, retry_after, whole_seconds
 
 PUBLIC_API = "https://api.github.com"

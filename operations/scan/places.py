@@ -9,7 +9,7 @@ from typing import Literal
 
 from model.errors import InputError
 from model.loopback import is_loopback
-from model.tool_lock import visible
+from model.text import visible
 from operations.scan.report import Place
 from operations.sockets import Listener
 

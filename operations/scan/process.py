@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from model.masking import is_secret_name, secret_shape
-from model.tool_lock import visible
+from model.text import visible
 
 MASK = "***"
 MAX_WORDS = 8

@@ -17,7 +17,7 @@ from typing import Literal
 
 import aiohttp
 
-from model.tool_lock import visible
+from model.text import visible
 from operations.onboard.risk import assess, text_problems, warnings
 from operations.scan.contact import first_contact, inspecting_tls
 from operations.scan.process import command_line

@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from model.tool_lock import visible
+from model.text import visible
 from operations.scan.wire import (
     MAX_EVENT,
     Demands,

@@ -14,7 +14,8 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from model.tool_lock import parse_json, visible
+from model.json import parse_json
+from model.text import visible
 from wire.sse import OverLimit, Reader
 
 MAX_BYTES = 4 * 1024 * 1024

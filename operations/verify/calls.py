@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from model.tool_lock import ToolEntry, visible
+from model.text import visible
+from model.tool_lock import ToolEntry
 from operations.verify.context import Context, Probe
 from operations.verify.conversation import Conversation, Refused
 from operations.verify.report import Result, failed, passed, skipped

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from model.tool_lock import visible
+from model.text import visible
 from operations.verify.client import Answer, Headers, NoAnswer
 from operations.verify.context import Context, Probe
 from operations.verify.report import Result, failed, passed, skipped

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 from xml.etree import ElementTree
 
-from model.tool_lock import visible
+from model.text import visible
 
 Outcome = Literal["pass", "fail", "skipped"]
 FAILED = 3

@@ -13,11 +13,11 @@ from engine.workspace import Target
 from model.base import split_url, validate
 from model.errors import EngineFailed, EngineMissing, InputError
 from model.guard_config import GuardConfig
+from model.json import parse_json
 from model.loader import Document
 from model.loopback import is_loopback
 from model.project import Project
 from model.stacks import EnvironmentStack, ServerStack
-from model.tool_lock import parse_json
 from operations.onboard.snippets import (
     CLIENT_ID_HEADER,
     CLIENT_ID_VARIABLE,

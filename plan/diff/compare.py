@@ -16,7 +16,7 @@ from model.loader import walk as leaves
 from model.project import Project, load_environment, load_zone, open_project
 from model.server import Server
 from model.stacks import ZONE_PREFIX, EnvironmentStack, ServerStack, ZoneStack, environment_of
-from model.tool_lock import visible
+from model.text import visible
 from model.zone import Zone
 from plan.diff.model import Change, Direction, LoadError, Report, StackDiff, change
 from plan.diff.pairs import Pair, Plans, planned

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from model.tool_lock import visible
+from model.text import visible
 from plan.diff.markdown import resource_lines, visible_line
 from plan.diff.model import Direction, Grouped, Matrix, Report, StackDiff, grouped, stand_ins
 from plan.diff.picture import Ring, rings

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from model.tool_lock import visible
+from model.text import visible
 from plan.diff.mermaid import render_mermaid
 from plan.diff.model import Direction, Grouped, Report, ResourceChange, StackDiff, finding_line, grouped, stand_ins
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from model.stacks import environment_of
-from model.tool_lock import visible
+from model.text import visible
 from plan.findings import Finding
 from plan.rings import RINGS
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from model.masking import masked, open_json
-from model.tool_lock import visible
+from model.text import visible
 from plan.diff.model import Change, Direction, KeyChange, ResourceChange, change
 from plan.diff.semantic.tools import words
 from plan.graph import Graph, Resource

@@ -40,7 +40,7 @@ def lock_stale(subject: Subject) -> Iterator[Broken]:
     guard = subject.guard
     if guard is None or not mapping(guard.get("tool_lock")):
         return
-    from model.tool_lock import digest
+    from model.canonical import digest
 
     lock, stated = guard["tool_lock"], guard.get("tool_lock_sha256")
     if stated and digest(lock) != stated:

@@ -12,10 +12,10 @@ import pytest
 
 from components.gateway.names import consumer_username
 from model.base import SecretRef
+from model.canonical import digest
 from model.errors import Unreachable
 from model.project import Project, load_environment, open_project
 from model.stacks import EnvironmentStack
-from model.tool_lock import digest
 from operations.doctor import guard as doctor_guard
 from operations.doctor import kong as doctor_kong
 from operations.doctor.checks import Check, Task, run_all

@@ -15,8 +15,8 @@ import typer
 from cli import guard_bundle, state
 from guard.bundle.bundle import open_bundle
 from guard.bundle.keys import load_public_keys
+from model.canonical import digest
 from model.errors import InputError
-from model.tool_lock import digest
 from tests.guard.bundle.test_bundle import DEMO, config
 from tests.support.command_line import ringwall
 from tests.support.projects import write_project

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model.json import NotJson, read_json
-from model.tool_lock import parse_json
+from model.json import NotJson, parse_json, read_json
 from wire.json import Malformed, parse
 
 ROOT = Path(__file__).parents[2]

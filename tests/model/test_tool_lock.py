@@ -11,20 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.canonical import canonical_json, digest
 from model.errors import InputError
+from model.json import parse_json
+from model.text import visible
 from model.tool_lock import (
     LockedServer,
     PromptEntry,
     ResourceEntry,
     ToolEntry,
     ToolLock,
-    canonical_json,
-    digest,
     from_text,
-    parse_json,
     readable_description,
     to_yaml,
-    visible,
 )
 
 FILE = Path("dev.notes.lock.yaml")

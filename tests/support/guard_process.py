@@ -23,8 +23,9 @@ from typing import Any
 
 from guard.bundle.bundle import render, sign
 from guard.bundle.keys import create_key_pair, load_private_key
+from model.canonical import canonical_json, digest
 from model.guard_config import GuardConfig
-from model.tool_lock import ToolLock, canonical_json, digest
+from model.tool_lock import ToolLock
 from operations.onboard.lock import build_lock
 from wire.mcp import HttpTarget, StdioTarget, Target, UnixSocketTarget, probe
 

@@ -21,8 +21,9 @@ from starlette.routing import Route
 from components.gateway.names import REMAINING_HEADER
 from guard.bundle.bundle import Opened
 from guard.service import Service, _Server, serve
+from model.canonical import digest
 from model.guard_config import GuardConfig
-from model.tool_lock import ToolLock, digest, readable_description
+from model.tool_lock import ToolLock, readable_description
 from wire.sse import KEEP_ALIVE_SECONDS
 
 LEGACY = "2025-11-25"

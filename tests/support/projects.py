@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from model.tool_lock import LockedServer, PromptEntry, ToolEntry, ToolLock, digest, readable_description, to_yaml
+from model.canonical import digest
+from model.tool_lock import LockedServer, PromptEntry, ToolEntry, ToolLock, readable_description, to_yaml
 
 ACCOUNT = "0af1" * 8
 ZONE = "0bf2" * 8

@@ -6,7 +6,9 @@ import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from model.tool_lock import Entry, ToolEntry, ToolLock, digest, visible
+from model.canonical import digest
+from model.text import visible
+from model.tool_lock import Entry, ToolEntry, ToolLock
 from model.word_difference import word_difference
 from plan.diff.model import Change, Direction, change
 from plan.diff.semantic.directions import (

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from components.guard.settings import build_guard_config, render
 from model.base import SecretRef
+from model.canonical import digest
 from model.guard_config import GuardConfig
 from model.project import load_environment, open_project
 from model.stacks import EnvironmentStack
-from model.tool_lock import digest
 from tests.support.projects import server_text, write_project, write_server
 
 AGENTS = {"ci": "0123.access", "nightly": "4567.access"}

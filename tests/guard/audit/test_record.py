@@ -9,7 +9,7 @@ from guard.audit.chain import canonical, seal, unseal
 from guard.audit.record import EngineNote, Record
 from guard.decide.reasons import Decision
 from guard.inspect.verdict import Category, Finding, Outcome, Verdict
-from model.tool_lock import canonical_json
+from model.canonical import canonical_json
 
 TEXTS = st.text(st.characters(codec="utf-8"))
 NUMBERS = st.floats(0, 1e6) | st.none()

@@ -28,9 +28,9 @@ from guard.bundle.bundle import (
     sign,
 )
 from guard.bundle.keys import key_id
+from model.canonical import canonical_json, digest
 from model.errors import InputError
 from model.guard_config import GuardConfig
-from model.tool_lock import canonical_json, digest
 from tests.support.projects import lock
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from guard.decide.cache import MAX_ENTRY_BYTES, ResultCache
-from model.tool_lock import LockedServer, ToolEntry, ToolLock, digest
+from model.canonical import digest
+from model.tool_lock import LockedServer, ToolEntry, ToolLock
 from tests.support.guard_messages import result
 from tests.support.guard_service import Origin, guarded, lock_of
 from tests.support.token_issuer import Clock

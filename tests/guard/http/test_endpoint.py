@@ -12,7 +12,7 @@ import httpx
 import pytest
 from starlette.responses import Response, StreamingResponse
 
-from model.tool_lock import canonical_json
+from model.canonical import canonical_json
 from tests.guard.test_verified_road import identity, person
 from tests.support.guard_messages import ATTACK, call, result, session_of
 from tests.support.guard_service import LEGACY, MODERN, Origin, answer_of, guarded, sse, tool

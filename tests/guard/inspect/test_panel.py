@@ -15,9 +15,9 @@ import pytest
 from guard.engines.lakera import LakeraEngine
 from guard.inspect.panel import AT_ONCE, CACHE_SECONDS, CACHED, Judgement, Panel, build_panel
 from guard.inspect.verdict import Category, Finding, Leg, Outcome, ScanItem, Verdict
+from model.canonical import digest
 from model.errors import InputError
 from model.guard_config import GuardConfig
-from model.tool_lock import digest
 from tests.support.engine_services import ATTACK, KEY, AirsService, EngineService, LakeraService, Reply, item
 from tests.support.token_issuer import Clock
 

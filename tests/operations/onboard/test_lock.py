@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from model.canonical import digest
 from model.difference import ValueChange
 from model.errors import InputError
-from model.tool_lock import digest, from_text, to_yaml
+from model.tool_lock import from_text, to_yaml
 from operations.onboard.lock import build_lock, compare, render
 from wire.mcp import HttpTarget, ServerOffer, probe
 

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from model.tool_lock import is_hidden
+from model.text import is_hidden
 from plan.diff.html import POLICY, render_html
 from plan.diff.markdown import CAP, render_markdown
 from plan.diff.mermaid import render_mermaid

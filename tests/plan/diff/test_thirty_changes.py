@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from model.tool_lock import ResourceTemplateEntry, digest, from_text, to_yaml
+from model.canonical import digest
+from model.tool_lock import ResourceTemplateEntry, from_text, to_yaml
 from plan.diff.model import Direction
 from plan.diff.semantic.tools import words
 from tests.plan.diff.conftest import Differ
