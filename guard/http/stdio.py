@@ -102,8 +102,8 @@ class StdioUpstream:
             return process
 
     async def _start(self, owner: str) -> CommandProcess:
-        for idle_owner in [name for name, process in self._shared.items() if process.ended]:
-            del self._shared[idle_owner]
+        for ended_owner in [name for name, process in self._shared.items() if process.ended]:
+            del self._shared[ended_owner]
         if len(self._sessions) + len(self._shared) >= MAX_PROCESSES:
             raise UpstreamFull(f"{MAX_PROCESSES} processes of the command run already")
         try:

@@ -137,6 +137,17 @@ async def test_a_secret_in_a_uri_blocks_where_policy_says_redact(tmp_path: Path)
         assert guard.reasons()[-1] == ("resources/read", "block", "secret")
 
 
+async def test_redacted_arguments_that_no_grant_allows_are_refused_with_what_they_break(tmp_path: Path) -> None:
+    constraint = {"search": {"properties": {"text": {"pattern": "^key AKIA"}}}}
+    grants = [{"to": {"all": True}, "tools": ["search"], "arguments": constraint}]
+    async with guarded(Origin(), tmp_path, grants=grants, guard={"legs": {"arguments": "redact"}}) as guard:
+        await guard.initialize()
+        answer = (await guard.call("search", {"text": f"key {AWS_KEY}"}))["result"]
+        assert answer["isError"] is True
+        assert answer["content"][0]["text"] == "Invalid arguments: not granted: /text: breaks pattern"
+        assert guard.origin.calls == []
+
+
 @pytest.mark.parametrize("meta", [5, True, ["progressToken"], "text", None])
 async def test_a_meta_that_is_no_object_breaks_nothing(tmp_path: Path, meta: Any) -> None:
     origin = Origin()
