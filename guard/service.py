@@ -105,7 +105,7 @@ class Service:
                 "denied": sorted(opened.denied),
             },
         )
-        watch.again()
+        watch.refresh()
         # Starts to fetch the issuers' keys, so that the first caller need not wait for them.
         policy.verifier.problems()
         return service

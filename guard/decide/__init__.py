@@ -1,1 +1,1 @@
-"""What the guard lets through: methods, grants, pins, limits, consent, taint, cache, sessions."""
+"""Decides which messages the guard lets through: methods, grants, pins, limits, consent, taint, cache, sessions."""

@@ -1,8 +1,8 @@
-"""What a caller and its model are told: short fixed texts and an incident id, never what was found or which rule.
+"""The guard's own answers: short fixed texts with an incident id, which never tell the finding or the rule behind it.
 
-Shapes follow facts on MCP: a tool that may not be called reads as an unknown tool; blocked arguments and results are
-tool errors, which a model sees; other methods get a JSON-RPC error. Codes of the guard's own lie outside the range that
-JSON-RPC and MCP reserve (-32768 to -32000).
+A tool that may not be called is answered as an unknown tool. Blocked arguments and results are answered as tool errors,
+which the model reads. Other methods get a JSON-RPC error. The guard's own error codes lie outside the range that
+JSON-RPC and MCP reserve (-32768 to -32000). The reasons, for the audit log, are in `guard.decide.reasons`.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ NO_VERDICT = -31002
 LIMITED = -31003
 ORIGIN_UNAVAILABLE = -31004
 UNAUTHENTICATED = -31005
-#: The request was carried out, and its answer is kept back: what must never read as a refusal, or it is done twice.
+#: The request was executed and its answer is withheld. This must never read as a refusal, or the request is sent again.
 WITHHELD = -31006
 
-#: HTTP status of what has no JSON-RPC answer (a notification, a GET, a DELETE) when the server fails. No 5xx, by which Kong
-#: would take the guard for broken; no 404, by which a client would take its session for ended.
+#: HTTP status, when the server fails, of a request without a JSON-RPC answer (a notification, a GET, a DELETE). A 5xx would
+#: tell Kong that the guard is broken, and a 404 would tell the client that its session has ended.
 ORIGIN_FAILED = 424
 
-#: HTTP status of an error answered outside a stream, modern era. Limits and failures of the server are 200: the official
-#: SDK's 1.x loses its session over any other status (`raise_for_status` beside its task group), some clients repeat a call
-#: at 429 and 5xx by themselves, and Kong's circuit breaker reads a 5xx as the guard's own failure.
+#: HTTP status of an error that is answered outside a stream in the modern era. Limits and failures of the server are 200:
+#: the official SDK's 1.x loses its session over any other status (its `raise_for_status` runs outside its task group), some
+#: clients repeat a call after a 429 or 5xx by themselves, and Kong's circuit breaker reads a 5xx as the guard's own failure.
 _STATUS = {
     PARSE_ERROR: 400,
     INVALID_REQUEST: 400,
@@ -63,11 +63,12 @@ def status_of(code: int, *, modern: bool) -> int:
 
 
 def new_incident() -> str:
-    """What ties an answer to its audit record: 16 random hexadecimal digits."""
+    """A new incident id, which links an answer to its audit record: 16 random hexadecimal digits."""
     return secrets.token_hex(8)
 
 
 def error(id_: Id | None, code: int, message: str, data: Any = None) -> dict[str, Any]:
+    """A JSON-RPC error answer."""
     body: dict[str, Any] = {"code": code, "message": message}
     if data is not None:
         body["data"] = data
@@ -75,7 +76,7 @@ def error(id_: Id | None, code: int, message: str, data: Any = None) -> dict[str
 
 
 def tool_error(id_: Id, text: str, *, modern: bool) -> dict[str, Any]:
-    """A tool result with `isError`: the model reads it; SDK clients skip the output schema for it."""
+    """A tool result with `isError`, which the model reads. SDK clients do not check it against the output schema."""
     result: dict[str, Any] = {"content": [{"type": "text", "text": text}], "isError": True}
     if modern:
         result["resultType"] = "complete"

@@ -1,6 +1,6 @@
-"""Results of tools that only read, kept for a minute for the very same call of the very same principal.
+"""A cache of tool results: it answers the same call of the same principal for a minute, and only for read-only tools.
 
-By exact key only: a cache by likeness of text would hand one question's answer to another, and one person's to another.
+The key is exact. A cache by similarity of text would give one question's answer to another, and one person's to another.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ TTL = 60.0
 MAX_BYTES = 64 << 20
 MAX_ENTRY_BYTES = 1 << 20
 MAX_ENTRIES = 10_000
-#: What an entry takes besides its value, roughly.
+#: Bytes that an entry takes besides its value, roughly.
 _OVERHEAD = 512
 
 
 @dataclass(frozen=True, slots=True)
 class CacheKey:
-    """The call, by SHA-256; `era` is the cache's generation when the call began."""
+    """The SHA-256 of a call, and the cache's generation (`era`) when the call began."""
 
     digest: bytes
     era: int
 
 
 class ResultCache:
-    """Holds immutable bytes. `clock` is monotonic. Put only results that were scanned and let pass whole.
+    """Results as immutable bytes. `clock` is monotonic. Put only results that were inspected and passed unchanged.
 
-    `clear` it when a tool that does more than read was called: what was read before may be untrue now. A result of a call
-    that began before is then not taken in any more.
+    `clear` it when a tool was called that does more than read, as earlier results may no longer hold. Results of calls that
+    began before the clearing are not taken in.
     """
 
     def __init__(
@@ -53,19 +53,21 @@ class ResultCache:
         self._bundle = bundle
 
     def swap(self, lock: ToolLock, bundle: str) -> None:
-        """Another bundle is in force (`bundle` is its hash): forget everything."""
+        """Forget everything, as another bundle is in force (`bundle` is its hash)."""
         self.clear()
         self._load(lock, bundle)
 
     def clear(self) -> None:
-        """Forget everything, and what is on its way."""
+        """Forget every result, and take in none of a call that has begun already."""
         self._entries.clear()
         self._bytes = 0
         self._era += 1
 
     def key(self, principal_id: str, tool: str, arguments: Any, version: str) -> CacheKey | None:
-        """The key of a call about to be made, in one protocol version, as results look different in another; None where the
-        lock does not call the tool cacheable."""
+        """The key of a call that is about to be made; None where the lock does not call the tool cacheable.
+
+        The protocol version is part of the key, as the same result looks different in another version.
+        """
         definition = self._definitions.get(tool)
         if definition is None:
             return None
@@ -74,10 +76,10 @@ class ResultCache:
 
     def get(self, key: CacheKey) -> bytes | None:
         """The result of the same call in the last minute."""
-        found = self._entries.get(key.digest)
-        if found is None or key.era != self._era:
+        entry = self._entries.get(key.digest)
+        if entry is None or key.era != self._era:
             return None
-        until, value = found
+        until, value = entry
         if self._clock() >= until:
             self._drop(key.digest)
             return None
@@ -87,7 +89,7 @@ class ResultCache:
     def put(self, key: CacheKey, value: bytes) -> None:
         """Keep a scanned result, unless it is too large or the cache was cleared since its call began."""
         if type(value) is not bytes:
-            raise TypeError("only bytes are kept: nobody can change them afterwards")
+            raise TypeError("only bytes are cached, as nobody can change them afterwards")
         if key.era != self._era or len(value) > MAX_ENTRY_BYTES:
             return
         self._drop(key.digest)
@@ -97,9 +99,9 @@ class ResultCache:
             self._drop(next(iter(self._entries)))
 
     def _drop(self, digest: bytes) -> None:
-        found = self._entries.pop(digest, None)
-        if found is not None:
-            self._bytes -= len(found[1]) + _OVERHEAD
+        entry = self._entries.pop(digest, None)
+        if entry is not None:
+            self._bytes -= len(entry[1]) + _OVERHEAD
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -1,8 +1,8 @@
-"""Asking the person before data may leave after untrusted content was read (`taint.outbound_call: ask`).
+"""The questions that the guard asks a person before an outbound call after untrusted content (`taint.outbound_call: ask`).
 
-The question is MCP's own elicitation, in the form of either era: a request on the answer's stream, or an
-`input_required` result that the client repeats its call with. A client that cannot be asked is refused. A consent is
-for one principal and one exact call, once, within five minutes.
+A question is MCP's own elicitation, in the form of either era: a request on the answer's stream, or an `input_required`
+result, after which the client repeats its call with the answer. A consent is for one principal and one exact call, once,
+within five minutes. When a person is asked is decided in `guard.decide.outbound`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KEY = "ringwall-consent"
 
 
 def question(tool: str) -> dict[str, Any]:
-    """The parameters of the elicitation: fixed words and the tool's name, which is in the lock."""
+    """The parameters of the elicitation. The text is fixed but for the tool's name, which the tool lock approved."""
     return {
         "mode": "form",
         "message": f"Untrusted content was read a moment ago. Let the tool {tool} be called, which can send data out?",
@@ -36,7 +36,7 @@ def question(tool: str) -> dict[str, Any]:
 
 
 def is_yes(response: Any) -> bool:
-    """Only an accepted form with the box ticked is a yes."""
+    """Whether the person agreed: the form must be accepted, with its box ticked."""
     if not isinstance(response, dict) or response.get("action") != "accept":
         return False
     content = response.get("content")
@@ -45,7 +45,7 @@ def is_yes(response: Any) -> bool:
 
 @dataclass(slots=True)
 class Consents:
-    """Open questions. `clock` in monotonic seconds."""
+    """The questions that are open. `clock` is monotonic, in seconds."""
 
     clock: Callable[[], float] = time.monotonic
     _tokens: OrderedDict[str, tuple[str, str, float]] = field(default_factory=OrderedDict)
@@ -61,12 +61,12 @@ class Consents:
         return {"resultType": "input_required", "inputRequests": {_KEY: request}, "requestState": token}
 
     @staticmethod
-    def is_ours(state: Any) -> bool:
-        """Whether a `requestState` is one of the guard's own questions."""
+    def is_consent_state(state: Any) -> bool:
+        """Whether a `requestState` belongs to one of the guard's own questions."""
         return isinstance(state, str) and state.startswith(f"{_KEY}.")
 
     def redeem(self, params: Mapping[str, Any], principal: str, call: str) -> bool:
-        """Whether the repeated call brings a valid yes; a token counts once, whatever it brings."""
+        """Whether the repeated call brings a valid yes. Its token is used up, whatever the answer was."""
         known = self._tokens.pop(params["requestState"], None)
         if known is None or known[0] != principal or known[1] != call or known[2] < self.clock():
             return False
@@ -74,7 +74,7 @@ class Consents:
         return isinstance(responses, dict) and is_yes(responses.get(_KEY))
 
     def request(self, channel: str, tool: str) -> tuple[dict[str, Any], asyncio.Future[bool]]:
-        """A server request for the stream of a legacy session, and its coming answer."""
+        """A server request for the stream of a legacy session, and a future of whether the person agreed."""
         id_ = f"{_KEY}.{secrets.token_urlsafe(24)}"
         future = asyncio.get_running_loop().create_future()
         self._waiting[channel, id_] = future
@@ -82,7 +82,7 @@ class Consents:
         return {"jsonrpc": "2.0", "id": id_, "method": "elicitation/create", "params": question(tool)}, future
 
     def hear(self, channel: str, answer: Answer) -> bool:
-        """True if `answer` was to one of the guard's own questions in this session."""
+        """Take a client's answer. True if it answers one of the guard's own questions in this session."""
         future = None if answer.id is None else self._waiting.get((channel, answer.id))
         if future is None:
             return False

@@ -1,6 +1,6 @@
-"""The nouns of one message's way through the guard: who sends it, what is known about it, where its answer goes.
+"""The types that one message has on its way through the guard: its sender, what is known of it, where its answer goes.
 
-Nothing is decided here (`guard.decide.from_client`, `guard.decide.from_server`).
+Decisions about messages are in `guard.decide.from_client` and `guard.decide.from_server`.
 """
 
 from __future__ import annotations
@@ -24,19 +24,21 @@ class Sink(Protocol):
     streaming: bool
 
     def admit(self, tokens: int) -> None:
-        """A message of so many tokens was let through."""
+        """Note that a message of so many tokens was let through."""
 
     async def answer(self, status: int, message: Mapping[str, Any] | None, headers: Mapping[str, str] = ...) -> None:
-        """The final answer to it: the whole body, or the last message on an open stream."""
+        """Send the final answer: the whole body, or the last message on an open stream."""
 
-    async def open_stream(self, headers: Mapping[str, str]) -> None: ...
+    async def open_stream(self, headers: Mapping[str, str]) -> None:
+        """Send the headers of a stream of events."""
 
-    async def event(self, event: Event) -> None: ...
+    async def event(self, event: Event) -> None:
+        """Send one event."""
 
 
 @dataclass(slots=True)
 class Caller:
-    """Who sends, in which era and session, and what it may do."""
+    """The sender of a message, in one era and session, with what it may do."""
 
     principal: Principal
     rights: Rights
@@ -47,7 +49,10 @@ class Caller:
 
     @property
     def channel(self) -> str:
-        """What request ids are unique in: a session, or the principal where there is none (no session id has a blank)."""
+        """The space in which request ids are unique: the session, or else the principal.
+
+        A principal's begins with a blank, which no session id holds.
+        """
         return self.session or f" {self.principal.id}"
 
 
@@ -55,7 +60,7 @@ class Caller:
 class Context:
     """What is known about a message while it is decided, and about a request while its answer is awaited.
 
-    `method` is what the sender wrote, `row` how the table of methods has it judged.
+    `method` is the method's name as the sender wrote it, `row` its row in the table of methods.
     """
 
     id: Id
@@ -70,31 +75,40 @@ class Context:
     ticket: Ticket | None = None
     cache_key: CacheKey | None = None
     writes: bool = False
-    #: The server did not behave: an HTTP 5xx, or what is no answer.
+    #: The server failed: it answered HTTP 5xx, or something that is no answer to the request.
     failed: bool = False
 
 
 @dataclass(slots=True)
 class Prepared:
-    """A message that may be forwarded. `context` is there when an answer is awaited, `answers` when it is itself the answer
-    to a server's request: id and method."""
+    """A message that may be forwarded.
+
+    A request has a `context`, as its answer is awaited. The answer to a server's request has `answers`: the id and the
+    method of that request.
+    """
 
     body: Mapping[str, Any]
     headers: dict[str, str]
     context: Context | None = None
     cached: bytes | None = None
     answers: tuple[Id, str] | None = None
-    #: What a message without an answer costs the server's budget: what its sender's own could pay.
+    #: What a message without an answer takes from the server's budget: the tokens that its sender's own budget could pay.
     tokens: int = 0
 
 
 class Stop(Exception):
-    """The guard answers itself. `message` None: the status says it all."""
+    """The message goes no further, and the guard answers it. Without a `message` the answer is the HTTP status alone."""
 
     def __init__(self, status: int, message: dict[str, Any] | None, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status)
-        #: Its sender's budget has paid for the message already.
+        #: Whether the sender's budget has paid for the message already.
         self.paid = False
         self.status = status
         self.message = message
         self.headers = dict(headers or {})
+
+
+def meta_of(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The `_meta` of a message's params; empty where there is none."""
+    meta = params.get("_meta")
+    return meta if isinstance(meta, dict) else {}

@@ -1,7 +1,8 @@
-"""Budgets that refill, and calls in flight, in this process's memory.
+"""Counters of budgets that refill and of calls in flight: their interface, and the counters in this process's memory.
 
 Every budget is a **token bucket**: it holds one minute's worth, refills evenly, and may go below zero when a result turns
-out larger than expected. So no 60 seconds see more than twice the figure, and the average never exceeds it.
+out larger than expected. So no 60 seconds see more than twice the figure, and the average never exceeds it. The same
+counters in Redis are in `guard.decide.redis_counters`; which budgets there are is decided in `guard.decide.limits`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class CountersUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """`amount` from the budget `key`, which holds `per_minute`. `key` names its kind, then whose it is."""
+    """`amount` to be taken from the budget `key`, which holds `per_minute`. A key is the budget's kind, then its owner."""
 
     key: tuple[str, ...]
     per_minute: int
@@ -38,9 +39,9 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Short:
-    """What was lacking: the kind of the budget or "concurrency". `wait` in seconds; None: no waiting will help."""
+    """The limit that was reached: a kind of budget, or "concurrency". `wait` is in seconds; None: waiting does not help."""
 
-    what: str
+    limit: str
     wait: float | None
 
 
@@ -48,8 +49,10 @@ class Counters(Protocol):
     """Budgets and slots. Every method raises CountersUnavailable where the count cannot be taken."""
 
     async def take(self, slot: Slot, charges: Sequence[Charge]) -> Short | None:
-        """Take the slot and all charges, or nothing at all and say what is short. A charge above a whole budget is short
-        for ever."""
+        """Take the slot and all charges, or take nothing and return the limit that was reached.
+
+        A charge larger than its whole budget can never be taken.
+        """
         ...
 
     async def charge(self, slot: Slot, charges: Sequence[Charge]) -> bool:
@@ -57,11 +60,11 @@ class Counters(Protocol):
         ...
 
     async def spend(self, charge: Charge) -> Short | None:
-        """Take one charge without a slot, or nothing and say that it is short."""
+        """Take one charge without a slot, or take nothing and return the limit that was reached."""
         ...
 
     async def drain(self, charge: Charge) -> float:
-        """Take as much of the charge as is left, and say how much that was; never below zero."""
+        """Take as much of the charge as the budget holds, never going below zero. Returns the amount taken."""
         ...
 
     async def release(self, slot: Slot) -> None:
@@ -72,16 +75,16 @@ class Counters(Protocol):
 
 
 class MemoryCounters:
-    """For a guard that runs alone. `clock` is monotonic.
+    """Counters of a guard without replicas. `clock` is monotonic, in seconds.
 
-    Bounded: a budget is forgotten only once it is full again, when forgetting changes nothing. With `most` budgets that
-    are not full, new principals are refused: forgetting a busy one would give it a fresh budget.
+    At most `most` budgets are held. A budget is forgotten only once it is full again, when forgetting changes nothing.
+    While all of them are in use new principals are refused, as forgetting a budget in use would give it out afresh.
     """
 
     def __init__(self, clock: Callable[[], float], most: int = MAX_BUDGETS) -> None:
         self._clock = clock
         self._most = most
-        #: key: [level, per minute, as of]
+        #: Of each budget: its level, what it holds for a minute, and the time of the level.
         self._budgets: dict[tuple[str, ...], tuple[float, int, float]] = {}
         self._slots: dict[str, set[str]] = {}
         self._swept = float("-inf")
@@ -90,14 +93,14 @@ class MemoryCounters:
         held = self._slots.get(slot.owner)
         if held is not None and len(held) >= slot.most:
             return Short("concurrency", 1.0)
-        now = self._clock()
-        levels = [self._level(charge, now) for charge in charges]
+        time = self._clock()
+        levels = [self._level(charge, time) for charge in charges]
         for charge, level in zip(charges, levels, strict=True):
             if level < charge.amount:
                 return Short(charge.key[0], wait_for(charge, level))
-        self._make_room(charges, now)
+        self._make_room(charges, time)
         for charge, level in zip(charges, levels, strict=True):
-            self._budgets[charge.key] = (level - charge.amount, charge.per_minute, now)
+            self._budgets[charge.key] = (level - charge.amount, charge.per_minute, time)
         if held is None:
             self._slots[slot.owner] = {slot.ticket}
         else:
@@ -105,30 +108,30 @@ class MemoryCounters:
         return None
 
     async def charge(self, slot: Slot, charges: Sequence[Charge]) -> bool:
-        now = self._clock()
+        time = self._clock()
         exhausted = False
         for charge in charges:
-            level = self._level(charge, now) - charge.amount
-            self._budgets[charge.key] = (level, charge.per_minute, now)
+            level = self._level(charge, time) - charge.amount
+            self._budgets[charge.key] = (level, charge.per_minute, time)
             exhausted = exhausted or level <= 0
         return exhausted
 
     async def spend(self, charge: Charge) -> Short | None:
-        now = self._clock()
-        level = self._level(charge, now)
+        time = self._clock()
+        level = self._level(charge, time)
         if level < charge.amount:
             return Short(charge.key[0], wait_for(charge, level))
-        self._make_room([charge], now)
-        self._budgets[charge.key] = (level - charge.amount, charge.per_minute, now)
+        self._make_room([charge], time)
+        self._budgets[charge.key] = (level - charge.amount, charge.per_minute, time)
         return None
 
     async def drain(self, charge: Charge) -> float:
-        now = self._clock()
-        level = self._level(charge, now)
-        taken = min(charge.amount, max(0.0, level))
-        self._make_room([charge], now)
-        self._budgets[charge.key] = (level - taken, charge.per_minute, now)
-        return taken
+        time = self._clock()
+        level = self._level(charge, time)
+        drained = min(charge.amount, max(0.0, level))
+        self._make_room([charge], time)
+        self._budgets[charge.key] = (level - drained, charge.per_minute, time)
+        return drained
 
     async def release(self, slot: Slot) -> None:
         held = self._slots.get(slot.owner)
@@ -140,23 +143,23 @@ class MemoryCounters:
     async def close(self) -> None:
         return None
 
-    def _level(self, charge: Charge, now: float) -> float:
-        found = self._budgets.get(charge.key)
-        if found is None:
+    def _level(self, charge: Charge, time: float) -> float:
+        budget = self._budgets.get(charge.key)
+        if budget is None:
             return charge.per_minute
-        level, _, since = found
-        return min(charge.per_minute, level + max(0.0, now - since) * charge.per_minute / 60)
+        level, _, since = budget
+        return min(charge.per_minute, level + max(0.0, time - since) * charge.per_minute / 60)
 
-    def _make_room(self, charges: Sequence[Charge], now: float) -> None:
+    def _make_room(self, charges: Sequence[Charge], time: float) -> None:
         if len(self._budgets) + len(charges) <= self._most:
             return
         new = sum(charge.key not in self._budgets for charge in charges)
-        if len(self._budgets) + new > self._most and now - self._swept >= SWEEP_EVERY:
-            self._swept = now
+        if len(self._budgets) + new > self._most and time - self._swept >= SWEEP_EVERY:
+            self._swept = time
             self._budgets = {
                 key: (level, per_minute, since)
                 for key, (level, per_minute, since) in self._budgets.items()
-                if level + (now - since) * per_minute / 60 < per_minute
+                if level + (time - since) * per_minute / 60 < per_minute
             }
             new = sum(charge.key not in self._budgets for charge in charges)
         if len(self._budgets) + new > self._most:

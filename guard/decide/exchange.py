@@ -1,7 +1,7 @@
-"""What both directions of one caller's exchange share: its policy, its inspection, its record, its refusals.
+"""One caller's exchange with the server: the policy, inspection, audit record and refusals that both directions share.
 
-What is decided about a client's message stands in `guard.decide.from_client`, about a server's in
-`guard.decide.from_server`. Each decision is in the audit log before it takes effect.
+A client's message is decided in `guard.decide.from_client`, a server's in `guard.decide.from_server`. Each decision is in
+the audit log before it takes effect.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from wire.jsonrpc import Id
 
 @dataclass(slots=True)
 class Exchange:
-    """One caller under one policy; a policy that is replaced meanwhile ends with its exchanges."""
+    """One caller under one policy. A policy that was replaced stays open until its exchanges have ended."""
 
     runtime: Runtime
     policy: Policy
@@ -38,7 +38,7 @@ class Exchange:
         return Context(id_, method, row, self.caller.modern, new_incident(), time.monotonic(), size)
 
     async def inspect(self, leg: Leg, context: Context, value: Any) -> Inspected:
-        """Have the engines judge every string of `value`."""
+        """Let the engines judge every string of `value`."""
         return await self.policy.inspector.inspect(
             leg,
             context.method,
@@ -59,7 +59,7 @@ class Exchange:
         inspected: Inspected | None = None,
         leg: Leg | None = None,
     ) -> None:
-        """Write a decision down; returns when it is as durable as was asked for. Raises AuditUnwritable."""
+        """Write a decision to the audit log; returns once it is as durable as configured. Raises AuditUnwritable."""
         await self.runtime.record(
             self.policy,
             self.caller,
@@ -75,7 +75,7 @@ class Exchange:
     async def record_inspected(
         self, context: Context, inspected: Inspected, leg: Leg, answer_size: int | None = None
     ) -> None:
-        """Write down what the engines and the leg's policy decided."""
+        """Write to the audit log what the engines and the leg's policy decided."""
         await self.record(
             context, inspected.decision, inspected.reason, answer_size=answer_size, inspected=inspected, leg=leg
         )
@@ -94,7 +94,7 @@ class Exchange:
         raise Stop(status_of(code, modern=context.modern), error(context.id, code, text, data), headers)
 
     async def refuse_silently(self, context: Context, reason: Reason) -> NoReturn:
-        """Record the refusal of what has no answer: its status is all; raises Stop."""
+        """Record the refusal of a message that has no answer, and answer with a bare HTTP 400; raises Stop."""
         await self.record(context, Decision.REFUSE, reason)
         raise Stop(400, None)
 
@@ -106,7 +106,7 @@ class Exchange:
         raise Stop(200, tool_error(context.id, text, modern=context.modern))
 
     def withheld(self, context: Context, inspected: Inspected) -> dict[str, Any]:
-        """The answer in place of a result that was blocked."""
+        """The answer in place of a result that is withheld."""
         silent = inspected.reason is Reason.NO_VERDICT
         if context.row.is_call:
             key = "no_verdict_result" if silent else "results"
@@ -115,14 +115,14 @@ class Exchange:
         return error(context.id, code, f"{answers.TEXTS['other']} Incident {context.incident}.")
 
     def taint(self, inspected: Inspected, context: Context) -> None:
-        """Mark the principal that was sent text which tries to steer a model, whatever policy made of the text."""
+        """Mark the principal as tainted if the text tries to steer a model, whether the policy blocked the text or not."""
         if inspected.untrusted:
             self.runtime.taints.mark(self.caller.principal.id, context.incident)
 
     async def release(self, context: Context) -> None:
-        """The call is over: its place among the principal's calls in flight is free again."""
+        """Free the request's place among its principal's calls in flight, as it is over."""
         if context.writes:
-            # What was read while it ran may be what was there before.
+            # A result that was read while this call ran may show what was there before it.
             self.runtime.cache.clear()
         if context.ticket is not None:
             await context.ticket.release()

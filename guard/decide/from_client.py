@@ -1,41 +1,33 @@
-"""What a client sends, decided before anything of it is forwarded.
+"""Decides what a client sends, before anything of it is forwarded: requests, notifications, answers to the server.
 
-A request's method has one row in `guard.decide.methods`; what the row names is judged by grants and lock, then the limits,
-then the engines. What the server answers is decided in `guard.decide.from_server`.
+A request's method has one row in `guard.decide.methods`. What the request names is judged by grants and lock, then by the
+limits (`guard.decide.admission`), then by the engines. What the server sends is decided in `guard.decide.from_server`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
-from components.gateway.names import REMAINING_HEADER
 from guard.decide import answers, methods
+from guard.decide.admission import admit, admit_structural, pay
 from guard.decide.answers import error, tool_error
-from guard.decide.consent import VALID_SECONDS
-from guard.decide.context import Context, Prepared, Stop
+from guard.decide.context import Context, Prepared, Stop, meta_of
 from guard.decide.exchange import Exchange
-from guard.decide.grants import ToolRight
-from guard.decide.limits import NO_REMAINDER, Limited
 from guard.decide.methods import Kind, Names, Section
+from guard.decide.outbound import check_outbound
 from guard.decide.policy import PinnedTool
 from guard.decide.reasons import Decision, Reason
-from guard.decide.tokens import estimate, read_remaining
+from guard.decide.tokens import estimate
 from guard.http.http_rules import Refused, check_param_headers, rewrite_param_headers, unmirrored
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import Leg
-from model.canonical import digest
 from model.errors import Unreachable
-from wire.json import dump
 from wire.jsonrpc import Answer, Message, Notification, Request, blurred_arguments
-from wire.sse import Event
 
 
 async def prepare(exchange: Exchange, message: Message, headers: dict[str, str], size: int) -> Prepared:
-    """Decide about a client's message; raises Stop with the answer when it goes no further."""
+    """Decide a client's message. Raises Stop with the answer when the message goes no further."""
     if isinstance(message, Request):
         return await _request(exchange, message, headers, size)
     if isinstance(message, Notification):
@@ -67,7 +59,7 @@ async def _request(exchange: Exchange, request: Request, headers: dict[str, str]
 async def _decide(exchange: Exchange, request: Request, prepared: Prepared, context: Context) -> None:
     row = context.row
     if row.structural:
-        await _admit_structural(exchange, context)
+        await admit_structural(exchange, context)
     if row.is_call:
         await _call(exchange, request, prepared, context)
     elif row.names is Names.NAME:
@@ -82,7 +74,7 @@ async def _decide(exchange: Exchange, request: Request, prepared: Prepared, cont
         return
     await _state(exchange, request, prepared, context)
     if context.ticket is None:
-        await _admit(exchange, context, None)
+        await admit(exchange, context, None)
     await _inspect_params(exchange, request, prepared, context)
 
 
@@ -113,20 +105,20 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
     problem = tool.check(arguments)
     if problem is None and blurred_arguments(arguments, tool.schema):
         problem = "a name is a property's in another spelling"
-    if problem is None and (unfit := right.check(arguments)):
-        problem = f"not granted: {unfit}"
+    if problem is None and (misfit := right.check(arguments)):
+        problem = f"not granted: {misfit}"
     if problem is not None:
         await exchange.refuse_call(context, Reason.ARGUMENTS, f"Invalid arguments: {problem}")
     context.right = right
     if tool.outbound and runtime.taints.tainted(caller.principal.id) is not None:
-        await _tainted(exchange, context, request)
+        await check_outbound(exchange, context, request)
     plain = request.params.keys() <= {"name", "arguments", "_meta"}
-    if tool.cacheable and plain and "progressToken" not in _meta(request.params):
+    if tool.cacheable and plain and "progressToken" not in meta_of(request.params):
         context.cache_key = runtime.cache.key(caller.principal.id, name, arguments, caller.version)
         prepared.cached = runtime.cache.get(context.cache_key) if context.cache_key else None
-    await _admit(exchange, context, right)
+    await admit(exchange, context, right)
     if tool.writes:
-        # What was read before may be untrue afterwards.
+        # The call changes something, so results that were read before it may no longer hold.
         runtime.cache.clear()
         context.writes = True
     if prepared.cached is not None:
@@ -136,7 +128,7 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
 
 
 async def _fresh(exchange: Exchange, context: Context) -> None:
-    """Wait until what the server offers is known, so that what changed since is refused; raises Stop."""
+    """Wait until the server's lists are fresh, so that a changed definition is refused; raises Stop if it is not reached."""
     try:
         await exchange.runtime.watch.fresh()
         return
@@ -186,112 +178,26 @@ async def _reference(exchange: Exchange, request: Request, context: Context) -> 
 
 
 async def _subscriptions(exchange: Exchange, request: Request, context: Context) -> None:
-    wanted = request.params.get("notifications")
-    uris = wanted.get("resourceSubscriptions", []) if isinstance(wanted, dict) else []
+    notifications = request.params.get("notifications")
+    uris = notifications.get("resourceSubscriptions", []) if isinstance(notifications, dict) else []
     for uri in uris if isinstance(uris, list) else [None]:
         await _resource(exchange, uri, context)
     context.name = ""
 
 
 async def _state(exchange: Exchange, request: Request, prepared: Prepared, context: Context) -> None:
-    """`requestState` is a handle to the server's memory: only the principal it was given to may bring it back."""
+    """Refuse a `requestState` of another principal: it is a handle to the server's memory for the one it was given to."""
     state = request.params.get("requestState")
     if state is None:
         return
-    if exchange.runtime.consents.is_ours(state):
-        # The guard's own question: the server never heard of it.
-        own = ("requestState", "inputResponses")
-        params = {key: value for key, value in request.params.items() if key not in own}
+    if exchange.runtime.consents.is_consent_state(state):
+        # The state of the guard's own question, which the server does not know.
+        members = ("requestState", "inputResponses")
+        params = {key: value for key, value in request.params.items() if key not in members}
         prepared.body = {**request.body, "params": params}
         return
     if not isinstance(state, str) or not exchange.runtime.states.holds(state, exchange.caller.principal):
         await exchange.refuse(context, Reason.FOREIGN_STATE, answers.INVALID_PARAMS, "Unknown requestState")
-
-
-# -- taint and consent ------------------------------------------------------------------------------------------------
-
-
-async def _tainted(exchange: Exchange, context: Context, request: Request) -> None:
-    policy = exchange.policy.config.guard.taint.outbound_call
-    if policy == "allow":
-        await exchange.record(context, Decision.FLAG, Reason.TAINT)
-        return
-    if policy == "ask" and await _consented(exchange, context, request):
-        await exchange.record(context, Decision.FLAG, Reason.TAINT_CONFIRMED)
-        return
-    text = f"{answers.TEXTS['taint']} Incident {context.incident}."
-    await exchange.refuse_call(context, Reason.TAINT, text, Decision.BLOCK)
-
-
-async def _consented(exchange: Exchange, context: Context, request: Request) -> bool:
-    """Ask the person; raises Stop with the question in the 2026 era, where the client repeats the call."""
-    runtime, caller, params = exchange.runtime, exchange.caller, request.params
-    consents, principal = runtime.consents, caller.principal.id
-    if context.modern:
-        call = digest({"tool": context.name, "arguments": params.get("arguments", {})})
-        if consents.is_ours(params.get("requestState")):
-            return consents.redeem(params, principal, call)
-        capabilities = _meta(params).get("io.modelcontextprotocol/clientCapabilities")
-        if not isinstance(capabilities, dict) or "elicitation" not in capabilities or "inputResponses" in params:
-            return False
-        await exchange.record(context, Decision.FLAG, Reason.TAINT_ASKED)
-        result = consents.result(principal, call, context.name)
-        raise Stop(200, {"jsonrpc": "2.0", "id": context.id, "result": result})
-    if exchange.sink is None or not runtime.sessions.can(caller.channel, "elicitation"):
-        return False
-    await exchange.record(context, Decision.FLAG, Reason.TAINT_ASKED)
-    message, answer = consents.request(caller.channel, context.name)
-    await exchange.sink.open_stream({})
-    await exchange.sink.event(Event(dump(message).decode()))
-    try:
-        return await asyncio.wait_for(answer, VALID_SECONDS)
-    except TimeoutError:
-        return False
-
-
-# -- limits -----------------------------------------------------------------------------------------------------------
-
-
-async def _admit(exchange: Exchange, context: Context, right: ToolRight | None) -> None:
-    tool = context.name if context.row.is_call else None
-    tokens = estimate(context.request_bytes)
-    try:
-        context.ticket = await exchange.policy.limits.admit(exchange.caller.principal, tool, right, tokens)
-        _check_server(exchange)
-    except Limited as limited:
-        await _limited(exchange, context, limited)
-
-
-async def _admit_structural(exchange: Exchange, context: Context) -> None:
-    principal, tokens = exchange.caller.principal, estimate(context.request_bytes)
-    try:
-        context.ticket = await exchange.policy.limits.admit_structural(principal, tokens)
-        _check_server(exchange)
-        if context.row.opens_session and not exchange.runtime.sessions.has_room(principal):
-            raise Limited("sessions", None)
-    except Limited as limited:
-        await _limited(exchange, context, limited)
-
-
-def _check_server(exchange: Exchange) -> None:
-    """The server's budget, judged after the principal's own, and before anything is executed. Raises Limited."""
-    exchange.policy.limits.check_server(read_remaining(exchange.headers.get(REMAINING_HEADER)), time.time())
-
-
-async def _limited(exchange: Exchange, context: Context, limited: Limited) -> NoReturn:
-    reason = Reason.NO_GATEWAY_REMAINDER if limited.what == NO_REMAINDER else Reason.RATE_LIMITED
-    wait = limited.retry_after_seconds
-    data = {"limit": limited.what} if wait is None else {"limit": limited.what, "retryAfterSeconds": wait}
-    later = "" if wait is None else f" Try again in {wait} s."
-    text = f"Too much was asked, nothing was executed: {limited.what}.{later}"
-    headers = {} if wait is None else {"retry-after": str(wait)}
-    await exchange.refuse(context, reason, answers.LIMITED, text, data, headers)
-
-
-async def _paid(exchange: Exchange, size: int) -> int:
-    """Tokens that the sender's own budget pays for a message nobody answers. It passes in any case: a client that could
-    not cancel, or answer, would wait for ever."""
-    return await exchange.policy.limits.fine(exchange.caller.principal, estimate(size))
 
 
 # -- inspection -------------------------------------------------------------------------------------------------------
@@ -301,12 +207,13 @@ async def _inspect_params(exchange: Exchange, request: Request, prepared: Prepar
     params = prepared.body.get("params", {})
     uri = params.get("uri") if context.row.names is Names.URI else None
     if uri is not None:
-        # A locked resource is approved by its very URI; of one that a template makes, what was filled in is judged.
+        # The URI of a locked resource was approved itself. Of a URI made from a template only the part after the scheme,
+        # which holds what was filled in, is judged.
         shown = None if exchange.policy.pins.entry(Section.RESOURCES, uri) else uri.partition("://")[2]
         params = {**params, "uri": shown}
     inspected = await exchange.inspect(Leg.ARGUMENTS, context, params)
     if uri is not None and inspected.decision is Decision.REDACT and inspected.value["uri"] != params["uri"]:
-        # A URI with a piece cut out names something else, and it must not leave whole.
+        # A redacted URI would name another resource, and the URI as sent holds the secret: so it is blocked.
         inspected = replace(inspected, decision=Decision.BLOCK, value=None)
     tool = exchange.policy.tool(context.name) if context.row.is_call else None
     extra = unmirrored(prepared.headers, tool.schema if tool else {}) if context.modern else {}
@@ -338,7 +245,7 @@ async def _redacted(
     inspected: Inspected,
     tool: PinnedTool | None,
 ) -> None:
-    """Forward the params without what was cut out; a call must still fit its schema and its grant."""
+    """Forward the redacted params. The arguments of a call must still fit the pinned schema and the grant."""
     cleaned = inspected.value
     if context.row.names is Names.URI:
         cleaned = {**cleaned, "uri": request.params["uri"]}
@@ -346,8 +253,10 @@ async def _redacted(
     if not context.row.is_call:
         return
     arguments = inspected.value.get("arguments", {})
-    problem = tool.check(arguments) if tool else "gone"
-    if problem or tool is None or (context.right and context.right.check(arguments)):
+    problem = tool.check(arguments) if tool else "the tool is not locked"
+    if problem is None and context.right is not None and (misfit := context.right.check(arguments)):
+        problem = f"not granted: {misfit}"
+    if problem is not None or tool is None:
         await exchange.refuse_call(context, Reason.ARGUMENTS, f"Invalid arguments: {problem}")
     if context.modern and tool.mirrored:
         rewrite_param_headers(prepared.headers, tool.schema, arguments)
@@ -368,11 +277,11 @@ async def _notification(exchange: Exchange, notification: Notification, headers:
     body = notification.body
     if inspected.decision is Decision.REDACT:
         body = {**body, "params": inspected.value}
-    return Prepared(body, headers, tokens=await _paid(exchange, size))
+    return Prepared(body, headers, tokens=await pay(exchange, size))
 
 
 async def _answer(exchange: Exchange, answer: Answer, headers: dict[str, str], size: int) -> Prepared:
-    """The client's answer to a server's request: only to one that was put to this very session."""
+    """The client's answer to a server's request, which must have been sent to this very session."""
     runtime, caller = exchange.runtime, exchange.caller
     context = exchange.context("", methods.ANSWER.name, methods.ANSWER, size)
     if runtime.consents.hear(caller.channel, answer):
@@ -383,23 +292,18 @@ async def _answer(exchange: Exchange, answer: Answer, headers: dict[str, str], s
         method = runtime.recall(caller, "server", answer.id)
     if answer.id is None or method is None:
         await exchange.refuse_silently(context, Reason.UNEXPECTED_ANSWER)
-    # Once: what the server took for an answer must not be followed by another.
+    # A request is answered once: the server must not get a second answer to it.
     runtime.forget(caller, "server", answer.id)
     answered = (answer.id, method)
     context.name = method
     inspected = await exchange.inspect(Leg.ARGUMENTS, context, answer.result if answer.error is None else answer.error)
     await exchange.record_inspected(context, inspected, Leg.ARGUMENTS)
-    tokens = await _paid(exchange, size)
+    tokens = await pay(exchange, size)
     if not inspected.passed:
-        # The server waits for this id, so it must hear something.
+        # The server waits for an answer with this id, so it gets a refusal.
         refusal = error(answer.id, answers.REFUSED, answers.TEXTS["other"])
         return Prepared(refusal, headers, answers=answered, tokens=tokens)
     if inspected.decision is Decision.REDACT:
         member = "result" if answer.error is None else "error"
         return Prepared({**answer.body, member: inspected.value}, headers, answers=answered, tokens=tokens)
     return Prepared(answer.body, headers, answers=answered, tokens=tokens)
-
-
-def _meta(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    meta = params.get("_meta")
-    return meta if isinstance(meta, dict) else {}

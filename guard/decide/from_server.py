@@ -1,6 +1,6 @@
-"""What the server sends, decided before the client sees it: answers, its own requests, notifications, whole streams.
+"""Decides what the client sees of what the server sends: answers, the server's own requests, notifications, streams.
 
-What a method's answer may hold is told by its row in `guard.decide.methods`. What the client sent was decided in
+What the answer to a method may hold is in the method's row in `guard.decide.methods`. What a client sends is decided in
 `guard.decide.from_client`.
 """
 
@@ -30,10 +30,10 @@ MAX_ANSWER = 16 * 1024 * 1024
 
 
 async def relay(exchange: Exchange, context: Context, upstream: UpstreamAnswer, sink: Sink) -> None:
-    """The server's answer to `context`, decided and passed on; the sink always gets a final answer.
+    """Decide the server's answer to `context` and pass it on. The sink always gets a final answer.
 
-    No HTTP 5xx of the server's reaches the client as such: one caller may be able to provoke it, and Kong would take it
-    for a failure of the guard, which is everyone's.
+    An HTTP 5xx of the server never reaches the client as a 5xx. One caller may be able to provoke it, and Kong would take
+    it for a failure of the guard and close the guard to everyone.
     """
     headers = _answer_headers(exchange, upstream)
     try:
@@ -52,7 +52,7 @@ async def relay(exchange: Exchange, context: Context, upstream: UpstreamAnswer, 
         message = None
     fits = isinstance(message, Answer) and message.id in (context.id, None)
     if not (fits and isinstance(message, Answer)) and 400 <= upstream.status < 500:
-        # Its status says what it means: 404 is a session that ended, and the client begins another.
+        # The status tells the client what to do: after a 404 its session is over, and it begins another.
         await exchange.record(context, Decision.ERROR, origin_status(upstream.status))
         refusal = error(context.id, answers.ORIGIN_UNAVAILABLE, "The server refused this.")
         await sink.answer(upstream.status, refusal, headers)
@@ -63,7 +63,7 @@ async def relay(exchange: Exchange, context: Context, upstream: UpstreamAnswer, 
     if not isinstance(message, Answer) or not fits or (message.id is None and upstream.status < 400):
         await sink.answer(200, await _broken(exchange, context, "the server did not answer with the answer to this"))
         return
-    _keep_up(exchange)
+    _adopt_policy(exchange)
     decided = await _answer(exchange, context, message)
     await sink.answer(200 if context.failed else upstream.status, decided, headers)
 
@@ -83,19 +83,22 @@ async def _relay_stream(
                 await sink.answer(200, await _executed(exchange, context, Reason.RESULT_USED_UP, "used_up"))
                 return
     if not (resumable and not context.modern):
-        # No cursor to come back with: without an answer the client would wait for ever.
+        # The client has no event id to resume the stream by, so without an answer it would wait for ever.
         await sink.answer(200, await _broken(exchange, context, "the stream ended without an answer"))
 
 
-def _keep_up(exchange: Exchange) -> None:
-    """Judge what comes from now on by the configuration in force now: the engines of a replaced one are closed soon."""
+def _adopt_policy(exchange: Exchange) -> None:
+    """Judge further messages by the configuration in force, as the engines of a replaced one are closed soon."""
     if exchange.policy is not exchange.runtime.policy:
         exchange.policy = exchange.runtime.policy
         exchange.caller.rights = exchange.policy.grants.rights(exchange.caller.principal)
 
 
 async def events(exchange: Exchange, upstream: UpstreamAnswer) -> AsyncIterator[Event]:
-    """Events of an upstream stream; one that breaks or breaks the rules just ends. Raises AnswerTooLarge."""
+    """The events of an upstream stream. A stream that breaks off or is malformed ends here without an error.
+
+    Raises AnswerTooLarge for an event over the limit.
+    """
     reader = Reader(MAX_ANSWER)
     try:
         async for chunk in upstream.chunks():
@@ -109,12 +112,12 @@ async def events(exchange: Exchange, upstream: UpstreamAnswer) -> AsyncIterator[
 
 
 async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context | None) -> bool:
-    """Pass one event on as far as it may go. True when it was the final answer to `context`."""
-    _keep_up(exchange)
+    """Pass on what the client may see of one event. True when it was the final answer to `context`."""
+    _adopt_policy(exchange)
     if event.id:
         event = replace(event, id=exchange.runtime.cursors.seal(event.id, exchange.caller.channel))
     if not event.is_message:
-        # Another event type is nothing MCP knows; its place in the stream stays, its data does not.
+        # MCP knows no other event type. The event keeps its place in the stream (its id) and loses its data.
         await sink.event(event if not event.data else Event("", None, event.id, event.retry))
         return False
     try:
@@ -135,7 +138,7 @@ async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context
 
 
 async def _decide(exchange: Exchange, message: Message, context: Context | None) -> Mapping[str, Any] | None:
-    """What the client sees of a server's message; None: nothing."""
+    """What the client sees of a server's message; None if it sees nothing of it."""
     if isinstance(message, Request):
         return await _request(exchange, message)
     if isinstance(message, Notification):
@@ -183,13 +186,13 @@ async def _list(
     exchange: Exchange, context: Context, section: Section, answer: Answer, result: dict[str, Any]
 ) -> Mapping[str, Any]:
     pins, rights = exchange.policy.pins, exchange.caller.rights
-    kept, rest, dropped = filter_list(pins, section, rights, result, modern=context.modern)
-    inspected = await exchange.inspect(Leg.DEFINITIONS, context, rest)
+    shown, remainder, dropped = filter_list(pins, section, rights, result, modern=context.modern)
+    inspected = await exchange.inspect(Leg.DEFINITIONS, context, remainder)
     if not inspected.passed:
         await exchange.record_inspected(context, inspected, Leg.DEFINITIONS)
         return exchange.withheld(context, inspected)
     passed = []
-    for definition in kept:
+    for definition in shown:
         judged = await exchange.inspect(Leg.DEFINITIONS, context, definition)
         if judged.passed:
             passed.append(definition)
@@ -198,7 +201,7 @@ async def _list(
             named = replace(context, name=str(definition.get("name")), request_bytes=0)
             await exchange.record_inspected(named, judged, Leg.DEFINITIONS)
     await exchange.record(context, Decision.ALLOW, withheld(dropped), leg=Leg.DEFINITIONS)
-    return await _charged(exchange, context, {**answer.body, "result": {**rest, section.member: passed}})
+    return await _charged(exchange, context, {**answer.body, "result": {**remainder, section.member: passed}})
 
 
 async def _introduction(
@@ -209,12 +212,12 @@ async def _introduction(
         del shown["instructions"]
     capabilities = shown.get("capabilities")
     if isinstance(capabilities, dict):
-        # What the guard does not carry must not be promised.
+        # A capability that the guard does not carry must not be offered.
         shown["capabilities"] = {
             k: v for k, v in capabilities.items() if k not in ("tasks", "experimental", "extensions")
         }
-    rest = {key: value for key, value in shown.items() if key != "instructions"}
-    inspected = await exchange.inspect(Leg.DEFINITIONS, context, rest)
+    remainder = {key: value for key, value in shown.items() if key != "instructions"}
+    inspected = await exchange.inspect(Leg.DEFINITIONS, context, remainder)
     await exchange.record_inspected(context, inspected, Leg.DEFINITIONS)
     if not inspected.passed:
         return exchange.withheld(context, inspected)
@@ -224,7 +227,7 @@ async def _introduction(
 
 
 async def _charged(exchange: Exchange, context: Context, answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`answer`, paid for by the principal's own budget: what the server's pays for, its caller pays for first."""
+    """Charge an answer to its principal's budget, as everything that the server's budget pays for; returns the answer."""
     if context.ticket is not None:
         await context.ticket.charge(estimate(len(dump(answer))))
     return answer
@@ -243,7 +246,7 @@ async def _instructions(exchange: Exchange, context: Context, text: Any) -> bool
 async def _result(exchange: Exchange, context: Context, answer: Answer, result: dict[str, Any]) -> Mapping[str, Any]:
     leg = context.row.leg
     if holds_definitions(result):
-        # A list is shown as the answer to the request for it alone: there it is filtered.
+        # Lists are filtered in the answers to the list methods alone, so no other answer may hold one.
         return await _broken(exchange, context, "the server sent definitions that were not asked for")
     asks = result.get("inputRequests") if result.get("resultType") == "input_required" else None
     if asks is not None:
@@ -304,7 +307,7 @@ async def _notification(exchange: Exchange, notification: Notification) -> Mappi
             await exchange.record(about, Decision.REFUSE, Reason.NOT_GRANTED, leg=Leg.RESULTS)
             return None
     if row.changes_lists:
-        exchange.runtime.watch.again()
+        exchange.runtime.watch.refresh()
     inspected = await exchange.inspect(Leg.RESULTS, about, notification.params)
     if inspected.decision is not Decision.ALLOW or inspected.verdicts:
         await exchange.record_inspected(about, inspected, Leg.RESULTS)
@@ -315,7 +318,7 @@ async def _notification(exchange: Exchange, notification: Notification) -> Mappi
 
 
 async def _tell_server(exchange: Exchange, message: Mapping[str, Any]) -> None:
-    """Send the server the refusal of its request, which it waits for."""
+    """Send the server the refusal of its request, as it waits for an answer."""
     headers = forwarded(exchange.headers, modern=exchange.caller.modern, bearer=exchange.policy.forward_bearer)
     exchange.runtime.post_refusal(message, headers, owner=exchange.caller.principal.id)
 
@@ -323,17 +326,23 @@ async def _tell_server(exchange: Exchange, message: Mapping[str, Any]) -> None:
 async def unavailable(
     exchange: Exchange, context: Context, retry_after: int | None, *, sent: bool
 ) -> Mapping[str, Any]:
-    """The answer when the server did not: whether it may have heard the request, and when to come again."""
+    """The answer in place of one that the server did not give.
+
+    It says whether the server may have received the request (`sent`), and when to try again.
+    """
     await exchange.record(context, Decision.ERROR, Reason.ORIGIN_UNAVAILABLE, leg=Leg.RESULTS)
-    done = "It may have been executed." if sent else "Nothing was executed."
+    outcome = "It may have been executed." if sent else "Nothing was executed."
     later = "" if retry_after is None else f" Try again in {retry_after} s."
-    text = f"The server is not available. {done}{later} Incident {context.incident}."
+    text = f"The server is not available. {outcome}{later} Incident {context.incident}."
     data = None if retry_after is None else {"retryAfterSeconds": retry_after}
     return error(context.id, answers.ORIGIN_UNAVAILABLE, text, data)
 
 
 async def _executed(exchange: Exchange, context: Context, reason: Reason, key: str) -> Mapping[str, Any]:
-    """The call ran and its answer is over a limit that only an answer can exceed: said so, and not as a refusal."""
+    """The answer to a request that was executed and whose result is withheld, being over a limit of results.
+
+    It must not read as a refusal, or the client sends the request again.
+    """
     await exchange.release(context)
     await exchange.record(context, Decision.BLOCK, reason, leg=Leg.RESULTS)
     text = f"{answers.TEXTS[key]} Incident {context.incident}."
@@ -342,10 +351,10 @@ async def _executed(exchange: Exchange, context: Context, reason: Reason, key: s
     return error(context.id, answers.WITHHELD, text, {"executed": True})
 
 
-async def _broken(exchange: Exchange, context: Context, why: str) -> Mapping[str, Any]:
+async def _broken(exchange: Exchange, context: Context, problem: str) -> Mapping[str, Any]:
     context.failed = True
     await exchange.release(context)
-    exchange.runtime.log.warning("%s: %s", context.method, why)
+    exchange.runtime.log.warning("%s: %s", context.method, problem)
     await exchange.record(context, Decision.ERROR, Reason.ORIGIN_BROKEN, leg=Leg.RESULTS)
     return error(context.id, answers.ORIGIN_UNAVAILABLE, f"The server did not answer. Incident {context.incident}.")
 
@@ -354,6 +363,6 @@ def _answer_headers(exchange: Exchange, upstream: UpstreamAnswer) -> dict[str, s
     return {
         name: value
         for name, value in upstream.headers.items()
-        # The guard knows the session it bound; a client that took up another would lose its own.
+        # The guard knows only the session that it bound; a client that took up another could not use it.
         if name != "mcp-session-id" or value == exchange.caller.session
     }

@@ -1,4 +1,8 @@
-"""What a principal may use. Nothing is granted unless a grant that names the principal names it: the default is no."""
+"""The grants: which tools, prompts and resources a principal may use, and with which arguments.
+
+The default is no: a principal may use only what a grant that applies to it names. Whether the lock admits a definition
+is decided in `guard.decide.pins`.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +18,14 @@ from model.patterns import Matcher, compile_globs
 from model.schemas import Checker, compile_schema
 
 CACHED_PRINCIPALS = 4096
-#: Where tokens keep custom claims: at the top (external issuers), or below these (Cloudflare Access: `custom` in the token;
-#: `oidc_fields` and `saml_attributes` in its get-identity document).
+#: The claims below which Cloudflare Access keeps custom claims: `custom` in its token, `oidc_fields` and `saml_attributes`
+#: in its get-identity document. External issuers keep them at the top of the token.
 _CLAIM_HOLDERS = ("custom", "oidc_fields", "saml_attributes")
 
 
 @dataclass(frozen=True, slots=True)
 class ToolRight:
-    """The right to call one tool. Limits are a minute's, per principal and tool; None leaves only the server's."""
+    """The right to call one tool. Its limits are per principal, tool and minute; None is no such limit."""
 
     name: str
     constraints: tuple[Checker, ...] = ()
@@ -29,13 +33,16 @@ class ToolRight:
     tokens_per_minute: int | None = None
 
     def check(self, arguments: Any) -> str | None:
-        """None if a grant allows these arguments, else what the last grant asked misses (place and keyword, no values)."""
-        said: str | None = None
+        """None if a grant allows these arguments, else the constraint of the last grant that they break.
+
+        The text has the place and the schema's keyword, and no values.
+        """
+        misfit: str | None = None
         for constraint in self.constraints:
-            said = constraint(arguments)
-            if said is None:
+            misfit = constraint(arguments)
+            if misfit is None:
                 return None
-        return said
+        return misfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +54,11 @@ class Rights:
     _resources: Matcher
 
     def resource(self, uri: str) -> bool:
-        """Whether this URI may be read. A URI that two readers could take for different ones never may."""
+        """Whether this URI may be read. A URI that two readers could understand differently never may."""
         return is_plain_uri(uri) and self._resources(uri)
 
     def template(self, uri_template: str) -> bool:
-        """Whether this URI template may be seen. Reading goes by the URI, not by the template it came from."""
+        """Whether this URI template may be listed. Reading is judged by the URI, not by the template it came from."""
         return is_plain_template(uri_template) and self._resources(uri_template)
 
 
@@ -59,7 +66,7 @@ class Grants:
     """All grants of a configuration, compiled.
 
     Raises:
-        ValueError: an argument constraint is no schema that can be enforced.
+        ValueError: an argument constraint is not a schema that can be enforced.
     """
 
     def __init__(self, config: GuardConfig) -> None:
@@ -68,22 +75,25 @@ class Grants:
         self._facts = tuple(_Facts(grant.to) for grant in config.grants)
         self._checkers = [_checkers(grant, index) for index, grant in enumerate(config.grants)]
         self._by_grants: dict[tuple[int, ...], Rights] = {}
-        self._seen: OrderedDict[int, tuple[Principal, Rights]] = OrderedDict()
+        self._cached: OrderedDict[int, tuple[Principal, Rights]] = OrderedDict()
 
     def rights(self, principal: Principal) -> Rights:
-        """What `principal` may use. The same object is answered from memory, which holds it: its id stays its own."""
-        seen = self._seen.get(id(principal))
-        if seen is not None and seen[0] is principal:
-            return seen[1]
+        """What `principal` may use.
+
+        Rights are cached by the object's `id()`. The cache holds the object, so that no other object can get its id.
+        """
+        cached = self._cached.get(id(principal))
+        if cached is not None and cached[0] is principal:
+            return cached[1]
         matching = tuple(index for index, facts in enumerate(self._facts) if facts.match(principal))
         rights = self._by_grants.get(matching)
         if rights is None:
             rights = self._by_grants[matching] = self._combine(matching)
             if len(self._by_grants) > CACHED_PRINCIPALS:
                 self._by_grants.pop(next(iter(self._by_grants)))
-        self._seen[id(principal)] = (principal, rights)
-        if len(self._seen) > CACHED_PRINCIPALS:
-            self._seen.popitem(last=False)
+        self._cached[id(principal)] = (principal, rights)
+        if len(self._cached) > CACHED_PRINCIPALS:
+            self._cached.popitem(last=False)
         return rights
 
     def _combine(self, matching: tuple[int, ...]) -> Rights:
@@ -103,7 +113,7 @@ class Grants:
         server = self._config.limits.tools.get(name)
         return ToolRight(
             name=name,
-            # One grant without a constraint allows every argument, whatever the others ask.
+            # A grant without a constraint allows every argument, whatever the constraints of further grants.
             constraints=() if None in checkers else tuple(item for item in checkers if item is not None),
             requests_per_minute=_limit(
                 (rate.requests_per_minute for rate in limits), server.requests_per_minute if server else None
@@ -115,36 +125,39 @@ class Grants:
 
 
 def _limit(granted: Iterable[int | None], server: int | None) -> int | None:
-    """The most generous grant's, and never above the server's; None is no limit."""
+    """The limit of the most generous grant, but never above the server's own; None is no limit."""
     values = list(granted)
     best = None if None in values else max(value for value in values if value is not None)
     return server if best is None else best if server is None else min(best, server)
 
 
 def _checkers(grant: ResolvedGrant, index: int) -> dict[str, Checker]:
-    found: dict[str, Checker] = {}
+    checkers: dict[str, Checker] = {}
     for tool, schema in grant.arguments.items():
         try:
-            found[tool] = compile_schema(schema, strict=True)
+            checkers[tool] = compile_schema(schema, strict=True)
         except ValueError as error:
             raise ValueError(f"grants.{index}.arguments.{tool}: {error}; correct the schema") from None
-    return found
+    return checkers
 
 
 class _Facts:
-    """To whom one grant applies, ready to be compared."""
+    """The principals that one grant applies to, in a form that is fast to compare with."""
 
-    def __init__(self, to: Principals) -> None:
-        self._all = to.all is not None
-        self._emails = frozenset(email.lower() for email in to.emails)
-        self._domains = frozenset(domain.lower() for domain in to.domains)
-        self._groups = to.idp_groups
-        self._agents = frozenset(to.agents)
-        self._hosted = frozenset(to.hosted_clients)
+    def __init__(self, principals: Principals) -> None:
+        self._all = principals.all is not None
+        self._emails = frozenset(email.lower() for email in principals.emails)
+        self._domains = frozenset(domain.lower() for domain in principals.domains)
+        self._groups = principals.idp_groups
+        self._agents = frozenset(principals.agents)
+        self._hosted = frozenset(principals.hosted_clients)
 
     def match(self, principal: Principal) -> bool:
-        """Whoever comes through a hosted client's front door has that client's grants and no others: what the vendor's
-        cloud may do in a person's name is decided apart from what the person may do."""
+        """Whether the grant applies to `principal`.
+
+        A person who comes through a hosted client's front door has that client's grants and no others: what the vendor's
+        cloud may do in a person's name is granted apart from what the person may do.
+        """
         if self._all:
             return True
         if principal.hosted_client is not None:
@@ -168,10 +181,10 @@ def in_group(claims: Mapping[str, Any], group: IdpClaim) -> bool:
     return any(_names(holder[name], group.group) for holder in holders if name in holder)
 
 
-def _names(value: Any, wanted: str) -> bool:
+def _names(value: Any, group: str) -> bool:
     for item in value if isinstance(value, list) else [value]:
-        if isinstance(item, str) and item == wanted:
+        if isinstance(item, str) and item == group:
             return True
-        if isinstance(item, dict) and wanted in (item.get("id"), item.get("name"), item.get("email")):
+        if isinstance(item, dict) and group in (item.get("id"), item.get("name"), item.get("email")):
             return True
     return False

@@ -1,4 +1,7 @@
-"""What of a server's list one principal sees: what the lock admits and a grant names, and nothing else."""
+"""Filters a server's list for one principal, who sees the definitions that the lock admits and a grant names.
+
+What makes a definition the approved one is in `guard.decide.pins`.
+"""
 
 from __future__ import annotations
 
@@ -9,43 +12,46 @@ from guard.decide.grants import Rights
 from guard.decide.methods import Section
 from guard.decide.pins import Pins
 
-#: Milliseconds a client may keep a list: it is made for one principal and ends with the next bundle.
+#: Milliseconds for which a client may cache a list, which is made for one principal and changes with the next bundle.
 LONGEST_TTL = 60_000
 
 
-#: Members of results that decide what is shown on: no other may be read as one of them.
+#: Members of results that decide what the client is shown. A member whose name only looks like one of them is refused.
 DECIDING = frozenset(
     ("tools", "prompts", "resources", "resourceTemplates", "instructions", "capabilities", "requestState", "resultType")
 )
 
 
 def holds_definitions(result: Mapping[str, Any]) -> bool:
-    """Whether a result is a list, whatever it answers: a request's id used twice must not make it pass for another's."""
+    """Whether a result holds a list of definitions, whatever it answers.
+
+    A client could use one id for two requests, so that the list would be taken for the answer to the other one.
+    """
     return any(isinstance(result.get(section.member), list) for section in Section)
 
 
 def filter_list(
     pins: Pins, section: Section, rights: Rights, result: Mapping[str, Any], *, modern: bool
 ) -> tuple[list[dict[str, Any]], dict[str, Any], int]:
-    """The definitions that may be shown, the rest of the result, and how many were withheld.
+    """The definitions that the principal may see, the result without its definitions, and how many were withheld.
 
     A list of the 2026 era is marked private and short-lived, as it holds for one principal (MCP caching).
     """
-    shown = result.get(section.member, [])
-    definitions = shown if isinstance(shown, list) else []
-    kept = []
+    listed = result.get(section.member, [])
+    definitions = listed if isinstance(listed, list) else []
+    admitted = []
     for definition in definitions:
         if not pins.admits(section, definition) or not _granted(section, definition, rights):
             continue
-        # The guard carries no tasks, so it does not offer them.
-        kept.append({key: value for key, value in definition.items() if key != "execution"})
-    rest = {key: value for key, value in result.items() if key != section.member}
+        # The guard carries no tasks, so it does not offer them (`execution.taskSupport`).
+        admitted.append({key: value for key, value in definition.items() if key != "execution"})
+    remainder = {key: value for key, value in result.items() if key != section.member}
     if modern:
-        rest["cacheScope"] = "private"
-        ttl = rest.get("ttlMs")
+        remainder["cacheScope"] = "private"
+        ttl = remainder.get("ttlMs")
         if isinstance(ttl, int | float) and ttl > LONGEST_TTL:
-            rest["ttlMs"] = LONGEST_TTL
-    return kept, rest, len(definitions) - len(kept)
+            remainder["ttlMs"] = LONGEST_TTL
+    return admitted, remainder, len(definitions) - len(admitted)
 
 
 def _granted(section: Section, definition: Mapping[str, Any], rights: Rights) -> bool:

@@ -1,7 +1,7 @@
-"""The one table of MCP methods: what the guard carries and how each message is judged. What stands here not is refused.
+"""The table of MCP methods that the guard carries, and how the messages of each are judged. Other methods are refused.
 
-Rows are those of the official schema types (a test compares them). Tasks (2025-11-25, experimental) are left out: they
-would let a result be fetched apart from the call that was granted. How a row is carried out stands in
+The rows are those of the official schema types (a test compares them). Tasks (2025-11-25, experimental) are left out:
+they would let a result be fetched apart from the call that was granted. The code that judges by a row is in
 `guard.decide.from_client` and `guard.decide.from_server`.
 """
 
@@ -16,25 +16,25 @@ from guard.inspect.verdict import Leg
 
 
 class Era(StrEnum):
-    """Which protocol versions have the method: with sessions (up to 2025-11-25), stateless (2026-07-28), or both."""
+    """The protocol versions that have a method: those with sessions (up to 2025-11-25), stateless ones (2026-07-28), all."""
 
     LEGACY = "legacy"
     MODERN = "modern"
-    BOTH = "both"
+    ALL = "all"
 
     def has(self, *, modern: bool) -> bool:
-        return self is Era.BOTH or (self is Era.MODERN) is modern
+        return self is Era.ALL or (self is Era.MODERN) is modern
 
 
 class Kind(StrEnum):
-    """A notification has no answer."""
+    """The kind of a message; a notification has no answer."""
 
     REQUEST = "request"
     NOTIFICATION = "notification"
 
 
 class Section(StrEnum):
-    """The section of a grant and of the tool lock (`ToolLock.entries`) that judges what a message names."""
+    """The section of the grants and of the tool lock (`ToolLock.entries`) that judges what a message names."""
 
     TOOLS = "tools"
     PROMPTS = "prompts"
@@ -48,7 +48,7 @@ class Section(StrEnum):
 
 
 class Names(StrEnum):
-    """Where a message's params name what is to be granted and locked."""
+    """Where a message's params name the tool, prompt or resource that must be granted and locked."""
 
     NOTHING = "nothing"
     NAME = "name"
@@ -62,26 +62,27 @@ class Names(StrEnum):
 class Result(StrEnum):
     """How an answer's result is judged."""
 
-    #: Its definitions are filtered by lock and grants, then inspected one by one.
+    #: Definitions: filtered by lock and grants, then inspected one by one.
     LIST = "list"
-    #: Instructions and capabilities: what the guard does not carry is not promised.
+    #: Instructions and capabilities, without the capabilities that the guard does not carry.
     INTRODUCTION = "introduction"
+    #: Anything else: inspected as a whole.
     CONTENT = "content"
 
 
 class Addressee(StrEnum):
-    """Which of a stdio server's readers a message of its is for: stdio has one line for all of them."""
+    """The reader of a message from a stdio server, which writes the messages for all readers to one output."""
 
     #: The call that gave the progress token.
     CALL = "call"
     #: The subscription that the message is marked with, else the session's own stream.
     STREAM = "stream"
-    #: The call that runs: who asks a client something does it on behalf of one.
+    #: The latest call that is still running: a server asks a client something on behalf of a call.
     LATEST_CALL = "latest call"
 
 
-#: Where MCP has what is opaque by definition and never shown to a model; `requestState` must not be altered. Anywhere else
-#: the same words name anything: a tool's argument `cursor` is read like every other.
+#: The places (JSON pointers) where MCP has values that are opaque by definition and never shown to a model; `requestState`
+#: must not be altered. Anywhere else the same names may mean anything: a tool's argument `cursor` is inspected like others.
 _OPAQUE = frozenset(("/requestState", "/_meta/progressToken"))
 _PAGED = _OPAQUE | {"/cursor", "/nextCursor"}
 _PROGRESS = frozenset(("/progressToken",))
@@ -91,13 +92,14 @@ _PROGRESS = frozenset(("/progressToken",))
 class Method:
     """One method as one side sends it.
 
-    `leg` is the policy that judges its answer. `structural`: its messages carry no prose, so short words need no verdict,
-    and a request holds no place among the calls in flight. `opaque` are the places (JSON pointers) that are not read.
+    `leg` is the policy that judges its answer. A `structural` method's messages carry no prose: short words in them need no
+    verdict, and its requests hold no place among the calls in flight. `opaque` are the places (JSON pointers) that are not
+    inspected.
     """
 
     name: str
     kind: Kind
-    era: Era = Era.BOTH
+    era: Era = Era.ALL
     names: Names = Names.NOTHING
     section: Section | None = None
     result: Result = Result.CONTENT
@@ -107,14 +109,14 @@ class Method:
     addressee: Addressee = Addressee.STREAM
     #: The server opens a session in its answer.
     opens_session: bool = False
-    #: The answer comes when the client ends it: silence is no failure.
+    #: The answer comes only when the client ends the request, so a silent server has not failed.
     endless: bool = False
-    #: The server's own lists are not what they were.
+    #: The notification says that a list of the server has changed.
     changes_lists: bool = False
 
     @property
     def is_call(self) -> bool:
-        """Whether it runs a tool: what is refused then reads as a tool's error, which the model sees."""
+        """Whether the method runs a tool. Its refusals are answered as tool errors, which the model reads."""
         return self.names is Names.NAME and self.section is Section.TOOLS
 
 
@@ -122,7 +124,7 @@ _REQUEST, _NOTIFICATION = Kind.REQUEST, Kind.NOTIFICATION
 
 
 def _list(name: str, section: Section) -> Method:
-    return Method(name, Kind.REQUEST, Era.BOTH, section=section, result=Result.LIST, structural=True, opaque=_PAGED)
+    return Method(name, Kind.REQUEST, Era.ALL, section=section, result=Result.LIST, structural=True, opaque=_PAGED)
 
 
 def _resource(name: str, era: Era, leg: Leg = Leg.RESULTS) -> Method:
@@ -133,7 +135,7 @@ def _table(rows: Iterable[Method]) -> Mapping[str, Method]:
     return MappingProxyType({row.name: row for row in rows})
 
 
-#: What a client may send.
+#: The methods that a client may send.
 CLIENT = _table(
     (
         Method("initialize", _REQUEST, Era.LEGACY, result=Result.INTRODUCTION, structural=True, opens_session=True),
@@ -145,7 +147,7 @@ CLIENT = _table(
         Method("prompts/get", _REQUEST, names=Names.NAME, section=Section.PROMPTS, leg=Leg.PROMPTS),
         _list("resources/list", Section.RESOURCES),
         _list("resources/templates/list", Section.RESOURCE_TEMPLATES),
-        _resource("resources/read", Era.BOTH, Leg.RESOURCES),
+        _resource("resources/read", Era.ALL, Leg.RESOURCES),
         _resource("resources/subscribe", Era.LEGACY),
         _resource("resources/unsubscribe", Era.LEGACY),
         Method("subscriptions/listen", _REQUEST, Era.MODERN, names=Names.SUBSCRIPTIONS, structural=True, endless=True),
@@ -158,7 +160,7 @@ CLIENT = _table(
     )
 )
 
-#: What a server may send. Its notifications are carried in either era: all that they may do is the same.
+#: The methods that a server may send. Its notifications are carried in either era, as they can do the same in both.
 SERVER = _table(
     (
         Method("ping", _REQUEST, Era.LEGACY, addressee=Addressee.LATEST_CALL, structural=True),
@@ -183,19 +185,20 @@ SERVER = _table(
     )
 )
 
-#: What is judged of an answer to the other side's request, and recorded of a message that is refused unread.
+#: The row by which an answer to a request of the opposite side is judged, and the row under which a message of an unknown
+#: method is refused.
 ANSWER = Method("answer", _NOTIFICATION, Era.LEGACY)
 UNKNOWN = Method("", _NOTIFICATION)
 
 
 def from_client(name: str, kind: Kind, *, modern: bool) -> Method | None:
-    """The row of a client's message; None: it is refused."""
+    """The row of a client's message; None if the message is refused."""
     method = CLIENT.get(name)
     return method if method is not None and method.kind is kind and method.era.has(modern=modern) else None
 
 
 def request_from_server(name: str, *, modern: bool) -> Method | None:
-    """The row of a server's request; None: it is refused."""
+    """The row of a server's request; None if the request is refused."""
     method = SERVER.get(name)
     if method is None or method.kind is not Kind.REQUEST or not method.era.has(modern=modern):
         return None
@@ -203,12 +206,12 @@ def request_from_server(name: str, *, modern: bool) -> Method | None:
 
 
 def notification_from_server(name: str) -> Method | None:
-    """The row of a server's notification; None: it is dropped."""
+    """The row of a server's notification; None if the notification is dropped."""
     method = SERVER.get(name)
     return method if method is not None and method.kind is Kind.NOTIFICATION else None
 
 
 def opaque_places(name: str) -> frozenset[str]:
-    """Where a message of this method, and its answer, hold what is opaque; who sends it makes no difference."""
+    """The opaque places in a message of this method and in its answer, whichever side sends it."""
     method = CLIENT.get(name) or SERVER.get(name)
     return _OPAQUE if method is None else method.opaque

@@ -1,7 +1,8 @@
-"""The tool lock enforced: what the server shows now against what was approved, on every list and every call.
+"""Enforces the tool lock: compares the definitions that the server shows with the approved ones, for every list and call.
 
-What once differed from the lock stays refused, over restarts and even if the server shows the approved definition
-again, until another lock is in force: a definition that comes and goes is the rug pull itself.
+A definition that once differed from the lock stays refused until another lock is in force, over restarts and even if the
+server shows the approved definition again: a definition that comes and goes is the rug pull itself. Which of the
+admitted definitions a principal may use is decided in `guard.decide.grants`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,12 +27,12 @@ from model.tool_lock import Entry, ToolLock
 if TYPE_CHECKING:
     from wire.mcp import ServerOffer, Target
 
-#: Kind of a definition -> the member of it that names it. The kinds are those of `ToolLock.entries`.
+#: The member that names a definition, for each kind of definition. The kinds are those of `ToolLock.entries`.
 KEYS: Mapping[str, str] = {"tools": "name", "prompts": "name", "resources": "uri", "resource_templates": "uriTemplate"}
 
-#: Members a server leaves out when it answers an older protocol version; leaving one out adds nothing to a definition.
+#: Members that a server leaves out when it answers an older protocol version. A definition without them says nothing new.
 _OPTIONAL = frozenset(("title", "icons", "outputSchema", "annotations", "execution", "_meta", "size", "mimeType"))
-#: 2025-11-25 only; the guard carries no tasks, so it says nothing, as long as it is one of the three words.
+#: The values of `execution` (2025-11-25 only) that are ignored: they concern tasks, which the guard does not carry.
 _EXECUTION: tuple[dict[str, str], ...] = (
     {},
     {"taskSupport": "forbidden"},
@@ -39,15 +40,15 @@ _EXECUTION: tuple[dict[str, str], ...] = (
     {"taskSupport": "required"},
 )
 
-#: After this many seconds without a look at the server's own list, a call waits for one.
+#: Seconds after which the server's lists count as stale: the next call waits until they are read again.
 STALE_AFTER = 60.0
-#: After this many seconds the next call has one made beside it.
-LOOK_AGAIN_AFTER = 20.0
+#: Seconds after which the next call has the lists read again, without waiting for it.
+REFRESH_AFTER = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A definition that is not the approved one. `difference` is readable text without hidden characters."""
+    """A definition that was refused, as it is not the approved one. `difference` is text without hidden characters."""
 
     kind: str
     key: str
@@ -56,7 +57,7 @@ class Refusal:
 
 
 def same_definition(observed: Mapping[str, Any], locked: Mapping[str, Any]) -> bool:
-    """True if `observed` is the approved definition, as any protocol version may show it."""
+    """True if `observed` is the approved definition, in the form of any protocol version."""
     shown = dict(observed)
     if "execution" not in locked and shown.get("execution", {}) in _EXECUTION:
         shown.pop("execution", None)
@@ -64,17 +65,17 @@ def same_definition(observed: Mapping[str, Any], locked: Mapping[str, Any]) -> b
     try:
         return digest(shown) == digest(expected)
     except ValueError:
-        return False  # what has no digest (too deep, half a surrogate pair) was never approved
+        return False  # a definition without a digest (too deep, half a surrogate pair) was never approved
 
 
 class Pins:
-    """One lock, and what of it the server was seen to have changed.
+    """One lock, and the definitions of it that the server has changed.
 
-    `file` keeps the changed ones over restarts; it counts only for the lock it was written under. `previous`, of the
-    configuration before, tells those that could not be kept there. `report` hears every new refusal once.
+    `file` keeps the changed ones over restarts and is valid only for the lock it was written under. `previous`, the pins of
+    the configuration before, has those that could not be written there. `report` is called once for every new refusal.
 
     Raises:
-        InputError: `file` is there and cannot be read as what this class writes: nobody knows then what was refused.
+        InputError: `file` exists and is not what this class writes, so that nobody knows what was refused.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Pins:
         self._entries: dict[str, dict[str, Entry]] = {
             kind: {entry.key: entry for entry in entries} for kind, entries in lock.entries().items()
         }
-        #: The approved text of each, so that the usual case is one comparison of strings.
+        #: The approved text of each definition, so that the usual case is one comparison of strings.
         self._exact = {
             (kind, key): _text(entry.definition)
             for kind, entries in self._entries.items()
@@ -101,12 +102,12 @@ class Pins:
             self.problem = previous.problem
 
     def report_to(self, report: Callable[[Refusal], None]) -> None:
-        """Let another hear the refusals from now on."""
+        """Report further refusals to `report`."""
         self._report = report
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """What is refused although the lock has it: ``tools/name``."""
+        """The locked definitions that are refused, as the server changed them: ``tools/name``."""
         return tuple(sorted(self._changed))
 
     def entry(self, kind: str, key: str) -> Entry | None:
@@ -114,12 +115,12 @@ class Pins:
         return None if f"{kind}/{key}" in self._changed else self._entries[kind].get(key)
 
     def admits(self, kind: str, definition: Any) -> bool:
-        """Whether a definition that the server shows may be shown on: it is pinned, unchanged, and was never refused."""
+        """Whether a definition may be shown to clients: it is pinned, unchanged, and was never refused."""
         if not isinstance(definition, dict) or not isinstance(key := definition.get(KEYS[kind]), str):
             return False
         locked = self._entries[kind].get(key)
         if locked is None:
-            self._say(Refusal(kind, key, _digest(definition), "not in the tool lock"))
+            self._announce(Refusal(kind, key, _digest(definition), "not in the tool lock"))
             return False
         if _text(definition) != self._exact[kind, key] and not same_definition(definition, locked.definition):
             self._refuse(kind, key, definition, locked)
@@ -127,19 +128,19 @@ class Pins:
         return f"{kind}/{key}" not in self._changed
 
     def admits_instructions(self, text: Any) -> bool:
-        """Whether the server's instructions are those that were approved."""
+        """Whether the server's instructions are the approved ones, or absent."""
         if text == self.lock.server.instructions and "instructions/" not in self._changed:
             return True
         if text is None:
             return True
         if text != self.lock.server.instructions:
             change = "changed" if self.lock.server.instructions else "new, and none were approved"
-            self._keep("instructions/", _digest(text))
-            self._say(Refusal("instructions", "", _digest(text), change))
+            self._remember("instructions/", _digest(text))
+            self._announce(Refusal("instructions", "", _digest(text), change))
         return False
 
     def compare(self, offer: ServerOffer) -> None:
-        """Take note of everything a fresh look at the server shows."""
+        """Compare everything that the server offers with the lock."""
         for kind, definitions in (
             ("tools", offer.tools),
             ("prompts", offer.prompts),
@@ -154,17 +155,17 @@ class Pins:
 
     def _refuse(self, kind: str, key: str, definition: Mapping[str, Any], locked: Entry) -> None:
         sha256 = _digest(definition)
-        self._keep(f"{kind}/{key}", sha256)
+        self._remember(f"{kind}/{key}", sha256)
         if (kind, key, sha256) not in self._reported:
-            self._say(Refusal(kind, key, sha256, difference(locked.definition, definition)))
+            self._announce(Refusal(kind, key, sha256, difference(locked.definition, definition)))
 
-    def _say(self, refusal: Refusal) -> None:
-        seen = (refusal.kind, refusal.key, refusal.sha256)
-        if seen not in self._reported and len(self._reported) < 10_000:
-            self._reported.add(seen)
+    def _announce(self, refusal: Refusal) -> None:
+        refusal_key = (refusal.kind, refusal.key, refusal.sha256)
+        if refusal_key not in self._reported and len(self._reported) < 10_000:
+            self._reported.add(refusal_key)
             self._report(refusal)
 
-    def _keep(self, name: str, sha256: str) -> None:
+    def _remember(self, name: str, sha256: str) -> None:
         if name not in self._changed:
             self._changed[name] = sha256
             self._write()
@@ -177,13 +178,13 @@ class Pins:
         try:
             write_atomically(self._file, text.encode() + b"\n", 0o600)
         except OSError as error:
-            self.problem = f"what the lock refuses cannot be kept in {self._file}: {error.strerror}"
+            self.problem = f"the list of refused definitions cannot be written to {self._file}: {error.strerror}"
         else:
             self.problem = None
 
 
 def difference(locked: Mapping[str, Any], observed: Mapping[str, Any]) -> str:
-    """Where two definitions differ, one line a place, at most 20, hidden characters shown."""
+    """The places where two definitions differ, one a line, at most 20, with hidden characters made visible."""
     try:
         changes = list(pointers(dict(locked), dict(observed)))
     except ValueError as error:
@@ -191,8 +192,8 @@ def difference(locked: Mapping[str, Any], observed: Mapping[str, Any]) -> str:
     lines = [
         f"{visible(change.pointer)}: {change.before or 'absent'} -> {change.after or 'absent'}" for change in changes
     ]
-    more = [f"and {len(lines) - 20} more"] if len(lines) > 20 else []
-    return "\n".join(lines[:20] + more)
+    overflow = [f"and {len(lines) - 20} more"] if len(lines) > 20 else []
+    return "\n".join(lines[:20] + overflow)
 
 
 def _text(definition: Any) -> str:
@@ -226,66 +227,66 @@ def _read(file: Path, lock_digest: str) -> dict[str, str]:
 
 
 class Watch:
-    """Looks at the server's own lists, so that a call is judged by what the server offers now.
+    """Reads the server's own lists, so that a call is judged by what the server offers at the time.
 
-    Clients' lists pass through the guard too, but a client that lists once and calls for days would never show a
-    change. The look is a whole conversation of the official SDK's client, beside the event loop.
+    Clients' lists pass through the guard too, but a client that lists once and calls for days would never show a change.
+    The lists are read by the official SDK's client, in a thread beside the event loop.
     """
 
     def __init__(self, target: Target, pins: Callable[[], Pins], clock: Callable[[], float] = time.monotonic) -> None:
         self._target = target
         self._pins = pins
         self._clock = clock
-        self._seen = float("-inf")
+        self._probed = float("-inf")
         self._forgotten = 0
         self._running: asyncio.Task[None] | None = None
-        self.problem: str | None = "the server was not looked at yet"
+        self.problem: str | None = "the server's lists have not been read yet"
 
     def follow(self, pins: Callable[[], Pins]) -> None:
-        """Compare with these from now on."""
+        """Compare the server's lists with these pins."""
         self._pins = pins
 
     def aim(self, target: Target) -> None:
-        """Look at another server from now on."""
+        """Read the lists of another server, whose address is in force."""
         self._target = target
         self.forget()
 
     async def fresh(self) -> None:
-        """Return once the server's lists are known as of at most `STALE_AFTER` seconds ago.
+        """Return once the server's lists were read at most `STALE_AFTER` seconds ago.
 
         Raises:
-            Unreachable: they cannot be had, so no call can be judged.
+            Unreachable: the lists cannot be read, so no call can be judged.
         """
-        age = self._clock() - self._seen
-        if age < LOOK_AGAIN_AFTER:
+        age = self._clock() - self._probed
+        if age < REFRESH_AFTER:
             return
-        look = self.again()
+        probing = self.refresh()
         if age < STALE_AFTER:
             return
-        await asyncio.shield(look)
-        if self._clock() - self._seen >= STALE_AFTER:
-            # It began before something changed: one more, which cannot have.
-            await asyncio.shield(self.again())
-        if self._clock() - self._seen >= STALE_AFTER:
-            raise Unreachable(self.problem or "the server's lists cannot be had")
+        await asyncio.shield(probing)
+        if self._clock() - self._probed >= STALE_AFTER:
+            # The reading began before `forget` was called, so it does not count: read the lists once more.
+            await asyncio.shield(self.refresh())
+        if self._clock() - self._probed >= STALE_AFTER:
+            raise Unreachable(self.problem or "the server's lists cannot be read")
 
-    def again(self) -> asyncio.Task[None]:
-        """Look now (the server said that a list changed, or was restarted); one look at a time."""
+    def refresh(self) -> asyncio.Task[None]:
+        """Read the lists, as the server said that one changed, or was restarted. A reading that runs already is joined."""
         if self._running is None or self._running.done():
-            self._running = asyncio.get_running_loop().create_task(self._look())
+            self._running = asyncio.get_running_loop().create_task(self._probe())
         return self._running
 
     async def reached(self) -> bool:
-        """Look now; whether the server answered as an MCP server."""
-        await asyncio.shield(self.again())
+        """Read the lists, and return whether the server answered as an MCP server."""
+        await asyncio.shield(self.refresh())
         return self.problem is None
 
     def forget(self) -> None:
-        """The next call waits for a look that begins after this: another lock or another server is in force."""
-        self._seen = float("-inf")
+        """Have the next call wait for a reading that begins later, as another lock or another server is in force."""
+        self._probed = float("-inf")
         self._forgotten += 1
 
-    async def _look(self) -> None:
+    async def _probe(self) -> None:
         from wire.mcp import probe
 
         started, forgotten = self._clock(), self._forgotten
@@ -296,7 +297,7 @@ class Watch:
             return
         self._pins().compare(offer)
         if forgotten == self._forgotten:
-            self._seen = started
+            self._probed = started
             self.problem = None
 
     async def close(self) -> None:
@@ -304,8 +305,3 @@ class Watch:
             self._running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._running
-
-
-def matching(pins: Pins, kind: str, definitions: Sequence[Any]) -> list[Any]:
-    """The definitions that the lock admits, in their order."""
-    return [definition for definition in definitions if pins.admits(kind, definition)]

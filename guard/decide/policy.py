@@ -1,7 +1,7 @@
-"""One configuration made ready to decide by: compiled once, replaced whole, never changed.
+"""The policy: one configuration compiled once, never changed, and replaced as a whole by the next.
 
-An exchange keeps the policy it began under. What must outlive a change of configuration (sessions, counters, taint,
-the audit log) is in `guard.runtime`.
+An exchange begins under the policy in force. State that must outlive a change of configuration (sessions, counters,
+taint, the audit log) is in `guard.runtime`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ from model.tool_lock import ToolEntry
 
 @dataclass(frozen=True, slots=True)
 class PinnedTool:
-    """A locked tool, ready to be called: `check` judges arguments by its pinned input schema, `mirrored` says that some of
-    them travel in headers too."""
+    """A locked tool, ready to be called.
+
+    `check` judges arguments by the pinned input schema. `mirrored` says that some arguments travel in headers too.
+    """
 
     schema: Mapping[str, Any]
     check: Checker
@@ -45,16 +47,16 @@ class PinnedTool:
 
 
 class Policy:
-    """What is in force.
+    """The compiled configuration.
 
     Args:
         sha256: digest of the bundle or demo configuration it was made from.
         denied: principals refused at once, whatever their tokens say.
-        state: where the guard keeps what the lock refuses; None keeps it in memory.
-        previous: what it replaces; issuers' keys are taken over, so that a new bundle needs no issuer to be up.
+        state: folder where the guard keeps the list of refused definitions; None keeps it in memory.
+        previous: the policy before this one. Issuers' keys are taken over, so that no issuer must be up for a new bundle.
 
     Raises:
-        InputError: a pinned schema, grant or secret cannot be used; nothing of it is in force then.
+        InputError: a pinned schema, grant or secret cannot be used; nothing of the configuration is in force then.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class Policy:
             identity, client, path=config.path, previous=previous.verifier if previous else None
         )
         self.names = PublicNames(_hostnames(config), config.browser_origins, loopback=identity.demo is not None)
-        # The bearer token's audience is this very server, so it may see it (RFC 8707); nobody else's may pass.
+        # The bearer token's audience is this very server, so the server may see it (RFC 8707). No other token is forwarded.
         self.forward_bearer = identity.external is not None
         # A demo identity serves one's own machine, where no Kong stands before the guard.
         self.behind_gateway = identity.demo is None
@@ -89,8 +91,8 @@ class Policy:
         name = f"{config.server.environment}.{config.server.name}"
         self.server = name
         self.inspector = Inspector(self.panel, config.guard.legs, name)
-        kept = state / "refused.json" if state else None
-        self.pins: Pins = Pins(config.tool_lock, kept, report, previous.pins if previous else None)
+        refused_file = state / "refused.json" if state else None
+        self.pins: Pins = Pins(config.tool_lock, refused_file, report, previous.pins if previous else None)
         try:
             self.grants = Grants(config)
         except ValueError as error:
@@ -102,7 +104,7 @@ class Policy:
         return self._tools.get(name)
 
     def resource_pinned(self, uri: str) -> bool:
-        """Whether a URI is a locked resource, or one that an unchanged locked template makes."""
+        """Whether a URI is a locked resource, or matches a locked template that the server has not changed."""
         if self.pins.entry("resources", uri) is not None:
             return True
         if not is_plain_uri(uri):
@@ -146,7 +148,7 @@ def _pinned(name: str, definition: Mapping[str, Any], entry: ToolEntry) -> Pinne
 
 
 def _template(text: str) -> UriTemplate | None:
-    """None for a template that cannot be matched without ambiguity: no URI is taken for one of its own then."""
+    """The template ready to be matched; None if it is ambiguous, so that no URI matches it."""
     try:
         return UriTemplate.parse(text)
     except InvalidUriTemplate:

@@ -1,6 +1,6 @@
-"""Every decision and every reason that the audit log, the metrics and docs/reasons.md know, each in one place.
+"""Every decision and every reason of the audit log, the metrics and docs/reasons.md.
 
-What a caller is told is not here (`guard.decide.answers`): it never learns the reason, only an incident id.
+The texts that a caller sees are in `guard.decide.answers`: a caller never learns the reason, only an incident id.
 """
 
 from __future__ import annotations
@@ -46,62 +46,68 @@ class Reason(_Explained):
     DUPLICATE_HEADER = "duplicate_header", "A header that decides something is given twice."
     NO_SUCH_VERB = "no_such_verb", "The verb is not POST, GET or DELETE, or the protocol version does not have it."
     DRAINING = "draining", "The guard is ending."
-    DISCONNECTED = "disconnected", "The client went before its body was complete."
+    DISCONNECTED = "disconnected", "The client closed its connection before its body was complete."
     MEDIA_TYPE = "media_type", "The body is not JSON in UTF-8."
     CONTENT_ENCODING = "content_encoding", "The body is compressed."
     TOO_LARGE = "too_large", "The body is over the limit."
     # Who it is from. A token's faults are `TokenFault`.
     NO_IDENTITY_CONFIGURED = "no_identity_configured", "The configuration names nobody who can vouch for a caller."
-    KEYS_UNAVAILABLE = "keys_unavailable", "The issuer's keys cannot be had, so nobody can be verified."
+    KEYS_UNAVAILABLE = "keys_unavailable", "The issuer's keys cannot be fetched, so nobody can be verified."
     PRINCIPALS_DIFFER = "principals_differ", "Access and the bearer token name two different callers."
     INSUFFICIENT_SCOPE = "insufficient_scope", "The token lacks a scope."
     DENIED = "denied", "The principal is on the deny list."
     EXPIRED = "expired", "The token expired while the answer was awaited."
     # The message.
-    MALFORMED = "malformed", "The body is no JSON-RPC message with one meaning, or its parameters have another type."
-    UNKNOWN_VERSION = "unknown_version", "Nobody knows the protocol version."
+    MALFORMED = "malformed", "The body is not a JSON-RPC message with one meaning, or a parameter has the wrong type."
+    UNKNOWN_VERSION = "unknown_version", "The protocol version is unknown."
     PROTOCOL = "protocol", "The headers, the envelope and the body do not say the same (2026-07-28)."
-    BATCH = "batch", "Batches are not accepted, or not of these messages."
+    BATCH = "batch", "The protocol version has no batches, or this batch may not hold these messages."
     BAD_SESSION = "bad_session", "The session id is missing, not visible ASCII, or given to `initialize`."
     UNKNOWN_SESSION = "unknown_session", "The session ended, or is another principal's."
     FOREIGN_CURSOR = "foreign_cursor", "`Last-Event-ID` is of another session or principal, or from before a restart."
     FOREIGN_STATE = "foreign_state", "`requestState` was not given to this principal."
-    UNEXPECTED_ANSWER = "unexpected_answer", "It answers nothing that was asked here."
-    UNKNOWN_METHOD = "unknown_method", "The method is not one that the guard carries from this side in this era."
-    TASKS = "tasks", "Tasks are not carried."
+    UNEXPECTED_ANSWER = "unexpected_answer", "The message answers no request of the server in this session."
+    UNKNOWN_METHOD = "unknown_method", "The guard does not carry the method from this side in this era."
+    TASKS = "tasks", "The guard does not carry tasks."
     # What it asks for.
-    NOT_GRANTED = "not_granted", "No grant of the principal names it, or the lock does not."
+    NOT_GRANTED = "not_granted", "No grant of the principal names the tool, prompt or resource, or the lock does not."
     NOT_IN_LOCK = "not_in_lock", "The tool is granted or asked for, and the tool lock does not have it."
-    LOCK_MISMATCH = "lock_mismatch", "What the server shows is not what was approved."
+    LOCK_MISMATCH = "lock_mismatch", "The definition that the server shows is not the approved one."
     HEADER_MISMATCH = "header_mismatch", "An `Mcp-Param-*` header does not say what the argument says."
     ARGUMENTS = "arguments", "The arguments fit neither the pinned schema nor the grant."
-    RATE_LIMITED = "rate_limited", "A limit of the principal's, the tool's or the server's."
+    RATE_LIMITED = "rate_limited", "A limit of the principal, the tool or the server is reached."
     NO_GATEWAY_REMAINDER = "no_gateway_remainder", "Kong did not say what is left of the server's budget."
     # What the engines said; their findings' categories are reasons too.
     NO_VERDICT = "no_verdict", "No engine reached a verdict."
-    UNREADABLE = "unreadable", "It holds what no engine can look into."
-    BLOCKED = "blocked", "An engine blocks without naming a finding."
-    TAINT = "taint", "The principal was sent text that steers a model, and this call may reach out."
+    UNREADABLE = "unreadable", "The message holds data that no engine can inspect."
+    BLOCKED = "blocked", "An engine blocked the message without naming a finding."
+    TAINT = "taint", "The principal was sent text that steers a model, and this call may send data out."
     TAINT_ASKED = "taint_asked", "The person is asked about such a call."
     TAINT_ANSWERED = "taint_answered", "The person answered."
     TAINT_CONFIRMED = "taint_confirmed", "The person allowed such a call."
     # The server's answer.
     CACHED = "cached", "Answered from the cache."
-    ORIGIN_UNAVAILABLE = "origin_unavailable", "The server does not answer, or its lists cannot be had."
-    ORIGIN_BROKEN = "origin_broken", "What the server answered is no answer to the request."
+    ORIGIN_UNAVAILABLE = "origin_unavailable", "The server does not answer, or its lists cannot be read."
+    ORIGIN_BROKEN = "origin_broken", "The server answered with something that is no answer to the request."
     TOO_MANY_STATES = "too_many_states", "The server gave the principal more `requestState`s than are kept."
-    RESULT_TOO_LARGE = "result_too_large", "Executed; the answer is over 16 MiB."
-    RESULT_USED_UP = "result_used_up", "Executed; the answer is over the caller's tokens."
+    RESULT_TOO_LARGE = "result_too_large", "The request was executed; the answer is withheld, as it is over 16 MiB."
+    RESULT_USED_UP = (
+        "result_used_up",
+        "The request was executed; the rest of the answer is withheld, as the caller's tokens are used up.",
+    )
 
 
 class TokenFault(_Explained):
-    """What is wrong with a token; in the log with the source before it: `access_expired`, `bearer_missing`."""
+    """What is wrong with a token. In the audit log its source stands before it: `access_expired`, `bearer_missing`."""
 
-    MISSING = "missing", "There is none."
-    REPEATED = "repeated", "There is more than one."
-    TOO_LARGE = "too_large", "It is longer than any real one."
-    MALFORMED = "malformed", "It is no JWT, or a claim has another form."
-    HEADER_REFUSED = "header_refused", "Its header carries a key or an address of one, or what nobody knows."
+    MISSING = "missing", "There is no token."
+    REPEATED = "repeated", "There is more than one token."
+    TOO_LARGE = "too_large", "The token is longer than any real one."
+    MALFORMED = "malformed", "The token is not a JWT, or a claim has the wrong type."
+    HEADER_REFUSED = (
+        "header_refused",
+        "Its header holds a key, an address of a key, or a parameter that changes how the token is read (`crit`).",
+    )
     ALGORITHM_REFUSED = "algorithm_refused", "Its algorithm is not allowed."
     WRONG_TYPE = "wrong_type", "Its header's `typ` is not a token's."
     NO_KEY_ID = "no_key_id", "It does not name its key."
@@ -124,21 +130,21 @@ class TokenFault(_Explained):
     UNKNOWN_AGENT = "unknown_agent", "It is of an agent that the configuration does not name."
 
 
-#: A reason with a part that varies: made below, and nowhere else.
+#: A reason with a part that varies. Only the functions below make one.
 Composed = NewType("Composed", str)
 AnyReason = Reason | Category | Composed
 
 
 def token_reason(source: str, fault: TokenFault) -> Composed:
-    """What is wrong with the token of one source, access or bearer."""
+    """The reason for a fault of the token of one source, access or bearer."""
     return Composed(f"{source}_{fault}")
 
 
 def withheld(definitions: int) -> Composed | None:
-    """How many definitions of a list were withheld."""
+    """The reason that says how many definitions of a list were withheld; None if there were none."""
     return Composed(f"withheld_{definitions}") if definitions else None
 
 
 def origin_status(status: int) -> Composed:
-    """The status by which the server refused."""
+    """The reason that says with which HTTP status the server refused."""
     return Composed(f"origin_{status}")

@@ -1,7 +1,7 @@
-"""The same budgets and slots in Redis, for several replicas of one guard.
+"""The counters of `guard.decide.counters` kept in Redis, for several replicas of one guard.
 
-One Lua script an operation, so that it is all or nothing, by Redis's own clock, so that replicas agree on the time. A
-Redis that does not answer in time refuses the call: no count is never a free pass.
+Each operation is one Lua script, so that it takes effect as a whole or not at all. It uses Redis's own clock, so that
+the replicas agree on the time. If Redis does not answer in time the call is refused, as it cannot be counted.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ TIMEOUT = 0.5
 #: A slot whose guard died is free again after this; each charge of a living call renews it.
 LEASE = 900
 MAX_DEBTS = 65_536
-#: Slots of one principal to be given back; what is beyond ends with its lease.
-MOST_GONE = 1000
+#: The most slots of one principal that are remembered to be given back; further ones end with their lease.
+MAX_RETURNED = 1000
 
-# KEYS: slots, budget... ARGV: mode, most, ticket, lease, gone ticket count, gone tickets..., (per minute, amount, debt)...
-# Modes: take (slot and charges, or nothing), spend (charges, or nothing), drain (one charge, as far as there is any),
-# charge (charges, below zero too; keeps the slot).
-# Answers {index, level in thousandths, drained in thousandths}: index -1 no slot left, n > 0 budget n is short, 0 taken; the
-# level is the lowest.
+# KEYS: slots, budget... ARGV: mode, most, ticket, lease, returned ticket count, returned tickets...,
+# (per minute, amount, debt)...
+# Modes: take (slot and charges, or nothing), spend (charges, or nothing), drain (as much of one charge as the budget holds),
+# charge (charges, below zero too; renews the slot).
+# Answers {index, level in thousandths, drained in thousandths}. The index is -1 if no slot is left, n > 0 if budget n is
+# short, 0 if the charges were taken. The level is the lowest of all budgets.
 _SCRIPT = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
@@ -74,9 +75,9 @@ return {short, math.floor((lowest or 0) * 1000), math.floor(drained * 1000)}
 
 
 class RedisCounters:
-    """`url` as in the configuration; `server` keeps servers that share a Redis apart (``dev.tickets``).
+    """Counters in the Redis at `url`. `server` (``dev.tickets``) keeps apart servers that share a Redis.
 
-    Keys hold hashes of principals, never who they are. Not for use by several event loops.
+    Keys hold hashes of principals, never their names. One object serves one event loop.
     """
 
     def __init__(self, url: str, password: str | None, server: str, *, timeout: float = TIMEOUT) -> None:
@@ -91,10 +92,10 @@ class RedisCounters:
         # In braces: one server's keys share a slot of a Redis cluster.
         self._prefix = f"ringwall:{{{server}}}"
         self._debts: OrderedDict[str, float] = OrderedDict()
-        self._gone: OrderedDict[str, list[str]] = OrderedDict()
+        self._returned: OrderedDict[str, list[str]] = OrderedDict()
 
     async def take(self, slot: Slot, charges: Sequence[Charge]) -> Short | None:
-        if len(self._debts) >= MAX_DEBTS or len(self._gone) >= MAX_DEBTS:
+        if len(self._debts) >= MAX_DEBTS or len(self._returned) >= MAX_DEBTS:
             raise CountersUnavailable("too much is still to be counted")
         index, level, _ = await self._run("take", slot, charges)
         if index == 0:
@@ -116,7 +117,7 @@ class RedisCounters:
         try:
             _, level, _ = await self._run("charge", slot, charges)
         except CountersUnavailable:
-            # The result exists already: what it cost is taken with the next count that succeeds.
+            # The result exists already, so its cost is owed: the next count that succeeds takes it.
             for charge in charges:
                 key = self._key(*charge.key)
                 self._debts[key] = self._debts.get(key, 0.0) + charge.amount
@@ -128,26 +129,26 @@ class RedisCounters:
         try:
             await self._redis.zrem(key, slot.ticket)
         except (RedisError, OSError, TimeoutError):
-            self._gone.setdefault(key, []).append(slot.ticket)
+            self._returned.setdefault(key, []).append(slot.ticket)
 
     async def close(self) -> None:
         await self._redis.aclose()
 
     async def _run(self, mode: str, slot: Slot, charges: Sequence[Charge]) -> tuple[int, float, float]:
         keys = [self._key("slots", slot.owner), *(self._key(*charge.key) for charge in charges)]
-        gone = self._gone.pop(keys[0], [])
+        tickets = self._returned.pop(keys[0], [])
         debts = {key: self._debts.pop(key, 0.0) for key in keys[1:]}
-        arguments: list[Any] = [mode, slot.most, slot.ticket, LEASE, len(gone), *gone]
+        arguments: list[Any] = [mode, slot.most, slot.ticket, LEASE, len(tickets), *tickets]
         for charge, key in zip(charges, keys[1:], strict=True):
             arguments += [charge.per_minute, charge.amount, debts[key]]
         try:
             answer = await cast("Awaitable[list[int]]", self._script(keys=keys, args=arguments))
         except (RedisError, OSError, TimeoutError) as error:
             if mode == "take":
-                # The script may have run all the same: its slot is nobody's.
-                gone = [*gone, slot.ticket]
-            if gone:
-                self._gone[keys[0]] = [*gone, *self._gone.get(keys[0], [])][-MOST_GONE:]
+                # The script may have run all the same. Nobody will use its slot, so it is given back later.
+                tickets = [*tickets, slot.ticket]
+            if tickets:
+                self._returned[keys[0]] = [*tickets, *self._returned.get(keys[0], [])][-MAX_RETURNED:]
             for key, debt in debts.items():
                 if debt:
                     self._debts[key] = self._debts.get(key, 0.0) + debt
@@ -160,5 +161,5 @@ class RedisCounters:
 
 
 def _no_slot(charge: Charge) -> Slot:
-    """The script wants a slot's key; spend and drain take none."""
+    """A slot for the modes that take none: the script needs the key of one."""
     return Slot(charge.key[-1], "", 0)

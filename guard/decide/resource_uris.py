@@ -1,6 +1,6 @@
-"""Resource URIs that every reader takes for the same thing.
+"""Checks that a resource URI has one meaning to every reader; which URIs are granted is in `guard.decide.grants`.
 
-A pattern is compared with the URI's text, while the server opens what the URI means. Where the two could differ (dot
+A grant's pattern is compared with the URI's text, while the server opens what the URI means. Where the two could differ (dot
 segments, encoded separators, backslashes, user information: RFC 3986 sections 5.2.4, 6.2.2 and 7.6) the URI is refused
 instead of normalised, since the server's own normalisation is unknown.
 """
@@ -25,7 +25,7 @@ def is_plain_uri(uri: str) -> bool:
 
 
 def is_plain_template(template: str) -> bool:
-    """The same for a URI template (RFC 6570), which holds braces too."""
+    """As `is_plain_uri`, for a URI template (RFC 6570), which may hold braces."""
     if len(template) > MAX_LENGTH or not _ABSOLUTE.fullmatch(template) or "\\" in template or _ENCODED.search(template):
         return False
     if any(part in (".", "..") for part in _SEPARATORS.split(template)):
@@ -38,8 +38,10 @@ def is_plain_template(template: str) -> bool:
 
 
 def _plain_text(uri: str) -> bool:
-    """Whether what is percent-encoded is UTF-8 (overlong forms hide a slash) and no look-alike that some reader folds into
-    a separator (U+FF0E is a full stop after NFKC)."""
+    """Whether the percent-encoded text is UTF-8 (overlong forms hide a slash) without look-alikes of a separator.
+
+    Some readers fold a look-alike into the separator: U+FF0E is a full stop after NFKC.
+    """
     try:
         decoded = unquote_to_bytes(uri).decode("utf-8")
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
-"""Which session, which event id and which requestState belongs to whom.
+"""The principal to whom each session, event id and `requestState` belongs.
 
-A session is never a login (MCP, "Security best practices": session hijacking): knowing its id gives nothing to another
-principal. Ids and states are kept as SHA-256, so that the guard's memory holds none of them.
+A session is never a login (MCP, "Security best practices": session hijacking): its id gives nothing to another
+principal. Ids and states are kept as SHA-256, so that the guard's memory does not hold them.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class _Session:
 class Sessions:
     """Legacy sessions (`Mcp-Session-Id`) and the requests pending in them. `clock` is monotonic, in seconds.
 
-    A principal's 65th session ends its least recently used one; a session nobody used for 24 hours ends. When the table is
-    full of others' live sessions nothing is bound: ending someone else's would let one principal close another's.
+    A principal's 65th session ends its least recently used one. A session that was not used for 24 hours ends. When the
+    table is full of other principals' live sessions nothing is bound: one principal must not close another's session.
     """
 
     def __init__(
@@ -56,14 +56,17 @@ class Sessions:
         self._owned: dict[str, OrderedDict[bytes, None]] = {}
 
     def bind(self, session_id: str, principal: Principal) -> bool:
-        """Make the session the principal's. False, and nothing changed, when it is another's already or there is no room:
-        the session must then not be handed out."""
+        """Make the session the principal's.
+
+        False, with nothing changed, when it is another principal's already or there is no room. The session must then not
+        be handed out.
+        """
         key = _hash(session_id)
-        found = self._live(key)
-        if found is not None:
-            if found.owner != principal.id:
+        session = self._live(key)
+        if session is not None:
+            if session.owner != principal.id:
                 return False
-            self._touch(key, found)
+            self._touch(key, session)
             return True
         self._expire()
         owned = self._owned.get(principal.id, OrderedDict())
@@ -76,23 +79,23 @@ class Sessions:
         return True
 
     def holds(self, session_id: str, principal: Principal) -> bool:
-        """Whether the session is the principal's; unknown, ended or another's are all the same: answer 404."""
+        """Whether the session is the principal's. If it is unknown, ended or another's, the answer is the same: 404."""
         key = _hash(session_id)
-        found = self._live(key)
-        if found is None or found.owner != principal.id:
+        session = self._live(key)
+        if session is None or session.owner != principal.id:
             return False
-        self._touch(key, found)
+        self._touch(key, session)
         return True
 
     def lives(self, session_id: str, principal: Principal) -> bool:
-        """As `holds`, without counting as a use: an open stream alone does not keep a session."""
-        found = self._live(_hash(session_id))
-        return found is not None and found.owner == principal.id
+        """As `holds`, without counting as a use, since an open stream alone does not keep a session alive."""
+        session = self._live(_hash(session_id))
+        return session is not None and session.owner == principal.id
 
     def has_room(self, principal: Principal) -> bool:
         """Whether one more session of the principal's could be held."""
         if self._owned.get(principal.id) and len(self._owned[principal.id]) >= self._per_principal:
-            return True  # it takes the place of its least recently used one
+            return True  # the new session takes the place of the principal's least recently used one
         self._expire()
         return len(self._sessions) < self._most
 
@@ -101,50 +104,50 @@ class Sessions:
         self._remove(_hash(session_id))
 
     def allow(self, session_id: str, ability: str) -> None:
-        """The client said at the session's beginning that it can do something."""
-        found = self._live(_hash(session_id))
-        if found is not None:
-            found.abilities |= {ability}
+        """Note an ability that the client announced when the session began."""
+        session = self._live(_hash(session_id))
+        if session is not None:
+            session.abilities |= {ability}
 
     def can(self, session_id: str, ability: str) -> bool:
-        """Whether it said so: known as long as the session lives, however many requests pass."""
-        found = self._live(_hash(session_id))
-        return found is not None and ability in found.abilities
+        """Whether the client announced the ability, which holds for as long as the session lives."""
+        session = self._live(_hash(session_id))
+        return session is not None and ability in session.abilities
 
     def remember(self, session_id: str, request_id: RequestId, context: Any) -> bool:
-        """Keep what is known of a pending request, so that its answer can be judged on whichever stream it comes.
+        """Keep the context of a pending request, so that its answer can be judged on whichever stream it arrives.
 
         The newest 256 of a session are kept. False when there is no such session.
         """
-        found = self._live(_hash(session_id))
-        if found is None:
+        session = self._live(_hash(session_id))
+        if session is None:
             return False
-        found.contexts[request_id] = context
-        found.contexts.move_to_end(request_id)
-        if len(found.contexts) > CONTEXTS:
-            found.contexts.popitem(last=False)
+        session.contexts[request_id] = context
+        session.contexts.move_to_end(request_id)
+        if len(session.contexts) > CONTEXTS:
+            session.contexts.popitem(last=False)
         return True
 
     def context(self, session_id: str, request_id: RequestId) -> Any | None:
-        """What was remembered; None means an answer to nothing we let pass, which must not be let pass either."""
-        found = self._live(_hash(session_id))
-        return None if found is None else found.contexts.get(request_id)
+        """The context that was kept; None means that the guard let no such request pass, so no answer to it may pass."""
+        session = self._live(_hash(session_id))
+        return None if session is None else session.contexts.get(request_id)
 
     def forget(self, session_id: str, request_id: RequestId) -> None:
-        """The request is answered or cancelled."""
-        found = self._live(_hash(session_id))
-        if found is not None:
-            found.contexts.pop(request_id, None)
+        """Drop the context of a request that was answered or cancelled."""
+        session = self._live(_hash(session_id))
+        if session is not None:
+            session.contexts.pop(request_id, None)
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     def _live(self, key: bytes) -> _Session | None:
-        found = self._sessions.get(key)
-        if found is not None and self._clock() - found.used >= IDLE_FOR:
+        session = self._sessions.get(key)
+        if session is not None and self._clock() - session.used >= IDLE_FOR:
             self._remove(key)
             return None
-        return found
+        return session
 
     def _touch(self, key: bytes, session: _Session) -> None:
         session.used = self._clock()
@@ -152,28 +155,28 @@ class Sessions:
         self._owned[session.owner].move_to_end(key)
 
     def _expire(self) -> None:
-        now = self._clock()
+        time = self._clock()
         while self._sessions:
             key, oldest = next(iter(self._sessions.items()))
-            if now - oldest.used < IDLE_FOR:
+            if time - oldest.used < IDLE_FOR:
                 return
             self._remove(key)
 
     def _remove(self, key: bytes) -> None:
-        found = self._sessions.pop(key, None)
-        if found is not None:
-            owned = self._owned[found.owner]
+        session = self._sessions.pop(key, None)
+        if session is not None:
+            owned = self._owned[session.owner]
             owned.pop(key, None)
             if not owned:
-                del self._owned[found.owner]
+                del self._owned[session.owner]
 
 
 class Cursors:
-    """SSE event ids, each good only in the session it was given in (or, without one, for its principal).
+    """SSE event ids, each valid only in its own session (or, without a session, for its principal).
 
-    MCP servers take a Last-Event-ID from whoever sends it and often number events in a row, so an id guessed would bring
-    another session's stream. What the client gets carries a MAC; a server sees its own ids only. The key lives as long as
-    the process, as sessions do.
+    MCP servers accept a Last-Event-ID from anyone and often number events in a row, so a guessed id would open another
+    session's stream. The client gets the id with a MAC, and the server sees its own ids only. The key lives as long as the
+    process, as sessions do.
     """
 
     def __init__(self) -> None:
@@ -184,7 +187,7 @@ class Cursors:
         return f"{cursor}~{self._mac(cursor, channel)}"
 
     def open(self, sealed: str, channel: str) -> str | None:
-        """The server's id; None for one that was not given in this session."""
+        """The server's id; None if the sealed id is of another session."""
         cursor, _, mac = sealed.rpartition("~")
         return cursor if cursor and hmac.compare_digest(mac, self._mac(cursor, channel)) else None
 
@@ -193,10 +196,10 @@ class Cursors:
 
 
 class RequestStates:
-    """Modern `requestState` values, each good only for the principal it was given to, for one hour.
+    """`requestState` values of the modern era, each valid for one hour and for the principal that it was given to.
 
-    Kept per principal, as a simple server may well give two people the same state. A principal's 257th state replaces its
-    oldest one; in a full table nothing is bound, so that nobody can push out another's.
+    They are kept per principal, as a simple server may give two people the same state. A principal's 257th state replaces
+    its oldest one. In a full table nothing is bound, so that nobody can push out another principal's state.
     """
 
     def __init__(self, clock: Callable[[], float], *, most: int = MAX_STATES) -> None:
@@ -206,22 +209,22 @@ class RequestStates:
         self._count = 0
 
     def bind(self, state: str, principal: Principal) -> bool:
-        """The server gave this state to the principal. False when there is no room: it must then not be handed out."""
-        now, key = self._clock(), _hash(state)
-        own = self._until.get(principal.id, OrderedDict())
-        if key not in own:
-            if len(own) >= STATES_PER_PRINCIPAL:
-                own.popitem(last=False)
+        """Note that the server gave this state to the principal. False if there is no room: it must not be handed out."""
+        time, key = self._clock(), _hash(state)
+        states = self._until.get(principal.id, OrderedDict())
+        if key not in states:
+            if len(states) >= STATES_PER_PRINCIPAL:
+                states.popitem(last=False)
                 self._count -= 1
             elif self._count >= self._most:
-                self._expire(now)
+                self._expire(time)
                 if self._count >= self._most:
                     return False
-                own = self._until.get(principal.id, OrderedDict())
+                states = self._until.get(principal.id, OrderedDict())
             self._count += 1
-        own[key] = now + STATE_FOR
-        own.move_to_end(key)
-        self._until[principal.id] = own
+        states[key] = time + STATE_FOR
+        states.move_to_end(key)
+        self._until[principal.id] = states
         return True
 
     def holds(self, state: str, principal: Principal) -> bool:
@@ -232,10 +235,10 @@ class RequestStates:
     def __len__(self) -> int:
         return self._count
 
-    def _expire(self, now: float) -> None:
-        for owner, own in list(self._until.items()):
-            while own and next(iter(own.values())) <= now:
-                own.popitem(last=False)
+    def _expire(self, time: float) -> None:
+        for owner, states in list(self._until.items()):
+            while states and next(iter(states.values())) <= time:
+                states.popitem(last=False)
                 self._count -= 1
-            if not own:
+            if not states:
                 del self._until[owner]

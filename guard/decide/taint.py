@@ -1,6 +1,7 @@
-"""Who has met untrusted text lately: the first half of the toxic flow (untrusted text, then a call that reaches out).
+"""The principals that were sent untrusted text lately: the first half of the toxic flow (untrusted text, then a call out).
 
-Kept per principal and not per session: the stateless era has none, and a client opens a new one at will.
+Marks are kept per principal and not per session: the stateless era has no sessions, and a client opens a new one at will.
+Calls of a tainted principal are judged in `guard.decide.outbound`.
 """
 
 from __future__ import annotations
@@ -12,22 +13,23 @@ from model.base import seconds
 from model.defaults import Taint as TaintSettings
 
 MAX_PRINCIPALS = 65_536
-#: What everyone is tainted by when there are more tainted principals than can be told apart.
+#: The incident by which everyone is tainted when there are more tainted principals than the table holds.
 TABLE_FULL = "taint-table-full"
 
 
 @dataclass(frozen=True, slots=True)
 class Taint:
-    """`incident` names the result that tainted; `until` is when it ends by the clock that was given."""
+    """The mark of a tainted principal. `incident` names the result that tainted it, `until` is when the mark ends."""
 
     incident: str
     until: float
 
 
 class Taints:
-    """Marks of the last `window`; `clock` is monotonic, in seconds.
+    """The marks of the last `window`. `clock` is monotonic, in seconds.
 
-    Bounded, and closed when full: a mark that finds no room taints every principal until it would have ended.
+    The table is bounded and fails closed: a mark for which there is no room taints every principal until the mark would have
+    ended.
     """
 
     def __init__(self, settings: TaintSettings, clock: Callable[[], float], most: int = MAX_PRINCIPALS) -> None:
@@ -38,35 +40,35 @@ class Taints:
         self._everyone: Taint | None = None
 
     def reconfigure(self, settings: TaintSettings) -> None:
-        """Another bundle's window, for marks from now on; earlier ones end as they would have."""
+        """Use another bundle's window for further marks; those that exist end as they would have."""
         self._window = seconds(settings.window)
 
     def mark(self, principal_id: str, incident: str) -> None:
-        """Taint a principal from now on for the window; a later mark replaces an earlier one."""
-        now = self._clock()
-        # Removed first, so that the marks stand in the order in which they end.
+        """Taint a principal for the window; a later mark replaces an earlier one."""
+        time = self._clock()
+        # The earlier mark is removed first, so that the marks stay in the order in which they end.
         self._marks.pop(principal_id, None)
         if len(self._marks) >= self._most:
-            self._forget(now)
+            self._forget(time)
         if len(self._marks) >= self._most:
-            self._everyone = Taint(TABLE_FULL, now + self._window)
+            self._everyone = Taint(TABLE_FULL, time + self._window)
             return
-        self._marks[principal_id] = Taint(incident, now + self._window)
+        self._marks[principal_id] = Taint(incident, time + self._window)
 
     def tainted(self, principal_id: str) -> Taint | None:
         """The taint a principal is under, or None."""
-        now = self._clock()
+        time = self._clock()
         taint = self._marks.get(principal_id)
         if taint is not None:
-            if now < taint.until:
+            if time < taint.until:
                 return taint
             del self._marks[principal_id]
-        if self._everyone is not None and now >= self._everyone.until:
+        if self._everyone is not None and time >= self._everyone.until:
             self._everyone = None
         return self._everyone
 
-    def _forget(self, now: float) -> None:
+    def _forget(self, time: float) -> None:
         for principal_id, taint in list(self._marks.items()):
-            if now < taint.until:
+            if time < taint.until:
                 return
             del self._marks[principal_id]

@@ -1,4 +1,7 @@
-"""Counting tokens: how many a text is taken for, and what a server owes its budget at the gateway."""
+"""Tokens: the estimate for a text, and the tokens that are to be reported to the server's budget at the gateway.
+
+The budgets of principals are in `guard.decide.limits`.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,20 @@ BYTES_PER_TOKEN = 4
 
 
 def estimate(text_bytes: int) -> int:
-    """Tokens of a text of so many UTF-8 bytes: a quarter, rounded up.
+    """Tokens of a text of so many UTF-8 bytes: a quarter of the bytes, rounded up.
 
-    An estimate on purpose. Tokenizers differ by model and the guard does not know which one will read the text; four
-    bytes is the vendors' rule of thumb for English. Other scripts take more bytes a letter, so they are not undercounted
-    by much. A budget is a bound on harm, not a bill.
+    This is an estimate on purpose. Tokenizers differ by model, and the guard does not know which one will read the text.
+    Four bytes a token is the vendors' rule of thumb for English; other scripts take more bytes a letter, so they are not
+    undercounted by much. A budget is a bound on harm, not a bill.
     """
     return -(-text_bytes // BYTES_PER_TOKEN)
 
 
 class ServerBudget:
-    """Tokens not reported to the gateway yet.
+    """Tokens that are not reported to the gateway yet.
 
     Kong's response-ratelimiting reads `X-Kong-Limit: tokens=N` from response headers. The headers of an SSE answer are
-    gone before its results exist, so its tokens are owed and go with the next answer that can carry them.
+    sent before its results exist, so its tokens are owed and reported with the next answer that can carry them.
     """
 
     def __init__(self) -> None:
@@ -33,10 +36,10 @@ class ServerBudget:
         self._owed += max(0, tokens)
 
     def settle(self, tokens: int, remaining: int | None) -> int:
-        """What this answer reports: its own `tokens` and everything owed, but never more than what is left.
+        """The tokens that this answer reports: its own `tokens` and everything owed, but never more than `remaining`.
 
-        What goes beyond is forgiven: Kong's minute ends with the clock's, and a debt that is carried over would close the
-        server for minutes after one large result. Nothing is reported, and nothing forgiven, once nothing is left: Kong
+        Tokens beyond that are forgiven: Kong's minute ends with the clock's, and a debt that is carried over would close
+        the server for minutes after one large result. Once nothing remains, nothing is reported and nothing forgiven: Kong
         would turn the answer into a 429 after the call was executed (3.9.3, header_filter.lua).
         """
         if remaining is not None and remaining <= 0:
@@ -46,17 +49,17 @@ class ServerBudget:
         return owed + tokens if remaining is None else min(owed + tokens, remaining)
 
 
-#: How Lua writes a number: decimals where an answer reported some, an exponent from 1e+14 on (`%.14g`).
+#: A number as Lua writes it: with decimals if an answer reported some, with an exponent from 1e+14 on (`%.14g`).
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?(e[+-][0-9]{1,3})?")
 
 
 def read_remaining(text: str | None) -> int | None:
-    """Whole tokens left of the server's budget, as Kong wrote them; None for a header that is missing or no number."""
+    """The whole tokens left of the server's budget, as Kong wrote them; None if the header is missing or no number."""
     if text is None or not _NUMBER.fullmatch(text):
         return None
     return math.floor(float(text))
 
 
-def seconds_to_next_minute(now: float) -> int:
-    """When Kong's budget is full again: its periods are those of the clock (3.9.3, kong/tools/timestamp.lua)."""
-    return max(1, math.ceil(60 - now % 60))
+def seconds_to_next_minute(time: float) -> int:
+    """Seconds until Kong's budget is full again: its periods are the clock's minutes (3.9.3, kong/tools/timestamp.lua)."""
+    return max(1, math.ceil(60 - time % 60))

@@ -1,1 +1,1 @@
-"""HTTP and stdio at both ends of the guard: the client's side and the server's."""
+"""HTTP and stdio at both ends of the guard: the client's requests and the requests to the server."""

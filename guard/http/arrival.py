@@ -1,4 +1,7 @@
-"""One HTTP request from a principal that is proven: what every handler needs of it, and how long it may last."""
+"""One HTTP request of a verified principal: what every handler needs of it, and how long it may last.
+
+How the request is answered is in `guard.http.endpoint`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Who sent the request to which public name, under which policy it is judged, and where its answer goes."""
+    """A request with its sender and public name, the policy that judges it, and the sink of its answer."""
 
     policy: Policy
     principal: Principal
@@ -33,13 +36,13 @@ class Arrival:
     sink: HttpSink
 
     def caller(self, *, modern: bool, version: str, session: str | None) -> Caller:
-        """The sender in one era and session, with the rights that the policy gives."""
+        """The sender in one era and session, with the rights that the policy grants it."""
         rights = self.policy.grants.rights(self.principal)
         return Caller(self.principal, rights, modern, version, session, self.hostname)
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
-    """The body; raises Refused (413) once it is over `limit`, whatever its headers said."""
+    """The body. Raises Refused (413) once it is over `limit` bytes, whatever length the headers gave."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -55,18 +58,19 @@ async def read_body(receive: Receive, limit: int) -> bytes:
             return b"".join(parts)
 
 
-#: Seconds after which a client is watched for going away: nearly every answer is there by then, and watching costs.
+#: Seconds until the guard starts to watch whether the client disconnects: nearly every answer is sent by then, and watching
+#: costs time.
 _PATIENCE = 0.05
 
 
-class until_gone:
-    """End the work when the client goes: nobody would read the answer, and in the 2026 era that is how it cancels."""
+class until_disconnect:
+    """Cancels the work when the client disconnects: nobody would read the answer, and the 2026 era cancels that way."""
 
-    __slots__ = ("_gone", "_receive", "_timer", "_watcher", "_work")
+    __slots__ = ("_disconnected", "_receive", "_timer", "_watcher", "_work")
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._gone = False
+        self._disconnected = False
         self._watcher: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
@@ -79,15 +83,20 @@ class until_gone:
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._gone = True
+        self._disconnected = True
         if self._work is not None:
-            self._work.cancel("the client went")
+            self._work.cancel("the client disconnected")
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> bool:
         self._timer.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
-        if kind is not None and issubclass(kind, asyncio.CancelledError) and self._gone and self._work is not None:
+        if (
+            kind is not None
+            and issubclass(kind, asyncio.CancelledError)
+            and self._disconnected
+            and self._work is not None
+        ):
             self._work.uncancel()
             return True
         return False
@@ -95,7 +104,7 @@ class until_gone:
 
 @contextlib.asynccontextmanager
 async def bounded(principal: Principal) -> AsyncIterator[None]:
-    """No answer or stream outlives the token that allowed it; raises Refused when it expires."""
+    """End an answer or stream when the token that allowed it expires; raises Refused then."""
     seconds = principal.expires - time.time()
     try:
         async with asyncio.timeout(None if seconds == float("inf") else max(seconds, 0)) as bound:

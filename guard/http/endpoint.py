@@ -1,7 +1,7 @@
-"""The MCP endpoint: HTTP in, one exchange a message, HTTP out.
+"""The MCP endpoint: takes HTTP requests, has each message decided, forwards it to the server and answers the client.
 
-The order of the checks is the order of trust: is it for us (Host, Origin), who is it, is it one message with one
-meaning, may it; only then is anything sent to the server.
+The checks come in the order of trust: is the request for this guard (Host, Origin), who sends it, is it one message with
+one meaning, is it allowed. Only then is anything sent to the server. What is allowed is decided in `guard.decide`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from guard.decide.exchange import Exchange
 from guard.decide.policy import Policy
 from guard.decide.reasons import Reason
 from guard.decide.tokens import estimate, read_remaining
-from guard.http.arrival import Arrival, Receive, bounded, read_body, until_gone
+from guard.http.arrival import Arrival, Receive, bounded, read_body, until_disconnect
 from guard.http.http_rules import (
     Refused,
     accepts_stream,
@@ -45,7 +45,7 @@ from wire.jsonrpc import Answer, Message, Notification, Request, classify
 Scope = MutableMapping[str, Any]
 
 MAX_BATCH = 50
-#: Reasons of refusals that are nobody's attempt at anything.
+#: Reasons of refusals that are not noted in the audit log, as they tell of no attempt at anything.
 _UNNOTED = frozenset((Reason.DRAINING, Reason.DISCONNECTED))
 
 
@@ -70,17 +70,17 @@ class McpEndpoint:
             except Refused as refused:
                 if refused.reason not in _UNNOTED:
                     self.runtime.note_refusal(self.runtime.policy, sink.principal, refused.reason)
-                # What streams when its token expires just ends.
-                if not sink.streaming and not sink.done:
+                # A stream whose token expires ends without a further message.
+                if not sink.streaming and not sink.finished:
                     await sink.refuse(refused.status, refused.message, refused.headers)
                 if sink.principal is not None:
                     await self.runtime.policy.limits.fine(sink.principal, sink.unjudged)
         except WorkEnded:
-            if not sink.streaming and not sink.done:
+            if not sink.streaming and not sink.finished:
                 await sink.refuse(403, error(None, answers.REFUSED, "This principal is denied."))
         except AuditUnwritable:
-            # Without a record nothing passes; what has begun ends without its answer.
-            if not sink.streaming and not sink.done:
+            # Nothing passes without a record, so a stream that has begun ends without its answer.
+            if not sink.streaming and not sink.finished:
                 await sink.refuse(
                     503, error(None, answers.NO_VERDICT, "The guard is closed: its audit log cannot be written.")
                 )
@@ -140,16 +140,16 @@ class McpEndpoint:
             text = f"the body is refused: {malformed}"
             raise Refused(400, Reason.MALFORMED, error(None, answers.PARSE_ERROR, text)) from None
         if isinstance(value, list):
-            async with until_gone(arrival.receive):
+            async with until_disconnect(arrival.receive):
                 await self._batch(arrival, value)
             return
         exchange, message = self._open(arrival, value)
         sink.unjudged = 0
-        async with until_gone(arrival.receive):
+        async with until_disconnect(arrival.receive):
             await self._message(exchange, message, len(body), sink)
 
     def _open(self, arrival: Arrival, value: Any) -> tuple[Exchange, Message]:
-        """Which message it is, in which era and session; raises Refused."""
+        """The message, and its exchange in the message's era and session; raises Refused."""
         headers = arrival.headers
         try:
             message = classify(value)
@@ -176,7 +176,7 @@ class McpEndpoint:
         return Exchange(self.runtime, arrival.policy, caller, headers, arrival.sink), message
 
     def _check_session(self, session: str | None, principal: Principal, message: Message | None = None) -> None:
-        """A session is a handle, never a proof: it must be this principal's (MCP security best practices)."""
+        """Refuse a session that is not this principal's: its id is a handle, never a proof (MCP security best practices)."""
         if session is None:
             return
         if isinstance(message, Request) and _opens_session(message):
@@ -188,7 +188,7 @@ class McpEndpoint:
             raise Refused(404, Reason.UNKNOWN_SESSION, error(id_, answers.INVALID_REQUEST, "Session not found"))
 
     async def _message(self, exchange: Exchange, message: Message, size: int, sink: HttpSink | Silent) -> None:
-        """One message to its end: the sink has its answer afterwards, whatever happened."""
+        """Carry out one message. The sink has its answer afterwards, whatever happened."""
         method = "" if isinstance(message, Answer) else message.method
         headers = forwarded(
             exchange.headers, modern=exchange.caller.modern, bearer=exchange.policy.forward_bearer, method=method
@@ -256,11 +256,11 @@ class McpEndpoint:
     async def _unavailable(
         self, exchange: Exchange, prepared: Prepared, sink: HttpSink | Silent, wait: int | None, *, sent: bool
     ) -> None:
-        """The answer for a server that gave none. Never a 5xx, by which Kong would take the guard for broken."""
+        """Answer in place of a server that did not. The status is never a 5xx, or Kong would take the guard for broken."""
         context = prepared.context
         headers = {} if wait is None else {"retry-after": str(wait)}
         if prepared.answers is not None:
-            # The server has not heard it, so it may be sent again.
+            # The server did not receive the client's answer, so the client may send it again.
             self.runtime.remember(exchange.caller, "server", *prepared.answers)
         if context is None:
             await sink.refuse(answers.ORIGIN_FAILED, None, headers)
@@ -273,13 +273,13 @@ class McpEndpoint:
             await sink.refuse(200, message, headers)
 
     async def _acknowledge(self, upstream: UpstreamAnswer, sink: HttpSink | Silent) -> None:
-        """A notification or an answer was sent on: 202, or the server's refusal by status alone."""
+        """Answer a notification or an answer that was forwarded: 202, or the status by which the server refused it."""
         if upstream.media_type != "text/event-stream":
-            await upstream.read(from_server.MAX_ANSWER)  # a stream has no place here, and perhaps no end
+            await upstream.read(from_server.MAX_ANSWER)  # a stream would be no answer here, and it may never end
         await sink.answer(202 if upstream.status < 300 else _status_shown(upstream), None)
 
     def _bind(self, exchange: Exchange, upstream: UpstreamAnswer, prepared: Prepared) -> bool:
-        """Take up the session that the server opened. False: it cannot be held, or is another principal's."""
+        """Bind the session that the server opened. False if there is no room for it, or it is another principal's."""
         session = upstream.headers.get("mcp-session-id")
         if session is None or upstream.status != 200:
             return True
@@ -293,7 +293,7 @@ class McpEndpoint:
         return True
 
     async def _batch(self, arrival: Arrival, batch: list[Any]) -> None:
-        """2025-03-26 alone has batches. Each message is judged and sent on by itself; the answers come as a stream."""
+        """Carry out a batch, which 2025-03-26 alone has. Each message is decided by itself; the answers come as a stream."""
         sink = arrival.sink
         version = legacy_version(arrival.headers)
         if version != "2025-03-26" or not 0 < len(batch) <= MAX_BATCH:
@@ -311,18 +311,18 @@ class McpEndpoint:
         if requests:
             await sink.open_stream({})
         for (exchange, message), value in zip(opened, batch, strict=True):
-            into = sink if isinstance(message, Request) else Silent()
-            exchange.sink = into
-            await self._message(exchange, message, len(dump(value)), into)
+            answer_sink = sink if isinstance(message, Request) else Silent()
+            exchange.sink = answer_sink
+            await self._message(exchange, message, len(dump(value)), answer_sink)
         if not requests:
             await sink.answer(202, None)
 
     # -- GET and DELETE -----------------------------------------------------------------------------------------------
 
     async def _get(self, arrival: Arrival) -> None:
-        """The legacy server stream, or the rest of a stream after Last-Event-ID: every event is judged again."""
+        """Open the legacy server stream, or resume one after Last-Event-ID. Every event is judged, also if resumed."""
         headers = arrival.headers
-        async with until_gone(arrival.receive):
+        async with until_disconnect(arrival.receive):
             check_version(headers)
             session = session_of(headers)
             self._check_session(session, arrival.principal)
@@ -347,8 +347,8 @@ class McpEndpoint:
                 await sink.answer(status, None, {"allow": "POST, DELETE"} if status == 405 else None)
                 return
             if session is not None:
-                # Keep-alives must not hold open for ever what the client or the server ended elsewhere.
-                sink.over = lambda: not self.runtime.sessions.lives(session, principal)
+                # Keep-alives must not hold a stream open whose session the client or the server ended by another request.
+                sink.session_ended = lambda: not self.runtime.sessions.lives(session, principal)
             with self.runtime.open_stream():
                 await sink.open_stream({})
                 async for event in from_server.events(exchange, upstream):
@@ -364,9 +364,9 @@ class McpEndpoint:
                 upstream.close()
 
     async def _delete(self, arrival: Arrival) -> None:
-        """The client ends its session."""
+        """End the client's session."""
         headers, principal = arrival.headers, arrival.principal
-        async with until_gone(arrival.receive):
+        async with until_disconnect(arrival.receive):
             check_version(headers)
             session = session_of(headers)
             if session is None:
@@ -390,5 +390,5 @@ def _opens_session(request: Request) -> bool:
 
 
 def _status_shown(upstream: UpstreamAnswer) -> int:
-    """The status of an answer without a body: a 5xx of the server's must not look like the guard's own."""
+    """The status for an answer without a body: a 5xx of the server must not look like one of the guard's own."""
     return answers.ORIGIN_FAILED if upstream.status >= 500 else upstream.status

@@ -1,6 +1,6 @@
-"""What an HTTP request must look like before anyone reads its body, and what of it the server gets to see.
+"""The rules for the headers of an HTTP request, before its body is read, and the headers that the server is sent.
 
-The MCP header rules of 2026-07-28 are the official SDK's own (`mcp.shared.inbound`).
+The MCP header rules of 2026-07-28 are the official SDK's own (`mcp.shared.inbound`). The body is decided in `guard.decide`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from guard.decide.reasons import Composed, Reason
 from model.loopback import is_loopback
 from wire.jsonrpc import Id
 
-#: Two of one of these would be two requests in one: which one counts would differ from reader to reader.
+#: Headers that may be given once only: of two values, one reader would take the first and another the second.
 _ONCE = frozenset(
     (
         "host",
@@ -56,7 +56,7 @@ _DEFAULT_LEGACY = "2025-03-26"
 
 @dataclass
 class Refused(Exception):
-    """The answer to a request that goes no further: HTTP status, JSON-RPC body (or none), the reason for the audit log."""
+    """A request that goes no further, with its answer: HTTP status, JSON-RPC body (or none), reason for the audit log."""
 
     status: int
     reason: Reason | Composed
@@ -65,12 +65,12 @@ class Refused(Exception):
 
 
 def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Lower-case names to values; raises Refused (400) for a routing header given twice or a value that is not ASCII."""
+    """The headers, by lower-case name. Raises Refused (400) for a routing header that is given twice or is not ASCII."""
     headers: dict[str, str] = {}
     for name_bytes, value in raw:
         name = name_bytes.decode("latin-1").lower()
         if not _VALUE.fullmatch(value):
-            # Others may hold anything and are dropped; these must read alike everywhere.
+            # Every reader must understand these headers alike; any other header with such a value is dropped.
             if name in _ONCE or name.startswith(_PARAM):
                 raise Refused(400, Reason.BAD_HEADER, error(None, PARSE_ERROR, f"header {name} is not visible ASCII"))
             continue
@@ -83,7 +83,7 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 class PublicNames:
     """The names this guard answers to (`Host`) and the pages that may call it (`Origin`).
 
-    MCP 2025-11-25: an Origin that is present and invalid is 403. Both stop DNS rebinding.
+    MCP 2025-11-25: an Origin that is present and invalid is answered with 403. Both rules stop DNS rebinding.
     """
 
     def __init__(self, hostnames: Collection[str], origins: Collection[str], *, loopback: bool) -> None:
@@ -92,7 +92,7 @@ class PublicNames:
         self._loopback = loopback
 
     def hostname(self, headers: Mapping[str, str]) -> str:
-        """The public name this request is for; raises Refused: 421 for a foreign Host, 403 for a foreign Origin."""
+        """The public name that the request is for. Raises Refused: 421 for a foreign Host, 403 for a foreign Origin."""
         name = _name(headers.get("host", ""))
         if not (name in self._hostnames or (self._loopback and is_loopback(name))):
             raise Refused(421, Reason.FOREIGN_HOST, error(None, PARSE_ERROR, "this guard does not answer to that Host"))
@@ -104,8 +104,8 @@ class PublicNames:
     def _calls_from(self, origin: str) -> bool:
         if origin in self._origins:
             return True
-        scheme, _, rest = origin.partition("://")
-        return self._loopback and scheme in ("http", "https") and is_loopback(_name(rest))
+        scheme, _, authority = origin.partition("://")
+        return self._loopback and scheme in ("http", "https") and is_loopback(_name(authority))
 
 
 def _name(host: str) -> str:
@@ -116,7 +116,7 @@ def _name(host: str) -> str:
 
 
 def check_body_headers(headers: Mapping[str, str], limit: int) -> None:
-    """Raises Refused unless the body is identity-coded JSON of a size within `limit` bytes."""
+    """Raises Refused unless the headers announce uncompressed JSON in UTF-8 of at most `limit` bytes."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     charset = headers.get("content-type", "").partition("charset=")[2].strip(' "').lower()
     if media_type != "application/json" or charset not in ("", "utf-8", "utf8"):
@@ -129,7 +129,7 @@ def check_body_headers(headers: Mapping[str, str], limit: int) -> None:
 
 
 def accepts_stream(headers: Mapping[str, str]) -> bool:
-    """Whether the client takes server-sent events for an answer (RFC 9110 section 12.5.1)."""
+    """Whether the client accepts server-sent events as an answer (RFC 9110 section 12.5.1)."""
     for part in headers.get("accept", "").lower().split(","):
         media_range, *parameters = (piece.strip() for piece in part.split(";"))
         refused = any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
@@ -139,9 +139,9 @@ def accepts_stream(headers: Mapping[str, str]) -> bool:
 
 
 def is_modern(headers: Mapping[str, str], value: Any) -> bool:
-    """Which era a POST belongs to: the header decides; without one, a body that carries the 2026 envelope.
+    """Whether a POST is of the 2026 era, by its version header, or else by whether its body has the 2026 envelope.
 
-    Raises Refused: a version nobody knows (400, with the versions known), as its rules cannot be known either.
+    An unknown version counts as modern: `check_modern` refuses it with the versions that are known.
     """
     version = headers.get("mcp-protocol-version")
     if version in HANDSHAKE_PROTOCOL_VERSIONS:
@@ -156,7 +156,7 @@ def is_modern(headers: Mapping[str, str], value: Any) -> bool:
 
 
 def check_version(headers: Mapping[str, str]) -> None:
-    """For GET and DELETE: raises Refused (405) in the 2026 era, which has neither, and 400 for a version nobody knows."""
+    """Check the version of a GET or DELETE. Raises Refused: 405 in the 2026 era, which has neither, 400 if it is unknown."""
     version = headers.get("mcp-protocol-version")
     if version is None or version in HANDSHAKE_PROTOCOL_VERSIONS:
         return
@@ -166,14 +166,17 @@ def check_version(headers: Mapping[str, str]) -> None:
 
 
 def check_modern(headers: Mapping[str, str], value: Mapping[str, Any], id_: Id | None) -> None:
-    """The 2026-07-28 ladder: envelope, headers equal to the body, known version. Raises Refused."""
+    """Check a request by the rules of 2026-07-28: envelope, headers equal to the body, known version. Raises Refused."""
     verdict = classify_inbound_request(value, headers=headers)
     if isinstance(verdict, InboundLadderRejection):
         raise _rejected(verdict, id_)
 
 
 def check_modern_notification(headers: Mapping[str, str], method: str) -> None:
-    """What 2026-07-28 asks of a notification: a version that is served, and no other method named. Raises Refused."""
+    """Check a notification by the rules of 2026-07-28: a known version, and the body's method in the header if there is one.
+
+    Raises Refused.
+    """
     if headers.get("mcp-method", method) != method:
         raise Refused(
             400, Reason.PROTOCOL, error(None, HEADER_MISMATCH, "the mcp-method header is not the body's method")
@@ -186,7 +189,7 @@ def check_modern_notification(headers: Mapping[str, str], method: str) -> None:
 def check_param_headers(
     headers: Mapping[str, str], schema: Mapping[str, Any], arguments: Mapping[str, Any], id_: Id
 ) -> None:
-    """`Mcp-Param-*` must say what the arguments say, by the pinned schema. Raises Refused."""
+    """Raises Refused unless `Mcp-Param-*` headers equal the arguments that they mirror by the pinned schema."""
     rejection = validate_mcp_param_headers(schema, arguments, headers)
     if rejection is not None:
         raise _rejected(rejection, id_)
@@ -198,12 +201,12 @@ def _rejected(rejection: InboundLadderRejection, id_: Id | None) -> Refused:
 
 
 def forwarded(headers: Mapping[str, str], *, modern: bool, bearer: bool, method: str = "") -> dict[str, str]:
-    """What the server sees of the client's headers: MCP's own, and nothing that names or proves anybody.
+    """The headers that the server is sent: MCP's own, and none that names or proves anybody.
 
-    In the 2026 era a header passes only with a message (`method`) whose body it was compared with.
+    In the 2026 era a header is sent only with a message (`method`) whose body it was compared with.
 
-    `Cf-Access-*`, `x-ringwall-*`, cookies and `Authorization` stay here, unless `bearer`: the token's audience is the
-    server itself (MCP authorization: no token may be passed on to anyone else).
+    `Cf-Access-*`, `x-ringwall-*` and cookies are never sent. `Authorization` is sent only with `bearer`, where the token's
+    audience is the server itself (MCP authorization: no token may be passed on to anyone else).
     """
     sent = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
     names = ["mcp-protocol-version"]
@@ -219,7 +222,7 @@ def forwarded(headers: Mapping[str, str], *, modern: bool, bearer: bool, method:
 
 
 def rewrite_param_headers(headers: dict[str, str], schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
-    """Let the mirrored headers say what redacted arguments say."""
+    """Set the headers that mirror arguments to the values of the redacted arguments."""
     mirrored = mcp_param_headers(x_mcp_header_map(schema), arguments)
     for name, value in mirrored.items():
         if name.lower() in headers:
@@ -227,18 +230,18 @@ def rewrite_param_headers(headers: dict[str, str], schema: Mapping[str, Any], ar
 
 
 def unmirrored(headers: Mapping[str, str], schema: Mapping[str, Any]) -> dict[str, str]:
-    """`Mcp-Param-*` that say what no argument says: MCP has them forwarded, so they are read as text."""
-    given = {name: value for name, value in headers.items() if name.startswith(_PARAM)}
-    if not given:
-        return given
-    # Of a schema that marks its headers wrongly none was compared with an argument.
+    """The `Mcp-Param-*` headers that mirror no argument. MCP has them forwarded, so they are inspected as text."""
+    param_headers = {name: value for name, value in headers.items() if name.startswith(_PARAM)}
+    if not param_headers:
+        return param_headers
+    # If the schema marks its headers wrongly, no header was compared with an argument.
     marked = {} if find_invalid_x_mcp_header(schema) else x_mcp_header_map(schema)
     known = {_PARAM + name.lower() for name in marked.values()}
-    return {name: value for name, value in given.items() if name not in known}
+    return {name: value for name, value in param_headers.items() if name not in known}
 
 
 def session_of(headers: Mapping[str, str]) -> str | None:
-    """The legacy session id, if one is named; raises Refused (400) for one that is not visible ASCII."""
+    """The legacy session id, or None without one. Raises Refused (400) for an id that is not visible ASCII."""
     session = headers.get("mcp-session-id")
     if session is not None and not _TOKEN.fullmatch(session):
         raise Refused(400, Reason.BAD_SESSION, error(None, PARSE_ERROR, "the session id is not visible ASCII"))

@@ -1,11 +1,12 @@
-"""The circuit breaker between the guard and its MCP server: while the server is down nobody waits for it.
+"""The circuit breaker between the guard and its MCP server: while the server is down, requests are refused at once.
 
-Kong's breaker counts the guard's own failures alone, so the server's are counted here. One caller must not be able to open
-it for everybody: of failures that a request can provoke (an HTTP 5xx, an answer that is none, a connection cut, silence) at
-most `MOST_OF_ONE` count for one principal, fewer than open it. A server that cannot be reached at all is nobody's doing,
-and counts whoever met it.
+Kong's breaker counts only failures of the guard itself, so the server's are counted here. One caller must not be able to
+open the breaker for everybody. Therefore of failures that a request can provoke (an HTTP 5xx, an answer that is none, a
+connection cut, silence) at most `MAX_PER_PRINCIPAL` count for one principal, which is fewer than open the breaker. No
+caller can make a server unreachable, so a failed connection counts for whichever principal it happens.
 
-A look at the server by the guard itself closes it again: no caller's request is the trial, which might be a write.
+The breaker closes when a probe of the guard's own reaches the server. No caller's request serves as the trial, as it
+might write something.
 """
 
 from __future__ import annotations
@@ -19,72 +20,72 @@ from collections.abc import Awaitable, Callable
 
 log = logging.getLogger("ringwall.guard.origin")
 
-#: Failures in a row, no good answer between them, that open it.
+#: Failures in a row, without a good answer between them, that open the breaker.
 FAILURES = 5
-#: How many of them may be one principal's.
-MOST_OF_ONE = 3
-#: Seconds from its opening to the first look, and between looks; each takes twice as long as the one before, up to LONGEST.
-FIRST_LOOK = 2.0
-LONGEST = 30.0
+#: The most failures that one principal can provoke of those.
+MAX_PER_PRINCIPAL = 3
+#: Seconds from the opening to the first probe. Each pause after it is twice as long as the one before, up to LONGEST_PAUSE.
+FIRST_PROBE = 2.0
+LONGEST_PAUSE = 30.0
 
 
 class OriginBreaker:
-    """Counts how the server behaves. `clock` is monotonic; `reached` looks at the server and says whether it answered."""
+    """Counts the server's failures. `clock` is monotonic; `reached` probes the server and returns whether it answered."""
 
     def __init__(
-        self, clock: Callable[[], float], reached: Callable[[], Awaitable[bool]], *, first_look: float = FIRST_LOOK
+        self, clock: Callable[[], float], reached: Callable[[], Awaitable[bool]], *, first_probe: float = FIRST_PROBE
     ) -> None:
         self._clock = clock
         self._reached = reached
-        self._first_look = first_look
+        self._first_probe = first_probe
         self._unreached = 0
         self._provoked: Counter[str] = Counter()
-        self._looking: asyncio.Task[None] | None = None
-        self._next_look = 0.0
+        self._probing: asyncio.Task[None] | None = None
+        self._next_probe = 0.0
 
     @property
     def is_open(self) -> bool:
-        """True from the failure that opened it to the look that found the server well."""
-        return self._looking is not None
+        """True from the failure that opened the breaker to the probe that reached the server."""
+        return self._probing is not None
 
     def retry_after(self) -> int | None:
-        """None while requests may be sent; else the seconds after which coming again makes sense."""
-        return None if self._looking is None else max(1, math.ceil(self._next_look - self._clock()) + 1)
+        """None while requests may be sent, else the seconds after which a client should try again."""
+        return None if self._probing is None else max(1, math.ceil(self._next_probe - self._clock()) + 1)
 
     def succeeded(self) -> None:
-        """The server answered as it should, whatever it said: only failures in a row count."""
+        """Note that the server gave a valid answer. Earlier failures no longer count, as only failures in a row do."""
         self._unreached = 0
         self._provoked.clear()
 
     def failed(self, principal: str, *, reached: bool) -> None:
-        """The server failed on a request of `principal`. `reached` False: not even a connection could be made."""
-        if self._looking is not None:
+        """Note that the server failed on a request of `principal`. Without `reached` no connection could be made."""
+        if self._probing is not None:
             return
         if reached:
-            self._provoked[principal] = min(self._provoked[principal] + 1, MOST_OF_ONE)
+            self._provoked[principal] = min(self._provoked[principal] + 1, MAX_PER_PRINCIPAL)
         else:
             self._unreached += 1
         if self._unreached + self._provoked.total() >= FAILURES:
-            log.warning("the server failed %d times in a row: it is not asked until it answers a look", FAILURES)
-            self._next_look = self._clock() + self._first_look
-            self._looking = asyncio.get_running_loop().create_task(self._look())
+            log.warning("the server failed %d times in a row; requests are refused until it answers a probe", FAILURES)
+            self._next_probe = self._clock() + self._first_probe
+            self._probing = asyncio.get_running_loop().create_task(self._probe())
 
     def forget(self) -> None:
-        """Another server is in force: nothing is known of it."""
+        """Forget every failure, as another server is in force."""
         self.succeeded()
-        if self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
+        if self._probing is not None:
+            self._probing.cancel()
+            self._probing = None
 
-    async def _look(self) -> None:
-        pause = self._first_look
+    async def _probe(self) -> None:
+        pause = self._first_probe
         while True:
-            self._next_look = self._clock() + pause
+            self._next_probe = self._clock() + pause
             await asyncio.sleep(pause)
             if await self._well():
                 break
-            pause = min(pause * 2, LONGEST)
-        self._looking = None
+            pause = min(pause * 2, LONGEST_PAUSE)
+        self._probing = None
         self.succeeded()
         log.warning("the server answers again")
 
@@ -92,13 +93,13 @@ class OriginBreaker:
         try:
             return await self._reached()
         except Exception:
-            # A look that ends in a defect must not be the last one.
-            log.exception("the server could not be looked at")
+            # A probe that fails by a defect of the guard must not be the last one.
+            log.exception("the probe of the server failed")
             return False
 
     async def close(self) -> None:
-        """Look no more."""
-        if self._looking is not None:
-            self._looking.cancel()
+        """Stop probing."""
+        if self._probing is not None:
+            self._probing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._looking
+                await self._probing

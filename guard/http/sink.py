@@ -1,7 +1,7 @@
-"""One HTTP response to a client: a JSON body, or server-sent events once a stream is open, kept alive while it is silent.
+"""One HTTP response to a client: a JSON body, or a stream of server-sent events with keep-alives while it is silent.
 
-Who pays is decided here. What was let through is reported to the gateway's budget of the whole server; a refusal is not:
-its sender's own budget pays for it (`guard.decide.limits.Limits.fine`).
+The response also reports tokens to the gateway's budget of the whole server: those of messages that were let through, and
+of their answers. A refusal is not reported, as its sender's own budget pays for it (`guard.decide.limits.Limits.fine`).
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ _STREAM_HEADERS = [
 
 @dataclass(slots=True)
 class HttpSink:
-    """One response. `end` it whatever happened."""
+    """One HTTP response. `end` it in any case."""
 
     send: Send
     runtime: Runtime
     streaming: bool = False
-    done: bool = False
+    finished: bool = False
     status: int = 0
     keep_open: bool = False
-    #: Who asks, once that is known.
+    #: The sender of the request, once it is verified.
     principal: Principal | None = None
-    #: Tokens of a body that is not judged yet; its sender pays for them if it is refused as a whole.
+    #: Tokens of a body that is not judged yet. Its sender pays for them if the body is refused as a whole.
     unjudged: int = 0
-    #: What Kong says is left of the server's budget; None where no Kong counts.
+    #: The tokens that are left of the server's budget, as Kong says; None where no Kong counts.
     remaining: int | None = None
-    #: Says whether the session of a stream without a request of its own is over; the stream then ends.
-    over: Callable[[], bool] | None = None
+    #: For a stream that answers no request: whether its session has ended. The stream then ends too.
+    session_ended: Callable[[], bool] | None = None
     _request_tokens: int = 0
     _written: float = 0.0
     _timer: asyncio.TimerHandle | None = None
@@ -55,7 +55,7 @@ class HttpSink:
     # -- answers ------------------------------------------------------------------------------------------------------
 
     def admit(self, tokens: int) -> None:
-        """A message of so many tokens was let through: the server's budget pays for it and for its answer."""
+        """Note a message of so many tokens that was let through. The server's budget pays for it and for its answer."""
         if self.streaming:
             self.runtime.budget.owe(tokens)
         else:
@@ -64,7 +64,7 @@ class HttpSink:
     async def answer(
         self, status: int, message: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
     ) -> None:
-        """The final answer to what was let through."""
+        """Send the final answer to a message that was let through."""
         self._answering()
         if self.streaming:
             if message is not None:
@@ -80,7 +80,7 @@ class HttpSink:
     async def refuse(
         self, status: int, message: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
     ) -> None:
-        """The guard's own answer to what it did not let through; no budget of the server's pays for it."""
+        """Send the guard's own answer to a message that it did not let through. The server's budget does not pay for it."""
         self._answering()
         if self.keep_open and not self.streaming:
             await self.open_stream(headers or {})
@@ -91,9 +91,9 @@ class HttpSink:
         await self._respond(status, b"" if message is None else dump(message), headers, [])
 
     async def open_stream(self, headers: Mapping[str, str]) -> None:
-        """Send a stream's headers; a client waits for them before it sends anything else."""
+        """Send a stream's headers, for which a client waits before it sends anything else."""
         self._answering()
-        if self.streaming or self.done:
+        if self.streaming or self.finished:
             return
         self.streaming, self.status = True, 200
         raw = [*_STREAM_HEADERS, *self._report(self._request_tokens)]
@@ -104,20 +104,20 @@ class HttpSink:
         await self.send({"type": "http.response.body", "body": b"", "more_body": True})
 
     async def event(self, event: Event) -> None:
-        """One event of what was let through."""
+        """Send one event of a message that was let through."""
         body = event.encode()
         if event.data:
-            # The header that could have said so has left already: the next answer of this server carries it.
+            # The response's headers are sent already, so the tokens are reported with the server's next answer.
             self.runtime.budget.owe(estimate(len(body)))
         await self._write(body)
 
     async def end(self) -> None:
-        """Nothing follows. A stream that is open is closed."""
+        """End the response, closing a stream that is open."""
         for task in (self._timer, self._opening, self._ticking):
             if task is not None:
                 task.cancel()
-        if self.streaming and not self.done:
-            self.done = True
+        if self.streaming and not self.finished:
+            self.finished = True
             await self.send({"type": "http.response.body", "body": b""})
 
     def _report(self, tokens: int) -> list[tuple[bytes, bytes]]:
@@ -131,13 +131,13 @@ class HttpSink:
         if body:
             raw.append((b"content-type", b"application/json"))
         raw += [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
-        self.status, self.done = status, True
+        self.status, self.finished = status, True
         await self.send({"type": "http.response.start", "status": status, "headers": raw})
         await self.send({"type": "http.response.body", "body": body})
 
     async def _write(self, body: bytes) -> None:
         if self._opening is not None and self._opening is not asyncio.current_task():
-            # Its headers may be on their way still.
+            # The stream's headers may not be sent yet.
             await self._opening
         self._written = asyncio.get_running_loop().time()
         await self.send({"type": "http.response.body", "body": body, "more_body": True})
@@ -147,15 +147,15 @@ class HttpSink:
     def stream_if_silent(self) -> None:
         """Answer as a stream with keep-alives unless an answer begins within the keep-alive time.
 
-        Cloudflare answers 524 for a call that says nothing for 100 s, Kong 504 after its read timeout, and the client
-        repeats a call that is still running.
+        Without it Cloudflare answers 524 to a call that is silent for 100 s, Kong 504 after its read timeout, and the
+        client repeats a call that is still running.
         """
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self.runtime.keep_alive, self._open_early)
 
     def _open_early(self) -> None:
         self._timer = None
-        if not (self.done or self.streaming):
+        if not (self.finished or self.streaming):
             self._opening = asyncio.get_running_loop().create_task(self.open_stream({}))
 
     def _answering(self) -> None:
@@ -164,15 +164,17 @@ class HttpSink:
             self._timer = None
 
     async def _keep_alive(self) -> None:
-        """A comment whenever nothing else was written for the keep-alive time: no message, so nothing to inspect, and no use
-        of a session."""
+        """Send a comment whenever nothing else was written for the keep-alive time.
+
+        A comment is no message: there is nothing to inspect in it, and it does not count as a use of the session.
+        """
         loop, interval = asyncio.get_running_loop(), self.runtime.keep_alive
         while True:
-            rest = self._written + interval - loop.time()
-            if rest > 0:
-                await asyncio.sleep(rest)
+            pause = self._written + interval - loop.time()
+            if pause > 0:
+                await asyncio.sleep(pause)
                 continue
-            if self.over is not None and self.over():
+            if self.session_ended is not None and self.session_ended():
                 if self._task is not None:
                     self.runtime.end_task(self._task)
                 return
@@ -181,7 +183,7 @@ class HttpSink:
 
 
 class Silent:
-    """Where the answers to notifications in a batch go: there are none."""
+    """The sink of the notifications in a batch, which have no answers: it discards everything."""
 
     streaming = False
 

@@ -1,7 +1,8 @@
-"""The road from the guard to the MCP server: a loopback URL or a Unix socket.
+"""Requests from the guard to an MCP server at a loopback URL or a Unix socket, and the answers as they arrive.
 
-aiohttp's client: of those that stream and speak over Unix sockets it adds the least (its parser is C), and it reads an
-answer chunk by chunk without holding it. Nothing of the outside comes between (no proxies, redirects, compression).
+A server that is a command is in `guard.http.stdio`. The client is aiohttp's: of those that can stream and speak over
+Unix sockets it adds the least time (its parser is C), and it reads an answer chunk by chunk without holding all of it.
+Proxies, redirects and compression are off, so that nothing can come between guard and server.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ RECONNECT_SECONDS = 2.0
 
 
 class UpstreamDown(Exception):
-    """The server does not answer, broke off, or answered what is not HTTP for MCP. Holds no payload.
+    """The server does not answer, broke off, or answered what is not HTTP for MCP. The message holds no payload.
 
-    `sent`: whether it may have got the request, so that whatever was asked may have been done.
+    `sent` says whether the server may have received the request, in which case it may have carried it out.
     """
 
     def __init__(self, reason: str, *, sent: bool = True) -> None:
@@ -32,19 +33,19 @@ class UpstreamDown(Exception):
 
 
 class UpstreamFull(UpstreamDown):
-    """No more can be asked at once; the server itself is well."""
+    """The server works, and as many requests or processes as are allowed are in use already."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, sent=False)
 
 
 class AnswerTooLarge(UpstreamDown):
-    """The server answered with more than is passed on: it did its work."""
+    """The server carried the request out, and its answer is larger than the guard passes on."""
 
 
 @dataclass(slots=True)
 class UpstreamAnswer:
-    """Status, the headers that matter (lower case), the media type, and the body as chunks."""
+    """The server's status, the headers that reach the client (lower case), the media type, and the body in chunks."""
 
     status: int
     headers: Mapping[str, str]
@@ -63,7 +64,7 @@ class UpstreamAnswer:
         return b"".join(parts)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes; raises UpstreamDown when it breaks off."""
+        """The body, chunk by chunk as it arrives; raises UpstreamDown when it breaks off."""
         if self._response is None:
             return
         try:
@@ -73,13 +74,13 @@ class UpstreamAnswer:
             raise UpstreamDown(f"the answer broke off ({type(error).__name__})") from None
 
     def close(self) -> None:
-        """Give the connection up; in the 2026 era this is how the server learns of a cancellation."""
+        """Close the connection. In the 2026 era this is how the server learns of a cancellation."""
         if self._response is not None:
             self._response.close()
 
 
 class Upstream(Protocol):
-    """One MCP server, however it is reached. `owner` keeps principals apart where a process is shared otherwise."""
+    """One MCP server, however it is reached. `owner` is the principal: principals never share a process of a command."""
 
     async def send(
         self, verb: str, headers: Mapping[str, str], body: bytes | None, *, owner: str
@@ -119,7 +120,9 @@ class HttpUpstream:
             sent["host"] = self._host
         sent["accept-encoding"] = "identity"
         response = await self._request(verb, sent, body, endless=is_endless(verb, headers))
-        kept = {name: value for name, form in _KEPT.items() if form.fullmatch(value := response.headers.get(name, ""))}
+        passed = {
+            name: value for name, form in _FORWARDED.items() if form.fullmatch(value := response.headers.get(name, ""))
+        }
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             response.close()
             raise UpstreamDown("the server compressed its answer although it was asked not to")
@@ -127,7 +130,7 @@ class HttpUpstream:
             response.close()
             raise UpstreamDown("the server redirects")
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return UpstreamAnswer(response.status, kept, media_type, response)
+        return UpstreamAnswer(response.status, passed, media_type, response)
 
     async def _request(
         self, verb: str, headers: Mapping[str, str], body: bytes | None, *, endless: bool
@@ -138,7 +141,7 @@ class HttpUpstream:
             try:
                 if not endless:
                     return await self._send(verb, headers, body)
-                # Its headers must come in time all the same.
+                # A stream may be silent for ever, but its headers must arrive in time.
                 async with asyncio.timeout(self._silence):
                     return await self._send(
                         verb, headers, body, timeout=aiohttp.ClientTimeout(sock_connect=self._connect)
@@ -163,16 +166,16 @@ class HttpUpstream:
 
 
 def is_endless(verb: str, headers: Mapping[str, str]) -> bool:
-    """Whether the answer is a stream that may be silent for as long as its session lives: a GET's, a subscription's."""
+    """Whether the answer is a stream that may be silent as long as its session lives: that of a GET or a subscription."""
     return verb == "GET" or headers.get("mcp-method") == "subscriptions/listen"
 
 
 #: Together with what the guard adds they fit the 4 KiB that Kong's nginx reads an answer's headers into
 #: (proxy_buffer_size); beyond that Kong answers 502, which its breaker takes for a failure of the guard.
 _PLAIN = re.compile(r"[\x20-\x7e]{1,1024}")
-#: Headers of the server's answer that reach the client, in the form MCP allows, as another would be read by some and not by
-#: others. No cookies, no CORS, no server banner, no X-Kong-Limit.
-_KEPT = {
+#: Headers of the server's answer that reach the client, each in the form that MCP allows: a value in any other form would be
+#: read by some clients and not by others. Cookies, CORS, the server's banner and X-Kong-Limit are left out.
+_FORWARDED = {
     "mcp-session-id": re.compile(r"[!-~]{1,1024}"),
     "www-authenticate": _PLAIN,
     "retry-after": _PLAIN,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from guard.decide.cache import MAX_ENTRY_BYTES, ResultCache
 from model.canonical import digest
 from model.tool_lock import LockedServer, ToolEntry, ToolLock
+from tests.support.guard_messages import result
+from tests.support.guard_service import Origin, guarded, lock_of
 from tests.support.token_issuer import Clock
 
 
@@ -30,14 +34,14 @@ def cache(clock: Clock) -> ResultCache:
     return ResultCache(lock(), "sha256:1", clock)
 
 
-def put(cache: ResultCache, who: str, arguments: Any, value: bytes = b"r") -> None:
-    key = cache.key(who, "get", arguments, "2025-11-25")
+def put(cache: ResultCache, principal: str, arguments: Any, value: bytes = b"r") -> None:
+    key = cache.key(principal, "get", arguments, "2025-11-25")
     assert key is not None
     cache.put(key, value)
 
 
-def get(cache: ResultCache, who: str, arguments: Any) -> bytes | None:
-    key = cache.key(who, "get", arguments, "2025-11-25")
+def get(cache: ResultCache, principal: str, arguments: Any) -> bytes | None:
+    key = cache.key(principal, "get", arguments, "2025-11-25")
     assert key is not None
     return cache.get(key)
 
@@ -105,3 +109,53 @@ def test_only_bytes_are_kept(cache: ResultCache) -> None:
     assert key is not None
     with pytest.raises(TypeError):
         cache.put(key, bytearray(b"changeable"))  # type: ignore[arg-type]
+
+
+async def test_a_cacheable_result_is_reused_for_the_same_call_only(tmp_path: Path) -> None:
+    origin = Origin()
+    lock = lock_of(origin.tools, decided={"search": {"cacheable": True}})
+    async with guarded(origin, tmp_path, tool_lock=lock) as guard:
+        await guard.initialize()
+        for text in ("a", "a", "b"):
+            assert (await guard.call("search", {"text": text}))["result"] == result("done")
+        assert len(guard.origin.calls) == 2
+        assert ("tools/call", "allow", "cached") in guard.reasons()
+
+
+async def test_a_result_of_one_protocol_version_answers_no_other(tmp_path: Path) -> None:
+    origin = Origin()
+    origin.replies["tools/call"] = lambda m: result(
+        "done", **({"resultType": "complete"} if "_meta" in m["params"] else {})
+    )
+    lock = lock_of(origin.tools, decided={"search": {"cacheable": True}})
+    async with guarded(origin, tmp_path, tool_lock=lock) as guard:
+        await guard.initialize()
+        assert "resultType" not in (await guard.call("search"))["result"]
+        guard.session = None
+        answer = (await guard.modern("tools/call", {"name": "search", "arguments": {}})).json()
+        assert answer["result"]["resultType"] == "complete"
+
+
+async def test_what_was_read_while_something_was_written_is_not_kept(tmp_path: Path) -> None:
+    origin = Origin()
+    value = "old"
+    began, finish = asyncio.Event(), asyncio.Event()
+
+    async def reply(message: dict[str, Any]) -> dict[str, Any]:
+        nonlocal value
+        if message["params"]["name"] == "delete":
+            began.set()
+            await finish.wait()
+            value = "new"
+        return result(value)
+
+    origin.replies["tools/call"] = reply
+    lock = lock_of(origin.tools, decided={"search": {"cacheable": True}, "delete": {"risk": "write"}})
+    async with guarded(origin, tmp_path, tool_lock=lock) as guard:
+        await guard.initialize()
+        writing = asyncio.ensure_future(guard.call("delete"))
+        await began.wait()
+        assert (await guard.call("search"))["result"] == result("old")
+        finish.set()
+        await writing
+        assert (await guard.call("search"))["result"] == result("new")

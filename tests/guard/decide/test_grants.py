@@ -17,7 +17,7 @@ CI = Principal("agent:e3678.access", "agent", agent="ci")
 ID_SCHEMA = {"type": "object", "properties": {"id": {"type": "integer", "maximum": 10}}, "required": ["id"]}
 
 
-def grants(*given: dict[str, Any], limits: dict[str, Any] | None = None) -> Grants:
+def grants(*compiled: dict[str, Any], limits: dict[str, Any] | None = None) -> Grants:
     return Grants(
         GuardConfig.model_validate(
             {
@@ -27,7 +27,7 @@ def grants(*given: dict[str, Any], limits: dict[str, Any] | None = None) -> Gran
                 "path": "/mcp",
                 "origin": {"url": "http://127.0.0.1:3000/mcp"},
                 "identity": {"demo": {"principal": "person:demo"}},
-                "grants": list(given),
+                "grants": list(compiled),
                 "limits": limits or {},
                 "guard": {},
                 "audit": {"path": "/var/log/ringwall/one.jsonl"},
@@ -50,7 +50,7 @@ def test_without_a_grant_there_is_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("to", "who"),
+    ("principals", "names"),
     [
         ({"all": True}, {"kari", "ola", "ci", "hosted"}),
         ({"emails": ["kari@example.com"]}, {"kari"}),
@@ -63,7 +63,7 @@ def test_without_a_grant_there_is_nothing() -> None:
         ({"emails": ["kari@example.com"], "hosted_clients": ["claude"]}, {"kari", "hosted"}),
     ],
 )
-def test_grant_applies_to_those_it_names(to: dict[str, Any], who: set[str]) -> None:
+def test_grant_applies_to_those_it_names(principals: dict[str, Any], names: set[str]) -> None:
     callers = {
         "kari": KARI,
         "ola": OLA,
@@ -73,10 +73,10 @@ def test_grant_applies_to_those_it_names(to: dict[str, Any], who: set[str]) -> N
         "mailing agent": Principal("agent:x", "agent", agent="x", email="kari@example.com"),
         "nameless": Principal("person:x", "person", email="example.com"),
     }
-    if "all" in to:
-        who |= {"mailing agent", "nameless"}
-    given = grants({"to": to, "tools": ["get"]})
-    assert {name for name, caller in callers.items() if "get" in given.rights(caller).tools} == who
+    if "all" in principals:
+        names |= {"mailing agent", "nameless"}
+    compiled = grants({"to": principals, "tools": ["get"]})
+    assert {name for name, caller in callers.items() if "get" in compiled.rights(caller).tools} == names
 
 
 @pytest.mark.parametrize(
@@ -103,18 +103,20 @@ def test_grant_applies_to_those_it_names(to: dict[str, Any], who: set[str]) -> N
 )
 def test_groups_are_read_where_providers_put_them(claims: dict[str, Any], claim: str | None, member: bool) -> None:
     assert in_group(claims, IdpClaim(provider="okta", group="Finance", claim=claim)) is member
-    given = grants({"to": {"idp_groups": [{"provider": "okta", "group": "Finance", "claim": claim}]}, "tools": ["get"]})
-    assert ("get" in given.rights(Principal("person:x", "person", claims=claims)).tools) is member
+    compiled = grants(
+        {"to": {"idp_groups": [{"provider": "okta", "group": "Finance", "claim": claim}]}, "tools": ["get"]}
+    )
+    assert ("get" in compiled.rights(Principal("person:x", "person", claims=claims)).tools) is member
 
 
 def test_rights_of_one_principal_are_not_anothers_of_the_same_id() -> None:
-    given = grants({"to": {"idp_groups": [{"provider": "okta", "group": "Finance"}]}, "tools": ["get"]})
+    compiled = grants({"to": {"idp_groups": [{"provider": "okta", "group": "Finance"}]}, "tools": ["get"]})
     member = Principal("person:x", "person", claims={"groups": ["Finance"]})
-    left = Principal("person:x", "person", claims={"groups": []})
-    assert tools(given.rights(member)) == ["get"]
-    assert tools(given.rights(left)) == []
-    assert tools(given.rights(member)) == ["get"]
-    assert given.rights(member) is given.rights(member)
+    former = Principal("person:x", "person", claims={"groups": []})
+    assert tools(compiled.rights(member)) == ["get"]
+    assert tools(compiled.rights(former)) == []
+    assert tools(compiled.rights(member)) == ["get"]
+    assert compiled.rights(member) is compiled.rights(member)
 
 
 def test_several_grants_add_up() -> None:
@@ -129,14 +131,14 @@ def test_several_grants_add_up() -> None:
 def test_arguments_must_meet_one_granting_constraint() -> None:
     low = {"to": {"all": True}, "tools": ["get"], "arguments": {"get": ID_SCHEMA}}
     word = {"type": "object", "properties": {"id": {"const": "x"}}, "required": ["id"]}
-    other = {"to": {"domains": ["example.com"]}, "tools": ["get"], "arguments": {"get": word}}
-    only, both = grants(low).rights(KARI).tools["get"], grants(low, other).rights(KARI).tools["get"]
+    worded = {"to": {"domains": ["example.com"]}, "tools": ["get"], "arguments": {"get": word}}
+    only, combined = grants(low).rights(KARI).tools["get"], grants(low, worded).rights(KARI).tools["get"]
     assert only.check({"id": 10}) is None
     assert only.check({"id": 11}) == "/id: breaks maximum"
     assert only.check({"id": "x"}) == "/id: breaks type"
-    assert both.check({"id": "x"}) is None
-    assert both.check({"id": 10}) is None
-    assert both.check({"id": "y"}) is not None
+    assert combined.check({"id": "x"}) is None
+    assert combined.check({"id": 10}) is None
+    assert combined.check({"id": "y"}) is not None
 
 
 def test_grant_without_constraint_imposes_none_but_only_for_its_own_tools() -> None:
@@ -163,9 +165,9 @@ def test_grant_without_constraint_imposes_none_but_only_for_its_own_tools() -> N
 def test_most_generous_grant_counts_but_never_beyond_the_servers_limit(
     granted: list[int | None], server: int | None, expected: int | None
 ) -> None:
-    given = [{"to": {"all": True}, "tools": ["get"], "limits": {"requests_per_minute": rate}} for rate in granted]
+    compiled = [{"to": {"all": True}, "tools": ["get"], "limits": {"requests_per_minute": rate}} for rate in granted]
     limits = {"tools": {"get": {"requests_per_minute": server}}} if server else {}
-    right = grants(*given, limits=limits).rights(KARI).tools["get"]
+    right = grants(*compiled, limits=limits).rights(KARI).tools["get"]
     assert (right.requests_per_minute, right.tokens_per_minute) == (expected, None)
 
 

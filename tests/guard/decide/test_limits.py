@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -22,96 +20,83 @@ KARI, OLA = Principal("person:kari", "person"), Principal("person:ola", "person"
 SETTINGS = LimitSettings(concurrency=2, principal_tokens_per_minute=600)
 
 
-def run(steps: Callable[[Limits, Clock], Awaitable[None]], settings: LimitSettings = SETTINGS) -> None:
-    clock = Clock()
-    asyncio.run(steps(Limits(settings, MemoryCounters(clock)), clock))  # type: ignore[arg-type]
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
-async def refused(limits: Limits, who: Principal, right: ToolRight | None, tokens: int) -> tuple[str, int | None]:
+@pytest.fixture
+def limits(clock: Clock) -> Limits:
+    return Limits(SETTINGS, MemoryCounters(clock))
+
+
+async def refused(limits: Limits, principal: Principal, right: ToolRight | None, tokens: int) -> tuple[str, int | None]:
     with pytest.raises(Limited) as caught:
-        await limits.admit(who, right.name if right else None, right, tokens)
-    return caught.value.what, caught.value.retry_after_seconds
+        await limits.admit(principal, right.name if right else None, right, tokens)
+    return caught.value.limit, caught.value.retry_after_seconds
 
 
-def test_calls_in_flight_are_limited_per_principal() -> None:
-    async def steps(limits: Limits, clock: Clock) -> None:
-        first = await limits.admit(KARI, "a", ToolRight("a"), 1)
-        await limits.admit(KARI, "b", ToolRight("b"), 1)
-        assert await refused(limits, KARI, None, 1) == ("concurrency", 1)
-        await limits.admit(OLA, "a", ToolRight("a"), 1)
-        await first.release()
-        await first.release()
-        await limits.admit(KARI, "c", ToolRight("c"), 1)
-        assert await refused(limits, KARI, None, 1) == ("concurrency", 1)
-
-    run(steps)
+async def test_calls_in_flight_are_limited_per_principal(limits: Limits) -> None:
+    first = await limits.admit(KARI, "a", ToolRight("a"), 1)
+    await limits.admit(KARI, "b", ToolRight("b"), 1)
+    assert await refused(limits, KARI, None, 1) == ("concurrency", 1)
+    await limits.admit(OLA, "a", ToolRight("a"), 1)
+    await first.release()
+    await first.release()
+    await limits.admit(KARI, "c", ToolRight("c"), 1)
+    assert await refused(limits, KARI, None, 1) == ("concurrency", 1)
 
 
-def test_calls_a_minute_are_limited_per_tool_and_principal() -> None:
-    async def steps(limits: Limits, clock: Clock) -> None:
-        slow, other = ToolRight("slow", requests_per_minute=2), ToolRight("other", requests_per_minute=2)
-        for _ in range(2):
-            await (await limits.admit(KARI, "slow", slow, 1)).release()
-        assert await refused(limits, KARI, slow, 1) == ("requests_per_minute", 30)
-        await (await limits.admit(KARI, "other", other, 1)).release()
-        await (await limits.admit(OLA, "slow", slow, 1)).release()
-        clock.now += 30
+async def test_calls_a_minute_are_limited_per_tool_and_principal(limits: Limits, clock: Clock) -> None:
+    slow, second = ToolRight("slow", requests_per_minute=2), ToolRight("other", requests_per_minute=2)
+    for _ in range(2):
         await (await limits.admit(KARI, "slow", slow, 1)).release()
-
-    run(steps)
-
-
-def test_result_tokens_count_and_a_used_up_budget_refuses_the_next_call() -> None:
-    async def steps(limits: Limits, clock: Clock) -> None:
-        right = ToolRight("a", tokens_per_minute=300)
-        ticket = await limits.admit(KARI, "a", right, 100)
-        states = []
-        for tokens in (100, 250):
-            await ticket.charge(tokens)
-            states.append(ticket.exhausted)
-        assert states == [False, True]
-        await ticket.release()
-        assert await refused(limits, KARI, right, 1) == ("tokens_per_minute", 31)
-        # The other tool has its own budget; both draw on the principal's.
-        assert await refused(limits, KARI, ToolRight("b"), 151) == ("principal_tokens_per_minute", 1)
-        await limits.admit(KARI, "b", ToolRight("b"), 150)
-
-    run(steps)
+    assert await refused(limits, KARI, slow, 1) == ("requests_per_minute", 30)
+    await (await limits.admit(KARI, "other", second, 1)).release()
+    await (await limits.admit(OLA, "slow", slow, 1)).release()
+    clock.now += 30
+    await (await limits.admit(KARI, "slow", slow, 1)).release()
 
 
-def test_request_above_the_whole_budget_is_refused_for_good() -> None:
-    async def steps(limits: Limits, clock: Clock) -> None:
-        assert await refused(limits, KARI, None, 601) == ("principal_tokens_per_minute", None)
-
-    run(steps)
-
-
-def test_refused_call_costs_nothing_and_holds_no_place() -> None:
-    async def steps(limits: Limits, clock: Clock) -> None:
-        slow = ToolRight("slow", requests_per_minute=1)
-        await limits.admit(KARI, "slow", slow, 0)
-        for _ in range(5):
-            assert await refused(limits, KARI, slow, 600) == ("requests_per_minute", 60)
-        await limits.admit(KARI, None, None, 600)
-
-    run(steps)
+async def test_result_tokens_count_and_a_used_up_budget_refuses_the_next_call(limits: Limits) -> None:
+    right = ToolRight("a", tokens_per_minute=300)
+    ticket = await limits.admit(KARI, "a", right, 100)
+    states = []
+    for tokens in (100, 250):
+        await ticket.charge(tokens)
+        states.append(ticket.exhausted)
+    assert states == [False, True]
+    await ticket.release()
+    assert await refused(limits, KARI, right, 1) == ("tokens_per_minute", 31)
+    # The other tool has its own budget; both draw on the principal's.
+    assert await refused(limits, KARI, ToolRight("b"), 151) == ("principal_tokens_per_minute", 1)
+    await limits.admit(KARI, "b", ToolRight("b"), 150)
 
 
-def test_redis_that_does_not_answer_refuses_calls_and_ends_streams(tmp_path: Path) -> None:
-    async def steps() -> None:
-        with RedisServer(tmp_path) as server:
-            counters = RedisCounters(server.url, None, "dev.one")
-            limits = Limits(SETTINGS, counters)
-            ticket = await limits.admit(KARI, None, None, 1)
-            await ticket.charge(1)
-            before = ticket.exhausted
-        assert await refused(limits, KARI, None, 1) == ("counters unavailable", 1)
+async def test_request_above_the_whole_budget_is_refused_for_good(limits: Limits) -> None:
+    assert await refused(limits, KARI, None, 601) == ("principal_tokens_per_minute", None)
+
+
+async def test_refused_call_costs_nothing_and_holds_no_place(limits: Limits) -> None:
+    slow = ToolRight("slow", requests_per_minute=1)
+    await limits.admit(KARI, "slow", slow, 0)
+    for _ in range(5):
+        assert await refused(limits, KARI, slow, 600) == ("requests_per_minute", 60)
+    await limits.admit(KARI, None, None, 600)
+
+
+async def test_redis_that_does_not_answer_refuses_calls_and_ends_streams(tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as server:
+        counters = RedisCounters(server.url, None, "dev.one")
+        limits = Limits(SETTINGS, counters)
+        ticket = await limits.admit(KARI, None, None, 1)
         await ticket.charge(1)
-        assert (before, ticket.exhausted) == (False, True)
-        await ticket.release()
-        await counters.close()
-
-    asyncio.run(steps())
+        before = ticket.exhausted
+    assert await refused(limits, KARI, None, 1) == ("counters unavailable", 1)
+    await ticket.charge(1)
+    assert (before, ticket.exhausted) == (False, True)
+    await ticket.release()
+    await counters.close()
 
 
 def test_tokens_are_a_quarter_of_the_bytes_rounded_up() -> None:
@@ -165,6 +150,6 @@ def test_kongs_remainder_is_read_strictly(text: str | None, tokens: int | None) 
     assert read_remaining(text) == tokens
 
 
-@pytest.mark.parametrize(("now", "wait"), [(0.0, 60), (59.2, 1), (60.0, 60), (90.5, 30)])
-def test_kongs_budget_is_full_again_with_the_clocks_next_minute(now: float, wait: int) -> None:
-    assert seconds_to_next_minute(now) == wait
+@pytest.mark.parametrize(("time", "wait"), [(0.0, 60), (59.2, 1), (60.0, 60), (90.5, 30)])
+def test_kongs_budget_is_full_again_with_the_clocks_next_minute(time: float, wait: int) -> None:
+    assert seconds_to_next_minute(time) == wait

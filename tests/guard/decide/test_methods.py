@@ -11,6 +11,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from guard.decide import methods
 from guard.decide.methods import CLIENT, SERVER, Addressee, Kind, Method, Result, Section
 from guard.decide.pins import KEYS
+from guard.inspect.content import content_of
 from guard.inspect.verdict import Leg
 
 
@@ -18,7 +19,7 @@ def official(table: Mapping[tuple[str, str], object], *, modern: bool) -> set[st
     return {name for name, version in table if (version in MODERN_PROTOCOL_VERSIONS) is modern}
 
 
-def ours(table: Mapping[str, Method], kind: Kind, *, modern: bool) -> set[str]:
+def carried(table: Mapping[str, Method], kind: Kind, *, modern: bool) -> set[str]:
     return {row.name for row in table.values() if row.kind is kind and row.era.has(modern=modern)}
 
 
@@ -35,7 +36,7 @@ def ours(table: Mapping[str, Method], kind: Kind, *, modern: bool) -> set[str]:
 def test_each_era_has_exactly_the_methods_of_the_official_schema(
     table: Mapping[str, Method], kind: Kind, types: Mapping[tuple[str, str], object], modern: bool
 ) -> None:
-    assert ours(table, kind, modern=modern) == official(types, modern=modern)
+    assert carried(table, kind, modern=modern) == official(types, modern=modern)
 
 
 @pytest.mark.parametrize("name", ["", "tasks/get", "tools/Call", "tools/call ", "notifications/tasks/status", "answer"])
@@ -108,3 +109,11 @@ def test_a_message_without_an_address_goes_to_the_call_that_runs_only_if_it_asks
 
 def test_only_a_tool_call_is_refused_as_a_tools_error() -> None:
     assert [row.name for row in ROWS if row.is_call] == ["tools/call"]
+
+
+def test_a_cursor_and_a_state_in_their_own_places_are_not_read_as_text() -> None:
+    paged = {"cursor": "c", "nextCursor": "n", "_meta": {"progressToken": "p"}}
+    assert content_of(paged, "tools/list").texts == ()
+    assert content_of({"progressToken": "p"}, "notifications/progress").texts == ()
+    assert content_of({"requestState": "s", "_meta": {"progressToken": "p"}}, "tools/call").texts == ()
+    assert len(content_of({**paged, "progressToken": "t"}, "tools/call").texts) == 3

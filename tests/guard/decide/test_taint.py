@@ -12,9 +12,9 @@ def test_taint_lasts_its_window_and_is_the_principals_alone() -> None:
     taints = Taints(TaintSettings(window="10m"), clock)
     taints.mark("person:kari", "inc-1")
     clock.now = 599
-    found = taints.tainted("person:kari")
-    assert found is not None
-    assert found.incident == "inc-1"
+    taint = taints.tainted("person:kari")
+    assert taint is not None
+    assert taint.incident == "inc-1"
     assert taints.tainted("person:ola") is None
     clock.now = 600
     assert taints.tainted("person:kari") is None
@@ -27,9 +27,9 @@ def test_later_mark_prolongs() -> None:
     clock.now = 500
     taints.mark("person:kari", "inc-2")
     clock.now = 1099
-    found = taints.tainted("person:kari")
-    assert found is not None
-    assert found.incident == "inc-2"
+    taint = taints.tainted("person:kari")
+    assert taint is not None
+    assert taint.incident == "inc-2"
 
 
 def test_full_table_taints_everyone_until_the_lost_mark_ends() -> None:
@@ -40,9 +40,9 @@ def test_full_table_taints_everyone_until_the_lost_mark_ends() -> None:
     taints.mark("b", "inc-b")
     taints.mark("c", "inc-c")
     for anyone in ("c", "d"):
-        found = taints.tainted(anyone)
-        assert found is not None
-        assert found.incident == TABLE_FULL
+        taint = taints.tainted(anyone)
+        assert taint is not None
+        assert taint.incident == TABLE_FULL
     clock.now = 900
     assert taints.tainted("c") is None
     assert taints.tainted("d") is None

@@ -10,6 +10,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from guard.http.joined_writes import JoinedWrites
+from tests.support.waiting import eventually
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -31,22 +32,17 @@ class Wire(asyncio.Transport):
         return "closed" in self.seen
 
 
-def answer_of(app: App, request: bytes, parts: int) -> list[bytes | str]:
-    async def main() -> list[bytes | str]:
-        config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None)
-        config.load()
-        protocol, wire = JoinedWrites(config, ServerState(), {}), Wire()
-        protocol.connection_made(wire)
-        protocol.data_received(request)
-        async with asyncio.timeout(5):
-            while len(wire.seen) < parts:
-                await asyncio.sleep(0)
-        return wire.seen
-
-    return asyncio.run(main())
+async def answer_of(app: App, request: bytes, parts: int) -> list[bytes | str]:
+    config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None)
+    config.load()
+    protocol, wire = JoinedWrites(config, ServerState(), {}), Wire()
+    protocol.connection_made(wire)
+    protocol.data_received(request)
+    await eventually(lambda: len(wire.seen) >= parts, f"{parts} writes were made")
+    return wire.seen
 
 
-async def whole(scope: Any, receive: Any, send: Any) -> None:
+async def single(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"ok"})
 
@@ -59,22 +55,22 @@ async def streamed(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"one", "more_body": False})
 
 
-def test_head_and_body_leave_in_one_write() -> None:
-    (written,) = answer_of(whole, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", 1)
+async def test_head_and_body_leave_in_one_write() -> None:
+    (written,) = await answer_of(single, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", 1)
     assert isinstance(written, bytes)
     assert written.startswith(b"HTTP/1.1 200 OK\r\n")
     assert written.endswith(b"\r\n\r\nok")
 
 
-def test_the_head_of_a_stream_does_not_wait_for_its_first_event() -> None:
-    head, body = answer_of(streamed, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", 2)
+async def test_the_head_of_a_stream_does_not_wait_for_its_first_event() -> None:
+    head, body = await answer_of(streamed, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", 2)
     assert isinstance(head, bytes)
     assert head.endswith(b"\r\n\r\n")
     assert body == b"3\r\none\r\n0\r\n\r\n"
 
 
-def test_a_connection_is_closed_after_its_last_write() -> None:
-    written, closed = answer_of(whole, b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", 2)
+async def test_a_connection_is_closed_after_its_last_write() -> None:
+    written, closed = await answer_of(single, b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", 2)
     assert isinstance(written, bytes)
     assert written.endswith(b"ok")
     assert closed == "closed"

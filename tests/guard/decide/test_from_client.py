@@ -1,0 +1,159 @@
+"""What a client may send: methods, grants and the lock, arguments, and what the engines find in them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.guard_messages import ATTACK, AWS_KEY, call, result
+from tests.support.guard_service import Origin, guarded, lock_of, tool
+
+
+async def test_what_is_not_granted_is_neither_listed_nor_known(tmp_path: Path) -> None:
+    grants = [{"to": {"emails": ["ada@example.com"]}, "tools": ["search"]}]
+    async with guarded(Origin(), tmp_path, grants=grants) as guard:
+        await guard.initialize()
+        assert [entry["name"] for entry in (await guard.request("tools/list"))["result"]["tools"]] == ["search"]
+        assert (await guard.call("delete"))["error"] == {"code": -32602, "message": "Unknown tool: delete"}
+        assert (await guard.call("never-heard-of"))["error"]["message"] == "Unknown tool: never-heard-of"
+        assert guard.origin.calls == []
+        assert [reason for *_, reason in guard.reasons()[-2:]] == ["not_granted", "not_in_lock"]
+
+
+async def test_without_a_grant_nothing_is_allowed(tmp_path: Path) -> None:
+    async with guarded(Origin(), tmp_path, grants=[]) as guard:
+        await guard.initialize()
+        assert (await guard.request("tools/list"))["result"]["tools"] == []
+        assert "error" in await guard.call("search")
+
+
+@pytest.mark.parametrize(
+    "method", ["tasks/get", "tasks/result", "tasks/list", "server/discover", "made/up", "roots/list"]
+)
+async def test_a_method_the_guard_does_not_carry_is_refused(tmp_path: Path, method: str) -> None:
+    async with guarded(Origin(), tmp_path) as guard:
+        await guard.initialize()
+        assert (await guard.request(method, {}))["error"]["code"] == -32601
+        assert guard.origin.calls == []
+
+
+async def test_arguments_must_fit_the_pinned_schema_and_the_grant(tmp_path: Path) -> None:
+    constraint = {"search": {"properties": {"text": {"maxLength": 3}}, "required": ["text"]}}
+    grants = [{"to": {"all": True}, "tools": ["search"], "arguments": constraint}]
+    async with guarded(Origin(), tmp_path, grants=grants) as guard:
+        await guard.initialize()
+        for arguments in ({"text": 7}, {"other": "x"}, {"text": "four"}, {}):
+            answer = await guard.call("search", arguments)
+            assert answer["result"]["isError"] is True
+            assert "four" not in json.dumps(answer)
+        assert guard.origin.calls == []
+        assert (await guard.call("search", {"text": "yes"}))["result"] == result("done")
+
+
+@pytest.mark.parametrize("arguments", [{"Path": "/etc/shadow"}, {"path": "/ok", "PATH": "/x"}, {"to": [{"Host": "x"}]}])
+async def test_an_argument_that_some_servers_read_as_another_is_refused(
+    tmp_path: Path, arguments: dict[str, Any]
+) -> None:
+    hosts = {"type": "array", "items": {"type": "object", "properties": {"host": {"type": "string"}}}}
+    schema = {"type": "object", "properties": {"path": {"type": "string"}, "to": hosts}}
+    async with guarded(Origin(tools=[tool("search", inputSchema=schema)]), tmp_path) as guard:
+        await guard.initialize()
+        assert (await guard.call("search", arguments))["result"]["isError"]
+        assert guard.origin.calls == []
+        fine = {"path": "/ok", "free": {"a": 1, "A": 2}, "to": [{"host": "x"}]}
+        assert (await guard.call("search", fine))["result"] == result("done")
+
+
+async def test_resources_need_a_grant_and_a_place_in_the_lock(tmp_path: Path) -> None:
+    origin = Origin(
+        resources=[{"uri": "file:///a.txt", "name": "a"}, {"uri": "file:///b.txt", "name": "b"}],
+        templates=[{"uriTemplate": "note://{id}", "name": "notes"}],
+    )
+    origin.replies["resources/read"] = lambda message: {"contents": [{"uri": message["params"]["uri"], "text": "x"}]}
+    grants = [{"to": {"all": True}, "resources": ["file:///a.txt", "note://*", "secret://*"]}]
+    async with guarded(origin, tmp_path, grants=grants) as guard:
+        await guard.initialize()
+        listed = await guard.request("resources/list")
+        assert [entry["uri"] for entry in listed["result"]["resources"]] == ["file:///a.txt"]
+        assert "result" in await guard.request("resources/read", {"uri": "file:///a.txt"})
+        assert "result" in await guard.request("resources/read", {"uri": "note://7"})
+        for uri in ("file:///b.txt", "secret://x", "note://a/../b", "note://%2e%2e", "file:///a.txt/../b.txt", ""):
+            assert (await guard.request("resources/read", {"uri": uri}))["error"]["code"] == -32602, uri
+        assert len(guard.origin.calls) == 2
+
+
+async def test_prompts_need_a_grant(tmp_path: Path) -> None:
+    origin = Origin(prompts=[{"name": "greet"}, {"name": "other"}])
+    origin.replies["prompts/get"] = lambda _: {"messages": []}
+    origin.replies["completion/complete"] = lambda _: {"completion": {"values": []}}
+    grants = [{"to": {"all": True}, "prompts": ["greet"]}]
+    async with guarded(origin, tmp_path, grants=grants) as guard:
+        await guard.initialize()
+        assert [entry["name"] for entry in (await guard.request("prompts/list"))["result"]["prompts"]] == ["greet"]
+        assert "result" in await guard.request("prompts/get", {"name": "greet"})
+        assert (await guard.request("prompts/get", {"name": "other"}))["error"]["code"] == -32602
+        argument = {"name": "a", "value": "b"}
+        refs = [({"type": "ref/prompt", "name": "greet"}, True), ({"type": "ref/prompt", "name": "other"}, False)]
+        for ref, known in [*refs, ({"type": "ref/resource", "uri": "x://y"}, False)]:
+            answer = await guard.request("completion/complete", {"ref": ref, "argument": argument})
+            assert ("result" in answer) is known
+
+
+async def test_blocked_arguments_are_not_sent(tmp_path: Path) -> None:
+    async with guarded(Origin(), tmp_path) as guard:
+        await guard.initialize()
+        answer = await guard.call("search", {"text": ATTACK})
+        assert answer["result"]["isError"] is True
+        incident = guard.records()[-1]["incident"]
+        text = answer["result"]["content"][0]["text"]
+        assert text == f"This call was blocked by the guard and was not executed. Incident {incident}."
+        assert guard.origin.calls == []
+
+
+@pytest.mark.parametrize("name", ["cursor", "nextCursor", "requestState", "progressToken"])
+async def test_the_words_of_the_protocol_hide_nothing_where_they_are_not_the_protocols(
+    tmp_path: Path, name: str
+) -> None:
+    origin = Origin(tools=[tool("search", inputSchema={"type": "object"})])
+    async with guarded(origin, tmp_path) as guard:
+        await guard.initialize()
+        assert (await guard.call("search", {name: ATTACK}))["result"]["isError"]
+        assert origin.calls == []
+        origin.replies["tools/call"] = lambda _: result("ok", structuredContent={"page": {name: ATTACK}})
+        assert (await guard.call("search"))["result"]["isError"]
+
+
+async def test_a_secret_in_a_uri_blocks_where_policy_says_redact(tmp_path: Path) -> None:
+    origin = Origin(templates=[{"uriTemplate": "file://x/{name}", "name": "f"}])
+    origin.replies["resources/read"] = lambda m: {"contents": [{"uri": m["params"]["uri"], "text": "hi"}]}
+    async with guarded(origin, tmp_path, guard={"legs": {"arguments": "redact"}}) as guard:
+        await guard.initialize()
+        assert "result" in await guard.request("resources/read", {"uri": "file://x/notes"})
+        assert (await guard.request("resources/read", {"uri": f"file://x/{AWS_KEY}"}))["error"]["code"] == -31001
+        assert AWS_KEY not in str(guard.origin.seen)
+        assert guard.reasons()[-1] == ("resources/read", "block", "secret")
+
+
+async def test_redacted_arguments_that_no_grant_allows_are_refused_with_what_they_break(tmp_path: Path) -> None:
+    constraint = {"search": {"properties": {"text": {"pattern": "^key AKIA"}}}}
+    grants = [{"to": {"all": True}, "tools": ["search"], "arguments": constraint}]
+    async with guarded(Origin(), tmp_path, grants=grants, guard={"legs": {"arguments": "redact"}}) as guard:
+        await guard.initialize()
+        answer = (await guard.call("search", {"text": f"key {AWS_KEY}"}))["result"]
+        assert answer["isError"] is True
+        assert answer["content"][0]["text"] == "Invalid arguments: not granted: /text: breaks pattern"
+        assert guard.origin.calls == []
+
+
+@pytest.mark.parametrize("meta", [5, True, ["progressToken"], "text", None])
+async def test_a_meta_that_is_no_object_breaks_nothing(tmp_path: Path, meta: Any) -> None:
+    origin = Origin()
+    lock = lock_of(origin.tools, decided={"search": {"cacheable": True}})
+    async with guarded(origin, tmp_path, tool_lock=lock) as guard:
+        await guard.initialize()
+        body = call(1)
+        body["params"]["_meta"] = meta
+        assert (await guard.post(body)).json()["result"] == result("done")

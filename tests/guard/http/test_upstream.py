@@ -1,0 +1,113 @@
+"""Requests to the server over real HTTP: a server that is away, that is silent, and headers in both directions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.responses import Response, StreamingResponse
+
+from guard.http.upstream import HttpUpstream, UpstreamDown
+from model.server import Origin as OriginSettings
+from tests.guard.test_verified_road import HOST, identity, person
+from tests.support.guard_messages import call, result
+from tests.support.guard_service import Origin, free_port, guarded, serving, sse
+from tests.support.issued_tokens import EXTERNAL_PERSON
+from tests.support.token_issuer import TokenIssuer
+
+
+async def test_a_server_that_is_away_is_said_to_be_and_comes_back(tmp_path: Path) -> None:
+    origin = Origin()
+    async with guarded(origin, tmp_path, origin={"url": "http://127.0.0.1:9/mcp"}) as guard:
+        response = await guard.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})
+        # Not 502, which Kong's breaker would take for the guard's own failure.
+        assert response.status_code == 200
+        assert response.json()["error"]["code"] == -31004
+        assert "Nothing was executed" in response.json()["error"]["message"]
+    port = free_port()
+    late = Origin(port=port)
+    async with guarded(Origin(), tmp_path, origin={"url": f"http://127.0.0.1:{port}/mcp"}) as guard:
+        asking = asyncio.ensure_future(guard.request("ping"))
+        await asyncio.sleep(0)
+        async with serving(late):
+            assert (await asking)["result"] == {}
+
+
+@pytest.mark.parametrize(
+    ("verb", "headers", "cut"),
+    [
+        ("GET", {}, False),
+        ("POST", {"mcp-method": "subscriptions/listen"}, False),
+        ("POST", {"mcp-method": "tools/call"}, True),
+    ],
+)
+async def test_only_a_call_has_a_longest_silence(verb: str, headers: dict[str, str], cut: bool) -> None:
+    async def reply(_: Any) -> Response:
+        async def body() -> AsyncIterator[bytes]:
+            yield b":\n\n"
+            await asyncio.sleep(0.5)
+            yield b"data: late\n\n"
+
+        return StreamingResponse(body(), media_type="text/event-stream")
+
+    origin = Origin(get=reply, replies={"ping": reply})
+    async with serving(origin):
+        upstream = HttpUpstream(OriginSettings(url=f"http://127.0.0.1:{origin.port}/mcp"), silence=0.2)
+        try:
+            body = None if verb == "GET" else json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode()
+            answer = await upstream.send(verb, headers, body, owner="a")
+            if cut:
+                with pytest.raises(UpstreamDown):
+                    await answer.read(1 << 20)
+            else:
+                assert b"late" in await answer.read(1 << 20)
+            answer.close()
+        finally:
+            await upstream.close()
+
+
+async def test_a_header_of_the_server_that_is_not_ascii_is_left_out(tmp_path: Path) -> None:
+    origin = Origin()
+
+    def reply(message: dict[str, Any]) -> Response:
+        body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result("x")})
+        return Response(body, media_type="application/json", headers={"retry-after": "\xff1"})
+
+    origin.replies["tools/call"] = reply
+    async with guarded(origin, tmp_path) as guard:
+        await guard.initialize()
+        response = await guard.post(call(1))
+        assert response.json()["result"] == result("x")
+        assert "retry-after" not in response.headers
+
+
+async def test_the_refusal_of_a_servers_question_carries_what_the_server_knows_its_client_by(
+    tmp_path: Path, issuer: TokenIssuer
+) -> None:
+    audience = f"https://{HOST}/mcp"
+    external = {"issuer": issuer.url, "jwks_uri": issuer.jwks_uri, "audience": audience, "scopes": ["mcp:use"]}
+    claims: dict[str, Any] = {"sub": "ada", "email": "ada@example.com", "scope": "mcp:use"}
+    token = f"Bearer {issuer.sign(EXTERNAL_PERSON.claims(issuer.url, audience, **claims), typ='at+jwt')}"
+    refused = asyncio.Event()
+    origin = Origin()
+    origin.replies["tools/call"] = lambda m: sse(
+        {"jsonrpc": "2.0", "id": "q", "method": "tasks/list"},
+        {"jsonrpc": "2.0", "id": m["id"], "result": result("done")},
+    )
+    handle = origin.handle
+
+    async def listening(request: Any) -> Response:
+        response = await handle(request)
+        if b'"error"' in origin.seen[-1][2]:
+            refused.set()
+        return response
+
+    origin.handle = listening  # type: ignore[method-assign]
+    async with guarded(origin, tmp_path, identity={**identity(issuer), "external": external}) as guard:
+        await guard.post(call(9), {**person(issuer), "authorization": token})
+        await asyncio.wait_for(refused.wait(), 5)
+        assert origin.seen[-1][1]["authorization"] == token
