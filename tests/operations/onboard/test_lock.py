@@ -131,7 +131,7 @@ def test_what_the_guard_refuses_is_told_from_what_it_does_not() -> None:
     (gone,) = compare(lock, build_lock(replace(OFFER, tools=(LIST,))))
     (added,) = compare(lock, build_lock(replace(OFFER, prompts=(*OFFER.prompts, {"name": "more"}))))
     (changed,) = compare(lock, build_lock(replace(OFFER, tools=({**SEND, "x": 1}, LIST))))
-    assert [one.blocks for one in (version, gone, added, changed)] == [False, False, True, True]
+    assert [change.blocks for change in (version, gone, added, changed)] == [False, False, True, True]
     assert changed.values == (ValueChange("/x", None, "1"),)
 
 

@@ -17,8 +17,8 @@ URL = "https://notes.example.com/mcp"
 def test_people_get_a_url_and_nothing_else() -> None:
     claude, cursor, code = people("notes", URL)
     assert shlex.split(claude.text) == ["claude", "mcp", "add", "--transport", "http", "notes", URL]
-    assert (cursor.where, json.loads(cursor.text)) == (".cursor/mcp.json", {"mcpServers": {"notes": {"url": URL}}})
-    assert (code.where, json.loads(code.text)) == (
+    assert (cursor.file, json.loads(cursor.text)) == (".cursor/mcp.json", {"mcpServers": {"notes": {"url": URL}}})
+    assert (code.file, json.loads(code.text)) == (
         ".vscode/mcp.json",
         {"servers": {"notes": {"type": "http", "url": URL}}},
     )
