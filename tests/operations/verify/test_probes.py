@@ -24,7 +24,7 @@ from tests.support.kong_admin import serving
 from tests.support.token_issuer import TokenIssuer, public_jwk
 
 HOST, RESOURCE = "desk.example.com", "https://desk.example.com/mcp"
-SERVICE_TOKEN = Caller("agent:ci", access=(("cf-access-client-id", "ci"),), who="agent:ci")
+SERVICE_TOKEN = Caller("agent:ci", access=(("cf-access-client-id", "ci"),), principal="agent:ci")
 Answer = Callable[[BaseHTTPRequestHandler], tuple[int, dict[str, str], bytes] | None]
 
 
@@ -122,7 +122,7 @@ def test_forged_bearer_token_of_mode_external_is_wrong_in_its_signature_alone(is
     assert tried(signature=True).outcome == "pass"
     broken = tried(signature=False)
     assert broken.outcome == "fail"
-    assert "self-signed as bearer behind Access: 200, and the MCP server answered" in broken.seen
+    assert "self-signed as bearer behind Access: 200, and the MCP server answered" in broken.observed
 
 
 def test_sibling_and_expired_tokens_of_mode_external_are_judged_by_the_external_issuer(issuer: TokenIssuer) -> None:
@@ -139,16 +139,18 @@ def test_sibling_and_expired_tokens_of_mode_external_are_judged_by_the_external_
     other = signed("https://other.example.com/mcp", now + 600)
     assert tried(tokens.sibling, sibling=other).outcome == "pass"
     assert tried(tokens.sibling, sibling=other, audience=False).outcome == "fail"
-    assert "this very server's" in tried(tokens.sibling, sibling=signed(RESOURCE, now + 600)).seen
+    assert "this very server's" in tried(tokens.sibling, sibling=signed(RESOURCE, now + 600)).observed
     assert tried(tokens.expired, expired=signed(RESOURCE, now - 60)).outcome == "pass"
-    assert "for another name" in tried(tokens.expired, expired=signed("https://other.example.com/mcp", now - 60)).seen
+    assert (
+        "for another name" in tried(tokens.expired, expired=signed("https://other.example.com/mcp", now - 60)).observed
+    )
 
 
 def test_sibling_token_that_would_be_refused_for_another_reason_proves_nothing(issuer: TokenIssuer) -> None:
     strange = issuer.sign({"iss": "https://stranger.example.com", "aud": "b" * 64, "exp": int(time.time()) + 600})
     for token, why in (("opaque", "is no JWT"), (strange, "is of another issuer")):
         result = probed(lambda _: (401, {}, b""), tokens.sibling, sibling=token)
-        assert (result.outcome, why in result.seen) == ("skipped", True)
+        assert (result.outcome, why in result.observed) == ("skipped", True)
 
 
 def test_stream_without_an_end_on_another_path_is_an_answer() -> None:
@@ -158,12 +160,12 @@ def test_stream_without_an_end_on_another_path_is_an_answer() -> None:
         return 401, {}, b""
 
     result = probed(answer, edge.other_paths)
-    assert (result.outcome, result.seen) == ("fail", "/sse: 200")
+    assert (result.outcome, result.observed) == ("fail", "/sse: 200")
 
 
 def test_path_that_does_not_answer_in_time_is_no_proof_that_it_is_closed() -> None:
     result = probed(lambda request: None if request.path == "/metrics" else (401, {}, b""), edge.other_paths)
-    assert (result.outcome, result.seen) == ("fail", "/metrics: no answer within 1 s, which proves nothing")
+    assert (result.outcome, result.observed) == ("fail", "/metrics: no answer within 1 s, which proves nothing")
 
 
 def _conversation(context: Context, **begun: Any) -> Conversation:
@@ -181,7 +183,7 @@ def test_session_of_nobody_proves_nothing_about_sessions_of_others() -> None:
 
     assert (tried(404), tried(200)) == ("skipped", "fail")
     # The agent's own token twice is no second principal.
-    assert tried(404, other=SERVICE_TOKEN) == "skipped"
+    assert tried(404, second_caller=SERVICE_TOKEN) == "skipped"
 
 
 @pytest.mark.parametrize(
@@ -218,7 +220,7 @@ def test_plain_http_that_hangs_is_not_called_closed(
                 return await edge.plain_http(Context(subject(), client), Door(f"127.0.0.1:{port}"))
 
         result = asyncio.run(go())
-    assert (result.outcome, result.seen) == (outcome, seen)
+    assert (result.outcome, result.observed) == (outcome, seen)
 
 
 def test_plain_http_is_not_tried_at_a_port_that_was_given_for_https() -> None:

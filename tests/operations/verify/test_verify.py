@@ -40,9 +40,11 @@ GRANTS: list[dict[str, Any]] = [
     {"to": {"emails": ["ada@example.com"]}, "tools": ["create_ticket", "search_tickets"]},
 ]
 AGENT = Caller(
-    "agent:ci", access=(("cf-access-client-id", CLIENT_ID), ("cf-access-client-secret", CLIENT_SECRET)), who="agent:ci"
+    "agent:ci",
+    access=(("cf-access-client-id", CLIENT_ID), ("cf-access-client-secret", CLIENT_SECRET)),
+    principal="agent:ci",
 )
-ADA = Caller("a bearer token", bearer=(("authorization", f"Bearer {ACCESS_TOKEN}"),), who="ada@example.com")
+ADA = Caller("a bearer token", bearer=(("authorization", f"Bearer {ACCESS_TOKEN}"),), principal="ada@example.com")
 #: What cannot be tried with what these tests give.
 ALWAYS_SKIPPED = {
     "edge.plain-http": "the whole run was by plain HTTP on loopback (--insecure-http)",
@@ -69,7 +71,7 @@ class Stack:
         async def go() -> Report:
             names = dict.fromkeys(AUDIENCES, Address("127.0.0.1", self.edge.port))
             async with Client(names, insecure_http=True, timeout=10) as client:
-                values: dict[str, Any] = {"caller": AGENT, "other": ADA, "subject": self.subject, **changes}
+                values: dict[str, Any] = {"caller": AGENT, "second_caller": ADA, "subject": self.subject, **changes}
                 return await verify(Context(client=client, **values))
 
         return asyncio.run(go())
@@ -124,7 +126,7 @@ def stack(running: Stack) -> Iterator[Stack]:
 
 
 def outcomes(report: Report, outcome: str) -> dict[str, str]:
-    return {check.id: check.seen for check in report.checks if check.outcome == outcome}
+    return {check.id: check.observed for check in report.checks if check.outcome == outcome}
 
 
 def failures(report: Report) -> set[str]:
@@ -355,11 +357,11 @@ def test_expired_and_sibling_tokens_prove_something_only_when_they_are_what_they
         assert why in outcomes(stack.run(expired=wrong), "skipped")["tokens.expired"]
     own = stack.edge.agent_token(HOST)
     assert "is this very server's" in outcomes(stack.run(sibling=own), "skipped")["tokens.sibling"]
-    assert "neither" in outcomes(stack.run(caller=None, other=None), "skipped")["tokens.sibling"]
+    assert "neither" in outcomes(stack.run(caller=None, second_caller=None), "skipped")["tokens.sibling"]
 
 
 def test_without_an_identity_no_call_is_made_and_none_passes(stack: Stack) -> None:
-    report = stack.run(caller=None, other=None)
+    report = stack.run(caller=None, second_caller=None)
     assert failures(report) == set()
     assert {check.outcome for check in report.checks if check.id.startswith("calls.")} == {"skipped"}
 
@@ -384,7 +386,7 @@ def port_check(port: int, *, on_host: bool = True) -> tuple[str, str]:
             # A port is looked at without anything of the subject.
             context = Context(subject=None, client=client, on_host=on_host)  # type: ignore[arg-type]
             result = await probe_of(Listening("origin", port, "bind it")).run(context, Door(HOST))
-            return result.outcome, result.seen
+            return result.outcome, result.observed
 
     return asyncio.run(go())
 
