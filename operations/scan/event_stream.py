@@ -55,13 +55,15 @@ async def try_sse(wire: Wire, path: str) -> Introduction:
             if name == "endpoint":
                 post_path = path_on_server(wire, path, data)
                 if post_path is None:
-                    problem = "its endpoint event names another server, which was not asked"
+                    problem = "its endpoint event names another server, which was not contacted"
                     return Introduction("http+sse", path, FIRST, problem=problem)
                 introduction = Introduction("http+sse", path, FIRST)
                 try:
                     return await converse(TwoEndpoints(wire, post_path, stream), introduction, FIRST)
                 except NotMcp:
-                    return replace(introduction, problem="opened its stream, and did not answer initialize as MCP")
+                    return replace(
+                        introduction, problem="opened its event stream, and did not answer initialize as MCP"
+                    )
             if skipped > MAX_SKIPPED:
                 break
     raise NotMcp

@@ -144,7 +144,7 @@ async def _inspect(place: Place, paths: Sequence[str], timeout: float, findings:
                     wire.host, wire.host_refused = "", False
                     await _ask_all(wire, candidates, introductions, notes, patience=patience)
                 if wire.host_refused and not introductions:
-                    notes.append("answers only to a Host name that nobody gave: name it as HOST:PORT")
+                    notes.append("answers only to its own host name, which is not known: name it as HOST:PORT")
                 if introductions:
                     guard = wire.guard_header and await _healthz(wire)
     except TimeoutError:

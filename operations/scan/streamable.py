@@ -141,7 +141,7 @@ async def try_streamable(wire: Wire, path: str) -> Introduction:
             if isinstance(versions, list) and not any(str(v) <= LEGACY for v in versions):
                 shown = visible(", ".join(map(str, versions)))[:80]
                 return Introduction(
-                    "streamable-http", path, shown, problem=f"speaks {shown} only, which this scan does not"
+                    "streamable-http", path, shown, problem=f"speaks {shown} only, which this scan does not speak"
                 )
     try:
         return await converse(dialog, Introduction("streamable-http", path), LEGACY)

@@ -29,7 +29,7 @@ def probe_of(ring: Ring) -> Probe:
 
     async def run(context: Context, door: Door) -> Result:
         if context.client.resolve.get(door.hostname) == Address(_LOOPBACK, ring.port):
-            return skipped(f"{door.hostname} was resolved to this very port, so all of it was tried there")
+            return skipped(f"{door.hostname} is resolved to this port, so these requests were sent there already")
         to_ring = {door.hostname: Address(_LOOPBACK, ring.port)}
         async with Client(to_ring, insecure_http=True, timeout=context.client.timeout) as client:
             # The issuers' keys were fetched already and are in the cache, which both contexts share.
@@ -53,7 +53,7 @@ async def _alone(context: Context, door: Door, ring: Ring) -> Result:
         observed = (
             f"{target} answers {described(context.subject, first)}, which is not how this server's {ring.name} does"
         )
-        return failed(observed) if context.on_host else skipped(f"{observed}; on the host, say so with --on-host")
+        return failed(observed) if context.on_host else skipped(f"{observed}; on that host, add --on-host")
     results = [await run(context, door) for run in _PROBES]
     for result in results:
         if result.outcome == "fail":

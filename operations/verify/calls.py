@@ -64,7 +64,7 @@ async def listed(context: Context, door: Door) -> Result:
     problems += [f"{name} is granted and missing" for name in sorted(certain - set(names))]
     if problems:
         return failed("; ".join(visible(problem) for problem in problems))
-    owner = conversation.caller.principal or "this caller, of whom nobody said who it is (--as)"
+    owner = conversation.caller.principal or "this caller, whose principal is not known (--as names it)"
     return passed(f"{len(names)} tools, all locked and granted to {owner}")
 
 
@@ -99,12 +99,14 @@ async def denied(context: Context, door: Door) -> Result:
     possible = context.subject.tools_of(conversation.caller.principal)[1]
     ungranted = [tool for tool in context.subject.lock.tools if tool.name not in possible]
     if not ungranted:
-        return skipped("everything in the lock is granted to this caller")
+        return skipped("every tool of the lock is granted to this caller")
     harmless = [tool for tool in ungranted if tool.risk == "read"] or [
         tool for tool in ungranted if _needs_arguments(tool)
     ]
     if not harmless:
-        return skipped("each tool this caller has not could change something, were the guard broken; none was called")
+        return skipped(
+            "each tool not granted to this caller could change something if the guard were broken, so none was called"
+        )
     return _must_be_unknown(harmless[0].name, await conversation.call(harmless[0].name, {}))
 
 
@@ -117,7 +119,9 @@ def _must_be_unknown(name: str, message: dict[str, Any]) -> Result:
     if isinstance(error, dict) and error.get("code") == -32602 and error.get("message") == f"Unknown tool: {name}":
         return passed(f"{visible(name)}: -32602 Unknown tool")
     if isinstance(error, dict):
-        return failed(f"{visible(name)}: another error ({error.get('code')}), which tells it from an unknown tool")
+        return failed(
+            f"{visible(name)}: another error ({error.get('code')}), so a caller can tell this tool from an unknown one"
+        )
     return failed(f"{visible(name)}: the call was answered with a result")
 
 
@@ -151,8 +155,8 @@ async def injected_result(context: Context, _: Door) -> Result:
             break
         return _must_be_blocked(tool.name, message, "it came back")
     return skipped(
-        "the lock has no tool that gives back what it is given and whose arguments pass; plant an instruction where a "
-        "tool reads it and name that call with --planted"
+        "no tool of the lock takes a text and returns it unblocked; plant an instruction where a tool reads it, and name "
+        "that call with --planted"
     )
 
 
@@ -163,7 +167,7 @@ def _must_be_blocked(name: str, message: dict[str, Any], otherwise: str) -> Resu
     if is_error and _BLOCKED in text:
         return passed(f"{visible(name)}: blocked by the guard")
     if is_error and _NO_VERDICT in text:
-        return skipped(f"{visible(name)}: no engine reached a verdict, which shows only that the guard closes")
+        return skipped(f"{visible(name)}: no engine reached a verdict, which shows only that the guard fails closed")
     if "error" in message or is_error:
         return failed(f"{visible(name)}: an error that is not the guard's block")
     return failed(f"{visible(name)}: {otherwise}")
@@ -232,14 +236,14 @@ async def foreign_session(context: Context, door: Door) -> Result:
             conversation.caller.principal is not None
             and conversation.caller.principal == context.second_caller.principal
         ):
-            return skipped("both identities are the same principal's")
+            return skipped("both identities belong to the same principal")
         second = context.conversation_with(door, context.second_caller)
         try:
             await second.open()
         except Refused as refused:
             return failed(f"the second identity was not let in: {refused}")
         if second.session is None:
-            return skipped("the second identity got no session")
+            return skipped("the server gave the second identity no session")
         session, owner = second.session, "a second identity's"
     answer = await conversation.answer("tools/list", session=session)
     if answer.status == 404 and context.second_caller is None:
@@ -273,7 +277,7 @@ async def identity_headers(context: Context, _: Door) -> Result:
     added, missing = head - base, base - head
     # Another principal may have fewer tools too. Of a list in pages only the first page was requested here.
     if added or (missing and not paged):
-        return failed(f"{len(added)} more tools and {len(missing)} fewer, so somebody believes these headers")
+        return failed(f"{len(added)} more tools and {len(missing)} fewer, so some ring believes these headers")
     return passed("the same tools as before")
 
 

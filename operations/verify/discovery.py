@@ -169,7 +169,7 @@ async def resource(context: Context, door: Door) -> Result:
     if isinstance(discovery, Result):
         return discovery
     if not discovery.documents:
-        return failed("no document was there to look at")
+        return failed("there is no protected-resource metadata to check")
     allowed = _canonical(context, door)
     wrong = {
         name: visible(str(document.get("resource")))
@@ -207,7 +207,7 @@ async def pkce(context: Context, door: Door) -> Result:
     if isinstance(discovery, Result):
         return discovery
     if not discovery.metadata:
-        return skipped("there is no authorization server metadata to look at")
+        return skipped("there is no authorization server metadata to check")
     methods = discovery.metadata.get("code_challenge_methods_supported")
     if not isinstance(methods, list):
         return failed("code_challenge_methods_supported is missing: clients must refuse")
@@ -219,10 +219,10 @@ async def registration(context: Context, door: Door) -> Result:
     if isinstance(discovery, Result):
         return discovery
     if not discovery.metadata:
-        return skipped("there is no authorization server metadata to look at")
+        return skipped("there is no authorization server metadata to check")
     if discovery.registration:
         return passed(", ".join(discovery.registration))
-    return failed("neither CIMD nor DCR: each client needs an id that was registered by hand")
+    return failed("neither CIMD nor DCR: each client needs an id that is registered by hand")
 
 
 async def loopback_redirect(context: Context, door: Door) -> Result:

@@ -63,7 +63,9 @@ async def country_headers(context: Context, door: Door) -> Result:
         answer = await attempt(context.knock(door, (*context.caller.headers, *headers)))
         if isinstance(answer, NoAnswer) or not let_in(answer):
             observed = str(answer) if isinstance(answer, NoAnswer) else described(context.subject, answer)
-            return failed(f"{claim[0][0]} of a caller's own changed the answer to {observed}, so somebody believes it")
+            return failed(
+                f"{claim[0][0]} sent by an admitted caller changed the answer to {observed}, so some ring believes it"
+            )
     return passed(f"{result.observed}; with a genuine identity the answer stayed the same")
 
 
@@ -120,7 +122,7 @@ async def plain_http(context: Context, door: Door) -> Result:
         return skipped("the whole run was by plain HTTP on loopback (--insecure-http)")
     resolved = context.client.resolve.get(door.hostname)
     if resolved is not None and resolved.port is not None:
-        return skipped("--resolve says where https is under that name, not where plain HTTP is")
+        return skipped("--resolve gives the port of https for that name, not the port of plain HTTP")
     answer = await attempt(context.client.send("GET", context.url(door).replace("https://", "http://", 1)))
     if isinstance(answer, NoConnection):
         return passed(str(answer))

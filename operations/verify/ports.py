@@ -90,7 +90,7 @@ def probe_of(listening: Listening) -> Probe:
 
     async def run(context: Context, _: Door) -> Result:
         if not context.on_host:
-            return skipped("this is not said to be the origin host (--on-host)")
+            return skipped("not run with --on-host, which says that this machine is the origin host")
         return await judge_port(listening.port, own_addresses())
 
     return Probe(

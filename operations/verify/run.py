@@ -85,9 +85,11 @@ def _notes(context: Context) -> tuple[str, ...]:
     elif context.client.resolve:
         notes.append(f"resolved by hand: {', '.join(sorted(context.client.resolve))}")
     if any(door.audience is None for door in context.subject.doors):
-        notes.append("the audience of a name is not known here: forged tokens carried a made-up one")
+        notes.append("the audience of a public name is not known, so forged tokens had a made-up one")
     if context.caller is None:
         notes.append(calls.NO_IDENTITY)
     elif context.caller.principal is None:
-        notes.append("nobody said who the identity is (--as): tools that somebody else alone has were not told apart")
+        notes.append(
+            "the principal of the identity is not known (--as names it): tools granted only to others were not recognised"
+        )
     return tuple(notes)

@@ -60,12 +60,12 @@ async def _forged(context: Context, door: Door, forge: Forge) -> Result:
     tokens, bearers = forge(access), forge(bearer)
     lacking = [mint.keys_uri for mint, forged in ((access, tokens), (bearer, bearers)) if not forged]
     if not tokens and not bearers:
-        return skipped(f"the issuer's keys cannot be had from {lacking[0]}")
+        return skipped(f"the issuer's keys cannot be fetched from {lacking[0]}")
     result = await _refused_everywhere(context, door, tokens, bearers)
     if result.outcome == "pass" and lacking:
-        return skipped(f"refused in part; an issuer's keys cannot be had from {lacking[0]}")
+        return skipped(f"refused in part; an issuer's keys cannot be fetched from {lacking[0]}")
     if result.outcome == "pass" and door.audience is None:
-        return passed(f"{result.observed} (with a made-up audience: the genuine one is not known here)")
+        return passed(f"{result.observed} (with a made-up audience, as the genuine one is not known)")
     return result
 
 
@@ -128,13 +128,13 @@ def _own_key(context: Context) -> rsa.RSAPrivateKey:
 async def _mint(context: Context, claims: dict[str, Any], keys_uri: str) -> Mint:
     cached = f"jwks {keys_uri}"
     if cached not in context.cache:
-        keys: list[dict[str, Any]] = []
+        published: Any = None
         if context.client.allows(keys_uri) is None:
             answer = await attempt(context.client.send("GET", keys_uri))
             value = answer.json() if isinstance(answer, Answer) and answer.status == 200 else None
-            keys = value.get("keys") if isinstance(value, dict) else None
-            keys = [key for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
-        context.cache[cached] = keys
+            published = value.get("keys") if isinstance(value, dict) else None
+        keys = published if isinstance(published, list) else []
+        context.cache[cached] = [key for key in keys if isinstance(key, dict)]
     return Mint(claims, keys_uri, context.cache[cached])
 
 
@@ -234,7 +234,7 @@ async def expired(context: Context, door: Door) -> Result:
     if unlike := _of_another_issuer(context, claims):
         return skipped(f"the token in --expired-token-file {unlike}")
     if door.audience is None and context.subject.mode == "access":
-        return skipped("the audience of this name is not known here, so the token may be refused for that")
+        return skipped("the audience of this name is not known, so the token may be refused for that")
     if not _for_this_server(context, door, claims):
         return skipped("the token in --expired-token-file is for another name, so it would be refused for that")
     return await _refused_everywhere(context, door, {"": context.expired}, {"": context.expired})
@@ -255,7 +255,7 @@ async def sibling(context: Context, door: Door) -> Result:
     if unlike := _of_another_issuer(context, claims):
         return skipped(f"the token of {source} {unlike}")
     if _for_this_server(context, door, claims):
-        return skipped(f"the token of {source} is this very server's")
+        return skipped(f"the token of {source} is for this server itself")
     return await _refused_everywhere(context, door, {"": token}, {"": token})
 
 
@@ -269,7 +269,10 @@ async def _exchanged(context: Context) -> tuple[str | None, str]:
         return known
     exchanged: tuple[str | None, str] = (None, "the environment has no other server; give --sibling-token-file")
     if context.subject.siblings and (context.caller is None or not context.caller.access):
-        exchanged = (None, "there is neither --sibling-token-file nor a service token to exchange at a sibling")
+        exchanged = (
+            None,
+            "no sibling token was given (--sibling-token-file), and no service token to exchange for one",
+        )
     elif context.caller is not None:
         for hostname in context.subject.siblings:
             answer = await attempt(context.client.send("GET", f"https://{hostname}/", headers=context.caller.access))
@@ -277,7 +280,7 @@ async def _exchanged(context: Context) -> tuple[str | None, str]:
             if token:
                 exchanged = (token, hostname)
                 break
-            exchanged = (None, f"{hostname} gave no token for this service token; give --sibling-token-file")
+            exchanged = (None, f"{hostname} returned no token for this service token; give --sibling-token-file")
     context.cache["sibling"] = exchanged
     return exchanged
 
