@@ -40,7 +40,7 @@ def test_agents_name_the_variables_of_their_service_token() -> None:
     }
     settings = json.loads(code.text)
     assert settings["servers"]["notes"]["headers"]["CF-Access-Client-Secret"] == "${input:CF_ACCESS_CLIENT_SECRET}"
-    assert [(one["id"], one["password"]) for one in settings["inputs"]] == [
+    assert [(snippet["id"], snippet["password"]) for snippet in settings["inputs"]] == [
         ("CF_ACCESS_CLIENT_ID", True),
         ("CF_ACCESS_CLIENT_SECRET", True),
     ]
