@@ -187,8 +187,8 @@ def _access_log(plan: Plan, settings: Mapping[str, Any], subject: str) -> Check:
 def _listen(plan: Plan, settings: Mapping[str, Any], subject: str) -> Iterator[Check]:
     """Check where the Admin API listens: whoever reaches it can rewrite the gateway."""
     id_ = "gateway.listen"
-    raw = settings.get("admin_listen")
-    entries = [str(item) for item in raw] if isinstance(raw, list) else str(raw).split(",") if raw else []
+    listen = settings.get("admin_listen")
+    entries = [str(item) for item in listen] if isinstance(listen, list) else str(listen).split(",") if listen else []
     if not entries:
         yield skipped(id_, "Kong does not show admin_listen to this token", subject)
         return

@@ -144,8 +144,8 @@ def _server(old: LockedServer, new: LockedServer) -> Iterator[LockChange]:
             "added" if old.instructions is None else "removed" if new.instructions is None else "changed"
         )
         text = word_difference(visible(old.instructions or ""), visible(new.instructions or ""))
-        raw = () if text else (ValueChange("", short_json(old.instructions), short_json(new.instructions)),)
-        yield LockChange(kind, "instructions", new.name, text, raw)
+        values = () if text else (ValueChange("", short_json(old.instructions), short_json(new.instructions)),)
+        yield LockChange(kind, "instructions", new.name, text, values)
 
 
 def _compare(

@@ -36,8 +36,8 @@ class TwoEndpoints:
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         async with self.wire.ask("POST", self.post_path, {}, message) as answer:
-            raw = await self.wire.body(answer)
-            refuse_demand(answer, raw)
+            body = await self.wire.body(answer)
+            refuse_demand(answer, body)
             if answer.status >= 300:
                 raise NotMcp(answer.status)
 

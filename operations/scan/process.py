@@ -24,10 +24,10 @@ _DENSE = re.compile(r"(?=[A-Za-z0-9+]*[0-9])(?=[A-Za-z0-9+]*[A-Za-z])[A-Za-z0-9+
 def command_line(pid: int) -> str:
     """Read the process's command line, short and masked; empty where this user may not read it or it has ended."""
     try:
-        raw = (Path("/proc") / str(pid) / "cmdline").read_bytes()[:16384]
+        arguments = (Path("/proc") / str(pid) / "cmdline").read_bytes()[:16384]
     except OSError:
         return ""
-    return short([part.decode("utf-8", "replace") for part in raw.rstrip(b"\0").split(b"\0") if part])
+    return short([part.decode("utf-8", "replace") for part in arguments.rstrip(b"\0").split(b"\0") if part])
 
 
 def short(arguments: list[str]) -> str:

@@ -68,10 +68,10 @@ class Streamable:
             if answer.status == 200 and answer.content_type == "text/event-stream":
                 reply = await self._awaited(answer, message["id"])
             else:
-                raw = await self.wire.body(answer)
-                refuse_host(self.wire, answer, raw)
-                refuse_demand(answer, raw)
-                reply = json_object(raw)
+                body = await self.wire.body(answer)
+                refuse_host(self.wire, answer, body)
+                refuse_demand(answer, body)
+                reply = json_object(body)
                 if answer.status in (307, 308):
                     path = path_on_server(self.wire, self.path, answer.headers.get("location", ""))
                     self.wire.moved += [path] if path else []

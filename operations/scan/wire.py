@@ -140,34 +140,34 @@ async def _refuse_redirect(*_: object) -> None:
     raise NotMcp
 
 
-def json_object(raw: bytes) -> dict[str, Any] | None:
+def json_object(body: bytes) -> dict[str, Any] | None:
     """Parse a JSON-RPC message; None for anything else.
 
     An object with duplicate keys is None too, as two parsers may read two meanings from it.
     """
     try:
-        value = parse_json(raw)
+        value = parse_json(body)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) and value.get("jsonrpc") == "2.0" else None
 
 
-def refuse_host(wire: Wire, answer: aiohttp.ClientResponse, raw: bytes) -> None:
+def refuse_host(wire: Wire, answer: aiohttp.ClientResponse, body: bytes) -> None:
     """Raise HostRefused for a refusal by a check against DNS rebinding, which is no demand for credentials.
 
     The SDKs answer 421 (Python) and 403 (TypeScript), frameworks 400.
     """
-    if answer.status == 421 or (answer.status in (400, 403) and b"host" in raw[:1024].lower()):
+    if answer.status == 421 or (answer.status in (400, 403) and b"host" in body[:1024].lower()):
         wire.host_refused = True
         raise HostRefused(answer.status)
 
 
-def refuse_demand(answer: aiohttp.ClientResponse, raw: bytes) -> None:
+def refuse_demand(answer: aiohttp.ClientResponse, body: bytes) -> None:
     if answer.status in (401, 403, 407):
         challenge = answer.headers.get("www-authenticate", "")
         scheme = visible(challenge).split(" ")[0][:30]
         requirement = f"{scheme} credentials ({answer.status})" if scheme else f"credentials ({answer.status})"
-        certain = "resource_metadata" in challenge or json_object(raw) is not None
+        certain = "resource_metadata" in challenge or json_object(body) is not None
         raise CredentialsRequired(requirement, certain=certain)
 
 

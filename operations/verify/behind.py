@@ -12,7 +12,7 @@ from operations.verify import edge, tokens
 from operations.verify.client import Address, Client, NoAnswer
 from operations.verify.context import Context, Probe
 from operations.verify.report import Check, Outcome, Result, failed, passed, skipped
-from operations.verify.subject import Door, Ring, attempt, described, is_refusal, let_in
+from operations.verify.subject import Door, Ring, attempt, described, is_admitted, is_refusal
 
 _LOOPBACK = "127.0.0.1"
 _PROBES: tuple[Callable[[Context, Door], Awaitable[Result]], ...] = (
@@ -45,11 +45,11 @@ def probe_of(ring: Ring) -> Probe:
 
 
 async def _alone(context: Context, door: Door, ring: Ring) -> Result:
-    first = await attempt(context.knock(door))
+    first = await attempt(context.send_initialize(door))
     target = f"{_LOOPBACK}:{ring.port}"
     if isinstance(first, NoAnswer):
         return skipped(f"not reached from here: {target}: {first}; run this on the host, with --on-host")
-    if not let_in(first) and not is_refusal(context.subject, first):
+    if not is_admitted(first) and not is_refusal(context.subject, first):
         observed = (
             f"{target} answers {described(context.subject, first)}, which is not how this server's {ring.name} does"
         )

@@ -35,7 +35,7 @@ class Context:
         """Make a conversation; it is opened by its own `open`."""
         return Conversation(self.subject, self.client, self.url(door), caller)
 
-    async def knock(self, door: Door, headers: Headers = (), *, query: str = "") -> Answer:
+    async def send_initialize(self, door: Door, headers: Headers = (), *, query: str = "") -> Answer:
         """Send `initialize` to a public name. It has no effect, and only an admitted caller gets a JSON-RPC result."""
         url = self.url(door) + (f"?{query}" if query else "")
         return await self.client.send(

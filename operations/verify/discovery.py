@@ -71,7 +71,7 @@ async def _walk(context: Context, door: Door) -> Discovery | Result:
     if isinstance(past, Result):
         return past
     discovery = Discovery()
-    answer = await attempt(context.knock(door, past))
+    answer = await attempt(context.send_initialize(door, past))
     if isinstance(answer, NoAnswer):
         return failed(str(answer))
     discovery.status, discovery.challenge = answer.status, answer.headers.get("www-authenticate")

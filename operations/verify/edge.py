@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from operations.verify.client import Answer, Headers, NoAnswer, NoConnection
 from operations.verify.context import Context, Probe
 from operations.verify.report import Result, failed, passed, skipped
-from operations.verify.subject import Door, attempt, described, is_refusal, judge_refusal, let_in
+from operations.verify.subject import Door, attempt, described, is_admitted, is_refusal, judge_refusal
 
 #: Headers that a proxy may believe. `CF-Connecting-IP` is left out: Cloudflare answers it with an error of its own.
 _LOCATION_CLAIMS: tuple[Headers, ...] = (
@@ -31,7 +31,7 @@ _UPGRADE_KEY = "sec-websocket-key"
 
 
 async def reachable(context: Context, door: Door) -> Result:
-    answer = await attempt(context.knock(door))
+    answer = await attempt(context.send_initialize(door))
     if isinstance(answer, NoAnswer):
         return failed(str(answer))
     if answer.status >= 500 or answer.status == 404:
@@ -40,7 +40,7 @@ async def reachable(context: Context, door: Door) -> Result:
 
 
 async def no_token(context: Context, door: Door) -> Result:
-    return judge_refusal(context.subject, {"no token": await attempt(context.knock(door))})
+    return judge_refusal(context.subject, {"no token": await attempt(context.send_initialize(door))})
 
 
 async def country_headers(context: Context, door: Door) -> Result:
@@ -51,17 +51,17 @@ async def country_headers(context: Context, door: Door) -> Result:
     refused: dict[str, Answer | NoAnswer] = {}
     for claim in _LOCATION_CLAIMS:
         headers = [(name, value.format(country="US")) for name, value in claim]
-        refused[claim[0][0]] = await attempt(context.knock(door, headers))
+        refused[claim[0][0]] = await attempt(context.send_initialize(door, headers))
     result = judge_refusal(context.subject, refused)
     if result.outcome != "pass" or context.caller is None or door != context.subject.doors[0]:
         return result
-    plain = await attempt(context.knock(door, context.caller.headers))
-    if isinstance(plain, NoAnswer) or not let_in(plain):
+    plain = await attempt(context.send_initialize(door, context.caller.headers))
+    if isinstance(plain, NoAnswer) or not is_admitted(plain):
         return result
     for claim in _LOCATION_CLAIMS:
         headers = [(name, value.format(country=_TOR)) for name, value in claim]
-        answer = await attempt(context.knock(door, (*context.caller.headers, *headers)))
-        if isinstance(answer, NoAnswer) or not let_in(answer):
+        answer = await attempt(context.send_initialize(door, (*context.caller.headers, *headers)))
+        if isinstance(answer, NoAnswer) or not is_admitted(answer):
             observed = str(answer) if isinstance(answer, NoAnswer) else described(context.subject, answer)
             return failed(
                 f"{claim[0][0]} sent by an admitted caller changed the answer to {observed}, so some ring believes it"
@@ -70,8 +70,10 @@ async def country_headers(context: Context, door: Door) -> Result:
 
 
 async def identity_headers(context: Context, door: Door) -> Result:
-    attempts = {name: await attempt(context.knock(door, [(name, value)])) for name, value in _IDENTITY_CLAIMS}
-    return judge_refusal(context.subject, {**attempts, "all": await attempt(context.knock(door, _IDENTITY_CLAIMS))})
+    attempts = {name: await attempt(context.send_initialize(door, [(name, value)])) for name, value in _IDENTITY_CLAIMS}
+    return judge_refusal(
+        context.subject, {**attempts, "all": await attempt(context.send_initialize(door, _IDENTITY_CLAIMS))}
+    )
 
 
 async def query_token(context: Context, door: Door) -> Result:
@@ -80,15 +82,16 @@ async def query_token(context: Context, door: Door) -> Result:
     Along with a genuine identity the query is refused too, as MCP allows no token there and the endpoint takes no query.
     """
     attempts = {
-        name: await attempt(context.knock(door, query=f"{name}=made-up")) for name in ("access_token", "token", "jwt")
+        name: await attempt(context.send_initialize(door, query=f"{name}=made-up"))
+        for name in ("access_token", "token", "jwt")
     }
     result = judge_refusal(context.subject, attempts)
     if result.outcome != "pass" or context.caller is None or door != context.subject.doors[0]:
         return result
-    answer = await attempt(context.knock(door, context.caller.headers, query="access_token=made-up"))
+    answer = await attempt(context.send_initialize(door, context.caller.headers, query="access_token=made-up"))
     if isinstance(answer, NoAnswer):
         return failed(str(answer))
-    if let_in(answer) or not 400 <= answer.status < 500:
+    if is_admitted(answer) or not 400 <= answer.status < 500:
         return failed(f"with a genuine identity: {described(context.subject, answer)}")
     return passed(f"{result.observed}; with a genuine identity {answer.status}")
 

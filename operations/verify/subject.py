@@ -133,7 +133,7 @@ def initialize() -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": INITIALIZE_ID, "method": "initialize", "params": params}).encode()
 
 
-def let_in(answer: Answer, id_: int = INITIALIZE_ID) -> bool:
+def is_admitted(answer: Answer, id_: int = INITIALIZE_ID) -> bool:
     """Whether the MCP server answered, and not a ring."""
     message = answer.message(id_)
     return message is not None and "result" in message
@@ -145,7 +145,7 @@ def is_refusal(subject: Subject, answer: Answer) -> bool:
     Edge and gateway refuse malformed tokens and headers by 400. A 400 with a JSON-RPC message may come from the server
     itself, behind every ring.
     """
-    if let_in(answer):
+    if is_admitted(answer):
         return False
     if answer.status == 400:
         return answer.message(INITIALIZE_ID) is None
@@ -161,7 +161,7 @@ def _to_login(subject: Subject, answer: Answer) -> bool:
 
 def described(subject: Subject, answer: Answer) -> str:
     """Describe an answer in a few words, without anything of its body."""
-    if let_in(answer):
+    if is_admitted(answer):
         return f"{answer.status}, and the MCP server answered"
     if answer.status == 101:
         return "101, the protocol was changed"

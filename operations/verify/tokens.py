@@ -88,7 +88,7 @@ async def _refused_everywhere(
             # Access lets the caller through, so this request reaches the gateway's and the guard's own check.
             carriers.append((f"{kind} as bearer behind Access", (*context.caller.access, bearer)))
     for label, headers in carriers:
-        attempts[label.strip()] = await attempt(context.knock(door, headers))
+        attempts[label.strip()] = await attempt(context.send_initialize(door, headers))
     return judge_refusal(context.subject, attempts)
 
 

@@ -308,7 +308,7 @@ def test_endpoint_event_that_names_another_server_is_not_followed() -> None:
             self.send_error(404)
 
     with serving(Lure) as url:
-        server = only(scan_ports(port_of(url)))
+        server = only(scan_ports(port_of(url), timeout=30))
     assert server.problem == "its endpoint event names another server, which was not contacted"
     assert server.tools is None
     assert posts.count("/messages") == 1  # the scan's own POST to that path, and none for the event
