@@ -37,7 +37,7 @@ def probe_of(ring: Ring) -> Probe:
 
     return Probe(
         f"behind.{ring.name}",
-        f"what strangers send, and forged tokens, straight at {_LOOPBACK}:{ring.port}",
+        f"requests without a token and with forged ones, sent straight to {_LOOPBACK}:{ring.port}",
         "400, 401 or 403 by this ring alone",
         f"the {ring.name} does not check for itself: {ring.remedy}",
         run,
@@ -82,4 +82,4 @@ def proven(checks: tuple[Check, ...]) -> str:
             statements.append(f"{ring}: proven")
         else:
             statements.append(f"{ring}: not reached, so not proven")
-    return f"rings, each by what strangers sent to it: {'; '.join(statements)}"
+    return f"rings, each tried with requests without a genuine token: {'; '.join(statements)}"

@@ -295,7 +295,7 @@ PROBES = (
     Probe(
         "calls.tools-list",
         "tools/list",
-        "this caller's granted tools, each as the lock has it",
+        "the tools granted to this caller, each as in the lock",
         _GUARD,
         listed,
         everywhere=False,
@@ -322,10 +322,12 @@ PROBES = (
         injected_result,
         everywhere=False,
     ),
-    Probe("calls.foreign-session", "a session id of somebody else", "404", _GUARD, foreign_session, everywhere=False),
+    Probe(
+        "calls.foreign-session", "the session id of another principal", "404", _GUARD, foreign_session, everywhere=False
+    ),
     Probe(
         "calls.identity-headers",
-        "x-ringwall-principal and Cf-Access-* of the client's own, beside a genuine identity",
+        "x-ringwall-principal and Cf-Access-* headers set by the client, with a genuine identity",
         "the same tools as before, or 400",
         _GUARD,
         identity_headers,

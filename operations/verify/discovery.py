@@ -326,7 +326,7 @@ def client_probe(client: ClientFlow) -> Probe:
     return Probe(
         f"discovery.client.{client.id}",
         f"discovery as {client.name} does it",
-        f"a document with the right resource, metadata, S256, {' or '.join(client.registers)}",
+        f"metadata documents with the right resource, S256, {' or '.join(client.registers)}",
         "see the other discovery checks; in mode access managed OAuth must be enabled on the Access application",
         run,
     )
@@ -367,7 +367,7 @@ PROBES = (
     Probe("discovery.pkce", "code_challenge_methods_supported", "S256", "switch PKCE on at the issuer", pkce),
     Probe(
         "discovery.registration",
-        "how a client becomes known",
+        "how a client registers",
         "client id metadata documents or dynamic registration",
         "switch one of them on at the issuer, or give every client an id by hand",
         registration,
@@ -375,7 +375,7 @@ PROBES = (
     Probe(
         "discovery.loopback-redirect",
         "registration with a loopback redirect, and with a stranger's",
-        "the first is taken, the second is not",
+        "the first is accepted, the second is refused",
         "allow loopback redirects for dynamically registered clients and nothing else",
         loopback_redirect,
     ),

@@ -285,11 +285,13 @@ async def _exchanged(context: Context) -> tuple[str | None, str]:
     return exchanged
 
 
-_PROTECT = "Access, gateway or guard takes tokens it must not: run `ringwall drift`, then `ringwall keys sync`"
+_PROTECT = (
+    "Access, gateway or guard accepts tokens that it must refuse: run `ringwall drift`, then `ringwall keys sync`"
+)
 PROBES = (
     Probe(
         "tokens.self-signed",
-        "tokens with the right claims, signed by a key of ours",
+        "tokens with the right claims, signed by a key that Ringwall made",
         "401, 403 or the login",
         _PROTECT,
         self_signed,
@@ -302,7 +304,7 @@ PROBES = (
         _PROTECT,
         confused,
     ),
-    Probe("tokens.expired", "a genuine token after its time", "401, 403 or the login", _PROTECT, expired),
+    Probe("tokens.expired", "a genuine token that has expired", "401, 403 or the login", _PROTECT, expired),
     Probe(
         "tokens.sibling",
         "a genuine token of another server",
