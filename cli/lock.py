@@ -33,7 +33,7 @@ def diff(
     """Show what the running server offers otherwise than its lock. Exit code 1 when anything differs."""
     files, comparison = _compare(server, timeout)
     report(files, comparison)
-    if not comparison.same:
+    if not comparison.is_unchanged:
         raise typer.Exit(1)
 
 
@@ -48,7 +48,7 @@ def approve(
 ) -> None:
     """Take what the running server offers now into its lock: from then on the guard lets it pass."""
     files, comparison = _compare(server, timeout)
-    if comparison.same:
+    if comparison.is_unchanged:
         report(files, comparison)
         return
     if not state.json:
@@ -99,7 +99,7 @@ def report(files: ServerFiles, comparison: Comparison, *, advise: bool = True) -
     if state.json:
         console.print_json(_document(files, comparison))
         return
-    if comparison.same:
+    if comparison.is_unchanged:
         console.say(f"{files.stack} offers exactly what its lock says")
         return
     for line in render(comparison.changes):
@@ -114,7 +114,7 @@ def _document(files: ServerFiles, comparison: Comparison) -> dict[str, object]:
     return {
         "version": 1,
         "stack": files.stack,
-        "same": comparison.same,
+        "same": comparison.is_unchanged,
         "changes": changes_json(comparison.changes),
         "warnings": [*granted_changes(files, comparison), *concern_lines(comparison.concerns)],
     }

@@ -162,7 +162,7 @@ def _host(environment: EnvironmentStack, yes: bool) -> str:
 
 
 def _meet(origin: Origin, timeout: float, allow_exposed: bool) -> tuple[Exposure | None, list[str], Any]:
-    seen = origins.look(origin)
+    seen = origins.listener_of(origin)
     warnings = origins.judge(origin, seen, allow_exposed=allow_exposed)
     for warning in warnings:
         console.note(f"WARNING: {warning}")
@@ -193,7 +193,7 @@ def _again(
     if files.lock is not None:
         comparison = compared(files.lock, offer)
         report(files, comparison)
-        if not comparison.same:
+        if not comparison.is_unchanged:
             raise typer.Exit(1)
         return
     text = to_yaml(build_lock(offer))
@@ -249,7 +249,7 @@ def _next_steps(proposal: Proposal) -> None:
     for who, found in shown:
         console.say(f"\nClients, for {who}:")
         for snippet in found:
-            where = f" ({snippet.where})" if snippet.where else ""
+            where = f" ({snippet.file})" if snippet.file else ""
             note = f"; {snippet.note}" if snippet.note else ""
             console.say(f"\n# {snippet.client}{where}{note}\n{snippet.text}")
 
@@ -277,10 +277,10 @@ def _document(proposal: Proposal, seen: Exposure | None, warnings: list[str], *,
             for tool in proposal.lock.tools
         ],
         "clients": {
-            "people": [asdict(s) for s in snippets.people(stack.name, proposal.url)]
+            "people": [snippet.as_json() for snippet in snippets.people(stack.name, proposal.url)]
             if stack.manifest.access.people
             else [],
-            "agents": [asdict(s) for s in snippets.agents(stack.name, proposal.url)]
+            "agents": [snippet.as_json() for snippet in snippets.agents(stack.name, proposal.url)]
             if stack.manifest.access.agents
             else [],
         },

@@ -79,7 +79,7 @@ def scan(
     named = str(state.project) if state.project is not None else None
     advices = []
     for server in report.servers:
-        advice = advise(server, environments=known.environments, taken=frozenset(taken), project=named)
+        advice = advise(server, environments=known.environments, used_names=frozenset(taken), project=named)
         if advice.command:
             taken.add(name_for(server, frozenset(taken)))
         advices.append(advice)

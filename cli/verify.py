@@ -134,7 +134,7 @@ def verify(
                 subject,
                 client,
                 caller=caller,
-                other=other,
+                second_caller=other,
                 expired=token_in(expired, "--expired-token-file"),
                 sibling=token_in(sibling, "--sibling-token-file"),
                 planted=planted_call(planted),
@@ -162,7 +162,7 @@ def show(report: Report, *, as_json: bool) -> None:
     console.table(["", "check", "on", "expected", "seen"], report.rows())
     for check in report.checks:
         if check.outcome == "fail":
-            console.say(f"{check.id} on {check.on}: {check.remedy}")
+            console.say(f"{check.id} on {check.target}: {check.remedy}")
     for note in report.notes:
         console.note(f"note: {note}")
     console.say(report.summary)

@@ -1,4 +1,4 @@
-"""What a check of the doctor is, and how many of them run side by side within one bound of time."""
+"""The definition of a check and of a task of checks, and the concurrent run of tasks within one deadline."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from model.tokens import CLOCK_LEEWAY
 
 Status = Literal["ok", "warning", "error", "skipped"]
 GROUPS = ("engine", "project", "cloudflare", "gateway", "issuer", "clock", "guard", "server")
-#: Tokens are judged by `exp`, `nbf` and `iat`: gateway and guard allow this and no more.
+#: Seconds of clock skew that gateway and guard allow when they judge `exp`, `nbf` and `iat` of a token.
 MAX_SKEW = float(CLOCK_LEEWAY)
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding. `id` is stable: group, then what was checked, such as ``gateway.plugins``; `subject` says of which
-    stack or host. An error or a warning always has a remedy; `message` never holds a secret."""
+    """The result of one check.
+
+    `id` is stable: the group, then what was checked, such as ``gateway.plugins``. `subject` names the stack or host. An
+    error or a warning always has a remedy, and `message` never holds a secret.
+    """
 
     id: str
     status: Status
@@ -35,8 +38,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Task:
-    """Several checks that belong together and are made one after the other. `ids` are reported when they cannot be;
-    `needs` is what is known of some of them without asking anybody."""
+    """Several checks that belong together and run one after the other.
+
+    `ids` are reported as skipped or failed when the task cannot run. `needs` says, by id, what the stack needs, which is
+    known without any request.
+    """
 
     ids: tuple[str, ...]
     run: Callable[[], Iterable[Check]]
@@ -54,18 +60,18 @@ def skipped(id_: str, message: str, subject: str = "", remedy: str | None = None
 
 
 def clock(host: str, skew: float | None) -> list[Check]:
-    """How far this machine's clock is from another's; nothing where the other does not say."""
+    """Compare this machine's clock with a peer's; no check when the peer sends no date."""
     if skew is None:
         return []
-    off = abs(skew)
-    if off <= MAX_SKEW:
+    offset = abs(skew)
+    if offset <= MAX_SKEW:
         return [ok("clock.skew", f"within {MAX_SKEW:g} s of {host}'s", host)]
-    way = "behind" if skew > 0 else "ahead of"
+    direction = "behind" if skew > 0 else "ahead of"
     return [
         Check(
             "clock.skew",
             "error",
-            f"this machine's clock is {off:.0f} s {way} {host}'s: good tokens are refused, or expired ones taken",
+            f"this machine's clock is {offset:.0f} s {direction} {host}'s: good tokens are refused, or expired ones taken",
             "synchronise it (timedatectl set-ntp true, or your own NTP service)",
             host,
         )
@@ -73,8 +79,11 @@ def clock(host: str, skew: float | None) -> list[Check]:
 
 
 def run_all(tasks: Sequence[Task], *, offline: bool, deadline: float) -> list[Check]:
-    """Every task's checks, in the order of the tasks. With `offline` those that need the network are skipped and said so;
-    one that is not done after `deadline` seconds is an error, since nobody knows."""
+    """Run every task and return the checks in the order of the tasks.
+
+    With `offline` the tasks that need the network are reported as skipped. A task that is not finished after `deadline`
+    seconds is reported as an error, as its result is not known.
+    """
     results: dict[int, list[Check]] = {}
     threads: list[tuple[int, threading.Thread]] = []
     for number, task in enumerate(tasks):
@@ -90,25 +99,25 @@ def run_all(tasks: Sequence[Task], *, offline: bool, deadline: float) -> list[Ch
     until = time.monotonic() + deadline
     for _, thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
-    found: list[Check] = []
+    checks: list[Check] = []
     for number, task in enumerate(tasks):
         late = [
             Check(i, "error", f"not done after {deadline:g} s", "run again with a longer --deadline", task.subject)
             for i in task.ids
         ]
-        found += results.get(number, late)
-    return found
+        checks += results.get(number, late)
+    return checks
 
 
 def _run(task: Task, results: dict[int, list[Check]], number: int) -> None:
     try:
         results[number] = list(task.run())
     except RingwallError as error:
-        first = error.each[0]
-        remedy = first.remedy or "correct it, then run this again"
-        results[number] = [Check(i, "error", first.what, remedy, task.subject) for i in task.ids]
+        problem = error.each[0]
+        remedy = problem.remedy or "correct it, then run this again"
+        results[number] = [Check(i, "error", problem.what, remedy, task.subject) for i in task.ids]
     except Exception as error:
-        # A thread's exception would end in a trace on standard error and the check would be missing; the text is left
-        # out, as nobody vetted it for secrets.
+        # An exception of a thread would end as a trace on standard error, and the check would be missing. Its text is
+        # left out, as it may hold secrets.
         text = f"the check itself failed ({type(error).__name__}), a defect of Ringwall"
         results[number] = [Check(i, "error", text, "report it", task.subject) for i in task.ids]

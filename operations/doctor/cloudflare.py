@@ -1,7 +1,7 @@
-"""The Cloudflare side of the doctor: is the API token good, may it do what the plan needs, and is it the right account.
+"""Checks of Cloudflare: the API token, its permissions against those the plan needs, and the account, zone and team.
 
-Permission names are those of developers.cloudflare.com, "API token permissions", each beside the resource whose REST calls
-need it. A token may be barred from reading its own policies; then this says so and claims nothing.
+Permission names are those of developers.cloudflare.com, "API token permissions", each at the resource whose REST calls need
+it. A token that may not read its own policies makes the check of permissions skipped, never passed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CREATE = "create one at dash.cloudflare.com/profile/api-tokens"
 
 @dataclass(frozen=True)
 class Permission:
-    """Any of `names` suffices, on the account or on the zone."""
+    """A permission of a token, on the account or on the zone; any of `names` suffices."""
 
     names: tuple[str, ...]
     zone: bool = False
@@ -48,8 +48,8 @@ NEEDS: dict[str, Permission] = {
     "dnsRecord": Permission(("DNS Write",), zone=True),
     "ruleset": Permission(("Zone WAF Write",), zone=True),
 }
-#: What `ringwall lockdown` and `revoke` ask beside the engine. "Organizations Revoke" ends a user's sessions too and no more
-#: (changelog, 2026-01-22).
+#: Permissions for the API calls of `ringwall lockdown` and `revoke`, beside those of the engine. "Organizations Revoke" can
+#: end a user's sessions as well, and nothing more (changelog, 2026-01-22).
 IN_AN_INCIDENT = (
     _APPS,
     Permission((END_USER_SESSIONS, "Access: Organizations Revoke")),
@@ -59,8 +59,10 @@ IN_AN_INCIDENT = (
 
 @dataclass(frozen=True)
 class Account:
-    """What the stack files say; `account_id` and `team` are None for a zone stack. `whole` when every resource of the
-    environment was planned, so that a permission nobody needs is one too many."""
+    """The account as the stack files name it; `account_id` and `team` are None for a zone stack.
+
+    `is_environment` when every resource of the environment was planned, so that an unused permission is one too many.
+    """
 
     api: str
     zone: str
@@ -69,12 +71,12 @@ class Account:
     team: str | None
     types: frozenset[str]
     secret_in_stack: bool
-    whole: bool
+    is_environment: bool
     subject: str
 
 
 def permissions_for(types: Iterable[str]) -> tuple[list[Permission], list[str]]:
-    """What a plan of these resource types needs, and the Cloudflare types that no table entry covers."""
+    """The permissions that a plan of these resource types needs, and the Cloudflare types missing from the table."""
     needed: dict[Permission, None] = {}
     unknown = []
     for token in sorted(types):
@@ -87,17 +89,17 @@ def permissions_for(types: Iterable[str]) -> tuple[list[Permission], list[str]]:
 
 
 def incident_permissions(types: Iterable[str]) -> list[Permission]:
-    """What lockdown and revoke need beyond the plan of these resource types, where there is anything to close."""
+    """The permissions that lockdown and revoke need beyond those of the plan; none for a plan without Access."""
     types = list(types)
     if not any("zeroTrustAccess" in token for token in types):
         return []
     needed, _ = permissions_for(types)
-    given = {name for permission in needed for name in permission.names}
-    return [permission for permission in IN_AN_INCIDENT if given.isdisjoint(permission.names)]
+    names = {name for permission in needed for name in permission.names}
+    return [permission for permission in IN_AN_INCIDENT if names.isdisjoint(permission.names)]
 
 
 def check(account: Account, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
-    """All of it, with as many calls as the token allows; the token itself goes to `account.api` and nowhere else."""
+    """Run every check that the token allows. The token is sent to `account.api` only."""
     subject = account.subject
     token = environ.get(TOKEN_VARIABLE)
     if not token:
@@ -120,7 +122,7 @@ def check(account: Account, environ: Mapping[str, str] = os.environ) -> Iterator
             yield skipped(id_, "needs a token that works", subject)
         return
     yield from _permissions(api, account, base)
-    yield from _places(api, account)
+    yield from _scope(api, account)
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,10 @@ def _no_token(account: Account, environ: Mapping[str, str]) -> Check:
 
 
 def _verify(api: _Api, account: Account) -> tuple[list[Check], Answer | None, str | None]:
-    """The token's own check: a user's token, else one that the account owns. Last comes the path of its details."""
+    """Verify the token, as a user's token and else as one that the account owns.
+
+    Returns the check, the last answer, and the path of the token's details; the path is None for a token that is not good.
+    """
     id_, subject = "cloudflare.token", account.subject
     owners = ["/user", *([f"/accounts/{account.account_id}"] if account.account_id else [])]
     answer: Answer | None = None
@@ -159,10 +164,10 @@ def _verify(api: _Api, account: Account) -> tuple[list[Check], Answer | None, st
         answer = api.get(f"{owner}/tokens/verify")
         result = _result(answer)
         if answer.status == 200 and result is not None:
-            found = _judge_token(result, subject)
+            token_check = _judge_token(result, subject)
             number = result.get("id")
-            good = isinstance(number, str) and re.fullmatch(r"[0-9a-f]{32}", number) and found.status != "error"
-            return [found], answer, f"{owner}/tokens/{number}" if good else None
+            good = isinstance(number, str) and re.fullmatch(r"[0-9a-f]{32}", number) and token_check.status != "error"
+            return [token_check], answer, f"{owner}/tokens/{number}" if good else None
         if answer.status == 429 or answer.status >= 500:
             break
     status = answer.status if answer else 0
@@ -180,16 +185,16 @@ def _judge_token(result: Mapping[str, Any], subject: str) -> Check:
     expires = result.get("expires_on")
     if not isinstance(expires, str):
         text = "the token is active and never expires"
-        return Check(id_, "warning", text, "give it an end: a token that leaks is good for ever", subject)
+        return Check(id_, "warning", text, "set an expiry: a token that leaks stays valid for ever", subject)
     try:
         end = datetime.fromisoformat(expires)
     except ValueError:
         return Check(
-            id_, "warning", "the token is active, its end cannot be read", "look at it in the dashboard", subject
+            id_, "warning", "the token is active, and its expiry cannot be read", "look at it in the dashboard", subject
         )
-    left = end - datetime.now(UTC)
-    if left < SOON:
-        text = f"the token expires on {end:%Y-%m-%d}, in {max(0, left.days)} days"
+    remaining = end - datetime.now(UTC)
+    if remaining < SOON:
+        text = f"the token expires on {end:%Y-%m-%d}, in {max(0, remaining.days)} days"
         return Check(id_, "warning", text, "roll it in the dashboard before that", subject)
     return ok(id_, f"active until {end:%Y-%m-%d}", subject)
 
@@ -206,28 +211,30 @@ def _permissions(api: _Api, account: Account, details: str) -> Iterator[Check]:
         )
         yield skipped(id_, text, subject, "compare them in the dashboard, or add API Tokens Read to the token")
         return
-    held = Held(policies, account.account_id, account.zone_id)
-    missing = [permission for permission in needed if not held.has(permission)]
+    permissions = Held(policies, account.account_id, account.zone_id)
+    missing = [permission for permission in needed if not permissions.has(permission)]
     if missing:
         text = f"the token lacks {_names(missing)}"
         yield Check(id_, "error", text, "add them to the token in the dashboard", subject)
     if unknown:
-        text = f"no table says which permission {', '.join(unknown)} needs"
+        text = f"Ringwall does not know which permission {', '.join(unknown)} needs"
         yield Check(id_, "warning", text, "look it up in Cloudflare's docs", subject)
-    urgent = [permission for permission in incident_permissions(account.types) if not held.has(permission)]
-    if urgent:
-        text = f"`ringwall revoke` of a person could not end sessions or find whom to deny: the token lacks {_names(urgent)}"
+    incident = incident_permissions(account.types)
+    missing_in_incident = [permission for permission in incident if not permissions.has(permission)]
+    if missing_in_incident:
+        text = "`ringwall revoke` of a person could not end sessions or find whom to deny: the token lacks "
+        text += _names(missing_in_incident)
         yield Check(id_, "warning", text, "add them, or keep a token for incidents that has them", subject)
-    spare = held.spare([*needed, *IN_AN_INCIDENT]) if account.whole else []
-    if spare:
-        text = f"the token may do more than the plan needs: {', '.join(spare[:8])}"
-        yield Check(id_, "warning", text, "take it away: whoever steals the token has it too", subject)
-    if not (missing or unknown or urgent or spare):
+    unneeded = permissions.spare([*needed, *IN_AN_INCIDENT]) if account.is_environment else []
+    if unneeded:
+        text = f"the token may do more than the plan needs: {', '.join(unneeded[:8])}"
+        yield Check(id_, "warning", text, "remove it: whoever steals the token has it too", subject)
+    if not (missing or unknown or missing_in_incident or unneeded):
         yield ok(id_, f"has {_names(needed)}", subject)
 
 
 class Held:
-    """Which permission groups a token's policies give on one account and zone; a `deny` takes away what an `allow` gave."""
+    """The permission groups that a token's policies grant on one account and zone; a `deny` overrides every `allow`."""
 
     def __init__(self, policies: list[Any], account_id: str | None, zone_id: str) -> None:
         self._account: set[str] = set()
@@ -239,7 +246,7 @@ class Held:
             names = {
                 str(group.get("name")) for group in policy.get("permission_groups") or () if isinstance(group, dict)
             }
-            on_account, on_zone = _covers(policy.get("resources"), account_id, zone_id)
+            on_account, on_zone = _coverage(policy.get("resources"), account_id, zone_id)
             allow = policy.get("effect") == "allow"
             for covered, allowed, refused in (
                 (on_account, self._account, denied[0]),
@@ -254,31 +261,35 @@ class Held:
         return bool((self._zone if permission.zone else self._account).intersection(permission.names))
 
     def spare(self, needed: Iterable[Permission]) -> list[str]:
-        """Write permissions that nothing needed."""
+        """The write permissions that are not needed."""
         used = {name for permission in needed for name in permission.names}
-        return sorted(visible(n)[:80] for n in (self._account | self._zone) - used if n.endswith((" Write", " Edit")))
+        unused = (self._account | self._zone) - used
+        return sorted(visible(name)[:80] for name in unused if name.endswith((" Write", " Edit")))
 
 
-def _covers(resources: object, account_id: str | None, zone_id: str) -> tuple[bool, bool]:
-    """Whether a policy's resources take in the account, and the zone. Keys are resource names, possibly with `*`; an
-    account's value may be a map of the zones in it (Cloudflare API, "Create tokens via API")."""
+def _coverage(resources: object, account_id: str | None, zone_id: str) -> tuple[bool, bool]:
+    """Whether a policy's resources cover the account, and the zone.
+
+    Keys are resource names, possibly with `*`; an account's value may be a map of the zones in it (Cloudflare API, "Create
+    tokens via API").
+    """
     account = zone = False
     for name, value in resources.items() if isinstance(resources, dict) else ():
-        mine = name in ("com.cloudflare.api.account.*", f"com.cloudflare.api.account.{account_id}")
-        if mine and isinstance(value, dict):
-            zone = zone or _covers(value, account_id, zone_id)[1]
-        elif mine:
+        is_account = name in ("com.cloudflare.api.account.*", f"com.cloudflare.api.account.{account_id}")
+        if is_account and isinstance(value, dict):
+            zone = zone or _coverage(value, account_id, zone_id)[1]
+        elif is_account:
             account = True
         elif name in ("com.cloudflare.api.account.zone.*", f"com.cloudflare.api.account.zone.{zone_id}"):
             zone = True
     return account, zone
 
 
-def _places(api: _Api, account: Account) -> Iterator[Check]:
-    """The account, the zone and the team, as far as the token may look."""
+def _scope(api: _Api, account: Account) -> Iterator[Check]:
+    """Check the account, the zone and the team, as far as the token may read them."""
     subject = account.subject
     if account.account_id is not None:
-        # What the tunnel permission may read: /accounts/{id} itself would need one more.
+        # The tunnel permission may read this path; /accounts/{id} itself would need one permission more.
         answer = api.get(f"/accounts/{account.account_id}/cfd_tunnel?per_page=1&is_deleted=false")
         if _ok(answer):
             yield ok("cloudflare.account", f"account {account.account_id[:6]}... answers", subject)
@@ -299,24 +310,26 @@ def _places(api: _Api, account: Account) -> Iterator[Check]:
         text = f"zone_id belongs to {visible(str(zone.get('name')))[:80]}, not to {account.zone}"
         yield Check("cloudflare.zone", "error", text, "correct cloudflare.zone or cloudflare.zone_id", subject)
     elif zone.get("status") != "active":
-        text = f"the zone is {visible(str(zone.get('status')))[:20]}, so its names do not answer"
+        text = f"the zone is {visible(str(zone.get('status')))[:20]}, so its host names do not resolve"
         yield Check("cloudflare.zone", "error", text, "finish its setup in the dashboard", subject)
     else:
         yield ok("cloudflare.zone", f"{account.zone} is active", subject)
     if account.account_id is not None and account.team is not None:
         answer = api.get(f"/accounts/{account.account_id}/access/organizations")
         organization = _result(answer)
-        wanted = f"{account.team}.cloudflareaccess.com"
+        team_domain = f"{account.team}.cloudflareaccess.com"
         if answer.status != 200 or organization is None:
             text = f"unverifiable: the token may not read the Zero Trust organization ({answer.status})"
             yield skipped("cloudflare.team", text, subject)
-        elif organization.get("auth_domain") != wanted:
-            text = f"the account's team domain is {visible(str(organization.get('auth_domain')))[:80]}, not {wanted}"
+        elif organization.get("auth_domain") != team_domain:
+            text = (
+                f"the account's team domain is {visible(str(organization.get('auth_domain')))[:80]}, not {team_domain}"
+            )
             yield Check(
                 "cloudflare.team", "error", text, "correct cloudflare.team: every token would be refused", subject
             )
         else:
-            yield ok("cloudflare.team", wanted, subject)
+            yield ok("cloudflare.team", team_domain, subject)
 
 
 def _ok(answer: Answer) -> bool:

@@ -1,5 +1,7 @@
-"""The host's side of the doctor: the guard, its secrets and its log, and the server behind it. Only where this machine is
-that host: elsewhere a missing file says nothing."""
+"""Checks of a guard's host: the guard, its secrets and its audit log, and the MCP server behind it.
+
+They run only on that host, as a missing file on another machine proves nothing.
+"""
 
 from __future__ import annotations
 
@@ -30,24 +32,26 @@ from wire.secrets import read_secret
 
 IDS = ("guard.secrets", "guard.ready", "guard.audit", "server.reachable")
 VENDOR_IDS = ("guard.engines",)
-#: Seconds for a verdict on a text that nothing is wrong with.
+#: Seconds for the verdict on a harmless text.
 VERDICT_SECONDS = 10.0
 
 
 def is_host(host: str, named: str | None) -> bool:
-    """Whether this machine is that host: named so on the command line, else by its own short name."""
+    """Whether this machine is that host: by `--host` on the command line, else by the machine's short name."""
     return host == named if named is not None else host == socket.gethostname().partition(".")[0].lower()
 
 
-def check(environment: EnvironmentStack, server: ServerStack, *, here: bool) -> Iterator[Check]:
-    """The tool lock is judged anywhere, the rest on the host."""
+def check(environment: EnvironmentStack, server: ServerStack, *, is_local: bool) -> Iterator[Check]:
+    """Check the tool lock on any machine, and everything else on the host only."""
     subject = server.stack
     tools = len(server.lock.tools)
     yield ok("server.lock", f"pins {tools} tools, {len(server.lock.prompts)} prompts", subject)
-    if not here:
+    if not is_local:
         host = server.manifest.host
         for id_ in (*IDS, *(VENDOR_IDS if asks_vendors(server.manifest) else ())):
-            yield skipped(id_, f"this machine is not host {host}", subject, f"run this there, or say --host {host}")
+            yield skipped(
+                id_, f"this machine is not host {host}", subject, f"run this on that host, or add --host {host}"
+            )
         return
     yield from secrets(server.manifest, subject)
     yield from _ready(environment, server)
@@ -56,7 +60,7 @@ def check(environment: EnvironmentStack, server: ServerStack, *, here: bool) -> 
 
 
 def references(manifest: Server) -> Iterator[tuple[str, SecretRef]]:
-    """Every secret that the guard's process reads, with what it is for."""
+    """Every secret that the guard's process reads, with its purpose."""
     engines, anchor, redis = manifest.guard.engines, manifest.guard.audit_anchor, manifest.guard.redis
     if engines.lakera:
         yield "Lakera Guard API key", engines.lakera.api_key
@@ -71,11 +75,11 @@ def references(manifest: Server) -> Iterator[tuple[str, SecretRef]]:
 
 
 def secrets(manifest: Server, subject: str, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
-    """Can each be read here? What was read is dropped at once and never shown."""
-    id_, found = "guard.secrets", list(references(manifest))
-    if not found:
-        yield ok(id_, "needs none", subject)
-    for purpose, reference in found:
+    """Check that each secret can be read. Its value is dropped at once and never shown."""
+    id_, secret_references = "guard.secrets", list(references(manifest))
+    if not secret_references:
+        yield ok(id_, "the guard needs no secret", subject)
+    for purpose, reference in secret_references:
         if reference.env is not None and reference.env not in environ:
             text = f"{purpose}: the variable {reference.env} belongs to the guard's service and is not visible here"
             yield skipped(id_, text, subject, f"see that the service sets {reference.env}")
@@ -89,8 +93,8 @@ def secrets(manifest: Server, subject: str, environ: Mapping[str, str] = os.envi
         except InputError as error:
             yield Check(id_, "error", f"{purpose}: {error.problem}", error.remedy, subject)
         else:
-            where = reference.env or reference.file
-            yield ok(id_, f"{purpose} can be read from {where}", subject)
+            source = reference.env or reference.file
+            yield ok(id_, f"{purpose} can be read from {source}", subject)
 
 
 def asks_vendors(manifest: Server) -> bool:
@@ -98,32 +102,37 @@ def asks_vendors(manifest: Server) -> bool:
 
 
 def vendors(manifest: Server, subject: str, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
-    """Does each vendor's engine take the guard's own credentials? It is asked about one harmless word."""
-    id_, wanted = "guard.engines", manifest.guard.engines
+    """Check that each vendor's engine accepts the guard's own credentials, by a scan of one harmless word."""
+    id_, settings = "guard.engines", manifest.guard.engines
     engines: list[Engine] = []
     try:
-        if lakera := wanted.lakera:
+        if lakera := settings.lakera:
             key = read_secret(lakera.api_key, environ)
             engines.append(LakeraEngine(lakera.base_url, lakera.project_id, key))
-        if airs := wanted.prisma_airs:
+        if airs := settings.prisma_airs:
             key = read_secret(airs.api_key, environ)
             engines.append(PrismaAirsEngine(airs.base_url, airs.profile_name, key, airs.block_on))
     except InputError:
-        yield skipped(id_, "needs its key: see secrets", subject, "run this as the guard's user, with its environment")
+        yield skipped(
+            id_,
+            "needs the engine's key, which cannot be read: see guard.secrets",
+            subject,
+            "run this as the guard's user, with its environment",
+        )
         return
-    for engine, verdict in zip(engines, asyncio.run(_asked(engines, subject)), strict=True):
+    for engine, verdict in zip(engines, asyncio.run(_verdicts(engines, subject)), strict=True):
         if verdict.outcome is Outcome.NO_VERDICT:
             reason = visible(verdict.error or "no reason")[:200]
             text = f"{engine.name} reaches no verdict ({reason}): the guard blocks everything"
-            yield Check(id_, "error", text, "correct its key, project or address, or open the way there", subject)
+            yield Check(id_, "error", text, "correct its key, project or address, or allow connections to it", subject)
         elif verdict.outcome is Outcome.BLOCK:
-            text = f"{engine.name} blocks a harmless word: nothing would pass"
+            text = f"{engine.name} blocks a harmless word: it would block every call"
             yield Check(id_, "error", text, "look at its policy in the vendor's console", subject)
         else:
             yield ok(id_, f"{engine.name} takes the key and answered in {verdict.milliseconds:.0f} ms", subject)
 
 
-async def _asked(engines: list[Engine], subject: str) -> list[Verdict]:
+async def _verdicts(engines: list[Engine], subject: str) -> list[Verdict]:
     item = ScanItem(
         leg=Leg.ARGUMENTS,
         server=subject,
@@ -154,7 +163,7 @@ def _closed_to_us(file: str) -> bool:
 
 
 def _ready(environment: EnvironmentStack, server: ServerStack) -> Iterator[Check]:
-    """The guard's own word, and whether what it enforces is what the file says."""
+    """Check that the guard reports itself ready and enforces the tool lock of the stack."""
     id_, subject, port = "guard.ready", server.stack, server.manifest.admin_port
     try:
         with ReadyzClient(f"http://127.0.0.1:{port}") as guard:
@@ -163,15 +172,15 @@ def _ready(environment: EnvironmentStack, server: ServerStack) -> Iterator[Check
         yield Check(id_, "error", f"the guard's readiness port: {error}", "start the guard's service", subject)
         return
     except NotAGuard:
-        text = f"what answers on port {port} is no guard"
+        text = f"port {port} is answered by something that is no guard"
         yield Check(id_, "error", text, "free the port, or set guard_admin_port", subject)
         return
     if state.get("server") != server.stack:
         text = f"port {port} is the guard of {visible(str(state.get('server')))[:80]}"
-        yield Check(id_, "error", text, "give each guard ports of its own", subject)
+        yield Check(id_, "error", text, "give each guard its own ports", subject)
         return
-    found = list(_judge(environment, server, state))
-    yield from found or [ok(id_, "ready, and enforces this tool lock", subject)]
+    problems = list(_judge(environment, server, state))
+    yield from problems or [ok(id_, "ready, and enforces this tool lock", subject)]
 
 
 def _judge(environment: EnvironmentStack, server: ServerStack, state: Mapping[str, Any]) -> Iterator[Check]:
@@ -185,7 +194,7 @@ def _judge(environment: EnvironmentStack, server: ServerStack, state: Mapping[st
         text = "it runs with a demo identity: nobody is verified"
         yield Check(id_, status, text, "run it with the signed bundle of the stack", subject)  # type: ignore[arg-type]
     if state.get("tool_lock_sha256") != digest(server.lock.dump()):
-        text = "it enforces another tool lock than the one in the file"
+        text = "it enforces a tool lock that is not the one in the file"
         yield Check(id_, "error", text, f"run `ringwall up {server.stack}`, and see that it pulls its bundle", subject)
 
 
@@ -215,9 +224,10 @@ def _server(manifest: Server, subject: str) -> Check:
         return ok(id_, f"{origin.socket} is there", subject)
     if origin.url is None or origin.port is None:
         return skipped(id_, "its address has no port", subject)
-    seen = exposure(origin.port)
-    if seen.state == "exposed":
-        text = f"port {origin.port} is bound beyond loopback, on {', '.join(seen.addresses)}: the rings can be walked around"
+    binding = exposure(origin.port)
+    if binding.state == "exposed":
+        addresses = ", ".join(binding.addresses)
+        text = f"port {origin.port} is bound beyond loopback, on {addresses}: clients can reach it past the rings"
         return Check(id_, "error", text, "bind it to 127.0.0.1, then look again with `ringwall scan`", subject)
     try:
         socket.create_connection((urlsplit(origin.url).hostname, origin.port), timeout=2).close()

@@ -1,4 +1,4 @@
-"""One bounded question over HTTP for the doctor: status, JSON, and how far the other side's clock is from ours."""
+"""One bounded GET request for the doctor's checks, and the skew of the peer's clock."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ DEADLINE = 10.0
 
 @dataclass(frozen=True)
 class Answer:
-    """`skew` in seconds is positive where the other clock is ahead of ours, None without a readable Date header (RFC 9110
-    section 6.6.1; it counts whole seconds)."""
+    """A response.
+
+    `skew` is in seconds and positive when the peer's clock is ahead of this machine's; None without a readable Date header
+    (RFC 9110 section 6.6.1; it counts whole seconds).
+    """
 
     status: int
     body: bytes = field(repr=False)
@@ -33,17 +36,17 @@ class Answer:
     def object(self) -> dict[str, Any] | None:
         """The body as one JSON object, None for anything else."""
         try:
-            found = parse_json(self.body)
+            value = parse_json(self.body)
         except (ValueError, RecursionError):
             return None
-        return found if isinstance(found, dict) else None
+        return value if isinstance(value, dict) else None
 
 
 def fetch(url: str, headers: Mapping[str, str] | None = None) -> Answer:
-    """GET `url`: no redirect is followed, so no credential goes elsewhere; at most 1 MiB in 10 s.
+    """GET `url`, at most 1 MiB in 10 s. No redirect is followed, so no credential reaches another host.
 
     Raises:
-        Unreachable: no answer, or too much of it; names neither headers nor bodies.
+        Unreachable: no answer, or a body that is too large. The text holds neither headers nor bodies.
     """
     parts = urlsplit(url)
     shown = f"{parts.scheme}://{parts.netloc}"
@@ -60,10 +63,10 @@ def fetch(url: str, headers: Mapping[str, str] | None = None) -> Answer:
     return Answer(answer.status, answer.body, _skew(answer.headers.get("date"), time.time()), parts.netloc)
 
 
-def _skew(date: str | None, now: float) -> float | None:
+def _skew(date: str | None, local_time: float) -> float | None:
     if date is None:
         return None
     try:
-        return parsedate_to_datetime(date).timestamp() - now
+        return parsedate_to_datetime(date).timestamp() - local_time
     except ValueError:
         return None

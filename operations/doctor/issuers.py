@@ -1,4 +1,4 @@
-"""Who issues the tokens: are their keys to be had, are they what the stack file names, and can MCP clients sign in there."""
+"""Checks of token issuers: their keys can be fetched, their metadata matches the stack file, MCP clients can sign in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from operations.keys.decide import read_jwks
 
 @dataclass(frozen=True)
 class Issuer:
-    """`discovery` is false for Cloudflare Access, whose sign-in is each application's own."""
+    """An issuer to check. `discovery` is false for Cloudflare Access, where each application has its own metadata."""
 
     name: str
     issuer: str
@@ -28,7 +28,7 @@ class Issuer:
 
 
 def check(issuer: Issuer) -> Iterator[Check]:
-    """The keys, then the metadata, then the clock that both were answered by."""
+    """Check the keys, then the issuer's clock, then the metadata."""
     answer, finding = _keys(issuer)
     yield finding
     if answer is not None:
@@ -42,7 +42,7 @@ def _keys(issuer: Issuer) -> tuple[Answer | None, Check]:
     try:
         answer = fetch(issuer.jwks_uri)
     except Unreachable as error:
-        remedy = "correct jwks_uri (or cloudflare.team), or open the way there"
+        remedy = "correct jwks_uri (or cloudflare.team), or allow connections to it"
         return None, Check(id_, "error", str(error), remedy, subject)
     if answer.status != 200:
         text = f"{issuer.jwks_uri} answered {answer.status}"
@@ -58,16 +58,18 @@ def _keys(issuer: Issuer) -> tuple[Answer | None, Check]:
 
 
 def discovery_urls(issuer: str) -> tuple[str, ...]:
-    """Where a client looks, in its order: RFC 8414 section 3.1, then OpenID Connect inserted, then appended (MCP
-    authorization specification)."""
+    """URLs of the metadata in the order in which a client tries them.
+
+    RFC 8414 section 3.1, then OpenID Connect inserted, then appended (MCP authorization specification).
+    """
     parts = urlsplit(issuer)
     base, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
-    found = [
+    urls = [
         f"{base}/.well-known/oauth-authorization-server{path}",
         f"{base}/.well-known/openid-configuration{path}",
         f"{base}{path}/.well-known/openid-configuration",
     ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(urls))
 
 
 def _metadata(issuer: Issuer) -> Iterator[Check]:
@@ -77,7 +79,7 @@ def _metadata(issuer: Issuer) -> Iterator[Check]:
         try:
             answer = fetch(url)
         except Unreachable as error:
-            yield Check(id_, "error", str(error), "correct issuer, or open the way there", subject)
+            yield Check(id_, "error", str(error), "correct issuer, or allow connections to it", subject)
             return
         if answer.status == 200 and (metadata := answer.object()) is not None:
             break
@@ -92,7 +94,7 @@ def _metadata(issuer: Issuer) -> Iterator[Check]:
         yield Check(id_, "error", text, "write issuer exactly as its metadata and its tokens do", subject)
     if metadata.get("jwks_uri") != issuer.jwks_uri:
         problems = True
-        text = f"its metadata names other keys, {visible(str(metadata.get('jwks_uri')))[:200]}"
+        text = f"its metadata names another jwks_uri, {visible(str(metadata.get('jwks_uri')))[:200]}"
         yield Check(id_, "error", text, "verify with the issuer which is right, then correct jwks_uri", subject)
     methods = metadata.get("code_challenge_methods_supported")
     if not isinstance(methods, list) or "S256" not in methods:

@@ -1,4 +1,4 @@
-"""The gateway's side of the doctor: is it there, is it what the stack file says, and can it enforce what is planned."""
+"""Checks of the gateway: Kong answers, is the one that the stack file names, and can enforce the plan."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ OLD_KEY_DAYS = 49
 
 @dataclass(frozen=True)
 class Plan:
-    """`plugins`: each Kong plugin of the plan with the stacks that use it."""
+    """The plan of a gateway. `plugins` maps each Kong plugin to the stacks that use it."""
 
     settings: Environment
     plugins: Mapping[str, tuple[str, ...]]
     environment: str
     secret_in_stack: bool = False
-    #: The project's environments: at one gateway their consumers are in the same groups.
+    #: The project's environments; at a shared gateway their consumers are in the same groups.
     environments: tuple[str, ...] = ()
 
 
 def check(plan: Plan, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
-    """One question to the Admin API, judged from every side. The token goes to `admin_uri` and nowhere else."""
+    """Request the Admin API once and run every check on its answer. The token is sent to `admin_uri` only."""
     gateway, subject = plan.settings.gateway, plan.environment
     token = environ.get(TOKEN_VARIABLE)
     prefix = f"/{quote(gateway.workspace, safe='')}" if gateway.workspace else ""
@@ -78,7 +78,7 @@ def check(plan: Plan, environ: Mapping[str, str] = os.environ) -> Iterator[Check
 
 
 def judge(plan: Plan, node: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Check]:
-    """`node` is the answer to GET /, `settings` its sanitised kong.conf."""
+    """Run the checks of a node. `node` is the answer to GET /, `settings` the sanitised kong.conf in it."""
     subject = plan.environment
     yield _version(plan, str(node["version"]), subject)
     yield _edition(plan, node, subject)
@@ -98,27 +98,27 @@ def _start(plan: Plan) -> str:
     return f"start Kong {plan.settings.gateway.version}, or correct gateway.admin_uri"
 
 
-def _version(plan: Plan, found: str, subject: str) -> Check:
-    wanted, shown = plan.settings.gateway.version, visible(found)[:40]
-    if found.split(".")[:2] != wanted.split(".")[:2]:
-        text = f"Kong is {shown}, the stack file says {wanted}: their plugins differ"
+def _version(plan: Plan, version: str, subject: str) -> Check:
+    expected, shown = plan.settings.gateway.version, visible(version)[:40]
+    if version.split(".")[:2] != expected.split(".")[:2]:
+        text = f"Kong is {shown}, the stack file says {expected}: their plugins differ"
         return Check("gateway.version", "error", text, "correct gateway.version, or install that Kong", subject)
-    if found != wanted:
-        text = f"Kong is {shown}, the stack file says {wanted}"
-        return Check("gateway.version", "warning", text, "bring the two together", subject)
+    if version != expected:
+        text = f"Kong is {shown}, the stack file says {expected}"
+        return Check("gateway.version", "warning", text, "correct gateway.version, or install that Kong", subject)
     return ok("gateway.version", f"Kong {shown}", subject)
 
 
 def _edition(plan: Plan, node: Mapping[str, Any], subject: str) -> Check:
-    """Kong says `edition` since 3.0; Enterprise builds carry four numbers or the word in their version too."""
-    version, said = str(node["version"]), node.get("edition")
-    licensed = said == "enterprise" or "enterprise" in version or version.count(".") == 3
-    wanted = plan.settings.gateway.edition
-    if (wanted == "oss") == licensed:
-        text = f"this is {'an Enterprise' if licensed else 'an OSS'} build, the stack file says edition {wanted}"
-        status = "warning" if wanted == "oss" else "error"
+    """Kong reports `edition` since 3.0; an Enterprise build also has four numbers, or the word, in its version."""
+    version, edition = str(node["version"]), node.get("edition")
+    licensed = edition == "enterprise" or "enterprise" in version or version.count(".") == 3
+    expected = plan.settings.gateway.edition
+    if (expected == "oss") == licensed:
+        text = f"this is {'an Enterprise' if licensed else 'an OSS'} build, the stack file says edition {expected}"
+        status = "warning" if expected == "oss" else "error"
         return Check("gateway.edition", status, text, "correct gateway.edition, or install that build", subject)  # type: ignore[arg-type]
-    return ok("gateway.edition", wanted, subject)
+    return ok("gateway.edition", expected, subject)
 
 
 def _plugins(plan: Plan, node: Mapping[str, Any], subject: str) -> Check:
@@ -156,18 +156,23 @@ def _sandbox(plan: Plan, settings: Mapping[str, Any], subject: str) -> Check:
         return Check(id_, "error", text, "set untrusted_lua_sandbox_requires = cjson.safe in kong.conf", subject)
     if extra := sorted(allowed - {"cjson.safe"}):
         text = f"untrusted_lua_sandbox_requires names more than is needed: {visible(', '.join(extra))[:100]}"
-        return Check(id_, "warning", text, "leave cjson.safe alone there", subject)
-    return ok(id_, f"cjson.safe may be required{_elsewhere(plan)}", subject)
+        return Check(id_, "warning", text, "list cjson.safe alone there", subject)
+    return ok(id_, f"cjson.safe may be required{_other_nodes(plan)}", subject)
 
 
-def _elsewhere(plan: Plan) -> str:
-    """Kong shows the settings of the node that answers, which is not the one that serves in other topologies."""
-    return "" if plan.settings.topology == "colocated" else "; each data plane's own kong.conf must say it too"
+def _other_nodes(plan: Plan) -> str:
+    """A reminder for topologies in which the node that answered is not the one that serves requests."""
+    return (
+        "" if plan.settings.topology == "colocated" else "; each data plane's own kong.conf must have this setting too"
+    )
 
 
 def _access_log(plan: Plan, settings: Mapping[str, Any], subject: str) -> Check:
-    """Without `proxy_access_log` Kong writes logs/access.log in nginx's default format. Whoever names a format of their
-    own there (path and name) has chosen what is written."""
+    """Check that nginx's access log holds no query strings.
+
+    Without `proxy_access_log` Kong writes logs/access.log in nginx's default format. A value with a path and the name of a
+    format is taken as a deliberate choice.
+    """
     id_ = "gateway.access-log"
     if not settings:
         return skipped(id_, "Kong does not show its settings to this token", subject)
@@ -176,26 +181,27 @@ def _access_log(plan: Plan, settings: Mapping[str, Any], subject: str) -> Check:
         text = "nginx's access log writes query strings: a token in a URL would stay in a file"
         remedy = "set proxy_access_log = off in kong.conf, or name a log format without the query"
         return Check(id_, "warning", text, remedy, subject)
-    return ok(id_, f"nginx writes no query strings{_elsewhere(plan)}", subject)
+    return ok(id_, f"nginx writes no query strings{_other_nodes(plan)}", subject)
 
 
 def _listen(plan: Plan, settings: Mapping[str, Any], subject: str) -> Iterator[Check]:
-    """Who reaches the Admin API rewrites the gateway."""
+    """Check where the Admin API listens: whoever reaches it can rewrite the gateway."""
     id_ = "gateway.listen"
-    raw = settings.get("admin_listen")
-    entries = [str(item) for item in raw] if isinstance(raw, list) else str(raw).split(",") if raw else []
+    listen = settings.get("admin_listen")
+    entries = [str(item) for item in listen] if isinstance(listen, list) else str(listen).split(",") if listen else []
     if not entries:
         yield skipped(id_, "Kong does not show admin_listen to this token", subject)
         return
-    open_ones = [e.strip() for e in entries if e.strip() != "off" and not is_loopback(_host(e.strip().split(" ")[0]))]
-    clear = [entry for entry in open_ones if "ssl" not in entry.split()]
-    shown = visible(", ".join(entry.split(" ")[0] for entry in open_ones))[:100]
-    if not open_ones:
+    listeners = [entry.strip() for entry in entries if entry.strip() != "off"]
+    beyond = [listener for listener in listeners if not is_loopback(_host(listener.split(" ")[0]))]
+    cleartext = [entry for entry in beyond if "ssl" not in entry.split()]
+    shown = visible(", ".join(entry.split(" ")[0] for entry in beyond))[:100]
+    if not beyond:
         yield ok(id_, "the Admin API listens on loopback only", subject)
-    elif plan.settings.topology == "colocated" or clear:
-        what = "beyond loopback" if plan.settings.topology == "colocated" else "beyond loopback without TLS"
-        text = f"the Admin API listens {what}, on {shown}: who reaches it rewrites the gateway"
-        remedy = "set admin_listen = 127.0.0.1:8001" + (" (or add ssl and RBAC)" if clear else "") + " in kong.conf"
+    elif plan.settings.topology == "colocated" or cleartext:
+        reach = "beyond loopback" if plan.settings.topology == "colocated" else "beyond loopback without TLS"
+        text = f"the Admin API listens {reach}, on {shown}: who reaches it rewrites the gateway"
+        remedy = "set admin_listen = 127.0.0.1:8001" + (" (or add ssl and RBAC)" if cleartext else "") + " in kong.conf"
         yield Check(id_, "error", text, remedy, subject)
     else:
         text = f"the Admin API listens on {shown}, with TLS"
@@ -225,7 +231,7 @@ def _host(address: str) -> str:
 
 
 def _keys(plan: Plan) -> Iterator[Check]:
-    """The issuers' keys at Kong against what the issuers publish, by a dry run of `keys sync`; and who else is trusted."""
+    """Compare the issuers' keys at Kong with the published ones by a dry run of `keys sync`, and report strangers."""
     id_, sync = "gateway.keys", f"ringwall keys sync {plan.environment}"
     report = sync_keys(plan.settings, plan.environment, dry_run=True, environments=plan.environments)
     for issuer in report.issuers:

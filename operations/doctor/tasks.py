@@ -1,4 +1,7 @@
-"""What the doctor looks at for the stacks it was asked about: files and plan first, then one task per thing to ask."""
+"""The checks and tasks for the stacks that the doctor examines: files and plan are checked here, each service by a task.
+
+The checks of a service are in the module with its name; running the tasks is in `checks`.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +35,14 @@ _KONG_PLUGIN = "kong:index/plugin:Plugin"
 
 @dataclass
 class Work:
-    """`checks` are known already, `tasks` are to be run."""
+    """The checks that are finished already, and the tasks that remain to be run."""
 
     checks: list[Check] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
 
 
 def engine_task() -> Task:
-    """The engine and its plugins; runs their programs, asks nobody."""
+    """The task for the engine and its plugins; it runs their programs and sends no request."""
     return Task(ENGINE_IDS, lambda: engine_checks(), network=False)
 
 
@@ -47,19 +50,20 @@ def engine_checks() -> Iterator[Check]:
     from engine.locate import explain, find
     from engine.plugins import plugins_missing, wanted
 
-    found = find()
-    if found is None:
+    engine = find()
+    if engine is None:
         reasons = "; ".join(candidate.reason for candidate in explain())
         remedy = "run `ringwall engine install`; plan, check, diff and lock need none"
         yield Check("engine.found", "error", f"no usable Pulumi engine ({reasons})", remedy)
         yield Check("engine.plugins", "skipped", "needs an engine")
         return
-    tampered = [c.reason for c in explain() if c.source == "cache" and found.source == "cache" and not c.usable]
+    explained = explain() if engine.source == "cache" else []
+    tampered = [candidate.reason for candidate in explained if candidate.source == "cache" and not candidate.usable]
     if tampered:
         yield Check("engine.found", "error", tampered[0], "run `ringwall engine install`")
     else:
-        yield ok("engine.found", f"Pulumi {found.version} at {found.path}")
-    missing = plugins_missing(found)
+        yield ok("engine.found", f"Pulumi {engine.version} at {engine.path}")
+    missing = plugins_missing(engine)
     if missing:
         names = ", ".join(str(plugin) for plugin in missing)
         remedy = "run `ringwall engine install --plugins` (not needed with --sandbox)"
@@ -69,19 +73,19 @@ def engine_checks() -> Iterator[Check]:
 
 
 def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Work:
-    """Reads and plans each stack. What cannot be read becomes a check, and the other stacks go on.
+    """Read and plan each stack. A stack that cannot be read becomes a failed check, and the other stacks are examined still.
 
     Args:
         stacks: environments, servers (`dev.github`) or zones (`zone.example`).
-        host: the key under `hosts` that this machine is; None goes by its name.
+        host: the key of this machine under `hosts`; None compares the machine's name.
     """
     work = Work()
     for stack in stacks:
         try:
             loaded = load(project, stack)
         except RingwallError as error:
-            for each in error.each:
-                work.checks.append(Check("project.files", "error", each.what, each.remedy or "correct it", stack))
+            for problem in error.each:
+                work.checks.append(Check("project.files", "error", problem.what, problem.remedy or "correct it", stack))
             continue
         missing = _missing_secrets(loaded)
         for secret in missing:
@@ -97,7 +101,7 @@ def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Wo
             _environment(work, project, loaded.environment, [loaded], host, stack)
     if host is not None and not any(_knows(project, stack, host) for stack in stacks):
         raise InputError(
-            f"no environment asked about has a host {host}", key="--host", remedy="name a key of its hosts"
+            f"no environment of these stacks has a host {host}", key="--host", remedy="name a key of its hosts"
         )
     return work
 
@@ -143,7 +147,7 @@ def _environment(
             team=settings.cloudflare.team,
             types=_types(graphs),
             secret_in_stack=_holds(environment.document),
-            whole=stack == environment.stack,
+            is_environment=stack == environment.stack,
             subject=stack,
         )
         work.tasks.append(_cloudflare_task(account))
@@ -156,19 +160,21 @@ def _environment(
         )
         needs = {"gateway.plugins": f"the plan needs {', '.join(plan.plugins)}"}
         work.tasks.append(Task(KONG_IDS, lambda: check_kong(plan), environment.name, needs=needs))
-    for issuer in _issuers(environment, servers, whole=stack == environment.stack):
+    for issuer in _issuers(environment, servers, is_environment=stack == environment.stack):
         work.tasks.append(Task(issuer.ids, _issuer_run(issuer), issuer.name))
     for server in servers:
-        here = is_host(server.manifest.host, host)
-        work.tasks.append(Task(("server.lock",), _guard_run(environment, server, here), server.stack, network=False))
-        if here and asks_vendors(server.manifest):
+        is_local = is_host(server.manifest.host, host)
+        work.tasks.append(
+            Task(("server.lock",), _guard_run(environment, server, is_local), server.stack, network=False)
+        )
+        if is_local and asks_vendors(server.manifest):
             work.tasks.append(Task(VENDOR_IDS, _vendors_run(server), server.stack))
 
 
 def _planned(
     work: Work, project: Project, environment: EnvironmentStack, servers: list[ServerStack], stack: str
 ) -> list[Graph] | None:
-    """The graphs, planned here and not in a task: a plan uses the thread's own event loop."""
+    """Plan the graphs here and not in a task, as a plan uses the event loop of its thread."""
     try:
         contract = planned_contract(project, environment)
         graphs = [plan_stack(project, environment)]
@@ -198,8 +204,8 @@ def _issuer_run(issuer: Issuer) -> Any:
     return lambda: check_issuer(issuer)
 
 
-def _guard_run(environment: EnvironmentStack, server: ServerStack, here: bool) -> Any:
-    return lambda: check_guard(environment, server, here=here)
+def _guard_run(environment: EnvironmentStack, server: ServerStack, is_local: bool) -> Any:
+    return lambda: check_guard(environment, server, is_local=is_local)
 
 
 def _vendors_run(server: ServerStack) -> Any:
@@ -220,12 +226,12 @@ def _plugins(graphs: Sequence[Graph]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(stacks) for name, stacks in sorted(users.items())}
 
 
-def _issuers(environment: EnvironmentStack, servers: list[ServerStack], *, whole: bool) -> Iterator[Issuer]:
+def _issuers(environment: EnvironmentStack, servers: list[ServerStack], *, is_environment: bool) -> Iterator[Issuer]:
     cloudflare = environment.settings.cloudflare
     yield Issuer(ACCESS, cloudflare.issuer, cloudflare.jwks_uri, discovery=False)
     used = {server.manifest.oauth.issuer for server in servers}
     for name, issuer in sorted(environment.settings.issuers.items()):
-        if whole or name in used:
+        if is_environment or name in used:
             yield Issuer(name, issuer.issuer, issuer.jwks_uri)
 
 

@@ -1,1 +1,4 @@
-"""What a running MCP server offers, how risky it is, and the tool lock and files made of it."""
+"""Onboarding of one MCP server: its offer, the risk of each tool, its tool lock and its first stack file.
+
+The MCP client that asks the server stands in `wire.mcp`; the questions to a person stand in `cli.onboard`.
+"""

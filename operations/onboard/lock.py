@@ -1,7 +1,8 @@
-"""From a server's offer to its tool lock, and from one lock to the next.
+"""Building a tool lock from a server's offer, and comparing two locks of one server.
 
-`build_lock` writes what the server says now; `compare` says what that changes. Decisions a person made about a tool
-(risk, outbound, cacheable) stay as long as its definition stays; a changed tool is judged anew.
+`build_lock` pins what the server offers at the moment; `compare` lists the changes between two locks. A decision that a
+person made about a tool (risk, outbound, cacheable) is kept as long as the tool's definition is unchanged; a changed tool
+is judged anew. Reading and writing of the lock file is in `model.tool_lock`.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ E = TypeVar("E", bound=Entry)
 
 @dataclass(frozen=True)
 class LockChange:
-    """One entry that appeared, went or changed.
+    """One entry of a lock that was added, removed or changed.
 
-    `text` is the word-level difference of its readable description (or of the instructions), `values` every changed
-    JSON pointer of its definition, `decisions` what changed beside the definition (risk, outbound, cacheable).
+    `text` is the word-level difference of its readable description (or of the instructions). `values` holds every changed
+    JSON pointer of its definition, `decisions` every change of a reviewer's decision (risk, outbound, cacheable).
     """
 
     kind: Literal["added", "removed", "changed"]
@@ -51,22 +52,24 @@ class LockChange:
 
     @property
     def blocks(self) -> bool:
-        """True when the guard refuses the running server's version of it until the lock follows."""
+        """True when the guard refuses the running server's version of this entry until the lock is updated."""
         return self.part != "server" and (self.kind == "added" or bool(self.values or self.text))
 
 
 def build_lock(offer: ServerOffer, previous: ToolLock | None = None) -> ToolLock:
-    """The lock of everything offered, entries sorted by key.
+    """Build the lock of everything that the server offers, its entries sorted by key.
+
+    A tool whose definition is unchanged since `previous` keeps the entry, and so the decisions, of that lock.
 
     Raises:
         InputError: the offer cannot be pinned: an entry without a name, or two with one name.
     """
-    kept = {tool.sha256: tool for tool in previous.tools} if previous else {}
+    previous_tools = {tool.sha256: tool for tool in previous.tools} if previous else {}
 
     def tool(definition: dict[str, Any], common: dict[str, Any]) -> ToolEntry:
-        old = kept.get(common["sha256"])
-        if old is not None:
-            return old
+        previous_entry = previous_tools.get(common["sha256"])
+        if previous_entry is not None:
+            return previous_entry
         judged = assess(definition)
         return ToolEntry(**common, risk=judged.risk, reasons=judged.reasons, outbound=judged.outbound)
 
@@ -101,7 +104,7 @@ def _key(definition: dict[str, Any], key: str) -> str:
 def _entries(
     part: str, definitions: Sequence[dict[str, Any]], make: Callable[[dict[str, Any], dict[str, Any]], E]
 ) -> tuple[E, ...]:
-    found: dict[str, E] = {}
+    entries: dict[str, E] = {}
     for definition in definitions:
         name = _key(definition, "name")
         common = {
@@ -111,17 +114,17 @@ def _entries(
             "definition": definition,
         }
         entry = make(definition, common)
-        if entry.key in found:
+        if entry.key in entries:
             raise InputError(
                 f"the server offers the {part} {visible(entry.key)} twice, so a call could mean either",
                 remedy="have the server corrected",
             )
-        found[entry.key] = entry
-    return tuple(found[key] for key in sorted(found))
+        entries[entry.key] = entry
+    return tuple(entries[key] for key in sorted(entries))
 
 
 def compare(old: ToolLock, new: ToolLock) -> tuple[LockChange, ...]:
-    """What `new` has otherwise than `old`: server, instructions, then tools, prompts, resources and templates by key."""
+    """List the changes from `old` to `new`: server, instructions, then tools, prompts, resources and templates by key."""
     changes = [*_server(old.server, new.server)]
     changes += _compare("tool", old.tools, new.tools)
     changes += _compare("prompt", old.prompts, new.prompts)
@@ -132,8 +135,8 @@ def compare(old: ToolLock, new: ToolLock) -> tuple[LockChange, ...]:
 
 def _server(old: LockedServer, new: LockedServer) -> Iterator[LockChange]:
     keys = ("name", "version", "protocol_versions")
-    before, after = ({key: value for key, value in one.dump().items() if key in keys} for one in (old, new))
-    values = tuple(pointers(before, after))
+    base, head = ({key: value for key, value in server.dump().items() if key in keys} for server in (old, new))
+    values = tuple(pointers(base, head))
     if values:
         yield LockChange("changed", "server", new.name, decisions=values)
     if old.instructions != new.instructions:
@@ -141,29 +144,29 @@ def _server(old: LockedServer, new: LockedServer) -> Iterator[LockChange]:
             "added" if old.instructions is None else "removed" if new.instructions is None else "changed"
         )
         text = word_difference(visible(old.instructions or ""), visible(new.instructions or ""))
-        raw = () if text else (ValueChange("", short_json(old.instructions), short_json(new.instructions)),)
-        yield LockChange(kind, "instructions", new.name, text, raw)
+        values = () if text else (ValueChange("", short_json(old.instructions), short_json(new.instructions)),)
+        yield LockChange(kind, "instructions", new.name, text, values)
 
 
 def _compare(
     part: Literal["tool", "prompt", "resource", "resource template"], old: Iterable[Entry], new: Iterable[Entry]
 ) -> Iterator[LockChange]:
-    before, after = ({entry.key: entry for entry in entries} for entries in (old, new))
-    for key in sorted(before.keys() | after.keys()):
-        was, now = before.get(key), after.get(key)
-        risk = now.risk if isinstance(now, ToolEntry) else None
-        if was is None and now is not None:
-            yield LockChange("added", part, key, text=now.description, risk=risk)
-        elif now is None:
+    bases, heads = ({entry.key: entry for entry in entries} for entries in (old, new))
+    for key in sorted(bases.keys() | heads.keys()):
+        base, head = bases.get(key), heads.get(key)
+        risk = head.risk if isinstance(head, ToolEntry) else None
+        if base is None and head is not None:
+            yield LockChange("added", part, key, text=head.description, risk=risk)
+        elif head is None:
             yield LockChange("removed", part, key)
-        elif was is not None and (was.sha256 != now.sha256 or _decisions(was) != _decisions(now)):
+        elif base is not None and (base.sha256 != head.sha256 or _decisions(base) != _decisions(head)):
             yield LockChange(
                 "changed",
                 part,
                 key,
-                word_difference(was.description, now.description),
-                tuple(pointers(was.definition, now.definition)) if was.sha256 != now.sha256 else (),
-                tuple(pointers(_decisions(was), _decisions(now))),
+                word_difference(base.description, head.description),
+                tuple(pointers(base.definition, head.definition)) if base.sha256 != head.sha256 else (),
+                tuple(pointers(_decisions(base), _decisions(head))),
                 risk,
             )
 
@@ -178,7 +181,7 @@ _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
 def render(changes: Iterable[LockChange]) -> list[str]:
-    """Plain text lines: one for each change, its details indented below it. No hidden character survives."""
+    """Render the changes as plain text: one line for each, its details indented below it, hidden characters made visible."""
     lines = []
     for change in changes:
         risk = f" (risk: {change.risk})" if change.risk and change.kind == "added" else ""

@@ -1,4 +1,7 @@
-"""What a server offers, side by side with its lock, in the form the commands show it."""
+"""A server's current offer compared with its tool lock, and the rows and lines in which commands show both.
+
+The comparison of two locks itself is in `operations.onboard.lock`.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,14 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.\-/:{}]{1,256}")
 
 @dataclass(frozen=True)
 class Comparison:
-    """A running server against its lock. `new` is the lock it would get; a reviewer's decisions stay in it."""
+    """The difference between a running server and its lock. `new` is the lock it would get, reviewed decisions kept."""
 
     new: ToolLock
     changes: tuple[LockChange, ...]
     concerns: tuple[Concern, ...]
 
     @property
-    def same(self) -> bool:
+    def is_unchanged(self) -> bool:
         return not self.changes
 
 
@@ -35,26 +38,32 @@ def ask_server(origin: Origin, timeout: float) -> ServerOffer:
 
 
 def compared(lock: ToolLock, offer: ServerOffer) -> Comparison:
-    """Concerns are those about entries that changed: the others were approved with them in sight."""
+    """Compare a server's offer with its lock.
+
+    Only concerns about changed entries are returned: the reviewer saw those about unchanged entries when approving them.
+    """
     new = build_lock(offer, lock)
     changes = compare(lock, new)
-    changed = {("server" if c.part == "instructions" else c.part, c.name) for c in changes}
-    names = {("resource", e.uri): e.name for e in new.resources}
-    names.update({("resource template", e.uri_template): e.name for e in new.resource_templates})
+    changed = {("server" if change.part == "instructions" else change.part, change.name) for change in changes}
+    names = {("resource", entry.uri): entry.name for entry in new.resources}
+    names.update({("resource template", entry.uri_template): entry.name for entry in new.resource_templates})
     touched = {(part, names.get((part, key), key)) for part, key in changed}
-    concerns = tuple(c for c in examine(offer) if (c.part, c.name) in touched)
+    concerns = tuple(concern for concern in examine(offer) if (concern.part, concern.name) in touched)
     return Comparison(new, changes, concerns)
 
 
 def default_grants(lock: ToolLock, concerns: Iterable[Concern]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Tools to grant at first, and why each other one is not: only what reads, has a plain name and nothing odd in it."""
-    odd = {concern.name for concern in concerns if concern.part == "tool"}
+    """Choose the tools that are granted at first, and say of each remaining tool why it is withheld.
+
+    A tool is granted only when it reads, has a plain name and raised no concern.
+    """
+    suspicious = {concern.name for concern in concerns if concern.part == "tool"}
     grants: list[str] = []
     withheld: dict[str, str] = {}
     for tool in lock.tools:
         if tool.risk != "read":
             withheld[tool.name] = f"risk {tool.risk}"
-        elif tool.name in odd:
+        elif tool.name in suspicious:
             withheld[tool.name] = "has a warning"
         elif not _PLAIN.fullmatch(tool.name):
             withheld[tool.name] = "its name cannot stand in a grant"
@@ -64,7 +73,7 @@ def default_grants(lock: ToolLock, concerns: Iterable[Concern]) -> tuple[tuple[s
 
 
 def tool_rows(lock: ToolLock, grants: Sequence[str], withheld: dict[str, str]) -> list[list[str]]:
-    """Rows of tool, risk, outbound, grant, why."""
+    """Make table rows of tool, risk, outbound, grant, reasons."""
     return [
         [
             visible(tool.name),

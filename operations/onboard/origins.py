@@ -1,4 +1,7 @@
-"""Where a server is, from flags or from its stack file, and who else can reach it there."""
+"""The origin of a server as named by command-line flags, and whether clients can reach it past the rings.
+
+The schema of an origin is `model.server.Origin`; reading the kernel's socket table is in `operations.sockets`.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +21,20 @@ _FLAGS = {"url": "--url", "socket": "--socket", "path": "--path", "command": "--
 def from_flags(
     url: str | None, socket: str | None, path: str | None, command: str | None, pass_env: list[str]
 ) -> dict[str, Any] | None:
-    """The manifest's `origin` value, None when no flag names one.
+    """Build the manifest's `origin` value from the flags; None when no flag names an origin.
 
     Raises:
-        InputError: several are named, or the one named is not good; names the flag.
+        InputError: two flags name an origin, or the origin is not valid. The error names the flag.
     """
-    given = [
+    flags = [
         flag for flag, value in (("--url", url), ("--socket", socket), ("--command", command)) if value is not None
     ]
-    if len(given) > 1:
-        raise InputError(f"{' and '.join(given)} exclude each other", key=given[1], remedy="give exactly one")
+    if len(flags) > 1:
+        raise InputError(f"{' and '.join(flags)} exclude each other", key=flags[1], remedy="give exactly one")
     for flag, extra, needs in (("--path", path, "--socket"), ("--pass-env", pass_env, "--command")):
-        if extra and given != [needs]:
+        if extra and flags != [needs]:
             raise InputError(f"belongs to {needs}", key=flag, remedy=f"give {needs} too, or leave it out")
-    if not given:
+    if not flags:
         return None
     value: dict[str, Any] = {}
     if url is not None:
@@ -56,7 +59,7 @@ def _split(command: str) -> list[str]:
 
 
 def check(value: dict[str, Any]) -> Origin:
-    """The origin as the model reads it; its errors name the flag."""
+    """Validate an `origin` value by the model; an error names the flag that the value came from."""
     try:
         return Origin.model_validate(value)
     except ValidationError as error:
@@ -69,27 +72,27 @@ def check(value: dict[str, Any]) -> Origin:
         ) from None
 
 
-def look(origin: Origin) -> Exposure | None:
-    """The origin's real socket as the kernel sees it; None where it has no port."""
+def listener_of(origin: Origin) -> Exposure | None:
+    """Look up the origin's listening socket in the kernel's table; None for an origin without a port."""
     return exposure(origin.port) if origin.port is not None else None
 
 
-def judge(origin: Origin, seen: Exposure | None, *, allow_exposed: bool) -> list[str]:
-    """Warnings about who can reach the origin past the rings.
+def judge(origin: Origin, listener: Exposure | None, *, allow_exposed: bool) -> list[str]:
+    """Warn about clients that can reach the origin past the rings.
 
     Raises:
-        InputError: it is bound beyond loopback and `allow_exposed` is false.
+        InputError: the origin is bound beyond loopback and `allow_exposed` is false.
     """
-    if seen is None:
+    if listener is None:
         return _socket_warnings(origin)
-    if seen.state == "loopback":
+    if listener.state == "loopback":
         return []
-    if seen.state == "unknown":
-        return [f"{origin.url}: {seen}"]
-    owner = f" by {seen.command or 'a process'} (pid {seen.pid})" if seen.pid is not None else ""
+    if listener.state == "unknown":
+        return [f"{origin.url}: {listener}"]
+    owner = f" by {listener.command or 'a process'} (pid {listener.pid})" if listener.pid is not None else ""
     problem = (
-        f"the server is bound beyond loopback, on {', '.join(seen.addresses)} port {origin.port}{owner}: whoever reaches "
-        "this machine calls its tools past every ring"
+        f"the server is bound beyond loopback, on {', '.join(listener.addresses)} port {origin.port}{owner}: whoever "
+        "reaches this machine calls its tools past every ring"
     )
     if allow_exposed:
         return [f"{origin.url}: {problem}; bind it to 127.0.0.1"]

@@ -1,4 +1,7 @@
-"""First contact with a server: what Ringwall proposes, as files that the model has read before anybody is asked."""
+"""The proposal for a new server: its first stack file and tool lock, validated before a person is asked to accept them.
+
+Nothing is written here; `operations.project.write` does that after a person agreed.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ class Proposal:
 
 
 def refuse_existing(project: Project, stack: str) -> None:
-    """A lock without its stack file was approved once for something; it is not overwritten."""
+    """Refuse a stack whose tool lock exists without a stack file: somebody approved that lock, so it is not overwritten."""
     lock_file = project.lock_file(stack)
     if lock_file.exists():
         raise InputError(
@@ -53,19 +56,22 @@ def refuse_existing(project: Project, stack: str) -> None:
 
 
 def default_host(settings: Environment) -> str | None:
-    """The only host, None where there are several."""
+    """Return the environment's only host, None where there are several."""
     return next(iter(settings.hosts)) if len(settings.hosts) == 1 else None
 
 
 def default_hostname(environment: EnvironmentStack, server: str) -> str:
-    """One label below the zone, as Cloudflare's Universal SSL certificate covers no deeper name (Cloudflare docs,
-    "Universal SSL: limitations"); outside production the environment stands in front of it."""
+    """Return a name one label below the zone, as Cloudflare's Universal SSL certificate covers no deeper name
+    (Cloudflare docs, "Universal SSL: limitations"). Outside production the environment's name is put in front of it."""
     label = server if environment.settings.production else f"{environment.name}-{server}"
     return f"{label}.{environment.settings.cloudflare.zone}"
 
 
 def free_guard_port(environment: EnvironmentStack, origin: Origin) -> int:
-    """The first port from 9010 that nothing in the environment uses, on whichever host: hybrid needs that anyway."""
+    """Return the first port from 9010 that nothing in the environment uses.
+
+    It is free on every host, as topology hybrid needs one port that is free on all of them.
+    """
     used = set(_ports(environment)) | {origin.port}
     return next(port for port in range(FIRST_GUARD_PORT, 64536) if not used & {port, port + ADMIN_PORT_OFFSET})
 
@@ -90,14 +96,14 @@ def propose(
     hostname: str,
     guard_port: int,
 ) -> Proposal:
-    """Both files of a new server.
+    """Prepare both files of a new server.
 
     Raises:
-        InputErrors: the environment would refuse them, or the offer cannot be pinned; nothing is written.
+        InputErrors: the environment would refuse the files, or the offer cannot be pinned; nothing is written.
     """
     lock = build_lock(offer)
-    others = {tool.name for other in environment.servers.values() for tool in other.lock.tools}
-    concerns = examine(offer, sorted(others))
+    sibling_tools = {tool.name for sibling in environment.servers.values() for tool in sibling.lock.tools}
+    concerns = examine(offer, sorted(sibling_tools))
     granted, withheld = default_grants(lock, concerns)
     provider = (
         environment.document.value.get("secretsprovider") if isinstance(environment.document.value, dict) else None
@@ -123,7 +129,7 @@ def propose(
 
 
 def access_value(people: list[str], domains: list[str], groups: list[str], agents: list[str]) -> dict[str, Any]:
-    """The manifest's `access` value; empty when nobody is named."""
+    """Build the manifest's `access` value; empty when nobody is named."""
     named = {"emails": people, "domains": domains, "groups": groups}
     admitted = {key: list(dict.fromkeys(values)) for key, values in named.items() if values}
     value: dict[str, Any] = {"people": admitted} if admitted else {}

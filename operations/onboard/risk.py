@@ -1,9 +1,9 @@
-"""What calling a tool can do, judged from its name, its schema and its annotations; and what looks like poisoning.
+"""The risk class of a tool, judged from its name, schema and annotations, and the signs of a poisoned definition.
 
-Every input here is the server's own word. Annotations are untrusted (MCP specification, "ToolAnnotations"), so they may
-raise a risk and never lower it. A verb that says nothing gives `unknown`, which is granted like `write`.
-The warnings are for the first use: a later change cannot pass the lock, but a tool poisoned from the start would be
-pinned as it is, unless somebody is told to look. All of it is linear in the size of the definitions.
+Every input here was written by the server. Annotations are untrusted (MCP specification, "ToolAnnotations"), so they may
+raise a risk and never lower it. A name without a known verb gives `unknown`, which is granted like `write`.
+The warnings serve the first review: a later change cannot pass the lock, but a tool that was poisoned from the start would
+be pinned as it is unless the reviewer is warned. The work is linear in the size of the definitions.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _OUTBOUND = _set(
     "hostname endpoint domain recipient recipients notify sms slack export push sync callback website web crawl"
 )
 
-#: Reading these hands out what opens other doors ("get-env"): not granted without a decision.
+#: Reading these hands out credentials for other systems ("get-env"): never granted without a person's decision.
 _SENSITIVE = _set(
     "env environ environment secret secrets credential credentials password passwords passwd token tokens apikey apikeys "
     "privatekey keychain cookie cookies"
@@ -100,7 +100,7 @@ _IMPERATIVES = (
 
 @dataclass(frozen=True)
 class Judgement:
-    """A tool's risk class, why, and whether it may carry data out."""
+    """A tool's risk class, the reasons for it, and whether the tool may carry data out."""
 
     risk: Risk
     reasons: tuple[str, ...]
@@ -117,41 +117,41 @@ class Concern:
     problem: str
 
     def __str__(self) -> str:
-        where = f" {self.pointer}" if self.pointer else ""
-        return f"{self.part} {visible(self.name)}{where}: {self.problem}"
+        location = f" {self.pointer}" if self.pointer else ""
+        return f"{self.part} {visible(self.name)}{location}: {self.problem}"
 
 
 def words(name: str) -> list[str]:
-    """``getUserByID``, ``get_user_by_id`` and ``get-user-by-id`` alike as get, user, by, id."""
+    """Split ``getUserByID``, ``get_user_by_id`` or ``get-user-by-id`` into get, user, by, id."""
     return [word.lower() for word in _WORD.findall(name)]
 
 
 def assess(definition: dict[str, Any]) -> Judgement:
-    """The risk class of one tool definition; anything unclear or malformed makes it higher, never lower."""
+    """Judge the risk class of one tool definition; anything unclear or malformed makes it higher, never lower."""
     name = str(definition.get("name", ""))
     name_words = words(name)
     parameters = list(dict.fromkeys(_parameters(definition.get("inputSchema"))))
-    found: list[tuple[Risk, str]] = [_by_verb(name_words)]
+    verdicts: list[tuple[Risk, str]] = [_by_verb(name_words)]
     for word in name_words:
         if word in _EXECUTE:
-            found.append(("execute", f'its name says "{word}"'))
+            verdicts.append(("execute", f'its name says "{word}"'))
         elif word in _WRITE:
-            found.append(("write", f'its name says "{word}"'))
+            verdicts.append(("write", f'its name says "{word}"'))
         elif word in _SENSITIVE:
-            found.append(("unknown", f'it reads what its name calls "{word}"'))
+            verdicts.append(("unknown", f'it reads what its name calls "{word}"'))
     for parameter in parameters:
-        found.extend(_by_parameter(parameter))
+        verdicts.extend(_by_parameter(parameter))
     if _sends_http(definition.get("inputSchema")):
-        found.append(("write", 'its parameter "method" allows more than GET'))
+        verdicts.append(("write", 'its parameter "method" allows more than GET'))
     annotations = definition.get("annotations")
     hints = annotations if isinstance(annotations, dict) else {}
     if hints.get("destructiveHint") is True:
-        found.append(("write", "the server says it is destructive"))
+        verdicts.append(("write", "the server says it is destructive"))
     if hints.get("readOnlyHint") is False:
-        found.append(("write", "the server says it is not read-only"))
-    level = max((risk for risk, _ in found), key=_LEVELS.index)
-    reasons = tuple(dict.fromkeys(reason for risk, reason in found if risk == level))
-    # What can run anything can send anything.
+        verdicts.append(("write", "the server says it is not read-only"))
+    level = max((risk for risk, _ in verdicts), key=_LEVELS.index)
+    reasons = tuple(dict.fromkeys(reason for risk, reason in verdicts if risk == level))
+    # A tool that can run anything can send anything.
     return Judgement(level, reasons, level == "execute" or _outbound(name_words, parameters, hints))
 
 
@@ -212,48 +212,55 @@ def _outbound(name_words: list[str], parameters: list[str], hints: dict[str, Any
     return any(not _OUTBOUND.isdisjoint(part) for part in (name_words, *(words(p) for p in parameters)))
 
 
-def examine(offer: ServerOffer, others: Iterable[str] = ()) -> tuple[Concern, ...]:
-    """What a person should look at before approving anything of this offer; `others` as in `warnings`."""
+def examine(offer: ServerOffer, foreign_names: Iterable[str] = ()) -> tuple[Concern, ...]:
+    """List what a person should look at before approving this offer; `foreign_names` as in `warnings`."""
     tools = [str(tool.get("name", "")) for tool in offer.tools]
-    found = [Concern("server", offer.name, "", problem) for problem in text_problems(f"{offer.name} {offer.version}")]
-    found += [Concern("server", offer.name, "/instructions", p) for p in text_problems(offer.instructions or "")]
-    found += warnings("tool", offer.tools, others)
-    found += warnings("prompt", offer.prompts, (*tools, *others))
-    found += warnings("resource", offer.resources, (*tools, *others))
-    found += warnings("resource template", offer.resource_templates, (*tools, *others))
-    return tuple(found)
+    concerns = [
+        Concern("server", offer.name, "", problem) for problem in text_problems(f"{offer.name} {offer.version}")
+    ]
+    concerns += [Concern("server", offer.name, "/instructions", p) for p in text_problems(offer.instructions or "")]
+    concerns += warnings("tool", offer.tools, foreign_names)
+    concerns += warnings("prompt", offer.prompts, (*tools, *foreign_names))
+    concerns += warnings("resource", offer.resources, (*tools, *foreign_names))
+    concerns += warnings("resource template", offer.resource_templates, (*tools, *foreign_names))
+    return tuple(concerns)
 
 
-def warnings(part: str, definitions: Iterable[dict[str, Any]], others: Iterable[str] = ()) -> tuple[Concern, ...]:
-    """What looks wrong in definitions of one kind.
+def warnings(
+    part: str, definitions: Iterable[dict[str, Any]], foreign_names: Iterable[str] = ()
+) -> tuple[Concern, ...]:
+    """List what looks wrong in definitions of one kind.
 
-    `part` names the kind in the text ("tool"); `others` are tool names of other kinds or servers that a description
-    here has no business to mention (shadowing).
+    `part` names the kind in the text ("tool"). `foreign_names` are names of tools of other kinds or servers, which a
+    description here has no reason to mention (shadowing).
     """
-    every = list(definitions)
-    names = [str(definition.get("name", "")) for definition in every]
-    mentioned = {name for name in (*names, *others) if re.search(r"[_.A-Z-]", name) and len(name) > 3}
-    found: list[Concern] = []
-    for name, definition in zip(names, every, strict=True):
-        found += [Concern(part, name, "", problem) for problem in _name_problems(name, part)]
+    entries = list(definitions)
+    names = [str(definition.get("name", "")) for definition in entries]
+    mentioned = {name for name in (*names, *foreign_names) if re.search(r"[_.A-Z-]", name) and len(name) > 3}
+    concerns: list[Concern] = []
+    for name, definition in zip(names, entries, strict=True):
+        concerns += [Concern(part, name, "", problem) for problem in _name_problems(name, part)]
         for pointer, text in _strings(definition):
-            found += [Concern(part, name, pointer, problem) for problem in text_problems(text)]
+            concerns += [Concern(part, name, pointer, problem) for problem in text_problems(text)]
             if pointer == "/description":
-                hits = sorted(mentioned.intersection(w.strip(".") for w in _NAME_LIKE.findall(text)) - {name})
-                found += [Concern(part, name, pointer, f"speaks of another tool, {other}") for other in hits]
-    found += _look_alikes(part, names)
-    return tuple(found)
+                mentions = sorted(mentioned.intersection(w.strip(".") for w in _NAME_LIKE.findall(text)) - {name})
+                concerns += [
+                    Concern(part, name, pointer, f"speaks of another tool, {mentioned_name}")
+                    for mentioned_name in mentions
+                ]
+    concerns += _look_alikes(part, names)
+    return tuple(concerns)
 
 
 def text_problems(text: str) -> list[str]:
-    """Hidden characters, terminal escapes and phrases that give orders to a model, in one text."""
+    """List the hidden characters, terminal escapes and phrases that give orders to a model in one text."""
     problems = []
     if "\x1b" in text or "\x9b" in text:
         problems.append("holds a terminal escape sequence")
     hidden = sorted({f"U+{ord(char):04X}" for char in text if is_hidden(char) and char not in "\x1b\x9b"})
     if hidden:
-        more = f" and {len(hidden) - 5} more" if len(hidden) > 5 else ""
-        problems.append(f"holds hidden characters ({', '.join(hidden[:5])}{more})")
+        remainder = f" and {len(hidden) - 5} more" if len(hidden) > 5 else ""
+        problems.append(f"holds hidden characters ({', '.join(hidden[:5])}{remainder})")
     bare = "".join(char for char in unicodedata.normalize("NFKC", text) if not is_hidden(char))
     plain = " ".join(bare.casefold().replace("\u2019", "'").split())
     problems += [f'says "{phrase}"' for phrase in _IMPERATIVES if phrase in plain]
@@ -271,13 +278,13 @@ def _look_alikes(part: str, names: list[str]) -> Iterator[Concern]:
     first: dict[str, str] = {}
     for name in names:
         folded = "".join(words(unicodedata.normalize("NFKC", name))) or name
-        other = first.setdefault(folded, name)
-        if other != name:
-            yield Concern(part, name, "", f"its name looks like {visible(other)}")
+        namesake = first.setdefault(folded, name)
+        if namesake != name:
+            yield Concern(part, name, "", f"its name looks like {visible(namesake)}")
 
 
 def _strings(value: Any) -> Iterator[tuple[str, str]]:
-    """Every string in `value` and every key, with its JSON pointer (RFC 6901)."""
+    """Yield every string in `value` and every key, with its JSON pointer (RFC 6901)."""
     stack: list[tuple[str, Any]] = [("", value)]
     while stack:
         pointer, item = stack.pop()
@@ -285,8 +292,8 @@ def _strings(value: Any) -> Iterator[tuple[str, str]]:
             yield pointer, item
         elif isinstance(item, dict):
             for key, inner in item.items():
-                here = f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
-                yield f"{here} (key)", str(key)
-                stack.append((here, inner))
+                child = f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
+                yield f"{child} (key)", str(key)
+                stack.append((child, inner))
         elif isinstance(item, list):
             stack.extend((f"{pointer}/{index}", inner) for index, inner in enumerate(item))

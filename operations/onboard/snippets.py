@@ -1,4 +1,4 @@
-"""Ready client settings for a server behind Ringwall.
+"""Client settings for a server behind Ringwall, ready to be pasted: for people and for agents.
 
 People sign in by OAuth, so their snippets hold a URL and nothing else. Agents present a Cloudflare Access service token
 in two headers (Cloudflare One docs, "Service tokens"); a snippet names the environment variables, never the secret.
@@ -21,16 +21,19 @@ CLIENT_SECRET_VARIABLE = "CF_ACCESS_CLIENT_SECRET"  # noqa: S105 - a variable's 
 
 @dataclass(frozen=True)
 class Snippet:
-    """One client's settings: `where` is a command line (None) or the file the text goes into."""
+    """The settings of one client. `file` is the file that `text` goes into, None when `text` is a command line."""
 
     client: str
-    where: str | None
+    file: str | None
     text: str
     note: str = ""
 
+    def as_json(self) -> dict[str, str | None]:
+        return {"client": self.client, "where": self.file, "text": self.text, "note": self.note}
+
 
 def people(name: str, url: str) -> tuple[Snippet, ...]:
-    """For people: the client opens the sign-in by itself on first use."""
+    """Settings for people: the client opens the sign-in by itself on first use."""
     return (
         Snippet("Claude Code", None, f"claude mcp add --transport http {shlex.quote(name)} {shlex.quote(url)}"),
         Snippet("Cursor", ".cursor/mcp.json", _json({"mcpServers": {name: {"url": url}}})),
@@ -39,7 +42,7 @@ def people(name: str, url: str) -> tuple[Snippet, ...]:
 
 
 def agents(name: str, url: str) -> tuple[Snippet, ...]:
-    """For agents: the service token's two halves come from the environment (VS Code asks once and keeps them)."""
+    """Settings for agents: both headers of the service token come from the environment (VS Code asks for them once)."""
     note = f"set {CLIENT_ID_VARIABLE} and {CLIENT_SECRET_VARIABLE} where the agent runs"
 
     def headers(form: str) -> dict[str, str]:

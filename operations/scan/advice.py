@@ -1,4 +1,4 @@
-"""What to do about a server that a scan found: first steps in words, then the one command that puts it behind the rings."""
+"""Advice for a server that a scan found: steps in words, then the one command that puts it behind the rings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SWITCH = "make it speak streamable HTTP: Ringwall's guard speaks that or stdio 
 
 @dataclass(frozen=True)
 class Advice:
-    """`command` is None where there is nothing to onboard."""
+    """The steps to take, and the `ringwall onboard` command after them; None where there is nothing to onboard."""
 
     steps: tuple[str, ...]
     command: str | None
@@ -24,14 +24,15 @@ def advise(
     server: Server,
     *,
     environments: Sequence[str] = (),
-    taken: frozenset[str] = frozenset(),
+    used_names: frozenset[str] = frozenset(),
     project: str | None = None,
 ) -> Advice:
-    """The way behind the rings. `environments` are those of the project, the first of which the command names; where there
-    is none yet, `dev` stands for it.
+    """Say how to put a server behind the rings.
 
-    `taken` are names of servers that exist already or that other findings of the same scan got. `project` is the folder
-    that was named for it, where one was.
+    Args:
+        environments: those of the project; the command names the first, or `dev` where there is none yet.
+        used_names: names of servers that exist already, or that were given to other servers of the same scan.
+        project: the folder that the user gave as `--project`, None where none was given.
     """
     if server.onboarded is not None and server.state == "behind rings":
         return Advice((), None)
@@ -50,22 +51,22 @@ def advise(
         steps.append("let it serve plain HTTP on loopback: the rings bring their own TLS")
     if server.demands:
         steps.append("switch its own authentication off once it is on loopback: the rings verify who calls")
-    where = [] if project is None else ["--project", project]
+    project_option = [] if project is None else ["--project", project]
     if not environments:
-        steps.append(f"make an environment first: {shlex.join(['ringwall', 'init', 'dev', *where])}")
+        steps.append(f"make an environment first: {shlex.join(['ringwall', 'init', 'dev', *project_option])}")
     if len(environments) > 1:
         steps.append(f"choose its environment: {', '.join(environments)}")
-    words = ["ringwall", "onboard", name_for(server, taken), "--env", environments[0] if environments else "dev"]
+    words = ["ringwall", "onboard", name_for(server, used_names), "--env", environments[0] if environments else "dev"]
     path = server.path if server.transport == "streamable-http" else "/mcp"
     if server.place.socket is not None:
         words += ["--socket", server.place.socket, *(["--path", path] if path != "/mcp" else [])]
     else:
         words += ["--url", f"http://{_loopback(server)}:{server.place.port}{path}"]
-    return Advice(tuple(steps), shlex.join([*words, *where]))
+    return Advice(tuple(steps), shlex.join([*words, *project_option]))
 
 
 def _loopback(server: Server) -> str:
-    """Where it is on its own host: as it is bound there, or as the first step binds it."""
+    """The server's address on its own host: the one it is bound to, or the one that the first step binds it to."""
     if server.place.beyond_loopback:
         return "127.0.0.1"
     return f"[{server.place.address}]" if ":" in server.place.address else server.place.address
@@ -77,8 +78,8 @@ def _host_step(server: Server) -> str:
     return "run this on the machine it listens on"
 
 
-def name_for(server: Server, taken: frozenset[str] = frozenset()) -> str:
-    """A server name out of what it calls itself: lower-case letters, digits and -."""
-    bare = re.sub(r"[^a-z0-9]+", "-", server.name.lower()).strip("-")
-    bare = re.sub(r"^[^a-z]+", "", bare)[:32].strip("-") or "server"
-    return bare if bare not in taken else f"{bare}-{server.place.port}"
+def name_for(server: Server, used_names: frozenset[str] = frozenset()) -> str:
+    """Make a server name of lower-case letters, digits and - from the name that the server gives itself."""
+    slug = re.sub(r"[^a-z0-9]+", "-", server.name.lower()).strip("-")
+    slug = re.sub(r"^[^a-z]+", "", slug)[:32].strip("-") or "server"
+    return slug if slug not in used_names else f"{slug}-{server.place.port}"

@@ -1,8 +1,8 @@
-"""The first word to a port nobody knows: does it speak HTTP at all, in clear or over TLS?
+"""First contact with an unknown port: whether it speaks HTTP, in clear or over TLS. MCP is spoken in `dialog` only.
 
 A port may belong to a database, a printer or a mail server. Protocols whose server speaks first are recognised by their
 greeting and get nothing; the others get one `HEAD /`, which changes nothing where it is understood (RFC 9110 section
-9.2.1), and no more unless the reply is HTTP. Bounded in bytes and in time.
+9.2.1), and nothing more unless the reply is HTTP. All of it is bounded in bytes and in time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal
 
 Kind = Literal["http", "https", "client-certificate", "other", "silent", "refused", "unreachable"]
 
-#: Seconds that a server which speaks first has for its greeting.
+#: Seconds to wait for the greeting of a server that speaks first.
 GREETING = 0.2
 _ENOUGH = 512
 _WINDOW = 4096
@@ -23,24 +23,24 @@ _WINDOW = 4096
 
 @dataclass(frozen=True)
 class Contact:
-    """What a port speaks; `detail` says why nothing more was asked of it."""
+    """The protocol that a port speaks; `detail` says why no further request was sent to it."""
 
     kind: Kind
     detail: str = ""
 
 
 async def first_contact(address: str, port: int, *, timeout: float, greeting: float = GREETING) -> Contact:
-    """Judge one TCP port within `timeout` seconds for each of at most two connections."""
+    """Judge one TCP port by at most two connections, each of them bounded by `timeout` seconds."""
     head = _head(address, port)
-    first = await _try(address, port, head, timeout, greeting, None)
+    first = await _exchange(address, port, head, timeout, greeting, None)
     if isinstance(first, Contact):
         return first
     if first.startswith(b"HTTP/1.") and not first.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400")):
         return Contact("http")
     # Servers of HTTPS answer clear text with an alert, with nothing, or (nginx, Go) with a 400 in clear.
-    # The pause lets an alert about a missing certificate arrive (TLS 1.3 sends it after the handshake): data under way
-    # would have the connection reset, and the alert lost.
-    over_tls = await _try(address, port, head, timeout, greeting, inspecting_tls())
+    # Waiting for a greeting lets an alert about a missing client certificate arrive (TLS 1.3 sends it after the
+    # handshake): if a request were sent meanwhile, the connection would be reset and the alert lost.
+    over_tls = await _exchange(address, port, head, timeout, greeting, inspecting_tls())
     if isinstance(over_tls, bytes) and over_tls.startswith(b"HTTP/1."):
         return Contact("https")
     if isinstance(over_tls, Contact) and over_tls.kind == "client-certificate":
@@ -51,8 +51,10 @@ async def first_contact(address: str, port: int, *, timeout: float, greeting: fl
 
 
 def inspecting_tls() -> ssl.SSLContext:
-    """Unverified on purpose: the question is who may talk to the server, whatever its certificate, and no secret and no
-    call is sent."""
+    """A TLS context that verifies no certificate, on purpose.
+
+    The scan asks who may talk to the server, whatever its certificate; it sends no secret and calls no tool.
+    """
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -64,10 +66,10 @@ def _head(address: str, port: int) -> bytes:
     return f"HEAD / HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n".encode("ascii", "replace")
 
 
-async def _try(
+async def _exchange(
     address: str, port: int, head: bytes, timeout: float, greeting: float, tls: ssl.SSLContext | None
 ) -> bytes | Contact:
-    """The first bytes of the reply to `head`, or why there is none to judge."""
+    """Send `head` and return the first bytes of the reply, or a Contact that says why there is none to judge."""
     writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(timeout):
@@ -75,9 +77,9 @@ async def _try(
             if greeting:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(greeting):
-                        spoke = await reader.read(_ENOUGH)
-                        what = "speaks first, which HTTP does not" if spoke else "closes the connection at once"
-                        return Contact("other", what)
+                        greeted = await reader.read(_ENOUGH)
+                        reason = "speaks first, which HTTP does not" if greeted else "closes the connection at once"
+                        return Contact("other", reason)
             writer.write(head)
             await writer.drain()
             return await reader.read(_ENOUGH)

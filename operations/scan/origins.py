@@ -1,4 +1,4 @@
-"""What a project knows of the servers on this machine, so that a scan tells an origin behind rings from a stray one."""
+"""The origins that a project's stack files name, so that a scan recognises a server that is already behind the rings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from operations.scan.report import Place
 
 @dataclass(frozen=True)
 class Known:
-    """What the project's files say; all empty without a project."""
+    """Origins, server names and environments of the project's files; all empty without a project.
+
+    `origins` maps port and path to a stack, `sockets` the path of a Unix socket to a stack.
+    """
 
     origins: dict[tuple[int, str], str]
     sockets: dict[str, str]
@@ -22,15 +25,17 @@ class Known:
     warnings: tuple[str, ...] = ()
 
     def stack_of(self, place: Place, path: str) -> str | None:
-        """The stack whose origin is there; on loopback of this machine only."""
+        """The stack whose origin stands at this place; None for a named host, as origins are on loopback."""
         if place.socket is not None:
             return self.sockets.get(place.socket)
         return self.origins.get((place.port, path)) if place.named is None else None
 
 
 def read(folder: Path | None) -> Known:
-    """The project in `folder`, or around the current one where none is named, if there is one. What of it cannot be read
-    becomes a warning, and its servers count as strangers."""
+    """Read the project in `folder`, or the one around the current folder if there is one.
+
+    An environment that cannot be read becomes a warning, and its servers count as unknown.
+    """
     try:
         project = find_project(folder or Path.cwd())
     except InputError:

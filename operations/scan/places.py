@@ -1,4 +1,4 @@
-"""Where a scan looks: this machine's own listening sockets, or hosts that were named one by one."""
+"""The places that a scan connects to: this machine's own listening sockets, or hosts that the user named one by one."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ MAX_NAMED = 16
 
 
 def places(listeners: Iterable[Listener], ports: Iterable[int] = ()) -> tuple[Place, ...]:
-    """Where to connect for each listening socket of this machine; only `ports` when some are given."""
-    wanted = frozenset(ports)
-    found: dict[tuple[str, int], Place] = {}
-    for one in listeners:
-        if not wanted or one.port in wanted:
-            key = (one.address, one.port)
-            known = found.get(key)
-            pid = known.pid if known is not None and known.pid is not None else one.pid
-            found[key] = Place(_reach(one.address), one.port, (one.address,), not one.is_loopback, pid)
-    return tuple(found.values())
+    """List where to connect for each listening socket of this machine; only for `ports` when some are given."""
+    selected = frozenset(ports)
+    by_socket: dict[tuple[str, int], Place] = {}
+    for listener in listeners:
+        if not selected or listener.port in selected:
+            address, port = listener.address, listener.port
+            previous = by_socket.get((address, port))
+            pid = previous.pid if previous is not None and previous.pid is not None else listener.pid
+            by_socket[address, port] = Place(_reach(address), port, (address,), not listener.is_loopback, pid)
+    return tuple(by_socket.values())
 
 
 def _reach(address: str) -> str:
@@ -43,11 +43,11 @@ def _reach(address: str) -> str:
 
 
 def named_places(targets: Sequence[str]) -> tuple[Place, ...]:
-    """Hosts that were named one by one: HOST:PORT, [V6]:PORT, a URL, or the path of a Unix socket.
+    """Parse hosts that the user named one by one: HOST:PORT, [V6]:PORT, a URL, or the path of a Unix socket.
 
     Raises:
         InputError: a range, a list or a pattern of hosts or ports, no port, or more than 16 of them: Ringwall is no tool
-            to sweep other people's networks with.
+            for sweeping the networks of others.
     """
     if len(targets) > MAX_NAMED:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Whose a socket is, in a few words: the owner's command line without what may be secret in it."""
+"""The command line of the process that owns a socket, shortened and without anything that may be secret."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ MAX_LENGTH = 120
 _MAYBE_SECRET = frozenset({"p", "k", "u", "auth", "pass", "key", "user", "header", "h"})
 _FLAG = re.compile(r"--?[A-Za-z][A-Za-z0-9_-]*")
 _ASSIGNMENT = re.compile(r"(-{0,2}[A-Za-z][A-Za-z0-9_.-]*)=(.*)", re.DOTALL)
-#: What a person typed: a path, a module, a host, a port, a word. All else is masked rather than judged.
+#: Characters of a plain argument: a path, a module, a host, a port, a word. Every other argument is masked unseen.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+,=\[\]-]{1,300}")
 #: A long run without a separator that mixes letters and digits reads like a key.
 _DENSE = re.compile(r"(?=[A-Za-z0-9+]*[0-9])(?=[A-Za-z0-9+]*[A-Za-z])[A-Za-z0-9+]{16,}")
 
 
 def command_line(pid: int) -> str:
-    """The process's command line, short and masked; empty where this user may not read it or it has ended."""
+    """Read the process's command line, short and masked; empty where this user may not read it or it has ended."""
     try:
-        raw = (Path("/proc") / str(pid) / "cmdline").read_bytes()[:16384]
+        arguments = (Path("/proc") / str(pid) / "cmdline").read_bytes()[:16384]
     except OSError:
         return ""
-    return short([part.decode("utf-8", "replace") for part in raw.rstrip(b"\0").split(b"\0") if part])
+    return short([part.decode("utf-8", "replace") for part in arguments.rstrip(b"\0").split(b"\0") if part])
 
 
 def short(arguments: list[str]) -> str:
-    """`arguments` as one line of at most 120 characters, values that are or may be secret replaced by ***."""
+    """Write `arguments` as one line of at most 120 characters, with every value that is or may be secret replaced by ***."""
     shown: list[str] = []
     masked_next = False
     for position, argument in enumerate(arguments[:MAX_WORDS]):

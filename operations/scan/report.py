@@ -1,4 +1,4 @@
-"""What a scan found, as data: places, servers, how dangerous each is, and what could not be judged."""
+"""The data of a scan's report: places, servers with their danger, and ports that could not be judged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from model.tool_lock import Risk
-from operations.scan.transports import Transport
+from operations.scan.dialog import Transport
 
 State = Literal["exposed", "open", "guarded", "behind rings"]
 Danger = Literal["critical", "high", "medium", "low", "info"]
@@ -15,7 +15,7 @@ Danger = Literal["critical", "high", "medium", "low", "info"]
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool by name, with its judged risk and why."""
+    """One tool by name, with its risk class and the reasons for it."""
 
     name: str
     risk: Risk
@@ -25,7 +25,10 @@ class Tool:
 
 @dataclass(frozen=True)
 class Place:
-    """Where to look: a listening socket of this machine, or what was named. `addresses` are the bound ones."""
+    """A place to scan: a listening socket of this machine, or a host that the user named (`named`).
+
+    `address` is the one to connect to, `addresses` are those that the socket is bound to.
+    """
 
     address: str
     port: int
@@ -40,15 +43,17 @@ class Place:
     def __str__(self) -> str:
         if self.named is not None:
             return self.named
-        return ", ".join(f"[{a}]:{self.port}" if ":" in a else f"{a}:{self.port}" for a in self.addresses)
+        hosts = (f"[{address}]" if ":" in address else address for address in self.addresses)
+        return ", ".join(f"{host}:{self.port}" for host in hosts)
 
 
 @dataclass(frozen=True)
 class Server:
     """One MCP server that was found.
 
-    `state`: `exposed` (reachable from beyond this machine, asks nobody who they are), `open` (the same for everybody on
-    this machine), `guarded` (asks for credentials), `behind rings` (a guard of Ringwall, or an origin one stack names).
+    `state`: `exposed` (answers clients beyond this machine without authentication), `open` (answers every process of this
+    machine without authentication), `guarded` (asks for credentials), `behind rings` (a guard of Ringwall, or the origin
+    of a stack).
     `tools` is None where they could not be listed.
     """
 
@@ -89,14 +94,14 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where a client on this machine would connect."""
+        """The URL by which a client on this machine would connect."""
         name = f"[{self.place.address}]" if ":" in self.place.address else self.place.address
         return f"{_scheme(self)}://{name}:{self.place.port}{self.path}"
 
 
 @dataclass(frozen=True)
 class Unjudged:
-    """A port that may hold an MCP server, and why nobody can tell."""
+    """A port that may hold an MCP server, and why that could not be judged."""
 
     place: Place
     reason: str
@@ -104,8 +109,11 @@ class Unjudged:
 
 @dataclass(frozen=True)
 class Report:
-    """What a scan found, most dangerous first. `sockets` were looked at; `quiet` of them did not answer or do not speak
-    HTTP. `complete` is false when time ran out first."""
+    """The result of a scan, most dangerous server first.
+
+    `sockets` counts the places looked at, `quiet` those of them that did not answer or do not speak HTTP. `complete` is
+    false when time ran out before every place was looked at.
+    """
 
     servers: tuple[Server, ...]
     unjudged: tuple[Unjudged, ...]
@@ -128,20 +136,21 @@ def _scheme(server: Server) -> str:
 
 
 def merged(servers: Iterable[Server]) -> list[Server]:
-    """One server that answers on several addresses, paths or transports of a port is one finding."""
-    found: dict[tuple[object, ...], Server] = {}
-    for one in servers:
-        key = (one.place.port, one.place.pid, one.place.named, one.name, one.version, one.tools, one.state == "guarded")
-        known = found.get(key)
-        if known is None:
-            found[key] = one
+    """Merge a server that answers on several addresses, paths or transports of one port into one finding."""
+    by_identity: dict[tuple[object, ...], Server] = {}
+    for server in servers:
+        place, is_guarded = server.place, server.state == "guarded"
+        key = (place.port, place.pid, place.named, server.name, server.version, server.tools, is_guarded)
+        previous = by_identity.get(key)
+        if previous is None:
+            by_identity[key] = server
             continue
-        addresses = tuple(dict.fromkeys((*known.place.addresses, *one.place.addresses)))
-        beyond = known.place.beyond_loopback or one.place.beyond_loopback
-        found[key] = replace(
-            known,
-            place=replace(known.place, addresses=addresses, beyond_loopback=beyond),
-            transports=tuple(dict.fromkeys((*known.transports, *one.transports))),
-            state="exposed" if "exposed" in (known.state, one.state) else known.state,
+        addresses = tuple(dict.fromkeys((*previous.place.addresses, *place.addresses)))
+        beyond = previous.place.beyond_loopback or place.beyond_loopback
+        by_identity[key] = replace(
+            previous,
+            place=replace(previous.place, addresses=addresses, beyond_loopback=beyond),
+            transports=tuple(dict.fromkeys((*previous.transports, *server.transports))),
+            state="exposed" if "exposed" in (previous.state, server.state) else previous.state,
         )
-    return list(found.values())
+    return list(by_identity.values())

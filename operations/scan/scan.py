@@ -1,9 +1,9 @@
-"""Find MCP servers that somebody could call past every ring: on this machine's listening sockets, or where one is named.
+"""The scan for MCP servers that can be called past every ring, on this machine's sockets or at named hosts.
 
-The attack Ringwall ends begins with a scan of ports 8080 and 3000 that finds a server bound to every address and answering
-without authentication. This is the same look, from the defender's side: real sockets, all four transports, what the tools
-could do, and how to put the server behind the rings. It lists and calls no tool; it is bounded in bytes, time and
-connections; it says of every port it could not judge that it could not.
+The attack that Ringwall ends begins with a scan of ports 8080 and 3000 that finds a server bound to every address and
+answering without authentication. This scan looks at the same ports from the defender's side: real sockets, all four
+transports, and what the tools could do. It lists tools and calls none, is bounded in bytes, time and connections, and
+reports every port that it could not judge. What to do about a server is in `operations.scan.advice`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ import aiohttp
 from model.text import visible
 from operations.onboard.risk import assess, text_problems, warnings
 from operations.scan.contact import first_contact, inspecting_tls
+from operations.scan.dialog import Introduction, Transport
+from operations.scan.event_stream import try_sse
 from operations.scan.process import command_line
 from operations.scan.report import ORDER, Place, Report, Server, State, Tool, Unjudged, merged
-from operations.scan.transports import Spoken, Transport, try_sse, try_streamable, try_websocket
-from operations.scan.wire import Demands, NotMcp, Refused, TooMuch, Wire, wire_to
+from operations.scan.streamable import try_streamable
+from operations.scan.websocket import try_websocket
+from operations.scan.wire import CredentialsRequired, NotMcp, Refused, TooMuch, Wire, wire_to
 
-#: Where MCP servers answer unless told otherwise, most usual first; `--path` adds others.
+#: Default paths of MCP servers, most usual first; `--path` adds others.
 PATHS = ("/mcp", "/sse", "/", "/mcp/", "/ws", "/messages", "/api/mcp", "/mcp/sse")
-#: Redirects within one server that are looked at, as a client would follow them.
-MOST_MOVED = 2
+#: Redirects within one server that are followed, as a client would follow them.
+MAX_REDIRECTS = 2
 #: Each socket takes two connections at most, so sixteen in all.
 AT_ONCE = 8
 
@@ -40,11 +43,11 @@ class _Findings:
     servers: list[Server] = field(default_factory=list)
     unjudged: list[Unjudged] = field(default_factory=list)
     quiet: int = 0
-    done: int = 0
+    finished: int = 0
 
 
 def scan(
-    where: Sequence[Place],
+    places: Sequence[Place],
     *,
     paths: Sequence[str] = PATHS,
     timeout: float = 10.0,
@@ -52,20 +55,20 @@ def scan(
     onboarded: Callable[[Place, str], str | None] = lambda place, path: None,
     progress: Progress | None = None,
 ) -> Report:
-    """Look at each place. Not to be called inside a running event loop.
+    """Scan each place. It starts an event loop of its own, so it must not be called inside a running one.
 
     Args:
         paths: where an MCP endpoint may be on each of them.
         timeout: seconds for one socket with all its paths.
-        deadline: seconds for all of them; what is left then makes the report incomplete.
+        deadline: seconds for all places; the report is incomplete when some were not looked at by then.
         onboarded: the stack that names this place and path as its origin, or None.
-        progress: called about once a second with how many sockets are done, and of how many.
+        progress: called about once a second with the number of places done and of all places.
     """
-    return asyncio.run(_scan(where, paths, timeout, deadline, onboarded, progress))
+    return asyncio.run(_scan(places, paths, timeout, deadline, onboarded, progress))
 
 
 async def _scan(
-    where: Sequence[Place],
+    places: Sequence[Place],
     paths: Sequence[str],
     timeout: float,
     deadline: float,
@@ -76,23 +79,23 @@ async def _scan(
     gate = asyncio.Semaphore(AT_ONCE)
     started: set[Place] = set()
 
-    async def one(place: Place) -> None:
+    async def inspect(place: Place) -> None:
         async with gate:
             started.add(place)
-            await _look(place, paths, timeout, findings)
-            findings.done += 1
+            await _inspect(place, paths, timeout, findings)
+            findings.finished += 1
 
     async def tick() -> None:
         while progress is not None:
             await asyncio.sleep(1)
-            progress(findings.done, len(where))
+            progress(findings.finished, len(places))
 
     ticking = asyncio.create_task(tick())
     complete = True
     try:
         async with asyncio.timeout(deadline), asyncio.TaskGroup() as group:
-            for place in where:
-                group.create_task(one(place))
+            for place in places:
+                group.create_task(inspect(place))
     except TimeoutError:
         complete = False
     finally:
@@ -100,16 +103,18 @@ async def _scan(
         with contextlib.suppress(asyncio.CancelledError):
             await ticking
     if not complete:
-        rest = [place for place in where if place not in started]
-        findings.unjudged += [Unjudged(place, "was not looked at: time ran out") for place in rest]
-    found = [_settled(server, onboarded) for server in merged(findings.servers)]
-    found.sort(key=lambda s: (ORDER.index(s.danger), s.state, s.place.port, s.place.addresses))
-    return Report(tuple(found), tuple(findings.unjudged), len(where), findings.quiet, complete)
+        missed = [place for place in places if place not in started]
+        findings.unjudged += [Unjudged(place, "was not looked at: time ran out") for place in missed]
+    servers = [_settled(server, onboarded) for server in merged(findings.servers)]
+    servers.sort(
+        key=lambda server: (ORDER.index(server.danger), server.state, server.place.port, server.place.addresses)
+    )
+    return Report(tuple(servers), tuple(findings.unjudged), len(places), findings.quiet, complete)
 
 
-async def _look(place: Place, paths: Sequence[str], timeout: float, findings: _Findings) -> None:
-    """One socket, from the first word to its tools; whatever it does, it takes `timeout` seconds at most."""
-    found: list[Spoken] = []
+async def _inspect(place: Place, paths: Sequence[str], timeout: float, findings: _Findings) -> None:
+    """Scan one socket, from the first contact to its tools; it takes at most `timeout` seconds, whatever the server does."""
+    introductions: list[Introduction] = []
     notes: list[str] = []
     scheme: Literal["http", "https"] = place.scheme or "http"
     guard = False
@@ -131,15 +136,16 @@ async def _look(place: Place, paths: Sequence[str], timeout: float, findings: _F
             async with wire_to(
                 *_base(place, scheme), connector=_connector(place), request_timeout=min(5.0, timeout / 2)
             ) as wire:
-                mine = (place.path,) if place.path and place.path != "/" else tuple(paths)
+                candidates = (place.path,) if place.path and place.path != "/" else tuple(paths)
                 patience = min(3.0, timeout / 3)
-                await _ask_all(wire, mine, found, notes, patience=patience)
-                if wire.host_refused and wire.host and not any(one.demands is None for one in found):
-                    wire.host, wire.host_refused = "", False  # its address, as an attacker would call it
-                    await _ask_all(wire, mine, found, notes, patience=patience)
-                if wire.host_refused and not found:
-                    notes.append("answers only to a Host name that nobody gave: name it as HOST:PORT")
-                if found:
+                await _ask_all(wire, candidates, introductions, notes, patience=patience)
+                if wire.host_refused and wire.host and not _is_any_open(introductions):
+                    # Try again with the address as Host, as an attacker would.
+                    wire.host, wire.host_refused = "", False
+                    await _ask_all(wire, candidates, introductions, notes, patience=patience)
+                if wire.host_refused and not introductions:
+                    notes.append("answers only to its own host name, which is not known: name it as HOST:PORT")
+                if introductions:
                     guard = wire.guard_header and await _healthz(wire)
     except TimeoutError:
         notes.append(f"speaks HTTP, and did not answer everything within {timeout:g} s")
@@ -151,23 +157,30 @@ async def _look(place: Place, paths: Sequence[str], timeout: float, findings: _F
     except (aiohttp.ClientError, OSError) as error:
         notes.append(f"broke off ({type(error).__name__})")
     finally:
-        # Also when the whole scan's time is up: what one socket has shown so far is reported.
-        for spoken in found:
-            findings.servers.append(_server(place, scheme, spoken, guard=guard))
-        # Beside a path that asks for credentials another one may be open.
-        if notes and not any(one.demands is None for one in found):
+        # Also when the time of the whole scan has run out: what this socket has shown so far is reported.
+        for introduction in introductions:
+            findings.servers.append(_server(place, scheme, introduction, guard=guard))
+        # Another path of a server that asks for credentials may be open, so the notes about it are reported too.
+        if notes and not _is_any_open(introductions):
             findings.unjudged.append(Unjudged(place, _joined(notes)))
 
 
+def _is_any_open(introductions: Sequence[Introduction]) -> bool:
+    return any(introduction.demands is None for introduction in introductions)
+
+
 def _joined(notes: Sequence[str], most: int = 2) -> str:
-    every = list(dict.fromkeys(notes))
-    more = f"; and {len(every) - most} more of the kind" if len(every) > most else ""
-    return "; ".join(every[:most]) + more
+    distinct = list(dict.fromkeys(notes))
+    remainder = f"; and {len(distinct) - most} more of the kind" if len(distinct) > most else ""
+    return "; ".join(distinct[:most]) + remainder
 
 
 def _base(place: Place, scheme: str) -> tuple[str, str]:
-    """Base URL and Host header. On this machine localhost: a check of Host against DNS rebinding keeps browsers out and
-    no attacker, who writes what he likes there."""
+    """Base URL and Host header of a place.
+
+    The Host is localhost for this machine's sockets: a check of Host against DNS rebinding stops browsers only, as an
+    attacker writes any Host.
+    """
     if place.socket is not None:
         return "http://localhost", "localhost:80"
     name = f"[{place.address}]" if ":" in place.address else place.address
@@ -180,9 +193,11 @@ def _connector(place: Place) -> aiohttp.BaseConnector:
     return aiohttp.TCPConnector(limit=2, ssl=inspecting_tls(), use_dns_cache=True)
 
 
-async def _ask_all(wire: Wire, paths: Sequence[str], found: list[Spoken], notes: list[str], *, patience: float) -> None:
-    """Every transport on every path, one request at a time; `found` and `notes` grow as it goes."""
-    demanded: list[tuple[Transport, str, Demands]] = []
+async def _ask_all(
+    wire: Wire, paths: Sequence[str], introductions: list[Introduction], notes: list[str], *, patience: float
+) -> None:
+    """Try every transport on every path, one request at a time; appends to `introductions` and `notes` on the way."""
+    demanded: list[tuple[Transport, str, CredentialsRequired]] = []
     queue = list(paths)
     for path in queue:
         attempts: tuple[tuple[Transport, Callable[[], object]], ...] = (
@@ -192,9 +207,9 @@ async def _ask_all(wire: Wire, paths: Sequence[str], found: list[Spoken], notes:
         )
         for transport, attempt in attempts:
             try:
-                found.append(await attempt())  # type: ignore[misc]
+                introductions.append(await attempt())  # type: ignore[misc]
                 break
-            except Demands as demand:
+            except CredentialsRequired as demand:
                 demanded.append((transport, path, demand))
                 if transport != "websocket":
                     break
@@ -212,33 +227,39 @@ async def _ask_all(wire: Wire, paths: Sequence[str], found: list[Spoken], notes:
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 notes.append(f"broke off at {path} ({type(error).__name__})")
                 break
-        room = len(paths) + MOST_MOVED - len(queue)
-        queue += [there for there in dict.fromkeys(wire.moved) if there not in queue][:room]
-        if wire.left <= 0:
+        room = len(paths) + MAX_REDIRECTS - len(queue)
+        queue += [path for path in dict.fromkeys(wire.moved) if path not in queue][:room]
+        if wire.remaining <= 0:
             return
     if demanded:
-        await _judge_demands(wire, demanded, found, notes)
+        await _judge_demands(wire, demanded, introductions, notes)
 
 
 async def _judge_demands(
-    wire: Wire, demanded: list[tuple[Transport, str, Demands]], found: list[Spoken], notes: list[str]
+    wire: Wire,
+    demanded: list[tuple[Transport, str, CredentialsRequired]],
+    introductions: list[Introduction],
+    notes: list[str],
 ) -> None:
-    """A path that asks for credentials is MCP when its answer shows it, or when a path that cannot exist asks for none."""
+    """Add each path that asks for credentials and speaks MCP.
+
+    It speaks MCP when its response shows that, or when a path that cannot exist asks for no credentials.
+    """
     certain = [entry for entry in demanded if entry[2].certain]
     if not certain:
         nowhere = f"/ringwall-scan-{secrets.token_hex(4)}"
         try:
             await try_streamable(wire, nowhere)
-        except Demands:
-            where = ", ".join(path for _, path, _ in demanded)
-            notes.append(f"asks for credentials on every path ({where}): cannot tell whether MCP is behind that")
+        except CredentialsRequired:
+            tried = ", ".join(path for _, path, _ in demanded)
+            notes.append(f"asks for credentials on every path ({tried}): cannot tell whether MCP is behind that")
             return
         except NotMcp:
             certain = [entry for entry in demanded if entry[1] != "/"]
     if not certain and demanded:
-        notes.append(f"asks for {demanded[0][2].what} at {demanded[0][1]}")
+        notes.append(f"asks for {demanded[0][2].requirement} at {demanded[0][1]}")
     for transport, path, demand in certain:
-        found.append(Spoken(transport, path, demands=demand.what))
+        introductions.append(Introduction(transport, path, demands=demand.requirement))
 
 
 async def _healthz(wire: Wire) -> bool:
@@ -249,35 +270,36 @@ async def _healthz(wire: Wire) -> bool:
 # -- judging -----------------------------------------------------------------------------------------------------------
 
 
-def _server(place: Place, scheme: Literal["http", "https"], spoken: Spoken, *, guard: bool) -> Server:
-    state: State = "guarded" if spoken.demands else "exposed" if place.beyond_loopback else "open"
-    tools = None if spoken.tools is None else tuple(_tool(definition) for definition in spoken.tools)
-    odd = [visible(str(concern)) for concern in warnings("tool", spoken.tools or ())]
-    odd += [f"its instructions: {problem}" for problem in text_problems(spoken.instructions)]
+def _server(place: Place, scheme: Literal["http", "https"], introduction: Introduction, *, guard: bool) -> Server:
+    state: State = "guarded" if introduction.demands else "exposed" if place.beyond_loopback else "open"
+    tools = None if introduction.tools is None else tuple(_tool(definition) for definition in introduction.tools)
+    concerns = [visible(str(concern)) for concern in warnings("tool", introduction.tools or ())]
+    concerns += [f"its instructions: {problem}" for problem in text_problems(introduction.instructions)]
     return Server(
         place=place,
         scheme=scheme,
-        transports=((spoken.transport, spoken.path),),
+        transports=((introduction.transport, introduction.path),),
         state=state,
-        name=spoken.name,
-        version=spoken.version,
-        protocol_version=spoken.protocol_version,
-        demands=spoken.demands,
+        name=introduction.name,
+        version=introduction.version,
+        protocol_version=introduction.protocol_version,
+        demands=introduction.demands,
         tools=tools,
-        warnings=tuple(odd[:20]),
-        problem=spoken.problem,
+        warnings=tuple(concerns[:20]),
+        problem=introduction.problem,
         guard=guard,
         owner=command_line(place.pid) if place.pid is not None else "",
     )
 
 
 def _tool(definition: dict[str, object]) -> Tool:
-    judged = assess(definition)
-    return Tool(visible(str(definition.get("name", "")))[:128], judged.risk, judged.reasons, judged.outbound)
+    judgement = assess(definition)
+    name = visible(str(definition.get("name", "")))[:128]
+    return Tool(name, judgement.risk, judgement.reasons, judgement.outbound)
 
 
 def _settled(server: Server, onboarded: Callable[[Place, str], str | None]) -> Server:
-    """What stands behind the rings already: only on loopback, for beyond it everybody walks past them."""
+    """Mark a server that is already behind the rings; only on loopback, as a server bound beyond it is reached past them."""
     stack = next((s for _, path in server.transports if (s := onboarded(server.place, path)) is not None), None)
     server = replace(server, onboarded=stack)
     if not server.place.beyond_loopback and (server.guard or stack is not None):

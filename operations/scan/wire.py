@@ -1,15 +1,17 @@
-"""One server on the wire, for a scan: what it may send, what it is asked over, and how it says no.
+"""The HTTP connection of a scan to one server, its limits, and the exceptions for the ways in which a server refuses.
 
-Everything is bounded in bytes; no redirect is followed unasked, no cookie is kept, no proxy of the environment is used.
+Everything is bounded in bytes. No redirect is followed by itself, no cookie is kept, no proxy of the environment is used.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from yarl import URL
@@ -27,44 +29,44 @@ class TooMuch(Exception):
 
 
 class NotMcp(Exception):
-    """Whatever answered is no MCP server on this path and transport."""
+    """No MCP server answers on this path by this transport."""
 
 
 class HostRefused(NotMcp):
-    """It does not answer to the name it was asked by (the Host header); under its right one it may."""
+    """The server refuses the Host header that was sent; it may answer to its own host name."""
 
 
 class Refused(NotMcp):
-    """It speaks JSON-RPC and refused `initialize`: perhaps MCP, and nobody can tell from here."""
+    """The server speaks JSON-RPC and refused `initialize`, so it may speak MCP or not."""
 
 
-class Demands(Exception):
-    """The server wants to know who asks: 401 or 403. `certain` when the answer itself shows that it is MCP."""
+class CredentialsRequired(Exception):
+    """The server asks for credentials (401 or 403). `certain` when the response itself shows that it speaks MCP."""
 
-    def __init__(self, what: str, *, certain: bool) -> None:
-        self.what = what
+    def __init__(self, requirement: str, *, certain: bool) -> None:
+        self.requirement = requirement
         self.certain = certain
-        super().__init__(what)
+        super().__init__(requirement)
 
 
 @dataclass
 class Wire:
-    """One server (`base` is scheme, address and port), and how much it may still send."""
+    """A connection to one server: `base` is scheme, address and port, `remaining` the bytes it may still send."""
 
     session: aiohttp.ClientSession
     base: str
     host: str
-    left: int = MAX_BYTES
-    #: A header that every answer of a Ringwall guard carries, and that it takes out of a server's own answers.
+    remaining: int = MAX_BYTES
+    #: Whether a response had the header that every guard of Ringwall sets, and that it removes from a server's responses.
     guard_header: bool = False
     host_refused: bool = False
-    #: Paths of this very server that a POST was redirected to.
+    #: Paths of this same server that a POST was redirected to.
     moved: list[str] = field(default_factory=list)
     ids: int = field(default=0)
 
     def count(self, size: int) -> None:
-        self.left -= size
-        if self.left < 0:
+        self.remaining -= size
+        if self.remaining < 0:
             raise TooMuch(f"it sent over {MAX_BYTES // 2**20} MiB")
 
     def url(self, path: str) -> URL:
@@ -90,17 +92,17 @@ class Wire:
             yield answer
 
     async def body(self, answer: aiohttp.ClientResponse, most: int = MAX_EVENT) -> bytes:
-        found = bytearray()
+        content = bytearray()
         async for chunk in answer.content.iter_any():
             self.count(len(chunk))
-            found += chunk
-            if len(found) > most:
+            content += chunk
+            if len(content) > most:
                 raise TooMuch(f"one answer is over {most // 1024} KiB")
-        return bytes(found)
+        return bytes(content)
 
     async def events(self, answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, str]]:
         """Name and data of each server-sent event (WHATWG HTML, "Server-sent events")."""
-        # A server whose ids or bytes are odd is a server all the same, and is to be found.
+        # A server whose event ids or bytes are malformed can still be exposed, so the scan has to find it.
         reader = Reader(MAX_EVENT, forgiving=True)
         async for chunk in answer.content.iter_any():
             self.count(len(chunk))
@@ -117,10 +119,10 @@ class Wire:
 async def wire_to(
     base: str, host: str, *, connector: aiohttp.BaseConnector, request_timeout: float
 ) -> AsyncIterator[Wire]:
-    """A wire; the connector (and its connections) end with it."""
-    # aiohttp's WebSocket client follows redirects and cannot be told otherwise.
+    """Open the connection to one server; it closes the connector, and so its sockets, at the end."""
+    # aiohttp's WebSocket client follows redirects and has no option against it.
     tracing = aiohttp.TraceConfig()
-    tracing.on_request_redirect.append(_never_elsewhere)
+    tracing.on_request_redirect.append(_refuse_redirect)
     session = aiohttp.ClientSession(
         trace_configs=[tracing],
         connector=connector,
@@ -134,31 +136,51 @@ async def wire_to(
         yield Wire(session, base, host)
 
 
-async def _never_elsewhere(*_: object) -> None:
+async def _refuse_redirect(*_: object) -> None:
     raise NotMcp
 
 
-def json_object(raw: bytes) -> dict[str, Any] | None:
-    """A JSON-RPC message, None for anything else; duplicate keys make it something else (two readers, two meanings)."""
+def json_object(body: bytes) -> dict[str, Any] | None:
+    """Parse a JSON-RPC message; None for anything else.
+
+    An object with duplicate keys is None too, as two parsers may read two meanings from it.
+    """
     try:
-        found = parse_json(raw)
+        value = parse_json(body)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and found.get("jsonrpc") == "2.0" else None
+    return value if isinstance(value, dict) and value.get("jsonrpc") == "2.0" else None
 
 
-def refuse_host(wire: Wire, answer: aiohttp.ClientResponse, raw: bytes) -> None:
-    """A check against DNS rebinding that says no, told from a demand for credentials: the SDKs answer 421 (Python) and 403
-    (TypeScript), frameworks 400."""
-    if answer.status == 421 or (answer.status in (400, 403) and b"host" in raw[:1024].lower()):
+def refuse_host(wire: Wire, answer: aiohttp.ClientResponse, body: bytes) -> None:
+    """Raise HostRefused for a refusal by a check against DNS rebinding, which is no demand for credentials.
+
+    The SDKs answer 421 (Python) and 403 (TypeScript), frameworks 400.
+    """
+    if answer.status == 421 or (answer.status in (400, 403) and b"host" in body[:1024].lower()):
         wire.host_refused = True
         raise HostRefused(answer.status)
 
 
-def refuse_demand(answer: aiohttp.ClientResponse, raw: bytes) -> None:
+def refuse_demand(answer: aiohttp.ClientResponse, body: bytes) -> None:
     if answer.status in (401, 403, 407):
         challenge = answer.headers.get("www-authenticate", "")
         scheme = visible(challenge).split(" ")[0][:30]
-        what = f"{scheme} credentials ({answer.status})" if scheme else f"credentials ({answer.status})"
-        certain = "resource_metadata" in challenge or json_object(raw) is not None
-        raise Demands(what, certain=certain)
+        requirement = f"{scheme} credentials ({answer.status})" if scheme else f"credentials ({answer.status})"
+        certain = "resource_metadata" in challenge or json_object(body) is not None
+        raise CredentialsRequired(requirement, certain=certain)
+
+
+def path_on_server(wire: Wire, path: str, data: str) -> str | None:
+    """The path of a redirect or endpoint event; None when it leads to another server, which the user did not name."""
+    try:
+        target = urlsplit(urljoin(wire.base + path, data.strip()))
+        base = urlsplit(wire.base)
+        is_same_port = target.scheme == base.scheme and target.port == base.port
+        loopback = {"localhost", "127.0.0.1", "::1", "0.0.0.0", base.hostname}  # noqa: S104 - names a server gives itself
+        if not is_same_port or target.hostname not in loopback:
+            return None
+    except ValueError:
+        return None
+    posted_path = target.path + (f"?{target.query}" if target.query else "")
+    return posted_path if re.fullmatch(r"/[!-~]*", posted_path) else None

@@ -1,5 +1,6 @@
-"""Proof after `up`: what an attacker and a client would try against a server's public names, and what came of it.
+"""Proof after `up`: requests of an attacker and of a client against a server's public names, and how they were answered.
 
-One module a subject (edge, tokens, discovery, calls, ports). A check is a small coroutine over a `Context`; `run` times
-and bounds each, and `report` renders them. Nothing here reads a stack file, and no token ever reaches a `Check`.
+Each subject has a module (edge, tokens, discovery, calls, ports, behind). A probe is a small coroutine over a `Context`;
+`run` times and bounds each, and `report` renders the results. Only `setup` knows stack files, and no token ever reaches a
+`Check`.
 """

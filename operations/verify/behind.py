@@ -1,6 +1,6 @@
-"""The rings behind the edge, each alone: what strangers send is sent straight to the gateway's and to the guard's port.
+"""Probes of the gateway and of the guard alone: requests without a genuine token, sent straight to each one's port.
 
-At a public name the edge refuses all of it, and nobody would notice that gateway or guard let it through.
+At a public name the edge already refuses these requests, so a gateway or guard that lets them through would go unnoticed.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from operations.verify import edge, tokens
 from operations.verify.client import Address, Client, NoAnswer
 from operations.verify.context import Context, Probe
 from operations.verify.report import Check, Outcome, Result, failed, passed, skipped
-from operations.verify.subject import Door, Ring, attempt, described, is_refusal, let_in
+from operations.verify.subject import Door, Ring, attempt, described, is_admitted, is_refusal
 
 _LOOPBACK = "127.0.0.1"
-_TRIED: tuple[Callable[[Context, Door], Awaitable[Result]], ...] = (
+_PROBES: tuple[Callable[[Context, Door], Awaitable[Result]], ...] = (
     edge.no_token,
     edge.identity_headers,
     tokens.self_signed,
@@ -25,19 +25,19 @@ _TRIED: tuple[Callable[[Context, Door], Awaitable[Result]], ...] = (
 
 
 def probe_of(ring: Ring) -> Probe:
-    """The check of one ring, at every public name."""
+    """The probe of one ring, run for every public name."""
 
     async def run(context: Context, door: Door) -> Result:
         if context.client.resolve.get(door.hostname) == Address(_LOOPBACK, ring.port):
-            return skipped(f"{door.hostname} was resolved to this very port, so all of it was tried there")
+            return skipped(f"{door.hostname} is resolved to this port, so these requests were sent there already")
         to_ring = {door.hostname: Address(_LOOPBACK, ring.port)}
         async with Client(to_ring, insecure_http=True, timeout=context.client.timeout) as client:
-            # The issuers' keys were fetched before, and are in the cache that both share.
-            return await _alone(replace(context, client=client, caller=None, other=None), door, ring)
+            # The issuers' keys were fetched already and are in the cache, which both contexts share.
+            return await _alone(replace(context, client=client, caller=None, second_caller=None), door, ring)
 
     return Probe(
         f"behind.{ring.name}",
-        f"what strangers send, and forged tokens, straight at {_LOOPBACK}:{ring.port}",
+        f"requests without a token and with forged ones, sent straight to {_LOOPBACK}:{ring.port}",
         "400, 401 or 403 by this ring alone",
         f"the {ring.name} does not check for itself: {ring.remedy}",
         run,
@@ -45,39 +45,41 @@ def probe_of(ring: Ring) -> Probe:
 
 
 async def _alone(context: Context, door: Door, ring: Ring) -> Result:
-    first = await attempt(context.knock(door))
-    where = f"{_LOOPBACK}:{ring.port}"
+    first = await attempt(context.send_initialize(door))
+    target = f"{_LOOPBACK}:{ring.port}"
     if isinstance(first, NoAnswer):
-        return skipped(f"not reached from here: {where}: {first}; run this on the host, with --on-host")
-    if not let_in(first) and not is_refusal(context.subject, first):
-        seen = f"{where} answers {described(context.subject, first)}, which is not how this server's {ring.name} does"
-        return failed(seen) if context.on_host else skipped(f"{seen}; on the host, say so with --on-host")
-    results = [await run(context, door) for run in _TRIED]
+        return skipped(f"not reached from here: {target}: {first}; run this on the host, with --on-host")
+    if not is_admitted(first) and not is_refusal(context.subject, first):
+        observed = (
+            f"{target} answers {described(context.subject, first)}, which is not how this server's {ring.name} does"
+        )
+        return failed(observed) if context.on_host else skipped(f"{observed}; on that host, add --on-host")
+    results = [await run(context, door) for run in _PROBES]
     for result in results:
         if result.outcome == "fail":
             return result
-    if partly := [result.seen for result in results if result.outcome == "skipped"]:
+    if partly := [result.observed for result in results if result.outcome == "skipped"]:
         return skipped(f"refused in part; {partly[0]}")
     return passed(f"refused all by itself: {', '.join(sorted({part for r in results for part in _codes(r)}))}")
 
 
 def _codes(result: Result) -> list[str]:
-    return result.seen.partition(" (")[0].split(", ")
+    return result.observed.partition(" (")[0].split(", ")
 
 
 def proven(checks: tuple[Check, ...]) -> str:
-    """Which rings were proven on their own, in one line."""
-    found: dict[str, list[Outcome]] = {}
+    """Say in one line which rings were proven on their own."""
+    outcomes_by_ring: dict[str, list[Outcome]] = {}
     for check in checks:
         if check.id == "edge.no-token" or check.id.startswith(("tokens.", "behind.")):
             ring = check.id.removeprefix("behind.") if check.id.startswith("behind.") else "edge"
-            found.setdefault(ring, []).append(check.outcome)
-    said = []
-    for ring, outcomes in found.items():
+            outcomes_by_ring.setdefault(ring, []).append(check.outcome)
+    statements = []
+    for ring, outcomes in outcomes_by_ring.items():
         if "fail" in outcomes:
-            said.append(f"{ring}: NOT closed")
+            statements.append(f"{ring}: NOT closed")
         elif "pass" in outcomes and (ring == "edge" or "skipped" not in outcomes):
-            said.append(f"{ring}: proven")
+            statements.append(f"{ring}: proven")
         else:
-            said.append(f"{ring}: not reached, so not proven")
-    return f"rings, each by what strangers sent to it: {'; '.join(said)}"
+            statements.append(f"{ring}: not reached, so not proven")
+    return f"rings, each tried with requests without a genuine token: {'; '.join(statements)}"

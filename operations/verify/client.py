@@ -1,7 +1,8 @@
-"""One HTTP request at a public name, wherever `--resolve` says that name is.
+"""The HTTP client of `verify`: single requests to a public name, at the address that `--resolve` gives for it.
 
-TLS is verified against the public name in every case. No redirect is followed, no connection is kept (two names may be
-at one address), at most 1 MiB is read, and a request ends with its deadline whatever the peer does.
+TLS is verified against the public name in every case. No redirect is followed, no connection is reused (two names may
+have one address), at most 1 MiB is read, and a request ends with its deadline whatever the peer does. MCP is spoken in
+`conversation`.
 """
 
 from __future__ import annotations
@@ -37,46 +38,46 @@ class NoConnection(NoAnswer):
 
 @dataclass(frozen=True)
 class Address:
-    """Where a name is to be found; `port` None is the scheme's own."""
+    """The address of a public name; `port` None means the default port of the scheme."""
 
     host: str
     port: int | None = None
 
 
 def parse_resolve(values: Iterable[str]) -> dict[str, Address]:
-    """``name=addr[:port]`` of each value; raises InputError."""
-    found: dict[str, Address] = {}
+    """Parse values of the form ``name=addr[:port]``; raises InputError."""
+    addresses: dict[str, Address] = {}
     for value in values:
-        name, _, where = value.partition("=")
+        name, _, address = value.partition("=")
         name = name.strip().lower()
-        host, port = _split(where)
+        host, port = _split(address)
         try:
             ipaddress.ip_address(host)
             number = None if port is None else int(port)
         except ValueError:
             number = 0
-        if not name or (number is not None and not 0 < number < 65536) or name in found:
-            problem = "names one host twice" if name in found else "is not NAME=ADDRESS[:PORT]"
+        if not name or (number is not None and not 0 < number < 65536) or name in addresses:
+            problem = "names one host twice" if name in addresses else "is not NAME=ADDRESS[:PORT]"
             raise InputError(
                 f"{value} {problem}", key="--resolve", remedy="write it such as mcp.example.com=127.0.0.1:8443"
             )
-        found[name] = Address(host, number)
-    return found
+        addresses[name] = Address(host, number)
+    return addresses
 
 
-def _split(where: str) -> tuple[str, str | None]:
-    if where.startswith("["):
-        host, _, rest = where[1:].partition("]")
-        return host, rest.removeprefix(":") or None
-    if where.count(":") == 1:
-        host, _, port = where.partition(":")
+def _split(text: str) -> tuple[str, str | None]:
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        return host, port.removeprefix(":") or None
+    if text.count(":") == 1:
+        host, _, port = text.partition(":")
         return host, port
-    return where, None
+    return text, None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. `headers` have lower-case names; of a repeated one the values are joined by a comma."""
+    """A response. `headers` have lower-case names; the values of a repeated header are joined by a comma."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -92,7 +93,7 @@ class Answer:
             return None
 
     def message(self, id_: int) -> dict[str, Any] | None:
-        """The JSON-RPC answer to `id_`, out of a JSON body or a stream of events."""
+        """The JSON-RPC answer to `id_`, from a JSON body or a stream of events; None when there is none."""
         if self.headers.get("content-type", "").startswith("text/event-stream"):
             return _answer_in(Reader(MOST_BYTES, forgiving=True).feed(self.body, last=True), id_)
         value = self.json()
@@ -111,7 +112,7 @@ def _answer_in(events: Iterable[Event], id_: int) -> dict[str, Any] | None:
 
 
 class Client:
-    """Sends requests; an asynchronous context manager.
+    """Sends requests to public names; an asynchronous context manager.
 
     Args:
         insecure_http: plain HTTP to resolved names. Loopback addresses only: raises InputError otherwise.
@@ -131,7 +132,7 @@ class Client:
         self.resolve = dict(resolve)
         self.insecure_http = insecure_http
         self.timeout = timeout
-        # A proxy of the environment would be asked for the name, past --resolve.
+        # A proxy of the environment would resolve the name itself and ignore --resolve.
         self._http = HttpPolicy(None, proxies=not resolve, system_roots=True).async_client(
             timeout=timeout, limits=httpx.Limits(max_keepalive_connections=0)
         )
@@ -145,8 +146,11 @@ class Client:
         await self._http.aclose()
 
     def allows(self, url: str) -> str | None:
-        """Why a URL out of a document is not asked, or None: https to a name (MCP security best practices on SSRF
-        through metadata), or, when everything is tried on loopback, a loopback URL."""
+        """Say why a URL from a metadata document is not requested; None when it may be.
+
+        Allowed are https URLs with a public host (MCP security best practices, on SSRF through metadata) and, when the whole
+        run is on loopback, loopback URLs.
+        """
         try:
             parts = urlsplit(url)
             host = parts.hostname or ""
@@ -177,11 +181,11 @@ class Client:
         """Send one request.
 
         Args:
-            answer_id: of a stream of events, stop at the answer to this JSON-RPC id; without one nothing of a stream is
-                read, which need not end.
+            answer_id: stop reading a stream of events at the answer to this JSON-RPC id. Without an id a stream is not
+                read at all, as it need not end.
 
         Raises:
-            NoAnswer: no connection, no verified TLS, no answer in time, or one without an end.
+            NoAnswer: no connection, no verified TLS, no answer in time, or an answer of over 1 MiB.
         """
         parts = urlsplit(url)
         name = (parts.hostname or "").lower()
@@ -191,7 +195,7 @@ class Client:
         if address is not None:
             plain = parts.scheme == "http" or self.insecure_http
             host = f"[{address.host}]" if ":" in address.host else address.host
-            # A port given for https says nothing about where plain HTTP is.
+            # A port that was given for https says nothing about the port of plain HTTP.
             fixed = address.port if parts.scheme == "https" else None
             port = parts.port or fixed
             url = f"{'http' if plain else 'https'}://{host}{f':{port}' if port else ''}{parts.path or '/'}"
@@ -226,11 +230,11 @@ class Client:
 
 
 def _cookies(response: httpx.Response) -> dict[str, str]:
-    found = {}
+    cookies = {}
     for line in response.headers.get_list("set-cookie"):
         name, _, value = line.partition(";")[0].partition("=")
-        found[name.strip()] = value.strip()
-    return found
+        cookies[name.strip()] = value.strip()
+    return cookies
 
 
 def _reason(error: httpx.HTTPError) -> str:

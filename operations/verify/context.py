@@ -1,4 +1,4 @@
-"""One run of `verify`: who is tried with what, the conversation it goes on with, and what a probe is."""
+"""The context of one run of `verify` (server, client, identities, tokens, shared cache), and the definition of a probe."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from operations.verify.subject import INITIALIZE_ID, JSON_HEADERS, Caller, Door,
 
 @dataclass
 class Context:
-    """One run. Tokens are given as text, each read from a file the user named."""
+    """What the probes of one run share. `expired` and `sibling` are tokens, each read from a file that the user named."""
 
     subject: Subject
     client: Client
     caller: Caller | None = None
-    other: Caller | None = None
+    second_caller: Caller | None = None
     expired: str | None = field(default=None, repr=False)
     sibling: str | None = field(default=None, repr=False)
     planted: PlantedCall | None = None
@@ -32,11 +32,11 @@ class Context:
         return f"https://{door.hostname}{self.subject.path if path is None else path}"
 
     def conversation_with(self, door: Door, caller: Caller) -> Conversation:
-        """One that has not begun."""
+        """Make a conversation; it is opened by its own `open`."""
         return Conversation(self.subject, self.client, self.url(door), caller)
 
-    async def knock(self, door: Door, headers: Headers = (), *, query: str = "") -> Answer:
-        """An `initialize` at a door: it has no effect, and only somebody let in gets a JSON-RPC answer."""
+    async def send_initialize(self, door: Door, headers: Headers = (), *, query: str = "") -> Answer:
+        """Send `initialize` to a public name. It has no effect, and only an admitted caller gets a JSON-RPC result."""
         url = self.url(door) + (f"?{query}" if query else "")
         return await self.client.send(
             "POST", url, headers=(*JSON_HEADERS, *headers), body=initialize(), answer_id=INITIALIZE_ID
@@ -48,7 +48,7 @@ Run = Callable[[Context, Door], Awaitable[Result]]
 
 @dataclass(frozen=True)
 class Probe:
-    """A check to be done. `everywhere`: at every public name, else at the first."""
+    """A check that can be run. `everywhere` runs it at every public name, else only at the first."""
 
     id: str
     tried: str

@@ -1,4 +1,4 @@
-"""One MCP client's conversation with a server, spoken by hand, so that a check may send what no client would."""
+"""An MCP client's conversation with a server, written by hand so that a probe can send what no correct client sends."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ MAX_PAGES = 50
 
 
 class Refused(Exception):
-    """The conversation could not be had; the text says what was seen."""
+    """The server did not answer as an MCP server; the text says how it answered."""
 
 
 @dataclass
 class Conversation:
-    """One MCP client's conversation with a server, in the era the server speaks."""
+    """A conversation in the protocol era that the server speaks: with `initialize`, or stateless (`modern`)."""
 
     subject: Subject
     client: Client
-    #: Of the server, by one of its public names.
+    #: The server's URL by one of its public names.
     url: str
     caller: Caller
     session: str | None = None
@@ -41,7 +41,11 @@ class Conversation:
     last_id: int = INITIALIZE_ID
 
     async def open(self) -> str:
-        """Initialize, or where the server has only the stateless era begin there; what was agreed. Raises Refused."""
+        """Initialize, or begin statelessly where the server speaks only that era; returns the protocol version.
+
+        Raises:
+            Refused: the caller was not let in, or the server does not speak MCP.
+        """
         answer = await self._post(initialize(), INITIALIZE_ID, ())
         message = answer.message(INITIALIZE_ID)
         result = message.get("result") if message else None
@@ -63,7 +67,7 @@ class Conversation:
         return (("mcp-protocol-version", version), *session)
 
     async def request(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The JSON-RPC answer; raises Refused when there is none."""
+        """Send a request and return its JSON-RPC answer; raises Refused when there is none."""
         answer = await self.answer(method, params)
         message = answer.message(self.last_id)
         if message is None:
@@ -74,28 +78,28 @@ class Conversation:
         self, method: str, params: dict[str, Any] | None = None, *, headers: Headers = (), session: str | None = None
     ) -> Answer:
         self.last_id += 1
-        whole = dict(params or {})
+        message = dict(params or {})
         sent = list(self._headers(LEGACY))
         if session is not None:
             sent = [("mcp-protocol-version", LEGACY), ("mcp-session-id", session)]
         if self.modern:
-            whole["_meta"] = {
+            message["_meta"] = {
                 "io.modelcontextprotocol/protocolVersion": MODERN,
                 "io.modelcontextprotocol/clientCapabilities": {},
             }
             sent = [("mcp-protocol-version", MODERN), ("mcp-method", method)]
             if method == "tools/call":
-                sent.append(("mcp-name", str(whole.get("name"))))
-        body = {"jsonrpc": "2.0", "id": self.last_id, "method": method, "params": whole}
+                sent.append(("mcp-name", str(message.get("name"))))
+        body = {"jsonrpc": "2.0", "id": self.last_id, "method": method, "params": message}
         return await self._post(json.dumps(body).encode(), self.last_id, (*sent, *headers))
 
     async def call(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         return await self.request("tools/call", {"name": name, "arguments": arguments})
 
     async def list_tools(self) -> list[dict[str, Any]]:
-        """Every tool offered, all pages."""
+        """List every tool that the server offers, over all pages."""
         if self.tools is None:
-            found: list[dict[str, Any]] = []
+            tools: list[dict[str, Any]] = []
             cursor: str | None = None
             for _ in range(MAX_PAGES):
                 message = await self.request("tools/list", {"cursor": cursor} if cursor else None)
@@ -103,11 +107,11 @@ class Conversation:
                 page = result.get("tools") if isinstance(result, dict) else None
                 if not isinstance(result, dict) or not isinstance(page, list):
                     raise Refused("tools/list: no list")
-                found += [tool for tool in page if isinstance(tool, dict)]
+                tools += [tool for tool in page if isinstance(tool, dict)]
                 cursor = result.get("nextCursor")
                 if not isinstance(cursor, str):
                     break
-            self.tools = found
+            self.tools = tools
         return self.tools
 
     async def _post(self, body: bytes, id_: int | None, headers: Headers) -> Answer:

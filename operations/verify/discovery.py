@@ -1,7 +1,8 @@
-"""How a client that knows only the URL finds out where to sign in (MCP authorization; RFC 9728, RFC 8414, RFC 7591).
+"""Probes of OAuth discovery: how a client that knows only the URL learns where to sign in.
 
-In mode access Cloudflare serves the documents without a login. In mode external Access stands before them too, so they
-are asked for with the caller's service token, and clients need a way past Access of their own.
+Standards: MCP authorization, RFC 9728, RFC 8414, RFC 7591. In mode access Cloudflare serves the metadata without a login.
+In mode external Access protects the metadata too, so it is requested with the caller's service token, and clients need
+their own way past Access.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from operations.verify.report import Result, failed, passed, skipped
 from operations.verify.subject import Door, attempt, described
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
-_AS = "/.well-known/oauth-authorization-server"
+_AUTHORIZATION_SERVER = "/.well-known/oauth-authorization-server"
 _OIDC = "/.well-known/openid-configuration"
 _METADATA = re.compile(r'resource_metadata\s*=\s*"([^"]*)"', re.IGNORECASE)
-#: Where the rehearsed sign-in would come back to; nobody listens there.
+#: The redirect URI of the rehearsed sign-in; nothing listens there.
 LOOPBACK_REDIRECT = "http://127.0.0.1:33418/"
 FOREIGN_REDIRECT = "https://redirect.invalid/callback"
 
 
 @dataclass
-class Found:
-    """What discovery at one door came to. A problem that keeps every client out is in `problems`, by subject."""
+class Discovery:
+    """The result of discovery at one public name. `problems` holds, by subject, each problem that keeps every client out."""
 
     status: int = 0
     challenge: str | None = None
@@ -42,21 +43,22 @@ class Found:
 
     @property
     def registration(self) -> tuple[str, ...]:
-        """Ways to become known to the authorization server, in the order clients try them (MCP 2025-11-25)."""
-        ways = ("CIMD",) if self.metadata.get("client_id_metadata_document_supported") is True else ()
-        return (*ways, "DCR") if isinstance(self.metadata.get("registration_endpoint"), str) else ways
+        """Registration methods of the authorization server, in the order in which clients try them (MCP 2025-11-25)."""
+        methods = ("CIMD",) if self.metadata.get("client_id_metadata_document_supported") is True else ()
+        return (*methods, "DCR") if isinstance(self.metadata.get("registration_endpoint"), str) else methods
 
 
-async def _discover(context: Context, door: Door) -> Found | Result:
-    """Everything once a door; a Result where it cannot be looked at."""
+async def _discover(context: Context, door: Door) -> Discovery | Result:
+    """Run discovery once for each public name; a Result where it cannot be run."""
     key = f"discovery {door.hostname}"
     if key not in context.cache:
         context.cache[key] = await _walk(context, door)
-    found: Found | Result = context.cache[key]
-    return found
+    discovery: Discovery | Result = context.cache[key]
+    return discovery
 
 
 def _past_access(context: Context) -> Headers | Result:
+    """The headers that get a request for metadata past Access; none in mode access."""
     if context.subject.mode == "access":
         return ()
     if context.caller is None or not context.caller.access:
@@ -64,114 +66,114 @@ def _past_access(context: Context) -> Headers | Result:
     return context.caller.access
 
 
-async def _walk(context: Context, door: Door) -> Found | Result:
+async def _walk(context: Context, door: Door) -> Discovery | Result:
     past = _past_access(context)
     if isinstance(past, Result):
         return past
-    found = Found()
-    answer = await attempt(context.knock(door, past))
+    discovery = Discovery()
+    answer = await attempt(context.send_initialize(door, past))
     if isinstance(answer, NoAnswer):
         return failed(str(answer))
-    found.status, found.challenge = answer.status, answer.headers.get("www-authenticate")
-    if match := _METADATA.search(found.challenge or ""):
-        found.pointer = match[1]
-    await _resource_metadata(context, door, found, past)
-    document = next(iter(found.documents.values()), None)
+    discovery.status, discovery.challenge = answer.status, answer.headers.get("www-authenticate")
+    if match := _METADATA.search(discovery.challenge or ""):
+        discovery.pointer = match[1]
+    await _resource_metadata(context, door, discovery, past)
+    document = next(iter(discovery.documents.values()), None)
     servers = document.get("authorization_servers") if document else None
     if isinstance(servers, list) and servers and isinstance(servers[0], str):
-        await _server_metadata(context, found, servers[0], past)
+        await _server_metadata(context, discovery, servers[0], past)
     else:
-        found.problems["server"] = "no document names an authorization server"
-    return found
+        discovery.problems["server"] = "no document names an authorization server"
+    return discovery
 
 
-async def _resource_metadata(context: Context, door: Door, found: Found, past: Headers) -> None:
+async def _resource_metadata(context: Context, door: Door, discovery: Discovery, past: Headers) -> None:
     path = context.subject.path.rstrip("/")
     urls = {"path": context.url(door, f"{WELL_KNOWN}{path}"), "root": context.url(door, WELL_KNOWN)}
-    if found.pointer is not None:
-        if urlsplit(found.pointer).hostname != door.hostname:
-            found.problems["pointer"] = f"resource_metadata points to another host: {visible(found.pointer)}"
-        elif problem := context.client.allows(found.pointer):
-            found.problems["pointer"] = f"resource_metadata {problem}: {visible(found.pointer)}"
+    if discovery.pointer is not None:
+        if urlsplit(discovery.pointer).hostname != door.hostname:
+            discovery.problems["pointer"] = f"resource_metadata points to another host: {visible(discovery.pointer)}"
+        elif problem := context.client.allows(discovery.pointer):
+            discovery.problems["pointer"] = f"resource_metadata {problem}: {visible(discovery.pointer)}"
         else:
-            urls = {"pointer": found.pointer, **urls}
+            urls = {"pointer": discovery.pointer, **urls}
     for name, url in urls.items():
         answer = await attempt(context.client.send("GET", url, headers=(("accept", "application/json"), *past)))
         document = answer.json() if isinstance(answer, Answer) and answer.status == 200 else None
         if isinstance(document, dict):
-            found.documents[name] = document
+            discovery.documents[name] = document
         else:
-            seen = str(answer) if isinstance(answer, NoAnswer) else described(context.subject, answer)
-            found.problems[name] = f"{visible(url)}: {seen}, no JSON object"
+            observed = str(answer) if isinstance(answer, NoAnswer) else described(context.subject, answer)
+            discovery.problems[name] = f"{visible(url)}: {observed}, no JSON object"
 
 
 def metadata_urls(issuer: str) -> list[str]:
-    """Where an issuer's metadata is, in the order MCP prescribes: RFC 8414 insertion, OIDC insertion, OIDC appended."""
+    """URLs of an issuer's metadata, in the order that MCP prescribes: RFC 8414 insertion, OIDC insertion, OIDC appended."""
     parts = urlsplit(issuer)
     base, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
-    return list(dict.fromkeys((f"{base}{_AS}{path}", f"{base}{_OIDC}{path}", f"{base}{path}{_OIDC}")))
+    return list(dict.fromkeys((f"{base}{_AUTHORIZATION_SERVER}{path}", f"{base}{_OIDC}{path}", f"{base}{path}{_OIDC}")))
 
 
-async def _server_metadata(context: Context, found: Found, issuer: str, past: Headers) -> None:
-    found.issuer = issuer
+async def _server_metadata(context: Context, discovery: Discovery, issuer: str, past: Headers) -> None:
+    discovery.issuer = issuer
     if problem := context.client.allows(issuer):
-        found.problems["server"] = f"the authorization server {visible(issuer)} {problem}"
+        discovery.problems["server"] = f"the authorization server {visible(issuer)} {problem}"
         return
-    own = {door.hostname for door in context.subject.doors}
+    server_names = {door.hostname for door in context.subject.doors}
     tried = []
     for url in metadata_urls(issuer):
         # The service token goes to this server's own names only.
-        headers = past if urlsplit(url).hostname in own else ()
+        headers = past if urlsplit(url).hostname in server_names else ()
         answer = await attempt(context.client.send("GET", url, headers=(("accept", "application/json"), *headers)))
         document = answer.json() if isinstance(answer, Answer) and answer.status == 200 else None
         if isinstance(document, dict):
-            found.metadata, found.metadata_url = document, url
+            discovery.metadata, discovery.metadata_url = document, url
             return
         tried.append(urlsplit(url).path)
-    found.problems["server"] = f"no metadata of {visible(issuer)} at {', '.join(tried)}"
+    discovery.problems["server"] = f"no metadata of {visible(issuer)} at {', '.join(tried)}"
 
 
 async def challenge(context: Context, door: Door) -> Result:
-    found = await _discover(context, door)
-    if isinstance(found, Result):
-        return found
-    if found.status != 401:
-        return failed(f"{found.status}: a client learns from a 401 only that it must sign in")
-    if not (found.challenge or "").lower().startswith("bearer"):
+    discovery = await _discover(context, door)
+    if isinstance(discovery, Result):
+        return discovery
+    if discovery.status != 401:
+        return failed(f"{discovery.status}: a client learns from a 401 only that it must sign in")
+    if not (discovery.challenge or "").lower().startswith("bearer"):
         return failed("401 without WWW-Authenticate: Bearer")
-    if "pointer" in found.problems:
-        return failed(found.problems["pointer"])
-    if found.pointer is None:
+    if "pointer" in discovery.problems:
+        return failed(discovery.problems["pointer"])
+    if discovery.pointer is None:
         return failed("401 whose WWW-Authenticate has no resource_metadata (required in 2025-06-18)")
-    return passed(f"401 with resource_metadata at {visible(urlsplit(found.pointer).path)}")
+    return passed(f"401 with resource_metadata at {visible(urlsplit(discovery.pointer).path)}")
 
 
 async def well_known(context: Context, door: Door) -> Result:
-    found = await _discover(context, door)
-    if isinstance(found, Result):
-        return found
-    problems = [found.problems[name] for name in ("path", "root") if name in found.problems]
+    discovery = await _discover(context, door)
+    if isinstance(discovery, Result):
+        return discovery
+    problems = [discovery.problems[name] for name in ("path", "root") if name in discovery.problems]
     return failed("; ".join(problems)) if problems else passed("both are there")
 
 
 def _canonical(context: Context, door: Door) -> set[str]:
-    """What `resource` may be: this name's own URL, or in mode external the audience that tokens are for."""
+    """Allowed values of `resource`: the URL of this public name, or in mode external the audience of its tokens."""
     if context.subject.mode == "external":
         return {context.subject.resource}
-    own = context.url(door)
-    return {own.removesuffix("/")} if context.subject.path == "/" else {own}
+    canonical = context.url(door)
+    return {canonical.removesuffix("/")} if context.subject.path == "/" else {canonical}
 
 
 async def resource(context: Context, door: Door) -> Result:
-    found = await _discover(context, door)
-    if isinstance(found, Result):
-        return found
-    if not found.documents:
-        return failed("no document was there to look at")
+    discovery = await _discover(context, door)
+    if isinstance(discovery, Result):
+        return discovery
+    if not discovery.documents:
+        return failed("there is no protected-resource metadata to check")
     allowed = _canonical(context, door)
     wrong = {
         name: visible(str(document.get("resource")))
-        for name, document in found.documents.items()
+        for name, document in discovery.documents.items()
         if str(document.get("resource")).removesuffix("/") not in allowed
     }
     if wrong:
@@ -180,57 +182,59 @@ async def resource(context: Context, door: Door) -> Result:
 
 
 async def authorization_server(context: Context, door: Door) -> Result:
-    found = await _discover(context, door)
-    if isinstance(found, Result):
-        return found
-    if "server" in found.problems:
-        return failed(found.problems["server"])
+    discovery = await _discover(context, door)
+    if isinstance(discovery, Result):
+        return discovery
+    if "server" in discovery.problems:
+        return failed(discovery.problems["server"])
     expected = context.subject.external_issuer
-    if expected is not None and found.issuer != expected:
-        return failed(f"the documents name {visible(str(found.issuer))}, tokens are taken from {expected}")
-    if found.metadata.get("issuer") != found.issuer:
-        return failed(f"its issuer is {visible(str(found.metadata.get('issuer')))}, not {visible(str(found.issuer))}")
+    if expected is not None and discovery.issuer != expected:
+        return failed(f"the documents name {visible(str(discovery.issuer))}, tokens are taken from {expected}")
+    if discovery.metadata.get("issuer") != discovery.issuer:
+        return failed(
+            f"its issuer is {visible(str(discovery.metadata.get('issuer')))}, not {visible(str(discovery.issuer))}"
+        )
     problems = []
     for name in ("authorization_endpoint", "token_endpoint"):
-        endpoint = found.metadata.get(name)
+        endpoint = discovery.metadata.get(name)
         problem = context.client.allows(endpoint) if isinstance(endpoint, str) else "is missing"
         problems += [f"{name} {problem}"] if problem else []
-    return failed("; ".join(problems)) if problems else passed(f"{visible(urlsplit(str(found.metadata_url)).path)}")
+    return failed("; ".join(problems)) if problems else passed(f"{visible(urlsplit(str(discovery.metadata_url)).path)}")
 
 
 async def pkce(context: Context, door: Door) -> Result:
-    found = await _discover(context, door)
-    if isinstance(found, Result):
-        return found
-    if not found.metadata:
-        return skipped("there is no authorization server metadata to look at")
-    methods = found.metadata.get("code_challenge_methods_supported")
+    discovery = await _discover(context, door)
+    if isinstance(discovery, Result):
+        return discovery
+    if not discovery.metadata:
+        return skipped("there is no authorization server metadata to check")
+    methods = discovery.metadata.get("code_challenge_methods_supported")
     if not isinstance(methods, list):
         return failed("code_challenge_methods_supported is missing: clients must refuse")
     return passed("S256") if "S256" in methods else failed(f"only {visible(', '.join(map(str, methods)))}")
 
 
 async def registration(context: Context, door: Door) -> Result:
-    found = await _discover(context, door)
-    if isinstance(found, Result):
-        return found
-    if not found.metadata:
-        return skipped("there is no authorization server metadata to look at")
-    if found.registration:
-        return passed(", ".join(found.registration))
-    return failed("neither CIMD nor DCR: each client needs an id that was registered by hand")
+    discovery = await _discover(context, door)
+    if isinstance(discovery, Result):
+        return discovery
+    if not discovery.metadata:
+        return skipped("there is no authorization server metadata to check")
+    if discovery.registration:
+        return passed(", ".join(discovery.registration))
+    return failed("neither CIMD nor DCR: each client needs an id that is registered by hand")
 
 
 async def loopback_redirect(context: Context, door: Door) -> Result:
-    """Registers as a desktop client would; a redirect to a stranger's site must be refused (confused deputy)."""
-    found = await _discover(context, door)
-    if isinstance(found, Result):
-        return found
-    if "DCR" not in found.registration:
+    """Register as a desktop client would; a redirect to a stranger's site must be refused (confused deputy)."""
+    discovery = await _discover(context, door)
+    if isinstance(discovery, Result):
+        return discovery
+    if "DCR" not in discovery.registration:
         return skipped("no dynamic registration is offered")
     if not context.register:
         return skipped("registering leaves a client at the authorization server; add --register to try it")
-    endpoint = str(found.metadata["registration_endpoint"])
+    endpoint = str(discovery.metadata["registration_endpoint"])
     if problem := context.client.allows(endpoint):
         return failed(f"registration_endpoint {problem}")
     local, body = await _register(context, endpoint, LOOPBACK_REDIRECT)
@@ -258,9 +262,9 @@ async def _register(context: Context, endpoint: str, redirect: str) -> tuple[int
 
 
 @dataclass(frozen=True)
-class ClientWay:
-    """How a client goes about it: which documents it can start from (any), which registration it can use (any), and
-    what its sign-in comes back to."""
+class ClientFlow:
+    """How a client discovers the sign-in: the documents it can start from, the registration methods it can use (one of each
+    suffices), and the redirect URI of its sign-in."""
 
     id: str
     name: str
@@ -272,22 +276,22 @@ class ClientWay:
 #: Starting points: what the vendors' clients do on top of the specification's order (pointer, path, root). Redirects:
 #: code.claude.com/docs (MCP), cursor.com/docs/mcp, github.com/microsoft/vscode issue 278512, and the Inspector's own page.
 CLIENTS = (
-    ClientWay("claude", "Claude", ("pointer", "path", "root"), ("CIMD", "DCR"), "http://localhost:PORT/callback"),
-    ClientWay(
+    ClientFlow("claude", "Claude", ("pointer", "path", "root"), ("CIMD", "DCR"), "http://localhost:PORT/callback"),
+    ClientFlow(
         "cursor",
         "Cursor",
         ("pointer", "path", "root"),
         ("DCR",),
         "http://localhost:8787/callback, before that cursor://anysphere.cursor-mcp/oauth/callback",
     ),
-    ClientWay(
+    ClientFlow(
         "vscode",
         "VS Code",
         ("pointer", "path", "root"),
         ("CIMD", "DCR"),
         "http://127.0.0.1:33418/ and https://vscode.dev/redirect",
     ),
-    ClientWay(
+    ClientFlow(
         "inspector",
         "MCP Inspector",
         ("pointer", "path", "root"),
@@ -297,32 +301,32 @@ CLIENTS = (
 )
 
 
-def client_probe(way: ClientWay) -> Probe:
-    """The whole walk of one client up to the browser."""
+def client_probe(client: ClientFlow) -> Probe:
+    """The probe of one client's discovery, from the URL up to the sign-in in the browser."""
 
     async def run(context: Context, door: Door) -> Result:
-        found = await _discover(context, door)
-        if isinstance(found, Result):
-            return found
-        start = next((name for name in way.starts if name in found.documents), None)
+        discovery = await _discover(context, door)
+        if isinstance(discovery, Result):
+            return discovery
+        start = next((name for name in client.starts if name in discovery.documents), None)
         if start is None:
             return failed("finds no protected-resource metadata")
-        stated = str(found.documents[start].get("resource")).removesuffix("/")
+        stated = str(discovery.documents[start].get("resource")).removesuffix("/")
         if stated not in _canonical(context, door):
             return failed(f"refuses: resource is {visible(stated)}, not the URL it was given")
         for step in (authorization_server, pkce):
             result = await step(context, door)
             if result.outcome != "pass":
-                return failed(result.seen)
-        how = next((one for one in found.registration if one in way.registers), None)
-        if how is None:
-            return skipped(f"needs {' or '.join(way.registers)}, or a client id set by hand; neither is offered")
-        return passed(f"from {start}, {how}; comes back to {way.returns}")
+                return failed(result.observed)
+        method = next((method for method in discovery.registration if method in client.registers), None)
+        if method is None:
+            return skipped(f"needs {' or '.join(client.registers)}, or a client id set by hand; neither is offered")
+        return passed(f"from {start}, {method}; comes back to {client.returns}")
 
     return Probe(
-        f"discovery.client.{way.id}",
-        f"discovery as {way.name} does it",
-        f"a document with the right resource, metadata, S256, {' or '.join(way.registers)}",
+        f"discovery.client.{client.id}",
+        f"discovery as {client.name} does it",
+        f"metadata documents with the right resource, S256, {' or '.join(client.registers)}",
         "see the other discovery checks; in mode access managed OAuth must be enabled on the Access application",
         run,
     )
@@ -363,7 +367,7 @@ PROBES = (
     Probe("discovery.pkce", "code_challenge_methods_supported", "S256", "switch PKCE on at the issuer", pkce),
     Probe(
         "discovery.registration",
-        "how a client becomes known",
+        "how a client registers",
         "client id metadata documents or dynamic registration",
         "switch one of them on at the issuer, or give every client an id by hand",
         registration,
@@ -371,9 +375,9 @@ PROBES = (
     Probe(
         "discovery.loopback-redirect",
         "registration with a loopback redirect, and with a stranger's",
-        "the first is taken, the second is not",
+        "the first is accepted, the second is refused",
         "allow loopback redirects for dynamically registered clients and nothing else",
         loopback_redirect,
     ),
-    *(client_probe(way) for way in CLIENTS),
+    *(client_probe(flow) for flow in CLIENTS),
 )

@@ -1,4 +1,4 @@
-"""What reaches a public name without a genuine token: nothing, whatever the request claims about itself."""
+"""Probes of a public name without a genuine token: every request is refused, whatever it claims about itself."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from urllib.parse import urlsplit
 from operations.verify.client import Answer, Headers, NoAnswer, NoConnection
 from operations.verify.context import Context, Probe
 from operations.verify.report import Result, failed, passed, skipped
-from operations.verify.subject import Door, attempt, described, is_refusal, judge_refusal, let_in
+from operations.verify.subject import Door, attempt, described, is_admitted, is_refusal, judge_refusal
 
-#: Names that a proxy may believe. `CF-Connecting-IP` is left out: Cloudflare answers it with an error of its own.
-_ELSEWHERE: tuple[Headers, ...] = (
+#: Headers that a proxy may believe. `CF-Connecting-IP` is left out: Cloudflare answers it with an error of its own.
+_LOCATION_CLAIMS: tuple[Headers, ...] = (
     (("cf-ipcountry", "{country}"),),
     (("x-forwarded-for", "198.51.100.7"), ("forwarded", "for=198.51.100.7")),
     (("true-client-ip", "198.51.100.7"), ("x-real-ip", "198.51.100.7")),
 )
 #: Cloudflare's code for Tor; no stack file can allow it, as it is no country.
-_NOWHERE = "T1"
-_SOMEBODY: Headers = (
+_TOR = "T1"
+_IDENTITY_CLAIMS: Headers = (
     ("x-ringwall-principal", "person:somebody"),
     ("x-ringwall-assertion", "Bearer made-up"),
     ("x-ringwall-request-id", "made-up"),
@@ -31,7 +31,7 @@ _UPGRADE_KEY = "sec-websocket-key"
 
 
 async def reachable(context: Context, door: Door) -> Result:
-    answer = await attempt(context.knock(door))
+    answer = await attempt(context.send_initialize(door))
     if isinstance(answer, NoAnswer):
         return failed(str(answer))
     if answer.status >= 500 or answer.status == 404:
@@ -40,58 +40,68 @@ async def reachable(context: Context, door: Door) -> Result:
 
 
 async def no_token(context: Context, door: Door) -> Result:
-    return judge_refusal(context.subject, {"no token": await attempt(context.knock(door))})
+    return judge_refusal(context.subject, {"no token": await attempt(context.send_initialize(door))})
 
 
 async def country_headers(context: Context, door: Door) -> Result:
-    """Both ways: a claim must open nothing to a stranger, and close nothing to somebody let in (else it is read)."""
+    """Claim another country, as a stranger and as an admitted caller.
+
+    The claim must open nothing to a stranger. It must close nothing to an admitted caller either, else some ring reads it.
+    """
     refused: dict[str, Answer | NoAnswer] = {}
-    for claim in _ELSEWHERE:
+    for claim in _LOCATION_CLAIMS:
         headers = [(name, value.format(country="US")) for name, value in claim]
-        refused[claim[0][0]] = await attempt(context.knock(door, headers))
+        refused[claim[0][0]] = await attempt(context.send_initialize(door, headers))
     result = judge_refusal(context.subject, refused)
     if result.outcome != "pass" or context.caller is None or door != context.subject.doors[0]:
         return result
-    plain = await attempt(context.knock(door, context.caller.headers))
-    if isinstance(plain, NoAnswer) or not let_in(plain):
+    plain = await attempt(context.send_initialize(door, context.caller.headers))
+    if isinstance(plain, NoAnswer) or not is_admitted(plain):
         return result
-    for claim in _ELSEWHERE:
-        headers = [(name, value.format(country=_NOWHERE)) for name, value in claim]
-        answer = await attempt(context.knock(door, (*context.caller.headers, *headers)))
-        if isinstance(answer, NoAnswer) or not let_in(answer):
-            seen = str(answer) if isinstance(answer, NoAnswer) else described(context.subject, answer)
-            return failed(f"{claim[0][0]} of a caller's own changed the answer to {seen}, so somebody believes it")
-    return passed(f"{result.seen}; with a genuine identity the answer stayed the same")
+    for claim in _LOCATION_CLAIMS:
+        headers = [(name, value.format(country=_TOR)) for name, value in claim]
+        answer = await attempt(context.send_initialize(door, (*context.caller.headers, *headers)))
+        if isinstance(answer, NoAnswer) or not is_admitted(answer):
+            observed = str(answer) if isinstance(answer, NoAnswer) else described(context.subject, answer)
+            return failed(
+                f"{claim[0][0]} sent by an admitted caller changed the answer to {observed}, so some ring believes it"
+            )
+    return passed(f"{result.observed}; with a genuine identity the answer stayed the same")
 
 
 async def identity_headers(context: Context, door: Door) -> Result:
-    attempts = {name: await attempt(context.knock(door, [(name, value)])) for name, value in _SOMEBODY}
-    return judge_refusal(context.subject, {**attempts, "all": await attempt(context.knock(door, _SOMEBODY))})
+    attempts = {name: await attempt(context.send_initialize(door, [(name, value)])) for name, value in _IDENTITY_CLAIMS}
+    return judge_refusal(
+        context.subject, {**attempts, "all": await attempt(context.send_initialize(door, _IDENTITY_CLAIMS))}
+    )
 
 
 async def query_token(context: Context, door: Door) -> Result:
-    """With a made-up token: a genuine one does not belong in a URL, not even to prove that. With a genuine identity
-    beside it the query alone is refused, as MCP allows no token there and the endpoint takes no query."""
+    """Send a made-up token in the query; a genuine one does not belong in a URL, not even for a test.
+
+    Along with a genuine identity the query is refused too, as MCP allows no token there and the endpoint takes no query.
+    """
     attempts = {
-        name: await attempt(context.knock(door, query=f"{name}=made-up")) for name in ("access_token", "token", "jwt")
+        name: await attempt(context.send_initialize(door, query=f"{name}=made-up"))
+        for name in ("access_token", "token", "jwt")
     }
     result = judge_refusal(context.subject, attempts)
     if result.outcome != "pass" or context.caller is None or door != context.subject.doors[0]:
         return result
-    answer = await attempt(context.knock(door, context.caller.headers, query="access_token=made-up"))
+    answer = await attempt(context.send_initialize(door, context.caller.headers, query="access_token=made-up"))
     if isinstance(answer, NoAnswer):
         return failed(str(answer))
-    if let_in(answer) or not 400 <= answer.status < 500:
+    if is_admitted(answer) or not 400 <= answer.status < 500:
         return failed(f"with a genuine identity: {described(context.subject, answer)}")
-    return passed(f"{result.seen}; with a genuine identity {answer.status}")
+    return passed(f"{result.observed}; with a genuine identity {answer.status}")
 
 
 async def websocket(context: Context, door: Door) -> Result:
     callers: dict[str, Headers] = {"no token": ()}
     if context.caller is not None and door == context.subject.doors[0]:
         callers["a genuine identity"] = context.caller.headers
-    seen = []
-    for who, identity in callers.items():
+    observed = []
+    for label, identity in callers.items():
         headers = [
             ("connection", "Upgrade"),
             ("upgrade", "websocket"),
@@ -102,12 +112,12 @@ async def websocket(context: Context, door: Door) -> Result:
         ]
         answer = await attempt(context.client.send("GET", context.url(door), headers=headers))
         if isinstance(answer, NoAnswer):
-            return failed(f"with {who}: {answer}")
+            return failed(f"with {label}: {answer}")
         refused = is_refusal(context.subject, answer) or (bool(identity) and 400 <= answer.status < 500)
         if not refused:
-            return failed(f"with {who}: {described(context.subject, answer)}")
-        seen.append(f"{described(context.subject, answer)} with {who}")
-    return passed(", ".join(seen))
+            return failed(f"with {label}: {described(context.subject, answer)}")
+        observed.append(f"{described(context.subject, answer)} with {label}")
+    return passed(", ".join(observed))
 
 
 async def plain_http(context: Context, door: Door) -> Result:
@@ -115,14 +125,14 @@ async def plain_http(context: Context, door: Door) -> Result:
         return skipped("the whole run was by plain HTTP on loopback (--insecure-http)")
     resolved = context.client.resolve.get(door.hostname)
     if resolved is not None and resolved.port is not None:
-        return skipped("--resolve says where https is under that name, not where plain HTTP is")
+        return skipped("--resolve gives the port of https for that name, not the port of plain HTTP")
     answer = await attempt(context.client.send("GET", context.url(door).replace("https://", "http://", 1)))
     if isinstance(answer, NoConnection):
         return passed(str(answer))
     if isinstance(answer, NoAnswer):
         return skipped(f"cannot tell: {answer}")
-    where = urlsplit(answer.headers.get("location", ""))
-    if answer.status in (301, 302, 307, 308) and where.scheme == "https":
+    location = urlsplit(answer.headers.get("location", ""))
+    if answer.status in (301, 302, 307, 308) and location.scheme == "https":
         return passed(f"{answer.status} to https")
     if is_refusal(context.subject, answer) or answer.status in (400, 404, 421, 426):
         return passed(described(context.subject, answer))
@@ -130,16 +140,16 @@ async def plain_http(context: Context, door: Door) -> Result:
 
 
 async def other_paths(context: Context, door: Door) -> Result:
-    """The guard's probes and the server's own pages have no business on a public name."""
+    """The guard's health endpoints and the server's own pages must not be served on a public name."""
     paths = ("/", "/healthz", "/readyz", "/metrics", "/status", f"{context.subject.path.rstrip('/')}/x", "/sse")
-    open_ones = []
+    open_paths = []
     for path in paths:
         answer = await attempt(context.client.send("GET", context.url(door, path)))
         if isinstance(answer, NoAnswer):
-            open_ones.append(f"{path}: {answer}, which proves nothing")
+            open_paths.append(f"{path}: {answer}, which proves nothing")
         elif answer.status < 300:
-            open_ones.append(f"{path}: {answer.status}")
-    return failed(", ".join(open_ones)) if open_ones else passed("none of them answers")
+            open_paths.append(f"{path}: {answer.status}")
+    return failed(", ".join(open_paths)) if open_paths else passed("none of them answers")
 
 
 REACHABLE = Probe(
@@ -159,22 +169,22 @@ PROBES = (
     ),
     Probe(
         "edge.country-headers",
-        "CF-IPCountry, X-Forwarded-For, Forwarded, True-Client-IP and X-Real-IP of the client's own",
+        "CF-IPCountry, X-Forwarded-For, Forwarded, True-Client-IP and X-Real-IP, set by the client",
         "they change no answer",
         "some ring believes a header that any client can send; take country rules to Access policies",
         country_headers,
     ),
     Probe(
         "edge.identity-headers",
-        "x-ringwall-* and Cf-Access-* headers of the client's own, without a token",
+        "x-ringwall-* and Cf-Access-* headers set by the client, without a token",
         "401, 403 or the login",
-        "some ring takes a client's word for who it is: run `ringwall drift` on the gateway's identity check",
+        "some ring believes a client's own claim of identity: run `ringwall drift` on the gateway's identity check",
         identity_headers,
     ),
     Probe(
         "edge.query-token",
         "a token in the query string",
-        "refused, also beside a genuine identity",
+        "refused, also with a genuine identity",
         "the gateway's identity check refuses every query: run `ringwall drift`",
         query_token,
     ),
@@ -194,7 +204,7 @@ PROBES = (
     ),
     Probe(
         "edge.other-paths",
-        "paths beside the endpoint (/, /healthz, /metrics, …) without a token",
+        "paths other than the endpoint (/, /healthz, /metrics, …) without a token",
         "none answers 2xx",
         "the gateway's route is the exact path only, behind Access: run `ringwall drift`",
         other_paths,

@@ -1,6 +1,6 @@
-"""The ports behind the public name, tried directly on every address of this machine that is not loopback.
+"""Probes of the ports behind the public name, on every address of this machine that is not loopback.
 
-Two ways, as either alone can be fooled: a real connection, and the kernel's table of listening sockets.
+Each port is tested by a real connection and by the kernel's table of listening sockets, as either alone can be wrong.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _WAIT = 2.0
 
 
 def own_addresses() -> tuple[str, ...]:
-    """This machine's addresses that are not loopback (Linux: fib_trie and if_inet6 of /proc/net; empty elsewhere)."""
-    found = set(parse_fib_trie(_text("/proc/net/fib_trie"))) | set(parse_if_inet6(_text("/proc/net/if_inet6")))
-    return tuple(sorted(found))
+    """List this machine's addresses that are not loopback (Linux: fib_trie and if_inet6 of /proc/net; empty elsewhere)."""
+    addresses = set(parse_fib_trie(_text("/proc/net/fib_trie"))) | set(parse_if_inet6(_text("/proc/net/if_inet6")))
+    return tuple(sorted(addresses))
 
 
 def _text(path: str) -> str:
@@ -32,28 +32,31 @@ def _text(path: str) -> str:
 
 
 def parse_fib_trie(text: str) -> list[str]:
-    """IPv4 addresses that the kernel's routing trie calls ``/32 host LOCAL``, loopback left out."""
-    found, last = set(), ""
+    """Parse the IPv4 addresses that the kernel's routing trie calls ``/32 host LOCAL``, without loopback."""
+    addresses, last = set(), ""
     for line in text.splitlines():
-        words = line.split()
-        if words[:1] == ["|--"]:
-            last = words[1]
-        elif words == ["/32", "host", "LOCAL"] and not ipaddress.ip_address(last).is_loopback:
-            found.add(last)
-    return sorted(found)
+        fields = line.split()
+        if fields[:1] == ["|--"]:
+            last = fields[1]
+        elif fields == ["/32", "host", "LOCAL"] and not ipaddress.ip_address(last).is_loopback:
+            addresses.add(last)
+    return sorted(addresses)
 
 
 def parse_if_inet6(text: str) -> list[str]:
-    """IPv6 addresses of if_inet6 (proc_net(5)); link-local ones with their interface, without which nobody can connect."""
-    found = set()
+    """Parse the IPv6 addresses of if_inet6 (proc_net(5)).
+
+    A link-local address gets its interface, as nothing can connect to it without one.
+    """
+    addresses = set()
     for line in text.splitlines():
-        words = line.split()
-        if len(words) != 6 or len(words[0]) != 32:
+        fields = line.split()
+        if len(fields) != 6 or len(fields[0]) != 32:
             continue
-        address = ipaddress.IPv6Address(int(words[0], 16))
+        address = ipaddress.IPv6Address(int(fields[0], 16))
         if not address.is_loopback:
-            found.add(f"{address}%{words[5]}" if address.is_link_local else str(address))
-    return sorted(found)
+            addresses.add(f"{address}%{fields[5]}" if address.is_link_local else str(address))
+    return sorted(addresses)
 
 
 async def _answers(address: str, port: int) -> bool:
@@ -68,27 +71,27 @@ async def _answers(address: str, port: int) -> bool:
     return True
 
 
-async def look(port: int, addresses: Iterable[str]) -> Result:
-    """Whether `port` can be reached on any of `addresses`, or is bound beyond loopback at all."""
-    tried = list(addresses)
-    answers = await asyncio.gather(*(_answers(address, port) for address in tried))
-    open_on = [address for address, answered in zip(tried, answers, strict=True) if answered]
-    seen = exposure(port)
-    if open_on or seen.state == "exposed":
-        return failed("; ".join(filter(None, [f"answers on {', '.join(open_on)}" if open_on else "", str(seen)])))
-    if seen.state == "unknown":
-        return skipped(f"nothing to try here: {seen.detail}")
-    where = f"refused on {', '.join(tried)}" if tried else "no other address of this machine is known"
-    return passed(f"{where}; {seen}")
+async def judge_port(port: int, addresses: Iterable[str]) -> Result:
+    """Judge whether `port` can be reached on any of `addresses`, or is bound beyond loopback at all."""
+    targets = list(addresses)
+    answers = await asyncio.gather(*(_answers(address, port) for address in targets))
+    open_on = [address for address, answered in zip(targets, answers, strict=True) if answered]
+    binding = exposure(port)
+    if open_on or binding.state == "exposed":
+        return failed("; ".join(filter(None, [f"answers on {', '.join(open_on)}" if open_on else "", str(binding)])))
+    if binding.state == "unknown":
+        return skipped(f"nothing to try here: {binding.detail}")
+    summary = f"refused on {', '.join(targets)}" if targets else "no other address of this machine is known"
+    return passed(f"{summary}; {binding}")
 
 
 def probe_of(listening: Listening) -> Probe:
-    """The check of one port."""
+    """The probe of one port."""
 
     async def run(context: Context, _: Door) -> Result:
         if not context.on_host:
-            return skipped("this is not said to be the origin host (--on-host)")
-        return await look(listening.port, own_addresses())
+            return skipped("not run with --on-host, which says that this machine is the origin host")
+        return await judge_port(listening.port, own_addresses())
 
     return Probe(
         f"ports.{listening.name}",

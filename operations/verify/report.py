@@ -1,10 +1,10 @@
-"""What a verification found, as rows, JSON and JUnit XML. A check that was skipped never counts as passed."""
+"""The report of a verification as rows, JSON and JUnit XML. A skipped check never counts as passed."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 from xml.etree import ElementTree
 
@@ -12,24 +12,24 @@ from model.text import visible
 
 Outcome = Literal["pass", "fail", "skipped"]
 FAILED = 3
-#: Characters of what a peer said that are shown; it is untrusted.
+#: Most characters that are shown of a peer's answer, which is untrusted.
 SHOWN = 300
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one check came to; `seen` is what was seen, or for `skipped` the reason."""
+    """The outcome of one probe. `observed` says how the server answered, or for `skipped` the reason."""
 
     outcome: Outcome
-    seen: str
+    observed: str
 
 
-def passed(seen: str) -> Result:
-    return Result("pass", seen)
+def passed(observed: str) -> Result:
+    return Result("pass", observed)
 
 
-def failed(seen: str) -> Result:
-    return Result("fail", seen)
+def failed(observed: str) -> Result:
+    return Result("fail", observed)
 
 
 def skipped(reason: str) -> Result:
@@ -38,13 +38,13 @@ def skipped(reason: str) -> Result:
 
 @dataclass(frozen=True)
 class Check:
-    """One check done: `on` is the public name or port it was tried on, `seconds` how long it took."""
+    """One probe that was run: `target` is the public name or host it was run against, `seconds` its duration."""
 
     id: str
-    on: str
+    target: str
     tried: str
     expected: str
-    seen: str
+    observed: str
     outcome: Outcome
     remedy: str
     seconds: float = 0.0
@@ -52,22 +52,25 @@ class Check:
     @property
     def reason(self) -> str | None:
         """Why it was skipped."""
-        return self.seen if self.outcome == "skipped" else None
+        return self.observed if self.outcome == "skipped" else None
 
     def as_json(self) -> dict[str, Any]:
-        skip = self.outcome == "skipped"
         return {
-            **asdict(self),
-            "seen": None if skip else self.seen,
-            "reason": self.reason,
+            "id": self.id,
+            "on": self.target,
+            "tried": self.tried,
+            "expected": self.expected,
+            "seen": None if self.outcome == "skipped" else self.observed,
+            "outcome": self.outcome,
             "remedy": self.remedy if self.outcome == "fail" else None,
             "seconds": round(self.seconds, 3),
+            "reason": self.reason,
         }
 
 
 @dataclass(frozen=True)
 class Report:
-    """All checks of one stack, in the order they ran. `notes` say what a reader needs to know beside them."""
+    """All checks of one stack, in the order they ran. `notes` state limits of the whole run."""
 
     stack: str
     checks: tuple[Check, ...]
@@ -86,8 +89,8 @@ class Report:
         return FAILED if bad else 0
 
     def rows(self) -> list[list[str]]:
-        """Rows of outcome, check, on, expected, seen (for skipped the reason)."""
-        return [[check.outcome, check.id, check.on, check.expected, shown(check.seen)] for check in self.checks]
+        """Make rows of outcome, check, target, expected and observed answer (for skipped the reason)."""
+        return [[check.outcome, check.id, check.target, check.expected, shown(check.observed)] for check in self.checks]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -101,7 +104,7 @@ class Report:
         }
 
     def junit(self, *, strict: bool = False) -> str:
-        """JUnit XML as CI systems read it: one suite, a case a check; with `strict` a skip is a failure."""
+        """Write JUnit XML for CI systems: one suite with a case for each check; with `strict` a skip is a failure."""
         cases = self.checks
         failures = self.count("fail") + (self.count("skipped") if strict else 0)
         suite = ElementTree.Element(
@@ -118,14 +121,16 @@ class Report:
                 suite,
                 "testcase",
                 classname=_xml(f"{self.stack}.{check.id.split('.')[0]}"),
-                name=_xml(f"{check.id} on {check.on}"),
+                name=_xml(f"{check.id} on {check.target}"),
                 time=f"{check.seconds:.3f}",
             )
-            text = _xml(f"tried: {check.tried}\nexpected: {check.expected}\nseen: {check.seen}\nremedy: {check.remedy}")
+            text = _xml(
+                f"tried: {check.tried}\nexpected: {check.expected}\nseen: {check.observed}\nremedy: {check.remedy}"
+            )
             if check.outcome == "skipped" and not strict:
-                ElementTree.SubElement(case, "skipped", message=_xml(check.seen))
+                ElementTree.SubElement(case, "skipped", message=_xml(check.observed))
             elif check.outcome != "pass":
-                ElementTree.SubElement(case, "failure", message=_xml(shown(check.seen))).text = text
+                ElementTree.SubElement(case, "failure", message=_xml(shown(check.observed))).text = text
         suites = ElementTree.Element("testsuites")
         suites.append(suite)
         ElementTree.indent(suites)
@@ -133,7 +138,7 @@ class Report:
 
 
 def shown(text: str) -> str:
-    """Untrusted text on one line, control characters visible, of bounded length."""
+    """Write untrusted text on one line, with visible control characters and of bounded length."""
     line = visible(text)
     return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
 

@@ -1,4 +1,4 @@
-"""Runs the checks one after another, each bounded in time; what was seen becomes a report."""
+"""Runs the probes one after another, each bounded in time, and makes the report of them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from operations.verify.ports import probe_of
 from operations.verify.report import Check, Report, Result, failed, skipped
 from operations.verify.subject import Door
 
-#: Checks of several requests get this many times what one request may take.
+#: A probe may send several requests, so its limit is this many times the timeout of one.
 _REQUESTS = 12
 
 
 def planned(context: Context) -> Iterator[tuple[Probe, Door]]:
-    """Every check with the door it is tried at, in order."""
+    """Every probe with the public name it is run at, in order."""
     doors = context.subject.doors
     for door in doors:
         yield edge.REACHABLE, door
@@ -34,17 +34,17 @@ def planned(context: Context) -> Iterator[tuple[Probe, Door]]:
 
 
 async def verify(context: Context, progress: Callable[[str], None] = lambda _: None) -> Report:
-    """Try everything. `progress` is told what comes next.
+    """Run every probe. `progress` is called with the name of the next one.
 
-    A public name that nobody answers at fails once; whatever else would be tried there is skipped, not passed.
+    A public name that does not answer fails once; every other probe of it is skipped, never passed.
     """
     checks: list[Check] = []
     silent: dict[str, str] = {}
     for probe, door in planned(context):
         port = probe.id.startswith("ports.")
         direct = port or probe.id.startswith("behind.")
-        on = "this host" if port else door.hostname
-        progress(f"{probe.id} on {on}")
+        target = "this host" if port else door.hostname
+        progress(f"{probe.id} on {target}")
         began = time.monotonic()
         if not direct and door.hostname in silent:
             result = skipped(f"{door.hostname} does not answer: {silent[door.hostname]}")
@@ -53,17 +53,17 @@ async def verify(context: Context, progress: Callable[[str], None] = lambda _: N
         checks.append(
             Check(
                 probe.id,
-                on,
+                target,
                 probe.tried,
                 probe.expected,
-                result.seen,
+                result.observed,
                 result.outcome,
                 probe.remedy,
                 time.monotonic() - began,
             )
         )
         if probe is edge.REACHABLE and result.outcome == "fail":
-            silent[door.hostname] = result.seen
+            silent[door.hostname] = result.observed
     return Report(context.subject.stack, tuple(checks), (*_notes(context), behind.proven(tuple(checks))))
 
 
@@ -85,9 +85,11 @@ def _notes(context: Context) -> tuple[str, ...]:
     elif context.client.resolve:
         notes.append(f"resolved by hand: {', '.join(sorted(context.client.resolve))}")
     if any(door.audience is None for door in context.subject.doors):
-        notes.append("the audience of a name is not known here: forged tokens carried a made-up one")
+        notes.append("the audience of a public name is not known, so forged tokens had a made-up one")
     if context.caller is None:
         notes.append(calls.NO_IDENTITY)
-    elif context.caller.who is None:
-        notes.append("nobody said who the identity is (--as): tools that somebody else alone has were not told apart")
+    elif context.caller.principal is None:
+        notes.append(
+            "the principal of the identity is not known (--as names it): tools granted only to others were not recognised"
+        )
     return tuple(notes)

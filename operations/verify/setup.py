@@ -1,4 +1,7 @@
-"""What `verify` is told before it begins: the server as files and backend have it, identities, tokens and ports."""
+"""The preparation of a verification: the server as files and backend describe it, identities, tokens and ports.
+
+No request is sent to the server here.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,12 @@ from operations.verify.tokens import claims_of
 
 #: Kong's status API, as the host bundle configures it.
 _STATUS_PORT = 8100
-#: Where Kong Manager listens on every address unless it is told not to.
+#: The default port of Kong Manager, which listens on every address unless it is configured otherwise.
 _MANAGER_PORT = 8002
 
 
 def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: GuardConfig | None) -> Subject:
-    """What the files promise; audiences, client ids and the issuer as they are deployed, where that is known."""
+    """Describe the server as its files do, with audiences, client ids and issuer as deployed where that is known."""
     manifest = server.manifest
     names = manifest.hostnames
     unknown = "0" * 64
@@ -48,7 +51,7 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
     audiences = {door.hostname: door.audience for door in access.front_doors} if deployed and access is not None else {}
     external = manifest.oauth.mode == "external"
     issuer = environment.settings.issuers.get(manifest.oauth.issuer or "") if external else None
-    own = f"https://{manifest.hostname}{manifest.path}"
+    canonical_url = f"https://{manifest.hostname}{manifest.path}"
     return Subject(
         stack=server.stack,
         doors=tuple(Door(name, audiences.get(name)) for name in names),
@@ -56,7 +59,7 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
         mode=manifest.oauth.mode,
         issuer=access.issuer if access is not None else environment.settings.cloudflare.issuer,
         jwks_uri=access.jwks_uri if access is not None else environment.settings.cloudflare.jwks_uri,
-        resource=manifest.oauth.audience or own,
+        resource=manifest.oauth.audience or canonical_url,
         lock=server.lock,
         grants=promised.grants,
         agents=dict(deployed.identity.agents) if deployed else {},
@@ -64,7 +67,7 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
         external_jwks_uri=issuer.jwks_uri if issuer else None,
         scopes=tuple(manifest.oauth.scopes) if issuer else (),
         siblings=tuple(
-            other.manifest.hostname for name, other in sorted(environment.servers.items()) if name != server.name
+            sibling.manifest.hostname for name, sibling in sorted(environment.servers.items()) if name != server.name
         ),
         ports=tuple(_ports(environment, server)),
         rings=tuple(_rings(environment, server)),
@@ -72,7 +75,11 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
 
 
 def _rings(environment: EnvironmentStack, server: ServerStack) -> list[Ring]:
-    """The rings of the server's own host. A central gateway is elsewhere, and its guards take its certificate alone."""
+    """The rings on the server's own host.
+
+    A central gateway is on another host, and a guard behind it accepts only the gateway's client certificate, so neither is
+    probed.
+    """
     host = environment.settings.hosts[server.manifest.host]
     rings = []
     if environment.settings.topology != "central":
@@ -103,10 +110,10 @@ def _ports(environment: EnvironmentStack, server: ServerStack) -> list[Listening
     return ports
 
 
-def callers(subject: Subject, bearer: str | None, who: str | None) -> tuple[Caller | None, Caller | None]:
-    """The identity to go in with, and a second one where two were given. Secrets come from variables only."""
-    if who is not None and not who.startswith("agent:") and "@" not in who:
-        raise InputError(f"{who} names no principal", key="--as", remedy="write agent:NAME or an e-mail address")
+def callers(subject: Subject, bearer: str | None, principal: str | None) -> tuple[Caller | None, Caller | None]:
+    """The identity to verify with, and a second one where two were given. Secrets come from environment variables only."""
+    if principal is not None and not principal.startswith("agent:") and "@" not in principal:
+        raise InputError(f"{principal} names no principal", key="--as", remedy="write agent:NAME or an e-mail address")
     client_id, secret = os.environ.get(CLIENT_ID_VARIABLE), os.environ.get(CLIENT_SECRET_VARIABLE)
     if bool(client_id) != bool(secret):
         raise InputError(
@@ -115,11 +122,11 @@ def callers(subject: Subject, bearer: str | None, who: str | None) -> tuple[Call
     agent = person = None
     if client_id and secret:
         name = subject.agents.get(client_id)
-        known = f"agent:{name}" if name else None
+        agent_principal = f"agent:{name}" if name else None
         agent = Caller(
-            f"{known or 'a service token'}",
+            f"{agent_principal or 'a service token'}",
             access=((CLIENT_ID_HEADER.lower(), client_id), (CLIENT_SECRET_HEADER.lower(), secret)),
-            who=known,
+            principal=agent_principal,
         )
     if bearer is not None:
         token = os.environ.get(bearer)
@@ -129,22 +136,22 @@ def callers(subject: Subject, bearer: str | None, who: str | None) -> tuple[Call
         person = Caller(
             "a bearer token",
             bearer=(("authorization", f"Bearer {token}"),),
-            who=email if isinstance(email, str) else None,
+            principal=email if isinstance(email, str) else None,
         )
     if agent and person and subject.mode == "external":
-        # One caller: the service token is its way past Access, the bearer token says who it is.
-        agent, person = Caller(person.label, agent.access, person.bearer, person.who), None
-    first, second = (agent, person) if agent else (person, None)
-    if first is not None and who is not None:
-        first = Caller(first.label, first.access, first.bearer, who)
-    return first, second
+        # Both belong to one caller: the service token gets it past Access, the bearer token says who it is.
+        agent, person = Caller(person.label, agent.access, person.bearer, person.principal), None
+    caller, second_caller = (agent, person) if agent else (person, None)
+    if caller is not None and principal is not None:
+        caller = Caller(caller.label, caller.access, caller.bearer, principal)
+    return caller, second_caller
 
 
 def deployed_config(project: Project, stack: str, file: Path | None, target: Target) -> GuardConfig | None:
-    """The guard configuration that was deployed; None, with a word about it, where the backend cannot be asked."""
-    where, text = Path(stack), ""
+    """Read the deployed guard configuration; None, with a note to the user, where the backend has none or cannot be read."""
+    source, text = Path(stack), ""
     if file is not None:
-        where = file
+        source = file
         try:
             text = file.read_text(encoding="utf-8")
         except OSError as error:
@@ -153,24 +160,25 @@ def deployed_config(project: Project, stack: str, file: Path | None, target: Tar
         try:
             text = str(outputs(project, stack, target=target).get(OUTPUT, ""))
         except (EngineFailed, EngineMissing) as error:
+            reason = str(error).splitlines()[0]
             target.progress.note(
-                f"note: what is deployed is not known here ({str(error).splitlines()[0]}); going by the files"
+                f"note: the deployed configuration cannot be read ({reason}); verifying against the files"
             )
             return None
     try:
         value: Any = parse_json(text)
     except ValueError as error:
         if file is None:
-            target.progress.note("note: the stack exports no guard configuration; going by the files")
+            target.progress.note("note: the stack exports no guard configuration; verifying against the files")
             return None
         raise InputError(
             f"is no rendered guard configuration: {error}",
             file=file,
             remedy=f"render it with `ringwall outputs {stack} {OUTPUT}`",
         ) from None
-    config = validate(GuardConfig, value, Document(where, value, {}), ())
+    config = validate(GuardConfig, value, Document(source, value, {}), ())
     if f"{config.server.environment}.{config.server.name}" != stack:
-        raise InputError(f"is not the configuration of {stack}", file=where, remedy="name that server's")
+        raise InputError(f"is not the configuration of {stack}", file=source, remedy="name that server's")
     return config
 
 
@@ -191,9 +199,9 @@ def token_in(file: Path | None, option: str) -> str | None:
 def planted_call(text: str | None) -> PlantedCall | None:
     if text is None:
         return None
-    tool, _, rest = text.partition("=")
+    tool, _, arguments_text = text.partition("=")
     try:
-        arguments = json.loads(rest or "{}")
+        arguments = json.loads(arguments_text or "{}")
     except ValueError:
         arguments = None
     if not tool or not isinstance(arguments, dict):

@@ -1,4 +1,7 @@
-"""What is verified, as whom and with what: everything a check may know. No I/O but through its `client`."""
+"""The server under verification, the identities, and the judgement whether an answer is a refusal.
+
+No I/O happens here; requests are sent by `client`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ JSON_HEADERS: Headers = (("content-type", "application/json"), ("accept", "appli
 
 @dataclass(frozen=True)
 class Door:
-    """One public name. `audience` is the `aud` of its tokens, None where it is not known here."""
+    """One public name. `audience` is the `aud` of its tokens, None where it is not known."""
 
     hostname: str
     audience: str | None = None
@@ -27,7 +30,7 @@ class Door:
 
 @dataclass(frozen=True)
 class Listening:
-    """A port of this host that nobody else may reach: whose it is, and what to do if somebody can."""
+    """A port of this host that must be on loopback only: the service it belongs to, and the remedy if it is reachable."""
 
     name: str
     port: int
@@ -36,7 +39,7 @@ class Listening:
 
 @dataclass(frozen=True)
 class Ring:
-    """A ring behind the edge, at a port of its host's loopback: `gateway` or `guard`."""
+    """A ring behind the edge (`gateway` or `guard`) at its port on the host's loopback."""
 
     name: str
     port: int
@@ -47,7 +50,7 @@ class Ring:
 class Subject:
     """One deployed server.
 
-    `doors`: its public names, everybody's first, then those of hosted clients. `issuer`, `jwks_uri`: of the Access
+    `doors`: its public names, the common one first, then those of hosted clients. `issuer`, `jwks_uri`: of the Access
     team. `resource`: the canonical URL (RFC 8707). `external_issuer`, `external_jwks_uri`, `scopes`: of the bearer token
     in mode external. `agents`: service token client id to agent name. `siblings`: public names of the environment's other
     servers.
@@ -70,40 +73,40 @@ class Subject:
     ports: tuple[Listening, ...] = ()
     rings: tuple[Ring, ...] = ()
 
-    def tools_of(self, who: str | None) -> tuple[frozenset[str], frozenset[str]]:
-        """Tools that `who` surely has, and those it may have (group membership is not known here).
+    def tools_of(self, principal: str | None) -> tuple[frozenset[str], frozenset[str]]:
+        """The tools that a principal certainly has, and those it may have, as group membership is not known here.
 
         Args:
-            who: ``agent:NAME``, an e-mail address, or None when nobody said who calls.
+            principal: ``agent:NAME``, an e-mail address, or None when the caller is not known.
         """
-        sure: set[str] = set()
-        perhaps: set[str] = set()
+        certain: set[str] = set()
+        possible: set[str] = set()
         for grant in self.grants:
-            to = grant.to
-            kind, _, name = (who or "").rpartition(":")
-            if to.all:
-                sure.update(grant.tools)
-            elif who is None:
-                perhaps.update(grant.tools)
+            principals = grant.to
+            kind, _, name = (principal or "").rpartition(":")
+            if principals.all:
+                certain.update(grant.tools)
+            elif principal is None:
+                possible.update(grant.tools)
             elif kind == "agent":
-                if name in to.agents:
-                    sure.update(grant.tools)
-            elif name in to.emails or name.rpartition("@")[2] in to.domains:
-                sure.update(grant.tools)
-            elif to.idp_groups:
-                perhaps.update(grant.tools)
-        return frozenset(sure), frozenset(sure | perhaps)
+                if name in principals.agents:
+                    certain.update(grant.tools)
+            elif name in principals.emails or name.rpartition("@")[2] in principals.domains:
+                certain.update(grant.tools)
+            elif principals.idp_groups:
+                possible.update(grant.tools)
+        return frozenset(certain), frozenset(certain | possible)
 
 
 @dataclass(frozen=True)
 class Caller:
     """A genuine identity. `access` gets past the edge; `bearer` is the access token of mode external (or of a client's
-    OAuth sign-in). `who` is ``agent:NAME`` or an e-mail address where that is known."""
+    OAuth sign-in). `principal` is ``agent:NAME`` or an e-mail address where that is known."""
 
     label: str
     access: Headers = field(default=(), repr=False)
     bearer: Headers = field(default=(), repr=False)
-    who: str | None = None
+    principal: str | None = None
 
     @property
     def headers(self) -> Headers:
@@ -112,7 +115,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class PlantedCall:
-    """A call whose result holds an instruction that the user planted there."""
+    """A tool call whose result holds an instruction that the user planted beforehand."""
 
     tool: str
     arguments: Mapping[str, Any]
@@ -130,16 +133,19 @@ def initialize() -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": INITIALIZE_ID, "method": "initialize", "params": params}).encode()
 
 
-def let_in(answer: Answer, id_: int = INITIALIZE_ID) -> bool:
-    """Whether an MCP server, not a ring, answered."""
+def is_admitted(answer: Answer, id_: int = INITIALIZE_ID) -> bool:
+    """Whether the MCP server answered, and not a ring."""
     message = answer.message(id_)
     return message is not None and "result" in message
 
 
 def is_refusal(subject: Subject, answer: Answer) -> bool:
-    """401, 403, Access's redirect to its login, or a 400 that no MCP server gave: edge and gateway refuse malformed tokens
-    and headers so. A 400 in JSON-RPC may be the server's own, behind every ring."""
-    if let_in(answer):
+    """Whether a ring refused the request: 401, 403, Access's redirect to its login, or a 400 without a JSON-RPC message.
+
+    Edge and gateway refuse malformed tokens and headers by 400. A 400 with a JSON-RPC message may come from the server
+    itself, behind every ring.
+    """
+    if is_admitted(answer):
         return False
     if answer.status == 400:
         return answer.message(INITIALIZE_ID) is None
@@ -149,13 +155,13 @@ def is_refusal(subject: Subject, answer: Answer) -> bool:
 def _to_login(subject: Subject, answer: Answer) -> bool:
     if answer.status not in (302, 303, 307):
         return False
-    where = urlsplit(answer.headers.get("location", ""))
-    return where.hostname == urlsplit(subject.issuer).hostname
+    location = urlsplit(answer.headers.get("location", ""))
+    return location.hostname == urlsplit(subject.issuer).hostname
 
 
 def described(subject: Subject, answer: Answer) -> str:
-    """An answer in a few words, without anything of its body."""
-    if let_in(answer):
+    """Describe an answer in a few words, without anything of its body."""
+    if is_admitted(answer):
         return f"{answer.status}, and the MCP server answered"
     if answer.status == 101:
         return "101, the protocol was changed"
@@ -167,7 +173,7 @@ def described(subject: Subject, answer: Answer) -> str:
 
 
 def _answered_by(answer: Answer) -> str:
-    """Who gave an answer, as far as its headers tell; edge and gateway both name themselves unless told not to."""
+    """Name the ring that answered, as far as its headers tell; edge and gateway name themselves by default."""
     if answer.message(INITIALIZE_ID) is not None:
         return "guard or server"
     server = f"{answer.headers.get('server', '')} {answer.headers.get('via', '')}".lower()
@@ -177,15 +183,15 @@ def _answered_by(answer: Answer) -> str:
 
 
 def judge_refusal(subject: Subject, attempts: Mapping[str, Answer | NoAnswer]) -> Result:
-    """Passes when every attempt (by what was sent) was refused; an attempt that nobody answered proves nothing."""
-    wrong = [
-        f"{what}: {described(subject, answer) if isinstance(answer, Answer) else answer}"
-        for what, answer in attempts.items()
+    """Pass when every attempt was refused; an attempt without an answer proves nothing. Keys say what was sent."""
+    unrefused = [
+        f"{label}: {described(subject, answer) if isinstance(answer, Answer) else answer}"
+        for label, answer in attempts.items()
         if isinstance(answer, NoAnswer) or not is_refusal(subject, answer)
     ]
-    if wrong:
-        return failed("; ".join(wrong))
-    codes = sorted({described(subject, a) for a in attempts.values() if isinstance(a, Answer)})
+    if unrefused:
+        return failed("; ".join(unrefused))
+    codes = sorted({described(subject, answer) for answer in attempts.values() if isinstance(answer, Answer)})
     return passed(", ".join(codes))
 
 

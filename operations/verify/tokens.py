@@ -1,6 +1,6 @@
-"""Tokens that must not open the door: forged, expired, and another server's. Each in every place a token travels in.
+"""Probes with tokens that must be refused: forged, expired, and another server's, each in every place a token travels in.
 
-Genuine expired tokens and other servers' tokens cannot be made here; without one the check is skipped and says so.
+Genuine expired tokens and other servers' tokens cannot be made here; without one the check is skipped with that reason.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from operations.verify.subject import Door, attempt, judge_refusal
 
 ASSERTION = "cf-access-jwt-assertion"
 COOKIE = "CF_Authorization"
-#: The audience of a forged token where the genuine one is not known here.
-_MADE_UP = "0" * 64
+#: The audience of a forged token where the genuine one is not known.
+_FORGED_AUDIENCE = "0" * 64
 
 
 @dataclass(frozen=True)
 class Mint:
-    """What a genuine token of one issuer would say, and that issuer's published keys (none when they cannot be had)."""
+    """The claims of a genuine token of one issuer, and that issuer's published keys (none when they cannot be fetched)."""
 
     claims: dict[str, Any]
     keys_uri: str
@@ -39,57 +39,63 @@ class Mint:
 
     @property
     def kid(self) -> str:
-        """A key id the issuer really uses, so that the forgery reaches the signature check."""
+        """A key id that the issuer really uses, so that the forgery reaches the signature check."""
         return next((key["kid"] for key in self.keys if isinstance(key.get("kid"), str)), "forged")
 
 
-#: Forgeries by name, out of what a genuine token would say.
+#: Makes forged tokens, by name, from the claims of a genuine one.
 Forge = Callable[[Mint], dict[str, str]]
 
 
 async def _forged(context: Context, door: Door, forge: Forge) -> Result:
-    """In mode external a bearer token is the external issuer's and an assertion Access's: each forgery is of its own kind,
-    else it would be refused for its issuer alone."""
+    """Send forged tokens in every place.
+
+    In mode external a bearer token is the external issuer's and an assertion is Access's. Each forgery imitates the issuer
+    of its place, else it would be refused for its issuer alone.
+    """
     access = await _mint(context, _access_claims(context, door), context.subject.jwks_uri)
     bearer = access
     if context.subject.external_issuer is not None and context.subject.external_jwks_uri is not None:
         bearer = await _mint(context, _bearer_claims(context), context.subject.external_jwks_uri)
     tokens, bearers = forge(access), forge(bearer)
-    lacking = [mint.keys_uri for mint, made in ((access, tokens), (bearer, bearers)) if not made]
+    lacking = [mint.keys_uri for mint, forged in ((access, tokens), (bearer, bearers)) if not forged]
     if not tokens and not bearers:
-        return skipped(f"the issuer's keys cannot be had from {lacking[0]}")
+        return skipped(f"the issuer's keys cannot be fetched from {lacking[0]}")
     result = await _refused_everywhere(context, door, tokens, bearers)
     if result.outcome == "pass" and lacking:
-        return skipped(f"refused in part; an issuer's keys cannot be had from {lacking[0]}")
+        return skipped(f"refused in part; an issuer's keys cannot be fetched from {lacking[0]}")
     if result.outcome == "pass" and door.audience is None:
-        return passed(f"{result.seen} (with a made-up audience: the genuine one is not known here)")
+        return passed(f"{result.observed} (with a made-up audience, as the genuine one is not known)")
     return result
 
 
 async def _refused_everywhere(
     context: Context, door: Door, tokens: Mapping[str, str], bearers: Mapping[str, str]
 ) -> Result:
-    """Everywhere a token is looked for; `bearers` are the same by name, for the Authorization header."""
+    """Send tokens in every place where a ring reads one.
+
+    `tokens` go into the assertion header and the cookie, `bearers` into the Authorization header; both by name.
+    """
     attempts: dict[str, Answer | NoAnswer] = {}
-    ways: list[tuple[str, Headers]] = []
+    carriers: list[tuple[str, Headers]] = []
     for kind, token in tokens.items():
-        ways.append((f"{kind} as assertion", ((ASSERTION, token),)))
-        ways.append((f"{kind} as cookie", (("cookie", f"{COOKIE}={token}"),)))
+        carriers.append((f"{kind} as assertion", ((ASSERTION, token),)))
+        carriers.append((f"{kind} as cookie", (("cookie", f"{COOKIE}={token}"),)))
     for kind, token in bearers.items():
         bearer = ("authorization", f"Bearer {token}")
-        ways.append((f"{kind} as bearer", (bearer,)))
+        carriers.append((f"{kind} as bearer", (bearer,)))
         if context.subject.mode == "external" and context.caller is not None and door == context.subject.doors[0]:
-            # Access lets the caller through, so this one meets the gateway's and the guard's own check.
-            ways.append((f"{kind} as bearer behind Access", (*context.caller.access, bearer)))
-    for what, headers in ways:
-        attempts[what.strip()] = await attempt(context.knock(door, headers))
+            # Access lets the caller through, so this request reaches the gateway's and the guard's own check.
+            carriers.append((f"{kind} as bearer behind Access", (*context.caller.access, bearer)))
+    for label, headers in carriers:
+        attempts[label.strip()] = await attempt(context.send_initialize(door, headers))
     return judge_refusal(context.subject, attempts)
 
 
 def _access_claims(context: Context, door: Door) -> dict[str, Any]:
-    """What a genuine Access token of somebody admitted would say."""
+    """The claims of a genuine Access token of an admitted person."""
     return _somebody(context) | {
-        "aud": [door.audience or _MADE_UP],
+        "aud": [door.audience or _FORGED_AUDIENCE],
         "iss": context.subject.issuer,
         "type": "app",
         "country": "US",
@@ -97,20 +103,20 @@ def _access_claims(context: Context, door: Door) -> dict[str, Any]:
 
 
 def _bearer_claims(context: Context) -> dict[str, Any]:
-    """What a genuine access token of mode external would say."""
+    """The claims of a genuine access token of mode external."""
     scopes = {"scope": " ".join(context.subject.scopes)} if context.subject.scopes else {}
     return _somebody(context) | {"aud": [context.subject.resource], "iss": context.subject.external_issuer} | scopes
 
 
 def _somebody(context: Context) -> dict[str, Any]:
-    now = int(time.time())
+    issued_at = int(time.time())
     emails = [email for grant in context.subject.grants for email in grant.to.emails]
     return {
         "sub": "7335d417-61da-459d-899c-0a01c76a2f94",
         "email": emails[0] if emails else "somebody@example.com",
-        "iat": now - 10,
-        "nbf": now - 10,
-        "exp": now + 600,
+        "iat": issued_at - 10,
+        "nbf": issued_at - 10,
+        "exp": issued_at + 600,
     }
 
 
@@ -122,13 +128,13 @@ def _own_key(context: Context) -> rsa.RSAPrivateKey:
 async def _mint(context: Context, claims: dict[str, Any], keys_uri: str) -> Mint:
     cached = f"jwks {keys_uri}"
     if cached not in context.cache:
-        found: list[dict[str, Any]] = []
+        published: Any = None
         if context.client.allows(keys_uri) is None:
             answer = await attempt(context.client.send("GET", keys_uri))
             value = answer.json() if isinstance(answer, Answer) and answer.status == 200 else None
-            keys = value.get("keys") if isinstance(value, dict) else None
-            found = [key for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
-        context.cache[cached] = found
+            published = value.get("keys") if isinstance(value, dict) else None
+        keys = published if isinstance(published, list) else []
+        context.cache[cached] = [key for key in keys if isinstance(key, dict)]
     return Mint(claims, keys_uri, context.cache[cached])
 
 
@@ -184,7 +190,7 @@ def _confused(mint: Mint) -> dict[str, str]:
 
 
 def _hs256(claims: dict[str, Any], kid: str, secret: bytes) -> str:
-    """By hand: pyjwt refuses to use a public key so."""
+    """Sign by hand: pyjwt refuses to use a public key as an HMAC secret."""
     text = _unsigned({"alg": "HS256", "kid": kid, "typ": "JWT"}, claims).removesuffix(".")
     signature = hmac.new(secret, text.encode(), hashlib.sha256).digest()
     return f"{text}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}"
@@ -201,13 +207,13 @@ def claims_of(token: str) -> dict[str, Any] | None:
 
 
 def _audiences(claims: dict[str, Any]) -> list[Any]:
-    found = claims.get("aud")
-    return found if isinstance(found, list) else [found]
+    audience = claims.get("aud")
+    return audience if isinstance(audience, list) else [audience]
 
 
 def _for_this_server(context: Context, door: Door, claims: dict[str, Any]) -> bool:
-    own = {door.audience, context.subject.resource if context.subject.mode == "external" else None} - {None}
-    return any(audience in own for audience in _audiences(claims) if isinstance(audience, str))
+    audiences = {door.audience, context.subject.resource if context.subject.mode == "external" else None} - {None}
+    return any(audience in audiences for audience in _audiences(claims) if isinstance(audience, str))
 
 
 def _of_another_issuer(context: Context, claims: dict[str, Any]) -> str | None:
@@ -228,14 +234,14 @@ async def expired(context: Context, door: Door) -> Result:
     if unlike := _of_another_issuer(context, claims):
         return skipped(f"the token in --expired-token-file {unlike}")
     if door.audience is None and context.subject.mode == "access":
-        return skipped("the audience of this name is not known here, so the token may be refused for that")
+        return skipped("the audience of this name is not known, so the token may be refused for that")
     if not _for_this_server(context, door, claims):
         return skipped("the token in --expired-token-file is for another name, so it would be refused for that")
     return await _refused_everywhere(context, door, {"": context.expired}, {"": context.expired})
 
 
 async def sibling(context: Context, door: Door) -> Result:
-    """Another server's genuine token of the same team: right issuer, right signature, wrong audience."""
+    """Send another server's genuine token of the same team: right issuer, right signature, wrong audience."""
     token, source = context.sibling, "--sibling-token-file"
     if token is None:
         token, source = await _exchanged(context)
@@ -249,36 +255,43 @@ async def sibling(context: Context, door: Door) -> Result:
     if unlike := _of_another_issuer(context, claims):
         return skipped(f"the token of {source} {unlike}")
     if _for_this_server(context, door, claims):
-        return skipped(f"the token of {source} is this very server's")
+        return skipped(f"the token of {source} is for this server itself")
     return await _refused_everywhere(context, door, {"": token}, {"": token})
 
 
 async def _exchanged(context: Context) -> tuple[str | None, str]:
-    """A sibling's token for the caller's service token (Access sets it as a cookie), and where it is from; else why
-    there is none."""
+    """Exchange the caller's service token for a sibling's token, which Access sets as a cookie.
+
+    Returns the token and the host name it is from, or None and the reason why there is none.
+    """
     if "sibling" in context.cache:
         known: tuple[str | None, str] = context.cache["sibling"]
         return known
-    found: tuple[str | None, str] = (None, "the environment has no other server; give --sibling-token-file")
+    exchanged: tuple[str | None, str] = (None, "the environment has no other server; give --sibling-token-file")
     if context.subject.siblings and (context.caller is None or not context.caller.access):
-        found = (None, "there is neither --sibling-token-file nor a service token to exchange at a sibling")
+        exchanged = (
+            None,
+            "no sibling token was given (--sibling-token-file), and no service token to exchange for one",
+        )
     elif context.caller is not None:
         for hostname in context.subject.siblings:
             answer = await attempt(context.client.send("GET", f"https://{hostname}/", headers=context.caller.access))
             token = answer.cookies.get(COOKIE) if isinstance(answer, Answer) else None
             if token:
-                found = (token, hostname)
+                exchanged = (token, hostname)
                 break
-            found = (None, f"{hostname} gave no token for this service token; give --sibling-token-file")
-    context.cache["sibling"] = found
-    return found
+            exchanged = (None, f"{hostname} returned no token for this service token; give --sibling-token-file")
+    context.cache["sibling"] = exchanged
+    return exchanged
 
 
-_PROTECT = "Access, gateway or guard takes tokens it must not: run `ringwall drift`, then `ringwall keys sync`"
+_PROTECT = (
+    "Access, gateway or guard accepts tokens that it must refuse: run `ringwall drift`, then `ringwall keys sync`"
+)
 PROBES = (
     Probe(
         "tokens.self-signed",
-        "tokens with the right claims, signed by a key of ours",
+        "tokens with the right claims, signed by a key that Ringwall made",
         "401, 403 or the login",
         _PROTECT,
         self_signed,
@@ -291,7 +304,7 @@ PROBES = (
         _PROTECT,
         confused,
     ),
-    Probe("tokens.expired", "a genuine token after its time", "401, 403 or the login", _PROTECT, expired),
+    Probe("tokens.expired", "a genuine token that has expired", "401, 403 or the login", _PROTECT, expired),
     Probe(
         "tokens.sibling",
         "a genuine token of another server",

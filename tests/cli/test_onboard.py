@@ -11,14 +11,14 @@ from model.project import load_environment, open_project
 from operations.project.write import Change, apply
 from tests.support.command_line import flags, on_a_terminal, ringwall, serve_desk, snapshot
 
-WHO = ("--people", "ada@example.com")
+PEOPLE = ("--people", "ada@example.com")
 
 
 def test_a_running_server_gets_a_stack_file_and_a_lock_that_the_model_reads(root: Path, desk: str) -> None:
-    done = ringwall(
-        "onboard", "tickets", "--env", "dev", "--url", desk, *WHO, "--agent", "ci", "--yes", "--project", root
+    result = ringwall(
+        "onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--agent", "ci", "--yes", "--project", root
     )
-    assert done.code == 0, done.err
+    assert result.code == 0, result.err
     stack = load_environment(open_project(root), "dev").servers["tickets"]
     assert stack.manifest.origin.url == desk
     assert stack.manifest.hostname == "dev-tickets.example.com"
@@ -37,7 +37,7 @@ def test_a_running_server_gets_a_stack_file_and_a_lock_that_the_model_reads(root
 
 
 def test_only_what_reads_is_granted_and_by_name(root: Path, desk: str) -> None:
-    ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *WHO, "--yes", "--project", root)
+    ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--yes", "--project", root)
     (grant,) = load_environment(open_project(root), "dev").servers["tickets"].manifest.grants
     assert grant.to.all is True
     assert grant.read_only is True
@@ -46,22 +46,22 @@ def test_only_what_reads_is_granted_and_by_name(root: Path, desk: str) -> None:
 
 
 def test_next_steps_and_client_settings_are_shown(root: Path, desk: str) -> None:
-    done = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *WHO, "--yes", "--project", root)
+    result = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--yes", "--project", root)
     for text in (
         "ringwall plan dev.tickets",
         "ringwall up dev.tickets",
         "https://dev-tickets.example.com/mcp",
         "Cursor",
     ):
-        assert text in done.out
-    assert "bound to loopback only" in done.out
+        assert text in result.out
+    assert "bound to loopback only" in result.out
 
 
 def test_without_consent_nothing_is_written(root: Path, desk: str) -> None:
     before = snapshot(root)
-    done = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *WHO, "--project", root)
-    assert done.code == 2
-    assert done.errors[-1].endswith("add --yes")
+    result = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--project", root)
+    assert result.code == 2
+    assert result.errors[-1].endswith("add --yes")
     assert snapshot(root) == before
 
 
@@ -82,10 +82,12 @@ def test_a_server_on_a_unix_socket_has_no_port_to_expose(root: Path, tmp_path: P
     path = tmp_path / "desk.sock"
     for _ in serve_desk("--socket", str(path)):
         path.chmod(0o666)
-        done = ringwall("onboard", "desk", "--env", "dev", "--socket", path, *WHO, "--yes", "--json", "--project", root)
-    assert done.code == 0, done.err
-    assert done.json["socket"] is None
-    assert done.json["warnings"] == [f"{path}: every user of this machine may connect to this socket; chmod o-w it"]
+        result = ringwall(
+            "onboard", "desk", "--env", "dev", "--socket", path, *PEOPLE, "--yes", "--json", "--project", root
+        )
+    assert result.code == 0, result.err
+    assert result.json["socket"] is None
+    assert result.json["warnings"] == [f"{path}: every user of this machine may connect to this socket; chmod o-w it"]
     origin = load_environment(open_project(root), "dev").servers["desk"].manifest.origin
     assert (origin.socket, origin.path) == (str(path), "/mcp")
 
@@ -94,41 +96,41 @@ def test_a_secret_on_the_command_line_is_refused_without_repeating_it(root: Path
     before = snapshot(root)
     secret = "ghp_" + "a1B2" * 9
     command = f"{shelf(list_books='List books.')} --token {secret}"
-    done = ringwall("onboard", "shelf", "--env", "dev", "--command", command, *WHO, "--yes", "--project", root)
-    assert (done.code, len(done.errors)) == (2, 1)
-    assert "looks like a GitHub token in clear" in done.errors[0]
-    assert secret not in done.out + done.err
+    result = ringwall("onboard", "shelf", "--env", "dev", "--command", command, *PEOPLE, "--yes", "--project", root)
+    assert (result.code, len(result.errors)) == (2, 1)
+    assert "looks like a GitHub token in clear" in result.errors[0]
+    assert secret not in result.out + result.err
     assert snapshot(root) == before
 
 
 def test_a_dry_run_shows_both_files_and_writes_neither(root: Path, desk: str) -> None:
     before = snapshot(root)
-    done = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *WHO, "--dry-run", "--project", root)
-    assert done.code == 0
-    assert "ringwall:server:" in done.out
-    assert "run_report_command" in done.out.partition("dev.tickets.lock.yaml (not written)")[2]
+    result = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--dry-run", "--project", root)
+    assert result.code == 0
+    assert "ringwall:server:" in result.out
+    assert "run_report_command" in result.out.partition("dev.tickets.lock.yaml (not written)")[2]
     assert snapshot(root) == before
 
 
 def test_a_server_bound_beyond_loopback_is_refused_before_it_is_asked_anything(root: Path, exposed_desk: str) -> None:
     before = snapshot(root)
-    done = ringwall("onboard", "tickets", "--env", "dev", "--url", exposed_desk, *WHO, "--yes", "--project", root)
-    assert (done.code, len(done.errors)) == (2, 1)
-    assert re.search(r"bound beyond loopback, on 0\.0\.0\.0 port \d+ by \S+ \(pid \d+\)", done.errors[0])
-    assert "; bind it to 127.0.0.1" in done.errors[0]
-    assert "asking the server" not in done.err
+    result = ringwall("onboard", "tickets", "--env", "dev", "--url", exposed_desk, *PEOPLE, "--yes", "--project", root)
+    assert (result.code, len(result.errors)) == (2, 1)
+    assert re.search(r"bound beyond loopback, on 0\.0\.0\.0 port \d+ by \S+ \(pid \d+\)", result.errors[0])
+    assert "; bind it to 127.0.0.1" in result.errors[0]
+    assert "asking the server" not in result.err
     assert snapshot(root) == before
 
 
 def test_an_exposed_server_can_be_onboarded_only_with_a_loud_warning(root: Path, exposed_desk: str) -> None:
-    done = ringwall(
-        "onboard", "tickets", "--env", "dev", "--url", exposed_desk, *WHO, "--yes", "--allow-exposed", "--json",
+    result = ringwall(
+        "onboard", "tickets", "--env", "dev", "--url", exposed_desk, *PEOPLE, "--yes", "--allow-exposed", "--json",
         "--project", root,
     )  # fmt: skip
-    assert done.code == 0
-    assert "WARNING: " in done.err
-    assert done.json["socket"]["state"] == "exposed"
-    assert "0.0.0.0" in done.json["warnings"][0]
+    assert result.code == 0
+    assert "WARNING: " in result.err
+    assert result.json["socket"]["state"] == "exposed"
+    assert "0.0.0.0" in result.json["warnings"][0]
 
 
 def test_a_poisoned_description_is_warned_about_and_its_tool_not_granted(root: Path, shelf: Callable[..., str]) -> None:
@@ -137,11 +139,11 @@ def test_a_poisoned_description_is_warned_about_and_its_tool_not_granted(root: P
         get_time="Get the time.\u200b\u202e",
         list_cities="List cities.",
     )
-    done = ringwall("onboard", "shelf", "--env", "dev", "--command", command, *WHO, "--yes", "--project", root)
-    assert done.code == 0, done.err
-    assert 'tool get_weather /description: says "<important>"' in done.err
-    assert "tool get_time /description: holds hidden characters (U+200B, U+202E)" in done.err
-    assert "\u202e" not in done.out + done.err
+    result = ringwall("onboard", "shelf", "--env", "dev", "--command", command, *PEOPLE, "--yes", "--project", root)
+    assert result.code == 0, result.err
+    assert 'tool get_weather /description: says "<important>"' in result.err
+    assert "tool get_time /description: holds hidden characters (U+200B, U+202E)" in result.err
+    assert "\u202e" not in result.out + result.err
     stack = load_environment(open_project(root), "dev").servers["shelf"]
     assert stack.manifest.grants[0].tools == ("list_cities",)
     assert stack.lock.tool("get_weather") is not None
@@ -149,8 +151,8 @@ def test_a_poisoned_description_is_warned_about_and_its_tool_not_granted(root: P
 
 def test_a_server_that_only_writes_is_granted_to_nobody(root: Path, shelf: Callable[..., str]) -> None:
     command = shelf(delete_book="Delete a book.")
-    done = ringwall("onboard", "shelf", "--env", "dev", "--command", command, *WHO, "--yes", "--project", root)
-    assert done.code == 0, done.err
+    result = ringwall("onboard", "shelf", "--env", "dev", "--command", command, *PEOPLE, "--yes", "--project", root)
+    assert result.code == 0, result.err
     assert load_environment(open_project(root), "dev").servers["shelf"].manifest.grants == ()
 
 
@@ -159,7 +161,7 @@ def test_a_commands_variable_is_kept_as_a_reference_never_as_a_value(
 ) -> None:
     monkeypatch.setenv("SHELF_KEY", "plant-4711")
     command = shelf(list_books="List books.")
-    done = ringwall(
+    result = ringwall(
         "onboard",
         "shelf",
         "--env",
@@ -168,40 +170,40 @@ def test_a_commands_variable_is_kept_as_a_reference_never_as_a_value(
         command,
         "--pass-env",
         "SHELF_KEY",
-        *WHO,
+        *PEOPLE,
         "--yes",
         "--project",
         root,
     )
-    assert done.code == 0, done.err
+    assert result.code == 0, result.err
     written = b"".join(snapshot(root).values()).decode()
-    assert "plant-4711" not in written + done.out + done.err
+    assert "plant-4711" not in written + result.out + result.err
     origin = load_environment(open_project(root), "dev").servers["shelf"].manifest.origin
     assert origin.environment["SHELF_KEY"].env == "SHELF_KEY"
     monkeypatch.delenv("SHELF_KEY")
-    again = ringwall("onboard", "shelf", "--env", "dev", "--project", root)
-    assert again.code == 2
-    assert "the secret in environment variable SHELF_KEY is not set" in again.errors[0]
+    second = ringwall("onboard", "shelf", "--env", "dev", "--project", root)
+    assert second.code == 2
+    assert "the secret in environment variable SHELF_KEY is not set" in second.errors[0]
 
 
 def test_ports_of_a_second_server_are_its_own(root: Path, desk: str, shelf: Callable[..., str]) -> None:
-    ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *WHO, "--yes", "--project", root)
+    ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--yes", "--project", root)
     before = snapshot(root)
-    done = ringwall(
-        "onboard", "shelf", "--env", "dev", "--command", shelf(list_books="List."), *WHO, "--yes", "--project", root
+    result = ringwall(
+        "onboard", "shelf", "--env", "dev", "--command", shelf(list_books="List."), *PEOPLE, "--yes", "--project", root
     )
-    assert done.code == 0, done.err
+    assert result.code == 0, result.err
     assert load_environment(open_project(root), "dev").servers["shelf"].manifest.guard_port == 9011
     after = snapshot(root)
     assert {name: after[name] for name in before} == before
 
 
 def test_a_second_run_on_an_unchanged_server_changes_nothing(root: Path, desk: str) -> None:
-    ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *WHO, "--yes", "--project", root)
+    ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--yes", "--project", root)
     before = snapshot(root)
-    done = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, "--yes", "--project", root)
-    assert done.code == 0, done.err
-    assert "exactly what its lock says" in done.out
+    result = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, "--yes", "--project", root)
+    assert result.code == 0, result.err
+    assert "exactly what its lock says" in result.out
     assert snapshot(root) == before
 
 
@@ -209,49 +211,49 @@ def test_a_second_run_shows_what_changed_and_writes_nothing_even_with_yes(
     root: Path, shelf: Callable[..., str]
 ) -> None:
     command = shelf(list_books="List books.")
-    ringwall("onboard", "shelf", "--env", "dev", "--command", command, *WHO, "--yes", "--project", root)
+    ringwall("onboard", "shelf", "--env", "dev", "--command", command, *PEOPLE, "--yes", "--project", root)
     before = snapshot(root)
     shelf(list_books="List all books.", delete_book="Delete a book.")
-    done = ringwall("onboard", "shelf", "--env", "dev", "--host", "dev-1", "--yes", "--project", root)
-    assert done.code == 1
-    assert "List {+all+} books." in done.out
-    assert "+ tool delete_book added (risk: write)" in done.out
-    assert "ringwall lock approve dev.shelf" in done.out
-    assert "--host is not used" in done.err
+    result = ringwall("onboard", "shelf", "--env", "dev", "--host", "dev-1", "--yes", "--project", root)
+    assert result.code == 1
+    assert "List {+all+} books." in result.out
+    assert "+ tool delete_book added (risk: write)" in result.out
+    assert "ringwall lock approve dev.shelf" in result.out
+    assert "--host is not used" in result.err
     assert snapshot(root) == before
 
 
 def test_a_missing_lock_is_made_again_and_the_stack_file_kept(root: Path, desk: str) -> None:
-    ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *WHO, "--yes", "--project", root)
+    ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--yes", "--project", root)
     before = snapshot(root)
     (root / "stacks" / "dev.tickets.lock.yaml").unlink()
-    done = ringwall("onboard", "tickets", "--env", "dev", "--yes", "--project", root)
-    assert done.code == 0, done.err
+    result = ringwall("onboard", "tickets", "--env", "dev", "--yes", "--project", root)
+    assert result.code == 0, result.err
     assert snapshot(root) == before
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (("--url", "http://192.0.2.7:3000/mcp", *WHO), "--url: 192.0.2.7 is not loopback"),
-        (("--url", "http://127.0.0.1/mcp", *WHO), "--url: must name its port"),
+        (("--url", "http://192.0.2.7:3000/mcp", *PEOPLE), "--url: 192.0.2.7 is not loopback"),
+        (("--url", "http://127.0.0.1/mcp", *PEOPLE), "--url: must name its port"),
         (
-            ("--url", "http://127.0.0.1:9/mcp", "--command", "x", *WHO),
+            ("--url", "http://127.0.0.1:9/mcp", "--command", "x", *PEOPLE),
             "--command: --url and --command exclude each other",
         ),
-        (("--command", "'open", *WHO), "--command: is not a command line"),
-        (("--socket", "/nowhere/mcp.sock", *WHO), "/nowhere/mcp.sock: is no Unix socket"),
-        (("--path", "/x", *WHO), "--path: belongs to --socket"),
-        (WHO, "--url: is missing"),
+        (("--command", "'open", *PEOPLE), "--command: is not a command line"),
+        (("--socket", "/nowhere/mcp.sock", *PEOPLE), "/nowhere/mcp.sock: is no Unix socket"),
+        (("--path", "/x", *PEOPLE), "--path: belongs to --socket"),
+        (PEOPLE, "--url: is missing"),
         (("--url", "http://127.0.0.1:9/mcp"), "--people: nobody would be admitted"),
     ],
 )
-def test_a_bad_flag_is_one_line_and_writes_nothing(root: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_a_bad_flag_is_one_line_and_writes_nothing(root: Path, arguments: tuple[str, ...], message: str) -> None:
     before = snapshot(root)
-    done = ringwall("onboard", "tickets", "--env", "dev", *arguments, "--yes", "--project", root)
-    assert (done.code, len(done.errors)) == (2, 1)
-    assert done.errors[0].startswith(said)
-    assert "; " in done.errors[0]
+    result = ringwall("onboard", "tickets", "--env", "dev", *arguments, "--yes", "--project", root)
+    assert (result.code, len(result.errors)) == (2, 1)
+    assert result.errors[0].startswith(message)
+    assert "; " in result.errors[0]
     assert snapshot(root) == before
 
 
@@ -271,70 +273,78 @@ def test_what_its_environment_would_refuse_is_refused_before_writing(
     root: Path, desk: str, arguments: tuple[str, ...], key: str
 ) -> None:
     before = snapshot(root)
-    done = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *WHO, *arguments, "--yes", "--project", root)
-    assert (done.code, len(done.errors)) == (2, 1)
-    place, _, rest = done.errors[0].partition(": ")
+    result = ringwall(
+        "onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, *arguments, "--yes", "--project", root
+    )
+    assert (result.code, len(result.errors)) == (2, 1)
+    place, _, problem = result.errors[0].partition(": ")
     assert re.fullmatch(re.escape(f"{root}/stacks/Pulumi.dev.tickets.yaml:") + r"\d+", place)
-    assert rest.startswith(key)
-    assert "; " in rest
+    assert problem.startswith(key)
+    assert "; " in problem
     assert snapshot(root) == before
 
 
 def test_an_unknown_environment_is_named_with_its_remedy(root: Path) -> None:
-    done = ringwall("onboard", "tickets", "--env", "qa", "--url", "http://127.0.0.1:9/mcp", *WHO, "--project", root)
-    assert done.code == 2
-    assert done.errors == [f"{root}/stacks/Pulumi.qa.yaml: there is no stack qa; run `ringwall init qa`"]
+    result = ringwall(
+        "onboard", "tickets", "--env", "qa", "--url", "http://127.0.0.1:9/mcp", *PEOPLE, "--project", root
+    )
+    assert result.code == 2
+    assert result.errors == [f"{root}/stacks/Pulumi.qa.yaml: there is no stack qa; run `ringwall init qa`"]
 
 
 def test_a_bad_server_name_is_refused(root: Path) -> None:
-    done = ringwall("onboard", "Tickets.x", "--env", "dev", "--url", "http://127.0.0.1:9/mcp", *WHO, "--project", root)
-    assert done.errors == ["SERVER: Tickets.x is no server name; use lower-case letters, digits and -"]
-    assert done.code == 2
+    result = ringwall(
+        "onboard", "Tickets.x", "--env", "dev", "--url", "http://127.0.0.1:9/mcp", *PEOPLE, "--project", root
+    )
+    assert result.errors == ["SERVER: Tickets.x is no server name; use lower-case letters, digits and -"]
+    assert result.code == 2
 
 
 def test_a_server_that_is_not_there_is_exit_6(root: Path, shelf: Callable[..., str]) -> None:
     before = snapshot(root)
-    done = ringwall(
-        "onboard", "shelf", "--env", "dev", "--command", "/nowhere/server", *WHO, "--yes", "--project", root
+    result = ringwall(
+        "onboard", "shelf", "--env", "dev", "--command", "/nowhere/server", *PEOPLE, "--yes", "--project", root
     )
-    assert (done.code, len(done.errors)) == (6, 1)
+    assert (result.code, len(result.errors)) == (6, 1)
     assert snapshot(root) == before
 
 
 def test_another_origin_than_the_files_is_refused(root: Path, desk: str) -> None:
-    ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *WHO, "--yes", "--project", root)
-    done = ringwall("onboard", "tickets", "--env", "dev", "--url", "http://127.0.0.1:9/mcp", "--project", root)
-    assert done.code == 2
-    assert "config.ringwall:server.origin" in done.errors[0]
+    ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--yes", "--project", root)
+    result = ringwall("onboard", "tickets", "--env", "dev", "--url", "http://127.0.0.1:9/mcp", "--project", root)
+    assert result.code == 2
+    assert "config.ringwall:server.origin" in result.errors[0]
 
 
 def test_several_hosts_need_a_choice(tmp_path: Path, desk: str) -> None:
     ringwall("init", "dev", "--project", tmp_path, *flags(), "--host", "dev-2")
-    done = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *WHO, "--yes", "--project", tmp_path)
-    assert done.errors == ["--host: is missing; name one of dev-1, dev-2"]
+    result = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--yes", "--project", tmp_path)
+    assert result.errors == ["--host: is missing; name one of dev-1, dev-2"]
 
 
 def test_production_names_carry_no_environment(tmp_path: Path, desk: str) -> None:
     ringwall("init", "prod", "--project", tmp_path, "--production", *flags(kong_admin="https://kong.example.com"))
-    ringwall("onboard", "tickets", "--env", "prod", "--url", desk, *WHO, "--yes", "--project", tmp_path)
+    ringwall("onboard", "tickets", "--env", "prod", "--url", desk, *PEOPLE, "--yes", "--project", tmp_path)
     stack = load_environment(open_project(tmp_path), "prod").servers["tickets"]
     assert stack.manifest.hostname == "tickets.example.com"
 
 
 def test_the_json_document_tells_what_was_seen_and_written(root: Path, desk: str) -> None:
-    done = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *WHO, "--yes", "--json", "--project", root)
-    assert done.json["written"] is True
-    assert done.json["socket"]["state"] == "loopback"
-    assert {t["name"] for t in done.json["tools"] if t["granted"]} == {"get_ticket", "list_tickets", "search_tickets"}
-    assert done.json["url"] == "https://dev-tickets.example.com/mcp"
+    result = ringwall(
+        "onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--yes", "--json", "--project", root
+    )
+    assert result.json["written"] is True
+    assert result.json["socket"]["state"] == "loopback"
+    assert {t["name"] for t in result.json["tools"] if t["granted"]} == {"get_ticket", "list_tickets", "search_tickets"}
+    assert result.json["url"] == "https://dev-tickets.example.com/mcp"
 
 
 def test_files_are_written_all_or_none(tmp_path: Path) -> None:
-    kept, blocked = tmp_path / "kept", tmp_path / "file" / "below"
-    kept.write_bytes(b"as it was")
+    unchanged, blocked = tmp_path / "kept", tmp_path / "file" / "below"
+    unchanged.write_bytes(b"as it was")
     (tmp_path / "file").write_bytes(b"not a folder")
     before = snapshot(tmp_path)
-    changes = [Change(kept, b"as it was", b"new"), Change.new(tmp_path / "a" / "b", "x"), Change.new(blocked, "y")]
+    changes = [Change(unchanged, b"as it was", b"new"), Change.new(tmp_path / "a" / "b", "x"), Change.new(blocked, "y")]
     with pytest.raises(RingwallError, match="nothing was changed"):
         apply(changes)
     assert snapshot(tmp_path) == before

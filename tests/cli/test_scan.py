@@ -51,40 +51,44 @@ def test_command_that_the_scan_names_onboards_the_server_and_the_next_scan_knows
         port = str(ports["seed"])
         first = ringwall("scan", "--port", port, "--json", "--project", root)
         assert first.code == 0
-        (found,) = first.json["servers"]
-        assert (found["state"], found["danger"]) == ("open", "medium")
+        (server,) = first.json["servers"]
+        assert (server["state"], server["danger"]) == ("open", "medium")
         assert ringwall("scan", "--port", port, "--strict", "--project", root).code == 3
-        words = shlex.split(found["command"])
+        words = shlex.split(server["command"])
         assert words[0] == "ringwall"
         people = ("--people", "ada@example.com", "--yes", "--project", str(root))
         assert ringwall(*words[1:], *people).code == 0
         second = ringwall("scan", "--port", port, "--json", "--strict", "--project", root)
-    (again,) = second.json["servers"]
-    assert (again["state"], again["onboarded"], again["command"]) == ("behind rings", "dev.ops-helper", None)
+    (rescanned,) = second.json["servers"]
+    assert (rescanned["state"], rescanned["onboarded"], rescanned["command"]) == (
+        "behind rings",
+        "dev.ops-helper",
+        None,
+    )
     assert second.code == 0
 
 
 def test_document_holds_everything_the_table_shows(seed: int) -> None:
     result = ringwall("scan", "--port", str(seed), "--json", "--project", ROOT)
-    (found,) = result.json["servers"]
+    (server,) = result.json["servers"]
     assert (result.json["complete"], result.json["sockets"], result.json["exposed"]) == (True, 1, 1)
-    assert found["transports"] == [{"transport": "streamable-http", "path": "/mcp"}]
-    assert [(tool["name"], tool["risk"]) for tool in found["tools"]] == [
+    assert server["transports"] == [{"transport": "streamable-http", "path": "/mcp"}]
+    assert [(tool["name"], tool["risk"]) for tool in server["tools"]] == [
         ("execute_command", "execute"), ("read_log", "read"),
     ]  # fmt: skip
-    assert found["addresses"] == ["0.0.0.0"]
+    assert server["addresses"] == ["0.0.0.0"]
 
 
 def test_machine_is_looked_at_only_where_it_is_named(seed: int, tmp_path: Path) -> None:
-    mine = f"127.0.0.1:{seed}"
-    result = ringwall("scan", mine, "--json")
-    (found,) = result.json["servers"]
-    assert (found["state"], found["process"], found["pid"]) == ("open", "", None)
+    own_port = f"127.0.0.1:{seed}"
+    result = ringwall("scan", own_port, "--json")
+    (server,) = result.json["servers"]
+    assert (server["state"], server["process"], server["pid"]) == ("open", "", None)
     refused = ringwall("scan", "192.0.2.0/24")
     assert refused.code == 2
     assert refused.errors[0].startswith("TARGETS: 192.0.2.0/24 names more than one host or port; name single ones")
-    assert ringwall("scan", mine, "--port", "80").code == 2
-    assert ringwall("scan", mine, "--path", "mcp").code == 2
+    assert ringwall("scan", own_port, "--port", "80").code == 2
+    assert ringwall("scan", own_port, "--path", "mcp").code == 2
 
 
 def test_named_place_where_nothing_listens_is_said(tmp_path: Path) -> None:
@@ -101,9 +105,9 @@ def test_unix_socket_is_looked_at_when_it_is_named(tmp_path: Path) -> None:
     path = tmp_path / "desk.sock"
     for _ in serve_desk("--socket", str(path)):
         result = ringwall("scan", str(path), "--json")
-    (found,) = result.json["servers"]
-    assert found["name"] == "ticket-desk"
-    assert found["command"].endswith(f"--socket {path}")
+    (server,) = result.json["servers"]
+    assert server["name"] == "ticket-desk"
+    assert server["command"].endswith(f"--socket {path}")
 
 
 def test_time_that_runs_out_is_exit_code_6() -> None:
@@ -135,7 +139,7 @@ def test_whole_machine_is_scanned_and_ordered_by_danger(tmp_path: Path) -> None:
         or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode
     ):
         pytest.skip("this machine gives no network namespace: a scan of every socket was not checked")
-    done = subprocess.run(
+    process = subprocess.run(
         [*unshare, sys.executable, "-c", _WHOLE_MACHINE],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -144,8 +148,8 @@ def test_whole_machine_is_scanned_and_ordered_by_danger(tmp_path: Path) -> None:
         timeout=90,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    outcome: dict[str, Any] = json.loads(done.stdout)
+    assert process.returncode == 0, process.stderr
+    outcome: dict[str, Any] = json.loads(process.stdout)
     rows = [(s["danger"], s["state"], s["transports"][0]["transport"]) for s in outcome["found"]["servers"]]
     assert rows == [
         ("critical", "exposed", "streamable-http"),

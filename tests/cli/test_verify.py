@@ -72,11 +72,19 @@ def verify(stack: SimpleNamespace, capsys: pytest.CaptureFixture[str], monkeypat
         monkeypatch.setenv("CF_ACCESS_CLIENT_ID", CLIENT_ID if service_token else "")
         monkeypatch.setenv("CF_ACCESS_CLIENT_SECRET", CLIENT_SECRET if service_token else "")
         state.project, state.json = None, False
-        here = [f"--resolve={name}=127.0.0.1:{stack.edge.port}" for name in DOORS]
-        given = [server, "--project", str(stack.root), *here, "--insecure-http", "--guard-config", str(stack.config)]
+        resolved = [f"--resolve={name}=127.0.0.1:{stack.edge.port}" for name in DOORS]
+        common_arguments = [
+            server,
+            "--project",
+            str(stack.root),
+            *resolved,
+            "--insecure-http",
+            "--guard-config",
+            str(stack.config),
+        ]
         code: object = 0
         try:
-            code = app([*given, *arguments], standalone_mode=False) or 0
+            code = app([*common_arguments, *arguments], standalone_mode=False) or 0
         except RingwallError as error:
             return Result(error.exit_code, "", f"error: {error}\n")
         finally:
@@ -89,18 +97,18 @@ def verify(stack: SimpleNamespace, capsys: pytest.CaptureFixture[str], monkeypat
 
 def test_a_deployed_server_passes_and_the_report_goes_to_table_json_and_junit(verify: Verify, tmp_path: Path) -> None:
     junit = tmp_path / "verify.xml"
-    done = verify("--json", "--junit", str(junit))
-    checks = {check["id"]: check for check in done.json["checks"]}
-    assert done.json["failed"] == 0
+    result = verify("--json", "--junit", str(junit))
+    checks = {check["id"]: check for check in result.json["checks"]}
+    assert result.json["failed"] == 0
     assert checks["calls.tools-list"]["seen"] == "3 tools, all locked and granted to agent:ci"
     assert checks["tokens.sibling"]["outcome"] == "pass"
-    assert checks["ports.guard"]["reason"] == "this is not said to be the origin host (--on-host)"
+    assert checks["ports.guard"]["reason"] == "not run with --on-host, which says that this machine is the origin host"
     suite = ElementTree.parse(junit).getroot()[0]  # noqa: S314 - our own file
     assert suite.attrib["failures"] == "0"
-    assert int(suite.attrib["skipped"]) == done.json["skipped"] == len(suite.findall("testcase/skipped"))
+    assert int(suite.attrib["skipped"]) == result.json["skipped"] == len(suite.findall("testcase/skipped"))
     table = verify()
     assert re.search(r"^\d+ passed, 0 failed, \d+ skipped$", table.out.splitlines()[-1])
-    for shown in (done.out, done.err, table.out, table.err, junit.read_text()):
+    for shown in (result.out, result.err, table.out, table.err, junit.read_text()):
         assert CLIENT_SECRET not in shown
         assert "eyJ" not in shown
 
@@ -108,19 +116,19 @@ def test_a_deployed_server_passes_and_the_report_goes_to_table_json_and_junit(ve
 def test_a_file_that_cannot_be_written_does_not_cost_the_report(
     verify: Verify, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = verify("--junit", str(tmp_path / "no-such-folder" / "verify.xml"))
-    assert (done.code, "cannot be written" in done.err) == (2, True)
+    result = verify("--junit", str(tmp_path / "no-such-folder" / "verify.xml"))
+    assert (result.code, "cannot be written" in result.err) == (2, True)
     assert " passed, 0 failed, " in capsys.readouterr().out
 
 
 def test_a_failure_names_its_remedy_and_ends_with_3(stack: SimpleNamespace, verify: Verify) -> None:
     stack.edge.breaks_pkce = True
     try:
-        done = verify()
+        result = verify()
     finally:
         stack.edge.breaks_pkce = False
-    assert done.code == 3
-    assert "discovery.pkce on one.example.com: switch PKCE on at the issuer" in done.out
+    assert result.code == 3
+    assert "discovery.pkce on one.example.com: switch PKCE on at the issuer" in result.out
 
 
 def test_what_was_skipped_fails_with_strict_only(verify: Verify) -> None:
@@ -128,9 +136,9 @@ def test_what_was_skipped_fails_with_strict_only(verify: Verify) -> None:
 
 
 def test_the_identity_decides_what_is_expected(verify: Verify) -> None:
-    done = verify("--as", "ada@example.com", "--json")
-    seen = {check["id"]: check["seen"] for check in done.json["checks"] if check["outcome"] == "fail"}
-    assert seen == {"calls.tools-list": "create_ticket is not granted"}
+    result = verify("--as", "ada@example.com", "--json")
+    failed = {check["id"]: check["seen"] for check in result.json["checks"] if check["outcome"] == "fail"}
+    assert failed == {"calls.tools-list": "create_ticket is not granted"}
 
 
 def test_wrong_options_are_refused_before_anything_is_sent(stack: SimpleNamespace, verify: Verify) -> None:
@@ -141,8 +149,8 @@ def test_wrong_options_are_refused_before_anything_is_sent(stack: SimpleNamespac
         (("--planted", "x=[1]"), "is not TOOL=JSON"),
         (("--bearer-token-env", "NOT_SET_HERE"), "the variable NOT_SET_HERE is not set"),
     ):
-        done = verify(*arguments)
-        assert (done.code, words in done.err) == (2, True), done.err
+        result = verify(*arguments)
+        assert (result.code, words in result.err) == (2, True), result.err
     assert verify(server="dev.nobody").code == 2
     assert len(stack.edge.seen) == before
 
@@ -161,8 +169,8 @@ def test_a_resolve_that_is_none_is_refused(text: str) -> None:
 
 
 def test_resolve_takes_both_families_of_addresses() -> None:
-    found = parse_resolve(["a.example.com=127.0.0.1:8443", "b.example.com=[::1]:1", "c.example.com=::1"])
-    assert list(found.values()) == [Address("127.0.0.1", 8443), Address("::1", 1), Address("::1")]
+    addresses = parse_resolve(["a.example.com=127.0.0.1:8443", "b.example.com=[::1]:1", "c.example.com=::1"])
+    assert list(addresses.values()) == [Address("127.0.0.1", 8443), Address("::1", 1), Address("::1")]
 
 
 def test_an_empty_report_is_no_pass_and_untrusted_words_stay_data() -> None:
@@ -176,7 +184,7 @@ def test_an_empty_report_is_no_pass_and_untrusted_words_stay_data() -> None:
 def test_every_port_behind_the_name_is_tried_and_none_that_is_meant_to_be_reached(tmp_path: Path) -> None:
     environment = load_environment(open_project(write_project(tmp_path)), "dev")
     subject = setup.subject_of(environment, environment.servers["one"], None)
-    assert {one.name: one.port for one in subject.ports} == {
+    assert {port.name: port.port for port in subject.ports} == {
         "origin": 3000,
         "guard": 9010,
         "guard-admin": 10010,

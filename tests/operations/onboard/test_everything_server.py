@@ -24,9 +24,9 @@ def installed(folder: Path) -> Path:
     if not script.exists():
         folder.mkdir(parents=True, exist_ok=True)
         command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), PACKAGE]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=200)
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=200)
+        if result.returncode:
+            reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
             pytest.skip(f"npm could not fetch server-everything, which was not checked: {reason}")
     return script
 
@@ -49,12 +49,12 @@ def test_everything_server_is_found_exposed_probed_and_locked() -> None:
     try:
         assert process.stderr is not None
         assert any(f"listening on port {port}" in line for line in process.stderr)
-        seen = exposure(port)
+        listener = exposure(port)
         offer = probe(HttpTarget(f"http://127.0.0.1:{port}/mcp"))
     finally:
         process.kill()
         process.communicate()
-    assert (seen.state, seen.pid) == ("exposed", process.pid)
+    assert (listener.state, listener.pid) == ("exposed", process.pid)
     assert offer.protocol_version == "2025-11-25"
     lock = build_lock(offer)
     assert {"echo", "get-sum", "get-env"} <= {tool.name for tool in lock.tools}
@@ -62,5 +62,5 @@ def test_everything_server_is_found_exposed_probed_and_locked() -> None:
     assert lock.prompts
     assert lock.resources
     assert lock.resource_templates
-    again = from_text(to_yaml(lock), Path("dev.everything.lock.yaml"))
-    assert compare(again, build_lock(offer)) == ()
+    parsed = from_text(to_yaml(lock), Path("dev.everything.lock.yaml"))
+    assert compare(parsed, build_lock(offer)) == ()

@@ -58,17 +58,17 @@ def test_lock_of_a_real_server_survives_its_file_and_finds_no_change(desk: str) 
         "run_report_command": "execute",
         "search_tickets": "read",
     }
-    again = from_text(to_yaml(lock), Path("dev.desk.lock.yaml"))
-    assert again == lock
-    assert compare(again, build_lock(probe(HttpTarget(desk)))) == ()
+    parsed = from_text(to_yaml(lock), Path("dev.desk.lock.yaml"))
+    assert parsed == lock
+    assert compare(parsed, build_lock(probe(HttpTarget(desk)))) == ()
 
 
 def test_decisions_about_a_tool_last_as_long_as_its_definition() -> None:
     lock = build_lock(OFFER)
     decided = lock.tools[0].model_copy(update={"cacheable": True, "outbound": True})
     lock = lock.model_copy(update={"tools": (decided, lock.tools[1])})
-    same = build_lock(replace(OFFER, tools=(LIST,)), lock)
-    assert (same.tools[0].cacheable, same.tools[0].outbound) == (True, True)
+    kept_lock = build_lock(replace(OFFER, tools=(LIST,)), lock)
+    assert (kept_lock.tools[0].cacheable, kept_lock.tools[0].outbound) == (True, True)
     changed = build_lock(replace(OFFER, tools=({**LIST, "title": "x"},)), lock)
     assert (changed.tools[0].cacheable, changed.tools[0].outbound) == (False, False)
 
@@ -128,10 +128,10 @@ def test_every_kind_of_change_is_shown_at_its_place() -> None:
 def test_what_the_guard_refuses_is_told_from_what_it_does_not() -> None:
     lock = build_lock(OFFER)
     (version,) = compare(lock, build_lock(replace(OFFER, version="2")))
-    (gone,) = compare(lock, build_lock(replace(OFFER, tools=(LIST,))))
+    (removed,) = compare(lock, build_lock(replace(OFFER, tools=(LIST,))))
     (added,) = compare(lock, build_lock(replace(OFFER, prompts=(*OFFER.prompts, {"name": "more"}))))
     (changed,) = compare(lock, build_lock(replace(OFFER, tools=({**SEND, "x": 1}, LIST))))
-    assert [one.blocks for one in (version, gone, added, changed)] == [False, False, True, True]
+    assert [change.blocks for change in (version, removed, added, changed)] == [False, False, True, True]
     assert changed.values == (ValueChange("/x", None, "1"),)
 
 

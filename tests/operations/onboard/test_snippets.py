@@ -17,8 +17,8 @@ URL = "https://notes.example.com/mcp"
 def test_people_get_a_url_and_nothing_else() -> None:
     claude, cursor, code = people("notes", URL)
     assert shlex.split(claude.text) == ["claude", "mcp", "add", "--transport", "http", "notes", URL]
-    assert (cursor.where, json.loads(cursor.text)) == (".cursor/mcp.json", {"mcpServers": {"notes": {"url": URL}}})
-    assert (code.where, json.loads(code.text)) == (
+    assert (cursor.file, json.loads(cursor.text)) == (".cursor/mcp.json", {"mcpServers": {"notes": {"url": URL}}})
+    assert (code.file, json.loads(code.text)) == (
         ".vscode/mcp.json",
         {"servers": {"notes": {"type": "http", "url": URL}}},
     )
@@ -40,7 +40,7 @@ def test_agents_name_the_variables_of_their_service_token() -> None:
     }
     settings = json.loads(code.text)
     assert settings["servers"]["notes"]["headers"]["CF-Access-Client-Secret"] == "${input:CF_ACCESS_CLIENT_SECRET}"
-    assert [(one["id"], one["password"]) for one in settings["inputs"]] == [
+    assert [(snippet["id"], snippet["password"]) for snippet in settings["inputs"]] == [
         ("CF_ACCESS_CLIENT_ID", True),
         ("CF_ACCESS_CLIENT_SECRET", True),
     ]

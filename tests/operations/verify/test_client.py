@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import ssl
 from collections.abc import Iterator
@@ -37,15 +36,15 @@ class Handler(BaseHTTPRequestHandler):
 def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-    now = datetime.datetime.now(datetime.UTC)
+    clock = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(minutes=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
+        .not_valid_before(clock - datetime.timedelta(minutes=1))
+        .not_valid_after(clock + datetime.timedelta(hours=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
@@ -67,20 +66,20 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     server.server_close()
 
 
-def test_tls_is_verified_for_the_name_and_not_for_where_it_was_sent(
+async def test_tls_is_verified_for_the_name_and_not_for_where_it_was_sent(
     port: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async def get(name: str, times: int = 1) -> list[Answer]:
         async with Client({name: Address("127.0.0.1", port)}) as client:
             return [await client.send("GET", f"https://{name}/mcp") for _ in range(times)]
 
-    first, second = asyncio.run(get(NAME, 2))
+    first, second = await get(NAME, 2)
     assert (first.status, first.body) == (200, f"{NAME} None".encode())
     # What a peer sets as a cookie is seen, and never sent back by itself.
     assert first.cookies == {"CF_Authorization": "value"}
     assert second.body == first.body
     with pytest.raises(NoAnswer, match="its certificate is not valid for that name"):
-        asyncio.run(get("other.example.com"))
+        await get("other.example.com")
 
 
 @pytest.mark.parametrize(
@@ -95,9 +94,6 @@ def test_tls_is_verified_for_the_name_and_not_for_where_it_was_sent(
         ("file:///etc/passwd", "holds credentials, or no host"),
     ],
 )
-def test_urls_out_of_documents_lead_nowhere_inside(url: str, problem: str | None) -> None:
-    async def go() -> str | None:
-        async with Client({}) as client:
-            return client.allows(url)
-
-    assert asyncio.run(go()) == problem
+async def test_urls_out_of_documents_lead_nowhere_inside(url: str, problem: str | None) -> None:
+    async with Client({}) as client:
+        assert client.allows(url) == problem

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -24,14 +23,14 @@ from tests.support.kong_admin import serving
 from tests.support.token_issuer import TokenIssuer, public_jwk
 
 HOST, RESOURCE = "desk.example.com", "https://desk.example.com/mcp"
-SERVICE_TOKEN = Caller("agent:ci", access=(("cf-access-client-id", "ci"),), who="agent:ci")
+SERVICE_TOKEN = Caller("agent:ci", access=(("cf-access-client-id", "ci"),), principal="agent:ci")
 Answer = Callable[[BaseHTTPRequestHandler], tuple[int, dict[str, str], bytes] | None]
 
 
 @pytest.fixture
 def issuer() -> Iterator[TokenIssuer]:
-    with TokenIssuer() as one:
-        yield one
+    with TokenIssuer() as token_issuer:
+        yield token_issuer
 
 
 def subject(**changes: Any) -> Subject:
@@ -43,25 +42,25 @@ def subject(**changes: Any) -> Subject:
     return Subject(**{**values, "lock": lock, **changes})
 
 
-def probed(
+async def probed(
     answer: Answer,
     probe: Callable[[Context, Door], Awaitable[Result]],
-    about: Subject | None = None,
+    target: Subject | None = None,
     *,
     timeout: float = 1,
     prepare: Callable[[Context], None] = lambda _: None,
-    **given: Any,
+    **context_fields: Any,
 ) -> Result:
     """One probe at a peer that answers so; None leaves the connection open without a word."""
 
     class Peer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.rfile.read(int(self.headers.get("content-length") or 0))
-            found = answer(self)
-            if found is None:
+            response = answer(self)
+            if response is None:
                 self.rfile.read(1)
                 return
-            status, headers, body = found
+            status, headers, body = response
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -76,17 +75,14 @@ def probed(
         def log_message(self, format: str, *args: object) -> None:
             return
 
-    about = about or subject()
+    target = target or subject()
     with serving(Peer) as url:
         port = int(url.rpartition(":")[2])
 
-        async def go() -> Result:
-            async with Client({HOST: Address("127.0.0.1", port)}, insecure_http=True, timeout=timeout) as client:
-                context = Context(about, client, **given)
-                prepare(context)
-                return await probe(context, about.doors[0])
-
-        return asyncio.run(go())
+        async with Client({HOST: Address("127.0.0.1", port)}, insecure_http=True, timeout=timeout) as client:
+            context = Context(target, client, **context_fields)
+            prepare(context)
+            return await probe(context, target.doors[0])
 
 
 def external(issuer: TokenIssuer) -> Subject:
@@ -114,56 +110,61 @@ def resource_server(issuer: TokenIssuer, *, signature: bool = True, audience: bo
     return answer
 
 
-def test_forged_bearer_token_of_mode_external_is_wrong_in_its_signature_alone(issuer: TokenIssuer) -> None:
-    def tried(signature: bool) -> Result:
+async def test_forged_bearer_token_of_mode_external_is_wrong_in_its_signature_alone(issuer: TokenIssuer) -> None:
+    async def tried(signature: bool) -> Result:
         server = resource_server(issuer, signature=signature)
-        return probed(server, tokens.self_signed, external(issuer), caller=SERVICE_TOKEN)
+        return await probed(server, tokens.self_signed, external(issuer), caller=SERVICE_TOKEN)
 
-    assert tried(signature=True).outcome == "pass"
-    broken = tried(signature=False)
+    assert (await tried(signature=True)).outcome == "pass"
+    broken = await tried(signature=False)
     assert broken.outcome == "fail"
-    assert "self-signed as bearer behind Access: 200, and the MCP server answered" in broken.seen
+    assert "self-signed as bearer behind Access: 200, and the MCP server answered" in broken.observed
 
 
-def test_sibling_and_expired_tokens_of_mode_external_are_judged_by_the_external_issuer(issuer: TokenIssuer) -> None:
-    now = int(time.time())
+async def test_sibling_and_expired_tokens_of_mode_external_are_judged_by_the_external_issuer(
+    issuer: TokenIssuer,
+) -> None:
+    clock = int(time.time())
 
     def signed(audience: str, exp: int) -> str:
         claims = EXTERNAL_PERSON.claims(issuer.url, audience, exp - 600, exp=exp, scope="mcp:use")
         return issuer.sign(claims, typ="at+jwt")
 
-    def tried(probe: Any, *, audience: bool = True, **given: Any) -> Result:
+    async def tried(probe: Any, *, audience: bool = True, **context_fields: Any) -> Result:
         server = resource_server(issuer, audience=audience)
-        return probed(server, probe, external(issuer), caller=SERVICE_TOKEN, **given)
+        return await probed(server, probe, external(issuer), caller=SERVICE_TOKEN, **context_fields)
 
-    other = signed("https://other.example.com/mcp", now + 600)
-    assert tried(tokens.sibling, sibling=other).outcome == "pass"
-    assert tried(tokens.sibling, sibling=other, audience=False).outcome == "fail"
-    assert "this very server's" in tried(tokens.sibling, sibling=signed(RESOURCE, now + 600)).seen
-    assert tried(tokens.expired, expired=signed(RESOURCE, now - 60)).outcome == "pass"
-    assert "for another name" in tried(tokens.expired, expired=signed("https://other.example.com/mcp", now - 60)).seen
+    sibling_token = signed("https://other.example.com/mcp", clock + 600)
+    assert (await tried(tokens.sibling, sibling=sibling_token)).outcome == "pass"
+    assert (await tried(tokens.sibling, sibling=sibling_token, audience=False)).outcome == "fail"
+    assert "for this server itself" in (await tried(tokens.sibling, sibling=signed(RESOURCE, clock + 600))).observed
+    assert (await tried(tokens.expired, expired=signed(RESOURCE, clock - 60))).outcome == "pass"
+    assert (
+        "for another name"
+        in (await tried(tokens.expired, expired=signed("https://other.example.com/mcp", clock - 60))).observed
+    )
 
 
-def test_sibling_token_that_would_be_refused_for_another_reason_proves_nothing(issuer: TokenIssuer) -> None:
+async def test_sibling_token_that_would_be_refused_for_another_reason_proves_nothing(issuer: TokenIssuer) -> None:
     strange = issuer.sign({"iss": "https://stranger.example.com", "aud": "b" * 64, "exp": int(time.time()) + 600})
-    for token, why in (("opaque", "is no JWT"), (strange, "is of another issuer")):
-        result = probed(lambda _: (401, {}, b""), tokens.sibling, sibling=token)
-        assert (result.outcome, why in result.seen) == ("skipped", True)
+    for token, reason in (("opaque", "is no JWT"), (strange, "is of another issuer")):
+        result = await probed(lambda _: (401, {}, b""), tokens.sibling, sibling=token)
+        assert (result.outcome, reason in result.observed) == ("skipped", True)
 
 
-def test_stream_without_an_end_on_another_path_is_an_answer() -> None:
+async def test_stream_without_an_end_on_another_path_is_an_answer() -> None:
     def answer(request: BaseHTTPRequestHandler) -> tuple[int, dict[str, str], bytes]:
         if request.path == "/sse":
             return 200, {"content-type": "text/event-stream"}, b"event: endpoint\ndata: /messages\n\n"
         return 401, {}, b""
 
-    result = probed(answer, edge.other_paths)
-    assert (result.outcome, result.seen) == ("fail", "/sse: 200")
+    result = await probed(answer, edge.other_paths)
+    assert (result.outcome, result.observed) == ("fail", "/sse: 200")
 
 
-def test_path_that_does_not_answer_in_time_is_no_proof_that_it_is_closed() -> None:
-    result = probed(lambda request: None if request.path == "/metrics" else (401, {}, b""), edge.other_paths)
-    assert (result.outcome, result.seen) == ("fail", "/metrics: no answer within 1 s, which proves nothing")
+async def test_path_that_does_not_answer_in_time_is_no_proof_that_it_is_closed() -> None:
+    result = await probed(lambda request: None if request.path == "/metrics" else (401, {}, b""), edge.other_paths)
+    assert (result.outcome, result.observed) == ("fail", "/metrics: no answer within 1 s, which proves nothing")
 
 
 def _conversation(context: Context, **begun: Any) -> Conversation:
@@ -171,38 +172,41 @@ def _conversation(context: Context, **begun: Any) -> Conversation:
     return Conversation(context.subject, context.client, context.url(door), SERVICE_TOKEN, **begun)
 
 
-def test_session_of_nobody_proves_nothing_about_sessions_of_others() -> None:
+async def test_session_of_nobody_proves_nothing_about_sessions_of_others() -> None:
     def opened(context: Context) -> None:
         context.conversation = _conversation(context, session="mine")
 
-    def tried(status: int, **given: Any) -> str:
+    async def tried(status: int, **context_fields: Any) -> str:
         answer = (status, {"mcp-session-id": "theirs"}, b"")
-        return probed(lambda _: answer, calls.foreign_session, caller=SERVICE_TOKEN, prepare=opened, **given).outcome
+        result = await probed(
+            lambda _: answer, calls.foreign_session, caller=SERVICE_TOKEN, prepare=opened, **context_fields
+        )
+        return result.outcome
 
-    assert (tried(404), tried(200)) == ("skipped", "fail")
+    assert (await tried(404), await tried(200)) == ("skipped", "fail")
     # The agent's own token twice is no second principal.
-    assert tried(404, other=SERVICE_TOKEN) == "skipped"
+    assert await tried(404, second_caller=SERVICE_TOKEN) == "skipped"
 
 
 @pytest.mark.parametrize(
     ("status", "outcome"), [(400, "pass"), (403, "fail"), (404, "fail"), (502, "fail"), (200, "fail")]
 )
-def test_only_the_same_list_or_a_refused_request_shows_that_identity_headers_are_not_believed(
+async def test_only_the_same_list_or_a_refused_request_shows_that_identity_headers_are_not_believed(
     status: int, outcome: str
 ) -> None:
     def opened(context: Context) -> None:
         context.conversation = _conversation(context, tools=[{"name": "a"}])
 
-    result = probed(lambda _: (status, {}, b""), calls.identity_headers, caller=SERVICE_TOKEN, prepare=opened)
+    result = await probed(lambda _: (status, {}, b""), calls.identity_headers, caller=SERVICE_TOKEN, prepare=opened)
     assert result.outcome == outcome
 
 
 @pytest.mark.parametrize(
-    ("answers", "outcome", "seen"),
+    ("answers", "outcome", "observed"),
     [(False, "pass", "no connection"), (True, "skipped", "cannot tell: no answer within 1 s")],
 )
-def test_plain_http_that_hangs_is_not_called_closed(
-    answers: bool, outcome: str, seen: str, monkeypatch: pytest.MonkeyPatch
+async def test_plain_http_that_hangs_is_not_called_closed(
+    answers: bool, outcome: str, observed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By a door whose name holds the port, as the check asks for port 80 of the public name."""
     import socket
@@ -213,24 +217,19 @@ def test_plain_http_that_hangs_is_not_called_closed(
         if not answers:
             silent.close()
 
-        async def go() -> Result:
-            async with Client({}, timeout=1) as client:
-                return await edge.plain_http(Context(subject(), client), Door(f"127.0.0.1:{port}"))
-
-        result = asyncio.run(go())
-    assert (result.outcome, result.seen) == (outcome, seen)
+        async with Client({}, timeout=1) as client:
+            result = await edge.plain_http(Context(subject(), client), Door(f"127.0.0.1:{port}"))
+    assert (result.outcome, result.observed) == (outcome, observed)
 
 
-def test_plain_http_is_not_tried_at_a_port_that_was_given_for_https() -> None:
-    async def go() -> Result:
-        async with Client({HOST: Address("127.0.0.1", 8443)}) as client:
-            return await edge.plain_http(Context(subject(), client), Door(HOST))
-
-    assert asyncio.run(go()).outcome == "skipped"
+async def test_plain_http_is_not_tried_at_a_port_that_was_given_for_https() -> None:
+    async with Client({HOST: Address("127.0.0.1", 8443)}) as client:
+        result = await edge.plain_http(Context(subject(), client), Door(HOST))
+    assert result.outcome == "skipped"
 
 
 @pytest.mark.parametrize(
-    ("headers", "body", "refused", "seen"),
+    ("headers", "body", "refused", "observed"),
     [
         ({"server": "kong/3.9.3"}, b'{"message":"Bad request"}', True, "400 by Kong"),
         ({"server": "cloudflare"}, b"<html>", True, "400 by the edge"),
@@ -244,7 +243,7 @@ def test_plain_http_is_not_tried_at_a_port_that_was_given_for_https() -> None:
     ],
 )
 def test_a_400_is_a_refusal_unless_it_may_be_the_servers_own(
-    headers: dict[str, str], body: bytes, seen: str, *, refused: bool
+    headers: dict[str, str], body: bytes, observed: str, *, refused: bool
 ) -> None:
     answer = client.Answer(400, headers, body)
-    assert (is_refusal(subject(), answer), described(subject(), answer)) == (refused, seen)
+    assert (is_refusal(subject(), answer), described(subject(), answer)) == (refused, observed)

@@ -5,7 +5,6 @@ What is whole passes; each thing that is broken on purpose fails its own checks 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import time
@@ -40,16 +39,18 @@ GRANTS: list[dict[str, Any]] = [
     {"to": {"emails": ["ada@example.com"]}, "tools": ["create_ticket", "search_tickets"]},
 ]
 AGENT = Caller(
-    "agent:ci", access=(("cf-access-client-id", CLIENT_ID), ("cf-access-client-secret", CLIENT_SECRET)), who="agent:ci"
+    "agent:ci",
+    access=(("cf-access-client-id", CLIENT_ID), ("cf-access-client-secret", CLIENT_SECRET)),
+    principal="agent:ci",
 )
-ADA = Caller("a bearer token", bearer=(("authorization", f"Bearer {ACCESS_TOKEN}"),), who="ada@example.com")
+ADA = Caller("a bearer token", bearer=(("authorization", f"Bearer {ACCESS_TOKEN}"),), principal="ada@example.com")
 #: What cannot be tried with what these tests give.
 ALWAYS_SKIPPED = {
     "edge.plain-http": "the whole run was by plain HTTP on loopback (--insecure-http)",
     "tokens.expired": "no genuine expired token was given (--expired-token-file); one made here would be forged",
     "discovery.loopback-redirect": "registering leaves a client at the authorization server; add --register to try it",
-    "calls.injected-result": "the lock has no tool that gives back what it is given and whose arguments pass; plant an "
-    "instruction where a tool reads it and name that call with --planted",
+    "calls.injected-result": "no tool of the lock takes a text and returns it unblocked; plant an instruction "
+    "where a tool reads it, and name that call with --planted",
 }
 
 
@@ -63,16 +64,12 @@ class Stack:
     lock: ToolLock
     folder: Path
 
-    def run(self, **changes: Any) -> Report:
-        """One verification; `changes` are fields of the context, or `subject`."""
-
-        async def go() -> Report:
-            names = dict.fromkeys(AUDIENCES, Address("127.0.0.1", self.edge.port))
-            async with Client(names, insecure_http=True, timeout=10) as client:
-                values: dict[str, Any] = {"caller": AGENT, "other": ADA, "subject": self.subject, **changes}
-                return await verify(Context(client=client, **values))
-
-        return asyncio.run(go())
+    async def run(self, **changes: Any) -> Report:
+        """Run one verification; `changes` are fields of the context, or `subject`."""
+        names = dict.fromkeys(AUDIENCES, Address("127.0.0.1", self.edge.port))
+        async with Client(names, insecure_http=True, timeout=10) as client:
+            values: dict[str, Any] = {"caller": AGENT, "second_caller": ADA, "subject": self.subject, **changes}
+            return await verify(Context(client=client, **values))
 
 
 def identity(issuer: TokenIssuer, hostname: str, audience: str | None = None) -> dict[str, Any]:
@@ -124,38 +121,38 @@ def stack(running: Stack) -> Iterator[Stack]:
 
 
 def outcomes(report: Report, outcome: str) -> dict[str, str]:
-    return {check.id: check.seen for check in report.checks if check.outcome == outcome}
+    return {check.id: check.observed for check in report.checks if check.outcome == outcome}
 
 
 def failures(report: Report) -> set[str]:
     return set(outcomes(report, "fail"))
 
 
-def test_a_whole_stack_passes_and_says_what_it_did_not_try(stack: Stack) -> None:
-    report = stack.run()
+async def test_a_whole_stack_passes_and_says_what_it_did_not_try(stack: Stack) -> None:
+    report = await stack.run()
     assert outcomes(report, "fail") == {}
     assert outcomes(report, "skipped") == ALWAYS_SKIPPED
     assert report.summary == f"{len(report.checks) - 4} passed, 0 failed, 4 skipped"
     assert (report.exit_code(strict=False), report.exit_code(strict=True)) == (0, 3)
-    seen = outcomes(report, "pass")
-    assert seen["calls.tools-list"] == "2 tools, all locked and granted to agent:ci"
-    assert seen["calls.denied-tool"] == "get_ticket: -32602 Unknown tool"
-    assert seen["calls.injected-arguments"] == "search_tickets: blocked by the guard"
-    assert seen["calls.foreign-session"] == "404 for a second identity's session"
-    assert seen["discovery.client.claude"] == "from pointer, DCR; comes back to http://localhost:PORT/callback"
+    observed = outcomes(report, "pass")
+    assert observed["calls.tools-list"] == "2 tools, all locked and granted to agent:ci"
+    assert observed["calls.denied-tool"] == "get_ticket: -32602 Unknown tool"
+    assert observed["calls.injected-arguments"] == "search_tickets: blocked by the guard"
+    assert observed["calls.foreign-session"] == "404 for a second identity's session"
+    assert observed["discovery.client.claude"] == "from pointer, DCR; comes back to http://localhost:PORT/callback"
 
 
-def test_no_token_appears_in_any_report(stack: Stack) -> None:
+async def test_no_token_appears_in_any_report(stack: Stack) -> None:
     genuine = stack.edge.agent_token(SIBLING)
-    report = stack.run(sibling=genuine)
+    report = await stack.run(sibling=genuine)
     shown = f"{report.as_json()}{report.junit()}{report.rows()}{report!r}"
     for secret in (CLIENT_SECRET, ACCESS_TOKEN, genuine, "eyJ"):
         assert secret not in shown
 
 
-def test_an_edge_that_lets_strangers_in_fails_whatever_must_be_refused(stack: Stack) -> None:
+async def test_an_edge_that_lets_strangers_in_fails_whatever_must_be_refused(stack: Stack) -> None:
     stack.edge.breaks_authentication = True
-    assert failures(stack.run()) == {
+    assert failures(await stack.run()) == {
         "edge.no-token",
         "edge.country-headers",
         "edge.identity-headers",
@@ -170,7 +167,7 @@ def test_an_edge_that_lets_strangers_in_fails_whatever_must_be_refused(stack: St
     }
 
 
-def test_an_edge_that_believes_a_header_about_who_calls_fails_with_and_without_an_identity(
+async def test_an_edge_that_believes_a_header_about_who_calls_fails_with_and_without_an_identity(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     genuine = EdgeStandIn.identify
@@ -180,14 +177,14 @@ def test_an_edge_that_believes_a_header_about_who_calls_fails_with_and_without_a
         return edge.person_token(hostname, email) if email else genuine(edge, hostname, headers)
 
     monkeypatch.setattr(EdgeStandIn, "identify", believing)
-    assert failures(stack.run()) == {"edge.identity-headers", "calls.identity-headers"}
+    assert failures(await stack.run()) == {"edge.identity-headers", "calls.identity-headers"}
 
 
 @pytest.mark.parametrize(
     ("check", "algorithm"),
     [("tokens.unsigned", "none"), ("tokens.hs256-confusion", "HS256"), ("tokens.self-signed", "RS256")],
 )
-def test_an_edge_that_does_not_check_one_kind_of_signature_fails_that_check_alone(
+async def test_an_edge_that_does_not_check_one_kind_of_signature_fails_that_check_alone(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, check: str, algorithm: str
 ) -> None:
     genuine = EdgeStandIn.identify
@@ -205,10 +202,10 @@ def test_an_edge_that_does_not_check_one_kind_of_signature_fails_that_check_alon
         return genuine(edge, hostname, headers)
 
     monkeypatch.setattr(EdgeStandIn, "identify", careless)
-    assert failures(stack.run()) == {check}
+    assert failures(await stack.run()) == {check}
 
 
-def test_an_edge_that_believes_a_country_header_fails_whichever_way_it_is_believed(
+async def test_an_edge_that_believes_a_country_header_fails_whichever_way_it_is_believed(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     genuine = EdgeStandIn.identify
@@ -222,10 +219,10 @@ def test_an_edge_that_believes_a_country_header_fails_whichever_way_it_is_believ
             return genuine(edge, hostname, headers)
 
         monkeypatch.setattr(EdgeStandIn, "identify", believing)
-        assert failures(stack.run()) == {"edge.country-headers"}
+        assert failures(await stack.run()) == {"edge.country-headers"}
 
 
-def test_a_guard_that_only_flags_arguments_is_found(stack: Stack) -> None:
+async def test_a_guard_that_only_flags_arguments_is_found(stack: Stack) -> None:
     with signed_guard(
         stack.upstream,
         stack.folder / "flags-arguments",
@@ -235,12 +232,12 @@ def test_a_guard_that_only_flags_arguments_is_found(stack: Stack) -> None:
         guard={"legs": {"arguments": "flag"}, "taint": {"outbound_call": "allow"}},
     ) as guard:
         stack.edge.guard[HOST] = guard.port
-        assert failures(stack.run()) == {"calls.injected-arguments"}
+        assert failures(await stack.run()) == {"calls.injected-arguments"}
 
 
-def test_a_document_for_another_resource_keeps_every_client_out(stack: Stack) -> None:
+async def test_a_document_for_another_resource_keeps_every_client_out(stack: Stack) -> None:
     stack.edge.breaks_resource = "https://elsewhere.example.com/mcp"
-    report = stack.run()
+    report = await stack.run()
     assert failures(report) == {
         "discovery.resource",
         *(f"discovery.client.{client}" for client in ("claude", "cursor", "vscode", "inspector")),
@@ -248,31 +245,31 @@ def test_a_document_for_another_resource_keeps_every_client_out(stack: Stack) ->
     assert "https://elsewhere.example.com/mcp" in outcomes(report, "fail")["discovery.resource"]
 
 
-def test_missing_documents_and_missing_pkce_are_told_apart(stack: Stack) -> None:
+async def test_missing_documents_and_missing_pkce_are_told_apart(stack: Stack) -> None:
     clients = {f"discovery.client.{client}" for client in ("claude", "cursor", "vscode", "inspector")}
     stack.edge.breaks_pkce = True
-    assert failures(stack.run()) == {"discovery.pkce", *clients}
+    assert failures(await stack.run()) == {"discovery.pkce", *clients}
     stack.edge.breaks_pkce, stack.edge.breaks_well_known = False, True
     missing = {"discovery.well-known", "discovery.resource", "discovery.authorization-server", *clients}
     missing.add("discovery.challenge")  # it points to what is not there
-    assert failures(stack.run()) == missing
+    assert failures(await stack.run()) == missing
 
 
-def test_registration_is_tried_only_when_asked_for_and_a_strangers_redirect_must_be_refused(stack: Stack) -> None:
-    before = len([one for one in stack.edge.seen if one[1] == "/oauth/register"])
-    stack.run()
-    assert len([one for one in stack.edge.seen if one[1] == "/oauth/register"]) == before
-    assert "discovery.loopback-redirect" in outcomes(stack.run(register=True), "pass")
+async def test_registration_is_tried_only_when_asked_for_and_a_strangers_redirect_must_be_refused(stack: Stack) -> None:
+    before = len([request for request in stack.edge.seen if request[1] == "/oauth/register"])
+    await stack.run()
+    assert len([request for request in stack.edge.seen if request[1] == "/oauth/register"]) == before
+    assert "discovery.loopback-redirect" in outcomes(await stack.run(register=True), "pass")
     stack.edge.breaks_redirects = True
-    assert failures(stack.run(register=True)) == {"discovery.loopback-redirect"}
+    assert failures(await stack.run(register=True)) == {"discovery.loopback-redirect"}
 
 
-def test_a_gateway_that_swallows_the_query_fails_the_query_check_alone(stack: Stack) -> None:
+async def test_a_gateway_that_swallows_the_query_fails_the_query_check_alone(stack: Stack) -> None:
     stack.edge.breaks_query = True
-    assert failures(stack.run()) == {"edge.query-token"}
+    assert failures(await stack.run()) == {"edge.query-token"}
 
 
-def test_a_guard_that_grants_too_much_is_found_by_list_and_call(stack: Stack) -> None:
+async def test_a_guard_that_grants_too_much_is_found_by_list_and_call(stack: Stack) -> None:
     wide = [{"to": {"all": True}, "tools": [tool.name for tool in stack.lock.tools]}]
     with signed_guard(
         stack.upstream,
@@ -282,12 +279,12 @@ def test_a_guard_that_grants_too_much_is_found_by_list_and_call(stack: Stack) ->
         grants=wide,
     ) as guard:
         stack.edge.guard[HOST] = guard.port
-        report = stack.run()
+        report = await stack.run()
     assert failures(report) == {"calls.tools-list", "calls.denied-tool"}
     assert "create_ticket is not granted" in outcomes(report, "fail")["calls.tools-list"]
 
 
-def test_a_guard_of_another_audience_lets_nobody_in(stack: Stack) -> None:
+async def test_a_guard_of_another_audience_lets_nobody_in(stack: Stack) -> None:
     with signed_guard(
         stack.upstream,
         stack.folder / "mistaken",
@@ -296,12 +293,12 @@ def test_a_guard_of_another_audience_lets_nobody_in(stack: Stack) -> None:
         grants=GRANTS,
     ) as guard:
         stack.edge.guard[HOST] = guard.port
-        report = stack.run()
+        report = await stack.run()
     assert failures(report) == {"calls.initialize"}
     assert outcomes(report, "skipped")["calls.tools-list"] == "the identity was not let in"
 
 
-def test_an_instruction_in_a_result_is_blocked_unless_the_guard_only_flags_it(stack: Stack) -> None:
+async def test_an_instruction_in_a_result_is_blocked_unless_the_guard_only_flags_it(stack: Stack) -> None:
     import httpx
 
     # Past the guard, as whoever can write a ticket could.
@@ -329,7 +326,8 @@ def test_an_instruction_in_a_result_is_blocked_unless_the_guard_only_flags_it(st
 
     planted = PlantedCall("search_tickets", {"query": "printer. ignore"})
     assert (
-        outcomes(stack.run(planted=planted), "pass")["calls.injected-result"] == "search_tickets: blocked by the guard"
+        outcomes(await stack.run(planted=planted), "pass")["calls.injected-result"]
+        == "search_tickets: blocked by the guard"
     )
     with signed_guard(
         stack.upstream,
@@ -340,37 +338,40 @@ def test_an_instruction_in_a_result_is_blocked_unless_the_guard_only_flags_it(st
         guard={"legs": {"results": "flag"}, "taint": {"outbound_call": "allow"}},
     ) as guard:
         stack.edge.guard[HOST] = guard.port
-        assert failures(stack.run(planted=planted)) == {"calls.injected-result"}
+        assert failures(await stack.run(planted=planted)) == {"calls.injected-result"}
 
 
-def test_expired_and_sibling_tokens_prove_something_only_when_they_are_what_they_are_said_to_be(stack: Stack) -> None:
-    now = int(time.time())
-    old = stack.edge.assertion(HOST, sub="ada", iat=now - 7200, nbf=now - 7200, exp=now - 3600)
-    assert outcomes(stack.run(expired=old), "pass")["tokens.expired"] == "401"
-    for wrong, why in (
+async def test_expired_and_sibling_tokens_prove_something_only_when_they_are_what_they_are_said_to_be(
+    stack: Stack,
+) -> None:
+    clock = int(time.time())
+    old = stack.edge.assertion(HOST, sub="ada", iat=clock - 7200, nbf=clock - 7200, exp=clock - 3600)
+    assert outcomes(await stack.run(expired=old), "pass")["tokens.expired"] == "401"
+    for unsuitable, reason in (
         (stack.edge.person_token(HOST, "ada@example.com"), "has not expired yet"),
-        (stack.edge.assertion(SIBLING, exp=now - 3600), "is for another name"),
+        (stack.edge.assertion(SIBLING, exp=clock - 3600), "is for another name"),
         ("opaque", "is no JWT"),
     ):
-        assert why in outcomes(stack.run(expired=wrong), "skipped")["tokens.expired"]
-    own = stack.edge.agent_token(HOST)
-    assert "is this very server's" in outcomes(stack.run(sibling=own), "skipped")["tokens.sibling"]
-    assert "neither" in outcomes(stack.run(caller=None, other=None), "skipped")["tokens.sibling"]
+        assert reason in outcomes(await stack.run(expired=unsuitable), "skipped")["tokens.expired"]
+    own_token = stack.edge.agent_token(HOST)
+    assert "is for this server itself" in outcomes(await stack.run(sibling=own_token), "skipped")["tokens.sibling"]
+    report = await stack.run(caller=None, second_caller=None)
+    assert "no service token to exchange" in outcomes(report, "skipped")["tokens.sibling"]
 
 
-def test_without_an_identity_no_call_is_made_and_none_passes(stack: Stack) -> None:
-    report = stack.run(caller=None, other=None)
+async def test_without_an_identity_no_call_is_made_and_none_passes(stack: Stack) -> None:
+    report = await stack.run(caller=None, second_caller=None)
     assert failures(report) == set()
     assert {check.outcome for check in report.checks if check.id.startswith("calls.")} == {"skipped"}
 
 
-def test_a_name_nobody_answers_at_fails_once_and_nothing_else_passes(stack: Stack) -> None:
+async def test_a_name_nobody_answers_at_fails_once_and_nothing_else_passes(stack: Stack) -> None:
     subject = replace(stack.subject, doors=(Door(SIBLING, AUDIENCES[SIBLING]),), siblings=())
     port = stack.edge.port
     with socket.create_server(("127.0.0.1", 0)) as free:
         stack.edge.port = free.getsockname()[1]
     try:
-        report = stack.run(subject=subject)
+        report = await stack.run(subject=subject)
     finally:
         stack.edge.port = port
     assert outcomes(report, "fail") == {"edge.reachable": "no connection"}
@@ -378,25 +379,22 @@ def test_a_name_nobody_answers_at_fails_once_and_nothing_else_passes(stack: Stac
     assert report.exit_code(strict=False) == 3
 
 
-def port_check(port: int, *, on_host: bool = True) -> tuple[str, str]:
-    async def go() -> tuple[str, str]:
-        async with Client({}) as client:
-            # A port is looked at without anything of the subject.
-            context = Context(subject=None, client=client, on_host=on_host)  # type: ignore[arg-type]
-            result = await probe_of(Listening("origin", port, "bind it")).run(context, Door(HOST))
-            return result.outcome, result.seen
-
-    return asyncio.run(go())
+async def port_check(port: int, *, on_host: bool = True) -> tuple[str, str]:
+    async with Client({}) as client:
+        # The probe of a port reads nothing of the subject.
+        context = Context(subject=None, client=client, on_host=on_host)  # type: ignore[arg-type]
+        result = await probe_of(Listening("origin", port, "bind it")).run(context, Door(HOST))
+        return result.outcome, result.observed
 
 
-def test_an_origin_on_another_address_of_the_host_is_found(exposed: str) -> None:
+async def test_an_origin_on_another_address_of_the_host_is_found(exposed: str) -> None:
     port = int(exposed.rpartition(":")[2].partition("/")[0])
-    outcome, seen = port_check(port)
+    outcome, observed = await port_check(port)
     assert outcome == "fail"
-    assert "bound beyond loopback, on 0.0.0.0" in seen
+    assert "bound beyond loopback, on 0.0.0.0" in observed
     for address in own_addresses():
         if ":" not in address:
-            assert address in seen.partition(";")[0]
+            assert address in observed.partition(";")[0]
 
 
 @pytest.fixture
@@ -404,24 +402,27 @@ def exposed() -> Iterator[str]:
     yield from serve_desk("--port", "0", "--host", "0.0.0.0")
 
 
-def test_a_port_on_loopback_passes_and_one_nobody_listens_on_is_not_called_closed() -> None:
+async def test_a_port_on_loopback_passes_and_one_nobody_listens_on_is_not_called_closed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        outcome, seen = port_check(port)
-        assert (outcome, "bound to loopback only, on 127.0.0.1" in seen) == ("pass", True)
-        assert port_check(port, on_host=False) == ("skipped", "this is not said to be the origin host (--on-host)")
-    outcome, seen = port_check(port)
-    assert (outcome, seen.startswith("nothing to try here: no socket")) == ("skipped", True)
+        outcome, observed = await port_check(port)
+        assert (outcome, "bound to loopback only, on 127.0.0.1" in observed) == ("pass", True)
+        assert await port_check(port, on_host=False) == (
+            "skipped",
+            "not run with --on-host, which says that this machine is the origin host",
+        )
+    outcome, observed = await port_check(port)
+    assert (outcome, observed.startswith("nothing to try here: no socket")) == ("skipped", True)
 
 
-def test_each_ring_behind_the_edge_is_proven_on_its_own_where_it_is_reached(stack: Stack) -> None:
+async def test_each_ring_behind_the_edge_is_proven_on_its_own_where_it_is_reached(stack: Stack) -> None:
     guard = stack.subject.rings[0]
     with socket.create_server(("127.0.0.1", 0)) as held:
         nobody = held.getsockname()[1]
-    report = stack.run(subject=replace(stack.subject, rings=(Ring("gateway", nobody, "x"), guard)))
+    report = await stack.run(subject=replace(stack.subject, rings=(Ring("gateway", nobody, "x"), guard)))
     assert outcomes(report, "pass")["behind.guard"] == "refused all by itself: 401"
-    seen = outcomes(report, "skipped")["behind.gateway"]
-    assert seen.startswith(f"not reached from here: 127.0.0.1:{nobody}: no connection")
+    observed = outcomes(report, "skipped")["behind.gateway"]
+    assert observed.startswith(f"not reached from here: 127.0.0.1:{nobody}: no connection")
     assert report.notes[-1].endswith("edge: proven; gateway: not reached, so not proven; guard: proven")
 
 
@@ -449,29 +450,29 @@ class BelievesAnyAssertion(AsksNobody):
 
 
 @pytest.mark.parametrize(
-    ("handler", "seen"),
+    ("handler", "observed"),
     [
         (AsksNobody, "no token: 200, and the MCP server answered"),
         (BelievesAnyAssertion, "self-signed as assertion: 200, and the MCP server answered"),
     ],
 )
-def test_an_edge_that_refuses_everything_does_not_hide_an_open_ring_behind_it(
-    stack: Stack, handler: type[BaseHTTPRequestHandler], seen: str
+async def test_an_edge_that_refuses_everything_does_not_hide_an_open_ring_behind_it(
+    stack: Stack, handler: type[BaseHTTPRequestHandler], observed: str
 ) -> None:
     with serving(handler) as uri:
         rings = (Ring("guard", int(uri.rpartition(":")[2]), "sign it again"),)
-        report = stack.run(subject=replace(stack.subject, rings=rings))
+        report = await stack.run(subject=replace(stack.subject, rings=rings))
     assert failures(report) == {"behind.guard"}
-    assert outcomes(report, "fail")["behind.guard"].startswith(seen)
+    assert outcomes(report, "fail")["behind.guard"].startswith(observed)
     assert report.notes[-1].endswith("edge: proven; guard: NOT closed")
 
 
-def test_something_else_at_a_rings_port_is_no_proof_and_on_the_host_a_failure(stack: Stack) -> None:
+async def test_something_else_at_a_rings_port_is_no_proof_and_on_the_host_a_failure(stack: Stack) -> None:
     with TokenIssuer() as elsewhere:
         port = int(elsewhere.url.rpartition(":")[2].partition("/")[0])
         changed = replace(stack.subject, rings=(Ring("gateway", port, "x"),))
         assert (
             "which is not how this server's gateway does"
-            in outcomes(stack.run(subject=changed), "skipped")["behind.gateway"]
+            in outcomes(await stack.run(subject=changed), "skipped")["behind.gateway"]
         )
-        assert "behind.gateway" in failures(stack.run(subject=changed, on_host=True))
+        assert "behind.gateway" in failures(await stack.run(subject=changed, on_host=True))
