@@ -44,8 +44,8 @@ def seconds(duration: str) -> int:
     match = _DURATION.fullmatch(duration)
     if not match or not duration:
         raise Wrong("must be a duration", 'write it such as "8h", "30m" or "90s"')
-    hours, minutes, rest = (int(group or 0) for group in match.groups())
-    total = hours * 3600 + minutes * 60 + rest
+    hours, minutes, remainder = (int(group or 0) for group in match.groups())
+    total = hours * 3600 + minutes * 60 + remainder
     if total <= 0:
         raise Wrong("must be longer than zero", 'write it such as "8h", "30m" or "90s"')
     return total
@@ -124,12 +124,12 @@ M = TypeVar("M", bound=Model)
 
 
 def _unique(values: tuple[T, ...]) -> tuple[T, ...]:
-    seen: list[T] = []
+    distinct: list[T] = []
     for value in values:
-        if value in seen:
-            what = value if isinstance(value, str) else "the same entry"
-            raise Wrong(f"names {what} twice", "remove one of the two")
-        seen.append(value)
+        if value in distinct:
+            name = value if isinstance(value, str) else "the same entry"
+            raise Wrong(f"names {name} twice", "remove one of the two")
+        distinct.append(value)
     return values
 
 
@@ -185,7 +185,7 @@ class SecretRef(Model):
     file: AbsolutePath | None = Field(None, description="File on the host.")
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _exactly_one_place(self) -> Self:
         if (self.env is None) == (self.file is None):
             raise Wrong("must have exactly one of env and file", "write {env: NAME} or {file: /path}")
         return self

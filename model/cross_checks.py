@@ -51,8 +51,8 @@ def missing_tunnel_secrets(settings: Environment, servers: Iterable[ServerStack]
 
 def set_tunnel_secret(stack: str) -> str:
     """The command that gives a stack its tunnel secret, also before the stack was ever brought up."""
-    made = f"openssl rand -base64 32 | pulumi config set --secret {TUNNEL_SECRET} --stack {stack}"
-    return f"pulumi stack select --create {stack} && {made}"
+    command = f"openssl rand -base64 32 | pulumi config set --secret {TUNNEL_SECRET} --stack {stack}"
+    return f"pulumi stack select --create {stack} && {command}"
 
 
 def _references(stack: ServerStack, settings: Environment) -> Iterable[InputError]:
@@ -62,23 +62,23 @@ def _references(stack: ServerStack, settings: Environment) -> Iterable[InputErro
         (("access", "hosted_clients", client, "people", "groups"), hosted.people)
         for client, hosted in manifest.access.hosted_clients.items()
     ]
-    wanted: list[tuple[KeyPath, str, Iterable[str]]] = [
+    references: list[tuple[KeyPath, str, Iterable[str]]] = [
         (("host",), "hosts", (manifest.host,)),
         (("access", "agents"), "agents", manifest.access.agents),
         (("access", "hosted_clients"), "hosted_clients", manifest.access.hosted_clients),
         (("posture",), "posture", manifest.posture),
         (("oauth", "issuer"), "issuers", (manifest.oauth.issuer,) if manifest.oauth.issuer else ()),
-        *((path, "groups", who.groups) for path, who in people if who is not None),
+        *((path, "groups", members.groups) for path, members in people if members is not None),
         *((("grants", i, "to", "groups"), "groups", grant.to.groups) for i, grant in enumerate(manifest.grants)),
     ]
-    for path, key, names in wanted:
+    for path, key, names in references:
         known = getattr(settings, key)
         for name in names:
             if name not in known:
-                have = ", ".join(sorted(known)) or "none"
+                available = ", ".join(sorted(known)) or "none"
                 yield stack.document.error(
                     (*BELOW, *path),
-                    f"{name} is not in the environment's {key} (it has {have})",
+                    f"{name} is not in the environment's {key} (it has {available})",
                     f"add it to Pulumi.{stack.environment.name}.yaml or correct the name",
                 )
 
@@ -106,42 +106,48 @@ def _grants(stack: ServerStack) -> Iterable[InputError]:
     prompts = {prompt.name for prompt in stack.lock.prompts}
     approve = f"ringwall lock approve {stack.stack}"
     for index, grant in enumerate(manifest.grants):
-        here: KeyPath = (*BELOW, "grants", index)
+        grant_path: KeyPath = (*BELOW, "grants", index)
         for pattern in grant.tools:
             matched = [name for name in tools if fnmatchcase(name, pattern)]
             if not matched:
                 yield stack.document.error(
-                    (*here, "tools"), f"{pattern} matches no tool of the lock", f"correct it, or run `{approve}`"
+                    (*grant_path, "tools"), f"{pattern} matches no tool of the lock", f"correct it, or run `{approve}`"
                 )
             elif grant.read_only and all(tools[name] != "read" for name in matched):
                 risks = " and ".join(sorted({tools[name] for name in matched}))
                 yield stack.document.error(
-                    (*here, "tools"),
+                    (*grant_path, "tools"),
                     f"{pattern} has risk {risks} and the grant is read-only, so it would grant nothing",
                     "add read_only: false to grant it, or remove it",
                 )
         for pattern in grant.prompts:
             if not any(fnmatchcase(name, pattern) for name in prompts):
                 yield stack.document.error(
-                    (*here, "prompts"), f"{pattern} matches no prompt of the lock", f"correct it, or run `{approve}`"
+                    (*grant_path, "prompts"),
+                    f"{pattern} matches no prompt of the lock",
+                    f"correct it, or run `{approve}`",
                 )
         for name in grant.arguments:
             if name not in tools:
-                yield stack.document.error((*here, "arguments", name), "no such tool in the lock", "correct the name")
+                yield stack.document.error(
+                    (*grant_path, "arguments", name), "no such tool in the lock", "correct the name"
+                )
             elif not any(fnmatchcase(name, pattern) for pattern in grant.tools):
                 yield stack.document.error(
-                    (*here, "arguments", name), "is not among the grant's tools", "add it to tools, or remove it"
+                    (*grant_path, "arguments", name), "is not among the grant's tools", "add it to tools, or remove it"
                 )
             if problem := _constraint(grant.arguments[name]):
                 yield stack.document.error(
-                    (*here, "arguments", name), f"cannot be enforced: {problem}", "correct the schema"
+                    (*grant_path, "arguments", name), f"cannot be enforced: {problem}", "correct the schema"
                 )
         admitted = {"agents": manifest.access.agents, "hosted_clients": tuple(manifest.access.hosted_clients)}
         for kind, known in admitted.items():
             for name in getattr(grant.to, kind):
                 if name not in known:
                     yield stack.document.error(
-                        (*here, "to", kind), f"{name} is not admitted by access.{kind}", f"add it to access.{kind} too"
+                        (*grant_path, "to", kind),
+                        f"{name} is not admitted by access.{kind}",
+                        f"add it to access.{kind} too",
                     )
     for name in manifest.limits.tools:
         path: KeyPath = (*BELOW, "limits", "tools", name)
@@ -192,24 +198,24 @@ def check_together(environment: EnvironmentStack) -> list[InputError]:
         manifest = stack.manifest
         for hostname, client in manifest.hostnames.items():
             path: KeyPath = ("hostname",) if client is None else ("access", "hosted_clients", client, "hostname")
-            owner = names.setdefault(hostname, stack.stack)
-            if owner != stack.stack:
+            holder = names.setdefault(hostname, stack.stack)
+            if holder != stack.stack:
                 problems.append(
-                    stack.document.error((*BELOW, *path), f"{hostname} is {owner}'s host name", "choose another")
+                    stack.document.error((*BELOW, *path), f"{hostname} is {holder}'s host name", "choose another")
                 )
         wrong: set[KeyPath] = set()
         for path, port, remedy in _ports(stack):
             if path == ADMIN_PORT and manifest.guard_admin_port is None and GUARD_PORT in wrong:
                 continue  # it follows guard_port, whose problem is said
-            mine = f"{stack.stack} ({'.'.join(map(str, path))})"
-            user = ports.setdefault((manifest.host, port), mine)
-            problem = f"port {port} on host {manifest.host} belongs to {user}" if user != mine else None
+            claim = f"{stack.stack} ({'.'.join(map(str, path))})"
+            owner = ports.setdefault((manifest.host, port), claim)
+            problem = f"port {port} on host {manifest.host} belongs to {owner}" if owner != claim else None
             if problem is None and environment.settings.topology == "hybrid" and path != ORIGIN_PORT:
                 # Every data plane carries every route, so a guard's port means one server wherever the request lands;
                 # where it was another server's admin port, the route would open that guard's /metrics.
-                user = guards.setdefault(port, stack.stack)
-                if user != stack.stack:
-                    problem = f"port {port} is {user}'s; hybrid guard ports are unique in the environment"
+                owner = guards.setdefault(port, stack.stack)
+                if owner != stack.stack:
+                    problem = f"port {port} is {owner}'s; hybrid guard ports are unique in the environment"
             if problem is not None:
                 wrong.add(path)
                 problems.append(stack.document.error((*BELOW, *path), problem, remedy))

@@ -98,7 +98,7 @@ class Engines(Model):
     prisma_airs: PrismaAirsEngine | None = Field(None, description="Prisma AIRS.")
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _at_least_one(self) -> Self:
         if not self.names:
             raise Wrong("names no engine", "give embedded, lakera or prisma_airs")
         return self

@@ -37,10 +37,10 @@ class RingwallError(Exception):
         self.file = str(file) if file is not None else None
         self.key = key
         self.remedy = remedy
-        super().__init__(f"{self.what}; {remedy}" if remedy else self.what)
+        super().__init__(f"{self.summary}; {remedy}" if remedy else self.summary)
 
     @property
-    def what(self) -> str:
+    def summary(self) -> str:
         """The line without its remedy: place and problem."""
         return ": ".join(part for part in (self.file, self.key, self.problem) if part)
 

@@ -48,13 +48,13 @@ class Budget:
 
     PER_CHECK: ClassVar[int] = 400_000
     REFERENCE: ClassVar[int] = 20
-    LOOK: ClassVar[int] = 5
-    left: ClassVar[int] = 0
+    TYPE_QUESTION: ClassVar[int] = 5
+    remaining: ClassVar[int] = 0
 
     @classmethod
     def spend(cls, steps: int) -> None:
-        cls.left -= steps
-        if cls.left < 0:
+        cls.remaining -= steps
+        if cls.remaining < 0:
             raise Exhausted
 
 
@@ -92,9 +92,9 @@ def _additional_properties(validator: Any, additional: Any, instance: Any, schem
             yield from validator.descend(value, additional, path=key)
 
 
-def _unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+def _unique_items(validator: Any, required: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     """In linear time; jsonschema compares every pair of objects."""
-    if wanted and isinstance(instance, list) and len({canonical_json(item) for item in instance}) != len(instance):
+    if required and isinstance(instance, list) and len({canonical_json(item) for item in instance}) != len(instance):
         yield ValidationError("uniqueItems")
 
 
@@ -126,10 +126,10 @@ def _counted(follow: Any) -> Any:
 
 
 def _unevaluated(judge: Any) -> Any:
-    def unevaluated(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    def unevaluated(validator: Any, required: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
         # jsonschema looks each key or index up in a list.
         Budget.spend(len(instance) ** 2 // 200 if isinstance(instance, dict | list) else 0)
-        yield from judge(validator, wanted, instance, schema) or ()
+        yield from judge(validator, required, instance, schema) or ()
 
     return unevaluated
 
@@ -137,12 +137,12 @@ def _unevaluated(judge: Any) -> Any:
 def _is_boolean(checker: Any, value: Any) -> bool:
     """Counted, because every step of jsonschema's search for what was evaluated begins by asking for a boolean schema; it
     follows references there that no keyword sees."""
-    Budget.spend(Budget.LOOK)
+    Budget.spend(Budget.TYPE_QUESTION)
     return isinstance(value, bool)
 
 
 def _safe(base: Any) -> Any:
-    own = {
+    keywords = {
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
@@ -151,11 +151,11 @@ def _safe(base: Any) -> Any:
     }
     for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
         if keyword in base.VALIDATORS:
-            own[keyword] = _counted(base.VALIDATORS[keyword])
+            keywords[keyword] = _counted(base.VALIDATORS[keyword])
     for keyword in ("unevaluatedItems", "unevaluatedProperties"):
         if keyword in base.VALIDATORS:
-            own[keyword] = _unevaluated(base.VALIDATORS[keyword])
-    safe: Any = extend(base, own, type_checker=base.TYPE_CHECKER.redefine("boolean", _is_boolean))
+            keywords[keyword] = _unevaluated(base.VALIDATORS[keyword])
+    safe: Any = extend(base, keywords, type_checker=base.TYPE_CHECKER.redefine("boolean", _is_boolean))
     judge = safe.descend
 
     def descend(self: Any, *args: Any, **named: Any) -> Iterator[ValidationError]:

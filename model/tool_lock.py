@@ -157,11 +157,11 @@ class ToolLock(Model):
     @model_validator(mode="after")
     def _once(self) -> Self:
         for kind, entries in self.entries().items():
-            seen: set[str] = set()
+            keys: set[str] = set()
             for entry in entries:
-                if entry.key in seen:
+                if entry.key in keys:
                     raise ValueError(f"{kind} has {visible(entry.key)} twice")
-                seen.add(entry.key)
+                keys.add(entry.key)
         return self
 
     def entries(self) -> dict[str, tuple[Entry, ...]]:
@@ -276,4 +276,4 @@ def _escaped(text: str) -> str:
 
 def _json_escape(char: str) -> str:
     units = char.encode("utf-16-be")
-    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+    return "".join(f"\\u{units[offset]:02x}{units[offset + 1]:02x}" for offset in range(0, len(units), 2))

@@ -50,7 +50,7 @@ _BUSY = frozenset({408, 409, 429, 500, 502, 503, 504})
 #: Members of an application that the API sets itself.
 _READ_ONLY = frozenset({"id", "uid", "aud", "created_at", "updated_at", "app_launcher_url"})
 #: Members that say what else protects it; a change of its policies must leave them as they were.
-_KEPT = ("aud", "destinations", "allowed_idps", "oauth_configuration", "session_duration")
+_PRESERVED = ("aud", "destinations", "allowed_idps", "oauth_configuration", "session_duration")
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,10 @@ class AccessApplication:
     body: dict[str, Any]
 
     @classmethod
-    def of(cls, body: dict[str, Any]) -> AccessApplication:
-        uris = [one.get("uri") for one in body.get("destinations") or () if isinstance(one, dict)]
+    def from_body(cls, body: dict[str, Any]) -> AccessApplication:
+        uris = [
+            destination.get("uri") for destination in body.get("destinations") or () if isinstance(destination, dict)
+        ]
         uris += [body.get("domain"), *(body.get("self_hosted_domains") or ())]
         hosts = {uri.partition("/")[0].lower() for uri in uris if isinstance(uri, str)}
         return cls(str(body.get("id")), str(body.get("name")), frozenset(hosts), body)
@@ -125,32 +127,34 @@ class CloudflareApi:
 
     def applications(self) -> list[AccessApplication]:
         """Every Access application of the account."""
-        return [AccessApplication.of(one) for one in self._pages("/apps", CHANGE_APPLICATIONS, {})]
+        return [
+            AccessApplication.from_body(application) for application in self._pages("/apps", CHANGE_APPLICATIONS, {})
+        ]
 
     def closing_policy(self, name: str) -> str:
         """The id of the policy of that name that denies everyone; made where there is none."""
         permission = CHANGE_APPLICATIONS
-        for one in self._pages("/policies", permission, {}):
-            if one.get("name") == name and _denies_everyone(one) and isinstance(one.get("id"), str):
-                return str(one["id"])
+        for policy in self._pages("/policies", permission, {}):
+            if policy.get("name") == name and _denies_everyone(policy) and isinstance(policy.get("id"), str):
+                return str(policy["id"])
         body = {"name": name, "decision": "deny", "include": [{"everyone": {}}], "exclude": [], "require": []}
-        made = self._call("POST", "/policies", permission, json=body).get("result")
-        if not isinstance(made, dict) or not _denies_everyone(made) or not isinstance(made.get("id"), str):
+        created = self._call("POST", "/policies", permission, json=body).get("result")
+        if not isinstance(created, dict) or not _denies_everyone(created) or not isinstance(created.get("id"), str):
             raise Unreachable(f"{self.uri}: the answer does not say that policy {name} denies everyone")
-        return str(made["id"])
+        return str(created["id"])
 
     def deny_everyone(self, application: AccessApplication, policy: str) -> None:
         """Give an application that one policy and no other. A service-auth policy beside it would go before it (Cloudflare
         One docs, "Access policies": order of execution), so nothing may stand beside it."""
         body = {name: value for name, value in application.body.items() if name not in _READ_ONLY}
         body["policies"] = [{"id": policy, "precedence": 1}]
-        where = f"/apps/{quote(application.id, safe='')}"
-        result = self._call("PUT", where, CHANGE_APPLICATIONS, json=body).get("result")
+        path = f"/apps/{quote(application.id, safe='')}"
+        result = self._call("PUT", path, CHANGE_APPLICATIONS, json=body).get("result")
         answered = result if isinstance(result, dict) else {}
-        ids = [one.get("id") if isinstance(one, dict) else one for one in answered.get("policies") or ()]
+        ids = [entry.get("id") if isinstance(entry, dict) else entry for entry in answered.get("policies") or ()]
         if ids != [policy]:
             raise Unreachable(f"{self.uri}: the answer does not say that {visible(application.name)} denies everyone")
-        changed = [name for name in _KEPT if answered.get(name) != application.body.get(name)]
+        changed = [name for name in _PRESERVED if answered.get(name) != application.body.get(name)]
         if changed:
             raise Unreachable(
                 f"{self.uri}: {visible(application.name)} denies everyone, but its {' and '.join(changed)} changed with it",
@@ -159,8 +163,8 @@ class CloudflareApi:
 
     def resolves(self, hostname: str) -> bool:
         """Whether the zone has a DNS record of that very name."""
-        found = self._pages("", READ_RECORDS, {"name": hostname}, root=self._records)
-        return any(str(one.get("name")).lower() == hostname for one in found)
+        records = self._pages("", READ_RECORDS, {"name": hostname}, root=self._records)
+        return any(str(record.get("name")).lower() == hostname for record in records)
 
     def remove_closing_policy(self, name: str) -> None:
         """Delete that policy where no application has it any more."""
@@ -170,9 +174,9 @@ class CloudflareApi:
             for policy in application.body.get("policies") or ()
             if isinstance(policy, dict)
         }
-        for one in list(self._pages("/policies", CHANGE_APPLICATIONS, {})):
-            if one.get("name") == name and one.get("id") not in used:
-                self._call("DELETE", f"/policies/{quote(str(one['id']), safe='')}", CHANGE_APPLICATIONS)
+        for policy in list(self._pages("/policies", CHANGE_APPLICATIONS, {})):
+            if policy.get("name") == name and policy.get("id") not in used:
+                self._call("DELETE", f"/policies/{quote(str(policy['id']), safe='')}", CHANGE_APPLICATIONS)
 
     def revoke_user(self, email: str) -> None:
         """End a person's sessions in every application of the account."""
@@ -199,13 +203,14 @@ class CloudflareApi:
         """Disable or enable the service token of that client id. While it is disabled neither its present nor its
         previous secret is accepted, and it is not lost (API docs; provider schema of `enabled`)."""
         permission = CHANGE_SERVICE_TOKENS
-        found = next(
-            (one for one in self._pages("/service_tokens", permission, {}) if one.get("client_id") == client_id), None
+        token = next(
+            (entry for entry in self._pages("/service_tokens", permission, {}) if entry.get("client_id") == client_id),
+            None,
         )
-        if found is None or not isinstance(found.get("id"), str) or not isinstance(found.get("name"), str):
+        if token is None or not isinstance(token.get("id"), str) or not isinstance(token.get("name"), str):
             raise Unreachable(f"{self.uri}: the account has no service token with client id {visible(client_id)}")
-        where = f"/service_tokens/{quote(found['id'], safe='')}"
-        answer = self._call("PUT", where, permission, json={"name": found["name"], "enabled": enabled})
+        path = f"/service_tokens/{quote(token['id'], safe='')}"
+        answer = self._call("PUT", path, permission, json={"name": token["name"], "enabled": enabled})
         result = answer.get("result")
         if not isinstance(result, dict) or result.get("enabled") is not enabled:
             word = "enabled" if enabled else "disabled"
@@ -219,13 +224,13 @@ class CloudflareApi:
         for page in range(1, MAX_PAGES + 1):
             params = {**query, "page": str(page), "per_page": "100"}
             answer = self._call("GET", path, permission, root=root, params=params)
-            found = answer.get("result")
-            if not isinstance(found, list):
+            entries = answer.get("result")
+            if not isinstance(entries, list):
                 raise Unreachable(f"{self.uri}{path}: the answer is no list")
-            yield from (one for one in found if isinstance(one, dict))
+            yield from (entry for entry in entries if isinstance(entry, dict))
             info = answer.get("result_info")
             total = info.get("total_pages") if isinstance(info, dict) else None
-            if not found or (isinstance(total, int) and page >= total) or (total is None and len(found) < 100):
+            if not entries or (isinstance(total, int) and page >= total) or (total is None and len(entries) < 100):
                 return
 
     def _call(
@@ -243,7 +248,7 @@ class CloudflareApi:
             else:
                 if answer.status not in _BUSY:
                     return self._checked(answer, permission)
-                problem = f"HTTP {answer.status}{_told(answer)}"
+                problem = f"HTTP {answer.status}{_error_text(answer)}"
                 if wait is not None:
                     wait = min(max(wait, retry_after(answer.headers) or 0.0), LONGEST_WAIT)
             if wait is None:
@@ -254,7 +259,7 @@ class CloudflareApi:
     def _checked(self, answer: HttpAnswer, permission: str) -> dict[str, Any]:
         if answer.status in (401, 403):
             raise Unreachable(
-                f"{self.uri}: refuses {TOKEN_VARIABLE} (HTTP {answer.status}{_told(answer)})",
+                f"{self.uri}: refuses {TOKEN_VARIABLE} (HTTP {answer.status}{_error_text(answer)})",
                 remedy=f"give a token with the permission {permission}",
             )
         try:
@@ -262,7 +267,7 @@ class CloudflareApi:
         except ValueError:
             body = None
         if not 200 <= answer.status < 300 or not isinstance(body, dict) or body.get("success") is not True:
-            raise Unreachable(f"{self.uri}: HTTP {answer.status}{_told(answer)}, and no word that it was done")
+            raise Unreachable(f"{self.uri}: HTTP {answer.status}{_error_text(answer)}, and no word that it was done")
         return body
 
 
@@ -276,7 +281,7 @@ def _denies_everyone(policy: object) -> bool:
     )
 
 
-def _told(answer: HttpAnswer) -> str:
+def _error_text(answer: HttpAnswer) -> str:
     """The API's own words, cut and made visible; they are somebody else's text."""
     try:
         texts = [f"{error['code']}: {error['message']}" for error in answer.member("errors")]

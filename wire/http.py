@@ -240,8 +240,8 @@ def reason_of(error: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             trusted = " or ".join(name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name))
-            where = f"not by {trusted}" if trusted else "a company's own authority is named by SSL_CERT_FILE"
-            return f"its certificate is not trusted: {cause.verify_message}; {where}"
+            explanation = f"not by {trusted}" if trusted else "a company's own authority is named by SSL_CERT_FILE"
+            return f"its certificate is not trusted: {cause.verify_message}; {explanation}"
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, RefusedAnswer):
         return str(error)

@@ -76,5 +76,5 @@ def _file(ref: SecretRef, path: str) -> str:
 
 
 def _wrong(ref: SecretRef, problem: str, remedy: str) -> InputError:
-    where = f"environment variable {ref.env}" if ref.env is not None else f"file {ref.file}"
-    return InputError(f"the secret in {where} {problem}", remedy=remedy)
+    place = f"environment variable {ref.env}" if ref.env is not None else f"file {ref.file}"
+    return InputError(f"the secret in {place} {problem}", remedy=remedy)

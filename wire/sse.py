@@ -100,8 +100,8 @@ class Reader:
             # The second half of a CRLF; what the first half ended is out already.
             buffer = buffer.removeprefix(b"\n")
         self._after_cr = buffer.endswith(b"\r")
-        *lines, rest = _LINE_END.split(buffer)
-        self._pieces, self._pending = [rest], len(rest)
+        *lines, tail = _LINE_END.split(buffer)
+        self._pieces, self._pending = [tail], len(tail)
         events: list[Event] = []
         for line in lines:
             self._seen += len(line) + 1

@@ -106,7 +106,7 @@ def _run(task: Task, results: dict[int, list[Check]], number: int) -> None:
     except RingwallError as error:
         first = error.each[0]
         remedy = first.remedy or "correct it, then run this again"
-        results[number] = [Check(i, "error", first.what, remedy, task.subject) for i in task.ids]
+        results[number] = [Check(i, "error", first.summary, remedy, task.subject) for i in task.ids]
     except Exception as error:
         # A thread's exception would end in a trace on standard error and the check would be missing; the text is left
         # out, as nobody vetted it for secrets.
