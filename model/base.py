@@ -1,4 +1,4 @@
-"""Field types and the base class that every model here shares."""
+"""The base class of every model and the types of their fields. The models themselves stand in the other modules."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _instant(value: str) -> str:
     try:
         datetime.fromisoformat(value)
     except ValueError:
-        raise Wrong("is no day or time that exists", 'write it such as "2026-03-01T12:00:00Z"') from None
+        raise Wrong("names a day or time that does not exist", 'write it such as "2026-03-01T12:00:00Z"') from None
     return value
 
 
@@ -204,11 +204,12 @@ def validate(model: type[M], value: Json, document: Document, below: KeyPath) ->
 
 
 def _no_lookalike(value: object) -> object:
-    """pydantic takes 1 for true, and true for 1, as Python holds them equal; as text neither passes."""
+    """A number as text, which a literal `true` does not match: pydantic takes 1 for true, as Python holds them equal."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _no_truth(value: object) -> object:
+    """True, false and fractions as text, which a literal 1 does not match, for the same reason."""
     return str(value) if isinstance(value, bool | float) else value
 
 

@@ -1,4 +1,7 @@
-"""Rules that need more than one file: names that must exist, and things that must be unique."""
+"""Rules that need more than one file: names that must exist, and names and ports that must be unique.
+
+A rule about one file alone stands with its model.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,10 @@ def check_server(stack: ServerStack, settings: Environment) -> list[InputError]:
 
 
 def missing_tunnel_secret(stack: ServerStack, settings: Environment) -> InputError | None:
-    """A locally managed tunnel is made with a secret of the stack file's own. No part of `check_server`: a stack must be
-    readable to be closed, too."""
+    """The problem of a server whose host has a locally managed tunnel while its stack file holds no secret for it.
+
+    `check_server` leaves this out: a server without the secret must still load, so that it can be closed.
+    """
     host = settings.hosts.get(stack.manifest.host)
     config = stack.document.value.get("config") if isinstance(stack.document.value, dict) else None
     if host is None or host.tunnel != "local" or (isinstance(config, dict) and TUNNEL_SECRET in config):
@@ -39,13 +44,13 @@ def missing_tunnel_secret(stack: ServerStack, settings: Environment) -> InputErr
 
 
 def refuse_missing_secret(loaded: Stack) -> None:
-    """A server's own stack file must hold what its tunnel needs; raises InputError."""
+    """Raises InputError for a server whose stack file lacks the secret of its locally managed tunnel."""
     if isinstance(loaded, ServerStack) and (problem := missing_tunnel_secret(loaded, loaded.environment.settings)):
         raise problem
 
 
 def missing_tunnel_secrets(settings: Environment, servers: Iterable[ServerStack]) -> list[InputError]:
-    """The same of several servers of one environment."""
+    """The missing tunnel secrets of several servers of one environment."""
     return [problem for server in servers if (problem := missing_tunnel_secret(server, settings)) is not None]
 
 
@@ -157,9 +162,12 @@ def _grants(stack: ServerStack) -> Iterable[InputError]:
 
 
 def _unseen_groups(stack: ServerStack, settings: Environment) -> Iterable[InputError]:
-    """Groups that the edge can ask for and the guard can not see. Access puts custom OIDC claims and SAML attributes into
-    its application tokens and nothing else about groups (Cloudflare One docs, "Application token"); a GitHub sign-in has
-    neither, so a grant to an organization would never match anybody."""
+    """Problems of grants to groups that the edge can check and the guard cannot see.
+
+    Access puts custom OIDC claims and SAML attributes into its application tokens and nothing else about groups
+    (Cloudflare One docs, "Application token"). A GitHub sign-in has neither, so a grant to an organization would never
+    match anybody.
+    """
     for index, grant in enumerate(stack.manifest.grants):
         for name in grant.to.groups:
             group = settings.groups.get(name)
@@ -174,8 +182,9 @@ def _unseen_groups(stack: ServerStack, settings: Environment) -> Iterable[InputE
 
 
 def _constraint(schema: dict[str, Any]) -> str | None:
-    """What keeps the guard from enforcing a grant's argument schema: the guard's own compiler decides, so that what
-    passes review is what runs. Imported here, as only files that hold such a schema need `jsonschema`."""
+    """Why the guard cannot enforce a grant's argument schema; None where it can. The guard's own compiler decides, so
+    that a schema that passes review is one that runs. Imported here, because only files that hold such a schema need
+    `jsonschema`."""
     from model.schemas import compile_schema
 
     try:
@@ -186,7 +195,7 @@ def _constraint(schema: dict[str, Any]) -> str | None:
 
 
 def check_together(environment: EnvironmentStack) -> list[InputError]:
-    """Host names and ports that two servers would share."""
+    """Problems of host names and ports that two servers of the environment would share."""
     problems: list[InputError] = []
     names: dict[str, str] = {}
     ports: dict[tuple[str, int], str] = {}
@@ -206,7 +215,7 @@ def check_together(environment: EnvironmentStack) -> list[InputError]:
         wrong: set[KeyPath] = set()
         for path, port, remedy in _ports(stack):
             if path == ADMIN_PORT and manifest.guard_admin_port is None and GUARD_PORT in wrong:
-                continue  # it follows guard_port, whose problem is said
+                continue  # it follows guard_port, whose problem is reported already
             claim = f"{stack.stack} ({'.'.join(map(str, path))})"
             owner = ports.setdefault((manifest.host, port), claim)
             problem = f"port {port} on host {manifest.host} belongs to {owner}" if owner != claim else None

@@ -1,7 +1,8 @@
 """Where two JSON values differ, in the two notations that Ringwall shows: JSON pointers and Pulumi's property paths.
 
 `pointers` is exact: it compares definitions of a tool lock by their digests, entry by entry. `differences` and `subset`
-compare what providers hold, to which some unlike values are one. How a difference is shown is the caller's business.
+compare values that providers hold, so JSON text equals the object it holds, and 1.0 equals 1. Masking and layout of what
+is shown belong to the caller.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _ELEMENT = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 
 @dataclass(frozen=True)
 class ValueChange:
-    """One place inside a definition; None where it is absent, else the value as short readable JSON."""
+    """One place inside a definition that changed. A side is short readable JSON, or None where the place is absent."""
 
     pointer: str
     before: str | None
@@ -94,7 +95,8 @@ def _below(path: str, key: str) -> str:
 
 
 def _entries(before: list[Any], after: list[Any], path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Entries that both sides have are the same wherever they stand; the rest is paired in its order."""
+    """Differences of two lists of objects. An entry that stands on both sides is equal wherever it stands; the remaining
+    entries are compared in pairs, in their order."""
     removed, added = without(before, after), without(after, before)
     if not removed and not added:
         yield path, before, after
@@ -107,7 +109,7 @@ def _entries(before: list[Any], after: list[Any], path: str) -> Iterator[tuple[s
 
 
 def without(entries: list[Any], counterparts: list[Any]) -> list[tuple[int, Any]]:
-    """(place, entry) of the entries of `some` that `others` has no counterpart for."""
+    """(index, entry) of each of `entries` that has no equal in `counterparts`; each counterpart counts once."""
     unmatched = list(counterparts)
     missing = []
     for place, entry in enumerate(entries):
@@ -119,9 +121,9 @@ def without(entries: list[Any], counterparts: list[Any]) -> list[tuple[int, Any]
 
 
 def subset(expected: Any, real: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(path, wanted, real) of every key that is wanted and is not so; keys that only reality has do not count.
+    """(path, expected, real) of every expected key whose real value differs; keys that only `real` has do not count.
 
-    An absent key, null and an empty list are one to Kong.
+    An absent key, null and an empty list are equal, as they are to Kong.
     """
     if isinstance(expected, dict) and isinstance(real, dict):
         for key, value in expected.items():
@@ -140,7 +142,7 @@ def _comparable(value: Any) -> Any:
 
 
 def _opened(value: Any) -> Any:
-    """A value as the vendors compare it: JSON text of an object is that object, and JSON has one kind of number."""
+    """A value as the vendors compare it: JSON text of an object is read as that object, and a whole float as an integer."""
     if isinstance(value, str) and value.startswith("{"):
         opened = open_json(value)
         return opened if isinstance(opened, dict) else value

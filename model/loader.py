@@ -168,6 +168,8 @@ def _refuse_directives(text: str, file: Path) -> None:
 
 
 class _Reader:
+    """Turns the nodes of one file into plain values, and refuses each node that two readers could take differently."""
+
     def __init__(self, file: Path, source: str, lines: dict[KeyPath, int], tags: dict[int, str]) -> None:
         self.file = file
         self.source = source

@@ -1,4 +1,4 @@
-"""Regular expressions written by others, matched in linear time.
+"""Compiles regular expressions and glob patterns that others wrote into matchers of linear time.
 
 JSON Schema takes ECMA-262 expressions, which a backtracking matcher can be made to spend minutes on; RE2 cannot. What RE2
 does not know is refused, but for two things that generated schemas are full of: ``\\uXXXX`` escapes, and lookaheads right
@@ -87,7 +87,7 @@ def _branches(pattern: str) -> bool:
 
 
 def _outside_classes(pattern: str, position: int) -> list[tuple[int, str]]:
-    """Characters that mean something: not escaped, and not in a ``[...]``."""
+    """(index, character) of every character from `position` on that is neither escaped nor inside ``[...]``."""
     characters: list[tuple[int, str]] = []
     in_class = False
     while position < len(pattern):
@@ -106,8 +106,8 @@ def _outside_classes(pattern: str, position: int) -> list[tuple[int, str]]:
 
 
 def compile_globs(patterns: tuple[str, ...]) -> Matcher:
-    """A function that says whether a whole text is matched by one of the patterns: ``*`` any text, ``?`` one character,
-    upper and lower case told apart (`fnmatch.fnmatchcase` without its character classes)."""
+    """A function that says whether one of the patterns matches a whole text. ``*`` is any text, ``?`` is one character, and
+    case counts (`fnmatch.fnmatchcase` without its character classes)."""
     if not patterns:
         return lambda text: False
     words = {"*": "(?s:.*)", "?": "(?s:.)"}

@@ -1,4 +1,4 @@
-"""pydantic's findings in plain words: one line per mistake in a file, with its line, key and what to do."""
+"""Turns pydantic's errors into plain words: one line per mistake in a file, with its line, key and what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from model.loader import Document, KeyPath
 
 
 class Wrong(ValueError):
-    """A validator's refusal that knows what to do and, where the mistake is below the validated value, at which key."""
+    """A validator raises it to refuse a value. It carries the remedy and, for a mistake below that value, its key."""
 
     def __init__(self, problem: str, remedy: str | None = None, key: KeyPath = ()) -> None:
         super().__init__(problem)
@@ -22,7 +22,7 @@ class Wrong(ValueError):
         self.key = key
 
 
-#: What a pattern asks for, in words; the words stand in place of "must match ^…$".
+#: Each pattern in words, which a message shows instead of the expression.
 PATTERN_WORDS: dict[str, str] = {}
 
 _WORDS = {

@@ -142,7 +142,7 @@ def load_environment(project: Project, name: str) -> EnvironmentStack:
 
 
 def load_settings(project: Project, name: str) -> Environment:
-    """An environment's own settings, whatever its servers' files are like; raises `InputError`."""
+    """An environment's own settings, without reading its servers' files; raises `InputError`."""
     document = _read_stack(project, name, "an environment", "run `ringwall init " + name + "`")
     settings: Environment = _manifest(document, ENVIRONMENT_KEY, Environment)
     return settings
@@ -168,13 +168,14 @@ def _read_stack(project: Project, stack: str, kind: str, remedy: str) -> Documen
     config = value.get("config")
     if not isinstance(config, dict):
         raise document.error(("config",), "must be a mapping that holds the manifest", remedy)
-    problems += list(_beside_the_manifest(document, config))
+    problems += list(_config_key_problems(document, config))
     if problems:
         raise InputErrors(problems)
     return document
 
 
-def _beside_the_manifest(document: Document, config: dict[str, Any]) -> Iterator[InputError]:
+def _config_key_problems(document: Document, config: dict[str, Any]) -> Iterator[InputError]:
+    """Problems of the keys that stand beside the manifest in `config`."""
     for key, value in config.items():
         path: KeyPath = ("config", key)
         if key in KINDS or key.startswith("pulumi:"):

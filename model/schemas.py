@@ -1,7 +1,8 @@
-"""JSON Schemas of others, made safe to run on every call: no network, no backtracking, no blow-up, no values in messages.
+"""Compiles JSON Schemas that others wrote into checks that are safe to run on every call.
 
-Used for pinned input schemas, whose author may be hostile, and for the argument constraints of grants, whose author must
-not be able to write one that silently does nothing.
+A check uses no network, no backtracking expression and a bounded number of steps, and its message quotes no value. Pinned
+input schemas are compiled here, whose author may be hostile, and the argument constraints of grants, whose author must not
+be able to write one that silently does nothing.
 """
 
 from __future__ import annotations

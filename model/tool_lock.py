@@ -1,4 +1,4 @@
-"""The tool lock: what one server may offer, pinned in Git.
+"""The tool lock: the definitions that one server may offer, pinned in Git. Comparing two locks belongs to `plan.diff`.
 
 An entry holds the **whole** definition, not a description of it: a rug pull can sit in a parameter's default, an enum
 or an output schema as well as in the text (mcp-scan, which hashes the description alone, misses those). Being in the
@@ -56,7 +56,7 @@ class Entry(Model):
 
     @property
     def key(self) -> str:
-        """What tells this entry from the others of its kind."""
+        """The key that no other entry of its kind has."""
         return self.name
 
     @model_validator(mode="after")
@@ -128,7 +128,7 @@ Entries = Annotated[tuple[E, ...], Field(strict=False)]
 
 
 class LockedServer(Model):
-    """What the server says of itself. Self-reported, so never a reason to trust it (MCP: serverInfo)."""
+    """What the server says about itself (MCP: serverInfo). It is self-reported, so never a reason to trust the server."""
 
     name: str = Field("", description="As it names itself.")
     version: str = Field("", description="As it numbers itself.")

@@ -1,6 +1,7 @@
-"""Two texts word by word, for whoever reviews what a server says of itself.
+"""The difference of two texts, word by word, for the reviewer of what a server says about itself.
 
-A payload must not hide behind padding: words that went or came are all shown, of equal ones those beside them.
+A payload must not hide behind padding: every removed or added word is shown, and of equal words only those next to a
+change.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import islice, takewhile
 
-#: More words than this are not set side by side: that takes the square of their number.
+#: More words than this are not aligned: that takes the square of their number in steps.
 _MAX_WORDS = 2_000
 #: Equal words shown on each side of a change.
 _CONTEXT = 10
 
 
 def word_difference(before: str, after: str) -> str:
-    """One line, ``[-gone-]`` and ``{+new+}``; long runs of equal words are left out, and said so. Empty when equal."""
+    """One line with ``[-removed-]`` and ``{+added+}`` words; empty for equal texts. A long run of equal words is replaced by
+    their number."""
     old, new = before.split(), after.split()
     return "" if old == new else " ".join(_side_by_side(old, new))
 
@@ -31,9 +33,9 @@ def _side_by_side(old: list[str], new: list[str]) -> Iterator[str]:
     removed, added = old[start : len(old) - end], new[start : len(new) - end]
     steps: Sequence[tuple[str, int, int, int, int]]
     if max(len(removed), len(added)) > _MAX_WORDS:
-        yield f"(… {len(removed)} words became {len(added)}; these went and came, wherever they stand:)"
+        yield f"(… {len(removed)} words became {len(added)}; these were removed and added, wherever they stand:)"
         only_old, only_new = _only(removed, added), _only(added, removed)
-        # The same words in another order are shown whole, as far as there is room.
+        # The same words in another order: all of them are shown.
         removed, added = (only_old, only_new) if only_old or only_new else (removed, added)
         steps = [("replace", 0, len(removed), 0, len(added))]
     else:
@@ -50,10 +52,10 @@ def _side_by_side(old: list[str], new: list[str]) -> Iterator[str]:
 
 
 def _only(words: list[str], counterpart: list[str]) -> list[str]:
-    """The words of the one that the other has not, or not as often, in their order."""
+    """The words that `counterpart` lacks, or has less often, in their order."""
     surplus = Counter(words) - Counter(counterpart)
     result = []
-    for word in reversed(words):  # what is repeated was there first
+    for word in reversed(words):  # of a repeated word, the first occurrences count as the ones that both have
         if surplus[word] > 0:
             surplus[word] -= 1
             result.append(word)

@@ -1,10 +1,11 @@
-"""Cloudflare's API, as much of it as `lockdown` and `revoke` need beside the engine: what must take effect this second.
+"""A client of Cloudflare's API with the calls that `lockdown` and `revoke` make themselves: they must take effect at once
+and cannot wait for a deployment. The engine makes every other change.
 
 Calls, as developers.cloudflare.com/api documents them (zero_trust; dns):
 `POST access/apps/{id}/revoke_tokens`, `POST access/organizations/revoke_user`, `GET access/users`,
 `GET access/service_tokens`, `PUT access/service_tokens/{id}`, `GET access/apps`, `PUT access/apps/{id}`,
 `GET access/policies`, `POST access/policies`, `DELETE access/policies/{id}`, `GET zones/{id}/dns_records`. All of them may
-be repeated, so they are, while the API is busy or out of reach. The token comes from CLOUDFLARE_API_TOKEN, goes to the
+be repeated, so they are, while the API is busy or does not answer. The token comes from CLOUDFLARE_API_TOKEN, goes to the
 environment's `cloudflare.api` alone and is never shown; of a service token's answer only the id and whether it is enabled
 are read.
 """
@@ -49,13 +50,13 @@ _BUSY = frozenset({408, 409, 429, 500, 502, 503, 504})
 
 #: Members of an application that the API sets itself.
 _READ_ONLY = frozenset({"id", "uid", "aud", "created_at", "updated_at", "app_launcher_url"})
-#: Members that say what else protects it; a change of its policies must leave them as they were.
+#: Members that protect an application besides its policies; a change of the policies must leave them as they were.
 _PRESERVED = ("aud", "destinations", "allowed_idps", "oauth_configuration", "session_duration")
 
 
 @dataclass(frozen=True)
 class AccessApplication:
-    """An Access application: what it is called and which host names it stands before. `body` is the API's own."""
+    """An Access application: its id, its name and the host names it protects. `body` is the API's own object."""
 
     id: str
     name: str
@@ -73,7 +74,7 @@ class AccessApplication:
 
     @property
     def is_closed(self) -> bool:
-        """Whether a deny policy for everyone is all it has."""
+        """Whether its only policy denies everyone."""
         policies = self.body.get("policies")
         return isinstance(policies, list) and len(policies) == 1 and _denies_everyone(policies[0])
 
@@ -94,13 +95,14 @@ def token_from_environment() -> str | None:
 class CloudflareApi:
     """A client of one account; a context manager.
 
-    Every method raises `Unreachable` unless the API says that it did what was asked.
+    Every method raises `Unreachable` unless the API confirms what it did.
     """
 
     def __init__(self, settings: Cloudflare, token: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         if not re.fullmatch(r"[!-~]+", token):
             raise Unreachable(
-                f"{TOKEN_VARIABLE} holds what no token does, such as a blank or a line break", remedy="set it bare"
+                f"{TOKEN_VARIABLE} holds a character that no token has, such as a blank or a line break",
+                remedy="set it to the token alone",
             )
         self.uri = settings.api.rstrip("/")
         self._account = f"/accounts/{quote(settings.account_id, safe='')}/access"
@@ -121,8 +123,8 @@ class CloudflareApi:
         self._http.close()
 
     def revoke_sessions(self, application: str) -> None:
-        """End every session of one Access application. Who is still admitted may sign in again at once (Cloudflare One
-        docs, "Manage user sessions"), so a deny policy comes before."""
+        """End every session of one Access application. A person whom a policy still admits may sign in again at
+        once (Cloudflare One docs, "Manage user sessions"), so set a deny policy first."""
         self._call("POST", f"/apps/{quote(application, safe='')}/revoke_tokens", END_APPLICATION_SESSIONS)
 
     def applications(self) -> list[AccessApplication]:
@@ -132,7 +134,7 @@ class CloudflareApi:
         ]
 
     def closing_policy(self, name: str) -> str:
-        """The id of the policy of that name that denies everyone; made where there is none."""
+        """The id of the policy of that name that denies everyone. It is created where there is none."""
         permission = CHANGE_APPLICATIONS
         for policy in self._pages("/policies", permission, {}):
             if policy.get("name") == name and _denies_everyone(policy) and isinstance(policy.get("id"), str):
@@ -144,8 +146,8 @@ class CloudflareApi:
         return str(created["id"])
 
     def deny_everyone(self, application: AccessApplication, policy: str) -> None:
-        """Give an application that one policy and no other. A service-auth policy beside it would go before it (Cloudflare
-        One docs, "Access policies": order of execution), so nothing may stand beside it."""
+        """Replace all policies of an application by that one. A service-auth policy beside it would be evaluated first
+        (Cloudflare One docs, "Access policies": order of execution), so none may stay."""
         body = {name: value for name, value in application.body.items() if name not in _READ_ONLY}
         body["policies"] = [{"id": policy, "precedence": 1}]
         path = f"/apps/{quote(application.id, safe='')}"
@@ -158,16 +160,16 @@ class CloudflareApi:
         if changed:
             raise Unreachable(
                 f"{self.uri}: {visible(application.name)} denies everyone, but its {' and '.join(changed)} changed with it",
-                remedy="look at it in the dashboard",
+                remedy="compare the application with its stack file in the dashboard",
             )
 
     def resolves(self, hostname: str) -> bool:
-        """Whether the zone has a DNS record of that very name."""
+        """Whether the zone has a DNS record of exactly that name."""
         records = self._pages("", READ_RECORDS, {"name": hostname}, root=self._records)
         return any(str(record.get("name")).lower() == hostname for record in records)
 
     def remove_closing_policy(self, name: str) -> None:
-        """Delete that policy where no application has it any more."""
+        """Delete the policy of that name unless an application still uses it."""
         used = {
             policy.get("id")
             for application in self.applications()
@@ -183,10 +185,11 @@ class CloudflareApi:
         self._call("POST", "/organizations/revoke_user", END_USER_SESSIONS, json={"email": email})
 
     def find_user(self, *, email: str | None = None, sub: str | None = None) -> AccessUser | None:
-        """The person of that address or identifier; None when Access has seen nobody like that.
+        """The person of that address or identifier; None when Access knows no such person.
 
         A token's `sub` is "the ID of the user" (Cloudflare One docs, "Application token"); a user has an `id` and a
-        `uid`, and nothing says which it is. Both are given, as denying the other denies nobody else.
+        `uid`, and no page says which it is. Both are returned: denying the one that no token
+        carries denies nobody else.
         """
         query = {"email": email} if email else {}
         for user in self._pages("/users", READ_USERS, query):
@@ -194,7 +197,7 @@ class CloudflareApi:
             ids = tuple(dict.fromkeys(str(user[key]) for key in ("id", "uid") if isinstance(user.get(key), str)))
             if not isinstance(address, str) or not ids:
                 continue
-            # The filter is the API's; whether it found this very address is judged here.
+            # The API filters; whether it returned exactly this address is checked here.
             if (email and address.lower() == email.lower()) or (sub and sub in ids):
                 return AccessUser(address, ids)
         return None
@@ -267,7 +270,7 @@ class CloudflareApi:
         except ValueError:
             body = None
         if not 200 <= answer.status < 300 or not isinstance(body, dict) or body.get("success") is not True:
-            raise Unreachable(f"{self.uri}: HTTP {answer.status}{_error_text(answer)}, and no word that it was done")
+            raise Unreachable(f"{self.uri}: HTTP {answer.status}{_error_text(answer)}, so the change is not confirmed")
         return body
 
 
@@ -282,7 +285,7 @@ def _denies_everyone(policy: object) -> bool:
 
 
 def _error_text(answer: HttpAnswer) -> str:
-    """The API's own words, cut and made visible; they are somebody else's text."""
+    """The API's own error text, cut and with hidden characters shown, as it comes from outside."""
     try:
         texts = [f"{error['code']}: {error['message']}" for error in answer.member("errors")]
     except (KeyError, TypeError):

@@ -1,5 +1,5 @@
-"""Kong's Admin API, as much of it as `keys sync` and `lockdown` need. The token comes from KONG_ADMIN_TOKEN and goes
-nowhere else."""
+"""A client of Kong's Admin API with the calls that `keys sync` and `lockdown` make. Reading any entity by its path stands in
+wire/kong_reader.py. The token comes from KONG_ADMIN_TOKEN and goes nowhere else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ WORKER_FREQUENCY = 5.0
 
 @dataclass(frozen=True)
 class DataPlane:
-    """A data plane as the control plane knows it: what it has taken, and when it was last heard of (seconds since 1970)."""
+    """A data plane as the control plane knows it: the configuration it has applied, and when it last reported (seconds since
+    1970)."""
 
     id: str
     name: str
@@ -65,7 +66,7 @@ class Conflict(Unreachable):
 class KongAdmin:
     """A client of one gateway's Admin API; a context manager.
 
-    Every method raises `Unreachable` when Kong does not answer, refuses the token, or answers with what it must not.
+    Every method raises `Unreachable` when Kong does not answer, refuses the token, or gives an answer that is not Kong's.
     """
 
     def __init__(self, gateway: Gateway, token: str | None = None) -> None:
@@ -137,10 +138,10 @@ class KongAdmin:
         return str(body["id"]) if body is not None and isinstance(body.get("id"), str) else None
 
     def put_plugin(self, id_: str, route: str, plugin: dict[str, Any]) -> None:
-        """Make or replace a route's plugin under an id of our own.
+        """Create or replace a route's plugin under an id that Ringwall chose.
 
         Raises:
-            Unreachable: Kong's answer does not say that this very plugin is on.
+            Unreachable: Kong's answer does not say that exactly this plugin is enabled.
         """
         body = self._call("PUT", f"/plugins/{quote(id_, safe='')}", 200, body={**plugin, "route": {"id": route}})
         config = body.get("config") if isinstance(body, dict) else None
@@ -196,7 +197,7 @@ class KongAdmin:
         return [self._credential(item) for item in self._list(f"/consumers/{consumer}/jwt")]
 
     def add_jwt(self, consumer: str, key: IssuerKey, tags: list[str]) -> None:
-        """Add a credential. Kong asks for a secret with every algorithm: a random one that nobody knows.
+        """Add a credential. Kong asks for a secret with every algorithm, so a random one is sent that nobody keeps.
 
         Raises:
             Conflict: some consumer has that `kid` already.

@@ -1,4 +1,7 @@
-"""Kong's Admin API as a reader: entities, whole lists, and who is in an issuer's group."""
+"""A client of Kong's Admin API that reads entities, lists and the members of an ACL group by path, for `doctor` and `drift`.
+
+Its two changes, `change` and `remove_member`, repair what a reading found.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +36,13 @@ class KongReader(KongAdmin):
         return self._call("GET", path, 200, 404)
 
     def read_all(self, path: str) -> list[dict[str, Any]] | None:
-        """As `list_all`, asked for once: what hangs on one path is looked up many times."""
+        """As `list_all`, but each list is fetched once and kept, because it is looked up many times."""
         if path not in self._lists:
             self._lists[path] = self.list_all(path)
         return self._lists[path]
 
     def change(self, path: str, values: dict[str, Any]) -> None:
-        """Put some fields of an entity back, in place."""
+        """Set some fields of an entity; its other fields stay."""
         self._call("PATCH", path, 200, body=values)
 
     def members(self, group: str) -> list[Member]:
@@ -65,7 +68,7 @@ class KongReader(KongAdmin):
         self._call("DELETE", place, 204, 404)
 
     def list_all(self, path: str) -> list[dict[str, Any]] | None:
-        """Every page of a list as it is now; None where what the list belongs to is not there."""
+        """Every page of a list as it is now; None where the entity that the list belongs to does not exist."""
         entities: list[dict[str, Any]] = []
         offset: str | None = None
         for _ in range(MAX_PAGES):

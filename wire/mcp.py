@@ -1,4 +1,4 @@
-"""Ask a running MCP server what it offers, as a real client of either protocol era.
+"""Asks a running MCP server what it offers, as a client of either protocol era does.
 
 Definitions are taken whole, as the server sent them: the SDK's result types drop fields they do not know, and a field
 nobody looked at is where a rug pull would hide. What comes back is untrusted and bounded (pages, entries, bytes, time).
@@ -160,7 +160,7 @@ def _check(target: Target) -> None:
 
 
 class _Conversation:
-    """One connection to one server, and what is known about it when something goes wrong."""
+    """One connection to one server, with what an error message needs to know about it."""
 
     def __init__(self, target: Target, timeout: float, stderr: IO[str]) -> None:
         self.target = target
@@ -246,7 +246,7 @@ class _Conversation:
         )
 
     async def entries_of(self, client: Client, request: Any, key: str) -> tuple[dict[str, Any], ...]:
-        """Every entry of one list over all its pages, raw."""
+        """Every entry of one list over all its pages, as the server sent it."""
         entries: list[dict[str, Any]] = []
         cursor: str | None = None
         cursors: set[str] = set()
@@ -309,7 +309,7 @@ class _Conversation:
             return Unreachable(self.line("there is no such program", "install it, or give its full path"))
         if isinstance(error, PermissionError):
             return Unreachable(self.line("may not be run", "make it executable"))
-        return Unreachable(self.line("it ended or broke off before answering as an MCP server", self.hint()))
+        return Unreachable(self.line("it ended before it answered as an MCP server", self.hint()))
 
     def line(self, problem: str, remedy: str | None = None) -> str:
         return f"{self.target}: {problem}" + (f"; {remedy}" if remedy else "")
@@ -322,7 +322,7 @@ class _Conversation:
         last = ""
         for text in self.stderr:
             last = visible(text) or last
-        detail = f"its last words: {last[:300]}" if last else "it wrote nothing to stderr"
+        detail = f"the last line of its stderr: {last[:300]}" if last else "it wrote nothing to stderr"
         return f"its stdout held lines that are not JSON-RPC; {detail}" if self.noise else detail
 
 
@@ -346,7 +346,7 @@ def _leaf(error: BaseException) -> BaseException:
 
 
 class _SdkLogHandler(logging.Handler):
-    """Takes what the SDK logs about a peer's nonsense, so that it becomes part of one line and not a traceback."""
+    """Keeps the SDK's warning about invalid messages of the peer, so that one line reports it instead of a traceback."""
 
     def __init__(self, conversation: _Conversation) -> None:
         super().__init__(logging.WARNING)

@@ -267,7 +267,7 @@ def test_the_guards_deny_although_the_token_is_none(desk: Desk, monkeypatch: pyt
     for token in ("planted-tökén", "planted\ntoken"):
         monkeypatch.setenv(TOKEN_VARIABLE, token)
         done = desk.revoke("person:ada", "--reason", REASON, "--key", desk.key)
-        assert "dev: edge: not done: CLOUDFLARE_API_TOKEN holds what no token does" in done.err
+        assert "dev: edge: not done: CLOUDFLARE_API_TOKEN holds a character that no token has" in done.err
         assert "planted" not in done.out + done.err
         assert desk.denied("two") == ["person:ada"]
 
