@@ -1,4 +1,4 @@
-"""Field types and the base class that every model here shares."""
+"""The base class of every model and the types of their fields. The models themselves stand in the other modules."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def seconds(duration: str) -> int:
     match = _DURATION.fullmatch(duration)
     if not match or not duration:
         raise Wrong("must be a duration", 'write it such as "8h", "30m" or "90s"')
-    hours, minutes, rest = (int(group or 0) for group in match.groups())
-    total = hours * 3600 + minutes * 60 + rest
+    hours, minutes, remainder = (int(group or 0) for group in match.groups())
+    total = hours * 3600 + minutes * 60 + remainder
     if total <= 0:
         raise Wrong("must be longer than zero", 'write it such as "8h", "30m" or "90s"')
     return total
@@ -115,7 +115,7 @@ def _instant(value: str) -> str:
     try:
         datetime.fromisoformat(value)
     except ValueError:
-        raise Wrong("is no day or time that exists", 'write it such as "2026-03-01T12:00:00Z"') from None
+        raise Wrong("names a day or time that does not exist", 'write it such as "2026-03-01T12:00:00Z"') from None
     return value
 
 
@@ -124,12 +124,12 @@ M = TypeVar("M", bound=Model)
 
 
 def _unique(values: tuple[T, ...]) -> tuple[T, ...]:
-    seen: list[T] = []
+    distinct: list[T] = []
     for value in values:
-        if value in seen:
-            what = value if isinstance(value, str) else "the same entry"
-            raise Wrong(f"names {what} twice", "remove one of the two")
-        seen.append(value)
+        if value in distinct:
+            name = value if isinstance(value, str) else "the same entry"
+            raise Wrong(f"names {name} twice", "remove one of the two")
+        distinct.append(value)
     return values
 
 
@@ -185,7 +185,7 @@ class SecretRef(Model):
     file: AbsolutePath | None = Field(None, description="File on the host.")
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _exactly_one_place(self) -> Self:
         if (self.env is None) == (self.file is None):
             raise Wrong("must have exactly one of env and file", "write {env: NAME} or {file: /path}")
         return self
@@ -204,11 +204,12 @@ def validate(model: type[M], value: Json, document: Document, below: KeyPath) ->
 
 
 def _no_lookalike(value: object) -> object:
-    """pydantic takes 1 for true, and true for 1, as Python holds them equal; as text neither passes."""
+    """A number as text, which a literal `true` does not match: pydantic takes 1 for true, as Python holds them equal."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _no_truth(value: object) -> object:
+    """True, false and fractions as text, which a literal 1 does not match, for the same reason."""
     return str(value) if isinstance(value, bool | float) else value
 
 

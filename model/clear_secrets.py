@@ -30,7 +30,9 @@ def find_clear_secrets(document: Document, below: KeyPath) -> list[InputError]:
                 )
             # A secret in the place of a key: the line says where, the key itself is not repeated.
             problems += [
-                InputError(f"a key that looks like {shape} in clear", file=document.where((*path, key)), remedy=REMEDY)
+                InputError(
+                    f"a key that looks like {shape} in clear", file=document.location((*path, key)), remedy=REMEDY
+                )
                 for key in item
                 if (shape := secret_shape(key))
             ]

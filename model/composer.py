@@ -1,4 +1,4 @@
-"""YAML text to nodes, with what ruamel forgets on the way: which nodes carried an explicit tag.
+"""Composes YAML text into ruamel's nodes and records which nodes carried an explicit tag, which ruamel forgets.
 
 Imported only when a file is read, since ruamel takes a while to import.
 """

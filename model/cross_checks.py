@@ -1,4 +1,7 @@
-"""Rules that need more than one file: names that must exist, and things that must be unique."""
+"""Rules that need more than one file: names that must exist, and names and ports that must be unique.
+
+A rule about one file alone stands with its model.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,10 @@ def check_server(stack: ServerStack, settings: Environment) -> list[InputError]:
 
 
 def missing_tunnel_secret(stack: ServerStack, settings: Environment) -> InputError | None:
-    """A locally managed tunnel is made with a secret of the stack file's own. No part of `check_server`: a stack must be
-    readable to be closed, too."""
+    """The problem of a server whose host has a locally managed tunnel while its stack file holds no secret for it.
+
+    `check_server` leaves this out: a server without the secret must still load, so that it can be closed.
+    """
     host = settings.hosts.get(stack.manifest.host)
     config = stack.document.value.get("config") if isinstance(stack.document.value, dict) else None
     if host is None or host.tunnel != "local" or (isinstance(config, dict) and TUNNEL_SECRET in config):
@@ -39,20 +44,20 @@ def missing_tunnel_secret(stack: ServerStack, settings: Environment) -> InputErr
 
 
 def refuse_missing_secret(loaded: Stack) -> None:
-    """A server's own stack file must hold what its tunnel needs; raises InputError."""
+    """Raises InputError for a server whose stack file lacks the secret of its locally managed tunnel."""
     if isinstance(loaded, ServerStack) and (problem := missing_tunnel_secret(loaded, loaded.environment.settings)):
         raise problem
 
 
 def missing_tunnel_secrets(settings: Environment, servers: Iterable[ServerStack]) -> list[InputError]:
-    """The same of several servers of one environment."""
+    """The missing tunnel secrets of several servers of one environment."""
     return [problem for server in servers if (problem := missing_tunnel_secret(server, settings)) is not None]
 
 
 def set_tunnel_secret(stack: str) -> str:
     """The command that gives a stack its tunnel secret, also before the stack was ever brought up."""
-    made = f"openssl rand -base64 32 | pulumi config set --secret {TUNNEL_SECRET} --stack {stack}"
-    return f"pulumi stack select --create {stack} && {made}"
+    command = f"openssl rand -base64 32 | pulumi config set --secret {TUNNEL_SECRET} --stack {stack}"
+    return f"pulumi stack select --create {stack} && {command}"
 
 
 def _references(stack: ServerStack, settings: Environment) -> Iterable[InputError]:
@@ -62,23 +67,23 @@ def _references(stack: ServerStack, settings: Environment) -> Iterable[InputErro
         (("access", "hosted_clients", client, "people", "groups"), hosted.people)
         for client, hosted in manifest.access.hosted_clients.items()
     ]
-    wanted: list[tuple[KeyPath, str, Iterable[str]]] = [
+    references: list[tuple[KeyPath, str, Iterable[str]]] = [
         (("host",), "hosts", (manifest.host,)),
         (("access", "agents"), "agents", manifest.access.agents),
         (("access", "hosted_clients"), "hosted_clients", manifest.access.hosted_clients),
         (("posture",), "posture", manifest.posture),
         (("oauth", "issuer"), "issuers", (manifest.oauth.issuer,) if manifest.oauth.issuer else ()),
-        *((path, "groups", who.groups) for path, who in people if who is not None),
+        *((path, "groups", members.groups) for path, members in people if members is not None),
         *((("grants", i, "to", "groups"), "groups", grant.to.groups) for i, grant in enumerate(manifest.grants)),
     ]
-    for path, key, names in wanted:
+    for path, key, names in references:
         known = getattr(settings, key)
         for name in names:
             if name not in known:
-                have = ", ".join(sorted(known)) or "none"
+                available = ", ".join(sorted(known)) or "none"
                 yield stack.document.error(
                     (*BELOW, *path),
-                    f"{name} is not in the environment's {key} (it has {have})",
+                    f"{name} is not in the environment's {key} (it has {available})",
                     f"add it to Pulumi.{stack.environment.name}.yaml or correct the name",
                 )
 
@@ -106,42 +111,48 @@ def _grants(stack: ServerStack) -> Iterable[InputError]:
     prompts = {prompt.name for prompt in stack.lock.prompts}
     approve = f"ringwall lock approve {stack.stack}"
     for index, grant in enumerate(manifest.grants):
-        here: KeyPath = (*BELOW, "grants", index)
+        grant_path: KeyPath = (*BELOW, "grants", index)
         for pattern in grant.tools:
             matched = [name for name in tools if fnmatchcase(name, pattern)]
             if not matched:
                 yield stack.document.error(
-                    (*here, "tools"), f"{pattern} matches no tool of the lock", f"correct it, or run `{approve}`"
+                    (*grant_path, "tools"), f"{pattern} matches no tool of the lock", f"correct it, or run `{approve}`"
                 )
             elif grant.read_only and all(tools[name] != "read" for name in matched):
                 risks = " and ".join(sorted({tools[name] for name in matched}))
                 yield stack.document.error(
-                    (*here, "tools"),
+                    (*grant_path, "tools"),
                     f"{pattern} has risk {risks} and the grant is read-only, so it would grant nothing",
                     "add read_only: false to grant it, or remove it",
                 )
         for pattern in grant.prompts:
             if not any(fnmatchcase(name, pattern) for name in prompts):
                 yield stack.document.error(
-                    (*here, "prompts"), f"{pattern} matches no prompt of the lock", f"correct it, or run `{approve}`"
+                    (*grant_path, "prompts"),
+                    f"{pattern} matches no prompt of the lock",
+                    f"correct it, or run `{approve}`",
                 )
         for name in grant.arguments:
             if name not in tools:
-                yield stack.document.error((*here, "arguments", name), "no such tool in the lock", "correct the name")
+                yield stack.document.error(
+                    (*grant_path, "arguments", name), "no such tool in the lock", "correct the name"
+                )
             elif not any(fnmatchcase(name, pattern) for pattern in grant.tools):
                 yield stack.document.error(
-                    (*here, "arguments", name), "is not among the grant's tools", "add it to tools, or remove it"
+                    (*grant_path, "arguments", name), "is not among the grant's tools", "add it to tools, or remove it"
                 )
             if problem := _constraint(grant.arguments[name]):
                 yield stack.document.error(
-                    (*here, "arguments", name), f"cannot be enforced: {problem}", "correct the schema"
+                    (*grant_path, "arguments", name), f"cannot be enforced: {problem}", "correct the schema"
                 )
         admitted = {"agents": manifest.access.agents, "hosted_clients": tuple(manifest.access.hosted_clients)}
         for kind, known in admitted.items():
             for name in getattr(grant.to, kind):
                 if name not in known:
                     yield stack.document.error(
-                        (*here, "to", kind), f"{name} is not admitted by access.{kind}", f"add it to access.{kind} too"
+                        (*grant_path, "to", kind),
+                        f"{name} is not admitted by access.{kind}",
+                        f"add it to access.{kind} too",
                     )
     for name in manifest.limits.tools:
         path: KeyPath = (*BELOW, "limits", "tools", name)
@@ -151,9 +162,12 @@ def _grants(stack: ServerStack) -> Iterable[InputError]:
 
 
 def _unseen_groups(stack: ServerStack, settings: Environment) -> Iterable[InputError]:
-    """Groups that the edge can ask for and the guard can not see. Access puts custom OIDC claims and SAML attributes into
-    its application tokens and nothing else about groups (Cloudflare One docs, "Application token"); a GitHub sign-in has
-    neither, so a grant to an organization would never match anybody."""
+    """Problems of grants to groups that the edge can check and the guard cannot see.
+
+    Access puts custom OIDC claims and SAML attributes into its application tokens and nothing else about groups
+    (Cloudflare One docs, "Application token"). A GitHub sign-in has neither, so a grant to an organization would never
+    match anybody.
+    """
     for index, grant in enumerate(stack.manifest.grants):
         for name in grant.to.groups:
             group = settings.groups.get(name)
@@ -168,8 +182,9 @@ def _unseen_groups(stack: ServerStack, settings: Environment) -> Iterable[InputE
 
 
 def _constraint(schema: dict[str, Any]) -> str | None:
-    """What keeps the guard from enforcing a grant's argument schema: the guard's own compiler decides, so that what
-    passes review is what runs. Imported here, as only files that hold such a schema need `jsonschema`."""
+    """Why the guard cannot enforce a grant's argument schema; None where it can. The guard's own compiler decides, so
+    that a schema that passes review is one that runs. Imported here, because only files that hold such a schema need
+    `jsonschema`."""
     from model.schemas import compile_schema
 
     try:
@@ -180,7 +195,7 @@ def _constraint(schema: dict[str, Any]) -> str | None:
 
 
 def check_together(environment: EnvironmentStack) -> list[InputError]:
-    """Host names and ports that two servers would share."""
+    """Problems of host names and ports that two servers of the environment would share."""
     problems: list[InputError] = []
     names: dict[str, str] = {}
     ports: dict[tuple[str, int], str] = {}
@@ -192,24 +207,24 @@ def check_together(environment: EnvironmentStack) -> list[InputError]:
         manifest = stack.manifest
         for hostname, client in manifest.hostnames.items():
             path: KeyPath = ("hostname",) if client is None else ("access", "hosted_clients", client, "hostname")
-            owner = names.setdefault(hostname, stack.stack)
-            if owner != stack.stack:
+            holder = names.setdefault(hostname, stack.stack)
+            if holder != stack.stack:
                 problems.append(
-                    stack.document.error((*BELOW, *path), f"{hostname} is {owner}'s host name", "choose another")
+                    stack.document.error((*BELOW, *path), f"{hostname} is {holder}'s host name", "choose another")
                 )
         wrong: set[KeyPath] = set()
         for path, port, remedy in _ports(stack):
             if path == ADMIN_PORT and manifest.guard_admin_port is None and GUARD_PORT in wrong:
-                continue  # it follows guard_port, whose problem is said
-            mine = f"{stack.stack} ({'.'.join(map(str, path))})"
-            user = ports.setdefault((manifest.host, port), mine)
-            problem = f"port {port} on host {manifest.host} belongs to {user}" if user != mine else None
+                continue  # it follows guard_port, whose problem is reported already
+            claim = f"{stack.stack} ({'.'.join(map(str, path))})"
+            owner = ports.setdefault((manifest.host, port), claim)
+            problem = f"port {port} on host {manifest.host} belongs to {owner}" if owner != claim else None
             if problem is None and environment.settings.topology == "hybrid" and path != ORIGIN_PORT:
                 # Every data plane carries every route, so a guard's port means one server wherever the request lands;
                 # where it was another server's admin port, the route would open that guard's /metrics.
-                user = guards.setdefault(port, stack.stack)
-                if user != stack.stack:
-                    problem = f"port {port} is {user}'s; hybrid guard ports are unique in the environment"
+                owner = guards.setdefault(port, stack.stack)
+                if owner != stack.stack:
+                    problem = f"port {port} is {owner}'s; hybrid guard ports are unique in the environment"
             if problem is not None:
                 wrong.add(path)
                 problems.append(stack.document.error((*BELOW, *path), problem, remedy))

@@ -1,6 +1,6 @@
 """Settings that an environment can give once for all its servers: limits, timeouts, circuit breaker, guard.
 
-Every number here is a security control: the value is what a server gets when nobody thought about it.
+Every number here is a security control: a server gets it when nobody chose another.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from model.problems import Wrong
 
 
 class Rate(Model):
-    """How much one principal may ask of one server or tool."""
+    """How many calls and tokens a minute one principal may use of one server or tool."""
 
     requests_per_minute: Positive | None = Field(None, description="Calls a minute.")
     tokens_per_minute: Positive | None = Field(None, description="Request and result tokens a minute.")
@@ -35,7 +35,7 @@ class Limits(Model):
 
 
 class Timeouts(Model):
-    """Waiting for the origin. `read` is the longest silence on a stream, not the length of a call."""
+    """How long the guard waits for the origin. `read` is the longest silence on a stream, not the length of a call."""
 
     connect: Duration = Field("5s", description="Until the guard accepts a connection.")
     write: Duration = Field("60s", description="Longest pause while a request is sent.")
@@ -91,14 +91,14 @@ class PrismaAirsEngine(Model):
 
 
 class Engines(Model):
-    """At least one; any block wins."""
+    """The verdict engines, at least one. A single block decides, whatever the others answer."""
 
     embedded: EmbeddedEngine | None = Field(None, description="The guard's own rules.")
     lakera: LakeraEngine | None = Field(None, description="Lakera Guard.")
     prisma_airs: PrismaAirsEngine | None = Field(None, description="Prisma AIRS.")
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _at_least_one(self) -> Self:
         if not self.names:
             raise Wrong("names no engine", "give embedded, lakera or prisma_airs")
         return self
@@ -125,16 +125,17 @@ class LegPolicy(Model):
 
 
 class Taint(Model):
-    """Untrusted text in a result, then a call that can reach out: the toxic flow."""
+    """The toxic flow: a session reads untrusted text in a result and then makes a call that can send data outside."""
 
     window: Duration = Field("10m", description="How long untrusted text counts.")
     outbound_call: Literal["block", "ask", "allow"] = Field(
-        "block", description="What a call that can reach out meets meanwhile."
+        "block", description="What happens to a call that can send data outside during that time."
     )
 
 
 class Anchor(Model):
-    """Where the guard sends the signed head of its audit log: local root can rewrite a chain, not what has left."""
+    """Where the guard sends the signed head of its audit log. Root on the host can rewrite the log, but not the heads
+    that have left the host."""
 
     url: HttpsUrl = Field(description="Receives each head by POST.")
     protocol: Literal["http", "otlp"] = Field("http", description="JSON, or an OTLP/HTTP log record.")
@@ -160,7 +161,7 @@ class GuardRedis(Model):
 
 
 class Guard(Model):
-    """The third ring's settings."""
+    """The settings of the guard, which is the third ring."""
 
     engines: Engines = Field(Engines(embedded=EmbeddedEngine()), description="Verdict engines.")
     deadline: Duration = Field("5s", description="For all engines together; no verdict in time is a refusal.")
@@ -172,7 +173,7 @@ class Guard(Model):
 
 
 class ServerDefaults(Model):
-    """`defaults` of an environment. Only what is written here is inherited."""
+    """`defaults` of an environment. A server inherits the keys that are written here and no others."""
 
     countries: Countries | None = Field(None, description="As in a server.")
     posture: Names | None = Field(None, description="As in a server.")

@@ -1,7 +1,8 @@
 """Where two JSON values differ, in the two notations that Ringwall shows: JSON pointers and Pulumi's property paths.
 
 `pointers` is exact: it compares definitions of a tool lock by their digests, entry by entry. `differences` and `subset`
-compare what providers hold, to which some unlike values are one. How a difference is shown is the caller's business.
+compare values that providers hold, so JSON text equals the object it holds, and 1.0 equals 1. Masking and layout of what
+is shown belong to the caller.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _ELEMENT = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 
 @dataclass(frozen=True)
 class ValueChange:
-    """One place inside a definition; None where it is absent, else the value as short readable JSON."""
+    """One place inside a definition that changed. A side is short readable JSON, or None where the place is absent."""
 
     pointer: str
     before: str | None
@@ -35,16 +36,16 @@ def pointers(before: Any, after: Any, pointer: str = "") -> Iterator[ValueChange
     """Every place where two JSON values differ, as JSON pointers (RFC 6901), sorted."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted(before.keys() | after.keys()):
-            here = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+            member = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
             if key not in before:
-                yield ValueChange(here, None, short_json(after[key]))
+                yield ValueChange(member, None, short_json(after[key]))
             elif key not in after:
-                yield ValueChange(here, short_json(before[key]), None)
+                yield ValueChange(member, short_json(before[key]), None)
             else:
-                yield from pointers(before[key], after[key], here)
+                yield from pointers(before[key], after[key], member)
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for index, (one, other) in enumerate(zip(before, after, strict=True)):
-            yield from pointers(one, other, f"{pointer}/{index}")
+        for index, (before_item, after_item) in enumerate(zip(before, after, strict=True)):
+            yield from pointers(before_item, after_item, f"{pointer}/{index}")
     elif digest(before) != digest(after):
         yield ValueChange(pointer, short_json(before), short_json(after))
 
@@ -69,7 +70,11 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, 
         for key in sorted({*before, *after}):
             yield from differences(before.get(key), after.get(key), _below(path, str(key)))
         return
-    if isinstance(before, list) and isinstance(after, list) and any(isinstance(one, dict) for one in before + after):
+    if (
+        isinstance(before, list)
+        and isinstance(after, list)
+        and any(isinstance(entry, dict) for entry in before + after)
+    ):
         yield from _entries(before, after, path)
         return
     yield path, before, after
@@ -90,40 +95,41 @@ def _below(path: str, key: str) -> str:
 
 
 def _entries(before: list[Any], after: list[Any], path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Entries that both sides have are the same wherever they stand; the rest is paired in its order."""
-    gone, new = without(before, after), without(after, before)
-    if not gone and not new:
+    """Differences of two lists of objects. An entry that stands on both sides is equal wherever it stands; the remaining
+    entries are compared in pairs, in their order."""
+    removed, added = without(before, after), without(after, before)
+    if not removed and not added:
         yield path, before, after
-    for one, other in zip_longest(gone, new):
-        place = f"{path}[{(other or one)[0]}]"
-        if one is None or other is None:
-            yield place, one and one[1], other and other[1]
+    for old, new in zip_longest(removed, added):
+        place = f"{path}[{(new or old)[0]}]"
+        if old is None or new is None:
+            yield place, old and old[1], new and new[1]
         else:
-            yield from differences(one[1], other[1], place)
+            yield from differences(old[1], new[1], place)
 
 
-def without(some: list[Any], others: list[Any]) -> list[tuple[int, Any]]:
-    """(place, entry) of the entries of `some` that `others` has no counterpart for."""
-    left = list(others)
-    found = []
-    for place, entry in enumerate(some):
-        if entry in left:
-            left.remove(entry)
+def without(entries: list[Any], counterparts: list[Any]) -> list[tuple[int, Any]]:
+    """(index, entry) of each of `entries` that has no equal in `counterparts`; each counterpart counts once."""
+    unmatched = list(counterparts)
+    missing = []
+    for place, entry in enumerate(entries):
+        if entry in unmatched:
+            unmatched.remove(entry)
         else:
-            found.append((place, entry))
-    return found
+            missing.append((place, entry))
+    return missing
 
 
-def subset(wanted: Any, real: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(path, wanted, real) of every key that is wanted and is not so; keys that only reality has do not count.
+def subset(expected: Any, real: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(path, expected, real) of every expected key whose real value differs; keys that only `real` has do not count.
 
-    An absent key, null and an empty list are one to Kong.
+    An absent key, null and an empty list are equal, as they are to Kong.
     """
-    if isinstance(wanted, dict) and isinstance(real, dict):
-        for key, value in wanted.items():
+    if isinstance(expected, dict) and isinstance(real, dict):
+        for key, value in expected.items():
             yield from subset(value, real.get(key), f"{path}.{key}" if path else key)
-    elif _comparable(wanted) != _comparable(real):
-        yield path, wanted, real
+    elif _comparable(expected) != _comparable(real):
+        yield path, expected, real
 
 
 def _comparable(value: Any) -> Any:
@@ -136,8 +142,8 @@ def _comparable(value: Any) -> Any:
 
 
 def _opened(value: Any) -> Any:
-    """A value as the vendors compare it: JSON text of an object is that object, and JSON has one kind of number."""
+    """A value as the vendors compare it: JSON text of an object is read as that object, and a whole float as an integer."""
     if isinstance(value, str) and value.startswith("{"):
-        found = open_json(value)
-        return found if isinstance(found, dict) else value
+        opened = open_json(value)
+        return opened if isinstance(opened, dict) else value
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -195,10 +195,12 @@ class Posture(Model):
     def _fits_its_type(self) -> Self:
         if (self.existing is None) == (self.type is None):
             raise Wrong("must have exactly one of existing and type", "remove one, or add one")
-        own = ("existing", "type", "platforms", "check_every")
-        given = {key for key in self.model_fields_set if key not in own and getattr(self, key) not in (None, ())}
+        common_keys = ("existing", "type", "platforms", "check_every")
+        set_keys = {
+            key for key in self.model_fields_set if key not in common_keys and getattr(self, key) not in (None, ())
+        }
         if self.type is None:
-            if given or self.platforms:
+            if set_keys or self.platforms:
                 raise Wrong(
                     "an existing rule takes no other key", "remove the others, or give type instead of existing"
                 )
@@ -206,9 +208,9 @@ class Posture(Model):
         required, allowed = self._NEEDS[self.type]
         if not self.platforms:
             raise Wrong("needs platforms", "write the platforms it is asked on, such as [mac, windows]")
-        if extra := sorted(given - set(allowed)):
+        if extra := sorted(set_keys - set(allowed)):
             raise Wrong(f"does not belong to {self.type}", "remove it", (extra[0],))
-        if not given & set(required):
+        if not set_keys & set(required):
             raise Wrong(f"{self.type} needs {' or '.join(required)}", "add it")
         return self
 
@@ -366,13 +368,15 @@ class Environment(Model):
             )
         return self
 
-    def _central_only(self, key: str, where: tuple[str, ...]) -> Wrong:
+    def _central_only(self, key: str, path: tuple[str, ...]) -> Wrong:
         if self.topology == "central":
-            return Wrong(f"needs {key} in the central topology", "add it", where)
-        return Wrong(f"takes no {key} in the {self.topology} topology", "remove it", (*where, key))
+            return Wrong(f"needs {key} in the central topology", "add it", path)
+        return Wrong(f"takes no {key} in the {self.topology} topology", "remove it", (*path, key))
 
-    def _known(self, key: str, names: tuple[str, ...], where: tuple[str | int, ...]) -> None:
+    def _known(self, key: str, names: tuple[str, ...], path: tuple[str | int, ...]) -> None:
         for name in names:
             if name not in (known := getattr(self, key)):
-                have = ", ".join(sorted(known)) or "none"
-                raise Wrong(f"{name} is not in {key} (it has {have})", f"add it to {key} or correct the name", where)
+                available = ", ".join(sorted(known)) or "none"
+                raise Wrong(
+                    f"{name} is not in {key} (it has {available})", f"add it to {key} or correct the name", path
+                )

@@ -24,8 +24,8 @@ from pathlib import Path
 class RingwallError(Exception):
     """Base of all errors meant for the user; the CLI prints its text on one line and exits with `exit_code`.
 
-    `problem` says what is wrong, `file` and `key` where, `remedy` what to do; together they are the line:
-    ``stacks/Pulumi.dev.yaml: hosts.0.name: …; …``. Whoever needs a part reads the field, never the text.
+    `problem` says what is wrong, `file` and `key` where, `remedy` what to do; together they make the line
+    ``stacks/Pulumi.dev.yaml: hosts.0.name: …; …``. Code that needs a part reads the field, never the text.
     """
 
     exit_code = 1
@@ -37,10 +37,10 @@ class RingwallError(Exception):
         self.file = str(file) if file is not None else None
         self.key = key
         self.remedy = remedy
-        super().__init__(f"{self.what}; {remedy}" if remedy else self.what)
+        super().__init__(f"{self.summary}; {remedy}" if remedy else self.summary)
 
     @property
-    def what(self) -> str:
+    def summary(self) -> str:
         """The line without its remedy: place and problem."""
         return ": ".join(part for part in (self.file, self.key, self.problem) if part)
 

@@ -1,7 +1,7 @@
-"""The guard's configuration: everything the third ring needs to decide, in one deterministic document.
+"""The guard's configuration: one deterministic document with everything the guard needs to decide about a call.
 
-It holds no secret, only where the host finds one. The guard pulls it inside a `GuardBundle`, which is signed and
-numbered so that an old or altered one is refused.
+It holds no secret, only the place where the host finds one. The guard receives it inside a `GuardBundle`, which is signed
+and numbered, so that the guard refuses an altered or an older one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PrincipalId = Annotated[str, StringConstraints(pattern=r"^(person|agent):[^\x00-
 
 
 class Listen(Model):
-    """Loopback, unless the gateway is central and reaches the guard by mutual TLS."""
+    """Where the guard listens: on loopback, unless the gateway is central and reaches it by mutual TLS."""
 
     address: Annotated[str, StringConstraints(min_length=1)] = Field("127.0.0.1", description="Address to listen on.")
     port: Port = Field(description="Port to listen on.")
@@ -80,15 +80,16 @@ class ExternalIdentity(Model):
 
 
 class DemoIdentity(Model):
-    """Nothing is verified: whoever reaches the guard is this principal. Loopback only, and said at every start."""
+    """No identity is verified: every caller is taken for this principal. Allowed on loopback alone, and announced at
+    every start."""
 
-    principal: PrincipalId = Field(description="Who everyone is taken for.")
+    principal: PrincipalId = Field(description="The principal that every caller is taken for.")
     email: Email | None = Field(None, description="Its address, if it is a person.")
     agent: Name | None = Field(None, description="Its agent name, if it is an agent.")
 
 
 class Identity(Model):
-    """At least one; every one that is given must hold. Without any the guard does not start."""
+    """How a caller proves who it is. A caller must pass every method that is given; without one the guard does not start."""
 
     access: AccessIdentity | None = Field(None, description="The Access assertion.")
     external: ExternalIdentity | None = Field(None, description="The bearer token, in mode external.")
@@ -98,9 +99,16 @@ class Identity(Model):
     @model_validator(mode="after")
     def _somebody_is_asked(self) -> Self:
         if not (self.access or self.external or self.demo):
-            raise Wrong("names nobody to ask who a caller is", "give access, external, or on one's own machine demo")
+            raise Wrong(
+                "gives no way to verify a caller",
+                "give access or external, or demo to try things out on your own machine",
+            )
         if self.demo and (self.access or self.external):
-            raise Wrong("demo beside a real identity would open it", "remove one of the two", ("demo",))
+            raise Wrong(
+                "demo verifies nobody, so it cannot stand beside access or external",
+                "remove demo, or the others",
+                ("demo",),
+            )
         return self
 
 
@@ -174,7 +182,7 @@ class GuardConfig(Model):
     @model_validator(mode="after")
     def _one_redis(self) -> Self:
         if self.guard.redis is not None and self.guard.redis != self.redis:
-            raise Wrong("is not guard.redis", "write the same in both, or take guard.redis out", ("redis",))
+            raise Wrong("differs from guard.redis", "write the same in both, or remove guard.redis", ("redis",))
         return self
 
 

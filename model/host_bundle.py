@@ -1,6 +1,6 @@
-"""What an origin host must run for one server: the fourth ring's contract.
+"""The host bundle: every process, listener, file, secret and destination that one server needs on its origin host.
 
-systemd and Compose files are rendered from this; it names every process, listener, file, secret and destination.
+It is the contract of the fourth ring. systemd and Compose files are rendered from it elsewhere.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
 class Listener(Model):
-    """A socket the host may have open, and nothing beyond it."""
+    """A socket that the host may have open. No other socket may be open."""
 
     process: Literal["cloudflared", "kong", "guard", "server"] = Field(description="Who listens.")
     address: Text = Field(description="127.0.0.1:8000, or the path of a Unix socket.")

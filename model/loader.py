@@ -64,13 +64,13 @@ class Document:
                 return self.lines[path[:end]]
         return None
 
-    def where(self, path: KeyPath) -> str:
+    def location(self, path: KeyPath) -> str:
         """File and line of a key path."""
         line = self.line(path)
         return f"{self.file}:{line}" if line else str(self.file)
 
     def error(self, path: KeyPath, problem: str, remedy: str | None = None) -> InputError:
-        return InputError(problem, file=self.where(path), key=dotted(path) or None, remedy=remedy)
+        return InputError(problem, file=self.location(path), key=dotted(path) or None, remedy=remedy)
 
 
 def read(file: Path) -> Document:
@@ -106,37 +106,37 @@ def parse(text: str, file: Path) -> Document:
     if odd := _OLD_LINE_END.search(text):
         raise InputError(
             f"holds the character U+{ord(odd[0]):04X}, a line end to some YAML readers",
-            file=_at(file, text, odd.start()),
+            file=_line_at(file, text, odd.start()),
             remedy="remove it, or write it as an escape in double quotes",
         )
     if (mark := text.find(_BYTE_ORDER_MARK, 1)) > 0:
         raise InputError(
             "holds the character U+FEFF (byte order mark), which not all YAML readers read",
-            file=_at(file, text, mark),
+            file=_line_at(file, text, mark),
             remedy="remove it, or write it as an escape in double quotes",
         )
     if tab := _TAB_BEFORE_TEXT.search(text):
         raise InputError(
             "a tab before the first character of a line, which Pulumi does not read",
-            file=_at(file, text, tab.end()),
+            file=_line_at(file, text, tab.end()),
             remedy="indent with spaces, or write the tab as \\t in double quotes",
         )
     try:
         root, tags = compose(text, MAX_DEPTH + 2)
     except MaxDepthExceededError as error:
-        where = f"{file}:{error.problem_mark.line + 1}" if error.problem_mark else str(file)
-        raise InputError(f"is nested deeper than {MAX_DEPTH} levels", file=where, remedy="flatten it") from None
+        place = f"{file}:{error.problem_mark.line + 1}" if error.problem_mark else str(file)
+        raise InputError(f"is nested deeper than {MAX_DEPTH} levels", file=place, remedy="flatten it") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f"{file}:{mark.line + 1}" if mark else str(file)
+        place = f"{file}:{mark.line + 1}" if mark else str(file)
         problem = " ".join(str(error.problem or error.context or "is not valid YAML").split())
         if problem == "but found another document":
             problem = "a second document, which Pulumi would not read"
-        raise InputError(problem, file=where, remedy="correct the YAML") from None
+        raise InputError(problem, file=place, remedy="correct the YAML") from None
     except ReaderError as error:
         raise InputError(
             f"holds the control character U+{_code(error.character):04X}",
-            file=_at(file, text, error.position),
+            file=_line_at(file, text, error.position),
             remedy="remove it, or write it as an escape in double quotes",
         ) from None
     except YAMLError as error:
@@ -154,7 +154,7 @@ def _code(character: object) -> int:
     return character if isinstance(character, int) else ord(str(character))
 
 
-def _at(file: Path, text: str, position: int) -> str:
+def _line_at(file: Path, text: str, position: int) -> str:
     return f"{file}:{text.count(chr(10), 0, position) + 1}"
 
 
@@ -168,12 +168,14 @@ def _refuse_directives(text: str, file: Path) -> None:
 
 
 class _Reader:
+    """Turns the nodes of one file into plain values, and refuses each node that two readers could take differently."""
+
     def __init__(self, file: Path, source: str, lines: dict[KeyPath, int], tags: dict[int, str]) -> None:
         self.file = file
         self.source = source
         self.lines = lines
         self.tags = tags
-        self.seen: set[int] = set()
+        self.visited: set[int] = set()
 
     def refuse(self, node: Any, path: KeyPath, problem: str, remedy: str) -> InputError:
         return InputError(
@@ -198,11 +200,11 @@ class _Reader:
 
     def plain(self, node: Any, path: KeyPath) -> None:
         """Refuse what makes a node mean more than it shows."""
-        if node.anchor is not None or id(node) in self.seen:
+        if node.anchor is not None or id(node) in self.visited:
             raise self.refuse(node, path, "anchors and aliases are not read", "write the value out where it applies")
         if id(node) in self.tags:
             raise self.refuse(node, path, f"the tag {self.tags[id(node)]} is not read", "remove the tag")
-        self.seen.add(id(node))
+        self.visited.add(id(node))
 
     def mapping(self, node: Any, path: KeyPath, *, flow: bool) -> dict[str, Json]:
         result: dict[str, Json] = {}
@@ -211,15 +213,20 @@ class _Reader:
             key = key_node.value
             if type(key_node).__name__ != "ScalarNode" or (not isinstance(self.scalar(key_node, path, flow=flow), str)):
                 raise self.refuse(key_node, path, "a key must be a string", "quote the key")
-            here = (*path, str(key))
+            key_path = (*path, str(key))
             if key == "<<":
-                raise self.refuse(key_node, here, "merge keys are not read", "write the values out where they apply")
+                raise self.refuse(
+                    key_node, key_path, "merge keys are not read", "write the values out where they apply"
+                )
             if key in result:
                 raise self.refuse(
-                    key_node, here, f"the key appears twice (first on line {self.lines[here]})", "remove one of the two"
+                    key_node,
+                    key_path,
+                    f"the key appears twice (first on line {self.lines[key_path]})",
+                    "remove one of the two",
                 )
-            self.lines[here] = key_node.start_mark.line + 1
-            result[key] = self.value(value_node, here, flow=flow)
+            self.lines[key_path] = key_node.start_mark.line + 1
+            result[key] = self.value(value_node, key_path, flow=flow)
         return result
 
     def scalar(self, node: Any, path: KeyPath, *, flow: bool) -> Json:

@@ -1,4 +1,4 @@
-"""A closed server, as its stack file says it: reviewed in Git, and in force until somebody takes the key out."""
+"""The `lockdown` key of a server's stack file: the server is closed, by review in Git, until somebody removes the key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is loopback: one predicate, with no import that costs, as policies ask it at every resource."""
+"""Whether a host is loopback. It imports nothing expensive, because policies ask it for every resource."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Which values are secret, and what is shown in their place: the one rule for files, plans, drift, scans and the guard.
+"""Which values are secret, and what is shown in their place: one rule for files, plans, drift, scans and the guard.
 
 A value is secret by the name it stands at (`is_secret_name`) or by its form (`secret_shape`). Numbers, switches and
-references such as ``{vault://env/NAME}`` tell nothing and are always shown. Who refuses a secret in a file is
-`model.clear_secrets`; here values are only recognized and masked.
+references such as ``{vault://env/NAME}`` reveal nothing and are always shown. This module recognizes and masks values;
+`model.clear_secrets` refuses a secret in a file.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def secret_shape(text: str) -> str | None:
 
 
 def is_open(value: Any) -> bool:
-    """Whether a value tells nothing wherever it stands: a number, a switch, nothing, or a reference to a secret."""
+    """Whether a value reveals nothing wherever it stands: a number, a switch, null, or a reference to a secret."""
     if isinstance(value, str):
         return not value or REFERENCE.fullmatch(value) is not None or _SYMBOL.fullmatch(value) is not None
     return value is None or isinstance(value, bool | int | float)
@@ -93,8 +93,8 @@ def is_marked_secret(value: Any) -> bool:
 def masked(value: Any, *names: str) -> Any:
     """`value`, which stands at the path `names`, with `SECRET` in the place of each secret inside it.
 
-    JSON text is opened. A text such as ``Authorization: hunter2`` keeps its name. What the engine knows later only is
-    said in words.
+    JSON text is opened. A text such as ``Authorization: hunter2`` keeps its name. A value that the engine
+    knows only after the deployment is described in words.
     """
     return _masked(value, is_secret_path(names))
 

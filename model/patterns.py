@@ -1,4 +1,4 @@
-"""Regular expressions written by others, matched in linear time.
+"""Compiles regular expressions and glob patterns that others wrote into matchers of linear time.
 
 JSON Schema takes ECMA-262 expressions, which a backtracking matcher can be made to spend minutes on; RE2 cannot. What RE2
 does not know is refused, but for two things that generated schemas are full of: ``\\uXXXX`` escapes, and lookaheads right
@@ -26,14 +26,14 @@ def compile_pattern(pattern: str) -> Matcher:
     if len(pattern) > MAX_LENGTH:
         raise ValueError(f"a pattern is longer than {MAX_LENGTH} characters")
     pattern = _UNICODE.sub(r"\1\\x{\2}", pattern)
-    looks, rest = _leading_lookaheads(pattern)
-    search = _compile(rest).search
-    if not looks:
+    lookaheads, expression = _leading_lookaheads(pattern)
+    search = _compile(expression).search
+    if not lookaheads:
         return lambda text: search(text) is not None
-    tests = [(_compile(body).search, wanted) for body, wanted in looks]
+    tests = [(_compile(body).search, positive) for body, positive in lookaheads]
 
     def matches(text: str) -> bool:
-        return search(text) is not None and all((test(text) is not None) is wanted for test, wanted in tests)
+        return search(text) is not None and all((test(text) is not None) is positive for test, positive in tests)
 
     return matches
 
@@ -54,23 +54,23 @@ def _leading_lookaheads(pattern: str) -> tuple[list[tuple[str, bool]], str]:
 
     Only where nothing but a single branch follows: in ``^(?!a)b|c`` the lookahead belongs to the first branch alone.
     """
-    looks: list[tuple[str, bool]] = []
-    at = 1
-    while pattern.startswith(("(?=", "(?!"), at) and pattern.startswith("^"):
-        end = _closing(pattern, at)
-        looks.append((f"^(?:{pattern[at + 3 : end]})", pattern[at + 2] == "="))
-        at = end + 1
-    if not looks:
+    lookaheads: list[tuple[str, bool]] = []
+    start = 1
+    while pattern.startswith(("(?=", "(?!"), start) and pattern.startswith("^"):
+        end = _closing(pattern, start)
+        lookaheads.append((f"^(?:{pattern[start + 3 : end]})", pattern[start + 2] == "="))
+        start = end + 1
+    if not lookaheads:
         return [], pattern
-    rest = pattern[at:]
-    if rest[:1] in ("*", "+", "?", "{") or _branches(rest):
+    body = pattern[start:]
+    if body[:1] in ("*", "+", "?", "{") or _branches(body):
         raise ValueError("a pattern uses a lookahead where it cannot be matched in linear time")
-    return looks, f"^(?:{rest})"
+    return lookaheads, f"^(?:{body})"
 
 
-def _closing(pattern: str, at: int) -> int:
+def _closing(pattern: str, start: int) -> int:
     depth = 0
-    for index, char in _outside_classes(pattern, at):
+    for index, char in _outside_classes(pattern, start):
         depth += (char == "(") - (char == ")")
         if depth == 0:
             return index
@@ -86,28 +86,28 @@ def _branches(pattern: str) -> bool:
     return False
 
 
-def _outside_classes(pattern: str, at: int) -> list[tuple[int, str]]:
-    """Characters that mean something: not escaped, and not in a ``[...]``."""
-    found: list[tuple[int, str]] = []
+def _outside_classes(pattern: str, position: int) -> list[tuple[int, str]]:
+    """(index, character) of every character from `position` on that is neither escaped nor inside ``[...]``."""
+    characters: list[tuple[int, str]] = []
     in_class = False
-    while at < len(pattern):
-        char = pattern[at]
+    while position < len(pattern):
+        char = pattern[position]
         if char == "\\":
-            at += 2
+            position += 2
             continue
         if in_class:
             in_class = char != "]"
         elif char == "[":
             in_class = True
         else:
-            found.append((at, char))
-        at += 1
-    return found
+            characters.append((position, char))
+        position += 1
+    return characters
 
 
 def compile_globs(patterns: tuple[str, ...]) -> Matcher:
-    """A function that says whether a whole text is matched by one of the patterns: ``*`` any text, ``?`` one character,
-    upper and lower case told apart (`fnmatch.fnmatchcase` without its character classes)."""
+    """A function that says whether one of the patterns matches a whole text. ``*`` is any text, ``?`` is one character, and
+    case counts (`fnmatch.fnmatchcase` without its character classes)."""
     if not patterns:
         return lambda text: False
     words = {"*": "(?s:.*)", "?": "(?s:.)"}

@@ -1,4 +1,4 @@
-"""pydantic's findings in plain words: one line per mistake in a file, with its line, key and what to do."""
+"""Turns pydantic's errors into plain words: one line per mistake in a file, with its line, key and what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from model.loader import Document, KeyPath
 
 
 class Wrong(ValueError):
-    """A validator's refusal that knows what to do and, where the mistake is below the validated value, at which key."""
+    """A validator raises it to refuse a value. It carries the remedy and, for a mistake below that value, its key."""
 
     def __init__(self, problem: str, remedy: str | None = None, key: KeyPath = ()) -> None:
         super().__init__(problem)
@@ -22,7 +22,7 @@ class Wrong(ValueError):
         self.key = key
 
 
-#: What a pattern asks for, in words; the words stand in place of "must match ^…$".
+#: Each pattern in words, which a message shows instead of the expression.
 PATTERN_WORDS: dict[str, str] = {}
 
 _WORDS = {
@@ -50,17 +50,17 @@ _KEY = "[key]"
 
 def plain(error: ValidationError, model: type[BaseModel], document: Document, below: KeyPath) -> list[InputError]:
     """One `InputError` per key of the file that is wrong; never quotes a value that pydantic was given."""
-    found: dict[KeyPath, list[tuple[str, str | None]]] = {}
+    mistakes: dict[KeyPath, list[tuple[str, str | None]]] = {}
     for item in error.errors(include_url=False, include_input=False):
         loc = item["loc"]
         path = _file_path(loc, item["type"], document, below)
         text, remedy, key = _words(item, model)
         if loc and loc[-1] == _KEY:
             text, remedy = f"the name {text}", "rename it"
-        found.setdefault((*path, *key), []).append((text, remedy))
+        mistakes.setdefault((*path, *key), []).append((text, remedy))
     problems = []
-    for path, texts in found.items():
-        below_too = any(other != path and other[: len(path)] == path for other in found)
+    for path, texts in mistakes.items():
+        below_too = any(nested != path and nested[: len(path)] == path for nested in mistakes)
         if below_too and all(text == "must not be empty" for text, _ in texts):
             continue  # a list whose entries are all wrong counts as empty to pydantic
         # The branches of a union fail side by side; they are alternatives for one value, not several mistakes.
@@ -101,11 +101,11 @@ def _words(item: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, str | 
 def _file_path(loc: tuple[int | str, ...], kind: str, document: Document, below: KeyPath) -> KeyPath:
     """pydantic adds union branches and ``[key]`` to a location; keep only the parts that stand in the file, and the name
     of a missing key."""
-    kept = below
+    path = below
     for index, part in enumerate(loc):
-        if (*kept, part) in document.lines or (kind == "missing" and index == len(loc) - 1):
-            kept = (*kept, part)
-    return kept
+        if (*path, part) in document.lines or (kind == "missing" and index == len(loc) - 1):
+            path = (*path, part)
+    return path
 
 
 def nearest(key: str, known: list[str]) -> str:
@@ -120,20 +120,25 @@ def nearest(key: str, known: list[str]) -> str:
 
 def _keys(model: type[BaseModel], loc: Iterable[int | str]) -> list[str]:
     """The keys that the model at `loc` below `model` has."""
-    now: list[Any] = [model]
+    kinds: list[Any] = [model]
     for part in loc:
         following: list[Any] = []
-        for kind in _flat(now):
-            if _is_model(kind):
-                following += [f.annotation for name, f in kind.model_fields.items() if (f.alias or name) == part]
-            elif get_origin(kind) is dict:
-                following.append(get_args(kind)[1])
-            elif get_origin(kind) is tuple:
-                following.append(get_args(kind)[0])
+        for annotation in _flat(kinds):
+            if _is_model(annotation):
+                following += [f.annotation for name, f in annotation.model_fields.items() if (f.alias or name) == part]
+            elif get_origin(annotation) is dict:
+                following.append(get_args(annotation)[1])
+            elif get_origin(annotation) is tuple:
+                following.append(get_args(annotation)[0])
         # A part that leads nowhere is the name of a union branch.
-        now = following or now
+        kinds = following or kinds
     return sorted(
-        {field.alias or name for kind in _flat(now) if _is_model(kind) for name, field in kind.model_fields.items()}
+        {
+            field.alias or name
+            for annotation in _flat(kinds)
+            if _is_model(annotation)
+            for name, field in annotation.model_fields.items()
+        }
     )
 
 

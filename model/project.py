@@ -142,7 +142,7 @@ def load_environment(project: Project, name: str) -> EnvironmentStack:
 
 
 def load_settings(project: Project, name: str) -> Environment:
-    """An environment's own settings, whatever its servers' files are like; raises `InputError`."""
+    """An environment's own settings, without reading its servers' files; raises `InputError`."""
     document = _read_stack(project, name, "an environment", "run `ringwall init " + name + "`")
     settings: Environment = _manifest(document, ENVIRONMENT_KEY, Environment)
     return settings
@@ -153,14 +153,14 @@ def load_zone(project: Project, name: str) -> ZoneStack:
     return ZoneStack(name, document, _manifest(document, ZONE_KEY, Zone))
 
 
-def _read_stack(project: Project, stack: str, what: str, remedy: str) -> Document:
+def _read_stack(project: Project, stack: str, kind: str, remedy: str) -> Document:
     file = project.stack_file(stack)
     if not file.is_file():
         raise InputError(f"there is no stack {stack}", file=file, remedy=remedy)
     document = read(file)
     value = document.value
     if not isinstance(value, dict):
-        raise document.error((), f"is not a stack file of {what}", remedy)
+        raise document.error((), f"is not a stack file of {kind}", remedy)
     problems = []
     for key in value:
         if key not in PULUMI_KEYS:
@@ -168,13 +168,14 @@ def _read_stack(project: Project, stack: str, what: str, remedy: str) -> Documen
     config = value.get("config")
     if not isinstance(config, dict):
         raise document.error(("config",), "must be a mapping that holds the manifest", remedy)
-    problems += list(_beside_the_manifest(document, config))
+    problems += list(_config_key_problems(document, config))
     if problems:
         raise InputErrors(problems)
     return document
 
 
-def _beside_the_manifest(document: Document, config: dict[str, Any]) -> Iterator[InputError]:
+def _config_key_problems(document: Document, config: dict[str, Any]) -> Iterator[InputError]:
+    """Problems of the keys that stand beside the manifest in `config`."""
     for key, value in config.items():
         path: KeyPath = ("config", key)
         if key in KINDS or key.startswith("pulumi:"):
@@ -191,9 +192,11 @@ def _beside_the_manifest(document: Document, config: dict[str, Any]) -> Iterator
 def _manifest(document: Document, key: str, model: Any, inherited: dict[str, Any] | None = None) -> Any:
     config = config_of(document)
     below: KeyPath = ("config", key)
-    others = sorted(k for k in KINDS if k in config and k != key)
-    if others:
-        raise document.error(("config", others[0]), f"a stack of kind {KINDS[key]} has no such manifest", "remove it")
+    foreign_keys = sorted(k for k in KINDS if k in config and k != key)
+    if foreign_keys:
+        raise document.error(
+            ("config", foreign_keys[0]), f"a stack of kind {KINDS[key]} has no such manifest", "remove it"
+        )
     if key not in config:
         raise document.error(("config",), f"holds no {key}", f"write the manifest under {key}")
     problems = find_clear_secrets(document, below)
@@ -238,8 +241,8 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """Mappings merge key by key; everything else in `over` replaces."""
     result = dict(base)
     for key, value in over.items():
-        mine = result.get(key)
-        result[key] = merge(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
+        inherited = result.get(key)
+        result[key] = merge(inherited, value) if isinstance(inherited, dict) and isinstance(value, dict) else value
     return result
 
 

@@ -1,4 +1,4 @@
-"""JSON Schema of every file format, for editors and for whoever builds on them."""
+"""JSON Schemas of every file format, for editors and other tools. Schemas that others wrote stand in model/schemas.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""jsonschema's validators with the keywords replaced that a hostile schema or instance could make expensive."""
+"""jsonschema's validators, with safe versions of the keywords that a hostile schema or instance could make expensive.
+
+`model.schemas` compiles a schema with them.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ PLAIN_ANNOTATIONS = frozenset(
     # Read by the keyword beside them.
     | {"then", "else", "minContains", "maxContains"}
 )
-#: What says nothing without another keyword.
+#: Keywords that have no effect unless the other keyword stands beside them.
 NEEDS = {"then": "if", "else": "if", "minContains": "contains", "maxContains": "contains"}
 #: Drafts in which everything beside `$ref` is ignored (draft-07 core, section 8.3).
 REF_STANDS_ALONE = frozenset(f"http://json-schema.org/draft-{number}/schema" for number in ("04", "06", "07"))
@@ -39,8 +42,8 @@ class Exhausted(Exception):
 
 
 class Budget:
-    """Steps a check may still take: a value judged by a subschema is one, what may fan out costs more. One event loop, and
-    a check never awaits: one counter is enough.
+    """The steps that a check may still take. A value judged by a subschema is one step; a keyword that can fan out costs
+    more. One counter for the process is enough: it has one event loop, and a check never awaits.
 
     References that fan out (a refers to b twice, b to c twice, ...) cost 2^n steps in a schema of n lines, and so do
     `unevaluated...` keywords below one another, which judge everything beneath them once more.
@@ -48,13 +51,13 @@ class Budget:
 
     PER_CHECK: ClassVar[int] = 400_000
     REFERENCE: ClassVar[int] = 20
-    LOOK: ClassVar[int] = 5
-    left: ClassVar[int] = 0
+    TYPE_QUESTION: ClassVar[int] = 5
+    remaining: ClassVar[int] = 0
 
     @classmethod
     def spend(cls, steps: int) -> None:
-        cls.left -= steps
-        if cls.left < 0:
+        cls.remaining -= steps
+        if cls.remaining < 0:
             raise Exhausted
 
 
@@ -92,14 +95,14 @@ def _additional_properties(validator: Any, additional: Any, instance: Any, schem
             yield from validator.descend(value, additional, path=key)
 
 
-def _unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """In linear time; jsonschema compares every pair of objects."""
-    if wanted and isinstance(instance, list) and len({canonical_json(item) for item in instance}) != len(instance):
+def _unique_items(validator: Any, required: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """`uniqueItems` in linear time; jsonschema compares every pair of objects."""
+    if required and isinstance(instance, list) and len({canonical_json(item) for item in instance}) != len(instance):
         yield ValidationError("uniqueItems")
 
 
 def _enum(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """By one look-up; jsonschema compares with each, for each item of a long list."""
+    """`enum` by one look-up; jsonschema compares each item of a long list with each allowed value."""
     if isinstance(allowed, list) and canonical_json(instance) not in _values(allowed):
         yield ValidationError("enum")
 
@@ -126,23 +129,23 @@ def _counted(follow: Any) -> Any:
 
 
 def _unevaluated(judge: Any) -> Any:
-    def unevaluated(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    def unevaluated(validator: Any, required: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
         # jsonschema looks each key or index up in a list.
         Budget.spend(len(instance) ** 2 // 200 if isinstance(instance, dict | list) else 0)
-        yield from judge(validator, wanted, instance, schema) or ()
+        yield from judge(validator, required, instance, schema) or ()
 
     return unevaluated
 
 
 def _is_boolean(checker: Any, value: Any) -> bool:
-    """Counted, because every step of jsonschema's search for what was evaluated begins by asking for a boolean schema; it
-    follows references there that no keyword sees."""
-    Budget.spend(Budget.LOOK)
+    """The type check for `boolean`, counted: every step of jsonschema's search for what was evaluated begins by asking
+    whether a schema is a boolean, and that search follows references that no keyword sees."""
+    Budget.spend(Budget.TYPE_QUESTION)
     return isinstance(value, bool)
 
 
 def _safe(base: Any) -> Any:
-    own = {
+    keywords = {
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
@@ -151,11 +154,11 @@ def _safe(base: Any) -> Any:
     }
     for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
         if keyword in base.VALIDATORS:
-            own[keyword] = _counted(base.VALIDATORS[keyword])
+            keywords[keyword] = _counted(base.VALIDATORS[keyword])
     for keyword in ("unevaluatedItems", "unevaluatedProperties"):
         if keyword in base.VALIDATORS:
-            own[keyword] = _unevaluated(base.VALIDATORS[keyword])
-    safe: Any = extend(base, own, type_checker=base.TYPE_CHECKER.redefine("boolean", _is_boolean))
+            keywords[keyword] = _unevaluated(base.VALIDATORS[keyword])
+    safe: Any = extend(base, keywords, type_checker=base.TYPE_CHECKER.redefine("boolean", _is_boolean))
     judge = safe.descend
 
     def descend(self: Any, *args: Any, **named: Any) -> Iterator[ValidationError]:

@@ -1,7 +1,8 @@
-"""JSON Schemas of others, made safe to run on every call: no network, no backtracking, no blow-up, no values in messages.
+"""Compiles JSON Schemas that others wrote into checks that are safe to run on every call.
 
-Used for pinned input schemas, whose author may be hostile, and for the argument constraints of grants, whose author must
-not be able to write one that silently does nothing.
+A check uses no network, no backtracking expression and a bounded number of steps, and its message quotes no value. Pinned
+input schemas are compiled here, whose author may be hostile, and the argument constraints of grants, whose author must not
+be able to write one that silently does nothing.
 """
 
 from __future__ import annotations
@@ -102,22 +103,22 @@ def _prepare(schema: Any, dialect: str, validator_class: Any, strict: bool) -> f
     registry = _NOTHING.with_resource("", root).crawl()
     names: set[str] = set()
     keywords: set[str] = set()
-    seen: set[int] = set()
-    todo = [(root, registry.resolver(root.id() or ""))]
-    while todo:
-        resource, resolver = todo.pop()
+    visited: set[int] = set()
+    pending = [(root, registry.resolver(root.id() or ""))]
+    while pending:
+        resource, resolver = pending.pop()
         contents = resource.contents
-        if not isinstance(contents, dict) or id(contents) in seen:
+        if not isinstance(contents, dict) or id(contents) in visited:
             continue
-        seen.add(id(contents))
-        todo += [(sub, resolver.in_subresource(sub)) for sub in resource.subresources()]
+        visited.add(id(contents))
+        pending += [(sub, resolver.in_subresource(sub)) for sub in resource.subresources()]
         for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
             target = contents.get(keyword)
             if isinstance(target, str):
-                found = resolver.lookup(target)
-                if not isinstance(found.contents, dict | bool):
+                resolved = resolver.lookup(target)
+                if not isinstance(resolved.contents, dict | bool):
                     raise ValueError("a reference in it leads to something that is no schema")
-                todo.append((specification.create_resource(found.contents), found.resolver))
+                pending.append((specification.create_resource(resolved.contents), resolved.resolver))
         _inspect(contents, dialect, validator_class, strict)
         names |= _names(contents)
         keywords |= contents.keys()
@@ -156,7 +157,7 @@ def _names(contents: dict[str, Any]) -> set[str]:
 
 def _checker(validator: Any, names: frozenset[str]) -> Checker:
     def check(arguments: Any) -> str | None:
-        Budget.left = Budget.PER_CHECK
+        Budget.remaining = Budget.PER_CHECK
         try:
             _countable(arguments)
             error = next(iter(validator.iter_errors(arguments)), None)
@@ -170,14 +171,14 @@ def _checker(validator: Any, names: frozenset[str]) -> Checker:
 
 
 def _countable(arguments: Any) -> None:
-    todo, count = [arguments], 0
-    while todo:
-        value = todo.pop()
+    pending, count = [arguments], 0
+    while pending:
+        value = pending.pop()
         if isinstance(value, dict | list):
             count += len(value)
             if count > MAX_VALUES:
                 raise Exhausted
-            todo += value.values() if isinstance(value, dict) else value
+            pending += value.values() if isinstance(value, dict) else value
 
 
 def _describe(error: ValidationError, names: frozenset[str]) -> str:

@@ -63,9 +63,9 @@ class Origin(Model):
     directory: AbsolutePath | None = Field(None, description="stdio: working directory.")
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
-        given = [key for key in ("url", "socket", "command") if getattr(self, key)]
-        if len(given) != 1:
+    def _exactly_one_place(self) -> Self:
+        places = [key for key in ("url", "socket", "command") if getattr(self, key)]
+        if len(places) != 1:
             raise Wrong("must have exactly one of url, socket and command", "remove the others, or add one")
         if not self.command and (self.environment or self.directory):
             key = "environment" if self.environment else "directory"
@@ -91,13 +91,13 @@ class OAuth(Model):
 
     @model_validator(mode="after")
     def _fits_its_mode(self) -> Self:
-        external = ("issuer", "audience", "scopes")
-        given = [key for key in external if getattr(self, key)]
-        if self.mode == "access" and given:
+        external_keys = ("issuer", "audience", "scopes")
+        present_keys = [key for key in external_keys if getattr(self, key)]
+        if self.mode == "access" and present_keys:
             raise Wrong(
                 "belongs to mode external; never both modes on one server",
                 "remove it, or write mode: external",
-                (given[0],),
+                (present_keys[0],),
             )
         if self.mode == "external" and (self.issuer is None or self.audience is None):
             raise Wrong("mode external needs issuer and audience", "add both")
@@ -240,16 +240,16 @@ class Server(Model):
                 "use oauth mode access, or remove them",
                 ("access", "hosted_clients"),
             )
-        taken = {self.hostname}
+        hostnames = {self.hostname}
         for client, hosted in sorted(self.access.hosted_clients.items()):
-            if hosted.hostname in taken:
+            if hosted.hostname in hostnames:
                 raise Wrong(
                     f"{hosted.hostname} is this server's already: a hosted client has a name, an audience and grants "
                     "of its own",
                     "choose another",
                     ("access", "hosted_clients", client, "hostname"),
                 )
-            taken.add(hosted.hostname)
+            hostnames.add(hosted.hostname)
         return self
 
     @property

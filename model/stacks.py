@@ -1,7 +1,7 @@
 """The three kinds of stack as they are in memory: an environment, one server of it, and a zone.
 
-Each is one stack file, read and checked. `model.project` reads them; nothing here opens a file. What a stack's name says
-of it is here, too: `environment_of`, `server_of`, `config_key_of`.
+Each is one stack file, read and checked. `model.project` reads them; nothing here opens a file. The functions
+that read a stack's name are here, too: `environment_of`, `server_of`, `config_key_of`.
 """
 
 from __future__ import annotations

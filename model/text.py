@@ -1,4 +1,4 @@
-"""Text from outside, made safe to show: what a reader cannot see is written out. No text is refused here."""
+"""Makes text from outside safe to show: characters that a reader cannot see are written out. No text is refused here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gateway and the guard ask of every signed token alike, so that neither takes what the other refuses."""
+"""Limits for every signed token that the gateway and the guard share, so that neither accepts one the other refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tool lock: what one server may offer, pinned in Git.
+"""The tool lock: the definitions that one server may offer, pinned in Git. Comparing two locks belongs to `plan.diff`.
 
 An entry holds the **whole** definition, not a description of it: a rug pull can sit in a parameter's default, an enum
 or an output schema as well as in the text (mcp-scan, which hashes the description alone, misses those). Being in the
@@ -73,7 +73,7 @@ class Entry(Model):
 
     @property
     def key(self) -> str:
-        """What tells this entry from the others of its kind."""
+        """The key that no other entry of its kind has."""
         return self.name
 
     @model_validator(mode="after")
@@ -151,7 +151,7 @@ Entries = Annotated[tuple[E, ...], Field(strict=False)]
 
 
 class LockedServer(Model):
-    """What the server says of itself. Self-reported, so never a reason to trust it (MCP: serverInfo)."""
+    """What the server says about itself (MCP: serverInfo). It is self-reported, so never a reason to trust the server."""
 
     name: str = Field("", description="As it names itself.")
     version: str = Field("", description="As it numbers itself.")
@@ -195,11 +195,11 @@ class ToolLock(Model):
     @model_validator(mode="after")
     def _once(self) -> Self:
         for kind, entries in self.entries().items():
-            seen: set[str] = set()
+            keys: set[str] = set()
             for entry in entries:
-                if entry.key in seen:
+                if entry.key in keys:
                     raise ValueError(f"{kind} has {visible(entry.key)} twice")
-                seen.add(entry.key)
+                keys.add(entry.key)
         return self
 
     def entries(self) -> dict[str, tuple[Entry, ...]]:
@@ -325,4 +325,4 @@ def _escaped(text: str) -> str:
 
 def _json_escape(char: str) -> str:
     units = char.encode("utf-16-be")
-    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+    return "".join(f"\\u{units[offset]:02x}{units[offset + 1]:02x}" for offset in range(0, len(units), 2))

@@ -95,7 +95,7 @@ class Zone(Model):
 
     @model_validator(mode="after")
     def _scoped(self) -> Self:
-        seen: set[str] = set()
+        hostnames: set[str] = set()
         for rule in self.rules:
             for hostname in rule.hostnames:
                 if not hostname.endswith("." + self.cloudflare.zone):
@@ -104,9 +104,9 @@ class Zone(Model):
                         f"use names that end in .{self.cloudflare.zone}",
                         ("rules",),
                     )
-                if hostname in seen:
+                if hostname in hostnames:
                     raise Wrong(f"{hostname} is in two rules", "name it once", ("rules",))
-                seen.add(hostname)
+                hostnames.add(hostname)
         refs = [rule.ref for rule in self.keep]
         if len(set(refs)) != len(refs):
             raise Wrong("two kept rules have the same ref", "give each its own", ("keep",))

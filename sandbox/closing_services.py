@@ -20,7 +20,7 @@ class SandboxEdge:
     def applications(self) -> list[AccessApplication]:
         policies = {one.id: one.outputs for one in self._services.of_type(POLICY)}
         return [
-            AccessApplication.of({"id": record.id, **_with_policies(record.outputs, policies)})
+            AccessApplication.from_body({"id": record.id, **_with_policies(record.outputs, policies)})
             for record in self._services.of_type(APPLICATION)
         ]
 

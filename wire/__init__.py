@@ -1,1 +1,4 @@
-"""What every ring and command says to other machines with: one policy for all of it. Imports `model` alone."""
+"""Clients and message formats for other machines: HTTP, JSON-RPC, MCP, JWKS, Cloudflare and Kong, under one HTTP policy.
+
+Nothing here decides what a caller may do. Imports `model` alone.
+"""

@@ -1,4 +1,4 @@
-"""Reads of Cloudflare's API by path, for what looks at more than Access."""
+"""A client that reads any list of Cloudflare's API by its path, for `doctor` and `drift`. It changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wire.cloudflare import CloudflareApi
 
 
 class CloudflareReader(CloudflareApi):
-    """Raises `Unreachable` as its parent does."""
+    """Reads lists page by page; raises `Unreachable` as its parent does."""
 
     def __init__(self, settings: Cloudflare, token: str) -> None:
         super().__init__(settings, token)

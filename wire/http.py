@@ -1,20 +1,21 @@
-"""One HTTP policy: whose certificates are trusted, when a proxy may stand between, how much is read, how a failure is told.
+"""One HTTP policy: which certificates are trusted, when a proxy may be used, how much of an answer is read, and how a
+failure is described.
 
-Every client of httpx is made here; what speaks another library (the guard's way to its server, scan, the probe) goes to this
-machine or to pinned addresses and takes no proxy at all.
+Every httpx client is made here. Code on another library (the guard's way to its server, scan, the probe) connects to this
+machine or to pinned addresses and uses no proxy at all.
 
-| Road | Proxy of the environment |
+| Connection | Proxy of the environment |
 |---|---|
-| to loopback, wherever it leads | never: it must not see a token on its way to this very machine |
+| to loopback | never: it must not see a token on its way to this very machine |
 | issuers' keys, Cloudflare, Kong's Admin API, GitHub, downloads, the audit log's collector | HTTPS_PROXY, NO_PROXY |
 | `verify` at a public name | HTTPS_PROXY, NO_PROXY; never with `--resolve`, which says where that name is |
 | a verdict engine, a bundle's address, the guard's own server | never: pinned, key and text go there or nowhere |
 
-Trust is the same on every road: SSL_CERT_FILE and SSL_CERT_DIR where they are set (a company's own authority), as OpenSSL
-reads them, else the authorities that come with certifi (`verify`: the system's). No redirect is followed, as another
-address would give the answer; the one exception is a download without a credential that is checked by its digest. No cookie
-is kept. Answers are asked for uncompressed, so that a limit counts what is read and not what it unpacks to, and every body
-is read up to a limit.
+Trust is the same for every connection: SSL_CERT_FILE and SSL_CERT_DIR where they are set (a company's own authority), as
+OpenSSL reads them, else the authorities that come with certifi (`verify`: the system's). No redirect is followed, because
+another address would give the answer; the one exception is a download without a credential that is checked by its digest.
+No cookie is kept. Answers are asked for uncompressed, so that a limit counts the bytes that are kept, and every body is read
+up to a limit.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class RefusedAnswer(httpx.HTTPError):
 
 
 class HttpPolicy:
-    """How clients for one address are made. Reading whom to trust takes long enough to keep this where many are made.
+    """Makes the clients for one address. Reading the trusted authorities is slow: keep the policy where many are made.
 
     Args:
         url: the address the clients ask; None for several.
@@ -204,7 +205,7 @@ def whole_seconds(text: str | None) -> float | None:
 
 
 def tls_context(ca_file: str | None = None, *, system_roots: bool = False) -> ssl.SSLContext:
-    """Who is trusted. Reading it takes long enough to keep it where many clients are made.
+    """The authorities that are trusted. Reading them is slow: keep the context where many clients are made.
 
     Raises:
         InputError: a file or folder that is named does not hold certificates.
@@ -240,8 +241,10 @@ def reason_of(error: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             trusted = " or ".join(name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name))
-            where = f"not by {trusted}" if trusted else "a company's own authority is named by SSL_CERT_FILE"
-            return f"its certificate is not trusted: {cause.verify_message}; {where}"
+            explanation = (
+                f"no authority in {trusted} signed it" if trusted else "name a company's own authority in SSL_CERT_FILE"
+            )
+            return f"its certificate is not trusted: {cause.verify_message}; {explanation}"
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, RefusedAnswer):
         return str(error)

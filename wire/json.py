@@ -1,6 +1,6 @@
-"""JSON as it is read from and written to the wire: one meaning only, or refused (the rule is model/json.py's).
+"""Reads and writes the JSON of messages: a text has exactly one meaning or is refused, as model/json.py says.
 
-What the guard inspected is what the server runs, so what is forwarded is written anew from what was read.
+The guard forwards what it writes anew from the value it inspected, so that the server runs what was inspected.
 """
 
 from __future__ import annotations

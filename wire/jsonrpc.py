@@ -1,4 +1,7 @@
-"""JSON-RPC 2.0 messages as MCP uses them: a request, a notification, or an answer; anything else is refused."""
+"""JSON-RPC 2.0 messages as MCP uses them: a request, a notification or an answer. Anything else is refused.
+
+What a method may do is not decided here.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,7 @@ Message = Request | Notification | Answer
 def classify(value: Any) -> Message:
     """The one kind of message `value` is.
 
-    Members that JSON-RPC does not know are refused: nothing may travel where nothing looks.
+    Members that JSON-RPC does not know are refused: no part of a message may pass uninspected.
 
     Raises:
         Malformed: no object, not version 2.0, a null, boolean or fractional id, params that are no object, or members
@@ -107,7 +110,7 @@ def classify(value: Any) -> Message:
 
 
 def blurred(keys: Any, known: Collection[str]) -> bool:
-    """Whether a key is one of `known` but for upper and lower case, or a NUL in it.
+    """Whether a key differs from one of `known` only by upper and lower case, or by a NUL in it.
 
     Some readers take ``Name`` (Go's `encoding/json`, CVE-2026-27896) or ``name`` with a NUL behind it (GHSA-q382-vc8q-7jhj)
     for ``name``, others do not: two meanings.
@@ -119,7 +122,7 @@ def blurred(keys: Any, known: Collection[str]) -> bool:
 
 
 def blurred_arguments(value: Any, schema: Any) -> bool:
-    """The same for a tool's arguments and the properties that its schema names, in objects and lists of them too."""
+    """Whether `blurred` holds for a tool's arguments and the properties that its schema names, at any depth."""
     if not isinstance(schema, dict):
         return False
     if isinstance(value, list):

@@ -1,7 +1,8 @@
 """An issuer's JWKS (RFC 7517): how it is fetched, and which of its keys may verify a token.
 
-The guard trusts and Kong is given what `read_key_set` returns, so that no key counts at one ring and not at the other. Only
-keys that can do nothing but verify are taken (RFC 8725 section 3.1), and a key id names one key.
+The guard trusts exactly the keys that Kong is given: those that `read_key_set` returns. So no key is accepted by one ring
+and refused by the other. Only keys that can do nothing but verify are taken (RFC 8725
+section 3.1), and a key id names one key.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ ALGORITHMS: dict[str, tuple[str, str | None]] = {
 }
 MAX_BYTES = 256 * 1024
 MAX_KEYS = 64
-#: NIST SP 800-131A: no less; more only costs time on every request.
+#: NIST SP 800-131A asks for 2048 bits at least; more than 8192 only costs time on every request.
 MIN_BITS, MAX_BITS = 2048, 8192
 #: NIST SP 800-56B section 6.2.
 MIN_EXPONENT = 65537

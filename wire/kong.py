@@ -1,5 +1,5 @@
-"""Kong's Admin API, as much of it as `keys sync` and `lockdown` need. The token comes from KONG_ADMIN_TOKEN and goes
-nowhere else."""
+"""A client of Kong's Admin API with the calls that `keys sync` and `lockdown` make. Reading any entity by its path stands in
+wire/kong_reader.py. The token comes from KONG_ADMIN_TOKEN and goes nowhere else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ WORKER_FREQUENCY = 5.0
 
 @dataclass(frozen=True)
 class DataPlane:
-    """A data plane as the control plane knows it: what it has taken, and when it was last heard of (seconds since 1970)."""
+    """A data plane as the control plane knows it: the configuration it has applied, and when it last reported (seconds since
+    1970)."""
 
     id: str
     name: str
@@ -65,7 +66,7 @@ class Conflict(Unreachable):
 class KongAdmin:
     """A client of one gateway's Admin API; a context manager.
 
-    Every method raises `Unreachable` when Kong does not answer, refuses the token, or answers with what it must not.
+    Every method raises `Unreachable` when Kong does not answer, refuses the token, or gives an answer that is not Kong's.
     """
 
     def __init__(self, gateway: Gateway, token: str | None = None) -> None:
@@ -90,9 +91,11 @@ class KongAdmin:
     def check_version(self) -> None:
         """Refuse a Kong of another line than the stack file's: its plugins differ."""
         body = self._call("GET", "/", 200)
-        found = body.get("version") if isinstance(body, dict) else None
-        if not isinstance(found, str) or _line(found) != _line(self.version):
-            shown = found if isinstance(found, str) and len(found) <= 40 and found.isprintable() else "no version"
+        version = body.get("version") if isinstance(body, dict) else None
+        if not isinstance(version, str) or _line(version) != _line(self.version):
+            shown = (
+                version if isinstance(version, str) and len(version) <= 40 and version.isprintable() else "no version"
+            )
             raise Unreachable(
                 f"{self.uri} answers as {shown}, the stack file says Kong {self.version}",
                 remedy="correct gateway.version or gateway.admin_uri",
@@ -112,18 +115,22 @@ class KongAdmin:
             return None
         return [
             DataPlane(
-                str(one.get("id")),
-                str(one.get("hostname")),
-                str(one.get("config_hash")),
-                float(one.get("last_seen") or 0),
+                str(entry.get("id")),
+                str(entry.get("hostname")),
+                str(entry.get("config_hash")),
+                float(entry.get("last_seen") or 0),
             )
-            for one in self._list("/clustering/data-planes")
+            for entry in self._list("/clustering/data-planes")
         ]
 
     def routes(self, tag: str) -> dict[str, str]:
         """Ids of all routes with that tag, by name."""
-        found = self._list("/routes", {"tags": tag})
-        return {str(one["name"]): str(one["id"]) for one in found if isinstance(one.get("id"), str) and one.get("name")}
+        entries = self._list("/routes", {"tags": tag})
+        return {
+            str(route["name"]): str(route["id"])
+            for route in entries
+            if isinstance(route.get("id"), str) and route.get("name")
+        }
 
     def route_id(self, name: str) -> str | None:
         """Kong's id of a route; None when there is none of that name."""
@@ -131,26 +138,28 @@ class KongAdmin:
         return str(body["id"]) if body is not None and isinstance(body.get("id"), str) else None
 
     def put_plugin(self, id_: str, route: str, plugin: dict[str, Any]) -> None:
-        """Make or replace a route's plugin under an id of our own.
+        """Create or replace a route's plugin under an id that Ringwall chose.
 
         Raises:
-            Unreachable: Kong's answer does not say that this very plugin is on.
+            Unreachable: Kong's answer does not say that exactly this plugin is enabled.
         """
         body = self._call("PUT", f"/plugins/{quote(id_, safe='')}", 200, body={**plugin, "route": {"id": route}})
         config = body.get("config") if isinstance(body, dict) else None
-        wanted = plugin["config"]
+        settings = plugin["config"]
         if (
             not isinstance(body, dict)
             or not isinstance(config, dict)
             or body.get("enabled") is not True
             or body.get("route") != {"id": route}
-            or any(config.get(name) != value for name, value in wanted.items())
+            or any(config.get(name) != value for name, value in settings.items())
         ):
             raise Unreachable(f"{self.uri}: the answer does not say that plugin {plugin['name']} is on")
 
     def plugins(self, tag: str) -> list[str]:
         """Ids of all plugins with that tag."""
-        return [str(one["id"]) for one in self._list("/plugins", {"tags": tag}) if isinstance(one.get("id"), str)]
+        return [
+            str(plugin["id"]) for plugin in self._list("/plugins", {"tags": tag}) if isinstance(plugin.get("id"), str)
+        ]
 
     def remove_plugin(self, id_: str) -> None:
         """Remove a plugin; one that is gone already is fine (Kong answers 204 for that, too)."""
@@ -163,7 +172,7 @@ class KongAdmin:
             params = {**(query or {}), "size": "1000", **({"offset": offset} if offset else {})}
             body = self._call("GET", path, 200, params=params)
             data = body.get("data") if isinstance(body, dict) else None
-            if not isinstance(data, list) or not all(isinstance(one, dict) for one in data):
+            if not isinstance(data, list) or not all(isinstance(entity, dict) for entity in data):
                 raise Unreachable(f"{self.uri}{path}: the list is not Kong's")
             result += data
             following = body.get("offset") if isinstance(body, dict) else None
@@ -188,7 +197,7 @@ class KongAdmin:
         return [self._credential(item) for item in self._list(f"/consumers/{consumer}/jwt")]
 
     def add_jwt(self, consumer: str, key: IssuerKey, tags: list[str]) -> None:
-        """Add a credential. Kong asks for a secret with every algorithm: a random one that nobody knows.
+        """Add a credential. Kong asks for a secret with every algorithm, so a random one is sent that nobody keeps.
 
         Raises:
             Conflict: some consumer has that `kid` already.
@@ -251,12 +260,12 @@ class KongAdmin:
         if answer.status in absent:
             return None
         try:
-            found = answer.json()
+            document = answer.json()
         except ValueError:
             raise Unreachable(f"{self.uri} does not answer in JSON: it is not Kong's Admin API") from None
-        if not isinstance(found, dict):
+        if not isinstance(document, dict):
             raise Unreachable(f"{self.uri} does not answer as Kong's Admin API does")
-        return found
+        return document
 
 
 def _message(answer: HttpAnswer) -> str:

@@ -1,4 +1,7 @@
-"""Kong's Admin API as a reader: entities, whole lists, and who is in an issuer's group."""
+"""A client of Kong's Admin API that reads entities, lists and the members of an ACL group by path, for `doctor` and `drift`.
+
+Its two changes, `change` and `remove_member`, repair what a reading found.
+"""
 
 from __future__ import annotations
 
@@ -33,18 +36,18 @@ class KongReader(KongAdmin):
         return self._call("GET", path, 200, 404)
 
     def read_all(self, path: str) -> list[dict[str, Any]] | None:
-        """As `list_all`, asked for once: what hangs on one path is looked up many times."""
+        """As `list_all`, but each list is fetched once and kept, because it is looked up many times."""
         if path not in self._lists:
             self._lists[path] = self.list_all(path)
         return self._lists[path]
 
     def change(self, path: str, values: dict[str, Any]) -> None:
-        """Put some fields of an entity back, in place."""
+        """Set some fields of an entity; its other fields stay."""
         self._call("PATCH", path, 200, body=values)
 
     def members(self, group: str) -> list[Member]:
         """Every consumer in an ACL group: any JWT credential of one of them opens what the group opens."""
-        found = []
+        members = []
         for entry in self.read_all("/acls") or []:
             if entry.get("group") != group:
                 continue
@@ -52,12 +55,12 @@ class KongReader(KongAdmin):
             consumer = reference.get("id") if isinstance(reference, dict) else None
             if not isinstance(consumer, str) or not isinstance(entry.get("id"), str):
                 raise Unreachable(f"{self.uri}: an entry of group {group} is not Kong's")
-            about = self.read(f"/consumers/{quote(consumer, safe='')}")
-            if about is None:  # deleted since the list was read, and its entry with it
+            profile = self.read(f"/consumers/{quote(consumer, safe='')}")
+            if profile is None:  # deleted since the list was read, and its entry with it
                 continue
-            name = about.get("username") or about.get("custom_id") or consumer
-            found.append(Member(consumer, str(name), entry["id"], tuple(self.jwt_credentials(consumer))))
-        return sorted(found, key=lambda member: member.username)
+            name = profile.get("username") or profile.get("custom_id") or consumer
+            members.append(Member(consumer, str(name), entry["id"], tuple(self.jwt_credentials(consumer))))
+        return sorted(members, key=lambda member: member.username)
 
     def remove_member(self, member: Member) -> None:
         """Take a consumer out of the group; consumer and credentials stay. One that is out already is fine."""
@@ -65,8 +68,8 @@ class KongReader(KongAdmin):
         self._call("DELETE", place, 204, 404)
 
     def list_all(self, path: str) -> list[dict[str, Any]] | None:
-        """Every page of a list as it is now; None where what the list belongs to is not there."""
-        found: list[dict[str, Any]] = []
+        """Every page of a list as it is now; None where the entity that the list belongs to does not exist."""
+        entities: list[dict[str, Any]] = []
         offset: str | None = None
         for _ in range(MAX_PAGES):
             body = self._call("GET", path, 200, 404, params={"offset": offset} if offset else {})
@@ -75,10 +78,10 @@ class KongReader(KongAdmin):
             data = body.get("data")
             if not isinstance(data, list):
                 raise Unreachable(f"{self.uri}: {path} is not Kong's list")
-            found += [one for one in data if isinstance(one, dict)]
+            entities += [entity for entity in data if isinstance(entity, dict)]
             following = body.get("offset")
             if following is None:
-                return found
+                return entities
             if not isinstance(following, str) or following == offset:
                 break
             offset = following

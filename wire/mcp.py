@@ -1,4 +1,4 @@
-"""Ask a running MCP server what it offers, as a real client of either protocol era.
+"""Asks a running MCP server what it offers, as a client of either protocol era does.
 
 Definitions are taken whole, as the server sent them: the SDK's result types drop fields they do not know, and a field
 nobody looked at is where a rug pull would hide. What comes back is untrusted and bounded (pages, entries, bytes, time).
@@ -160,7 +160,7 @@ def _check(target: Target) -> None:
 
 
 class _Conversation:
-    """One connection to one server, and what is known about it when something goes wrong."""
+    """One connection to one server, with what an error message needs to know about it."""
 
     def __init__(self, target: Target, timeout: float, stderr: IO[str]) -> None:
         self.target = target
@@ -178,13 +178,13 @@ class _Conversation:
         if not self.connected:
             with anyio.CancelScope(deadline=deadline) as scope:
                 return await self.talk("legacy", scope, deadline)
-        what = "did not finish its lists" if self.connected else "did not answer as an MCP server"
-        raise Unreachable(self.line(f"{what} within {self.timeout:g} s", self.hint()))
+        failure = "did not finish its lists" if self.connected else "did not answer as an MCP server"
+        raise Unreachable(self.line(f"{failure} within {self.timeout:g} s", self.hint()))
 
     async def talk(self, mode: str, scope: anyio.CancelScope, deadline: float) -> ServerOffer:
         async with (
             self.transport() as streams,
-            Client(_Given(streams), mode=mode, cache=None) as client,
+            Client(_OpenStreams(streams), mode=mode, cache=None) as client,
         ):
             self.connected = True
             scope.deadline = deadline
@@ -221,11 +221,13 @@ class _Conversation:
         capabilities = client.server_capabilities
         info = client.server_info
         discovered = client.session.discover_result
-        tools = await self.all(client, types.ListToolsRequest, "tools") if capabilities.tools else ()
-        prompts = await self.all(client, types.ListPromptsRequest, "prompts") if capabilities.prompts else ()
-        resources = await self.all(client, types.ListResourcesRequest, "resources") if capabilities.resources else ()
+        tools = await self.entries_of(client, types.ListToolsRequest, "tools") if capabilities.tools else ()
+        prompts = await self.entries_of(client, types.ListPromptsRequest, "prompts") if capabilities.prompts else ()
+        resources = (
+            await self.entries_of(client, types.ListResourcesRequest, "resources") if capabilities.resources else ()
+        )
         templates = (
-            await self.all(client, types.ListResourceTemplatesRequest, "resourceTemplates")
+            await self.entries_of(client, types.ListResourceTemplatesRequest, "resourceTemplates")
             if capabilities.resources
             else ()
         )
@@ -243,11 +245,11 @@ class _Conversation:
             resource_templates=templates,
         )
 
-    async def all(self, client: Client, request: Any, key: str) -> tuple[dict[str, Any], ...]:
-        """Every entry of one list over all its pages, raw."""
+    async def entries_of(self, client: Client, request: Any, key: str) -> tuple[dict[str, Any], ...]:
+        """Every entry of one list over all its pages, as the server sent it."""
         entries: list[dict[str, Any]] = []
         cursor: str | None = None
-        seen: set[str] = set()
+        cursors: set[str] = set()
         size = 0
         for _ in range(MAX_PAGES):
             params = types.PaginatedRequestParams(cursor=cursor) if cursor is not None else None
@@ -259,9 +261,9 @@ class _Conversation:
                 raise
             except ValidationError as error:
                 first = error.errors(include_url=False, include_input=False)[0]
-                where = ".".join(map(str, first["loc"]))
+                place = ".".join(map(str, first["loc"]))
                 raise Unreachable(
-                    self.line(f"its list of {key} breaks the protocol at {where}: {first['msg']}")
+                    self.line(f"its list of {key} breaks the protocol at {place}: {first['msg']}")
                 ) from None
             for entry in raw[key]:
                 try:
@@ -277,9 +279,9 @@ class _Conversation:
             cursor = raw.get("nextCursor")
             if cursor is None:
                 return tuple(entries)
-            if cursor in seen:
+            if cursor in cursors:
                 raise Unreachable(self.line(f"its list of {key} never ends: it repeats a cursor"))
-            seen.add(cursor)
+            cursors.add(cursor)
         raise Unreachable(self.line(f"its list of {key} has over {MAX_PAGES} pages"))
 
     def diagnose(self, error: BaseException) -> Unreachable:
@@ -307,7 +309,7 @@ class _Conversation:
             return Unreachable(self.line("there is no such program", "install it, or give its full path"))
         if isinstance(error, PermissionError):
             return Unreachable(self.line("may not be run", "make it executable"))
-        return Unreachable(self.line("it ended or broke off before answering as an MCP server", self.hint()))
+        return Unreachable(self.line("it ended before it answered as an MCP server", self.hint()))
 
     def line(self, problem: str, remedy: str | None = None) -> str:
         return f"{self.target}: {problem}" + (f"; {remedy}" if remedy else "")
@@ -320,11 +322,11 @@ class _Conversation:
         last = ""
         for text in self.stderr:
             last = visible(text) or last
-        said = f"its last words: {last[:300]}" if last else "it wrote nothing to stderr"
-        return f"its stdout held lines that are not JSON-RPC; {said}" if self.noise else said
+        detail = f"the last line of its stderr: {last[:300]}" if last else "it wrote nothing to stderr"
+        return f"its stdout held lines that are not JSON-RPC; {detail}" if self.noise else detail
 
 
-class _Given:
+class _OpenStreams:
     """Streams opened elsewhere, in the shape of an SDK transport."""
 
     def __init__(self, streams: Any) -> None:
@@ -343,8 +345,8 @@ def _leaf(error: BaseException) -> BaseException:
     return error
 
 
-class _Ear(logging.Handler):
-    """Takes what the SDK logs about a peer's nonsense, so that it becomes part of one line and not a traceback."""
+class _SdkLogHandler(logging.Handler):
+    """Keeps the SDK's warning about invalid messages of the peer, so that one line reports it instead of a traceback."""
 
     def __init__(self, conversation: _Conversation) -> None:
         super().__init__(logging.WARNING)
@@ -359,13 +361,13 @@ class _Ear(logging.Handler):
 def _quiet_sdk(conversation: _Conversation) -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in ("mcp", "client", "httpx2")]
     before = [logger.propagate for logger in loggers]
-    ear = _Ear(conversation)
+    handler = _SdkLogHandler(conversation)
     for logger in loggers:
         logger.propagate = False
-        logger.addHandler(ear)
+        logger.addHandler(handler)
     try:
         yield
     finally:
         for logger, propagate in zip(loggers, before, strict=True):
             logger.propagate = propagate
-            logger.removeHandler(ear)
+            logger.removeHandler(handler)

@@ -1,4 +1,4 @@
-"""The HTTP leg of a probe, seen from below the SDK: how much came, and what the last refusal looked like."""
+"""A transport below the MCP SDK's HTTP client: it bounds the bytes of a probe and keeps the last refusal for its error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TooMuch(httpx2.TransportError):
 
 
 class Meter(httpx2.AsyncBaseTransport):
-    """Counts what the inner transport receives and remembers what a person would need to hear."""
+    """Counts the bytes that the inner transport receives and keeps what an error message needs."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits

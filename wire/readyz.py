@@ -1,6 +1,7 @@
-"""The guard's `/readyz` as drift, lockdown and doctor read it: one limit, and one rule of what a guard's answer is.
+"""A client for the guard's `/readyz`, which drift, lockdown and doctor share: one size limit, and one test of whether an
+answer is a guard's.
 
-What the answer says is judged by each of them; the guard writes it in guard/readiness.py.
+Each of them judges the state in the answer itself; the guard writes it in guard/readiness.py.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import httpx
 from model.errors import Unreachable
 from wire.http import HttpPolicy, RefusedAnswer, exchange, reason_of
 
-#: The names of a few thousand refused definitions.
+#: Room for the names of a few thousand refused definitions.
 MAX_BYTES = 4 * 1024 * 1024
 TIMEOUT = httpx.Timeout(5, connect=2)
 DEADLINE = 10.0
@@ -21,15 +22,15 @@ _LISTS = ("denied", "problems", "refused")
 
 
 class Silent(Unreachable):
-    """Nobody answers at that address."""
+    """The address does not answer."""
 
 
 class NotAGuard(Unreachable):
-    """What answers is no guard."""
+    """The address answers, but not as a guard does."""
 
 
 class ReadyzClient:
-    """Asks one guard as often as is wanted; a context manager. No proxy stands between, wherever the guard is."""
+    """Asks one guard, as often as needed; a context manager. It uses no proxy, wherever the guard is."""
 
     def __init__(self, base: str, *, timeout: float | httpx.Timeout = TIMEOUT) -> None:
         self.url = f"{base.rstrip('/')}/readyz"
@@ -63,5 +64,5 @@ class ReadyzClient:
             or not isinstance(state.get("bundle"), dict)
             or not all(isinstance(state.get(name) or [], list) for name in _LISTS)
         ):
-            raise NotAGuard(f"{self.url} is not a guard's")
+            raise NotAGuard(f"{self.url} answers, but not as a guard does")
         return state

@@ -1,4 +1,7 @@
-"""Reads a secret where its reference says it is on this host. Errors name the reference, never what was read."""
+"""Reads a secret of this host from the environment variable or file that its reference names.
+
+Errors name the reference and never quote what was read.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ def command_variables(origin: Origin) -> dict[str, str]:
 
 def _file(ref: SecretRef, path: str) -> str:
     try:
-        # Without waiting, as a pipe in its place would hold the start up for ever.
+        # O_NONBLOCK: a pipe in its place would block the start for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
@@ -60,7 +63,7 @@ def _file(ref: SecretRef, path: str) -> str:
             raise _wrong(ref, "is not a regular file", "name a file")
         if status.st_mode & 0o027:
             mode = stat.S_IMODE(status.st_mode)
-            raise _wrong(ref, f"is open to others (mode {mode:04o})", "chmod 0640 it, or stricter")
+            raise _wrong(ref, f"is open to others (mode {mode:04o})", "set its mode to 0640 or stricter")
         content = b""
         while len(content) <= MAX_BYTES and (part := os.read(descriptor, MAX_BYTES + 1)):
             content += part
@@ -76,5 +79,5 @@ def _file(ref: SecretRef, path: str) -> str:
 
 
 def _wrong(ref: SecretRef, problem: str, remedy: str) -> InputError:
-    where = f"environment variable {ref.env}" if ref.env is not None else f"file {ref.file}"
-    return InputError(f"the secret in {where} {problem}", remedy=remedy)
+    place = f"environment variable {ref.env}" if ref.env is not None else f"file {ref.file}"
+    return InputError(f"the secret in {place} {problem}", remedy=remedy)

@@ -1,7 +1,7 @@
-"""Server-sent events, read one by one and written anew (WHATWG HTML, "Server-sent events").
+"""Reads a stream of server-sent events and writes them anew (WHATWG HTML, "Server-sent events").
 
-A stream is read to events and comments as a browser would read it; what is written is only what was understood. Of a
-comment nothing but its being there is kept: clients ignore its text, so text there could only hide.
+A stream is split into events and comments as a browser splits it, and only what was understood is written. A comment is
+kept without its text: clients ignore the text, so it could only hide something.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class Event:
 
 
 class Reader:
-    """Feed it chunks as they come; it gives whole events. `limit` is the most bytes of one event.
+    """Takes chunks as they come and gives whole events. `limit` is the most bytes of one event.
 
-    `forgiving` is for who only looks and passes nothing on: bytes that are not UTF-8 are replaced, ids may be anything.
+    `forgiving` is for a caller that passes nothing on: bytes that are not UTF-8 are replaced, and any id is accepted.
     """
 
     def __init__(self, limit: int, *, forgiving: bool = False) -> None:
@@ -69,8 +69,8 @@ class Reader:
         self._begin()
 
     def _begin(self) -> None:
-        self._seen = 0
-        self._anything = False
+        self._received = 0
+        self._has_line = False
         self._data: list[str] = []
         self._event: str | None = None
         self._id: str | None = None
@@ -86,7 +86,7 @@ class Reader:
             self._pieces.append(chunk)
             self._pending += len(chunk)
             self._after_cr = self._after_cr and not chunk
-            if self._seen + self._pending > self._limit:
+            if self._received + self._pending > self._limit:
                 raise OverLimit("an event is over the limit")
             return []
         buffer = b"".join((*self._pieces, chunk))
@@ -97,21 +97,21 @@ class Reader:
             buffer = buffer.removeprefix(b"\xef\xbb\xbf")
             self._first = False
         if self._after_cr:
-            # The second half of a CRLF; what the first half ended is out already.
+            # The second half of a CRLF; the line that the first half ended is processed already.
             buffer = buffer.removeprefix(b"\n")
         self._after_cr = buffer.endswith(b"\r")
-        *lines, rest = _LINE_END.split(buffer)
-        self._pieces, self._pending = [rest], len(rest)
+        *lines, tail = _LINE_END.split(buffer)
+        self._pieces, self._pending = [tail], len(tail)
         events: list[Event] = []
         for line in lines:
-            self._seen += len(line) + 1
-            if self._seen > self._limit:
+            self._received += len(line) + 1
+            if self._received > self._limit:
                 raise OverLimit("an event is over the limit")
             if line:
                 self._line(line)
             else:
                 events += self._dispatch()
-        if self._seen + self._pending > self._limit:
+        if self._received + self._pending > self._limit:
             raise OverLimit("an event is over the limit")
         return events
 
@@ -120,7 +120,7 @@ class Reader:
             line = raw.decode("utf-8", "replace" if self._forgiving else "strict")
         except UnicodeDecodeError:
             raise Malformed("the stream is not UTF-8") from None
-        self._anything = True
+        self._has_line = True
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "data":
@@ -136,6 +136,6 @@ class Reader:
 
     def _dispatch(self) -> list[Event]:
         event = Event("\n".join(self._data) if self._data else None, self._event, self._id, self._retry)
-        anything = self._anything
+        has_line = self._has_line
         self._begin()
-        return [event] if anything else []
+        return [event] if has_line else []

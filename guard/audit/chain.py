@@ -46,10 +46,12 @@ class AuditBroken(RingwallError):
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:
-    """Canonical JSON, for members as this package makes them: ASCII names, no floats that are whole numbers.
+    """Canonical JSON of members as this package makes them: ASCII names, no floats that are whole numbers.
 
-    Equal to `model.canonical.canonical_json` and many times as fast (orjson). Half of a surrogate pair, which a client may
-    have sent in a name, is written as its JSON escape instead of stopping the log.
+    The bytes are those of `model.canonical.canonical_json` for every record without half a surrogate pair. That function
+    refuses such a half; here it is written as its JSON escape, because a client may send one in a name, and a log that
+    cannot be written closes the guard. Lines that hold one stand in logs already and must still verify. This function
+    costs 0.5 µs a record (orjson), that one 60 µs.
     """
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

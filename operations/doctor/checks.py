@@ -115,7 +115,7 @@ def _run(task: Task, results: dict[int, list[Check]], number: int) -> None:
     except RingwallError as error:
         problem = error.each[0]
         remedy = problem.remedy or "correct it, then run this again"
-        results[number] = [Check(i, "error", problem.what, remedy, task.subject) for i in task.ids]
+        results[number] = [Check(i, "error", problem.summary, remedy, task.subject) for i in task.ids]
     except Exception as error:
         # An exception of a thread would end as a trace on standard error, and the check would be missing. Its text is
         # left out, as it may hold secrets.

@@ -85,7 +85,9 @@ def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Wo
             loaded = load(project, stack)
         except RingwallError as error:
             for problem in error.each:
-                work.checks.append(Check("project.files", "error", problem.what, problem.remedy or "correct it", stack))
+                work.checks.append(
+                    Check("project.files", "error", problem.summary, problem.remedy or "correct it", stack)
+                )
             continue
         missing = _missing_secrets(loaded)
         for secret in missing:
@@ -182,7 +184,7 @@ def _planned(
     except RingwallError as error:
         first = error.each[0]
         remedy = first.remedy or "run `ringwall check`"
-        work.checks.append(Check("project.plan", "error", first.what, remedy, stack))
+        work.checks.append(Check("project.plan", "error", first.summary, remedy, stack))
         for id_ in (*CLOUDFLARE_IDS, *KONG_IDS):
             work.checks.append(Check(id_, "skipped", "needs a plan", None, stack))
         return None

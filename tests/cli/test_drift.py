@@ -481,7 +481,7 @@ def test_what_does_not_answer_is_never_no_drift(running: Running) -> None:
     comparison = running.comparison()
     with serving(BaseHTTPRequestHandler) as elsewhere:
         comparison.guard_url = elsewhere
-        with pytest.raises(Unreachable, match=r"not a guard's|does not answer"):
+        with pytest.raises(Unreachable, match="not as a guard does"):
             guard(comparison, comparison.servers[0])
 
 
@@ -494,5 +494,5 @@ def test_a_readyz_of_something_else_is_unreachable_and_no_crash(running: Running
             self.wfile.write(json.dumps(state).encode())
 
     comparison = running.comparison()
-    with serving(Elsewhere) as comparison.guard_url, pytest.raises(Unreachable, match="not a guard's"):
+    with serving(Elsewhere) as comparison.guard_url, pytest.raises(Unreachable, match="not as a guard does"):
         guard(comparison, comparison.servers[0])

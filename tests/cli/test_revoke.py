@@ -257,7 +257,7 @@ def test_the_guards_deny_although_the_token_is_none(desk: Desk, monkeypatch: pyt
     for token in ("planted-tökén", "planted\ntoken"):
         monkeypatch.setenv(TOKEN_VARIABLE, token)
         result = desk.revoke("person:ada", "--reason", REASON, "--key", desk.key)
-        assert "dev: edge: not done: CLOUDFLARE_API_TOKEN holds what no token does" in result.err
+        assert "dev: edge: not done: CLOUDFLARE_API_TOKEN holds a character that no token has" in result.err
         assert "planted" not in result.out + result.err
         assert desk.denied("two") == ["person:ada"]
 

@@ -30,7 +30,7 @@ SHAPES = {
 }
 
 
-def found(value: Any) -> list[str]:
+def problems_of(value: Any) -> list[str]:
     document = parse(json.dumps({"config": {"m": value}}, indent=1), Path("f.yaml"))
     return [str(problem) for problem in find_clear_secrets(document, ("config", "m"))]
 
@@ -38,14 +38,16 @@ def found(value: Any) -> list[str]:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("after", ["", " there"])
 def test_a_value_of_a_known_shape_is_refused_and_not_quoted(shape: str, after: str) -> None:
-    assert found({"note": ["x", SHAPES[shape] + after]}) == [
+    assert problems_of({"note": ["x", SHAPES[shape] + after]}) == [
         f"f.yaml:6: config.m.note.1: looks like {shape} in clear; {REMEDY}"
     ]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_secret_in_the_place_of_a_key_is_refused_and_not_quoted(shape: str) -> None:
-    assert found({"headers": {SHAPES[shape]: "x"}}) == [f"f.yaml:5: a key that looks like {shape} in clear; {REMEDY}"]
+    assert problems_of({"headers": {SHAPES[shape]: "x"}}) == [
+        f"f.yaml:5: a key that looks like {shape} in clear; {REMEDY}"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,7 @@ def test_a_secret_in_the_place_of_a_key_is_refused_and_not_quoted(shape: str) ->
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["hunter2", ["hunter2"]])
 def test_text_under_a_secrets_name_is_refused_and_not_quoted(key: str, value: Any) -> None:
-    (line,) = found({key: value})
+    (line,) = problems_of({key: value})
     assert "a secret in clear" in line
     assert "hunter2" not in line
 
@@ -73,12 +75,12 @@ def test_text_under_a_secrets_name_is_refused_and_not_quoted(key: str, value: An
     ],
 )
 def test_references_and_plain_words_are_fine(value: Any) -> None:
-    assert found(value) == []
+    assert problems_of(value) == []
 
 
 @pytest.mark.parametrize("value", [{"secure": "v1:x"}, {"a": {"secure": "v1:x"}}, {"a": [{"secure": {"b": 1}}]}])
 def test_a_nested_secure_value_is_refused_at_any_depth(value: Any) -> None:
-    (line,) = found(value)
+    (line,) = problems_of(value)
     assert ".secure: a nested secure: value, which Pulumi keeps readable; " in line
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def test_every_error_is_one_line_of_place_problem_and_remedy(kind: type[RingwallError]) -> None:
     error = kind("is wrong", file=Path("f.yaml"), key="a.b", remedy="correct it")
     assert str(error) == "f.yaml: a.b: is wrong; correct it"
-    assert (error.what, error.problem, error.file, error.key, error.remedy) == (
+    assert (error.summary, error.problem, error.file, error.key, error.remedy) == (
         "f.yaml: a.b: is wrong", "is wrong", "f.yaml", "a.b", "correct it",
     )  # fmt: skip
     assert error.each == [error]
@@ -30,7 +30,7 @@ def test_several_problems_are_one_line_each_and_survive_a_worker_process() -> No
     problems = [InputError("one", key="a", remedy="b"), InputError("two", file="c")]
     error = pickle.loads(pickle.dumps(InputErrors(problems)))  # noqa: S301 - made above
     assert str(error) == "a: one; b\nc: two"
-    assert [(each.what, each.remedy) for each in error.each] == [("a: one", "b"), ("c: two", None)]
+    assert [(each.summary, each.remedy) for each in error.each] == [("a: one", "b"), ("c: two", None)]
 
 
 def test_no_project_is_an_error_of_its_own(tmp_path: Path) -> None:

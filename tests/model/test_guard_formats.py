@@ -140,18 +140,18 @@ def test_a_wrong_value_is_refused_where_it_stands(name: str, path: tuple[str | i
 
 
 def test_counters_are_shared_where_the_manifest_says_so_and_nowhere_else() -> None:
-    here, there = {"url": "redis://127.0.0.1:6379/0"}, {"url": "rediss://counters.example.com:6380/1"}
-    both = {**CONFIG, "guard": {"redis": here}, "redis": here}
-    assert GuardConfig.model_validate(both).redis == GuardConfig.model_validate(both).guard.redis
-    for other in (None, there):
-        with pytest.raises(ValidationError, match=r"is not guard\.redis"):
-            GuardConfig.model_validate({**both, "redis": other})
+    local, remote = {"url": "redis://127.0.0.1:6379/0"}, {"url": "rediss://counters.example.com:6380/1"}
+    document = {**CONFIG, "guard": {"redis": local}, "redis": local}
+    assert GuardConfig.model_validate(document).redis == GuardConfig.model_validate(document).guard.redis
+    for redis in (None, remote):
+        with pytest.raises(ValidationError, match=r"differs from guard\.redis"):
+            GuardConfig.model_validate({**document, "redis": redis})
 
 
 def test_a_guard_beyond_loopback_needs_both_certificates_and_the_key() -> None:
     tls = {"tls_certificate": {"file": "/c"}, "tls_key": {"file": "/k"}, "client_ca": {"file": "/ca"}}
     assert Listen.model_validate({"address": "10.0.0.5", "port": 9010, **tls}).address == "10.0.0.5"
-    for left_out in tls:
-        some = {key: value for key, value in tls.items() if key != left_out}
+    for missing in tls:
+        remaining = {key: value for key, value in tls.items() if key != missing}
         with pytest.raises(ValidationError, match="beyond loopback"):
-            Listen.model_validate({"address": "10.0.0.5", "port": 9010, **some})
+            Listen.model_validate({"address": "10.0.0.5", "port": 9010, **remaining})

@@ -38,6 +38,23 @@ def test_files_and_wire_refuse_the_same(text: str) -> None:
         parse(text.encode())
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"a":1,"a":2}', "the key a appears twice"),
+        ('{"a":{"b":1,"c":2,"b":3}}', "the key b appears twice"),
+        ("[NaN]", "NaN is not JSON"),
+        ("[1e999]", "out of range"),
+        ("[" * 5000 + "]" * 5000, "nested deeper"),
+        ("[" * 150 + "]" * 150, "nested deeper"),
+        ('["\\ud800"]', "surrogate"),
+    ],
+)
+def test_json_two_readers_could_take_differently_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        parse_json(text)
+
+
 def test_bytes_are_utf_8_alone() -> None:
     for encoding in ("utf-16", "utf-32", "utf-8-sig"):
         with pytest.raises(NotJson):

@@ -27,9 +27,9 @@ def refusal(text: str) -> InputError:
 
 
 def value(scalar: str) -> Any:
-    found = parse(f"a: {scalar}", FILE).value
-    assert isinstance(found, dict)
-    return found["a"]
+    mapping = parse(f"a: {scalar}", FILE).value
+    assert isinstance(mapping, dict)
+    return mapping["a"]
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def value(scalar: str) -> Any:
     ],
 )
 def test_a_scalar_that_all_readers_agree_on_is_read(text: str, expected: Any) -> None:
-    found = value(text)
-    assert (found, type(found)) == (expected, type(expected))
+    scalar = value(text)
+    assert (scalar, type(scalar)) == (expected, type(expected))
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_a_scalar_that_all_readers_agree_on_is_read(text: str, expected: Any) ->
     ],
 )  # fmt: skip
 def test_a_scalar_that_some_readers_take_for_a_number_is_refused(text: str) -> None:
-    found = refusal(f"x: 1\na: {text}")
-    assert (found.file, found.key, found.remedy) == ("f.yaml:2", "a", f'write "{text}"')
+    error = refusal(f"x: 1\na: {text}")
+    assert (error.file, error.key, error.remedy) == ("f.yaml:2", "a", f'write "{text}"')
 
 
 @pytest.mark.parametrize(
@@ -149,10 +149,10 @@ def test_what_means_more_than_it_shows_is_refused(text: str, problem: str) -> No
     ],
 )
 def test_what_pulumi_cannot_read_is_refused(text: str, line: int, key: str | None, problem: str, remedy: str) -> None:
-    found = refusal(text)
-    assert (found.file, found.key) == (f"f.yaml:{line}", key)
-    assert problem in found.problem
-    assert remedy in str(found.remedy)
+    error = refusal(text)
+    assert (error.file, error.key) == (f"f.yaml:{line}", key)
+    assert problem in error.problem
+    assert remedy in str(error.remedy)
 
 
 def test_a_refused_address_is_not_repeated() -> None:
@@ -220,9 +220,9 @@ def quoted(item: Any) -> Any:
     if isinstance(item, str):
         return DoubleQuotedScalarString(item)
     if isinstance(item, list):
-        return [quoted(one) for one in item]
+        return [quoted(child) for child in item]
     if isinstance(item, dict):
-        return {quoted(key): quoted(one) for key, one in item.items()}
+        return {quoted(key): quoted(child) for key, child in item.items()}
     return item
 
 

@@ -267,15 +267,15 @@ def test_every_kind_of_stack_says_its_name_environment_and_servers(tmp_path: Pat
     root = write_project(tmp_path, every_shape=True)
     project = open_project(root)
     environment = load(project, "dev")
-    one = load(project, "dev.one")
+    server_stack = load(project, "dev.one")
     assert (environment.stack, environment.config_key) == ("dev", "ringwall:environment")
     assert environment.environment is environment
     assert [server.stack for server in environment.reach] == ["dev.external", "dev.hosted", "dev.one"]
-    assert (one.stack, one.config_key) == ("dev.one", "ringwall:server")
-    assert one.environment is not None
-    assert one.environment.servers["one"] is one
-    assert one.reach == (one,)
-    assert "EnvironmentStack" not in repr(one)
+    assert (server_stack.stack, server_stack.config_key) == ("dev.one", "ringwall:server")
+    assert server_stack.environment is not None
+    assert server_stack.environment.servers["one"] is server_stack
+    assert server_stack.reach == (server_stack,)
+    assert "EnvironmentStack" not in repr(server_stack)
 
 
 @pytest.mark.parametrize(

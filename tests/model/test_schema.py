@@ -76,18 +76,18 @@ def test_the_stack_file_schema_is_a_schema_and_all_its_references_lead_somewhere
 
     def references(value: Any) -> set[str]:
         if isinstance(value, dict):
-            own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
-            return own.union(*map(references, value.values()))
+            reference = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
+            return reference.union(*map(references, value.values()))
         return set().union(*map(references, value)) if isinstance(value, list) else set()
 
     assert references(schema) <= {f"#/$defs/{name}" for name in schema["$defs"]}
 
 
 def test_no_two_manifests_mean_different_things_by_one_definition() -> None:
-    seen: dict[str, Any] = {}
+    definitions: dict[str, Any] = {}
     for name in ("environment", "server", "zone"):
         for definition, body in FORMATS[name].model_json_schema(by_alias=True).get("$defs", {}).items():
-            assert seen.setdefault(definition, body) == body, definition
+            assert definitions.setdefault(definition, body) == body, definition
 
 
 def test_a_written_tool_lock_is_valid(tmp_path: Path) -> None:

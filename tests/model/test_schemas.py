@@ -27,7 +27,7 @@ TICKET: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ({"query": "a"}, None),
         ({"query": "a", "limit": 5, "tags": ["x"], "state": "open", "labels": {"k": "v"}}, None),
@@ -45,12 +45,12 @@ TICKET: dict[str, Any] = {
         ({"query": "a", "by/id": "x"}, "/by~1id: breaks type"),
     ],
 )
-def test_what_is_said_names_place_and_keyword_and_never_the_callers_text(arguments: Any, said: str | None) -> None:
-    assert compile_schema(TICKET)(arguments) == said
+def test_what_is_said_names_place_and_keyword_and_never_the_callers_text(arguments: Any, message: str | None) -> None:
+    assert compile_schema(TICKET)(arguments) == message
 
 
 @pytest.mark.parametrize(
-    ("schema", "why"),
+    ("schema", "reason"),
     [
         ({"$ref": "https://example.com/schema.json"}, "none is ever fetched"),
         ({"$ref": "file:///etc/passwd"}, "none is ever fetched"),
@@ -76,8 +76,8 @@ def test_what_is_said_names_place_and_keyword_and_never_the_callers_text(argumen
         ("text", "object or a boolean"),
     ],
 )
-def test_schemas_that_cannot_be_enforced_here_are_refused(schema: Any, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
+def test_schemas_that_cannot_be_enforced_here_are_refused(schema: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
         compile_schema(schema)
 
 
@@ -119,7 +119,7 @@ def test_property_called_schema_is_still_a_property() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "arguments", "said"),
+    ("schema", "arguments", "message"),
     [
         (
             {"patternProperties": {"^(a+)+$": {}}, "additionalProperties": False},
@@ -140,10 +140,10 @@ def test_property_called_schema_is_still_a_property() -> None:
         ),
     ],
 )
-def test_nothing_takes_long(schema: Any, arguments: Any, said: str) -> None:
+def test_nothing_takes_long(schema: Any, arguments: Any, message: str) -> None:
     check = compile_schema(schema)
     started = time.perf_counter()
-    assert said in str(check(arguments))
+    assert message in str(check(arguments))
     assert time.perf_counter() - started < 5
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.canonical import canonical_json, digest
+from model.canonical import digest
 from model.errors import InputError
-from model.json import parse_json
-from model.text import visible
 from model.tool_lock import (
     LeftOut,
     LockedServer,
@@ -26,17 +23,18 @@ from model.tool_lock import (
     readable_description,
     to_yaml,
 )
+from tests.support.json_values import TEXTS, VALUES
 
 FILE = Path("dev.notes.lock.yaml")
 
 
-def tool(definition: dict[str, Any], **more: Any) -> ToolEntry:
+def tool(definition: dict[str, Any], **fields: Any) -> ToolEntry:
     return ToolEntry(
         name=definition["name"],
         description=readable_description(definition),
         sha256=digest(definition),
         definition=definition,
-        **{"risk": "read", **more},
+        **{"risk": "read", **fields},
     )
 
 
@@ -46,21 +44,9 @@ def lock(*tools: ToolEntry) -> ToolLock:
 
 LIST = {"name": "list_notes", "description": "List notes", "inputSchema": {"type": "object"}}
 
-texts = st.text(max_size=12) | st.sampled_from(
-    ["NO", "yes", "~", "2026-01-01", "1e3", "0x1F", "0o7", ".inf", "{}", "- a", "# c", "a: b", "\u200b", "\U000e0041"]
-)
-numbers = (
-    st.integers() | st.integers(min_value=10**30, max_value=10**40) | st.floats(allow_nan=False, allow_infinity=False)
-)
-values = st.recursive(
-    st.none() | st.booleans() | numbers | texts,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
-    max_leaves=15,
-)
-
 
 @settings(max_examples=100, deadline=None)
-@given(st.dictionaries(texts, values, max_size=5), st.text(min_size=1), texts)
+@given(st.dictionaries(TEXTS, VALUES, max_size=5), st.text(min_size=1), TEXTS)
 def test_every_definition_survives_the_file_exactly(body: dict[str, Any], name: str, description: str) -> None:
     definition = {**body, "name": name, "description": description}
     before = ToolLock(
@@ -76,66 +62,18 @@ def test_every_definition_survives_the_file_exactly(body: dict[str, Any], name: 
     assert from_text(json.dumps(before.dump()), FILE) == before
 
 
-@settings(deadline=None)
-@given(values)
-def test_canonical_json_is_json_of_an_equal_value(value: Any) -> None:
-    assert json.loads(canonical_json(value)) == value
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ({"b": 1, "a": [True, None]}, b'{"a":[true,null],"b":1}'),
-        ({"\ufb33": 1, "\U0001f600": 2}, '{"\U0001f600":2,"\ufb33":1}'.encode()),
-        ({"x": 1.0, "y": -0.0, "z": 0.5}, b'{"x":1,"y":0,"z":0.5}'),
-        (2**53 + 1, b"9007199254740993"),
-        ("\x00\x1f\x7f/\u2028é", '"\\u0000\\u001f\x7f/\u2028é"'.encode()),
-    ],
-)
-def test_canonical_json_has_the_bytes_of_rfc_8785(value: Any, text: bytes) -> None:
-    assert canonical_json(value) == text
-
-
-def test_digest_is_sha256_of_the_canonical_bytes() -> None:
-    assert digest({"b": 1, "a": 2}) == "sha256:" + hashlib.sha256(b'{"a":2,"b":1}').hexdigest()
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), {1: 2}, {"a": {None: 1}}, "\ud800", b"x", {"\udfff": 1}])
-def test_what_is_not_json_has_no_digest(value: Any) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        digest(value)
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ('{"a":1,"a":2}', "the key a appears twice"),
-        ('{"a":{"b":1,"c":2,"b":3}}', "the key b appears twice"),
-        ("[NaN]", "NaN is not JSON"),
-        ("[1e999]", "out of range"),
-        ("[" * 5000 + "]" * 5000, "nested deeper"),
-        ("[" * 150 + "]" * 150, "nested deeper"),
-        ('["\\ud800"]', "surrogate"),
-    ],
-)
-def test_json_two_readers_could_take_differently_is_refused(text: str, problem: str) -> None:
-    with pytest.raises(ValueError, match=problem):
-        parse_json(text)
-
-
 def test_hidden_characters_are_visible_in_the_file_and_in_the_description() -> None:
     definition = {"name": "t", "description": "a\u200bb\n  c\x1b[2J \U000e0041\u202e \ufe0f", "inputSchema": {}}
     text = to_yaml(lock(tool(definition)))
     assert 'description: "a<U+200B>b c<U+001B>[2J <U+E0041><U+202E> <U+FE0F>"' in text
     assert '"description": "a\\u200bb\\n  c\\u001b[2J \\udb40\\udc41\\u202e \\ufe0f"' in text
     assert all(char.isprintable() or char == "\n" for char in text)
-    assert visible("plain  text ") == "plain text"
 
 
 def test_file_is_deterministic_sorted_and_readable() -> None:
-    one, two = tool(LIST), tool({"name": "add", "inputSchema": {}}, risk="write", outbound=False)
-    assert to_yaml(lock(one, two)) == to_yaml(lock(two, one))
-    body = to_yaml(lock(one, two)).split("version: 1\n", 1)[1]
+    search, add = tool(LIST), tool({"name": "add", "inputSchema": {}}, risk="write", outbound=False)
+    assert to_yaml(lock(search, add)) == to_yaml(lock(add, search))
+    body = to_yaml(lock(search, add)).split("version: 1\n", 1)[1]
     assert (
         body
         == f"""\
@@ -152,7 +90,7 @@ tools:
     outbound: false
     cacheable: false
     description: ""
-    sha256: "{two.sha256}"
+    sha256: "{add.sha256}"
     definition: |-
       {{
         "inputSchema": {{}},
@@ -164,7 +102,7 @@ tools:
     outbound: true
     cacheable: false
     description: "List notes"
-    sha256: "{one.sha256}"
+    sha256: "{search.sha256}"
     definition: |-
       {{
         "description": "List notes",
@@ -235,8 +173,8 @@ def test_resources_are_told_apart_by_uri_and_may_share_a_name() -> None:
         definition = {"name": "n", "uri": uri}
         return ResourceEntry(name="n", uri=uri, sha256=digest(definition), definition=definition)
 
-    both = ToolLock(server=LockedServer(), resources=(resource("a://1"), resource("a://2")))
-    assert from_text(to_yaml(both), FILE) == both
+    written = ToolLock(server=LockedServer(), resources=(resource("a://1"), resource("a://2")))
+    assert from_text(to_yaml(written), FILE) == written
     with pytest.raises(ValueError, match="resources has a://1 twice"):
         ToolLock(server=LockedServer(), resources=(resource("a://1"), resource("a://1")))
     definition = {"name": "n", "uri": "a://1"}

@@ -27,14 +27,14 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_spelling_that_ringwall_reads_means_the_same_to_pulumi(program: Path) -> None:
-    accepted, found = disagreements(program, spellings(scalars()))
-    assert found == []
+    accepted, differences = disagreements(program, spellings(scalars()))
+    assert differences == []
     assert accepted > 9_000
 
 
 def test_every_slip_of_the_pen_that_ringwall_reads_means_the_same_to_pulumi(program: Path) -> None:
-    accepted, found = disagreements(program, slips(seed=7, count=12_000))
-    assert found == []
+    accepted, differences = disagreements(program, slips(seed=7, count=12_000))
+    assert differences == []
     assert accepted > 2_000
 
 
@@ -72,7 +72,7 @@ def test_the_engine_itself_reads_what_ringwall_reads(tmp_path: Path) -> None:
     }
 
     def pulumi(*arguments: str) -> str:
-        done = subprocess.run(
+        process = subprocess.run(
             [str(locate.require().path), *arguments, "--non-interactive", "--color", "never"],
             cwd=tmp_path,
             env=environment,
@@ -81,13 +81,17 @@ def test_the_engine_itself_reads_what_ringwall_reads(tmp_path: Path) -> None:
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
     pulumi("stack", "init", "dev")
     stack.write_text(text + "".join(stack.read_text("utf-8").splitlines(keepends=True)[-1:]), "utf-8", newline="")
-    theirs = json.loads(pulumi("config", "--json", "--stack", "dev"))["ringwall:server"]["objectValue"]
-    ours: Any = parse(text, Path("f.yaml")).value
-    ours = ours["config"]["ringwall:server"]
-    assert theirs.keys() == ours.keys()
-    assert {key: (ours[key], theirs[key]) for key in ours if ours[key] != theirs[key]} == {}
+    pulumi_values = json.loads(pulumi("config", "--json", "--stack", "dev"))["ringwall:server"]["objectValue"]
+    ringwall_values: Any = parse(text, Path("f.yaml")).value
+    ringwall_values = ringwall_values["config"]["ringwall:server"]
+    assert pulumi_values.keys() == ringwall_values.keys()
+    assert {
+        key: (ringwall_values[key], pulumi_values[key])
+        for key in ringwall_values
+        if ringwall_values[key] != pulumi_values[key]
+    } == {}

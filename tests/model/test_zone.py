@@ -11,7 +11,7 @@ from model.zone import Zone
 
 RULESET = "3" * 32
 RULE = {"hostnames": ["one.example.com"], "countries": ["SE"]}
-KEEP = [{"ref": "a", "expression": "cf.client.bot", "action": "block"}]
+KEPT_RULE = [{"ref": "a", "expression": "cf.client.bot", "action": "block"}]
 
 
 def zone(**changes: Any) -> Zone:
@@ -39,8 +39,8 @@ def test_what_the_file_leaves_out_has_these_values() -> None:
 
 
 def test_taking_over_comes_before_new_rules_and_both_are_allowed_afterwards() -> None:
-    assert zone(existing_ruleset=RULESET, keep=KEEP, rules=[]).rules == ()
-    assert len(zone(existing_ruleset=RULESET, keep=KEEP).rules) == 1
+    assert zone(existing_ruleset=RULESET, keep=KEPT_RULE, rules=[]).rules == ()
+    assert len(zone(existing_ruleset=RULESET, keep=KEPT_RULE).rules) == 1
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_country_is_an_iso_code_in_capitals(country: str) -> None:
 @pytest.mark.parametrize("action", ["allow", "bypass", "execute", ""])
 def test_a_kept_rule_has_an_action_of_custom_rules(action: str) -> None:
     with pytest.raises(ValidationError, match="action"):
-        zone(existing_ruleset=RULESET, keep=[KEEP[0] | {"action": action}])
+        zone(existing_ruleset=RULESET, keep=[KEPT_RULE[0] | {"action": action}])
 
 
 @pytest.mark.parametrize("changes", [{"version": 2}, {"api_token": "x"}, {"existing_ruleset": "../rulesets"}])

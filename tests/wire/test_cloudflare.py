@@ -24,7 +24,7 @@ def test_sessions_of_the_one_application_end() -> None:
     with access_api(applications={"app-1": {}, "app-2": {}}) as api, client(api) as cloudflare:
         cloudflare.revoke_sessions("app-1")
         assert api.ended == ["app-1"]
-        with pytest.raises(Unreachable, match=r"11021.*no word that it was done"):
+        with pytest.raises(Unreachable, match=r"11021.*not confirmed"):
             cloudflare.revoke_sessions("app-3")
 
 
@@ -49,21 +49,21 @@ def test_a_filter_that_finds_somebody_else_is_not_believed(monkeypatch: pytest.M
 
 def test_a_service_token_is_disabled_and_enabled_and_nothing_else_of_it_changes() -> None:
     token = {"name": "dev-ci", "client_id": "ci.access", "enabled": True, "client_secret": SECRET}
-    other = {**token, "client_id": "x.access"}
-    with access_api(service_tokens={"t-0": other, "t-1": dict(token)}) as api, client(api) as cloudflare:
+    untouched = {**token, "client_id": "x.access"}
+    with access_api(service_tokens={"t-0": untouched, "t-1": dict(token)}) as api, client(api) as cloudflare:
         cloudflare.set_service_token("ci.access", enabled=False)
-        assert api.service_tokens == {"t-0": other, "t-1": {**token, "enabled": False}}
+        assert api.service_tokens == {"t-0": untouched, "t-1": {**token, "enabled": False}}
         cloudflare.set_service_token("ci.access", enabled=True)
-        assert api.service_tokens == {"t-0": other, "t-1": token}
+        assert api.service_tokens == {"t-0": untouched, "t-1": token}
         with pytest.raises(Unreachable, match=r"no service token with client id y\.access"):
             cloudflare.set_service_token("y.access", enabled=False)
 
 
 def test_an_api_that_does_not_say_disabled_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     token = {"name": "dev-ci", "client_id": "ci.access", "enabled": True}
-    done: dict[str, Any] = {"success": True, "errors": [], "messages": [], "result": {"id": "t-1", **token}}
+    answer: dict[str, Any] = {"success": True, "errors": [], "messages": [], "result": {"id": "t-1", **token}}
     with access_api(service_tokens={"t-1": token}) as api, client(api) as cloudflare:
-        monkeypatch.setattr(api, "_update", lambda *_: (200, {}, done))
+        monkeypatch.setattr(api, "_update", lambda *_: (200, {}, answer))
         with pytest.raises(Unreachable, match="does not say that the service token is disabled"):
             cloudflare.set_service_token("ci.access", enabled=False)
 

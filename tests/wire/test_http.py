@@ -29,6 +29,7 @@ from tests.support.guard_process import GuardProcess, Upstream, guard
 from tests.support.guard_service import lock_of, tool
 from tests.support.kong_manifests import environment
 from tests.support.token_issuer import public_jwk
+from tests.support.waiting import eventually_sync
 from wire.cloudflare import CloudflareApi
 from wire.http import HttpPolicy, RefusedAnswer, exchange, tls_context
 from wire.jwks import fetch_jwks
@@ -53,29 +54,23 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def port(authority: Authority) -> Iterator[int]:
-    with https_server(authority.server("keys.company.test"), KEYS) as one:
-        yield one
+    with https_server(authority.server("keys.company.test"), KEYS) as port:
+        yield port
 
 
-def keys_of(url: str) -> Any:
-    async def main() -> Any:
-        async with HttpPolicy(None, proxies=True).async_client(timeout=5) as client:
-            keys = KeySet(url, client, time.monotonic)
-            await keys.warm()
-            return await keys.key("one", "RS256")
-
-    return asyncio.run(main())
+async def key_from(url: str) -> Any:
+    async with HttpPolicy(None, proxies=True).async_client(timeout=5) as client:
+        keys = KeySet(url, client, time.monotonic)
+        await keys.warm()
+        return await keys.key("one", "RS256")
 
 
-def ask_engine(url: str) -> Any:
-    async def main() -> Any:
-        service = JsonService(url, {})
-        try:
-            return await service.ask(b"{}", time.monotonic() + 10)
-        finally:
-            await service.close()
-
-    return asyncio.run(main())
+async def verdict_from(url: str) -> Any:
+    service = JsonService(url, {})
+    try:
+        return await service.ask(b"{}", time.monotonic() + 10)
+    finally:
+        await service.close()
 
 
 def ask_kong(url: str) -> Any:
@@ -104,13 +99,14 @@ def send_head(url: str) -> Any:
     return True
 
 
+#: Synchronous all, as some of them run an event loop of their own.
 ROADS: dict[str, Callable[[str], Any]] = {
-    "the guard's signing keys": keys_of,
+    "the guard's signing keys": lambda url: asyncio.run(key_from(url)),
     "keys sync": fetch_jwks,
     "doctor": lambda url: fetch(url).status,
     "Kong's Admin API": ask_kong,
     "Cloudflare": ask_cloudflare,
-    "a verdict engine": ask_engine,
+    "a verdict engine": lambda url: asyncio.run(verdict_from(url)),
     "the audit log's collector": send_head,
 }
 
@@ -170,14 +166,14 @@ def test_the_proxy_of_the_environment_leads_out_and_nowhere_within(
         assert set(proxy.asked) == {"keys.company.test:443"}
 
 
-def test_no_proxy_stands_between_an_engine_and_its_key(
+async def test_no_proxy_stands_between_an_engine_and_its_key(
     port: int, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     with ConnectProxy(port) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with pytest.raises(NoAnswer):
-            ask_engine("https://keys.company.test")
+            await verdict_from("https://keys.company.test")
         assert proxy.asked == []
 
 
@@ -190,24 +186,18 @@ def identity(port: int) -> dict[str, Any]:
     return {"access": access}
 
 
-def identity_problems(running: GuardProcess, wanted: Callable[[list[str]], bool]) -> list[str]:
-    """What /readyz says of the issuer's keys, once it is as wanted."""
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{running.admin_port}/readyz") as answer:
-                state = json.loads(answer.read())
-        except urllib.error.HTTPError as answer:
-            with answer:
-                state = json.loads(answer.read())
-        except OSError:
-            state = {"problems": ["identity: not asked"]}
-        problems = [one for one in state["problems"] if one.startswith("identity")]
-        if wanted(problems):
-            return problems
-        assert time.monotonic() < deadline, problems
-        running.process.poll()
-        time.sleep(0.05)
+def identity_problems(running: GuardProcess) -> list[str] | None:
+    """What /readyz says of the issuer's keys; None while the guard does not answer."""
+    running.process.poll()
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{running.admin_port}/readyz") as answer:
+            state = json.loads(answer.read())
+    except urllib.error.HTTPError as answer:
+        with answer:
+            state = json.loads(answer.read())
+    except OSError:
+        return None
+    return [problem for problem in state["problems"] if problem.startswith("identity")]
 
 
 def test_a_guard_gets_its_keys_by_a_companys_authority_and_says_certificate_without_it(
@@ -215,11 +205,15 @@ def test_a_guard_gets_its_keys_by_a_companys_authority_and_says_certificate_with
 ) -> None:
     upstream, lock = Upstream(url="http://127.0.0.1:9/mcp"), ToolLock.model_validate(lock_of([tool("search")]))
     with guard(upstream, tmp_path / "without", lock=lock, identity=identity(port)) as running:
-        (problem,) = identity_problems(running, lambda found: any("certificate" in one for one in found))
+
+        def certificate_problems() -> list[str]:
+            return [problem for problem in identity_problems(running) or () if "certificate" in problem]
+
+        (problem,) = eventually_sync(certificate_problems, "the issuer's certificate is named as the problem")
         assert "SSL_CERT_FILE" in problem
     trusting = {"SSL_CERT_FILE": str(authority.file)}
     with guard(upstream, tmp_path / "with", lock=lock, identity=identity(port), environment=trusting) as running:
-        assert identity_problems(running, lambda found: not found) == []
+        eventually_sync(lambda: identity_problems(running) == [], "the guard has the issuer's keys")
 
 
 def test_every_client_of_httpx_is_made_by_the_policy_and_reads_up_to_a_limit() -> None:

@@ -86,9 +86,9 @@ def test_whatever_passes_has_no_member_that_nothing_looks_at(value: dict[str, An
         message = classify(value)
     except Malformed:
         return
-    seen = {"jsonrpc", "id"}
+    members = {"jsonrpc", "id"}
     if isinstance(message, Answer):
-        seen.add("result" if message.error is None else "error")
+        members.add("result" if message.error is None else "error")
     else:
-        seen |= {"method", "params"}
-    assert value.keys() <= seen
+        members |= {"method", "params"}
+    assert value.keys() <= members

@@ -48,28 +48,28 @@ def document(*keys: Any) -> bytes:
     return json.dumps({"keys": keys}).encode()
 
 
-@pytest.mark.parametrize("what", USABLE)
-def test_a_key_that_may_verify_counts_at_the_guard_and_at_kong(what: str) -> None:
-    (key,), (issued,) = read_key_set(document(USABLE[what])).keys, read_jwks(document(USABLE[what])).keys
+@pytest.mark.parametrize("name", USABLE)
+def test_a_key_that_may_verify_counts_at_the_guard_and_at_kong(name: str) -> None:
+    (key,), (issued,) = read_key_set(document(USABLE[name])).keys, read_jwks(document(USABLE[name])).keys
     assert "RS256" in key.algorithms
     assert (key.kid, key.pem) == (issued.kid, issued.pem)
 
 
-@pytest.mark.parametrize("what", UNUSABLE)
-def test_any_other_counts_at_neither(what: str) -> None:
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_any_other_counts_at_neither(name: str) -> None:
     good = public_jwk("rsa", 1, kid="good")
     for read in (read_key_set, read_jwks):
-        found = read(document(UNUSABLE[what], good))
-        assert [key.kid for key in found.keys] == ["good"]
-        assert len(found.ignored) == 1
+        key_set = read(document(UNUSABLE[name], good))
+        assert [key.kid for key in key_set.keys] == ["good"]
+        assert len(key_set.ignored) == 1
         with pytest.raises(ValueError, match="it holds no usable"):
-            read(document(UNUSABLE[what]))
+            read(document(UNUSABLE[name]))
 
 
 def test_a_key_verifies_the_algorithm_its_issuer_names_or_every_one_of_its_kind() -> None:
     listed = [public_jwk("p256", kid="e"), public_jwk("rsa", kid="f", alg="RS512"), public_jwk("rsa", kid="r")]
-    found = {key.kid: key.algorithms for key in read_key_set(document(*listed)).keys}
-    assert found == {"e": ("ES256",), "f": ("RS512",), "r": ("RS256", "RS384", "RS512", "PS256")}
+    algorithms = {key.kid: key.algorithms for key in read_key_set(document(*listed)).keys}
+    assert algorithms == {"e": ("ES256",), "f": ("RS512",), "r": ("RS256", "RS384", "RS512", "PS256")}
     assert [key.kid for key in read_jwks(document(*listed)).keys] == ["r"]
 
 

@@ -26,8 +26,8 @@ DESK_TOOLS = {
 }
 
 
-def python(code: str, **more: Any) -> StdioTarget:
-    return StdioTarget((sys.executable, "-c", code), **more)
+def python(code: str, **fields: Any) -> StdioTarget:
+    return StdioTarget((sys.executable, "-c", code), **fields)
 
 
 def refused(target: module.Target, timeout: float = 10.0) -> str:
@@ -108,8 +108,8 @@ def test_all_pages_of_every_list_are_followed(peer: Any) -> None:
     def pages(key: str, make: Callable[[int], dict[str, Any]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
         def page(params: dict[str, Any]) -> dict[str, Any]:
             number = int(params.get("cursor") or 0)
-            rest = {"nextCursor": str(number + 1)} if number < 3 else {}
-            return {key: [make(number)], **rest}
+            cursor = {"nextCursor": str(number + 1)} if number < 3 else {}
+            return {key: [make(number)], **cursor}
 
         return page
 
@@ -242,7 +242,7 @@ def test_command_that_does_not_exist_or_may_not_run_says_so(tmp_path: Path) -> N
 
 def test_command_that_crashes_gives_its_last_words() -> None:
     text = refused(python("import sys; print('one', file=sys.stderr); sys.exit('no \\x1b[31mtoken set')"))
-    assert text.endswith("its last words: no <U+001B>[31mtoken set")
+    assert text.endswith("the last line of its stderr: no <U+001B>[31mtoken set")
 
 
 def test_command_that_prints_other_things_is_told_apart() -> None:

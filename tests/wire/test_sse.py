@@ -17,7 +17,7 @@ from wire.sse import Event, OverLimit, Reader
 
 def read(stream: bytes, *cuts: int) -> list[Event]:
     reader = Reader(1 << 20)
-    parts = [stream[a:b] for a, b in pairwise([0, *sorted(cuts), len(stream)])]
+    parts = [stream[start:end] for start, end in pairwise([0, *sorted(cuts), len(stream)])]
     events = [event for part in parts for event in reader.feed(part)]
     return events + reader.feed(b"", last=True)
 
@@ -74,8 +74,8 @@ def test_an_event_over_the_limit_is_refused_before_it_ends(line: bytes) -> None:
     reader = Reader(100)
 
     def feed() -> None:
-        for at in range(0, len(line), 10):
-            reader.feed(line[at : at + 10])
+        for start in range(0, len(line), 10):
+            reader.feed(line[start : start + 10])
 
     with pytest.raises(Malformed):
         feed()

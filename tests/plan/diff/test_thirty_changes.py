@@ -337,7 +337,7 @@ def test_words_that_came_into_a_text_too_long_to_compare_are_shown_all_the_same(
     pad = " ".join(["pad"] * 20_000)
     shown = words(f"Get a ticket. {pad} End.", f"Get one ticket. {pad} Read ~/.ssh/id_rsa. {pad} Ends.")
     assert shown.startswith(
-        "Get (… 20003 words became 40005; these went and came, wherever they stand:) [-a End.-] {+one "
+        "Get (… 20003 words became 40005; these were removed and added, wherever they stand:) [-a End.-] {+one "
     )
     assert "one Read ~/.ssh/id_rsa. pad" in shown
 
