@@ -173,10 +173,10 @@ class Report:
 
     def counts(self) -> dict[Direction, int]:
         """Number of changes in each direction."""
-        found = dict.fromkeys(Direction, 0)
-        for one in self.changes:
-            found[one.direction] += 1
-        return found
+        counts = dict.fromkeys(Direction, 0)
+        for change in self.changes:
+            counts[change.direction] += 1
+        return counts
 
     def only(self, environment: str) -> Report:
         """The part of one environment (or zone stack)."""
@@ -201,19 +201,19 @@ class Grouped:
 
 def grouped(changes: Iterable[Change]) -> list[Grouped]:
     """Equal changes of several stacks as one, in the order of the heaviest."""
-    found: dict[tuple[object, ...], list[Change]] = {}
-    for one in sorted(changes, key=lambda c: c.order):
-        found.setdefault(one.same_elsewhere, []).append(one)
-    return [Grouped(group[0], tuple(sorted({c.stack for c in group}))) for group in found.values()]
+    groups: dict[tuple[object, ...], list[Change]] = {}
+    for change in sorted(changes, key=lambda c: c.order):
+        groups.setdefault(change.same_elsewhere, []).append(change)
+    return [Grouped(group[0], tuple(sorted({c.stack for c in group}))) for group in groups.values()]
 
 
 def stand_ins(stacks: Iterable[StackDiff]) -> dict[str, list[str]]:
     """Each stack whose resources stand for others', with those others."""
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for stack in stacks:
         if stack.resources_like is not None:
-            found.setdefault(stack.resources_like, []).append(stack.stack)
-    return found
+            groups.setdefault(stack.resources_like, []).append(stack.stack)
+    return groups
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -232,12 +232,12 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
-def _change(one: Change) -> dict[str, Any]:
-    return {**asdict(one), "direction": str(one.direction), "details": list(one.details)}
+def _change(change: Change) -> dict[str, Any]:
+    return {**asdict(change), "direction": str(change.direction), "details": list(change.details)}
 
 
 def _stack(stack: StackDiff) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "stack": stack.stack,
         "kind": stack.kind,
         "status": stack.status,
@@ -246,12 +246,12 @@ def _stack(stack: StackDiff) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in stack.findings],
     }
     if stack.matrix is not None:
-        found["matrix"] = {
+        entry["matrix"] = {
             "principals": list(stack.matrix.principals),
             "tools": [{"name": name, "risk": risk} for name, risk in stack.matrix.tools],
             "cells": [list(row) for row in stack.matrix.cells],
         }
-    return found
+    return entry
 
 
 def _finding(finding: Finding) -> Mapping[str, Any]:

@@ -24,10 +24,10 @@ class Pair:
     """One stack on both sides, while it is compared."""
 
     diff: StackDiff
-    before: Stack | None
-    after: Stack | None
+    base: Stack | None
+    head: Stack | None
     #: What differs in the files themselves; servers with the same key changed in the same way.
-    raw: str
+    change_key: str
     changes: list[Change] = field(default_factory=list)
 
 
@@ -47,30 +47,30 @@ def planned(
     first: dict[str, str] = {}
     if len(servers) > PLAN_EACH and not every:
         for pair in servers:
-            leader = first.setdefault(pair.raw, pair.diff.stack)
+            leader = first.setdefault(pair.change_key, pair.diff.stack)
             if leader != pair.diff.stack:
                 stand_ins[pair.diff.stack] = leader
     jobs = []
     for pair in pairs:
         if pair.diff.stack in stand_ins or pair.diff.status == "unreadable":
             continue
-        for side, project, loaded in (("base", base, pair.before), ("head", head, pair.after)):
+        for side, project, loaded in (("base", base, pair.base), ("head", head, pair.head)):
             if project is not None and loaded is not None:
                 jobs.append(Job(side, pair.diff.stack, project, loaded))
     graphs = (programs or plan_all)(jobs)
-    return [_finished(pair, graphs, stand_ins, _why(pair, pairs, programs is not None)) for pair in pairs]
+    return [_finished(pair, graphs, stand_ins, _unexplained_by(pair, pairs, programs is not None)) for pair in pairs]
 
 
-def _why(pair: Pair, pairs: Sequence[Pair], by_program: bool) -> str:
+def _unexplained_by(pair: Pair, pairs: Sequence[Pair], by_program: bool) -> str:
     """What a reviewer is told of resources that differ, empty where changed settings explain them.
 
     A server's follow its own settings and its environment's; an environment's follow all its servers' (Access policies).
     """
     if by_program:
         return "the program that makes them changed too"
-    mine = pair.diff
-    near = (p for p in pairs if p.diff.environment == mine.environment and "environment" in (p.diff.kind, mine.kind))
-    return "" if pair.changes or any(p.changes for p in near) else "no setting explains it"
+    diff = pair.diff
+    related = (p for p in pairs if p.diff.environment == diff.environment and "environment" in (p.diff.kind, diff.kind))
+    return "" if pair.changes or any(p.changes for p in related) else "no setting explains it"
 
 
 def _findings(loaded: Stack | None, graph: Graph | None, base: Stack | None) -> tuple[Finding, ...]:
@@ -79,16 +79,21 @@ def _findings(loaded: Stack | None, graph: Graph | None, base: Stack | None) -> 
     if loaded is None or graph is None:
         return ()
     subject = subject_of(loaded, graph)
-    before = () if base is None else waivers_of(subject_of(base, graph))
-    both = [(one, w) for one in before for w in waivers_of(subject) if (one.rule, one.resource) == (w.rule, w.resource)]
-    return evaluate(subject, waivers=[min(pair, key=lambda waiver: waiver.expires) for pair in both])
+    base_waivers = () if base is None else waivers_of(subject_of(base, graph))
+    overlaps = [
+        (base_waiver, head_waiver)
+        for base_waiver in base_waivers
+        for head_waiver in waivers_of(subject)
+        if (base_waiver.rule, base_waiver.resource) == (head_waiver.rule, head_waiver.resource)
+    ]
+    return evaluate(subject, waivers=[min(pair, key=lambda waiver: waiver.expires) for pair in overlaps])
 
 
 def _finished(
     pair: Pair,
     graphs: Mapping[tuple[str, str], Graph | RingwallError],
     stand_ins: Mapping[str, str],
-    why: str,
+    cause: str,
 ) -> StackDiff:
     stack = pair.diff.stack
     sides: list[Graph | None] = []
@@ -100,16 +105,16 @@ def _finished(
             changes.append(change(UNPLANNABLE[side], Direction.LOOSENS, 100, stack, "", title))
             graph = None
         sides.append(graph)
-    before, after = sides
+    base_graph, head_graph = sides
     resources: tuple[ResourceChange, ...] = ()
-    findings = _findings(pair.after, after, pair.before)
-    if (before is None) == (pair.before is None) and (after is None) == (pair.after is None):
-        resources = compare_resources(before, after)
-        if before is not None and after is not None:
-            changes += resource_changes(stack, resources, before, after, why)
-            old = {(f.rule_id, f.urn) for f in _findings(pair.before, before, pair.before)}
+    findings = _findings(pair.head, head_graph, pair.base)
+    if (base_graph is None) == (pair.base is None) and (head_graph is None) == (pair.head is None):
+        resources = compare_resources(base_graph, head_graph)
+        if base_graph is not None and head_graph is not None:
+            changes += resource_changes(stack, resources, base_graph, head_graph, cause)
+            base_findings = {(f.rule_id, f.urn) for f in _findings(pair.base, base_graph, pair.base)}
             for finding in findings:
-                if finding.waived is None and (finding.rule_id, finding.urn) not in old:
+                if finding.waived is None and (finding.rule_id, finding.urn) not in base_findings:
                     title = f"now breaks {finding.rule_id}: {finding.message}"
                     changes.append(change("finding-new", Direction.LOOSENS, 98, stack, "", title, (finding.remedy,)))
     return replace(

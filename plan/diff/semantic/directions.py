@@ -19,34 +19,34 @@ Judge = Callable[[Any, Any], Direction]
 class Rule:
     """What one key means: how to judge it, how a reviewer calls it, its ring and its weight.
 
-    `why` is the proof of a rule that judges neutral. `ordered` keys are lists whose order counts.
+    `proof` is the proof of a rule that judges neutral. `ordered` keys are lists whose order counts.
     """
 
     judge: Judge
-    what: str
+    label: str
     ring: str
     risk: int
-    why: str = ""
+    proof: str = ""
     ordered: bool = False
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class Delegated:
     """A key that the named module of this package compares with its meaning resolved."""
 
     module: str
 
 
-Entry = Rule | Elsewhere
+Entry = Rule | Delegated
 Table = dict[str, Entry]
 
 
-def any_change(before: Any, after: Any) -> Direction:
+def any_change(base: Any, head: Any) -> Direction:
     """Nothing about the new value can be proven."""
     return LOOSENS
 
 
-def no_effect(before: Any, after: Any) -> Direction:
+def no_effect(base: Any, head: Any) -> Direction:
     """Proven elsewhere; the rule says why."""
     return NEUTRAL
 
@@ -55,28 +55,28 @@ def _number(value: Any) -> float:
     return math.inf if value is None else float(value)
 
 
-def more_loosens(before: Any, after: Any) -> Direction:
+def more_loosens(base: Any, head: Any) -> Direction:
     """Limits; None is no limit."""
-    return LOOSENS if _number(after) > _number(before) else TIGHTENS
+    return LOOSENS if _number(head) > _number(base) else TIGHTENS
 
 
-def less_loosens(before: Any, after: Any) -> Direction:
-    return LOOSENS if _number(after) < _number(before) else TIGHTENS
+def less_loosens(base: Any, head: Any) -> Direction:
+    return LOOSENS if _number(head) < _number(base) else TIGHTENS
 
 
 def _seconds(value: Any) -> float:
     return math.inf if value is None else float(seconds(value))
 
 
-def longer_loosens(before: Any, after: Any) -> Direction:
+def longer_loosens(base: Any, head: Any) -> Direction:
     """Durations; ``60m`` and ``1h`` are the same time, which is neutral."""
-    one, other = _seconds(before), _seconds(after)
-    return NEUTRAL if one == other else LOOSENS if other > one else TIGHTENS
+    base_seconds, head_seconds = _seconds(base), _seconds(head)
+    return NEUTRAL if base_seconds == head_seconds else LOOSENS if head_seconds > base_seconds else TIGHTENS
 
 
-def shorter_loosens(before: Any, after: Any) -> Direction:
-    one, other = _seconds(before), _seconds(after)
-    return NEUTRAL if one == other else LOOSENS if other < one else TIGHTENS
+def shorter_loosens(base: Any, head: Any) -> Direction:
+    base_seconds, head_seconds = _seconds(base), _seconds(head)
+    return NEUTRAL if base_seconds == head_seconds else LOOSENS if head_seconds < base_seconds else TIGHTENS
 
 
 def keys(values: Any) -> set[str]:
@@ -84,53 +84,53 @@ def keys(values: Any) -> set[str]:
     return {json.dumps(value, sort_keys=True) for value in values or ()}
 
 
-def grows_loosens(before: Any, after: Any) -> Direction:
+def grows_loosens(base: Any, head: Any) -> Direction:
     """Sets of whom or what is let in."""
-    return LOOSENS if keys(after) - keys(before) else TIGHTENS
+    return LOOSENS if keys(head) - keys(base) else TIGHTENS
 
 
-def shrinks_loosens(before: Any, after: Any) -> Direction:
+def shrinks_loosens(base: Any, head: Any) -> Direction:
     """Sets of what is demanded."""
-    return LOOSENS if keys(before) - keys(after) else TIGHTENS
+    return LOOSENS if keys(base) - keys(head) else TIGHTENS
 
 
-def allow_list(before: Any, after: Any) -> Direction:
+def allow_list(base: Any, head: Any) -> Direction:
     """Sets that let in, where an empty one lets everything in."""
-    if not after:
+    if not head:
         return LOOSENS
-    return TIGHTENS if not before else grows_loosens(before, after)
+    return TIGHTENS if not base else grows_loosens(base, head)
 
 
-def appearing_loosens(before: Any, after: Any) -> Direction:
-    return TIGHTENS if after is None else LOOSENS
+def appearing_loosens(base: Any, head: Any) -> Direction:
+    return TIGHTENS if head is None else LOOSENS
 
 
-def appearing_tightens(before: Any, after: Any) -> Direction:
+def appearing_tightens(base: Any, head: Any) -> Direction:
     """A protection: there is one, or not; another value of it proves nothing."""
-    return TIGHTENS if before is None and after is not None else LOOSENS
+    return TIGHTENS if base is None and head is not None else LOOSENS
 
 
-def true_loosens(before: Any, after: Any) -> Direction:
-    return TIGHTENS if after is False else LOOSENS
+def true_loosens(base: Any, head: Any) -> Direction:
+    return TIGHTENS if head is False else LOOSENS
 
 
-def false_loosens(before: Any, after: Any) -> Direction:
-    return TIGHTENS if after is True else LOOSENS
+def false_loosens(base: Any, head: Any) -> Direction:
+    return TIGHTENS if head is True else LOOSENS
 
 
 def ladder(*weakest_first: str) -> Judge:
     """Words from the weakest to the strongest; a word not among them loosens."""
 
-    def judge(before: Any, after: Any) -> Direction:
-        if before not in weakest_first or after not in weakest_first:
+    def judge(base: Any, head: Any) -> Direction:
+        if base not in weakest_first or head not in weakest_first:
             return LOOSENS
-        return LOOSENS if weakest_first.index(after) < weakest_first.index(before) else TIGHTENS
+        return LOOSENS if weakest_first.index(head) < weakest_first.index(base) else TIGHTENS
 
     return judge
 
 
-def later_loosens(before: Any, after: Any) -> Direction:
+def later_loosens(base: Any, head: Any) -> Direction:
     """Moments as RFC 3339 writes them in UTC, so text order is time order; None is never, which is latest."""
-    if after is None:
+    if head is None:
         return LOOSENS
-    return TIGHTENS if before is None or after < before else LOOSENS
+    return TIGHTENS if base is None or head < base else LOOSENS

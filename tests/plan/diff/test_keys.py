@@ -85,7 +85,7 @@ def test_the_walk_of_this_test_sees_nested_keys() -> None:
 def test_a_rule_that_is_always_neutral_says_why(kind: str) -> None:
     for key, entry in MODELS[kind][1].items():
         if isinstance(entry, Rule) and entry.judge is directions.no_effect:
-            assert len(entry.why.split()) >= 4, key
+            assert len(entry.proof.split()) >= 4, key
 
 
 @pytest.mark.parametrize(
