@@ -1,4 +1,7 @@
-"""The whole difference: two sides of a project, each as files in a folder, to one report."""
+"""Compares the base and the head of a project, each as files in a folder, and makes one report of it.
+
+What a changed setting means is decided in `semantic`; plans and resources are compared in `pairs` and `resources`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from model.defaults import CircuitBreaker, Guard, Limits, Timeouts
 from model.environment import Environment
 from model.errors import InputError, InputErrors
 from model.loader import read
@@ -68,11 +72,11 @@ def compare(
     every_resource: bool = False,
     programs: Plans | None = None,
 ) -> Report:
-    """Compare two sides. Runs nothing of theirs: the installed Ringwall reads and plans their files as data.
+    """Compare two revisions. No code of theirs is run: the installed Ringwall reads and plans their files as data.
 
     Args:
         environment: only this one (or this zone stack).
-        unplanned: files of the revisions that are no stack files, for the report alone.
+        unplanned: changed files that are no stack files; the report only names them.
         every_resource: plan every changed server, however many.
         programs: plans each side by its own code instead; then every stack is planned, as the code may have changed what
             equal files mean.
@@ -140,8 +144,10 @@ def _project_file(base: Side, head: Side) -> list[StackDiff]:
         if base_file.get(key) != head_file.get(key):
             prose = key in ("description", "author", "website", "license")
             weight = 90 if key == "name" else 5 if prose else 70
-            lines = ("every stack is another one then, and nothing deployed belongs to it",) if key == "name" else ()
-            lines = ("neutral: read by people only",) if prose else lines
+            lines = (
+                ("the name is part of every URN, so nothing deployed belongs to the new name",) if key == "name" else ()
+            )
+            lines = ("neutral: only people read it",) if prose else lines
             direction = Direction.NEUTRAL if prose else Direction.LOOSENS
             title = f"Pulumi.yaml: {key}: {difference(base_file.get(key), head_file.get(key))}"
             changes.append(change(f"project.{key}", direction, weight, "project", "", title, lines))
@@ -152,7 +158,7 @@ def _yaml(file: Path) -> dict[str, Any]:
     try:
         value = read(file).value
     except InputError:
-        return {}  # its error stands in the report already
+        return {}  # the error is in the report already: opening the project has failed on it
     return value if isinstance(value, dict) else {}
 
 
@@ -179,7 +185,7 @@ def _zone(base: Project | None, head: Project | None, stack: str, errors: list[L
         title = "new zone stack" if status == "new" else _BASE_LOST
         pair.changes.append(change("stack-new", direction, 50, stack, "edge", title, kept_rules))
     elif head_stack is None:
-        title = "the zone stack is removed, its ruleset is retained in Cloudflare and kept by nobody"
+        title = "the zone stack is removed; its ruleset stays in Cloudflare, and no file describes it any longer"
         pair.changes.append(change("stack-removed", Direction.LOOSENS, 80, stack, "edge", title))
     else:
         base_manifest, head_manifest = base_stack.manifest.dump(), head_stack.manifest.dump()
@@ -197,7 +203,7 @@ def _load_side(
 
 
 def _declared(project: Project, stack: str) -> bool:
-    """Servers without their environment's file are its declaration too: one that does not load."""
+    """Whether a project declares a stack. An environment is also declared by its servers' files alone, and fails to load."""
     return stack in project.stacks() or bool(project.servers_of(stack))
 
 
@@ -210,7 +216,7 @@ def _status(base: Project | None, head: Project | None, stack: str, base_stack: 
 
 
 def _unreadable(stack: str) -> Change:
-    title = "the head's files do not load, so nothing can be said of them"
+    title = "the head's files do not load, so they could not be compared"
     return change("unreadable", Direction.LOOSENS, 100, stack, "", title)
 
 
@@ -251,20 +257,18 @@ def _environment(
     return pairs
 
 
-_BASE_LOST = "the base's files do not load: everything counts as new"
-#: Only files are compared, and taking a file away takes nothing down.
-_STILL_THERE = ("what is deployed stays until `ringwall destroy` takes it down, and no file describes it then",)
+_BASE_LOST = "the base's files do not load, so everything in the head counts as new"
+#: Only files are compared, and removing a file removes nothing that is deployed.
+_STILL_THERE = ("what is deployed stays, and no file describes it, until `ringwall destroy` takes it down",)
 
 
 def _waivers(manifest: Environment | Server | Zone | None) -> list[dict[str, Any]]:
-    """They are no part of what is deployed, so `dump` leaves them out."""
+    """The waivers of a manifest, which `dump` leaves out as they are no part of what is deployed."""
     return [waiver.dump() for waiver in manifest.waivers] if manifest is not None else []
 
 
 def _settings(settings: Environment) -> dict[str, Any]:
-    """The dump with `defaults` as servers get them, so that writing a default out changes nothing."""
-    from model.defaults import CircuitBreaker, Guard, Limits, Timeouts
-
+    """The dump with `defaults` filled in as servers get them, so that writing a built-in default down is no change."""
     document = settings.dump()
     built_in = {
         "limits": Limits().dump(),
@@ -289,13 +293,15 @@ def _manifest(server: ServerStack) -> dict[str, Any]:
     return document
 
 
-#: What tells two alike servers apart and only names them.
+#: Keys in which two servers may differ and still be alike: names, ports and principals.
 _NAMES = ("hostname", "origin", "guard_port", "guard_admin_port", "access", "grants")
 
 
 def _change_key(base: dict[str, Any], head: dict[str, Any]) -> str:
-    """Equal for servers that are alike but for their names, and that changed in the same keys: their plans differ in the
-    same keys of the same resources. The lock is in no resource."""
+    """A text that is equal for two servers that are alike but for their names and changed in the same keys.
+
+    Their plans then differ in the same keys of the same resources. The tool lock is left out, as no resource holds it.
+    """
     base_leaves, head_leaves = (dict(leaves(side)) for side in (base, head))
     changed = sorted(
         ".".join(map(str, path))
@@ -317,19 +323,19 @@ def _unordered(value: Any) -> Any:
 
 
 def _rewritten(stack: str, base: dict[str, Any], head: dict[str, Any], changes: Sequence[Change]) -> list[Change]:
-    """Grants or people that are written otherwise though nobody gains or loses anything by it, as resolved."""
+    """Changes of how grants or people are written by which, once resolved, nobody gains or loses anything."""
     rewritten = []
     for key, prefix in (("grants", "grant-"), ("access", "access-")):
         if _unordered(base[key]) != _unordered(head[key]) and not any(c.id.startswith(prefix) for c in changes):
-            lines = ("neutral: resolved with groups and the tool lock both give the same",)
-            title = f"{key} are written otherwise" if key == "grants" else f"{key} is written otherwise"
+            lines = ("neutral: with groups and tool lock resolved, base and head mean the same",)
+            title = f"{key} {'are' if key == 'grants' else 'is'} written differently"
             rewritten.append(change(f"{prefix}rewritten", Direction.NEUTRAL, 10, stack, "", title, lines))
     return rewritten
 
 
 @dataclass(frozen=True)
 class _View:
-    """One side of a server, resolved."""
+    """One side of a server with its groups and grants resolved; empty where that side does not have it."""
 
     doors: dict[str, Door]
     rights: Rights
@@ -410,6 +416,6 @@ def _server(
         title = f"new server, public at {', '.join(manifest.hostnames)}"
         pair.changes.append(change("stack-new", Direction.LOOSENS, 92, stack, "edge", title, lines))
     elif status == "removed" and base_server is not None:
-        title = f"the server is removed; {', '.join(base_server.manifest.hostnames)} is declared no longer"
+        title = f"the server is removed; {', '.join(base_server.manifest.hostnames)} is no longer declared"
         pair.changes.append(change("stack-removed", Direction.TIGHTENS, 50, stack, "edge", title, _STILL_THERE))
     return [pair]

@@ -1,4 +1,6 @@
-"""The report as one page that loads nothing: styles inside, pictures drawn inline, a policy that forbids the rest."""
+"""Renders the report as one HTML page that loads nothing: its styles and pictures are inside, and its content security
+policy forbids anything else.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,7 @@ def _errors(report: Report) -> list[str]:
 
 
 def _svg(shown_rings: list[Ring]) -> str:
-    """Rings inside one another, each coloured by the worst that happens to it; its counts stand at its top."""
+    """The rings inside one another, each coloured by the worst direction of its changes and headed by their counts."""
     width, step, top = 400, 22, 54
     height = top * len(shown_rings) * 2 - 40
     shapes = []
@@ -128,7 +130,7 @@ def _pre(lines: Iterable[str]) -> str:
 
 
 def _matrices(stacks: Iterable[StackDiff]) -> list[str]:
-    """Equal tables of several servers once, under all their names."""
+    """The tables of tool grants; servers with equal tables share one, under all their names."""
     tables: dict[Matrix, list[str]] = {}
     for stack in stacks:
         if stack.matrix is not None and stack.matrix.tools:

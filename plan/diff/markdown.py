@@ -1,4 +1,4 @@
-"""The report as one comment of a pull request.
+"""Renders the report as one comment on a pull request. The comment is posted by `operations.pull_request`.
 
 Everything that comes from the files stands inside `code` or `pre` elements, where GitHub makes no mention, reference,
 link, image or emoji of it; in `code` all punctuation is written as entities, so that no Markdown is left to parse, and a
@@ -27,7 +27,8 @@ _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&*+,;=%-]+")
 
 @dataclass(frozen=True)
 class _Section:
-    """A part of the comment that stands or falls as a whole; a low `rank` is kept first."""
+    """A part of the comment that is included or left out whole. Low ranks are included first; `label` says what it is where
+    left-out parts are counted."""
 
     place: tuple[int, int]
     rank: tuple[int, ...]
@@ -36,7 +37,7 @@ class _Section:
 
 
 def marker(environment: str | None) -> str:
-    """The hidden first line by which a comment is found again: one comment an environment."""
+    """The hidden first line by which the comment of an environment is found again."""
     return f"<!-- ringwall-diff:{re.sub('[^A-Za-z0-9._-]', '-', environment or 'all')} -->"
 
 
@@ -66,7 +67,7 @@ def visible_line(text: str) -> str:
 
 
 def render_markdown(report: Report, environment: str | None = None, artifact_url: str | None = None) -> str:
-    """The comment, always below GitHub's limit; what does not fit is left out lowest risk first, and said so.
+    """The comment, always below GitHub's limit. What does not fit is left out, lowest risk first, and the comment says so.
 
     Args:
         environment: only this one, named in the marker and the heading.
@@ -88,7 +89,7 @@ def render_markdown(report: Report, environment: str | None = None, artifact_url
     omitted: list[_Section] = []
     for section in sorted(sections, key=lambda s: s.rank):
         cost = _size(section.text) + 1
-        # Once one is dropped nothing of less weight may take its place: what is left out is always the least.
+        # After the first omitted section, no section of less weight is included: what is left out always weighs least.
         if not omitted and cost <= budget:
             included.append(section)
             budget -= cost

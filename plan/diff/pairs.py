@@ -1,4 +1,7 @@
-"""Pairs of stacks while they are compared: their plans, and what the plans add to what the settings say."""
+"""Pairs of a stack's base and head: plans both, and adds to the changed settings what the two plans differ in.
+
+The settings are compared before, in `compare`; the graphs are made in `planning` and compared in `resources`.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +18,25 @@ from plan.findings import Finding
 from plan.graph import Graph
 from plan.rules.evaluate import evaluate, subject_of, waivers_of
 
-#: Beyond as many changed servers one plan stands for all that changed in the same keys.
+#: With more changed servers than this, one plan is made for all that changed in the same keys.
 PLAN_EACH = 40
 
 
 @dataclass
 class Pair:
-    """One stack on both sides, while it is compared."""
+    """The base and the head of one stack while they are compared; None for a side that does not have it."""
 
     diff: StackDiff
     base: Stack | None
     head: Stack | None
-    #: What differs in the files themselves; servers with the same key changed in the same way.
+    #: Equal for servers that changed in the same way (`compare._change_key`); else the name of the stack.
     change_key: str
     changes: list[Change] = field(default_factory=list)
 
 
-#: Ids of the change that says which side has no plan; without one no rule was asked.
+#: Ids of the change that says which side could not be planned, so that no rule was evaluated for it.
 UNPLANNABLE = {"base": "unplannable-base", "head": "unplannable-head"}
-#: Makes graphs of jobs, by side and stack; a plan that is refused is its error.
+#: Plans jobs: answers graphs by side and stack, and for a plan that is refused its error.
 Plans = Callable[[Sequence[Job]], Mapping[tuple[str, str], Graph | RingwallError]]
 
 
@@ -62,9 +65,10 @@ def planned(
 
 
 def _unexplained_by(pair: Pair, pairs: Sequence[Pair], by_program: bool) -> str:
-    """What a reviewer is told of resources that differ, empty where changed settings explain them.
+    """Why resources differ although no setting changed, in words for a reviewer; empty where changed settings explain it.
 
-    A server's follow its own settings and its environment's; an environment's follow all its servers' (Access policies).
+    A server's resources follow its own settings and its environment's. Those of an environment (Access policies) follow the
+    settings of all its servers too.
     """
     if by_program:
         return "the program that makes them changed too"
@@ -74,8 +78,11 @@ def _unexplained_by(pair: Pair, pairs: Sequence[Pair], by_program: bool) -> str:
 
 
 def _findings(loaded: Stack | None, graph: Graph | None, base: Stack | None) -> tuple[Finding, ...]:
-    """What Ringwall's own rules say of one side. A change does not bring along the waivers it is judged by: those in force
-    stand in the base too, and end with the first of the two."""
+    """The findings of Ringwall's own rules for one side.
+
+    A change must not bring along the waivers it is judged by: only those that the base has too are applied, each until the
+    earlier of its two ends.
+    """
     if loaded is None or graph is None:
         return ()
     subject = subject_of(loaded, graph)

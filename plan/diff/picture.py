@@ -1,4 +1,4 @@
-"""What the pictures of the four rings show, whatever draws them."""
+"""What a picture of the four rings shows, counted from the changes. The pictures are drawn in `html` and `mermaid`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Key by key: what differs between two plans of one stack, inside JSON texts too, secret leaves masked alone.
+"""Compares two plans of one stack, resource by resource and key by key, inside JSON texts too.
 
-Only files are compared. What is replaced is known from the providers' own rules where they are known; the engine's preview
-has the last word.
+Of a value that holds secrets only these are masked. The plans are made from files, so what is deployed plays no part. Which
+changes replace a resource follows from the providers' rules as far as they are known; the engine's preview decides.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ REPLACES: dict[str, frozenset[str]] = {
     "Target": frozenset({"target", "weight", "upstreamId", "tags"}),
     "ConsumerAcl": frozenset({"consumerId", "group"}),
 }
-#: Resources that only let something in: without them less is open.
+#: Resources that only let requests in, so that less is open without them.
 _OPENINGS = frozenset(
     {"ZeroTrustAccessPolicy", "ZeroTrustAccessServiceToken", "ZeroTrustAccessGroup", "DnsRecord", "Route", "Service"}
     | {"Target", "Consumer", "ConsumerAcl", "ZeroTrustTunnelCloudflared", "ZeroTrustTunnelCloudflaredConfig"}
@@ -49,7 +49,7 @@ _SETS = (
     | {"allowedUris", "origins", "additional_secret_outputs", "aliases", "matches"}
 )
 _MAX_TEXT = 600
-#: Components are no resources of a provider; these two hold what becomes the guard's configuration.
+#: Components are no resources of a provider. These two are compared all the same, as they hold the guard's settings.
 _SHOWN_COMPONENTS = frozenset({"ringwall:index:Guard", "ringwall:index:Origin"})
 
 
@@ -236,7 +236,7 @@ def resource_changes(
         label = f"{kind_name} {resource.name}"
         recreated = any(r.action == "create" and kind(r.type) == kind_name for r in resources)
         if resource.action == "delete" and kind_name in _BY_CONTENT and (recreated or not cause):
-            continue  # another content is another resource; what the content means is compared as settings
+            continue  # new content makes a new resource; what the content means is compared as settings
         if resource.action == "delete":
             direction = Direction.TIGHTENS if _only_opened(kind_name, resource, base, head) else Direction.LOOSENS
             weight = 60 if direction is Direction.LOOSENS else 30
@@ -278,7 +278,7 @@ def _only_opened(kind_name: str, resource: ResourceChange, base: Graph, head: Gr
         names = {str(d.get("uri")) for d in _list(removed.inputs.get("destinations")) if isinstance(d, Mapping)}
         open_names = {str(r.inputs.get("name")) for r in head.resources if kind(r.type) == "DnsRecord"}
         return not names & open_names
-    # A route that is gone takes its own plugins with it.
+    # A plugin of a route is removed together with that route.
     if kind_name == "Plugin" and removed is not None:
         route = removed.inputs.get("routeId")
         return route is not None and all(f"${{{r.name}.id}}" != route for r in head.resources)

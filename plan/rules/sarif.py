@@ -51,7 +51,7 @@ def to_sarif(
 def _rule(rule: Rule, docs: str | None) -> dict[str, Any]:
     source = f"\n\nSource: {rule.source}" if rule.source else ""
     text = f"{rule.reason}\n\nRemedy: {rule.remedy}{source}"
-    found: dict[str, Any] = {
+    descriptor: dict[str, Any] = {
         "id": rule.id,
         "name": "".join(part.capitalize() for part in rule.id.split("-")),
         "shortDescription": {"text": rule.reason},
@@ -60,8 +60,8 @@ def _rule(rule: Rule, docs: str | None) -> dict[str, Any]:
         "properties": {"tags": ["security"], "waivable": rule.waivable, "custom": rule.custom},
     }
     if docs and not rule.custom:
-        found["helpUri"] = f"{docs}/rules.md#{rule.id}"
-    return found
+        descriptor["helpUri"] = f"{docs}/rules.md#{rule.id}"
+    return descriptor
 
 
 def _result(stack: str, finding: Finding, index: dict[str, int], prefix: str) -> dict[str, Any]:
@@ -75,14 +75,14 @@ def _result(stack: str, finding: Finding, index: dict[str, int], prefix: str) ->
     if finding.urn:
         logical = {"name": urn_name(finding.urn), "fullyQualifiedName": finding.urn, "kind": "resource"}
     location["logicalLocations"] = [logical]
-    same = json.dumps([stack, finding.rule_id, finding.urn, finding.message], ensure_ascii=False)
+    identity = json.dumps([stack, finding.rule_id, finding.urn, finding.message], ensure_ascii=False)
     result: dict[str, Any] = {
         "ruleId": finding.rule_id,
         "ruleIndex": index[finding.rule_id],
         "level": LEVELS[finding.severity],
         "message": {"text": f"{stack}: {finding.message}; {finding.remedy}"},
         "locations": [location],
-        "partialFingerprints": {"ringwall/v1": hashlib.sha256(same.encode()).hexdigest()},
+        "partialFingerprints": {"ringwall/v1": hashlib.sha256(identity.encode()).hexdigest()},
         # Written for every result: a log in which some have it and some have not reads as if nobody had looked.
         "suppressions": [],
     }

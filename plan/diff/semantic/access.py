@@ -1,4 +1,6 @@
-"""Who may reach a server at all: people, agents, hosted clients, and the countries and posture asked of them."""
+"""Compares who may reach a server at all: people, agents and hosted clients, and the countries and posture required of
+them. What they may call once admitted is compared in `grants`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from plan.diff.semantic.directions import allow_list
 
 @dataclass(frozen=True)
 class Door:
-    """One public name: who passes, and what else is asked of people."""
+    """One public name: who is admitted by it, and what else is required of people."""
 
     hostname: str
     principals: frozenset[str]
@@ -22,7 +24,7 @@ class Door:
 
 
 def doors(settings: Environment, manifest: Server) -> dict[str, Door]:
-    """By hosted client; the server's own door under the empty name. Groups are written out."""
+    """The doors of a server by hosted client, its own public name under the empty one. Groups are resolved to people."""
     principals = _people(settings, manifest.access.people)
     principals |= {f"agent {agent}" for agent in manifest.access.agents}
     people = manifest.access.people is not None
@@ -84,7 +86,7 @@ def _door(stack: str, client: str, base: Door, head: Door, reach: tuple[str, ...
         title = f"{_names(lost)} may no longer reach the server{suffix}"
         yield change("access-lost", Direction.TIGHTENS, 60, stack, "edge", title)
     if base.countries != head.countries:
-        # No country rule at all only where no person is admitted, and then there is nobody to ask.
+        # There is no country rule only where no person is admitted, and then it would apply to nobody.
         direction = allow_list(base.countries, head.countries) if head.countries else Direction.TIGHTENS
         if not base.countries:
             direction = Direction.NEUTRAL
@@ -110,7 +112,8 @@ def _names(names: Iterable[str]) -> str:
 
 
 def compare_identity_providers(stack: str, base: Environment, head: Environment) -> list[Change]:
-    """Which providers may sign people in. With none declared all of the account's may (`components.edge.server`)."""
+    """Changes of which identity providers may sign people in; with none declared, all of the account's may
+    (`components.edge.server`)."""
     base_providers, head_providers = set(base.identity_providers), set(head.identity_providers)
     if base_providers == head_providers:
         return []

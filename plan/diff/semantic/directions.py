@@ -1,4 +1,7 @@
-"""Which way a change of one value goes. Every function answers LOOSENS unless it can prove another answer."""
+"""Judges in which direction a change of one value goes. Every judge answers LOOSENS unless it can prove another answer.
+
+Which key is judged by which function is in the tables of the other modules; `keys` applies them.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ Judge = Callable[[Any, Any], Direction]
 
 @dataclass(frozen=True)
 class Rule:
-    """What one key means: how to judge it, how a reviewer calls it, its ring and its weight.
+    """What one key means: how a change is judged, what a reviewer calls the key, its ring and the weight of a change.
 
-    `proof` is the proof of a rule that judges neutral. `ordered` keys are lists whose order counts.
+    `proof` says why a change that is judged neutral can do no harm. `ordered` is for lists whose order counts.
     """
 
     judge: Judge
@@ -32,7 +35,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Delegated:
-    """A key that the named module of this package compares with its meaning resolved."""
+    """A key that is not compared here: another module, named by its subject, resolves what it means and compares that."""
 
     module: str
 
@@ -42,12 +45,12 @@ Table = dict[str, Entry]
 
 
 def any_change(base: Any, head: Any) -> Direction:
-    """Nothing about the new value can be proven."""
+    """For values of which nothing can be proven."""
     return LOOSENS
 
 
 def no_effect(base: Any, head: Any) -> Direction:
-    """Proven elsewhere; the rule says why."""
+    """For keys whose change has no effect; the `proof` of the rule says why."""
     return NEUTRAL
 
 
@@ -56,7 +59,7 @@ def _number(value: Any) -> float:
 
 
 def more_loosens(base: Any, head: Any) -> Direction:
-    """Limits; None is no limit."""
+    """For limits; None is no limit."""
     return LOOSENS if _number(head) > _number(base) else TIGHTENS
 
 
@@ -69,7 +72,7 @@ def _seconds(value: Any) -> float:
 
 
 def longer_loosens(base: Any, head: Any) -> Direction:
-    """Durations; ``60m`` and ``1h`` are the same time, which is neutral."""
+    """For durations; ``60m`` and ``1h`` are the same time, which is neutral."""
     base_seconds, head_seconds = _seconds(base), _seconds(head)
     return NEUTRAL if base_seconds == head_seconds else LOOSENS if head_seconds > base_seconds else TIGHTENS
 
@@ -80,22 +83,22 @@ def shorter_loosens(base: Any, head: Any) -> Direction:
 
 
 def keys(values: Any) -> set[str]:
-    """A list as a set of canonical texts."""
+    """The values of a list as a set of canonical JSON texts."""
     return {json.dumps(value, sort_keys=True) for value in values or ()}
 
 
 def grows_loosens(base: Any, head: Any) -> Direction:
-    """Sets of whom or what is let in."""
+    """For sets of whom or what is let in."""
     return LOOSENS if keys(head) - keys(base) else TIGHTENS
 
 
 def shrinks_loosens(base: Any, head: Any) -> Direction:
-    """Sets of what is demanded."""
+    """For sets of what is demanded."""
     return LOOSENS if keys(base) - keys(head) else TIGHTENS
 
 
 def allow_list(base: Any, head: Any) -> Direction:
-    """Sets that let in, where an empty one lets everything in."""
+    """For sets of what is let in, where an empty set lets everything in."""
     if not head:
         return LOOSENS
     return TIGHTENS if not base else grows_loosens(base, head)
@@ -106,7 +109,7 @@ def appearing_loosens(base: Any, head: Any) -> Direction:
 
 
 def appearing_tightens(base: Any, head: Any) -> Direction:
-    """A protection: there is one, or not; another value of it proves nothing."""
+    """For protections that are there or not; a change from one value to another proves nothing, and loosens."""
     return TIGHTENS if base is None and head is not None else LOOSENS
 
 
@@ -119,7 +122,7 @@ def false_loosens(base: Any, head: Any) -> Direction:
 
 
 def ladder(*weakest_first: str) -> Judge:
-    """Words from the weakest to the strongest; a word not among them loosens."""
+    """For words from the weakest to the strongest; a word that is not among them loosens."""
 
     def judge(base: Any, head: Any) -> Direction:
         if base not in weakest_first or head not in weakest_first:
@@ -130,7 +133,7 @@ def ladder(*weakest_first: str) -> Judge:
 
 
 def later_loosens(base: Any, head: Any) -> Direction:
-    """Moments as RFC 3339 writes them in UTC, so text order is time order; None is never, which is latest."""
+    """For times written by RFC 3339 in UTC, which sort as texts; None means never, the latest time of all."""
     if head is None:
         return LOOSENS
     return TIGHTENS if base is None or head < base else LOOSENS

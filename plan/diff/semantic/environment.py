@@ -1,4 +1,6 @@
-"""What an environment and a zone declare: account, gateway, hosts, agents, posture rules, issuers, country blocks."""
+"""The tables for the keys of environments and zones: account, gateway, hosts, agents, posture rules, issuers and country
+blocks. They are applied in `keys`.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ _UNUSED = "nothing is made or let in until a server names it, and that is shown 
 
 
 def _topology(base: Any, head: Any) -> Direction:
-    # Only leaving colocated is proven: the Admin API then is out of an origin host's reach (design, "Topologies").
+    # Only the way out of colocated is proven to tighten: the origin host can then no longer reach Kong's Admin API.
     return TIGHTENS if base == "colocated" else LOOSENS
 
 

@@ -1,4 +1,4 @@
-"""Exceptions and blocks: waivers of rules, and a zone's country blocks."""
+"""Compares waivers of rules, and the country blocks of a zone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from plan.diff.model import Change, Direction, change
 
 def compare_waivers(stack: str, base: Sequence[Mapping[str, Any]], head: Sequence[Mapping[str, Any]]) -> list[Change]:
     """Waivers by rule and resource: a new one or a later end loosens, an earlier end or none tightens."""
-    # Of several for one place the one that ends last holds longest.
+    # Of several waivers for one place only the one that ends last counts.
     base_waivers, head_waivers = (
         {(w["rule"], w.get("resource", "*")): w for w in sorted(side, key=lambda w: str(w["expires"]))}
         for side in (base, head)
@@ -39,7 +39,7 @@ def compare_waivers(stack: str, base: Sequence[Mapping[str, Any]], head: Sequenc
 
 
 def compare_zone_rules(stack: str, base: Zone | None, head: Zone | None) -> list[Change]:
-    """Country blocks by host name."""
+    """Changes of a zone's country blocks, by host name."""
     base_countries, head_countries = (
         {name: frozenset(rule.countries) for rule in (zone.rules if zone else ()) for name in rule.hostnames}
         for zone in (base, head)

@@ -1,4 +1,4 @@
-"""Where a server stands: its names, ports, origin, sign-in, browser clients and logs."""
+"""The table for a server's names, ports, origin, sign-in, browser clients and logs. It is applied in `keys`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Who gains or loses which tool, prompt or resource: grants resolved as the guard resolves them."""
+"""Compares who gains or loses which tool, prompt or resource, with grants resolved as the guard resolves them.
+
+Tools, prompts and resources together are called primitives, as MCP does. Who reaches the server is compared in `access`.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ _SHOWN = 5
 def rights(settings: Environment, server: ServerStack) -> Rights:
     """Everything every class of principals may use of one server.
 
-    A named class has what everyone has besides its own: losing a grant that everyone still holds is no loss. A lockdown
-    grants nothing while it lasts; what is compared is what holds again when it is lifted, which nobody reviews then.
+    A named class also has what everyone has, so losing a grant that everyone still holds is no loss. A lockdown grants
+    nothing while it lasts. Compared is what is granted without it, as nobody reviews the grants when it is lifted.
     """
     manifest = server.manifest.model_copy(update={"lockdown": None})
     config = build_guard_config(
@@ -74,7 +77,7 @@ def _condition(arguments: Any, limits: dict[str, Any]) -> str:
 def compare_grants(
     stack: str, base: Rights, head: Rights, base_risks: Mapping[str, str], head_risks: Mapping[str, str]
 ) -> list[Change]:
-    """Changes for every class of principals: what it gains, what it loses, and under which conditions."""
+    """Changes for every class of principals: what it gains and loses, and which conditions change."""
     changes: list[Change] = []
     for principal in sorted({*base, *head}):
         base_rights, head_rights = _effective(base, principal), _effective(head, principal)
@@ -119,7 +122,7 @@ def _conditions(
         base_condition, head_condition = (json.loads(next(iter(side))) for side in (base, head))
         tightens = True
         if base_condition["arguments"] != head_condition["arguments"]:
-            # A rule where there was none demands more; any other pair of schemas proves nothing.
+            # A first rule demands more than none did; two different rules prove nothing.
             tightens = base_condition["arguments"] is None
             details.append(
                 f"argument rule: {_json(base_condition['arguments'])} → {_json(head_condition['arguments'])}"
@@ -143,7 +146,7 @@ def _json(value: Any) -> str:
 
 
 def matrix(base: Rights, head: Rights, base_risks: Mapping[str, str], head_risks: Mapping[str, str]) -> Matrix:
-    """Principals by tools, both sides in one picture."""
+    """The table of principals and tools, base and head in one."""
     principals = sorted({*base, *head}, key=lambda name: (name != EVERYONE, name))
     base_tools = {principal: _tools(_effective(base, principal)) for principal in principals}
     head_tools = {principal: _tools(_effective(head, principal)) for principal in principals}

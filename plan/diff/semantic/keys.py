@@ -27,7 +27,7 @@ TABLES: dict[str, Table] = {
     "zone": {**environment.ZONE, **environment.WAIVERS},
 }
 _MAX_TEXT = 300
-#: An unknown key is looked at first among what is not an opened door.
+#: The weight of a key without a rule: just below the changes that let somebody in.
 UNKNOWN_RISK = 75
 
 
@@ -99,7 +99,11 @@ def _is_equal(base: Any, head: Any, entry: Entry | None) -> bool:
 
 def _judged(kind: str, stack: str, pattern: str, rule: Rule, names: tuple[str, ...], base: Any, head: Any) -> Change:
     direction = rule.judge(base, head)
-    proof = "the same time in other words" if rule.judge in (longer_loosens, shorter_loosens) else rule.proof
+    proof = (
+        "the same length of time, written differently"
+        if rule.judge in (longer_loosens, shorter_loosens)
+        else rule.proof
+    )
     label = rule.label.format(*names)
     if pattern.startswith("defaults."):
         label = f"default for servers: {label}"
@@ -110,7 +114,7 @@ def _judged(kind: str, stack: str, pattern: str, rule: Rule, names: tuple[str, .
 
 def _unknown(kind: str, stack: str, pattern: str, names: tuple[str, ...], base: Any, head: Any) -> Change:
     title = f"{pattern.replace('*', '{}').format(*names)}: {difference(base, head)}"
-    details = ("this Ringwall has no rule for the key, so it counts as loosening",)
+    details = ("this version of Ringwall has no rule for the key, so its change counts as loosening",)
     return change(f"{kind}.{pattern}", Direction.LOOSENS, UNKNOWN_RISK, stack, "", title, details, *shown(base, head))
 
 

@@ -1,4 +1,4 @@
-"""What stands in a stack file beside its manifest: how state is encrypted, secrets, Pulumi's own settings."""
+"""Compares what a stack file holds besides the manifest: the encryption of state, secrets and Pulumi's own settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from plan.diff.semantic.keys import difference
 
 
 def compare_stack_settings(stack: str, base: Document, head: Document) -> list[Change]:
-    """Every key that is not the manifest. None can be proven neutral: the values are encrypted, or Pulumi's."""
+    """A change for every key outside the manifest that differs. All loosen: encrypted values and Pulumi's settings cannot be
+    proven harmless."""
     base_values, head_values = (_keys(document) for document in (base, head))
     changes = []
     for key in sorted(base_values.keys() | head_values.keys()):
@@ -34,7 +35,7 @@ def _keys(document: Document) -> dict[str, Any]:
 
 
 def _shown(base: Any, head: Any) -> str:
-    """Encrypted values and salts are no secrets, and of no use to a reader."""
+    """How the two values are shown: encrypted values and salts, which tell a reader nothing, are not shown at all."""
     values = [value for value in (base, head) if value is not None]
     if all(isinstance(value, bool) for value in values):
         return difference(base, head)

@@ -1,4 +1,7 @@
-"""What a server may offer: tools, prompts, resources and instructions of its lock, with the words that changed."""
+"""Compares tool locks: the tools, prompts, resources and instructions of a server, with the words that changed.
+
+Who may use them is compared in `grants`.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,9 @@ from plan.diff.semantic.directions import (
     true_loosens,
 )
 
-_SELF_REPORTED = "the server says it of itself; nothing trusts it"
+_SELF_REPORTED = "the server reports it about itself, and nothing relies on it"
 _DERIVED = Delegated("tools")
-#: Of one text; a comment shows less (`plan.diff.markdown`), the page and the JSON document all of it.
+#: Characters shown of one text; a comment shows fewer (`plan.diff.markdown`), the page and the JSON document all of these.
 _MAX_TEXT = 20_000
 _PARTS = {"tools": "tool", "prompts": "prompt", "resources": "resource", "resource_templates": "resource template"}
 
@@ -79,8 +82,8 @@ def _server(stack: str, base_lock: ToolLock, head_lock: ToolLock) -> Iterator[Ch
 
 
 def _usable(word: str, key: str, granted: Collection[tuple[str, str]]) -> bool:
-    """Whether a grant may name an entry. A resource may match a pattern, and a template any granted URI: what it makes
-    is read by that grant (guard.decide.policy)."""
+    """Whether a grant may cover an entry. A resource may match a granted pattern. A template may expand to any granted URI,
+    which that grant lets a caller read (`guard.decide.policy`)."""
     if not word.startswith("resource"):
         return (word, key) in granted
     names = [name for kind, name in granted if kind == "resource"]
@@ -91,17 +94,17 @@ def _entry(
     stack: str, word: str, key: str, base: Entry | None, head: Entry | None, granted: Collection[tuple[str, str]]
 ) -> Iterator[Change]:
     if base is None and head is not None:
-        used = _usable(word, key, granted)  # else neither listed nor callable (guard.decide.grants)
+        used = _usable(word, key, granted)  # what no grant covers is neither listed nor callable (guard.decide.grants)
         direction = Direction.LOOSENS if used else Direction.NEUTRAL
         risk = f" [{head.risk}]" if isinstance(head, ToolEntry) else ""
-        lines = [f"its words: {_cut(head.description)}"] if head.description else []
-        lines += [] if used else ["neutral: no grant names it, so it is neither listed nor callable"]
+        lines = [f"its description: {_cut(head.description)}"] if head.description else []
+        lines += [] if used else ["neutral: no grant covers it, so it is neither listed nor callable"]
         yield change("lock-added", direction, 65 if used else 30, stack, "guard", f"{word} {key}{risk} is new", lines)
     elif head is None:
         yield change("lock-removed", Direction.TIGHTENS, 40, stack, "guard", f"{word} {key} is gone")
     elif base is not None:
         if base.sha256 != head.sha256:
-            # Approved words reach the model: no text is proven harmless by comparing it.
+            # Approved texts reach the model, and comparing two texts does not prove the new one harmless.
             lines = list(definition_difference(base.definition, head.definition))
             title = f"{word} {key}: {_places(base.definition, head.definition)} changed"
             weight = 80 if _usable(word, key, granted) else 60
@@ -144,7 +147,7 @@ def definition_difference(base: Any, head: Any) -> Iterator[str]:
 
 
 def words(base: str, head: str) -> str:
-    """Two texts word by word, ``[-gone-] {+new+}``; long runs of equal words are left out, and said so."""
+    """Two texts word by word, ``[-gone-] {+new+}``; where long runs of equal words are left out, the text says so."""
     return _cut(word_difference(visible(base), visible(head))) or "only white space changed"
 
 
