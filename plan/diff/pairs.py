@@ -21,6 +21,9 @@ from plan.rules.evaluate import evaluate, subject_of, waivers_of
 #: With more changed servers than this, one plan is made for all that changed in the same keys.
 PLAN_EACH = 40
 
+#: Only files are compared, and removing a file removes nothing that is deployed.
+STILL_DEPLOYED = ("what is deployed stays, and no file describes it, until `ringwall destroy` takes it down",)
+
 
 @dataclass
 class Pair:
@@ -29,7 +32,7 @@ class Pair:
     diff: StackDiff
     base: Stack | None
     head: Stack | None
-    #: Equal for servers that changed in the same way (`compare._change_key`); else the name of the stack.
+    #: Equal for servers that changed in the same way (`servers._change_key`); else the name of the stack.
     change_key: str
     changes: list[Change] = field(default_factory=list)
 

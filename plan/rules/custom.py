@@ -12,8 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from model.base import validate
 from model.errors import InputError
-from model.loader import read_text
+from model.loader import parse, read_text
 from model.project import Project, config_of
 from model.stacks import config_key_of
 from model.waivers import Waiver
@@ -106,9 +107,6 @@ def base_waivers(project: Project, stack: str, base: BaseRevision) -> tuple[Waiv
     Raises:
         InputErrors: the base revision's waivers are wrong themselves.
     """
-    from model.base import validate
-    from model.loader import parse
-
     file = project.stack_file(stack)
     text = base.read(file)
     if text is None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Final
 
+from components.edge.access import environment_policies
 from model.loopback import is_loopback
 from plan.exposure import app_hosts, ingress_rules, linked
 from plan.findings import Finding, Severity
@@ -245,8 +246,6 @@ def zone_unprotected(subject: Subject) -> Iterator[Broken]:
 def hosted_client(subject: Subject) -> Iterator[Broken]:
     if subject.environment is None or subject.server is not None:
         return
-    from components.edge.access import environment_policies
-
     policies = environment_policies(subject.environment.settings, subject.environment.manifests)
     for policy in policies.values():
         if policy.note:

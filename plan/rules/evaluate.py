@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from model.loader import KeyPath
+from model.stacks import ServerStack, Stack, ZoneStack
+from model.waivers import Waiver
 from plan.findings import Finding, in_order
 from plan.graph import Graph, Resource
 from plan.rules.catalog import BUILT_IN, RULE_FAILED
@@ -18,16 +20,9 @@ from plan.rules.rule import Broken, Key, Rule
 from plan.rules.subject import Subject, current_types
 from plan.rules.waivers import apply_waivers
 
-if TYPE_CHECKING:
-    from model.loader import KeyPath
-    from model.stacks import Stack
-    from model.waivers import Waiver
-
 
 def subject_of(loaded: Stack, graph: Graph, *, engine: bool = False) -> Subject:
     """What rules see of a loaded stack and its plan; `engine` where the graph is a real preview's."""
-    from model.stacks import ServerStack, ZoneStack
-
     graph = current_types(graph)
     if isinstance(loaded, ZoneStack):
         return Subject(graph, zone=loaded, engine=engine)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from posixpath import normpath
 from typing import Any, Final
+from urllib.parse import quote
 
 from plan.findings import Finding, Severity
 from plan.graph import urn_name
@@ -98,8 +100,5 @@ def _result(stack: str, finding: Finding, index: dict[str, int], prefix: str) ->
 
 
 def _uri(path: str) -> str:
-    from posixpath import normpath
-    from urllib.parse import quote
-
     # Stack files may stand beside the project's folder (`stackConfigDir: ../stacks`); code hosts match names as written.
     return quote(normpath(path), safe="/")

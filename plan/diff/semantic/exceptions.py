@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from model.environment import Environment
+from model.server import Server
 from model.zone import Zone
 from plan.diff.model import Change, Direction, change
+
+
+def dump_waivers(manifest: Environment | Server | Zone | None) -> list[dict[str, Any]]:
+    """The waivers of a manifest, which `dump` leaves out as they are no part of what is deployed."""
+    return [waiver.dump() for waiver in manifest.waivers] if manifest is not None else []
 
 
 def compare_waivers(stack: str, base: Sequence[Mapping[str, Any]], head: Sequence[Mapping[str, Any]]) -> list[Change]:
