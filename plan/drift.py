@@ -136,7 +136,14 @@ def shown_pair(before: Any, after: Any, path: str = "") -> tuple[str, str]:
     if max(map(len, texts)) > _SHOWN and SECRET not in texts:
         if isinstance(before, list) and isinstance(after, list):
             return _shown_lists(before, after, path)
-        common = next((place for place, (left, right) in enumerate(zip(*texts, strict=False)) if left != right), 0)
+        common = next(
+            (
+                place
+                for place, (before_char, after_char) in enumerate(zip(*texts, strict=False))
+                if before_char != after_char
+            ),
+            0,
+        )
         start = max(common - 20, 0)
         if start:
             texts = (f"…{texts[0][start:]}", f"…{texts[1][start:]}")

@@ -217,7 +217,8 @@ def _all_addresses(rules: Iterable[Json]) -> str | None:
     networks = [network for selectors in rules if (network := _network(mapping(selectors).get("ip"))) is not None]
     v4 = ipaddress.collapse_addresses([network for network in networks if isinstance(network, ipaddress.IPv4Network)])
     v6 = ipaddress.collapse_addresses([network for network in networks if isinstance(network, ipaddress.IPv6Network)])
-    return next((str(network) for network in (*v4, *v6) if network.prefixlen == 0), None)
+    joined: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [*v4, *v6]
+    return next((str(network) for network in joined if network.prefixlen == 0), None)
 
 
 def _network(value: Json) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
