@@ -101,7 +101,7 @@ def test_a_second_waiver_of_the_same_finding_is_seen_as_one_too_many(tmp_path: P
 
 @pytest.mark.parametrize(("pattern", "waived"), [("one-*", True), ("one-guard", True), ("two-*", False)])
 def test_a_waiver_covers_the_resources_it_names_alone(tmp_path: Path, pattern: str, waived: bool) -> None:
-    reported = judge(project(tmp_path, waiver(more=f', resource: "{pattern}"')))
+    reported = judge(project(tmp_path, waiver(extra=f', resource: "{pattern}"')))
     by_rule = {finding.rule_id: finding for finding in reported}
     assert (by_rule["guard-write-for-all"].waived is not None) is waived
     assert ("waiver-unused" in by_rule) is not waived
