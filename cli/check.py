@@ -16,7 +16,7 @@ from operations.check import Checked
 from operations.check import check as check_stacks
 from plan.findings import Finding
 from plan.rules.base_revision import BaseRevision, top_level
-from plan.rules.catalog import OWN
+from plan.rules.catalog import BUILT_IN
 from plan.rules.custom import rules_of
 from plan.rules.rule import Rule
 from plan.rules.sarif import to_sarif
@@ -172,7 +172,7 @@ def _known(rules_file: Path | None, base: str | None) -> tuple[Rule, ...]:
     except InputError:
         if state.project is not None or rules_file is not None or base is not None:
             raise
-        return OWN
+        return BUILT_IN
     return rules_of(project, file=rules_file, base=BaseRevision.resolve(project.root, base) if base else None)
 
 

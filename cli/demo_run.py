@@ -146,7 +146,7 @@ def _enforced(servers: list[str]) -> list[tuple[str, str, str, str]]:
             with workspace(target, f"{ENVIRONMENT}.{server}") as stack:
                 resources = (stack.export_stack().deployment or {}).get("resources") or []
             found = protections([(resource["type"], resource.get("inputs") or {}) for resource in resources])
-            rows += [(server, row.ring, row.what, row.how) for row in found]
+            rows += [(server, row.ring, row.control, row.detail) for row in found]
     return rows
 
 

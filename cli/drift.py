@@ -88,4 +88,4 @@ def show(table: Table, *, as_json: bool) -> None:
         )
     counts = table.as_json()["counts"]
     said = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "no drift"
-    console.say(f"{table.stack}: {said}; looked at {', '.join(table.looked) or 'nothing'}")
+    console.say(f"{table.stack}: {said}; looked at {', '.join(table.sources) or 'nothing'}")

@@ -81,10 +81,10 @@ offline plan by the program itself.
 
 def rules_reference() -> str:
     """Every rule of Ringwall's own, sorted by id, each under a heading that is its anchor."""
-    from plan.rules.catalog import OWN
+    from plan.rules.catalog import BUILT_IN
 
     lines = [HEAD + PACK + "## All rules", ""]
-    for rule in sorted(OWN, key=lambda rule: rule.id):
+    for rule in sorted(BUILT_IN, key=lambda rule: rule.id):
         elsewhere = f", {rule.outside_production} outside production" if rule.outside_production else ""
         waiver = "can be waived" if rule.waivable else "cannot be waived"
         lines += [

@@ -1,18 +1,18 @@
 """Where two JSON values differ, in the two notations that Ringwall shows: JSON pointers and Pulumi's property paths.
 
-`pointers` is exact: it compares definitions of a tool lock by their digests, entry by entry. `differences` and `subset`
-compare values that providers hold, so JSON text equals the object it holds, and 1.0 equals 1. Masking and layout of what
-is shown belong to the caller.
+`descend` is the one way into two values side by side; each comparison says with it what it takes for one value.
+`by_pointer` is exact: it compares definitions of a tool lock by their digests, entry by entry. `differences` and `subset`
+compare what providers hold, to which some unlike values are one. How a difference is shown is the caller's business.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
-from typing import Any
+from enum import Enum
+from typing import Any, Final
 
 from model.canonical import digest
 from model.masking import is_marked_secret, open_json
@@ -32,22 +32,72 @@ class ValueChange:
     after: str | None
 
 
-def pointers(before: Any, after: Any, pointer: str = "") -> Iterator[ValueChange]:
-    """Every place where two JSON values differ, as JSON pointers (RFC 6901), sorted."""
+class _Absence(Enum):
+    """The type of `ABSENT`."""
+
+    ABSENT = "absent"
+
+
+#: Stands for the value of a side that has none at that place, which null is not.
+ABSENT: Final = _Absence.ABSENT
+#: The elements that lead to a value: keys, places in lists, or what else `parts` names its parts by.
+Path = tuple[Any, ...]
+#: One part of two values: its path element, and what each side has there.
+Part = tuple[Any, Any, Any]
+
+
+def descend(
+    before: Any, after: Any, parts: Callable[[Path, Any, Any], Iterable[Part] | None], path: Path = ()
+) -> Iterator[tuple[Path, Any, Any]]:
+    """(path, before, after) of every two values that `parts` does not take apart any further.
+
+    `parts` decides what is one value to a comparison. It is given a path and the two values there, and answers their parts;
+    none where the two are equal to this comparison; None where they are compared whole, which yields them.
+    """
+    inner = parts(path, before, after)
+    if inner is None:
+        yield path, before, after
+        return
+    for element, before_part, after_part in inner:
+        yield from descend(before_part, after_part, parts, (*path, element))
+
+
+def by_key(before: Mapping[str, Any], after: Mapping[str, Any], absent: Any = ABSENT) -> Iterator[Part]:
+    """The parts of two objects by their keys, sorted; `absent` stands where a side does not have the key."""
+    for key in sorted({*before, *after}):
+        yield key, before.get(key, absent), after.get(key, absent)
+
+
+def by_pointer(before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+    """(JSON pointer (RFC 6901), before, after) of every place where two JSON values differ, sorted; `ABSENT` where one side
+    has no such place. Lists of unlike length are one place."""
+    for path, before_value, after_value in descend(before, after, _exact_parts):
+        if _unlike(before_value, after_value):
+            pointer = "".join(f"/{str(element).replace('~', '~0').replace('/', '~1')}" for element in path)
+            yield pointer, before_value, after_value
+
+
+def _exact_parts(_: Path, before: Any, after: Any) -> Iterable[Part] | None:
     if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted(before.keys() | after.keys()):
-            member = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
-            if key not in before:
-                yield ValueChange(member, None, short_json(after[key]))
-            elif key not in after:
-                yield ValueChange(member, short_json(before[key]), None)
-            else:
-                yield from pointers(before[key], after[key], member)
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for index, (before_item, after_item) in enumerate(zip(before, after, strict=True)):
-            yield from pointers(before_item, after_item, f"{pointer}/{index}")
-    elif digest(before) != digest(after):
-        yield ValueChange(pointer, short_json(before), short_json(after))
+        return by_key(before, after)
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return zip(range(len(before)), before, after, strict=True)
+    return None
+
+
+def _unlike(before: Any, after: Any) -> bool:
+    if before is ABSENT or after is ABSENT:
+        return before is not after
+    if isinstance(before, str) and isinstance(after, str):
+        return before != after
+    return digest(before) != digest(after)
+
+
+def pointers(before: Any, after: Any) -> Iterator[ValueChange]:
+    """What `by_pointer` answers, with the values as short JSON."""
+    for pointer, before_value, after_value in by_pointer(before, after):
+        shown = [None if value is ABSENT else short_json(value) for value in (before_value, after_value)]
+        yield ValueChange(pointer, *shown)
 
 
 def short_json(value: Any) -> str:
@@ -59,25 +109,30 @@ def short_json(value: Any) -> str:
 def differences(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
     """(path, before, after) of every leaf that differs. JSON text, such as a plugin's configuration, is opened. A list of
     plain values is one leaf; one of objects, such as a tunnel's ingress rules, is compared entry by entry."""
+    for elements, before_value, after_value in descend(before, after, _property_parts):
+        place = path
+        for element in elements:
+            place = f"{place}[{element}]" if isinstance(element, int) else _below(place, element)
+        # An entry that only one side has is given as it is, with None for the other side.
+        if before_value is ABSENT:
+            yield place, None, after_value
+        elif after_value is ABSENT:
+            yield place, before_value, None
+        else:
+            yield place, _opened(before_value), _opened(after_value)
+
+
+def _property_parts(_: Path, before: Any, after: Any) -> Iterable[Part] | None:
+    if before is ABSENT or after is ABSENT:
+        return None
     before, after = _opened(before), _opened(after)
     if before == after:
-        return
-    if (
-        isinstance(before, dict)
-        and isinstance(after, dict)
-        and not (is_marked_secret(before) or is_marked_secret(after))
-    ):
-        for key in sorted({*before, *after}):
-            yield from differences(before.get(key), after.get(key), _below(path, str(key)))
-        return
-    if (
-        isinstance(before, list)
-        and isinstance(after, list)
-        and any(isinstance(entry, dict) for entry in before + after)
-    ):
-        yield from _entries(before, after, path)
-        return
-    yield path, before, after
+        return ()
+    if isinstance(before, dict) and isinstance(after, dict):
+        return None if is_marked_secret(before) or is_marked_secret(after) else by_key(before, after, None)
+    if isinstance(before, list) and isinstance(after, list):
+        return _entries(before, after) if any(isinstance(entry, dict) for entry in before + after) else None
+    return None
 
 
 def path_elements(path: str) -> list[str | int]:
@@ -94,18 +149,18 @@ def _below(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def _entries(before: list[Any], after: list[Any], path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Differences of two lists of objects. An entry that stands on both sides is equal wherever it stands; the remaining
-    entries are compared in pairs, in their order."""
+def _entries(before: list[Any], after: list[Any]) -> list[Part] | None:
+    """Entries that both sides have are the same wherever they stand; the rest is paired in its order. None where only the
+    order differs."""
     removed, added = without(before, after), without(after, before)
     if not removed and not added:
-        yield path, before, after
-    for old, new in zip_longest(removed, added):
-        place = f"{path}[{(new or old)[0]}]"
-        if old is None or new is None:
-            yield place, old and old[1], new and new[1]
-        else:
-            yield from differences(old[1], new[1], place)
+        return None
+    parts: list[Part] = []
+    for index in range(max(len(removed), len(added))):
+        before_place, before_entry = removed[index] if index < len(removed) else (None, ABSENT)
+        after_place, after_entry = added[index] if index < len(added) else (before_place, ABSENT)
+        parts.append((after_place, before_entry, after_entry))
+    return parts
 
 
 def without(entries: list[Any], counterparts: list[Any]) -> list[tuple[int, Any]]:

@@ -1,7 +1,8 @@
-"""Recorded, real and desired state side by side, in one table. Pure: what was read is handed in.
+"""The drift table: recorded, real and desired state side by side, and how their values are shown.
 
-Recorded is what the engine noted at the last `up`, real what a provider, Kong, a guard or a server says now, desired what
-the files say. A value that may be a secret is never shown, also where somebody wrote it in clear behind our back.
+Recorded is what the engine noted at the last `up`; real is what a provider, Kong, a guard or a server answers now; desired
+is what the files say. Nothing is read here: `operations.drift` reads the three and hands them in. A value that may be a
+secret is never shown, also where it was written in clear by hand, past Ringwall.
 """
 
 from __future__ import annotations
@@ -31,9 +32,12 @@ _SYMBOL = re.compile(r"\$\{([A-Za-z0-9_.-]+?)\.([A-Za-z0-9_]+)\}")
 
 @dataclass(frozen=True)
 class Row:
-    """One difference. `drift`: reality moved away; `missing`: it is gone, or was never made; `ahead`: the files ask for
-    what is not deployed yet; `unreachable`: it could not be looked at, `real` says why; `note`: worth knowing and no
-    difference. `repair` says what puts it right."""
+    """One difference, or one thing that could not be compared.
+
+    `kind` is ``drift`` where the real state was changed away from the recorded one; ``missing`` where the object is gone or
+    was never created; ``ahead`` where the files ask for what is not deployed yet; ``unreachable`` where it could not be
+    read, and then `real` says why; ``note`` where it is worth knowing but no difference. `repair` is what puts it right.
+    """
 
     source: str
     what: str
@@ -46,18 +50,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """All differences of one stack and everything that was looked at."""
+    """All differences of one stack, and the sources that were read to find them."""
 
     stack: str
     rows: tuple[Row, ...]
-    looked: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     @property
     def drifted(self) -> bool:
         return any(row.kind in ("drift", "missing", "ahead") for row in self.rows)
 
     def exit_code(self, *, allow_unreachable: bool) -> int:
-        """3 when anything differs, else 6 when something could not be looked at, else 0."""
+        """3 when anything differs, else 6 when something could not be read, else 0."""
         if self.drifted:
             return DRIFTED
         unreachable = any(row.kind == "unreachable" for row in self.rows)
@@ -68,7 +72,7 @@ class Table:
         return {
             "version": 1,
             "stack": self.stack,
-            "looked_at": list(self.looked),
+            "looked_at": list(self.sources),
             "rows": [asdict(row) for row in self.rows],
             "counts": {kind: kinds.count(kind) for kind in KINDS},
         }
@@ -85,32 +89,33 @@ class Step:
 
 
 def engine_rows(source: str, refreshed: Iterable[Step], previewed: Iterable[Step]) -> list[Row]:
-    """The engine's two answers in one: a refresh says recorded and real, a preview recorded and desired."""
-    wanted = {step.urn: step for step in previewed}
+    """The rows of an engine's refresh and preview: the first compares recorded with real state, the second recorded with
+    desired state."""
+    desired_steps = {step.urn: step for step in previewed}
     rows: list[Row] = []
-    told: set[tuple[str, str]] = set()
+    covered: set[tuple[str, str]] = set()
     for step in refreshed:
-        plan = wanted.get(step.urn)
+        plan = desired_steps.get(step.urn)
         if step.operation == "delete":
             desired = ABSENT if plan is not None and plan.operation == "delete" else PRESENT
             rows.append(Row(source, step.name, PRESENT, ABSENT, desired, "missing"))
-            told.add((step.urn, ""))
+            covered.add((step.urn, ""))
             continue
-        later = {path: after for path, _, after in plan.paths} if plan is not None else {}
+        planned = {path: after for path, _, after in plan.paths} if plan is not None else {}
         for path, recorded, real in step.paths:
-            rows.append(Row(source, f"{step.name} {path}", recorded, real, later.get(path, recorded), "drift"))
-            told.add((step.urn, path))
-    for step in wanted.values():
+            rows.append(Row(source, f"{step.name} {path}", recorded, real, planned.get(path, recorded), "drift"))
+            covered.add((step.urn, path))
+    for step in desired_steps.values():
         if step.operation == "create":
             rows.append(Row(source, step.name, ABSENT, "not known", PRESENT, "ahead"))
         elif step.operation == "delete":
-            if (step.urn, "") not in told:
+            if (step.urn, "") not in covered:
                 rows.append(Row(source, step.name, PRESENT, PRESENT, ABSENT, "ahead"))
         else:
             rows += [
                 Row(source, f"{step.name} {path}", recorded, recorded, desired, "ahead")
                 for path, recorded, desired in step.paths
-                if (step.urn, path) not in told
+                if (step.urn, path) not in covered
             ]
     return rows
 
@@ -126,27 +131,34 @@ def shown(value: Any, path: str = "") -> str:
 
 
 def shown_pair(before: Any, after: Any, path: str = "") -> tuple[str, str]:
-    """Both sides of a difference as `shown`; where they are too long to show, the parts that differ."""
+    """Both values of a difference as `shown`; of values too long to show, the parts that differ."""
     texts = (_text(before, path), _text(after, path))
     if max(map(len, texts)) > _SHOWN and SECRET not in texts:
         if isinstance(before, list) and isinstance(after, list):
             return _shown_lists(before, after, path)
-        alike = next((n for n, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), 0)
-        start = max(alike - 20, 0)
+        common = next(
+            (
+                place
+                for place, (before_char, after_char) in enumerate(zip(*texts, strict=False))
+                if before_char != after_char
+            ),
+            0,
+        )
+        start = max(common - 20, 0)
         if start:
             texts = (f"…{texts[0][start:]}", f"…{texts[1][start:]}")
     return _cut(texts[0]), _cut(texts[1])
 
 
 def _shown_lists(before: list[Any], after: list[Any], path: str) -> tuple[str, str]:
-    gone, new = ([entry for _, entry in without(*sides)] for sides in ((before, after), (after, before)))
-    if not gone and not new:
+    removed, added = ([entry for _, entry in without(*sides)] for sides in ((before, after), (after, before)))
+    if not removed and not added:
         return f"{len(before)} entries", f"{len(after)} entries in another order"
-    if len(gone) == len(new) == 1:
-        return shown_pair(gone[0], new[0], path)
+    if len(removed) == len(added) == 1:
+        return shown_pair(removed[0], added[0], path)
     sides = []
-    for whole, part in ((before, gone), (after, new)):
-        sides.append(f"{len(whole)} entries" + (f", among them {_text(part, path)}" if part else ""))
+    for entries, unmatched in ((before, removed), (after, added)):
+        sides.append(f"{len(entries)} entries" + (f", among them {_text(unmatched, path)}" if unmatched else ""))
     return _cut(sides[0]), _cut(sides[1])
 
 
@@ -180,57 +192,79 @@ def resolved(value: Any, known: Mapping[str, Mapping[str, Any]]) -> Any:
         return value
 
     def replace(match: re.Match[str]) -> str:
-        found = known.get(match[1], {}).get(match[2])
-        return found if isinstance(found, str) else match[0]
+        output = known.get(match[1], {}).get(match[2])
+        return output if isinstance(output, str) else match[0]
 
     return _SYMBOL.sub(replace, value)
 
 
 def is_symbolic(value: Any) -> bool:
-    """Whether something of a planned value is known to the engine only."""
+    """Whether a planned value holds a symbol, whose value only the engine knows."""
     return bool(_SYMBOL.search(value if isinstance(value, str) else json.dumps(value, default=str)))
 
 
 def entity_rows(
     source: str,
-    what: str,
+    entity: str,
     recorded: Mapping[str, Any] | None,
     real: Mapping[str, Any] | None,
     desired: Mapping[str, Any],
 ) -> list[Row]:
-    """Rows of one entity at the gateway, in its own names. `recorded` None: never deployed; `real` None: not there."""
+    """Rows of one entity of the gateway, with Kong's own names for its properties.
+
+    `recorded` is None where the entity was never deployed, `real` where Kong does not have it.
+    """
     if real is None:
-        was = ABSENT if recorded is None else PRESENT
-        return [Row(source, what, was, ABSENT, PRESENT, "ahead" if recorded is None else "missing")]
+        recorded_value = ABSENT if recorded is None else PRESENT
+        return [Row(source, entity, recorded_value, ABSENT, PRESENT, "ahead" if recorded is None else "missing")]
     if is_symbolic(dict(desired)):
         return [
             Row(
                 source,
-                what,
+                entity,
                 PRESENT if recorded else ABSENT,
                 "not compared: desired is known after up",
                 "",
                 "unreachable",
             )
         ]
-    before = {path: was for path, was, _ in subset(recorded or {}, real)}
+    recorded_values = {path: recorded_value for path, recorded_value, _ in subset(recorded or {}, real)}
     rows = []
-    for path, wanted, found in subset(desired, real):
-        # What is as recorded has not drifted: the file moved on.
-        kind: Kind = "drift" if recorded is None or path in before else "ahead"
-        noted = before.get(path, found) if recorded is not None else None
-        rows.append(Row(source, f"{what} {path}", shown(noted, path), shown(found, path), shown(wanted, path), kind))
-    told = {path for path, _, _ in subset(desired, real)}
+    for path, desired_value, real_value in subset(desired, real):
+        # A value that is as recorded has not drifted: the file asks for another one since.
+        kind: Kind = "drift" if recorded is None or path in recorded_values else "ahead"
+        noted_value = recorded_values.get(path, real_value) if recorded is not None else None
+        rows.append(
+            Row(
+                source,
+                f"{entity} {path}",
+                shown(noted_value, path),
+                shown(real_value, path),
+                shown(desired_value, path),
+                kind,
+            )
+        )
+    covered = {path for path, _, _ in subset(desired, real)}
     return rows + [
-        Row(source, f"{what} {path}", shown(was, path), shown(found, path), shown(found, path), "drift")
-        for path, was, found in subset(recorded or {}, real)
-        if path not in told
+        Row(
+            source,
+            f"{entity} {path}",
+            shown(recorded_value, path),
+            shown(real_value, path),
+            shown(real_value, path),
+            "drift",
+        )
+        for path, recorded_value, real_value in subset(recorded or {}, real)
+        if path not in covered
     ]
 
 
-def unexpected(source: str, what: str, names: Sequence[str], repair: str) -> list[Row]:
-    """Entities that nothing declares."""
-    return [Row(source, f"{what} {visible(name)}", ABSENT, PRESENT, ABSENT, "drift", repair) for name in sorted(names)]
+def unexpected(source: str, entity_kind: str, names: Sequence[str], repair: str) -> list[Row]:
+    """Rows for entities that exist and that no file declares."""
+    return [
+        Row(source, f"{entity_kind} {visible(name)}", ABSENT, PRESENT, ABSENT, "drift", repair)
+        for name in sorted(names)
+    ]
 
 
 def unreachable(source: str, problem: str) -> Row:

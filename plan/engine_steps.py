@@ -1,4 +1,7 @@
-"""What an engine step changes, leaf by leaf and as text: from the states and paths that its event carries.
+"""What one step of the engine changes, property by property and as text, read from the step's event.
+
+Nothing is asked of the engine or a provider here: the event carries the old and the new state and the paths that the
+provider names. Where two states differ is found by `model.difference`; how a value is shown is in `plan.drift`.
 
 A bridged provider compares state with inputs (`inputDiff` is false), counts the entries of a list by their place on one
 of the two sides, and names an entry of a set by a hash now and then (pulumi-terraform-bridge, pkg/tfbridge/diff.go and
@@ -20,7 +23,7 @@ from plan.drift import is_noise, shown, shown_pair
 _RESERVED = frozenset({"__defaults", "__meta", "__pulumi_raw_state_delta"})
 #: Inputs of a provider resource that say which plugin runs, not what it does.
 _PLUGIN = frozenset({"version", "pluginDownloadURL", "pluginChecksums"})
-_ANOTHER = f"{SECRET}, another one"
+_CHANGED_SECRET = f"{SECRET}, another value"
 
 
 def step_differences(metadata: Any, *, refreshed: bool = False) -> tuple[tuple[str, str, str], ...]:
@@ -37,30 +40,32 @@ def step_differences(metadata: Any, *, refreshed: bool = False) -> tuple[tuple[s
     ignored = _RESERVED | (_PLUGIN if metadata.type.startswith("pulumi:providers:") else frozenset())
     old_inputs, old_state = _properties(metadata.old, ignored)
     new_inputs, new_state = _properties(metadata.new, ignored)
-    named = {path: _kind(found) for path, found in (metadata.detailed_diff or {}).items()}
+    named = {path: _kind(difference) for path, difference in (metadata.detailed_diff or {}).items()}
     named = {path: kind for path, kind in named.items() if not ignored.intersection(path_elements(path))}
     edited = list(differences(old_inputs, new_inputs))
     if not named:
         # Components have no provider to say what differs.
         lines = _texts(edited or (list(differences(old_state, new_state)) if refreshed else ()))
-        unseen = refreshed and not metadata.detailed_diff and _looks_alike(metadata)
-        return (("in a secret property", SECRET, _ANOTHER),) if unseen else lines
-    found = [leaf for leaf in edited if _concerns(leaf[0], named)]
-    rest = {path: kind for path, kind in named.items() if not _concerns(path, [leaf[0] for leaf in found])}
-    # What nobody wrote is computed by the provider, again and again. That it goes away is somebody's doing.
+        secret_only = refreshed and not metadata.detailed_diff and _looks_alike(metadata)
+        return (("in a secret property", SECRET, _CHANGED_SECRET),) if secret_only else lines
+    leaves = [leaf for leaf in edited if _concerns(leaf[0], named)]
+    unmatched = {path: kind for path, kind in named.items() if not _concerns(path, [leaf[0] for leaf in leaves])}
+    # A property that the program never set is computed by the provider, anew on each run. Only its removal is a change.
     written = {".".join(names) for side in (old_inputs, new_inputs) for names in _leaves(side)}
-    computed = {path for path, kind in rest.items() if not kind.startswith("delete") and not _concerns(path, written)}
-    compared = rest.keys() - (set() if refreshed else computed)
+    computed = {
+        path for path, kind in unmatched.items() if not kind.startswith("delete") and not _concerns(path, written)
+    }
+    compared = unmatched.keys() - (set() if refreshed else computed)
     after = new_state if refreshed else new_inputs
     for top in sorted({str(path_elements(path)[0]) for path in compared}):
         for leaf in differences(old_state.get(top), after.get(top), top):
-            if _concerns(leaf[0], compared) and (refreshed or not _is_echo(leaf, written, rest)):
-                found.append(leaf)
-    hidden = [path for path in compared if not _concerns(path, [leaf[0] for leaf in found])]
-    lines = (*_texts(found), *_hidden(hidden, old_state))
+            if _concerns(leaf[0], compared) and (refreshed or not _is_echo(leaf, written, unmatched)):
+                leaves.append(leaf)
+    hidden = [path for path in compared if not _concerns(path, [leaf[0] for leaf in leaves])]
+    lines = (*_texts(leaves), *_hidden(hidden, old_state))
     if not lines and not refreshed:
         return tuple(
-            (path, shown(_at(old_state, path), path), "known after up")
+            (path, shown(_value_at(old_state, path), path), "known after up")
             for path in sorted(computed)
             if not is_noise(path)
         )
@@ -68,22 +73,22 @@ def step_differences(metadata: Any, *, refreshed: bool = False) -> tuple[tuple[s
 
 
 def _looks_alike(metadata: Any) -> bool:
-    """The engine says that something differs, and the event, where secrets are masked, does not show what."""
+    """Whether the event shows no difference although the engine reports one: then a secret changed, which it masks."""
     old, new = metadata.old, metadata.new
     return bool(old and new and (old.inputs or {}) == (new.inputs or {}) and (old.outputs or {}) == (new.outputs or {}))
 
 
 def _hidden(paths: Iterable[str], old_state: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """What the provider says differs, and what looks alike in the event."""
+    """The paths that the provider reports as different although the event shows equal values there."""
     for path in paths:
         if WIRE_SIGNATURE in str(old_state.get(str(path_elements(path)[0]))):
-            yield path, SECRET, _ANOTHER
+            yield path, SECRET, _CHANGED_SECRET
         elif not is_noise(path):
-            yield path, shown(_at(old_state, path), path), "another one, says the provider"
+            yield path, shown(_value_at(old_state, path), path), "another value, as the provider says"
 
 
 def _is_echo(leaf: tuple[str, Any, Any], written: Collection[str], named: Mapping[str, str]) -> bool:
-    """A property inside of what people wrote that the provider adds to it."""
+    """Whether a leaf is a property that the provider itself adds inside what the program set: its absence is no change."""
     path, before, after = leaf
     removed = [name for name, kind in named.items() if kind.startswith("delete")]
     return (
@@ -98,7 +103,7 @@ def _leaves(value: Any) -> Iterator[tuple[str, ...]]:
     """The names that lead to each plain value, without the places of entries in lists."""
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from ((_quoted(key), *rest) for rest in _leaves(item))
+            yield from ((_quoted(key), *names) for names in _leaves(item))
     elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
         for item in value:
             yield from _leaves(item)
@@ -131,7 +136,7 @@ def _kind(difference: Any) -> str:
     return str(getattr(kind, "value", kind))
 
 
-def _at(value: Any, path: str) -> Any:
+def _value_at(value: Any, path: str) -> Any:
     for element in path_elements(path):
         try:
             value = value[element]
@@ -140,10 +145,13 @@ def _at(value: Any, path: str) -> Any:
     return value
 
 
-def _concerns(path: str, others: Iterable[str]) -> bool:
-    """Whether a path is that of one of the others, above it or below it, wherever entries stand in lists."""
+def _concerns(path: str, paths: Iterable[str]) -> bool:
+    """Whether a path equals one of the paths, leads to it or lies below it; places of entries in lists do not count."""
     names = _names(path)
-    return any(all(a == b for a, b in zip(names, _names(other), strict=False)) for other in others)
+    return any(
+        all(name == candidate_name for name, candidate_name in zip(names, _names(candidate), strict=False))
+        for candidate in paths
+    )
 
 
 def _names(path: str) -> list[str]:
@@ -151,9 +159,9 @@ def _names(path: str) -> list[str]:
 
 
 def _texts(leaves: Iterable[tuple[str, Any, Any]]) -> tuple[tuple[str, str, str], ...]:
-    found = []
+    lines = []
     for path, before, after in leaves:
         if not is_noise(path):
             texts = shown_pair(before, after, path)
-            found.append((path, SECRET, _ANOTHER) if texts == (SECRET, SECRET) else (path, *texts))
-    return tuple(sorted(found))
+            lines.append((path, SECRET, _CHANGED_SECRET) if texts == (SECRET, SECRET) else (path, *texts))
+    return tuple(sorted(lines))

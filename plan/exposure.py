@@ -1,4 +1,4 @@
-"""Proof on the plan that no hostname answers before every protection stands.
+"""Proves on the plan that no public name answers before all of its protection stands.
 
 The engine creates a resource after its ancestors and destroys it before them. So when everything that protects a
 server is an ancestor of its DNS record, the name appears last and goes first, on create and on destroy alike. Updates
@@ -27,7 +27,7 @@ from plan.protectors import TUNNEL as TUNNEL
 from plan.protectors import TUNNEL_CONFIG as TUNNEL_CONFIG
 from plan.values import Json, is_marker, is_unknown, symbol
 
-#: The last ingress rule: what no other serves is answered so.
+#: The service of the last ingress rule, which answers every host name that no other rule serves.
 CATCH_ALL: Final = "http_status:404"
 
 #: Inputs that make a plugin hold for part of a service only.
@@ -55,8 +55,8 @@ AUTHENTICATING: Final = frozenset(
     }
 )
 
-#: Answers every request by itself (without a `trigger`), so that nothing behind its service is reachable. Of the
-#: others only `cors` may stand beside it: it answers preflights and passes nothing on either.
+#: Answers every request itself (without a `trigger`), so that nothing behind its service is reachable. The only other
+#: plugin allowed on such a service is `cors`, which answers preflights and passes nothing on either.
 _TERMINATION: Final = "request-termination"
 _BESIDE_TERMINATION: Final = frozenset({"cors"})
 
@@ -292,10 +292,10 @@ def _ingress(graph: Graph) -> Iterator[Finding]:
 
 
 def requires_access(rule: Mapping[str, Json]) -> list[Json]:
-    """The audiences that an ingress rule requires of an assertion; none where it does not require one.
+    """The audiences of which an ingress rule requires one in the assertion; empty where it requires no assertion.
 
-    cloudflared checks by the rule's own `access` alone; one on top level is never enforced. An unknown audience is one, an
-    empty one or a secret list is none.
+    cloudflared checks by the rule's own `access` alone; an `access` on top level is never enforced. An audience that is not
+    known yet counts as an audience; an empty one, or a list that is secret as a whole, does not.
     """
     request = rule.get("originRequest")
     access = request.get("access") if isinstance(request, Mapping) else None
@@ -318,14 +318,14 @@ def ingress_rules(config: Resource) -> list[Mapping[str, Json]] | None:
 
 
 def linked(graph: Graph, resource: Resource, key: str, token: str) -> list[Resource]:
-    """The resources of a type whose outputs an input is made from; by the symbolic id alone where that names one."""
-    found = [
+    """The resources of a type whose outputs an input depends on; only the one that its symbolic id names, where it does."""
+    targets = [
         target
         for urn in resource.property_dependencies.get(key, ())
         if (target := graph.get(urn)) is not None and target.type == token
     ]
-    exact = [target for target in found if resource.inputs.get(key) == symbol(target.name, "id")]
-    return exact or found
+    exact = [target for target in targets if resource.inputs.get(key) == symbol(target.name, "id")]
+    return exact or targets
 
 
 def _shown(value: Json) -> str:

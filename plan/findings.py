@@ -1,4 +1,5 @@
-"""What a check over a plan reports."""
+"""Findings: what a check of a plan reports. The checks themselves are in `plan.exposure`, `plan.step_order` and
+`plan.rules`."""
 
 from __future__ import annotations
 

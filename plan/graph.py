@@ -1,4 +1,7 @@
-"""The plan: every resource a program declares, with what it depends on. Pure data, no Pulumi."""
+"""The plan: every resource that a program declares, and what each depends on.
+
+Pure data: Pulumi is not imported, and what a plan must fulfil is judged in `plan.exposure` and `plan.rules`.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,7 @@ class Graph:
     version: int = VERSION
 
     @classmethod
-    def of(
+    def build(
         cls, project: str, stack: str, resources: Iterable[Resource], outputs: Mapping[str, Json] | None = None
     ) -> Graph:
         """A graph of resources in any order."""
@@ -126,18 +129,18 @@ class Graph:
         """
         if (known := self._ancestors.get(urn)) is not None:
             return known
-        seen: set[str] = set()
+        reached: set[str] = set()
         waiting = list(self._edges(urn))
         while waiting:
             current = waiting.pop()
-            if current in seen:
+            if current in reached:
                 continue
-            seen.add(current)
+            reached.add(current)
             waiting.extend(self._edges(current))
-        seen.discard(urn)
-        found = frozenset(seen)
-        self._ancestors[urn] = found
-        return found
+        reached.discard(urn)
+        ancestors = frozenset(reached)
+        self._ancestors[urn] = ancestors
+        return ancestors
 
     def _edges(self, urn: str) -> set[str]:
         resource = self._by_urn.get(urn)

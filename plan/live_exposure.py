@@ -1,8 +1,10 @@
-"""What is exposed right now, from the resources that the providers hold at one moment.
+"""Which public names stand unprotected at one moment, judged by the resources that the providers hold then.
 
-`plan.exposure` proves a plan; this judges one state on the way from one plan to the next, where old and new stand side
-by side. A name that resolves must be covered by an Access application with its policies; what its tunnel serves must be
-checked for that application's audience; what the gateway routes must be authenticated. A name that resolves and leads
+`plan.exposure` proves a plan. This module judges a state on the way from one plan to the next, in which old and new
+resources stand side by side; who makes these states is `plan.step_order` and the tests that watch a real run.
+
+A name that resolves must be covered by an Access application with its policies; what its tunnel serves must be checked for
+that application's audience; what the gateway routes must be authenticated. A name that resolves and leads
 nowhere (no ingress rule, no route) is closed, but never without its application: an assertion for it stays valid, and
 sign-in, country and device are asked for by Access alone.
 
@@ -34,49 +36,57 @@ TUNNEL_DOMAIN: Final = ".cfargotunnel.com"
 
 @dataclass(frozen=True)
 class Held:
-    """One thing that a provider holds: its id there (None where it is not known yet) and its properties, in the engine's
-    spelling, outputs such as an application's `aud` among them."""
+    """A resource that a provider holds.
+
+    `id` is its id at the provider, None where it is not known yet. The inputs of `resource` are all of its properties in the
+    engine's spelling, outputs such as an application's `aud` among them.
+    """
 
     id: str | None
     resource: Resource
 
 
 class _State:
+    """What the providers hold at one moment, by type."""
+
     def __init__(self, held: Iterable[Held]) -> None:
         self._by_type: dict[str, list[Held]] = {}
-        for one in held:
-            self._by_type.setdefault(one.resource.type, []).append(one)
+        for held_resource in held:
+            self._by_type.setdefault(held_resource.resource.type, []).append(held_resource)
 
-    def of(self, token: str) -> list[Held]:
+    def by_type(self, token: str) -> list[Held]:
         return self._by_type.get(token, [])
 
     def applications(self, name: str) -> list[Held]:
         return [
             app
-            for app in self.of(ACCESS_APPLICATION)
+            for app in self.by_type(ACCESS_APPLICATION)
             if any(fnmatchcase(name, host) for host in app_hosts(app.resource))
         ]
 
 
-def exposures(held: Iterable[Held], *, whole: bool = True) -> tuple[str, ...]:
+def exposures(held: Iterable[Held], *, complete: bool = True) -> tuple[str, ...]:
     """Every name that resolves unprotected in this state, one line each; empty where nothing does.
 
     Args:
-        whole: whether `held` is all there is. One stack's resources are not: the policies of its applications belong to
-            another stack, and one that is not among them is taken for there.
+        complete: whether `held` holds every resource of the account. The resources of one stack are not complete: the
+            policies of its applications belong to the environment's stack, so a policy that is not among them counts as
+            existing.
     """
     state = _State(held)
-    return tuple(sorted({line for record in state.of(DNS_RECORD) for line in _record(state, record.resource, whole)}))
+    return tuple(
+        sorted({line for record in state.by_type(DNS_RECORD) for line in _record(state, record.resource, complete)})
+    )
 
 
 def resolving(record: Resource) -> str | None:
-    """The name that a record leads to a tunnel, or None."""
+    """The public name of a DNS record that points at a tunnel; None for any other record."""
     name, content = record.inputs.get("name"), record.inputs.get("content")
     leads = is_unknown(content) or (isinstance(content, str) and content.endswith(TUNNEL_DOMAIN))
     return name if isinstance(name, str) and leads else None
 
 
-def _record(state: _State, record: Resource, whole: bool) -> Iterator[str]:
+def _record(state: _State, record: Resource, complete: bool) -> Iterator[str]:
     name = resolving(record)
     if name is None:
         return
@@ -86,38 +96,38 @@ def _record(state: _State, record: Resource, whole: bool) -> Iterator[str]:
     if not applications:
         yield f"{name} resolves, and no Access application covers it"
     for application in applications:
-        yield from _policies(state, name, application.resource, whole)
+        yield from _policies(state, name, application.resource, complete)
     yield from _ingress(state, name, record.inputs.get("content"), applications)
     yield from _gateway(state, name)
 
 
-def _policies(state: _State, name: str, application: Resource, whole: bool) -> Iterator[str]:
+def _policies(state: _State, name: str, application: Resource, complete: bool) -> Iterator[str]:
     policies = application.inputs.get("policies")
     if is_unknown(policies):
         return
     ids = [policy.get("id") for policy in policies if isinstance(policy, Mapping)] if isinstance(policies, list) else []
     if not ids:
         yield f"{name} resolves, and its Access application {application.name} has no policy"
-    known = {policy.id: policy.resource for policy in state.of(ACCESS_POLICY)}
+    known = {policy.id: policy.resource for policy in state.by_type(ACCESS_POLICY)}
     for id_ in ids:
         if is_unknown(id_):
             continue
         policy = known.get(id_) if isinstance(id_, str) else None
         if policy is None:
-            if whole:
+            if complete:
                 yield f"{name} resolves, and its Access application {application.name} names a policy that is not there"
         elif policy.inputs.get("decision") == "bypass":
             yield f"{name} resolves, and the policy {policy.name} asks nobody who calls"
 
 
 def _ingress(state: _State, name: str, content: Json, applications: list[Held]) -> Iterator[str]:
-    for tunnel in state.of(TUNNEL):
+    for tunnel in state.by_type(TUNNEL):
         if tunnel.id is not None and isinstance(content, str) and content != tunnel.id + TUNNEL_DOMAIN:
             continue
         if tunnel.resource.inputs.get("configSrc", "local") == "local":
             continue  # its ingress is a file on the host: `exposure-ingress-on-host`
-        for config in state.of(TUNNEL_CONFIG):
-            if _same(config.resource.inputs.get("tunnelId"), tunnel.id):
+        for config in state.by_type(TUNNEL_CONFIG):
+            if _names_id(config.resource.inputs.get("tunnelId"), tunnel.id):
                 yield from _served(name, config.resource, applications)
 
 
@@ -142,22 +152,22 @@ def _served(name: str, config: Resource, applications: list[Held]) -> Iterator[s
 
 
 def _gateway(state: _State, name: str) -> Iterator[str]:
-    for route in state.of(KONG_ROUTE):
+    for route in state.by_type(KONG_ROUTE):
         hosts = route.resource.inputs.get("hosts")
         if isinstance(hosts, list) and hosts and name not in hosts:
             continue
         service = route.resource.inputs.get("serviceId")
         plugins = [
             plugin.resource
-            for plugin in state.of(KONG_PLUGIN)
-            if _same(plugin.resource.inputs.get("serviceId"), service)
+            for plugin in state.by_type(KONG_PLUGIN)
+            if _names_id(plugin.resource.inputs.get("serviceId"), service)
         ]
         if lets_strangers_in(plugins):
             yield f"{name} is routed by {route.resource.name}, whose service authenticates nobody"
 
 
-def _same(reference: Json, id_: Json) -> bool:
-    """Whether a property names that id. Two that are not known yet may be the same."""
+def _names_id(reference: Json, id_: Json) -> bool:
+    """Whether a property refers to that id. Two ids that are not known yet may be the same, so they count as equal."""
     if reference is None:
         return False
     unknown = is_unknown(id_) or id_ is None

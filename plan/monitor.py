@@ -69,7 +69,7 @@ class RecordingMonitor:
     def graph(self) -> Graph:
         """What was declared so far."""
         with self._lock:
-            return Graph.of(self._project, self._stack, self._resources.values(), self._outputs)
+            return Graph.build(self._project, self._stack, self._resources.values(), self._outputs)
 
     def close(self) -> None:
         """Hang up on the program's callback server."""
@@ -339,8 +339,8 @@ def declared_string_outputs(type_token: str) -> frozenset[str]:
     Only these can be named without guessing: an optional output may well be absent, and a number or object cannot
     hold a name. Empty for a type without a generated class.
     """
-    if (found := _string_outputs.get(type_token)) is not None:
-        return found
+    if (known := _string_outputs.get(type_token)) is not None:
+        return known
     waiting: list[type] = [pulumi.CustomResource]
     while waiting:
         cls = waiting.pop()

@@ -1,4 +1,7 @@
-"""Plans a stack of a project offline: the unmodified program against the recorder."""
+"""Plans a stack of a project offline, by running its unmodified program against the recorder (`plan.recorder`).
+
+The result is judged by `plan.preflight`; the engine itself is started in `engine`.
+"""
 
 from __future__ import annotations
 

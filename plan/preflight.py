@@ -1,4 +1,7 @@
-"""What `up` refuses before anything is touched, whoever runs it: the CLI, plain `pulumi up`, or CI."""
+"""What `up` refuses before anything is deployed, whoever runs it: the CLI, plain `pulumi up` or CI.
+
+The rules themselves are in `plan.rules`; the order of the engine's steps is judged later, in `plan.step_order`.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +40,13 @@ def refuse_unsafe(
 
 
 def line(finding: Finding) -> str:
-    """A finding on one line: what, what to do, where."""
+    """A finding on one line: what is wrong, what to do about it, and where it stands in the stack file."""
     place = f" ({finding.file}:{finding.line})" if finding.file and finding.line else ""
     return f"{finding.rule_id}: {finding.message}; {finding.remedy}{place}"
 
 
 def quota_problems(environments: list[EnvironmentStack]) -> list[InputError]:
-    """Account limits that the environments of one account exceed together."""
+    """An error for each account limit that the environments of one account exceed together."""
     problems = []
     used: dict[tuple[str, str], int] = {}
     for environment in environments:

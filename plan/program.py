@@ -1,4 +1,4 @@
-"""The Pulumi program's entry: refuses before any resource, then declares.
+"""The entry of the Pulumi program: it refuses an unsafe stack before the first resource, then declares the resources.
 
 `stacks/__main__.py` calls `main`; the CLI runs `run_or_refuse` as the engine's inline program.
 """
@@ -39,10 +39,10 @@ def run_or_refuse(project: Project, stack: str) -> None:
 
 
 def refuse_other_reading(loaded: Stack) -> None:
-    """The engine hands the manifest over as configuration; it must equal what the one loader reads from the file."""
+    """Refuse a manifest that the engine read differently from Ringwall's own loader, which all checks go by."""
     document, key = loaded.document, loaded.config_key
-    given = pulumi.Config("ringwall").get_object(key.split(":", 1)[1])
-    if given != config_of(document).get(key):
+    configured = pulumi.Config("ringwall").get_object(key.split(":", 1)[1])
+    if configured != config_of(document).get(key):
         raise document.error(
             ("config", key),
             "Pulumi's configuration differs from this file",

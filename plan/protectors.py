@@ -14,13 +14,13 @@ from typing import Final
 
 
 class Protects(StrEnum):
-    """What a property of a protector says."""
+    """What a property of a protecting resource decides."""
 
     NAME = "name"  # which host name, or which of the tunnel's or gateway's requests, the resource stands for
     PORT = "port"  # where requests go on to
     AUDIENCE = "audience"  # for whom an assertion must have been issued
     POLICY = "policy"  # who may pass, and what is asked of them
-    NOTHING = "nothing"
+    NOTHING = "nothing"  # its change cannot open anything
 
 
 @dataclass(frozen=True)
@@ -181,8 +181,8 @@ PROTECTORS: Final[Mapping[str, Mapping[str, Property]]] = {
 #: Types that must stand before a public name appears.
 PROTECTING: Final = frozenset(PROTECTORS)
 
-#: What else a stack declares, and why it protects nothing.
-OTHERS: Final[Mapping[str, str]] = {
+#: The other types that a stack declares, and why they protect nothing.
+UNPROTECTIVE: Final[Mapping[str, str]] = {
     DNS_RECORD: "the public name itself",
     "cloudflare:index/zeroTrustAccessServiceToken:ZeroTrustAccessServiceToken": "a key: it opens what policies let it open",
     "pulumi:pulumi:StackReference": "reads the environment's contract",

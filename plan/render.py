@@ -1,4 +1,4 @@
-"""A plan as JSON for machines and as text for people.
+"""A plan as JSON, which can be read back, and as text for a terminal.
 
 Both are the same bytes for the same graph on every machine: sorted, no times, no absolute paths.
 """
@@ -27,7 +27,7 @@ def to_json(graph: Graph) -> str:
 
 
 def _as_json(resource: Resource) -> dict[str, Json]:
-    found: dict[str, Json] = {
+    document: dict[str, Json] = {
         "urn": resource.urn,
         "type": resource.type,
         "name": resource.name,
@@ -39,12 +39,12 @@ def _as_json(resource: Resource) -> dict[str, Json]:
         "options": resource.options,
     }
     if resource.parent:
-        found["parent"] = resource.parent
+        document["parent"] = resource.parent
     if resource.provider:
-        found["provider"] = resource.provider
+        document["provider"] = resource.provider
     if resource.source:
-        found["source"] = {"file": resource.source.file, "line": resource.source.line}
-    return found
+        document["source"] = {"file": resource.source.file, "line": resource.source.line}
+    return document
 
 
 def from_json(text: str) -> Graph:
@@ -60,7 +60,7 @@ def from_json(text: str) -> Graph:
         )
     try:
         resources = [_from_json(item) for item in document["resources"]]
-        return Graph.of(document["project"], document["stack"], resources, document["outputs"])
+        return Graph.build(document["project"], document["stack"], resources, document["outputs"])
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"this plan is incomplete ({error!r})", remedy="write it again with this version of Ringwall"
@@ -138,9 +138,9 @@ def _entry(label: str, value: Json, depth: int) -> Iterator[str]:
         yield f"{indent}{label}"
         for item in value:
             if isinstance(item, Mapping) and item and not (is_secret(item) or is_unknown(item)):
-                first, *rest = _mapping(item, depth + 2)
+                first, *following = _mapping(item, depth + 2)
                 yield f"{indent}  - {first.lstrip()}"
-                yield from rest
+                yield from following
             else:
                 yield from _entry("-", item, depth + 1)
     elif isinstance(value, str) and "\n" in value:

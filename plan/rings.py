@@ -1,4 +1,4 @@
-"""What each ring enforces, read off resources: planned ones or deployed ones."""
+"""What each ring enforces, derived from resources, planned or deployed. A summary to read: nothing is judged here."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Protection:
-    """One thing one ring enforces, in words a reviewer reads."""
+    """One control that a ring enforces, in a reviewer's words: what it controls, and how in detail."""
 
     ring: str
-    what: str
-    how: str
+    control: str
+    detail: str
 
 
 RINGS = ("edge", "gateway", "guard", "origin")
@@ -43,7 +43,7 @@ def protections(resources: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Prot
     rows: list[Protection] = []
     for token, inputs in resources:
         rows += _rows(token.rsplit(":", 1)[-1], inputs)
-    return sorted(set(rows), key=lambda row: (RINGS.index(row.ring), row.what, row.how))
+    return sorted(set(rows), key=lambda row: (RINGS.index(row.ring), row.control, row.detail))
 
 
 def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Protection]:
@@ -55,20 +55,20 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Protection]:
     if kind == "ZeroTrustTunnelCloudflaredConfig":
         rules = [rule for rule in (inputs.get("config") or {}).get("ingresses") or [] if rule.get("hostname")]
         checked = sum(1 for rule in rules if ((rule.get("originRequest") or {}).get("access") or {}).get("required"))
-        how = f"in {checked} of {len(rules)} ingress rules, else 404"
-        return [Protection("edge", "tunnel checks the Access token", how)]
+        detail = f"in {checked} of {len(rules)} ingress rules, else 404"
+        return [Protection("edge", "tunnel checks the Access token", detail)]
     if kind == "DnsRecord":
         return [Protection("edge", f"name {inputs.get('name')}", "proxied; made last, removed first")]
     if kind == "ZeroTrustAccessPolicy":
         requires = sum(1 for rule in inputs.get("requires") or [] for _ in rule)
-        how = f"{inputs.get('decision')}, {requires} further conditions"
-        return [Protection("edge", f"policy {inputs.get('name')}", how)]
+        detail = f"{inputs.get('decision')}, {requires} further conditions"
+        return [Protection("edge", f"policy {inputs.get('name')}", detail)]
     if kind == "Plugin":
         return [Protection("gateway", _PLUGINS.get(str(inputs.get("name")), str(inputs.get("name"))), _plugin(inputs))]
     if kind == "Upstream":
         passive = ((inputs.get("healthchecks") or {}).get("passive") or {}).get("unhealthy") or {}
-        how = f"opens after {passive.get('httpFailures', '?')} failures; probes /healthz"
-        return [Protection("gateway", "circuit breaker", how)]
+        detail = f"opens after {passive.get('httpFailures', '?')} failures; probes /healthz"
+        return [Protection("gateway", "circuit breaker", detail)]
     if kind == "Guard":
         tools = sorted({tool for grant in inputs.get("grants") or [] for tool in grant.get("tools") or []})
         return [
@@ -78,8 +78,8 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Protection]:
         ]
     if kind == "Origin":
         origin = inputs.get("origin") or {}
-        where = origin.get("url") or origin.get("socket") or " ".join(origin.get("command") or [])
-        return [Protection("origin", "server reached only at", str(where))]
+        address = origin.get("url") or origin.get("socket") or " ".join(origin.get("command") or [])
+        return [Protection("origin", "server reached only at", str(address))]
     return []
 
 

@@ -1,8 +1,8 @@
-"""Judges the engine's own step order: updates, replacements and imports must not open a gap either.
+"""Judges the steps of the engine's preview: no update, replacement or import may leave a public name unprotected.
 
-The graph proves creates and destroys. The steps of a preview say in which order a running server is changed: they are
-played through, one after the other, on what the engine has recorded, and after each the model of `plan.live_exposure`
-says what would be exposed if the engine stopped there.
+`plan.exposure` proves creates and destroys on the plan. The steps of a preview say in which order a running
+server is changed: they are played through, one after the other, on what the engine has recorded, and after each the model
+of `plan.live_exposure` says what would be exposed if the engine stopped there.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Step:
 
 
 def judge_steps(steps: Sequence[Step]) -> tuple[Finding, ...]:
-    """Findings for a step after which a public name would stand without its protection, for one that the provider refuses
-    halfway, and for an import that is no mere taking over."""
+    """Findings for a step after which a public name would stand without its protection, for a step that the provider refuses
+    halfway through the run, and for an import that would also change the imported object."""
     return (*_imports(steps), *_gaps(steps))
 
 
@@ -65,8 +65,8 @@ def _imports(steps: Sequence[Step]) -> Iterator[Finding]:
 
 def _gaps(steps: Sequence[Step]) -> Iterator[Finding]:
     state = {_key(step): _held(step, step.id, step.old) for step in steps if step.old is not None}
-    # What stands open before the first step is no step's doing: `drift` and `verify` find it.
-    known = set(exposures(state.values(), whole=False))
+    # What is open before the first step was not opened by any step: `drift` and `verify` find it.
+    known = set(exposures(state.values(), complete=False))
     for step in steps:
         yield from _refused_halfway(step, state)
         yield from _unclassified(step, state)
@@ -76,20 +76,20 @@ def _gaps(steps: Sequence[Step]) -> Iterator[Finding]:
             state[(step.urn, None)] = _held(step, None, step.new)
         elif step.operation == "update":
             state[_key(step)] = _held(step, step.id, step.new)
-        for line in exposures(state.values(), whole=False):
+        for line in exposures(state.values(), complete=False):
             if line not in known:
                 known.add(line)
-                done = {"update": "changed"}.get(step.operation, "deleted" if step.operation in _REMOVES else "created")
-                yield _finding(step, f"{urn_name(step.urn)} is {done} too early: {line}", _DESTROY_FIRST)
+                verb = {"update": "changed"}.get(step.operation, "deleted" if step.operation in _REMOVES else "created")
+                yield _finding(step, f"{urn_name(step.urn)} is {verb} too early: {line}", _DESTROY_FIRST)
 
 
 def _refused_halfway(step: Step, state: Mapping[tuple[str, str | None], Held]) -> Iterator[Finding]:
-    """Steps that Cloudflare refuses, so that the run would stop with half of it done."""
+    """Findings for a step that Cloudflare refuses, which would stop the run halfway."""
     name = (step.new or {}).get("name")
-    others = [
-        one.resource
-        for key, one in state.items()
-        if one.resource.type == step.type and one.resource.inputs.get("name") == name and key != _key(step)
+    same_name = [
+        held.resource
+        for key, held in state.items()
+        if held.resource.type == step.type and held.resource.inputs.get("name") == name and key != _key(step)
     ]
     if step.type == TUNNEL and step.operation == "create-replacement" and (step.old or {}).get("name") == name:
         if (step.old or {}).get("accountId") == (step.new or {}).get("accountId"):
@@ -98,20 +98,20 @@ def _refused_halfway(step: Step, state: Mapping[tuple[str, str | None], Held]) -
                 f"{urn_name(step.urn)} is made anew beside the old one of the same name, which Cloudflare refuses (1013)",
                 _DESTROY_FIRST,
             )
-    elif step.type == DNS_RECORD and step.operation in {"update", *_ADDS} and others:
+    elif step.type == DNS_RECORD and step.operation in {"update", *_ADDS} and same_name:
         yield _finding(
             step,
-            f"{urn_name(step.urn)} takes {name} while {others[0].name} still has it, which Cloudflare refuses (81053)",
+            f"{urn_name(step.urn)} takes {name} while {same_name[0].name} still has it, which Cloudflare refuses (81053)",
             "give one of the two a third name, bring that up, then swap",
         )
 
 
 def _unclassified(step: Step, state: Mapping[tuple[str, str | None], Held]) -> Iterator[Finding]:
-    """An update of a protector in a property of which nobody has said what it protects, while a name resolves."""
+    """Findings for an update that, while a name resolves, changes a property missing from the table of `plan.protectors`."""
     properties = PROTECTORS.get(step.type)
     if step.operation != "update" or properties is None or step.old is None or step.new is None:
         return
-    if not any(one.resource.type == DNS_RECORD and resolving(one.resource) for one in state.values()):
+    if not any(held.resource.type == DNS_RECORD and resolving(held.resource) for held in state.values()):
         return
     for key in sorted({*step.old, *step.new} - properties.keys()):
         if not key.startswith("__") and step.old.get(key) != step.new.get(key):
@@ -127,7 +127,7 @@ def _key(step: Step) -> tuple[str, str | None]:
 
 
 def _held(step: Step, id_: str | None, properties: Mapping[str, Json] | None) -> Held:
-    """One side of a step. What only the provider knows of the old one, such as an audience, an update leaves as it is."""
+    """The resource before or after a step. Outputs such as an audience are those of the old one, as an update keeps them."""
     computed = {key: value for key, value in step.outputs.items() if key not in (step.old or {})} if id_ else {}
     inputs = {key: _plain(value) for key, value in {**computed, **(properties or {})}.items()}
     return Held(id_, Resource(step.urn, step.type, urn_name(step.urn), custom=True, inputs=inputs))

@@ -1,4 +1,4 @@
-"""Property values between the Pulumi wire format and the plan.
+"""Converts property values between the Pulumi wire format and the plan's JSON. Masking is in `model.masking`.
 
 In a plan a value is plain JSON, plus four markers, each an object of exactly one `$` key::
 

@@ -1,4 +1,4 @@
-"""Resource options between registration requests, transforms and the plan."""
+"""Converts resource options between registration requests, transforms and the plan; values are in `plan.values`."""
 
 from __future__ import annotations
 
@@ -76,17 +76,17 @@ def set_options(request: resource_pb2.RegisterResourceRequest) -> dict[str, Json
     Left out because the plan holds them elsewhere: parent, provider, protect, depends_on. Left out because they
     describe the installed SDK and not the resource: version and package reference.
     """
-    found: dict[str, Json] = {}
+    options: dict[str, Json] = {}
 
     def put(name: str, value: object, convert: Callable[[Any], Json] | None = None) -> None:
         if value:
-            found[name] = convert(value) if convert else value
+            options[name] = convert(value) if convert else value
 
     put("additional_secret_outputs", request.additionalSecretOutputs, sorted)
     put("aliases", [_alias(alias) for alias in request.aliases] + [{"urn": urn} for urn in request.aliasURNs])
     put("custom_timeouts", _set_fields(request.customTimeouts))
     if request.deleteBeforeReplaceDefined:
-        found["delete_before_replace"] = request.deleteBeforeReplace
+        options["delete_before_replace"] = request.deleteBeforeReplace
     put("deleted_with", request.deletedWith)
     put("env_var_mappings", request.envVarMappings, dict)
     put("hide_diffs", request.hideDiffs, sorted)
@@ -98,11 +98,11 @@ def set_options(request: resource_pb2.RegisterResourceRequest) -> dict[str, Json
     put("replace_on_changes", request.replaceOnChanges, sorted)
     put("replace_with", request.replace_with, sorted)
     if request.HasField("replacement_trigger"):
-        found["replacement_trigger"] = from_value(request.replacement_trigger)
+        options["replacement_trigger"] = from_value(request.replacement_trigger)
     if request.HasField("retainOnDelete"):
-        found["retain_on_delete"] = request.retainOnDelete
+        options["retain_on_delete"] = request.retainOnDelete
     put("state_migrations", len(request.state_migrations))
-    return dict(sorted(found.items()))
+    return dict(sorted(options.items()))
 
 
 def _alias(alias: alias_pb2.Alias) -> Json:

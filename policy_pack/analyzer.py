@@ -31,7 +31,7 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 from model.errors import RingwallError
 from model.project import find_project, load
 from plan.findings import Finding, Severity
-from plan.rules.catalog import OWN
+from plan.rules.catalog import BUILT_IN
 from plan.rules.custom import rules_of
 from plan.rules.evaluate import evaluate, subject_of
 from plan.values import Json, from_struct
@@ -80,7 +80,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
                 policy_type=analyzer_pb2.POLICY_TYPE_STACK,
                 severity=_SEVERITY[rule.severity],
             )
-            for rule in OWN
+            for rule in BUILT_IN
         ]
         return analyzer_pb2.AnalyzerInfo(name=NAME, displayName="Ringwall", version=VERSION, policies=policies)
 

@@ -38,7 +38,7 @@ def to_graph(
             outputs[key] = shown.get(name, unknown())
         # Outputs of the stack itself are what the components above export.
         found.append(_resource(message, {} if message.type == STACK_TYPE else inputs.get(message.urn, shown)))
-    return Graph.of(project, stack, found, outputs)
+    return Graph.build(project, stack, found, outputs)
 
 
 def _resource(message: AnalyzerResource, inputs: Mapping[str, Json]) -> Resource:

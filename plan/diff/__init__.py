@@ -1,6 +1,6 @@
 """The semantic difference of two revisions of a project's stack files, and its renderers.
 
-`compare.compare` reads both sides as data and gives a `model.Report`; `markdown`, `html`, `mermaid` and
-`model.document` (JSON) show it. What a change means is decided in `semantic`, one module a subject, and is never shown as
-neutral unless that is proven: an unknown key loosens.
+`compare.compare` reads both revisions as data and returns a `model.Report`; `markdown`, `html`, `mermaid` and
+`model.document` (JSON) render it. What a change means is decided in `semantic`, one module for each subject. A change counts
+as loosening unless another meaning is proven, so a key that Ringwall does not know loosens.
 """

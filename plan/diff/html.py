@@ -1,4 +1,6 @@
-"""The report as one page that loads nothing: styles inside, pictures drawn inline, a policy that forbids the rest."""
+"""Renders the report as one HTML page that loads nothing: its styles and pictures are inside, and its content security
+policy forbids anything else.
+"""
 
 from __future__ import annotations
 
@@ -94,31 +96,31 @@ def _errors(report: Report) -> list[str]:
     return ["<h2>What does not load</h2><ul>", *items, "</ul>"]
 
 
-def _svg(found: list[Ring]) -> str:
-    """Rings inside one another, each coloured by the worst that happens to it; its counts stand at its top."""
+def _svg(shown_rings: list[Ring]) -> str:
+    """The rings inside one another, each coloured by the worst direction of its changes and headed by their counts."""
     width, step, top = 400, 22, 54
-    height = top * len(found) * 2 - 40
+    height = top * len(shown_rings) * 2 - 40
     shapes = []
-    for index, ring in enumerate(found):
+    for index, ring in enumerate(shown_rings):
         x, y = 4 + index * step, 4 + index * top
         w, h = width - 8 - 2 * index * step, height - 8 - index * (top + 30)
         shapes.append(f'<rect class="{ring.state}" x="{x}" y="{y}" width="{w}" height="{h}" rx="18"/>')
         shapes.append(f'<text x="{x + 18}" y="{y + 24}">{_e(ring.name)}</text>')
         shapes.append(f'<text class="small" x="{x + 18}" y="{y + 42}">{_e(ring.words)}</text>')
-    label = "; ".join(f"{ring.name}: {ring.words}" for ring in found)
+    label = "; ".join(f"{ring.name}: {ring.words}" for ring in shown_rings)
     return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{_e(label)}">{"".join(shapes)}</svg>'
 
 
 def _change(group: Grouped) -> str:
-    one = group.change
-    where = f"in {', '.join(group.stacks)}" if len(group.stacks) <= 3 else f"in {len(group.stacks)} stacks"
-    details = list(one.details)
+    change = group.change
+    place = f"in {', '.join(group.stacks)}" if len(group.stacks) <= 3 else f"in {len(group.stacks)} stacks"
+    details = list(change.details)
     if len(group.stacks) > 3:
         details.append(f"in {', '.join(group.stacks)}")
-    ring = f" · {one.ring} ring" if one.ring else ""
+    ring = f" · {change.ring} ring" if change.ring else ""
     return (
-        f'<div class="change {one.direction}"><p><span class="tag {one.direction}">{one.direction}</span>'
-        f'<strong>{_e(one.title)}</strong></p><p class="dim">{_e(where)}{ring} · risk {one.risk}</p>'
+        f'<div class="change {change.direction}"><p><span class="tag {change.direction}">{change.direction}</span>'
+        f'<strong>{_e(change.title)}</strong></p><p class="dim">{_e(place)}{ring} · risk {change.risk}</p>'
         f"{_pre(details) if details else ''}</div>"
     )
 
@@ -128,7 +130,7 @@ def _pre(lines: Iterable[str]) -> str:
 
 
 def _matrices(stacks: Iterable[StackDiff]) -> list[str]:
-    """Equal tables of several servers once, under all their names."""
+    """The tables of tool grants; servers with equal tables share one, under all their names."""
     tables: dict[Matrix, list[str]] = {}
     for stack in stacks:
         if stack.matrix is not None and stack.matrix.tools:
@@ -178,12 +180,12 @@ def _waived(finding: Finding) -> str:
 
 
 def _resources(stacks: Sequence[StackDiff]) -> list[str]:
-    parts, likes = [], stand_ins(stacks)
+    parts, alike = [], stand_ins(stacks)
     for stack in stacks:
         if stack.resources:
             lines = [line for resource in stack.resources for line in resource_lines(resource)]
-            if others := likes.get(stack.stack):
-                lines.append(f"the same resources and keys, with values of their own: {', '.join(others)}")
+            if alike_stacks := alike.get(stack.stack):
+                lines.append(f"the same resources and keys, with values of their own: {', '.join(alike_stacks)}")
             summary = f"{_e(stack.stack)}: {len(stack.resources)} resources"
             parts.append(f"<details><summary>{summary}</summary>{_pre(lines)}</details>")
     return ["<h2>Resources, key by key</h2>", *parts] if parts else []

@@ -1,4 +1,4 @@
-"""The report as one comment of a pull request.
+"""Renders the report as one comment on a pull request. The comment is posted by `operations.pull_request`.
 
 Everything that comes from the files stands inside `code` or `pre` elements, where GitHub makes no mention, reference,
 link, image or emoji of it; in `code` all punctuation is written as entities, so that no Markdown is left to parse, and a
@@ -27,16 +27,17 @@ _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&*+,;=%-]+")
 
 @dataclass(frozen=True)
 class _Section:
-    """A part of the comment that stands or falls as a whole; a low `rank` is kept first."""
+    """A part of the comment that is included or left out whole. Low ranks are included first; `label` says what it is where
+    left-out parts are counted."""
 
     place: tuple[int, int]
     rank: tuple[int, ...]
     text: str
-    what: str
+    label: str
 
 
 def marker(environment: str | None) -> str:
-    """The hidden first line by which a comment is found again: one comment an environment."""
+    """The hidden first line by which the comment of an environment is found again."""
     return f"<!-- ringwall-diff:{re.sub('[^A-Za-z0-9._-]', '-', environment or 'all')} -->"
 
 
@@ -66,7 +67,7 @@ def visible_line(text: str) -> str:
 
 
 def render_markdown(report: Report, environment: str | None = None, artifact_url: str | None = None) -> str:
-    """The comment, always below GitHub's limit; what does not fit is left out lowest risk first, and said so.
+    """The comment, always below GitHub's limit. What does not fit is left out, lowest risk first, and the comment says so.
 
     Args:
         environment: only this one, named in the marker and the heading.
@@ -84,26 +85,26 @@ def render_markdown(report: Report, environment: str | None = None, artifact_url
         *_findings(shown),
     ]
     budget = CAP - _RESERVE - _size(head) - _size(_TABLE)
-    kept: list[_Section] = []
-    dropped: list[_Section] = []
+    included: list[_Section] = []
+    omitted: list[_Section] = []
     for section in sorted(sections, key=lambda s: s.rank):
         cost = _size(section.text) + 1
-        # Once one is dropped nothing of less weight may take its place: what is left out is always the least.
-        if not dropped and cost <= budget:
-            kept.append(section)
+        # After the first omitted section, no section of less weight is included: what is left out always weighs least.
+        if not omitted and cost <= budget:
+            included.append(section)
             budget -= cost
         else:
-            dropped.append(section)
+            omitted.append(section)
     parts = [head]
     place = -1
-    for section in sorted(kept, key=lambda s: s.place):
+    for section in sorted(included, key=lambda s: s.place):
         if section.place[0] == 1 and place != 1:
             parts.append(_TABLE)
         elif place == 1 and section.place[0] != 1:
             parts.append("")
         place = section.place[0]
         parts.append(section.text)
-    return "\n".join([*parts, "", *_left_out(dropped, artifact_url), *_tail(shown, artifact_url, dropped)]) + "\n"
+    return "\n".join([*parts, "", *_left_out(omitted, artifact_url), *_tail(shown, artifact_url, omitted)]) + "\n"
 
 
 _TABLE = "\n| | Change | Stack |\n|---|---|---|"
@@ -138,30 +139,30 @@ def _errors(report: Report) -> list[_Section]:
 
 
 def _rows(groups: Sequence[Grouped]) -> list[_Section]:
-    found = []
+    sections = []
     for number, group in enumerate(groups):
-        one = group.change
-        where = code(group.stacks[0])
+        change = group.change
+        stacks = code(group.stacks[0])
         if len(group.stacks) > 1:
-            where += f" and {len(group.stacks) - 1} more"
-        row = f"| {_MARKS[one.direction]} | {code(one.title)} | {where} |"
-        found.append(_Section((1, number), (1, number), row, "a change"))
-    return found
+            stacks += f" and {len(group.stacks) - 1} more"
+        row = f"| {_MARKS[change.direction]} | {code(change.title)} | {stacks} |"
+        sections.append(_Section((1, number), (1, number), row, "a change"))
+    return sections
 
 
 def _details(groups: Sequence[Grouped]) -> list[_Section]:
-    found = []
+    sections = []
     for number, group in enumerate(groups):
-        one = group.change
-        lines = list(one.details)
+        change = group.change
+        lines = list(change.details)
         if len(group.stacks) > 1:
             lines.append(f"in {', '.join(group.stacks)}")
         if not lines:
             continue
-        summary = f"{_MARKS[one.direction]}: {code(one.title)}"
+        summary = f"{_MARKS[change.direction]}: {code(change.title)}"
         text = f"\n<details><summary>{summary}</summary>\n\n{pre(map(_shortened, lines))}\n\n</details>"
-        found.append(_Section((3, number), (3, number), text, "a change's details"))
-    return found
+        sections.append(_Section((3, number), (3, number), text, "a change's details"))
+    return sections
 
 
 def _picture(report: Report) -> list[_Section]:
@@ -176,17 +177,17 @@ def _picture(report: Report) -> list[_Section]:
 def _stacks(stacks: Sequence[StackDiff]) -> list[_Section]:
     """Resources key by key, the stacks with the heaviest changes first."""
     heavy = sorted(stacks, key=lambda s: (*(s.changes[0].order[:2] if s.changes else (9, 0)), s.stack))
-    found, likes = [], stand_ins(stacks)
+    sections, alike = [], stand_ins(stacks)
     for number, stack in enumerate(heavy):
         if not stack.resources:
             continue
         lines = [line for resource in stack.resources for line in resource_lines(resource)]
-        if others := likes.get(stack.stack):
-            lines.append(f"the same resources and keys, with values of their own: {', '.join(others)}")
+        if alike_stacks := alike.get(stack.stack):
+            lines.append(f"the same resources and keys, with values of their own: {', '.join(alike_stacks)}")
         summary = f"{code(stack.stack)}: {len(stack.resources)} resources, key by key"
         text = f"\n<details><summary>{summary}</summary>\n\n{pre(lines)}\n\n</details>"
-        found.append(_Section((4, number), (5, number), text, "a stack's resources"))
-    return found
+        sections.append(_Section((4, number), (5, number), text, "a stack's resources"))
+    return sections
 
 
 def resource_lines(resource: ResourceChange) -> list[str]:
@@ -206,13 +207,13 @@ def _findings(report: Report) -> list[_Section]:
     return [_Section((5, 0), (4, 0), text, "the findings")]
 
 
-def _left_out(dropped: Sequence[_Section], artifact_url: str | None) -> list[str]:
-    if not dropped:
+def _left_out(omitted: Sequence[_Section], artifact_url: str | None) -> list[str]:
+    if not omitted:
         return []
     counts: dict[str, int] = {}
-    for section in dropped:
-        counts[section.what] = counts.get(section.what, 0) + 1
-    words = ", ".join(f"{count} times {what}" for what, count in counts.items())
+    for section in omitted:
+        counts[section.label] = counts.get(section.label, 0) + 1
+    words = ", ".join(f"{count} times {label}" for label, count in counts.items())
     return [f"**Left out for length, lowest risk first: {words}.** {_pointer(artifact_url)}", ""]
 
 
@@ -222,13 +223,13 @@ def _pointer(artifact_url: str | None) -> str:
     return "The whole report is what `ringwall diff --html` writes; in CI it is the run's artifact."
 
 
-def _tail(report: Report, artifact_url: str | None, dropped: Sequence[_Section]) -> list[str]:
+def _tail(report: Report, artifact_url: str | None, omitted: Sequence[_Section]) -> list[str]:
     lines = (
         [f"_{len(report.unplanned)} changed files are no stack files of this project: none of their code was planned._"]
         if report.unplanned
         else []
     )
-    if artifact_url and not dropped:
+    if artifact_url and not omitted:
         lines.append(_pointer(artifact_url))
     return [
         *lines,

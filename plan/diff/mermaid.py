@@ -1,4 +1,4 @@
-"""The four rings as a Mermaid flow chart."""
+"""Renders the four rings as a Mermaid flow chart, with what `picture` says of each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def label(text: str) -> str:
 
 
 def render_mermaid(changes: Iterable[Change]) -> str:
-    """A flow chart from client to server, each ring with what changed in it. Holds no backtick, so a fence holds it."""
+    """A flow chart from client to server, each ring with what changed in it. It holds no backtick, so it cannot end the
+    code fence around it."""
     lines = ["flowchart TB", '  client(["MCP client"])']
     previous = "client"
     for ring in rings(changes):

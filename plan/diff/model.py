@@ -1,4 +1,7 @@
-"""What a difference consists of: changes sorted by risk, resources key by key, and who may call what. Pure data."""
+"""The data of a difference: changes sorted by risk, resources key by key, and who may call which tool.
+
+Pure data, with its JSON form. It is made by `compare` and shown by `markdown`, `html` and `mermaid`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ VERSION: Final = 1
 
 
 class Direction(StrEnum):
-    """What a change does to the perimeter. `neutral` only where that is proven."""
+    """What a change does to the perimeter. A change is `neutral` only where that is proven."""
 
     LOOSENS = "loosens"
     TIGHTENS = "tightens"
@@ -52,7 +55,7 @@ class Change:
 
     @property
     def same_elsewhere(self) -> tuple[object, ...]:
-        """Equal for the same change of another stack, so that 200 servers take one line."""
+        """What is equal for the same change of another stack, so that a change of 200 servers takes one line."""
         return (self.id, self.direction, self.risk, self.ring, self.title, self.details, self.before, self.after)
 
 
@@ -125,7 +128,7 @@ class StackDiff:
     status: str
     changes: tuple[Change, ...] = ()
     resources: tuple[ResourceChange, ...] = ()
-    #: The stack whose resources stand for these: the same resources and keys, values of its own.
+    #: The stack whose resources are shown for this one too: they differ in the same keys, with values of their own.
     resources_like: str | None = None
     matrix: Matrix | None = None
     findings: tuple[Finding, ...] = ()
@@ -147,7 +150,7 @@ class LoadError:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole difference. Stacks are sorted by name; `unplanned` are changed files that no stack here is made of."""
+    """The whole difference. Stacks are sorted by name; `unplanned` are changed files that are no stack files."""
 
     project: str
     base: str
@@ -159,7 +162,7 @@ class Report:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """Of all stacks, loosening and heaviest first."""
+        """The changes of all stacks, loosening and heaviest first."""
         return tuple(sorted((c for stack in self.stacks for c in stack.changes), key=lambda c: c.order))
 
     @property
@@ -173,10 +176,10 @@ class Report:
 
     def counts(self) -> dict[Direction, int]:
         """Number of changes in each direction."""
-        found = dict.fromkeys(Direction, 0)
-        for one in self.changes:
-            found[one.direction] += 1
-        return found
+        counts = dict.fromkeys(Direction, 0)
+        for change in self.changes:
+            counts[change.direction] += 1
+        return counts
 
     def only(self, environment: str) -> Report:
         """The part of one environment (or zone stack)."""
@@ -193,27 +196,27 @@ class Report:
 
 @dataclass(frozen=True)
 class Grouped:
-    """One change and every stack that has the very same one."""
+    """One change, and every stack that has it in the same words."""
 
     change: Change
     stacks: tuple[str, ...]
 
 
 def grouped(changes: Iterable[Change]) -> list[Grouped]:
-    """Equal changes of several stacks as one, in the order of the heaviest."""
-    found: dict[tuple[object, ...], list[Change]] = {}
-    for one in sorted(changes, key=lambda c: c.order):
-        found.setdefault(one.same_elsewhere, []).append(one)
-    return [Grouped(group[0], tuple(sorted({c.stack for c in group}))) for group in found.values()]
+    """The changes, equal ones of several stacks as one, heaviest first."""
+    groups: dict[tuple[object, ...], list[Change]] = {}
+    for change in sorted(changes, key=lambda c: c.order):
+        groups.setdefault(change.same_elsewhere, []).append(change)
+    return [Grouped(group[0], tuple(sorted({c.stack for c in group}))) for group in groups.values()]
 
 
 def stand_ins(stacks: Iterable[StackDiff]) -> dict[str, list[str]]:
-    """Each stack whose resources stand for others', with those others."""
-    found: dict[str, list[str]] = {}
+    """Each stack whose resources are shown for other stacks too, with those stacks."""
+    groups: dict[str, list[str]] = {}
     for stack in stacks:
         if stack.resources_like is not None:
-            found.setdefault(stack.resources_like, []).append(stack.stack)
-    return found
+            groups.setdefault(stack.resources_like, []).append(stack.stack)
+    return groups
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -232,12 +235,12 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
-def _change(one: Change) -> dict[str, Any]:
-    return {**asdict(one), "direction": str(one.direction), "details": list(one.details)}
+def _change(change: Change) -> dict[str, Any]:
+    return {**asdict(change), "direction": str(change.direction), "details": list(change.details)}
 
 
 def _stack(stack: StackDiff) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "stack": stack.stack,
         "kind": stack.kind,
         "status": stack.status,
@@ -246,12 +249,12 @@ def _stack(stack: StackDiff) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in stack.findings],
     }
     if stack.matrix is not None:
-        found["matrix"] = {
+        entry["matrix"] = {
             "principals": list(stack.matrix.principals),
             "tools": [{"name": name, "risk": risk} for name, risk in stack.matrix.tools],
             "cells": [list(row) for row in stack.matrix.cells],
         }
-    return found
+    return entry
 
 
 def _finding(finding: Finding) -> Mapping[str, Any]:

@@ -1,4 +1,7 @@
-"""Pairs of stacks while they are compared: their plans, and what the plans add to what the settings say."""
+"""Pairs of a stack's base and head: plans both, and adds to the changed settings what the two plans differ in.
+
+The settings are compared before, in `compare`; the graphs are made in `planning` and compared in `resources`.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +18,28 @@ from plan.findings import Finding
 from plan.graph import Graph
 from plan.rules.evaluate import evaluate, subject_of, waivers_of
 
-#: Beyond as many changed servers one plan stands for all that changed in the same keys.
+#: With more changed servers than this, one plan is made for all that changed in the same keys.
 PLAN_EACH = 40
+
+#: Only files are compared, and removing a file removes nothing that is deployed.
+STILL_DEPLOYED = ("what is deployed stays, and no file describes it, until `ringwall destroy` takes it down",)
 
 
 @dataclass
 class Pair:
-    """One stack on both sides, while it is compared."""
+    """The base and the head of one stack while they are compared; None for a side that does not have it."""
 
     diff: StackDiff
-    before: Stack | None
-    after: Stack | None
-    #: What differs in the files themselves; servers with the same key changed in the same way.
-    raw: str
+    base: Stack | None
+    head: Stack | None
+    #: Equal for servers that changed in the same way (`servers._change_key`); else the name of the stack.
+    change_key: str
     changes: list[Change] = field(default_factory=list)
 
 
-#: Ids of the change that says which side has no plan; without one no rule was asked.
+#: Ids of the change that says which side could not be planned, so that no rule was evaluated for it.
 UNPLANNABLE = {"base": "unplannable-base", "head": "unplannable-head"}
-#: Makes graphs of jobs, by side and stack; a plan that is refused is its error.
+#: Plans jobs: answers graphs by side and stack, and for a plan that is refused its error.
 Plans = Callable[[Sequence[Job]], Mapping[tuple[str, str], Graph | RingwallError]]
 
 
@@ -47,48 +53,57 @@ def planned(
     first: dict[str, str] = {}
     if len(servers) > PLAN_EACH and not every:
         for pair in servers:
-            leader = first.setdefault(pair.raw, pair.diff.stack)
+            leader = first.setdefault(pair.change_key, pair.diff.stack)
             if leader != pair.diff.stack:
                 stand_ins[pair.diff.stack] = leader
     jobs = []
     for pair in pairs:
         if pair.diff.stack in stand_ins or pair.diff.status == "unreadable":
             continue
-        for side, project, loaded in (("base", base, pair.before), ("head", head, pair.after)):
+        for side, project, loaded in (("base", base, pair.base), ("head", head, pair.head)):
             if project is not None and loaded is not None:
                 jobs.append(Job(side, pair.diff.stack, project, loaded))
     graphs = (programs or plan_all)(jobs)
-    return [_finished(pair, graphs, stand_ins, _why(pair, pairs, programs is not None)) for pair in pairs]
+    return [_finished(pair, graphs, stand_ins, _unexplained_by(pair, pairs, programs is not None)) for pair in pairs]
 
 
-def _why(pair: Pair, pairs: Sequence[Pair], by_program: bool) -> str:
-    """What a reviewer is told of resources that differ, empty where changed settings explain them.
+def _unexplained_by(pair: Pair, pairs: Sequence[Pair], by_program: bool) -> str:
+    """Why resources differ although no setting changed, in words for a reviewer; empty where changed settings explain it.
 
-    A server's follow its own settings and its environment's; an environment's follow all its servers' (Access policies).
+    A server's resources follow its own settings and its environment's. Those of an environment (Access policies) follow the
+    settings of all its servers too.
     """
     if by_program:
         return "the program that makes them changed too"
-    mine = pair.diff
-    near = (p for p in pairs if p.diff.environment == mine.environment and "environment" in (p.diff.kind, mine.kind))
-    return "" if pair.changes or any(p.changes for p in near) else "no setting explains it"
+    diff = pair.diff
+    related = (p for p in pairs if p.diff.environment == diff.environment and "environment" in (p.diff.kind, diff.kind))
+    return "" if pair.changes or any(p.changes for p in related) else "no setting explains it"
 
 
 def _findings(loaded: Stack | None, graph: Graph | None, base: Stack | None) -> tuple[Finding, ...]:
-    """What Ringwall's own rules say of one side. A change does not bring along the waivers it is judged by: those in force
-    stand in the base too, and end with the first of the two."""
+    """The findings of Ringwall's own rules for one side.
+
+    A change must not bring along the waivers it is judged by: only those that the base has too are applied, each until the
+    earlier of its two ends.
+    """
     if loaded is None or graph is None:
         return ()
     subject = subject_of(loaded, graph)
-    before = () if base is None else waivers_of(subject_of(base, graph))
-    both = [(one, w) for one in before for w in waivers_of(subject) if (one.rule, one.resource) == (w.rule, w.resource)]
-    return evaluate(subject, waivers=[min(pair, key=lambda waiver: waiver.expires) for pair in both])
+    base_waivers = () if base is None else waivers_of(subject_of(base, graph))
+    overlaps = [
+        (base_waiver, head_waiver)
+        for base_waiver in base_waivers
+        for head_waiver in waivers_of(subject)
+        if (base_waiver.rule, base_waiver.resource) == (head_waiver.rule, head_waiver.resource)
+    ]
+    return evaluate(subject, waivers=[min(pair, key=lambda waiver: waiver.expires) for pair in overlaps])
 
 
 def _finished(
     pair: Pair,
     graphs: Mapping[tuple[str, str], Graph | RingwallError],
     stand_ins: Mapping[str, str],
-    why: str,
+    cause: str,
 ) -> StackDiff:
     stack = pair.diff.stack
     sides: list[Graph | None] = []
@@ -100,16 +115,16 @@ def _finished(
             changes.append(change(UNPLANNABLE[side], Direction.LOOSENS, 100, stack, "", title))
             graph = None
         sides.append(graph)
-    before, after = sides
+    base_graph, head_graph = sides
     resources: tuple[ResourceChange, ...] = ()
-    findings = _findings(pair.after, after, pair.before)
-    if (before is None) == (pair.before is None) and (after is None) == (pair.after is None):
-        resources = compare_resources(before, after)
-        if before is not None and after is not None:
-            changes += resource_changes(stack, resources, before, after, why)
-            old = {(f.rule_id, f.urn) for f in _findings(pair.before, before, pair.before)}
+    findings = _findings(pair.head, head_graph, pair.base)
+    if (base_graph is None) == (pair.base is None) and (head_graph is None) == (pair.head is None):
+        resources = compare_resources(base_graph, head_graph)
+        if base_graph is not None and head_graph is not None:
+            changes += resource_changes(stack, resources, base_graph, head_graph, cause)
+            base_findings = {(f.rule_id, f.urn) for f in _findings(pair.base, base_graph, pair.base)}
             for finding in findings:
-                if finding.waived is None and (finding.rule_id, finding.urn) not in old:
+                if finding.waived is None and (finding.rule_id, finding.urn) not in base_findings:
                     title = f"now breaks {finding.rule_id}: {finding.message}"
                     changes.append(change("finding-new", Direction.LOOSENS, 98, stack, "", title, (finding.remedy,)))
     return replace(

@@ -1,4 +1,4 @@
-"""What the pictures of the four rings show, whatever draws them."""
+"""What a picture of the four rings shows, counted from the changes. The pictures are drawn in `html` and `mermaid`."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Ring:
 
 def rings(changes: Iterable[Change], top: int = 3) -> list[Ring]:
     """The rings from the outside in, each with its `top` heaviest changes."""
-    everything = list(changes)
-    found = []
+    all_changes = list(changes)
+    summaries = []
     for name in RINGS:
-        mine = [c for c in everything if c.ring == name]
-        ways = [sum(c.direction is d for c in mine) for d in Direction]
-        found.append(Ring(name, ways[0], ways[1], ways[2], tuple(grouped(mine)[:top])))
-    return found
+        ring_changes = [c for c in all_changes if c.ring == name]
+        counts = [sum(c.direction is d for c in ring_changes) for d in Direction]
+        summaries.append(Ring(name, counts[0], counts[1], counts[2], tuple(grouped(ring_changes)[:top])))
+    return summaries

@@ -1,4 +1,4 @@
-"""Plans many stacks of two sides, on every processor of the machine when there are enough of them."""
+"""Plans the stacks of both sides, in several processes when there are many of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from model.stacks import ServerStack, Stack
 from plan.graph import Graph
 from plan.offline import plan_stack, planned_contract
 
-#: Fewer plans than this are faster without another process.
+#: Fewer plans than this are faster in one process.
 _ALONE = 24
 
 
@@ -33,7 +33,7 @@ Result = Graph | RingwallError
 
 
 def plan_all(jobs: Sequence[Job]) -> dict[tuple[str, str], Result]:
-    """Graphs by side and stack; a plan that is refused is its error. Anything else raised is a defect and comes out."""
+    """Graphs by side and stack, and for a plan that is refused its error. Any other exception is a defect and is raised."""
     if not jobs:
         return {}
     contracts: dict[tuple[str, str], Any] = {}

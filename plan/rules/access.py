@@ -1,4 +1,7 @@
-"""The first ring: whom Access admits, and from where."""
+"""Rules for the first ring's Access policies and groups: whom they admit, and from where.
+
+Applications, the tunnel and the public name are judged in `plan.rules.edge`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from plan.values import Json, symbol
 
 POLICIES: Final = "Cloudflare One docs, Access policies"
 _ADMITTING: Final = frozenset({"allow", "non_identity"})
-#: Selectors that admit whoever comes: no group, address or token of one's own stands behind them.
+#: Selectors that admit everybody: they name no person, group or token of their own.
 _EVERYBODY: Final = {
     "everyone": "Everyone",
     "anyValidServiceToken": "any service token",
@@ -37,8 +40,8 @@ def policy_bypass(subject: Subject) -> Iterator[Broken]:
     for resource, policy in _policies(subject.graph):
         decision = policy.get("decision")
         if not isinstance(decision, str) or decision not in (*_ADMITTING, "deny"):
-            what = "bypasses Access" if decision == "bypass" else "has a decision the plan cannot read"
-            yield Broken(what, resource)
+            problem = "bypasses Access" if decision == "bypass" else "has a decision the plan cannot read"
+            yield Broken(problem, resource)
     for app in subject.graph.by_type(ACCESS_APPLICATION):
         if app.inputs.get("optionsPreflightBypass") not in (None, False):
             yield Broken(
@@ -48,7 +51,7 @@ def policy_bypass(subject: Subject) -> Iterator[Broken]:
             )
 
 
-#: Selectors that say where, how or on what somebody signs in, not who: as an alternative they admit whoever does.
+#: Selectors that say where, how or on which device somebody signs in, and not who: under `include` they admit anybody.
 _ANYBODY: Final = frozenset({"geo", "ip", "ipList", "loginMethod", "authMethod", "devicePosture", "userRiskScore"})
 
 
@@ -72,18 +75,20 @@ def policy_everyone(subject: Subject) -> Iterator[Broken]:
 
 def _everybody(resource: Resource, includes: Json) -> Iterator[Broken]:
     rules = items(includes)
-    if not rules or not all(isinstance(one, Mapping) and one and not _is_marked(one) for one in rules):
+    if not rules or not all(
+        isinstance(selectors, Mapping) and selectors and not _is_marked(selectors) for selectors in rules
+    ):
         yield Broken("does not say whom it admits in a way the plan can read", resource)
-    for one in rules:
-        for selector, value in mapping(one).items():
+    for selectors in rules:
+        for selector, value in mapping(selectors).items():
             if selector in _EVERYBODY and value is not None:
                 yield Broken(f"admits {_EVERYBODY[selector]}", resource)
-    if network := _whole(rules):
+    if network := _all_addresses(rules):
         yield Broken(f"admits every address ({network})", resource)
 
 
 def _anybody(subject: Subject, resource: Resource, includes: Json) -> Iterator[Broken]:
-    for selector in sorted({selector for one in items(includes) for selector in _named(one)} & _ANYBODY):
+    for selector in sorted({selector for selectors in items(includes) for selector in _named(selectors)} & _ANYBODY):
         yield Broken(f"admits whoever matches {selector}, as an alternative to the others", resource)
     for group in _groups_in(subject, resource, includes):
         named = {selector for inner in items(group.inputs.get("includes")) for selector in _named(inner)}
@@ -92,26 +97,26 @@ def _anybody(subject: Subject, resource: Resource, includes: Json) -> Iterator[B
 
 
 def _named(selectors: Json) -> set[str]:
-    """The selectors that a rule gives; the engine shows the others of the provider's record as null."""
+    """The selectors that an Access rule sets; the engine shows the other fields of the provider's record as null."""
     return {selector for selector, value in mapping(selectors).items() if value is not None}
 
 
 def _groups_in(subject: Subject, resource: Resource, includes: Json) -> list[Resource]:
     """The groups of this stack that `includes` names, and those that they include in turn."""
-    found: dict[str, Resource] = {}
+    groups_by_urn: dict[str, Resource] = {}
     waiting = [(resource, includes)]
     while waiting:
         holder, rules = waiting.pop()
-        ids = [mapping(mapping(one).get("group")).get("id") for one in items(rules)]
+        ids = [mapping(mapping(selectors).get("group")).get("id") for selectors in items(rules)]
         groups = [group for group in subject.graph.by_type(ACCESS_GROUP) if symbol(group.name, "id") in ids]
         if subject.engine and any(id is not None for id in ids):
-            # Real ids say nothing; what the rules are made from does.
+            # A real id does not tell which group it is; the resources that the rules are made from do.
             groups += linked(subject.graph, holder, "includes", ACCESS_GROUP)
         for group in groups:
-            if group.urn not in found:
-                found[group.urn] = group
+            if group.urn not in groups_by_urn:
+                groups_by_urn[group.urn] = group
                 waiting.append((group, group.inputs.get("includes")))
-    return [found[urn] for urn in sorted(found)]
+    return [groups_by_urn[urn] for urn in sorted(groups_by_urn)]
 
 
 @rule(
@@ -153,7 +158,7 @@ def policy_country(subject: Subject) -> Iterator[Broken]:
 )
 def policy_unmatchable(subject: Subject) -> Iterator[Broken]:
     for resource, policy in _policies(subject.graph):
-        if sum(1 for one in items(policy.get("requires")) if "geo" in mapping(one)) > 1:
+        if sum(1 for selectors in items(policy.get("requires")) if "geo" in mapping(selectors)) > 1:
             yield Broken("requires several countries at once", resource)
 
 
@@ -169,23 +174,26 @@ def _policies(graph: Graph) -> Iterator[tuple[Resource, Mapping[str, Any]]]:
 
 def _bound(subject: Subject, resource: Resource, policy: Mapping[str, Any]) -> bool:
     return _placed(subject, resource, policy) or any(
-        "devicePosture" in mapping(one) for one in items(policy.get("requires")) if not _is_marked(one)
+        "devicePosture" in mapping(selectors)
+        for selectors in items(policy.get("requires"))
+        if not _is_marked(selectors)
     )
 
 
 def _placed(subject: Subject, resource: Resource, policy: Mapping[str, Any]) -> bool:
-    required = [mapping(one) for one in items(policy.get("requires"))]
-    if any(_is_place(subject.graph, one) for one in required):
+    required = [mapping(selectors) for selectors in items(policy.get("requires"))]
+    if any(_is_place(subject.graph, selectors) for selectors in required):
         return True
-    if not subject.engine or not any("group" in one for one in required):
+    if not subject.engine or not any("group" in selectors for selectors in required):
         return False
-    # Real ids say nothing; that the condition is made from a group of places does.
+    # A real id does not tell which group it is; that the condition is made from a group of countries or addresses does.
     groups = linked(subject.graph, resource, "requires", ACCESS_GROUP)
     return any(_holds_places(subject.graph, group) for group in groups)
 
 
 def _is_place(graph: Graph, selector: Mapping[str, Any]) -> bool:
-    """A country or address range short of all, or a group in which every alternative is one."""
+    """Whether a selector restricts from where a request comes: by country, by an address range that is not every address, or
+    by a group of nothing but these."""
     if "geo" in selector:
         return bool(selector["geo"])
     if "ip" in selector:
@@ -199,15 +207,18 @@ def _is_place(graph: Graph, selector: Mapping[str, Any]) -> bool:
 
 def _holds_places(graph: Graph, group: Resource) -> bool:
     rules = items(group.inputs.get("includes"))
-    return bool(rules) and all("group" not in mapping(one) and _is_place(graph, mapping(one)) for one in rules)
+    return bool(rules) and all(
+        "group" not in mapping(selectors) and _is_place(graph, mapping(selectors)) for selectors in rules
+    )
 
 
-def _whole(rules: Iterable[Json]) -> str | None:
-    """Every address there is (``0.0.0.0/0`` or ``::/0``), where the ranges of some rules add up to it."""
-    networks = [network for one in rules if (network := _network(mapping(one).get("ip"))) is not None]
-    v4 = ipaddress.collapse_addresses([one for one in networks if isinstance(one, ipaddress.IPv4Network)])
-    v6 = ipaddress.collapse_addresses([one for one in networks if isinstance(one, ipaddress.IPv6Network)])
-    return next((str(one) for one in [next(v4, None), next(v6, None)] if one is not None and one.prefixlen == 0), None)
+def _all_addresses(rules: Iterable[Json]) -> str | None:
+    """``0.0.0.0/0`` or ``::/0`` where the ranges of the rules together cover every address, else None."""
+    networks = [network for selectors in rules if (network := _network(mapping(selectors).get("ip"))) is not None]
+    v4 = ipaddress.collapse_addresses([network for network in networks if isinstance(network, ipaddress.IPv4Network)])
+    v6 = ipaddress.collapse_addresses([network for network in networks if isinstance(network, ipaddress.IPv6Network)])
+    joined: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [*v4, *v6]
+    return next((str(network) for network in joined if network.prefixlen == 0), None)
 
 
 def _network(value: Json) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:

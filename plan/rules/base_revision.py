@@ -1,4 +1,7 @@
-"""Files as a Git revision has them, read without checking anything out."""
+"""Reads files of a project as a Git revision has them, without checking anything out.
+
+What is taken from the base revision, and why, is in `plan.rules.custom`.
+"""
 
 from __future__ import annotations
 
@@ -29,16 +32,16 @@ class BaseRevision:
         folder = Path(os.path.abspath(folder))
         top = top_level(folder)
         if top is None:
-            raise InputError("is in no Git repository, or there is no git here", file=folder, remedy="leave --base out")
-        if any(one.is_symlink() and one.parent.resolve().is_relative_to(top) for one in (folder, *folder.parents)):
+            raise InputError("is in no Git repository, or git is not installed", file=folder, remedy="leave --base out")
+        if any(path.is_symlink() and path.parent.resolve().is_relative_to(top) for path in (folder, *folder.parents)):
             raise InputError("is reached by a link inside the repository", file=folder, remedy="name the folder itself")
-        found = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        if found.returncode != 0:
+        answer = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        if answer.returncode != 0:
             raise InputError(
                 f"there is no commit {revision}", key="--base", remedy="fetch it, or name a branch, tag or commit"
             )
         prefix = _text(_git(folder, "rev-parse", "--show-prefix").stdout).removesuffix("\n")
-        return cls(folder, prefix, revision, _text(found.stdout).strip())
+        return cls(folder, prefix, revision, _text(answer.stdout).strip())
 
     def read(self, file: Path) -> str | None:
         """The text of a file at that commit, or None where it had none.
@@ -69,8 +72,8 @@ class BaseRevision:
 
 def top_level(folder: Path) -> Path | None:
     """The top folder of the Git working tree that holds `folder`, or None."""
-    found = _git(folder, "rev-parse", "--show-toplevel")
-    return Path(_text(found.stdout).strip()) if found.returncode == 0 else None
+    answer = _git(folder, "rev-parse", "--show-toplevel")
+    return Path(_text(answer.stdout).strip()) if answer.returncode == 0 else None
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:

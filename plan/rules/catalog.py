@@ -1,4 +1,4 @@
-"""Every rule there is: Ringwall's own, those about rules and waivers themselves, and a project's."""
+"""The catalog of rules: the built-in ones, those about failed rules and waivers, and a project's own added to them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from plan.rules.subject import Subject
 
 
 def _by_evaluation(subject: Subject) -> Iterable[Broken]:
-    """The finding is made by `plan.rules.evaluate` or `plan.rules.waivers`, not by looking at a plan."""
+    """The check of a rule whose findings are made by `plan.rules.evaluate` or `plan.rules.waivers`, not from a plan."""
     return ()
 
 
 RULE_FAILED: Final = Rule(
     "rule-failed",
     Severity.ERROR,
-    "A rule that stops half way has not looked at everything: no finding of it would be a pass nobody earned.",
+    "A rule that fails has not checked everything, so that its missing findings would count as a pass.",
     "correct the rule, or report it as a defect when it is one of Ringwall's",
     "default deny",
     _by_evaluation,
@@ -31,7 +31,7 @@ RULE_FAILED: Final = Rule(
 WAIVER_EXPIRED: Final = Rule(
     "waiver-expired",
     Severity.ERROR,
-    "An exception was granted until a day that has passed; whoever granted it did not grant more.",
+    "The exception was granted until a day that has passed. Nobody has granted it for longer.",
     "correct what the waiver was for and remove it, or have a new date reviewed",
     "Ringwall's waivers",
     _by_evaluation,
@@ -50,14 +50,14 @@ WAIVER_REFUSED: Final = Rule(
 WAIVER_UNUSED: Final = Rule(
     "waiver-unused",
     Severity.WARNING,
-    "An exception that matches no finding waits for the next one of its kind, which nobody would then see as new.",
+    "An exception that matches no finding would hide the next finding of its kind, which a reviewer should see as new.",
     "remove it, or correct its rule or resource",
     "Ringwall's waivers",
     _by_evaluation,
     waivable=False,
 )
 
-OWN: Final[tuple[Rule, ...]] = (
+BUILT_IN: Final[tuple[Rule, ...]] = (
     *access.RULES,
     *edge.RULES,
     *gateway.RULES,
@@ -79,14 +79,14 @@ def with_custom(custom: Sequence[Rule]) -> tuple[Rule, ...]:
     Raises:
         InputError: an id is taken, or belongs to a family of Ringwall's own ids.
     """
-    taken = {rule.id for rule in OWN}
+    ids = {rule.id for rule in BUILT_IN}
     for rule in custom:
-        if rule.id in taken:
-            raise InputError(f"two rules have the id {rule.id}", remedy="rename your own")
+        if rule.id in ids:
+            raise InputError(f"two rules have the id {rule.id}", remedy="rename the rule in the project's file")
         if rule.id.split("-", 1)[0] in FAMILIES:
             raise InputError(
                 f"the rule id {rule.id} is in a family of Ringwall's own ids",
                 remedy=f"begin it with another word than {', '.join(sorted(FAMILIES))}",
             )
-        taken.add(rule.id)
-    return (*OWN, *custom)
+        ids.add(rule.id)
+    return (*BUILT_IN, *custom)

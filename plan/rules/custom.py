@@ -1,4 +1,4 @@
-"""A project's own rules: functions in its `ringwall-rules.py`, and what of a base revision stands in for it in a review.
+"""A project's own rules, functions in its `ringwall-rules.py`, and the rules and waivers of a base revision.
 
 The file is Python and runs with the rights of whoever runs Ringwall, like any Pulumi program. In a pull request
 `--base` takes it, and the waivers, from the base revision: a change must not bring along the rules it is judged by.
@@ -12,8 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from model.base import validate
 from model.errors import InputError
-from model.loader import read_text
+from model.loader import parse, read_text
 from model.project import Project, config_of
 from model.stacks import config_key_of
 from model.waivers import Waiver
@@ -32,24 +33,24 @@ def rules_of(project: Project, *, file: Path | None = None, base: BaseRevision |
         base: read it from that revision instead of the working tree.
 
     Raises:
-        InputError: the file does not exist though it was named, does not run, or takes an id that is taken.
+        InputError: the named file does not exist, does not run, or gives a rule an id that another rule has.
     """
-    wanted = file if file is not None else project.root / FILE
+    rules_file = file if file is not None else project.root / FILE
     if base is not None:
-        text = base.read(wanted)
+        text = base.read(rules_file)
         if text is None and file is not None:
-            raise InputError(f"is not in {base.revision}", file=wanted, remedy="name a file of that revision")
-        return with_custom(() if text is None else load_rules(text, f"{base.revision}:{wanted.name}"))
-    if file is None and not wanted.is_file():
+            raise InputError(f"is not in {base.revision}", file=rules_file, remedy="name a file of that revision")
+        return with_custom(() if text is None else load_rules(text, f"{base.revision}:{rules_file.name}"))
+    if file is None and not rules_file.is_file():
         return with_custom(())
-    return with_custom(load_rules(read_text(wanted), str(wanted)))
+    return with_custom(load_rules(read_text(rules_file), str(rules_file)))
 
 
 def load_rules(text: str, name: str) -> tuple[Rule, ...]:
-    """The rules that a file's text makes, in the order of the file.
+    """The rules that the text of a file defines, in the order of the file.
 
     Raises:
-        InputError: it does not run, or makes no rule; `name` says which file.
+        InputError: it does not run, or defines no rule; `name` says which file.
     """
     module = ModuleType("ringwall_rules")
     module.__file__ = name
@@ -62,33 +63,33 @@ def load_rules(text: str, name: str) -> tuple[Rule, ...]:
     # SystemExit too: the file must not end the check as if everything had passed.
     except (Exception, SystemExit) as error:
         line = error.lineno if isinstance(error, SyntaxError) else _line(error, name)
-        where = f"{name}:{line}" if line else name
-        raise InputError(f"does not run: {type(error).__name__}: {error}", file=where, remedy="correct it") from None
+        place = f"{name}:{line}" if line else name
+        raise InputError(f"does not run: {type(error).__name__}: {error}", file=place, remedy="correct it") from None
     finally:
         if before is None:
             del sys.modules[module.__name__]
         else:
             sys.modules[module.__name__] = before
-    found = list({id(value): value for value in vars(module).values() if isinstance(value, Rule)}.values())
-    if not found:
-        raise InputError("makes no rule", file=name, remedy="decorate a function with @rule of plan.rules.rule")
+    rules = list({id(value): value for value in vars(module).values() if isinstance(value, Rule)}.values())
+    if not rules:
+        raise InputError("defines no rule", file=name, remedy="decorate a function with @rule of plan.rules.rule")
     try:
-        return tuple(replace(_sound(one), custom=True) for one in found)
+        return tuple(replace(_sound(custom_rule), custom=True) for custom_rule in rules)
     except InputError as error:
         raise InputError(error.problem, file=name, remedy=error.remedy) from None
 
 
-def _sound(made: Rule) -> Rule:
+def _sound(unchecked: Rule) -> Rule:
     """The rule as `@rule` would have made it: a file may write `Rule(…)` itself."""
     return rule(
-        id=made.id,
-        severity=made.severity,
-        reason=made.reason,
-        remedy=made.remedy,
-        source=made.source,
-        outside_production=made.outside_production,
-        waivable=made.waivable,
-    )(made.check)
+        id=unchecked.id,
+        severity=unchecked.severity,
+        reason=unchecked.reason,
+        remedy=unchecked.remedy,
+        source=unchecked.source,
+        outside_production=unchecked.outside_production,
+        waivable=unchecked.waivable,
+    )(unchecked.check)
 
 
 def _line(error: BaseException, name: str) -> int | None:
@@ -106,9 +107,6 @@ def base_waivers(project: Project, stack: str, base: BaseRevision) -> tuple[Waiv
     Raises:
         InputErrors: the base revision's waivers are wrong themselves.
     """
-    from model.base import validate
-    from model.loader import parse
-
     file = project.stack_file(stack)
     text = base.read(file)
     if text is None:

@@ -1,6 +1,7 @@
-"""The first ring: applications, the tunnel and the name. Whom policies admit: `rules_access`.
+"""Rules for the first ring's Access applications, tunnel, public name and zone ruleset.
 
-Names and order of exposure are judged by `plan.exposure`; its findings stand here as rules of their own.
+Whom the policies admit is judged in `plan.rules.access`. Public names and the order in which they appear are judged by
+`plan.exposure`; each kind of its findings is a rule here.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Final
 
+from components.edge.access import environment_policies
 from model.loopback import is_loopback
 from plan.exposure import app_hosts, ingress_rules, linked
 from plan.findings import Finding, Severity
@@ -20,12 +22,12 @@ from plan.rules.rule import Broken, Rule, rule
 from plan.rules.subject import Subject, host_of, items, mapping
 from plan.values import Json, symbol
 
-#: Kinds of application that ask who comes before they let anybody reach a public name (a bookmark is a link).
+#: Kinds of Access application that sign a caller in before a public name is reached (a bookmark is only a link).
 _ASKING: Final = frozenset({"self_hosted", "mcp", "mcp_portal"})
 
 
 def _exposed(id: str, reason: str, severity: Severity = Severity.ERROR, remedy: str = "") -> Rule:
-    """A rule whose findings `plan.exposure` makes. None may be waived but the one it cannot prove."""
+    """A rule whose findings `plan.exposure` makes. Only a warning, which is what it cannot prove, may be waived."""
 
     def check(subject: Subject) -> Iterable[Finding]:
         return (finding for finding in subject.exposure if finding.rule_id == id)
@@ -58,7 +60,7 @@ EXPOSURE: Final = (
     ),
     _exposed(
         "exposure-dns-name",
-        "A name that no Access application covers as a whole host, or no ingress serves, has nobody before it.",
+        "A name that no Access application covers as a whole host is not protected; one without ingress leads nowhere.",
         remedy="name the host in an Access application, without a path, and in the ingress",
     ),
     _exposed(
@@ -88,7 +90,7 @@ EXPOSURE: Final = (
     ),
     _exposed(
         "exposure-ingress-catch-all",
-        "Without a last rule that refuses, the tunnel passes on names and paths nobody thought of.",
+        "Without a last rule that refuses, the tunnel passes on names and paths that no rule was written for.",
         remedy="make the last ingress rule http_status:404, without hostname and path",
     ),
     _exposed(
@@ -142,17 +144,18 @@ def ingress_audience(subject: Subject) -> Iterator[Broken]:
     team = subject.environment.settings.cloudflare.team if subject.environment is not None else None
     apps = subject.graph.by_type(ACCESS_APPLICATION)
     for config in subject.graph.by_type(TUNNEL_CONFIG):
-        made_from = linked(subject.graph, config, "config", ACCESS_APPLICATION)
-        for one in ingress_rules(config) or ():
-            access = mapping(mapping(one.get("originRequest")).get("access"))
+        applications = linked(subject.graph, config, "config", ACCESS_APPLICATION)
+        for ingress_rule in ingress_rules(config) or ():
+            access = mapping(mapping(ingress_rule.get("originRequest")).get("access"))
             if not access:
                 continue  # exposure-ingress-access
             if team is not None and access.get("teamName") != team:
-                yield Broken(f"takes tokens of the team {access.get('teamName')} for {_name(one)}", config)
-            own = {symbol(app.name, "aud") for app in apps if _covers(app, one.get("hostname"))}
-            # Real audiences are opaque: there, what the rules are made from is all there is to judge.
-            if not made_from if subject.engine else any(tag not in own for tag in items(access.get("audTags"))):
-                yield Broken(f"takes tokens of another application for {_name(one)}", config)
+                yield Broken(f"takes tokens of the team {access.get('teamName')} for {_name(ingress_rule)}", config)
+            audiences = {symbol(app.name, "aud") for app in apps if _covers(app, ingress_rule.get("hostname"))}
+            # Real audiences are opaque: on the engine's preview only what the rules are made from can be judged.
+            foreign = not applications if subject.engine else set(map(str, items(access.get("audTags")))) - audiences
+            if foreign:
+                yield Broken(f"takes tokens of another application for {_name(ingress_rule)}", config)
 
 
 def _covers(app: Resource, hostname: Json) -> bool:
@@ -164,21 +167,23 @@ def _covers(app: Resource, hostname: Json) -> bool:
     severity=Severity.ERROR,
     reason="An ingress rule that leads anywhere but to the gateway skips the gateway, or the guard as well.",
     remedy="let the rule lead to http://127.0.0.1:<gateway_port>",
-    source="Ringwall's road of a request: edge, gateway, guard, origin",
+    source="Ringwall's order of rings: edge, gateway, guard, origin",
 )
 def ingress_target(subject: Subject) -> Iterator[Broken]:
     listen = mapping((subject.host_bundle or {}).get("kong")).get("settings")
     gateway = mapping(listen).get("proxy_listen")
     for config in subject.graph.by_type(TUNNEL_CONFIG):
-        for one in ingress_rules(config) or ():
-            service = one.get("service")
+        for ingress_rule in ingress_rules(config) or ():
+            service = ingress_rule.get("service")
             if not isinstance(service, str) or service.startswith("http_status:"):
                 continue
             address = service.partition("://")[2]
             if not is_loopback(host_of(service)):
-                yield Broken(f"leads {_name(one)} to {service}, beyond loopback", config, key=("host",))
+                yield Broken(f"leads {_name(ingress_rule)} to {service}, beyond loopback", config, key=("host",))
             elif isinstance(gateway, str) and address != gateway:
-                yield Broken(f"leads {_name(one)} to {service}, which is not the gateway", config, key=("host",))
+                yield Broken(
+                    f"leads {_name(ingress_rule)} to {service}, which is not the gateway", config, key=("host",)
+                )
 
 
 @rule(
@@ -241,16 +246,14 @@ def zone_unprotected(subject: Subject) -> Iterator[Broken]:
 def hosted_client(subject: Subject) -> Iterator[Broken]:
     if subject.environment is None or subject.server is not None:
         return
-    from components.edge.access import environment_policies
-
     policies = environment_policies(subject.environment.settings, subject.environment.manifests)
     for policy in policies.values():
         if policy.note:
             yield Broken(f"{policy.key}: {policy.note}", key=("hosted_clients",))
 
 
-def _name(rule_of_ingress: Mapping[str, Json]) -> str:
-    return str(rule_of_ingress.get("hostname") or "everything else")
+def _name(ingress_rule: Mapping[str, Json]) -> str:
+    return str(ingress_rule.get("hostname") or "everything else")
 
 
 RULES: Final[tuple[Rule, ...]] = (

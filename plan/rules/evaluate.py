@@ -1,4 +1,7 @@
-"""Runs rules over one stack's plan, gives every finding its place in the stack file, and applies waivers."""
+"""Runs rules over the plan of one stack, gives each finding its line in the stack file, and applies waivers.
+
+What a rule is stands in `plan.rules.rule`, which there are in `plan.rules.catalog`.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from model.loader import KeyPath
+from model.stacks import ServerStack, Stack, ZoneStack
+from model.waivers import Waiver
 from plan.findings import Finding, in_order
 from plan.graph import Graph, Resource
-from plan.rules.catalog import OWN, RULE_FAILED
+from plan.rules.catalog import BUILT_IN, RULE_FAILED
 from plan.rules.rule import Broken, Key, Rule
 from plan.rules.subject import Subject, current_types
 from plan.rules.waivers import apply_waivers
 
-if TYPE_CHECKING:
-    from model.loader import KeyPath
-    from model.stacks import Stack
-    from model.waivers import Waiver
-
 
 def subject_of(loaded: Stack, graph: Graph, *, engine: bool = False) -> Subject:
     """What rules see of a loaded stack and its plan; `engine` where the graph is a real preview's."""
-    from model.stacks import ServerStack, ZoneStack
-
     graph = current_types(graph)
     if isinstance(loaded, ZoneStack):
         return Subject(graph, zone=loaded, engine=engine)
@@ -50,7 +48,7 @@ def today_utc() -> date:
 def evaluate(
     subject: Subject,
     *,
-    rules: Sequence[Rule] = OWN,
+    rules: Sequence[Rule] = BUILT_IN,
     waivers: Sequence[Waiver] | None = None,
     today: date | None = None,
     root: Path | None = None,
@@ -63,34 +61,34 @@ def evaluate(
         today: the day by which waivers are judged, else today in UTC.
         root: folder that file names are relative to.
     """
-    found = [place(subject, finding, key, root) for rule in rules for finding, key in _run(rule, subject)]
-    mine = waivers is None
+    findings = [place(subject, finding, key, root) for rule in rules for finding, key in _run(rule, subject)]
+    from_file = waivers is None
     applied = apply_waivers(
-        found, waivers_of(subject) if waivers is None else waivers, rules, today or today_utc(), indexed=mine
+        findings, waivers_of(subject) if waivers is None else waivers, rules, today or today_utc(), indexed=from_file
     )
     return in_order(finding if finding.file else place(subject, finding, key, root) for finding, key in applied)
 
 
 def _run(rule: Rule, subject: Subject) -> Iterator[tuple[Finding, Key]]:
     severity = rule.severity_in(production=subject.production)
-    made: list[tuple[Finding, Key]] = []
+    findings: list[tuple[Finding, Key]] = []
     try:
         for item in rule.check(subject):
             if isinstance(item, Broken):
-                made.append((_finding(rule, item), item.key))
+                findings.append((_finding(rule, item), item.key))
             elif isinstance(item, Finding) and item.rule_id == rule.id and not rule.custom:
-                made.append((item, ("hostname",)))
+                findings.append((item, ("hostname",)))
             else:
                 raise TypeError(f"it yielded a {type(item).__name__}, not what broken(…) makes")
     # SystemExit too: a rule that ends the program would end it as if everything had passed.
     except (Exception, SystemExit) as error:
-        text = f"the rule {rule.id} could not be run: {_said(error)}"
+        text = f"the rule {rule.id} could not be run: {_error_text(error)}"
         yield Finding(RULE_FAILED.id, RULE_FAILED.severity, "", text, RULE_FAILED.remedy), ()
-    for finding, key in made:
+    for finding, key in findings:
         yield replace(finding, severity=severity), key
 
 
-def _said(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     text = _one_line(str(error))[:300]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
@@ -112,13 +110,14 @@ def _finding(rule: Rule, item: Broken) -> Finding:
 
 
 def _one_line(text: str) -> str:
-    """A plan may carry outsiders' words: what steers a terminal, or turns text round, is shown as a replacement mark."""
-    return "".join(one if one.isprintable() else "\ufffd" for one in " ".join(text.split()))
+    """A text on one line. A plan may carry texts of a foreign server: what could steer a terminal or reverse the direction
+    of writing becomes a replacement character."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in " ".join(text.split()))
 
 
 def place(subject: Subject, finding: Finding, key: Key, root: Path | None) -> Finding:
-    """The finding with the line of the stack file that says it, or the nearest above; what a server has from its
-    environment's file is said there."""
+    """The finding with its file and line: those of its key in the stack file or of the nearest key above it, or those in the
+    environment's file where the server takes the setting from there."""
     document = subject.document
     if document is None:
         return finding

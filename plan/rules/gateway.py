@@ -1,4 +1,7 @@
-"""The second ring: every MCP route authenticates, leads to the guard and to nothing more. Limits: `rules_limits`."""
+"""Rules for the second ring: every MCP route authenticates its callers, and leads to the guard and nowhere else.
+
+The gateway's limits are judged in `plan.rules.limits`.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _IDENTITY: Final = frozenset({"pre-function", "openid-connect", "ai-mcp-oauth2",
 #: The identity check hands the token it read to `jwt` in the one header and the principal to the limits in the other.
 _ASSERTION_HEADER: Final = "x-ringwall-assertion"
 _PRINCIPAL_HEADER: Final = "x-ringwall-principal"
-#: A path that Kong compares whole: every character that means more in a pattern is escaped.
+#: A path that Kong matches exactly: every character with a meaning in a pattern is escaped.
 _EXACT_PATH: Final = re.compile(r"~/(?:[^\\.*+?()\[\]{}|^$]|\\[^A-Za-z0-9])*\$")
 #: What Kong OSS 3.9 bundles: Kong's own plugin ordering test, and `redirect` by the 3.9 changelog.
 OSS_BUNDLED: Final = frozenset(
@@ -94,8 +97,10 @@ def identity_missing(subject: Subject) -> Iterator[Broken]:
 
 
 def _checks_nothing(active: dict[str, Resource]) -> bool:
-    """Whether the identity check is a `pre-function` that reads no audience or names no principal. What it then does with
-    them only a run can prove; one not yet known is not judged."""
+    """Whether the identity check is a `pre-function` whose code reads no audience or names no principal.
+
+    What its code does with them only a run can prove. A configuration that is not known yet is not judged.
+    """
     if active.keys() & (_IDENTITY - {"pre-function"}):
         return False
     config = plugin_config(active["pre-function"])
@@ -159,12 +164,12 @@ def auth_optional(subject: Subject) -> Iterator[Broken]:
     severity=Severity.ERROR,
     reason="Whatever the gateway reaches without the guard has no tool grants, no pins and no inspection.",
     remedy="let the service's host be the upstream, and its only target the guard's own port",
-    source="Ringwall's road of a request: edge, gateway, guard, origin",
+    source="Ringwall's order of rings: edge, gateway, guard, origin",
     waivable=False,
 )
 def skips_guard(subject: Subject) -> Iterator[Broken]:
     upstreams = {str(upstream.inputs.get("name")): upstream for upstream in subject.graph.by_type(KONG_UPSTREAM)}
-    wanted = _guard_address(subject)
+    guard_address = _guard_address(subject)
     for target in subject.graph.by_type(KONG_TARGET):
         if not linked(subject.graph, target, "upstreamId", KONG_UPSTREAM):
             yield Broken(f"gives {target.inputs.get('target')} to an upstream that is not in this stack", target)
@@ -181,9 +186,9 @@ def skips_guard(subject: Subject) -> Iterator[Broken]:
         if not targets:
             yield Broken("has no target", upstream)
         for target in targets:
-            if wanted is not None and target.inputs.get("target") != wanted:
+            if guard_address is not None and target.inputs.get("target") != guard_address:
                 yield Broken(
-                    f"leads to {target.inputs.get('target')}, and the guard listens on {wanted}",
+                    f"leads to {target.inputs.get('target')}, and the guard listens on {guard_address}",
                     target,
                     key=("guard_port",),
                 )
@@ -248,8 +253,8 @@ def route_wide(subject: Subject) -> Iterator[Broken]:
         hosts, paths = items(route.inputs.get("hosts")), items(route.inputs.get("paths"))
         if not hosts or any("*" in str(host) for host in hosts):
             yield Broken("takes requests for more than exact host names", route, key=("hostname",))
-        elif published and (others := sorted(str(host) for host in hosts if str(host) not in published)):
-            yield Broken(f"takes requests for {', '.join(others)}, not published here", route, key=("hostname",))
+        elif published and (unpublished := sorted(str(host) for host in hosts if str(host) not in published)):
+            yield Broken(f"takes requests for {', '.join(unpublished)}, not published here", route, key=("hostname",))
         if not paths or not all(_EXACT_PATH.fullmatch(str(path)) for path in paths):
             yield Broken("takes more than its exact path", route, key=("path",))
 
@@ -345,7 +350,7 @@ def colocated(subject: Subject) -> Iterator[Broken]:
     id="gateway-edition",
     severity=Severity.ERROR,
     reason="A plugin that the edition does not bundle is refused by Kong in mid-deployment, and enforces nothing.",
-    remedy="use what the edition has; `ringwall check` of the manifest names the edition a protection needs",
+    remedy="use a plugin that the edition has; `ringwall check` names the edition that a protection of the manifest needs",
     source="Kong's own list of bundled plugins, 3.9",
 )
 def edition(subject: Subject) -> Iterator[Broken]:

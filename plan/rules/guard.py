@@ -1,7 +1,7 @@
-"""The third ring: the guard is there, knows who calls, refuses by default, and grants no more than somebody decided.
+"""Rules for the third ring: the guard exists, verifies callers, refuses by default, and grants what somebody decided.
 
-Rules read the guard's whole configuration as the plan renders it (`model.guard_config`), so a changed component or a
-program of one's own is judged by what would reach the host.
+They read the guard's whole configuration as the plan renders it (`model.guard_config`), so that a changed component, or a
+program without Ringwall's components, is judged by what would reach the host. Tool locks: `plan.rules.lock`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from plan.rules.subject import Subject, host_of, items, mapping
 from plan.values import symbol
 
 _LEGS: Final = ("definitions", "arguments", "results", "prompts", "resources", "server_requests")
-#: Legs on which `flag` was never an option.
+#: Legs on which the manifest allows `block` alone.
 _ALWAYS_BLOCK: Final = frozenset({"definitions", "server_requests"})
-_ROAD: Final = "Ringwall's road of a request: edge, gateway, guard, origin"
+_RINGS: Final = "Ringwall's order of rings: edge, gateway, guard, origin"
 
 
 @rule(
@@ -27,7 +27,7 @@ _ROAD: Final = "Ringwall's road of a request: edge, gateway, guard, origin"
     severity=Severity.ERROR,
     reason="Without a guard's configuration that the plan can read, nothing says which tools who may call.",
     remedy="declare the server with ServerPerimeter, which renders the guard's configuration and exports it",
-    source=_ROAD,
+    source=_RINGS,
     waivable=False,
 )
 def guard_missing(subject: Subject) -> Iterator[Broken]:
@@ -38,8 +38,8 @@ def guard_missing(subject: Subject) -> Iterator[Broken]:
 @rule(
     id="guard-unauthenticated",
     severity=Severity.ERROR,
-    reason="A guard that asks nobody who a caller is takes everyone for somebody.",
-    remedy="give it the Access identity; demo is for `ringwall demo` alone",
+    reason="A guard that does not verify its callers lets anybody call as a principal that holds grants.",
+    remedy="give it the Access identity; the identity `demo` is for `ringwall demo` alone",
     source="Cloudflare One docs, validate JWTs: check the assertion at the origin as well",
     waivable=False,
 )
@@ -71,9 +71,9 @@ def guard_audience(subject: Subject) -> Iterator[Broken]:
             yield Broken(f"publishes {record.inputs.get('name')}, whose audience the guard does not pin", record)
     if subject.engine:
         return  # Real audiences are opaque.
-    own = {symbol(app.name, "aud") for app in subject.graph.by_type(ACCESS_APPLICATION)}
+    audiences = {symbol(app.name, "aud") for app in subject.graph.by_type(ACCESS_APPLICATION)}
     for name, audience in sorted(doors.items()):
-        if audience and str(audience) not in own:
+        if audience and str(audience) not in audiences:
             yield Broken(f"takes tokens of another application for {name}", subject.guard_resource)
     used = [audience for audience in doors.values() if audience]
     if len(set(map(str, used))) != len(used):
@@ -98,8 +98,8 @@ def guard_fails_open(subject: Subject) -> Iterator[Broken]:
         policy = legs.get(leg)
         if policy == "block" or (policy == "redact" and leg not in _ALWAYS_BLOCK):
             continue
-        what = f"only flags what it finds in {leg}" if policy == "flag" else f"does not say what to do with {leg}"
-        yield Broken(what.replace("_", " "), subject.guard_resource, key=("guard", "legs", leg))
+        problem = f"only flags what it finds in {leg}" if policy == "flag" else f"does not say what to do with {leg}"
+        yield Broken(problem.replace("_", " "), subject.guard_resource, key=("guard", "legs", leg))
     if not any(value is not None for value in mapping(settings.get("engines")).values()):
         yield Broken("has no verdict engine", subject.guard_resource, key=("guard", "engines"))
 

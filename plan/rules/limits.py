@@ -1,4 +1,6 @@
-"""The second ring's limits: every MCP route counts requests, tokens and bytes, for each caller alone, and closed."""
+"""Rules for the second ring's limits: every MCP route limits requests, tokens and bytes, for each caller alone, and
+refuses calls that it cannot count. What else the gateway must do is in `plan.rules.gateway`.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,14 @@ _HUB: Final = "Kong plugin hub"
 _RATES: Final = frozenset({"rate-limiting", "rate-limiting-advanced"})
 #: Minutes of each of Kong's units.
 _UNITS: Final = {"second": 1 / 60, "minute": 1, "hour": 60, "day": 1440, "month": 43_200, "year": 525_600}
-#: A minute, beyond which a number stands in the file and holds nobody back: one principal's requests, a server's tokens.
+#: The most requests of a principal and tokens of a server in a minute; a higher number limits nobody.
 _MAX_REQUESTS: Final = 100_000
 _MAX_TOKENS: Final = 100_000_000
-#: What the guard answers so that Kong counts, and the limit it names (`X-Kong-Limit: tokens=N`); nothing counts others.
+#: The header by which the guard tells Kong what to count (`X-Kong-Limit: tokens=N`), and the one limit it names.
 _LIMIT_HEADER: Final = "x-kong-limit"
 _TOKENS: Final = "tokens"
 _PRINCIPAL_HEADER: Final = "x-ringwall-principal"
-#: The guard and the model allow no more either.
+#: The most that the guard and the model allow, too.
 _MAX_BODY: Final = 64 * 1024 * 1024
 _SIZES: Final = {"bytes": 1, "kilobytes": 1024, "megabytes": 1024 * 1024}
 
@@ -114,8 +116,8 @@ def rate_shared(subject: Subject) -> Iterator[Broken]:
     for service in subject.mcp_services:
         for plugin in _rates(subject, service):
             config = mapping(plugin_config(plugin))
-            by = (config.get("limit_by", config.get("identifier")), config.get("header_name"))
-            if _a_minute(config) is not None and by != ("header", _PRINCIPAL_HEADER):
+            counted_by = (config.get("limit_by", config.get("identifier")), config.get("header_name"))
+            if _a_minute(config) is not None and counted_by != ("header", _PRINCIPAL_HEADER):
                 yield Broken("counts all callers together", plugin)
 
 
@@ -133,7 +135,9 @@ def plugin_overridden(subject: Subject) -> Iterator[Broken]:
         name = plugin.inputs.get("name")
         if name in kinds:
             yield Broken(f"replaces the service's own {name}", plugin)
-        elif any(one in subject.mcp_services for one in linked(subject.graph, plugin, "serviceId", KONG_SERVICE)):
+        elif any(
+            service in subject.mcp_services for service in linked(subject.graph, plugin, "serviceId", KONG_SERVICE)
+        ):
             yield Broken(
                 f"gives {name} to one route or consumer of its service alone", plugin, "give the service alone"
             )
@@ -144,11 +148,13 @@ def _rates(subject: Subject, service: Resource) -> list[Resource]:
 
 
 def _a_minute(config: Any) -> float | None:
-    """What a limiter's tightest limit lets through a minute over its window, None where it has no limit;
-    `rate-limiting-advanced` has lists of limits and of seconds instead of units."""
-    found = mapping(config)
-    rates = [found[unit] / minutes for unit, minutes in _UNITS.items() if _positive(found.get(unit))]
-    for limit, seconds in zip(items(found.get("limit")), items(found.get("window_size")), strict=False):
+    """How much the strictest limit of a plugin lets through in a minute; None where it has no limit.
+
+    `rate-limiting-advanced` has lists of limits and of window sizes in seconds instead of units.
+    """
+    limiter = mapping(config)
+    rates = [limiter[unit] / minutes for unit, minutes in _UNITS.items() if _positive(limiter.get(unit))]
+    for limit, seconds in zip(items(limiter.get("limit")), items(limiter.get("window_size")), strict=False):
         if _positive(limit) and _positive(seconds):
             rates.append(limit * 60 / seconds)
     return min(rates, default=None)

@@ -1,4 +1,4 @@
-"""Tool locks: what the guard would enforce is what was approved in Git."""
+"""Rules for tool locks: what the guard would enforce is what was approved in Git."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def grant_unknown(subject: Subject) -> Iterator[Broken]:
 
 
 def _entry_name(entry: Any) -> str:
-    found = mapping(entry)
-    return str(found.get("name") or found.get("uri") or found.get("uri_template") or "an entry")
+    fields = mapping(entry)
+    return str(fields.get("name") or fields.get("uri") or fields.get("uri_template") or "an entry")
 
 
 RULES: Final[tuple[Rule, ...]] = (lock_missing, lock_stale, grant_unknown)

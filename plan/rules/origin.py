@@ -1,4 +1,4 @@
-"""The fourth ring: nothing on the host listens beyond loopback, and the gateway node there is closed."""
+"""Rules for the fourth ring: nothing on the host listens beyond loopback, and the Kong node there opens nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rule is, and the decorator that makes one; a project's own rules are made by the same."""
+"""What a rule is, and the decorator that makes one, for Ringwall's rules and a project's own alike."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from plan.graph import Resource
 if TYPE_CHECKING:
     from plan.rules.subject import Subject
 
-#: First words of Ringwall's own ids, kept for it: a later version may add to each family.
+#: First words of rule ids that are reserved for Ringwall, as a later version may add rules to each family.
 FAMILIES: Final = frozenset(
     {
         "edge",
@@ -62,9 +62,9 @@ Check = Callable[["Subject"], Iterable["Broken | Finding"]]
 class Rule:
     """One named rule.
 
-    `source` is the document or measurement behind it. `outside_production` is the severity where the environment does
-    not say `production: true`, when it is another one. A rule that is not `waivable` guards the one promise that no
-    exception may break; its finding stays whatever a waiver says.
+    `source` is the document or measurement behind it. `outside_production` is the severity where the environment does not
+    say `production: true`, if that is not the same. A rule that is not `waivable` guards a promise to which no exception can
+    be granted: its findings stay whatever a waiver says.
     """
 
     id: str
@@ -103,14 +103,14 @@ def rule(
         )
     for name, text in (("reason", reason), ("remedy", remedy)):
         if not isinstance(text, str) or not text.strip():
-            raise InputError(f"the rule {id} has no {name}", remedy="say it in one sentence")
+            raise InputError(f"the rule {id} has no {name}", remedy=f"give its {name} as one sentence")
     weight = _severity(id, severity)
     elsewhere = None if outside_production is None else _severity(id, outside_production)
 
-    def made(check: Check) -> Rule:
+    def make(check: Check) -> Rule:
         return Rule(id, weight, reason, remedy, source, check, elsewhere, waivable)
 
-    return made
+    return make
 
 
 def _severity(id: str, value: Severity | str) -> Severity:
@@ -123,5 +123,5 @@ def _severity(id: str, value: Severity | str) -> Severity:
 
 
 def broken(text: str, resource: Resource | None = None, *, remedy: str | None = None, key: Key = ()) -> Broken:
-    """`Broken`, for a project's own rules to read well."""
+    """The same as `Broken`, under a name that reads well after `yield` in a project's own rules."""
     return Broken(text, resource, remedy, key)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from posixpath import normpath
 from typing import Any, Final
+from urllib.parse import quote
 
 from plan.findings import Finding, Severity
 from plan.graph import urn_name
@@ -51,7 +53,7 @@ def to_sarif(
 def _rule(rule: Rule, docs: str | None) -> dict[str, Any]:
     source = f"\n\nSource: {rule.source}" if rule.source else ""
     text = f"{rule.reason}\n\nRemedy: {rule.remedy}{source}"
-    found: dict[str, Any] = {
+    descriptor: dict[str, Any] = {
         "id": rule.id,
         "name": "".join(part.capitalize() for part in rule.id.split("-")),
         "shortDescription": {"text": rule.reason},
@@ -60,8 +62,8 @@ def _rule(rule: Rule, docs: str | None) -> dict[str, Any]:
         "properties": {"tags": ["security"], "waivable": rule.waivable, "custom": rule.custom},
     }
     if docs and not rule.custom:
-        found["helpUri"] = f"{docs}/rules.md#{rule.id}"
-    return found
+        descriptor["helpUri"] = f"{docs}/rules.md#{rule.id}"
+    return descriptor
 
 
 def _result(stack: str, finding: Finding, index: dict[str, int], prefix: str) -> dict[str, Any]:
@@ -75,14 +77,14 @@ def _result(stack: str, finding: Finding, index: dict[str, int], prefix: str) ->
     if finding.urn:
         logical = {"name": urn_name(finding.urn), "fullyQualifiedName": finding.urn, "kind": "resource"}
     location["logicalLocations"] = [logical]
-    same = json.dumps([stack, finding.rule_id, finding.urn, finding.message], ensure_ascii=False)
+    identity = json.dumps([stack, finding.rule_id, finding.urn, finding.message], ensure_ascii=False)
     result: dict[str, Any] = {
         "ruleId": finding.rule_id,
         "ruleIndex": index[finding.rule_id],
         "level": LEVELS[finding.severity],
         "message": {"text": f"{stack}: {finding.message}; {finding.remedy}"},
         "locations": [location],
-        "partialFingerprints": {"ringwall/v1": hashlib.sha256(same.encode()).hexdigest()},
+        "partialFingerprints": {"ringwall/v1": hashlib.sha256(identity.encode()).hexdigest()},
         # Written for every result: a log in which some have it and some have not reads as if nobody had looked.
         "suppressions": [],
     }
@@ -98,8 +100,5 @@ def _result(stack: str, finding: Finding, index: dict[str, int], prefix: str) ->
 
 
 def _uri(path: str) -> str:
-    from posixpath import normpath
-    from urllib.parse import quote
-
     # Stack files may stand beside the project's folder (`stackConfigDir: ../stacks`); code hosts match names as written.
     return quote(normpath(path), safe="/")

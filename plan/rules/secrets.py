@@ -1,4 +1,6 @@
-"""No secret in clear in what a program declares, and no provider that a machine's environment could change."""
+"""Rules for secrets and providers: no secret in clear in what a program declares, and no provider that the environment
+of a machine could change. What looks like a secret is decided in `model.masking`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ _CREDENTIALS: Final = {
     "kong:index/consumerKeyAuth:ConsumerKeyAuth": ("key",),
     "kong:index/certificate:Certificate": ("privateKey", "certificate_key"),
 }
-#: Texts of the tool lock are a server's own words about its parameters: only shapes of real credentials count there.
+#: In the tool lock a server describes its parameters, such as `password`: only texts shaped like credentials count there.
 _WORDS_ONLY: Final = "tool_lock"
 #: Kong's transformers take `name:value` in these lists; a value of theirs that is a template or reference is none.
 _PAIRED: Final = frozenset({"headers", "querystring", "body"})
@@ -39,10 +41,10 @@ _SYMBOL = re.compile(r"\$\{[^{}]*\}")
 def secret_in_clear(subject: Subject) -> Iterator[Broken]:
     for resource in subject.graph.resources:
         credentials = _CREDENTIALS.get(resource.type, ())
-        for path, what in _clear(resource.inputs, credentials):
-            yield Broken(f"holds {what} in clear at {path}", resource)
-    for path, what in _clear(subject.graph.outputs, ()):
-        yield Broken(f"the stack exports {what} in clear at {path}")
+        for path, shape in _clear(resource.inputs, credentials):
+            yield Broken(f"holds {shape} in clear at {path}", resource)
+    for path, shape in _clear(subject.graph.outputs, ()):
+        yield Broken(f"the stack exports {shape} in clear at {path}")
 
 
 @rule(
@@ -78,21 +80,21 @@ def provider_implicit(subject: Subject) -> Iterator[Broken]:
 
 
 def _clear(value: Json, credentials: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    seen: set[str] = set()
+    reported: set[str] = set()
     rendered = {text for text in mapping(value).values() if isinstance(text, str) and len(text) > 1000}
     for path, text in strings(value):
-        # A file of the host bundle that is an output as well is judged there, once.
+        # A file of the host bundle that is also an output of its own is judged as that output, once.
         if text in rendered and len(path) > 1:
             continue
-        where = ".".join(path)
-        if where in seen or not text or _SYMBOL.fullmatch(text) or REFERENCE.fullmatch(text):
+        place = ".".join(path)
+        if place in reported or not text or _SYMBOL.fullmatch(text) or REFERENCE.fullmatch(text):
             continue
         shape = secret_shape(text)
         if shape is None and _WORDS_ONLY not in path and _names_credential(path, text, credentials):
             shape = "a credential"
         if shape is not None:
-            seen.add(where)
-            yield where, shape
+            reported.add(place)
+            yield place, shape
 
 
 def _names_credential(path: tuple[str, ...], text: str, credentials: tuple[str, ...]) -> bool:

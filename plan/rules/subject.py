@@ -1,4 +1,4 @@
-"""What rules look at: one stack's plan and what is known around it."""
+"""What rules are given: the plan of one stack, the files behind it, and readers for the values of a plan."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from model.loader import Document
     from model.stacks import EnvironmentStack, ServerStack, ZoneStack
 
-#: Names under which the installed provider still makes the very same resources, with the same inputs.
+#: Former type tokens under which the installed provider still makes the same resources, with the same inputs.
 FORMER_TYPES: Final = {
     "cloudflare:index/accessApplication:AccessApplication": ACCESS_APPLICATION,
     "cloudflare:index/accessGroup:AccessGroup": ACCESS_GROUP,
@@ -48,8 +48,8 @@ class Subject:
         graph: the plan.
         production: whether the environment says `production: true`.
         environment, server, zone: the files behind the plan, where it was made from files.
-        engine: the graph is a real preview's, in which ids do not exist before the first deployment. What cannot be read
-            for that reason is not a finding there, as the program ran the same rules on symbolic ids before it.
+        engine: whether the graph is that of a real preview, in which ids do not exist before the first deployment. What
+            cannot be read for that reason is no finding there: the program has run the same rules on symbolic ids before.
     """
 
     graph: Graph
@@ -79,11 +79,11 @@ class Subject:
 
     @cached_property
     def _plugins(self) -> dict[str, list[Resource]]:
-        found: dict[str, list[Resource]] = {}
+        plugins: dict[str, list[Resource]] = {}
         for plugin in self.graph.by_type(KONG_PLUGIN):
             for service in linked(self.graph, plugin, "serviceId", KONG_SERVICE):
-                found.setdefault(service.urn, []).append(plugin)
-        return found
+                plugins.setdefault(service.urn, []).append(plugin)
+        return plugins
 
     def plugins_of(self, service: Resource) -> dict[str, Resource]:
         """The enabled plugins by kind that hold for the whole service."""
@@ -156,10 +156,10 @@ class Subject:
 
 
 def current_types(graph: Graph) -> Graph:
-    """The graph with every resource under the name that rules know; URNs stay."""
+    """The graph with former type tokens replaced by the ones that rules know; URNs stay."""
     if not any(resource.type in FORMER_TYPES for resource in graph.resources):
         return graph
-    renamed = [replace(one, type=FORMER_TYPES.get(one.type, one.type)) for one in graph.resources]
+    renamed = [replace(resource, type=FORMER_TYPES.get(resource.type, resource.type)) for resource in graph.resources]
     return replace(graph, resources=tuple(renamed))
 
 

@@ -1,4 +1,4 @@
-"""Exceptions, applied: a waived finding stays in sight, and a waiver that is expired, refused or unused is one itself."""
+"""Applies waivers: a waived finding stays in the report, and an expired, refused or unused waiver is a finding itself."""
 
 from __future__ import annotations
 
@@ -35,24 +35,26 @@ def apply_waivers(
         elif not waiver.holds_on(today):
             yield _about(WAIVER_EXPIRED, f"the waiver of {waiver.rule} ended on {waiver.expires}"), key
         elif rule is None:
-            text = f"the waiver of {waiver.rule} names no rule there is"
+            text = f"the waiver of {waiver.rule} names a rule that does not exist"
             yield _about(WAIVER_UNUSED, text, "correct its rule: `ringwall check --list-rules` shows them"), key
         elif not any(_covers(waiver, finding) for finding in findings):
-            where = "" if waiver.resource == "*" else f" at {waiver.resource}"
-            yield _about(WAIVER_UNUSED, f"the waiver of {waiver.rule}{where} matches no finding"), key
+            place = "" if waiver.resource == "*" else f" at {waiver.resource}"
+            yield _about(WAIVER_UNUSED, f"the waiver of {waiver.rule}{place} matches no finding"), key
         else:
             in_force.append((waiver, key))
-    taken: set[int] = set()
+    used: set[int] = set()
     for finding in findings:
-        number = next((number for number, (one, _) in enumerate(in_force) if _covers(one, finding)), None)
+        number = next(
+            (number for number, (waiver_in_force, _) in enumerate(in_force) if _covers(waiver_in_force, finding)), None
+        )
         if number is not None:
-            taken.add(number)
+            used.add(number)
             granted, _ = in_force[number]
             finding = replace(finding, waived=granted.reason, waived_until=granted.expires)
         yield finding, ()
     for number, (waiver, key) in enumerate(in_force):
-        if number not in taken:
-            text = f"the waiver of {waiver.rule} covers only what an earlier one covers"
+        if number not in used:
+            text = f"the waiver of {waiver.rule} covers only findings that an earlier waiver covers"
             yield _about(WAIVER_UNUSED, text, "remove one of them"), key
 
 

@@ -11,7 +11,7 @@ import pytest
 from model.errors import InputErrors
 from model.project import Project
 from operations.check import check_all
-from plan.rules.catalog import OWN
+from plan.rules.catalog import BUILT_IN
 from tests.support.command_line import ringwall
 from tests.support.projects import write_project
 
@@ -63,7 +63,7 @@ def test_an_error_is_shown_with_its_line_and_exit_code_3(tmp_path: Path) -> None
     first, last = done.out.splitlines()
     assert first.startswith(f"error: dev.one: {FINDING}; ")
     assert first.endswith("(stacks/Pulumi.dev.one.yaml:19)")
-    assert last == f"2 stacks checked by {len(OWN)} rules, 1 errors, 0 warnings, 0 notes, 0 waived"
+    assert last == f"2 stacks checked by {len(BUILT_IN)} rules, 1 errors, 0 warnings, 0 notes, 0 waived"
 
 
 def test_what_a_server_inherits_is_shown_where_its_environment_says_it(project: Project) -> None:
@@ -122,7 +122,7 @@ def test_rules_can_be_listed_without_a_project_and_with_a_projects_own(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     document = json.loads(ringwall("check", "--list-rules", "--json").out)
-    assert [rule["id"] for rule in document["rules"]] == sorted(rule.id for rule in OWN)
+    assert [rule["id"] for rule in document["rules"]] == sorted(rule.id for rule in BUILT_IN)
     assert all(rule["reason"] and rule["remedy"] and rule["source"] for rule in document["rules"])
     root = write_project(tmp_path / "project")
     own = (

@@ -99,7 +99,7 @@ def plans(shape: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Gra
 
 def with_resource(graph: Graph, changed: Resource) -> Graph:
     rest = [resource for resource in graph.resources if resource.urn != changed.urn]
-    return Graph.of(graph.project, graph.stack, [*rest, changed], graph.outputs)
+    return Graph.build(graph.project, graph.stack, [*rest, changed], graph.outputs)
 
 
 def test_every_stack_is_planned(plans: dict[str, Graph]) -> None:

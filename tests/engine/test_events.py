@@ -50,7 +50,7 @@ def test_a_plugins_configuration_is_shown_key_by_key() -> None:
 def test_a_secret_is_masked() -> None:
     steps = Steps()
     steps.on_event(pre_event("update", {"a": SECRET}, {"a": SECRET}, ["a"]))
-    assert steps.changed[0].details == ("a: [secret] → [secret], another one",)
+    assert steps.changed[0].details == ("a: [secret] → [secret], another value",)
 
 
 def test_another_version_of_a_plugin_is_no_change() -> None:

@@ -38,7 +38,7 @@ VALUE = "kT9vQ2xLm4"
 
 def graph(inputs: dict[str, Any]) -> Graph:
     urn = "urn:pulumi:dev.one::p::kong:index/plugin:Plugin::log"
-    return Graph.of("p", "dev.one", [Resource(urn, "kong:index/plugin:Plugin", "log", True, inputs)])
+    return Graph.build("p", "dev.one", [Resource(urn, "kong:index/plugin:Plugin", "log", True, inputs)])
 
 
 def by_check(name: str) -> bool:

@@ -129,13 +129,13 @@ def test_the_plan_is_read_in_kongs_own_names() -> None:
 
 
 def test_entities_are_looked_for_where_they_hang_and_strangers_beside_them() -> None:
-    def made(kind: str, own: str, **inputs: Any) -> Resource:
-        return Resource(f"urn::{own}", f"kong:index/{kind[0].lower()}{kind[1:]}:{kind}", own, True, inputs)
+    def entity(kind: str, tags: str, **inputs: Any) -> Resource:
+        return Resource(f"urn::{tags}", f"kong:index/{kind[0].lower()}{kind[1:]}:{kind}", tags, True, inputs)
 
     resources = [
-        made("Service", "svc", name="dev-one-mcp", port=80),
-        made("Route", "rt", name="dev-one-mcp", serviceId="${svc.id}"),
-        made("Plugin", "acl", name="acl", serviceId="${svc.id}", configJson="{}"),
+        entity("Service", "svc", name="dev-one-mcp", port=80),
+        entity("Route", "rt", name="dev-one-mcp", serviceId="${svc.id}"),
+        entity("Plugin", "acl", name="acl", serviceId="${svc.id}", configJson="{}"),
     ]
     entities, listings = planned_entities(resources, {"urn::svc": {"name": "dev-one-mcp", "port": 81}}, {})
     assert [(e.label, e.path, e.match, e.recorded) for e in entities] == [
@@ -143,7 +143,7 @@ def test_entities_are_looked_for_where_they_hang_and_strangers_beside_them() -> 
         ("rt", "/routes/dev-one-mcp", {}, None),
         ("svc", "/services/dev-one-mcp", {}, {"name": "dev-one-mcp", "port": 81}),
     ]
-    assert [(one.label, one.path, set(one.declared)) for one in listings] == [
+    assert [(listing.label, listing.path, set(listing.declared)) for listing in listings] == [
         ("plugin of route", "/routes/dev-one-mcp/plugins", set()),
         ("plugin of service", "/services/dev-one-mcp/plugins", {"acl"}),
         ("route of service", "/services/dev-one-mcp/routes", {"dev-one-mcp"}),
@@ -190,11 +190,11 @@ def test_a_route_of_anybodys_that_could_take_this_stacks_requests_is_a_stranger(
 
 def test_a_plugin_narrowed_to_a_consumer_is_not_the_declared_one() -> None:
     narrowed = {"name": "rate-limiting", "service": {"id": "s"}, "consumer": {"id": "c"}}
-    whole = {**narrowed, "consumer": None}
-    wanted = PlannedEntity("rate", "/services/dev-one-mcp/plugins", {}, None, {"name": "rate-limiting"})
-    listing = Listing("plugin of service", wanted.path, "name", frozenset({"rate-limiting"}))
-    assert (wanted.fits(narrowed), wanted.fits(whole)) == (False, True)
-    assert (listing.stranger(narrowed), listing.stranger(whole)) == (True, False)
+    unnarrowed = {**narrowed, "consumer": None}
+    desired = PlannedEntity("rate", "/services/dev-one-mcp/plugins", {}, None, {"name": "rate-limiting"})
+    listing = Listing("plugin of service", desired.path, "name", frozenset({"rate-limiting"}))
+    assert (desired.fits(narrowed), desired.fits(unnarrowed)) == (False, True)
+    assert (listing.stranger(narrowed), listing.stranger(unnarrowed)) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -208,8 +208,8 @@ def test_a_plugin_narrowed_to_a_consumer_is_not_the_declared_one() -> None:
     ],
 )
 def test_a_global_plugin_that_no_environment_declares_is_a_stranger(plugin: dict[str, Any], extra: bool) -> None:
-    own = frozenset({"ringwall", "ringwall-environment-dev"})
-    assert Listing("global plugin", "/plugins", "name", frozenset({"prometheus"}), own).stranger(plugin) is extra
+    tags = frozenset({"ringwall", "ringwall-environment-dev"})
+    assert Listing("global plugin", "/plugins", "name", frozenset({"prometheus"}), tags).stranger(plugin) is extra
 
 
 @pytest.mark.parametrize(

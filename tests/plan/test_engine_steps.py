@@ -32,7 +32,7 @@ def step(
             "provider": "urn:pulumi:dev.one::ringwall::pulumi:providers:kong::kong::id",
             "old": {"type": kind, "inputs": inputs[0], "outputs": old},
             "new": {"type": kind, "inputs": inputs[1], "outputs": new},
-            "detailedDiff": {path: {"diffKind": found, "inputDiff": input_diff} for path, found in paths.items()}
+            "detailedDiff": {path: {"diffKind": changes, "inputDiff": input_diff} for path, changes in paths.items()}
             or None,
         }
     )
@@ -49,8 +49,8 @@ def test_an_added_host_is_shown_before_and_after(paths: dict[str, str]) -> None:
 
 
 def test_a_host_that_went_away_is_shown_before_and_after() -> None:
-    found = step_differences(step({"hosts[0]": "update", "hosts[1]": "delete"}, inputs=(hosts("a", "b"), hosts("b"))))
-    assert found == (("hosts", '["a", "b"]', '["b"]'),)
+    changes = step_differences(step({"hosts[0]": "update", "hosts[1]": "delete"}, inputs=(hosts("a", "b"), hosts("b"))))
+    assert changes == (("hosts", '["a", "b"]', '["b"]'),)
 
 
 def test_a_host_that_was_added_at_the_gateway_is_in_the_old_state_only() -> None:
@@ -63,7 +63,7 @@ def test_a_host_that_was_added_at_the_gateway_is_in_the_old_state_only() -> None
 
 
 def test_a_refresh_says_what_it_found_and_not_what_the_bridge_keeps() -> None:
-    found = step(
+    changes = step(
         {"hosts[1]": "add"},
         inputs=({"hosts": ["a"], "__defaults": ["stripPath"]}, {"hosts": ["a", "x"], "__defaults": []}),
         outputs=(
@@ -71,7 +71,7 @@ def test_a_refresh_says_what_it_found_and_not_what_the_bridge_keeps() -> None:
             {"hosts": ["a", "x"], "modifiedOn": "2", "__meta": "{}"},
         ),
     )
-    assert step_differences(found, refreshed=True) == (("hosts", '["a"]', '["a", "x"]'),)
+    assert step_differences(changes, refreshed=True) == (("hosts", '["a"]', '["a", "x"]'),)
 
 
 def test_a_refresh_that_only_changes_what_the_bridge_keeps_is_no_difference() -> None:
@@ -80,8 +80,8 @@ def test_a_refresh_that_only_changes_what_the_bridge_keeps_is_no_difference() ->
     assert step_differences(step({"__meta": "update"}, inputs=(hosts("a"), hosts("a"))), refreshed=True) == ()
 
 
-def ingress(*rules: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"config": {"ingresses": [*rules, {"service": "http_status:404"}], **more}}
+def ingress(*rules: dict[str, Any], **extra: Any) -> dict[str, Any]:
+    return {"config": {"ingresses": [*rules, {"service": "http_status:404"}], **extra}}
 
 
 RULE = {
@@ -117,12 +117,12 @@ def test_what_the_provider_adds_inside_of_a_block_is_no_difference() -> None:
     held = {**RULE, "id": "17", "path": ""}
     moved = {**held, "service": "http://127.0.0.1:9999"}
     paths = {"config.ingresses[0].service": "update", "config.ingresses[0].id": "update", "version": "update"}
-    found = step(
+    changes = step(
         paths,
         inputs=(ingress(RULE), ingress(RULE)),
         outputs=(ingress(moved, warp=False) | {"version": 4}, ingress(held) | {"version": UNKNOWN}),
     )
-    assert step_differences(found) == (
+    assert step_differences(changes) == (
         ("config.ingresses[0].service", "http://127.0.0.1:9999", "http://127.0.0.1:8000"),
     )
 
@@ -137,8 +137,8 @@ def test_what_only_the_provider_computes_is_shown_where_nothing_else_is() -> Non
 
 
 def test_a_property_that_somebody_set_behind_our_back_is_shown_as_it_goes_away() -> None:
-    found = step({"regexPriority": "delete"}, inputs=(hosts("a"), hosts("a")), outputs=({"regexPriority": 9}, {}))
-    assert step_differences(found) == (("regexPriority", "9", "absent"),)
+    changes = step({"regexPriority": "delete"}, inputs=(hosts("a"), hosts("a")), outputs=({"regexPriority": 9}, {}))
+    assert step_differences(changes) == (("regexPriority", "9", "absent"),)
 
 
 def test_json_text_is_compared_leaf_by_leaf_and_its_secrets_stay_masked() -> None:
@@ -147,24 +147,24 @@ def test_json_text_is_compared_leaf_by_leaf_and_its_secrets_stay_masked() -> Non
     assert step_differences(step({"configJson": "update"}, inputs=(old, new))) == (
         ("configJson.allow", '["a"]', '["a", "b"]'),
         ("configJson.minute", "60", "30"),
-        ("configJson.redis.password", "[secret]", "[secret], another one"),
+        ("configJson.redis.password", "[secret]", "[secret], another value"),
     )
 
 
 @pytest.mark.parametrize("refreshed", [False, True])
 def test_a_secret_that_changes_beside_something_else_is_not_lost(*, refreshed: bool) -> None:
     old, new = {"name": "a", "tunnelSecret": SECRET}, {"name": "b", "tunnelSecret": SECRET}
-    found = step({"name": "update", "tunnelSecret": "update"}, inputs=(old, new))
-    assert step_differences(found, refreshed=refreshed) == (
+    changes = step({"name": "update", "tunnelSecret": "update"}, inputs=(old, new))
+    assert step_differences(changes, refreshed=refreshed) == (
         ("name", "a", "b"),
-        ("tunnelSecret", "[secret]", "[secret], another one"),
+        ("tunnelSecret", "[secret]", "[secret], another value"),
     )
 
 
 def test_a_refresh_that_changes_a_secret_alone_is_not_lost() -> None:
-    same = {"name": "a", "computedConfig": SECRET}
-    assert step_differences(step({}, inputs=(same, same)), refreshed=True) == (
-        ("in a secret property", "[secret]", "[secret], another one"),
+    unchanged = {"name": "a", "computedConfig": SECRET}
+    assert step_differences(step({}, inputs=(unchanged, unchanged)), refreshed=True) == (
+        ("in a secret property", "[secret]", "[secret], another value"),
     )
 
 
@@ -175,8 +175,8 @@ def test_a_key_with_dots_is_found_in_both_spellings() -> None:
 
 
 def test_a_value_that_is_not_known_yet_is_called_so() -> None:
-    found = step({"serviceId": "update"}, inputs=({"serviceId": "s"}, {"serviceId": UNKNOWN}))
-    assert step_differences(found) == (("serviceId", "s", "known after up"),)
+    changes = step({"serviceId": "update"}, inputs=({"serviceId": "s"}, {"serviceId": UNKNOWN}))
+    assert step_differences(changes) == (("serviceId", "s", "known after up"),)
 
 
 def test_another_version_of_a_providers_plugin_is_no_difference() -> None:
@@ -188,5 +188,5 @@ def test_another_version_of_a_providers_plugin_is_no_difference() -> None:
 
 
 def test_inputs_that_the_provider_compares_itself_are_shown_as_well() -> None:
-    found = step({"hosts[1]": "add"}, inputs=(hosts("a"), hosts("a", "b")), input_diff=True)
-    assert step_differences(found) == (("hosts", '["a"]', '["a", "b"]'),)
+    changes = step({"hosts[1]": "add"}, inputs=(hosts("a"), hosts("a", "b")), input_diff=True)
+    assert step_differences(changes) == (("hosts", '["a"]', '["a", "b"]'),)

@@ -62,7 +62,7 @@ def server() -> dict[str, Resource]:
 
 
 def findings(resources: dict[str, Resource]) -> list[tuple[str, str]]:
-    graph = Graph.of("ringwall", "dev.github", resources.values())
+    graph = Graph.build("ringwall", "dev.github", resources.values())
     return [
         (finding.rule_id.removeprefix("exposure-"), finding.urn.removeprefix("urn:"))
         for finding in check_exposure(graph)
@@ -112,9 +112,9 @@ def test_a_complete_server_has_no_finding() -> None:
 def test_each_missing_edge_to_the_record_is_a_finding(name: str, without: str) -> None:
     resources = server()
     cut(resources, name, without=without)
-    found = findings(resources)
-    assert ("order", "dns") in found
-    assert all(rule == "order" for rule, _ in found)
+    reported = findings(resources)
+    assert ("order", "dns") in reported
+    assert all(rule == "order" for rule, _ in reported)
 
 
 @pytest.mark.parametrize("plugin", ["jwt", "limit"])
@@ -127,7 +127,7 @@ def test_a_route_that_does_not_wait_for_its_services_plugins_is_a_finding(plugin
 def test_a_plugin_outside_the_stacks_order_is_named_in_the_finding() -> None:
     resources = server()
     cut(resources, "route", without="limit")
-    graph = Graph.of("ringwall", "dev.github", resources.values())
+    graph = Graph.build("ringwall", "dev.github", resources.values())
     (order,) = [finding for finding in check_exposure(graph) if finding.rule_id == "exposure-route-order"]
     assert order.severity is Severity.ERROR
     assert order.message == "Route route can answer before the plugin limit of its service service stands"
@@ -192,13 +192,13 @@ def test_a_termination_that_may_let_requests_through_opens_nothing(config: objec
 
 
 @pytest.mark.parametrize(
-    ("beside", "expected"), [("cors", []), ("file-log", [("route-unauthenticated", "open-route")])]
+    ("companion", "expected"), [("cors", []), ("file-log", [("route-unauthenticated", "open-route")])]
 )
-def test_only_cors_may_stand_beside_a_termination(beside: str, expected: list[tuple[str, str]]) -> None:
+def test_only_cors_may_stand_beside_a_termination(companion: str, expected: list[tuple[str, str]]) -> None:
     resources = server()
     metadata(resources, waits=True)
     resources["beside"] = replace(resources["stop"], urn="urn:beside", name="beside")
-    change(resources, "beside", name=beside)
+    change(resources, "beside", name=companion)
     route = resources["open-route"]
     resources["open-route"] = replace(route, dependencies=(*route.dependencies, "urn:beside"))
     assert findings(resources) == expected
@@ -323,7 +323,7 @@ def test_a_tunnel_managed_on_its_host_is_a_warning_and_not_proven() -> None:
     del resources["ingress"]
     record = resources["dns"]
     resources["dns"] = replace(record, dependencies=(*record.dependencies, "urn:app"))
-    (finding,) = check_exposure(Graph.of("ringwall", "dev.github", resources.values()))
+    (finding,) = check_exposure(Graph.build("ringwall", "dev.github", resources.values()))
     assert (finding.rule_id, finding.severity) == ("exposure-ingress-on-host", Severity.WARNING)
 
 
@@ -434,5 +434,5 @@ def test_a_recorded_program_with_its_order_is_proven(symbolic: bool) -> None:
 @pytest.mark.parametrize("symbolic", [True, False])
 def test_the_same_program_without_its_order_is_not(symbolic: bool) -> None:
     graph = record(program(order=lambda _: []), project="p", stack="s", symbolic=symbolic)
-    found = {(finding.rule_id, finding.message.split(" can ")[0]) for finding in check_exposure(graph)}
-    assert found == {("exposure-order", "DnsRecord dns"), ("exposure-route-order", "Route route")}
+    reported = {(finding.rule_id, finding.message.split(" can ")[0]) for finding in check_exposure(graph)}
+    assert reported == {("exposure-order", "DnsRecord dns"), ("exposure-route-order", "Route route")}

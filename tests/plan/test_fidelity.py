@@ -95,12 +95,12 @@ def planned(graph: Graph) -> dict[str, dict[str, Any]]:
     }
 
 
-def assert_same(ours: dict[str, dict[str, Any]], engines: dict[str, dict[str, Any]]) -> None:
+def assert_same(recorded: dict[str, dict[str, Any]], engines: dict[str, dict[str, Any]]) -> None:
     """Equal, told resource by resource: a difference of two whole graphs cannot be read."""
-    assert sorted(ours) == sorted(engines)
+    assert sorted(recorded) == sorted(engines)
     for urn, resource in engines.items():
         for key, value in resource.items():
-            assert (urn, key, ours[urn][key]) == (urn, key, value)
+            assert (urn, key, recorded[urn][key]) == (urn, key, value)
 
 
 def test_the_plan_is_what_the_engine_previews(engine_project: EngineProject) -> None:

@@ -10,7 +10,7 @@ def node(urn: str, *, parent: str | None = None, needs: tuple[str, ...] = (), cu
 
 
 def ancestors(urn: str, *resources: Resource) -> set[str]:
-    return set(Graph.of("p", "s", resources).ancestors(urn))
+    return set(Graph.build("p", "s", resources).ancestors(urn))
 
 
 def test_ancestors_are_transitive_and_exclude_the_resource_itself() -> None:
@@ -25,7 +25,7 @@ def test_property_dependencies_and_the_provider_are_ancestors() -> None:
 
 
 def test_depending_on_a_component_means_all_resources_inside_it_but_not_those_of_a_resource() -> None:
-    found = ancestors(
+    reached = ancestors(
         "x",
         node("x", needs=("box",)),
         node("box", custom=False),
@@ -34,18 +34,18 @@ def test_depending_on_a_component_means_all_resources_inside_it_but_not_those_of
         node("far"),
         node("child-of-deep", parent="deep"),
     )
-    assert found == {"box", "inner", "deep", "far"}
+    assert reached == {"box", "inner", "deep", "far"}
 
 
 def test_a_parent_and_what_it_needs_come_before_but_siblings_do_not() -> None:
-    found = ancestors(
+    reached = ancestors(
         "x",
         node("x", parent="box"),
         node("sibling", parent="box"),
         node("box", custom=False, needs=("first",)),
         node("first"),
     )
-    assert found == {"box", "first"}
+    assert reached == {"box", "first"}
 
 
 def test_a_dependency_outside_the_graph_is_kept() -> None:
@@ -57,7 +57,7 @@ def test_cycles_end() -> None:
 
 
 def test_lookups() -> None:
-    graph = Graph.of("p", "s", [node("b", parent="a"), node("a")])
+    graph = Graph.build("p", "s", [node("b", parent="a"), node("a")])
     assert [resource.urn for resource in graph.resources] == ["a", "b"]
     assert graph.get("b") == node("b", parent="a")
     assert graph.get("c") is None

@@ -51,13 +51,13 @@ def running() -> State:
 
 def changed(name: str, **inputs: Any) -> Callable[[State], None]:
     def apply(state: State) -> None:
-        one = state[name]
-        state[name] = replace(one, resource=replace(one.resource, inputs={**one.resource.inputs, **inputs}))
+        entry = state[name]
+        state[name] = replace(entry, resource=replace(entry.resource, inputs={**entry.resource.inputs, **inputs}))
 
     return apply
 
 
-def gone(*names: str) -> Callable[[State], None]:
+def without(*names: str) -> Callable[[State], None]:
     def apply(state: State) -> None:
         for name in names:
             del state[name]
@@ -85,11 +85,11 @@ CATCH_ALL = {"service": "http_status:404"}
 @pytest.mark.parametrize(
     "change",
     [
-        gone(),
-        gone("record", "app"),
-        gone("ingress"),
-        gone("route", "jwt"),
-        gone("tunnel"),
+        without(),
+        without("record", "app"),
+        without("ingress"),
+        without("route", "jwt"),
+        without("tunnel"),
         served(CATCH_ALL),
         changed("route", hosts=["elsewhere.example.com"], serviceId="x"),
         changed("tunnel", configSrc="local"),
@@ -106,13 +106,13 @@ def test_a_running_server_and_what_is_closed_expose_nothing(change: Callable[[St
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (gone("app"), BARE),
-        (gone("app", "tunnel", "ingress", "route"), BARE),
+        (without("app"), BARE),
+        (without("app", "tunnel", "ingress", "route"), BARE),
         (changed("app", destinations=[{"type": "public", "uri": "two.example.com"}]), BARE),
         (changed("app", destinations=[{"type": "public", "uri": f"{HOST}/mcp"}]), BARE),
         (changed("app", policies=[]), f"{HOST} resolves, and its Access application app has no policy"),
         (second_application(policies=None), f"{HOST} resolves, and its Access application second has no policy"),
-        (gone("policy"), f"{HOST} resolves, and its Access application app names a policy that is not there"),
+        (without("policy"), f"{HOST} resolves, and its Access application app names a policy that is not there"),
         (changed("policy", decision="bypass"), f"{HOST} resolves, and the policy policy asks nobody who calls"),
         (served(rule(required=False), CATCH_ALL), OPEN_INGRESS),
         (served(rule(audTags=[]), CATCH_ALL), OPEN_INGRESS),
@@ -121,7 +121,7 @@ def test_a_running_server_and_what_is_closed_expose_nothing(change: Callable[[St
             served(rule(audTags=["other"]), CATCH_ALL),
             f"{HOST} is served by ingress for the audience of another application",
         ),
-        (gone("jwt"), OPEN_ROUTE),
+        (without("jwt"), OPEN_ROUTE),
         (changed("jwt", enabled=False), OPEN_ROUTE),
         (changed("jwt", routeId="x"), OPEN_ROUTE),
         (changed("route", hosts=None, serviceId="x"), OPEN_ROUTE),
@@ -136,13 +136,13 @@ def test_whatever_protects_a_name_that_resolves_must_stand(change: Callable[[Sta
 
 def test_a_policy_of_another_stack_is_taken_for_there() -> None:
     state = running()
-    gone("policy")(state)
-    assert exposures(state.values(), whole=False) == ()
+    without("policy")(state)
+    assert exposures(state.values(), complete=False) == ()
 
 
 def test_a_record_that_leads_elsewhere_is_nobodys_here() -> None:
     state = running()
-    gone("app")(state)
+    without("app")(state)
     changed("record", content="elsewhere.example.net")(state)
     assert exposures(state.values()) == ()
 

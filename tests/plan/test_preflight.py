@@ -49,10 +49,10 @@ def test_a_public_name_that_does_not_wait_for_its_protection_is_refused(
     # The program as somebody might break it: the DNS record depends on the tunnel's id alone.
     from components.edge import server as edge
 
-    whole = edge.PublicName.__init__
+    original = edge.PublicName.__init__
 
     def hasty(self: edge.PublicName, name: str, args: edge.PublicNameArgs, opts: object = None) -> None:
-        whole(self, name, replace(args, protectors=[]), opts)  # type: ignore[arg-type]
+        original(self, name, replace(args, protectors=[]), opts)  # type: ignore[arg-type]
 
     monkeypatch.setattr(edge.PublicName, "__init__", hasty)
     with pytest.raises(

@@ -8,7 +8,7 @@ import pytest
 
 from model.project import load, open_project
 from plan.offline import plan_stack
-from plan.protectors import OTHERS, PROTECTORS, Protects
+from plan.protectors import PROTECTORS, UNPROTECTIVE, Protects
 from tests.support.projects import write_project
 
 CENTRAL = {
@@ -49,33 +49,33 @@ def planned(root: Path, topology: str, changes: dict[str, str]) -> dict[str, set
     server = root / "stacks" / "Pulumi.dev.two.yaml"
     server.write_text(server.read_text(encoding="utf-8").replace("    guard_port:", CLOSED), encoding="utf-8")
     project = open_project(root)
-    found: dict[str, set[str]] = {}
+    properties_by_type: dict[str, set[str]] = {}
     for stack in project.stacks():
         for resource in plan_stack(project, load(project, stack)).resources:
             if resource.custom:
-                found.setdefault(resource.type, set()).update(resource.inputs)
-    return found
+                properties_by_type.setdefault(resource.type, set()).update(resource.inputs)
+    return properties_by_type
 
 
 @pytest.fixture(scope="module")
 def declared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     shapes = {"colocated": LOCAL, "hybrid": {}, "central": CENTRAL}
-    found: dict[str, set[str]] = {}
+    properties_by_type: dict[str, set[str]] = {}
     for topology, changes in shapes.items():
         for token, properties in planned(tmp_path_factory.mktemp("p"), topology, changes).items():
-            found.setdefault(token, set()).update(properties)
-    return found
+            properties_by_type.setdefault(token, set()).update(properties)
+    return properties_by_type
 
 
 def test_every_property_of_every_planned_protector_is_classified_and_nothing_else_is(
     declared: dict[str, set[str]],
 ) -> None:
-    protectors = {token: sorted(properties) for token, properties in declared.items() if token not in OTHERS}
+    protectors = {token: sorted(properties) for token, properties in declared.items() if token not in UNPROTECTIVE}
     assert protectors == {token: sorted(properties) for token, properties in PROTECTORS.items()}
-    assert declared.keys() == {*PROTECTORS, *OTHERS}
+    assert declared.keys() == {*PROTECTORS, *UNPROTECTIVE}
 
 
 def test_what_protects_nothing_says_why_its_change_opens_nothing() -> None:
     for properties in PROTECTORS.values():
-        for name, one in properties.items():
-            assert bool(one.reason) is (one.protects is Protects.NOTHING), name
+        for name, described in properties.items():
+            assert bool(described.reason) is (described.protects is Protects.NOTHING), name

@@ -40,8 +40,8 @@ def plan(program: Callable[[], object], **options: object) -> Graph:
 
 
 def named(graph: Graph, name: str) -> Resource:
-    (found,) = [resource for resource in graph.resources if resource.name == name]
-    return found
+    (match,) = [resource for resource in graph.resources if resource.name == name]
+    return match
 
 
 def output(graph: Graph) -> object:
@@ -85,8 +85,8 @@ def test_an_output_carries_the_dependencies_of_the_input_it_echoes() -> None:
         Leaf("third", {"copy": second.target})  # type: ignore[attr-defined]
 
     graph = plan(program)
-    both = tuple(sorted([named(graph, "first").urn, named(graph, "second").urn]))
-    assert named(graph, "third").property_dependencies == {"copy": both}
+    dependencies = tuple(sorted([named(graph, "first").urn, named(graph, "second").urn]))
+    assert named(graph, "third").property_dependencies == {"copy": dependencies}
 
 
 def test_depending_on_a_component_depends_on_the_resources_inside_it() -> None:
@@ -255,9 +255,9 @@ def test_without_symbols_ids_and_computed_outputs_are_unknown() -> None:
 def test_a_data_source_is_unknown_and_keeps_the_program_going() -> None:
     def program() -> None:
         answer = pulumi.runtime.invoke_output("kong:index/getService:getService", {"name": "x"})
-        Leaf("leaf", {"found": answer})
+        Leaf("leaf", {"answer": answer})
 
-    assert named(plan(program), "leaf").inputs == {"found": UNKNOWN}
+    assert named(plan(program), "leaf").inputs == {"answer": UNKNOWN}
 
 
 def test_stack_references_answer_from_the_given_outputs() -> None:
@@ -469,8 +469,8 @@ def test_a_program_sees_its_own_project_and_nothing_of_the_environment(monkeypat
 
     def program() -> None:
         config = pulumi.Config()
-        seen = {key: config.get(key) for key in ("own", "outer", "also")}
-        Leaf("leaf", {"seen": repr(seen), "in": f"{pulumi.get_organization()}/{pulumi.get_project()}/dev"})
+        values = {key: config.get(key) for key in ("own", "outer", "also")}
+        Leaf("leaf", {"seen": repr(values), "in": f"{pulumi.get_organization()}/{pulumi.get_project()}/dev"})
         Leaf("root", {"root": pulumi.get_root_directory(), "dry": pulumi.runtime.is_dry_run()})
 
     graph = plan(program, config={"proj:own": "mine"}, organization="acme", root_directory=Path("/project"))
@@ -541,7 +541,7 @@ def test_the_callers_pulumi_runtime_is_untouched() -> None:
 def test_plans_from_several_threads_do_not_mix() -> None:
     graphs: dict[int, Graph] = {}
 
-    def one(number: int) -> None:
+    def declare_one(number: int) -> None:
         def program() -> None:
             previous: pulumi.Input[str] = "start"
             for index in range(10):
@@ -549,7 +549,7 @@ def test_plans_from_several_threads_do_not_mix() -> None:
 
         graphs[number] = record(program, project="proj", stack=f"s{number}")
 
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(4)]
+    threads = [threading.Thread(target=declare_one, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -560,13 +560,13 @@ def test_plans_from_several_threads_do_not_mix() -> None:
 
 
 def test_sources_are_relative_to_the_root_and_left_out_without_one() -> None:
-    here = Path(__file__)
+    this_file = Path(__file__)
     program_line = test_sources_are_relative_to_the_root_and_left_out_without_one.__code__.co_firstlineno + 4
 
     def program() -> None:
         Leaf("leaf")
 
-    source = named(plan(program, root_directory=here.parent.parent), "leaf").source
+    source = named(plan(program, root_directory=this_file.parent.parent), "leaf").source
     assert source is not None
     assert (source.file, source.line) == ("plan/test_recorder.py", program_line + 1)
     assert named(plan(program), "leaf").source is None
@@ -577,8 +577,8 @@ def test_a_read_resource_keeps_its_id() -> None:
     def program() -> None:
         import pulumi_kong as kong
 
-        found = kong.Service.get("existing", "real-id")
-        pulumi.export("value", [found.id, found.name])
+        service = kong.Service.get("existing", "real-id")
+        pulumi.export("value", [service.id, service.name])
 
     graph = plan(program)
     assert output(graph) == ["real-id", "${existing.name}"]

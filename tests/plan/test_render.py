@@ -15,7 +15,7 @@ from plan.render import from_json, to_json, to_text
 
 ROOT = Path(__file__).parents[2]
 
-GRAPH = Graph.of(
+GRAPH = Graph.build(
     "p",
     "dev",
     [

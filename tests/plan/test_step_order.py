@@ -69,17 +69,17 @@ def step(operation: str, name: str, new: Inputs | None = None) -> Step:
     token, id_, inputs = RUNNING[name]
     outputs = {**inputs, "aud": f"aud-{name}"} if token == ACCESS_APPLICATION else inputs
     urn = f"urn:pulumi:dev.one::ringwall::{token}::{name}"
-    gone = operation.startswith("delete")
-    return Step(operation, urn, token, inputs, None if gone else inputs if new is None else new, id_, outputs)
+    is_deleted = operation.startswith("delete")
+    return Step(operation, urn, token, inputs, None if is_deleted else inputs if new is None else new, id_, outputs)
 
 
 def judged(*steps: Step) -> list[str]:
     """What is said of these steps, in a run in which everything else stays as it is."""
-    names = {one.urn.rpartition("::")[2] for one in steps}
-    rest = [step("same", name) for name in RUNNING if name not in names]
-    findings = judge_steps([*rest, *steps])
-    assert all((one.rule_id, one.severity.value) == ("step-order", "error") for one in findings)
-    return [one.message for one in findings]
+    names = {judged_step.urn.rpartition("::")[2] for judged_step in steps}
+    unchanged = [step("same", name) for name in RUNNING if name not in names]
+    findings = judge_steps([*unchanged, *steps])
+    assert all((judged_step.rule_id, judged_step.severity.value) == ("step-order", "error") for judged_step in findings)
+    return [judged_step.message for judged_step in findings]
 
 
 OLD_BARE = "old.example.com resolves, and no Access application covers it"
@@ -97,8 +97,8 @@ def test_an_application_updated_away_from_a_name_that_resolves_is_refused() -> N
 
 
 def test_an_application_that_keeps_both_names_until_the_record_has_moved_is_fine() -> None:
-    both = step("update", "app", application("old.example.com", "new.example.com"))
-    assert judged(both, step("update", "name", record("new.example.com"))) == []
+    two_names = step("update", "app", application("old.example.com", "new.example.com"))
+    assert judged(two_names, step("update", "name", record("new.example.com"))) == []
 
 
 def test_another_application_that_stands_before_the_record_moves_and_the_old_one_goes_last_is_fine() -> None:
@@ -115,10 +115,10 @@ def test_another_application_that_stands_before_the_record_moves_and_the_old_one
 
 
 def test_a_replaced_application_deleted_before_the_record_has_moved_is_refused() -> None:
-    made, gone = step("create-replacement", "app", application("new.example.com")), step("delete-replaced", "app")
+    created, deleted = step("create-replacement", "app", application("new.example.com")), step("delete-replaced", "app")
     moved = step("update", "name", record("new.example.com"))
-    assert judged(made, gone, moved) == [f"app is deleted too early: {OLD_BARE}"]
-    assert judged(gone, made, moved) == [f"app is deleted too early: {OLD_BARE}"]
+    assert judged(created, deleted, moved) == [f"app is deleted too early: {OLD_BARE}"]
+    assert judged(deleted, created, moved) == [f"app is deleted too early: {OLD_BARE}"]
 
 
 def test_a_record_that_moves_before_its_application_is_refused() -> None:
@@ -133,7 +133,7 @@ def test_a_destroy_takes_the_name_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "new", "says"),
+    ("name", "new", "problem"),
     [
         ("app", application("old.example.com", policies=[]), "its Access application app has no policy"),
         ("ingress", ingress("old.example.com", required=False), "is served by ingress without required Access"),
@@ -146,10 +146,10 @@ def test_a_destroy_takes_the_name_first() -> None:
         ("name", record("bare.example.com"), "bare.example.com resolves, and no Access application covers it"),
     ],
 )
-def test_a_protector_updated_away_from_a_name_that_resolves_is_refused(name: str, new: Inputs, says: str) -> None:
+def test_a_protector_updated_away_from_a_name_that_resolves_is_refused(name: str, new: Inputs, problem: str) -> None:
     (message,) = judged(step("update", name, new))
     assert message.startswith(f"{name} is changed too early: ")
-    assert says in message
+    assert problem in message
 
 
 @pytest.mark.parametrize("name", ["app", "jwt"])

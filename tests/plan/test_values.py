@@ -17,8 +17,8 @@ def read(value: object) -> object:
     return values.from_struct(struct)["it"]
 
 
-def signed(signature: str, **rest: object) -> dict[str, object]:
-    return {sentinels.WIRE_SIGNATURE: signature, **rest}
+def signed(signature: str, **fields: object) -> dict[str, object]:
+    return {sentinels.WIRE_SIGNATURE: signature, **fields}
 
 
 def test_the_sentinels_are_those_of_the_installed_sdk() -> None:
@@ -54,10 +54,10 @@ def test_the_sentinels_are_those_of_the_installed_sdk() -> None:
     ],
 )
 def test_wire_values_read_as_plain_json_and_markers(wire: object, expected: object) -> None:
-    found = read(wire)
-    assert found == expected
-    assert type(found) is type(expected)
-    assert "planted" not in repr(found)
+    value = read(wire)
+    assert value == expected
+    assert type(value) is type(expected)
+    assert "planted" not in repr(value)
 
 
 def test_an_unknown_signature_is_refused_rather_than_shown() -> None:

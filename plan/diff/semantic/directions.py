@@ -1,4 +1,7 @@
-"""Which way a change of one value goes. Every function answers LOOSENS unless it can prove another answer."""
+"""Judges in which direction a change of one value goes. Every judge answers LOOSENS unless it can prove another answer.
+
+Which key is judged by which function is in the tables of the other modules; `keys` applies them.
+"""
 
 from __future__ import annotations
 
@@ -17,37 +20,37 @@ Judge = Callable[[Any, Any], Direction]
 
 @dataclass(frozen=True)
 class Rule:
-    """What one key means: how to judge it, how a reviewer calls it, its ring and its weight.
+    """What one key means: how a change is judged, what a reviewer calls the key, its ring and the weight of a change.
 
-    `why` is the proof of a rule that judges neutral. `ordered` keys are lists whose order counts.
+    `proof` says why a change that is judged neutral can do no harm. `ordered` is for lists whose order counts.
     """
 
     judge: Judge
-    what: str
+    label: str
     ring: str
     risk: int
-    why: str = ""
+    proof: str = ""
     ordered: bool = False
 
 
 @dataclass(frozen=True)
-class Elsewhere:
-    """A key that the named module of this package compares with its meaning resolved."""
+class Delegated:
+    """A key that is not compared here: another module, named by its subject, resolves what it means and compares that."""
 
     module: str
 
 
-Entry = Rule | Elsewhere
+Entry = Rule | Delegated
 Table = dict[str, Entry]
 
 
-def any_change(before: Any, after: Any) -> Direction:
-    """Nothing about the new value can be proven."""
+def any_change(base: Any, head: Any) -> Direction:
+    """For values of which nothing can be proven."""
     return LOOSENS
 
 
-def no_effect(before: Any, after: Any) -> Direction:
-    """Proven elsewhere; the rule says why."""
+def no_effect(base: Any, head: Any) -> Direction:
+    """For keys whose change has no effect; the `proof` of the rule says why."""
     return NEUTRAL
 
 
@@ -55,82 +58,82 @@ def _number(value: Any) -> float:
     return math.inf if value is None else float(value)
 
 
-def more_loosens(before: Any, after: Any) -> Direction:
-    """Limits; None is no limit."""
-    return LOOSENS if _number(after) > _number(before) else TIGHTENS
+def more_loosens(base: Any, head: Any) -> Direction:
+    """For limits; None is no limit."""
+    return LOOSENS if _number(head) > _number(base) else TIGHTENS
 
 
-def less_loosens(before: Any, after: Any) -> Direction:
-    return LOOSENS if _number(after) < _number(before) else TIGHTENS
+def less_loosens(base: Any, head: Any) -> Direction:
+    return LOOSENS if _number(head) < _number(base) else TIGHTENS
 
 
 def _seconds(value: Any) -> float:
     return math.inf if value is None else float(seconds(value))
 
 
-def longer_loosens(before: Any, after: Any) -> Direction:
-    """Durations; ``60m`` and ``1h`` are the same time, which is neutral."""
-    one, other = _seconds(before), _seconds(after)
-    return NEUTRAL if one == other else LOOSENS if other > one else TIGHTENS
+def longer_loosens(base: Any, head: Any) -> Direction:
+    """For durations; ``60m`` and ``1h`` are the same time, which is neutral."""
+    base_seconds, head_seconds = _seconds(base), _seconds(head)
+    return NEUTRAL if base_seconds == head_seconds else LOOSENS if head_seconds > base_seconds else TIGHTENS
 
 
-def shorter_loosens(before: Any, after: Any) -> Direction:
-    one, other = _seconds(before), _seconds(after)
-    return NEUTRAL if one == other else LOOSENS if other < one else TIGHTENS
+def shorter_loosens(base: Any, head: Any) -> Direction:
+    base_seconds, head_seconds = _seconds(base), _seconds(head)
+    return NEUTRAL if base_seconds == head_seconds else LOOSENS if head_seconds < base_seconds else TIGHTENS
 
 
 def keys(values: Any) -> set[str]:
-    """A list as a set of canonical texts."""
+    """The values of a list as a set of canonical JSON texts."""
     return {json.dumps(value, sort_keys=True) for value in values or ()}
 
 
-def grows_loosens(before: Any, after: Any) -> Direction:
-    """Sets of whom or what is let in."""
-    return LOOSENS if keys(after) - keys(before) else TIGHTENS
+def grows_loosens(base: Any, head: Any) -> Direction:
+    """For sets of whom or what is let in."""
+    return LOOSENS if keys(head) - keys(base) else TIGHTENS
 
 
-def shrinks_loosens(before: Any, after: Any) -> Direction:
-    """Sets of what is demanded."""
-    return LOOSENS if keys(before) - keys(after) else TIGHTENS
+def shrinks_loosens(base: Any, head: Any) -> Direction:
+    """For sets of what is demanded."""
+    return LOOSENS if keys(base) - keys(head) else TIGHTENS
 
 
-def allow_list(before: Any, after: Any) -> Direction:
-    """Sets that let in, where an empty one lets everything in."""
-    if not after:
+def allow_list(base: Any, head: Any) -> Direction:
+    """For sets of what is let in, where an empty set lets everything in."""
+    if not head:
         return LOOSENS
-    return TIGHTENS if not before else grows_loosens(before, after)
+    return TIGHTENS if not base else grows_loosens(base, head)
 
 
-def appearing_loosens(before: Any, after: Any) -> Direction:
-    return TIGHTENS if after is None else LOOSENS
+def appearing_loosens(base: Any, head: Any) -> Direction:
+    return TIGHTENS if head is None else LOOSENS
 
 
-def appearing_tightens(before: Any, after: Any) -> Direction:
-    """A protection: there is one, or not; another value of it proves nothing."""
-    return TIGHTENS if before is None and after is not None else LOOSENS
+def appearing_tightens(base: Any, head: Any) -> Direction:
+    """For protections that are there or not; a change from one value to another proves nothing, and loosens."""
+    return TIGHTENS if base is None and head is not None else LOOSENS
 
 
-def true_loosens(before: Any, after: Any) -> Direction:
-    return TIGHTENS if after is False else LOOSENS
+def true_loosens(base: Any, head: Any) -> Direction:
+    return TIGHTENS if head is False else LOOSENS
 
 
-def false_loosens(before: Any, after: Any) -> Direction:
-    return TIGHTENS if after is True else LOOSENS
+def false_loosens(base: Any, head: Any) -> Direction:
+    return TIGHTENS if head is True else LOOSENS
 
 
 def ladder(*weakest_first: str) -> Judge:
-    """Words from the weakest to the strongest; a word not among them loosens."""
+    """For words from the weakest to the strongest; a word that is not among them loosens."""
 
-    def judge(before: Any, after: Any) -> Direction:
-        if before not in weakest_first or after not in weakest_first:
+    def judge(base: Any, head: Any) -> Direction:
+        if base not in weakest_first or head not in weakest_first:
             return LOOSENS
-        return LOOSENS if weakest_first.index(after) < weakest_first.index(before) else TIGHTENS
+        return LOOSENS if weakest_first.index(head) < weakest_first.index(base) else TIGHTENS
 
     return judge
 
 
-def later_loosens(before: Any, after: Any) -> Direction:
-    """Moments as RFC 3339 writes them in UTC, so text order is time order; None is never, which is latest."""
-    if after is None:
+def later_loosens(base: Any, head: Any) -> Direction:
+    """For times written by RFC 3339 in UTC, which sort as texts; None means never, the latest time of all."""
+    if head is None:
         return LOOSENS
-    return TIGHTENS if before is None or after < before else LOOSENS
+    return TIGHTENS if base is None or head < base else LOOSENS

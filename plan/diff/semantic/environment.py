@@ -1,4 +1,6 @@
-"""What an environment and a zone declare: account, gateway, hosts, agents, posture rules, issuers, country blocks."""
+"""The tables for the keys of environments and zones: account, gateway, hosts, agents, posture rules, issuers and country
+blocks. They are applied in `keys`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from plan.diff.model import Direction
 from plan.diff.semantic.directions import (
     LOOSENS,
     TIGHTENS,
-    Elsewhere,
+    Delegated,
     Rule,
     Table,
     allow_list,
@@ -28,21 +30,23 @@ from plan.diff.semantic.exposure import LOGS
 _UNUSED = "nothing is made or let in until a server names it, and that is shown at the server"
 
 
-def _topology(before: Any, after: Any) -> Direction:
-    # Only leaving colocated is proven: the Admin API then is out of an origin host's reach (design, "Topologies").
-    return TIGHTENS if before == "colocated" else LOOSENS
+def _topology(base: Any, head: Any) -> Direction:
+    # Only the way out of colocated is proven to tighten: the origin host can then no longer reach Kong's Admin API.
+    return TIGHTENS if base == "colocated" else LOOSENS
 
 
 WAIVERS: Table = {
-    "waivers": Elsewhere("waivers"),
-    "waivers[].rule": Elsewhere("waivers"),
-    "waivers[].resource": Elsewhere("waivers"),
-    "waivers[].reason": Elsewhere("waivers"),
-    "waivers[].expires": Elsewhere("waivers"),
+    "waivers": Delegated("waivers"),
+    "waivers[].rule": Delegated("waivers"),
+    "waivers[].resource": Delegated("waivers"),
+    "waivers[].reason": Delegated("waivers"),
+    "waivers[].expires": Delegated("waivers"),
 }
 
 ENVIRONMENT: Table = {
-    "version": Rule(no_effect, "format of the manifest", "", 5, why="says how the file is read; both sides were read"),
+    "version": Rule(
+        no_effect, "format of the manifest", "", 5, proof="says how the file is read; both sides were read"
+    ),
     "production": Rule(false_loosens, "production", "", 90),
     "cloudflare.account_id": Rule(any_change, "Cloudflare account", "edge", 95),
     "cloudflare.zone": Rule(any_change, "zone", "edge", 95),
@@ -53,7 +57,7 @@ ENVIRONMENT: Table = {
     "hosts.*": Rule(appearing_loosens, "host {0}", "origin", 40),
     "hosts.*.tunnel": Rule(any_change, "kind of tunnel of host {0}", "edge", 60),
     "hosts.*.gateway_port": Rule(
-        no_effect, "gateway port of host {0}", "gateway", 10, why="a loopback port; the tunnel's ingress follows it"
+        no_effect, "gateway port of host {0}", "gateway", 10, proof="a loopback port; the tunnel's ingress follows it"
     ),
     "hosts.*.guard_address": Rule(any_change, "address beyond loopback of host {0}'s guards", "guard", 80),
     "gateway.admin_uri": Rule(any_change, "Kong Admin API that is given the token", "gateway", 90),
@@ -71,17 +75,17 @@ ENVIRONMENT: Table = {
     "gateway.mutual_tls.ca_certificate_ids": Rule(grows_loosens, "who vouches for guards", "gateway", 85),
     "countries": Rule(grows_loosens, "countries people may come from by default", "edge", 60),
     # Without any, every provider of the account may sign people in (components.edge.server).
-    "identity_providers": Elsewhere("access"),
-    "identity_providers.*": Elsewhere("access"),
+    "identity_providers": Delegated("access"),
+    "identity_providers.*": Delegated("access"),
     "identity_providers.*.id": Rule(any_change, "identity provider {0}", "edge", 90),
     "identity_providers.*.type": Rule(any_change, "kind of identity provider {0}", "edge", 80),
-    "groups.*": Rule(no_effect, "group {0}", "edge", 10, why=_UNUSED),
+    "groups.*": Rule(no_effect, "group {0}", "edge", 10, proof=_UNUSED),
     "groups.*.emails": Rule(grows_loosens, "addresses in group {0}", "edge", 60),
     "groups.*.domains": Rule(grows_loosens, "domains in group {0}", "edge", 70),
     "groups.*.idp_groups": Rule(grows_loosens, "identity provider's groups in group {0}", "edge", 65),
-    "groups.*.idp_groups[].provider": Elsewhere("access"),
-    "groups.*.idp_groups[].group": Elsewhere("access"),
-    "groups.*.idp_groups[].claim": Elsewhere("access"),
+    "groups.*.idp_groups[].provider": Delegated("access"),
+    "groups.*.idp_groups[].group": Delegated("access"),
+    "groups.*.idp_groups[].claim": Delegated("access"),
     # A rule no longer kept here may still be named by a policy made by hand; a new one demands nothing by itself.
     "posture.*": Rule(appearing_tightens, "posture rule {0}", "edge", 40),
     "posture.*.existing": Rule(any_change, "posture rule {0}: rule that is used", "edge", 75),
@@ -105,13 +109,17 @@ ENVIRONMENT: Table = {
     "agents.*.posture": Rule(shrinks_loosens, "posture rules agent {0} must pass", "edge", 75),
     "agents.*.token_duration": Rule(longer_loosens, "life of agent {0}'s token", "edge", 60),
     "agents.*.secret_version": Rule(
-        lambda before, after: TIGHTENS if after > before else LOOSENS, "secret version of agent {0}", "edge", 40
+        lambda base, head: TIGHTENS if head > base else LOOSENS, "secret version of agent {0}", "edge", 40
     ),
     "agents.*.previous_secret_expires_at": Rule(later_loosens, "end of agent {0}'s previous secret", "edge", 60),
-    "hosted_clients.*": Rule(no_effect, "hosted client {0}", "edge", 10, why=_UNUSED),
+    "hosted_clients.*": Rule(no_effect, "hosted client {0}", "edge", 10, proof=_UNUSED),
     "hosted_clients.*.addresses": Rule(grows_loosens, "addresses hosted client {0} calls from", "edge", 75),
     "hosted_clients.*.source": Rule(
-        no_effect, "source of hosted client {0}'s addresses", "edge", 15, why="shown to the reviewer, enforced nowhere"
+        no_effect,
+        "source of hosted client {0}'s addresses",
+        "edge",
+        15,
+        proof="shown to the reviewer, enforced nowhere",
     ),
     "hosted_clients.*.redirect_uris": Rule(grows_loosens, "where hosted client {0}'s sign-in may return", "edge", 85),
     "issuers.*": Rule(appearing_loosens, "issuer {0} of tokens", "gateway", 60),
@@ -143,12 +151,12 @@ ZONE: Table = {
     "ruleset_name": Rule(any_change, "name of the ruleset; another one replaces all of it", "edge", 80),
     "keep": Rule(any_change, "rules that were there before", "edge", 80, ordered=True),
     **{
-        f"keep[].{key}": Elsewhere("zone")
+        f"keep[].{key}": Delegated("zone")
         for key in ("ref", "description", "expression", "action", "enabled", "logging")
     },
-    **{f"keep[].skip.{key}": Elsewhere("zone") for key in ("ruleset", "phases", "products")},
-    **{f"keep[].response.{key}": Elsewhere("zone") for key in ("status_code", "content", "content_type")},
-    "rules": Elsewhere("zone"),
-    "rules[].hostnames": Elsewhere("zone"),
-    "rules[].countries": Elsewhere("zone"),
+    **{f"keep[].skip.{key}": Delegated("zone") for key in ("ruleset", "phases", "products")},
+    **{f"keep[].response.{key}": Delegated("zone") for key in ("status_code", "content", "content_type")},
+    "rules": Delegated("zone"),
+    "rules[].hostnames": Delegated("zone"),
+    "rules[].countries": Delegated("zone"),
 }

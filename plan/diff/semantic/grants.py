@@ -1,4 +1,7 @@
-"""Who gains or loses which tool, prompt or resource: grants resolved as the guard resolves them."""
+"""Compares who gains or loses which tool, prompt or resource, with grants resolved as the guard resolves them.
+
+Tools, prompts and resources together are called primitives, as MCP does. Who reaches the server is compared in `access`.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ _SHOWN = 5
 def rights(settings: Environment, server: ServerStack) -> Rights:
     """Everything every class of principals may use of one server.
 
-    A named class has what everyone has besides its own: losing a grant that everyone still holds is no loss. A lockdown
-    grants nothing while it lasts; what is compared is what holds again when it is lifted, which nobody reviews then.
+    A named class also has what everyone has, so losing a grant that everyone still holds is no loss. A lockdown grants
+    nothing while it lasts. Compared is what is granted without it, as nobody reviews the grants when it is lifted.
     """
     manifest = server.manifest.model_copy(update={"lockdown": None})
     config = build_guard_config(
@@ -34,34 +37,37 @@ def rights(settings: Environment, server: ServerStack) -> Rights:
         {name: name for name in manifest.hostnames},
         {agent: agent for agent in manifest.access.agents},
     )
-    found: Rights = {}
+    resolved: Rights = {}
     for grant in config.grants:
         for principal in _classes(grant.to):
-            own = found.setdefault(principal, {})
-            for thing, condition in _things(grant):
-                own[thing] = own.get(thing, frozenset()) | {condition}
-    return found
+            primitives = resolved.setdefault(principal, {})
+            for primitive, condition in _primitives(grant):
+                primitives[primitive] = primitives.get(primitive, frozenset()) | {condition}
+    return resolved
 
 
-def _effective(found: Rights, principal: str) -> dict[tuple[str, str], frozenset[str]]:
-    shared = found.get(EVERYONE, {})
-    own = found.get(principal, {})
-    return {thing: own.get(thing, frozenset()) | shared.get(thing, frozenset()) for thing in {*own, *shared}}
+def _effective(all_rights: Rights, principal: str) -> dict[tuple[str, str], frozenset[str]]:
+    shared = all_rights.get(EVERYONE, {})
+    named = all_rights.get(principal, {})
+    return {
+        primitive: named.get(primitive, frozenset()) | shared.get(primitive, frozenset())
+        for primitive in {*named, *shared}
+    }
 
 
-def _classes(to: Principals) -> list[str]:
-    names = [EVERYONE] if to.all else []
-    names += [f"person {email}" for email in to.emails]
-    names += [f"everyone at {domain}" for domain in to.domains]
-    names += [f"group {g.group} of {g.provider}" + (f" ({g.claim})" if g.claim else "") for g in to.idp_groups]
-    names += [f"agent {agent}" for agent in to.agents]
-    return names + [f"everyone through {client}" for client in to.hosted_clients]
+def _classes(principals: Principals) -> list[str]:
+    names = [EVERYONE] if principals.all else []
+    names += [f"person {email}" for email in principals.emails]
+    names += [f"everyone at {domain}" for domain in principals.domains]
+    names += [f"group {g.group} of {g.provider}" + (f" ({g.claim})" if g.claim else "") for g in principals.idp_groups]
+    names += [f"agent {agent}" for agent in principals.agents]
+    return names + [f"everyone through {client}" for client in principals.hosted_clients]
 
 
-def _things(grant: ResolvedGrant) -> list[tuple[tuple[str, str], str]]:
-    found = [(("tool", name), _condition(grant.arguments.get(name), grant.limits.dump())) for name in grant.tools]
-    found += [(("prompt", name), _condition(None, {})) for name in grant.prompts]
-    return found + [(("resource", pattern), _condition(None, {})) for pattern in grant.resources]
+def _primitives(grant: ResolvedGrant) -> list[tuple[tuple[str, str], str]]:
+    conditions = [(("tool", name), _condition(grant.arguments.get(name), grant.limits.dump())) for name in grant.tools]
+    conditions += [(("prompt", name), _condition(None, {})) for name in grant.prompts]
+    return conditions + [(("resource", pattern), _condition(None, {})) for pattern in grant.resources]
 
 
 def _condition(arguments: Any, limits: dict[str, Any]) -> str:
@@ -69,34 +75,37 @@ def _condition(arguments: Any, limits: dict[str, Any]) -> str:
 
 
 def compare_grants(
-    stack: str, before: Rights, after: Rights, risks_before: Mapping[str, str], risks_after: Mapping[str, str]
+    stack: str, base: Rights, head: Rights, base_risks: Mapping[str, str], head_risks: Mapping[str, str]
 ) -> list[Change]:
-    """Changes for every class of principals: what it gains, what it loses, and under which conditions."""
+    """Changes for every class of principals: what it gains and loses, and which conditions change."""
     changes: list[Change] = []
-    for principal in sorted({*before, *after}):
-        was, now = _effective(before, principal), _effective(after, principal)
-        gained, lost = sorted(now.keys() - was.keys()), sorted(was.keys() - now.keys())
+    for principal in sorted({*base, *head}):
+        base_rights, head_rights = _effective(base, principal), _effective(head, principal)
+        gained, lost = sorted(head_rights.keys() - base_rights.keys()), sorted(base_rights.keys() - head_rights.keys())
         if gained:
-            changes.append(_moved("gained", "gains", stack, principal, gained, risks_after))
+            changes.append(_moved("gained", "gains", stack, principal, gained, head_risks))
         if lost:
-            changes.append(_moved("lost", "loses", stack, principal, lost, risks_before))
-        for kind, name in sorted(now.keys() & was.keys()):
-            one, other = was[(kind, name)], now[(kind, name)]
-            if one != other:
-                changes.append(_conditions(stack, principal, kind, name, one, other, risks_after))
+            changes.append(_moved("lost", "loses", stack, principal, lost, base_risks))
+        for kind, name in sorted(head_rights.keys() & base_rights.keys()):
+            base_conditions, head_conditions = base_rights[(kind, name)], head_rights[(kind, name)]
+            if base_conditions != head_conditions:
+                changes.append(_conditions(stack, principal, kind, name, base_conditions, head_conditions, head_risks))
     return changes
 
 
 def _moved(
-    what: str, verb: str, stack: str, principal: str, things: list[tuple[str, str]], risks: Mapping[str, str]
+    effect: str, verb: str, stack: str, principal: str, primitives: list[tuple[str, str]], risks: Mapping[str, str]
 ) -> Change:
-    weights = [RISK_WEIGHT.get(risks.get(name, "unknown"), 90) if kind == "tool" else 60 for kind, name in things]
-    ranked = [thing for _, thing in sorted(zip(weights, things, strict=True), key=lambda pair: (-pair[0], pair[1]))]
+    weights = [RISK_WEIGHT.get(risks.get(name, "unknown"), 90) if kind == "tool" else 60 for kind, name in primitives]
+    ranked = [
+        primitive
+        for _, primitive in sorted(zip(weights, primitives, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    ]
     words = [f"{kind} {name}" + (f" [{risks.get(name, 'unknown')}]" if kind == "tool" else "") for kind, name in ranked]
-    more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
-    direction = Direction.LOOSENS if what == "gained" else Direction.TIGHTENS
-    title = f"{principal} {verb} {', '.join(words[:_SHOWN])}{more}"
-    return change(f"grant-{what}", direction, max(weights), stack, "guard", title, words if more else ())
+    remainder = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+    direction = Direction.LOOSENS if effect == "gained" else Direction.TIGHTENS
+    title = f"{principal} {verb} {', '.join(words[:_SHOWN])}{remainder}"
+    return change(f"grant-{effect}", direction, max(weights), stack, "guard", title, words if remainder else ())
 
 
 def _conditions(
@@ -104,27 +113,29 @@ def _conditions(
     principal: str,
     kind: str,
     name: str,
-    one: frozenset[str],
-    other: frozenset[str],
+    base: frozenset[str],
+    head: frozenset[str],
     risks: Mapping[str, str],
 ) -> Change:
     direction, details = Direction.LOOSENS, []
-    if len(one) == len(other) == 1:
-        was, now = (json.loads(next(iter(side))) for side in (one, other))
+    if len(base) == len(head) == 1:
+        base_condition, head_condition = (json.loads(next(iter(side))) for side in (base, head))
         tightens = True
-        if was["arguments"] != now["arguments"]:
-            # A rule where there was none demands more; any other pair of schemas proves nothing.
-            tightens = was["arguments"] is None
-            details.append(f"argument rule: {_json(was['arguments'])} → {_json(now['arguments'])}")
-        for key in sorted({*was["limits"], *now["limits"]}):
-            mine, theirs = was["limits"].get(key), now["limits"].get(key)
-            if mine != theirs:
-                tightens = tightens and more_loosens(mine, theirs) is Direction.TIGHTENS
-                details.append(f"{key}: {_json(mine)} → {_json(theirs)}")
+        if base_condition["arguments"] != head_condition["arguments"]:
+            # A first rule demands more than none did; two different rules prove nothing.
+            tightens = base_condition["arguments"] is None
+            details.append(
+                f"argument rule: {_json(base_condition['arguments'])} → {_json(head_condition['arguments'])}"
+            )
+        for key in sorted({*base_condition["limits"], *head_condition["limits"]}):
+            base_limit, head_limit = base_condition["limits"].get(key), head_condition["limits"].get(key)
+            if base_limit != head_limit:
+                tightens = tightens and more_loosens(base_limit, head_limit) is Direction.TIGHTENS
+                details.append(f"{key}: {_json(base_limit)} → {_json(head_limit)}")
         direction = Direction.TIGHTENS if tightens else Direction.LOOSENS
     else:
-        details += [f"no longer: {text}" for text in sorted(one - other)]
-        details += [f"now also: {text}" for text in sorted(other - one)]
+        details += [f"no longer: {text}" for text in sorted(base - head)]
+        details += [f"now also: {text}" for text in sorted(head - base)]
     weight = min(RISK_WEIGHT.get(risks.get(name, "unknown"), 90), 80)
     title = f"{principal}: conditions of {kind} {name} changed"
     return change("grant-conditions", direction, weight, stack, "guard", title, details)
@@ -134,26 +145,27 @@ def _json(value: Any) -> str:
     return "none" if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def matrix(before: Rights, after: Rights, risks_before: Mapping[str, str], risks_after: Mapping[str, str]) -> Matrix:
-    """Principals by tools, both sides in one picture."""
-    principals = sorted({*before, *after}, key=lambda name: (name != EVERYONE, name))
-    was = {principal: _tools(_effective(before, principal)) for principal in principals}
-    now = {principal: _tools(_effective(after, principal)) for principal in principals}
-    names = sorted({name for side in (was, now) for tools in side.values() for name in tools})
+def matrix(base: Rights, head: Rights, base_risks: Mapping[str, str], head_risks: Mapping[str, str]) -> Matrix:
+    """The table of principals and tools, base and head in one."""
+    principals = sorted({*base, *head}, key=lambda name: (name != EVERYONE, name))
+    base_tools = {principal: _tools(_effective(base, principal)) for principal in principals}
+    head_tools = {principal: _tools(_effective(head, principal)) for principal in principals}
+    names = sorted({name for side in (base_tools, head_tools) for tools in side.values() for name in tools})
     cells = tuple(
-        tuple(_cell(was[principal].get(name), now[principal].get(name)) for name in names) for principal in principals
+        tuple(_cell(base_tools[principal].get(name), head_tools[principal].get(name)) for name in names)
+        for principal in principals
     )
-    tools = tuple((name, risks_after.get(name) or risks_before.get(name) or "unknown") for name in names)
+    tools = tuple((name, head_risks.get(name) or base_risks.get(name) or "unknown") for name in names)
     return Matrix(tuple(principals), tools, cells)
 
 
-def _tools(things: Mapping[tuple[str, str], frozenset[str]]) -> dict[str, frozenset[str]]:
-    return {name: conditions for (kind, name), conditions in things.items() if kind == "tool"}
+def _tools(primitives: Mapping[tuple[str, str], frozenset[str]]) -> dict[str, frozenset[str]]:
+    return {name: conditions for (kind, name), conditions in primitives.items() if kind == "tool"}
 
 
-def _cell(was: frozenset[str] | None, now: frozenset[str] | None) -> str:
-    if was is None:
-        return "no" if now is None else "gained"
-    if now is None:
+def _cell(base: frozenset[str] | None, head: frozenset[str] | None) -> str:
+    if base is None:
+        return "no" if head is None else "gained"
+    if head is None:
         return "lost"
-    return "yes" if was == now else "changed"
+    return "yes" if base == head else "changed"

@@ -1,4 +1,4 @@
-"""The third ring's settings: engines, deadline, what a finding leads to, taint, audit."""
+"""The table for the guard's settings: engines, deadline, what a finding leads to, taint and audit. `keys` applies it."""
 
 from __future__ import annotations
 

@@ -1,12 +1,17 @@
-"""Compares two manifests key by key with the tables of this package. A key that no table knows loosens."""
+"""Compares two manifests key by key and judges each changed key by the tables of this package.
+
+A key that no table knows counts as loosening. Where two manifests differ is found by `model.difference`; which way a change
+goes is in `directions`, and what the keys mean is in the modules named for their subjects.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
+from model.difference import Part, Path, by_key, descend
 from plan.diff.model import Change, Direction, change
 from plan.diff.semantic import environment, exposure, guard_settings, limits
 from plan.diff.semantic.directions import Entry, Rule, Table, keys, longer_loosens, shorter_loosens
@@ -22,114 +27,125 @@ TABLES: dict[str, Table] = {
     "zone": {**environment.ZONE, **environment.WAIVERS},
 }
 _MAX_TEXT = 300
-#: An unknown key is looked at first among what is not an opened door.
+#: The weight of a key without a rule: just below the changes that let somebody in.
 UNKNOWN_RISK = 75
 
 
-def compare_keys(kind: str, stack: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    """Changes of one manifest, as `Model.dump` gives it, that are not resolved elsewhere."""
-    return list(_walk(kind, stack, before, after, (), ()))
+def compare_keys(kind: str, stack: str, base: Mapping[str, Any], head: Mapping[str, Any]) -> list[Change]:
+    """Changes of one manifest, as `Model.dump` gives it, but those of `Delegated` keys."""
+    changes = []
+    for path, base_value, head_value in descend(base, head, partial(_parts, kind)):
+        pattern, names = _pattern(kind, path)
+        entry = TABLES[kind].get(pattern)
+        if entry is None:
+            changes.append(_unknown(kind, stack, pattern, names, base_value, head_value))
+        elif isinstance(entry, Rule):
+            changes.append(_judged(kind, stack, pattern, entry, names, base_value, head_value))
+        if _is_list(base_value, head_value):
+            changes += _unknown_items(kind, stack, pattern, names, base_value, head_value)
+    return changes
 
 
 @cache
 def _inner(kind: str) -> frozenset[str]:
     """Patterns that have entries below them."""
-    found = set()
+    inner = set()
     for pattern in TABLES[kind]:
-        parts = pattern.replace("[]", ".[]").split(".")
-        found |= {".".join(parts[:end]).replace(".[]", "[]") for end in range(1, len(parts))}
-    return frozenset(found)
+        elements = pattern.replace("[]", ".[]").split(".")
+        inner |= {".".join(elements[:end]).replace(".[]", "[]") for end in range(1, len(elements))}
+    return frozenset(inner)
 
 
-def _walk(
-    kind: str,
-    stack: str,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    path: tuple[str, ...],
-    at: tuple[str, ...],
-) -> Iterator[Change]:
-    """`path` is the pattern, `at` the names its wildcards stand for."""
-    table, inner = TABLES[kind], _inner(kind)
-    here = ".".join(path)
-    named = f"{here}.*" in table or f"{here}.*" in inner
-    for key in sorted(before.keys() | after.keys()):
-        pattern = f"{here}.*" if named else ".".join((*path, key))
-        names = (*at, key) if named else at
-        one, other = before.get(key), after.get(key)
-        if _same(one, other, table.get(pattern)):
-            continue
-        both = isinstance(one, Mapping) and isinstance(other, Mapping)
-        entry = table.get(pattern)
-        if pattern in inner and not _is_list(one, other) and (both or entry is None):
-            # A mapping that one side lacks, and that no entry judges whole, is compared with an empty one.
-            mine, theirs = (value if isinstance(value, Mapping) else {} for value in (one, other))
-            yield from _walk(kind, stack, mine, theirs, tuple(pattern.split(".")), names)
-        elif entry is None:
-            yield _unknown(kind, stack, pattern, names, one, other)
-        elif isinstance(entry, Rule):
-            yield _judged(kind, stack, pattern, entry, names, one, other)
-        if _is_list(one, other):
-            yield from _unknown_items(kind, stack, pattern, names, one, other)
+def _pattern(kind: str, path: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The pattern of the tables that a path falls under (``agents.*.countries``), and the names its wildcards stand for."""
+    pattern, names = "", []
+    for key in path:
+        wildcard = f"{pattern}.*"
+        if wildcard in TABLES[kind] or wildcard in _inner(kind):
+            pattern = wildcard
+            names.append(key)
+        else:
+            pattern = f"{pattern}.{key}" if pattern else key
+    return pattern, tuple(names)
 
 
-def _is_list(one: Any, other: Any) -> bool:
-    return isinstance(one, list) or isinstance(other, list)
+def _parts(kind: str, path: Path, base: Any, head: Any) -> Iterable[Part] | None:
+    """The keys of two mappings, unless a table judges the mapping as a whole."""
+    if not path:
+        return by_key(base, head, None)
+    pattern, _ = _pattern(kind, path)
+    entry = TABLES[kind].get(pattern)
+    if _is_equal(base, head, entry):
+        return ()
+    mappings = isinstance(base, Mapping) and isinstance(head, Mapping)
+    if pattern in _inner(kind) and not _is_list(base, head) and (mappings or entry is None):
+        # A mapping that one side lacks, and that no entry judges whole, is compared with an empty one.
+        base, head = (value if isinstance(value, Mapping) else {} for value in (base, head))
+        return by_key(base, head, None)
+    return None
 
 
-def _same(one: Any, other: Any, entry: Entry | None) -> bool:
-    if one == other and type(one) is type(other):
+def _is_list(base: Any, head: Any) -> bool:
+    return isinstance(base, list) or isinstance(head, list)
+
+
+def _is_equal(base: Any, head: Any, entry: Entry | None) -> bool:
+    if base == head and type(base) is type(head):
         return True
-    if isinstance(one, list) and isinstance(other, list) and not (isinstance(entry, Rule) and entry.ordered):
-        return keys(one) == keys(other)
+    if isinstance(base, list) and isinstance(head, list) and not (isinstance(entry, Rule) and entry.ordered):
+        return keys(base) == keys(head)
     return False
 
 
-def _judged(kind: str, stack: str, pattern: str, rule: Rule, names: tuple[str, ...], one: Any, other: Any) -> Change:
-    direction = rule.judge(one, other)
-    why = "the same time in other words" if rule.judge in (longer_loosens, shorter_loosens) else rule.why
-    what = rule.what.format(*names)
+def _judged(kind: str, stack: str, pattern: str, rule: Rule, names: tuple[str, ...], base: Any, head: Any) -> Change:
+    direction = rule.judge(base, head)
+    proof = (
+        "the same length of time, written differently"
+        if rule.judge in (longer_loosens, shorter_loosens)
+        else rule.proof
+    )
+    label = rule.label.format(*names)
     if pattern.startswith("defaults."):
-        what = f"default for servers: {what}"
-    details = (f"neutral: {why}",) if direction is Direction.NEUTRAL and why else ()
-    title = f"{what}: {difference(one, other)}"
-    return change(f"{kind}.{pattern}", direction, rule.risk, stack, rule.ring, title, details, *shown(one, other))
+        label = f"default for servers: {label}"
+    details = (f"neutral: {proof}",) if direction is Direction.NEUTRAL and proof else ()
+    title = f"{label}: {difference(base, head)}"
+    return change(f"{kind}.{pattern}", direction, rule.risk, stack, rule.ring, title, details, *shown(base, head))
 
 
-def _unknown(kind: str, stack: str, pattern: str, names: tuple[str, ...], one: Any, other: Any) -> Change:
-    title = f"{pattern.replace('*', '{}').format(*names)}: {difference(one, other)}"
-    details = ("this Ringwall has no rule for the key, so it counts as loosening",)
-    return change(f"{kind}.{pattern}", Direction.LOOSENS, UNKNOWN_RISK, stack, "", title, details, *shown(one, other))
+def _unknown(kind: str, stack: str, pattern: str, names: tuple[str, ...], base: Any, head: Any) -> Change:
+    title = f"{pattern.replace('*', '{}').format(*names)}: {difference(base, head)}"
+    details = ("this version of Ringwall has no rule for the key, so its change counts as loosening",)
+    return change(f"{kind}.{pattern}", Direction.LOOSENS, UNKNOWN_RISK, stack, "", title, details, *shown(base, head))
 
 
 def _unknown_items(
-    kind: str, stack: str, pattern: str, names: tuple[str, ...], one: Any, other: Any
+    kind: str, stack: str, pattern: str, names: tuple[str, ...], base: Any, head: Any
 ) -> Iterator[Change]:
     """Keys inside a list's entries that no table knows."""
     table, inner = TABLES[kind], _inner(kind)
     strange: dict[str, tuple[list[Any], list[Any]]] = {}
-    for side, items in enumerate((one or [], other or [])):
+    for side, items in enumerate((base or [], head or [])):
         for item in items:
             for path, value in _leaves(item, f"{pattern}[]", inner) if isinstance(item, Mapping) else ():
                 if path not in table:
                     strange.setdefault(path, ([], []))[side].append(value)
-    for path, (was, now) in sorted(strange.items()):
-        if keys(was) != keys(now):
-            yield _unknown(kind, stack, path, names, was, now)
+    for path, (base_values, head_values) in sorted(strange.items()):
+        if keys(base_values) != keys(head_values):
+            yield _unknown(kind, stack, path, names, base_values, head_values)
 
 
 def _leaves(item: Mapping[str, Any], pattern: str, inner: frozenset[str]) -> Iterator[tuple[str, Any]]:
     for key, value in item.items():
-        here = f"{pattern}.{key}"
-        if isinstance(value, Mapping) and here in inner:
-            yield from _leaves(value, here, inner)
-        elif not (value is None and here in inner):
-            yield here, value
+        place = f"{pattern}.{key}"
+        if isinstance(value, Mapping) and place in inner:
+            yield from _leaves(value, place, inner)
+        elif not (value is None and place in inner):
+            yield place, value
 
 
-def shown(one: Any, other: Any) -> tuple[str | None, str | None]:
+def shown(base: Any, head: Any) -> tuple[str | None, str | None]:
     """Both values as short JSON, None where there is none."""
-    return tuple(None if value is None else _text(value) for value in (one, other))  # type: ignore[return-value]
+    return tuple(None if value is None else _text(value) for value in (base, head))  # type: ignore[return-value]
 
 
 def _text(value: Any) -> str:
@@ -137,19 +153,19 @@ def _text(value: Any) -> str:
     return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}… ({len(text)} characters)"
 
 
-def difference(one: Any, other: Any) -> str:
+def difference(base: Any, head: Any) -> str:
     """Two values in a few words: ``60 → 120``, ``+ SE, - NO``, ``added``."""
-    if isinstance(one, list | None) and isinstance(other, list | None) and (one or other):
-        if keys(one) != keys(other):
-            gained = [f"+ {_plain(item)}" for item in sorted(keys(other) - keys(one))]
-            lost = [f"- {_plain(item)}" for item in sorted(keys(one) - keys(other))]
+    if isinstance(base, list | None) and isinstance(head, list | None) and (base or head):
+        if keys(base) != keys(head):
+            gained = [f"+ {_plain(item)}" for item in sorted(keys(head) - keys(base))]
+            lost = [f"- {_plain(item)}" for item in sorted(keys(base) - keys(head))]
             return _text(", ".join(gained + lost))
-        return _text(f"{_text(one)} → {_text(other)}")
-    if one is None:
-        return "added" if isinstance(other, Mapping) else f"none → {_text(other)}"
-    if other is None:
-        return "removed" if isinstance(one, Mapping) else f"{_text(one)} → none"
-    return f"{_text(one)} → {_text(other)}"
+        return _text(f"{_text(base)} → {_text(head)}")
+    if base is None:
+        return "added" if isinstance(head, Mapping) else f"none → {_text(head)}"
+    if head is None:
+        return "removed" if isinstance(base, Mapping) else f"{_text(base)} → none"
+    return f"{_text(base)} → {_text(head)}"
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""How much one may ask: limits, timeouts, circuit breaker."""
+"""The table for limits, timeouts and the circuit breaker. It is applied in `keys`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a server may offer: tools, prompts, resources and instructions of its lock, with the words that changed."""
+"""Compares tool locks: the tools, prompts, resources and instructions of a server, with the words that changed.
+
+Who may use them is compared in `grants`.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from model.canonical import digest
+from model.difference import ABSENT, by_pointer
 from model.text import visible
 from model.tool_lock import Entry, ToolEntry, ToolLock
 from model.word_difference import word_difference
 from plan.diff.model import Change, Direction, change
 from plan.diff.semantic.directions import (
-    Elsewhere,
+    Delegated,
     Rule,
     Table,
     any_change,
@@ -22,21 +26,21 @@ from plan.diff.semantic.directions import (
     true_loosens,
 )
 
-_SELF_REPORTED = "the server says it of itself; nothing trusts it"
-_DERIVED = Elsewhere("tools")
-#: Of one text; a comment shows less (`plan.diff.markdown`), the page and the JSON document all of it.
+_SELF_REPORTED = "the server reports it about itself, and nothing relies on it"
+_DERIVED = Delegated("tools")
+#: Characters shown of one text; a comment shows fewer (`plan.diff.markdown`), the page and the JSON document all of these.
 _MAX_TEXT = 20_000
 _PARTS = {"tools": "tool", "prompts": "prompt", "resources": "resource", "resource_templates": "resource template"}
 
 TABLE: Table = {
-    "version": Rule(no_effect, "format of the lock", "", 5, why="says how the file is read; both sides were read"),
-    "server.name": Rule(no_effect, "name the server gives itself", "guard", 10, why=_SELF_REPORTED),
-    "server.version": Rule(no_effect, "version the server gives itself", "guard", 10, why=_SELF_REPORTED),
-    "server.protocol_versions": Rule(no_effect, "protocol versions it spoke", "guard", 10, why=_SELF_REPORTED),
+    "version": Rule(no_effect, "format of the lock", "", 5, proof="says how the file is read; both sides were read"),
+    "server.name": Rule(no_effect, "name the server gives itself", "guard", 10, proof=_SELF_REPORTED),
+    "server.version": Rule(no_effect, "version the server gives itself", "guard", 10, proof=_SELF_REPORTED),
+    "server.protocol_versions": Rule(no_effect, "protocol versions it spoke", "guard", 10, proof=_SELF_REPORTED),
     "server.instructions": Rule(any_change, "instructions", "guard", 75),
     "server.instructions_sha256": _DERIVED,
     "tools[].risk": Rule(ladder("read", "write", "execute", "unknown"), "risk", "guard", 80),
-    "tools[].reasons": Rule(no_effect, "reasons of its risk", "guard", 10, why="explains the risk, decides nothing"),
+    "tools[].reasons": Rule(no_effect, "reasons of its risk", "guard", 10, proof="explains the risk, decides nothing"),
     "tools[].outbound": Rule(false_loosens, "outbound, which taint blocks", "guard", 75),
     "tools[].cacheable": Rule(true_loosens, "cacheable", "guard", 50),
     **{
@@ -49,37 +53,39 @@ TABLE: Table = {
 }
 
 
-def compare_locks(stack: str, before: ToolLock, after: ToolLock, granted: Collection[tuple[str, str]]) -> list[Change]:
+def compare_locks(stack: str, base: ToolLock, head: ToolLock, granted: Collection[tuple[str, str]]) -> list[Change]:
     """Changes of the lock itself; `granted` is what somebody may use after it: (kind, name or pattern)."""
-    changes = list(_server(stack, before, after))
+    changes = list(_server(stack, base, head))
     for part, word in _PARTS.items():
-        was, now = ({entry.key: entry for entry in lock.entries()[part]} for lock in (before, after))
-        for key in sorted(was.keys() | now.keys()):
-            changes += _entry(stack, word, key, was.get(key), now.get(key), granted)
+        base_entries, head_entries = ({entry.key: entry for entry in lock.entries()[part]} for lock in (base, head))
+        for key in sorted(base_entries.keys() | head_entries.keys()):
+            changes += _entry(stack, word, key, base_entries.get(key), head_entries.get(key), granted)
     return changes
 
 
-def _server(stack: str, before: ToolLock, after: ToolLock) -> Iterator[Change]:
-    one, other = before.server, after.server
-    if one.instructions != other.instructions:
-        lines = [] if one.instructions is None else [words(one.instructions, other.instructions or "")]
-        lines = lines or [f"new words: {_cut(visible(other.instructions or ''))}"]
-        gone = other.instructions is None
-        title = "the server's instructions " + ("are gone" if gone else "changed" if one.instructions else "are new")
-        direction = Direction.TIGHTENS if gone else Direction.LOOSENS
+def _server(stack: str, base_lock: ToolLock, head_lock: ToolLock) -> Iterator[Change]:
+    base, head = base_lock.server, head_lock.server
+    if base.instructions != head.instructions:
+        lines = [] if base.instructions is None else [words(base.instructions, head.instructions or "")]
+        lines = lines or [f"new words: {_cut(visible(head.instructions or ''))}"]
+        removed = head.instructions is None
+        title = "the server's instructions " + (
+            "are gone" if removed else "changed" if base.instructions else "are new"
+        )
+        direction = Direction.TIGHTENS if removed else Direction.LOOSENS
         yield change("lock-instructions", direction, 75, stack, "guard", title, lines)
     for key in ("name", "version", "protocol_versions"):
-        was, now = getattr(one, key), getattr(other, key)
-        if was != now if key != "protocol_versions" else set(was) != set(now):
+        base_value, head_value = getattr(base, key), getattr(head, key)
+        if base_value != head_value if key != "protocol_versions" else set(base_value) != set(head_value):
             rule = TABLE[f"server.{key}"]
             assert isinstance(rule, Rule)  # noqa: S101 - the table above
-            title = f"{rule.what}: {_text(was)} → {_text(now)}"
-            yield change("lock-server", Direction.NEUTRAL, rule.risk, stack, "guard", title, [f"neutral: {rule.why}"])
+            title = f"{rule.label}: {_text(base_value)} → {_text(head_value)}"
+            yield change("lock-server", Direction.NEUTRAL, rule.risk, stack, "guard", title, [f"neutral: {rule.proof}"])
 
 
 def _usable(word: str, key: str, granted: Collection[tuple[str, str]]) -> bool:
-    """Whether a grant may name an entry. A resource may match a pattern, and a template any granted URI: what it makes
-    is read by that grant (guard.decide.policy)."""
+    """Whether a grant may cover an entry. A resource may match a granted pattern. A template may expand to any granted URI,
+    which that grant lets a caller read (`guard.decide.policy`)."""
     if not word.startswith("resource"):
         return (word, key) in granted
     names = [name for kind, name in granted if kind == "resource"]
@@ -87,71 +93,64 @@ def _usable(word: str, key: str, granted: Collection[tuple[str, str]]) -> bool:
 
 
 def _entry(
-    stack: str, word: str, key: str, was: Entry | None, now: Entry | None, granted: Collection[tuple[str, str]]
+    stack: str, word: str, key: str, base: Entry | None, head: Entry | None, granted: Collection[tuple[str, str]]
 ) -> Iterator[Change]:
-    if was is None and now is not None:
-        used = _usable(word, key, granted)  # else neither listed nor callable (guard.decide.grants)
+    if base is None and head is not None:
+        used = _usable(word, key, granted)  # what no grant covers is neither listed nor callable (guard.decide.grants)
         direction = Direction.LOOSENS if used else Direction.NEUTRAL
-        risk = f" [{now.risk}]" if isinstance(now, ToolEntry) else ""
-        lines = [f"its words: {_cut(now.description)}"] if now.description else []
-        lines += [] if used else ["neutral: no grant names it, so it is neither listed nor callable"]
+        risk = f" [{head.risk}]" if isinstance(head, ToolEntry) else ""
+        lines = [f"its description: {_cut(head.description)}"] if head.description else []
+        lines += [] if used else ["neutral: no grant covers it, so it is neither listed nor callable"]
         yield change("lock-added", direction, 65 if used else 30, stack, "guard", f"{word} {key}{risk} is new", lines)
-    elif now is None:
+    elif head is None:
         yield change("lock-removed", Direction.TIGHTENS, 40, stack, "guard", f"{word} {key} is gone")
-    elif was is not None:
-        if was.sha256 != now.sha256:
-            # Approved words reach the model: no text is proven harmless by comparing it.
-            lines = list(definition_difference(was.definition, now.definition))
-            title = f"{word} {key}: {_places(was.definition, now.definition)} changed"
+    elif base is not None:
+        if base.sha256 != head.sha256:
+            # Approved texts reach the model, and comparing two texts does not prove the new one harmless.
+            lines = list(definition_difference(base.definition, head.definition))
+            title = f"{word} {key}: {_places(base.definition, head.definition)} changed"
             weight = 80 if _usable(word, key, granted) else 60
             yield change("lock-definition", Direction.LOOSENS, weight, stack, "guard", title, lines)
-        if isinstance(was, ToolEntry) and isinstance(now, ToolEntry):
-            yield from _decisions(stack, key, was, now)
+        if isinstance(base, ToolEntry) and isinstance(head, ToolEntry):
+            yield from _decisions(stack, key, base, head)
 
 
-def _decisions(stack: str, name: str, was: ToolEntry, now: ToolEntry) -> Iterator[Change]:
+def _decisions(stack: str, name: str, base_entry: ToolEntry, head_entry: ToolEntry) -> Iterator[Change]:
     for key in ("risk", "outbound", "cacheable", "reasons"):
-        one, other = getattr(was, key), getattr(now, key)
+        base, head = getattr(base_entry, key), getattr(head_entry, key)
         rule = TABLE[f"tools[].{key}"]
-        if one == other or not isinstance(rule, Rule) or (key == "reasons" and set(one) == set(other)):
+        if base == head or not isinstance(rule, Rule) or (key == "reasons" and set(base) == set(head)):
             continue
-        direction = rule.judge(one, other)
-        lines = [f"neutral: {rule.why}"] if direction is Direction.NEUTRAL else []
-        title = f"tool {name}: {rule.what}: {_text(one)} → {_text(other)}"
+        direction = rule.judge(base, head)
+        lines = [f"neutral: {rule.proof}"] if direction is Direction.NEUTRAL else []
+        title = f"tool {name}: {rule.label}: {_text(base)} → {_text(head)}"
         yield change(f"lock-{key}", direction, rule.risk, stack, "guard", title, lines)
 
 
-def _places(before: dict[str, Any], after: dict[str, Any]) -> str:
-    changed = {key for key in {*before, *after} if key not in before or key not in after or before[key] != after[key]}
+def _places(base: dict[str, Any], head: dict[str, Any]) -> str:
+    changed = {key for key in {*base, *head} if key not in base or key not in head or base[key] != head[key]}
     names = {"description": "text", "inputSchema": "input schema", "outputSchema": "output schema"}
-    found = sorted(names.get(key, visible(key)) for key in changed)
-    return ", ".join(found) or "definition"
+    names_changed = sorted(names.get(key, visible(key)) for key in changed)
+    return ", ".join(names_changed) or "definition"
 
 
-def definition_difference(before: Any, after: Any, pointer: str = "") -> Iterator[str]:
+def definition_difference(base: Any, head: Any) -> Iterator[str]:
     """Every place where two definitions differ, by JSON pointer (RFC 6901); texts word by word, hidden characters shown."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted(before.keys() | after.keys()):
-            here = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
-            if key not in before:
-                yield f"{visible(here)}: new, {_text(after[key])}"
-            elif key not in after:
-                yield f"{visible(here)}: gone, was {_text(before[key])}"
-            else:
-                yield from definition_difference(before[key], after[key], here)
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for index, (one, other) in enumerate(zip(before, after, strict=True)):
-            yield from definition_difference(one, other, f"{pointer}/{index}")
-    elif isinstance(before, str) and isinstance(after, str):
-        if before != after:
-            yield f"{visible(pointer)}: {words(before, after)}"
-    elif digest(before) != digest(after):
-        yield f"{visible(pointer) or 'definition'}: {_text(before)} → {_text(after)}"
+    for pointer, base_value, head_value in by_pointer(base, head):
+        place = visible(pointer)
+        if base_value is ABSENT:
+            yield f"{place}: new, {_text(head_value)}"
+        elif head_value is ABSENT:
+            yield f"{place}: gone, was {_text(base_value)}"
+        elif isinstance(base_value, str) and isinstance(head_value, str):
+            yield f"{place}: {words(base_value, head_value)}"
+        else:
+            yield f"{place or 'definition'}: {_text(base_value)} → {_text(head_value)}"
 
 
-def words(before: str, after: str) -> str:
-    """Two texts word by word, ``[-gone-] {+new+}``; long runs of equal words are left out, and said so."""
-    return _cut(word_difference(visible(before), visible(after))) or "only white space changed"
+def words(base: str, head: str) -> str:
+    """Two texts word by word, ``[-gone-] {+new+}``; where long runs of equal words are left out, the text says so."""
+    return _cut(word_difference(visible(base), visible(head))) or "only white space changed"
 
 
 def _text(value: Any) -> str:

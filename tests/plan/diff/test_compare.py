@@ -27,12 +27,12 @@ L, T, N = Direction.LOOSENS, Direction.TIGHTENS, Direction.NEUTRAL
 def test_a_new_server_shows_every_door_and_grant_it_opens(differ: Differ) -> None:
     report = differ(then=lambda head: write_server(head, "dev.two", server_text("two", 1)))
     assert {s.stack: s.status for s in report.stacks} == {"dev.two": "new"}
-    found = {c.title: c.direction for c in report.changes}
-    assert set(found.values()) == {L}
-    assert "new server, public at two.example.com" in found
-    assert "opens two.example.com to agent ci, everyone at example.com, group Engineering of okta" in found
-    assert "agent ci gains tool create_ticket [write], tool get_ticket [read], tool list_tickets [read]" in found
-    assert "everyone admitted gains tool get_ticket [read], tool list_tickets [read]" in found
+    directions = {c.title: c.direction for c in report.changes}
+    assert set(directions.values()) == {L}
+    assert "new server, public at two.example.com" in directions
+    assert "opens two.example.com to agent ci, everyone at example.com, group Engineering of okta" in directions
+    assert "agent ci gains tool create_ticket [write], tool get_ticket [read], tool list_tickets [read]" in directions
+    assert "everyone admitted gains tool get_ticket [read], tool list_tickets [read]" in directions
 
 
 def test_a_removed_server_only_tightens(differ: Differ) -> None:
@@ -52,9 +52,9 @@ def test_a_head_that_does_not_load_is_an_error_and_never_called_harmless(differ:
     assert (error.side, error.stack) == ("head", "dev")
     assert error.message.startswith("stacks/Pulumi.dev.one.yaml:7: config.ringwall:server.guard_port:")
     assert [(c.id, c.direction, c.risk) for c in report.changes] == [("unreadable", L, 100)]
-    (one,) = [s for s in report.stacks if s.stack == "dev.one"]
-    assert one.matrix is not None
-    assert sorted(one.matrix.principals) == ["agent ci", "everyone admitted"]
+    (stack,) = [s for s in report.stacks if s.stack == "dev.one"]
+    assert stack.matrix is not None
+    assert sorted(stack.matrix.principals) == ["agent ci", "everyone admitted"]
 
 
 def test_servers_without_their_environments_file_are_no_removal(differ: Differ) -> None:
@@ -69,7 +69,7 @@ def test_a_base_that_does_not_load_counts_everything_as_new(tmp_path: Path, base
     (broken / "stacks" / "Pulumi.dev.yaml").write_text("config: {}\n", encoding="utf-8")
     report = compare(Side("base", broken), Side("head", base))
     assert {e.side for e in report.errors} == {"base"}
-    assert "the base's files do not load: everything counts as new" in {c.title for c in report.changes}
+    assert "the base's files do not load, so everything in the head counts as new" in {c.title for c in report.changes}
     assert "opens one.example.com to agent ci, everyone at example.com, group Engineering of okta" in {
         c.title for c in report.changes
     }
@@ -77,9 +77,9 @@ def test_a_base_that_does_not_load_counts_everything_as_new(tmp_path: Path, base
 
 def test_an_environment_that_is_the_same_byte_by_byte_is_not_even_loaded(tmp_path: Path, base: Path) -> None:
     (base / "stacks" / "Pulumi.dev.yaml").write_text("config: {}\n", encoding="utf-8")
-    same = tmp_path / "same"
-    shutil.copytree(base, same)
-    report = compare(Side("base", base), Side("head", same))
+    copy = tmp_path / "same"
+    shutil.copytree(base, copy)
+    report = compare(Side("base", base), Side("head", copy))
     assert (report.stacks, report.errors) == ((), ())
 
 
@@ -114,8 +114,8 @@ def test_a_zone_block_that_goes_loosens(tmp_path: Path, base: Path) -> None:
     (base / "stacks" / "Pulumi.zone.main.yaml").write_text(zone, encoding="utf-8")
     head = tmp_path / "head"
     shutil.copytree(base, head)
-    less = zone.replace(", two.example.com", "").replace("[NO]", "[NO, RU]")
-    (head / "stacks" / "Pulumi.zone.main.yaml").write_text(less, encoding="utf-8")
+    shrunk_zone = zone.replace(", two.example.com", "").replace("[NO]", "[NO, RU]")
+    (head / "stacks" / "Pulumi.zone.main.yaml").write_text(shrunk_zone, encoding="utf-8")
     report = compare(Side("base", base), Side("head", head))
     assert [(c.stack, c.direction, c.title) for c in report.changes] == [
         ("zone.main", L, "two.example.com is no longer blocked by country at the zone"),
@@ -131,16 +131,16 @@ config:
     rules:
       - {hostnames: [one.example.com], countries: [NO]}
 """ % ("0bf2" * 8)
-KEPT = '    existing_ruleset: "%s"\n' % ("0cf3" * 8)
-KEPT += "    keep: [{ref: x, expression: 'true', action: skip, skip: {ruleset: current}}]\n"
+KEPT_RULES = '    existing_ruleset: "%s"\n' % ("0cf3" * 8)
+KEPT_RULES += "    keep: [{ref: x, expression: 'true', action: skip, skip: {ruleset: current}}]\n"
 
 
-@pytest.mark.parametrize(("kept", "direction"), [("", T), (KEPT, L)])
+@pytest.mark.parametrize(("kept_rules", "direction"), [("", T), (KEPT_RULES, L)])
 def test_a_new_zone_stack_tightens_unless_it_brings_rules_that_may_let_pass(
-    differ: Differ, kept: str, direction: Direction
+    differ: Differ, kept_rules: str, direction: Direction
 ) -> None:
     def add(head: Path) -> None:
-        (head / "stacks" / "Pulumi.zone.main.yaml").write_text(ZONE_STACK + kept, encoding="utf-8")
+        (head / "stacks" / "Pulumi.zone.main.yaml").write_text(ZONE_STACK + kept_rules, encoding="utf-8")
 
     report = differ(then=add)
     assert not report.errors
@@ -195,7 +195,7 @@ def test_a_changed_host_name_replaces_its_application(differ: Differ) -> None:
 
 
 def graph(*resources: Resource) -> Graph:
-    return Graph.of("p", "dev.one", resources)
+    return Graph.build("p", "dev.one", resources)
 
 
 def plugin(config: dict[str, object], **extra: object) -> Resource:
@@ -208,35 +208,35 @@ def plugin(config: dict[str, object], **extra: object) -> Resource:
 def test_a_secret_leaf_is_masked_and_its_neighbours_are_not() -> None:
     before = graph(plugin({"headers": {"authorization": "Bearer abc", "x-team": "red"}, "timeout": 1, "api_key": "k1"}))
     after = graph(plugin({"headers": {"authorization": "Bearer xyz", "x-team": "blue"}, "timeout": 2, "api_key": "k2"}))
-    (one,) = compare_resources(before, after)
-    assert {(k.path, k.before, k.after) for k in one.keys} == {
+    (resource_change,) = compare_resources(before, after)
+    assert {(k.path, k.before, k.after) for k in resource_change.keys} == {
         ("configJson.api_key", "[secret]", "[secret] (changed)"),
         ("configJson.headers.authorization", "[secret]", "[secret] (changed)"),
         ("configJson.headers.x-team", "red", "blue"),
         ("configJson.timeout", "1", "2"),
     }
-    whole = compare_resources(graph(plugin({})), graph(plugin({"auth": {"password": "hunter2", "user": "kong"}})))
-    assert "hunter2" not in str(whole)
-    assert '"user": "kong"' in str(whole)
+    appeared = compare_resources(graph(plugin({})), graph(plugin({"auth": {"password": "hunter2", "user": "kong"}})))
+    assert "hunter2" not in str(appeared)
+    assert '"user": "kong"' in str(appeared)
 
 
 def test_a_marker_of_a_secret_stays_masked_when_it_appears() -> None:
     before, after = graph(plugin({"a": 1})), graph(plugin({"a": 1}, token={"$secret": True}))
-    (one,) = compare_resources(before, after)
-    assert [(k.path, k.before, k.after) for k in one.keys] == [("token", None, "[secret]")]
+    (resource_change,) = compare_resources(before, after)
+    assert [(k.path, k.before, k.after) for k in resource_change.keys] == [("token", None, "[secret]")]
 
 
 def test_the_order_of_what_is_a_set_is_no_difference() -> None:
-    one = graph(plugin({"methods": ["GET", "POST"], "tags": ["a", "b"]}))
-    assert compare_resources(one, graph(plugin({"tags": ["b", "a"], "methods": ["POST", "GET"]}))) == ()
+    sorted_lists = graph(plugin({"methods": ["GET", "POST"], "tags": ["a", "b"]}))
+    assert compare_resources(sorted_lists, graph(plugin({"tags": ["b", "a"], "methods": ["POST", "GET"]}))) == ()
     ordered = compare_resources(graph(plugin({"access": ["a", "b"]})), graph(plugin({"access": ["b", "a"]})))
     assert len(ordered) == 1
 
 
 def test_a_resource_that_differs_though_no_setting_does_loosens() -> None:
     before, after = graph(plugin({"timeout": 1})), graph(plugin({"timeout": 2}))
-    found = resource_changes("dev.one", compare_resources(before, after), before, after, "no setting explains it")
-    assert [(c.id, c.direction) for c in found] == [("resource-unexplained", L)]
+    changes = resource_changes("dev.one", compare_resources(before, after), before, after, "no setting explains it")
+    assert [(c.id, c.direction) for c in changes] == [("resource-unexplained", L)]
     assert resource_changes("dev.one", compare_resources(before, after), before, after) == []
 
 
@@ -247,22 +247,22 @@ def test_a_deletion_that_tightens_hides_no_update_beside_it() -> None:
 
     before, after = graph(plugin({"timeout": 1}), record(name="x")), graph(plugin({"timeout": 2}))
     changed = compare_resources(before, after)
-    found = resource_changes("dev.one", changed, before, after, "the program that makes them changed too")
-    assert {(c.id, c.direction) for c in found} == {("resource-deleted", T), ("resource-unexplained", L)}
+    changes = resource_changes("dev.one", changed, before, after, "the program that makes them changed too")
+    assert {(c.id, c.direction) for c in changes} == {("resource-deleted", T), ("resource-unexplained", L)}
 
 
 def test_a_policy_that_denies_and_goes_loosens() -> None:
     kind = "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy"
     before = graph(Resource(f"urn:pulumi:dev.one::p::{kind}::closed", kind, "closed", True, {"decision": "deny"}))
     changed = compare_resources(before, graph())
-    found = resource_changes("dev.one", changed, before, graph(), "no setting explains it")
-    assert [(c.id, c.direction) for c in found] == [("resource-deleted", L)]
+    changes = resource_changes("dev.one", changed, before, graph(), "no setting explains it")
+    assert [(c.id, c.direction) for c in changes] == [("resource-deleted", L)]
 
 
 def test_a_plugin_that_goes_loosens_even_among_other_changes() -> None:
     before, after = graph(plugin({"timeout": 1})), graph()
-    found = resource_changes("dev.one", compare_resources(before, after), before, after)
-    assert [(c.id, c.direction) for c in found] == [("resource-deleted", L)]
+    changes = resource_changes("dev.one", compare_resources(before, after), before, after)
+    assert [(c.id, c.direction) for c in changes] == [("resource-deleted", L)]
 
 
 def test_a_public_name_that_waits_for_less_is_the_heaviest_change(base: Path) -> None:
@@ -275,9 +275,9 @@ def test_a_public_name_that_waits_for_less_is_the_heaviest_change(base: Path) ->
             return resource
         return replace(resource, dependencies=(), property_dependencies={}, parent=None)
 
-    after = Graph.of(before.project, before.stack, map(hurried, before.resources))
-    found = resource_changes("dev.one", compare_resources(before, after), before, after)
-    (change,) = [c for c in found if c.id == "exposure-order"]
+    after = Graph.build(before.project, before.stack, map(hurried, before.resources))
+    changes = resource_changes("dev.one", compare_resources(before, after), before, after)
+    (change,) = [c for c in changes if c.id == "exposure-order"]
     assert (change.direction, change.risk) == (L, 100)
     assert "one-gateway-signature" in change.title
 
@@ -285,14 +285,14 @@ def test_a_public_name_that_waits_for_less_is_the_heaviest_change(base: Path) ->
 def test_a_waiver_loosens_and_its_earlier_end_tightens() -> None:
     from plan.diff.semantic.exceptions import compare_waivers
 
-    one = {"rule": "guard-open", "resource": "*", "reason": "we know", "expires": "2027-03-01"}
-    assert [c.direction for c in compare_waivers("dev", [], [one])] == [L]
-    assert [c.direction for c in compare_waivers("dev", [one], [])] == [T]
-    assert [c.direction for c in compare_waivers("dev", [one], [{**one, "expires": "2027-02-01"}])] == [T]
-    assert [c.direction for c in compare_waivers("dev", [one], [{**one, "expires": "2027-03-02"}])] == [L]
-    assert [c.direction for c in compare_waivers("dev", [one], [{**one, "reason": "we really know"}])] == [L]
-    later = {**one, "expires": "2030-01-01"}
-    assert [c.direction for c in compare_waivers("dev", [one], [later, one])] == [L]
+    waiver = {"rule": "guard-open", "resource": "*", "reason": "we know", "expires": "2027-03-01"}
+    assert [c.direction for c in compare_waivers("dev", [], [waiver])] == [L]
+    assert [c.direction for c in compare_waivers("dev", [waiver], [])] == [T]
+    assert [c.direction for c in compare_waivers("dev", [waiver], [{**waiver, "expires": "2027-02-01"}])] == [T]
+    assert [c.direction for c in compare_waivers("dev", [waiver], [{**waiver, "expires": "2027-03-02"}])] == [L]
+    assert [c.direction for c in compare_waivers("dev", [waiver], [{**waiver, "reason": "we really know"}])] == [L]
+    later = {**waiver, "expires": "2030-01-01"}
+    assert [c.direction for c in compare_waivers("dev", [waiver], [later, waiver])] == [L]
 
 
 @pytest.mark.timeout(120)

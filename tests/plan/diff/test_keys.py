@@ -26,20 +26,20 @@ from plan.diff.semantic.tools import TABLE as LOCK_TABLE
 def keys_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every key as the tables write them: * for a name, [] for an entry of a list."""
     for name, field in model.model_fields.items():
-        yield from _of(field.annotation, f"{prefix}{name}")
+        yield from _keys_of_annotation(field.annotation, f"{prefix}{name}")
 
 
-def _of(annotation: Any, path: str) -> Iterator[str]:
+def _keys_of_annotation(annotation: Any, path: str) -> Iterator[str]:
     if hasattr(annotation, "__metadata__") or isinstance(
         annotation, typing.TypeAliasType if hasattr(typing, "TypeAliasType") else ()
     ):
         annotation = get_args(annotation)[0]
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin in (types.UnionType, typing.Union):
-        models = [a for a in inner if isinstance(a, type) and issubclass(a, BaseModel)]
+        models = [argument for argument in inner if isinstance(argument, type) and issubclass(argument, BaseModel)]
         yield path  # present or not
-        for one in models:
-            yield from keys_of(one, f"{path}.")
+        for model in models:
+            yield from keys_of(model, f"{path}.")
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield from keys_of(annotation, f"{path}.")
     elif origin is dict and isinstance(inner[1], type) and issubclass(inner[1], BaseModel):
@@ -76,16 +76,16 @@ def test_every_key_of_a_model_has_an_entry(kind: str) -> None:
 
 
 def test_the_walk_of_this_test_sees_nested_keys() -> None:
-    found = set(keys_of(Server)) | set(keys_of(Environment))
-    assert {"guard.legs.results", "limits.tools.*.tokens_per_minute", "grants[].to.all"} <= found
-    assert {"agents.*.addresses", "defaults.guard.taint.window", "logs.http.headers.*"} <= found
+    keys = set(keys_of(Server)) | set(keys_of(Environment))
+    assert {"guard.legs.results", "limits.tools.*.tokens_per_minute", "grants[].to.all"} <= keys
+    assert {"agents.*.addresses", "defaults.guard.taint.window", "logs.http.headers.*"} <= keys
 
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_rule_that_is_always_neutral_says_why(kind: str) -> None:
     for key, entry in MODELS[kind][1].items():
         if isinstance(entry, Rule) and entry.judge is directions.no_effect:
-            assert len(entry.why.split()) >= 4, key
+            assert len(entry.proof.split()) >= 4, key
 
 
 @pytest.mark.parametrize(
@@ -99,15 +99,15 @@ def test_a_rule_that_is_always_neutral_says_why(kind: str) -> None:
 )
 def test_a_key_no_table_knows_loosens_whatever_its_value(pattern: str) -> None:
     def nest(value: object) -> dict[str, Any]:
-        found: Any = value
+        nested: Any = value
         for part in reversed(pattern.split(".")):
-            found = {part: found}
-        return dict(found)
+            nested = {part: nested}
+        return dict(nested)
 
-    (one,) = compare_keys("server", "dev.one", nest(1), nest(2))
-    assert (one.id, one.direction) == (f"server.{pattern}", Direction.LOOSENS)
-    (gone,) = compare_keys("server", "dev.one", nest(True), {})
-    assert gone.direction is Direction.LOOSENS
+    (changed,) = compare_keys("server", "dev.one", nest(1), nest(2))
+    assert (changed.id, changed.direction) == (f"server.{pattern}", Direction.LOOSENS)
+    (removed,) = compare_keys("server", "dev.one", nest(True), {})
+    assert removed.direction is Direction.LOOSENS
 
 
 def test_lifting_a_lockdown_loosens_and_writing_one_tightens() -> None:
@@ -120,26 +120,26 @@ def test_lifting_a_lockdown_loosens_and_writing_one_tightens() -> None:
 def test_an_unknown_key_inside_a_grant_loosens_though_grants_are_compared_elsewhere() -> None:
     before = {"grants": [{"tools": ["a"], "to": {"all": True}, "consent": "always"}]}
     after = {"grants": [{"tools": ["a"], "to": {"all": True}, "consent": "never"}]}
-    (one,) = compare_keys("server", "dev.one", before, after)
-    assert (one.id, one.direction) == ("server.grants[].consent", Direction.LOOSENS)
+    (change,) = compare_keys("server", "dev.one", before, after)
+    assert (change.id, change.direction) == ("server.grants[].consent", Direction.LOOSENS)
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6))
-def test_of_two_numbers_one_way_loosens_and_the_other_tightens(one: int, other: int) -> None:
-    if one != other:
-        there, back = directions.more_loosens(one, other), directions.more_loosens(other, one)
-        assert {there, back} == {Direction.LOOSENS, Direction.TIGHTENS}
-        assert (there is Direction.LOOSENS) == (other > one)
-    assert directions.more_loosens(one, None) is Direction.LOOSENS
+def test_of_two_numbers_one_way_loosens_and_the_other_tightens(base: int, head: int) -> None:
+    if base != head:
+        forward, back = directions.more_loosens(base, head), directions.more_loosens(head, base)
+        assert {forward, back} == {Direction.LOOSENS, Direction.TIGHTENS}
+        assert (forward is Direction.LOOSENS) == (head > base)
+    assert directions.more_loosens(base, None) is Direction.LOOSENS
 
 
 @given(st.sets(st.sampled_from("ABCDE")), st.sets(st.sampled_from("ABCDE")))
-def test_a_set_that_lets_in_loosens_unless_nobody_new_is_in_it(one: set[str], other: set[str]) -> None:
-    if one != other:
-        loosens = directions.grows_loosens(sorted(one), sorted(other)) is Direction.LOOSENS
-        assert loosens == bool(other - one)
-        asked = directions.allow_list(sorted(one), sorted(other)) is Direction.LOOSENS
-        assert asked == (not other or bool(one and other - one))
+def test_a_set_that_lets_in_loosens_unless_nobody_new_is_in_it(base: set[str], head: set[str]) -> None:
+    if base != head:
+        loosens = directions.grows_loosens(sorted(base), sorted(head)) is Direction.LOOSENS
+        assert loosens == bool(head - base)
+        allow_list_loosens = directions.allow_list(sorted(base), sorted(head)) is Direction.LOOSENS
+        assert allow_list_loosens == (not head or bool(base and head - base))
 
 
 def test_a_word_that_a_ladder_does_not_know_loosens() -> None:

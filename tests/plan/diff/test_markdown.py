@@ -39,7 +39,7 @@ texts = st.one_of(st.sampled_from(NASTY), st.text(max_size=80))
 
 def report(text: str, stack: str = "dev.one") -> Report:
     """The same report whatever the text: it stands wherever a text of a file can."""
-    one = Change(
+    change = Change(
         "grant-gained", Direction.LOOSENS, 95, stack, "guard", f"x{text}", (f"x{text}",), f"x{text}", f"x{text}"
     )
     keys = (KeyChange(f"x{text}", f"x{text}", None),)
@@ -47,7 +47,7 @@ def report(text: str, stack: str = "dev.one") -> Report:
         stack,
         "server",
         "changed",
-        (one,),
+        (change,),
         (ResourceChange("urn", "kong:index/plugin:Plugin", f"x{text}", "update", keys),),
         matrix=Matrix((f"x{text}",), ((f"x{text}", "execute"),), (("gained",),)),
     )
@@ -79,15 +79,15 @@ def test_no_text_of_a_file_changes_the_comment_around_it(text: str) -> None:
 @pytest.mark.parametrize("text", NASTY)
 def test_a_markdown_parser_makes_no_link_image_or_element_of_it(text: str) -> None:
     html = MarkdownIt("commonmark").enable("table").render(render_markdown(report(text), "dev"))
-    seen: set[str] = set()
+    elements: set[str] = set()
 
-    class Tags(HTMLParser):
+    class ElementCollector(HTMLParser):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            seen.add(tag)
+            elements.add(tag)
 
-    Tags().feed(html)
+    ElementCollector().feed(html)
     allowed = {"h3", "p", "ul", "li", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", "details", "summary"}
-    assert seen <= allowed | {"sub", "strong", "em"}
+    assert elements <= allowed | {"sub", "strong", "em"}
 
 
 @given(texts)
@@ -125,8 +125,8 @@ def test_the_comment_fits_whatever_changed_and_says_what_it_left_out(count: int,
 
 
 def test_a_long_text_is_shortened_in_the_comment_and_whole_on_the_page() -> None:
-    one = Change("x", Direction.LOOSENS, 1, "dev.one", "", "t", (f"{'word ' * 3000}END",))
-    long = Report("p", "a", "b", (StackDiff("dev.one", "server", "changed", (one,)),))
+    change = Change("x", Direction.LOOSENS, 1, "dev.one", "", "t", (f"{'word ' * 3000}END",))
+    long = Report("p", "a", "b", (StackDiff("dev.one", "server", "changed", (change,)),))
     text = render_markdown(long)
     assert "13003 more characters: see the whole report" in text
     assert "END" in render_html(long)
@@ -146,9 +146,9 @@ def test_an_artifact_address_that_is_no_plain_url_is_not_linked() -> None:
 
 
 def test_only_the_environment_asked_for_is_shown() -> None:
-    both = replace(report("x"), stacks=(*report("x").stacks, *report("y", "prod.two").stacks))
-    assert "prod&#46;two" not in render_markdown(both, "dev")
-    assert "prod&#46;two" in render_markdown(both, None)
+    two_environments = replace(report("x"), stacks=(*report("x").stacks, *report("y", "prod.two").stacks))
+    assert "prod&#46;two" not in render_markdown(two_environments, "dev")
+    assert "prod&#46;two" in render_markdown(two_environments, None)
 
 
 def test_nothing_changed_is_said() -> None:
@@ -159,19 +159,19 @@ def test_nothing_changed_is_said() -> None:
 @example(NASTY[0])
 def test_the_page_loads_and_runs_nothing(text: str) -> None:
     page = render_html(report(text))
-    seen: set[str] = set()
+    elements: set[str] = set()
     loads: list[tuple[str, str]] = []
 
-    class Tags(HTMLParser):
+    class LoadCollector(HTMLParser):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            seen.add(tag)
+            elements.add(tag)
             loads.extend(
                 (tag, name) for name, _ in attrs if name in ("src", "href", "srcset", "style") or name[:2] == "on"
             )
 
-    Tags().feed(page)
+    LoadCollector().feed(page)
     assert not loads
-    assert seen.isdisjoint({"script", "img", "iframe", "link", "a", "object", "form", "base"})
+    assert elements.isdisjoint({"script", "img", "iframe", "link", "a", "object", "form", "base"})
     assert f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">' in page
     assert "url(" not in page.split("</style>")[0]
     assert not any(is_hidden(char) for char in page)

@@ -27,18 +27,18 @@ def engine_project(tmp_path: Path) -> Iterator[EngineProject]:
     gc.collect()
 
 
-def run(where: EngineProject, command: str, stack: str) -> subprocess.CompletedProcess[str]:
+def run(target: EngineProject, command: str, stack: str) -> subprocess.CompletedProcess[str]:
     arguments = [command, "--stack", stack, "--policy-pack", str(PACK), *(["--yes"] if command == "up" else [])]
-    return where.pulumi(*arguments, check=False)
+    return target.pulumi(*arguments, check=False)
 
 
-def fresh(where: EngineProject, *stacks: str) -> None:
+def fresh(target: EngineProject, *stacks: str) -> None:
     for stack in stacks:
-        where.pulumi("stack", "init", stack)
+        target.pulumi("stack", "init", stack)
 
 
 #: Says what the pack let a project's own rule see.
-SEEN = """\
+PREVIEWED = """\
 from plan.rules.rule import broken, rule
 
 @rule(id="acme-seen", severity="warning", reason="r", remedy="m")
@@ -47,7 +47,7 @@ def seen(subject):
 """
 
 #: A program that declares more than Ringwall's own: what the program's own refusal cannot see, the engine shows.
-MORE = """\
+EXTRA_RESOURCES = """\
 import pulumi
 import pulumi_cloudflare as cloudflare
 
@@ -82,9 +82,9 @@ def test_every_shape_passes_the_pack_in_its_first_preview_in_update_and_afterwar
     for stack in stacks:
         fresh(engine_project, stack)
         for command in ("preview", "up", "preview"):
-            done = run(engine_project, command, stack)
-            text = done.stdout + done.stderr
-            assert done.returncode == 0, text
+            result = run(engine_project, command, stack)
+            text = result.stdout + result.stderr
+            assert result.returncode == 0, text
             assert "ringwall@v1.0.0" in text, text
             assert "severity: high" not in text, text
             assert "[mandatory]" not in text, text
@@ -93,10 +93,10 @@ def test_every_shape_passes_the_pack_in_its_first_preview_in_update_and_afterwar
 
 def test_what_a_program_declares_beside_ringwall_is_judged_before_it_is_made(engine_project: EngineProject) -> None:
     fresh(engine_project, "dev")
-    (engine_project.project.root / "stacks" / "__main__.py").write_text(MORE, encoding="utf-8")
-    done = run(engine_project, "preview", "dev")
-    text = done.stdout + done.stderr
-    assert done.returncode != 0
+    (engine_project.project.root / "stacks" / "__main__.py").write_text(EXTRA_RESOURCES, encoding="utf-8")
+    result = run(engine_project, "preview", "dev")
+    text = result.stdout + result.stderr
+    assert result.returncode != 0
     assert "edge-policy-bypass" in text, text
     assert "ZeroTrustAccessPolicy open bypasses Access" in text
     assert "ZeroTrustAccessPolicy open admits Everyone" in text
@@ -108,7 +108,7 @@ def test_what_a_program_declares_beside_ringwall_is_judged_before_it_is_made(eng
 
 def test_own_rules_see_the_guard_once_it_is_known_and_waivers_are_shown(engine_project: EngineProject) -> None:
     root = engine_project.project.root
-    (root / "ringwall-rules.py").write_text(SEEN, encoding="utf-8")
+    (root / "ringwall-rules.py").write_text(PREVIEWED, encoding="utf-8")
     file = root / "stacks" / "Pulumi.dev.one.yaml"
     waiver = '    waivers:\n      - {rule: acme-seen, reason: Known to Ada, expires: "2999-01-01"}\n'
     file.write_text(file.read_text(encoding="utf-8") + waiver, encoding="utf-8")
@@ -124,15 +124,16 @@ def test_own_rules_see_the_guard_once_it_is_known_and_waivers_are_shown(engine_p
 
 def test_a_stack_whose_files_are_not_there_is_refused(engine_project: EngineProject, tmp_path: Path) -> None:
     fresh(engine_project, "dev")
-    other = write_project(tmp_path / "other")
-    (other / "Pulumi.yaml").write_text(
-        (other / "Pulumi.yaml").read_text(encoding="utf-8").replace("name: ringwall", "name: another"), encoding="utf-8"
+    unchecked = write_project(tmp_path / "other")
+    (unchecked / "Pulumi.yaml").write_text(
+        (unchecked / "Pulumi.yaml").read_text(encoding="utf-8").replace("name: ringwall", "name: another"),
+        encoding="utf-8",
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RINGWALL_PROJECT", str(other))
-        done = run(engine_project, "preview", "dev")
-    text = done.stdout + done.stderr
-    assert done.returncode != 0
+        patch.setenv("RINGWALL_PROJECT", str(unchecked))
+        result = run(engine_project, "preview", "dev")
+    text = result.stdout + result.stderr
+    assert result.returncode != 0
     assert "stack-unreadable" in text
     assert "the engine runs ringwall, and" in text
 
@@ -143,8 +144,10 @@ def test_plain_pulumi_refuses_a_broken_rule_before_any_resource_without_the_pack
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("{agents: [ci]}", "{all: true}"), encoding="utf-8")
     fresh(engine_project, "dev.one")
-    made = len(engine_project.sandbox.resources())
-    done = engine_project.pulumi("up", "--stack", "dev.one", "--yes", check=False)
-    assert done.returncode != 0
-    assert "guard-write-for-all: Guard one-guard grants create_ticket (write) to everyone" in done.stdout + done.stderr
-    assert len(engine_project.sandbox.resources()) == made
+    resource_count = len(engine_project.sandbox.resources())
+    result = engine_project.pulumi("up", "--stack", "dev.one", "--yes", check=False)
+    assert result.returncode != 0
+    assert (
+        "guard-write-for-all: Guard one-guard grants create_ticket (write) to everyone" in result.stdout + result.stderr
+    )
+    assert len(engine_project.sandbox.resources()) == resource_count

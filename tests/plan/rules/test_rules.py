@@ -15,7 +15,7 @@ from model.stacks import ServerStack, Stack
 from plan.findings import Finding, Severity
 from plan.graph import Graph, Resource
 from plan.offline import plan_stack
-from plan.rules.catalog import OWN
+from plan.rules.catalog import BUILT_IN
 from plan.rules.evaluate import evaluate, subject_of
 from plan.rules.gateway import OSS_BUNDLED
 from plan.rules.rule import Rule
@@ -70,7 +70,7 @@ def plans_of(root: Path, changes: Mapping[str, str]) -> Plans:
     file.write_text(text, encoding="utf-8")
     project = open_project(root)
     loaded = {stack: load(project, stack) for stack in project.stacks()}
-    return {stack: (one, plan_stack(project, one)) for stack, one in loaded.items()}
+    return {stack: (stack_file, plan_stack(project, stack_file)) for stack, stack_file in loaded.items()}
 
 
 @pytest.fixture(scope="module")
@@ -98,27 +98,27 @@ Break = Callable[[Graph], Graph]
 
 def changed(name: str, make: Callable[[Resource], Resource]) -> Break:
     def apply(graph: Graph) -> Graph:
-        (one,) = [resource for resource in graph.resources if resource.name == name]
-        rest = [resource for resource in graph.resources if resource is not one]
-        return Graph.of(graph.project, graph.stack, [*rest, make(one)], graph.outputs)
+        (original,) = [resource for resource in graph.resources if resource.name == name]
+        remaining = [resource for resource in graph.resources if resource is not original]
+        return Graph.build(graph.project, graph.stack, [*remaining, make(original)], graph.outputs)
 
     return apply
 
 
 def put(name: str, /, **inputs: Any) -> Break:
-    return changed(name, lambda one: replace(one, inputs={**one.inputs, **inputs}))
+    return changed(name, lambda resource: replace(resource, inputs={**resource.inputs, **inputs}))
 
 
 def option(name: str, /, **options: Any) -> Break:
-    return changed(name, lambda one: replace(one, options={**one.options, **options}))
+    return changed(name, lambda resource: replace(resource, options={**resource.options, **options}))
 
 
 def config(plugin: str, /, **values: Any) -> Break:
     """Other values in a plugin's configuration."""
 
-    def make(one: Resource) -> Resource:
-        known = json.loads(str(one.inputs["configJson"]))
-        return replace(one, inputs={**one.inputs, "configJson": json.dumps({**known, **values})})
+    def make(resource: Resource) -> Resource:
+        known = json.loads(str(resource.inputs["configJson"]))
+        return replace(resource, inputs={**resource.inputs, "configJson": json.dumps({**known, **values})})
 
     return changed(plugin, make)
 
@@ -129,7 +129,7 @@ def output(key: str, edit: Callable[[dict[str, Any]], object]) -> Break:
     def apply(graph: Graph) -> Graph:
         document = json.loads(str(graph.outputs[key]))
         edit(document)
-        return Graph.of(graph.project, graph.stack, graph.resources, {**graph.outputs, key: json.dumps(document)})
+        return Graph.build(graph.project, graph.stack, graph.resources, {**graph.outputs, key: json.dumps(document)})
 
     return apply
 
@@ -144,34 +144,36 @@ def host(edit: Callable[[dict[str, Any]], object]) -> Break:
 
 def without(*types: str) -> Break:
     def apply(graph: Graph) -> Graph:
-        rest = [resource for resource in graph.resources if resource.type.rsplit(":", 1)[-1] not in types]
-        return Graph.of(graph.project, graph.stack, rest, graph.outputs)
+        remaining = [resource for resource in graph.resources if resource.type.rsplit(":", 1)[-1] not in types]
+        return Graph.build(graph.project, graph.stack, remaining, graph.outputs)
 
     return apply
 
 
 def ingress(**values: Any) -> Break:
-    def make(one: Resource) -> Resource:
-        rules: list[Any] = json.loads(json.dumps(one.inputs["config"]))["ingresses"]
-        return replace(one, inputs={**one.inputs, "config": {"ingresses": [{**rules[0], **values}, *rules[1:]]}})
+    def make(resource: Resource) -> Resource:
+        rules: list[Any] = json.loads(json.dumps(resource.inputs["config"]))["ingresses"]
+        return replace(
+            resource, inputs={**resource.inputs, "config": {"ingresses": [{**rules[0], **values}, *rules[1:]]}}
+        )
 
     return changed("one-edge-ingress", make)
 
 
 def passive(**values: Any) -> Break:
-    def make(one: Resource) -> Resource:
-        checks: Any = json.loads(json.dumps(one.inputs["healthchecks"]))
+    def make(resource: Resource) -> Resource:
+        checks: Any = json.loads(json.dumps(resource.inputs["healthchecks"]))
         checks["passive"]["unhealthy"].update(values)
-        return replace(one, inputs={**one.inputs, "healthchecks": checks})
+        return replace(resource, inputs={**resource.inputs, "healthchecks": checks})
 
     return changed("one-gateway-upstream", make)
 
 
 def narrower(graph: Graph) -> Graph:
     """A second rate limit, for the route alone."""
-    (limit,) = [one for one in graph.resources if one.name == "one-gateway-principal-rate"]
-    (route,) = [one for one in graph.resources if one.name == "one-gateway-route"]
-    own = replace(
+    (limit,) = [resource for resource in graph.resources if resource.name == "one-gateway-principal-rate"]
+    (route,) = [resource for resource in graph.resources if resource.name == "one-gateway-route"]
+    narrow_limit = replace(
         limit,
         urn=f"{limit.urn}-own",
         name="own",
@@ -179,23 +181,25 @@ def narrower(graph: Graph) -> Graph:
         property_dependencies={},
     )
     (record,) = graph.by_type("cloudflare:index/dnsRecord:DnsRecord")
-    later = replace(record, dependencies=tuple(sorted((*record.dependencies, own.urn))))
-    rest = [one for one in graph.resources if one not in (record, route)]
-    return Graph.of(graph.project, graph.stack, [*rest, route, later, own], graph.outputs)
+    later = replace(record, dependencies=tuple(sorted((*record.dependencies, narrow_limit.urn))))
+    remaining = [resource for resource in graph.resources if resource not in (record, route)]
+    return Graph.build(graph.project, graph.stack, [*remaining, route, later, narrow_limit], graph.outputs)
 
 
-def beside(type: str, inputs: dict[str, Any], **options: Any) -> Break:
+def additional(type: str, inputs: dict[str, Any], **options: Any) -> Break:
     """One more resource of a program's own, which the public name waits for as it should."""
 
     def apply(graph: Graph) -> Graph:
         urn = f"urn:pulumi:{graph.stack}::{graph.project}::{type}::own"
-        provider = next(one.urn for one in graph.resources if one.type.startswith("pulumi:providers:"))
-        own = Resource(urn, type, "own", True, inputs, provider=provider, protect=True, **options)
-        rest = [
-            replace(one, dependencies=(*one.dependencies, urn)) if one.type.endswith(":DnsRecord") else one
-            for one in graph.resources
+        provider = next(resource.urn for resource in graph.resources if resource.type.startswith("pulumi:providers:"))
+        extra = Resource(urn, type, "own", True, inputs, provider=provider, protect=True, **options)
+        waiting = [
+            replace(resource, dependencies=(*resource.dependencies, urn))
+            if resource.type.endswith(":DnsRecord")
+            else resource
+            for resource in graph.resources
         ]
-        return Graph.of(graph.project, graph.stack, [*rest, own], graph.outputs)
+        return Graph.build(graph.project, graph.stack, [*waiting, extra], graph.outputs)
 
     return apply
 
@@ -204,17 +208,17 @@ def access(**values: Any) -> Break:
     """Other values in what cloudflared asks of a token."""
 
     def apply(graph: Graph) -> Graph:
-        (config,) = [one for one in graph.resources if one.name == "one-edge-ingress"]
+        (config,) = [resource for resource in graph.resources if resource.name == "one-edge-ingress"]
         request: Any = json.loads(json.dumps(config.inputs["config"]))["ingresses"][0]["originRequest"]
         return ingress(originRequest={**request, "access": {**request["access"], **values}})(graph)
 
     return apply
 
 
-def both(*breaks: Break) -> Break:
+def combined(*breaks: Break) -> Break:
     def apply(graph: Graph) -> Graph:
-        for one in breaks:
-            graph = one(graph)
+        for apply_break in breaks:
+            graph = apply_break(graph)
         return graph
 
     return apply
@@ -252,8 +256,8 @@ BROKEN: list[tuple[str, str, str, Break]] = [
     ("edge-policy-everyone", "dev", "colocated", put(PEOPLE, includes=[{"geo": {"countryCode": "SE"}}])),
     ("edge-policy-everyone", "dev", "colocated", put(PEOPLE, includes=[{"loginMethod": {"id": "google"}}])),
     ("edge-policy-everyone", "dev", "colocated", put(PEOPLE, includes=[{"group": {"id": f"${{{COUNTRIES}.id}}"}}])),
-    ("edge-policy-everyone", "dev", "colocated", beside(GROUP, {"includes": HALVES})),
-    ("edge-policy-everyone", "dev", "colocated", beside(GROUP, {"includes": [{"ip": {"ip": "::/0"}}]})),
+    ("edge-policy-everyone", "dev", "colocated", additional(GROUP, {"includes": HALVES})),
+    ("edge-policy-everyone", "dev", "colocated", additional(GROUP, {"includes": [{"ip": {"ip": "::/0"}}]})),
     *(
         ("edge-policy-everyone", "dev", "colocated", put(PEOPLE, includes=[{selector: {"id": "x"}}]))
         for selector in ("ip", "ipList", "devicePosture", "userRiskScore", "authMethod", "certificate")
@@ -269,8 +273,8 @@ BROKEN: list[tuple[str, str, str, Break]] = [
         "edge-policy-everyone",
         "dev",
         "colocated",
-        both(
-            beside(GROUP, {"includes": [{"group": {"id": f"${{{COUNTRIES}.id}}"}}]}),
+        combined(
+            additional(GROUP, {"includes": [{"group": {"id": f"${{{COUNTRIES}.id}}"}}]}),
             put(PEOPLE, includes=[{"group": {"id": "${own.id}"}}]),
         ),
     ),
@@ -279,7 +283,7 @@ BROKEN: list[tuple[str, str, str, Break]] = [
         "edge-policy-bypass",
         "dev",
         "colocated",
-        beside(
+        additional(
             FORMER + "accessPolicy:AccessPolicy", {"decision": "bypass", "includes": [{"email": {"email": "a@b.se"}}]}
         ),
     ),
@@ -287,7 +291,7 @@ BROKEN: list[tuple[str, str, str, Break]] = [
         "edge-policy-everyone",
         "dev",
         "colocated",
-        beside(FORMER + "accessGroup:AccessGroup", {"includes": [{"everyone": {}}]}),
+        additional(FORMER + "accessGroup:AccessGroup", {"includes": [{"everyone": {}}]}),
     ),
     ("edge-agent-unbound", "dev", "colocated", put(POLICY, requires=[])),
     ("edge-policy-country", "dev", "colocated", put(PEOPLE, requires=[POSTURE])),
@@ -317,12 +321,17 @@ BROKEN: list[tuple[str, str, str, Break]] = [
     ("edge-application-moved", "dev.one", "colocated", option("one-edge-application", replace_on_changes=[])),
     ("edge-application-moved", "dev.one", "colocated", option("one-edge-application", delete_before_replace=None)),
     ("edge-application-moved", "dev.one", "colocated", option("one-edge-application", delete_before_replace=True)),
-    ("edge-tunnel-unprotected", "dev.one", "hybrid", changed(TUNNEL_IN, lambda one: replace(one, protect=False))),
     (
         "edge-tunnel-unprotected",
         "dev.one",
         "hybrid",
-        changed("one-edge-application", lambda one: replace(one, protect=False)),
+        changed(TUNNEL_IN, lambda resource: replace(resource, protect=False)),
+    ),
+    (
+        "edge-tunnel-unprotected",
+        "dev.one",
+        "hybrid",
+        changed("one-edge-application", lambda resource: replace(resource, protect=False)),
     ),
     ("edge-zone-unprotected", "zone.example", "colocated", without()),
     ("exposure-ingress-access", "dev.one", "colocated", ingress(originRequest={})),
@@ -373,7 +382,7 @@ BROKEN: list[tuple[str, str, str, Break]] = [
         "gateway-skips-guard",
         "dev.one",
         "colocated",
-        beside("kong:index/target:Target", {"target": "127.0.0.1:3000", "upstreamId": "0d3f", "weight": 100}),
+        additional("kong:index/target:Target", {"target": "127.0.0.1:3000", "upstreamId": "0d3f", "weight": 100}),
     ),
     ("gateway-breaker-counts-refusals", "dev.one", "colocated", passive(httpStatuses=[429, 502])),
     ("gateway-breaker-counts-refusals", "dev.one", "colocated", passive(httpStatuses=[500, 502, 503])),
@@ -414,7 +423,7 @@ BROKEN: list[tuple[str, str, str, Break]] = [
         "guard-missing",
         "dev.one",
         "colocated",
-        lambda graph: Graph.of(graph.project, graph.stack, graph.resources, {}),
+        lambda graph: Graph.build(graph.project, graph.stack, graph.resources, {}),
     ),
     (
         "guard-unauthenticated",
@@ -478,12 +487,20 @@ BROKEN: list[tuple[str, str, str, Break]] = [
     ),
     ("secret-in-clear", "dev.one", "colocated", host(lambda b: b.update(note="ghp_" + "a" * 36))),
     ("secret-computed-config", "dev.one", "colocated", option(GATEWAY + "issuer", additional_secret_outputs=[])),
-    ("provider-implicit", "dev.one", "colocated", changed(TUNNEL_IN, lambda one: replace(one, provider=None))),
     (
         "provider-implicit",
         "dev.one",
         "colocated",
-        changed(TUNNEL_IN, lambda one: replace(one, provider="urn:pulumi:d::r::pulumi:providers:cf::default_6_23_1")),
+        changed(TUNNEL_IN, lambda resource: replace(resource, provider=None)),
+    ),
+    (
+        "provider-implicit",
+        "dev.one",
+        "colocated",
+        changed(
+            TUNNEL_IN,
+            lambda resource: replace(resource, provider="urn:pulumi:d::r::pulumi:providers:cf::default_6_23_1"),
+        ),
     ),
     ("lock-missing", "dev.one", "colocated", guard(lambda c: c.update(tool_lock_sha256=""))),
     ("lock-stale", "dev.one", "colocated", guard(lambda c: c.update(tool_lock_sha256="sha256:" + "0" * 64))),
@@ -511,17 +528,21 @@ def test_a_plan_that_breaks_one_rule_has_that_finding_alone(
     before = {finding.rule_id for finding in judge((loaded, graph))}
     if rule == "edge-zone-unprotected":
         (ruleset,) = graph.by_type("cloudflare:index/ruleset:Ruleset")
-        make = changed(ruleset.name, lambda one: replace(one, protect=False))
+        make = changed(ruleset.name, lambda resource: replace(resource, protect=False))
     after = judge((loaded, make(graph)))
     assert {finding.rule_id for finding in after} - before == {rule}
-    (mine,) = {finding.severity for finding in after if finding.rule_id == rule}
-    assert mine is next(one for one in OWN if one.id == rule).severity
+    (severity,) = {finding.severity for finding in after if finding.rule_id == rule}
+    assert severity is next(known for known in BUILT_IN if known.id == rule).severity
     assert all(finding.file and finding.line for finding in after)
 
 
 def test_every_rule_about_a_plan_is_broken_somewhere_here_or_in_the_exposure_tests() -> None:
-    elsewhere = {one.id for one in OWN if one.id.startswith(("exposure-", "waiver-", "rule-"))} | {"hosted-client"}
-    assert {one.id for one in OWN} - elsewhere == {case[0] for case in BROKEN} - {"exposure-ingress-access"} - elsewhere
+    elsewhere = {rule.id for rule in BUILT_IN if rule.id.startswith(("exposure-", "waiver-", "rule-"))} | {
+        "hosted-client"
+    }
+    assert {rule.id for rule in BUILT_IN} - elsewhere == {case[0] for case in BROKEN} - {
+        "exposure-ingress-access"
+    } - elsewhere
 
 
 def test_every_finding_about_exposure_has_a_rule_that_lets_it_through() -> None:
@@ -531,8 +552,8 @@ def test_every_finding_about_exposure_has_a_rule_that_lets_it_through() -> None:
     from plan import exposure
     from plan.rules.edge import EXPOSURE
 
-    made = set(re.findall(r'(?:_error\(\s*"|"exposure-)([a-z-]+)"', inspect.getsource(exposure)))
-    assert {f"exposure-{name}" for name in made} == {one.id for one in EXPOSURE}
+    names = set(re.findall(r'(?:_error\(\s*"|"exposure-)([a-z-]+)"', inspect.getsource(exposure)))
+    assert {f"exposure-{name}" for name in names} == {rule.id for rule in EXPOSURE}
 
 
 @pytest.mark.parametrize("value", ["{vault://env/key}", "$(headers.x)", ""])
@@ -545,8 +566,8 @@ def test_a_header_that_names_a_reference_or_no_value_holds_no_secret(value: str,
 def test_a_lock_unlike_the_approved_file_is_stale_though_its_digest_fits(plans: dict[str, Plans]) -> None:
     server, graph = plans["colocated"]["dev.one"]
     assert isinstance(server, ServerStack)
-    other = replace(server, lock=server.lock.model_copy(update={"tools": server.lock.tools[:1]}))
-    assert [finding.rule_id for finding in judge((other, graph))] == ["lock-stale"]
+    server_with_short_lock = replace(server, lock=server.lock.model_copy(update={"tools": server.lock.tools[:1]}))
+    assert [finding.rule_id for finding in judge((server_with_short_lock, graph))] == ["lock-stale"]
 
 
 def test_a_definition_unlike_its_pin_is_stale(plans: dict[str, Plans]) -> None:
@@ -563,12 +584,12 @@ def test_a_definition_unlike_its_pin_is_stale(plans: dict[str, Plans]) -> None:
 
 def test_a_finding_weighs_less_outside_production_only_where_the_rule_says_so(plans: dict[str, Plans]) -> None:
     flagged = guard(lambda c: c["guard"]["legs"].update(results="flag"))
-    found = {}
+    by_shape = {}
     for shape in ("colocated", "hybrid"):
         loaded, graph = plans[shape]["dev.one"]
-        (found[shape],) = judge((loaded, flagged(graph)))
-    assert (found["colocated"].severity, found["hybrid"].severity) == (Severity.WARNING, Severity.ERROR)
-    assert found["hybrid"].message == "Guard one-guard only flags what it finds in results"
+        (by_shape[shape],) = judge((loaded, flagged(graph)))
+    assert (by_shape["colocated"].severity, by_shape["hybrid"].severity) == (Severity.WARNING, Severity.ERROR)
+    assert by_shape["hybrid"].message == "Guard one-guard only flags what it finds in results"
 
 
 def test_a_finding_names_the_line_of_the_stack_file_that_says_it(plans: dict[str, Plans]) -> None:
@@ -594,32 +615,32 @@ def test_every_former_name_of_a_resource_that_rules_read_is_known() -> None:
 def test_a_former_record_or_tunnel_configuration_is_judged_as_the_present_one(plans: dict[str, Plans]) -> None:
     loaded, graph = plans["colocated"]["dev.one"]
     record = {"name": "x.example.com", "type": "A", "content": "192.0.2.1", "proxied": False}
-    found = judge((loaded, beside(FORMER + "record:Record", record)(graph)))
-    assert "exposure-dns-proxied" in {finding.rule_id for finding in found}
+    reported = judge((loaded, additional(FORMER + "record:Record", record)(graph)))
+    assert "exposure-dns-proxied" in {finding.rule_id for finding in reported}
     open_ingress = {"config": {"ingresses": [{"service": "http://127.0.0.1:3000"}]}}
-    found = judge((loaded, beside(FORMER + "tunnelConfig:TunnelConfig", open_ingress)(graph)))
-    assert {"exposure-ingress-access", "edge-ingress-target"} <= {finding.rule_id for finding in found}
+    reported = judge((loaded, additional(FORMER + "tunnelConfig:TunnelConfig", open_ingress)(graph)))
+    assert {"exposure-ingress-access", "edge-ingress-target"} <= {finding.rule_id for finding in reported}
 
 
 def test_in_the_real_preview_a_group_of_countries_is_seen_by_what_a_policy_is_made_from(
     plans: dict[str, Plans],
 ) -> None:
     loaded, graph = plans["colocated"]["dev"]
-    (countries,) = [one for one in graph.resources if one.name == COUNTRIES]
+    (countries,) = [resource for resource in graph.resources if resource.name == COUNTRIES]
 
-    def real(one: Resource) -> Resource:
+    def real(resource: Resource) -> Resource:
         includes = [{"group": {"id": "5b1c"}}]
-        links = {**one.property_dependencies, "includes": (countries.urn,)}
-        return replace(one, inputs={**one.inputs, "includes": includes}, property_dependencies=links)
+        links = {**resource.property_dependencies, "includes": (countries.urn,)}
+        return replace(resource, inputs={**resource.inputs, "includes": includes}, property_dependencies=links)
 
-    found = judge((loaded, changed(PEOPLE, real)(graph)), engine=True)
-    assert "edge-policy-everyone" in {finding.rule_id for finding in found}
+    reported = judge((loaded, changed(PEOPLE, real)(graph)), engine=True)
+    assert "edge-policy-everyone" in {finding.rule_id for finding in reported}
 
 
 def test_a_guard_that_knows_no_issuer_asks_nobody(plans: dict[str, Plans]) -> None:
     loaded, graph = plans["colocated"]["dev.one"]
-    found = judge((loaded, guard(lambda c: c["identity"].update(access=None))(graph)))
-    assert {finding.rule_id for finding in found} == {"guard-unauthenticated", "guard-audience"}
+    reported = judge((loaded, guard(lambda c: c["identity"].update(access=None))(graph)))
+    assert {finding.rule_id for finding in reported} == {"guard-unauthenticated", "guard-audience"}
 
 
 @pytest.mark.parametrize(
@@ -628,14 +649,14 @@ def test_a_guard_that_knows_no_issuer_asks_nobody(plans: dict[str, Plans]) -> No
 )
 def test_a_plugin_for_one_route_protects_no_service(plugin: str, missing: str, plans: dict[str, Plans]) -> None:
     loaded, graph = plans["colocated"]["dev.one"]
-    found = judge((loaded, put(GATEWAY + plugin, consumerId="0d3f")(graph)))
-    assert {finding.rule_id for finding in found} == {missing, "gateway-plugin-overridden"}
+    reported = judge((loaded, put(GATEWAY + plugin, consumerId="0d3f")(graph)))
+    assert {finding.rule_id for finding in reported} == {missing, "gateway-plugin-overridden"}
 
 
 def test_a_wildcard_origin_in_the_real_preview_is_judged_though_ids_are_unknown(plans: dict[str, Plans]) -> None:
     loaded, graph = plans["colocated"]["dev.one"]
     outputs = {key: {"$unknown": True} for key in graph.outputs}
-    unknown = Graph.of(graph.project, graph.stack, graph.resources, outputs)
+    unknown = Graph.build(graph.project, graph.stack, graph.resources, outputs)
     assert [f.rule_id for f in judge((loaded, unknown))] == ["guard-missing"]
     assert judge((loaded, unknown), engine=True) == ()
     wide = put(GATEWAY + "route", hosts=["*"])(unknown)
@@ -657,9 +678,9 @@ def test_a_rule_that_raises_is_an_error_that_names_it_and_never_a_pass(plans: di
 
 
 def test_every_rule_says_why_what_to_do_and_where_it_comes_from() -> None:
-    ids = [rule.id for rule in OWN]
+    ids = [rule.id for rule in BUILT_IN]
     assert len(set(ids)) == len(ids)
-    for rule in OWN:
+    for rule in BUILT_IN:
         assert rule.reason.endswith("."), rule.id
         assert rule.remedy, rule.id
         assert rule.source, rule.id

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 
 from plan.findings import Finding, Severity
-from plan.rules.catalog import OWN
+from plan.rules.catalog import BUILT_IN
 from plan.rules.sarif import to_sarif
 
 SCHEMA = json.loads((Path(__file__).parent / "sarif-2.1.0.json").read_text(encoding="utf-8"))
@@ -22,10 +22,10 @@ FINDINGS = [
 
 
 def log(**options: Any) -> dict[str, Any]:
-    text = to_sarif(FINDINGS, OWN, version="1.2.3", **{"docs": None, **options})
-    found: dict[str, Any] = json.loads(text)
-    jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker()).validate(found)
-    return found
+    text = to_sarif(FINDINGS, BUILT_IN, version="1.2.3", **{"docs": None, **options})
+    document: dict[str, Any] = json.loads(text)
+    jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker()).validate(document)
+    return document
 
 
 def test_a_log_is_valid_by_the_schema_of_sarif_2_1_0() -> None:
@@ -39,7 +39,7 @@ def test_a_result_names_rule_level_file_and_line() -> None:
     (run,) = log(prefix="infra/")["runs"]
     result = run["results"][0]
     assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"] == "guard-write-for-all"
-    assert [one["level"] for one in run["results"]] == ["error", "warning", "note"]
+    assert [result["level"] for result in run["results"]] == ["error", "warning", "note"]
     (location,) = result["locations"]
     assert location["physicalLocation"] == {
         "artifactLocation": {"uri": "infra/stacks/%C3%A4%20b.yaml", "uriBaseId": "%SRCROOT%"},
@@ -51,7 +51,7 @@ def test_a_result_names_rule_level_file_and_line() -> None:
 
 def test_a_file_beside_the_projects_folder_is_named_from_the_repositorys_top() -> None:
     finding = Finding("hosted-client", Severity.INFO, "", "m", "r", "../stacks/s.yaml", 3)
-    (result,) = json.loads(to_sarif([("dev", finding)], OWN, version="1", docs=None, prefix="infra/"))["runs"][0][
+    (result,) = json.loads(to_sarif([("dev", finding)], BUILT_IN, version="1", docs=None, prefix="infra/"))["runs"][0][
         "results"
     ]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "stacks/s.yaml"
@@ -70,7 +70,7 @@ def test_every_rule_carries_its_help_and_where_documentation_has_an_address_the_
     with_docs = log(docs="https://docs.example.com/ringwall")["runs"][0]["tool"]["driver"]["rules"]
     without = log()["runs"][0]["tool"]["driver"]["rules"]
     reference = (Path(__file__).parents[3] / "docs" / "rules.md").read_text(encoding="utf-8")
-    assert [rule["id"] for rule in with_docs] == sorted(rule.id for rule in OWN)
+    assert [rule["id"] for rule in with_docs] == sorted(rule.id for rule in BUILT_IN)
     for rule, plain in zip(with_docs, without, strict=True):
         assert rule["helpUri"] == f"https://docs.example.com/ringwall/rules.md#{rule['id']}"
         assert f"\n### {rule['id']}\n" in reference
@@ -79,10 +79,12 @@ def test_every_rule_carries_its_help_and_where_documentation_has_an_address_the_
 
 
 def test_the_same_findings_give_the_same_bytes_and_a_moved_line_the_same_fingerprint() -> None:
-    assert to_sarif(FINDINGS, OWN, version="1", docs=None) == to_sarif(FINDINGS, OWN[::-1], version="1", docs=None)
+    assert to_sarif(FINDINGS, BUILT_IN, version="1", docs=None) == to_sarif(
+        FINDINGS, BUILT_IN[::-1], version="1", docs=None
+    )
     stack, finding = FINDINGS[0]
     moved = Finding(**{**vars(finding), "line": 99})
-    texts = [to_sarif([(stack, one)], OWN, version="1", docs=None) for one in (finding, moved)]
+    texts = [to_sarif([(stack, sample)], BUILT_IN, version="1", docs=None) for sample in (finding, moved)]
     prints = [json.loads(text)["runs"][0]["results"][0]["partialFingerprints"] for text in texts]
     assert prints[0] == prints[1]
     assert texts[0] != texts[1]

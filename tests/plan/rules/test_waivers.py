@@ -33,33 +33,33 @@ def project(root: Path, *waivers: str, writing: bool = True) -> Project:
     return open_project(root)
 
 
-def waiver(rule: str = "guard-write-for-all", expires: str = "2026-12-31", more: str = "") -> str:
-    return f'rule: {rule}, reason: Trial of two weeks. Ada, expires: "{expires}"{more}'
+def waiver(rule: str = "guard-write-for-all", expires: str = "2026-12-31", extra: str = "") -> str:
+    return f'rule: {rule}, reason: Trial of two weeks. Ada, expires: "{expires}"{extra}'
 
 
-def judge(where: Project, today: date = TODAY) -> tuple[Finding, ...]:
-    loaded = load(where, "dev.one")
-    return evaluate(subject_of(loaded, plan_stack(where, loaded)), today=today, root=where.root)
+def judge(waived_project: Project, today: date = TODAY) -> tuple[Finding, ...]:
+    loaded = load(waived_project, "dev.one")
+    return evaluate(subject_of(loaded, plan_stack(waived_project, loaded)), today=today, root=waived_project.root)
 
 
 def test_without_a_waiver_a_writing_tool_for_everyone_refuses_the_deployment(tmp_path: Path) -> None:
-    where = project(tmp_path)
+    waived_project = project(tmp_path)
     with pytest.raises(PlanRefused, match=r"^guard-write-for-all: .*ticket \(write\) to everyone;.*\.one\.yaml:19\)$"):
-        refuse_unsafe(where, load(where, "dev.one"), today=TODAY)
+        refuse_unsafe(waived_project, load(waived_project, "dev.one"), today=TODAY)
 
 
 def test_a_waived_finding_keeps_its_weight_stays_in_sight_and_refuses_nothing(tmp_path: Path) -> None:
-    where = project(tmp_path, waiver())
-    (finding,) = judge(where)
+    waived_project = project(tmp_path, waiver())
+    (finding,) = judge(waived_project)
     assert (finding.rule_id, finding.severity) == ("guard-write-for-all", Severity.ERROR)
     assert (finding.waived, finding.waived_until, finding.refuses) == ("Trial of two weeks. Ada", "2026-12-31", False)
-    refuse_unsafe(where, load(where, "dev.one"), today=TODAY)
+    refuse_unsafe(waived_project, load(waived_project, "dev.one"), today=TODAY)
 
 
 def test_a_waiver_holds_through_its_last_day_and_not_a_day_longer(tmp_path: Path) -> None:
-    where = project(tmp_path, waiver(expires="2026-11-23"))
-    assert [finding.refuses for finding in judge(where)] == [False]
-    late = judge(where, date(2026, 11, 24))
+    waived_project = project(tmp_path, waiver(expires="2026-11-23"))
+    assert [finding.refuses for finding in judge(waived_project)] == [False]
+    late = judge(waived_project, date(2026, 11, 24))
     assert [(finding.rule_id, finding.refuses) for finding in late] == [
         ("guard-write-for-all", True),
         ("waiver-expired", True),
@@ -69,40 +69,40 @@ def test_a_waiver_holds_through_its_last_day_and_not_a_day_longer(tmp_path: Path
     text = (tmp_path / late[1].file).read_text(encoding="utf-8").splitlines()
     assert text[(late[1].line or 0) - 1].startswith("      - {rule: guard-write-for-all")
     with pytest.raises(PlanRefused, match="waiver-expired"):
-        refuse_unsafe(where, load(where, "dev.one"), today=date(2026, 11, 24))
+        refuse_unsafe(waived_project, load(waived_project, "dev.one"), today=date(2026, 11, 24))
 
 
 def test_an_expired_waiver_refuses_even_when_nothing_is_left_to_waive(tmp_path: Path) -> None:
-    where = project(tmp_path, waiver(expires="2026-01-01"), writing=False)
-    assert [(finding.rule_id, finding.refuses) for finding in judge(where)] == [("waiver-expired", True)]
+    waived_project = project(tmp_path, waiver(expires="2026-01-01"), writing=False)
+    assert [(finding.rule_id, finding.refuses) for finding in judge(waived_project)] == [("waiver-expired", True)]
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("entry", "message"),
     [
         (waiver("gateway-retries"), "the waiver of gateway-retries matches no finding"),
-        (waiver("gateway-retrys"), "the waiver of gateway-retrys names no rule there is"),
+        (waiver("gateway-retrys"), "the waiver of gateway-retrys names a rule that does not exist"),
     ],
 )
-def test_a_waiver_that_waives_nothing_is_a_warning(tmp_path: Path, given: str, message: str) -> None:
-    (finding,) = judge(project(tmp_path, given, writing=False))
+def test_a_waiver_that_waives_nothing_is_a_warning(tmp_path: Path, entry: str, message: str) -> None:
+    (finding,) = judge(project(tmp_path, entry, writing=False))
     assert (finding.rule_id, finding.severity, finding.message) == ("waiver-unused", Severity.WARNING, message)
 
 
 def test_a_second_waiver_of_the_same_finding_is_seen_as_one_too_many(tmp_path: Path) -> None:
-    found = judge(project(tmp_path, waiver(), waiver(expires="2027-06-30")))
-    assert [(finding.rule_id, finding.waived_until) for finding in found] == [
+    reported = judge(project(tmp_path, waiver(), waiver(expires="2027-06-30")))
+    assert [(finding.rule_id, finding.waived_until) for finding in reported] == [
         ("guard-write-for-all", "2026-12-31"),
         ("waiver-unused", None),
     ]
     text = (tmp_path / "stacks" / "Pulumi.dev.one.yaml").read_text(encoding="utf-8").splitlines()
-    assert "2027-06-30" in text[(found[1].line or 0) - 1]
+    assert "2027-06-30" in text[(reported[1].line or 0) - 1]
 
 
 @pytest.mark.parametrize(("pattern", "waived"), [("one-*", True), ("one-guard", True), ("two-*", False)])
 def test_a_waiver_covers_the_resources_it_names_alone(tmp_path: Path, pattern: str, waived: bool) -> None:
-    found = judge(project(tmp_path, waiver(more=f', resource: "{pattern}"')))
-    by_rule = {finding.rule_id: finding for finding in found}
+    reported = judge(project(tmp_path, waiver(extra=f', resource: "{pattern}"')))
+    by_rule = {finding.rule_id: finding for finding in reported}
     assert (by_rule["guard-write-for-all"].waived is not None) is waived
     assert ("waiver-unused" in by_rule) is not waived
 
@@ -117,11 +117,11 @@ def test_no_waiver_can_be_given_for_what_keeps_the_promise(tmp_path: Path, rule:
 
 
 def test_an_environments_waiver_does_not_reach_into_its_servers(tmp_path: Path) -> None:
-    where = project(tmp_path)
+    waived_project = project(tmp_path)
     file = tmp_path / "stacks" / "Pulumi.dev.yaml"
     text = file.read_text(encoding="utf-8") + f"    waivers:\n      - {{{waiver()}}}\n"
     file.write_text(text, encoding="utf-8")
-    assert [finding.refuses for finding in judge(where)] == [True]
+    assert [finding.refuses for finding in judge(waived_project)] == [True]
 
 
 def test_a_waiver_changes_nothing_that_is_deployed(tmp_path: Path) -> None:
@@ -130,12 +130,12 @@ def test_a_waiver_changes_nothing_that_is_deployed(tmp_path: Path) -> None:
     text = file.read_text(encoding="utf-8") + f"    waivers:\n      - {{{waiver()}}}\n"
     file.write_text(text, encoding="utf-8")
     for stack in ("dev", "dev.one"):
-        graphs = [plan_stack(where, load(where, stack)) for where in (plain, waived)]
+        graphs = [plan_stack(waived_project, load(waived_project, stack)) for waived_project in (plain, waived)]
         assert graphs[0] == graphs[1]
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("entry", "problem"),
     [
         ('rule: a-b, reason: Because of it, expires: "2026-13-01"', "is no day that exists"),
         ('rule: a-b, reason: Because of it, expires: "soon"', "must be a day"),
@@ -146,6 +146,6 @@ def test_a_waiver_changes_nothing_that_is_deployed(tmp_path: Path) -> None:
         ('rule: all, reason: Because of it, expires: "2026-12-01"', "must be a rule's id"),
     ],
 )
-def test_a_waiver_without_rule_reason_or_end_is_refused_with_its_line(tmp_path: Path, given: str, said: str) -> None:
-    with pytest.raises((InputError, InputErrors), match=said):
-        load(project(tmp_path, given, writing=False), "dev.one")
+def test_a_waiver_without_rule_reason_or_end_is_refused_with_its_line(tmp_path: Path, entry: str, problem: str) -> None:
+    with pytest.raises((InputError, InputErrors), match=problem):
+        load(project(tmp_path, entry, writing=False), "dev.one")
