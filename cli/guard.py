@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from cli import console
-from cli.guard_bundle import bundle, keygen, verify_bundle
-from cli.options import Debug
 from guard.bundle.keys import load_public_keys
 from guard.bundle.source import BundleSource, open_demo_config
 from guard.logs import to_stderr
@@ -22,41 +18,18 @@ from model.stacks import environment_of, server_of
 if TYPE_CHECKING:
     from guard.bundle.bundle import Opened
 
-app = typer.Typer(help="Run the guard, and sign the configuration it runs by.", no_args_is_help=True)
-app.command()(keygen)
-app.command()(bundle)
-app.command("verify")(verify_bundle)
 
-
-@app.command()
 def run(
-    config: Annotated[
-        str, typer.Option(help="Signed bundle: a file, or an https URL that is polled.", metavar="FILE|URL")
-    ],
-    public_key: Annotated[
-        list[Path] | None,
-        typer.Option(help="Public key that bundles are signed with; twice while keys change.", show_default=False),
-    ] = None,
-    server: Annotated[
-        str | None,
-        typer.Option(
-            help="The only server whose bundles count; else the first one's.", metavar="ENV.NAME", show_default=False
-        ),
-    ] = None,
-    state: Annotated[Path, typer.Option(help="Directory only the guard may write: last good bundle, its keys.")] = Path(
-        "/var/lib/ringwall"
-    ),
-    poll: Annotated[str, typer.Option(help="How often to look for a new bundle.")] = "30s",
-    token_file: Annotated[
-        Path | None, typer.Option(help="File with a bearer token for the bundle's URL.", show_default=False)
-    ] = None,
-    debug: Debug = False,
+    config: str,
+    *,
+    public_key: list[Path] | None,
+    server: str | None,
+    state: Path,
+    poll: str,
+    token_file: Path | None,
+    debug: bool,
 ) -> None:
-    """Run the guard of one server until SIGTERM, which lets calls under way end.
-
-    A bundle that is older, badly signed or another server's is refused, and the last good one stays in force. Without
-    a public key only an unsigned configuration with a demo identity is taken, on loopback.
-    """
+    """What `ringwall guard run` does; its flags and help are in `cli.flags.guard`."""
     try:
         every = seconds(poll)
     except Wrong as error:
@@ -82,7 +55,7 @@ def run(
             )
         work = demo(open_demo_config(path.read_bytes(), path), state)
     try:
-        import uvloop  # noqa: PLC0415 - not there on every platform
+        import uvloop  # noqa: PLC0415 - not there on every platform; 0.02 s
     except ImportError:
         asyncio.run(work)
     else:

@@ -1,13 +1,11 @@
+"""`ringwall init`: makes an environment from flags and from the answers of a person."""
+
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from cli import console, state
-from cli.options import AsJson, Debug, ProjectDir, Yes
+from cli.options import LOCAL_ADMIN
 from cli.prompt import read_answer
 from model.errors import InputError, InputErrors
 from operations.project import new_project as made
@@ -15,64 +13,30 @@ from operations.project.new_project import Question
 from operations.project.templates import EnvironmentAnswers
 from operations.project.write import apply
 
-LOCAL_ADMIN = "http://127.0.0.1:8001"
-
-
-class Topology(StrEnum):
-    colocated = "colocated"
-    hybrid = "hybrid"
-    central = "central"
-
 
 def init(
-    environment: Annotated[
-        str, typer.Argument(metavar="ENV", help="Name of the environment, such as dev.", show_default=False)
-    ],
-    account_id: Annotated[str | None, typer.Option(help="Cloudflare account id.", show_default=False)] = None,
-    zone: Annotated[str | None, typer.Option(help="Zone that holds the host names.", show_default=False)] = None,
-    zone_id: Annotated[str | None, typer.Option(help="Cloudflare zone id.", show_default=False)] = None,
-    team: Annotated[
-        str | None, typer.Option(help="Zero Trust team: <team>.cloudflareaccess.com.", show_default=False)
-    ] = None,
-    country: Annotated[
-        list[str] | None, typer.Option(help="Where people may come from (ISO code); repeatable.", show_default=False)
-    ] = None,
-    host: Annotated[list[str] | None, typer.Option(help="Origin host; repeatable.", show_default=False)] = None,
-    agent: Annotated[
-        list[str] | None,
-        typer.Option(help="An agent that will get a service token; repeatable.", show_default=False),
-    ] = None,
-    kong_admin: Annotated[
-        str | None,
-        typer.Option(help=f"Kong Admin API (default when colocated: {LOCAL_ADMIN}).", show_default=False),
-    ] = None,
-    topology: Annotated[
-        Topology | None,
-        typer.Option(help="Where the gateway runs (default: colocated, with --production hybrid).", show_default=False),
-    ] = None,
-    production: Annotated[bool, typer.Option("--production", help="Protect it, and refuse colocated.")] = False,
-    backend: Annotated[
-        str | None,
-        typer.Option(help="Where Pulumi keeps state (default: .ringwall/state of the project).", show_default=False),
-    ] = None,
-    secrets_provider: Annotated[
-        str | None, typer.Option(help="A key service such as awskms://… (default: passphrase).", show_default=False)
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            help="Pulumi project name (default: ringwall); must be unique on a shared backend.", show_default=False
-        ),
-    ] = None,
-    yes: Yes = False,
-    project: ProjectDir = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    environment: str,
+    *,
+    account_id: str | None,
+    zone: str | None,
+    zone_id: str | None,
+    team: str | None,
+    country: list[str] | None,
+    host: list[str] | None,
+    agent: list[str] | None,
+    kong_admin: str | None,
+    topology: str | None,
+    production: bool,
+    backend: str | None,
+    secrets_provider: str | None,
+    name: str | None,
+    yes: bool,
+    as_json: bool,
 ) -> None:
-    """Make an environment, and a project around it where there is none. Asks for what no option says."""
+    """What `ringwall init` does; its flags and help are in `cli.flags.init`."""
     made.check_environment_name(environment)
     root = state.project.absolute() if state.project else made.root_of(Path.cwd())
-    chosen = topology.value if topology else "hybrid" if production else "colocated"
+    chosen = topology or ("hybrid" if production else "colocated")
     if kong_admin is None and chosen == "colocated":
         kong_admin = LOCAL_ADMIN
     made.check_topology(chosen, production, kong_admin)

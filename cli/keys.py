@@ -12,12 +12,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from typing import Annotated
 
 import typer
 
 from cli import console
-from cli.options import AsJson, Debug, Environment, ProjectDir
 from cli.project import current_project
 from model.base import seconds
 from model.errors import InputError, RingwallError, Unreachable
@@ -25,51 +23,31 @@ from model.project import Project, load_environment
 from model.stacks import EnvironmentStack
 from operations.keys.sync import SyncReport, not_ours, remedy, sync_keys
 
-app = typer.Typer(help="Keep the issuers' signing keys at the gateway.", no_args_is_help=True)
-
-
 #: Somebody else's key or consumer opens what an issuer's should; the same code as drift.
 NOT_OURS = 3
 
 
-@app.command("sync")
 def sync(
-    environment: Environment,
-    watch_it: Annotated[bool, typer.Option("--watch", help="Keep running and sync again and again.")] = False,
-    interval: Annotated[str, typer.Option("--interval", help="With --watch: how often, such as 5m.")] = "5m",
-    issuer: Annotated[
-        list[str] | None,
-        typer.Option("--issuer", help="Only this issuer; access is Cloudflare Access. May be repeated."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change and change nothing.")] = False,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Accept another key under a known kid, once you verified it.")
-    ] = False,
-    remove_strangers: Annotated[
-        bool,
-        typer.Option(
-            "--remove-strangers",
-            help="Delete keys that Ringwall did not put on an issuer's consumer, and take other consumers out of its group.",
-        ),
-    ] = False,
-    project: ProjectDir = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    environment: str,
+    *,
+    watch_it: bool,
+    interval: str,
+    issuer: list[str] | None,
+    dry_run: bool,
+    replace: bool,
+    remove_strangers: bool,
+    as_json: bool,
 ) -> None:
-    """Put every issuer's current signing keys at Kong, and take retired ones out.
-
-    Names every other consumer in an issuer's group and every key of it by its kid, as Kong accepts those, too: exit code
-    3 until they are gone.
-    """
+    """What `ringwall keys sync` does; its flags and help are in `cli.flags.keys`."""
     try:
         every = seconds(interval)
     except ValueError as error:
         raise InputError(str(error), key="--interval", remedy='write it such as "5m"') from None
-    found = current_project()
+    project = current_project()
 
     def once() -> SyncReport:
         # Read anew each time: an issuer that was added since must get its keys.
-        settings = load_environment(found, environment).settings
+        settings = load_environment(project, environment).settings
         return sync_keys(
             settings,
             environment,
@@ -77,7 +55,7 @@ def sync(
             dry_run=dry_run,
             replace=replace,
             remove_strangers=remove_strangers,
-            environments=found.environments(),
+            environments=project.environments(),
         )
 
     if not watch_it:
@@ -92,7 +70,7 @@ def sync(
     if replace or remove_strangers:
         name = "--replace" if replace else "--remove-strangers"
         raise InputError(f"{name} goes without --watch", remedy="run it once, by hand")
-    load_environment(found, environment)
+    load_environment(project, environment)
     watch(once, every, as_json=as_json)
 
 

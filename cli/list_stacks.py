@@ -1,15 +1,16 @@
+"""`ringwall list`: shows what the files declare."""
+
 from __future__ import annotations
 
 import typer
 
 from cli import console
-from cli.options import AsJson, Debug, ProjectDir
 from cli.project import current_project
 from operations.project.inventory import Row, inventory
 
 
-def list_stacks(project: ProjectDir = None, as_json: AsJson = False, debug: Debug = False) -> None:
-    """Show environments, servers and zones as the files declare them. Exit code 2 when any is not valid."""
+def list_stacks(*, as_json: bool) -> None:
+    """What `ringwall list` does; its flags and help are in `cli.flags.list_stacks`."""
     found = current_project()
     rows = inventory(found)
     if as_json:

@@ -1,3 +1,5 @@
+"""`ringwall local`: runs the guard of one server on this machine."""
+
 from __future__ import annotations
 
 import asyncio
@@ -8,13 +10,9 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from cli import console
 from cli.guard import demo
-from cli.options import Debug, ProjectDir, Stack
 from cli.project import current_project
 from components.guard.settings import build_guard_config
 from guard.bundle.bundle import Opened
@@ -27,36 +25,21 @@ from operations.sockets import exposure
 
 
 def local(
-    stack: Stack,
-    command: Annotated[
-        list[str] | None,
-        typer.Argument(help="After --: the command that starts the server, if the guard does not.", show_default=False),
-    ] = None,
-    acting_as: Annotated[
-        str | None,
-        typer.Option(
-            "--as", help="Whose grants count: an e-mail address or an agent; else the first the stack names.",
-            metavar="WHO", show_default=False,
-        ),
-    ] = None,
-    port: Annotated[int | None, typer.Option(help="Port of the guard; else the stack's.", show_default=False)] = None,
-    project: ProjectDir = None,
-    debug: Debug = False,
-) -> None:  # fmt: skip
-    """Run the guard of one server on this machine, and the server behind it, until Ctrl-C.
-
-    Grants, tool lock, limits and inspection are the stack's; nobody is verified, so it listens on loopback only. A
-    server that is started here and listens beyond loopback is ended at once.
-
-    Example: ringwall local dev.tickets -- python tickets.py
-    """
-    found = current_project()
-    loaded = load(found, stack)
+    stack: str,
+    *,
+    command: list[str] | None,
+    acting_as: str | None,
+    port: int | None,
+    debug: bool,
+) -> None:
+    """What `ringwall local` does; its flags and help are in `cli.flags.local`."""
+    project = current_project()
+    loaded = load(project, stack)
     if not isinstance(loaded, ServerStack):
         raise InputError(f"{stack} is not a server", remedy="name one server, such as dev.github")
     environment, server = loaded.environment, loaded
     to_stderr(debug=debug)
-    state = found.root / ".ringwall" / "local" / stack
+    state = project.root / ".ringwall" / "local" / stack
     config = local_config(environment, server, state, acting_as=acting_as, port=port)
     if server.manifest.origin.command and command:
         raise InputError("the guard starts this server itself (origin.command)", remedy="leave the command out")

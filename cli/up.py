@@ -1,14 +1,12 @@
+"""`ringwall up`: previews a stack, asks, applies, and brings the gateway up to date."""
+
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Annotated
-
-import typer
 
 from cli import console
 from cli.keys import sync_environment
-from cli.options import AsJson, Debug, ProjectDir, Refresh, Sandbox, Stack, Yes
 from cli.project import current_project
 from cli.report import show_preview, show_results
 from cli.target import target_of
@@ -24,28 +22,21 @@ from wire.kong import KongAdmin
 
 
 def up(
-    stack: Stack,
-    target: Annotated[
-        list[str], typer.Option("--target", help="Only this resource (URN); may be repeated.", show_default=False)
-    ] = [],  # noqa: B006 - Typer copies it
-    refresh: Refresh = True,
-    yes: Yes = False,
-    sandbox: Sandbox = False,
-    project: ProjectDir = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    stack: str,
+    *,
+    target: list[str],
+    refresh: bool,
+    yes: bool,
+    sandbox: bool,
+    as_json: bool,
 ) -> None:
-    """Bring a server up, or an environment and then all its servers.
-
-    What is real is read first (`--no-refresh` skips that), so what somebody changed at Cloudflare or Kong is put back; a
-    stack that is as its file says and as it was left is not run.
-    """
-    found = current_project()
+    """What `ringwall up` does; its flags and help are in `cli.flags.up`."""
+    project = current_project()
     require()
-    scope = deploy.scope_of(found, stack)
+    scope = deploy.scope_of(project, stack)
     if target and scope.servers:
         raise InputError("--target goes with one stack", remedy="name a server, or leave --target out")
-    with target_of(found, sandbox=sandbox) as where:
+    with target_of(project, sandbox=sandbox) as where:
         repaired = pending.resolve_before(where, scope.stacks, yes=yes)
         began = time.monotonic()
         # The sandbox's Kong is a provider and no Admin API.
