@@ -86,22 +86,22 @@ def rotate(
 ) -> None:
     """What `ringwall agents rotate` does; its flags and help are in `cli.flags.agents`."""
     try:
-        keep = timedelta(seconds=seconds(grace))
+        grace_period = timedelta(seconds=seconds(grace))
     except ValueError as error:
         raise InputError(str(error), key="--grace", remedy='write it such as "24h"') from None
     project = current_project()
     loaded = load_environment(project, environment)
     settings = loaded.settings.agents[_known(loaded, agent)]
-    now = datetime.now(UTC)
+    clock = datetime.now(UTC)
     previous = settings.previous_secret_expires_at
-    if previous and datetime.fromisoformat(previous) > now:
+    if previous and datetime.fromisoformat(previous) > clock:
         question = f"The secret before the present one of {agent} works until {previous}; rotating now ends it. Rotate?"
         if not console.ask(question, yes=yes):
             console.note("nothing was written")
             raise typer.Exit(1)
     file = loaded.document.file
     before = file.read_bytes()
-    version, expires = settings.secret_version + 1, _instant(now + keep)
+    version, expires = settings.secret_version + 1, _instant(clock + grace_period)
     after = rotated(before.decode("utf-8"), agent, version, expires)
     parse(after, file)
     apply([Change(file, before, after.encode())])

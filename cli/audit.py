@@ -20,7 +20,7 @@ from model.errors import InputError
 from model.tool_lock import visible
 from operations.audit import COLUMNS, cells, document
 
-#: About a second's work; less needs no word.
+#: Bytes that take about a second to verify; below that no progress is shown.
 _LONG = 20_000_000
 
 
@@ -83,22 +83,22 @@ def show(
     decisions = tuple(Decision)
     if decision is not None and decision not in decisions:
         raise InputError(f"there is no decision {decision}", key="--decision", remedy=f"give {', '.join(decisions)}")
-    wanted = Filter(principal, tool, decision, reason, _time("--since", since), _time("--until", until), incident)
+    query = Filter(principal, tool, decision, reason, _time("--since", since), _time("--until", until), incident)
     bad: list[str] = []
-    found, total = select(path, wanted, limit, lambda file, line, problem: bad.append(f"{file}:{line}: {problem}"))
+    records, total = select(path, query, limit, lambda file, line, problem: bad.append(f"{file}:{line}: {problem}"))
     for line in bad[:10]:
         console.note(f"warning: {line}")
     if len(bad) > 10:
         console.note(f"warning: {len(bad) - 10} more lines are not records")
     if state.json:
-        _print_json({"version": 1, "matching": total, "unreadable": len(bad), "records": found})
+        _print_json({"version": 1, "matching": total, "unreadable": len(bad), "records": records})
         return
-    if not found:
+    if not records:
         console.say("no record matches")
         return
-    console.table(COLUMNS, [cells(record) for record in found])
-    if total > len(found):
-        console.say(f"the newest {len(found)} of {total}; --limit shows more")
+    console.table(COLUMNS, [cells(record) for record in records])
+    if total > len(records):
+        console.say(f"the newest {len(records)} of {total}; --limit shows more")
 
 
 def _time(option: str, text: str | None) -> str | None:
@@ -113,11 +113,11 @@ def _time(option: str, text: str | None) -> str | None:
 def tail(path: Path, *, count: int, watch: bool) -> None:
     """What `ringwall audit tail` does; its flags and help are in `cli.flags.audit`."""
     if not watch:
-        found = last(path, count)
+        records = last(path, count)
         if state.json:
-            _print_json({"version": 1, "records": found})
+            _print_json({"version": 1, "records": records})
         else:
-            console.table(COLUMNS, [cells(record) for record in found])
+            console.table(COLUMNS, [cells(record) for record in records])
         return
     try:
         for record in follow(path, count):

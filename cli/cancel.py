@@ -23,10 +23,10 @@ def cancel(stack: str, *, yes: bool, sandbox: bool) -> None:
         if holders == []:
             console.say(f"{stack}: nobody holds its lock")
             return
-        for one in holders or ():
-            state = "has ended" if one.ended else "still runs" if one.here else "is on another machine"
-            console.note(f"{stack}: held by {one}, which {state}")
-        living = [str(one) for one in holders or () if one.here and not one.ended]
+        for holder in holders or ():
+            state = "has ended" if holder.ended else "still runs" if holder.here else "is on another machine"
+            console.note(f"{stack}: held by {holder}, which {state}")
+        living = [str(holder) for holder in holders or () if holder.here and not holder.ended]
         if living:
             raise EngineFailed(held(stack, living))
         console.consent(f"Make sure that no update of {stack} is running. Release its lock?", yes=yes)

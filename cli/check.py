@@ -38,37 +38,37 @@ def check(
             raise InputError("--list-rules checks nothing", remedy="leave stacks and --sarif out")
         _list(rules, base)
         return
-    found = current_project()
-    revision = BaseRevision.resolve(found.root, base) if base is not None else None
-    names = list(dict.fromkeys(stacks or found.stacks()))
+    project = current_project()
+    revision = BaseRevision.resolve(project.root, base) if base is not None else None
+    names = list(dict.fromkeys(stacks or project.stacks()))
     if not names:
-        raise InputError("the project has no stacks", file=found.stack_dir, remedy="run `ringwall init ENV`")
+        raise InputError("the project has no stacks", file=project.stack_dir, remedy="run `ringwall init ENV`")
     with console.working(f"checking {len(names)} stacks"):
-        done = check_stacks(found, names, rules_file=rules, base=revision)
+        verdict = check_stacks(project, names, rules_file=rules, base=revision)
     if sarif is not None:
-        write_sarif(found, done, None if to_stdout else sarif)
+        write_sarif(project, verdict, None if to_stdout else sarif)
     if as_json:
-        console.print_json(document(done))
+        console.print_json(document(verdict))
     say = console.note if to_stdout else console.say
-    for stack, finding in done.findings:
+    for stack, finding in verdict.findings:
         say(finding_line(stack, finding))
-    _say_base(done)
-    open_findings = [finding for _, finding in done.findings if finding.waived is None]
+    _say_base(verdict)
+    open_findings = [finding for _, finding in verdict.findings if finding.waived is None]
     counts = Counter(str(finding.severity) for finding in open_findings)
-    waived = len(done.findings) - len(open_findings)
+    waived = len(verdict.findings) - len(open_findings)
     say(
-        f"{len(done.stacks)} stacks checked by {len(done.rules)} rules, {counts['error']} errors, "
+        f"{len(verdict.stacks)} stacks checked by {len(verdict.rules)} rules, {counts['error']} errors, "
         f"{counts['warning']} warnings, {counts['info']} notes, {waived} waived"
     )
-    if any(finding.refuses for _, finding in done.findings):
+    if any(finding.refuses for _, finding in verdict.findings):
         raise typer.Exit(3)
 
 
-def _say_base(done: Checked) -> None:
-    if done.base is None:
+def _say_base(verdict: Checked) -> None:
+    if verdict.base is None:
         return
-    console.note(f"own rules and waivers are those of {done.base.revision} ({done.base.commit[:12]})")
-    for stack, count in sorted(done.ignored_waivers.items()):
+    console.note(f"own rules and waivers are those of {verdict.base.revision} ({verdict.base.commit[:12]})")
+    for stack, count in sorted(verdict.ignored_waivers.items()):
         console.note(f"{stack}: {count} waivers of the working tree are not there, so they are not in force")
 
 

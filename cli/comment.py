@@ -35,12 +35,12 @@ def comment(
     if repo is None or not REPOSITORY.fullmatch(repo):
         raise InputError("--repo is missing or is not OWNER/NAME", remedy="write it such as example/perimeters")
     head = head_of(head_sha, head_repo, head_branch)
-    wanted = head or pr
-    if wanted is None:
+    reference = head or pr
+    if reference is None:
         raise InputError("no pull request is named", remedy="give --pr, or --head-sha, --head-repo and --head-branch")
     texts = read_reports(source)
     with GitHub(api_url, _token()) as hub, console.working(f"asking {repo}"):
-        pull = hub.pull(repo, wanted) if isinstance(wanted, int) else find_pull(hub, repo, wanted, pr, base)
+        pull = hub.pull(repo, reference) if isinstance(reference, int) else find_pull(hub, repo, reference, pr, base)
         outcomes: list[Outcome] = []
         skipped = "there is no open pull request at that commit any more" if pull is None else None
         if pull is not None and pull.state != "open":

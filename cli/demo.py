@@ -6,8 +6,8 @@ from cli import console
 from cli.demo_run import run_demo
 
 
-def demo(*, keep: bool, everything: bool, as_json: bool) -> None:
+def demo(*, keep_folder: bool, everything: bool, as_json: bool) -> None:
     """What `ringwall demo` does; its flags and help are in `cli.flags.demo`."""
-    report = run_demo(keep=keep, everything=everything)
+    report = run_demo(keep_folder=keep_folder, everything=everything)
     if as_json:
         console.print_json(report)

@@ -47,7 +47,7 @@ class _Demo:
         self.took[shown.split(" --")[0]] = round(time.monotonic() - began, 1)
 
 
-def run_demo(*, keep: bool, everything: bool) -> dict[str, Any]:
+def run_demo(*, keep_folder: bool, everything: bool) -> dict[str, Any]:
     """Run all of it; returns what was done and how long each command took, in seconds.
 
     Raises:
@@ -66,9 +66,9 @@ def run_demo(*, keep: bool, everything: bool) -> dict[str, Any]:
             demo.ringwall(*_init(folder))
             people = ("--people", "ada@example.com")
             demo.ringwall("onboard", "tickets", "--env", ENVIRONMENT, "--url", url, *people, "--agent", "ci", "--yes")
-            if everything and (other := running.enter_context(everything_server())):
-                console.say(f"\nA second real server (npm's server-everything) listens at {other}")
-                demo.ringwall("onboard", "everything", "--env", ENVIRONMENT, "--url", other, *people, "--yes")
+            if everything and (everything_url := running.enter_context(everything_server())):
+                console.say(f"\nA second real server (npm's server-everything) listens at {everything_url}")
+                demo.ringwall("onboard", "everything", "--env", ENVIRONMENT, "--url", everything_url, *people, "--yes")
                 servers.append("everything")
             for server in servers:
                 demo.ringwall("plan", f"{ENVIRONMENT}.{server}")
@@ -78,27 +78,27 @@ def run_demo(*, keep: bool, everything: bool) -> dict[str, Any]:
             unchanged = _second_up(demo)
             rows = _enforced(servers)
             demo.ringwall("destroy", ENVIRONMENT, "--servers", "--sandbox", "--yes")
-            left = _left(servers)
-        if left:
-            raise EngineFailed(f"destroy left {left} resources behind")
+            remaining = _remaining(servers)
+        if remaining:
+            raise EngineFailed(f"destroy left {remaining} resources behind")
         console.say(
             "\nWhat each ring was deployed to enforce (the guard's rows are its configuration; it runs on the host):"
         )
         if not state.json:
             console.table(["server", "ring", "protection", "how"], [list(row) for row in rows])
-        console.say(f"\nA second up changed {unchanged} resources; destroy left {left}.")
+        console.say(f"\nA second up changed {unchanged} resources; destroy left {remaining}.")
         console.say("Nothing real was touched: Cloudflare and Kong were stand-ins. Next: README, “Your own server”.")
         return {
             "version": 1,
             "servers": servers,
             "seconds": demo.took,
             "second_up_changes": unchanged,
-            "left_after_destroy": left,
+            "left_after_destroy": remaining,
             "enforced": [dict(zip(("server", "ring", "protection", "how"), row, strict=True)) for row in rows],
         }
     finally:
         state.project = before
-        if keep:
+        if keep_folder:
             console.note(f"kept {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
@@ -138,12 +138,12 @@ def _enforced(servers: list[str]) -> list[tuple[str, str, str, str]]:
         for server in servers:
             with workspace(target, f"{ENVIRONMENT}.{server}") as stack:
                 resources = (stack.export_stack().deployment or {}).get("resources") or []
-            found = protections([(resource["type"], resource.get("inputs") or {}) for resource in resources])
-            rows += [(server, row.ring, row.what, row.how) for row in found]
+            enforced = protections([(resource["type"], resource.get("inputs") or {}) for resource in resources])
+            rows += [(server, row.ring, row.what, row.how) for row in enforced]
     return rows
 
 
-def _left(servers: list[str]) -> int:
+def _remaining(servers: list[str]) -> int:
     project = current_project()
     stacks = [ENVIRONMENT, *(f"{ENVIRONMENT}.{server}" for server in servers)]
     with target_of(project, sandbox=True) as target:

@@ -34,8 +34,8 @@ def diff(
     program: bool,
 ) -> None:
     """What `ringwall diff` does; its flags and help are in `cli.flags.diff`."""
-    wanted = [part for option in fail_on or [] for part in option.split(",") if part]
-    for part in wanted:
+    failures = [part for option in fail_on or [] for part in option.split(",") if part]
+    for part in failures:
         if part not in _FAIL_ON:
             raise InputError(f"--fail-on knows no {part}", remedy=f"use {' or '.join(_FAIL_ON)}")
     if output is not None and output.is_dir() and any(output.iterdir()):
@@ -51,7 +51,7 @@ def diff(
             merge_base=merge_base,
             environment=environment,
             # One plan may not stand for many where its findings decide: rules look at names and grants too.
-            every_resource=every_resource or "errors" in wanted,
+            every_resource=every_resource or "errors" in failures,
             program=program,
         )
     if markdown is not None:
@@ -70,7 +70,7 @@ def diff(
         show(report)
     if report.errors:
         raise typer.Exit(2)
-    if ("loosens" in wanted and report.loosens) or ("errors" in wanted and breaks_rules(report)):
+    if ("loosens" in failures and report.loosens) or ("errors" in failures and breaks_rules(report)):
         raise typer.Exit(3)
 
 
@@ -85,17 +85,17 @@ def show(report: Report) -> None:
     colours = {Direction.LOOSENS: "bold red", Direction.TIGHTENS: "green", Direction.NEUTRAL: "dim"}
     out = console.stdout()
     for group in grouped(report.changes):
-        one = group.change
-        line = Text(f"{one.direction:<8} ", style=colours[one.direction])
-        where = (
+        change = group.change
+        line = Text(f"{change.direction:<8} ", style=colours[change.direction])
+        place = (
             group.stacks[0] if len(group.stacks) == 1 else f"{group.stacks[0]} and {len(group.stacks) - 1} more stacks"
         )
-        line.append(f"{where}: {one.title}", style="")
+        line.append(f"{place}: {change.title}", style="")
         out.print(line)
-        for detail in one.details:
+        for detail in change.details:
             out.print(Text(f"           {detail}", style="dim"))
         if len(group.stacks) > 1:
-            out.print(Text(f"           in {_some(group.stacks)}", style="dim"))
+            out.print(Text(f"           in {_first_names(group.stacks)}", style="dim"))
     _show_resources(report)
     for stack, finding in report.findings:
         console.say(finding_line(stack, finding))
@@ -115,11 +115,11 @@ def _show_resources(report: Report) -> None:
             for key in resource.keys:
                 before, after = ("none" if value is None else value for value in (key.before, key.after))
                 out.print(Text(f"             {key.path}: {before} → {after}"))
-        if others := likes.get(stack.stack):
-            console.say(f"  the same resources and keys, with values of their own: {_some(others)}")
+        if alike := likes.get(stack.stack):
+            console.say(f"  the same resources and keys, with values of their own: {_first_names(alike)}")
 
 
-def _some(stacks: Sequence[str]) -> str:
+def _first_names(stacks: Sequence[str]) -> str:
     """The first names; --json, --html and --markdown have them all."""
-    more = f" and {len(stacks) - 8} more" if len(stacks) > 8 else ""
-    return ", ".join(stacks[:8]) + more
+    ending = f" and {len(stacks) - 8} more" if len(stacks) > 8 else ""
+    return ", ".join(stacks[:8]) + ending

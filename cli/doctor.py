@@ -50,7 +50,7 @@ def doctor(
 def _stacks(stack: str | None) -> tuple[list[str], list[Check]]:
     """The stacks to look at; without a project, why there are none."""
     try:
-        found = current_project()
+        project = current_project()
     except InputError:
         if stack is not None or state.project is not None:
             raise
@@ -58,11 +58,11 @@ def _stacks(stack: str | None) -> tuple[list[str], list[Check]]:
             skipped("project.files", "there is no project here", "", "run `ringwall init dev`, or give --project")
         ]
     if stack is None:
-        every = [*found.environments(), *(name for name in found.stacks() if name.startswith(ZONE_PREFIX))]
+        every = [*project.environments(), *(name for name in project.stacks() if name.startswith(ZONE_PREFIX))]
         if not every:
             return [], [skipped("project.files", "the project has no stacks", "", "run `ringwall init dev`")]
         return every, []
-    if stack not in found.stacks():
+    if stack not in project.stacks():
         raise InputError(f"there is no stack {stack}", remedy="see `ringwall list`")
     return [stack], []
 

@@ -39,9 +39,9 @@ def drift(
         raise InputError("--guard-url is one server's", remedy="name the server, as in dev.github")
     with target_of(project, sandbox=sandbox) as target:
         target.require_state()
-        looking = Looking(project, target, loaded, tuple(stacks), timeout, guard_url, on_host)
-        rows, looked = look(looking, only or SOURCES, lambda source: console.note(f"looking at {source}"))
-    table = Table(stack, tuple(rows), tuple(looked))
+        inspection = Looking(project, target, loaded, tuple(stacks), timeout, guard_url, on_host)
+        rows, inspected = look(inspection, only or SOURCES, lambda source: console.note(f"looking at {source}"))
+    table = Table(stack, tuple(rows), tuple(inspected))
     show(table, as_json=as_json)
     if code := table.exit_code(allow_unreachable=allow_unreachable):
         raise typer.Exit(code)
@@ -58,5 +58,5 @@ def show(table: Table, *, as_json: bool) -> None:
             [[row.kind, row.source, row.what, row.recorded, row.real, row.desired, row.repair] for row in table.rows],
         )
     counts = table.as_json()["counts"]
-    said = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "no drift"
-    console.say(f"{table.stack}: {said}; looked at {', '.join(table.looked) or 'nothing'}")
+    summary = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "no drift"
+    console.say(f"{table.stack}: {summary}; looked at {', '.join(table.looked) or 'nothing'}")

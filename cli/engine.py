@@ -14,31 +14,31 @@ from engine.plugins import install_plugins, plugins_missing
 
 def install(*, method: Literal["auto", "download", "build"], plugins: bool, yes: bool) -> None:
     """What `ringwall engine install` does; its flags and help are in `cli.flags.engine`."""
-    found = find()
-    if found is None and not console.ask(f"Install Pulumi {PINNED} into this user's cache?", yes=yes):
+    engine = find()
+    if engine is None and not console.ask(f"Install Pulumi {PINNED} into this user's cache?", yes=yes):
         raise typer.Exit(1)
-    found = installer.install(progress=console.note, method=method)
-    console.say(f"engine: Pulumi {found.version} at {found.path}")
+    engine = installer.install(progress=console.note, method=method)
+    console.say(f"engine: Pulumi {engine.version} at {engine.path}")
     if plugins:
-        install_plugins(found, console.note)
+        install_plugins(engine, console.note)
 
 
 def status(*, as_json: bool) -> None:
     """What `ringwall engine status` does; its flags and help are in `cli.flags.engine`."""
-    candidates, found = explain(), find()
-    missing = [str(plugin) for plugin in plugins_missing(found)] if found else []
+    candidates, engine = explain(), find()
+    missing = [str(plugin) for plugin in plugins_missing(engine)] if engine else []
     if as_json:
         rows = [
             {"source": c.source, "path": str(c.path) if c.path else None, "taken": c.taken, "reason": c.reason}
             for c in candidates
         ]
-        used = {"path": str(found.path), "version": found.version, "source": found.source} if found else None
+        used = {"path": str(engine.path), "version": engine.version, "source": engine.source} if engine else None
         console.print_json({"version": 1, "engine": used, "candidates": rows, "plugins_missing": missing})
     for candidate in candidates:
         mark = "*" if candidate.taken else " "
         console.say(f"{mark} {candidate.source}: {candidate.path or 'none'}: {candidate.reason}")
     for plugin in missing:
         console.say(f"plugin missing: {plugin}; `ringwall engine install --plugins` (not needed with --sandbox)")
-    if found is None:
+    if engine is None:
         console.say("no usable engine; run `ringwall engine install`")
         raise typer.Exit(4)

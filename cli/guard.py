@@ -43,8 +43,8 @@ def run(
         source = BundleSource(config, keys, state, expected_server=expected, token_file=token_file)
         work = _signed(source, state, every)
     else:
-        for option, given in (("--server", server), ("--token-file", token_file)):
-            if given is not None:
+        for option, value in (("--server", server), ("--token-file", token_file)):
+            if value is not None:
                 raise InputError("is for a signed bundle", key=option, remedy="give --public-key, or leave it out")
         if "://" in config:
             raise InputError("a URL serves signed bundles", key="--config", remedy="give --public-key")
@@ -66,8 +66,8 @@ async def demo(opened: Opened, state: Path) -> None:
     """Serve a configuration that verifies nobody, and say so."""
     from guard.service import running, serve  # noqa: PLC0415 - signing does without its 0.9 s
 
-    who = opened.config.identity.demo.principal if opened.config.identity.demo else ""
-    console.say(f"warning: DEMO IDENTITY: nobody is verified, everyone who reaches this guard is {who}.")
+    principal = opened.config.identity.demo.principal if opened.config.identity.demo else ""
+    console.say(f"warning: DEMO IDENTITY: nobody is verified, everyone who reaches this guard is {principal}.")
     console.say("warning: It listens on loopback only, and is never to be reached from beyond this machine.")
     async with running(opened, state) as service:
         await serve(service, started=lambda: _say_started(opened))
@@ -80,7 +80,9 @@ async def _signed(source: BundleSource, state: Path, every: float) -> None:
     async with running(opened.opened, state) as service:
         service.runtime.source_status = source.members
 
-        watching = asyncio.get_running_loop().create_task(source.watch(lambda one: service.apply(one.opened), every))
+        watching = asyncio.get_running_loop().create_task(
+            source.watch(lambda loaded: service.apply(loaded.opened), every)
+        )
         try:
             await serve(service, started=lambda: _say_started(opened.opened))
         finally:

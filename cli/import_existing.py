@@ -31,18 +31,18 @@ def import_existing(
     project = current_project()
     require()
     loaded = load(project, stack)
-    wanted = import_plan(refuse_unsafe(project, loaded), kind, id, name=name, hostname=hostname)
-    program = importing_program(project, stack, wanted)
+    plan = import_plan(refuse_unsafe(project, loaded), kind, id, name=name, hostname=hostname)
+    program = importing_program(project, stack, plan)
     before, run = Run(stack, "preview"), Run(stack, "up")
     with target_of(project, sandbox=sandbox) as target:
         with live.progress([before]):
-            execute(target, before, only=wanted.targets, program=program)
+            execute(target, before, only=plan.targets, program=program)
         show_preview([before])
         fail_on_error([before])
         refuse_gaps([before])
-        console.consent(f"Import {kind.value} {id} as {wanted.name} of {stack}?", yes=yes)
+        console.consent(f"Import {kind.value} {id} as {plan.name} of {stack}?", yes=yes)
         with live.progress([run]):
-            execute(target, run, only=wanted.targets, program=program)
+            execute(target, run, only=plan.targets, program=program)
     if as_json:
         console.print_json({"version": 1, "runs": [run.as_json()]})
     show_results([run])

@@ -40,22 +40,22 @@ def init(
     if kong_admin is None and chosen == "colocated":
         kong_admin = LOCAL_ADMIN
     made.check_topology(chosen, production, kong_admin)
-    asked = _Asked(may_ask=console.interactive() and not yes)
+    interview = _Interview(may_ask=console.interactive() and not yes)
     answers = EnvironmentAnswers(
         name=environment,
-        account_id=asked.one(made.ACCOUNT_ID, account_id),
-        zone=asked.one(made.ZONE, zone),
-        zone_id=asked.one(made.ZONE_ID, zone_id),
-        team=asked.one(made.TEAM, team),
-        countries=asked.many(made.COUNTRY, country),
-        hosts=asked.many(made.HOST, host, default=f"{environment}-1"),
-        admin_uri=asked.one(made.KONG_ADMIN, kong_admin),
+        account_id=interview.text(made.ACCOUNT_ID, account_id),
+        zone=interview.text(made.ZONE, zone),
+        zone_id=interview.text(made.ZONE_ID, zone_id),
+        team=interview.text(made.TEAM, team),
+        countries=interview.texts(made.COUNTRY, country),
+        hosts=interview.texts(made.HOST, host, default=f"{environment}-1"),
+        admin_uri=interview.text(made.KONG_ADMIN, kong_admin),
         topology=chosen,
         production=production,
-        agents=asked.many(made.AGENT, agent) if agent else (),
+        agents=interview.texts(made.AGENT, agent) if agent else (),
         secrets_provider=made.check_secrets_provider(secrets_provider),
     )
-    asked.refuse()
+    interview.refuse()
     made.check_topology(chosen, production, answers.admin_uri)
     plan = made.plan(root, answers, name=name, backend=backend)
     apply(plan.changes)
@@ -78,14 +78,14 @@ def init(
     console.say(f"Next: ringwall onboard SERVER --env {environment} --url http://127.0.0.1:PORT/mcp")
 
 
-class _Asked:
-    """Answers from flags or, on a terminal, from a person; all that is missing or wrong is told at once."""
+class _Interview:
+    """Answers from flags or, on a terminal, from a person; everything missing or wrong is reported together."""
 
     def __init__(self, *, may_ask: bool) -> None:
         self.may_ask = may_ask
         self.problems: list[InputError] = []
 
-    def one(self, question: Question, value: str | None, default: str | None = None) -> str:
+    def text(self, question: Question, value: str | None, default: str | None = None) -> str:
         if value is None and self.may_ask:
             return read_answer(question.text, default, question.advice)
         problem = "is missing" if value is None else question.wrong(value)
@@ -93,10 +93,10 @@ class _Asked:
             self.problems.append(InputError(problem, key=question.flag, remedy=question.remedy))
         return value or ""
 
-    def many(self, question: Question, values: list[str] | None, default: str | None = None) -> tuple[str, ...]:
+    def texts(self, question: Question, values: list[str] | None, default: str | None = None) -> tuple[str, ...]:
         if not values:
-            return (self.one(question, None, default),)
-        return tuple(dict.fromkeys(self.one(question, value) for value in values))
+            return (self.text(question, None, default),)
+        return tuple(dict.fromkeys(self.text(question, value) for value in values))
 
     def refuse(self) -> None:
         if self.problems:

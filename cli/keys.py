@@ -23,8 +23,8 @@ from model.project import Project, load_environment
 from model.stacks import EnvironmentStack
 from operations.keys.sync import SyncReport, not_ours, remedy, sync_keys
 
-#: Somebody else's key or consumer opens what an issuer's should; the same code as drift.
-NOT_OURS = 3
+#: Exit code where Kong holds a key or a consumer that Ringwall did not put there, which is accepted like the issuer's own.
+FOREIGN_KEYS = 3
 
 
 def sync(
@@ -65,7 +65,7 @@ def sync(
         if not show(report):
             raise typer.Exit(Unreachable.exit_code)
         if report.not_ours:
-            raise typer.Exit(NOT_OURS)
+            raise typer.Exit(FOREIGN_KEYS)
         return
     if replace or remove_strangers:
         name = "--replace" if replace else "--remove-strangers"
@@ -77,12 +77,12 @@ def sync(
 def watch(
     once: Callable[[], SyncReport], every: float, *, as_json: bool = False, stop: threading.Event | None = None
 ) -> None:
-    """Sync until SIGINT, SIGTERM or `stop`; a failure is said and tried again at the next turn."""
-    done = stop or threading.Event()
+    """Sync until SIGINT, SIGTERM or `stop`; a failure is printed, and the next turn tries again."""
+    stopping = stop or threading.Event()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: done.set())
-    while not done.is_set():
+            signal.signal(number, lambda *_: stopping.set())
+    while not stopping.is_set():
         try:
             report = once()
             if as_json:
@@ -91,17 +91,17 @@ def watch(
         except RingwallError as error:
             _note_error(str(error))
         # Spread out, so that many gateways do not ask an issuer in the same second.
-        done.wait(every * random.uniform(0.9, 1.1))  # noqa: S311 - no secret depends on it
-    console.note(f"{_now()} stopped")
+        stopping.wait(every * random.uniform(0.9, 1.1))  # noqa: S311 - no secret depends on it
+    console.note(f"{_timestamp()} stopped")
 
 
-def _now() -> str:
+def _timestamp() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _note_error(text: str) -> None:
     for line in text.split("\n"):
-        console.note(f"{_now()} error: {line}")
+        console.note(f"{_timestamp()} error: {line}")
 
 
 def show(report: SyncReport, *, quiet: bool = False) -> bool:
@@ -118,11 +118,13 @@ def show(report: SyncReport, *, quiet: bool = False) -> bool:
         rows += [(kid, f"{verb}replaced") for kid in issuer.replaced]
         rows += [(kid, f"{verb}removed") for kid in issuer.removed]
         rows += [(kid, "deleted, as Ringwall did not put it there") for kid in issuer.thrown_out]
-        rows += [(one.consumer, "taken out of the issuer's group") for one in issuer.strangers if one.removed]
+        rows += [
+            (consumer.consumer, "taken out of the issuer's group") for consumer in issuer.strangers if consumer.removed
+        ]
         if not quiet:
             rows += [(kid, f"kept, {age} days old") for kid, age in sorted(issuer.kept.items())]
-        for kid, what in rows:
-            console.say(f"{issuer.issuer}: {kid}: {what}")
+        for kid, event in rows:
+            console.say(f"{issuer.issuer}: {kid}: {event}")
     return not any(issuer.error for issuer in report.issuers)
 
 
@@ -133,4 +135,4 @@ def sync_environment(project: Project, environment: EnvironmentStack) -> None:
     show(report, quiet=True)
     report.check()
     if report.not_ours:
-        raise typer.Exit(NOT_OURS)
+        raise typer.Exit(FOREIGN_KEYS)

@@ -11,14 +11,14 @@ from operations.project.inventory import Row, inventory
 
 def list_stacks(*, as_json: bool) -> None:
     """What `ringwall list` does; its flags and help are in `cli.flags.list_stacks`."""
-    found = current_project()
-    rows = inventory(found)
+    project = current_project()
+    rows = inventory(project)
     if as_json:
         stacks = [
             {"stack": row.stack, "kind": row.kind, "valid": row.error is None, "error": row.error, **row.facts}
             for row in rows
         ]
-        console.print_json({"version": 1, "project": found.name, "root": str(found.root), "stacks": stacks})
+        console.print_json({"version": 1, "project": project.name, "root": str(project.root), "stacks": stacks})
     else:
         _show(rows)
     if any(row.error for row in rows):

@@ -91,9 +91,9 @@ def _say_plan(files: Sequence[str], planned: Sequence[dict[str, Any]], *, lift: 
         console.print_json({"version": 1, "dry_run": True, "lift": lift, "files": files, "stacks": planned})
     for file in files:
         console.say(f"would write {file}")
-    for one in planned:
-        for step in one["steps"]:
-            console.say(f"{one['stack']}: {step['ring']}: {step['text']}")
+    for plan in planned:
+        for step in plan["steps"]:
+            console.say(f"{plan['stack']}: {step['ring']}: {step['text']}")
 
 
 def _lift(
@@ -108,7 +108,7 @@ def _lift(
     sandbox: bool,
 ) -> Operation:
     operation = Operation(project.root, "lockdown --lift", stack, reason, Terminal())
-    closed = [one for one in stacks if any(change.path == project.stack_file(one) for change in changes)]
+    closed = [name for name in stacks if any(change.path == project.stack_file(name) for change in changes)]
     environment = environment_of(stack)
     with (
         target_of(project, sandbox=sandbox) as target,

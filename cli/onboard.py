@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import typer
 
 from cli import console, state
+from cli.onboard_answers import ask_access, host_of
 from cli.onboard_existing import compare_existing, meet
 from cli.project import current_project
-from cli.prompt import read_answer
-from model.base import Email
 from model.errors import InputError
 from model.project import load_environment
-from model.stacks import EnvironmentStack
 from model.tool_lock import visible
 from operations.onboard import origins
 from operations.onboard.document import document, next_steps
@@ -21,13 +17,12 @@ from operations.onboard.offer import concern_lines, tool_rows
 from operations.onboard.propose import (
     Proposal,
     access_value,
-    default_host,
     default_hostname,
     free_guard_port,
     propose,
     refuse_existing,
 )
-from operations.project.new_project import AGENT, Question, refresh_schema
+from operations.project.new_project import AGENT, refresh_schema
 from operations.project.write import apply
 from operations.sockets import Exposure
 
@@ -59,7 +54,7 @@ def onboard(
         raise InputError(f"{server} is no server name", key="SERVER", remedy="use lower-case letters, digits and -")
     project = current_project()
     stack = f"{env}.{server}"
-    given = origins.from_flags(url, socket, path, command, list(pass_env or ()))
+    origin_flags = origins.from_flags(url, socket, path, command, list(pass_env or ()))
     if project.stack_file(stack).is_file():
         ignored = {
             "--host": host, "--hostname": hostname, "--guard-port": guard_port, "--people": people, "--domain": domain,
@@ -67,29 +62,31 @@ def onboard(
         }  # fmt: skip
         for flag in (flag for flag, value in ignored.items() if value):
             console.note(f"warning: {flag} is not used: {project.stack_file(stack)} is there already; edit it")
-        compare_existing(project, stack, given, timeout=timeout, allow_exposed=allow_exposed, dry_run=dry_run, yes=yes)
+        compare_existing(
+            project, stack, origin_flags, timeout=timeout, allow_exposed=allow_exposed, dry_run=dry_run, yes=yes
+        )
         return
     environment = load_environment(project, env)
     refuse_existing(project, stack)
-    if given is None:
+    if origin_flags is None:
         raise InputError("is missing", key="--url", remedy="say where the server is: --url, --socket or --command")
-    origin = origins.check(given)
+    origin = origins.check(origin_flags)
     access = access_value(list(people or ()), list(domain or ()), list(group or ()), list(agent or ()))
-    access = access or _ask_access(yes)
-    host = host or _host(environment, yes)
-    seen, warnings, offer = meet(origin, timeout, allow_exposed)
+    access = access or ask_access(yes)
+    host = host or host_of(environment, yes)
+    exposure, warnings, offer = meet(origin, timeout, allow_exposed)
     proposal = propose(
         project,
         environment,
         server,
         offer,
-        origin=given,
+        origin=origin_flags,
         access=access,
         host=host,
         hostname=hostname or default_hostname(environment, server),
         guard_port=free_guard_port(environment, origin) if guard_port is None else guard_port,
     )
-    _show(proposal, seen)
+    _show(proposal, exposure)
     if dry_run:
         for change in proposal.changes:
             console.say(f"\n--- {change.path} (not written)\n{(change.after or b'').decode()}")
@@ -101,38 +98,17 @@ def onboard(
         apply(proposal.changes)
         refresh_schema(project)
     if as_json:
-        console.print_json(document(proposal, seen, warnings, written=not dry_run))
+        console.print_json(document(proposal, exposure, warnings, written=not dry_run))
     if not dry_run:
         for line in next_steps(proposal):
             console.say(line)
 
 
-def _ask_access(yes: bool) -> dict[str, Any]:
-    if yes or not console.interactive():
-        raise InputError(
-            "nobody would be admitted",
-            key="--people",
-            remedy="give at least one --people, --domain, --group or --agent",
-        )
-    question = Question("--people", "E-mail address of who may reach it", Email, "give one such as ada@example.com")
-    return access_value([read_answer(question.text, None, question.advice)], [], [], [])
-
-
-def _host(environment: EnvironmentStack, yes: bool) -> str:
-    hosts = list(environment.settings.hosts)
-    only = default_host(environment.settings)
-    if only is not None:
-        return only
-    if yes or not console.interactive():
-        raise InputError("is missing", key="--host", remedy=f"name one of {', '.join(hosts)}")
-    return read_answer(f"Host ({', '.join(hosts)})", None, lambda a: None if a in hosts else f"{a} is none of them")
-
-
-def _show(proposal: Proposal, seen: Exposure | None) -> None:
+def _show(proposal: Proposal, exposure: Exposure | None) -> None:
     offer, manifest = proposal.offer, proposal.stack.manifest
     console.say(f"{visible(offer.name)} {visible(offer.version)}, MCP {', '.join(offer.protocol_versions)}")
-    if seen is not None and seen.state == "loopback":
-        console.say(f"Its socket is {seen}.")
+    if exposure is not None and exposure.state == "loopback":
+        console.say(f"Its socket is {exposure}.")
     if not state.json:
         rows = tool_rows(proposal.lock, proposal.granted, proposal.withheld)
         console.table(["tool", "risk", "sends out", "granted to", "why this risk"], rows)

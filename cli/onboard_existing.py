@@ -25,27 +25,28 @@ from operations.sockets import Exposure
 
 
 def meet(origin: Origin, timeout: float, allow_exposed: bool) -> tuple[Exposure | None, list[str], Any]:
-    seen = origins.look(origin)
-    warnings = origins.judge(origin, seen, allow_exposed=allow_exposed)
+    """Look at the server's socket, warn of what is wrong with it, and ask the server what it offers."""
+    exposure = origins.look(origin)
+    warnings = origins.judge(origin, exposure, allow_exposed=allow_exposed)
     for warning in warnings:
         console.note(f"WARNING: {warning}")
     with console.working("asking the server what it offers"):
-        return seen, warnings, ask_server(origin, timeout)
+        return exposure, warnings, ask_server(origin, timeout)
 
 
 def compare_existing(
     project: Project,
     stack: str,
-    given: dict[str, Any] | None,
+    origin_flags: dict[str, Any] | None,
     *,
     timeout: float,
     allow_exposed: bool,
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """The stack file is there: nothing is written, save a lock that is missing altogether."""
+    """Compare what the server offers with its tool lock, and write nothing but a lock that does not exist."""
     files = read_server(project, stack)
-    origin = origins.check(given) if given is not None else files.origin
+    origin = origins.check(origin_flags) if origin_flags is not None else files.origin
     if files.origin != origin:
         raise files.document.error(
             ("config", "ringwall:server", "origin"),

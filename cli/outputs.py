@@ -32,5 +32,5 @@ def outputs(
     else:
         for key, value in values.items():
             text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-            first, _, more = text.rstrip("\n").partition("\n")
-            console.say(f"{key}: {first}{f' … (ringwall outputs {stack} {key} prints all)' if more else ''}")
+            first, _, continuation = text.rstrip("\n").partition("\n")
+            console.say(f"{key}: {first}{f' … (ringwall outputs {stack} {key} prints all)' if continuation else ''}")

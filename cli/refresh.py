@@ -26,9 +26,9 @@ def refresh(
     project = current_project()
     require()
     scope = deploy.scope_of(project, stack, to_change=False)
-    what = f"{stack} and its {len(scope.servers)} servers" if scope.servers else stack
+    subject = f"{stack} and its {len(scope.servers)} servers" if scope.servers else stack
     if not preview_only:
-        console.consent(f"Replace the recorded state of {what} by what is read?", yes=yes)
+        console.consent(f"Replace the recorded state of {subject} by what is read?", yes=yes)
     runs = [Run(name, "preview_refresh" if preview_only else "refresh") for name in scope.stacks]
     with target_of(project, sandbox=sandbox) as target:
         if preview_only:

@@ -29,16 +29,18 @@ def repair(
     with target_of(project, sandbox=sandbox, plugins=not dry_run) as target:
         if dry_run:
             findings = [
-                one
+                finding
                 for name in pending.interrupted(target, stacks)
-                for one in pending.resolve(target, name, dry_run=True)
+                for finding in pending.resolve(target, name, dry_run=True)
             ]
-            for one in findings:
-                console.say(one.line)
+            for finding in findings:
+                console.say(finding.line)
         else:
             findings = pending.resolve_before(target, stacks, yes=yes)
     if as_json:
-        console.print_json({"version": 1, "dry_run": dry_run, "operations": [one.as_json() for one in findings]})
+        console.print_json(
+            {"version": 1, "dry_run": dry_run, "operations": [finding.as_json() for finding in findings]}
+        )
     if not findings:
         console.say(f"{stack}: no interrupted operation is recorded")
     elif dry_run:

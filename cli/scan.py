@@ -32,9 +32,9 @@ def scan(
     as_json: bool,
 ) -> None:
     """What `ringwall scan` does; its flags and help are in `cli.flags.scan`."""
-    for one in path or ():
-        if not one.startswith("/") or not one.isascii() or not one.isprintable() or " " in one:
-            raise InputError(f"{one} is no URL path", key="--path", remedy="write it such as /tools/mcp")
+    for url_path in path or ():
+        if not url_path.startswith("/") or not url_path.isascii() or not url_path.isprintable() or " " in url_path:
+            raise InputError(f"{url_path} is no URL path", key="--path", remedy="write it such as /tools/mcp")
     if targets and port:
         raise InputError(
             "belongs to this machine's own sockets", key="--port", remedy="write HOST:PORT, or leave it out"
@@ -42,15 +42,15 @@ def scan(
     known = origins.read(state.project)
     for warning in known.warnings:
         console.note(f"warning: {warning}")
-    where = named_places(targets) if targets else places(all_listeners(), port or ())
-    report = _run(where, tuple(dict.fromkeys((*PATHS, *(path or ())))), timeout, deadline, known.stack_of)
-    taken: set[str] = set(known.names)
+    sockets = named_places(targets) if targets else places(all_listeners(), port or ())
+    report = _run(sockets, tuple(dict.fromkeys((*PATHS, *(path or ())))), timeout, deadline, known.stack_of)
+    names_in_use: set[str] = set(known.names)
     named = str(state.project) if state.project is not None else None
     advices = []
     for server in report.servers:
-        advice = advise(server, environments=known.environments, taken=frozenset(taken), project=named)
+        advice = advise(server, environments=known.environments, taken=frozenset(names_in_use), project=named)
         if advice.command:
-            taken.add(name_for(server, frozenset(taken)))
+            names_in_use.add(name_for(server, frozenset(names_in_use)))
         advices.append(advice)
     elsewhere = 0 if targets else other_namespaces()
     if elsewhere:
@@ -72,7 +72,7 @@ def scan(
 
 
 def _run(
-    where: tuple[Place, ...],
+    sockets: tuple[Place, ...],
     paths: tuple[str, ...],
     timeout: float,
     deadline: float,
@@ -82,18 +82,18 @@ def _run(
     words = "looked at {} of {} sockets"
     if not screen.is_terminal:
 
-        def line(done: int, total: int) -> None:
-            console.note(words.format(done, total))
+        def line(count: int, total: int) -> None:
+            console.note(words.format(count, total))
 
-        return look(where, paths=paths, timeout=timeout, deadline=deadline, onboarded=onboarded, progress=line)
-    with screen.status(words.format(0, len(where))) as status:
+        return look(sockets, paths=paths, timeout=timeout, deadline=deadline, onboarded=onboarded, progress=line)
+    with screen.status(words.format(0, len(sockets))) as status:
         return look(
-            where,
+            sockets,
             paths=paths,
             timeout=timeout,
             deadline=deadline,
             onboarded=onboarded,
-            progress=lambda done, total: status.update(words.format(done, total)),
+            progress=lambda count, total: status.update(words.format(count, total)),
         )
 
 
@@ -123,7 +123,7 @@ def _show(report: Report, advices: list[Advice], *, named: bool) -> None:
         console.say(f"{server.url}: {_WORDS[server.state]}{f' ({server.demands})' if server.demands else ''}")
         for risk, verb in _VERBS:
             if names := server.named(risk):
-                console.say(f"  {verb}: {_some(names)}")
+                console.say(f"  {verb}: {_first_names(names)}")
         if server.problem:
             console.say(f"  not fully looked at: {server.problem}")
         for warning in server.warnings[:5]:
@@ -132,11 +132,11 @@ def _show(report: Report, advices: list[Advice], *, named: bool) -> None:
             console.say(f"  first: {step}")
         if advice.command:
             console.say(f"  then:  {advice.command}" if advice.steps else f"  {advice.command}")
-    for one in report.unjudged:
-        console.note(f"warning: {one.place} {one.reason}")
-    what = "named places" if named else "listening sockets"
-    console.say(("\n" if report.servers else "") + summary(report, what))
+    for unjudged in report.unjudged:
+        console.note(f"warning: {unjudged.place} {unjudged.reason}")
+    subject = "named places" if named else "listening sockets"
+    console.say(("\n" if report.servers else "") + summary(report, subject))
 
 
-def _some(names: tuple[str, ...], most: int = 8) -> str:
+def _first_names(names: tuple[str, ...], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

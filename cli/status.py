@@ -49,9 +49,9 @@ def _rows(project: Project, stacks: Sequence[str], target: Target) -> list[dict[
         except InputError as error:
             problems = error.problems if isinstance(error, InputErrors) else [error]
             for problem in reversed(problems):
-                named = [one for one in stacks if f"{problem.file}:".startswith(f"{project.stack_file(one)}:")]
-                for one in named or [stack]:
-                    notes[one] = str(problem)
+                named = [name for name in stacks if f"{problem.file}:".startswith(f"{project.stack_file(name)}:")]
+                for name in named or [stack]:
+                    notes[name] = str(problem)
     for stack, operations in interrupted(target, stacks).items():
         notes[stack] = told(stack, operations)
     return [{"stack": stack, "resources": counts[stack], "note": notes.get(stack, "")} for stack in stacks]

@@ -27,7 +27,7 @@ def verify(
     insecure_http: bool,
     on_host: bool,
     bearer: str | None,
-    who: str | None,
+    principal: str | None,
     expired: Path | None,
     sibling: Path | None,
     planted: str | None,
@@ -47,7 +47,7 @@ def verify(
     with target_of(project, sandbox=sandbox, plugins=False) as target:
         deployed = deployed_config(project, server, guard_config, target)
     subject = subject_of(settings, settings.servers[name], deployed)
-    caller, other = callers(subject, bearer, who)
+    caller, sibling_caller = callers(subject, bearer, principal)
     resolved = parse_resolve(resolve or [])
     known = {door.hostname for door in subject.doors} | set(subject.siblings)
     for host in resolved:
@@ -56,13 +56,13 @@ def verify(
                 f"{host} is no public name of {environment}", key="--resolve", remedy=f"use {', '.join(sorted(known))}"
             )
 
-    async def go() -> Report:
+    async def run_checks() -> Report:
         async with Client(resolved, insecure_http=insecure_http, timeout=timeout) as client:
             context = Context(
                 subject,
                 client,
                 caller=caller,
-                other=other,
+                other=sibling_caller,
                 expired=token_in(expired, "--expired-token-file"),
                 sibling=token_in(sibling, "--sibling-token-file"),
                 planted=planted_call(planted),
@@ -71,7 +71,7 @@ def verify(
             )
             return await run(context, console.note)
 
-    report = asyncio.run(go())
+    report = asyncio.run(run_checks())
     show(report, as_json=as_json)
     if junit is not None:
         try:

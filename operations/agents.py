@@ -53,16 +53,16 @@ def rotated(text: str, agent: str, version: int, expires: str) -> str:
     Raises:
         InputError: the file has no such agent.
     """
-    here = (*AGENTS, agent)
+    agent_path = (*AGENTS, agent)
     missing: list[str] = []
     for key, scalar in (("secret_version", str(version)), ("previous_secret_expires_at", f'"{expires}"')):
-        if _has(text, (*here, key)):
-            text = replace_scalar(text, (*here, key), scalar)
+        if _has(text, (*agent_path, key)):
+            text = replace_scalar(text, (*agent_path, key), scalar)
         else:
             missing.append(f"{key}: {scalar}")
     if not missing:
         return text
-    node = _mapping(text, here)
+    node = _mapping(text, agent_path)
     if node is None:
         raise InputError(f"the file has no agent {agent}")
     start = node.start_mark

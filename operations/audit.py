@@ -41,8 +41,8 @@ def cells(record: dict[str, Any]) -> list[str]:
     kind = str(record.get("kind"))
     details = record.get("details")
     if kind != "decision":
-        said = json.dumps(details, sort_keys=True) if details and kind != "head" else ""
-        cells = [record.get("time"), record.get("sequence"), None, f"({kind})", said, None, None, None, None]
+        detail_text = json.dumps(details, sort_keys=True) if details and kind != "head" else ""
+        cells = [record.get("time"), record.get("sequence"), None, f"({kind})", detail_text, None, None, None, None]
     else:
         names = ("time", "sequence", "principal", "method", "name", "leg", "decision", "reason", "incident")
         cells = [record.get(name) for name in names]

@@ -19,11 +19,11 @@ def finding_line(stack: str, finding: Finding) -> str:
     place = f" ({finding.file}:{finding.line})" if finding.file and finding.line else ""
     if finding.waived is None:
         return f"{finding.severity}: {stack}: {finding.rule_id}: {finding.message}; {finding.remedy}{place}"
-    why = f"waived until {finding.waived_until}: {finding.waived}"
-    return f"waived {finding.severity}: {stack}: {finding.rule_id}: {finding.message}; {why}{place}"
+    waiver = f"waived until {finding.waived_until}: {finding.waived}"
+    return f"waived {finding.severity}: {stack}: {finding.rule_id}: {finding.message}; {waiver}{place}"
 
 
-def document(done: Checked) -> dict[str, Any]:
+def document(checked: Checked) -> dict[str, Any]:
     rows = [
         {
             "stack": stack,
@@ -36,22 +36,22 @@ def document(done: Checked) -> dict[str, Any]:
             "line": finding.line,
             "waived": {"reason": finding.waived, "until": finding.waived_until} if finding.waived else None,
         }
-        for stack, finding in done.findings
+        for stack, finding in checked.findings
     ]
-    base = {"revision": done.base.revision, "commit": done.base.commit} if done.base else None
-    ignored = dict(sorted(done.ignored_waivers.items()))
-    return {"version": 1, "stacks": done.stacks, "findings": rows, "base": base, "waivers_not_in_force": ignored}
+    base = {"revision": checked.base.revision, "commit": checked.base.commit} if checked.base else None
+    ignored = dict(sorted(checked.ignored_waivers.items()))
+    return {"version": 1, "stacks": checked.stacks, "findings": rows, "base": base, "waivers_not_in_force": ignored}
 
 
-def write_sarif(project: Project, done: Checked, file: Path | None) -> None:
+def write_sarif(project: Project, checked: Checked, file: Path | None) -> None:
     about = metadata("ringwall")
     urls = dict(entry.split(", ", 1) for entry in about.get_all("Project-URL") or [])
     docs = urls.get("Documentation")
     top = top_level(project.root)
     inside = project.root.resolve().relative_to(top).as_posix() if top is not None else "."
     text = to_sarif(
-        done.findings,
-        done.rules,
+        checked.findings,
+        checked.rules,
         version=about["Version"],
         docs=docs.rstrip("/") if docs else None,
         prefix="" if inside == "." else f"{inside}/",

@@ -10,7 +10,7 @@ from cli.options import AsJson, Debug
 
 
 def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the project folder, and say where it is.")] = False,
+    keep_folder: Annotated[bool, typer.Option("--keep", help="Keep the project folder, and say where it is.")] = False,
     everything: Annotated[
         bool, typer.Option("--everything/--no-everything", help="Also run on npm's server-everything, where Node is.")
     ] = True,
@@ -23,4 +23,4 @@ def demo(
     """
     from cli.demo import demo as work  # noqa: PLC0415 - 0.5 s of imports that --help and completion do without
 
-    work(keep=keep, everything=everything, as_json=as_json)
+    work(keep_folder=keep_folder, everything=everything, as_json=as_json)

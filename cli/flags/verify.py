@@ -46,7 +46,7 @@ def verify(
             show_default=False,
         ),
     ] = None,
-    who: Annotated[
+    principal: Annotated[
         str | None,
         typer.Option(
             "--as",
@@ -110,7 +110,7 @@ def verify(
         insecure_http=insecure_http,
         on_host=on_host,
         bearer=bearer,
-        who=who,
+        principal=principal,
         expired=expired,
         sibling=sibling,
         planted=planted,

@@ -13,7 +13,7 @@ from operations.onboard.propose import (
 from operations.sockets import Exposure
 
 
-def document(proposal: Proposal, seen: Exposure | None, warnings: list[str], *, written: bool) -> dict[str, Any]:
+def document(proposal: Proposal, exposure: Exposure | None, warnings: list[str], *, written: bool) -> dict[str, Any]:
     stack = proposal.stack
     return {
         "version": 1,
@@ -22,7 +22,7 @@ def document(proposal: Proposal, seen: Exposure | None, warnings: list[str], *, 
         "files": [str(change.path) for change in proposal.changes],
         "url": proposal.url,
         "server": {"name": proposal.offer.name, "version": proposal.offer.version},
-        "socket": asdict(seen) if seen is not None else None,
+        "socket": asdict(exposure) if exposure is not None else None,
         "warnings": [*warnings, *concern_lines(proposal.concerns)],
         "tools": [
             {

@@ -9,9 +9,9 @@ from operations.scan.advice import Advice
 from operations.scan.report import Report, Server
 
 
-def summary(report: Report, what: str) -> str:
+def summary(report: Report, subject: str) -> str:
     count = len(report.servers)
-    text = f"{report.sockets} {what} looked at, {count} MCP server{'' if count == 1 else 's'} found"
+    text = f"{report.sockets} {subject} looked at, {count} MCP server{'' if count == 1 else 's'} found"
     if report.exposed:
         return f"{text}, {len(report.exposed)} of them exposed"
     if report.unjudged:
@@ -82,5 +82,5 @@ def document(report: Report, advices: list[Advice]) -> dict[str, Any]:
             }
             for server, advice in zip(report.servers, advices, strict=True)
         ],
-        "unjudged": [{"where": str(one.place), "reason": one.reason} for one in report.unjudged],
+        "unjudged": [{"where": str(unjudged.place), "reason": unjudged.reason} for unjudged in report.unjudged],
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import re
@@ -74,26 +73,19 @@ def onboarded(root: Path) -> int:
     return port
 
 
-def test_the_stacks_guard_and_server_run_until_interrupted(root: Path) -> None:
+@pytest.mark.anyio
+async def test_the_stacks_guard_and_server_run_until_interrupted(root: Path) -> None:
     server = onboarded(root)
     guard = free_port()
     desk = (sys.executable, "-m", "sandbox.mcp_server", "--port", str(server))
     with local(root, "--port", str(guard), "--", *desk) as process:
-        url = said(process)
-
-        async def use() -> None:
-            async with Client(url) as client:
-                assert sorted(one.name for one in (await client.list_tools()).tools) == [
-                    "get_ticket",
-                    "list_tickets",
-                    "search_tickets",
-                ]
-                assert (await client.call_tool("get_ticket", {"ticket_id": 1})).is_error is False
-                with pytest.raises(MCPError, match="Unknown tool: run_report_command"):
-                    await client.call_tool("run_report_command", {"command": "id"})
-
-        asyncio.run(use())
-        assert {one.address for port in (server, guard) for one in listeners(port)} == {"127.0.0.1"}
+        async with Client(said(process)) as client:
+            names = sorted(tool.name for tool in (await client.list_tools()).tools)
+            assert names == ["get_ticket", "list_tickets", "search_tickets"]
+            assert (await client.call_tool("get_ticket", {"ticket_id": 1})).is_error is False
+            with pytest.raises(MCPError, match="Unknown tool: run_report_command"):
+                await client.call_tool("run_report_command", {"command": "id"})
+        assert {listener.address for port in (server, guard) for listener in listeners(port)} == {"127.0.0.1"}
     assert process.returncode == 0
     assert listeners(server) == ()
     log = root / ".ringwall" / "local" / "dev.tickets" / "audit.jsonl"
