@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -73,25 +74,32 @@ def onboarded(root: Path) -> int:
     return port
 
 
-@pytest.mark.anyio
-async def test_the_stacks_guard_and_server_run_until_interrupted(root: Path) -> None:
+def test_the_stacks_guard_and_server_run_until_interrupted(root: Path) -> None:
     server = onboarded(root)
     guard = free_port()
     desk = (sys.executable, "-m", "sandbox.mcp_server", "--port", str(server))
     with local(root, "--port", str(guard), "--", *desk) as process:
-        async with Client(said(process)) as client:
-            names = sorted(tool.name for tool in (await client.list_tools()).tools)
-            assert names == ["get_ticket", "list_tickets", "search_tickets"]
-            assert (await client.call_tool("get_ticket", {"ticket_id": 1})).is_error is False
-            with pytest.raises(MCPError, match="Unknown tool: run_report_command"):
-                await client.call_tool("run_report_command", {"command": "id"})
+        url = said(process)
+
+        async def use() -> None:
+            async with Client(url) as client:
+                assert sorted(tool.name for tool in (await client.list_tools()).tools) == [
+                    "get_ticket",
+                    "list_tickets",
+                    "search_tickets",
+                ]
+                assert (await client.call_tool("get_ticket", {"ticket_id": 1})).is_error is False
+                with pytest.raises(MCPError, match="Unknown tool: run_report_command"):
+                    await client.call_tool("run_report_command", {"command": "id"})
+
+        asyncio.run(use())
         assert {listener.address for port in (server, guard) for listener in listeners(port)} == {"127.0.0.1"}
     assert process.returncode == 0
     assert listeners(server) == ()
     log = root / ".ringwall" / "local" / "dev.tickets" / "audit.jsonl"
     assert ringwall("audit", "verify", log).code == 0
     shown = ringwall("audit", "show", log, "--tool", "run_report_command", "--json")
-    assert [one["reason"] for one in shown.json["records"]] == ["not_granted"]
+    assert [record["reason"] for record in shown.json["records"]] == ["not_granted"]
 
 
 def test_a_server_that_opens_itself_to_the_network_is_ended(root: Path) -> None:
