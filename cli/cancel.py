@@ -1,7 +1,8 @@
+"""`ringwall cancel`: releases the lock of an interrupted update after saying who holds it."""
+
 from __future__ import annotations
 
 from cli import console
-from cli.options import Debug, ProjectDir, Sandbox, Stack, Yes
 from cli.project import current_project
 from cli.target import target_of
 from engine.holder import on_file
@@ -11,24 +12,21 @@ from engine.workspace import workspace
 from model.errors import EngineFailed, InputError
 
 
-def cancel(
-    stack: Stack, yes: Yes = False, sandbox: Sandbox = False, project: ProjectDir = None, debug: Debug = False
-) -> None:
-    """Release the lock of an update that was interrupted, after saying who holds it. A holder that still runs on this
-    machine keeps it; `up`, `destroy` and `repair` release the lock of one that has ended here by themselves."""
-    found = current_project()
-    if stack not in found.stacks():
-        raise InputError(f"there is no stack {stack}", file=found.stack_file(stack), remedy="see `ringwall list`")
-    with target_of(found, sandbox=sandbox, plugins=False) as target:
+def cancel(stack: str, *, yes: bool, sandbox: bool) -> None:
+    """What `ringwall cancel` does; its flags and help are in `cli.flags.cancel`."""
+    project = current_project()
+    if stack not in project.stacks():
+        raise InputError(f"there is no stack {stack}", file=project.stack_file(stack), remedy="see `ringwall list`")
+    with target_of(project, sandbox=sandbox, plugins=False) as target:
         target.require_state()
-        holders = on_file(target.backend, found.name, stack)
+        holders = on_file(target.backend, project.name, stack)
         if holders == []:
             console.say(f"{stack}: nobody holds its lock")
             return
-        for one in holders or ():
-            state = "has ended" if one.ended else "still runs" if one.here else "is on another machine"
-            console.note(f"{stack}: held by {one}, which {state}")
-        living = [str(one) for one in holders or () if one.here and not one.ended]
+        for holder in holders or ():
+            state = "has ended" if holder.ended else "still runs" if holder.here else "is on another machine"
+            console.note(f"{stack}: held by {holder}, which {state}")
+        living = [str(holder) for holder in holders or () if holder.here and not holder.ended]
         if living:
             raise EngineFailed(held(stack, living))
         console.consent(f"Make sure that no update of {stack} is running. Release its lock?", yes=yes)

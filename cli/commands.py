@@ -1,6 +1,7 @@
 """The commands by name, in the order `--help` shows them.
 
-A command's module is imported when the command is called: help, completion and a mistyped name import none of them.
+The file in `cli/flags/` that holds a command's flags is imported when the command is named: `ringwall --help`, the
+completion of command names and a mistyped name import none. The work is imported when the command is called.
 """
 
 from __future__ import annotations
@@ -15,101 +16,92 @@ from typer.main import get_group
 
 
 class Entry(NamedTuple):
-    """Where a command is, and its line in `ringwall --help`: the first sentence of its own help."""
+    """The module of a command's flags, and its line in `ringwall --help`: the first sentence of its own help."""
 
     module: str
     help: str
-    #: Whether its first argument is a stack: the shell completes that without the module, which takes up to 0.9 s.
-    stack: bool = False
 
 
 #: A module holds the command as the function of its own name, or a group of commands as `app`.
 COMMANDS: Mapping[str, Entry] = {
-    "init": Entry("cli.init", "Make an environment, and a project around it where there is none."),
+    "init": Entry("cli.flags.init", "Make an environment, and a project around it where there is none."),
     "onboard": Entry(
-        "cli.onboard",
+        "cli.flags.onboard",
         "Connect to a running server, look at its socket and tools, and write its stack file and tool lock.",
     ),
-    "offboard": Entry("cli.offboard", "Remove a server's stack file and tool lock.", stack=True),
+    "offboard": Entry("cli.flags.offboard", "Remove a server's stack file and tool lock."),
     "scan": Entry(
-        "cli.scan",
+        "cli.flags.scan",
         "Find MCP servers that are bound beyond loopback or answer without authentication, and say how to onboard each.",
     ),
-    "list": Entry("cli.list_stacks", "Show environments, servers and zones as the files declare them."),
+    "list": Entry("cli.flags.list_stacks", "Show environments, servers and zones as the files declare them."),
     "plan": Entry(
-        "cli.plan", "Show every resource a stack declares, offline: no engine, account, network or secret.", stack=True
+        "cli.flags.plan", "Show every resource a stack declares, offline: no engine, account, network or secret."
     ),
-    "check": Entry("cli.check", "Check stack files, account quotas and every policy rule, offline.", stack=True),
-    "doctor": Entry(
-        "cli.doctor", "Check what a deployment needs, and name the remedy of whatever is missing.", stack=True
-    ),
+    "check": Entry("cli.flags.check", "Check stack files, account quotas and every policy rule, offline."),
+    "doctor": Entry("cli.flags.doctor", "Check what a deployment needs, and name the remedy of whatever is missing."),
     "diff": Entry(
-        "cli.diff", "Show what a change of the stack files means: who gains which tool, what loosens, what is replaced."
+        "cli.flags.diff",
+        "Show what a change of the stack files means: who gains which tool, what loosens, what is replaced.",
     ),
     "comment": Entry(
-        "cli.comment", "Put what `ringwall diff` wrote on a pull request: exactly one comment for each environment."
+        "cli.flags.comment",
+        "Put what `ringwall diff` wrote on a pull request: exactly one comment for each environment.",
     ),
     "preview": Entry(
-        "cli.preview",
+        "cli.flags.preview",
         "Ask the engine what `up` would change, compared with what was recorded (`--refresh`: with what is real).",
-        stack=True,
     ),
-    "up": Entry("cli.up", "Bring a server up, or an environment and then all its servers.", stack=True),
+    "up": Entry("cli.flags.up", "Bring a server up, or an environment and then all its servers."),
     "status": Entry(
-        "cli.status",
+        "cli.flags.status",
         "Show what of the files is deployed: resources in the backend, and whether an environment is the one in its file.",
     ),
     "outputs": Entry(
-        "cli.outputs",
+        "cli.flags.outputs",
         "Show what a deployed stack exports; secrets stay masked (see `ringwall agents show --reveal`).",
-        stack=True,
     ),
-    "drift": Entry("cli.drift", "Compare what is recorded, what is real and what the files say.", stack=True),
-    "verify": Entry("cli.verify", "Try on a deployed server what an attacker and a client would.", stack=True),
+    "drift": Entry("cli.flags.drift", "Compare what is recorded, what is real and what the files say."),
+    "verify": Entry("cli.flags.verify", "Try on a deployed server what an attacker and a client would."),
     "lockdown": Entry(
-        "cli.lockdown",
-        "Close a server, or all servers of an environment, to everyone: edge, gateway and guard.",
-        stack=True,
+        "cli.flags.lockdown", "Close a server, or all servers of an environment, to everyone: edge, gateway and guard."
     ),
     "revoke": Entry(
-        "cli.revoke", "Put one person or agent out of every server of an environment at once, open streams too."
+        "cli.flags.revoke", "Put one person or agent out of every server of an environment at once, open streams too."
     ),
     "refresh": Entry(
-        "cli.refresh",
+        "cli.flags.refresh",
         "Read what is real back into the recorded state of a server, or of an environment and all its servers.",
-        stack=True,
     ),
-    "destroy": Entry("cli.destroy", "Take a stack down: its public name first, its protection last.", stack=True),
+    "destroy": Entry("cli.flags.destroy", "Take a stack down: its public name first, its protection last."),
     "cancel": Entry(
-        "cli.cancel", "Release the lock of an update that was interrupted, after saying who holds it.", stack=True
+        "cli.flags.cancel", "Release the lock of an update that was interrupted, after saying who holds it."
     ),
     "import": Entry(
-        "cli.import_existing",
+        "cli.flags.import_existing",
         "Take over an object that exists at Cloudflare or Kong instead of making a second one.",
-        stack=True,
     ),
     "repair": Entry(
-        "cli.repair",
+        "cli.flags.repair",
         "Mend what an interrupted run left: objects that were being made, changed or deleted when it ended.",
-        stack=True,
     ),
-    "schema": Entry("cli.schema", "Print the JSON Schema of a file format, for editors."),
+    "schema": Entry("cli.flags.schema", "Print the JSON Schema of a file format, for editors."),
     "migrate": Entry(
-        "cli.migrate", "Bring stack files and tool locks to the current version; comments and blank lines stay."
+        "cli.flags.migrate", "Bring stack files and tool locks to the current version; comments and blank lines stay."
     ),
     "local": Entry(
-        "cli.local", "Run the guard of one server on this machine, and the server behind it, until Ctrl-C.", stack=True
+        "cli.flags.local", "Run the guard of one server on this machine, and the server behind it, until Ctrl-C."
     ),
     "demo": Entry(
-        "cli.demo",
+        "cli.flags.demo",
         "Put four rings around real MCP servers on this machine: onboard, plan, preview, up, up again, destroy.",
     ),
-    "lock": Entry("cli.lock", "Tool locks: what servers may offer, pinned in Git."),
-    "guard": Entry("cli.guard", "Run the guard, and sign the configuration it runs by."),
-    "audit": Entry("cli.audit", "Prove, search and watch a guard's audit log."),
-    "keys": Entry("cli.keys", "Keep the issuers' signing keys at the gateway."),
-    "agents": Entry("cli.agents", "Show agents, and rotate their service tokens."),
-    "engine": Entry("cli.engine", "The Pulumi engine that previews and applies."),
+    "lock": Entry("cli.flags.lock", "Tool locks: what servers may offer, pinned in Git."),
+    "guard": Entry("cli.flags.guard", "Run the guard, and sign the configuration it runs by."),
+    "audit": Entry("cli.flags.audit", "Prove, search and watch a guard's audit log."),
+    "keys": Entry("cli.flags.keys", "Keep the issuers' signing keys at the gateway."),
+    "agents": Entry("cli.flags.agents", "Show agents, and rotate their service tokens."),
+    "engine": Entry("cli.flags.engine", "The Pulumi engine that previews and applies."),
 }
 
 
@@ -117,9 +109,12 @@ class Commands(TyperGroup):
     """Shows the first sentence of each command whole, on two lines where it must be."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        shown = [(name, command) for name in self.list_commands(ctx) if (command := self.get_command(ctx, name))]
+        commands: dict[str, Any] = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        rows = [
+            (name, command.get_short_help_str(limit=1000)) for name, command in commands.items() if not command.hidden
+        ]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, one.get_short_help_str(limit=1000)) for name, one in shown if not one.hidden])
+            formatter.write_dl(rows)
 
 
 class RootCommands(Commands):
@@ -131,24 +126,17 @@ class RootCommands(Commands):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] in COMMANDS:
-            only_asked = ctx.resilient_parsing and len(args) == 1 and COMMANDS[args[0]].stack
-            self.commands[args[0]] = _for_the_shell(args[0]) if only_asked else load(args[0])
+            self.commands[args[0]] = load(args[0])
         return super().resolve_command(ctx, args)
 
 
-def _for_the_shell(name: str) -> Any:
-    from cli.completion import stack_command  # noqa: PLC0415 - only the shell asks for it
-
-    return stack_command(name, load)
-
-
 def load(name: str) -> Any:
-    """Import a command, options and all."""
+    """The command with its arguments, options and help, as Typer makes it of its file of flags."""
     module = importlib.import_module(COMMANDS[name].module)
-    one = typer.Typer(rich_markup_mode=None)
+    root = typer.Typer(rich_markup_mode=None)
     group = getattr(module, "app", None)
     if group is None:
-        one.command(name)(getattr(module, module.__name__.rpartition(".")[2]))
+        root.command(name)(getattr(module, module.__name__.rpartition(".")[2]))
     else:
-        one.add_typer(group, name=name, cls=Commands)
-    return get_group(one).commands[name]
+        root.add_typer(group, name=name, cls=Commands)
+    return get_group(root).commands[name]

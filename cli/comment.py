@@ -9,12 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Optional
-
-import typer
 
 from cli import console, state
-from cli.options import AsJson, Debug
 from model.errors import InputError
 from operations.pull_request.comment import REPOSITORY, Outcome, find_pull, head_of, publish, touches_its_run
 from operations.pull_request.files import body_of, provenance, read_reports
@@ -24,66 +20,27 @@ TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
 
 
 def comment(
-    source: Annotated[
-        Path,
-        typer.Option(
-            "--from",
-            metavar="DIR",
-            help="What `ringwall diff --output DIR` wrote: one ENV.md for each environment that changes.",
-            show_default=False,
-        ),
-    ],
-    pr: Annotated[
-        Optional[int],  # noqa: UP045 - Typer reads it at run time
-        typer.Option("--pr", metavar="N", min=1, help="The pull request's number.", show_default=False),
-    ] = None,
-    head_sha: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--head-sha", help="workflow_run.head_sha: the commit that was compared.", show_default=False),
-    ] = None,
-    head_repo: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--head-repo", help="workflow_run.head_repository.full_name.", show_default=False),
-    ] = None,
-    head_branch: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--head-branch", help="workflow_run.head_branch.", show_default=False),
-    ] = None,
-    base: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(
-            "--base", help="Branch the pull request goes into, should its branch have several.", show_default=False
-        ),
-    ] = None,
-    repo: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--repo", metavar="OWNER/NAME", help="The repository.", envvar="GITHUB_REPOSITORY"),
-    ] = None,
-    api_url: Annotated[
-        str, typer.Option("--api-url", help="GitHub Enterprise: its API's address.", envvar="GITHUB_API_URL")
-    ] = "https://api.github.com",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written and write nothing.")] = False,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    source: Path,
+    *,
+    pr: int | None,
+    head_sha: str | None,
+    head_repo: str | None,
+    head_branch: str | None,
+    base: str | None,
+    repo: str | None,
+    api_url: str,
+    dry_run: bool,
 ) -> None:
-    """Put what `ringwall diff` wrote on a pull request: exactly one comment for each environment.
-
-    A comment is found by its hidden marker and by its author, the token's own; nobody else's is touched. An environment
-    that no longer changes is said not to. The token is GITHUB_TOKEN or GH_TOKEN and needs pull-requests: write.
-
-    With --head-sha, --head-repo and --head-branch the pull request is looked up, forks included, and --pr, if given, must
-    agree. Nothing is written when it has moved on or is closed. Where it changes files below .github/ the comment
-    warns that its own run cannot be believed.
-    """
+    """What `ringwall comment` does; its flags and help are in `cli.flags.comment`."""
     if repo is None or not REPOSITORY.fullmatch(repo):
         raise InputError("--repo is missing or is not OWNER/NAME", remedy="write it such as example/perimeters")
     head = head_of(head_sha, head_repo, head_branch)
-    wanted = head or pr
-    if wanted is None:
+    reference = head or pr
+    if reference is None:
         raise InputError("no pull request is named", remedy="give --pr, or --head-sha, --head-repo and --head-branch")
     texts = read_reports(source)
     with GitHub(api_url, _token()) as hub, console.working(f"asking {repo}"):
-        pull = hub.pull(repo, wanted) if isinstance(wanted, int) else find_pull(hub, repo, wanted, pr, base)
+        pull = hub.pull(repo, reference) if isinstance(reference, int) else find_pull(hub, repo, reference, pr, base)
         outcomes: list[Outcome] = []
         skipped = "there is no open pull request at that commit any more" if pull is None else None
         if pull is not None and pull.state != "open":

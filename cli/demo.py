@@ -1,26 +1,13 @@
+"""`ringwall demo`: runs the demo and prints its report."""
+
 from __future__ import annotations
-
-from typing import Annotated
-
-import typer
 
 from cli import console
 from cli.demo_run import run_demo
-from cli.options import AsJson, Debug
 
 
-def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the project folder, and say where it is.")] = False,
-    everything: Annotated[
-        bool, typer.Option("--everything/--no-everything", help="Also run on npm's server-everything, where Node is.")
-    ] = True,
-    debug: Debug = False,
-    as_json: AsJson = False,
-) -> None:
-    """Put four rings around real MCP servers on this machine: onboard, plan, preview, up, up again, destroy.
-
-    The servers and the Pulumi engine are real; Cloudflare and Kong are stand-ins, so that no account is needed.
-    """
-    report = run_demo(keep=keep, everything=everything)
+def demo(*, keep_folder: bool, everything: bool, as_json: bool) -> None:
+    """What `ringwall demo` does; its flags and help are in `cli.flags.demo`."""
+    report = run_demo(keep_folder=keep_folder, everything=everything)
     if as_json:
         console.print_json(report)

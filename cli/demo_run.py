@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from typer.main import get_command
 
-import sandbox
 from cli import console, main, state
+from cli.demo_servers import everything_server, tickets_server
 from cli.project import current_project
 from cli.report import show_results
 from cli.target import target_of
@@ -28,12 +22,11 @@ from engine import deploy
 from engine.run import fail_on_error
 from engine.state import live_resources
 from engine.workspace import workspace
-from model.errors import EngineFailed, Unreachable
+from model.errors import EngineFailed
 from model.project import open_project
 from plan.rings import protections
 
 ENVIRONMENT = "demo"
-EVERYTHING = "@modelcontextprotocol/server-everything@2026.8.31"
 
 
 @dataclass
@@ -54,7 +47,7 @@ class _Demo:
         self.took[shown.split(" --")[0]] = round(time.monotonic() - began, 1)
 
 
-def run_demo(*, keep: bool, everything: bool) -> dict[str, Any]:
+def run_demo(*, keep_folder: bool, everything: bool) -> dict[str, Any]:
     """Run all of it; returns what was done and how long each command took, in seconds.
 
     Raises:
@@ -68,14 +61,14 @@ def run_demo(*, keep: bool, everything: bool) -> dict[str, Any]:
     servers = ["tickets"]
     try:
         with contextlib.ExitStack() as running:
-            url = running.enter_context(_tickets_server())
+            url = running.enter_context(tickets_server())
             console.say(f"A real MCP server (official SDK) listens at {url}")
             demo.ringwall(*_init(folder))
             people = ("--people", "ada@example.com")
             demo.ringwall("onboard", "tickets", "--env", ENVIRONMENT, "--url", url, *people, "--agent", "ci", "--yes")
-            if everything and (other := running.enter_context(_everything_server())):
-                console.say(f"\nA second real server (npm's server-everything) listens at {other}")
-                demo.ringwall("onboard", "everything", "--env", ENVIRONMENT, "--url", other, *people, "--yes")
+            if everything and (everything_url := running.enter_context(everything_server())):
+                console.say(f"\nA second real server (npm's server-everything) listens at {everything_url}")
+                demo.ringwall("onboard", "everything", "--env", ENVIRONMENT, "--url", everything_url, *people, "--yes")
                 servers.append("everything")
             for server in servers:
                 demo.ringwall("plan", f"{ENVIRONMENT}.{server}")
@@ -85,27 +78,27 @@ def run_demo(*, keep: bool, everything: bool) -> dict[str, Any]:
             unchanged = _second_up(demo)
             rows = _enforced(servers)
             demo.ringwall("destroy", ENVIRONMENT, "--servers", "--sandbox", "--yes")
-            left = _left(servers)
-        if left:
-            raise EngineFailed(f"destroy left {left} resources behind")
+            remaining = _remaining(servers)
+        if remaining:
+            raise EngineFailed(f"destroy left {remaining} resources behind")
         console.say(
             "\nWhat each ring was deployed to enforce (the guard's rows are its configuration; it runs on the host):"
         )
         if not state.json:
             console.table(["server", "ring", "protection", "how"], [list(row) for row in rows])
-        console.say(f"\nA second up changed {unchanged} resources; destroy left {left}.")
+        console.say(f"\nA second up changed {unchanged} resources; destroy left {remaining}.")
         console.say("Nothing real was touched: Cloudflare and Kong were stand-ins. Next: README, “Your own server”.")
         return {
             "version": 1,
             "servers": servers,
             "seconds": demo.took,
             "second_up_changes": unchanged,
-            "left_after_destroy": left,
+            "left_after_destroy": remaining,
             "enforced": [dict(zip(("server", "ring", "protection", "how"), row, strict=True)) for row in rows],
         }
     finally:
         state.project = before
-        if keep:
+        if keep_folder:
             console.note(f"kept {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
@@ -145,88 +138,13 @@ def _enforced(servers: list[str]) -> list[tuple[str, str, str, str]]:
         for server in servers:
             with workspace(target, f"{ENVIRONMENT}.{server}") as stack:
                 resources = (stack.export_stack().deployment or {}).get("resources") or []
-            found = protections([(resource["type"], resource.get("inputs") or {}) for resource in resources])
-            rows += [(server, row.ring, row.control, row.detail) for row in found]
+            enforced = protections([(resource["type"], resource.get("inputs") or {}) for resource in resources])
+            rows += [(server, row.ring, row.control, row.detail) for row in enforced]
     return rows
 
 
-def _left(servers: list[str]) -> int:
+def _remaining(servers: list[str]) -> int:
     project = current_project()
     stacks = [ENVIRONMENT, *(f"{ENVIRONMENT}.{server}" for server in servers)]
     with target_of(project, sandbox=True) as target:
         return sum(live_resources(project, stack, target) or 0 for stack in stacks)
-
-
-@contextlib.contextmanager
-def _tickets_server() -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox.mcp_server", "--port", "0"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        url = process.stdout.readline().strip() if process.stdout else ""
-        if not url.startswith("http://127.0.0.1:"):
-            raise Unreachable("the demo's MCP server did not start; run `python -m sandbox.mcp_server` to see why")
-        yield url
-    finally:
-        _stop(process)
-
-
-@contextlib.contextmanager
-def _everything_server() -> Iterator[str | None]:
-    """npm's reference server, or None with a word where Node is missing or the registry is out of reach."""
-    npx = shutil.which("npx")
-    if npx is None:
-        console.note("skipped npm's server-everything: Node.js is not on this machine")
-        yield None
-        return
-    port = _free_port()
-    # It binds to all addresses and has no option for it; onboarding would rightly refuse that socket.
-    loopback = Path(sandbox.__file__).with_name("loopback.cjs")
-    process = subprocess.Popen(
-        [npx, "--yes", EVERYTHING, "streamableHttp"],
-        env={**os.environ, "PORT": str(port), "NODE_OPTIONS": f"--require {loopback}"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    url = f"http://127.0.0.1:{port}/mcp"
-    try:
-        if _wait_for(port, process):
-            yield url
-        else:
-            console.note("skipped npm's server-everything: it did not start (is the npm registry reachable?)")
-            yield None
-    finally:
-        _stop(process, group=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(port: int, process: subprocess.Popen[Any], seconds: float = 90) -> bool:
-    console.note("starting npm's server-everything (the first time it is fetched from the npm registry)")
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-        time.sleep(0.2)
-    return False
-
-
-def _stop(process: subprocess.Popen[Any], *, group: bool = False) -> None:
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            if group:
-                os.killpg(process.pid, signal.SIGTERM)
-            else:
-                process.terminate()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    if process.stdout:
-        process.stdout.close()

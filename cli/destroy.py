@@ -1,11 +1,8 @@
+"""`ringwall destroy`: takes a stack down, the servers of an environment first."""
+
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from cli import console
-from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack, Yes
 from cli.project import current_project
 from cli.report import show_results
 from cli.target import target_of
@@ -18,23 +15,22 @@ from model.errors import InputError
 
 
 def destroy(
-    stack: Stack,
-    servers: Annotated[bool, typer.Option("--servers", help="Destroy an environment's servers first.")] = False,
-    yes: Yes = False,
-    sandbox: Sandbox = False,
-    project: ProjectDir = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    stack: str,
+    *,
+    servers: bool,
+    yes: bool,
+    sandbox: bool,
+    as_json: bool,
 ) -> None:
-    """Take a stack down: its public name first, its protection last. The stack file stays."""
-    found = current_project()
+    """What `ringwall destroy` does; its flags and help are in `cli.flags.destroy`."""
+    project = current_project()
     require()
-    if stack not in found.stacks():
-        raise InputError(f"there is no stack {stack}", file=found.stack_file(stack), remedy="see `ringwall list`")
-    with target_of(found, sandbox=sandbox) as target:
-        names = [f"{stack}.{name}" for name in found.servers_of(stack)] if servers and "." not in stack else []
+    if stack not in project.stacks():
+        raise InputError(f"there is no stack {stack}", file=project.stack_file(stack), remedy="see `ringwall list`")
+    with target_of(project, sandbox=sandbox) as target:
+        names = [f"{stack}.{name}" for name in project.servers_of(stack)] if servers and "." not in stack else []
         repaired = pending.resolve_before(target, [*names, stack], yes=yes)
-        names = [name for name in names if live_resources(found, name, target)]
+        names = [name for name in names if live_resources(project, name, target)]
         runs: list[Run] = []
         if not names:
             deploy.refuse_live_servers(target, stack)

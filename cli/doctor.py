@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from cli import console, state
-from cli.options import AsJson, Debug, ProjectDir, _complete_stack
 from cli.project import current_project
 from model.errors import InputError
 from model.stacks import ZONE_PREFIX
@@ -19,41 +18,14 @@ FOUND_ERRORS = 3
 
 
 def doctor(
-    stack: Annotated[
-        str | None,
-        typer.Argument(
-            help="An environment (dev), one server of it (dev.github) or a zone (zone.example); else all of them.",
-            autocompletion=_complete_stack,
-            show_default=False,
-        ),
-    ] = None,
-    host: Annotated[
-        str | None,
-        typer.Option(
-            help="The host (a key of the environment's hosts) that this machine is, if not the one of its own name.",
-            show_default=False,
-        ),
-    ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Ask nothing beyond this machine, and say what that leaves unknown.")
-    ] = False,
-    deadline: Annotated[
-        float, typer.Option(help="Seconds for everything together; what is not done then is an error.", min=1, max=600)
-    ] = 60,
-    project: ProjectDir = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    *,
+    stack: str | None,
+    host: str | None,
+    offline: bool,
+    deadline: float,
+    as_json: bool,
 ) -> None:
-    """Check what a deployment needs, and name the remedy of whatever is missing. Changes nothing.
-
-    Engine and provider plugins; Cloudflare token (CLOUDFLARE_API_TOKEN), its permissions against those the plan needs,
-    account, zone and team; Kong's Admin API (KONG_ADMIN_TOKEN), version, edition, plugins, Lua sandbox, access log and
-    signing keys; issuers' keys and metadata; clocks; and on the origin host the guard, its secrets, whether the vendors'
-    engines take them (each is asked about one harmless word), its log and the server behind it.
-
-    Outside a project only the engine is checked. What could not be looked at is listed as skipped, with the reason. Exit
-    code 3 when a check is an error.
-    """
+    """What `ringwall doctor` does; its flags and help are in `cli.flags.doctor`."""
     tasks = [engine_task()]
     checks: list[Check] = []
     stacks, missing = _stacks(stack)
@@ -78,7 +50,7 @@ def doctor(
 def _stacks(stack: str | None) -> tuple[list[str], list[Check]]:
     """The stacks to look at; without a project, why there are none."""
     try:
-        found = current_project()
+        project = current_project()
     except InputError:
         if stack is not None or state.project is not None:
             raise
@@ -86,11 +58,11 @@ def _stacks(stack: str | None) -> tuple[list[str], list[Check]]:
             skipped("project.files", "there is no project here", "", "run `ringwall init dev`, or give --project")
         ]
     if stack is None:
-        every = [*found.environments(), *(name for name in found.stacks() if name.startswith(ZONE_PREFIX))]
+        every = [*project.environments(), *(name for name in project.stacks() if name.startswith(ZONE_PREFIX))]
         if not every:
             return [], [skipped("project.files", "the project has no stacks", "", "run `ringwall init dev`")]
         return every, []
-    if stack not in found.stacks():
+    if stack not in project.stacks():
         raise InputError(f"there is no stack {stack}", remedy="see `ringwall list`")
     return [stack], []
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from cli import console
-from cli.guard_bundle import bundle, keygen, verify_bundle
-from cli.options import Debug
 from guard.bundle.keys import load_public_keys
 from guard.bundle.source import BundleSource, open_demo_config
 from guard.logs import to_stderr
@@ -22,41 +18,18 @@ from model.stacks import environment_of, server_of
 if TYPE_CHECKING:
     from guard.bundle.bundle import Opened
 
-app = typer.Typer(help="Run the guard, and sign the configuration it runs by.", no_args_is_help=True)
-app.command()(keygen)
-app.command()(bundle)
-app.command("verify")(verify_bundle)
 
-
-@app.command()
 def run(
-    config: Annotated[
-        str, typer.Option(help="Signed bundle: a file, or an https URL that is polled.", metavar="FILE|URL")
-    ],
-    public_key: Annotated[
-        list[Path] | None,
-        typer.Option(help="Public key that bundles are signed with; twice while keys change.", show_default=False),
-    ] = None,
-    server: Annotated[
-        str | None,
-        typer.Option(
-            help="The only server whose bundles count; else the first one's.", metavar="ENV.NAME", show_default=False
-        ),
-    ] = None,
-    state: Annotated[Path, typer.Option(help="Directory only the guard may write: last good bundle, its keys.")] = Path(
-        "/var/lib/ringwall"
-    ),
-    poll: Annotated[str, typer.Option(help="How often to look for a new bundle.")] = "30s",
-    token_file: Annotated[
-        Path | None, typer.Option(help="File with a bearer token for the bundle's URL.", show_default=False)
-    ] = None,
-    debug: Debug = False,
+    config: str,
+    *,
+    public_key: list[Path] | None,
+    server: str | None,
+    state: Path,
+    poll: str,
+    token_file: Path | None,
+    debug: bool,
 ) -> None:
-    """Run the guard of one server until SIGTERM, which lets calls under way end.
-
-    A bundle that is older, badly signed or another server's is refused, and the last good one stays in force. Without
-    a public key only an unsigned configuration with a demo identity is taken, on loopback.
-    """
+    """What `ringwall guard run` does; its flags and help are in `cli.flags.guard`."""
     try:
         every = seconds(poll)
     except Wrong as error:
@@ -70,8 +43,8 @@ def run(
         source = BundleSource(config, keys, state, expected_server=expected, token_file=token_file)
         work = _signed(source, state, every)
     else:
-        for option, given in (("--server", server), ("--token-file", token_file)):
-            if given is not None:
+        for option, value in (("--server", server), ("--token-file", token_file)):
+            if value is not None:
                 raise InputError("is for a signed bundle", key=option, remedy="give --public-key, or leave it out")
         if "://" in config:
             raise InputError("a URL serves signed bundles", key="--config", remedy="give --public-key")
@@ -82,7 +55,7 @@ def run(
             )
         work = demo(open_demo_config(path.read_bytes(), path), state)
     try:
-        import uvloop  # noqa: PLC0415 - not there on every platform
+        import uvloop  # noqa: PLC0415 - not there on every platform; 0.02 s
     except ImportError:
         asyncio.run(work)
     else:
@@ -93,8 +66,8 @@ async def demo(opened: Opened, state: Path) -> None:
     """Serve a configuration that verifies nobody, and say so."""
     from guard.service import running, serve  # noqa: PLC0415 - signing does without its 0.9 s
 
-    who = opened.config.identity.demo.principal if opened.config.identity.demo else ""
-    console.say(f"warning: DEMO IDENTITY: nobody is verified, everyone who reaches this guard is {who}.")
+    principal = opened.config.identity.demo.principal if opened.config.identity.demo else ""
+    console.say(f"warning: DEMO IDENTITY: nobody is verified, everyone who reaches this guard is {principal}.")
     console.say("warning: It listens on loopback only, and is never to be reached from beyond this machine.")
     async with running(opened, state) as service:
         await serve(service, started=lambda: _say_started(opened))
@@ -107,7 +80,9 @@ async def _signed(source: BundleSource, state: Path, every: float) -> None:
     async with running(opened.opened, state) as service:
         service.runtime.source_status = source.members
 
-        watching = asyncio.get_running_loop().create_task(source.watch(lambda one: service.apply(one.opened), every))
+        watching = asyncio.get_running_loop().create_task(
+            source.watch(lambda loaded: service.apply(loaded.opened), every)
+        )
         try:
             await serve(service, started=lambda: _say_started(opened.opened))
         finally:

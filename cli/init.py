@@ -1,13 +1,11 @@
+"""`ringwall init`: makes an environment from flags and from the answers of a person."""
+
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from cli import console, state
-from cli.options import AsJson, Debug, ProjectDir, Yes
+from cli.options import LOCAL_ADMIN
 from cli.prompt import read_answer
 from model.errors import InputError, InputErrors
 from operations.project import new_project as made
@@ -15,83 +13,49 @@ from operations.project.new_project import Question
 from operations.project.templates import EnvironmentAnswers
 from operations.project.write import apply
 
-LOCAL_ADMIN = "http://127.0.0.1:8001"
-
-
-class Topology(StrEnum):
-    colocated = "colocated"
-    hybrid = "hybrid"
-    central = "central"
-
 
 def init(
-    environment: Annotated[
-        str, typer.Argument(metavar="ENV", help="Name of the environment, such as dev.", show_default=False)
-    ],
-    account_id: Annotated[str | None, typer.Option(help="Cloudflare account id.", show_default=False)] = None,
-    zone: Annotated[str | None, typer.Option(help="Zone that holds the host names.", show_default=False)] = None,
-    zone_id: Annotated[str | None, typer.Option(help="Cloudflare zone id.", show_default=False)] = None,
-    team: Annotated[
-        str | None, typer.Option(help="Zero Trust team: <team>.cloudflareaccess.com.", show_default=False)
-    ] = None,
-    country: Annotated[
-        list[str] | None, typer.Option(help="Where people may come from (ISO code); repeatable.", show_default=False)
-    ] = None,
-    host: Annotated[list[str] | None, typer.Option(help="Origin host; repeatable.", show_default=False)] = None,
-    agent: Annotated[
-        list[str] | None,
-        typer.Option(help="An agent that will get a service token; repeatable.", show_default=False),
-    ] = None,
-    kong_admin: Annotated[
-        str | None,
-        typer.Option(help=f"Kong Admin API (default when colocated: {LOCAL_ADMIN}).", show_default=False),
-    ] = None,
-    topology: Annotated[
-        Topology | None,
-        typer.Option(help="Where the gateway runs (default: colocated, with --production hybrid).", show_default=False),
-    ] = None,
-    production: Annotated[bool, typer.Option("--production", help="Protect it, and refuse colocated.")] = False,
-    backend: Annotated[
-        str | None,
-        typer.Option(help="Where Pulumi keeps state (default: .ringwall/state of the project).", show_default=False),
-    ] = None,
-    secrets_provider: Annotated[
-        str | None, typer.Option(help="A key service such as awskms://… (default: passphrase).", show_default=False)
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            help="Pulumi project name (default: ringwall); must be unique on a shared backend.", show_default=False
-        ),
-    ] = None,
-    yes: Yes = False,
-    project: ProjectDir = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    environment: str,
+    *,
+    account_id: str | None,
+    zone: str | None,
+    zone_id: str | None,
+    team: str | None,
+    country: list[str] | None,
+    host: list[str] | None,
+    agent: list[str] | None,
+    kong_admin: str | None,
+    topology: str | None,
+    production: bool,
+    backend: str | None,
+    secrets_provider: str | None,
+    name: str | None,
+    yes: bool,
+    as_json: bool,
 ) -> None:
-    """Make an environment, and a project around it where there is none. Asks for what no option says."""
+    """What `ringwall init` does; its flags and help are in `cli.flags.init`."""
     made.check_environment_name(environment)
     root = state.project.absolute() if state.project else made.root_of(Path.cwd())
-    chosen = topology.value if topology else "hybrid" if production else "colocated"
+    chosen = topology or ("hybrid" if production else "colocated")
     if kong_admin is None and chosen == "colocated":
         kong_admin = LOCAL_ADMIN
     made.check_topology(chosen, production, kong_admin)
-    asked = _Asked(may_ask=console.interactive() and not yes)
+    interview = _Interview(may_ask=console.interactive() and not yes)
     answers = EnvironmentAnswers(
         name=environment,
-        account_id=asked.one(made.ACCOUNT_ID, account_id),
-        zone=asked.one(made.ZONE, zone),
-        zone_id=asked.one(made.ZONE_ID, zone_id),
-        team=asked.one(made.TEAM, team),
-        countries=asked.many(made.COUNTRY, country),
-        hosts=asked.many(made.HOST, host, default=f"{environment}-1"),
-        admin_uri=asked.one(made.KONG_ADMIN, kong_admin),
+        account_id=interview.text(made.ACCOUNT_ID, account_id),
+        zone=interview.text(made.ZONE, zone),
+        zone_id=interview.text(made.ZONE_ID, zone_id),
+        team=interview.text(made.TEAM, team),
+        countries=interview.texts(made.COUNTRY, country),
+        hosts=interview.texts(made.HOST, host, default=f"{environment}-1"),
+        admin_uri=interview.text(made.KONG_ADMIN, kong_admin),
         topology=chosen,
         production=production,
-        agents=asked.many(made.AGENT, agent) if agent else (),
+        agents=interview.texts(made.AGENT, agent) if agent else (),
         secrets_provider=made.check_secrets_provider(secrets_provider),
     )
-    asked.refuse()
+    interview.refuse()
     made.check_topology(chosen, production, answers.admin_uri)
     plan = made.plan(root, answers, name=name, backend=backend)
     apply(plan.changes)
@@ -114,14 +78,14 @@ def init(
     console.say(f"Next: ringwall onboard SERVER --env {environment} --url http://127.0.0.1:PORT/mcp")
 
 
-class _Asked:
-    """Answers from flags or, on a terminal, from a person; all that is missing or wrong is told at once."""
+class _Interview:
+    """Answers from flags or, on a terminal, from a person; everything missing or wrong is reported together."""
 
     def __init__(self, *, may_ask: bool) -> None:
         self.may_ask = may_ask
         self.problems: list[InputError] = []
 
-    def one(self, question: Question, value: str | None, default: str | None = None) -> str:
+    def text(self, question: Question, value: str | None, default: str | None = None) -> str:
         if value is None and self.may_ask:
             return read_answer(question.text, default, question.advice)
         problem = "is missing" if value is None else question.wrong(value)
@@ -129,10 +93,10 @@ class _Asked:
             self.problems.append(InputError(problem, key=question.flag, remedy=question.remedy))
         return value or ""
 
-    def many(self, question: Question, values: list[str] | None, default: str | None = None) -> tuple[str, ...]:
+    def texts(self, question: Question, values: list[str] | None, default: str | None = None) -> tuple[str, ...]:
         if not values:
-            return (self.one(question, None, default),)
-        return tuple(dict.fromkeys(self.one(question, value) for value in values))
+            return (self.text(question, None, default),)
+        return tuple(dict.fromkeys(self.text(question, value) for value in values))
 
     def refuse(self) -> None:
         if self.problems:

@@ -12,12 +12,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from typing import Annotated
 
 import typer
 
 from cli import console
-from cli.options import AsJson, Debug, Environment, ProjectDir
 from cli.project import current_project
 from model.base import seconds
 from model.errors import InputError, RingwallError, Unreachable
@@ -25,51 +23,31 @@ from model.project import Project, load_environment
 from model.stacks import EnvironmentStack
 from operations.keys.sync import SyncReport, remedy, stranger_lines, sync_keys
 
-app = typer.Typer(help="Keep the issuers' signing keys at the gateway.", no_args_is_help=True)
+#: Exit code where Kong holds a key or a consumer that Ringwall did not put there, which is accepted like the issuer's own.
+FOREIGN_KEYS = 3
 
 
-#: Somebody else's key or consumer opens what an issuer's should; the same code as drift.
-NOT_OURS = 3
-
-
-@app.command("sync")
 def sync(
-    environment: Environment,
-    watch_it: Annotated[bool, typer.Option("--watch", help="Keep running and sync again and again.")] = False,
-    interval: Annotated[str, typer.Option("--interval", help="With --watch: how often, such as 5m.")] = "5m",
-    issuer: Annotated[
-        list[str] | None,
-        typer.Option("--issuer", help="Only this issuer; access is Cloudflare Access. May be repeated."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change and change nothing.")] = False,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Accept another key under a known kid, once you verified it.")
-    ] = False,
-    remove_strangers: Annotated[
-        bool,
-        typer.Option(
-            "--remove-strangers",
-            help="Delete keys that Ringwall did not put on an issuer's consumer, and take other consumers out of its group.",
-        ),
-    ] = False,
-    project: ProjectDir = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    environment: str,
+    *,
+    watch_it: bool,
+    interval: str,
+    issuer: list[str] | None,
+    dry_run: bool,
+    replace: bool,
+    remove_strangers: bool,
+    as_json: bool,
 ) -> None:
-    """Put every issuer's current signing keys at Kong, and take retired ones out.
-
-    Names every other consumer in an issuer's group and every key of it by its kid, as Kong accepts those, too: exit code
-    3 until they are gone.
-    """
+    """What `ringwall keys sync` does; its flags and help are in `cli.flags.keys`."""
     try:
         every = seconds(interval)
     except ValueError as error:
         raise InputError(str(error), key="--interval", remedy='write it such as "5m"') from None
-    found = current_project()
+    project = current_project()
 
     def once() -> SyncReport:
         # Read anew each time: an issuer that was added since must get its keys.
-        settings = load_environment(found, environment).settings
+        settings = load_environment(project, environment).settings
         return sync_keys(
             settings,
             environment,
@@ -77,7 +55,7 @@ def sync(
             dry_run=dry_run,
             replace=replace,
             remove_strangers=remove_strangers,
-            environments=found.environments(),
+            environments=project.environments(),
         )
 
     if not watch_it:
@@ -87,24 +65,24 @@ def sync(
         if not show(report):
             raise typer.Exit(Unreachable.exit_code)
         if report.trusts_strangers:
-            raise typer.Exit(NOT_OURS)
+            raise typer.Exit(FOREIGN_KEYS)
         return
     if replace or remove_strangers:
         name = "--replace" if replace else "--remove-strangers"
         raise InputError(f"{name} goes without --watch", remedy="run it once, by hand")
-    load_environment(found, environment)
+    load_environment(project, environment)
     watch(once, every, as_json=as_json)
 
 
 def watch(
     once: Callable[[], SyncReport], every: float, *, as_json: bool = False, stop: threading.Event | None = None
 ) -> None:
-    """Sync until SIGINT, SIGTERM or `stop`; a failure is said and tried again at the next turn."""
-    done = stop or threading.Event()
+    """Sync until SIGINT, SIGTERM or `stop`; a failure is printed, and the next turn tries again."""
+    stopping = stop or threading.Event()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: done.set())
-    while not done.is_set():
+            signal.signal(number, lambda *_: stopping.set())
+    while not stopping.is_set():
         try:
             report = once()
             if as_json:
@@ -113,17 +91,17 @@ def watch(
         except RingwallError as error:
             _note_error(str(error))
         # Spread out, so that many gateways do not ask an issuer in the same second.
-        done.wait(every * random.uniform(0.9, 1.1))  # noqa: S311 - no secret depends on it
-    console.note(f"{_now()} stopped")
+        stopping.wait(every * random.uniform(0.9, 1.1))  # noqa: S311 - no secret depends on it
+    console.note(f"{_timestamp()} stopped")
 
 
-def _now() -> str:
+def _timestamp() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _note_error(text: str) -> None:
     for line in text.split("\n"):
-        console.note(f"{_now()} error: {line}")
+        console.note(f"{_timestamp()} error: {line}")
 
 
 def show(report: SyncReport, *, quiet: bool = False) -> bool:
@@ -140,11 +118,13 @@ def show(report: SyncReport, *, quiet: bool = False) -> bool:
         rows += [(kid, f"{verb}replaced") for kid in issuer.replaced]
         rows += [(kid, f"{verb}removed") for kid in issuer.removed]
         rows += [(kid, "deleted, as Ringwall did not put it there") for kid in issuer.thrown_out]
-        rows += [(one.consumer, "taken out of the issuer's group") for one in issuer.strangers if one.removed]
+        rows += [
+            (consumer.consumer, "taken out of the issuer's group") for consumer in issuer.strangers if consumer.removed
+        ]
         if not quiet:
             rows += [(kid, f"kept, {age} days old") for kid, age in sorted(issuer.unchanged.items())]
-        for kid, what in rows:
-            console.say(f"{issuer.issuer}: {kid}: {what}")
+        for kid, event in rows:
+            console.say(f"{issuer.issuer}: {kid}: {event}")
     return not any(issuer.error for issuer in report.issuers)
 
 
@@ -155,4 +135,4 @@ def sync_environment(project: Project, environment: EnvironmentStack) -> None:
     show(report, quiet=True)
     report.check()
     if report.trusts_strangers:
-        raise typer.Exit(NOT_OURS)
+        raise typer.Exit(FOREIGN_KEYS)

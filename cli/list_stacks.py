@@ -1,23 +1,24 @@
+"""`ringwall list`: shows what the files declare."""
+
 from __future__ import annotations
 
 import typer
 
 from cli import console
-from cli.options import AsJson, Debug, ProjectDir
 from cli.project import current_project
 from operations.project.inventory import Row, inventory
 
 
-def list_stacks(project: ProjectDir = None, as_json: AsJson = False, debug: Debug = False) -> None:
-    """Show environments, servers and zones as the files declare them. Exit code 2 when any is not valid."""
-    found = current_project()
-    rows = inventory(found)
+def list_stacks(*, as_json: bool) -> None:
+    """What `ringwall list` does; its flags and help are in `cli.flags.list_stacks`."""
+    project = current_project()
+    rows = inventory(project)
     if as_json:
         stacks = [
             {"stack": row.stack, "kind": row.kind, "valid": row.error is None, "error": row.error, **row.facts}
             for row in rows
         ]
-        console.print_json({"version": 1, "project": found.name, "root": str(found.root), "stacks": stacks})
+        console.print_json({"version": 1, "project": project.name, "root": str(project.root), "stacks": stacks})
     else:
         _show(rows)
     if any(row.error for row in rows):

@@ -48,8 +48,8 @@ def progress(runs: Sequence[Run]) -> Iterator[None]:
 
 def counts(run: Run) -> str:
     """``+12 ~1 =30`` of one run; before its summary, how many steps are done."""
-    found = [f"{sign}{run.steps.counts[word]}" for word, sign in _COUNTS if run.steps.counts.get(word)]
-    return " ".join(found) or (f"{len(run.steps.finished)} steps" if run.steps.finished else "")
+    parts = [f"{sign}{run.steps.counts[word]}" for word, sign in _COUNTS if run.steps.counts.get(word)]
+    return " ".join(parts) or (f"{len(run.steps.finished)} steps" if run.steps.finished else "")
 
 
 def _table(runs: Sequence[Run]) -> Table:
@@ -58,8 +58,8 @@ def _table(runs: Sequence[Run]) -> Table:
 
     grid = Table("stack", "run", "state", "resources", "now", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for run in runs:
-        now = run.steps.current if run.state == "running" else (run.error or "").split("\n")[0]
-        grid.add_row(*(Text(cell) for cell in (run.stack, run.operation, run.state, counts(run), now)))
+        activity = run.steps.current if run.state == "running" else (run.error or "").split("\n")[0]
+        grid.add_row(*(Text(cell) for cell in (run.stack, run.operation, run.state, counts(run), activity)))
     return grid
 
 
@@ -70,13 +70,13 @@ def _redraw(update: object, runs: Sequence[Run], stop: threading.Event) -> None:
 
 
 def _print_lines(runs: Sequence[Run], stop: threading.Event) -> None:
-    told: dict[str, str] = {}
+    states: dict[str, str] = {}
     began = last = time.monotonic()
     while True:
         ended = stop.wait(_TICK)
         for run in runs:
-            if told.get(run.stack) != run.state and run.state != "waiting":
-                told[run.stack] = run.state
+            if states.get(run.stack) != run.state and run.state != "waiting":
+                states[run.stack] = run.state
                 console.note(f"{run.operation} {run.stack}: {run.state} {counts(run)}".rstrip())
         if time.monotonic() - last > _LINE_EVERY:
             last = time.monotonic()

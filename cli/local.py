@@ -1,3 +1,5 @@
+"""`ringwall local`: runs the guard of one server on this machine."""
+
 from __future__ import annotations
 
 import asyncio
@@ -8,13 +10,9 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from cli import console
 from cli.guard import demo
-from cli.options import Debug, ProjectDir, Stack
 from cli.project import current_project
 from components.guard.settings import build_guard_config
 from guard.bundle.bundle import Opened
@@ -27,36 +25,21 @@ from operations.sockets import exposure
 
 
 def local(
-    stack: Stack,
-    command: Annotated[
-        list[str] | None,
-        typer.Argument(help="After --: the command that starts the server, if the guard does not.", show_default=False),
-    ] = None,
-    acting_as: Annotated[
-        str | None,
-        typer.Option(
-            "--as", help="Whose grants count: an e-mail address or an agent; else the first the stack names.",
-            metavar="WHO", show_default=False,
-        ),
-    ] = None,
-    port: Annotated[int | None, typer.Option(help="Port of the guard; else the stack's.", show_default=False)] = None,
-    project: ProjectDir = None,
-    debug: Debug = False,
-) -> None:  # fmt: skip
-    """Run the guard of one server on this machine, and the server behind it, until Ctrl-C.
-
-    Grants, tool lock, limits and inspection are the stack's; nobody is verified, so it listens on loopback only. A
-    server that is started here and listens beyond loopback is ended at once.
-
-    Example: ringwall local dev.tickets -- python tickets.py
-    """
-    found = current_project()
-    loaded = load(found, stack)
+    stack: str,
+    *,
+    command: list[str] | None,
+    acting_as: str | None,
+    port: int | None,
+    debug: bool,
+) -> None:
+    """What `ringwall local` does; its flags and help are in `cli.flags.local`."""
+    project = current_project()
+    loaded = load(project, stack)
     if not isinstance(loaded, ServerStack):
         raise InputError(f"{stack} is not a server", remedy="name one server, such as dev.github")
     environment, server = loaded.environment, loaded
     to_stderr(debug=debug)
-    state = found.root / ".ringwall" / "local" / stack
+    state = project.root / ".ringwall" / "local" / stack
     config = local_config(environment, server, state, acting_as=acting_as, port=port)
     if server.manifest.origin.command and command:
         raise InputError("the guard starts this server itself (origin.command)", remedy="leave the command out")
@@ -81,23 +64,23 @@ def local_config(
         {agent: agent for agent in manifest.access.agents},
     )
     people = manifest.access.people
-    granted = [who for grant in config.grants for who in (*grant.to.emails, *grant.to.agents)]
+    granted = [principal for grant in config.grants for principal in (*grant.to.emails, *grant.to.agents)]
     admitted = [*(people.emails if people else ()), *manifest.access.agents]
-    who = acting_as or next(iter([*granted, *admitted]), None)
-    if who is None:
+    principal = acting_as or next(iter([*granted, *admitted]), None)
+    if principal is None:
         raise InputError(
             f"no grant of {server.stack} names an address or an agent",
             remedy="say whose grants count: --as ada@example.com",
         )
-    person = "@" in who
-    if not person and who not in manifest.access.agents:
-        raise InputError(f"{who} is neither an e-mail address nor an agent of {server.stack}", key="--as")
-    if not any(_applies(grant.to, who) for grant in config.grants):
-        console.note(f"warning: no grant names {who}: nothing will be listed or callable")
+    person = "@" in principal
+    if not person and principal not in manifest.access.agents:
+        raise InputError(f"{principal} is neither an e-mail address nor an agent of {server.stack}", key="--as")
+    if not any(_applies(grant.to, principal) for grant in config.grants):
+        console.note(f"warning: no grant names {principal}: nothing will be listed or callable")
     identity = DemoIdentity(
-        principal=f"{'person' if person else 'agent'}:{who}",
-        email=who if person else None,
-        agent=None if person else who,
+        principal=f"{'person' if person else 'agent'}:{principal}",
+        email=principal if person else None,
+        agent=None if person else principal,
     )
     values = config.dump() | {
         "identity": Identity(demo=identity).dump(),
@@ -109,10 +92,14 @@ def local_config(
     return GuardConfig.model_validate(values)
 
 
-def _applies(to: Principals, who: str) -> bool:
-    if to.all or who in to.agents or who.lower() in (email.lower() for email in to.emails):
+def _applies(grantees: Principals, principal: str) -> bool:
+    if (
+        grantees.all
+        or principal in grantees.agents
+        or principal.lower() in (email.lower() for email in grantees.emails)
+    ):
         return True
-    return who.rpartition("@")[2] in to.domains
+    return principal.rpartition("@")[2] in grantees.domains
 
 
 @contextlib.contextmanager
@@ -149,10 +136,10 @@ def _refuse_exposed(config: GuardConfig, process: object, patience: float = 20.0
         while time.monotonic() < until:
             if process.poll() is not None:
                 raise Unreachable(f"the server ended with code {process.returncode}; run its command by itself")
-            seen = exposure(port)
-            if seen.state == "exposed":
-                raise PlanRefused(f"port {port} is {seen}; the server was ended")
-            if seen.state == "loopback":
+            socket = exposure(port)
+            if socket.state == "exposed":
+                raise PlanRefused(f"port {port} is {socket}; the server was ended")
+            if socket.state == "loopback":
                 return
             time.sleep(0.05)
     raise Unreachable(f"nothing listens on port {port} after {patience:g} s; origin.url must name the server's port")

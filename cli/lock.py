@@ -1,11 +1,10 @@
-from __future__ import annotations
+"""`ringwall lock`: compares a server with its tool lock, and approves what it offers."""
 
-from typing import Annotated
+from __future__ import annotations
 
 import typer
 
 from cli import console, state
-from cli.options import AsJson, Debug, ProjectDir, Yes, _complete_stack
 from cli.project import current_project
 from model.text import visible
 from model.tool_lock import to_yaml
@@ -14,39 +13,17 @@ from operations.onboard.offer import Comparison, ask_server, changes_json, compa
 from operations.project.server_files import ServerFiles, granted, read_server
 from operations.project.write import Change, apply
 
-app = typer.Typer(
-    help="Tool locks: what servers may offer, pinned in Git.", no_args_is_help=True, rich_markup_mode=None
-)
-Server = Annotated[
-    str,
-    typer.Argument(
-        metavar="ENV.SERVER", help="A server, such as dev.github.", autocompletion=_complete_stack, show_default=False
-    ),
-]
-Timeout = Annotated[float, typer.Option(help="Seconds the server has to answer everything.", min=1, max=300)]
 
-
-@app.command()
-def diff(
-    server: Server, timeout: Timeout = 10, project: ProjectDir = None, as_json: AsJson = False, debug: Debug = False
-) -> None:
-    """Show what the running server offers otherwise than its lock. Exit code 1 when anything differs."""
+def diff(server: str, *, timeout: float) -> None:
+    """What `ringwall lock diff` does; its flags and help are in `cli.flags.lock`."""
     files, comparison = _compare(server, timeout)
     report(files, comparison)
     if not comparison.is_unchanged:
         raise typer.Exit(1)
 
 
-@app.command()
-def approve(
-    server: Server,
-    timeout: Timeout = 10,
-    yes: Yes = False,
-    project: ProjectDir = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
-) -> None:
-    """Take what the running server offers now into its lock: from then on the guard lets it pass."""
+def approve(server: str, *, timeout: float, yes: bool) -> None:
+    """What `ringwall lock approve` does; its flags and help are in `cli.flags.lock`."""
     files, comparison = _compare(server, timeout)
     if comparison.is_unchanged:
         report(files, comparison)

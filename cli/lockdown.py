@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from cli import console
 from cli.keys import sync_environment
-from cli.options import AsJson, Debug, ProjectDir, Sandbox, Yes, _complete_stack
 from cli.project import current_project
 from cli.services import services
 from cli.target import target_of
@@ -26,78 +25,48 @@ from operations.journal import NotComplete, Operation
 from operations.project.server_files import servers_of
 from operations.project.write import Change
 
-Closable = Annotated[
-    str,
-    typer.Argument(
-        metavar="STACK",
-        help="A server (dev.github), or an environment (dev) for all of its servers.",
-        autocompletion=_complete_stack,
-        show_default=False,
-    ),
-]
-KeyFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--key",
-        metavar="FILE",
-        help="Private key for guard bundles: sign and write each server's next bundle too.",
-        show_default=False,
-    ),
-]
-Bundles = Annotated[
-    Path, typer.Option("--bundles", metavar="DIR", help="Folder of the bundles, named ENV.SERVER.guard.bundle.json.")
-]
-Wait = Annotated[
-    float,
-    typer.Option(
-        "--wait", min=0, max=600, help="Seconds the gateway and a guard here get to show what they have taken."
-    ),
-]
-
 
 def lockdown(
-    stack: Closable,
-    reason: Annotated[
-        str | None,
-        typer.Option("--reason", help="Why, and who decided it; goes into the stack file.", show_default=False),
-    ] = None,
-    lift: Annotated[bool, typer.Option("--lift", help="Open it again, as its stack file has it.")] = False,
-    key: KeyFile = None,
-    bundles: Bundles = Path(),
-    wait: Wait = 60,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
-    yes: Yes = False,
-    sandbox: Sandbox = False,
-    project: ProjectDir = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    stack: str,
+    *,
+    reason: str | None,
+    lift: bool,
+    key: Path | None,
+    bundles: Path,
+    wait: float,
+    dry_run: bool,
+    yes: bool,
+    sandbox: bool,
+    as_json: bool,
 ) -> None:
-    """Close a server, or all servers of an environment, to everyone: edge, gateway and guard.
-
-    Writes `lockdown` into the stack file, so that it survives the next `up` and is reviewed in Git. Then at once, at
-    Cloudflare and Kong themselves, so that it needs neither the backend nor its passphrase: Access denies everyone and
-    ends all sessions (CLOUDFLARE_API_TOKEN), Kong answers 503 (KONG_ADMIN_TOKEN), and the guard gets a configuration
-    without grants (--key). A ring that is not known to be closed does not keep the next one open; the exit code is 1
-    then, and the message names it. Run it again to go on. --lift goes the other way: guard, gateway, edge.
-    """
-    found = current_project()
-    stacks = servers_of(found, stack)
+    """What `ringwall lockdown` does; its flags and help are in `cli.flags.lockdown`."""
+    project = current_project()
+    stacks = servers_of(project, stack)
     if reason is None and not lift:
         raise InputError("a lockdown needs a reason", key="--reason", remedy='add --reason "why, and who decided it"')
-    changes, unwritable = edits_of(found, stacks, reason, lift=lift)
+    changes, unwritable = edits_of(project, stacks, reason, lift=lift)
     environment = environment_of(stack)
     if dry_run:
-        planned = planned_steps(load_environment(found, environment), stacks, lift=lift)
+        planned = planned_steps(load_environment(project, environment), stacks, lift=lift)
         _say_plan([str(change.path) for change in changes], planned, lift=lift, as_json=as_json)
         return
     guards = guards_of(key, bundles, wait)
     if lift:
-        operation = _lift(found, stack, stacks, changes, guards, reason, yes=yes, sandbox=sandbox)
+        operation = _lift(project, stack, stacks, changes, guards, reason, yes=yes, sandbox=sandbox)
     else:
         console.consent(f"Close {' and '.join(stacks)} to everyone?", yes=yes)
-        with services(found, environment, sandbox=sandbox) as connected:
+        with services(project, environment, sandbox=sandbox) as connected:
             operation = close(
-                found, stack, stacks, changes, unwritable, guards, reason or "", connected, Terminal(), sandbox=sandbox
+                project,
+                stack,
+                stacks,
+                changes,
+                unwritable,
+                guards,
+                reason or "",
+                connected,
+                Terminal(),
+                sandbox=sandbox,
             )
     finish(operation, as_json=as_json)
 
@@ -122,9 +91,9 @@ def _say_plan(files: Sequence[str], planned: Sequence[dict[str, Any]], *, lift: 
         console.print_json({"version": 1, "dry_run": True, "lift": lift, "files": files, "stacks": planned})
     for file in files:
         console.say(f"would write {file}")
-    for one in planned:
-        for step in one["steps"]:
-            console.say(f"{one['stack']}: {step['ring']}: {step['text']}")
+    for plan in planned:
+        for step in plan["steps"]:
+            console.say(f"{plan['stack']}: {step['ring']}: {step['text']}")
 
 
 def _lift(
@@ -139,7 +108,7 @@ def _lift(
     sandbox: bool,
 ) -> Operation:
     operation = Operation(project.root, "lockdown --lift", stack, reason, Terminal())
-    closed = [one for one in stacks if any(change.path == project.stack_file(one) for change in changes)]
+    closed = [name for name in stacks if any(change.path == project.stack_file(name) for change in changes)]
     environment = environment_of(stack)
     with (
         target_of(project, sandbox=sandbox) as target,

@@ -1,29 +1,23 @@
-from __future__ import annotations
+"""`ringwall migrate`: brings stack files and tool locks to the current version."""
 
-from typing import Annotated
+from __future__ import annotations
 
 import typer
 
 from cli import console
-from cli.options import AsJson, Debug, ProjectDir
 from cli.project import current_project
 from operations.project.migrations import plan_migration
 from operations.project.new_project import refresh_schema
 from operations.project.write import apply
 
 
-def migrate(
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when a file is old.")] = False,
-    project: ProjectDir = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
-) -> None:
-    """Bring stack files and tool locks to the current version; comments and blank lines stay."""
-    found = current_project()
-    changes = plan_migration(found)
+def migrate(*, check: bool, as_json: bool) -> None:
+    """What `ringwall migrate` does; its flags and help are in `cli.flags.migrate`."""
+    project = current_project()
+    changes = plan_migration(project)
     if not check:
         apply(changes)
-        refresh_schema(found)
+        refresh_schema(project)
     if as_json:
         console.print_json({"version": 1, "files": [str(change.path) for change in changes], "written": not check})
     for change in changes:

@@ -1,11 +1,10 @@
-from __future__ import annotations
+"""`ringwall offboard`: removes a server's files."""
 
-from typing import Annotated
+from __future__ import annotations
 
 import typer
 
 from cli import console
-from cli.options import AsJson, Debug, ProjectDir, Yes, _complete_stack
 from cli.project import current_project
 from engine.state import live_resources
 from model.errors import EngineFailed, EngineMissing, InputError
@@ -15,28 +14,17 @@ from operations.project.write import Change, apply
 
 
 def offboard(
-    server: Annotated[
-        str,
-        typer.Argument(
-            metavar="ENV.SERVER",
-            help="A server, such as dev.github.",
-            autocompletion=_complete_stack,
-            show_default=False,
-        ),
-    ],
-    force: Annotated[
-        bool, typer.Option("--force", help="With --yes: go on where nobody can tell whether it is deployed.")
-    ] = False,
-    yes: Yes = False,
-    project: ProjectDir = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    server: str,
+    *,
+    force: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
-    """Remove a server's stack file and tool lock. Refuses while anything of it is deployed."""
-    found = current_project()
-    require_stack(found, server)
-    unknown = _refuse_live(found, server, forced=yes and force)
-    files = [path for path in (found.stack_file(server), found.lock_file(server)) if path.is_file()]
+    """What `ringwall offboard` does; its flags and help are in `cli.flags.offboard`."""
+    project = current_project()
+    require_stack(project, server)
+    unknown = _refuse_live(project, server, forced=yes and force)
+    files = [path for path in (project.stack_file(server), project.lock_file(server)) if path.is_file()]
     changes = [Change.removal(path) for path in files]
     if not console.ask(f"Remove {' and '.join(path.name for path in files)}?", yes=yes):
         console.note("nothing was removed")

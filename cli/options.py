@@ -10,8 +10,11 @@ import typer
 from cli import state
 from model.errors import RingwallError
 
+#: Where Kong's Admin API is on a host of its own, and the default of `init` for a gateway beside its servers.
+LOCAL_ADMIN = "http://127.0.0.1:8001"
 
-def _complete_stack(incomplete: str) -> list[str]:
+
+def complete_stack(incomplete: str) -> list[str]:
     from model.project import find_project  # noqa: PLC0415 - the models take 0.2 s, and --help has no use for them
 
     try:
@@ -69,10 +72,10 @@ Stack = Annotated[
     str,
     typer.Argument(
         help="An environment (dev), one server of it (dev.github) or a zone (zone.example).",
-        autocompletion=_complete_stack,
+        autocompletion=complete_stack,
         show_default=False,
     ),
 ]
 Environment = Annotated[
-    str, typer.Argument(help="An environment, such as dev.", autocompletion=_complete_stack, show_default=False)
+    str, typer.Argument(help="An environment, such as dev.", autocompletion=complete_stack, show_default=False)
 ]

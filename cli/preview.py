@@ -1,9 +1,10 @@
+"""`ringwall preview`: shows what `up` would change."""
+
 from __future__ import annotations
 
 import time
 
 from cli import console
-from cli.options import AsJson, Debug, ProjectDir, Refresh, Sandbox, Stack
 from cli.project import current_project
 from cli.report import show_preview
 from cli.target import target_of
@@ -17,20 +18,18 @@ from operations.drift.gateway_look import look_at_gateway
 
 
 def preview(
-    stack: Stack,
-    refresh: Refresh = False,
-    sandbox: Sandbox = False,
-    project: ProjectDir = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    stack: str,
+    *,
+    refresh: bool,
+    sandbox: bool,
+    as_json: bool,
 ) -> None:
-    """Ask the engine what `up` would change, compared with what was recorded (`--refresh`: with what is real). Nothing is
-    touched."""
-    found = current_project()
+    """What `ringwall preview` does; its flags and help are in `cli.flags.preview`."""
+    project = current_project()
 
     require()
-    scope = scope_of(found, stack)
-    with target_of(found, sandbox=sandbox) as target:
+    scope = scope_of(project, stack)
+    with target_of(project, sandbox=sandbox) as target:
         pending.tell(target, scope.stacks)
         began = time.monotonic()
         gateway = look_at_gateway(scope) if refresh and not sandbox else None

@@ -1,11 +1,8 @@
+"""`ringwall refresh`: reads what is real into the recorded state."""
+
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from cli import console, live
-from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack, Yes
 from cli.project import current_project
 from cli.report import show_preview, show_results
 from cli.target import target_of
@@ -18,23 +15,22 @@ from operations.drift.gateway_look import look_at_gateway
 
 
 def refresh(
-    stack: Stack,
-    preview_only: Annotated[bool, typer.Option("--preview-only", help="Show what differs; record nothing.")] = False,
-    yes: Yes = False,
-    sandbox: Sandbox = False,
-    project: ProjectDir = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    stack: str,
+    *,
+    preview_only: bool,
+    yes: bool,
+    sandbox: bool,
+    as_json: bool,
 ) -> None:
-    """Read what is real back into the recorded state of a server, or of an environment and all its servers."""
-    found = current_project()
+    """What `ringwall refresh` does; its flags and help are in `cli.flags.refresh`."""
+    project = current_project()
     require()
-    scope = deploy.scope_of(found, stack, to_change=False)
-    what = f"{stack} and its {len(scope.servers)} servers" if scope.servers else stack
+    scope = deploy.scope_of(project, stack, to_change=False)
+    subject = f"{stack} and its {len(scope.servers)} servers" if scope.servers else stack
     if not preview_only:
-        console.consent(f"Replace the recorded state of {what} by what is read?", yes=yes)
+        console.consent(f"Replace the recorded state of {subject} by what is read?", yes=yes)
     runs = [Run(name, "preview_refresh" if preview_only else "refresh") for name in scope.stacks]
-    with target_of(found, sandbox=sandbox) as target:
+    with target_of(project, sandbox=sandbox) as target:
         if preview_only:
             pending.tell(target, scope.stacks)
         else:

@@ -16,13 +16,13 @@ def show_preview(runs: Sequence[Run]) -> None:
         if run.state == "waiting":
             console.say(f"{run.stack}: not previewed, as {runs[0].stack} failed")
             continue
-        by = "offline plan: not compared with what is deployed" if run.offline else "engine preview"
-        console.say(f"{run.stack} ({by}): {live.counts(run) or 'nothing'}")
-        done = {change.urn for change in run.steps.changed}
+        source = "offline plan: not compared with what is deployed" if run.offline else "engine preview"
+        console.say(f"{run.stack} ({source}): {live.counts(run) or 'nothing'}")
+        changed = {change.urn for change in run.steps.changed}
         for drifted in run.steps.drifted.values():
-            how = "is gone" if drifted.operation == "delete" else "was changed"
-            left = "" if drifted.urn in done else f"; this does not put it back: see `ringwall drift {run.stack}`"
-            console.say(f"  ! {drifted.name}  {drifted.type.rsplit(':', 1)[-1]} {how} outside Ringwall{left}")
+            event = "is gone" if drifted.operation == "delete" else "was changed"
+            advice = "" if drifted.urn in changed else f"; this does not put it back: see `ringwall drift {run.stack}`"
+            console.say(f"  ! {drifted.name}  {drifted.type.rsplit(':', 1)[-1]} {event} outside Ringwall{advice}")
         order = {"delete": 0, "replace": 1, "create-replacement": 1, "delete-replaced": 1, "update": 2}
         for change in sorted(run.steps.changed, key=lambda c: (order.get(c.operation, 3), c.urn)):
             console.say(f"  {_SIGN.get(change.operation, '?')} {change.name}  {change.type.rsplit(':', 1)[-1]}")

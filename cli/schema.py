@@ -1,35 +1,14 @@
+"""`ringwall schema`: prints the JSON Schema of a format."""
+
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from cli import console
-from cli.options import Debug
 from model.errors import InputError
 from model.schema import FORMATS, json_schema, stack_file_schema
 
 
-def schema(
-    name: Annotated[
-        str,
-        typer.Argument(
-            help="stack, environment, server, zone, tool-lock, guard-config, guard-bundle or host-bundle.",
-            autocompletion=lambda: [
-                "stack",
-                "environment",
-                "server",
-                "zone",
-                "tool-lock",
-                "guard-config",
-                "guard-bundle",
-                "host-bundle",
-            ],
-        ),
-    ] = "stack",
-    debug: Debug = False,
-) -> None:
-    """Print the JSON Schema of a file format, for editors."""
+def schema(*, name: str) -> None:
+    """What `ringwall schema` does; its flags and help are in `cli.flags.schema`."""
     if name == "stack":
         console.print_json(stack_file_schema())
     elif name in FORMATS:

@@ -19,9 +19,10 @@ SANDBOX_HOME = Path(".ringwall") / "sandbox"
 
 @contextmanager
 def target_of(project: Project, *, sandbox: bool, plugins: bool = True) -> Iterator[Target]:
-    """Where runs go. With `sandbox` the stand-in providers serve until the context ends, where a run needs any, or those of
-    another process do (`python -m sandbox --state .ringwall/sandbox/providers`) where PULUMI_DEBUG_PROVIDERS names these
-    very ones.
+    """The target of engine runs. With `sandbox`, stand-in providers are started and serve until the context ends.
+
+    None are started where a run talks to no provider, or where PULUMI_DEBUG_PROVIDERS names those that another process
+    serves for this project (`python -m sandbox --state .ringwall/sandbox/providers`).
 
     Args:
         plugins: whether the run talks to providers, so that their plugins must be there beforehand.
@@ -54,7 +55,7 @@ def real_target(project: Project) -> Target:
 
 def sandbox_target(project: Project, environment: Mapping[str, str] | None = None) -> Target:
     """The sandbox's own backend, and a view of what its providers hold. `environment` is what attaches them."""
-    from sandbox.readings import reader  # noqa: PLC0415 - as above
+    from sandbox.readings import reader  # noqa: PLC0415 - 0.4 s, as above
 
     home = project.root / SANDBOX_HOME
     objects = reader(home / "providers")

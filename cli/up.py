@@ -1,14 +1,12 @@
+"""`ringwall up`: previews a stack, asks, applies, and brings the gateway up to date."""
+
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Annotated
-
-import typer
 
 from cli import console
 from cli.keys import sync_environment
-from cli.options import AsJson, Debug, ProjectDir, Refresh, Sandbox, Stack, Yes
 from cli.project import current_project
 from cli.report import show_preview, show_results
 from cli.target import target_of
@@ -24,43 +22,36 @@ from wire.kong import KongAdmin
 
 
 def up(
-    stack: Stack,
-    target: Annotated[
-        list[str], typer.Option("--target", help="Only this resource (URN); may be repeated.", show_default=False)
-    ] = [],  # noqa: B006 - Typer copies it
-    refresh: Refresh = True,
-    yes: Yes = False,
-    sandbox: Sandbox = False,
-    project: ProjectDir = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    stack: str,
+    *,
+    target: list[str],
+    refresh: bool,
+    yes: bool,
+    sandbox: bool,
+    as_json: bool,
 ) -> None:
-    """Bring a server up, or an environment and then all its servers.
-
-    What is real is read first (`--no-refresh` skips that), so what somebody changed at Cloudflare or Kong is put back; a
-    stack that is as its file says and as it was left is not run.
-    """
-    found = current_project()
+    """What `ringwall up` does; its flags and help are in `cli.flags.up`."""
+    project = current_project()
     require()
-    scope = deploy.scope_of(found, stack)
+    scope = deploy.scope_of(project, stack)
     if target and scope.servers:
         raise InputError("--target goes with one stack", remedy="name a server, or leave --target out")
-    with target_of(found, sandbox=sandbox) as where:
-        repaired = pending.resolve_before(where, scope.stacks, yes=yes)
+    with target_of(project, sandbox=sandbox) as destination:
+        repaired = pending.resolve_before(destination, scope.stacks, yes=yes)
         began = time.monotonic()
         # The sandbox's Kong is a provider and no Admin API.
         gateway = look_at_gateway(scope) if refresh and not sandbox else None
-        previews = deploy.preview(where, scope, only=target, refresh=refresh)
+        previews = deploy.preview(destination, scope, only=target, refresh=refresh)
         show_preview(previews)
         fail_on_error(previews)
         deploy.refuse_gaps(previews)
         show_reading(scope, previews, gateway, time.monotonic() - began)
-        what = f"{stack} and its {len(scope.servers)} servers" if scope.servers else stack
-        console.consent(f"Apply this to {what}?", yes=yes)
+        subject = f"{stack} and its {len(scope.servers)} servers" if scope.servers else stack
+        console.consent(f"Apply this to {subject}?", yes=yes)
         if gateway is not None and not target:
             gateway.put_back()
-        runs = deploy.up(where, scope, previews, only=target, refresh=refresh)
-        for line in pending.look_again(where, repaired):
+        runs = deploy.up(destination, scope, previews, only=target, refresh=refresh)
+        for line in pending.look_again(destination, repaired):
             console.note(line)
     if as_json:
         console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})
@@ -73,7 +64,7 @@ def up(
 
 
 def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | None, seconds: float) -> None:
-    """What was compared with what, in which time, and what of Kong the provider cannot put back but `up` does.
+    """Print what was compared and how long it took, and the differences at Kong that only Ringwall itself can undo.
 
     Raises:
         Unreachable: the gateway failed while the engine read it.
@@ -85,16 +76,18 @@ def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | N
                 console.say(f"{difference.stack}: ! {line} (by Kong's Admin API)")
     planned = [run for run in previews if run.refresh and not run.offline]
     unchanged = sum(1 for run in previews if not run.offline and not run.steps.differs)
-    with_what = "what is real" if planned else "what was recorded last"
+    basis = "what is real" if planned else "what was recorded last"
     skip = " (--no-refresh compares with what was recorded)" if planned else ""
     console.note(
-        f"compared {len(previews)} stacks with {with_what} in {seconds:.1f} s{skip}; {unchanged} need no run of the engine"
+        f"compared {len(previews)} stacks with {basis} in {seconds:.1f} s{skip}; {unchanged} need no run of the engine"
     )
 
 
 def _follow_at_gateway(scope: Scope) -> None:
-    """What the engine has no part in: the issuers' keys, and a server whose file says no more that it is closed answers
-    again, though `lockdown --lift` was not what opened it."""
+    """Bring up to date what the engine does not manage at the gateway: the issuers' keys, and the closing of a server.
+
+    A server whose file no longer says that it is closed answers again, also where `lockdown --lift` was never run.
+    """
     environment = scope.loaded.environment
     if environment is None:
         return

@@ -79,5 +79,5 @@ def _from_stack_file(project: Project, environment: str, key: str, target: Targe
             return str(selected.get_config(key).value) or None
     except RingwallError as error:
         raise RingwallError(
-            f"{variable} is not set, and {key} in the stack file cannot be opened: {error.what}", remedy=error.remedy
+            f"{variable} is not set, and {key} in the stack file cannot be opened: {error.summary}", remedy=error.remedy
         ) from None

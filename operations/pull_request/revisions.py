@@ -202,7 +202,7 @@ def stack_folder(root: Path, label: str) -> str:
     try:
         project = open_project(root)
     except InputError as error:
-        raise InputError(f"{label}: {error.what.replace(f'{root}/', '')}", remedy=error.remedy) from None
+        raise InputError(f"{label}: {error.summary.replace(f'{root}/', '')}", remedy=error.remedy) from None
     folder = (
         PurePosixPath(os.path.normpath(project.stack_dir.relative_to(root)))
         if _within(project.stack_dir, root)

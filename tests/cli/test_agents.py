@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from cli.agents import describe, lines, rotated
+from cli.agents import lines
 from model.errors import InputError
 from model.loader import parse
 from model.project import load_environment, open_project
 from model.stacks import EnvironmentStack
+from operations.agents import describe, rotated
 from tests.support.command_line import ringwall, snapshot
 from tests.support.projects import write_project
 

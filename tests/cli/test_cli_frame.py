@@ -96,7 +96,7 @@ FRAME = ["cli.commands", "cli.console", "cli.main", "cli.state"]
     [
         (("--help",), []),
         (("lok",), []),
-        (("list", "--help"), ["cli.list_stacks", "cli.options", "cli.project"]),
+        (("list", "--help"), ["cli.flags", "cli.flags.list_stacks", "cli.options"]),
     ],
 )
 def test_commands_that_are_not_called_are_not_imported(arguments: tuple[str, ...], loaded: list[str]) -> None:
@@ -108,22 +108,16 @@ def test_completion_of_a_name_imports_no_command() -> None:
     assert _completed("ringwall lo", MODULES).stderr.splitlines()[-1] == str(FRAME)
 
 
-def test_completion_of_a_stack_imports_no_command() -> None:
-    loaded = _completed("ringwall up ", MODULES).stderr.splitlines()[-1]
-    assert loaded == str(sorted([*FRAME, "cli.completion", "cli.options"]))
+def test_completion_of_a_stack_and_of_an_option_imports_no_work() -> None:
+    for words in ("ringwall up ", "ringwall up --s"):
+        loaded = _completed(words, MODULES).stderr.splitlines()[-1]
+        assert loaded == str(sorted([*FRAME, "cli.flags", "cli.flags.up", "cli.options"]))
 
 
-def test_table_says_which_commands_begin_with_a_stack(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.state.project", project.root)
-
-    def offered(name: str) -> list[str]:
-        command = commands.load(name)
-        arguments = [one for one in command.params if one.param_type_name == "argument"]
-        context = command.context_class(command)
-        return [item.value for item in arguments[0].shell_complete(context, "")] if arguments else []
-
-    begins = {name for name in commands.COMMANDS if "dev.one" in offered(name)}
-    assert {name for name, entry in commands.COMMANDS.items() if entry.stack} == begins
+def test_help_of_no_command_loads_anything_heavy() -> None:
+    flags_alone = "import sys\nfrom cli import commands\nfor name in commands.COMMANDS:\n    commands.load(name)\n"
+    report = f"print(sorted({{name.partition('.')[0] for name in sys.modules}} & set({HEAVY!r})))"
+    assert _run(program=flags_alone + report).stdout == "[]\n"
 
 
 def test_completion_offers_stacks(project: Project) -> None:

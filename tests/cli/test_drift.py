@@ -15,7 +15,7 @@ import httpx
 import pytest
 import typer
 
-from cli.drift import drift as command
+from cli.flags.drift import drift as command
 from cli.target import target_of
 from engine.deploy import preview, scope_of
 from engine.run import Run

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import typer
 
-from cli import guard_bundle, state
+from cli import state
+from cli.flags import guard_bundle
 from guard.bundle.bundle import open_bundle
 from guard.bundle.keys import load_public_keys
 from model.canonical import digest

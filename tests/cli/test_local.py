@@ -83,7 +83,7 @@ def test_the_stacks_guard_and_server_run_until_interrupted(root: Path) -> None:
 
         async def use() -> None:
             async with Client(url) as client:
-                assert sorted(one.name for one in (await client.list_tools()).tools) == [
+                assert sorted(tool.name for tool in (await client.list_tools()).tools) == [
                     "get_ticket",
                     "list_tickets",
                     "search_tickets",
@@ -93,13 +93,13 @@ def test_the_stacks_guard_and_server_run_until_interrupted(root: Path) -> None:
                     await client.call_tool("run_report_command", {"command": "id"})
 
         asyncio.run(use())
-        assert {one.address for port in (server, guard) for one in listeners(port)} == {"127.0.0.1"}
+        assert {listener.address for port in (server, guard) for listener in listeners(port)} == {"127.0.0.1"}
     assert process.returncode == 0
     assert listeners(server) == ()
     log = root / ".ringwall" / "local" / "dev.tickets" / "audit.jsonl"
     assert ringwall("audit", "verify", log).code == 0
     shown = ringwall("audit", "show", log, "--tool", "run_report_command", "--json")
-    assert [one["reason"] for one in shown.json["records"]] == ["not_granted"]
+    assert [record["reason"] for record in shown.json["records"]] == ["not_granted"]
 
 
 def test_a_server_that_opens_itself_to_the_network_is_ended(root: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from cli import state
-from cli import verify as command
+from cli.flags import verify as command
 from model.errors import InputError, RingwallError
 from model.project import load_environment, open_project
 from model.tool_lock import to_yaml

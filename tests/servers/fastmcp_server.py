@@ -1,5 +1,8 @@
 """A server as a user of FastMCP writes it; the one argument is its port."""
 
+# Runs in an environment of its own, which has fastmcp.
+# mypy: ignore-errors
+
 import sys
 
 from fastmcp import FastMCP

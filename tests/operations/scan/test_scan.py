@@ -528,7 +528,7 @@ def test_name_of_a_server_fits_a_stack_and_is_taken_once() -> None:
 
 
 def test_paths_tried_are_those_that_the_help_names() -> None:
-    from cli.scan import scan as command
+    from cli.flags.scan import scan as command
 
     assert command.__doc__ is not None
     assert " ".join(PATHS) in " ".join(command.__doc__.split())

@@ -1,0 +1,111 @@
+"""The flags and the help of `ringwall audit`; what it does is `cli.audit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from cli.options import AsJson, Debug
+
+app = typer.Typer(help="Prove, search and watch a guard's audit log.", no_args_is_help=True, rich_markup_mode=None)
+Log = Annotated[
+    Path,
+    typer.Argument(metavar="PATH", help="The log file; its rotated files beside it are read too.", show_default=False),
+]
+
+
+@app.command()
+def verify(
+    path: Log,
+    key: Annotated[
+        Optional[list[Path]],  # noqa: UP045 - Typer reads it at run time
+        typer.Option(
+            "--key",
+            help="Public key (PEM) of the guard, kept off its host; repeat after a new key.",
+            show_default=False,
+        ),
+    ] = None,
+    anchors: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            "--anchors", help="Heads that the collector received, one JSON object a line.", show_default=False
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Check every record, the chain over all files, signed heads and anchors. Exit code 3 when anything is broken.
+
+    The bare chain shows records changed, removed, moved or repeated. With --key, what was written without the signing
+    key shows too, but for the records after the last head; with --anchors also a chain rewritten on the guard's host.
+    """
+    from cli.audit import verify as work  # noqa: PLC0415 - 0.2 s of imports that --help and completion do without
+
+    work(path, key=key, anchors=anchors)
+
+
+@app.command()
+def show(
+    path: Log,
+    principal: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Of one principal, such as person:<sub> or agent:<common name>.", show_default=False),
+    ] = None,
+    tool: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="About one tool, prompt or resource.", show_default=False),
+    ] = None,
+    decision: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="allow, block, redact, flag, refuse or error.", show_default=False),
+    ] = None,
+    reason: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="With one reason, such as not_granted.", show_default=False),
+    ] = None,
+    since: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="From this time on (ISO 8601; UTC unless it says).", show_default=False),
+    ] = None,
+    until: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Before this time.", show_default=False),
+    ] = None,
+    incident: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="The incident id a caller was told.", show_default=False),
+    ] = None,
+    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=1_000_000)] = 100,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show records that match every option given, oldest first. They are shown as they stand: `verify` proves them."""
+    from cli.audit import show as work  # noqa: PLC0415 - 0.2 s of imports that --help and completion do without
+
+    work(
+        path,
+        principal=principal,
+        tool=tool,
+        decision=decision,
+        reason=reason,
+        since=since,
+        until=until,
+        incident=incident,
+        limit=limit,
+    )
+
+
+@app.command()
+def tail(
+    path: Log,
+    count: Annotated[int, typer.Option("-n", help="So many of the newest records first.", min=0, max=100_000)] = 20,
+    watch: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones, over rotations.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show the newest records; with --follow each new one too, until Ctrl-C. --follow --json prints a record a line."""
+    from cli.audit import tail as work  # noqa: PLC0415 - 0.2 s of imports that --help and completion do without
+
+    work(path, count=count, watch=watch)

@@ -1,0 +1,30 @@
+"""The flags and the help of `ringwall destroy`; what it does is `cli.destroy`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack, Yes
+
+
+def destroy(
+    stack: Stack,
+    servers: Annotated[bool, typer.Option("--servers", help="Destroy an environment's servers first.")] = False,
+    yes: Yes = False,
+    sandbox: Sandbox = False,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Take a stack down: its public name first, its protection last. The stack file stays."""
+    from cli.destroy import destroy as work  # noqa: PLC0415 - 0.6 s of imports that --help and completion do without
+
+    work(
+        stack,
+        servers=servers,
+        yes=yes,
+        sandbox=sandbox,
+        as_json=as_json,
+    )

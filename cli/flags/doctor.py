@@ -1,0 +1,56 @@
+"""The flags and the help of `ringwall doctor`; what it does is `cli.doctor`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.options import AsJson, Debug, ProjectDir, complete_stack
+
+
+def doctor(
+    stack: Annotated[
+        str | None,
+        typer.Argument(
+            help="An environment (dev), one server of it (dev.github) or a zone (zone.example); else all of them.",
+            autocompletion=complete_stack,
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="The host (a key of the environment's hosts) that this machine is, if not the one of its own name.",
+            show_default=False,
+        ),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask nothing beyond this machine, and say what that leaves unknown.")
+    ] = False,
+    deadline: Annotated[
+        float, typer.Option(help="Seconds for everything together; what is not done then is an error.", min=1, max=600)
+    ] = 60,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Check what a deployment needs, and name the remedy of whatever is missing. Changes nothing.
+
+    Engine and provider plugins; Cloudflare token (CLOUDFLARE_API_TOKEN), its permissions against those the plan needs,
+    account, zone and team; Kong's Admin API (KONG_ADMIN_TOKEN), version, edition, plugins, Lua sandbox, access log and
+    signing keys; issuers' keys and metadata; clocks; and on the origin host the guard, its secrets, whether the vendors'
+    engines take them (each is asked about one harmless word), its log and the server behind it.
+
+    Outside a project only the engine is checked. What could not be looked at is listed as skipped, with the reason. Exit
+    code 3 when a check is an error.
+    """
+    from cli.doctor import doctor as work  # noqa: PLC0415 - 0.7 s of imports that --help and completion do without
+
+    work(
+        stack=stack,
+        host=host,
+        offline=offline,
+        deadline=deadline,
+        as_json=as_json,
+    )

@@ -1,0 +1,63 @@
+"""The flags and the help of `ringwall drift`; what it does is `cli.drift`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack
+
+
+def drift(
+    stack: Stack,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="SOURCE",
+            help="Look at this alone: engine, gateway, keys, guard or server. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_unreachable: Annotated[
+        bool, typer.Option("--allow-unreachable", help="What could not be looked at is shown and fails nothing.")
+    ] = False,
+    guard_url: Annotated[
+        str | None,
+        typer.Option(
+            "--guard-url",
+            metavar="URL",
+            help="Where the guard's /readyz is reached from here; else on this machine. One server only.",
+            show_default=False,
+        ),
+    ] = None,
+    on_host: Annotated[
+        bool,
+        typer.Option("--on-host", help="This is the origin host: a server that is a command is started and asked."),
+    ] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds a guard or server has to answer.", min=1, max=300)] = 10,
+    sandbox: Sandbox = False,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Compare what is recorded, what is real and what the files say. Nothing is touched. Exit code 3 where they differ.
+
+    Looks at the engine's resources (refresh and preview, neither recorded), the gateway's live configuration, the
+    issuers' keys there, the bundle in force at the guard, and the server's live tools against the lock. What cannot be
+    looked at from here is shown as unreachable: exit code 6, unless drift was found or --allow-unreachable is given. Each
+    row says what puts it right.
+    """
+    from cli.drift import drift as work  # noqa: PLC0415 - 0.5 s of imports that --help and completion do without
+
+    work(
+        stack,
+        only=only,
+        allow_unreachable=allow_unreachable,
+        guard_url=guard_url,
+        on_host=on_host,
+        timeout=timeout,
+        sandbox=sandbox,
+        as_json=as_json,
+    )

@@ -1,0 +1,42 @@
+"""The flags and the help of `ringwall engine`; what it does is `cli.engine`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from cli.options import AsJson, Debug, Yes
+
+app = typer.Typer(help="The Pulumi engine that previews and applies.", no_args_is_help=True, rich_markup_mode=None)
+
+
+class Method(StrEnum):
+    auto = "auto"
+    download = "download"
+    build = "build"
+
+
+@app.command()
+def install(
+    method: Annotated[
+        Method,
+        typer.Option(help="auto: one on PATH, else the official download, else a build of the pinned Go module."),
+    ] = Method.auto,
+    plugins: Annotated[bool, typer.Option("--plugins", help="Install the real provider plugins too.")] = False,
+    yes: Yes = False,
+    debug: Debug = False,
+) -> None:
+    """Install the pinned engine into this user's cache folder, and with --plugins its provider plugins."""
+    from cli.engine import install as work  # noqa: PLC0415 - 0.04 s of imports that --help and completion do without
+
+    work(method=method.value, plugins=plugins, yes=yes)
+
+
+@app.command()
+def status(as_json: AsJson = False, debug: Debug = False) -> None:
+    """Explain which engine is used and why, and which provider plugins are there."""
+    from cli.engine import status as work  # noqa: PLC0415 - 0.04 s of imports that --help and completion do without
+
+    work(as_json=as_json)

@@ -1,0 +1,58 @@
+"""The flags and the help of `ringwall guard`; what it does is `cli.guard`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.flags.guard_bundle import bundle, keygen, verify_bundle
+from cli.options import Debug
+
+app = typer.Typer(help="Run the guard, and sign the configuration it runs by.", no_args_is_help=True)
+app.command()(keygen)
+app.command()(bundle)
+app.command("verify")(verify_bundle)
+
+
+@app.command()
+def run(
+    config: Annotated[
+        str, typer.Option(help="Signed bundle: a file, or an https URL that is polled.", metavar="FILE|URL")
+    ],
+    public_key: Annotated[
+        list[Path] | None,
+        typer.Option(help="Public key that bundles are signed with; twice while keys change.", show_default=False),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="The only server whose bundles count; else the first one's.", metavar="ENV.NAME", show_default=False
+        ),
+    ] = None,
+    state: Annotated[Path, typer.Option(help="Directory only the guard may write: last good bundle, its keys.")] = Path(
+        "/var/lib/ringwall"
+    ),
+    poll: Annotated[str, typer.Option(help="How often to look for a new bundle.")] = "30s",
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with a bearer token for the bundle's URL.", show_default=False)
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Run the guard of one server until SIGTERM, which lets calls under way end.
+
+    A bundle that is older, badly signed or another server's is refused, and the last good one stays in force. Without
+    a public key only an unsigned configuration with a demo identity is taken, on loopback.
+    """
+    from cli.guard import run as work  # noqa: PLC0415 - 0.4 s of imports that --help and completion do without
+
+    work(
+        config,
+        public_key=public_key,
+        server=server,
+        state=state,
+        poll=poll,
+        token_file=token_file,
+        debug=debug,
+    )

@@ -1,0 +1,45 @@
+"""The flags and the help of `ringwall lock`; what it does is `cli.lock`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.options import AsJson, Debug, ProjectDir, Yes, complete_stack
+
+app = typer.Typer(
+    help="Tool locks: what servers may offer, pinned in Git.", no_args_is_help=True, rich_markup_mode=None
+)
+Server = Annotated[
+    str,
+    typer.Argument(
+        metavar="ENV.SERVER", help="A server, such as dev.github.", autocompletion=complete_stack, show_default=False
+    ),
+]
+Timeout = Annotated[float, typer.Option(help="Seconds the server has to answer everything.", min=1, max=300)]
+
+
+@app.command()
+def diff(
+    server: Server, timeout: Timeout = 10, project: ProjectDir = None, as_json: AsJson = False, debug: Debug = False
+) -> None:
+    """Show what the running server offers otherwise than its lock. Exit code 1 when anything differs."""
+    from cli.lock import diff as work  # noqa: PLC0415 - 0.9 s of imports that --help and completion do without
+
+    work(server, timeout=timeout)
+
+
+@app.command()
+def approve(
+    server: Server,
+    timeout: Timeout = 10,
+    yes: Yes = False,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Take what the running server offers now into its lock: from then on the guard lets it pass."""
+    from cli.lock import approve as work  # noqa: PLC0415 - 0.9 s of imports that --help and completion do without
+
+    work(server, timeout=timeout, yes=yes)

@@ -1,0 +1,38 @@
+"""The flags and the help of `ringwall offboard`; what it does is `cli.offboard`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.options import AsJson, Debug, ProjectDir, Yes, complete_stack
+
+
+def offboard(
+    server: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENV.SERVER",
+            help="A server, such as dev.github.",
+            autocompletion=complete_stack,
+            show_default=False,
+        ),
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help="With --yes: go on where nobody can tell whether it is deployed.")
+    ] = False,
+    yes: Yes = False,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Remove a server's stack file and tool lock. Refuses while anything of it is deployed."""
+    from cli.offboard import offboard as work  # noqa: PLC0415 - 0.2 s of imports that --help and completion do without
+
+    work(
+        server,
+        force=force,
+        yes=yes,
+        as_json=as_json,
+    )

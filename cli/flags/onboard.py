@@ -1,0 +1,86 @@
+"""The flags and the help of `ringwall onboard`; what it does is `cli.onboard`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.options import AsJson, Debug, ProjectDir, Yes
+
+
+def onboard(
+    server: Annotated[str, typer.Argument(help="Name of the server, such as github.", show_default=False)],
+    env: Annotated[str, typer.Option("--env", help="Environment it belongs to.", show_default=False)],
+    url: Annotated[
+        str | None, typer.Option(help="Streamable HTTP: http://127.0.0.1:PORT/mcp.", show_default=False)
+    ] = None,
+    socket: Annotated[str | None, typer.Option(help="Streamable HTTP on a Unix socket.", show_default=False)] = None,
+    path: Annotated[
+        str | None, typer.Option(help="MCP endpoint behind --socket (default: /mcp).", show_default=False)
+    ] = None,
+    command: Annotated[
+        str | None, typer.Option(help="stdio: the command line that starts it.", show_default=False)
+    ] = None,
+    pass_env: Annotated[
+        list[str] | None,
+        typer.Option(help="stdio: a variable the command needs, kept as a reference; repeatable.", show_default=False),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Host it runs on (default: the only one).", show_default=False)
+    ] = None,
+    hostname: Annotated[
+        str | None,
+        typer.Option(
+            help="Public name (default: SERVER.ZONE, outside production ENV-SERVER.ZONE).", show_default=False
+        ),
+    ] = None,
+    guard_port: Annotated[
+        int | None,
+        typer.Option(help="Loopback port of its guard (default: the first free one from 9010).", show_default=False),
+    ] = None,
+    people: Annotated[
+        list[str] | None, typer.Option(help="E-mail address of who may reach it; repeatable.", show_default=False)
+    ] = None,
+    domain: Annotated[
+        list[str] | None, typer.Option(help="Everyone with an address in this domain.", show_default=False)
+    ] = None,
+    group: Annotated[list[str] | None, typer.Option(help="A group of the environment.", show_default=False)] = None,
+    agent: Annotated[list[str] | None, typer.Option(help="An agent of the environment.", show_default=False)] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds the server has to answer everything.", min=1, max=300)] = 10,
+    allow_exposed: Annotated[
+        bool, typer.Option("--allow-exposed", help="Only warn when the server is bound beyond loopback.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the files and write nothing.")] = False,
+    yes: Yes = False,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Connect to a running server, look at its socket and tools, and write its stack file and tool lock.
+
+    For a server that has them already: show what it changed, and write nothing. Exit code 1 when it changed.
+    """
+    from cli.onboard import onboard as work  # noqa: PLC0415 - 1.0 s of imports that --help and completion do without
+
+    work(
+        server,
+        env,
+        url=url,
+        socket=socket,
+        path=path,
+        command=command,
+        pass_env=pass_env,
+        host=host,
+        hostname=hostname,
+        guard_port=guard_port,
+        people=people,
+        domain=domain,
+        group=group,
+        agent=agent,
+        timeout=timeout,
+        allow_exposed=allow_exposed,
+        dry_run=dry_run,
+        yes=yes,
+        as_json=as_json,
+    )

@@ -1,0 +1,34 @@
+"""The flags and the help of `ringwall schema`; what it does is `cli.schema`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.options import Debug
+
+
+def schema(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="stack, environment, server, zone, tool-lock, guard-config, guard-bundle or host-bundle.",
+            autocompletion=lambda: [
+                "stack",
+                "environment",
+                "server",
+                "zone",
+                "tool-lock",
+                "guard-config",
+                "guard-bundle",
+                "host-bundle",
+            ],
+        ),
+    ] = "stack",
+    debug: Debug = False,
+) -> None:
+    """Print the JSON Schema of a file format, for editors."""
+    from cli.schema import schema as work  # noqa: PLC0415 - 0.3 s of imports that --help and completion do without
+
+    work(name=name)

@@ -1,0 +1,68 @@
+"""What an onboarding came to: the JSON document, and the next steps with the clients' configuration."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from operations.onboard import snippets
+from operations.onboard.offer import concern_lines
+from operations.onboard.propose import (
+    Proposal,
+)
+from operations.sockets import Exposure
+
+
+def document(proposal: Proposal, exposure: Exposure | None, warnings: list[str], *, written: bool) -> dict[str, Any]:
+    stack = proposal.stack
+    return {
+        "version": 1,
+        "stack": stack.stack,
+        "written": written,
+        "files": [str(change.path) for change in proposal.changes],
+        "url": proposal.url,
+        "server": {"name": proposal.offer.name, "version": proposal.offer.version},
+        "socket": asdict(exposure) if exposure is not None else None,
+        "warnings": [*warnings, *concern_lines(proposal.concerns)],
+        "tools": [
+            {
+                "name": tool.name,
+                "risk": tool.risk,
+                "reasons": list(tool.reasons),
+                "outbound": tool.outbound,
+                "granted": tool.name in proposal.granted,
+                "withheld": proposal.withheld.get(tool.name),
+            }
+            for tool in proposal.lock.tools
+        ],
+        "clients": {
+            "people": [snippet.as_json() for snippet in snippets.people(stack.name, proposal.url)]
+            if stack.manifest.access.people
+            else [],
+            "agents": [snippet.as_json() for snippet in snippets.agents(stack.name, proposal.url)]
+            if stack.manifest.access.agents
+            else [],
+        },
+    }
+
+
+def next_steps(proposal: Proposal) -> list[str]:
+    """The files that were written, the commands that follow, and what each client is configured with."""
+    stack = proposal.stack
+    lines = [
+        *(f"wrote {change.path}" for change in proposal.changes),
+        "\nNext, after a review in Git:",
+        f"  ringwall plan {stack.stack}      # what it will make, offline",
+        f"  ringwall preview {stack.stack}   # the same from the real engine",
+        f"  ringwall up {stack.stack}",
+    ]
+    access = stack.manifest.access
+    clients = [("people", snippets.people(stack.name, proposal.url))] if access.people else []
+    clients += [("agents", snippets.agents(stack.name, proposal.url))] if access.agents else []
+    for principals, configurations in clients:
+        lines.append(f"\nClients, for {principals}:")
+        for snippet in configurations:
+            place = f" ({snippet.file})" if snippet.file else ""
+            note = f"; {snippet.note}" if snippet.note else ""
+            lines.append(f"\n# {snippet.client}{place}{note}\n{snippet.text}")
+    return lines
