@@ -26,9 +26,9 @@ def cancel(
             console.say(f"{stack}: nobody holds its lock")
             return
         for one in holders or ():
-            state = "has ended" if one.ended else "still runs" if one.here else "is on another machine"
+            state = "has ended" if one.ended else "still runs" if one.local else "is on another machine"
             console.note(f"{stack}: held by {one}, which {state}")
-        living = [str(one) for one in holders or () if one.here and not one.ended]
+        living = [str(one) for one in holders or () if one.local and not one.ended]
         if living:
             raise EngineFailed(held(stack, living))
         console.consent(f"Make sure that no update of {stack} is running. Release its lock?", yes=yes)

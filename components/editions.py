@@ -53,7 +53,7 @@ class Plugin:
 class ByGuard:
     """Taken over by the guard, and why the gateway is not trusted with it."""
 
-    why: str
+    reason: str
 
 
 Enforcer = Plugin | ByGuard
@@ -101,27 +101,27 @@ def enforcer(protection: Protection, edition: Edition, version: str) -> Enforcer
     Raises:
         InputError: nobody does; the message names what would.
     """
-    where = f"Kong {edition} {version}"
+    gateway = f"Kong {edition} {version}"
     column = TABLE.get(edition)
     if column is None:
         raise InputError(
-            f"{where} is not supported yet", key="gateway.edition", remedy=f"use {' or '.join(sorted(TABLE))}"
+            f"{gateway} is not supported yet", key="gateway.edition", remedy=f"use {' or '.join(sorted(TABLE))}"
         )
-    found = column.get(protection)
-    if found is None:
+    entry = column.get(protection)
+    if entry is None:
         raise InputError(
-            f"{where} cannot {protection.value}", key="gateway.edition", remedy=f"it needs {_NEEDS[protection]}"
+            f"{gateway} cannot {protection.value}", key="gateway.edition", remedy=f"it needs {_NEEDS[protection]}"
         )
-    return found
+    return entry
 
 
 def plugin_name(protection: Protection, edition: Edition, version: str) -> str:
     """The plugin that enforces `protection`; raises InputError where the edition has none."""
-    found = enforcer(protection, edition, version)
-    if isinstance(found, ByGuard):
+    entry = enforcer(protection, edition, version)
+    if isinstance(entry, ByGuard):
         raise InputError(
-            f"Kong {edition} {version} cannot {protection.value}: {found.why}",
+            f"Kong {edition} {version} cannot {protection.value}: {entry.reason}",
             key="gateway.edition",
             remedy="this is the guard's work",
         )
-    return found.name
+    return entry.name

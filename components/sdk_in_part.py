@@ -113,8 +113,10 @@ def _is_generated(statement: ast.stmt) -> bool:
     """Whether the generator writes such a statement, and it needs nothing that the star imports bring."""
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         call = statement.value
-        given = [*call.args, *(keyword.value for keyword in call.keywords)]
-        return ast.unparse(call.func) == "_utilities.register" and all(isinstance(one, ast.Constant) for one in given)
+        arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+        return ast.unparse(call.func) == "_utilities.register" and all(
+            isinstance(argument, ast.Constant) for argument in arguments
+        )
     if isinstance(statement, ast.If):
         return ast.unparse(statement.test) == "typing.TYPE_CHECKING" and all(
             isinstance(inner, ast.Assign) and ast.unparse(inner.value).startswith("_utilities.lazy_import(")

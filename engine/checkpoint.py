@@ -26,9 +26,9 @@ def recorded(target: Target, stack: str) -> dict[str, Any]:
         InputError: the stack has no file.
     """
     try:
-        found = from_folder(target, stack)
-        if found is not None:
-            return found
+        deployment = from_folder(target, stack)
+        if deployment is not None:
+            return deployment
         with workspace(target, stack) as selected:
             return dict(selected.export_stack().deployment or {})
     except NoSuchStack:

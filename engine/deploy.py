@@ -63,15 +63,15 @@ def preview(target: Target, scope: Scope, only: Sequence[str] = (), *, refresh: 
     first = Run(scope.first, "preview", refresh=refresh)
     with target.progress.running([first]):
         execute(target, first, only=only)
-    rest = [Run(stack, "preview", refresh=refresh) for stack in scope.servers]
-    if first.error is None and rest:
+    servers = [Run(stack, "preview", refresh=refresh) for stack in scope.servers]
+    if first.error is None and servers:
         if contract_is_current(target, scope.loaded) and not _changes_contract(first):
-            with target.progress.running(rest):
-                execute_all(target, rest)
+            with target.progress.running(servers):
+                execute_all(target, servers)
         else:
-            for run in rest:
+            for run in servers:
                 _plan_offline(scope, run)
-    return [first, *rest]
+    return [first, *servers]
 
 
 def contract_is_current(target: Target, loaded: Stack) -> bool:
@@ -109,7 +109,7 @@ def refuse_gaps(previews: Sequence[Run]) -> None:
         raise PlanRefused("\n".join(lines))
 
 
-def up(
+def bring_up(
     target: Target, scope: Scope, previews: Sequence[Run], only: Sequence[str] = (), *, refresh: bool = False
 ) -> list[Run]:
     """Create and update the environment first, then its servers side by side, and last what the environment drops.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: The engine's operations that change nothing.
 QUIET = {"same", "read", "read-discard", "discard", "refresh"}
 #: The operations that make or remove a whole resource.
-_WHOLE = {"create", "delete", "delete-replaced", "import", "import-replacement"}
+_LIFECYCLE = {"create", "delete", "delete-replaced", "import", "import-replacement"}
 _MARKUP = re.compile(r"<\{%[^%]*%\}>")
 
 
@@ -86,7 +86,7 @@ class Steps:
             if event.resource_pre_event:
                 self._step(event.resource_pre_event.metadata)
             elif event.res_outputs_event:
-                self._done(event.res_outputs_event.metadata)
+                self._finish(event.res_outputs_event.metadata)
             elif event.diagnostic_event:
                 self._diagnostic(event.diagnostic_event)
             elif event.summary_event:
@@ -103,7 +103,7 @@ class Steps:
         """Whether the run would change a resource or an output."""
         return bool(self.changed) or self.outputs_differ
 
-    def _done(self, metadata: Any) -> None:
+    def _finish(self, metadata: Any) -> None:
         self.finished.add(metadata.urn)
         if metadata.urn in self._refreshing:
             self._refreshing.remove(metadata.urn)
@@ -154,7 +154,7 @@ def _inputs(state: Any) -> dict[str, Any]:
 
 def _change(metadata: Any, operation: str, *, refreshed: bool) -> Change:
     name = metadata.urn.rsplit("::", 1)[-1]
-    changed = step_differences(metadata, refreshed=refreshed) if operation not in QUIET | _WHOLE else ()
+    changed = step_differences(metadata, refreshed=refreshed) if operation not in QUIET | _LIFECYCLE else ()
     details = tuple(f"{path}: {before} → {after}" for path, before, after in changed)
     return Change(operation, metadata.urn, metadata.type, name, details, _judged(operation, metadata))
 

@@ -24,20 +24,20 @@ class Holder:
     user: str
     host: str
     pid: int
-    at: str
+    since: str
 
     def __str__(self) -> str:
-        return f"{self.user}@{self.host}, pid {self.pid}, since {self.at}"
+        return f"{self.user}@{self.host}, pid {self.pid}, since {self.since}"
 
     @property
-    def here(self) -> bool:
+    def local(self) -> bool:
         """Whether it is a process of this machine, so that it can be looked at."""
         return self.host == socket.gethostname()
 
     @property
     def ended(self) -> bool:
         """Whether it is known to be gone. A process of another machine is never known to be."""
-        if not self.here:
+        if not self.local:
             return False
         try:
             os.kill(self.pid, 0)
@@ -54,8 +54,8 @@ def _is_engine(pid: int) -> bool:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return True
-    name, _, rest = status.partition("(")[2].rpartition(")")
-    return name.startswith("pulumi") and rest.split()[:1] != ["Z"]
+    name, _, fields = status.partition("(")[2].rpartition(")")
+    return name.startswith("pulumi") and fields.split()[:1] != ["Z"]
 
 
 def holders(output: str) -> list[Holder]:
@@ -63,9 +63,9 @@ def holders(output: str) -> list[Holder]:
     return [Holder(m["user"], m["host"], int(m["pid"]), m["at"]) for m in _CREATED.finditer(output)]
 
 
-def all_ended(found: Sequence[Holder]) -> bool:
+def all_ended(held_by: Sequence[Holder]) -> bool:
     """Whether every holder is known to be gone."""
-    return bool(found) and all(one.ended for one in found)
+    return bool(held_by) and all(holder.ended for holder in held_by)
 
 
 def on_file(backend: str | None, project: str, stack: str) -> list[Holder] | None:
@@ -73,15 +73,17 @@ def on_file(backend: str | None, project: str, stack: str) -> list[Holder] | Non
     if backend is None or not backend.startswith("file:///"):
         return None
     root = Path(backend.removeprefix("file://").split("?", 1)[0])
-    found = []
+    result = []
     for file in sorted((root / ".pulumi" / "locks" / "organization" / project / stack).glob("*.json")):
         try:
-            one = json.loads(file.read_text(encoding="utf-8"))
-            found.append(
-                Holder(str(one["username"]), str(one["hostname"]), int(one["pid"]), str(one["timestamp"])[:19] + "Z")
+            lock = json.loads(file.read_text(encoding="utf-8"))
+            result.append(
+                Holder(
+                    str(lock["username"]), str(lock["hostname"]), int(lock["pid"]), str(lock["timestamp"])[:19] + "Z"
+                )
             )
         except FileNotFoundError:
             continue  # released in between
         except (ValueError, KeyError, TypeError):
-            found.append(Holder("unknown", "unknown", 0, file.name))
-    return found
+            result.append(Holder("unknown", "unknown", 0, file.name))
+    return result

@@ -29,7 +29,7 @@ class Plugin:
         return f"{self.name} {self.version}"
 
 
-def wanted() -> list[Plugin]:
+def required_plugins() -> list[Plugin]:
     """The plugins that match the installed SDKs."""
     return [Plugin(name, version(f"pulumi-{name}")) for name in PROVIDERS]
 
@@ -46,7 +46,7 @@ def plugins_missing(engine: Engine) -> list[Plugin]:
         raise EngineMissing(
             "`pulumi plugin ls --json` gave no list of plugins", remedy=f"check {engine.path}"
         ) from error
-    return [plugin for plugin in wanted() if plugin not in have]
+    return [plugin for plugin in required_plugins() if plugin not in have]
 
 
 def install_plugins(engine: Engine, progress: Progress) -> list[Plugin]:

@@ -64,7 +64,7 @@ def execute(
             except CommandError as error:
                 for text, conflict in run.steps.conflicts.items():
                     line = explained(target, run.stack, conflict)
-                    run.steps.errors = [line if one == text else one for one in run.steps.errors]
+                    run.steps.errors = [line if message == text else message for message in run.steps.errors]
                 raise EngineFailed(cause(run.steps, str(error))) from None
         run.state = "done"
     except RingwallError as error:

@@ -21,9 +21,15 @@ def outputs(project: Project, stack: str, show_secrets: bool = False, target: Ta
     """
     target = target or Target(project)
     if not show_secrets:
-        found = _resources(target, stack)
-        if found is not None:
-            exported = next((one.get("outputs") for one in found if one["type"] == "pulumi:pulumi:Stack"), None) or {}
+        resources = _resources(target, stack)
+        if resources is not None:
+            exported = (
+                next(
+                    (resource.get("outputs") for resource in resources if resource["type"] == "pulumi:pulumi:Stack"),
+                    None,
+                )
+                or {}
+            )
             return {name: _without_secrets(value) for name, value in sorted(exported.items())}
     with workspace(target, stack) as selected:
         answered = selected.outputs()

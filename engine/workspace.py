@@ -66,14 +66,14 @@ class Target:
             return url
         value = read(self.project.root / "Pulumi.yaml").value
         backend = value.get("backend") if isinstance(value, dict) else None
-        found = backend.get("url") if isinstance(backend, dict) else None
-        if not isinstance(found, str):
+        address = backend.get("url") if isinstance(backend, dict) else None
+        if not isinstance(address, str):
             return None
-        if found.startswith("file://") and not found.startswith(("file:///", "file://~")):
+        if address.startswith("file://") and not address.startswith(("file:///", "file://~")):
             # Relative file backends resolve against the current folder (Pulumi); anchor them to the project.
-            path, mark, query = found.removeprefix("file://").partition("?")
+            path, mark, query = address.removeprefix("file://").partition("?")
             return f"file://{(self.project.root / path).resolve()}{mark}{query}"
-        return found
+        return address
 
     @property
     def state_folder(self) -> Path | None:
@@ -95,10 +95,11 @@ class Target:
         if self.sandbox_folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             return
-        here = self.project.root / DEFAULT_STATE
-        if here.is_dir():
+        default_folder = self.project.root / DEFAULT_STATE
+        if default_folder.is_dir():
             remedy = (
-                f"the project was moved and its state is in {here}: set backend.url in Pulumi.yaml to {DEFAULT_BACKEND}"
+                f"the project was moved and its state is in {default_folder}: set backend.url in Pulumi.yaml to "
+                f"{DEFAULT_BACKEND}"
             )
         else:
             remedy = (
@@ -132,7 +133,7 @@ def workspace(
     from engine.command import pulumi_command
     from engine.locate import require
 
-    found = require()
+    engine = require()
     target.require_state()
     with tempfile.TemporaryDirectory(prefix="ringwall-") as folder:
         root = Path(folder)
@@ -144,7 +145,7 @@ def workspace(
             work_dir=folder,
             program=program if program is not None else _nothing,
             env_vars=environment,
-            pulumi_command=pulumi_command(found),
+            pulumi_command=pulumi_command(engine),
             secrets_provider=None if target.sandbox_folder else _secrets_provider(copy),
         )
         try:
@@ -179,13 +180,13 @@ def list_stacks(target: Target) -> dict[str, int]:
     from engine.command import pulumi_command
     from engine.locate import require
 
-    found = require()
+    engine = require()
     target.require_state()
     with tempfile.TemporaryDirectory(prefix="ringwall-") as folder:
         _write_project(target, Path(folder))
-        local = LocalWorkspace(work_dir=folder, env_vars=_environment(target), pulumi_command=pulumi_command(found))
+        local = LocalWorkspace(work_dir=folder, env_vars=_environment(target), pulumi_command=pulumi_command(engine))
         try:
-            return {one.name.rpartition("/")[2]: one.resource_count or 0 for one in local.list_stacks()}
+            return {summary.name.rpartition("/")[2]: summary.resource_count or 0 for summary in local.list_stacks()}
         except CommandError as error:
             raise engine_failure(str(error)) from None
 
@@ -260,8 +261,8 @@ def _copy_stack_file(target: Target, stack: str, copy: Path) -> None:
     for key in SECRET_KEYS:
         data["config"].pop(key, None)
     if tunnel:
-        made_up = hashlib.sha256(_sandbox_passphrase(target.sandbox_folder).encode()).digest()
-        data["config"][TUNNEL_SECRET] = base64.b64encode(made_up).decode()
+        stand_in = hashlib.sha256(_sandbox_passphrase(target.sandbox_folder).encode()).digest()
+        data["config"][TUNNEL_SECRET] = base64.b64encode(stand_in).decode()
     with copy.open("w", encoding="utf-8") as out:
         yaml.dump(data, out)
         saved = target.sandbox_folder / "salts" / copy.name

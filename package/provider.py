@@ -223,12 +223,12 @@ def _providers(
 
     handed = opts.providers if opts is not None and opts.providers is not None else {}
     packages = set(handed) if isinstance(handed, Mapping) else {provider.package for provider in handed}
-    made: list[pulumi.ProviderResource] = []
+    providers: list[pulumi.ProviderResource] = []
     if "cloudflare" not in packages:
-        made.append(cloudflare_provider(cloudflare_api, f"{name}-cloudflare", child))
+        providers.append(cloudflare_provider(cloudflare_api, f"{name}-cloudflare", child))
     if "kong" not in packages:
-        made.append(kong_provider(kong_admin, workspace, f"{name}-kong", child))
-    return made
+        providers.append(kong_provider(kong_admin, workspace, f"{name}-kong", child))
+    return providers
 
 
 class Host(ComponentProvider):

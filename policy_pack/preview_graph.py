@@ -30,15 +30,15 @@ def to_graph(
     Args:
         inputs: by URN, what `Analyze` was shown; a resource it was not shown is judged by its outputs.
     """
-    found: list[Resource] = []
+    nodes: list[Resource] = []
     outputs: dict[str, Json] = {}
     for message in resources:
         shown = from_struct(message.properties)
         for name, key in _DOCUMENTS.get(message.type, {}).items():
             outputs[key] = shown.get(name, unknown())
         # Outputs of the stack itself are what the components above export.
-        found.append(_resource(message, {} if message.type == STACK_TYPE else inputs.get(message.urn, shown)))
-    return Graph.of(project, stack, found, outputs)
+        nodes.append(_resource(message, {} if message.type == STACK_TYPE else inputs.get(message.urn, shown)))
+    return Graph.of(project, stack, nodes, outputs)
 
 
 def _resource(message: AnalyzerResource, inputs: Mapping[str, Json]) -> Resource:

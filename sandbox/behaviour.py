@@ -91,7 +91,7 @@ class Package:
     functions: Mapping[str, Callable[[World, Props], Props]] = field(default_factory=dict)
     fallback: Behaviour = field(default_factory=Behaviour)
 
-    def of(self, type_: str) -> Behaviour:
+    def behaviour_of(self, type_: str) -> Behaviour:
         """The behaviour of a type; types without any of their own only store and echo."""
         return self.behaviours.get(type_, self.fallback)
 
@@ -102,7 +102,7 @@ def text(props: Mapping[str, Any], name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def one_of(props: Props, name: str, allowed: Iterable[str]) -> Iterator[Problem]:
+def allowed_values(props: Props, name: str, allowed: Iterable[str]) -> Iterator[Problem]:
     """Refuse a string outside `allowed`."""
     value, choices = text(props, name), sorted(allowed)
     if value is not None and value not in choices:
@@ -111,9 +111,9 @@ def one_of(props: Props, name: str, allowed: Iterable[str]) -> Iterator[Problem]
 
 def exactly_one(props: Props, *names: str) -> Iterator[Problem]:
     """Refuse unless exactly one of the properties is given. Unknown counts as given."""
-    given = [name for name in names if props.get(name) is not None]
-    if len(given) != 1:
-        yield Problem(names[0], f"exactly one of {', '.join(names)} must be given, got {len(given)}")
+    present = [name for name in names if props.get(name) is not None]
+    if len(present) != 1:
+        yield Problem(names[0], f"exactly one of {', '.join(names)} must be given, got {len(present)}")
 
 
 def objects(props: Mapping[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:

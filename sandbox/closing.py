@@ -22,7 +22,7 @@ class SandboxServices:
     def of_type(self, type_: str) -> list[Record]:
         """What the services hold of one type."""
         with self._store.transaction() as world:
-            return list(world.of(type_))
+            return list(world.records_of(type_))
 
     def set_policies(self, application: str, policies: list[dict[str, Any]]) -> None:
         """Give an application other policies."""
@@ -34,7 +34,7 @@ class SandboxServices:
     def make_deny_policy(self, name: str, account: str) -> str:
         """The policy of that name; made where there is none."""
         with self._store.transaction() as world:
-            for record in world.of(cloudflare.POLICY):
+            for record in world.records_of(cloudflare.POLICY):
                 if record.outputs.get("name") == name:
                     return record.id
             inputs = {"accountId": account, "name": name, "decision": "deny", "includes": [{"everyone": {}}]}
@@ -43,7 +43,11 @@ class SandboxServices:
     def remove_policy(self, name: str) -> None:
         """Delete it, unless an application has it."""
         with self._store.transaction() as world:
-            used = {one["id"] for app in world.of(cloudflare.APPLICATION) for one in app.outputs.get("policies") or ()}
+            used = {
+                policy["id"]
+                for app in world.records_of(cloudflare.APPLICATION)
+                for policy in app.outputs.get("policies") or ()
+            }
             world.records = [
                 record
                 for record in world.records
@@ -63,15 +67,15 @@ class SandboxServices:
                 "enabled": plugin["enabled"],
                 "tags": plugin["tags"],
             }
-            made = _create(world, kong.PACKAGE, kong.PLUGIN, id_, inputs)
-            record = world.find(kong.PLUGIN, made)
+            plugin_id = _create(world, kong.PACKAGE, kong.PLUGIN, id_, inputs)
+            record = world.find(kong.PLUGIN, plugin_id)
             if record is not None:
                 record.id = id_
 
     def remove_plugin(self, id_: str) -> None:
         """Delete a plugin; one that is gone already is fine."""
         with self._store.transaction() as world:
-            world.records = [one for one in world.records if (one.type, one.id) != (kong.PLUGIN, id_)]
+            world.records = [record for record in world.records if (record.type, record.id) != (kong.PLUGIN, id_)]
 
 
 def _create(world: World, package: Package, type_: str, name: str, inputs: dict[str, Any]) -> str:

@@ -96,9 +96,9 @@ def agent_policy(settings: Environment, agent: str) -> PolicySpec:
 
 def server_policies(settings: Environment, manifest: Server) -> dict[str, list[str]]:
     """Policy keys of every host name in order of precedence, agents first as Cloudflare evaluates them."""
-    own = [agent_policy(settings, agent).key for agent in sorted(manifest.access.agents)]
+    agents = [agent_policy(settings, agent).key for agent in sorted(manifest.access.agents)]
     people = people_policy(settings, manifest)
-    result = {manifest.hostname: [*own, *([people.key] if people else [])]}
+    result = {manifest.hostname: [*agents, *([people.key] if people else [])]}
     for client, hosted in sorted(manifest.access.hosted_clients.items()):
         result[hosted.hostname] = [hosted_policy(settings, manifest, client).key]
     return result
@@ -126,11 +126,11 @@ def environment_policies(settings: Environment, servers: Mapping[str, Server]) -
         people = people_policy(settings, manifest)
         specs += [people] if people else []
         specs += [hosted_policy(settings, manifest, client) for client in manifest.access.hosted_clients]
-    found: dict[str, PolicySpec] = {}
+    policies: dict[str, PolicySpec] = {}
     for spec in sorted(specs, key=lambda spec: spec.key):
-        if found.setdefault(spec.key, spec) != spec:
+        if policies.setdefault(spec.key, spec) != spec:
             raise InputError(f"two different Access policies have the key {spec.key}", remedy="change one's session")
-    return found
+    return policies
 
 
 def access_groups(settings: Environment, servers: Mapping[str, Server]) -> dict[str, GroupSpec]:

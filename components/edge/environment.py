@@ -152,10 +152,10 @@ def posture_input(posture: Posture) -> dict[str, Any]:
         "require_all", "check_disks", "enabled", "version", "operator", "path", "exists", "sha256", "domain",
         "certificate_id", "common_name",
     )  # fmt: skip
-    found: dict[str, Any] = dict(_STRICT.get(posture.type or "", {}))
+    inputs: dict[str, Any] = dict(_STRICT.get(posture.type or "", {}))
     for key in keys:
         value = getattr(posture, key)
         if value is None or value == ():
             continue
-        found[names.get(key, key)] = list(value) if isinstance(value, tuple) else value
-    return found
+        inputs[names.get(key, key)] = list(value) if isinstance(value, tuple) else value
+    return inputs

@@ -63,7 +63,7 @@ class Edge(pulumi.ComponentResource):
             opts,
         )
         account = settings.cloudflare.account_id
-        kept = pulumi.ResourceOptions(parent=self, protect=args.production or None)
+        protected = pulumi.ResourceOptions(parent=self, protect=args.production or None)
         # An application that were updated to another name would leave the old one bare until the record follows, or for
         # ever if the update stops between. So another name is another application: the engine makes it first, moves the
         # ingress, the gateway and the record, and deletes the old one last, after whatever still depended on it.
@@ -79,7 +79,7 @@ class Edge(pulumi.ComponentResource):
             name=f"{args.environment}-{args.server}",
             config_src="local" if local else "cloudflare",
             tunnel_secret=secret,
-            opts=kept,
+            opts=protected,
         )
         self.lockdown = self._lockdown(name, args)
         self.applications = {

@@ -29,7 +29,7 @@ class PluginSpec:
     name: str
     suffix: str
     config: Config
-    why: str
+    purpose: str
 
     def config_json(self) -> str:
         """As Go's encoder writes it (sorted, compact, `<`, `>` and `&` escaped): the provider compares such texts."""

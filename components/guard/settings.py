@@ -137,18 +137,18 @@ def _resolve(grant: Grant, server: ServerStack, settings: Environment) -> Resolv
     )
 
 
-def _principals(to: Grantees, settings: Environment) -> Principals:
-    groups = [settings.groups[name] for name in to.groups]
+def _principals(grantees: Grantees, settings: Environment) -> Principals:
+    groups = [settings.groups[name] for name in grantees.groups]
     claims = {
         (g.provider, g.group, g.claim): IdpClaim(provider=g.provider, group=g.group, claim=g.claim)
         for group in groups
         for g in group.idp_groups
     }
     return Principals(
-        all=to.all,
-        emails=tuple(sorted({*to.emails, *(e for group in groups for e in group.emails)})),
-        domains=tuple(sorted({*to.domains, *(d for group in groups for d in group.domains)})),
+        all=grantees.all,
+        emails=tuple(sorted({*grantees.emails, *(e for group in groups for e in group.emails)})),
+        domains=tuple(sorted({*grantees.domains, *(d for group in groups for d in group.domains)})),
         idp_groups=tuple(claims[key] for key in sorted(claims, key=str)),
-        agents=tuple(sorted(to.agents)),
-        hosted_clients=tuple(sorted(to.hosted_clients)),
+        agents=tuple(sorted(grantees.agents)),
+        hosted_clients=tuple(sorted(grantees.hosted_clients)),
     )

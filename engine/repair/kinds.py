@@ -79,7 +79,7 @@ def own_id(id: str) -> str:
     return id.rpartition("/")[2].partition("|")[0]
 
 
-def _same(*keys: str) -> Callable[[Inputs, Item], bool]:
+def _equal(*keys: str) -> Callable[[Inputs, Item], bool]:
     return lambda inputs, item: all(item.get(key) == inputs.get(key) for key in keys)
 
 
@@ -89,12 +89,16 @@ def _tunnel(inputs: Inputs, item: Item) -> bool:
 
 
 def _application(inputs: Inputs, item: Item) -> bool:
-    wanted = {str(one.get("uri")) for one in inputs.get("destinations") or ()}
-    found = {str(one.get("uri")) for one in item.get("destinations") or () if isinstance(one, Mapping)}
-    return item.get("name") == inputs.get("name") and bool(wanted & {*found, str(item.get("domain"))})
+    hostnames = {str(destination.get("uri")) for destination in inputs.get("destinations") or ()}
+    item_hostnames = {
+        str(destination.get("uri"))
+        for destination in item.get("destinations") or ()
+        if isinstance(destination, Mapping)
+    }
+    return item.get("name") == inputs.get("name") and bool(hostnames & {*item_hostnames, str(item.get("domain"))})
 
 
-def _ours(inputs: Inputs, item: Item, **references: str) -> bool:
+def _tagged(inputs: Inputs, item: Item, **references: str) -> bool:
     """Kong's tags say whose an entity is; a reference is compared as Kong nests it."""
     tags = set(inputs.get("tags") or ())
     named = all((item.get(key) or {}).get("id") == inputs.get(value) for key, value in references.items())
@@ -102,15 +106,15 @@ def _ours(inputs: Inputs, item: Item, **references: str) -> bool:
 
 
 def _entity(key: str, **references: str) -> Callable[[Inputs, Item], bool]:
-    return lambda inputs, item: item.get(key) == inputs.get(key) and _ours(inputs, item, **references)
+    return lambda inputs, item: item.get(key) == inputs.get(key) and _tagged(inputs, item, **references)
 
 
-def _account(rest: str) -> Callable[[Inputs], str]:
-    return lambda inputs: f"/accounts/{_part(inputs, 'accountId')}/{rest}"
+def _account(path: str) -> Callable[[Inputs], str]:
+    return lambda inputs: f"/accounts/{_part(inputs, 'accountId')}/{path}"
 
 
-def _zone(rest: str) -> Callable[[Inputs], str]:
-    return lambda inputs: f"/zones/{_part(inputs, 'zoneId')}/{rest}"
+def _zone(path: str) -> Callable[[Inputs], str]:
+    return lambda inputs: f"/zones/{_part(inputs, 'zoneId')}/{path}"
 
 
 def _part(inputs: Inputs, key: str) -> str:
@@ -155,7 +159,7 @@ SHAPES: dict[Kind, Shape] = {
         "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy",
         "name",
         _account("access/policies"),
-        _same("name", "decision"),
+        _equal("name", "decision"),
         _IN_ACCOUNT,
         _APPS,
         twins=True,
@@ -164,7 +168,7 @@ SHAPES: dict[Kind, Shape] = {
         "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup",
         "name",
         _account("access/groups"),
-        _same("name"),
+        _equal("name"),
         _IN_ACCOUNTS,
         _GROUPS,
         twins=True,
@@ -173,7 +177,7 @@ SHAPES: dict[Kind, Shape] = {
         "cloudflare:index/zeroTrustAccessServiceToken:ZeroTrustAccessServiceToken",
         "name",
         _account("access/service_tokens"),
-        _same("name"),
+        _equal("name"),
         _IN_ACCOUNTS,
         "Access: Service Tokens Read",
         twins=True,
@@ -183,7 +187,7 @@ SHAPES: dict[Kind, Shape] = {
         "cloudflare:index/zeroTrustDevicePostureRule:ZeroTrustDevicePostureRule",
         "name",
         _account("devices/posture"),
-        _same("name", "type"),
+        _equal("name", "type"),
         _IN_ACCOUNT,
         "Zero Trust Read",
         twins=True,
@@ -192,7 +196,7 @@ SHAPES: dict[Kind, Shape] = {
         "cloudflare:index/dnsRecord:DnsRecord",
         "name",
         _zone("dns_records"),
-        _same("name", "type", "content", "comment"),
+        _equal("name", "type", "content", "comment"),
         "{zoneId}/{id}",
         "DNS Read",
     ),
@@ -200,7 +204,7 @@ SHAPES: dict[Kind, Shape] = {
         "cloudflare:index/ruleset:Ruleset",
         "name",
         _zone("rulesets"),
-        _same("kind", "phase"),
+        _equal("kind", "phase"),
         "zones/{zoneId}/{id}",
         "Zone WAF Read",
     ),

@@ -57,8 +57,8 @@ class ProviderLookup:
         if shape.provider == "cloudflare":
             return self._account().read_all(path, shape.permission)
         if shape.alone:
-            one = self._gateway().read(path)
-            return [] if one is None else [one]
+            entity = self._gateway().read(path)
+            return [] if entity is None else [entity]
         return self._gateway().list_all(path) or []
 
     def _account(self) -> CloudflareReader:

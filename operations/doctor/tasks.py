@@ -45,7 +45,7 @@ def engine_task() -> Task:
 
 def engine_checks() -> Iterator[Check]:
     from engine.locate import explain, find
-    from engine.plugins import plugins_missing, wanted
+    from engine.plugins import plugins_missing, required_plugins
 
     found = find()
     if found is None:
@@ -65,7 +65,7 @@ def engine_checks() -> Iterator[Check]:
         remedy = "run `ringwall engine install --plugins` (not needed with --sandbox)"
         yield Check("engine.plugins", "error", f"missing: {names}", remedy)
     else:
-        yield ok("engine.plugins", ", ".join(str(plugin) for plugin in wanted()))
+        yield ok("engine.plugins", ", ".join(str(plugin) for plugin in required_plugins()))
 
 
 def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Work:

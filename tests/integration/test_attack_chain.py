@@ -91,15 +91,15 @@ def test_guard_the_chain_ends_at_every_one_of_its_doors(tmp_path: Path) -> None:
             for name, changes, headers, reason in doors:
                 folder = tmp_path / name
                 folder.mkdir()
-                whole = {"tool_lock": reviewed, **changes}
-                async with guarded(server, folder, identity=identity(issuer), **whole) as guard:
+                config = {"tool_lock": reviewed, **changes}
+                async with guarded(server, folder, identity=identity(issuer), **config) as guard:
                     response = await guard.post(CALL, headers)
                     body = response.json()
                     assert "error" in body or body["result"]["isError"] is True, name
                     async with asyncio.timeout(5):
-                        while reason not in (found := [one["reason"] for one in guard.records()]):
+                        while reason not in (reasons := [record["reason"] for record in guard.records()]):
                             await asyncio.sleep(0)
-                    assert reason in found, name
+                    assert reason in reasons, name
                     server.port = 0
                 assert server.calls == [], name
 

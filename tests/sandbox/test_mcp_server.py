@@ -25,14 +25,14 @@ def call(*calls: tuple[str, dict[str, Any]], url: str | None = None, mode: str =
 
 
 def test_tickets_are_created_found_and_closed() -> None:
-    created, found, closed, opened = call(
+    created, matches, closed, opened = call(
         ("create_ticket", {"title": "Scanner is loud", "reporter": "ada@example.com"}),
         ("search_tickets", {"query": "LOUD scanner"}),
         ("close_ticket", {"ticket_id": 4, "resolution": "oiled"}),
         ("list_tickets", {"status": "open"}),
     )
     assert created.structured_content["id"] == 4
-    assert [ticket["id"] for ticket in found.structured_content["result"]] == [4]
+    assert [ticket["id"] for ticket in matches.structured_content["result"]] == [4]
     assert (closed.structured_content["status"], closed.structured_content["notes"]) == ("closed", ["oiled"])
     assert [ticket["id"] for ticket in opened.structured_content["result"]] == [1, 2]
 

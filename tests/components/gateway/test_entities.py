@@ -61,9 +61,9 @@ def test_the_schema_judge_refuses_what_kong_refuses(kind: str, entity: dict[str,
 def test_every_health_check_field_is_written_out(case: str) -> None:
     settings, manifest = CASES[case]
     schema = kong_schema.fields(kong_schema.load("entities", "upstreams"))["healthchecks"]
-    left = kong_schema.unwritten(schema, entities.upstream_inputs(*HERE, settings, manifest)["healthchecks"])
+    unwritten = kong_schema.unwritten(schema, entities.upstream_inputs(*HERE, settings, manifest)["healthchecks"])
     # pulumi-kong has no input for threshold and probe headers; https_sni has no meaning without https.
-    assert set(left) <= {"threshold", "active.headers", "active.https_sni"}
+    assert set(unwritten) <= {"threshold", "active.headers", "active.https_sni"}
 
 
 # Circuit breaker
@@ -172,7 +172,7 @@ def test_a_route_opens_exactly_its_path(path: str, yes: list[str], no: list[str]
     (kong,) = entities.route_inputs(*HERE, server(path=path))["paths"]
     assert kong.startswith("~/")
     pattern = re.compile(kong[1:])
-    assert [one for one in yes + no if pattern.match(one)] == yes
+    assert [candidate for candidate in yes + no if pattern.match(candidate)] == yes
 
 
 def test_a_route_opens_exactly_its_host_names() -> None:

@@ -50,13 +50,13 @@ def everything(case: str) -> list[PluginSpec]:
     ]
 
 
-def one(specs: list[PluginSpec], name: str) -> dict[str, Any]:
-    (found,) = [spec for spec in specs if spec.name == name]
-    return found.config
+def config_of(specs: list[PluginSpec], name: str) -> dict[str, Any]:
+    (plugin,) = [spec for spec in specs if spec.name == name]
+    return plugin.config
 
 
-def of(name: str, settings: Any = None, manifest: Any = None) -> dict[str, Any]:
-    return one(server_plugins(settings or environment(), manifest or server()), name)
+def server_config(name: str, settings: Any = None, manifest: Any = None) -> dict[str, Any]:
+    return config_of(server_plugins(settings or environment(), manifest or server()), name)
 
 
 # Against Kong's schemas
@@ -93,9 +93,9 @@ def _texts(value: Any, path: str = "") -> list[tuple[str, str]]:
     if isinstance(value, str):
         return [(path, value)]
     if isinstance(value, dict):
-        return [found for key, part in value.items() for found in _texts(part, f"{path}.{key}" if path else key)]
+        return [text for key, part in value.items() for text in _texts(part, f"{path}.{key}" if path else key)]
     if isinstance(value, list):
-        return [found for part in value for found in _texts(part, path)]
+        return [text for part in value for text in _texts(part, path)]
     return []
 
 
@@ -140,7 +140,7 @@ def test_the_schema_judge_refuses_what_kong_refuses(name: str, config: dict[str,
 
 
 def test_jwt_reads_the_checked_token_only() -> None:
-    jwt = of("jwt")
+    jwt = server_config("jwt")
     assert jwt["header_names"] == ["x-ringwall-assertion"]
     assert (jwt["uri_param_names"], jwt["cookie_names"], jwt["anonymous"]) == ([], [], None)
     assert jwt["key_claim_name"] == "kid"
@@ -149,8 +149,8 @@ def test_jwt_reads_the_checked_token_only() -> None:
 def test_jwt_verifies_time_and_preflights() -> None:
     for manifest in (server(), external()):
         # A listed claim is demanded, and service tokens have no nbf.
-        assert of("jwt", manifest=manifest)["claims_to_verify"] == ["exp"]
-        assert of("jwt", manifest=manifest)["run_on_preflight"] is True
+        assert server_config("jwt", manifest=manifest)["claims_to_verify"] == ["exp"]
+        assert server_config("jwt", manifest=manifest)["run_on_preflight"] is True
 
 
 @pytest.mark.parametrize(
@@ -164,13 +164,13 @@ def test_jwt_verifies_time_and_preflights() -> None:
     ],
 )
 def test_no_token_outlives_the_session(manifest: Any, seconds: int) -> None:
-    assert of("jwt", manifest=manifest)["maximum_expiration"] == seconds
+    assert server_config("jwt", manifest=manifest)["maximum_expiration"] == seconds
 
 
 def test_a_key_of_another_issuer_opens_nothing() -> None:
-    assert of("acl")["allow"] == ["issuer-access"]
-    assert of("acl", manifest=external())["allow"] == ["issuer-keycloak"]
-    assert of("acl")["hide_groups_header"] is True
+    assert server_config("acl")["allow"] == ["issuer-access"]
+    assert server_config("acl", manifest=external())["allow"] == ["issuer-keycloak"]
+    assert server_config("acl")["hide_groups_header"] is True
 
 
 def test_the_identity_check_runs_before_every_other_plugin() -> None:
@@ -221,22 +221,22 @@ def test_route_without_auth_is_refused(missing: str) -> None:
 
 @pytest.mark.parametrize("name", ["rate-limiting", "response-ratelimiting"])
 def test_rate_limiting_fails_closed(name: str) -> None:
-    assert of(name)["fault_tolerant"] is False
+    assert server_config(name)["fault_tolerant"] is False
 
 
 def test_each_principal_is_limited_alone() -> None:
-    limit = of("rate-limiting", manifest=server(limits={"requests_per_minute": 7, "requests_per_hour": 70}))
+    limit = server_config("rate-limiting", manifest=server(limits={"requests_per_minute": 7, "requests_per_hour": 70}))
     assert (limit["limit_by"], limit["header_name"]) == ("header", "x-ringwall-principal")
     assert (limit["minute"], limit["hour"]) == (7, 70)
 
 
 def test_an_hour_below_the_minute_is_refused() -> None:
     with pytest.raises(InputError, match="requests_per_hour 5 is lower"):
-        of("rate-limiting", manifest=server(limits={"requests_per_hour": 5}))
+        server_config("rate-limiting", manifest=server(limits={"requests_per_hour": 5}))
 
 
 def test_a_spent_token_budget_is_the_guards_to_refuse_since_kong_would_after_the_call_ran() -> None:
-    budget = of("response-ratelimiting", manifest=server(limits={"tokens_per_minute": 500}))
+    budget = server_config("response-ratelimiting", manifest=server(limits={"tokens_per_minute": 500}))
     assert budget["block_on_first_violation"] is False
     assert budget["limits"]["tokens"]["minute"] == 500
     assert (budget["header_name"], budget["limit_by"]) == ("x-kong-limit", "consumer")
@@ -244,8 +244,8 @@ def test_a_spent_token_budget_is_the_guards_to_refuse_since_kong_would_after_the
 
 @pytest.mark.parametrize("name", ["rate-limiting", "response-ratelimiting"])
 def test_counters_are_shared_by_verified_redis_when_there_is_one(name: str) -> None:
-    assert of(name)["policy"] == "local"
-    config = of(name, environment(gateway={"redis": REDIS}))
+    assert server_config(name)["policy"] == "local"
+    config = server_config(name, environment(gateway={"redis": REDIS}))
     assert config["policy"] == "redis"
     assert config["redis"] == {
         "host": "redis.example.com",
@@ -262,11 +262,11 @@ def test_counters_are_shared_by_verified_redis_when_there_is_one(name: str) -> N
 
 def test_redis_by_address_cannot_be_verified() -> None:
     with pytest.raises(InputError, match=r"10\.0\.0\.5 is an address"):
-        of("rate-limiting", environment(gateway={"redis": {"host": "10.0.0.5"}}))
+        server_config("rate-limiting", environment(gateway={"redis": {"host": "10.0.0.5"}}))
 
 
 def test_the_body_limit_is_the_manifests_and_get_needs_no_length() -> None:
-    config = of("request-size-limiting", manifest=server(limits={"body_kilobytes": 64}))
+    config = server_config("request-size-limiting", manifest=server(limits={"body_kilobytes": 64}))
     assert config == {"allowed_payload_size": 64, "size_unit": "kilobytes", "require_content_length": False}
 
 
@@ -278,17 +278,17 @@ def test_the_body_limit_is_the_manifests_and_get_needs_no_length() -> None:
     ["x-ringwall-assertion", "cf-access-client-secret", "proxy-authorization", "x-consumer-username", "apikey"],
 )
 def test_credentials_of_this_ring_do_not_travel_on(header: str) -> None:
-    assert header in of("request-transformer")["remove"]["headers"]
+    assert header in server_config("request-transformer")["remove"]["headers"]
 
 
 @pytest.mark.parametrize("header", ["cf-access-jwt-assertion", "x-ringwall-principal", "mcp-session-id", "host"])
 def test_what_the_guard_and_the_balancer_read_stays(header: str) -> None:
-    assert header not in of("request-transformer")["remove"]["headers"]
+    assert header not in server_config("request-transformer")["remove"]["headers"]
 
 
 def test_the_bearer_token_reaches_the_guard_only_where_it_names_the_principal() -> None:
-    assert "authorization" in of("request-transformer")["remove"]["headers"]
-    assert "authorization" not in of("request-transformer", manifest=external())["remove"]["headers"]
+    assert "authorization" in server_config("request-transformer")["remove"]["headers"]
+    assert "authorization" not in server_config("request-transformer", manifest=external())["remove"]["headers"]
 
 
 # CORS
@@ -299,7 +299,7 @@ def test_without_cors_there_is_no_cors_plugin() -> None:
 
 
 def test_cors_names_literal_origins_and_keeps_cookies_out() -> None:
-    cors = of("cors", manifest=server(cors=CORS))
+    cors = server_config("cors", manifest=server(cors=CORS))
     assert cors["origins"] == CORS["origins"]
     assert (cors["credentials"], cors["preflight_continue"], cors["private_network"]) == (False, False, False)
 
@@ -325,7 +325,7 @@ def test_an_origin_that_kong_would_read_as_a_pattern_is_refused(origin: str) -> 
 def test_every_sink_logs_by_allow_list() -> None:
     specs = server_plugins(environment(), server(logs=ALL_SINKS))
     for name in ("http-log", "file-log"):
-        assert one(specs, name)["custom_fields_by_lua"] == kong_lua.log_fields()
+        assert config_of(specs, name)["custom_fields_by_lua"] == kong_lua.log_fields()
         assert {"request.headers", "response.headers"} <= set(kong_lua.log_fields())
 
 
@@ -361,7 +361,7 @@ def test_a_sink_that_kong_would_misread_is_refused(logs: Any, message: str) -> N
 
 
 def test_the_request_id_is_the_gateways_own() -> None:
-    config = one(environment_plugins("dev", environment()), "correlation-id")
+    config = config_of(environment_plugins("dev", environment()), "correlation-id")
     assert config == {"header_name": "x-ringwall-request-id", "generator": "uuid", "echo_downstream": True}
 
 
@@ -373,7 +373,7 @@ def test_access_servers_publish_no_metadata_of_their_own() -> None:
 
 
 def test_metadata_names_the_issuer_and_the_resource() -> None:
-    config = one(metadata_plugins(environment(), external()), "request-termination")
+    config = config_of(metadata_plugins(environment(), external()), "request-termination")
     assert (config["status_code"], config["content_type"], config["trigger"]) == (200, "application/json", None)
     assert json.loads(config["body"]) == {
         "resource": "https://github.example.com/mcp",
