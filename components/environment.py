@@ -37,14 +37,12 @@ class Environment(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self.edge = EdgeEnvironment(
             f"{name}-edge",
-            EdgeEnvironmentArgs(
-                environment=environment.name, settings=environment.settings, servers=environment.manifests
-            ),
+            EdgeEnvironmentArgs(environment),
             child,
         )
         self.gateway = GatewayEnvironment(
             f"{name}-gateway",
-            GatewayEnvironmentArgs(environment=environment.name, settings=environment.settings),
+            GatewayEnvironmentArgs(environment),
             child,
         )
         self.contract = contract_value(environment, self.edge.policy_ids, self.edge.agent_client_ids)

@@ -43,7 +43,7 @@ def _server(server: ServerStack) -> None:
     from components.providers import cloudflare_provider, kong_provider
     from components.server_perimeter import ServerPerimeter, ServerPerimeterArgs
 
-    settings = server.environment.settings
+    settings = server.settings
     contract = read_contract(server.environment)
     providers = [
         cloudflare_provider(contract.after(settings.cloudflare.api)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from model.stacks import ServerStack
+
 #: Cloudflare Access among the issuers (the environment's own issuers may not take this name).
 ACCESS = "access"
 
@@ -37,9 +39,9 @@ def entity_name(environment: str, server: str, part: str) -> str:
     return f"{environment}-{server}-{part}"
 
 
-def upstream_name(environment: str, server: str) -> str:
+def upstream_name(server: ServerStack) -> str:
     """Also the service's host: Kong resolves it to the upstream's targets, never by DNS."""
-    return entity_name(environment, server, "guard")
+    return entity_name(server.environment.name, server.name, "guard")
 
 
 def tags(environment: str, server: str | None = None) -> list[str]:
@@ -48,6 +50,11 @@ def tags(environment: str, server: str | None = None) -> list[str]:
     if server is not None:
         result.append(f"ringwall-server-{server}")
     return result
+
+
+def server_tags(server: ServerStack) -> list[str]:
+    """The tags of everything that one server has at Kong."""
+    return tags(server.environment.name, server.name)
 
 
 def metadata_url(hostname: str, path: str) -> str:

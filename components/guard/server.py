@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import pulumi
 
 from components.guard.settings import build_guard_config, bundle_file, render
-from model.environment import Environment
 from model.stacks import ServerStack
 
 
@@ -17,7 +16,6 @@ from model.stacks import ServerStack
 class GuardArgs:
     """`audiences` by host name and `agent_client_ids` by agent exist only once the edge does."""
 
-    settings: Environment
     server: ServerStack
     audiences: Mapping[str, pulumi.Input[str]]
     agent_client_ids: Mapping[str, pulumi.Input[str]]
@@ -54,7 +52,7 @@ class Guard(pulumi.ComponentResource):
         self.config = pulumi.Output.all(
             audiences=pulumi.Output.all(**args.audiences),
             agents=pulumi.Output.all(**args.agent_client_ids),
-        ).apply(lambda ids: render(build_guard_config(args.settings, args.server, ids["audiences"], ids["agents"])))
+        ).apply(lambda ids: render(build_guard_config(args.server, ids["audiences"], ids["agents"])))
         self.config_sha256 = self.config.apply(lambda text: "sha256:" + hashlib.sha256(text.encode()).hexdigest())
         self.config_file = bundle_file(args.server.stack)
         self.register_outputs(

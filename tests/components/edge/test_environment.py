@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -22,9 +23,8 @@ CERTIFICATE = "22222222-2222-3333-4444-555555555555"
 
 def graph(environment: EnvironmentStack, settings: Environment | None = None) -> Graph:
     def program() -> None:
-        edge = EdgeEnvironment(
-            NAME, EdgeEnvironmentArgs("dev", settings or environment.settings, environment.manifests)
-        )
+        chosen = replace(environment, settings=settings or environment.settings)
+        edge = EdgeEnvironment(NAME, EdgeEnvironmentArgs(chosen))
         pulumi.export("policies", edge.policy_ids)
         pulumi.export("client_ids", edge.agent_client_ids)
         pulumi.export("client_secrets", edge.agent_client_secrets)

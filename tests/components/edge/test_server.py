@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -10,11 +11,9 @@ import pytest
 
 from components.edge.access import server_policies
 from components.edge.server import Edge, EdgeArgs, PublicName, PublicNameArgs
-from model.environment import Environment
 from model.errors import InputError
 from model.project import Project
-from model.server import Server
-from model.stacks import EnvironmentStack
+from model.stacks import EnvironmentStack, ServerStack
 from plan.graph import Graph, Resource
 from plan.offline import plan_stack
 from plan.recorder import record
@@ -32,27 +31,26 @@ def graph(
     local: bool = False,
     secret: str | None = SECRET,
 ) -> Graph:
-    settings, manifest = environment.settings, environment.manifests[server]
+    settings = environment.settings.model_copy(update={"production": production})
     if local:
         hosts = {name: host.model_copy(update={"tunnel": "local"}) for name, host in settings.hosts.items()}
         settings = settings.model_copy(update={"hosts": hosts})
+    stack = replace(environment.servers[server], environment=replace(environment, settings=settings))
 
     def program() -> None:
-        declare(settings, manifest, server, production, secret if local else None)
+        declare(stack, secret if local else None)
 
     return record(program, project="ringwall", stack=f"dev.{server}")
 
 
-def declare(settings: Environment, manifest: Server, server: str, production: bool, secret: str | None) -> None:
-    keys = {key for keys in server_policies(settings, manifest).values() for key in keys}
-    edge = Edge(
-        "edge", EdgeArgs("dev", server, settings, manifest, {key: f"id-{key}" for key in keys}, production, secret)
-    )
+def declare(server: ServerStack, secret: str | None) -> None:
+    keys = {key for keys in server_policies(server.settings, server.manifest).values() for key in keys}
+    edge = Edge("edge", EdgeArgs(server, {key: f"id-{key}" for key in keys}, secret))
     import pulumi_kong
 
     # Stands for the other rings' protectors.
     elsewhere = pulumi_kong.Consumer("elsewhere", username="x")
-    PublicName("name", PublicNameArgs("dev", server, settings, manifest, edge.tunnel_id, [*edge.protectors, elsewhere]))
+    PublicName("name", PublicNameArgs(server, edge.tunnel_id, [*edge.protectors, elsewhere]))
     pulumi.export("config_yml", edge.config_yml)
     pulumi.export("audiences", edge.audiences)
 

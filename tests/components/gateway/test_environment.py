@@ -10,13 +10,13 @@ from components.gateway.environment import GatewayEnvironment, GatewayEnvironmen
 from plan.graph import Graph
 from plan.recorder import record
 from tests.support import kong_schema
-from tests.support.kong_manifests import ALL_SINKS, environment
+from tests.support.kong_manifests import ALL_SINKS, environment, environment_stack
 
 
 def graph(**changes: Any) -> Graph:
     settings = environment(**changes)
     return record(
-        lambda: GatewayEnvironment("dev-gateway", GatewayEnvironmentArgs("dev", settings)),
+        lambda: GatewayEnvironment("dev-gateway", GatewayEnvironmentArgs(environment_stack(settings))),
         project="ringwall",
         stack="dev",
     )

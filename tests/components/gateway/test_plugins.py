@@ -25,8 +25,10 @@ from tests.support.kong_manifests import (
     REDIS,
     audiences,
     environment,
+    environment_stack,
     external,
     server,
+    stack,
 )
 
 PROTECTING = [
@@ -43,10 +45,10 @@ PROTECTING = [
 def everything(case: str) -> list[PluginSpec]:
     settings, manifest = CASES[case]
     return [
-        identity_plugin(settings, manifest, audiences(manifest)),
-        *server_plugins(settings, manifest),
-        *environment_plugins("dev", settings),
-        *metadata_plugins(settings, manifest),
+        identity_plugin(stack(settings, manifest), audiences(manifest)),
+        *server_plugins(stack(settings, manifest)),
+        *environment_plugins(environment_stack(settings)),
+        *metadata_plugins(stack(settings, manifest)),
     ]
 
 
@@ -56,7 +58,7 @@ def config_of(specs: list[PluginSpec], name: str) -> dict[str, Any]:
 
 
 def server_config(name: str, settings: Any = None, manifest: Any = None) -> dict[str, Any]:
-    return config_of(server_plugins(settings or environment(), manifest or server()), name)
+    return config_of(server_plugins(stack(settings, manifest)), name)
 
 
 # Against Kong's schemas
@@ -102,7 +104,7 @@ def _texts(value: Any, path: str = "") -> list[tuple[str, str]]:
 @pytest.mark.parametrize("case", CASES)
 def test_no_plugin_stands_twice_on_one_service(case: str) -> None:
     settings, manifest = CASES[case]
-    names = [spec.name for spec in server_plugins(settings, manifest)]
+    names = [spec.name for spec in server_plugins(stack(settings, manifest))]
     assert len(names) == len(set(names))
 
 
@@ -175,42 +177,45 @@ def test_a_key_of_another_issuer_opens_nothing() -> None:
 
 def test_the_identity_check_runs_before_every_other_plugin() -> None:
     manifest = server()
-    config = identity_plugin(environment(), manifest, audiences(manifest)).config
+    config = identity_plugin(stack(manifest=manifest), audiences(manifest)).config
     assert len(config["access"]) == 1
     assert [phase for phase, lua in config.items() if lua] == ["access"]
 
 
 def test_an_external_server_repairs_the_challenge_of_a_401() -> None:
     manifest = external()
-    config = identity_plugin(environment(), manifest, audiences(manifest)).config
+    config = identity_plugin(stack(manifest=manifest), audiences(manifest)).config
     assert len(config["header_filter"]) == 1
     assert ".well-known/oauth-protected-resource/mcp" in config["header_filter"][0]
 
 
 def test_a_host_name_without_an_audience_is_refused() -> None:
     with pytest.raises(InputError, match=r"claude\.example\.com has no Access audience"):
-        identity_plugin(environment(), server(), {"github.example.com": "a"})
+        identity_plugin(stack(), {"github.example.com": "a"})
 
 
 def test_an_empty_audience_is_refused() -> None:
     with pytest.raises(InputError, match="is empty"):
-        identity_plugin(environment(), server(), dict.fromkeys(server().hostnames, ""))
+        identity_plugin(stack(), dict.fromkeys(server().hostnames, ""))
 
 
 def test_an_audience_of_a_foreign_host_name_is_refused() -> None:
     with pytest.raises(InputError, match=r"other\.example\.com is not a host name"):
-        identity_plugin(environment(), server(), audiences(server()) | {"other.example.com": "a"})
+        identity_plugin(stack(), audiences(server()) | {"other.example.com": "a"})
 
 
 def test_an_unknown_issuer_is_refused() -> None:
     with pytest.raises(InputError, match="keycloak is not an issuer"):
-        server_plugins(environment(issuers={}), external())
+        server_plugins(stack(environment(issuers={}), external()))
 
 
 @pytest.mark.parametrize("missing", PROTECTING)
 def test_route_without_auth_is_refused(missing: str) -> None:
     settings, manifest = environment(), server()
-    specs = [identity_plugin(settings, manifest, audiences(manifest)), *server_plugins(settings, manifest)]
+    specs = [
+        identity_plugin(stack(settings, manifest), audiences(manifest)),
+        *server_plugins(stack(settings, manifest)),
+    ]
     require_protection(settings, specs)
     with pytest.raises(InputError, match=missing):
         require_protection(settings, [spec for spec in specs if spec.name != missing])
@@ -295,7 +300,7 @@ def test_the_bearer_token_reaches_the_guard_only_where_it_names_the_principal() 
 
 
 def test_without_cors_there_is_no_cors_plugin() -> None:
-    assert "cors" not in [spec.name for spec in server_plugins(environment(), server())]
+    assert "cors" not in [spec.name for spec in server_plugins(stack())]
 
 
 def test_cors_names_literal_origins_and_keeps_cookies_out() -> None:
@@ -316,21 +321,21 @@ def test_cors_names_literal_origins_and_keeps_cookies_out() -> None:
 )
 def test_an_origin_that_kong_would_read_as_a_pattern_is_refused(origin: str) -> None:
     with pytest.raises(InputError, match="is not an origin"):
-        server_plugins(environment(), server(cors={"origins": [origin]}))
+        server_plugins(stack(manifest=server(cors={"origins": [origin]})))
 
 
 # Logs
 
 
 def test_every_sink_logs_by_allow_list() -> None:
-    specs = server_plugins(environment(), server(logs=ALL_SINKS))
+    specs = server_plugins(stack(manifest=server(logs=ALL_SINKS)))
     for name in ("http-log", "file-log"):
         assert config_of(specs, name)["custom_fields_by_lua"] == kong_lua.log_fields()
         assert {"request.headers", "response.headers"} <= set(kong_lua.log_fields())
 
 
 def test_environment_sinks_are_global_and_complete() -> None:
-    names = [spec.name for spec in environment_plugins("dev", environment(logs=ALL_SINKS))]
+    names = [spec.name for spec in environment_plugins(environment_stack(environment(logs=ALL_SINKS)))]
     assert names == ["correlation-id", "prometheus", "http-log", "file-log", "opentelemetry"]
 
 
@@ -338,11 +343,13 @@ def test_environment_sinks_are_global_and_complete() -> None:
 def test_a_server_sink_that_would_silence_the_environments_is_refused(kind: str) -> None:
     sink = {kind: ALL_SINKS[kind]}
     with pytest.raises(InputError, match=f"logs.{kind} would silence"):
-        server_plugins(environment(logs=sink), server(logs=sink))
+        server_plugins(stack(environment(logs=sink), server(logs=sink)))
 
 
 def test_a_server_sink_of_another_kind_stands_beside_the_environments() -> None:
-    specs = server_plugins(environment(logs={"file": ALL_SINKS["file"]}), server(logs={"http": ALL_SINKS["http"]}))
+    specs = server_plugins(
+        stack(environment(logs={"file": ALL_SINKS["file"]}), server(logs={"http": ALL_SINKS["http"]}))
+    )
     assert [spec.name for spec in specs if spec.name.endswith("-log")] == ["http-log"]
 
 
@@ -357,11 +364,11 @@ def test_a_server_sink_of_another_kind_stands_beside_the_environments() -> None:
 )
 def test_a_sink_that_kong_would_misread_is_refused(logs: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        server_plugins(environment(), server(logs=logs))
+        server_plugins(stack(manifest=server(logs=logs)))
 
 
 def test_the_request_id_is_the_gateways_own() -> None:
-    config = config_of(environment_plugins("dev", environment()), "correlation-id")
+    config = config_of(environment_plugins(environment_stack()), "correlation-id")
     assert config == {"header_name": "x-ringwall-request-id", "generator": "uuid", "echo_downstream": True}
 
 
@@ -369,11 +376,11 @@ def test_the_request_id_is_the_gateways_own() -> None:
 
 
 def test_access_servers_publish_no_metadata_of_their_own() -> None:
-    assert metadata_plugins(environment(), server()) == []
+    assert metadata_plugins(stack()) == []
 
 
 def test_metadata_names_the_issuer_and_the_resource() -> None:
-    config = config_of(metadata_plugins(environment(), external()), "request-termination")
+    config = config_of(metadata_plugins(stack(manifest=external())), "request-termination")
     assert (config["status_code"], config["content_type"], config["trigger"]) == (200, "application/json", None)
     assert json.loads(config["body"]) == {
         "resource": "https://github.example.com/mcp",

@@ -12,7 +12,16 @@ from components.gateway.server import Gateway, GatewayArgs
 from model.errors import InputError
 from plan.graph import Graph, Resource
 from plan.recorder import record
-from tests.support.kong_manifests import ALL_SINKS, CASES, REDIS, audiences, environment, external, server
+from tests.support.kong_manifests import (
+    ALL_SINKS,
+    CASES,
+    REDIS,
+    audiences,
+    environment,
+    external,
+    server,
+    stack,
+)
 
 NAME = "github-gateway"
 
@@ -22,7 +31,7 @@ def graph(settings: Any = None, manifest: Any = None, aud: Any = None) -> Graph:
 
     def program() -> None:
         names = audiences(manifest) if aud is None else aud
-        gateway = Gateway(NAME, GatewayArgs("dev", "github", settings, manifest, names))
+        gateway = Gateway(NAME, GatewayArgs(stack(settings, manifest), names))
         pulumi.export("protectors", [resource.urn for resource in gateway.protectors])
         pulumi.export("group", gateway.consumer_group)
 
@@ -106,7 +115,7 @@ def test_the_audiences_reach_the_identity_check() -> None:
 def test_audiences_may_be_outputs() -> None:
     def program() -> None:  # an output belongs to the event loop of the program that makes it
         outputs = {hostname: pulumi.Output.from_input(aud) for hostname, aud in audiences(server()).items()}
-        Gateway(NAME, GatewayArgs("dev", "github", environment(), server(), outputs))
+        Gateway(NAME, GatewayArgs(stack(), outputs))
 
     plan = record(program, project="p", stack="dev.github")
     assert "a" * 64 in str(named(plan, "identity").inputs["configJson"])
