@@ -18,6 +18,12 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Coroutine tests run on asyncio alone, as the product does."""
+    return "asyncio"
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A project with every shape of server."""
