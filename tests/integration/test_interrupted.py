@@ -6,7 +6,6 @@ A representative part; `make interrupt` kills in every operation of up, update a
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -24,6 +23,7 @@ from sandbox import Fault, Sandbox
 from sandbox.readings import reader
 from tests.support.interrupted import Stage
 from tests.support.projects import write_project
+from tests.support.waiting import eventually_sync
 from tests.support.world_api import ADMIN_TOKEN, TOKEN, world_api
 
 pytestmark = pytest.mark.engine
@@ -146,12 +146,9 @@ def test_what_appears_after_it_was_given_up_is_deleted(prepared: Prepared) -> No
     findings = resolve(target, "dev.one", settle=0)
     texts = [finding.text for finding in findings]
     assert "application dev-one: its create was interrupted; Cloudflare does not have it" in texts
-    appeared = threading.Event()
-    for _ in range(100):
-        if stage.sandbox.resources("*AccessApplication"):
-            break
-        appeared.wait(0.1)
-    (late,) = stage.sandbox.resources("*AccessApplication")
+    (late,) = eventually_sync(
+        lambda: stage.sandbox.resources("*AccessApplication"), "the application that the killed run asked for appears"
+    )
     assert delete_late_objects(target, findings) == [f"dev.one: application dev-one ({late.id}) appeared late: deleted"]
     assert stage.sandbox.resources("*AccessApplication") == []
     assert stage.recorded() == {(record.type, record.id) for record in stage.sandbox.resources()}

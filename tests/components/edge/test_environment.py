@@ -75,8 +75,8 @@ def test_two_countries_become_one_group(environment: EnvironmentStack) -> None:
 
 
 def test_no_policy_uses_bypass_or_everyone(environment: EnvironmentStack) -> None:
-    for policy in kind(graph(environment), "ZeroTrustAccessPolicy").values():
-        assert policy.inputs["decision"] in ("allow", "non_identity")
+    for name, policy in kind(graph(environment), "ZeroTrustAccessPolicy").items():
+        assert policy.inputs["decision"] == ("non_identity" if name.startswith("dev-agent-") else "allow")
         assert policy.inputs["requires"]
         assert not {"everyone", "anyValidServiceToken"} & set(str(policy.inputs).replace("'", " ").split())
 
