@@ -1,4 +1,4 @@
-"""What a deployed environment tells its servers, and the one function that reads it.
+"""The contract: the one object that a deployed environment exports for its servers, how it is made and how it is read.
 
 A plain `StackReference.get_output` of a misspelt name answers None and deploys with it. So an environment exports one
 object with a digest of its settings; a missing key, or a digest unlike the file's, stops the server's program before
@@ -35,7 +35,10 @@ class Contract:
         return {agent: self._pick("agents", agent) for agent in agents}
 
     def after(self, setting: str) -> pulumi.Output[str]:
-        """A setting of the file, known only once the contract is checked."""
+        """A setting of the file as an output that has no value before the contract was checked.
+
+        A provider configured with it makes nothing while the deployed environment differs from the file.
+        """
         return self.value.apply(lambda _: setting)
 
     def _pick(self, part: str, key: str) -> pulumi.Output[str]:

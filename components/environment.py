@@ -1,4 +1,7 @@
-"""What exists once per environment: the edge's people, agents and policies, and the gateway's issuers and sinks."""
+"""The component of an environment: the edge's groups, agents and policies, and the gateway's issuers and global plugins.
+
+What belongs to one server is in `components.server_perimeter`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Pulumi program's declaration: picks by kind of stack what is declared.
+"""The Pulumi program: declares the resources of a stack by its kind (environment, server, zone).
 
 `plan.program` calls `declare` under the engine, the offline plan and the CLI with what they have loaded.
 """

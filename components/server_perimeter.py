@@ -1,4 +1,4 @@
-"""One MCP server behind four rings, as one reviewed unit."""
+"""The component of one MCP server behind its four rings. What exists once per environment is in `components.environment`."""
 
 from __future__ import annotations
 

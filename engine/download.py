@@ -28,11 +28,11 @@ _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm6
 
 
 class DownloadFailed(Exception):
-    """The release could not be had: no network, no such file, no build for this machine."""
+    """The release cannot be downloaded: no network, no such file, or no build for this machine."""
 
 
 class ReleaseMismatch(Exception):
-    """The release could be had and is not what was published. Never to be passed over."""
+    """The release was downloaded and is not what was published. This is an error and never a reason to try another way."""
 
 
 def archive_name(system: str, machine: str) -> str:

@@ -1,7 +1,7 @@
-"""Who holds a stack's lock, and whether that process still lives.
+"""The processes that hold a stack's lock, and whether they still run.
 
-Pulumi's own backends leave a lock file per update, named after nobody: pid, user, host and time (pkg/backend/diy/lock.go).
-A process that was killed leaves it for ever.
+Pulumi's own backends write a lock file for each update, with pid, user, host and time in it (pkg/backend/diy/lock.go). A
+process that was killed leaves its file behind for good.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CREATED = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+
 
 @dataclass(frozen=True)
 class Holder:
-    """As the backend names one."""
+    """One process, as the backend names it."""
 
     user: str
     host: str
@@ -31,12 +31,12 @@ class Holder:
 
     @property
     def local(self) -> bool:
-        """Whether it is a process of this machine, so that it can be looked at."""
+        """Whether it is a process of this machine."""
         return self.host == socket.gethostname()
 
     @property
     def ended(self) -> bool:
-        """Whether it is known to be gone. A process of another machine is never known to be."""
+        """Whether the process is known to have ended; always false for one of another machine."""
         if not self.local:
             return False
         try:
@@ -49,7 +49,7 @@ class Holder:
 
 
 def _is_engine(pid: int) -> bool:
-    """Whether the process of that number is a Pulumi; numbers come round again. True where it cannot be told."""
+    """Whether the process with this pid is a Pulumi, as pids are used again. True where that cannot be read."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -64,12 +64,12 @@ def holders(output: str) -> list[Holder]:
 
 
 def all_ended(held_by: Sequence[Holder]) -> bool:
-    """Whether every holder is known to be gone."""
+    """Whether there are holders and every one of them is known to have ended."""
     return bool(held_by) and all(holder.ended for holder in held_by)
 
 
 def on_file(backend: str | None, project: str, stack: str) -> list[Holder] | None:
-    """The holders in a file backend; None where the backend is another and only the engine can ask it."""
+    """The holders in a file backend; None for any other backend, which only the engine can ask."""
     if backend is None or not backend.startswith("file:///"):
         return None
     root = Path(backend.removeprefix("file://").split("?", 1)[0])

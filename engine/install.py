@@ -26,7 +26,7 @@ _TICK = 5.0
 
 
 def install(*, progress: Progress, method: Method = "auto") -> Engine:
-    """Return a usable engine, installing one if there is none.
+    """Return a usable engine; install one if there is none.
 
     `progress` receives one line at a time. ``auto`` downloads, and builds where the download cannot be reached. A
     download whose checksum is wrong is never replaced by a build in silence: that is an error. Raises `EngineMissing`.
@@ -113,7 +113,7 @@ def build(executable: Path, scratch: Path, progress: Progress, *, because: str =
 
 
 def _settle(executable: Path, target: Path) -> None:
-    """Check the new executable and move it into place, its record first: no moment trusts a stale one."""
+    """Check the new executable and move it into place, its checksum record first: no stale record ever vouches for it."""
     executable.chmod(0o755)
     version = version_of(executable)
     if version is None or not supported(version) or version != PINNED:

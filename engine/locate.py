@@ -1,4 +1,4 @@
-"""Find a usable Pulumi engine, and say of every candidate why it was or was not taken. Downloads nothing."""
+"""Finding a usable Pulumi engine, and why each candidate was or was not taken. Nothing is downloaded here."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One place that was looked at. `taken` is true for at most one; `reason` says why, or why not."""
+    """A place where an engine may be. `selected` is true for one at most; `reason` says why it is usable, or why not."""
 
     source: Source
     path: Path | None

@@ -1,4 +1,4 @@
-"""A private workspace for the engine, so that nothing of the user's is rewritten.
+"""The private workspace in which the engine runs, so that it rewrites none of the user's files.
 
 Pulumi rewrites stack files (blank lines, alignment, dates), moves the user's selected stack and adds a new encryption
 salt wherever it finds none. So the engine gets a copy of Pulumi.yaml and the stack file in a folder of its own; all that
@@ -41,7 +41,7 @@ SALT_KEYS = ("secretsprovider", "encryptedkey", "encryptionsalt")
 
 @dataclass(frozen=True)
 class Target:
-    """Where an engine run goes: the project's own backend, or the sandbox's."""
+    """The backend that an engine run works on, the project's own or the sandbox's, and where it reports its progress."""
 
     project: Project
     environment: dict[str, str] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class Target:
         else:
             remedy = (
                 "the project was moved or cloned: bring that folder from where it was, or set backend.url in Pulumi.yaml "
-                "to the backend you share; only where nothing of it was ever deployed, run "
+                "to the backend you share; only if nothing of this project was ever deployed, run "
                 f"`mkdir -p {shlex.quote(str(folder))}`"
             )
         raise StateMissing(f"the state folder {folder} is not there, so nobody knows what is deployed", remedy=remedy)
@@ -304,18 +304,18 @@ def _keep_sandbox_salt(folder: Path, copy: Path) -> None:
 
 
 def engine_failure(output: str) -> EngineFailed:
-    """What the engine printed before it stopped, as one line."""
+    """The error that the engine printed before it stopped, as one line."""
     problem = backend_problem(output)
     kind = SecretsLocked if re.search(r"passphrase|secrets manager|decrypt", problem) else EngineFailed
     return kind(problem)
 
 
 def backend_problem(output: str) -> str:
-    """The last ``error:`` of what the engine printed, with what helps where that is known."""
+    """The last ``error:`` that the engine printed, with the remedy where it is known."""
     lines = re.findall(r"error: (.+)", output)
     problem = str(lines[-1]).strip() if lines else "the engine stopped without saying why; use --debug"
     if "incorrect passphrase" in problem:
-        problem += "; the passphrase in PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE is another one's"
+        problem += "; the passphrase in PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE is not this stack's"
     elif "passphrase" in problem:
         problem += "; set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
     elif re.search(r"PULUMI_ACCESS_TOKEN|pulumi login", problem):
@@ -323,7 +323,9 @@ def backend_problem(output: str) -> str:
     elif re.search(r"unable to open bucket|no such host|connection refused|dial tcp|NoCredentialProviders", problem):
         problem += "; the backend cannot be reached: check backend.url, its credentials and the network"
     elif "failed to load checkpoint: EOF" in problem:
-        problem += "; a killed run left half of a file beside the state: run `ringwall repair` with the stack's name"
+        problem += (
+            "; a killed run left a half-written file next to the state: run `ringwall repair` with the stack's name"
+        )
     elif re.search(r"unmarshal|invalid character|unexpected end of JSON", problem):
         problem += "; the recorded state cannot be read: restore the checkpoint from the backend's .pulumi/backups"
     return problem

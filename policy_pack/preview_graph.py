@@ -1,4 +1,4 @@
-"""The engine's resources as the graph that rules read. Pure: messages in, graph out.
+"""Turning the engine's analyzer messages into the graph that rules read. Pure.
 
 The engine shows every resource twice: first its checked inputs, one by one (`Analyze`), then all of them with outputs and
 dependencies (`AnalyzeStack`). The graph takes the inputs from the first and everything else from the second.
@@ -25,7 +25,7 @@ _DOCUMENTS: Final = {GUARD: {"config": "guard_config"}, ORIGIN: {"host_bundle": 
 def to_graph(
     project: str, stack: str, resources: Iterable[AnalyzerResource], inputs: Mapping[str, Mapping[str, Json]]
 ) -> Graph:
-    """The stack of a real preview or update.
+    """The graph of a real preview or update.
 
     Args:
         inputs: by URN, what `Analyze` was shown; a resource it was not shown is judged by its outputs.

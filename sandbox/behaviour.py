@@ -1,4 +1,7 @@
-"""How one resource type behaves: data and a few small functions, from `sandbox.cloudflare` and `sandbox.kong`."""
+"""The types that describe how the stand-in of one resource type behaves, and helpers for its checks.
+
+The behaviours themselves are in `sandbox.cloudflare` and `sandbox.kong`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from sandbox.wire import Props, Unknown, known
 
 
 class Refused(Exception):
-    """The service says no. The text is what the engine shows, in the words of the real provider."""
+    """The service refuses a call. The text is what the engine shows, in the words of the real provider."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def _no_problems(_: Props) -> Iterator[Problem]:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """One resource type.
+    """How one resource type behaves.
 
     `identity`: (world, inputs) → id. `computed`: (world, id, inputs, old outputs) → outputs beyond the inputs; called
     on create with empty old outputs and on every update. `replaces`: inputs that cannot change in place. `defaults`:
@@ -97,7 +100,7 @@ class Package:
 
 
 def text(props: Mapping[str, Any], name: str) -> str | None:
-    """A string property, or None where it is absent, unknown or of another type."""
+    """A string property; None if it is absent, unknown or of another type."""
     value = props.get(name)
     return value if isinstance(value, str) else None
 

@@ -1,4 +1,4 @@
-"""The sandbox's account and gateway as `lockdown` asks them: the protocols of `operations.incident.closing_services`."""
+"""The sandbox's account and gateway, by the protocols of `operations.incident.closing_services` that `lockdown` calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cloudflare's API as pulumi-cloudflare 6.23 meets it (sources: provider v5 validators, developers.cloudflare.com).
+"""How Cloudflare's API behaves towards pulumi-cloudflare 6.23 (sources: provider v5 validators, developers.cloudflare.com).
 
 Deleting what is not there is an error: the provider takes Cloudflare's 404 for one (v5, `dns_record/resource.go`, Delete).
 """

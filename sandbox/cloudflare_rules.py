@@ -1,4 +1,4 @@
-"""What Cloudflare and its provider refuse before anything is made: one function a resource type, inputs → problems."""
+"""What Cloudflare and its provider refuse before anything is created: one function per resource type, inputs → problems."""
 
 from __future__ import annotations
 

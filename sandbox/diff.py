@@ -1,4 +1,4 @@
-"""What differs between what a service holds and what a program wants, property by property."""
+"""The difference between what a service holds and what a program declares, property by property."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kong's Admin API as pulumi-kong 4.6.3 meets it (source: Kong OSS 3.9 schemas and Admin API answers)."""
+"""How Kong's Admin API behaves towards pulumi-kong 4.6.3 (source: Kong OSS 3.9 schemas and Admin API answers)."""
 
 from __future__ import annotations
 

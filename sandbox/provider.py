@@ -1,4 +1,4 @@
-"""A resource provider over Pulumi's provider protocol, the same for every package; what differs is a `Package`."""
+"""The provider protocol of Pulumi over gRPC, for any `Package`; what a service does is in `sandbox.service`."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return {name: value for name, value in inputs.items() if behaviour.defaults.get(name) != value}
 
     def _meet(self, due: list[Fault], *, after_effect: bool) -> None:
-        """Take the time and raise the refusals that belong on this side of the work."""
+        """Wait for the delays, and raise the failures, that come before the work or (`after_effect`) after it."""
         for fault in due:
             if fault.after_effect is after_effect:
                 self.faults.begin(fault)

@@ -1,4 +1,4 @@
-"""What the services behind the providers list, in the spelling of their own APIs: for looking up what was made."""
+"""The objects that the stand-in services hold, in the spelling of the real APIs, for `engine.repair` to look up."""
 
 from __future__ import annotations
 

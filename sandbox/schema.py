@@ -1,4 +1,4 @@
-"""Argument types of the installed provider SDKs, in wire form.
+"""The input types of the installed provider SDKs, in wire form, and whether given properties fit them.
 
 Read from the generated Python classes themselves (`<Resource>Args`, `_<Resource>State` and the `*Args` they nest), so
 that the sandbox accepts and refuses exactly what the SDK a user has can send. Each resource type is read on first use.

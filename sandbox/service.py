@@ -75,7 +75,7 @@ class Service:
         return record.id, self._marked(behaviour, outputs)
 
     def delete(self, world: World, type_: str, id_: str) -> None:
-        """Remove a resource and what goes with it."""
+        """Delete a resource and the holders of references to it that the service deletes along."""
         record = world.find(type_, id_)
         if record is None:
             if self.package.behaviour_of(type_).missing_on_delete == "error":
@@ -120,7 +120,7 @@ class Service:
                 raise Refused(self.package.conflict(type_, neighbour.name, (), inputs))
 
     def _stored(self, world: World, behaviour: Behaviour, outputs: Props) -> Props:
-        """What goes to disk: hashes for secrets, and for outputs made from them."""
+        """The outputs as they are stored: secrets, and what is computed from them, as hashes."""
         hidden = self._hidden(behaviour, outputs)
         if isinstance(hidden.get("configJson"), Secret):
             hidden["computedConfig"] = Secret(reveal(hidden.get("computedConfig")))

@@ -1,5 +1,4 @@
-"""What the stand-in services hold: one JSON file, written atomically, shared by every process that uses the same
-folder.
+"""The store of the stand-in services: one JSON file, written atomically and shared by every process that uses its folder.
 
 Secrets are kept as salted hashes only: enough to see whether a value changed, never enough to read it.
 """
@@ -29,7 +28,7 @@ HASHED = "$sha256"
 
 @dataclass
 class Record:
-    """One thing a service holds. `outputs` is all its properties in wire form; secret ones are ``{"$sha256": …}``."""
+    """One object that a service holds. `outputs` is all its properties in wire form; secret ones are ``{"$sha256": …}``."""
 
     id: str
     type: str

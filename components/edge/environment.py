@@ -1,4 +1,7 @@
-"""The first ring, once per environment: who people and agents are, and the reusable policies that admit them."""
+"""The edge ring of an environment: posture rules, groups, agents' service tokens and the reusable Access policies.
+
+A server's own applications and tunnel are in `components.edge.server`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first ring, once per server: its tunnel, its Access applications and, last of all, its public name."""
+"""The edge ring of one server: its tunnel, its Access applications and, last of all, its public name."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ SUCCESSES = [200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 30
 
 
 def upstream_inputs(server: ServerStack) -> Inputs:
-    """The circuit breaker. The guard answers `/healthz` on its traffic port whatever the Host.
+    """The upstream, which is the circuit breaker: Kong probes the guard at `/healthz` on its traffic port, for any Host.
 
     Affinity is by principal, not by `Mcp-Session-Id`: the server names the session in its answer, so the request that
     opens it could not be hashed by it, and the next one would meet another target.

@@ -1,4 +1,7 @@
-"""What one server may be asked for at the gateway: size, requests, tokens. A limit that cannot count refuses."""
+"""Kong's limits for one server: request size, requests per principal, tokens per server.
+
+A limit whose counters are out of reach refuses the request. The guard's own limits are in `guard.decide.limits`.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,10 @@ def _body_size(server: ServerStack) -> PluginSpec:
         {
             "allowed_payload_size": server.manifest.limits.body_kilobytes,
             "size_unit": "kilobytes",
-            # True would refuse every GET and DELETE; the identity check asks it of POST (see kong_lua).
+            # True would refuse every GET and DELETE; the identity check asks it of POST (see `components.gateway.lua`).
             "require_content_length": False,
         },
-        "a request's size",
+        "limits a request's size",
     )
 
 

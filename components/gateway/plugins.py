@@ -1,4 +1,4 @@
-"""Kong's plugins for one server and for an environment: pure configuration, no Pulumi."""
+"""Kong's plugins for one server and for an environment, as `PluginSpec`s. Pure: nothing is declared here."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def identity_plugin(server: ServerStack, audiences: Mapping[str, str]) -> Plugin
     check_audiences(manifest, audiences)
     for hostname, audience in sorted(audiences.items()):
         if not audience:
-            raise InputError(f"the Access audience of {hostname} is empty", key="hostname", remedy="run up again")
+            raise InputError(
+                f"the Access audience of {hostname} is empty", key="hostname", remedy="run `ringwall up` again"
+            )
     bearer = bearer_check(server)
     lua = kong_lua.identity_check(
         access_issuer=settings.cloudflare.issuer,

@@ -1,4 +1,4 @@
-"""The second ring: one server at Kong. It checks the token again, limits, logs and breaks circuits."""
+"""The gateway ring of one server: the Kong entities that check the token again, limit, log and break circuits."""
 
 from __future__ import annotations
 

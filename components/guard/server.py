@@ -1,4 +1,7 @@
-"""The guard ring: its whole configuration, rendered for the host."""
+"""The guard ring of one server: a component that renders the guard's whole configuration and exports it.
+
+It makes nothing at a provider; the guard itself runs on the host (`guard`).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from model.stacks import ServerStack
 
 @dataclass(frozen=True)
 class GuardArgs:
-    """`audiences` by host name and `agent_client_ids` by agent exist only once the edge does."""
+    """`audiences` by host name and `agent_client_ids` by agent: outputs, as they exist only once the edge does."""
 
     server: ServerStack
     audiences: Mapping[str, pulumi.Input[str]]

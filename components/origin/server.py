@@ -1,4 +1,4 @@
-"""The origin ring: what the host must run, as one document."""
+"""The origin ring of one server: a component that exports what the host must run, as one document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A refusal because of an object that is there already, told with its kind, name, id and the command that helps."""
+"""The message for a refusal because an object exists already: its kind, name and id, and the command that helps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def explained(target: Target, stack: str, conflict: Conflict) -> str:
-    """One line; the id is left out where the provider cannot be asked for it."""
+    """The conflict in one line; without the object's id if the provider cannot be asked for it."""
     kind = kind_of(conflict.type)
     if kind is None:
         return conflict.text

@@ -1,5 +1,5 @@
-"""Every kind of object that Ringwall makes: its word on the command line, where the provider lists it, how one is
-recognised, and the id that the provider plugin imports it by.
+"""Every kind of object that Ringwall makes: its name on the command line, where the provider's API lists it, how one object
+is recognised, and the id by which the provider plugin imports it.
 
 Import ids are the provider documentation's ("Import" of each resource, pulumi-cloudflare 6.23 and pulumi-kong 4.6). Pure.
 """
@@ -17,7 +17,7 @@ Item = Mapping[str, Any]
 
 
 class Kind(StrEnum):
-    """As `ringwall import` takes it."""
+    """A kind of object, by the name that `ringwall import` takes."""
 
     tunnel = "tunnel"
     ingress = "ingress"
@@ -39,7 +39,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Shape:
-    """One kind. Inputs are the resource's in Pulumi's spelling, items are what the provider's API lists.
+    """How objects of one kind are listed, recognised and imported.
+
+    Inputs are the resource's in Pulumi's spelling, items are what the provider's API lists.
 
     `label`: the input that holds the name people see. `path`: where the API lists them, or None where creating is
     a PUT that may be repeated. `fits`: whether an item is the object that these inputs make. `import_id`: the plugin's
@@ -99,7 +101,7 @@ def _application(inputs: Inputs, item: Item) -> bool:
 
 
 def _tagged(inputs: Inputs, item: Item, **references: str) -> bool:
-    """Kong's tags say whose an entity is; a reference is compared as Kong nests it."""
+    """Whether the item has this stack's tags and refers to the same entities; Kong nests a reference as ``{"id": …}``."""
     tags = set(inputs.get("tags") or ())
     named = all((item.get(key) or {}).get("id") == inputs.get(value) for key, value in references.items())
     return named and tags <= set(item.get("tags") or ())
@@ -267,7 +269,7 @@ _KINDS = {shape.token: kind for kind, shape in SHAPES.items()}
 
 
 def kind_of(token: str) -> Kind | None:
-    """The kind of a Pulumi type; None for what no provider holds, such as components and providers themselves."""
+    """The kind of a Pulumi type; None for types that exist at no provider, such as components and providers themselves."""
     return _KINDS.get(token)
 
 

@@ -1,5 +1,8 @@
-"""Operations that an interrupted run left without an end: each is looked up at its provider, and recorded, removed or
-cleared, so that the next run neither makes a second object nor leaves one behind."""
+"""Resolving the operations that an interrupted run began and did not finish.
+
+Each is looked up at its provider and then recorded, removed or cleared, so that the next run neither makes a second object
+nor leaves one behind. How the recorded state is edited for that is in `engine.repair.pending_state`.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ from model.errors import EngineFailed, RingwallError
 if TYPE_CHECKING:
     from pulumi.automation import Stack
 
-#: Seconds after the last word of the interrupted run during which a provider may still be at work on what it was asked:
-#: until then an object that is not there may yet appear.
+#: Seconds after the last write of the interrupted run during which a provider may still carry out what it was asked: until
+#: then an object that does not exist may yet appear.
 SETTLE = 10.0
 _LOOK_EVERY = 0.5
 Outcome = Literal["adopt", "remove", "clear", "refresh"]
@@ -33,7 +36,7 @@ Outcome = Literal["adopt", "remove", "clear", "refresh"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One pending operation and what is done about it."""
+    """A pending operation and what is done about it."""
 
     stack: str
     operation: Pending
@@ -62,7 +65,7 @@ class Finding:
 def interrupted(target: Target, stacks: Sequence[str]) -> dict[str, list[Pending]]:
     """The pending operations of each stack that has any; asks the backend alone.
 
-    What a killed engine wrote half of beside the state is removed first, as the engine reads nothing while it is there.
+    Half-written attribute files of a killed engine are removed first, as the engine reads no state next to one.
     """
     for stack in stacks:
         mend_attributes(target, stack)
@@ -73,13 +76,16 @@ def interrupted(target: Target, stacks: Sequence[str]) -> dict[str, list[Pending
 
 
 def pending_summary(stack: str, operations: Sequence[Pending]) -> str:
-    """One line for commands that change nothing."""
+    """The pending operations in one line, with the command that resolves them."""
     subjects = ", ".join(f"{operation.operation} of {_object(operation)}" for operation in operations)
-    return f"{subjects} has no recorded end: a run goes on or was interrupted; then run `ringwall repair {stack}`"
+    return (
+        f"{subjects} was begun and its end is not recorded: a run is still going on, or one was interrupted; if none is "
+        f"going on, run `ringwall repair {stack}`"
+    )
 
 
 def tell(target: Target, stacks: Sequence[str]) -> None:
-    """A line for each stack with pending operations, for commands that only look."""
+    """Note a line for each stack with pending operations, for commands that change nothing."""
     for stack, operations in interrupted(target, stacks).items():
         target.progress.note(f"{stack}: {pending_summary(stack, operations)}")
 
@@ -107,18 +113,20 @@ def resolve(target: Target, stack: str, *, dry_run: bool = False, settle: float 
 
 
 def resolve_before(target: Target, stacks: Sequence[str], *, yes: bool, settle: float = SETTLE) -> list[Finding]:
-    """What `up` and `destroy` do first. Says what is done, a line each; raises as `resolve` does, and what ends the command
-    where it is not wanted."""
+    """Resolve the pending operations before `up` and `destroy`, with consent, and note a line for each.
+
+    Raises what `resolve` raises, and what ends the command when consent is refused.
+    """
     note = target.progress.note
     for stack in stacks:
         for file in mend_attributes(target, stack):
-            note(f"{stack}: removed {file.name}, which a killed run had written half of; the state is whole")
+            note(f"{stack}: removed {file.name}, which a killed run left half written; the recorded state is whole")
     interrupted_stacks = interrupted(target, stacks)
     if not interrupted_stacks:
         return []
     for stack, operations in interrupted_stacks.items():
         note(f"{stack}: {pending_summary(stack, operations)}")
-    question = f"Look these up at their providers and mend what is recorded of {', '.join(interrupted_stacks)}?"
+    question = f"Look these up at their providers and correct the recorded state of {', '.join(interrupted_stacks)}?"
     target.progress.consent(question, yes=yes)
     findings = []
     for stack in interrupted_stacks:
@@ -129,8 +137,10 @@ def resolve_before(target: Target, stacks: Sequence[str], *, yes: bool, settle: 
 
 
 def delete_late_objects(target: Target, findings: Sequence[Finding]) -> list[str]:
-    """After the run that followed: delete what an interrupted create made after all, once it had been given up. Returns a
-    line for each object."""
+    """Delete objects that an interrupted create made after it had been cleared; called after the run that followed.
+
+    Returns a line for each object.
+    """
     lines: list[str] = []
     cleared = [
         finding for finding in findings if finding.outcome == "clear" and finding.operation.operation == "create"
@@ -174,7 +184,7 @@ def _judged(
         for operation in operations:
             if operation.operation == "create" and operation.kind is not None and not ids.get(operation.urn):
                 ids[operation.urn] = _unrecorded(lookup, operation, operation.kind, state)
-        # What is being changed or deleted cannot be seen to be done; it is given the whole time.
+        # Nothing shows that an update or delete has ended, so it is given the whole time.
         open_still = any(
             operation.kind is not None and (operation.operation in ("update", "delete") or ids.get(operation.urn) == [])
             for operation in operations
@@ -205,7 +215,7 @@ def _finding(stack: str, operation: Pending, ids: list[str], state: Mapping[str,
             stack,
             operation,
             "clear",
-            f"{subject}: its {operation.operation} was interrupted; it is done again when needed",
+            f"{subject}: its {operation.operation} was interrupted; the next run repeats it where it is needed",
         )
     if operation.operation in ("update", "delete"):
         hint = _lost_secret(operation, state) if operation.operation == "update" else ""
@@ -217,7 +227,10 @@ def _finding(stack: str, operation: Pending, ids: list[str], state: Mapping[str,
         )
     if SHAPES[operation.kind].path is None:
         return Finding(
-            stack, operation, "clear", f"{subject}: its create was interrupted; it is a PUT and is done again"
+            stack,
+            operation,
+            "clear",
+            f"{subject}: its create was interrupted; it is a PUT, so the next run repeats it without harm",
         )
     service = SHAPES[operation.kind].service
     if len(ids) > 1:

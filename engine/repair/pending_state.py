@@ -1,4 +1,4 @@
-"""What an interrupted run left in a stack's recorded state, and the edits that mend it. Pure.
+"""The unfinished operations in a stack's recorded state, and the edits that resolve them. Pure.
 
 The engine writes an operation into `pending_operations` before it asks a provider, and takes it out with the answer
 (pkg/engine/snapshot_manager.go). A refresh drops the pending ones but for creates, `stack import` drops all of them
@@ -22,7 +22,7 @@ _WORDS = {"creating": "create", "updating": "update", "deleting": "delete", "rea
 
 @dataclass(frozen=True)
 class Pending:
-    """One operation without an end. `kind` is None for what no provider holds (components, providers).
+    """An operation that was begun and not finished. `kind` is None for types that no provider has (components, providers).
 
     `recorded`: an adoption that was itself interrupted left a record without outputs.
     """
@@ -84,8 +84,8 @@ def adopted(deployment: Deployment, objects: Sequence[tuple[Pending, str]]) -> d
     """The state with each object recorded under its own URN, by its import id and without outputs: a refresh reads it as
     an import does, and so fills in what the lost answer said.
 
-    The record that a replacement was to replace goes on as the engine would have left it: gone where it was deleted
-    before, to be deleted where it was not.
+    The old record of a replacement becomes what the engine would have made of it: it is dropped if the old object was
+    deleted first, and marked for deletion if it was not.
     """
     result = copy.deepcopy(dict(deployment))
     resources: list[dict[str, Any]] = result.setdefault("resources", [])
@@ -103,7 +103,7 @@ def adopted(deployment: Deployment, objects: Sequence[tuple[Pending, str]]) -> d
 
 
 def _ordered(resources: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same order but where a resource stood before what it needs, which the engine refuses (deploy/snapshot.go)."""
+    """The resources in their order, each moved behind what it depends on, as the engine demands (deploy/snapshot.go)."""
     present = {resource["urn"] for resource in resources}
     waiting, result = list(resources), []
     known: set[str] = set()
@@ -127,7 +127,7 @@ def _needs(resource: Mapping[str, Any]) -> set[str]:
 
 @dataclass(frozen=True)
 class Strays:
-    """A state that also records objects which are to go: their URNs, and those of providers added for their sake."""
+    """A state that also records objects to be deleted: their URNs, and the URNs of providers added to delete them with."""
 
     state: dict[str, Any]
     urns: tuple[str, ...]
@@ -137,8 +137,10 @@ class Strays:
 def with_strays(
     deployment: Deployment, objects: Sequence[tuple[Pending, str]], providers: Sequence[Mapping[str, Any]] = ()
 ) -> Strays:
-    """The state with each object recorded beside the program's own, under a URN that no program declares: whatever runs
-    next deletes it. `providers` are recorded as well where they are needed and gone."""
+    """The state with each object recorded under a URN that no program declares, so that the next run deletes it.
+
+    Those of `providers` are recorded as well that an object needs and the state no longer has.
+    """
     result = copy.deepcopy(dict(deployment))
     resources: list[dict[str, Any]] = result.setdefault("resources", [])
     urns, added = [], []
