@@ -24,9 +24,9 @@ def cancel(stack: str, *, yes: bool, sandbox: bool) -> None:
             console.say(f"{stack}: nobody holds its lock")
             return
         for holder in holders or ():
-            state = "has ended" if holder.ended else "still runs" if holder.here else "is on another machine"
+            state = "has ended" if holder.ended else "still runs" if holder.local else "is on another machine"
             console.note(f"{stack}: held by {holder}, which {state}")
-        living = [str(holder) for holder in holders or () if holder.here and not holder.ended]
+        living = [str(holder) for holder in holders or () if holder.local and not holder.ended]
         if living:
             raise EngineFailed(held(stack, living))
         console.consent(f"Make sure that no update of {stack} is running. Release its lock?", yes=yes)

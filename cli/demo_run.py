@@ -119,7 +119,7 @@ def _second_up(demo: _Demo) -> int:
     project = open_project(demo.root)
     scope = deploy.scope_of(project, ENVIRONMENT)
     with target_of(project, sandbox=True) as target:
-        runs = deploy.up(target, scope, deploy.preview(target, scope, refresh=True), refresh=True)
+        runs = deploy.bring_up(target, scope, deploy.preview(target, scope, refresh=True), refresh=True)
     show_results(runs)
     fail_on_error(runs)
     demo.took["second up"] = round(time.monotonic() - began, 1)

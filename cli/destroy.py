@@ -39,7 +39,7 @@ def destroy(
             runs.append(deploy.destroy(target, name))
             if runs[-1].error:
                 break
-        for line in pending.look_again(target, repaired):
+        for line in pending.delete_late_objects(target, repaired):
             console.note(line)
     if as_json:
         console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})

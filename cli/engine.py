@@ -29,13 +29,13 @@ def status(*, as_json: bool) -> None:
     missing = [str(plugin) for plugin in plugins_missing(engine)] if engine else []
     if as_json:
         rows = [
-            {"source": c.source, "path": str(c.path) if c.path else None, "taken": c.taken, "reason": c.reason}
+            {"source": c.source, "path": str(c.path) if c.path else None, "taken": c.selected, "reason": c.reason}
             for c in candidates
         ]
         used = {"path": str(engine.path), "version": engine.version, "source": engine.source} if engine else None
         console.print_json({"version": 1, "engine": used, "candidates": rows, "plugins_missing": missing})
     for candidate in candidates:
-        mark = "*" if candidate.taken else " "
+        mark = "*" if candidate.selected else " "
         console.say(f"{mark} {candidate.source}: {candidate.path or 'none'}: {candidate.reason}")
     for plugin in missing:
         console.say(f"plugin missing: {plugin}; `ringwall engine install --plugins` (not needed with --sandbox)")

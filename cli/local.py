@@ -58,7 +58,6 @@ def local_config(
     """
     manifest = server.manifest
     config = build_guard_config(
-        environment.settings,
         server,
         dict.fromkeys(manifest.hostnames, "local"),
         {agent: agent for agent in manifest.access.agents},

@@ -9,7 +9,7 @@ from cli import console
 from cli.project import current_project
 from cli.target import target_of
 from engine.deploy import contract_is_current
-from engine.repair.pending import interrupted, told
+from engine.repair.pending import interrupted, pending_summary
 from engine.state import all_live_resources
 from engine.workspace import Target
 from model.errors import InputError, InputErrors
@@ -53,5 +53,5 @@ def _rows(project: Project, stacks: Sequence[str], target: Target) -> list[dict[
                 for name in named or [stack]:
                     notes[name] = str(problem)
     for stack, operations in interrupted(target, stacks).items():
-        notes[stack] = told(stack, operations)
+        notes[stack] = pending_summary(stack, operations)
     return [{"stack": stack, "resources": counts[stack], "note": notes.get(stack, "")} for stack in stacks]

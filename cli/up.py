@@ -50,8 +50,8 @@ def up(
         console.consent(f"Apply this to {subject}?", yes=yes)
         if gateway is not None and not target:
             gateway.put_back()
-        runs = deploy.up(destination, scope, previews, only=target, refresh=refresh)
-        for line in pending.look_again(destination, repaired):
+        runs = deploy.bring_up(destination, scope, previews, only=target, refresh=refresh)
+        for line in pending.delete_late_objects(destination, repaired):
             console.note(line)
     if as_json:
         console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})

@@ -1,4 +1,5 @@
-"""Pulumi component resources: one ring a module, and the two that compose them.
+"""Pulumi component resources: one folder for each ring, and the two components that compose them.
 
-Importing a module that declares Cloudflare resources costs seconds; the pure builders beside them cost nothing.
+What a plan or a deployment does with them is not here (`plan`, `engine`). Importing a module that declares Cloudflare
+resources takes seconds; the pure builders next to them import no provider.
 """

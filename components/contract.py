@@ -1,4 +1,4 @@
-"""What a deployed environment tells its servers, and the one function that reads it.
+"""The contract: the one object that a deployed environment exports for its servers, how it is made and how it is read.
 
 A plain `StackReference.get_output` of a misspelt name answers None and deploys with it. So an environment exports one
 object with a digest of its settings; a missing key, or a digest unlike the file's, stops the server's program before
@@ -35,7 +35,10 @@ class Contract:
         return {agent: self._pick("agents", agent) for agent in agents}
 
     def after(self, setting: str) -> pulumi.Output[str]:
-        """A setting of the file, known only once the contract is checked."""
+        """A setting of the file as an output that has no value before the contract was checked.
+
+        A provider configured with it makes nothing while the deployed environment differs from the file.
+        """
         return self.value.apply(lambda _: setting)
 
     def _pick(self, part: str, key: str) -> pulumi.Output[str]:
@@ -64,14 +67,14 @@ def refuse_undeployed(environment: EnvironmentStack) -> None:
     """
     stack = _stack_of(environment)
     try:
-        found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack}).value
+        answer = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack}).value
     except Exception as error:
         if "unknown stack" not in str(error):
             raise
         raise pulumi.RunError(
             f"environment {environment.name} is not deployed; run `ringwall up {environment.name}` first"
         ) from None
-    exported = found.get("outputs") if isinstance(found, Mapping) else None
+    exported = answer.get("outputs") if isinstance(answer, Mapping) else None
     _checked(exported.get(OUTPUT) if isinstance(exported, Mapping) else None, environment)
 
 
@@ -91,25 +94,25 @@ def read_contract(environment: EnvironmentStack, reference: pulumi.StackReferenc
 
 
 def _checked(value: object, environment: EnvironmentStack) -> dict[str, Any]:
-    up = f"run `ringwall up {environment.name}` first"
+    remedy = f"run `ringwall up {environment.name}` first"
     if not isinstance(value, Mapping):
-        raise pulumi.RunError(f"environment {environment.name} is not deployed: it exports no {OUTPUT}; {up}")
+        raise pulumi.RunError(f"environment {environment.name} is not deployed: it exports no {OUTPUT}; {remedy}")
     if value.get("version") != VERSION:
         raise pulumi.RunError(
             f"environment {environment.name} was deployed by another version of Ringwall (contract "
-            f"{value.get('version')}, this one reads {VERSION}); {up}"
+            f"{value.get('version')}, this one reads {VERSION}); {remedy}"
         )
     if value.get("digest") != environment.digest:
         raise pulumi.RunError(
-            f"environment {environment.name} as deployed differs from {environment.document.file.name}; {up}"
+            f"environment {environment.name} as deployed differs from {environment.document.file.name}; {remedy}"
         )
     return dict(value)
 
 
 def _find(contract: Mapping[str, Any], part: str, key: str, environment: str) -> str:
-    found = contract.get(part, {}).get(key)
-    if not isinstance(found, str) or not found:
+    id_ = contract.get(part, {}).get(key)
+    if not isinstance(id_, str) or not id_:
         raise pulumi.RunError(
             f"environment {environment} as deployed has no {key} in its {part}; run `ringwall up {environment}` first"
         )
-    return found
+    return id_

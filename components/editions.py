@@ -1,7 +1,7 @@
-"""The one table that says which plugin of which Kong edition enforces a protection.
+"""The table that says which plugin of a Kong edition enforces which protection.
 
-A new edition is a new column here. What an edition cannot enforce is either the guard's work, and then the table says
-so, or an error that names the edition needed; nothing is dropped in silence.
+A new edition is a new column. What an edition cannot enforce is the guard's work, and then the table says so, or it is an
+error that names the edition needed: no protection is dropped without a word.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Edition = Literal["oss", "enterprise", "ai"]
 
 
 class Protection(Enum):
-    """What is wanted of a gateway, in words that stand in an error message."""
+    """What the gateway must do, in words that complete "nothing would …" in an error message."""
 
     IDENTITY = "check whom a token is for"
     SIGNATURE = "verify a token's signature"
@@ -44,16 +44,16 @@ class Protection(Enum):
 
 @dataclass(frozen=True)
 class Plugin:
-    """Enforced by a plugin that this edition bundles."""
+    """A plugin that this edition bundles enforces it."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class ByGuard:
-    """Taken over by the guard, and why the gateway is not trusted with it."""
+    """The guard enforces it; `reason` is why the gateway cannot."""
 
-    why: str
+    reason: str
 
 
 Enforcer = Plugin | ByGuard
@@ -87,7 +87,7 @@ TABLE: dict[Edition, dict[Protection, Enforcer]] = {
     # Licensed editions come later; the model refuses them until their column is complete and tested.
 }
 
-#: The first edition and version that could, for protections no column above has.
+#: For protections that no column above has: the first edition and version that could enforce them.
 _NEEDS = {
     Protection.LLM_SEMANTIC_CACHE: "edition ai 3.8 (ai-semantic-cache), on an LLM route of its own",
     Protection.LLM_TOKENS: "edition ai 3.7 (ai-rate-limiting-advanced), on an LLM route of its own",
@@ -96,32 +96,32 @@ _NEEDS = {
 
 
 def enforcer(protection: Protection, edition: Edition, version: str) -> Enforcer:
-    """Who enforces `protection` there.
+    """Who enforces `protection` with this edition and version of Kong.
 
     Raises:
         InputError: nobody does; the message names what would.
     """
-    where = f"Kong {edition} {version}"
+    gateway = f"Kong {edition} {version}"
     column = TABLE.get(edition)
     if column is None:
         raise InputError(
-            f"{where} is not supported yet", key="gateway.edition", remedy=f"use {' or '.join(sorted(TABLE))}"
+            f"{gateway} is not supported yet", key="gateway.edition", remedy=f"use {' or '.join(sorted(TABLE))}"
         )
-    found = column.get(protection)
-    if found is None:
+    entry = column.get(protection)
+    if entry is None:
         raise InputError(
-            f"{where} cannot {protection.value}", key="gateway.edition", remedy=f"it needs {_NEEDS[protection]}"
+            f"{gateway} cannot {protection.value}", key="gateway.edition", remedy=f"it needs {_NEEDS[protection]}"
         )
-    return found
+    return entry
 
 
 def plugin_name(protection: Protection, edition: Edition, version: str) -> str:
     """The plugin that enforces `protection`; raises InputError where the edition has none."""
-    found = enforcer(protection, edition, version)
-    if isinstance(found, ByGuard):
+    entry = enforcer(protection, edition, version)
+    if isinstance(entry, ByGuard):
         raise InputError(
-            f"Kong {edition} {version} cannot {protection.value}: {found.why}",
+            f"Kong {edition} {version} cannot {protection.value}: {entry.reason}",
             key="gateway.edition",
             remedy="this is the guard's work",
         )
-    return found.name
+    return entry.name

@@ -1,4 +1,7 @@
-"""What exists once per environment: the edge's people, agents and policies, and the gateway's issuers and sinks."""
+"""The component of an environment: the edge's groups, agents and policies, and the gateway's issuers and global plugins.
+
+What belongs to one server is in `components.server_perimeter`.
+"""
 
 from __future__ import annotations
 
@@ -37,14 +40,12 @@ class Environment(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self.edge = EdgeEnvironment(
             f"{name}-edge",
-            EdgeEnvironmentArgs(
-                environment=environment.name, settings=environment.settings, servers=environment.manifests
-            ),
+            EdgeEnvironmentArgs(environment),
             child,
         )
         self.gateway = GatewayEnvironment(
             f"{name}-gateway",
-            GatewayEnvironmentArgs(environment=environment.name, settings=environment.settings),
+            GatewayEnvironmentArgs(environment),
             child,
         )
         self.contract = contract_value(environment, self.edge.policy_ids, self.edge.agent_client_ids)

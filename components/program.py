@@ -1,4 +1,4 @@
-"""The Pulumi program's declaration: picks by kind of stack what is declared.
+"""The Pulumi program: declares the resources of a stack by its kind (environment, server, zone).
 
 `plan.program` calls `declare` under the engine, the offline plan and the CLI with what they have loaded.
 """
@@ -43,7 +43,7 @@ def _server(server: ServerStack) -> None:
     from components.providers import cloudflare_provider, kong_provider
     from components.server_perimeter import ServerPerimeter, ServerPerimeterArgs
 
-    settings = server.environment.settings
+    settings = server.settings
     contract = read_contract(server.environment)
     providers = [
         cloudflare_provider(contract.after(settings.cloudflare.api)),

@@ -1,4 +1,4 @@
-"""Explicit providers. Nothing is read from ambient configuration that could differ between two machines' plans.
+"""The Cloudflare and Kong providers, explicit ones: no ambient configuration makes two machines' plans differ.
 
 Credentials come from the provider plugin's own environment (`CLOUDFLARE_API_TOKEN`, `KONG_ADMIN_TOKEN`) or from the
 stack's encrypted keys `cloudflare:apiToken` and `kong:kongAdminToken`; neither is ever part of a plan in clear.

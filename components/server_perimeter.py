@@ -1,4 +1,4 @@
-"""One MCP server behind four rings, as one reviewed unit."""
+"""The component of one MCP server behind its four rings. What exists once per environment is in `components.environment`."""
 
 from __future__ import annotations
 
@@ -50,32 +50,17 @@ class ServerPerimeter(pulumi.ComponentResource):
         keys = sorted({key for keys in server_policies(settings, manifest).values() for key in keys})
         self.edge = Edge(
             f"{name}-edge",
-            EdgeArgs(
-                environment=environment.name,
-                server=server.name,
-                settings=settings,
-                manifest=manifest,
-                policy_ids=args.contract.policy_ids(keys),
-                production=settings.production,
-                tunnel_secret=args.tunnel_secret,
-            ),
+            EdgeArgs(server, args.contract.policy_ids(keys), args.tunnel_secret),
             child,
         )
         self.gateway = Gateway(
             f"{name}-gateway",
-            GatewayArgs(
-                environment=environment.name,
-                server=server.name,
-                settings=settings,
-                manifest=manifest,
-                audiences=self.edge.audiences,
-            ),
+            GatewayArgs(server, self.edge.audiences),
             child,
         )
         self.guard = Guard(
             f"{name}-guard",
             GuardArgs(
-                settings=settings,
                 server=server,
                 audiences=self.edge.audiences,
                 agent_client_ids=args.contract.agent_client_ids(manifest.access.agents),
@@ -85,7 +70,6 @@ class ServerPerimeter(pulumi.ComponentResource):
         self.origin = Origin(
             f"{name}-origin",
             OriginArgs(
-                settings=settings,
                 server=server,
                 tunnel_id=self.edge.tunnel_id,
                 guard_config=self.guard.config,
@@ -96,10 +80,7 @@ class ServerPerimeter(pulumi.ComponentResource):
         self.public_name = PublicName(
             f"{name}-public-name",
             PublicNameArgs(
-                environment=environment.name,
-                server=server.name,
-                settings=settings,
-                manifest=manifest,
+                server=server,
                 tunnel_id=self.edge.tunnel_id,
                 protectors=[*self.edge.protectors, *self.gateway.protectors],
             ),

@@ -1,1 +1,1 @@
-"""The Pulumi engine: where it is found, and how it is installed where only package registries are reachable."""
+"""The Pulumi engine: finding and installing it, running it, what it reports and records, and repair after a killed run."""

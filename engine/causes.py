@@ -1,11 +1,11 @@
-"""Why an engine run failed, out of what the engine reported and what its command printed."""
+"""Why an engine run failed, from the errors the engine reported and the output of its command."""
 
 from __future__ import annotations
 
 from engine.events import Steps
 from engine.workspace import backend_problem
 
-#: What the engine and its SDK add to an error that has been said already.
+#: Lines that the engine and its SDK add to an error which they have reported already.
 _ECHOES = ("preview failed", "update failed", "Exception calling application: Resource monitor has terminated")
 
 

@@ -1,8 +1,8 @@
 """A stack's recorded state in a state folder, as Pulumi's own backend writes it (pkg/backend/diy:
 `.pulumi/stacks/PROJECT/STACK.json`, replaced as a whole).
 
-Starting the engine takes a second a stack, an environment has many, and the engine wants the passphrase even for what is
-no secret; a file needs neither. Any other backend is asked through the engine.
+The file is read here without the engine: starting one takes a second for each of an environment's many stacks, and it
+demands the passphrase even for values that are not secret. Any other backend is asked through the engine.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from model.errors import EngineFailed, NoSuchStack
 
 
 def recorded(target: Target, stack: str) -> dict[str, Any]:
-    """The deployment, secrets encrypted; empty where the backend knows no such stack.
+    """The stack's recorded deployment, its secrets encrypted; empty if the backend knows no such stack.
 
     Raises:
         EngineFailed: it cannot be read.
         InputError: the stack has no file.
     """
     try:
-        found = from_folder(target, stack)
-        if found is not None:
-            return found
+        deployment = from_folder(target, stack)
+        if deployment is not None:
+            return deployment
         with workspace(target, stack) as selected:
             return dict(selected.export_stack().deployment or {})
     except NoSuchStack:
@@ -36,7 +36,7 @@ def recorded(target: Target, stack: str) -> dict[str, Any]:
 
 
 def from_folder(target: Target, stack: str) -> dict[str, Any] | None:
-    """The deployment as the state folder has it; None where the backend is none, so that the engine must be asked.
+    """The stack's deployment as the state folder records it; None if the backend is no folder and the engine must be asked.
 
     Raises:
         NoSuchStack: the folder is there and knows no such stack.
@@ -84,7 +84,7 @@ def stacks_folder(target: Target) -> Path | None:
 
 
 def mend_attributes(target: Target, stack: str) -> list[Path]:
-    """Remove what a killed engine wrote half of beside its files; returns what was removed.
+    """Remove attribute files that a killed engine left half written, and return their paths.
 
     A file backend keeps content type and digest in a ``.attrs`` file, written in place before the checkpoint itself is
     exchanged in one step (gocloud.dev/blob/fileblob). Without one the engine takes defaults; an empty one it refuses.

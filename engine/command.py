@@ -1,4 +1,4 @@
-"""The located engine as the Automation API wants it."""
+"""The located engine as the `PulumiCommand` that the Automation API takes."""
 
 from __future__ import annotations
 

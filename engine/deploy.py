@@ -1,4 +1,7 @@
-"""The order in which an environment and its servers are previewed, brought up and taken down."""
+"""The order in which an environment and its servers are previewed, brought up and destroyed.
+
+One run on one stack is in `engine.runs`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from plan.step_order import judge_steps
 
 @dataclass(frozen=True)
 class Scope:
-    """What a command was asked to work on."""
+    """The stacks that a command works on."""
 
     project: Project
     loaded: Stack
@@ -36,8 +39,10 @@ class Scope:
 
 
 def scope_of(project: Project, stack: str, *, to_change: bool = True) -> Scope:
-    """Load what `stack` names and, unless it is only read, refuse what must never run; nothing has been started when this
-    raises."""
+    """Load the stack and the servers that follow it and, with `to_change`, refuse what must never run.
+
+    Nothing has been started when this raises.
+    """
     loaded = load(project, stack)
     servers: tuple[str, ...] = ()
     if isinstance(loaded, EnvironmentStack):
@@ -63,15 +68,15 @@ def preview(target: Target, scope: Scope, only: Sequence[str] = (), *, refresh: 
     first = Run(scope.first, "preview", refresh=refresh)
     with target.progress.running([first]):
         execute(target, first, only=only)
-    rest = [Run(stack, "preview", refresh=refresh) for stack in scope.servers]
-    if first.error is None and rest:
+    servers = [Run(stack, "preview", refresh=refresh) for stack in scope.servers]
+    if first.error is None and servers:
         if contract_is_current(target, scope.loaded) and not _changes_contract(first):
-            with target.progress.running(rest):
-                execute_all(target, rest)
+            with target.progress.running(servers):
+                execute_all(target, servers)
         else:
-            for run in rest:
+            for run in servers:
                 _plan_offline(scope, run)
-    return [first, *rest]
+    return [first, *servers]
 
 
 def contract_is_current(target: Target, loaded: Stack) -> bool:
@@ -109,7 +114,7 @@ def refuse_gaps(previews: Sequence[Run]) -> None:
         raise PlanRefused("\n".join(lines))
 
 
-def up(
+def bring_up(
     target: Target, scope: Scope, previews: Sequence[Run], only: Sequence[str] = (), *, refresh: bool = False
 ) -> list[Run]:
     """Create and update the environment first, then its servers side by side, and last what the environment drops.
@@ -145,8 +150,11 @@ def up(
 
 
 def _run_of(previewed: Run, refresh: bool) -> Run:
-    """The run that follows a preview. Where there is nothing to do it is done already; what was previewed as it really
-    is needs no second look at it."""
+    """The run that follows a preview.
+
+    It counts as done where the preview found nothing to do. It reads the real resources only where the preview found drift
+    or was made offline.
+    """
     if not previewed.offline and not previewed.steps.differs:
         return Run(previewed.stack, "up", previewed.steps, "done")
     anew = refresh and (previewed.offline or bool(previewed.steps.drifted))
@@ -161,7 +169,7 @@ def _execute(target: Target, runs: Sequence[Run], **options: Any) -> None:
 
 
 def refuse_live_servers(target: Target, stack: str) -> None:
-    """Refuse to destroy an environment while a server of it is live: its policies would be detached under it."""
+    """Refuse to destroy an environment while one of its servers is live, as that would take the server's policies away."""
     if "." in stack:
         return
     for server in target.project.servers_of(stack):

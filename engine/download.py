@@ -28,11 +28,11 @@ _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm6
 
 
 class DownloadFailed(Exception):
-    """The release could not be had: no network, no such file, no build for this machine."""
+    """The release cannot be downloaded: no network, no such file, or no build for this machine."""
 
 
 class ReleaseMismatch(Exception):
-    """The release could be had and is not what was published. Never to be passed over."""
+    """The release was downloaded and is not what was published. This is an error and never a reason to try another way."""
 
 
 def archive_name(system: str, machine: str) -> str:
@@ -44,7 +44,7 @@ def archive_name(system: str, machine: str) -> str:
 
 
 def download(
-    made: Path,
+    executable: Path,
     system: str,
     machine: str,
     progress: Progress,
@@ -55,13 +55,13 @@ def download(
     """Put the release's `pulumi` executable at `made`. Raises `DownloadFailed` or `ReleaseMismatch`."""
     name = archive_name(system, machine)
     expected = _expected(name, checksums)
-    archive = made.with_name(name)
+    archive = executable.with_name(name)
     progress(f"downloading {archives}/{name}")
     try:
-        found = _fetch(f"{archives}/{name}", archive)
-        if found != expected:
-            raise ReleaseMismatch(f"{archives}/{name} has SHA-256 {found}, published is {expected}")
-        _extract(archive, made)
+        actual = _fetch(f"{archives}/{name}", archive)
+        if actual != expected:
+            raise ReleaseMismatch(f"{archives}/{name} has SHA-256 {actual}, published is {expected}")
+        _extract(archive, executable)
     finally:
         archive.unlink(missing_ok=True)
 
@@ -106,11 +106,11 @@ def _fetch(url: str, target: Path) -> str:
             if answer.status_code != 200:
                 raise DownloadFailed(f"{url}: HTTP {answer.status_code}")
 
-            def keep(piece: bytes) -> None:
+            def write_chunk(piece: bytes) -> None:
                 digest.update(piece)
                 output.write(piece)
 
-            read_body(answer, ARCHIVE_LIMIT, time.monotonic() + DEADLINE, keep)
+            read_body(answer, ARCHIVE_LIMIT, time.monotonic() + DEADLINE, write_chunk)
     except RefusedAnswer as error:
         raise ReleaseMismatch(f"{url}: {error}") from None
     except httpx.HTTPError as error:
@@ -118,7 +118,7 @@ def _fetch(url: str, target: Path) -> str:
     return digest.hexdigest()
 
 
-def _extract(archive: Path, made: Path) -> None:
+def _extract(archive: Path, executable: Path) -> None:
     """Copy the bytes of the one member ``pulumi/pulumi``; no path from the archive is ever used."""
     try:
         with tarfile.open(archive, "r:gz") as opened:
@@ -126,7 +126,7 @@ def _extract(archive: Path, made: Path) -> None:
             source = opened.extractfile(member) if member.isreg() else None
             if source is None or member.size > EXECUTABLE_LIMIT:
                 raise ReleaseMismatch(f"{archive.name} holds no plain file pulumi/pulumi of a sane size")
-            with contextlib.closing(source), made.open("wb") as output:
+            with contextlib.closing(source), executable.open("wb") as output:
                 _copy(source, output)
     except (tarfile.TarError, KeyError, EOFError, OSError) as error:
         raise ReleaseMismatch(f"{archive.name} cannot be unpacked ({error.__class__.__name__})") from error

@@ -1,4 +1,4 @@
-"""What the engine reports while it runs, as plain data: changes, counts and errors, never secret values."""
+"""The engine's events as plain data: changes, counts, errors and conflicts, never secret values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: The engine's operations that change nothing.
 QUIET = {"same", "read", "read-discard", "discard", "refresh"}
 #: The operations that make or remove a whole resource.
-_WHOLE = {"create", "delete", "delete-replaced", "import", "import-replacement"}
+_LIFECYCLE = {"create", "delete", "delete-replaced", "import", "import-replacement"}
 _MARKUP = re.compile(r"<\{%[^%]*%\}>")
 
 
@@ -32,7 +32,7 @@ class Change:
     type: str
     name: str
     details: tuple[str, ...] = ()
-    #: The engine's own words, for `plan.step_order`: secrets are tagged and without their text.
+    #: The step as `plan.step_order` judges it: secrets are tagged and without their text.
     step: Step | None = field(default=None, repr=False, compare=False)
 
     def as_json(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Conflict:
-    """A step that its provider refused because of an object that is there. `id` is known of what was recorded before."""
+    """A step that its provider refused because an object with that name exists. `id` is empty unless it was recorded."""
 
     operation: str
     type: str
@@ -61,12 +61,13 @@ class Conflict:
 class Steps:
     """Collects the events of one run; `on_event` may be called from another thread.
 
-    `refreshes_first`: the run begins with a refresh. What that finds is no step of the run and goes to `drifted`.
+    `refreshes_first`: the run begins with a refresh; the differences that the refresh reports go to `drifted` and not to
+    `changes`.
     """
 
     refreshes_first: bool = False
     drifted: dict[str, Change] = field(default_factory=dict)
-    #: Whether the stack's own outputs would be others; a grant or a lock changes them and no resource.
+    #: Whether the stack's own outputs would change; an edited grant or tool lock changes them and no resource.
     outputs_differ: bool = False
     changes: dict[tuple[str, str], Change] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -86,7 +87,7 @@ class Steps:
             if event.resource_pre_event:
                 self._step(event.resource_pre_event.metadata)
             elif event.res_outputs_event:
-                self._done(event.res_outputs_event.metadata)
+                self._finish(event.res_outputs_event.metadata)
             elif event.diagnostic_event:
                 self._diagnostic(event.diagnostic_event)
             elif event.summary_event:
@@ -103,7 +104,7 @@ class Steps:
         """Whether the run would change a resource or an output."""
         return bool(self.changed) or self.outputs_differ
 
-    def _done(self, metadata: Any) -> None:
+    def _finish(self, metadata: Any) -> None:
         self.finished.add(metadata.urn)
         if metadata.urn in self._refreshing:
             self._refreshing.remove(metadata.urn)
@@ -154,7 +155,7 @@ def _inputs(state: Any) -> dict[str, Any]:
 
 def _change(metadata: Any, operation: str, *, refreshed: bool) -> Change:
     name = metadata.urn.rsplit("::", 1)[-1]
-    changed = step_differences(metadata, refreshed=refreshed) if operation not in QUIET | _WHOLE else ()
+    changed = step_differences(metadata, refreshed=refreshed) if operation not in QUIET | _LIFECYCLE else ()
     details = tuple(f"{path}: {before} → {after}" for path, before, after in changed)
     return Change(operation, metadata.urn, metadata.type, name, details, _judged(operation, metadata))
 

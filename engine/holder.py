@@ -1,7 +1,7 @@
-"""Who holds a stack's lock, and whether that process still lives.
+"""The processes that hold a stack's lock, and whether they still run.
 
-Pulumi's own backends leave a lock file per update, named after nobody: pid, user, host and time (pkg/backend/diy/lock.go).
-A process that was killed leaves it for ever.
+Pulumi's own backends write a lock file for each update, with pid, user, host and time in it (pkg/backend/diy/lock.go). A
+process that was killed leaves its file behind for good.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ _CREATED = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+
 
 @dataclass(frozen=True)
 class Holder:
-    """As the backend names one."""
+    """One process, as the backend names it."""
 
     user: str
     host: str
     pid: int
-    at: str
+    since: str
 
     def __str__(self) -> str:
-        return f"{self.user}@{self.host}, pid {self.pid}, since {self.at}"
+        return f"{self.user}@{self.host}, pid {self.pid}, since {self.since}"
 
     @property
-    def here(self) -> bool:
-        """Whether it is a process of this machine, so that it can be looked at."""
+    def local(self) -> bool:
+        """Whether it is a process of this machine."""
         return self.host == socket.gethostname()
 
     @property
     def ended(self) -> bool:
-        """Whether it is known to be gone. A process of another machine is never known to be."""
-        if not self.here:
+        """Whether the process is known to have ended; always false for one of another machine."""
+        if not self.local:
             return False
         try:
             os.kill(self.pid, 0)
@@ -49,13 +49,13 @@ class Holder:
 
 
 def _is_engine(pid: int) -> bool:
-    """Whether the process of that number is a Pulumi; numbers come round again. True where it cannot be told."""
+    """Whether the process with this pid is a Pulumi, as pids are used again. True where that cannot be read."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return True
-    name, _, rest = status.partition("(")[2].rpartition(")")
-    return name.startswith("pulumi") and rest.split()[:1] != ["Z"]
+    name, _, fields = status.partition("(")[2].rpartition(")")
+    return name.startswith("pulumi") and fields.split()[:1] != ["Z"]
 
 
 def holders(output: str) -> list[Holder]:
@@ -63,25 +63,27 @@ def holders(output: str) -> list[Holder]:
     return [Holder(m["user"], m["host"], int(m["pid"]), m["at"]) for m in _CREATED.finditer(output)]
 
 
-def all_ended(found: Sequence[Holder]) -> bool:
-    """Whether every holder is known to be gone."""
-    return bool(found) and all(one.ended for one in found)
+def all_ended(held_by: Sequence[Holder]) -> bool:
+    """Whether there are holders and every one of them is known to have ended."""
+    return bool(held_by) and all(holder.ended for holder in held_by)
 
 
 def on_file(backend: str | None, project: str, stack: str) -> list[Holder] | None:
-    """The holders in a file backend; None where the backend is another and only the engine can ask it."""
+    """The holders in a file backend; None for any other backend, which only the engine can ask."""
     if backend is None or not backend.startswith("file:///"):
         return None
     root = Path(backend.removeprefix("file://").split("?", 1)[0])
-    found = []
+    result = []
     for file in sorted((root / ".pulumi" / "locks" / "organization" / project / stack).glob("*.json")):
         try:
-            one = json.loads(file.read_text(encoding="utf-8"))
-            found.append(
-                Holder(str(one["username"]), str(one["hostname"]), int(one["pid"]), str(one["timestamp"])[:19] + "Z")
+            lock = json.loads(file.read_text(encoding="utf-8"))
+            result.append(
+                Holder(
+                    str(lock["username"]), str(lock["hostname"]), int(lock["pid"]), str(lock["timestamp"])[:19] + "Z"
+                )
             )
         except FileNotFoundError:
             continue  # released in between
         except (ValueError, KeyError, TypeError):
-            found.append(Holder("unknown", "unknown", 0, file.name))
-    return found
+            result.append(Holder("unknown", "unknown", 0, file.name))
+    return result

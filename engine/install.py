@@ -26,23 +26,23 @@ _TICK = 5.0
 
 
 def install(*, progress: Progress, method: Method = "auto") -> Engine:
-    """Return a usable engine, installing one if there is none.
+    """Return a usable engine; install one if there is none.
 
     `progress` receives one line at a time. ``auto`` downloads, and builds where the download cannot be reached. A
     download whose checksum is wrong is never replaced by a build in silence: that is an error. Raises `EngineMissing`.
     """
-    found = find()
-    if found is not None:
-        progress(f"pulumi {found.version} is there already: {found.path}")
-        return found
+    present = find()
+    if present is not None:
+        progress(f"pulumi {present.version} is there already: {present.path}")
+        return present
     if os.environ.get(VARIABLE):
         raise EngineMissing(explain()[0].reason, remedy=f"correct or unset {VARIABLE}")
     target = cache_path()
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".install-") as scratch:
-        made = Path(scratch) / "pulumi"
-        _make(made, Path(scratch), progress, method)
-        _settle(made, target)
+        executable = Path(scratch) / "pulumi"
+        _make(executable, Path(scratch), progress, method)
+        _settle(executable, target)
     installed = find()
     if installed is None:
         reasons = "; ".join(candidate.reason for candidate in explain())
@@ -51,11 +51,11 @@ def install(*, progress: Progress, method: Method = "auto") -> Engine:
     return installed
 
 
-def _make(made: Path, scratch: Path, progress: Progress, method: Method) -> None:
+def _make(executable: Path, scratch: Path, progress: Progress, method: Method) -> None:
     unreachable = ""
     if method in ("auto", "download"):
         try:
-            download(made, platform.system(), platform.machine(), progress)
+            download(executable, platform.system(), platform.machine(), progress)
             return
         except ReleaseMismatch as error:
             raise EngineMissing(str(error), remedy="nothing was installed, try again or use --method build") from error
@@ -64,13 +64,13 @@ def _make(made: Path, scratch: Path, progress: Progress, method: Method) -> None
             progress(f"download not possible: {error}")
             if method == "download":
                 raise EngineMissing(str(error), remedy=_remedies()) from error
-    build(made, scratch, progress, because=unreachable)
+    build(executable, scratch, progress, because=unreachable)
 
 
-def build(made: Path, scratch: Path, progress: Progress, *, because: str = "") -> None:
+def build(executable: Path, scratch: Path, progress: Progress, *, because: str = "") -> None:
     """Build the pinned module into `made`. The packaged go.sum fixes what is built (``-mod=readonly``)."""
-    go = shutil.which("go")
-    if go is None:
+    toolchain = shutil.which("go")
+    if toolchain is None:
         missing = "no Go toolchain on PATH"
         raise EngineMissing("; ".join(part for part in (because, missing) if part), remedy=_remedies())
     source = scratch / "src"
@@ -78,14 +78,18 @@ def build(made: Path, scratch: Path, progress: Progress, *, because: str = "") -
     for name in ("go.mod", "go.sum"):
         shutil.copyfile(Path(__file__).parent / name, source / name)
     log = scratch / "build.log"
-    progress(f"building pulumi {PINNED} with {go}: about four minutes on two cores, less with a warm cache")
+    progress(f"building pulumi {PINNED} with {toolchain}: about four minutes on two cores, less with a warm cache")
     started = time.monotonic()
-    command = [go, "build", "-mod=readonly", "-trimpath", "-ldflags", f"-s -w -X {VERSION_SYMBOL}=v{PINNED}"]
+    command = [toolchain, "build", "-mod=readonly", "-trimpath", "-ldflags", f"-s -w -X {VERSION_SYMBOL}=v{PINNED}"]
     # GOFLAGS from outside could undo -mod=readonly, and GOWORK=off keeps a workspace above the cache folder out of it.
     environment = {**os.environ, "GOFLAGS": "", "GOWORK": "off", "CGO_ENABLED": "0"}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, "-o", str(made), MODULE], cwd=source, stdout=output, stderr=subprocess.STDOUT, env=environment
+            [*command, "-o", str(executable), MODULE],
+            cwd=source,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
         )
         try:
             while True:
@@ -108,17 +112,17 @@ def build(made: Path, scratch: Path, progress: Progress, *, because: str = "") -
         raise EngineMissing(f"go build failed: {tail[0][:300]}", remedy=_remedies())
 
 
-def _settle(made: Path, target: Path) -> None:
-    """Check the new executable and move it into place, its record first: no moment trusts a stale one."""
-    made.chmod(0o755)
-    found = version_of(made)
-    if found is None or not supported(found) or found != PINNED:
+def _settle(executable: Path, target: Path) -> None:
+    """Check the new executable and move it into place, its checksum record first: no stale record ever vouches for it."""
+    executable.chmod(0o755)
+    version = version_of(executable)
+    if version is None or not supported(version) or version != PINNED:
         raise EngineMissing(
-            f"the new engine says it is {found or 'no version at all'}, not {PINNED}", remedy="nothing was installed"
+            f"the new engine says it is {version or 'no version at all'}, not {PINNED}", remedy="nothing was installed"
         )
-    write_checksum(made)
-    made.with_name("pulumi.sha256").replace(target.with_name("pulumi.sha256"))
-    made.replace(target)
+    write_checksum(executable)
+    executable.with_name("pulumi.sha256").replace(target.with_name("pulumi.sha256"))
+    executable.replace(target)
 
 
 def _remedies() -> str:

@@ -1,4 +1,4 @@
-"""Find a usable Pulumi engine, and say of every candidate why it was or was not taken. Downloads nothing."""
+"""Finding a usable Pulumi engine, and why each candidate was or was not taken. Nothing is downloaded here."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Engine:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One place that was looked at. `taken` is true for at most one; `reason` says why, or why not."""
+    """A place where an engine may be. `selected` is true for one at most; `reason` says why it is usable, or why not."""
 
     source: Source
     path: Path | None
     version: str | None
     usable: bool
-    taken: bool
+    selected: bool
     reason: str
 
 
@@ -65,23 +65,23 @@ def find() -> Engine | None:
 
 def require() -> Engine:
     """The engine to use. Raises `EngineMissing` naming what is wrong and what installs it."""
-    found = find()
-    if found is None:
+    engine = find()
+    if engine is None:
         reasons = "; ".join(candidate.reason for candidate in _candidates(full=False))
         raise EngineMissing(f"no usable Pulumi engine ({reasons})", remedy=REMEDY)
-    return found
+    return engine
 
 
 def explain() -> list[Candidate]:
     """Every place that is looked at, in order, with the cached engine's checksum verified in full."""
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     for candidate in _candidates(full=True):
-        if candidate.usable and any(earlier.taken for earlier in found):
-            candidate = _with(candidate, reason=f"{candidate.reason}; not needed, an earlier one is taken")
+        if candidate.usable and any(earlier.selected for earlier in candidates):
+            candidate = _replace(candidate, reason=f"{candidate.reason}; not needed, an earlier one is taken")
         elif candidate.usable:
-            candidate = _with(candidate, taken=True)
-        found.append(candidate)
-    return found
+            candidate = _replace(candidate, selected=True)
+        candidates.append(candidate)
+    return candidates
 
 
 def _candidates(*, full: bool) -> list[Candidate]:
@@ -96,12 +96,12 @@ def _candidates(*, full: bool) -> list[Candidate]:
 def _judge(source: Source, path: Path, shown: str) -> Candidate:
     if not path.is_file() or not os.access(path, os.X_OK):
         return _no(source, path, f"{shown} is not an executable file")
-    found = version_of(path)
-    if found is None:
+    version = version_of(path)
+    if version is None:
         return _no(source, path, f"{shown} does not answer `version` with a version")
-    if not supported(found):
-        return Candidate(source, path, found, False, False, f"{shown} is {found}; needed: >={PINNED},<{BELOW}")
-    return Candidate(source, path, found, True, False, f"{shown} is {found}")
+    if not supported(version):
+        return Candidate(source, path, version, False, False, f"{shown} is {version}; needed: >={PINNED},<{BELOW}")
+    return Candidate(source, path, version, True, False, f"{shown} is {version}")
 
 
 def _judge_cached(path: Path, *, full: bool) -> Candidate:
@@ -118,9 +118,9 @@ def _no(source: Source, path: Path | None, reason: str) -> Candidate:
     return Candidate(source, path, None, False, False, reason)
 
 
-def _with(candidate: Candidate, *, taken: bool = False, reason: str | None = None) -> Candidate:
+def _replace(candidate: Candidate, *, selected: bool = False, reason: str | None = None) -> Candidate:
     return Candidate(
-        candidate.source, candidate.path, candidate.version, candidate.usable, taken, reason or candidate.reason
+        candidate.source, candidate.path, candidate.version, candidate.usable, selected, reason or candidate.reason
     )
 
 
@@ -142,8 +142,8 @@ def supported(version: str) -> bool:
     match = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)(?:\+\S*)?", version)
     if match is None:
         return False
-    found = tuple(int(part) for part in match.groups())
-    return tuple(int(part) for part in PINNED.split(".")) <= found < (int(BELOW), 0, 0)
+    numbers = tuple(int(part) for part in match.groups())
+    return tuple(int(part) for part in PINNED.split(".")) <= numbers < (int(BELOW), 0, 0)
 
 
 def digest(path: Path) -> str:

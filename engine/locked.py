@@ -1,4 +1,7 @@
-"""Engine calls under a stack's lock: one that a killed process of this machine left is released, any other is named."""
+"""Engine calls that take a stack's lock.
+
+A lock that a killed process of this machine left is released; the holder of any other lock is named in the error.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ T = TypeVar("T")
 
 
 def with_lock(selected: Stack, stack: str, call: Callable[[], T], note: Note) -> T:
-    """Run an engine call that takes the lock; `CommandError` passes through. `note` hears of a lock that was released.
+    """Run an engine call that takes the lock; `CommandError` passes through. `note` is told of a lock that was
+    released.
 
     Raises:
         EngineFailed: another process holds it, or may.
@@ -26,21 +30,21 @@ def with_lock(selected: Stack, stack: str, call: Callable[[], T], note: Note) ->
     try:
         return call()
     except ConcurrentUpdateError as error:
-        found = holders(str(error))
-        if not all_ended(found):
-            raise EngineFailed(held(stack, [str(one) for one in found])) from None
-        note(f"{stack}: released the lock of {'; '.join(map(str, found))}: that process has ended")
+        held_by = holders(str(error))
+        if not all_ended(held_by):
+            raise EngineFailed(held(stack, [str(holder) for holder in held_by])) from None
+        note(f"{stack}: released the lock of {'; '.join(map(str, held_by))}: that process has ended")
     selected.cancel()
     try:
         return call()
     except ConcurrentUpdateError as error:
-        raise EngineFailed(held(stack, [str(one) for one in holders(str(error))])) from None
+        raise EngineFailed(held(stack, [str(holder) for holder in holders(str(error))])) from None
 
 
 def held(stack: str, names: list[str]) -> str:
-    """Who holds the lock and what to do about it."""
-    who = "; ".join(names) or "the backend names no holder"
+    """The error for a stack whose lock is held: by whom, and what to do."""
+    holder = "; ".join(names) or "the backend names no holder"
     return (
-        f"another update of {stack} is running ({who}); wait for it, or, where it was interrupted on another machine, "
-        f"run `ringwall cancel {stack}`"
+        f"another update of {stack} is running ({holder}); wait until it ends, or, if it was interrupted on another "
+        f"machine, run `ringwall cancel {stack}`"
     )

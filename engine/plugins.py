@@ -1,4 +1,7 @@
-"""The provider plugins the engine needs, at the installed SDKs' versions, so that nothing is fetched in mid-run."""
+"""The provider plugins that the engine needs: which ones, whether they are installed, and fetching them.
+
+They have the versions of the installed SDKs and are fetched before a run, never during one.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +32,13 @@ class Plugin:
         return f"{self.name} {self.version}"
 
 
-def wanted() -> list[Plugin]:
+def required_plugins() -> list[Plugin]:
     """The plugins that match the installed SDKs."""
     return [Plugin(name, version(f"pulumi-{name}")) for name in PROVIDERS]
 
 
 def plugins_missing(engine: Engine) -> list[Plugin]:
-    """The wanted plugins that this engine does not have yet. Raises `EngineMissing` if it cannot say."""
+    """The required plugins that this engine does not have yet. Raises `EngineMissing` if it cannot be asked."""
     answer = _run(engine, ["plugin", "ls", "--json"], limit=60)
     if answer.returncode != 0:
         raise EngineMissing(f"`pulumi plugin ls` failed: {_last(answer.stderr)}", remedy=f"check {engine.path}")
@@ -46,11 +49,12 @@ def plugins_missing(engine: Engine) -> list[Plugin]:
         raise EngineMissing(
             "`pulumi plugin ls --json` gave no list of plugins", remedy=f"check {engine.path}"
         ) from error
-    return [plugin for plugin in wanted() if plugin not in have]
+    return [plugin for plugin in required_plugins() if plugin not in have]
 
 
 def install_plugins(engine: Engine, progress: Progress) -> list[Plugin]:
-    """Fetch what `plugins_missing` names; returns it. Raises `EngineMissing` for the first that cannot be had."""
+    """Fetch what `plugins_missing` names; returns it. Raises `EngineMissing` for the first that cannot be
+    fetched."""
     missing = plugins_missing(engine)
     for plugin in missing:
         progress(f"fetching the {plugin} provider plugin")

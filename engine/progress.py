@@ -1,4 +1,7 @@
-"""What an operation tells while it goes on, and asks: handed in by whoever starts it. Nothing here knows a terminal."""
+"""The protocol by which an operation reports its progress and asks for consent.
+
+Whoever starts the operation hands an object of it in; the terminal's is in `cli`.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Tells nobody, and has nobody to ask."""
+    """Shows nothing; without `yes` it refuses every question, as nobody can answer it."""
 
     def say(self, text: str) -> None:
         return

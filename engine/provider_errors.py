@@ -1,11 +1,11 @@
-"""A provider's refusal in plain words: said once, without what only its programmers read. Pure."""
+"""A provider's refusal in plain words, without repetitions and without Go structures. Pure."""
 
 from __future__ import annotations
 
 import re
 
-#: The plugin says a failure to its log and to the engine, each with a frame of its own (pulumi-terraform-bridge); the
-#: language host says what the engine said before.
+#: Texts around a refusal. The plugin reports a failure to its log and to the engine and wraps each of them
+#: (pulumi-terraform-bridge); the language host repeats what the engine reported.
 _FRAMES = (
     re.compile(r"^sdk-v\d/\S+\.go:\d+: sdk\.\w+: "),
     re.compile(r"^\d+ errors? occurred:\s*\*?\s*"),
@@ -44,5 +44,5 @@ def without_structures(text: str) -> str:
 
 
 def is_conflict(text: str) -> bool:
-    """Whether the service refused because of an object that is there: Kong's 409, Cloudflare's 409, 1013 and 81053."""
+    """Whether the service refused because such an object exists: Kong's 409, Cloudflare's 409, 1013 and 81053."""
     return bool(_CONFLICT.search(text))

@@ -1,4 +1,4 @@
-"""One run of the engine as a value: which stack, which operation, how far it is and what came of it. `runs` does it."""
+"""`Run`: one run of the engine as a value (stack, operation, progress, result). `engine.runs` executes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Operation = Literal["preview", "up", "refresh", "preview_refresh", "destroy"]
 
 @dataclass
 class Run:
-    """One engine run and what came of it."""
+    """One engine run: what it does, how far it is, and its result."""
 
     stack: str
     operation: Operation

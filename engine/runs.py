@@ -1,4 +1,7 @@
-"""Runs of the real engine over one stack, or over an environment and its servers side by side."""
+"""Executing runs of the real engine: one stack, or several side by side.
+
+The order of an environment and its servers is in `engine.deploy`.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,7 @@ def execute(
             except CommandError as error:
                 for text, conflict in run.steps.conflicts.items():
                     line = explained(target, run.stack, conflict)
-                    run.steps.errors = [line if one == text else one for one in run.steps.errors]
+                    run.steps.errors = [line if message == text else message for message in run.steps.errors]
                 raise EngineFailed(cause(run.steps, str(error))) from None
         run.state = "done"
     except RingwallError as error:
@@ -79,13 +82,13 @@ def execute_all(target: Target, runs: Sequence[Run], **options: Any) -> None:
 
 
 def _quiet_sdk() -> None:
-    """After a failed step the SDK's servers log the traces of everything they cut off; the cause is in the events."""
+    """Silence the traces that the SDK's servers log after a failed step; the cause is in the engine's events."""
     for name in ("grpc", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     sys.unraisablehook = _without_cut_off_programs
 
 
 def _without_cut_off_programs(unraisable: Any) -> None:
-    """A program that a failed step cut off is closed by the interpreter at its end, which says so with a trace."""
+    """Drop the interpreter's trace about a program that a failed step cut off; report any other as usual."""
     if getattr(unraisable.object, "__name__", "") != "run_pulumi_func":
         sys.__unraisablehook__(unraisable)

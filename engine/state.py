@@ -1,5 +1,7 @@
-"""Questions about what is deployed, answered from the backend without running a program, and from a state folder without
-an engine process and without the passphrase."""
+"""What is deployed: outputs and numbers of resources, read from the backend without running a program.
+
+A state folder is read without an engine process and without the passphrase.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,15 @@ def outputs(project: Project, stack: str, show_secrets: bool = False, target: Ta
     """
     target = target or Target(project)
     if not show_secrets:
-        found = _resources(target, stack)
-        if found is not None:
-            exported = next((one.get("outputs") for one in found if one["type"] == "pulumi:pulumi:Stack"), None) or {}
+        resources = _resources(target, stack)
+        if resources is not None:
+            exported = (
+                next(
+                    (resource.get("outputs") for resource in resources if resource["type"] == "pulumi:pulumi:Stack"),
+                    None,
+                )
+                or {}
+            )
             return {name: _without_secrets(value) for name, value in sorted(exported.items())}
     with workspace(target, stack) as selected:
         answered = selected.outputs()
@@ -49,8 +57,10 @@ def live_resources(project: Project, stack: str, target: Target | None = None) -
 
 
 def all_live_resources(target: Target, stacks: list[str]) -> dict[str, int | None]:
-    """The same for many stacks at once: no engine process for a state folder, one for any other backend, whose list
-    counts providers and the stack itself, too."""
+    """`live_resources` of many stacks at once: without an engine process for a state folder, with one for any other backend.
+
+    The list of such a backend counts providers and the stack itself, too.
+    """
     if stacks_folder(target) is not None:
         return {stack: live_resources(target.project, stack, target) for stack in stacks}
     listed = list_stacks(target)

@@ -1,4 +1,4 @@
-"""A private workspace for the engine, so that nothing of the user's is rewritten.
+"""The private workspace in which the engine runs, so that it rewrites none of the user's files.
 
 Pulumi rewrites stack files (blank lines, alignment, dates), moves the user's selected stack and adds a new encryption
 salt wherever it finds none. So the engine gets a copy of Pulumi.yaml and the stack file in a folder of its own; all that
@@ -41,7 +41,7 @@ SALT_KEYS = ("secretsprovider", "encryptedkey", "encryptionsalt")
 
 @dataclass(frozen=True)
 class Target:
-    """Where an engine run goes: the project's own backend, or the sandbox's."""
+    """The backend that an engine run works on, the project's own or the sandbox's, and where it reports its progress."""
 
     project: Project
     environment: dict[str, str] = field(default_factory=dict)
@@ -66,14 +66,14 @@ class Target:
             return url
         value = read(self.project.root / "Pulumi.yaml").value
         backend = value.get("backend") if isinstance(value, dict) else None
-        found = backend.get("url") if isinstance(backend, dict) else None
-        if not isinstance(found, str):
+        address = backend.get("url") if isinstance(backend, dict) else None
+        if not isinstance(address, str):
             return None
-        if found.startswith("file://") and not found.startswith(("file:///", "file://~")):
+        if address.startswith("file://") and not address.startswith(("file:///", "file://~")):
             # Relative file backends resolve against the current folder (Pulumi); anchor them to the project.
-            path, mark, query = found.removeprefix("file://").partition("?")
+            path, mark, query = address.removeprefix("file://").partition("?")
             return f"file://{(self.project.root / path).resolve()}{mark}{query}"
-        return found
+        return address
 
     @property
     def state_folder(self) -> Path | None:
@@ -95,15 +95,16 @@ class Target:
         if self.sandbox_folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             return
-        here = self.project.root / DEFAULT_STATE
-        if here.is_dir():
+        default_folder = self.project.root / DEFAULT_STATE
+        if default_folder.is_dir():
             remedy = (
-                f"the project was moved and its state is in {here}: set backend.url in Pulumi.yaml to {DEFAULT_BACKEND}"
+                f"the project was moved and its state is in {default_folder}: set backend.url in Pulumi.yaml to "
+                f"{DEFAULT_BACKEND}"
             )
         else:
             remedy = (
                 "the project was moved or cloned: bring that folder from where it was, or set backend.url in Pulumi.yaml "
-                "to the backend you share; only where nothing of it was ever deployed, run "
+                "to the backend you share; only if nothing of this project was ever deployed, run "
                 f"`mkdir -p {shlex.quote(str(folder))}`"
             )
         raise StateMissing(f"the state folder {folder} is not there, so nobody knows what is deployed", remedy=remedy)
@@ -132,7 +133,7 @@ def workspace(
     from engine.command import pulumi_command
     from engine.locate import require
 
-    found = require()
+    engine = require()
     target.require_state()
     with tempfile.TemporaryDirectory(prefix="ringwall-") as folder:
         root = Path(folder)
@@ -144,7 +145,7 @@ def workspace(
             work_dir=folder,
             program=program if program is not None else _nothing,
             env_vars=environment,
-            pulumi_command=pulumi_command(found),
+            pulumi_command=pulumi_command(engine),
             secrets_provider=None if target.sandbox_folder else _secrets_provider(copy),
         )
         try:
@@ -179,13 +180,13 @@ def list_stacks(target: Target) -> dict[str, int]:
     from engine.command import pulumi_command
     from engine.locate import require
 
-    found = require()
+    engine = require()
     target.require_state()
     with tempfile.TemporaryDirectory(prefix="ringwall-") as folder:
         _write_project(target, Path(folder))
-        local = LocalWorkspace(work_dir=folder, env_vars=_environment(target), pulumi_command=pulumi_command(found))
+        local = LocalWorkspace(work_dir=folder, env_vars=_environment(target), pulumi_command=pulumi_command(engine))
         try:
-            return {one.name.rpartition("/")[2]: one.resource_count or 0 for one in local.list_stacks()}
+            return {summary.name.rpartition("/")[2]: summary.resource_count or 0 for summary in local.list_stacks()}
         except CommandError as error:
             raise engine_failure(str(error)) from None
 
@@ -260,8 +261,8 @@ def _copy_stack_file(target: Target, stack: str, copy: Path) -> None:
     for key in SECRET_KEYS:
         data["config"].pop(key, None)
     if tunnel:
-        made_up = hashlib.sha256(_sandbox_passphrase(target.sandbox_folder).encode()).digest()
-        data["config"][TUNNEL_SECRET] = base64.b64encode(made_up).decode()
+        stand_in = hashlib.sha256(_sandbox_passphrase(target.sandbox_folder).encode()).digest()
+        data["config"][TUNNEL_SECRET] = base64.b64encode(stand_in).decode()
     with copy.open("w", encoding="utf-8") as out:
         yaml.dump(data, out)
         saved = target.sandbox_folder / "salts" / copy.name
@@ -303,18 +304,18 @@ def _keep_sandbox_salt(folder: Path, copy: Path) -> None:
 
 
 def engine_failure(output: str) -> EngineFailed:
-    """What the engine printed before it stopped, as one line."""
+    """The error that the engine printed before it stopped, as one line."""
     problem = backend_problem(output)
     kind = SecretsLocked if re.search(r"passphrase|secrets manager|decrypt", problem) else EngineFailed
     return kind(problem)
 
 
 def backend_problem(output: str) -> str:
-    """The last ``error:`` of what the engine printed, with what helps where that is known."""
+    """The last ``error:`` that the engine printed, with the remedy where it is known."""
     lines = re.findall(r"error: (.+)", output)
     problem = str(lines[-1]).strip() if lines else "the engine stopped without saying why; use --debug"
     if "incorrect passphrase" in problem:
-        problem += "; the passphrase in PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE is another one's"
+        problem += "; the passphrase in PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE is not this stack's"
     elif "passphrase" in problem:
         problem += "; set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
     elif re.search(r"PULUMI_ACCESS_TOKEN|pulumi login", problem):
@@ -322,7 +323,9 @@ def backend_problem(output: str) -> str:
     elif re.search(r"unable to open bucket|no such host|connection refused|dial tcp|NoCredentialProviders", problem):
         problem += "; the backend cannot be reached: check backend.url, its credentials and the network"
     elif "failed to load checkpoint: EOF" in problem:
-        problem += "; a killed run left half of a file beside the state: run `ringwall repair` with the stack's name"
+        problem += (
+            "; a killed run left a half-written file next to the state: run `ringwall repair` with the stack's name"
+        )
     elif re.search(r"unmarshal|invalid character|unexpected end of JSON", problem):
         problem += "; the recorded state cannot be read: restore the checkpoint from the backend's .pulumi/backups"
     return problem

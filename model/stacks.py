@@ -80,6 +80,11 @@ class ServerStack:
         return f"{self.environment.name}.{self.name}"
 
     @property
+    def settings(self) -> Environment:
+        """The settings of its environment."""
+        return self.environment.settings
+
+    @property
     def reach(self) -> tuple[ServerStack, ...]:
         return (self,)
 

@@ -30,7 +30,7 @@ _FULL_STACK_NAME = re.compile(r"[\w.-]+/[\w.-]+/[\w.-]+")
 
 
 class EnvironmentArgs(TypedDict):
-    """Which environment."""
+    """The inputs of `Environment`: the project's folder and the environment's name."""
 
     project: str
     """Absolute path of the folder that holds Pulumi.yaml and, as it says, the stack files."""
@@ -39,7 +39,7 @@ class EnvironmentArgs(TypedDict):
 
 
 class ServerPerimeterArgs(TypedDict):
-    """Which server, and where its environment is deployed."""
+    """The inputs of `ServerPerimeter`: the server, and the stack its environment is deployed as."""
 
     project: str
     """Absolute path of the folder that holds Pulumi.yaml and, as it says, the stack files."""
@@ -218,21 +218,21 @@ def _providers(
     kong_admin: pulumi.Input[str],
     workspace: str | None,
 ) -> list[pulumi.ProviderResource]:
-    """Explicit providers, as `components.providers` makes them, for the packages that the caller handed none in for."""
+    """Explicit providers, as `components.providers` makes them, for each package for which the caller handed in none."""
     from components.providers import cloudflare_provider, kong_provider
 
     handed = opts.providers if opts is not None and opts.providers is not None else {}
     packages = set(handed) if isinstance(handed, Mapping) else {provider.package for provider in handed}
-    made: list[pulumi.ProviderResource] = []
+    providers: list[pulumi.ProviderResource] = []
     if "cloudflare" not in packages:
-        made.append(cloudflare_provider(cloudflare_api, f"{name}-cloudflare", child))
+        providers.append(cloudflare_provider(cloudflare_api, f"{name}-cloudflare", child))
     if "kong" not in packages:
-        made.append(kong_provider(kong_admin, workspace, f"{name}-kong", child))
-    return made
+        providers.append(kong_provider(kong_admin, workspace, f"{name}-kong", child))
+    return providers
 
 
 class Host(ComponentProvider):
-    """`component_provider_host` with errors meant for the user: it answers every refusal with a Python trace."""
+    """The component provider, with a refusal as one line where the SDK's own host answers with a Python trace."""
 
     def construct(
         self,

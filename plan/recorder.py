@@ -14,11 +14,13 @@ import gc
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any, Final, cast
 
 import pulumi.runtime
 from pulumi.runtime import config as pulumi_config
+from pulumi.runtime.settings import SETTINGS
 
 from model.errors import RingwallError
 from plan.graph import Graph
@@ -28,6 +30,9 @@ from plan.monitor import RecordingEngine, RecordingMonitor
 DEADLINE_SECONDS: Final = 120.0
 #: What a program blocked outside the event loop gets beyond the deadline before its thread is given up.
 _GRACE_SECONDS: Final = 2.0
+#: Longest wait of `_settle`, and no more than this part of a deadline: whatever hangs is left for the deadline to end.
+_SETTLE_SECONDS: Final = 1.0
+_SETTLE_PART: Final = 0.25
 #: Transforms wait in a worker for the event loop, which may need another worker.
 _WORKERS: Final = 16
 
@@ -147,6 +152,12 @@ class _DeadlineError(Exception):
 def _run(program: Callable[[], object], timeout: float) -> None:
     stray: list[BaseException] = []
 
+    async def declared() -> None:
+        result = program()
+        if isawaitable(result):
+            await result
+        await _settle(min(_SETTLE_SECONDS, timeout * _SETTLE_PART))
+
     async def main() -> None:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(_WORKERS, thread_name_prefix="plan"))
@@ -155,7 +166,7 @@ def _run(program: Callable[[], object], timeout: float) -> None:
         deadline = asyncio.timeout(timeout)
         try:
             async with deadline:
-                await pulumi.runtime.run_in_stack(cast(Any, program))
+                await pulumi.runtime.run_in_stack(cast(Any, declared))
         except TimeoutError as error:
             if deadline.expired():
                 raise _DeadlineError from error
@@ -165,6 +176,24 @@ def _run(program: Callable[[], object], timeout: float) -> None:
         runner.run(main())
     if stray:  # the program itself ended well, but a task it started and forgot did not
         raise stray[0]
+
+
+async def _settle(timeout: float) -> None:
+    """Wait for the registrations and outputs of a program, or until one of them fails, which the SDK then raises.
+
+    The SDK itself waits for one output at a time and sorts all others anew after each, a sixth of a plan's time (25
+    resources, some 200 outputs: 62 ms of processor time a server with its waiting alone, 52 ms with this).
+    """
+    end = asyncio.get_running_loop().time() + timeout
+    while (remaining := end - asyncio.get_running_loop().time()) > 0:
+        with SETTINGS.lock:
+            tasks = [*SETTINGS.rpc_manager.rpcs, *SETTINGS.outputs]
+        waiting = [task for task in tasks if not task.done()]
+        if not waiting:
+            return
+        finished, _ = await asyncio.wait(waiting, timeout=remaining, return_when=asyncio.FIRST_EXCEPTION)
+        if any(task.cancelled() or task.exception() is not None for task in finished):
+            return
 
 
 def _exception(report: Mapping[str, Any]) -> list[BaseException]:

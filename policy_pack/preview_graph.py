@@ -1,4 +1,4 @@
-"""The engine's resources as the graph that rules read. Pure: messages in, graph out.
+"""Turning the engine's analyzer messages into the graph that rules read. Pure.
 
 The engine shows every resource twice: first its checked inputs, one by one (`Analyze`), then all of them with outputs and
 dependencies (`AnalyzeStack`). The graph takes the inputs from the first and everything else from the second.
@@ -25,20 +25,20 @@ _DOCUMENTS: Final = {GUARD: {"config": "guard_config"}, ORIGIN: {"host_bundle": 
 def to_graph(
     project: str, stack: str, resources: Iterable[AnalyzerResource], inputs: Mapping[str, Mapping[str, Json]]
 ) -> Graph:
-    """The stack of a real preview or update.
+    """The graph of a real preview or update.
 
     Args:
         inputs: by URN, what `Analyze` was shown; a resource it was not shown is judged by its outputs.
     """
-    found: list[Resource] = []
+    nodes: list[Resource] = []
     outputs: dict[str, Json] = {}
     for message in resources:
         shown = from_struct(message.properties)
         for name, key in _DOCUMENTS.get(message.type, {}).items():
             outputs[key] = shown.get(name, unknown())
         # Outputs of the stack itself are what the components above export.
-        found.append(_resource(message, {} if message.type == STACK_TYPE else inputs.get(message.urn, shown)))
-    return Graph.build(project, stack, found, outputs)
+        nodes.append(_resource(message, {} if message.type == STACK_TYPE else inputs.get(message.urn, shown)))
+    return Graph.build(project, stack, nodes, outputs)
 
 
 def _resource(message: AnalyzerResource, inputs: Mapping[str, Json]) -> Resource:

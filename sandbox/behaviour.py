@@ -1,4 +1,7 @@
-"""How one resource type behaves: data and a few small functions, from `sandbox.cloudflare` and `sandbox.kong`."""
+"""The types that describe how the stand-in of one resource type behaves, and helpers for its checks.
+
+The behaviours themselves are in `sandbox.cloudflare` and `sandbox.kong`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from sandbox.wire import Props, Unknown, known
 
 
 class Refused(Exception):
-    """The service says no. The text is what the engine shows, in the words of the real provider."""
+    """The service refuses a call. The text is what the engine shows, in the words of the real provider."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def _no_problems(_: Props) -> Iterator[Problem]:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """One resource type.
+    """How one resource type behaves.
 
     `identity`: (world, inputs) → id. `computed`: (world, id, inputs, old outputs) → outputs beyond the inputs; called
     on create with empty old outputs and on every update. `replaces`: inputs that cannot change in place. `defaults`:
@@ -91,18 +94,18 @@ class Package:
     functions: Mapping[str, Callable[[World, Props], Props]] = field(default_factory=dict)
     fallback: Behaviour = field(default_factory=Behaviour)
 
-    def of(self, type_: str) -> Behaviour:
+    def behaviour_of(self, type_: str) -> Behaviour:
         """The behaviour of a type; types without any of their own only store and echo."""
         return self.behaviours.get(type_, self.fallback)
 
 
 def text(props: Mapping[str, Any], name: str) -> str | None:
-    """A string property, or None where it is absent, unknown or of another type."""
+    """A string property; None if it is absent, unknown or of another type."""
     value = props.get(name)
     return value if isinstance(value, str) else None
 
 
-def one_of(props: Props, name: str, allowed: Iterable[str]) -> Iterator[Problem]:
+def allowed_values(props: Props, name: str, allowed: Iterable[str]) -> Iterator[Problem]:
     """Refuse a string outside `allowed`."""
     value, choices = text(props, name), sorted(allowed)
     if value is not None and value not in choices:
@@ -111,9 +114,9 @@ def one_of(props: Props, name: str, allowed: Iterable[str]) -> Iterator[Problem]
 
 def exactly_one(props: Props, *names: str) -> Iterator[Problem]:
     """Refuse unless exactly one of the properties is given. Unknown counts as given."""
-    given = [name for name in names if props.get(name) is not None]
-    if len(given) != 1:
-        yield Problem(names[0], f"exactly one of {', '.join(names)} must be given, got {len(given)}")
+    present = [name for name in names if props.get(name) is not None]
+    if len(present) != 1:
+        yield Problem(names[0], f"exactly one of {', '.join(names)} must be given, got {len(present)}")
 
 
 def objects(props: Mapping[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,4 +1,7 @@
-"""What `lockdown` asks of Cloudflare's API and Kong's Admin API, answered by the stand-in services' own store."""
+"""What `lockdown` reads and changes at Cloudflare and Kong, done in the store of the stand-in services.
+
+The protocols that `lockdown` calls are in `sandbox.closing_services`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _PACKAGES = [cloudflare.PACKAGE, kong.PACKAGE]
 
 
 class SandboxServices:
-    """Applications, policies, routes and plugins as the services hold them, changed beside the engine."""
+    """Applications, policies, routes and plugins as the services hold them, changed without the engine."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -22,28 +25,32 @@ class SandboxServices:
     def of_type(self, type_: str) -> list[Record]:
         """What the services hold of one type."""
         with self._store.transaction() as world:
-            return list(world.of(type_))
+            return list(world.records_of(type_))
 
     def set_policies(self, application: str, policies: list[dict[str, Any]]) -> None:
-        """Give an application other policies."""
+        """Replace the policies of an application."""
         with self._store.transaction() as world:
             record = world.find(cloudflare.APPLICATION, application)
             if record is not None:
                 record.outputs = {**record.outputs, "policies": policies}
 
     def make_deny_policy(self, name: str, account: str) -> str:
-        """The policy of that name; made where there is none."""
+        """Id of the policy of that name, which is created if there is none."""
         with self._store.transaction() as world:
-            for record in world.of(cloudflare.POLICY):
+            for record in world.records_of(cloudflare.POLICY):
                 if record.outputs.get("name") == name:
                     return record.id
             inputs = {"accountId": account, "name": name, "decision": "deny", "includes": [{"everyone": {}}]}
             return _create(world, cloudflare.PACKAGE, cloudflare.POLICY, name, inputs)
 
     def remove_policy(self, name: str) -> None:
-        """Delete it, unless an application has it."""
+        """Delete the policies of that name that no application uses."""
         with self._store.transaction() as world:
-            used = {one["id"] for app in world.of(cloudflare.APPLICATION) for one in app.outputs.get("policies") or ()}
+            used = {
+                policy["id"]
+                for app in world.records_of(cloudflare.APPLICATION)
+                for policy in app.outputs.get("policies") or ()
+            }
             world.records = [
                 record
                 for record in world.records
@@ -51,7 +58,7 @@ class SandboxServices:
             ]
 
     def put_plugin(self, id_: str, route: str, plugin: dict[str, Any]) -> None:
-        """Make or replace a plugin of a route under that id."""
+        """Create or replace the plugin of a route under that id."""
         with self._store.transaction() as world:
             stale = world.find(kong.PLUGIN, id_)
             if stale is not None:
@@ -63,15 +70,15 @@ class SandboxServices:
                 "enabled": plugin["enabled"],
                 "tags": plugin["tags"],
             }
-            made = _create(world, kong.PACKAGE, kong.PLUGIN, id_, inputs)
-            record = world.find(kong.PLUGIN, made)
+            plugin_id = _create(world, kong.PACKAGE, kong.PLUGIN, id_, inputs)
+            record = world.find(kong.PLUGIN, plugin_id)
             if record is not None:
                 record.id = id_
 
     def remove_plugin(self, id_: str) -> None:
         """Delete a plugin; one that is gone already is fine."""
         with self._store.transaction() as world:
-            world.records = [one for one in world.records if (one.type, one.id) != (kong.PLUGIN, id_)]
+            world.records = [record for record in world.records if (record.type, record.id) != (kong.PLUGIN, id_)]
 
 
 def _create(world: World, package: Package, type_: str, name: str, inputs: dict[str, Any]) -> str:

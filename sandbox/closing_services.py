@@ -1,4 +1,4 @@
-"""The sandbox's account and gateway as `lockdown` asks them: the protocols of `operations.incident.closing_services`."""
+"""The sandbox's account and gateway, by the protocols of `operations.incident.closing_services` that `lockdown` calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SandboxEdge:
         self._services, self._account = services, account
 
     def applications(self) -> list[AccessApplication]:
-        policies = {one.id: one.outputs for one in self._services.of_type(POLICY)}
+        policies = {record.id: record.outputs for record in self._services.of_type(POLICY)}
         return [
             AccessApplication.from_body({"id": record.id, **_with_policies(record.outputs, policies)})
             for record in self._services.of_type(APPLICATION)
@@ -34,7 +34,7 @@ class SandboxEdge:
         self._services.remove_policy(name)
 
     def resolves(self, hostname: str) -> bool:
-        return any(one.outputs.get("name") == hostname for one in self._services.of_type(DNS_RECORD))
+        return any(record.outputs.get("name") == hostname for record in self._services.of_type(DNS_RECORD))
 
     def revoke_sessions(self, application: str) -> None:
         return
@@ -43,9 +43,9 @@ class SandboxEdge:
 def _with_policies(outputs: dict[str, Any], policies: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """An application as the API shows it, each policy with its own members."""
     shown = []
-    for one in outputs.get("policies") or ():
-        policy = policies.get(one["id"], {})
-        shown.append({**one, "decision": policy.get("decision"), "include": policy.get("includes")})
+    for link in outputs.get("policies") or ():
+        policy = policies.get(link["id"], {})
+        shown.append({**link, "decision": policy.get("decision"), "include": policy.get("includes")})
     return {**outputs, "policies": shown}
 
 
@@ -57,10 +57,10 @@ class SandboxGateway:
 
     def routes(self, tag: str) -> dict[str, str]:
         records = self._services.of_type(ROUTE)
-        return {one.outputs["name"]: one.id for one in records if tag in (one.outputs.get("tags") or ())}
+        return {record.outputs["name"]: record.id for record in records if tag in (record.outputs.get("tags") or ())}
 
     def route_id(self, name: str) -> str | None:
-        return next((one.id for one in self._services.of_type(ROUTE) if one.outputs["name"] == name), None)
+        return next((record.id for record in self._services.of_type(ROUTE) if record.outputs["name"] == name), None)
 
     def put_plugin(self, id_: str, route: str, plugin: dict[str, Any]) -> None:
         self._services.put_plugin(id_, route, plugin)
@@ -69,7 +69,7 @@ class SandboxGateway:
         self._services.remove_plugin(id_)
 
     def plugins(self, tag: str) -> list[str]:
-        return [one.id for one in self._services.of_type(PLUGIN) if tag in (one.outputs.get("tags") or ())]
+        return [record.id for record in self._services.of_type(PLUGIN) if tag in (record.outputs.get("tags") or ())]
 
     def worker_frequency(self) -> float:
         return WORKER_FREQUENCY

@@ -1,4 +1,4 @@
-"""Cloudflare's API as pulumi-cloudflare 6.23 meets it (sources: provider v5 validators, developers.cloudflare.com).
+"""How Cloudflare's API behaves towards pulumi-cloudflare 6.23 (sources: provider v5 validators, developers.cloudflare.com).
 
 Deleting what is not there is an error: the provider takes Cloudflare's 404 for one (v5, `dns_record/resource.go`, Delete).
 """
@@ -39,7 +39,7 @@ DNS_RECORD, POSTURE_RULE, RULESET, LOGPUSH = (
 )
 ORGANIZATION = token("ZeroTrustOrganization")
 
-NOW: Final = "2026-01-01T00:00:00Z"  # the sandbox has no clock: equal runs give equal state
+TIMESTAMP: Final = "2026-01-01T00:00:00Z"  # the sandbox has no clock: equal runs give equal state
 _SCOPE: Final = frozenset({"accountId", "zoneId"})
 
 
@@ -68,11 +68,11 @@ def _tunnel_of(props: Props) -> Iterable[str]:
 _HOST_RECORDS: Final = frozenset({"A", "AAAA", "CNAME"})
 
 
-def _same_host(mine: Props, other: Props) -> bool:
-    types = {mine.get("type"), other.get("type")}
-    same = all(mine.get(key) == other.get(key) for key in ("zoneId", "name"))
-    identical = len(types) == 1 and mine.get("content") == other.get("content")
-    return same and (identical or ("CNAME" in types and types <= _HOST_RECORDS))
+def _same_host(record: Props, neighbour: Props) -> bool:
+    types = {record.get("type"), neighbour.get("type")}
+    same_name = all(record.get(key) == neighbour.get(key) for key in ("zoneId", "name"))
+    identical = len(types) == 1 and record.get("content") == neighbour.get("content")
+    return same_name and (identical or ("CNAME" in types and types <= _HOST_RECORDS))
 
 
 def _connected(props: Props) -> str | None:
@@ -104,14 +104,14 @@ def _selected(selector: str, key: str) -> Callable[[Props], Iterable[str]]:
 def _counted(*extra: str) -> Callable[[World, str, Props, Props], Props]:
     def computed(_world: World, _id: str, _props: Props, old: Props) -> Props:
         version = old.get("version")
-        plain = dict.fromkeys(extra, NOW)
+        plain = dict.fromkeys(extra, TIMESTAMP)
         return {**plain, "version": (version if isinstance(version, int) else 0) + 1}
 
     return computed
 
 
 def _ruleset_outputs(world: World, id_: str, props: Props, old: Props) -> Props:
-    return {"version": str(int(old.get("version") or 0) + 1), "lastUpdated": NOW}
+    return {"version": str(int(old.get("version") or 0) + 1), "lastUpdated": TIMESTAMP}
 
 
 BEHAVIOURS: Final = {
@@ -121,7 +121,7 @@ BEHAVIOURS: Final = {
             "status": "inactive",
             "tunType": "cfd_tunnel",
             "remoteConfig": props.get("configSrc") == "cloudflare",
-            "createdAt": NOW,
+            "createdAt": TIMESTAMP,
             "connections": [],
         },
         check=rules.tunnel,
@@ -146,7 +146,7 @@ BEHAVIOURS: Final = {
     ),
     DNS_RECORD: Behaviour(
         identity=_hex_id,
-        computed=lambda _w, _id, _p, _old: {"createdOn": NOW, "modifiedOn": NOW, "proxiable": True},
+        computed=lambda _w, _id, _p, _old: {"createdOn": TIMESTAMP, "modifiedOn": TIMESTAMP, "proxiable": True},
         check=rules.dns,
         defaults={"proxied": False},
         replaces=frozenset({"zoneId"}),
@@ -169,7 +169,12 @@ BEHAVIOURS: Final = {
         missing_on_delete="error",
     ),
     POLICY: Behaviour(
-        computed=lambda _w, _id, _p, _old: {"reusable": True, "appCount": 0, "createdAt": NOW, "updatedAt": NOW},
+        computed=lambda _w, _id, _p, _old: {
+            "reusable": True,
+            "appCount": 0,
+            "createdAt": TIMESTAMP,
+            "updatedAt": TIMESTAMP,
+        },
         check=rules.policy,
         defaults={"sessionDuration": "24h"},
         replaces=frozenset({"accountId"}),
@@ -209,7 +214,12 @@ BEHAVIOURS: Final = {
     ),
     MCP_SERVER: Behaviour(
         identity=lambda _, props: str(props["zeroTrustAccessAiControlsMcpServerId"]),
-        computed=lambda _w, _id, _p, _old: {"status": "waiting", "tools": [], "createdAt": NOW, "modifiedAt": NOW},
+        computed=lambda _w, _id, _p, _old: {
+            "status": "waiting",
+            "tools": [],
+            "createdAt": TIMESTAMP,
+            "modifiedAt": TIMESTAMP,
+        },
         check=rules.mcp_server,
         replaces=frozenset({"accountId", "zeroTrustAccessAiControlsMcpServerId", "hostname", "authType"}),
         unique=(("accountId", "zeroTrustAccessAiControlsMcpServerId"),),
@@ -219,7 +229,7 @@ BEHAVIOURS: Final = {
     ),
     MCP_PORTAL: Behaviour(
         identity=lambda _, props: str(props["zeroTrustAccessAiControlsMcpPortalId"]),
-        computed=lambda _w, _id, _p, _old: {"createdAt": NOW, "modifiedAt": NOW},
+        computed=lambda _w, _id, _p, _old: {"createdAt": TIMESTAMP, "modifiedAt": TIMESTAMP},
         check=rules.mcp_portal,
         defaults={"codeMode": "opt_in"},
         replaces=frozenset({"accountId", "zeroTrustAccessAiControlsMcpPortalId"}),
@@ -270,7 +280,7 @@ def _tunnel_token(world: World, arguments: Props) -> Props:
 
 
 def _organization(world: World, arguments: Props) -> Props:
-    held = world.of(ORGANIZATION)
+    held = world.records_of(ORGANIZATION)
     outputs: dict[str, Any] = (
         held[0].outputs if held else {"name": "Sandbox", "authDomain": "sandbox.cloudflareaccess.com"}
     )

@@ -1,4 +1,4 @@
-"""What Cloudflare and its provider refuse before anything is made: one function a resource type, inputs → problems."""
+"""What Cloudflare and its provider refuse before anything is created: one function per resource type, inputs → problems."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from sandbox.behaviour import exactly_one, is_unknown, objects, one_of, text
+from sandbox.behaviour import allowed_values, exactly_one, is_unknown, objects, text
 from sandbox.schema import Problem
 from sandbox.wire import Props, reveal
 
@@ -18,7 +18,7 @@ _API_TOKEN: Final = re.compile(r"^[0-9A-Za-z_-]{40,80}$")
 
 
 def tunnel(props: Props) -> Iterator[Problem]:
-    yield from one_of(props, "configSrc", ("local", "cloudflare"))
+    yield from allowed_values(props, "configSrc", ("local", "cloudflare"))
     secret = reveal(props.get("tunnelSecret"))
     if isinstance(secret, str):
         try:
@@ -69,7 +69,7 @@ def _origin(service: str, path: str) -> Iterator[Problem]:
 
 
 def dns(props: Props) -> Iterator[Problem]:
-    yield from one_of(
+    yield from allowed_values(
         props, "type", ("A", "AAAA", "CNAME", "MX", "NS", "PTR", "TXT", "CAA", "SRV", "HTTPS", "SVCB", "TLSA")
     )
     ttl = props.get("ttl")
@@ -129,22 +129,22 @@ def application(props: Props) -> Iterator[Problem]:
 
 def _selectors(props: Props, name: str, path: str = "") -> Iterator[Problem]:
     prefix = f"{path}." if path else ""
-    for where, rule in objects(props, name):
-        given = sorted(key for key, value in rule.items() if value is not None)
-        if len(given) != 1:
-            yield Problem(f"{prefix}{where}", f"exactly one selector a rule, got {', '.join(given) or 'none'}")
+    for rule_path, rule in objects(props, name):
+        selectors = sorted(key for key, value in rule.items() if value is not None)
+        if len(selectors) != 1:
+            yield Problem(f"{prefix}{rule_path}", f"exactly one selector a rule, got {', '.join(selectors) or 'none'}")
 
 
 def policy(props: Props) -> Iterator[Problem]:
-    yield from one_of(props, "decision", ("allow", "deny", "non_identity", "bypass"))
+    yield from allowed_values(props, "decision", ("allow", "deny", "non_identity", "bypass"))
     for name in ("includes", "requires", "excludes"):
         yield from _selectors(props, name)
     if text(props, "decision") == "allow":
         # An allow policy never matches a service token: Service Auth is its own decision (Cloudflare, Access policies).
-        for where, rule in objects(props, "includes"):
+        for rule_path, rule in objects(props, "includes"):
             for selector in ("serviceToken", "anyValidServiceToken", "linkedAppToken"):
                 if rule.get(selector) is not None:
-                    yield Problem(where, f"{selector} rules need the decision non_identity")
+                    yield Problem(rule_path, f"{selector} rules need the decision non_identity")
 
 
 def group(props: Props) -> Iterator[Problem]:
@@ -164,7 +164,7 @@ def service_token(props: Props) -> Iterator[Problem]:
 
 
 def mcp_server(props: Props) -> Iterator[Problem]:
-    yield from one_of(props, "authType", ("oauth", "bearer", "unauthenticated"))
+    yield from allowed_values(props, "authType", ("oauth", "bearer", "unauthenticated"))
     hostname, identifier = text(props, "hostname"), text(props, "zeroTrustAccessAiControlsMcpServerId")
     if hostname is not None and urlsplit(hostname).scheme != "https":
         yield Problem("hostname", "must be a full https URL")
@@ -173,12 +173,12 @@ def mcp_server(props: Props) -> Iterator[Problem]:
 
 
 def mcp_portal(props: Props) -> Iterator[Problem]:
-    yield from one_of(props, "codeMode", ("off", "opt_in", "default_on", "enforced"))
+    yield from allowed_values(props, "codeMode", ("off", "opt_in", "default_on", "enforced"))
 
 
 def ruleset(props: Props) -> Iterator[Problem]:
     yield from exactly_one(props, "accountId", "zoneId")
-    yield from one_of(props, "kind", ("managed", "custom", "root", "zone"))
+    yield from allowed_values(props, "kind", ("managed", "custom", "root", "zone"))
     zone = text(props, "zoneId")
     if zone is not None and not _HEX32.match(zone):
         yield Problem("zoneId", "value length must be at most 32 hex digits")

@@ -1,4 +1,4 @@
-"""What differs between what a service holds and what a program wants, property by property."""
+"""The difference between what a service holds and what a program declares, property by property."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class Change:
     replaces: bool
 
 
-def changes(behaviour: Behaviour, inputs: Mapping[str, Property], held: Props, wanted: Props) -> list[Change]:
+def changes(behaviour: Behaviour, inputs: Mapping[str, Property], held: Props, news: Props) -> list[Change]:
     """Compare `held` (outputs in state) with `wanted` (new inputs, completed by the service's defaults)."""
     actual = {name: value for name, value in held.items() if name in inputs and value is not None}
     filled = {name: value for name, value in behaviour.defaults.items() if name in actual}
-    desired = {**filled, **{name: value for name, value in wanted.items() if value is not None}}
-    found: list[Change] = []
+    desired = {**filled, **{name: value for name, value in news.items() if value is not None}}
+    result: list[Change] = []
     for name in sorted(actual.keys() | desired.keys()):
         old, new = (_normal(behaviour, name, side.get(name)) for side in (actual, desired))
         replaces = name in behaviour.replaces
-        found += [Change(path, name, kind, replaces) for path, kind in _compare(old, new, name)]
-    return found
+        result += [Change(path, name, kind, replaces) for path, kind in _compare(old, new, name)]
+    return result
 
 
 def _normal(behaviour: Behaviour, name: str, value: Any) -> Any:
@@ -61,7 +61,7 @@ def _compare(old: Any, new: Any, path: str) -> Iterator[tuple[str, Kind]]:
             )
     elif isinstance(old, list) and isinstance(new, list):
         for index in range(max(len(old), len(new))):
-            left, right = (side[index] if index < len(side) else None for side in (old, new))
-            yield from _compare(left, right, f"{path}[{index}]")
+            old_item, new_item = (side[index] if index < len(side) else None for side in (old, new))
+            yield from _compare(old_item, new_item, f"{path}[{index}]")
     elif not known(new) or old != new or isinstance(old, bool) != isinstance(new, bool):
         yield path, "update"

@@ -1,4 +1,4 @@
-"""Failures and delays to order, so that tests see what an update does when a service answers badly or late."""
+"""Failures and delays that a test orders, to see what an update does when a service fails or answers late."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ FILE = "faults.json"
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing to go wrong.
+    """A failure or delay of selected calls.
 
     `operation` and `type` (a glob over type tokens, ``kong:*``) select calls, `nth` which of them: 1 is the first, 0 is
     all. `message` fails the call with that text; without it the call only takes `delay` seconds longer. With
-    `after_effect` the service has done its work before the delay begins or the answer is lost, as a timeout looks like
-    from outside. Previews never count. A call goes on to its end when the engine that made it is gone.
+    `after_effect` the service has done its work before the delay begins or the answer is lost, which is how a timeout
+    looks to the caller. Previews never count. A call goes on to its end when the engine that made it is gone.
     """
 
     operation: Operation = "*"
@@ -38,7 +38,7 @@ class Faults:
     """The faults in force, with a counter for each; safe to change while the engine runs."""
 
     faults: list[Fault] = field(default_factory=list)
-    _seen: dict[Fault, int] = field(default_factory=dict, repr=False)
+    _counts: dict[Fault, int] = field(default_factory=dict, repr=False)
     _begun: list[Fault] = field(default_factory=list, repr=False)
     _lock: threading.Condition = field(default_factory=threading.Condition, repr=False)
 
@@ -46,13 +46,13 @@ class Faults:
         """Put one more fault in force; its count starts now."""
         with self._lock:
             self.faults.append(fault)
-            self._seen.pop(fault, None)
+            self._counts.pop(fault, None)
 
     def clear(self) -> None:
         """Let everything work again."""
         with self._lock:
             self.faults.clear()
-            self._seen.clear()
+            self._counts.clear()
             self._begun.clear()
 
     def begin(self, fault: Fault) -> None:
@@ -67,15 +67,15 @@ class Faults:
             return self._lock.wait_for(lambda: fault in self._begun, timeout)
 
     def due(self, operation: str, type_: str, extra: list[Fault] | None = None) -> list[Fault]:
-        """The faults this very call meets. Counts the call. `extra` are those of the file in the state folder."""
-        met: list[Fault] = []
+        """The faults that this call meets. Counts the call. `extra` are those of the file in the state folder."""
+        due: list[Fault] = []
         with self._lock:
             for fault in [*self.faults, *(extra or [])]:
                 if fault.operation in ("*", operation) and fnmatchcase(type_, fault.type):
-                    self._seen[fault] = self._seen.get(fault, 0) + 1
-                    if fault.nth in (0, self._seen[fault]):
-                        met.append(fault)
-        return met
+                    self._counts[fault] = self._counts.get(fault, 0) + 1
+                    if fault.nth in (0, self._counts[fault]):
+                        due.append(fault)
+        return due
 
 
 def write(folder: Path, faults: list[Fault]) -> None:

@@ -1,4 +1,4 @@
-"""Kong's Admin API as pulumi-kong 4.6.3 meets it (source: Kong OSS 3.9 schemas and Admin API answers)."""
+"""How Kong's Admin API behaves towards pulumi-kong 4.6.3 (source: Kong OSS 3.9 schemas and Admin API answers)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from sandbox.behaviour import Behaviour, Package, Reference, Refused, by_name, is_unknown, one_of, text
+from sandbox.behaviour import Behaviour, Package, Reference, Refused, allowed_values, by_name, is_unknown, text
 from sandbox.schema import Problem
 from sandbox.state import World
 from sandbox.wire import Props, Secret, has_secret, reveal
@@ -36,7 +36,7 @@ def _named(props: Props) -> Iterator[Problem]:
 
 def _service(props: Props) -> Iterator[Problem]:
     yield from _named(props)
-    yield from one_of(props, "protocol", _PROTOCOLS)
+    yield from allowed_values(props, "protocol", _PROTOCOLS)
     path = text(props, "path")
     if path is not None and not path.startswith("/"):
         yield Problem("path", "should start with: /")
@@ -64,7 +64,7 @@ def _route(props: Props) -> Iterator[Problem]:
     for index, path in enumerate(paths if isinstance(paths, list) else []):
         if isinstance(path, str) and not path.startswith(("/", "~/")):
             yield Problem(f"paths[{index}]", "should start with: / (fixed path) or ~/ (regex path)")
-    yield from one_of(props, "pathHandling", ("v0", "v1"))
+    yield from allowed_values(props, "pathHandling", ("v0", "v1"))
 
 
 def _plugin(props: Props) -> Iterator[Problem]:
@@ -79,10 +79,10 @@ def _plugin(props: Props) -> Iterator[Problem]:
                 yield Problem("configJson", "contains an invalid JSON: not an object")
         except ValueError as error:
             # The position only: the text may hold a secret.
-            where = (
+            position = (
                 f"line {error.lineno} column {error.colno}" if isinstance(error, json.JSONDecodeError) else "unreadable"
             )
-            yield Problem("configJson", f"contains an invalid JSON: {where}")
+            yield Problem("configJson", f"contains an invalid JSON: {position}")
 
 
 def _upstream(props: Props) -> Iterator[Problem]:
@@ -90,8 +90,8 @@ def _upstream(props: Props) -> Iterator[Problem]:
     if name is not None and not _HOST.match(name):
         yield Problem("name", f"invalid value {name!r}: must be a valid hostname")
     hash_on = ("none", "consumer", "ip", "header", "cookie", "path", "query_arg", "uri_capture")
-    yield from one_of(props, "hashOn", hash_on)
-    yield from one_of(props, "hashFallback", hash_on)
+    yield from allowed_values(props, "hashOn", hash_on)
+    yield from allowed_values(props, "hashFallback", hash_on)
     if text(props, "hashOn") == "header" and props.get("hashOnHeader") is None:
         yield Problem("hashOnHeader", "required field missing when hashOn is header")
     if text(props, "hashOn") == "cookie" and props.get("hashOnCookie") is None:
@@ -114,7 +114,7 @@ def _consumer(props: Props) -> Iterator[Problem]:
 
 def _jwt(props: Props) -> Iterator[Problem]:
     algorithms = (f"{family}{bits}" for family in ("HS", "RS", "ES", "PS") for bits in (256, 384, 512))
-    yield from one_of(props, "algorithm", [*algorithms, "EdDSA"])
+    yield from allowed_values(props, "algorithm", [*algorithms, "EdDSA"])
     for name in ("key", "secret"):
         if reveal(props.get(name)) in (None, ""):
             yield Problem(name, "length must be at least 1: this provider sends an empty string when it is left out")
@@ -156,7 +156,7 @@ def _computed_config(world: World, id_: str, props: Props, _old: Props) -> Props
 def _go_json(value: Any) -> str:
     """As Go's encoding/json writes it, which the provider compares with: sorted, compact, HTML's characters escaped."""
     text_ = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return re.sub("[&<>\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text_)
+    return re.sub("[&<>\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text_)
 
 
 def _merged(sent: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,16 +177,16 @@ def _with_deprecated_names(name: str | None, sent: Mapping[str, Any], config: Ma
         return {key: value for key, value in config.items() if key != "endpoint"} | {"traces_endpoint": replaced}
     if name not in _WITH_REDIS:
         return dict(config)
-    given = sent.get("redis") or {}
+    record = sent.get("redis") or {}
     redis = {**_REDIS, **(config.get("redis") or {})}
     for member in _REDIS:
         old = sent.get(f"redis_{member}")
         if old is None:
             continue
-        if given.get(member) not in (None, old):
+        if record.get(member) not in (None, old):
             raise Refused(
                 f'HTTP status 400 (message: "schema violation (config.redis_{member}: both deprecated and new field are '
-                f'used but their values mismatch: redis_{member} = {old} vs redis.{member} = {given[member]})")'
+                f'used but their values mismatch: redis_{member} = {old} vs redis.{member} = {record[member]})")'
             )
         redis[member] = old
     return {**config, "redis": redis, **{f"redis_{member}": value for member, value in redis.items()}}

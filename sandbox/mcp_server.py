@@ -64,8 +64,8 @@ def make_server() -> MCPServer[None]:
     def search_tickets(query: str, limit: int = 10) -> list[Ticket]:
         """Search tickets whose title or notes contain the words."""
         words = query.casefold().split()
-        found = (t for t in tickets.values() if all(w in " ".join([t.title, *t.notes]).casefold() for w in words))
-        return list(found)[: max(0, limit)]
+        matches = (t for t in tickets.values() if all(w in " ".join([t.title, *t.notes]).casefold() for w in words))
+        return list(matches)[: max(0, limit)]
 
     @server.tool(annotations=write)
     def create_ticket(title: str, reporter: str) -> Ticket:

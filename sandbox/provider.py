@@ -1,4 +1,4 @@
-"""A resource provider over Pulumi's provider protocol, the same for every package; what differs is a `Package`."""
+"""The provider protocol of Pulumi over gRPC, for any `Package`; what a service does is in `sandbox.service`."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def CheckConfig(self, request: provider_pb2.CheckRequest, context: Any) -> provider_pb2.CheckResponse:
         news = decode(request.news)
-        found = [
+        problems = [
             Problem(name, "unknown property")
             for name in news.keys() - schema.provider(self.package.name).keys() - {"version"}
         ]
-        return _checked(request.news, [*found, *self.package.check_config(news)])
+        return _checked(request.news, [*problems, *self.package.check_config(news)])
 
     def DiffConfig(self, request: provider_pb2.DiffRequest, context: Any) -> provider_pb2.DiffResponse:
         return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
@@ -82,20 +82,20 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         type_, name = identify(request.urn)
         with self._call("check", type_, context):
             news, olds = decode(request.news), decode(request.olds)
-            behaviour, definition = self.package.of(type_), schema.resource(type_)
+            behaviour, definition = self.package.behaviour_of(type_), schema.resource(type_)
             if behaviour.autonamed and news.get("name") is None:
                 # As the bridge does: the old name, else the resource's name with seven hex digits.
                 seed = request.randomSeed or request.urn.encode()
                 request.news["name"] = reveal(olds.get("name")) or f"{name}-{hashlib.sha256(seed).hexdigest()[:7]}"
                 news["name"] = request.news["name"]
-            found = list(schema.problems(news, definition.inputs))
-            return _checked(request.news, found or [*behaviour.check(_visible(news))])
+            problems = list(schema.problems(news, definition.inputs))
+            return _checked(request.news, problems or [*behaviour.check(_visible(news))])
         raise AssertionError("unreachable: a failed call has been aborted")
 
     def Diff(self, request: provider_pb2.DiffRequest, context: Any) -> provider_pb2.DiffResponse:
         type_, _ = identify(request.urn)
         with self._call("diff", type_, context):
-            behaviour, definition = self.package.of(type_), schema.resource(type_)
+            behaviour, definition = self.package.behaviour_of(type_), schema.resource(type_)
             return _diff_response(changes(behaviour, definition.inputs, decode(request.olds), decode(request.news)))
         raise AssertionError("unreachable: a failed call has been aborted")
 
@@ -115,10 +115,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         with self._call("read", type_, context):
             held, old_inputs = decode(request.properties), decode(request.inputs)
             with self.store.transaction() as world:
-                found = self.service.read(world, type_, request.id, held)
-            if found is None:
+                reading = self.service.read(world, type_, request.id, held)
+            if reading is None:
                 return provider_pb2.ReadResponse(id="")
-            id_, outputs = found
+            id_, outputs = reading
             inputs = self._inputs_from(type_, outputs, old_inputs)
             return provider_pb2.ReadResponse(id=id_, properties=encode(outputs), inputs=encode(inputs))
         raise AssertionError("unreachable: a failed call has been aborted")
@@ -156,14 +156,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def _inputs_from(self, type_: str, outputs: Props, old_inputs: Props) -> Props:
         """Inputs to record after a read: those recorded before, else (an import) all that differ from the defaults."""
-        behaviour, definition = self.package.of(type_), schema.resource(type_)
+        behaviour, definition = self.package.behaviour_of(type_), schema.resource(type_)
         if old_inputs:
             return {name: outputs.get(name) for name in old_inputs}
-        given = {name: value for name, value in outputs.items() if name in definition.inputs}
-        return {name: value for name, value in given.items() if behaviour.defaults.get(name) != value}
+        inputs = {name: value for name, value in outputs.items() if name in definition.inputs}
+        return {name: value for name, value in inputs.items() if behaviour.defaults.get(name) != value}
 
     def _meet(self, due: list[Fault], *, after_effect: bool) -> None:
-        """Take the time and raise the refusals that belong on this side of the work."""
+        """Wait for the delays, and raise the failures, that come before the work or (`after_effect`) after it."""
         for fault in due:
             if fault.after_effect is after_effect:
                 self.faults.begin(fault)
@@ -188,23 +188,23 @@ def _visible(props: Props) -> Props:
     return {name: value for name, value in props.items() if value is not None or isinstance(value, Unknown)}
 
 
-def _checked(inputs: Any, found: list[Problem]) -> provider_pb2.CheckResponse:
+def _checked(inputs: Any, problems: list[Problem]) -> provider_pb2.CheckResponse:
     failures = [
         provider_pb2.CheckFailure(property=problem.path, reason=f"{problem.path}: {problem.reason}")
-        for problem in found
+        for problem in problems
     ]
     return provider_pb2.CheckResponse(inputs=inputs, failures=failures)
 
 
-def _diff_response(found: list[Change]) -> provider_pb2.DiffResponse:
+def _diff_response(differences: list[Change]) -> provider_pb2.DiffResponse:
     kinds: Callable[[str], Any] = provider_pb2.PropertyDiff.Kind.Value
     response = provider_pb2.DiffResponse(
-        changes=provider_pb2.DiffResponse.DIFF_SOME if found else provider_pb2.DiffResponse.DIFF_NONE,
-        diffs=sorted({change.top for change in found}),
-        replaces=sorted({change.top for change in found if change.replaces}),
+        changes=provider_pb2.DiffResponse.DIFF_SOME if differences else provider_pb2.DiffResponse.DIFF_NONE,
+        diffs=sorted({change.top for change in differences}),
+        replaces=sorted({change.top for change in differences if change.replaces}),
         hasDetailedDiff=True,
     )
-    for change in found:
+    for change in differences:
         kind = _KINDS[change.kind] + ("_REPLACE" if change.replaces else "")
         response.detailedDiff[change.path].CopyFrom(provider_pb2.PropertyDiff(kind=kinds(kind)))
     return response

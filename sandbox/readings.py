@@ -1,4 +1,4 @@
-"""What the services behind the providers list, in the spelling of their own APIs: for looking up what was made."""
+"""The objects that the stand-in services hold, in the spelling of the real APIs, for `engine.repair` to look up."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def reader(folder: Path) -> Callable[[str], list[dict[str, Any]]]:
 
 def items(world: World, type_: str) -> list[dict[str, Any]]:
     """Every object of a type, without secrets."""
-    return [_item(record.id, record.outputs, kong=type_.startswith("kong:")) for record in world.of(type_)]
+    return [_item(record.id, record.outputs, kong=type_.startswith("kong:")) for record in world.records_of(type_)]
 
 
 def _item(id_: str, outputs: dict[str, Any], *, kong: bool) -> dict[str, Any]:
     # The plugin keeps a target as ``upstream/target`` and a credential as ``credential|consumer``; Kong does not.
-    found: dict[str, Any] = {"id": id_.rpartition("/")[2].partition("|")[0]}
+    item: dict[str, Any] = {"id": id_.rpartition("/")[2].partition("|")[0]}
     for name, value in outputs.items():
         if isinstance(value, dict) and HASHED in value:
             continue
         if kong and name in _REFERENCES:
-            found[_REFERENCES[name]] = {"id": value} if value is not None else None
+            item[_REFERENCES[name]] = {"id": value} if value is not None else None
         else:
-            found[re.sub(r"([A-Z])", lambda match: f"_{match[1].lower()}", name)] = value
-    return found
+            item[re.sub(r"([A-Z])", lambda match: f"_{match[1].lower()}", name)] = value
+    return item

@@ -1,4 +1,4 @@
-"""Argument types of the installed provider SDKs, in wire form.
+"""The input types of the installed provider SDKs, in wire form, and whether given properties fit them.
 
 Read from the generated Python classes themselves (`<Resource>Args`, `_<Resource>State` and the `*Args` they nest), so
 that the sandbox accepts and refuses exactly what the SDK a user has can send. Each resource type is read on first use.
@@ -71,10 +71,10 @@ def resource(token: str) -> Schema:
     """Schema of a resource type such as ``kong:index/plugin:Plugin``. Raises `UnknownType`."""
     package, _, name = token.partition(":")[0], *token.rpartition(":")[1:]
     module = _sdk(package)
-    found = getattr(module, name, None)
-    if found is None or getattr(found, "pulumi_type", token) != token:
+    resource_class = getattr(module, name, None)
+    if resource_class is None or getattr(resource_class, "pulumi_type", token) != token:
         raise UnknownType(f"{MODULES[package]} has no resource {token}")
-    home = sys.modules[found.__module__]
+    home = sys.modules[resource_class.__module__]
     inputs = properties(getattr(home, f"{name}Args"))
     state = getattr(home, f"_{name}State", None)
     return Schema(token, inputs, frozenset(properties(state)) - frozenset(inputs) if state else frozenset())
@@ -100,13 +100,13 @@ def properties(args: type) -> Mapping[str, Property]:
     import pulumi
 
     namespace = vars(sys.modules[args.__module__])
-    found: dict[str, Property] = {}
+    result: dict[str, Property] = {}
     for parameter in list(inspect.signature(args.__init__).parameters.values())[1:]:  # type: ignore[misc]
         getter = getattr(args, parameter.name)
         wire = getattr(getter.fget, pulumi._types._PULUMI_NAME, parameter.name)
         required = parameter.default is inspect.Parameter.empty
-        found[wire] = Property(wire, _type(parameter.annotation, namespace), required)
-    return types.MappingProxyType(found)
+        result[wire] = Property(wire, _type(parameter.annotation, namespace), required)
+    return types.MappingProxyType(result)
 
 
 _SCALARS: Mapping[Any, Kind] = {
@@ -126,7 +126,7 @@ def _type(annotation: Any, namespace: Mapping[str, Any]) -> Type:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
         # pulumi.Input[T] is Union[T, Awaitable[T], Output[T]]: only the plain part says what travels.
-        plain = [a for a in arguments if a is not type(None) and not _is_deferred(a)]
+        plain = [argument for argument in arguments if argument is not type(None) and not _is_deferred(argument)]
         return _type(plain[0], namespace) if len(plain) == 1 else Type("any")
     if origin in (list, collections.abc.Sequence):
         return Type("list", item=_type(arguments[0], namespace))
@@ -143,35 +143,35 @@ def _is_deferred(annotation: Any) -> bool:
     return typing.get_origin(annotation) is collections.abc.Awaitable
 
 
-def problems(value: Mapping[str, Any], wanted: Mapping[str, Property], path: str = "") -> Iterator[Problem]:
+def problems(value: Mapping[str, Any], expected: Mapping[str, Property], path: str = "") -> Iterator[Problem]:
     """What is wrong with `value` as properties: unknown names, missing ones, wrong types. Unknown values pass."""
     prefix = f"{path}." if path else ""
     for name, item in value.items():
-        if name not in wanted:
+        if name not in expected:
             yield Problem(f"{prefix}{name}", "unknown property")
         elif item is not None:
-            yield from _value_problems(item, wanted[name].type, f"{prefix}{name}")
-    for name, property_ in wanted.items():
+            yield from _value_problems(item, expected[name].type, f"{prefix}{name}")
+    for name, property_ in expected.items():
         if property_.required and value.get(name) is None:
             yield Problem(f"{prefix}{name}", "missing required property")
 
 
-def _value_problems(value: Any, wanted: Type, path: str) -> Iterator[Problem]:
+def _value_problems(value: Any, expected: Type, path: str) -> Iterator[Problem]:
     if isinstance(value, Secret):
         value = value.value
-    if isinstance(value, Unknown) or value is None or wanted.kind == "any":
+    if isinstance(value, Unknown) or value is None or expected.kind == "any":
         return
-    if wanted.kind == "list" and isinstance(value, list):
+    if expected.kind == "list" and isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _value_problems(item, wanted.item or Type("any"), f"{path}[{index}]")
-    elif wanted.kind == "map" and isinstance(value, dict):
+            yield from _value_problems(item, expected.item or Type("any"), f"{path}[{index}]")
+    elif expected.kind == "map" and isinstance(value, dict):
         for key, item in value.items():
-            yield from _value_problems(item, wanted.item or Type("any"), f"{path}.{key}")
-    elif wanted.kind == "object" and isinstance(value, dict):
-        assert wanted.args is not None  # noqa: S101 set together with kind
-        yield from problems(value, properties(wanted.args), path)
-    elif not _is_scalar(value, wanted.kind):
-        yield Problem(path, f"wrong type: expected {wanted.kind}, got {_name(value)}")
+            yield from _value_problems(item, expected.item or Type("any"), f"{path}.{key}")
+    elif expected.kind == "object" and isinstance(value, dict):
+        assert expected.args is not None  # noqa: S101 set together with kind
+        yield from problems(value, properties(expected.args), path)
+    elif not _is_scalar(value, expected.kind):
+        yield Problem(path, f"wrong type: expected {expected.kind}, got {_name(value)}")
 
 
 def _is_scalar(value: Any, kind: Kind) -> bool:

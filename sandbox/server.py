@@ -94,7 +94,7 @@ class Sandbox:
 
 
 def _only(records: list[Record], id_: str) -> Record:
-    found = [record for record in records if record.id == id_]
-    if len(found) != 1:
-        raise InputError(f"{len(found)} sandbox resources have the id {id_}", remedy="name one that exists once")
-    return found[0]
+    matches = [record for record in records if record.id == id_]
+    if len(matches) != 1:
+        raise InputError(f"{len(matches)} sandbox resources have the id {id_}", remedy="name one that exists once")
+    return matches[0]

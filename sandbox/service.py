@@ -19,18 +19,18 @@ class Service:
 
     def planned(self, type_: str, inputs: Props, old: Props) -> Props:
         """Outputs of a preview: the inputs, the defaults, and what exists already; everything else is unknown yet."""
-        behaviour, definition = self.package.of(type_), schema.resource(type_)
+        behaviour, definition = self.package.behaviour_of(type_), schema.resource(type_)
         computed = {name: old.get(name, UNKNOWN) for name in definition.computed}
         return {**computed, **behaviour.defaults, **inputs}
 
     def create(self, world: World, type_: str, name: str, inputs: Props) -> tuple[str, Props]:
         """Make a resource; returns its id and outputs."""
-        behaviour = self.package.of(type_)
+        behaviour = self.package.behaviour_of(type_)
         try:
             self._allow(world, type_, behaviour, inputs, None)
-            if behaviour.quota and len(world.of(type_)) >= behaviour.quota[0]:
-                limit, what = behaviour.quota
-                raise Refused(f"quota reached: an account holds at most {limit} {what}")
+            if behaviour.quota and len(world.records_of(type_)) >= behaviour.quota[0]:
+                limit, kind = behaviour.quota
+                raise Refused(f"quota reached: an account holds at most {limit} {kind}")
         except Refused as refusal:
             raise Refused(behaviour.create_refusal(inputs, str(refusal))) from refusal
         plain: Props = reveal(inputs)
@@ -39,12 +39,12 @@ class Service:
         if stale is not None:  # identities taken from inputs: create is a PUT over what is there
             world.records.remove(stale)
         outputs = {**behaviour.defaults, **inputs, **behaviour.computed(world, id_, plain, {})}
-        world.records.append(Record(id_, type_, name, self._kept(world, behaviour, outputs)))
+        world.records.append(Record(id_, type_, name, self._stored(world, behaviour, outputs)))
         return id_, self._marked(behaviour, outputs)
 
     def update(self, world: World, type_: str, id_: str, old: Props, inputs: Props) -> Props:
         """Change a resource in place; returns its outputs."""
-        behaviour, definition = self.package.of(type_), schema.resource(type_)
+        behaviour, definition = self.package.behaviour_of(type_), schema.resource(type_)
         record = world.find(type_, id_)
         if record is None:
             raise Refused(f"404 Not Found: {type_} {id_} (deleted outside: refresh first)")
@@ -54,7 +54,7 @@ class Service:
         }
         computed = behaviour.computed(world, id_, reveal(inputs), reveal(old))
         outputs = {**before, **({} if behaviour.keeps_removed else behaviour.defaults), **inputs, **computed}
-        record.outputs = self._kept(world, behaviour, outputs)
+        record.outputs = self._stored(world, behaviour, outputs)
         return self._marked(behaviour, outputs)
 
     def read(self, world: World, type_: str, id_: str, held: Props) -> tuple[str, Props] | None:
@@ -62,7 +62,7 @@ class Service:
 
         Without `held` it is an import, to which the plugins of Cloudflare's kind give the one form of id they document.
         """
-        behaviour = self.package.of(type_)
+        behaviour = self.package.behaviour_of(type_)
         importing = not held and bool(behaviour.import_scope)
         record = world.find(type_, id_.rpartition("/")[2] if importing else id_)
         if record is None:
@@ -75,26 +75,28 @@ class Service:
         return record.id, self._marked(behaviour, outputs)
 
     def delete(self, world: World, type_: str, id_: str) -> None:
-        """Remove a resource and what goes with it."""
+        """Delete a resource and the holders of references to it that the service deletes along."""
         record = world.find(type_, id_)
         if record is None:
-            if self.package.of(type_).missing_on_delete == "error":
+            if self.package.behaviour_of(type_).missing_on_delete == "error":
                 raise Refused(f"404 Not Found: {type_} {id_}")
             return
-        reason = self.package.of(type_).busy(record.outputs)
+        reason = self.package.behaviour_of(type_).busy(record.outputs)
         if reason is not None:
             raise Refused(reason)
-        for other, behaviour in self._all_behaviours():
+        for holder_type, behaviour in self._all_behaviours():
             for reference in behaviour.references:
                 if reference.target != type_:
                     continue
-                for holder in [held for held in world.of(other) if id_ in reference.extract(held.outputs)]:
+                for holder in [
+                    held for held in world.records_of(holder_type) if id_ in reference.extract(held.outputs)
+                ]:
                     if reference.on_delete == "refuse":
                         raise Refused(
-                            f"400: {_plain(other)} {holder.name} ({holder.id}) still uses this {_plain(type_)}"
+                            f"400: {_plain(holder_type)} {holder.name} ({holder.id}) still uses this {_plain(type_)}"
                         )
                     if reference.on_delete == "cascade":
-                        self.delete(world, other, holder.id)
+                        self.delete(world, holder_type, holder.id)
         world.records.remove(record)
 
     def _all_behaviours(self) -> list[tuple[str, Behaviour]]:
@@ -105,20 +107,20 @@ class Service:
             for id_ in reference.extract(reveal(inputs)):
                 if reference.must_exist and world.find(reference.target, id_) is None:
                     raise Refused(reference.problem.format(target=_plain(reference.target), id=id_))
-        others = [record for record in world.of(type_) if record.id != own_id]
-        wanted = world.stored(self._hidden(behaviour, {**behaviour.defaults, **inputs}))
+        neighbours = [record for record in world.records_of(type_) if record.id != own_id]
+        stored = world.stored(self._hidden(behaviour, {**behaviour.defaults, **inputs}))
         for group in behaviour.unique:
-            mine = [wanted.get(name) for name in group]
-            if any(value is not None for value in mine):
-                for other in others:
-                    if [other.outputs.get(name) for name in group] == mine:
-                        raise Refused(self.package.conflict(type_, other.name, group, inputs))
-        for other in others:
-            if behaviour.excludes(wanted, other.outputs):
-                raise Refused(self.package.conflict(type_, other.name, (), inputs))
+            values = [stored.get(name) for name in group]
+            if any(value is not None for value in values):
+                for neighbour in neighbours:
+                    if [neighbour.outputs.get(name) for name in group] == values:
+                        raise Refused(self.package.conflict(type_, neighbour.name, group, inputs))
+        for neighbour in neighbours:
+            if behaviour.excludes(stored, neighbour.outputs):
+                raise Refused(self.package.conflict(type_, neighbour.name, (), inputs))
 
-    def _kept(self, world: World, behaviour: Behaviour, outputs: Props) -> Props:
-        """What goes to disk: hashes for secrets, and for outputs made from them."""
+    def _stored(self, world: World, behaviour: Behaviour, outputs: Props) -> Props:
+        """The outputs as they are stored: secrets, and what is computed from them, as hashes."""
         hidden = self._hidden(behaviour, outputs)
         if isinstance(hidden.get("configJson"), Secret):
             hidden["computedConfig"] = Secret(reveal(hidden.get("computedConfig")))

@@ -1,5 +1,4 @@
-"""What the stand-in services hold: one JSON file, written atomically, shared by every process that uses the same
-folder.
+"""The store of the stand-in services: one JSON file, written atomically and shared by every process that uses its folder.
 
 Secrets are kept as salted hashes only: enough to see whether a value changed, never enough to read it.
 """
@@ -29,7 +28,7 @@ HASHED = "$sha256"
 
 @dataclass
 class Record:
-    """One thing a service holds. `outputs` is all its properties in wire form; secret ones are ``{"$sha256": …}``."""
+    """One object that a service holds. `outputs` is all its properties in wire form; secret ones are ``{"$sha256": …}``."""
 
     id: str
     type: str
@@ -45,13 +44,13 @@ class World:
     counter: int = 0
     records: list[Record] = field(default_factory=list)
 
-    def of(self, type_: str) -> list[Record]:
+    def records_of(self, type_: str) -> list[Record]:
         """Records of one type."""
         return [record for record in self.records if record.type == type_]
 
     def find(self, type_: str, id_: str) -> Record | None:
         """The record with this id, or None."""
-        return next((record for record in self.of(type_) if record.id == id_), None)
+        return next((record for record in self.records_of(type_) if record.id == id_), None)
 
     def mint(self, *parts: str) -> str:
         """64 hex digits that no other call in this sandbox gets, the same in every run of the same calls."""
@@ -69,8 +68,8 @@ class World:
 
     def stored(self, props: Props) -> Props:
         """Properties with every `Secret` replaced by its hash."""
-        kept: Props = transform(props, lambda item: self.hashed(item.value) if isinstance(item, Secret) else item)
-        return kept
+        hashed: Props = transform(props, lambda item: self.hashed(item.value) if isinstance(item, Secret) else item)
+        return hashed
 
 
 class Store:

@@ -1,1 +1,1 @@
-"""The edge ring: Access, tunnel, public name and zone firewall at Cloudflare."""
+"""The edge ring: Access, tunnel, public name and zone firewall at Cloudflare, as components and as pure builders."""

@@ -1,4 +1,6 @@
-"""Who may pass Cloudflare Access, as data: policies keyed by content, groups, and what they count against account limits.
+"""Who may pass Cloudflare Access, as data: policies named after their content, groups, and how many of each a project needs.
+
+Pure: the resources are declared in `components.edge.environment` and `components.edge.server`.
 
 Service Auth and Bypass are evaluated before Block and Allow (Cloudflare One docs, "Policies"), so a deny policy by country
 does not stop a service token: countries or address ranges stand in **every** policy, agents' included. No policy here uses
@@ -44,15 +46,17 @@ class GroupSpec:
 
 
 def countries_key(countries: tuple[str, ...]) -> str:
-    """Two `geo` rules under `require` match nobody (AND), so a country set is one group with several `geo` includes.
+    """Name of the Access group that stands for a set of countries.
 
-    Readable while it is short; Cloudflare takes names of 350 characters.
+    Two `geo` rules under `require` match nobody (AND), so a set is one group with several `geo` includes. The name lists the
+    countries as long as they are few; Cloudflare takes names of 350 characters.
     """
     codes = sorted(countries)
     return "countries-" + ("-".join(codes) if len(codes) <= 12 else f"{len(codes)}-{_short(codes)}")
 
 
 def addresses_key(addresses: tuple[str, ...]) -> str:
+    """Name of the Access group that stands for a set of address ranges."""
     return "addresses-" + _short(sorted(addresses))
 
 
@@ -96,16 +100,18 @@ def agent_policy(settings: Environment, agent: str) -> PolicySpec:
 
 def server_policies(settings: Environment, manifest: Server) -> dict[str, list[str]]:
     """Policy keys of every host name in order of precedence, agents first as Cloudflare evaluates them."""
-    own = [agent_policy(settings, agent).key for agent in sorted(manifest.access.agents)]
+    agents = [agent_policy(settings, agent).key for agent in sorted(manifest.access.agents)]
     people = people_policy(settings, manifest)
-    result = {manifest.hostname: [*own, *([people.key] if people else [])]}
+    result = {manifest.hostname: [*agents, *([people.key] if people else [])]}
     for client, hosted in sorted(manifest.access.hosted_clients.items()):
         result[hosted.hostname] = [hosted_policy(settings, manifest, client).key]
     return result
 
 
 def lockdown_policy(manifest: Server) -> PolicySpec | None:
-    """`deny` for everyone, of a server that its file closes; None otherwise. It stands alone on the server's applications.
+    """`deny` for everyone, for a server whose stack file has a `lockdown`; None otherwise.
+
+    It is the only policy of the server's applications.
 
     First precedence would not do: Service Auth is evaluated before Block (Cloudflare One docs, FAQ "What is the order of
     policy enforcement?"), so an agent's policy left beside it would still admit the agent.
@@ -126,11 +132,11 @@ def environment_policies(settings: Environment, servers: Mapping[str, Server]) -
         people = people_policy(settings, manifest)
         specs += [people] if people else []
         specs += [hosted_policy(settings, manifest, client) for client in manifest.access.hosted_clients]
-    found: dict[str, PolicySpec] = {}
+    policies: dict[str, PolicySpec] = {}
     for spec in sorted(specs, key=lambda spec: spec.key):
-        if found.setdefault(spec.key, spec) != spec:
+        if policies.setdefault(spec.key, spec) != spec:
             raise InputError(f"two different Access policies have the key {spec.key}", remedy="change one's session")
-    return found
+    return policies
 
 
 def access_groups(settings: Environment, servers: Mapping[str, Server]) -> dict[str, GroupSpec]:

@@ -1,8 +1,10 @@
-"""The first ring, once per environment: who people and agents are, and the reusable policies that admit them."""
+"""The edge ring of an environment: posture rules, groups, agents' service tokens and the reusable Access policies.
+
+A server's own applications and tunnel are in `components.edge.server`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +13,14 @@ import pulumi_cloudflare as cloudflare  # noqa: TID253
 
 from components.edge.access import Rule, access_groups, environment_policies, render_rule
 from model.base import seconds
-from model.environment import Environment, Posture
-from model.server import Server
+from model.environment import Posture
+from model.stacks import EnvironmentStack
 
 
 @dataclass(frozen=True)
 class EdgeEnvironmentArgs:
-    environment: str
-    settings: Environment
-    #: Every server's manifest: what they admit decides which policies exist.
-    servers: Mapping[str, Server]
+    #: With its servers: what they admit decides which policies exist.
+    environment: EnvironmentStack
 
 
 class EdgeEnvironment(pulumi.ComponentResource):
@@ -34,25 +34,25 @@ class EdgeEnvironment(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, args: EdgeEnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings = args.settings
+        environment, settings = args.environment, args.environment.settings
         super().__init__(
             "ringwall:index:EdgeEnvironment",
             name,
-            {"environment": args.environment, "agents": sorted(settings.agents)},
+            {"environment": environment.name, "agents": sorted(settings.agents)},
             opts,
         )
         self._child = pulumi.ResourceOptions(parent=self)
         account = settings.cloudflare.account_id
         self.posture_ids: dict[str, pulumi.Input[str]] = {}
         for key, posture in sorted(settings.posture.items()):
-            self.posture_ids[key] = posture.existing or self._posture(name, args, key, posture).id
+            self.posture_ids[key] = posture.existing or self._posture(name, environment, key, posture).id
 
         self.tokens: dict[str, cloudflare.ZeroTrustAccessServiceToken] = {}
         for agent, described in sorted(settings.agents.items()):
             self.tokens[agent] = cloudflare.ZeroTrustAccessServiceToken(
                 f"{name}-agent-{agent}",
                 account_id=account,
-                name=f"{args.environment}-{agent}",
+                name=f"{environment.name}-{agent}",
                 duration=described.token_duration,
                 # The provider takes the two together only. A new version is a new secret; the one before it lives on
                 # until then, so that the agent can change over.
@@ -63,22 +63,22 @@ class EdgeEnvironment(pulumi.ComponentResource):
 
         self._settings = settings
         self.group_ids: dict[str, pulumi.Output[str]] = {}
-        for key, group in access_groups(settings, args.servers).items():
+        for key, group in access_groups(settings, environment.manifests).items():
             self.group_ids[key] = cloudflare.ZeroTrustAccessGroup(
                 f"{name}-group-{key}",
                 account_id=account,
-                name=f"{args.environment}-{key}",
+                name=f"{environment.name}-{key}",
                 includes=self._rules(group.include),
                 is_default=False,
                 opts=self._child,
             ).id
 
         self.policy_ids: dict[str, pulumi.Output[str]] = {}
-        for key, policy in environment_policies(settings, args.servers).items():
+        for key, policy in environment_policies(settings, environment.manifests).items():
             self.policy_ids[key] = cloudflare.ZeroTrustAccessPolicy(
                 f"{name}-policy-{key}",
                 account_id=account,
-                name=f"{args.environment}-{key}",
+                name=f"{environment.name}-{key}",
                 decision=policy.decision,
                 includes=self._rules(policy.include),
                 requires=self._rules(policy.require),
@@ -111,12 +111,12 @@ class EdgeEnvironment(pulumi.ComponentResource):
         return token_id
 
     def _posture(
-        self, name: str, args: EdgeEnvironmentArgs, key: str, posture: Posture
+        self, name: str, environment: EnvironmentStack, key: str, posture: Posture
     ) -> cloudflare.ZeroTrustDevicePostureRule:
         return cloudflare.ZeroTrustDevicePostureRule(
             f"{name}-posture-{key}",
-            account_id=args.settings.cloudflare.account_id,
-            name=f"{args.environment}-{key}",
+            account_id=environment.settings.cloudflare.account_id,
+            name=f"{environment.name}-{key}",
             type=posture.type,
             schedule=_schedule(posture.check_every),
             matches=[{"platform": platform} for platform in sorted(posture.platforms)],
@@ -152,10 +152,10 @@ def posture_input(posture: Posture) -> dict[str, Any]:
         "require_all", "check_disks", "enabled", "version", "operator", "path", "exists", "sha256", "domain",
         "certificate_id", "common_name",
     )  # fmt: skip
-    found: dict[str, Any] = dict(_STRICT.get(posture.type or "", {}))
+    inputs: dict[str, Any] = dict(_STRICT.get(posture.type or "", {}))
     for key in keys:
         value = getattr(posture, key)
         if value is None or value == ():
             continue
-        found[names.get(key, key)] = list(value) if isinstance(value, tuple) else value
-    return found
+        inputs[names.get(key, key)] = list(value) if isinstance(value, tuple) else value
+    return inputs

@@ -1,4 +1,4 @@
-"""The first ring, once per server: its tunnel, its Access applications and, last of all, its public name."""
+"""The edge ring of one server: its tunnel, its Access applications and, last of all, its public name."""
 
 from __future__ import annotations
 
@@ -11,21 +11,15 @@ import pulumi_cloudflare as cloudflare  # noqa: TID253
 from components.edge.access import lockdown_policy, render_rule, server_policies
 from components.edge.tunnel import config_yml, ingress_rules, is_tunnel_secret
 from model.cross_checks import set_tunnel_secret
-from model.environment import Environment
 from model.errors import InputError
-from model.server import Server
+from model.stacks import ServerStack
 
 
 @dataclass(frozen=True)
 class EdgeArgs:
-    environment: str
-    server: str
-    settings: Environment
-    #: Resolved against the environment's defaults.
-    manifest: Server
+    server: ServerStack
     #: Access policy ids by content key, from the environment.
     policy_ids: Mapping[str, pulumi.Input[str]]
-    production: bool
     #: Locally managed tunnels only: base64 of at least 32 bytes, a secret.
     tunnel_secret: pulumi.Input[str] | None = None
 
@@ -44,44 +38,43 @@ class Edge(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings, manifest = args.settings, args.manifest
+        server, manifest, settings = args.server, args.server.manifest, args.server.settings
         host = settings.hosts[manifest.host]
         local = host.tunnel == "local"
         secret = None
         if local:
-            stack = f"{args.environment}.{args.server}"
             if args.tunnel_secret is None:
                 raise InputError(
                     f"host {manifest.host} has a locally managed tunnel, which needs ringwall:tunnelSecret",
-                    remedy=f"run `{set_tunnel_secret(stack)}`",
+                    remedy=f"run `{set_tunnel_secret(server.stack)}`",
                 )
-            secret = pulumi.Output.secret(args.tunnel_secret).apply(lambda value: _checked_secret(value, stack))
+            secret = pulumi.Output.secret(args.tunnel_secret).apply(lambda value: _checked_secret(value, server.stack))
         super().__init__(
             "ringwall:index:Edge",
             name,
-            {"environment": args.environment, "server": args.server, "hostnames": list(manifest.hostnames)},
+            {"environment": server.environment.name, "server": server.name, "hostnames": list(manifest.hostnames)},
             opts,
         )
         account = settings.cloudflare.account_id
-        kept = pulumi.ResourceOptions(parent=self, protect=args.production or None)
+        protected = pulumi.ResourceOptions(parent=self, protect=settings.production or None)
         # An application that were updated to another name would leave the old one bare until the record follows, or for
         # ever if the update stops between. So another name is another application: the engine makes it first, moves the
         # ingress, the gateway and the record, and deletes the old one last, after whatever still depended on it.
         renamed = pulumi.ResourceOptions(
             parent=self,
-            protect=args.production or None,
+            protect=settings.production or None,
             replace_on_changes=["destinations"],
             delete_before_replace=False,
         )
         self.tunnel = cloudflare.ZeroTrustTunnelCloudflared(
             f"{name}-tunnel",
             account_id=account,
-            name=f"{args.environment}-{args.server}",
+            name=_entity(server),
             config_src="local" if local else "cloudflare",
             tunnel_secret=secret,
-            opts=kept,
+            opts=protected,
         )
-        self.lockdown = self._lockdown(name, args)
+        self.lockdown = self._lockdown(name, server)
         self.applications = {
             hostname: self._application(name, args, hostname, keys, renamed)
             for hostname, keys in server_policies(settings, manifest).items()
@@ -92,7 +85,7 @@ class Edge(pulumi.ComponentResource):
         self.protectors: list[pulumi.Resource] = [self.tunnel, *self.applications.values()]
         self.config_yml: pulumi.Output[str | None] = pulumi.Output.from_input(None)
         if local:
-            credentials = f"/etc/ringwall/{args.environment}.{args.server}/tunnel-credentials.json"
+            credentials = f"/etc/ringwall/{server.stack}/tunnel-credentials.json"
             self.config_yml = pulumi.Output.all(
                 tunnel=self.tunnel_id, audiences=pulumi.Output.all(**self.audiences)
             ).apply(
@@ -120,17 +113,17 @@ class Edge(pulumi.ComponentResource):
             }
         )
 
-    def _lockdown(self, name: str, args: EdgeArgs) -> cloudflare.ZeroTrustAccessPolicy | None:
+    def _lockdown(self, name: str, server: ServerStack) -> cloudflare.ZeroTrustAccessPolicy | None:
         """The one policy of a closed server. Not protected: lifting the lockdown deletes it."""
-        spec = lockdown_policy(args.manifest)
+        spec, settings = lockdown_policy(server.manifest), server.settings
         if spec is None:
             return None
         return cloudflare.ZeroTrustAccessPolicy(
             f"{name}-{spec.key}",
-            account_id=args.settings.cloudflare.account_id,
-            name=f"{args.environment}-{args.server}-{spec.key}",
+            account_id=settings.cloudflare.account_id,
+            name=f"{_entity(server)}-{spec.key}",
             decision=spec.decision,
-            includes=[render_rule(rule, args.settings, _nothing_to_find) for rule in spec.include],
+            includes=[render_rule(rule, settings, _nothing_to_find) for rule in spec.include],
             requires=[],
             session_duration=spec.session_duration,
             opts=pulumi.ResourceOptions(parent=self),
@@ -140,21 +133,21 @@ class Edge(pulumi.ComponentResource):
         self, name: str, args: EdgeArgs, hostname: str, policies: list[str], opts: pulumi.ResourceOptions
     ) -> cloudflare.ZeroTrustAccessApplication:
         """One application before one whole host name: discovery and well-known paths are behind it as well."""
-        manifest = args.manifest
+        server, manifest, settings = args.server, args.server.manifest, args.server.settings
         client = manifest.hostnames[hostname]
         managed = manifest.oauth.mode == "access"
         admitting = [{"id": args.policy_ids[key], "precedence": rank} for rank, key in enumerate(policies, start=1)]
-        redirects = args.settings.hosted_clients[client].redirect_uris if client else ()
+        redirects = settings.hosted_clients[client].redirect_uris if client else ()
         return cloudflare.ZeroTrustAccessApplication(
             f"{name}-application" + (f"-{client}" if client else ""),
-            account_id=args.settings.cloudflare.account_id,
-            name=f"{args.environment}-{args.server}" + (f"-{client}" if client else ""),
+            account_id=settings.cloudflare.account_id,
+            name=_entity(server) + (f"-{client}" if client else ""),
             type="self_hosted",
             destinations=[{"type": "public", "uri": hostname}],
             policies=[{"id": self.lockdown.id, "precedence": 1}] if self.lockdown else admitting,
             session_duration=manifest.session,
             # Only the providers the environment declares may sign anyone in; with none declared, the account's all may.
-            allowed_idps=sorted(idp.id for idp in args.settings.identity_providers.values()) or None,
+            allowed_idps=sorted(idp.id for idp in settings.identity_providers.values()) or None,
             # Clients are programs: a 401 they can act on instead of a login page they cannot read.
             service_auth401_redirect=True,
             app_launcher_visible=False,
@@ -184,6 +177,11 @@ class Edge(pulumi.ComponentResource):
         )
 
 
+def _entity(server: ServerStack) -> str:
+    """What the server's tunnel, applications and policies are named after at Cloudflare."""
+    return f"{server.environment.name}-{server.name}"
+
+
 def _nothing_to_find(kind: str, name: str) -> str:
     raise LookupError(f"{kind} {name}")
 
@@ -199,10 +197,7 @@ def _checked_secret(value: str, stack: str) -> str:
 
 @dataclass(frozen=True)
 class PublicNameArgs:
-    environment: str
-    server: str
-    settings: Environment
-    manifest: Server
+    server: ServerStack
     tunnel_id: pulumi.Input[str]
     #: Every resource that protects the name, of every ring.
     protectors: Sequence[pulumi.Resource]
@@ -212,22 +207,20 @@ class PublicName(pulumi.ComponentResource):
     """The DNS records. They depend on every protecting resource: last to appear, first to go."""
 
     def __init__(self, name: str, args: PublicNameArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        manifest = args.manifest
-        super().__init__(
-            "ringwall:index:PublicName", name, {"server": args.server, "hostnames": list(manifest.hostnames)}, opts
-        )
+        server, hostnames = args.server, args.server.manifest.hostnames
+        super().__init__("ringwall:index:PublicName", name, {"server": server.name, "hostnames": list(hostnames)}, opts)
         self.records: dict[str, cloudflare.DnsRecord] = {}
-        for hostname, client in manifest.hostnames.items():
+        for hostname, client in hostnames.items():
             self.records[hostname] = cloudflare.DnsRecord(
                 f"{name}-record" + (f"-{client}" if client else ""),
-                zone_id=args.settings.cloudflare.zone_id,
+                zone_id=server.settings.cloudflare.zone_id,
                 # The full name; a relative one is a perpetual difference. A proxied record must have ttl 1 (automatic).
                 name=hostname,
                 type="CNAME",
                 content=pulumi.Output.concat(args.tunnel_id, ".cfargotunnel.com"),
                 proxied=True,
                 ttl=1,
-                comment=f"ringwall {args.environment}.{args.server}",
+                comment=f"ringwall {server.stack}",
                 opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.protectors)),
             )
         self.register_outputs({"record_ids": {hostname: record.id for hostname, record in self.records.items()}})

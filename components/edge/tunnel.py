@@ -1,4 +1,4 @@
-"""Ingress of a tunnel, for both ways of managing it. Pure.
+"""Ingress rules of a tunnel, as the provider takes them and as the config.yml of a locally managed tunnel. Pure.
 
 cloudflared checks the Access token only where a rule itself carries `originRequest.access` (cloudflared, ingress source);
 one at the top level is shown and never enforced. So every rule carries it, and the last one is a 404.

@@ -1,4 +1,4 @@
-"""The zone's custom firewall rules: a country block before Access, which covers service tokens and OAuth endpoints too."""
+"""The component of a zone's custom firewall rules: it blocks by country before Access, service tokens and OAuth included."""
 
 from __future__ import annotations
 

@@ -12,19 +12,19 @@ from model.zone import CountryRule, KeptRule, Zone
 def ruleset_rules(manifest: Zone) -> list[dict[str, Any]]:
     """Kept rules first, in their order, then one block a country rule. Each has a `ref` of its own: without one the
     provider takes reordered rules for changed ones."""
-    return [*(_kept(rule) for rule in manifest.keep), *(_country(rule) for rule in manifest.rules)]
+    return [*(_kept_rule(rule) for rule in manifest.keep), *(_country(rule) for rule in manifest.rules)]
 
 
-def _kept(rule: KeptRule) -> dict[str, Any]:
-    kept = {key: value for key, value in rule.dump().items() if key not in ("skip", "response", "logging")}
+def _kept_rule(rule: KeptRule) -> dict[str, Any]:
+    inputs = {key: value for key, value in rule.dump().items() if key not in ("skip", "response", "logging")}
     parameters = rule.skip.model_dump(mode="json", exclude_none=True, exclude_defaults=True) if rule.skip else {}
     if rule.response:
         parameters["response"] = rule.response.dump()
     if parameters:
-        kept["action_parameters"] = parameters
+        inputs["action_parameters"] = parameters
     if rule.logging is not None:
-        kept["logging"] = {"enabled": rule.logging}
-    return kept
+        inputs["logging"] = {"enabled": rule.logging}
+    return inputs
 
 
 def _country(rule: CountryRule) -> dict[str, Any]:

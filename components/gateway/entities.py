@@ -10,13 +10,13 @@ from components.gateway.names import (
     PRINCIPAL_HEADER,
     entity_name,
     metadata_paths,
-    tags,
+    server_tags,
     upstream_name,
 )
 from model.base import seconds
 from model.environment import Environment, MutualTls
 from model.errors import InputError
-from model.server import Server
+from model.stacks import ServerStack
 
 Inputs = dict[str, Any]
 
@@ -30,12 +30,13 @@ FAILURES = [502, 503]
 SUCCESSES = [200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308]
 
 
-def upstream_inputs(environment: str, server: str, settings: Environment, manifest: Server) -> Inputs:
-    """The circuit breaker. The guard answers `/healthz` on its traffic port whatever the Host.
+def upstream_inputs(server: ServerStack) -> Inputs:
+    """The upstream, which is the circuit breaker: Kong probes the guard at `/healthz` on its traffic port, for any Host.
 
     Affinity is by principal, not by `Mcp-Session-Id`: the server names the session in its answer, so the request that
     opens it could not be hashed by it, and the next one would meet another target.
     """
+    manifest, settings = server.manifest, server.settings
     breaker, central = manifest.circuit_breaker, settings.topology == "central"
     kind = "https" if central else "http"
     interval = seconds(breaker.probe_every)
@@ -58,7 +59,7 @@ def upstream_inputs(environment: str, server: str, settings: Environment, manife
     if central:
         active["https_sni"] = manifest.hostname
     inputs: Inputs = {
-        "name": upstream_name(environment, server),
+        "name": upstream_name(server),
         "slots": 10000,
         "hash_on": "header",
         "hash_on_header": PRINCIPAL_HEADER,
@@ -80,36 +81,37 @@ def upstream_inputs(environment: str, server: str, settings: Environment, manife
                 },
             },
         },
-        "tags": tags(environment, server),
+        "tags": server_tags(server),
     }
     if central:
         inputs["client_certificate_id"] = _mutual_tls(settings).client_certificate_id
     return inputs
 
 
-def target_inputs(environment: str, server: str, settings: Environment, manifest: Server) -> Inputs:
+def target_inputs(server: ServerStack) -> Inputs:
     """Where the guard listens: this data plane's own loopback, or in the central topology the host's mTLS name."""
+    manifest, settings = server.manifest, server.settings
     if manifest.host not in settings.hosts:
         raise InputError(f"host {manifest.host} is not in the environment", key="host", remedy="add it to its hosts")
     address = settings.hosts[manifest.host].guard_address or "127.0.0.1"
-    return {"target": f"{address}:{manifest.guard_port}", "weight": 100, "tags": tags(environment, server)}
+    return {"target": f"{address}:{manifest.guard_port}", "weight": 100, "tags": server_tags(server)}
 
 
-def service_inputs(environment: str, server: str, settings: Environment, manifest: Server) -> Inputs:
+def service_inputs(server: ServerStack) -> Inputs:
     """No retries: a tool call may have run although its answer was lost. TLS fields on an http service are a 400, so
     they exist in the central topology only, where the guard's certificate must carry the public host names (Kong
     verifies it against the Host it forwards)."""
-    timeouts = manifest.timeouts
+    timeouts, settings = server.manifest.timeouts, server.settings
     inputs: Inputs = {
-        "name": entity_name(environment, server, "mcp"),
+        "name": _name(server, "mcp"),
         "protocol": "http",
-        "host": upstream_name(environment, server),
+        "host": upstream_name(server),
         "port": 80,
         "retries": 0,
         "connect_timeout": seconds(timeouts.connect) * 1000,
         "write_timeout": seconds(timeouts.write) * 1000,
         "read_timeout": seconds(timeouts.read) * 1000,
-        "tags": tags(environment, server),
+        "tags": server_tags(server),
     }
     if settings.topology == "central":
         mutual_tls = _mutual_tls(settings)
@@ -124,25 +126,25 @@ def service_inputs(environment: str, server: str, settings: Environment, manifes
     return inputs
 
 
-def route_inputs(environment: str, server: str, manifest: Server) -> Inputs:
+def route_inputs(server: ServerStack) -> Inputs:
     """Exactly the endpoint's path on exactly its names. The Host is preserved: by it the guard knows which audience a
     hosted client's token must have, and refuses names that are not its own.
 
     cloudflared and Kong share a host in every topology (the guard may be elsewhere), so the hop is plain http on loopback.
     """
     return {
-        "name": entity_name(environment, server, "mcp"),
-        **_route(environment, server, manifest),
-        "methods": ["GET", "POST", "DELETE", *(["OPTIONS"] if manifest.cors else [])],
-        "paths": [exact_path(manifest.path)],
+        "name": _name(server, "mcp"),
+        **_route(server),
+        "methods": ["GET", "POST", "DELETE", *(["OPTIONS"] if server.manifest.cors else [])],
+        "paths": [exact_path(server.manifest.path)],
     }
 
 
-def metadata_service_inputs(environment: str, server: str) -> Inputs:
+def metadata_service_inputs(server: ServerStack) -> Inputs:
     """A service of its own, since the server's has authentication. Its host can never resolve (RFC 6761 section 6.4):
     without its request-termination plugin the route answers an error, not somebody."""
     return {
-        "name": entity_name(environment, server, "metadata"),
+        "name": _name(server, "metadata"),
         "protocol": "http",
         "host": "metadata.invalid",
         "port": 80,
@@ -150,23 +152,27 @@ def metadata_service_inputs(environment: str, server: str) -> Inputs:
         "connect_timeout": 1000,
         "write_timeout": 1000,
         "read_timeout": 1000,
-        "tags": tags(environment, server),
+        "tags": server_tags(server),
     }
 
 
-def metadata_route_inputs(environment: str, server: str, manifest: Server) -> Inputs:
+def metadata_route_inputs(server: ServerStack) -> Inputs:
     return {
-        "name": entity_name(environment, server, "metadata"),
-        **_route(environment, server, manifest),
-        "methods": ["GET", *(["OPTIONS"] if manifest.cors else [])],
-        "paths": [exact_path(path) for path in metadata_paths(manifest.path)],
+        "name": _name(server, "metadata"),
+        **_route(server),
+        "methods": ["GET", *(["OPTIONS"] if server.manifest.cors else [])],
+        "paths": [exact_path(path) for path in metadata_paths(server.manifest.path)],
     }
 
 
-def _route(environment: str, server: str, manifest: Server) -> Inputs:
+def _name(server: ServerStack, part: str) -> str:
+    return entity_name(server.environment.name, server.name, part)
+
+
+def _route(server: ServerStack) -> Inputs:
     return {
         "protocols": ["http"],
-        "hosts": sorted(manifest.hostnames),
+        "hosts": sorted(server.manifest.hostnames),
         "strip_path": False,
         "preserve_host": True,
         "regex_priority": 0,
@@ -175,7 +181,7 @@ def _route(environment: str, server: str, manifest: Server) -> Inputs:
         # Buffering would hold every event of a stream until its end (run).
         "request_buffering": False,
         "response_buffering": False,
-        "tags": tags(environment, server),
+        "tags": server_tags(server),
     }
 
 

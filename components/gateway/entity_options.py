@@ -1,5 +1,7 @@
-"""What Ringwall sets at Kong besides plugins: services, routes, upstreams, targets, consumers, credentials. Names are
-the provider's; see `kong_options` for how the tables are used."""
+"""Options that Ringwall sets at Kong beside plugins: those of services, routes, upstreams, targets, consumers, credentials.
+
+Names are the provider's; see `components.gateway.options` for how the tables are used.
+"""
 
 from __future__ import annotations
 

@@ -10,13 +10,12 @@ import pulumi_kong as kong  # noqa: TID253
 from components.gateway.names import ACCESS, consumer_username, issuer_group, tags
 from components.gateway.plugins import environment_plugins
 from components.gateway.server import plugin_resource
-from model.environment import Environment
+from model.stacks import EnvironmentStack
 
 
 @dataclass(frozen=True)
 class GatewayEnvironmentArgs:
-    environment: str
-    settings: Environment
+    environment: EnvironmentStack
 
 
 class GatewayEnvironment(pulumi.ComponentResource):
@@ -33,11 +32,12 @@ class GatewayEnvironment(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, args: GatewayEnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        specs = environment_plugins(args.environment, args.settings)
-        super().__init__("ringwall:index:GatewayEnvironment", name, {"environment": args.environment}, opts)
+        environment = args.environment
+        specs = environment_plugins(environment)
+        super().__init__("ringwall:index:GatewayEnvironment", name, {"environment": environment.name}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        issuers = [ACCESS, *sorted(args.settings.issuers)]
-        self.consumers: dict[str, str] = {issuer: consumer_username(args.environment, issuer) for issuer in issuers}
+        issuers = [ACCESS, *sorted(environment.settings.issuers)]
+        self.consumers: dict[str, str] = {issuer: consumer_username(environment.name, issuer) for issuer in issuers}
         self.groups: dict[str, str] = {issuer: issuer_group(issuer) for issuer in issuers}
         self.consumer_ids: dict[str, pulumi.Output[str]] = {}
         for issuer in issuers:
@@ -46,19 +46,19 @@ class GatewayEnvironment(pulumi.ComponentResource):
                 username=self.consumers[issuer],
                 # Written because an update without it sends "", which Kong refuses (run).
                 custom_id=self.consumers[issuer],
-                tags=tags(args.environment),
+                tags=tags(environment.name),
                 opts=child,
             )
             kong.ConsumerAcl(
                 f"{name}-issuer-{issuer}-group",
                 consumer_id=consumer.id,
                 group=self.groups[issuer],
-                tags=tags(args.environment),
+                tags=tags(environment.name),
                 opts=child,
             )
             self.consumer_ids[issuer] = consumer.id
         self.plugins: dict[str, kong.Plugin] = {
-            spec.suffix: plugin_resource(f"{name}-{spec.suffix}", spec, tags(args.environment), child) for spec in specs
+            spec.suffix: plugin_resource(f"{name}-{spec.suffix}", spec, tags(environment.name), child) for spec in specs
         }
         self.register_outputs(
             {

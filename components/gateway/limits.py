@@ -1,4 +1,7 @@
-"""What one server may be asked for at the gateway: size, requests, tokens. A limit that cannot count refuses."""
+"""Kong's limits for one server: request size, requests per principal, tokens per server.
+
+A limit whose counters are out of reach refuses the request. The guard's own limits are in `guard.decide.limits`.
+"""
 
 from __future__ import annotations
 
@@ -7,41 +10,41 @@ import re
 from components.editions import Protection
 from components.gateway.names import LIMIT_HEADER, PRINCIPAL_HEADER, TOKENS
 from components.gateway.spec import Config, PluginSpec, name_of
-from model.environment import Environment, Redis
+from model.environment import Redis
 from model.errors import InputError
-from model.server import Server
+from model.stacks import ServerStack
 
 
-def limits(settings: Environment, manifest: Server) -> list[PluginSpec]:
+def limits(server: ServerStack) -> list[PluginSpec]:
     """Body size, requests per principal, tokens per server; raises InputError where Kong would refuse a number."""
-    return [_body_size(settings, manifest), _principal_rate(settings, manifest), _server_tokens(settings, manifest)]
+    return [_body_size(server), _principal_rate(server), _server_tokens(server)]
 
 
-def _body_size(settings: Environment, manifest: Server) -> PluginSpec:
+def _body_size(server: ServerStack) -> PluginSpec:
     return PluginSpec(
-        name_of(Protection.BODY_SIZE, settings),
+        name_of(Protection.BODY_SIZE, server.settings),
         "body-size",
         {
-            "allowed_payload_size": manifest.limits.body_kilobytes,
+            "allowed_payload_size": server.manifest.limits.body_kilobytes,
             "size_unit": "kilobytes",
-            # True would refuse every GET and DELETE; the identity check asks it of POST (see kong_lua).
+            # True would refuse every GET and DELETE; the identity check asks it of POST (see `components.gateway.lua`).
             "require_content_length": False,
         },
-        "a request's size",
+        "limits a request's size",
     )
 
 
-def _principal_rate(settings: Environment, manifest: Server) -> PluginSpec:
-    minute, hour = manifest.limits.requests_per_minute, manifest.limits.requests_per_hour
+def _principal_rate(server: ServerStack) -> PluginSpec:
+    minute, hour = server.manifest.limits.requests_per_minute, server.manifest.limits.requests_per_hour
     if hour < minute:
         raise InputError(
             f"requests_per_hour {hour} is lower than requests_per_minute {minute}",
             key="limits.requests_per_hour",
             remedy="raise it, or lower the other",
         )
-    counters = _counters(settings.gateway.redis)
+    counters = _counters(server.settings.gateway.redis)
     return PluginSpec(
-        name_of(Protection.PRINCIPAL_RATE, settings),
+        name_of(Protection.PRINCIPAL_RATE, server.settings),
         "principal-rate",
         {
             "second": None,
@@ -66,10 +69,10 @@ def _principal_rate(settings: Environment, manifest: Server) -> PluginSpec:
     )
 
 
-def _server_tokens(settings: Environment, manifest: Server) -> PluginSpec:
-    counters = _counters(settings.gateway.redis)
+def _server_tokens(server: ServerStack) -> PluginSpec:
+    counters = _counters(server.settings.gateway.redis)
     return PluginSpec(
-        name_of(Protection.SERVER_TOKENS, settings),
+        name_of(Protection.SERVER_TOKENS, server.settings),
         "server-tokens",
         {
             "header_name": LIMIT_HEADER,
@@ -85,7 +88,7 @@ def _server_tokens(settings: Environment, manifest: Server) -> PluginSpec:
             "limits": {
                 TOKENS: {
                     "second": None,
-                    "minute": manifest.limits.tokens_per_minute,
+                    "minute": server.manifest.limits.tokens_per_minute,
                     "hour": None,
                     "day": None,
                     "month": None,

@@ -370,10 +370,10 @@ end
 local principal = kong.request.get_header(@PRINCIPAL_HEADER@)
 if principal and kong.client.get_credential() then result[@PRINCIPAL_HEADER@] = principal end
 """
-    done = "return result\n"
+    end = "return result\n"
     return {
         "request.headers": _fill(
-            pick + principal + done,
+            pick + principal + end,
             {
                 "SOURCE": "kong.request.get_headers(1000)",
                 "ALLOWED": _lua_set(LOGGED_REQUEST_HEADERS),
@@ -384,7 +384,7 @@ if principal and kong.client.get_credential() then result[@PRINCIPAL_HEADER@] = 
         "request.uri": "return kong.request.get_path()",
         "request.url": 'return kong.request.get_scheme() .. "://" .. kong.request.get_host() .. kong.request.get_path()',
         "response.headers": _fill(
-            pick + done,
+            pick + end,
             {"SOURCE": "kong.response.get_headers(1000)", "ALLOWED": _lua_set(LOGGED_RESPONSE_HEADERS)},
         ),
         "upstream_uri": "return kong.request.get_path()",

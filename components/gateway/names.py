@@ -1,6 +1,8 @@
-"""Every name Ringwall gives at Kong, in one place: `keys sync`, `doctor` and the stacks must agree on them."""
+"""Every name and tag that Ringwall gives at Kong; `keys sync`, `doctor`, `lockdown` and the stacks share them."""
 
 from __future__ import annotations
+
+from model.stacks import ServerStack
 
 #: Cloudflare Access among the issuers (the environment's own issuers may not take this name).
 ACCESS = "access"
@@ -33,21 +35,29 @@ def consumer_username(environment: str, issuer: str) -> str:
 
 
 def entity_name(environment: str, server: str, part: str) -> str:
-    """Unique per gateway: in the hybrid topology every data plane carries every environment's routes."""
+    """Name of a Kong entity. It holds the environment, as one gateway may carry the routes of several (hybrid topology)."""
     return f"{environment}-{server}-{part}"
 
 
-def upstream_name(environment: str, server: str) -> str:
-    """Also the service's host: Kong resolves it to the upstream's targets, never by DNS."""
-    return entity_name(environment, server, "guard")
+def upstream_name(server: ServerStack) -> str:
+    """Name of the upstream, and so the host of the service: Kong resolves it to the upstream's targets, never by DNS."""
+    return entity_name(server.environment.name, server.name, "guard")
 
 
 def tags(environment: str, server: str | None = None) -> list[str]:
-    """Fixed per resource: pulumi-kong cannot remove a tag (facts: a PATCH omits empty lists)."""
+    """Tags of an environment's entities, and with `server` of one server's.
+
+    They never change in place: pulumi-kong cannot remove a tag, as its PATCH omits empty lists.
+    """
     result = ["ringwall", f"ringwall-environment-{environment}"]
     if server is not None:
         result.append(f"ringwall-server-{server}")
     return result
+
+
+def server_tags(server: ServerStack) -> list[str]:
+    """The tags of everything that one server has at Kong."""
+    return tags(server.environment.name, server.name)
 
 
 def metadata_url(hostname: str, path: str) -> str:

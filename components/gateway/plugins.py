@@ -1,4 +1,4 @@
-"""Kong's plugins for one server and for an environment: pure configuration, no Pulumi."""
+"""Kong's plugins for one server and for an environment, as `PluginSpec`s. Pure: nothing is declared here."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from model.base import seconds
 from model.environment import Environment
 from model.errors import InputError
 from model.server import Server
+from model.stacks import EnvironmentStack, ServerStack
 from model.tokens import CLOCK_LEEWAY
 
 #: Beside `x-ringwall-assertion`: what Kong tells the next hop about the consumer (an issuer here, so it says nothing
@@ -47,8 +48,9 @@ def issuer_of(manifest: Server) -> str:
     return manifest.oauth.issuer or ACCESS
 
 
-def bearer_check(settings: Environment, manifest: Server) -> kong_lua.BearerCheck | None:
+def bearer_check(server: ServerStack) -> kong_lua.BearerCheck | None:
     """What `oauth: external` asks of the access token; None in mode access."""
+    manifest, settings = server.manifest, server.settings
     oauth = manifest.oauth
     if oauth.mode == "access":
         return None
@@ -66,17 +68,20 @@ def bearer_check(settings: Environment, manifest: Server) -> kong_lua.BearerChec
     )
 
 
-def identity_plugin(settings: Environment, manifest: Server, audiences: Mapping[str, str]) -> PluginSpec:
+def identity_plugin(server: ServerStack, audiences: Mapping[str, str]) -> PluginSpec:
     """The check that runs before every other plugin; `audiences` is host name to `aud` of its Access application.
 
     Raises:
         InputError: a host name of the server has no audience, or an audience belongs to no host name of it.
     """
+    manifest, settings = server.manifest, server.settings
     check_audiences(manifest, audiences)
     for hostname, audience in sorted(audiences.items()):
         if not audience:
-            raise InputError(f"the Access audience of {hostname} is empty", key="hostname", remedy="run up again")
-    bearer = bearer_check(settings, manifest)
+            raise InputError(
+                f"the Access audience of {hostname} is empty", key="hostname", remedy="run `ringwall up` again"
+            )
+    bearer = bearer_check(server)
     lua = kong_lua.identity_check(
         access_issuer=settings.cloudflare.issuer,
         audiences=audiences,
@@ -115,21 +120,22 @@ def check_audiences(manifest: Server, audiences: Mapping[str, object]) -> None:
         raise InputError(f"{extra[0]} is not a host name of this server", key="hostname", remedy="remove its audience")
 
 
-def server_plugins(settings: Environment, manifest: Server) -> list[PluginSpec]:
+def server_plugins(server: ServerStack) -> list[PluginSpec]:
     """Every plugin of a server's service but the identity check, whose audiences are known at deployment only.
 
     Raises:
         InputError: the edition cannot enforce something, or a setting means something else to Kong.
     """
-    bearer = bearer_check(settings, manifest)
+    manifest, settings = server.manifest, server.settings
+    bearer = bearer_check(server)
     specs = [
-        _jwt(settings, manifest),
-        _acl(settings, manifest),
-        *limits(settings, manifest),
+        _jwt(server),
+        _acl(server),
+        *limits(server),
         _clean_headers(settings, keep_authorization=bearer is not None),
     ]
     if manifest.cors:
-        specs.append(cors_plugin(settings, manifest))
+        specs.append(cors_plugin(server))
     if manifest.lockdown:
         specs.append(_lockdown(settings))
     shared = sorted(set(manifest.logs.kinds) & set(settings.logs.kinds))
@@ -143,8 +149,9 @@ def server_plugins(settings: Environment, manifest: Server) -> list[PluginSpec]:
     return [*specs, *sinks(settings, manifest.logs)]
 
 
-def environment_plugins(environment: str, settings: Environment) -> list[PluginSpec]:
+def environment_plugins(environment: EnvironmentStack) -> list[PluginSpec]:
     """Plugins that run for every request of the gateway unless a service has its own of that kind."""
+    settings = environment.settings
     specs = [
         PluginSpec(
             name_of(Protection.REQUEST_ID, settings),
@@ -169,12 +176,12 @@ def environment_plugins(environment: str, settings: Environment) -> list[PluginS
                 "refusals, latency and open circuits as numbers; per consumer says nothing, an issuer is one",
             )
         )
-    return [*specs, *sinks(settings, settings.logs, service_name=f"ringwall-{environment}")]
+    return [*specs, *sinks(settings, settings.logs, service_name=f"ringwall-{environment.name}")]
 
 
-def metadata_plugins(settings: Environment, manifest: Server) -> list[PluginSpec]:
+def metadata_plugins(server: ServerStack) -> list[PluginSpec]:
     """Plugins of the protected-resource metadata service (RFC 9728); none in mode access, where Access serves it."""
-    bearer = bearer_check(settings, manifest)
+    bearer = bearer_check(server)
     if bearer is None:
         return []
     document: Config = {
@@ -186,7 +193,7 @@ def metadata_plugins(settings: Environment, manifest: Server) -> list[PluginSpec
         document["scopes_supported"] = list(bearer.scopes)
     specs = [
         PluginSpec(
-            name_of(Protection.RESOURCE_METADATA, settings),
+            name_of(Protection.RESOURCE_METADATA, server.settings),
             "document",
             {
                 "status_code": 200,
@@ -199,8 +206,8 @@ def metadata_plugins(settings: Environment, manifest: Server) -> list[PluginSpec
             "clients discover the authorization server here",
         )
     ]
-    if manifest.cors:
-        specs.append(cors_plugin(settings, manifest))
+    if server.manifest.cors:
+        specs.append(cors_plugin(server))
     return specs
 
 
@@ -225,9 +232,9 @@ def require_protection(settings: Environment, specs: list[PluginSpec]) -> None:
             )
 
 
-def _jwt(settings: Environment, manifest: Server) -> PluginSpec:
+def _jwt(server: ServerStack) -> PluginSpec:
     return PluginSpec(
-        name_of(Protection.SIGNATURE, settings),
+        name_of(Protection.SIGNATURE, server.settings),
         "signature",
         {
             "uri_param_names": [],
@@ -242,7 +249,7 @@ def _jwt(settings: Environment, manifest: Server) -> PluginSpec:
             # With false a forged-token OPTIONS reached the upstream and used up its victim's limit (run).
             "run_on_preflight": True,
             # No token outlives the sign-in that the manifest promises; the rest is for clocks.
-            "maximum_expiration": _longest_token(manifest) + CLOCK_LEEWAY,
+            "maximum_expiration": _longest_token(server.manifest) + CLOCK_LEEWAY,
             "header_names": [ASSERTION_HEADER],
             "realm": None,
         },
@@ -257,12 +264,12 @@ def _longest_token(manifest: Server) -> int:
     return min(longest, 365 * 86400 - CLOCK_LEEWAY)
 
 
-def _acl(settings: Environment, manifest: Server) -> PluginSpec:
+def _acl(server: ServerStack) -> PluginSpec:
     return PluginSpec(
-        name_of(Protection.ISSUER, settings),
+        name_of(Protection.ISSUER, server.settings),
         "issuer",
         {
-            "allow": [issuer_group(issuer_of(manifest))],
+            "allow": [issuer_group(issuer_of(server.manifest))],
             "deny": None,
             "hide_groups_header": True,
             "always_use_authenticated_groups": False,
@@ -310,13 +317,13 @@ def _lockdown(settings: Environment) -> PluginSpec:
     )
 
 
-def cors_plugin(settings: Environment, manifest: Server) -> PluginSpec:
+def cors_plugin(server: ServerStack) -> PluginSpec:
     """CORS for the manifest's origins, literal ones only.
 
     Raises:
         InputError: an origin is more than scheme, host and port; Kong would read it as a pattern.
     """
-    origins = list(manifest.cors.origins) if manifest.cors else []
+    origins = list(server.manifest.cors.origins) if server.manifest.cors else []
     for origin in origins:
         if not re.fullmatch(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", origin):
             raise InputError(
@@ -325,7 +332,7 @@ def cors_plugin(settings: Environment, manifest: Server) -> PluginSpec:
                 remedy="write scheme, lower-case host and port only, as in https://app.example.com",
             )
     return PluginSpec(
-        name_of(Protection.CORS, settings),
+        name_of(Protection.CORS, server.settings),
         "cors",
         {
             "origins": origins,

@@ -1,4 +1,4 @@
-"""The second ring: one server at Kong. It checks the token again, limits, logs and breaks circuits."""
+"""The gateway ring of one server: the Kong entities that check the token again, limit, log and break circuits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pulumi
 import pulumi_kong as kong  # noqa: TID253
 
 from components.gateway import entities
-from components.gateway.names import issuer_group, tags, upstream_name
+from components.gateway.names import issuer_group, server_tags, upstream_name
 from components.gateway.plugins import (
     check_audiences,
     identity_plugin,
@@ -20,17 +20,12 @@ from components.gateway.plugins import (
     server_plugins,
 )
 from components.gateway.spec import PluginSpec
-from model.environment import Environment
-from model.server import Server
+from model.stacks import ServerStack
 
 
 @dataclass(frozen=True)
 class GatewayArgs:
-    environment: str
-    server: str
-    settings: Environment
-    #: Resolved against the environment's defaults.
-    manifest: Server
+    server: ServerStack
     #: Every public host name to the `aud` of its Access application.
     audiences: Mapping[str, pulumi.Input[str]]
 
@@ -51,46 +46,45 @@ class Gateway(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings, manifest = args.settings, args.manifest
+        server, manifest = args.server, args.server.manifest
         check_audiences(manifest, args.audiences)
         # The audiences are known at deployment only; everything else about the identity check is judged here already.
-        draft = identity_plugin(settings, manifest, dict.fromkeys(manifest.hostnames, "known when deployed"))
-        specs = [draft, *server_plugins(settings, manifest)]
-        require_protection(settings, specs)
-        metadata = metadata_plugins(settings, manifest)
-        where = (args.environment, args.server)
+        draft = identity_plugin(server, dict.fromkeys(manifest.hostnames, "known when deployed"))
+        specs = [draft, *server_plugins(server)]
+        require_protection(server.settings, specs)
+        metadata = metadata_plugins(server)
         super().__init__(
             "ringwall:index:Gateway",
             name,
-            {"environment": args.environment, "server": args.server, "hostnames": list(manifest.hostnames)},
+            {"environment": server.environment.name, "server": server.name, "hostnames": list(manifest.hostnames)},
             opts,
         )
         child = pulumi.ResourceOptions(parent=self)
 
-        upstream_args = entities.upstream_inputs(*where, settings, manifest)
+        upstream_args = entities.upstream_inputs(server)
         upstream_args["healthchecks"] = _healthchecks(upstream_args["healthchecks"])
         self.upstream = kong.Upstream(f"{name}-upstream", **upstream_args, opts=child)
         self.target = kong.Target(
             f"{name}-target",
             upstream_id=self.upstream.id,
-            **entities.target_inputs(*where, settings, manifest),
+            **entities.target_inputs(server),
             # Every change of a target replaces it, and Kong refuses the same address twice.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         self.service = kong.Service(
             f"{name}-service",
-            **entities.service_inputs(*where, settings, manifest),
+            **entities.service_inputs(server),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.upstream]),
         )
         identity = pulumi.Output.all(**args.audiences).apply(
-            lambda audiences: identity_plugin(settings, manifest, audiences).config_json()
+            lambda audiences: identity_plugin(server, audiences).config_json()
         )
         self.plugins: dict[str, kong.Plugin] = {}
         for spec in specs:
             self.plugins[spec.suffix] = plugin_resource(
                 f"{name}-{spec.suffix}",
                 spec,
-                tags(*where),
+                server_tags(server),
                 child,
                 service_id=self.service.id,
                 config_json=identity if spec is draft else None,
@@ -98,7 +92,7 @@ class Gateway(pulumi.ComponentResource):
         self.route = kong.Route(
             f"{name}-route",
             service_id=self.service.id,
-            **entities.route_inputs(*where, manifest),
+            **entities.route_inputs(server),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.plugins.values(), self.target]),
         )
         self.protectors: list[pulumi.Resource] = [
@@ -110,12 +104,12 @@ class Gateway(pulumi.ComponentResource):
         ]
         self.metadata_route: kong.Route | None = None
         if metadata:
-            self._publish_metadata(name, args, metadata, child)
+            self._publish_metadata(name, server, metadata, child)
 
         self.service_id: pulumi.Output[str] = self.service.id
         self.route_id: pulumi.Output[str] = self.route.id
         self.metadata_route_id: pulumi.Output[str] | None = self.metadata_route.id if self.metadata_route else None
-        self.upstream_name = upstream_name(*where)
+        self.upstream_name = upstream_name(server)
         self.consumer_group = issuer_group(issuer_of(manifest))
         self.register_outputs(
             {
@@ -129,18 +123,17 @@ class Gateway(pulumi.ComponentResource):
         )
 
     def _publish_metadata(
-        self, name: str, args: GatewayArgs, specs: list[PluginSpec], child: pulumi.ResourceOptions
+        self, name: str, server: ServerStack, specs: list[PluginSpec], child: pulumi.ResourceOptions
     ) -> None:
-        where = (args.environment, args.server)
-        service = kong.Service(f"{name}-metadata-service", **entities.metadata_service_inputs(*where), opts=child)
+        service = kong.Service(f"{name}-metadata-service", **entities.metadata_service_inputs(server), opts=child)
         plugins = [
-            plugin_resource(f"{name}-metadata-{spec.suffix}", spec, tags(*where), child, service_id=service.id)
+            plugin_resource(f"{name}-metadata-{spec.suffix}", spec, server_tags(server), child, service_id=service.id)
             for spec in specs
         ]
         self.metadata_route = kong.Route(
             f"{name}-metadata-route",
             service_id=service.id,
-            **entities.metadata_route_inputs(*where, args.manifest),
+            **entities.metadata_route_inputs(server),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*plugins, *self.plugins.values()]),
         )
         self.protectors += [service, *plugins, self.metadata_route]

@@ -1,4 +1,4 @@
-"""Log sinks as Kong plugins. Headers reach a log by allow list only."""
+"""Log sinks (HTTP, file, OTLP) as Kong plugins. A header reaches a log only if the allow list of `lua` names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One Kong plugin to be.
+"""`PluginSpec`: a Kong plugin as data, before it is declared as a resource.
 
 Every config here is written out whole, as the 3.9.3 schema has it: what has a default carries its value, what has none
 is null. Two reasons. A guarding default is then part of the review and cannot change under us; and Kong merges a PATCH,
@@ -24,12 +24,12 @@ Config = dict[str, Any]
 
 @dataclass(frozen=True)
 class PluginSpec:
-    """One plugin to be: its kind at Kong, the last part of its resource name, its whole config, and why it is there."""
+    """A Kong plugin: its name at Kong, the last part of its resource name, its whole config, and what it is for."""
 
     name: str
     suffix: str
     config: Config
-    why: str
+    purpose: str
 
     def config_json(self) -> str:
         """As Go's encoder writes it (sorted, compact, `<`, `>` and `&` escaped): the provider compares such texts."""

@@ -1,4 +1,7 @@
-"""The guard ring: its whole configuration, rendered for the host."""
+"""The guard ring of one server: a component that renders the guard's whole configuration and exports it.
+
+It makes nothing at a provider; the guard itself runs on the host (`guard`).
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,13 @@ from dataclasses import dataclass
 import pulumi
 
 from components.guard.settings import build_guard_config, bundle_file, render
-from model.environment import Environment
 from model.stacks import ServerStack
 
 
 @dataclass(frozen=True)
 class GuardArgs:
-    """`audiences` by host name and `agent_client_ids` by agent exist only once the edge does."""
+    """`audiences` by host name and `agent_client_ids` by agent: outputs, as they exist only once the edge does."""
 
-    settings: Environment
     server: ServerStack
     audiences: Mapping[str, pulumi.Input[str]]
     agent_client_ids: Mapping[str, pulumi.Input[str]]
@@ -54,7 +55,7 @@ class Guard(pulumi.ComponentResource):
         self.config = pulumi.Output.all(
             audiences=pulumi.Output.all(**args.audiences),
             agents=pulumi.Output.all(**args.agent_client_ids),
-        ).apply(lambda ids: render(build_guard_config(args.settings, args.server, ids["audiences"], ids["agents"])))
+        ).apply(lambda ids: render(build_guard_config(args.server, ids["audiences"], ids["agents"])))
         self.config_sha256 = self.config.apply(lambda text: "sha256:" + hashlib.sha256(text.encode()).hexdigest())
         self.config_file = bundle_file(args.server.stack)
         self.register_outputs(

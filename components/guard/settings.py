@@ -50,7 +50,7 @@ def audit_file(stack: str) -> str:
 
 
 def build_guard_config(
-    settings: Environment, server: ServerStack, audiences: Mapping[str, str], agent_client_ids: Mapping[str, str]
+    server: ServerStack, audiences: Mapping[str, str], agent_client_ids: Mapping[str, str]
 ) -> GuardConfig:
     """The whole configuration of one server's guard.
 
@@ -58,7 +58,7 @@ def build_guard_config(
         audiences: `aud` of the Access application of each host name.
         agent_client_ids: service token client id of each agent that access admits.
     """
-    manifest = server.manifest
+    manifest, settings = server.manifest, server.settings
     doors = tuple(
         FrontDoor(hostname=hostname, audience=audiences[hostname], hosted_client=client)
         for hostname, client in manifest.hostnames.items()
@@ -75,7 +75,7 @@ def build_guard_config(
     return GuardConfig(
         version=1,
         server=ServerName(environment=server.environment.name, name=server.name),
-        listen=_listen(settings, server),
+        listen=_listen(server),
         path=manifest.path,
         browser_origins=manifest.cors.origins if manifest.cors else (),
         admin_port=manifest.admin_port,
@@ -105,8 +105,8 @@ def render(config: GuardConfig) -> str:
     return json.dumps(config.dump(), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
 
 
-def _listen(settings: Environment, server: ServerStack) -> Listen:
-    address = settings.hosts[server.manifest.host].guard_address
+def _listen(server: ServerStack) -> Listen:
+    address = server.settings.hosts[server.manifest.host].guard_address
     if address is None:
         return Listen(port=server.manifest.guard_port)
     folder = f"{ETC}/{server.stack}"
@@ -137,18 +137,18 @@ def _resolve(grant: Grant, server: ServerStack, settings: Environment) -> Resolv
     )
 
 
-def _principals(to: Grantees, settings: Environment) -> Principals:
-    groups = [settings.groups[name] for name in to.groups]
+def _principals(grantees: Grantees, settings: Environment) -> Principals:
+    groups = [settings.groups[name] for name in grantees.groups]
     claims = {
         (g.provider, g.group, g.claim): IdpClaim(provider=g.provider, group=g.group, claim=g.claim)
         for group in groups
         for g in group.idp_groups
     }
     return Principals(
-        all=to.all,
-        emails=tuple(sorted({*to.emails, *(e for group in groups for e in group.emails)})),
-        domains=tuple(sorted({*to.domains, *(d for group in groups for d in group.domains)})),
+        all=grantees.all,
+        emails=tuple(sorted({*grantees.emails, *(e for group in groups for e in group.emails)})),
+        domains=tuple(sorted({*grantees.domains, *(d for group in groups for d in group.domains)})),
         idp_groups=tuple(claims[key] for key in sorted(claims, key=str)),
-        agents=tuple(sorted(to.agents)),
-        hosted_clients=tuple(sorted(to.hosted_clients)),
+        agents=tuple(sorted(grantees.agents)),
+        hosted_clients=tuple(sorted(grantees.hosted_clients)),
     )

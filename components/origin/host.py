@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from components.guard.settings import ETC, audit_file, bundle_file, public_key_file, state_directory
 from model.base import SecretRef
-from model.environment import Environment
 from model.host_bundle import (
     Cloudflared,
     Egress,
@@ -24,7 +23,7 @@ from model.stacks import ServerStack
 
 
 def build_host_bundle(
-    settings: Environment, server: ServerStack, tunnel_id: str, guard_config: str, cloudflared_config: str | None
+    server: ServerStack, tunnel_id: str, guard_config: str, cloudflared_config: str | None
 ) -> HostBundle:
     """What the host must run.
 
@@ -41,9 +40,9 @@ def build_host_bundle(
         server=server.name,
         host=manifest.host,
         hostnames=tuple(manifest.hostnames),
-        listeners=_listeners(settings, server),
+        listeners=_listeners(server),
         cloudflared=_cloudflared(server, tunnel_id, local=local),
-        kong=_kong(settings, server),
+        kong=_kong(server),
         guard=_guard(server.stack, guard_config),
         origin=manifest.origin,
         files=(_file(_folder(server) + "/cloudflared.yml", cloudflared_config),)
@@ -59,8 +58,8 @@ def build_host_bundle(
                 purpose="the public key it is checked with: made by `ringwall guard keygen`",
             ),
         ),
-        secrets=_secrets(settings, server, local=local),
-        egress=_egress(settings, server),
+        secrets=_secrets(server, local=local),
+        egress=_egress(server),
     )
 
 
@@ -113,7 +112,8 @@ def _cloudflared(server: ServerStack, tunnel_id: str, *, local: bool) -> Cloudfl
     )
 
 
-def _kong(settings: Environment, server: ServerStack) -> Kong:
+def _kong(server: ServerStack) -> Kong:
+    settings = server.settings
     if settings.topology == "central":
         return Kong(version=settings.gateway.version, role="elsewhere", settings={})
     port = settings.hosts[server.manifest.host].gateway_port
@@ -141,7 +141,8 @@ def _kong(settings: Environment, server: ServerStack) -> Kong:
     )
 
 
-def _listeners(settings: Environment, server: ServerStack) -> tuple[Listener, ...]:
+def _listeners(server: ServerStack) -> tuple[Listener, ...]:
+    settings = server.settings
     manifest, host = server.manifest, settings.hosts[server.manifest.host]
     address = host.guard_address or "127.0.0.1"
     result = [
@@ -161,7 +162,8 @@ def _listeners(settings: Environment, server: ServerStack) -> tuple[Listener, ..
     return tuple(sorted(result, key=lambda item: (item.process, item.address)))
 
 
-def _secrets(settings: Environment, server: ServerStack, *, local: bool) -> tuple[Secret, ...]:
+def _secrets(server: ServerStack, *, local: bool) -> tuple[Secret, ...]:
+    settings = server.settings
     manifest, folder = server.manifest, _folder(server)
     tunnel = SecretRef(file=folder + ("/tunnel-credentials.json" if local else "/tunnel-token"))
     result = [Secret(reader="cloudflared", reference=tunnel, purpose="proves the connector to Cloudflare")]
@@ -185,7 +187,8 @@ def _secrets(settings: Environment, server: ServerStack, *, local: bool) -> tupl
     return tuple(result)
 
 
-def _egress(settings: Environment, server: ServerStack) -> tuple[Egress, ...]:
+def _egress(server: ServerStack) -> tuple[Egress, ...]:
+    settings = server.settings
     engines = server.manifest.guard.engines
     result = [
         Egress(process="cloudflared", destination="region1.v2.argotunnel.com:7844", purpose="tunnel"),

@@ -1,4 +1,4 @@
-"""The origin ring: what the host must run, as one document."""
+"""The origin ring of one server: a component that exports what the host must run, as one document."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from dataclasses import dataclass
 import pulumi
 
 from components.origin.host import build_host_bundle, render
-from model.environment import Environment
 from model.stacks import ServerStack
 
 
 @dataclass(frozen=True)
 class OriginArgs:
-    settings: Environment
     server: ServerStack
     tunnel_id: pulumi.Input[str]
     guard_config: pulumi.Input[str]
@@ -41,7 +39,7 @@ class Origin(pulumi.ComponentResource):
             tunnel_id=args.tunnel_id, guard=args.guard_config, cloudflared=args.cloudflared_config
         ).apply(
             lambda known: render(
-                build_host_bundle(args.settings, args.server, known["tunnel_id"], known["guard"], known["cloudflared"])
+                build_host_bundle(args.server, known["tunnel_id"], known["guard"], known["cloudflared"])
             )
         )
         self.register_outputs({"host_bundle": self.host_bundle})

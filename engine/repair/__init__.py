@@ -1,1 +1,1 @@
-"""Operations that an interrupted run left without an end, and the objects they made."""
+"""Repair after an interrupted run: its unfinished operations, and the objects they may have made at a provider."""

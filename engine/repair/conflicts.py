@@ -1,4 +1,4 @@
-"""A refusal because of an object that is there already, told with its kind, name, id and the command that helps."""
+"""The message for a refusal because an object exists already: its kind, name and id, and the command that helps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def explained(target: Target, stack: str, conflict: Conflict) -> str:
-    """One line; the id is left out where the provider cannot be asked for it."""
+    """The conflict in one line; without the object's id if the provider cannot be asked for it."""
     kind = kind_of(conflict.type)
     if kind is None:
         return conflict.text
@@ -24,22 +24,22 @@ def explained(target: Target, stack: str, conflict: Conflict) -> str:
         with opened_lookup(target, stack) as lookup:
             if conflict.operation.startswith("delete"):
                 return _still_used(kind, conflict, lookup)
-            return _taken(stack, kind, conflict, lookup)
+            return _name_in_use(stack, kind, conflict, lookup)
     except RingwallError:
-        return _taken(stack, kind, conflict, None)
+        return _name_in_use(stack, kind, conflict, None)
 
 
-def _taken(stack: str, kind: Kind, conflict: Conflict, lookup: Lookup | None) -> str:
+def _name_in_use(stack: str, kind: Kind, conflict: Conflict, lookup: Lookup | None) -> str:
     shape = SHAPES[kind]
-    ours = find(lookup, kind, conflict.inputs) if lookup is not None else []
-    others = _namesakes(kind, conflict.inputs, lookup) if lookup is not None and not ours else []
-    (id,) = ours or others or ["ID"]
-    where = "" if id == "ID" else f" ({id})"
-    marks = ", without this stack's tags or settings" if others else ""
+    matches = find(lookup, kind, conflict.inputs) if lookup is not None else []
+    namesakes = _namesakes(kind, conflict.inputs, lookup) if lookup is not None and not matches else []
+    (id,) = matches or namesakes or ["ID"]
+    shown_id = "" if id == "ID" else f" ({id})"
+    marks = ", without this stack's tags or settings" if namesakes else ""
     command = f"ringwall import {stack} {kind.value} {shlex.quote(id)} --name {conflict.name}"
     return (
-        f"{named(kind, conflict.inputs)}: {shape.service} has one already{where}{marks}, which this stack does not record; "
-        f"run `{command}` to take it over, or delete it there [{conflict.text}]"
+        f"{named(kind, conflict.inputs)}: {shape.service} has one already{shown_id}{marks}, which this stack does not "
+        f"record; run `{command}` to take it over, or delete it there [{conflict.text}]"
     )
 
 
@@ -47,21 +47,23 @@ def _namesakes(kind: Kind, inputs: Mapping[str, Any], lookup: Lookup) -> list[st
     shape = SHAPES[kind]
     if shape.path is None:
         return []
-    found = [str(item["id"]) for item in lookup.items(kind, inputs) if item.get(shape.label) == inputs.get(shape.label)]
-    return found[:1]
+    ids = [str(item["id"]) for item in lookup.items(kind, inputs) if item.get(shape.label) == inputs.get(shape.label)]
+    return ids[:1]
 
 
 def _still_used(kind: Kind, conflict: Conflict, lookup: Lookup) -> str:
-    what = f"{named(kind, conflict.inputs)} ({own_id(conflict.id)})"
+    subject = f"{named(kind, conflict.inputs)} ({own_id(conflict.id)})"
     users = []
     if kind is Kind.policy:
         users = [
             f"application {item.get('name')} ({item['id']})"
             for item in lookup.items(Kind.application, conflict.inputs)
-            if any(isinstance(one, Mapping) and one.get("id") == conflict.id for one in item.get("policies") or ())
+            if any(
+                isinstance(policy, Mapping) and policy.get("id") == conflict.id for policy in item.get("policies") or ()
+            )
         ]
-    by = f" by {', '.join(sorted(users))}" if users else ""
+    users_text = f" by {', '.join(sorted(users))}" if users else ""
     return (
-        f"{what}: {SHAPES[kind].service} does not delete it while it is used{by}; destroy the server that uses it, or, "
-        f"where no stack records the user, delete that there [{conflict.text}]"
+        f"{subject}: {SHAPES[kind].service} does not delete it while it is used{users_text}; destroy the server that "
+        f"uses it, or, where no stack records the user, delete that there [{conflict.text}]"
     )

@@ -1,5 +1,5 @@
-"""Every kind of object that Ringwall makes: its word on the command line, where the provider lists it, how one is
-recognised, and the id that the provider plugin imports it by.
+"""Every kind of object that Ringwall makes: its name on the command line, where the provider's API lists it, how one object
+is recognised, and the id by which the provider plugin imports it.
 
 Import ids are the provider documentation's ("Import" of each resource, pulumi-cloudflare 6.23 and pulumi-kong 4.6). Pure.
 """
@@ -17,7 +17,7 @@ Item = Mapping[str, Any]
 
 
 class Kind(StrEnum):
-    """As `ringwall import` takes it."""
+    """A kind of object, by the name that `ringwall import` takes."""
 
     tunnel = "tunnel"
     ingress = "ingress"
@@ -39,7 +39,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Shape:
-    """One kind. Inputs are the resource's in Pulumi's spelling, items are what the provider's API lists.
+    """How objects of one kind are listed, recognised and imported.
+
+    Inputs are the resource's in Pulumi's spelling, items are what the provider's API lists.
 
     `label`: the input that holds the name people see. `path`: where the API lists them, or None where creating is
     a PUT that may be repeated. `fits`: whether an item is the object that these inputs make. `import_id`: the plugin's
@@ -79,7 +81,7 @@ def own_id(id: str) -> str:
     return id.rpartition("/")[2].partition("|")[0]
 
 
-def _same(*keys: str) -> Callable[[Inputs, Item], bool]:
+def _equal(*keys: str) -> Callable[[Inputs, Item], bool]:
     return lambda inputs, item: all(item.get(key) == inputs.get(key) for key in keys)
 
 
@@ -89,28 +91,32 @@ def _tunnel(inputs: Inputs, item: Item) -> bool:
 
 
 def _application(inputs: Inputs, item: Item) -> bool:
-    wanted = {str(one.get("uri")) for one in inputs.get("destinations") or ()}
-    found = {str(one.get("uri")) for one in item.get("destinations") or () if isinstance(one, Mapping)}
-    return item.get("name") == inputs.get("name") and bool(wanted & {*found, str(item.get("domain"))})
+    hostnames = {str(destination.get("uri")) for destination in inputs.get("destinations") or ()}
+    item_hostnames = {
+        str(destination.get("uri"))
+        for destination in item.get("destinations") or ()
+        if isinstance(destination, Mapping)
+    }
+    return item.get("name") == inputs.get("name") and bool(hostnames & {*item_hostnames, str(item.get("domain"))})
 
 
-def _ours(inputs: Inputs, item: Item, **references: str) -> bool:
-    """Kong's tags say whose an entity is; a reference is compared as Kong nests it."""
+def _tagged(inputs: Inputs, item: Item, **references: str) -> bool:
+    """Whether the item has this stack's tags and refers to the same entities; Kong nests a reference as ``{"id": …}``."""
     tags = set(inputs.get("tags") or ())
     named = all((item.get(key) or {}).get("id") == inputs.get(value) for key, value in references.items())
     return named and tags <= set(item.get("tags") or ())
 
 
 def _entity(key: str, **references: str) -> Callable[[Inputs, Item], bool]:
-    return lambda inputs, item: item.get(key) == inputs.get(key) and _ours(inputs, item, **references)
+    return lambda inputs, item: item.get(key) == inputs.get(key) and _tagged(inputs, item, **references)
 
 
-def _account(rest: str) -> Callable[[Inputs], str]:
-    return lambda inputs: f"/accounts/{_part(inputs, 'accountId')}/{rest}"
+def _account(path: str) -> Callable[[Inputs], str]:
+    return lambda inputs: f"/accounts/{_part(inputs, 'accountId')}/{path}"
 
 
-def _zone(rest: str) -> Callable[[Inputs], str]:
-    return lambda inputs: f"/zones/{_part(inputs, 'zoneId')}/{rest}"
+def _zone(path: str) -> Callable[[Inputs], str]:
+    return lambda inputs: f"/zones/{_part(inputs, 'zoneId')}/{path}"
 
 
 def _part(inputs: Inputs, key: str) -> str:
@@ -155,7 +161,7 @@ SHAPES: dict[Kind, Shape] = {
         "cloudflare:index/zeroTrustAccessPolicy:ZeroTrustAccessPolicy",
         "name",
         _account("access/policies"),
-        _same("name", "decision"),
+        _equal("name", "decision"),
         _IN_ACCOUNT,
         _APPS,
         twins=True,
@@ -164,7 +170,7 @@ SHAPES: dict[Kind, Shape] = {
         "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup",
         "name",
         _account("access/groups"),
-        _same("name"),
+        _equal("name"),
         _IN_ACCOUNTS,
         _GROUPS,
         twins=True,
@@ -173,7 +179,7 @@ SHAPES: dict[Kind, Shape] = {
         "cloudflare:index/zeroTrustAccessServiceToken:ZeroTrustAccessServiceToken",
         "name",
         _account("access/service_tokens"),
-        _same("name"),
+        _equal("name"),
         _IN_ACCOUNTS,
         "Access: Service Tokens Read",
         twins=True,
@@ -183,7 +189,7 @@ SHAPES: dict[Kind, Shape] = {
         "cloudflare:index/zeroTrustDevicePostureRule:ZeroTrustDevicePostureRule",
         "name",
         _account("devices/posture"),
-        _same("name", "type"),
+        _equal("name", "type"),
         _IN_ACCOUNT,
         "Zero Trust Read",
         twins=True,
@@ -192,7 +198,7 @@ SHAPES: dict[Kind, Shape] = {
         "cloudflare:index/dnsRecord:DnsRecord",
         "name",
         _zone("dns_records"),
-        _same("name", "type", "content", "comment"),
+        _equal("name", "type", "content", "comment"),
         "{zoneId}/{id}",
         "DNS Read",
     ),
@@ -200,7 +206,7 @@ SHAPES: dict[Kind, Shape] = {
         "cloudflare:index/ruleset:Ruleset",
         "name",
         _zone("rulesets"),
-        _same("kind", "phase"),
+        _equal("kind", "phase"),
         "zones/{zoneId}/{id}",
         "Zone WAF Read",
     ),
@@ -263,7 +269,7 @@ _KINDS = {shape.token: kind for kind, shape in SHAPES.items()}
 
 
 def kind_of(token: str) -> Kind | None:
-    """The kind of a Pulumi type; None for what no provider holds, such as components and providers themselves."""
+    """The kind of a Pulumi type; None for types that exist at no provider, such as components and providers themselves."""
     return _KINDS.get(token)
 
 

@@ -1,4 +1,4 @@
-"""Finding objects at their provider by name or tag: Cloudflare's API, Kong's Admin API, the sandbox's world. Reads only."""
+"""Looking objects up at their provider by name or tag: Cloudflare's API, Kong's Admin API, the sandbox. Reads only."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class ProviderLookup:
         if shape.provider == "cloudflare":
             return self._account().read_all(path, shape.permission)
         if shape.alone:
-            one = self._gateway().read(path)
-            return [] if one is None else [one]
+            entity = self._gateway().read(path)
+            return [] if entity is None else [entity]
         return self._gateway().list_all(path) or []
 
     def _account(self) -> CloudflareReader:
@@ -110,7 +110,7 @@ class SandboxLookup:
 
 @contextmanager
 def opened_lookup(target: Target, stack: str, selected: EngineStack | None = None) -> Iterator[Lookup]:
-    """Where a stack's objects are looked up."""
+    """The lookup for a stack: the sandbox's objects, or the real APIs with the stack's own tokens."""
     if target.sandbox_objects is not None:
         yield SandboxLookup(target.sandbox_objects)
         return

@@ -1,5 +1,8 @@
-"""Operations that an interrupted run left without an end: each is looked up at its provider, and recorded, removed or
-cleared, so that the next run neither makes a second object nor leaves one behind."""
+"""Resolving the operations that an interrupted run began and did not finish.
+
+Each is looked up at its provider and then recorded, removed or cleared, so that the next run neither makes a second object
+nor leaves one behind. How the recorded state is edited for that is in `engine.repair.pending_state`.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ from model.errors import EngineFailed, RingwallError
 if TYPE_CHECKING:
     from pulumi.automation import Stack
 
-#: Seconds after the last word of the interrupted run during which a provider may still be at work on what it was asked:
-#: until then an object that is not there may yet appear.
+#: Seconds after the last write of the interrupted run during which a provider may still carry out what it was asked: until
+#: then an object that does not exist may yet appear.
 SETTLE = 10.0
 _LOOK_EVERY = 0.5
 Outcome = Literal["adopt", "remove", "clear", "refresh"]
@@ -33,7 +36,7 @@ Outcome = Literal["adopt", "remove", "clear", "refresh"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One pending operation and what is done about it."""
+    """A pending operation and what is done about it."""
 
     stack: str
     operation: Pending
@@ -62,26 +65,29 @@ class Finding:
 def interrupted(target: Target, stacks: Sequence[str]) -> dict[str, list[Pending]]:
     """The pending operations of each stack that has any; asks the backend alone.
 
-    What a killed engine wrote half of beside the state is removed first, as the engine reads nothing while it is there.
+    Half-written attribute files of a killed engine are removed first, as the engine reads no state next to one.
     """
     for stack in stacks:
         mend_attributes(target, stack)
     with ThreadPoolExecutor(max_workers=4) as pool:
         states = pool.map(lambda stack: recorded(target, stack), stacks)
-        found = {stack: pending(state) for stack, state in zip(stacks, states, strict=True)}
-    return {stack: operations for stack, operations in found.items() if operations}
+        operations_by_stack = {stack: pending(state) for stack, state in zip(stacks, states, strict=True)}
+    return {stack: operations for stack, operations in operations_by_stack.items() if operations}
 
 
-def told(stack: str, operations: Sequence[Pending]) -> str:
-    """One line for commands that change nothing."""
-    what = ", ".join(f"{one.operation} of {_object(one)}" for one in operations)
-    return f"{what} has no recorded end: a run goes on or was interrupted; then run `ringwall repair {stack}`"
+def pending_summary(stack: str, operations: Sequence[Pending]) -> str:
+    """The pending operations in one line, with the command that resolves them."""
+    subjects = ", ".join(f"{operation.operation} of {_object(operation)}" for operation in operations)
+    return (
+        f"{subjects} was begun and its end is not recorded: a run is still going on, or one was interrupted; if none is "
+        f"going on, run `ringwall repair {stack}`"
+    )
 
 
 def tell(target: Target, stacks: Sequence[str]) -> None:
-    """A line for each stack with pending operations, for commands that only look."""
+    """Note a line for each stack with pending operations, for commands that change nothing."""
     for stack, operations in interrupted(target, stacks).items():
-        target.progress.note(f"{stack}: {told(stack, operations)}")
+        target.progress.note(f"{stack}: {pending_summary(stack, operations)}")
 
 
 def resolve(target: Target, stack: str, *, dry_run: bool = False, settle: float = SETTLE) -> list[Finding]:
@@ -107,46 +113,54 @@ def resolve(target: Target, stack: str, *, dry_run: bool = False, settle: float 
 
 
 def resolve_before(target: Target, stacks: Sequence[str], *, yes: bool, settle: float = SETTLE) -> list[Finding]:
-    """What `up` and `destroy` do first. Says what is done, a line each; raises as `resolve` does, and what ends the command
-    where it is not wanted."""
+    """Resolve the pending operations before `up` and `destroy`, with consent, and note a line for each.
+
+    Raises what `resolve` raises, and what ends the command when consent is refused.
+    """
     note = target.progress.note
     for stack in stacks:
         for file in mend_attributes(target, stack):
-            note(f"{stack}: removed {file.name}, which a killed run had written half of; the state is whole")
-    found = interrupted(target, stacks)
-    if not found:
+            note(f"{stack}: removed {file.name}, which a killed run left half written; the recorded state is whole")
+    interrupted_stacks = interrupted(target, stacks)
+    if not interrupted_stacks:
         return []
-    for stack, operations in found.items():
-        note(f"{stack}: {told(stack, operations)}")
-    question = f"Look these up at their providers and mend what is recorded of {', '.join(found)}?"
+    for stack, operations in interrupted_stacks.items():
+        note(f"{stack}: {pending_summary(stack, operations)}")
+    question = f"Look these up at their providers and correct the recorded state of {', '.join(interrupted_stacks)}?"
     target.progress.consent(question, yes=yes)
     findings = []
-    for stack in found:
-        for one in resolve(target, stack, settle=settle):
-            note(one.line)
-            findings.append(one)
+    for stack in interrupted_stacks:
+        for finding in resolve(target, stack, settle=settle):
+            note(finding.line)
+            findings.append(finding)
     return findings
 
 
-def look_again(target: Target, findings: Sequence[Finding]) -> list[str]:
-    """After the run that followed: delete what an interrupted create made after all, once it had been given up. Returns a
-    line for each object."""
+def delete_late_objects(target: Target, findings: Sequence[Finding]) -> list[str]:
+    """Delete objects that an interrupted create made after it had been cleared; called after the run that followed.
+
+    Returns a line for each object.
+    """
     lines: list[str] = []
-    given_up = [one for one in findings if one.outcome == "clear" and one.operation.operation == "create"]
-    for stack in dict.fromkeys(one.stack for one in given_up):
+    cleared = [
+        finding for finding in findings if finding.outcome == "clear" and finding.operation.operation == "create"
+    ]
+    for stack in dict.fromkeys(finding.stack for finding in cleared):
         with workspace(target, stack) as selected:
             state = dict(selected.export_stack().deployment or {})
             with opened_lookup(target, stack, selected) as lookup:
                 late = [
-                    (one.operation, import_id(one.operation, id))
-                    for one in given_up
-                    if one.stack == stack and one.operation.kind is not None
-                    for id in _unrecorded(lookup, one.operation, one.operation.kind, state)
+                    (finding.operation, import_id(finding.operation, id))
+                    for finding in cleared
+                    if finding.stack == stack and finding.operation.kind is not None
+                    for id in _unrecorded(lookup, finding.operation, finding.operation.kind, state)
                 ]
             if late:
-                providers = [one.provider for one in given_up if one.provider is not None]
+                providers = [finding.provider for finding in cleared if finding.provider is not None]
                 _remove(selected, stack, state, late, providers, target.progress.note)
-                lines += [f"{stack}: {_object(one)} ({own_id(id)}) appeared late: deleted" for one, id in late]
+                lines += [
+                    f"{stack}: {_object(operation)} ({own_id(id)}) appeared late: deleted" for operation, id in late
+                ]
     return lines
 
 
@@ -167,18 +181,18 @@ def _judged(
     until = time.monotonic() + wait
     ids: dict[str, list[str]] = {}
     while True:
-        for one in operations:
-            if one.operation == "create" and one.kind is not None and not ids.get(one.urn):
-                ids[one.urn] = _unrecorded(lookup, one, one.kind, state)
-        # What is being changed or deleted cannot be seen to be done; it is given the whole time.
+        for operation in operations:
+            if operation.operation == "create" and operation.kind is not None and not ids.get(operation.urn):
+                ids[operation.urn] = _unrecorded(lookup, operation, operation.kind, state)
+        # Nothing shows that an update or delete has ended, so it is given the whole time.
         open_still = any(
-            one.kind is not None and (one.operation in ("update", "delete") or ids.get(one.urn) == [])
-            for one in operations
+            operation.kind is not None and (operation.operation in ("update", "delete") or ids.get(operation.urn) == [])
+            for operation in operations
         )
         if not open_still or time.monotonic() >= until:
             break
         time.sleep(_LOOK_EVERY)
-    return [_finding(stack, one, ids.get(one.urn, []), state) for one in operations]
+    return [_finding(stack, operation, ids.get(operation.urn, []), state) for operation in operations]
 
 
 def _unrecorded(lookup: Lookup, operation: Pending, kind: Kind, state: Mapping[str, Any]) -> list[str]:
@@ -186,60 +200,76 @@ def _unrecorded(lookup: Lookup, operation: Pending, kind: Kind, state: Mapping[s
     return [id for id in find(lookup, kind, operation.inputs) if id not in known]
 
 
-def _finding(stack: str, one: Pending, ids: list[str], state: Mapping[str, Any]) -> Finding:
-    what = _object(one)
-    if one.operation == "adopt":
+def _finding(stack: str, operation: Pending, ids: list[str], state: Mapping[str, Any]) -> Finding:
+    subject = _object(operation)
+    if operation.operation == "adopt":
         return Finding(
-            stack, one, "refresh", f"{what}: was being recorded; read again", own_id(str(one.resource["id"]))
+            stack,
+            operation,
+            "refresh",
+            f"{subject}: was being recorded; read again",
+            own_id(str(operation.resource["id"])),
         )
-    if one.kind is None or one.operation in ("read", "import"):
+    if operation.kind is None or operation.operation in ("read", "import"):
         return Finding(
-            stack, one, "clear", f"{what}: its {one.operation} was interrupted; it is done again when needed"
+            stack,
+            operation,
+            "clear",
+            f"{subject}: its {operation.operation} was interrupted; the next run repeats it where it is needed",
         )
-    if one.operation in ("update", "delete"):
-        more = _lost_secret(one, state) if one.operation == "update" else ""
+    if operation.operation in ("update", "delete"):
+        hint = _lost_secret(operation, state) if operation.operation == "update" else ""
         return Finding(
-            stack, one, "refresh", f"{what}: its {one.operation} was interrupted; read back as it is now{more}"
+            stack,
+            operation,
+            "refresh",
+            f"{subject}: its {operation.operation} was interrupted; read back as it is now{hint}",
         )
-    if SHAPES[one.kind].path is None:
-        return Finding(stack, one, "clear", f"{what}: its create was interrupted; it is a PUT and is done again")
-    service = SHAPES[one.kind].service
+    if SHAPES[operation.kind].path is None:
+        return Finding(
+            stack,
+            operation,
+            "clear",
+            f"{subject}: its create was interrupted; it is a PUT, so the next run repeats it without harm",
+        )
+    service = SHAPES[operation.kind].service
     if len(ids) > 1:
         raise RingwallError(
-            f"{stack}: {service} has {len(ids)} objects that may be {what} ({', '.join(ids)}) and none is recorded",
+            f"{stack}: {service} has {len(ids)} objects that may be {subject} ({', '.join(ids)}) and none is recorded",
             remedy=f"delete all but one there, then run `ringwall repair {stack}`",
         )
     if not ids:
-        text = f"{what}: its create was interrupted; {service} does not have it"
-        return Finding(stack, one, "clear", text, provider=provider_of(state, one))
-    if SHAPES[one.kind].answered_once:
+        text = f"{subject}: its create was interrupted; {service} does not have it"
+        return Finding(stack, operation, "clear", text, provider=provider_of(state, operation))
+    if SHAPES[operation.kind].answered_once:
         return Finding(
             stack,
-            one,
+            operation,
             "remove",
-            f"{what}: {service} has made it ({ids[0]}), but its secret was in the lost answer; deleted, `up` makes another",
+            f"{subject}: {service} has made it ({ids[0]}), but its secret was in the lost answer; deleted, "
+            "`up` makes another",
             ids[0],
         )
-    return Finding(stack, one, "adopt", f"{what}: {service} has made it ({ids[0]}); recorded", ids[0])
+    return Finding(stack, operation, "adopt", f"{subject}: {service} has made it ({ids[0]}); recorded", ids[0])
 
 
-def _lost_secret(one: Pending, state: Mapping[str, Any]) -> str:
-    if one.kind is not Kind.service_token:
+def _lost_secret(operation: Pending, state: Mapping[str, Any]) -> str:
+    if operation.kind is not Kind.service_token:
         return ""
-    before = next((r.get("inputs") or {} for r in state.get("resources") or () if r["urn"] == one.urn), {})
-    if before.get("clientSecretVersion") == one.inputs.get("clientSecretVersion"):
+    before = next((r.get("inputs") or {} for r in state.get("resources") or () if r["urn"] == operation.urn), {})
+    if before.get("clientSecretVersion") == operation.inputs.get("clientSecretVersion"):
         return ""
     return "; a new secret, if it was made, was in the lost answer: raise this agent's secret_version once more"
 
 
-def _object(one: Pending) -> str:
-    return one.name if one.kind is None else named(one.kind, one.inputs)
+def _object(operation: Pending) -> str:
+    return operation.name if operation.kind is None else named(operation.kind, operation.inputs)
 
 
 def _mend(selected: Stack, stack: str, findings: Sequence[Finding], note: Note) -> None:
     state = dict(selected.export_stack().deployment or {})
     changed = [f.operation.urn for f in findings if f.outcome == "refresh" and not f.operation.recorded]
-    known = {one["urn"] for one in state.get("resources") or ()}
+    known = {resource["urn"] for resource in state.get("resources") or ()}
     _refresh(selected, stack, [urn for urn in changed if urn in known], note)
     state = dict(selected.export_stack().deployment or {})
     if not pending(state):
@@ -250,7 +280,7 @@ def _mend(selected: Stack, stack: str, findings: Sequence[Finding], note: Note) 
     edited.state.pop("pending_operations", None)
     _record(selected, stack, edited.state, note)
     half = [f.operation.urn for f in findings if f.operation.recorded]
-    _refresh(selected, stack, [*(one.urn for one, _ in adopt), *half, *edited.urns], note)
+    _refresh(selected, stack, [*(operation.urn for operation, _ in adopt), *half, *edited.urns], note)
     _destroy(selected, stack, edited.urns, note)
 
 
@@ -258,11 +288,11 @@ def _remove(
     selected: Stack,
     stack: str,
     state: Mapping[str, Any],
-    found: Sequence[tuple[Pending, str]],
+    late: Sequence[tuple[Pending, str]],
     providers: Sequence[Mapping[str, Any]],
     note: Note,
 ) -> None:
-    edited = with_strays(state, found, providers)
+    edited = with_strays(state, late, providers)
     _record(selected, stack, edited.state, note)
     _refresh(selected, stack, edited.urns, note)
     _destroy(selected, stack, [*edited.urns, *edited.providers], note)

@@ -1,4 +1,4 @@
-"""What an interrupted run left in a stack's recorded state, and the edits that mend it. Pure.
+"""The unfinished operations in a stack's recorded state, and the edits that resolve them. Pure.
 
 The engine writes an operation into `pending_operations` before it asks a provider, and takes it out with the answer
 (pkg/engine/snapshot_manager.go). A refresh drops the pending ones but for creates, `stack import` drops all of them
@@ -22,7 +22,7 @@ _WORDS = {"creating": "create", "updating": "update", "deleting": "delete", "rea
 
 @dataclass(frozen=True)
 class Pending:
-    """One operation without an end. `kind` is None for what no provider holds (components, providers).
+    """An operation that was begun and not finished. `kind` is None for types that no provider has (components, providers).
 
     `recorded`: an adoption that was itself interrupted left a record without outputs.
     """
@@ -48,15 +48,20 @@ class Pending:
 
 def pending(deployment: Deployment) -> list[Pending]:
     """Every operation that was begun and has no end, in the engine's order."""
-    found = [
-        Pending(_WORDS.get(one["type"], one["type"]), one["resource"]["urn"], one["resource"]["type"], one["resource"])
-        for one in deployment.get("pending_operations") or ()
+    operations = [
+        Pending(
+            _WORDS.get(entry["type"], entry["type"]),
+            entry["resource"]["urn"],
+            entry["resource"]["type"],
+            entry["resource"],
+        )
+        for entry in deployment.get("pending_operations") or ()
     ]
-    known = {(one.urn, one.operation) for one in found}
-    return found + [
-        Pending("adopt", one["urn"], one["type"], one, recorded=True)
-        for one in deployment.get("resources") or ()
-        if _half_recorded(one) and (one["urn"], "create") not in known
+    known = {(operation.urn, operation.operation) for operation in operations}
+    return operations + [
+        Pending("adopt", resource["urn"], resource["type"], resource, recorded=True)
+        for resource in deployment.get("resources") or ()
+        if _half_recorded(resource) and (resource["urn"], "create") not in known
     ]
 
 
@@ -69,23 +74,25 @@ def _half_recorded(resource: Mapping[str, Any]) -> bool:
 def recorded_ids(deployment: Deployment, token: str) -> set[str]:
     """Own ids of all recorded objects of a type."""
     return {
-        own_id(one["id"])
-        for one in deployment.get("resources") or ()
-        if one["type"] == token and one.get("id") and not _half_recorded(one)
+        own_id(resource["id"])
+        for resource in deployment.get("resources") or ()
+        if resource["type"] == token and resource.get("id") and not _half_recorded(resource)
     }
 
 
-def adopted(deployment: Deployment, found: Sequence[tuple[Pending, str]]) -> dict[str, Any]:
+def adopted(deployment: Deployment, objects: Sequence[tuple[Pending, str]]) -> dict[str, Any]:
     """The state with each object recorded under its own URN, by its import id and without outputs: a refresh reads it as
     an import does, and so fills in what the lost answer said.
 
-    The record that a replacement was to replace goes on as the engine would have left it: gone where it was deleted
-    before, to be deleted where it was not.
+    The old record of a replacement becomes what the engine would have made of it: it is dropped if the old object was
+    deleted first, and marked for deletion if it was not.
     """
     result = copy.deepcopy(dict(deployment))
     resources: list[dict[str, Any]] = result.setdefault("resources", [])
-    for operation, id in found:
-        for old in [one for one in resources if one["urn"] == operation.urn and not one.get("delete")]:
+    for operation, id in objects:
+        for old in [
+            resource for resource in resources if resource["urn"] == operation.urn and not resource.get("delete")
+        ]:
             if old.get("pendingReplacement") or _half_recorded(old):
                 resources.remove(old)
             else:
@@ -96,12 +103,12 @@ def adopted(deployment: Deployment, found: Sequence[tuple[Pending, str]]) -> dic
 
 
 def _ordered(resources: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same order but where a resource stood before what it needs, which the engine refuses (deploy/snapshot.go)."""
-    present = {one["urn"] for one in resources}
+    """The resources in their order, each moved behind what it depends on, as the engine demands (deploy/snapshot.go)."""
+    present = {resource["urn"] for resource in resources}
     waiting, result = list(resources), []
     known: set[str] = set()
     while waiting:
-        following = next((one for one in waiting if _needs(one) & present <= known), waiting[0])
+        following = next((resource for resource in waiting if _needs(resource) & present <= known), waiting[0])
         waiting.remove(following)
         result.append(following)
         known.add(following["urn"])
@@ -120,7 +127,7 @@ def _needs(resource: Mapping[str, Any]) -> set[str]:
 
 @dataclass(frozen=True)
 class Strays:
-    """A state that also records objects which are to go: their URNs, and those of providers added for their sake."""
+    """A state that also records objects to be deleted: their URNs, and the URNs of providers added to delete them with."""
 
     state: dict[str, Any]
     urns: tuple[str, ...]
@@ -128,19 +135,21 @@ class Strays:
 
 
 def with_strays(
-    deployment: Deployment, found: Sequence[tuple[Pending, str]], providers: Sequence[Mapping[str, Any]] = ()
+    deployment: Deployment, objects: Sequence[tuple[Pending, str]], providers: Sequence[Mapping[str, Any]] = ()
 ) -> Strays:
-    """The state with each object recorded beside the program's own, under a URN that no program declares: whatever runs
-    next deletes it. `providers` are recorded as well where they are needed and gone."""
+    """The state with each object recorded under a URN that no program declares, so that the next run deletes it.
+
+    Those of `providers` are recorded as well that an object needs and the state no longer has.
+    """
     result = copy.deepcopy(dict(deployment))
     resources: list[dict[str, Any]] = result.setdefault("resources", [])
     urns, added = [], []
-    for operation, id in found:
+    for operation, id in objects:
         resource = copy.deepcopy(dict(operation.resource))
         for key in ("parent", "dependencies", "propertyDependencies", "protect", "retainOnDelete"):
             resource.pop(key, None)
         for provider in providers:
-            if _refers(resource, provider) and not any(one["urn"] == provider["urn"] for one in resources):
+            if _refers(resource, provider) and not any(record["urn"] == provider["urn"] for record in resources):
                 resources.append({key: value for key, value in provider.items() if key != "parent"})
                 added.append(provider["urn"])
         stack = "::".join(operation.urn.split("::")[:2])
@@ -156,8 +165,8 @@ def with_strays(
 
 def provider_of(deployment: Deployment, operation: Pending) -> Mapping[str, Any] | None:
     """The recorded provider of an operation's resource."""
-    found = deployment.get("resources") or ()
-    return next((one for one in found if _refers(operation.resource, one)), None)
+    resources = deployment.get("resources") or ()
+    return next((resource for resource in resources if _refers(operation.resource, resource)), None)
 
 
 def _refers(resource: Mapping[str, Any], provider: Mapping[str, Any]) -> bool:

@@ -48,7 +48,7 @@ def engine_task() -> Task:
 
 def engine_checks() -> Iterator[Check]:
     from engine.locate import explain, find
-    from engine.plugins import plugins_missing, wanted
+    from engine.plugins import plugins_missing, required_plugins
 
     engine = find()
     if engine is None:
@@ -69,7 +69,7 @@ def engine_checks() -> Iterator[Check]:
         remedy = "run `ringwall engine install --plugins` (not needed with --sandbox)"
         yield Check("engine.plugins", "error", f"missing: {names}", remedy)
     else:
-        yield ok("engine.plugins", ", ".join(str(plugin) for plugin in wanted()))
+        yield ok("engine.plugins", ", ".join(str(plugin) for plugin in required_plugins()))
 
 
 def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Work:

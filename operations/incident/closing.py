@@ -84,7 +84,7 @@ def opened(environment: EnvironmentStack, server: ServerStack, deployed: GuardCo
     ):
         _require(server, kind, list(names), known)
     plain = ServerStack(server.environment, server.name, server.document, manifest, server.lock_file, server.lock)
-    return build_guard_config(environment.settings, plain, audiences, clients)
+    return build_guard_config(plain, audiences, clients)
 
 
 def _require(server: ServerStack, kind: str, names: list[str], known: Mapping[str, Any]) -> None:

@@ -42,7 +42,6 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
     names = manifest.hostnames
     unknown = "0" * 64
     promised = build_guard_config(
-        environment.settings,
         server,
         dict.fromkeys(names, unknown),
         {agent: f"{agent}.not-known-here" for agent in manifest.access.agents},

@@ -106,7 +106,7 @@ class _View:
         server = environment.servers[name]
         return cls(
             doors(environment.settings, server.manifest),
-            rights(environment.settings, server),
+            rights(server),
             {tool.name: tool.risk for tool in server.lock.tools},
         )
 

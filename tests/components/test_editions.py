@@ -19,9 +19,9 @@ def test_every_protection_is_enforced_or_an_error(protection: Protection) -> Non
 
 
 def test_every_plugin_named_is_in_the_oss_bundle() -> None:
-    for found in TABLE["oss"].values():
-        if isinstance(found, Plugin):
-            assert kong_schema.config_schema(found.name)["fields"]
+    for entry in TABLE["oss"].values():
+        if isinstance(entry, Plugin):
+            assert kong_schema.config_schema(entry.name)["fields"]
 
 
 def test_what_the_guard_takes_over_is_never_asked_of_kong() -> None:

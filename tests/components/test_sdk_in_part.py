@@ -18,7 +18,7 @@ IN_PART = """\
 from components.providers import load_sdks
 load_sdks()
 """
-WHOLE = """\
+IMPORT_WHOLE = """\
 import warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # pulumi-cloudflare warns about its own old names
 import pulumi_cloudflare, pulumi_kong
@@ -48,29 +48,29 @@ print(json.dumps([plans, sum(name.startswith("pulumi_cloudflare.") for name in s
 """
 
 
-def run(program: str, *arguments: str, given: str = "") -> list[object]:
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], input=given, capture_output=True, text=True, check=False
+def run(program: str, *arguments: str, stdin: str = "") -> list[object]:
+    process = subprocess.run(
+        [sys.executable, "-c", program, *arguments], input=stdin, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    answer: list[object] = json.loads(done.stdout)
+    assert process.returncode == 0, process.stderr
+    answer: list[object] = json.loads(process.stdout)
     return answer
 
 
 def test_every_name_leads_to_the_module_that_the_whole_import_takes_it_from() -> None:
-    whole = run(WHOLE + NAMES, given="[]")
-    names = whole[1]
+    full_names = run(IMPORT_WHOLE + NAMES, stdin="[]")
+    names = full_names[1]
     assert isinstance(names, dict)
     assert {"DnsRecord", "DnsRecordArgs", "DnsRecordDataArgs", "Provider", "get_zone", "R2Bucket"} <= set(names)
-    part = run(IN_PART + NAMES, given=json.dumps(list(names)))
+    part = run(IN_PART + NAMES, stdin=json.dumps(list(names)))
     assert part[0] == "_Package", "a name was found in no module of its own, so the package was imported whole"
-    assert part[1:] == whole[1:]
+    assert part[1:] == full_names[1:]
 
 
 def test_plans_are_the_same_and_take_a_few_modules_only(tmp_path: Path) -> None:
     root = write_project(tmp_path, every_shape=True)
-    (whole, every), (part, few) = run(WHOLE + PLANS, str(root)), run(PLANS, str(root))
-    assert part == whole
+    (full_plans, every), (part, few) = run(IMPORT_WHOLE + PLANS, str(root)), run(PLANS, str(root))
+    assert part == full_plans
     assert isinstance(few, int)
     assert isinstance(every, int)
     assert few < 20 < 700 < every
@@ -138,7 +138,7 @@ def test_name_that_no_module_is_named_after_brings_the_whole_package(sdk: Path) 
 
 
 @pytest.mark.parametrize(
-    "more",
+    "statement",
     [
         "Record = DnsRecord\n",
         "def record():\n    return DnsRecord\n",
@@ -148,8 +148,8 @@ def test_name_that_no_module_is_named_after_brings_the_whole_package(sdk: Path) 
         "if typing:\n    Record = DnsRecord\n",
     ],
 )
-def test_init_of_another_shape_is_run_whole(sdk: Path, more: str) -> None:
-    package = load(sdk, GENERATED + more)
+def test_init_of_another_shape_is_run_whole(sdk: Path, statement: str) -> None:
+    package = load(sdk, GENERATED + statement)
     assert type(package) is types.ModuleType
     assert {"dns_record", "zone"} <= set(package._utilities.loaded)
     assert package.Zone.__module__ == "made_sdk.zone"

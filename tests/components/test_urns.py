@@ -36,12 +36,12 @@ def urns(project: Project) -> dict[str, list[str]]:
 
 
 def test_no_urn_changes_without_an_alias(project: Project) -> None:
-    found = urns(project)
+    planned = urns(project)
     if os.environ.get("RINGWALL_WRITE_URNS"):
-        SNAPSHOT.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        SNAPSHOT.write_text(json.dumps(planned, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     expected = json.loads(SNAPSHOT.read_text(encoding="utf-8"))
-    assert sorted(found) == sorted(expected)
+    assert sorted(planned) == sorted(expected)
     for stack, known in expected.items():
-        gone = sorted(set(known) - set(found[stack]))
-        assert gone == [], f"{stack}: these would be deleted and made again; keep the names, or add aliases"
-        assert found[stack] == known, f"{stack} has new resources; write the snapshot again (see above)"
+        missing = sorted(set(known) - set(planned[stack]))
+        assert missing == [], f"{stack}: these would be deleted and made again; keep the names, or add aliases"
+        assert planned[stack] == known, f"{stack} has new resources; write the snapshot again (see above)"

@@ -20,7 +20,7 @@ from model.project import load_environment, open_project
 from plan.graph import Graph
 from plan.offline import plan_stack
 from tests.support.kong_admin import KongStandIn, kong_admin
-from tests.support.kong_manifests import CASES, audiences
+from tests.support.kong_manifests import CASES, audiences, environment_stack, stack
 from tests.support.projects import write_project
 from tests.support.token_issuer import private_key
 from wire.kong import IssuerKey, KongAdmin
@@ -41,8 +41,11 @@ def planned_plugins() -> dict[str, set[str]]:
     """Options by plugin, of every kind of server and environment."""
     found: dict[str, set[str]] = {}
     for name, (settings, manifest) in CASES.items():
-        specs = [identity_plugin(settings, manifest, audiences(manifest)), *server_plugins(settings, manifest)]
-        specs += [*environment_plugins(name, settings), *metadata_plugins(settings, manifest)]
+        specs = [
+            identity_plugin(stack(settings, manifest), audiences(manifest)),
+            *server_plugins(stack(settings, manifest)),
+        ]
+        specs += [*environment_plugins(environment_stack(settings, name)), *metadata_plugins(stack(settings, manifest))]
         for spec in specs:
             found.setdefault(spec.name, set()).update(options_of(spec.config))
     return found

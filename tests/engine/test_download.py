@@ -62,12 +62,12 @@ def archive(member: str = "pulumi/pulumi", kind: bytes = tarfile.REGTYPE, body: 
 
 
 def sums(body: bytes, name: str = NAME) -> bytes:
-    other = "0" * 64
-    return f"{other}  pulumi-v3.256.0-darwin-arm64.tar.gz\n{hashlib.sha256(body).hexdigest()}  {name}\n".encode()
+    wrong_digest = "0" * 64
+    return f"{wrong_digest}  pulumi-v3.256.0-darwin-arm64.tar.gz\n{hashlib.sha256(body).hexdigest()}  {name}\n".encode()
 
 
-def fetch(made: Path, host: str, *checksum_hosts: str) -> None:
-    download.download(made, "Linux", "x86_64", lambda _: None, archives=host, checksums=checksum_hosts or (host,))
+def fetch(executable: Path, host: str, *checksum_hosts: str) -> None:
+    download.download(executable, "Linux", "x86_64", lambda _: None, archives=host, checksums=checksum_hosts or (host,))
 
 
 def test_release_with_its_published_checksum_is_taken(serve: Serve, tmp_path: Path) -> None:

@@ -22,9 +22,9 @@ def pre_event(operation: str, old: dict[str, Any], new: dict[str, Any], paths: l
     return event(resource_pre_event=Event(metadata=metadata))
 
 
-def event(**given: Any) -> Any:
+def event(**parts: Any) -> Any:
     kinds = ("resource_pre_event", "res_outputs_event", "diagnostic_event", "summary_event")
-    return Event(**{kind: given.get(kind) for kind in kinds})
+    return Event(**{kind: parts.get(kind) for kind in kinds})
 
 
 def test_a_changed_value_is_shown_with_its_path() -> None:
@@ -71,8 +71,8 @@ def test_a_refresh_says_at_its_end_what_it_found() -> None:
     steps = Steps()
     steps.on_event(pre_event("refresh", {"a": 1}, {"a": 1}, []))
     assert steps.changed == []
-    found = pre_event("update", {"a": 1}, {"a": 2}, ["a"]).resource_pre_event
-    steps.on_event(event(res_outputs_event=found))
+    metadata = pre_event("update", {"a": 1}, {"a": 2}, ["a"]).resource_pre_event
+    steps.on_event(event(res_outputs_event=metadata))
     assert [(change.operation, change.details) for change in steps.changed] == [("update", ("a: 1 → 2",))]
 
 
@@ -82,7 +82,7 @@ def test_what_a_refresh_before_a_run_finds_is_no_step_of_the_run() -> None:
     # The engine goes on calling it a refresh, also where something differs or is gone.
     steps.on_event(event(res_outputs_event=pre_event("refresh", {"a": 1}, {"a": 2}, ["a"]).resource_pre_event))
     assert (steps.changed, steps.differs) == ([], False)
-    assert [(one.operation, one.details) for one in steps.drifted.values()] == [("update", ("a: 1 → 2",))]
+    assert [(change.operation, change.details) for change in steps.drifted.values()] == [("update", ("a: 1 → 2",))]
     steps.on_event(pre_event("update", {"a": 2}, {"a": 1}, ["a"]))
     assert [change.details for change in steps.changed] == [("a: 2 → 1",)]
 
@@ -90,10 +90,10 @@ def test_what_a_refresh_before_a_run_finds_is_no_step_of_the_run() -> None:
 def test_what_a_refresh_before_a_run_finds_gone_is_no_deletion_by_the_run() -> None:
     steps = Steps(refreshes_first=True)
     steps.on_event(pre_event("refresh", {"a": 1}, {"a": 1}, []))
-    gone = pre_event("refresh", {"a": 1}, {}, []).resource_pre_event
-    gone.metadata.new = None
-    steps.on_event(event(res_outputs_event=gone))
-    assert ([one.operation for one in steps.drifted.values()], steps.changed) == (["delete"], [])
+    deletion = pre_event("refresh", {"a": 1}, {}, []).resource_pre_event
+    deletion.metadata.new = None
+    steps.on_event(event(res_outputs_event=deletion))
+    assert ([change.operation for change in steps.drifted.values()], steps.changed) == (["delete"], [])
 
 
 @pytest.mark.parametrize(("new", "differs"), [({"host_bundle": "a"}, False), ({"host_bundle": "b"}, True)])
@@ -111,18 +111,18 @@ def test_a_run_that_changes_a_stacks_outputs_alone_has_something_to_do(new: dict
 
 
 def test_an_error_loses_its_trace_and_keeps_its_words() -> None:
-    said = "the contract differs; run `ringwall up dev`"
-    trace = f"Traceback (most recent call last):\n  File x\npulumi.errors.RunError: {said}"
-    assert plain_error(trace) == said
+    message = "the contract differs; run `ringwall up dev`"
+    trace = f"Traceback (most recent call last):\n  File x\npulumi.errors.RunError: {message}"
+    assert plain_error(trace) == message
 
 
 def test_a_protected_resource_that_would_be_replaced_comes_with_the_command_that_lets_it_go() -> None:
     urn = "urn:pulumi:dev.one::ringwall::a:b:C$d:e/f:F::one-edge-application"
-    said = (
+    message = (
         f'unable to replace resource "{urn}"\nas it is currently marked for protection. To unprotect the resource, '
         "remove the `protect` flag from the resource in your Pulumi program and run `pulumi up`"
     )
-    assert plain_error(said) == (
+    assert plain_error(message) == (
         "one-edge-application is protected, as it is in production, and this change replaces it (a changed host name makes "
         f"another application); if you mean it, run `pulumi state unprotect --stack dev.one --yes '{urn}'`, then this again"
     )

@@ -27,7 +27,7 @@ def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # A stand-in for the Go toolchain: writes an executable where `-o` says, and keeps what it was called with beside the test.
-GO = """
+GO_SCRIPT = """
 printf '%s\\n' "$@" > "$XDG_CACHE_HOME/../arguments"
 cat go.sum > "$XDG_CACHE_HOME/../sum"
 while [ "$1" != -o ]; do shift; done
@@ -43,22 +43,22 @@ def test_engine_that_is_there_is_kept(tmp_path: Path) -> None:
 
 
 def test_build_is_used_when_the_download_cannot_be_reached(tmp_path: Path) -> None:
-    script(tmp_path / "bin/go", GO.format(version="v3.256.0"))
+    script(tmp_path / "bin/go", GO_SCRIPT.format(version="v3.256.0"))
     lines: list[str] = []
-    found = install.install(progress=lines.append)
-    assert found == locate.Engine(locate.cache_path(), "3.256.0", "cache")
+    installed = install.install(progress=lines.append)
+    assert installed == locate.Engine(locate.cache_path(), "3.256.0", "cache")
     assert lines[0].startswith("download not possible: ")
     arguments = (tmp_path / "arguments").read_text().splitlines()
     assert arguments[:4] == ["build", "-mod=readonly", "-trimpath", "-ldflags"]
     assert arguments[4].endswith("sdk/v3/go/common/version.Version=v3.256.0")
     assert arguments[-1] == "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
     assert (tmp_path / "sum").read_text() == (Path(engine.__file__).parent / "go.sum").read_text()
-    assert sorted(path.name for path in found.path.parent.iterdir()) == ["pulumi", "pulumi.sha256"]
-    assert locate.verify(found.path, full=True) is None
+    assert sorted(path.name for path in installed.path.parent.iterdir()) == ["pulumi", "pulumi.sha256"]
+    assert locate.verify(installed.path, full=True) is None
 
 
 def test_new_engine_replaces_one_that_was_changed(tmp_path: Path) -> None:
-    script(tmp_path / "bin/go", GO.format(version="v3.256.0"))
+    script(tmp_path / "bin/go", GO_SCRIPT.format(version="v3.256.0"))
     first = install.install(progress=lambda _: None, method="build")
     first.path.write_text("#!/bin/sh\necho changed\n")
     assert locate.find() is None
@@ -77,7 +77,7 @@ def test_neither_download_nor_go_names_both_remedies() -> None:
 
 
 def test_download_alone_does_not_build(tmp_path: Path) -> None:
-    script(tmp_path / "bin/go", GO.format(version="v3.256.0"))
+    script(tmp_path / "bin/go", GO_SCRIPT.format(version="v3.256.0"))
     with pytest.raises(EngineMissing, match=r"get\.pulumi\.com"):
         install.install(progress=lambda _: None, method="download")
     assert not (tmp_path / "arguments").exists()
@@ -91,14 +91,14 @@ def test_failed_build_shows_its_last_line_and_installs_nothing(tmp_path: Path) -
 
 
 def test_build_of_another_version_is_not_installed(tmp_path: Path) -> None:
-    script(tmp_path / "bin/go", GO.format(version="v3.255.0"))
+    script(tmp_path / "bin/go", GO_SCRIPT.format(version="v3.255.0"))
     with pytest.raises(EngineMissing, match=r"says it is 3\.255\.0, not 3\.256\.0"):
         install.install(progress=lambda _: None, method="build")
     assert not locate.cache_path().exists()
 
 
 def test_named_engine_that_is_wrong_is_not_installed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script(tmp_path / "bin/go", GO.format(version="v3.256.0"))
+    script(tmp_path / "bin/go", GO_SCRIPT.format(version="v3.256.0"))
     monkeypatch.setenv("RINGWALL_ENGINE", "/nowhere/pulumi")
     with pytest.raises(EngineMissing, match="correct or unset RINGWALL_ENGINE"):
         install.install(progress=lambda _: None)
@@ -122,13 +122,13 @@ def with_plugins(tmp_path: Path, text: str) -> locate.Engine:
 
 
 def test_missing_plugins_are_those_of_the_installed_sdks(tmp_path: Path) -> None:
-    found = with_plugins(tmp_path, f"echo '{listing('kong')}'")
-    assert plugins.plugins_missing(found) == [plugins.Plugin("cloudflare", version("pulumi-cloudflare"))]
+    engine = with_plugins(tmp_path, f"echo '{listing('kong')}'")
+    assert plugins.plugins_missing(engine) == [plugins.Plugin("cloudflare", version("pulumi-cloudflare"))]
 
 
 def test_plugin_of_another_version_is_missing(tmp_path: Path) -> None:
-    found = with_plugins(tmp_path, 'echo \'[{"name": "kong", "kind": "resource", "version": "1.0.0"}]\'')
-    assert [plugin.name for plugin in plugins.plugins_missing(found)] == ["cloudflare", "kong"]
+    engine = with_plugins(tmp_path, 'echo \'[{"name": "kong", "kind": "resource", "version": "1.0.0"}]\'')
+    assert [plugin.name for plugin in plugins.plugins_missing(engine)] == ["cloudflare", "kong"]
 
 
 def test_plugin_that_cannot_be_fetched_is_one_clear_line(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_supported_engine_on_path_is_taken_before_the_cache(tmp_path: Path) -> N
     on_path = fake(tmp_path / "bin/pulumi", "v3.260.0")
     assert locate.find() == locate.Engine(on_path, "3.260.0", "path")
     first, second = locate.explain()
-    assert (first.taken, second.taken) == (True, False)
+    assert (first.selected, second.selected) == (True, False)
     assert "not needed" in second.reason
 
 
@@ -67,7 +67,7 @@ def test_old_engine_on_path_is_passed_over_for_the_cached_one(tmp_path: Path) ->
     assert locate.find() == locate.Engine(path, "3.256.0", "cache")
     first, second = locate.explain()
     assert first.reason == f"{tmp_path / 'bin/pulumi'} is 3.100.0; needed: >=3.256.0,<4"
-    assert second.taken
+    assert second.selected
     assert second.reason.endswith("checksum verified")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.support.guard_service import guarded, lock_of, tool
 from tests.support.kong_lua_runtime import Kong
 from tests.support.projects import write_project
 from tests.support.token_issuer import TokenIssuer
+from tests.support.waiting import eventually
 
 SHELL: dict[str, Any] = {
     "name": "execute_command",
@@ -64,60 +64,57 @@ def test_gateway_no_token_no_road(headers: dict[str, str]) -> None:
     assert outcome.status == 401
 
 
-def test_guard_the_chain_ends_at_every_one_of_its_doors(tmp_path: Path) -> None:
-    async def main() -> None:
-        with TokenIssuer() as issuer:
-            server = RawServer(tools=[tool("search"), SHELL])
-            reviewed = lock_of(server.tools, decided={"execute_command": {"risk": "execute", "outbound": True}})
-            ada = person(issuer)
-            doors: list[tuple[str, dict[str, Any], dict[str, str], str]] = [
-                # Nobody: the port was found, and no token goes with the call.
-                ("who", {"grants": [{"to": {"all": True}, "tools": ["execute_command"]}]}, {"host": HOST}, "access_missing"),
-                # Somebody, without a grant.
-                ("grant", {"grants": [{"to": {"all": True}, "tools": ["search"]}]}, ada, "not_granted"),
-                # A grant for a tool that nobody approved.
-                ("lock", {"tool_lock": lock_of([tool("search")]),
-                          "grants": [{"to": {"all": True}, "tools": ["execute_command"]}]}, ada, "not_in_lock"),
-                # Approved, and since changed by the server.
-                ("pin", {"tool_lock": lock_of([tool("search"), {**SHELL, "description": "Run a harmless command."}]),
-                         "grants": [{"to": {"all": True}, "tools": ["execute_command"]}]}, ada, "lock_mismatch"),
-                # Granted for some commands only.
-                ("constraint", {"grants": [{"to": {"all": True}, "tools": ["execute_command"], "arguments": {
-                    "execute_command": {"properties": {"command": {"enum": ["uptime", "df"]}}, "required": ["command"]}}}]},
-                 ada, "arguments"),
-                # Granted without a word: the command itself is looked at.
-                ("inspection", {"grants": [{"to": {"all": True}, "tools": ["execute_command"]}]}, ada, "malicious_code"),
-            ]  # fmt: skip
-            for name, changes, headers, reason in doors:
-                folder = tmp_path / name
-                folder.mkdir()
-                whole = {"tool_lock": reviewed, **changes}
-                async with guarded(server, folder, identity=identity(issuer), **whole) as guard:
-                    response = await guard.post(CALL, headers)
-                    body = response.json()
-                    assert "error" in body or body["result"]["isError"] is True, name
-                    async with asyncio.timeout(5):
-                        while reason not in (found := [one["reason"] for one in guard.records()]):
-                            await asyncio.sleep(0)
-                    assert reason in found, name
-                    server.port = 0
-                assert server.calls == [], name
+async def test_guard_the_chain_ends_at_every_one_of_its_doors(tmp_path: Path) -> None:
+    with TokenIssuer() as issuer:
+        server = RawServer(tools=[tool("search"), SHELL])
+        reviewed = lock_of(server.tools, decided={"execute_command": {"risk": "execute", "outbound": True}})
+        ada = person(issuer)
+        doors: list[tuple[str, dict[str, Any], dict[str, str], str]] = [
+            # Nobody: the port was found, and no token goes with the call.
+            ("who", {"grants": [{"to": {"all": True}, "tools": ["execute_command"]}]}, {"host": HOST}, "access_missing"),
+            # Somebody, without a grant.
+            ("grant", {"grants": [{"to": {"all": True}, "tools": ["search"]}]}, ada, "not_granted"),
+            # A grant for a tool that nobody approved.
+            ("lock", {"tool_lock": lock_of([tool("search")]),
+                      "grants": [{"to": {"all": True}, "tools": ["execute_command"]}]}, ada, "not_in_lock"),
+            # Approved, and since changed by the server.
+            ("pin", {"tool_lock": lock_of([tool("search"), {**SHELL, "description": "Run a harmless command."}]),
+                     "grants": [{"to": {"all": True}, "tools": ["execute_command"]}]}, ada, "lock_mismatch"),
+            # Granted for some commands only.
+            ("constraint", {"grants": [{"to": {"all": True}, "tools": ["execute_command"], "arguments": {
+                "execute_command": {"properties": {"command": {"enum": ["uptime", "df"]}}, "required": ["command"]}}}]},
+             ada, "arguments"),
+            # Granted without a word: the command itself is looked at.
+            ("inspection", {"grants": [{"to": {"all": True}, "tools": ["execute_command"]}]}, ada, "malicious_code"),
+        ]  # fmt: skip
+        for name, changes, headers, reason in doors:
+            folder = tmp_path / name
+            folder.mkdir()
+            config = {"tool_lock": reviewed, **changes}
+            async with guarded(server, folder, identity=identity(issuer), **config) as guard:
+                response = await guard.post(CALL, headers)
+                body = response.json()
+                if name in ("constraint", "inspection"):  # refused by its arguments: the tool answers with an error
+                    assert body["result"]["isError"] is True, name
+                else:
+                    assert "error" in body, name
+                await eventually(
+                    lambda: reason in [record["reason"] for record in guard.records()],  # noqa: B023 - awaited here
+                    f"the guard writes {reason} into its audit log",
+                )
+                server.port = 0
+            assert server.calls == [], name
 
-    asyncio.run(main())
 
-
-def test_guard_does_not_even_show_the_tool(tmp_path: Path) -> None:
-    async def main() -> None:
-        with TokenIssuer() as issuer:
-            server = RawServer(tools=[tool("search"), SHELL])
-            grants = [{"to": {"all": True}, "tools": ["search"]}]
-            async with guarded(server, tmp_path, identity=identity(issuer), grants=grants) as guard:
-                body = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
-                listed = (await guard.post(body, person(issuer))).text
-                assert "search" in listed
-                assert "execute_command" not in listed
-
-    asyncio.run(main())
+async def test_guard_does_not_even_show_the_tool(tmp_path: Path) -> None:
+    with TokenIssuer() as issuer:
+        server = RawServer(tools=[tool("search"), SHELL])
+        grants = [{"to": {"all": True}, "tools": ["search"]}]
+        async with guarded(server, tmp_path, identity=identity(issuer), grants=grants) as guard:
+            body = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+            listed = (await guard.post(body, person(issuer))).text
+            assert "search" in listed
+            assert "execute_command" not in listed
 
 
 @pytest.mark.parametrize("url", ["http://0.0.0.0:3000/mcp", "http://192.0.2.7:8080/mcp", "http://[::]:3000/mcp"])
@@ -127,13 +124,10 @@ def test_origin_a_server_beyond_loopback_is_no_origin(tmp_path: Path, url: str) 
         validate(Origin, document.value, document, ())
 
 
-def test_a_token_for_a_sibling_server_opens_nothing_here(tmp_path: Path) -> None:
-    async def main() -> None:
-        with TokenIssuer() as issuer:
-            server = RawServer(tools=[SHELL])
-            async with guarded(server, tmp_path, identity=identity(issuer)) as guard:
-                sibling = person(issuer, aud=["b" * 64], exp=int(time.time()) + 60)
-                assert (await guard.post(CALL, sibling)).status_code == 401
-            assert server.calls == []
-
-    asyncio.run(main())
+async def test_a_token_for_a_sibling_server_opens_nothing_here(tmp_path: Path) -> None:
+    with TokenIssuer() as issuer:
+        server = RawServer(tools=[SHELL])
+        async with guarded(server, tmp_path, identity=identity(issuer)) as guard:
+            sibling = person(issuer, aud=["b" * 64], exp=int(time.time()) + 60)
+            assert (await guard.post(CALL, sibling)).status_code == 401
+        assert server.calls == []

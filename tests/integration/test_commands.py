@@ -41,7 +41,7 @@ def ringwall(root: Path, *arguments: str, code: int = 0, engine: str | None = No
     environment = dict(os.environ)
     if engine is not None:
         environment |= {"RINGWALL_ENGINE": engine}
-    done = subprocess.run(
+    process = subprocess.run(
         [str(Path(sys.executable).with_name("ringwall")), *arguments, "--project", str(root)],
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -49,13 +49,13 @@ def ringwall(root: Path, *arguments: str, code: int = 0, engine: str | None = No
         text=True,
         check=False,
     )
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    return done
+    assert process.returncode == code, (process.returncode, process.stdout, process.stderr)
+    return process
 
 
-def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+def document(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(process.stdout)
+    return parsed
 
 
 def test_the_whole_life_of_an_environment(root: Path) -> None:
@@ -90,18 +90,20 @@ def test_the_whole_life_of_an_environment(root: Path) -> None:
 
 @pytest.mark.parametrize("command", [["preview"], ["up", "--yes"]])
 def test_a_server_before_its_environment_is_one_line(root: Path, command: list[str]) -> None:
-    done = ringwall(root, command[0], "dev.one", *command[1:], "--sandbox", code=5)
+    process = ringwall(root, command[0], "dev.one", *command[1:], "--sandbox", code=5)
     refused = "environment dev is not deployed; run `ringwall up dev` first"
-    said = [line for line in done.stderr.splitlines() if not line.startswith(("preview dev.one: ", "still running"))]
-    assert said[0] == f"error: dev.one: {refused}"
-    assert all(line.endswith(refused) for line in said)
+    lines = [
+        line for line in process.stderr.splitlines() if not line.startswith(("preview dev.one: ", "still running"))
+    ]
+    assert lines[0] == f"error: dev.one: {refused}"
+    assert all(line.endswith(refused) for line in lines)
 
 
 def test_a_zone_comes_up_and_its_rules_outlive_the_stack(root: Path) -> None:
     (root / "stacks" / "Pulumi.zone.example.yaml").write_text(ZONE_STACK, encoding="utf-8")
     ringwall(root, "up", "zone.example", "--sandbox", "--yes")
-    (again,) = document(ringwall(root, "preview", "zone.example", "--sandbox", "--json"))["runs"]
-    assert (again["error"], again["changes"]) == (None, [])
+    (second,) = document(ringwall(root, "preview", "zone.example", "--sandbox", "--json"))["runs"]
+    assert (second["error"], second["changes"]) == (None, [])
     # Protected: taking the zone's only entry point away is never a side effect.
     assert "protect" in ringwall(root, "destroy", "zone.example", "--sandbox", "--yes", code=5).stderr
 
@@ -120,10 +122,10 @@ def test_one_resource_alone_is_brought_up(root: Path) -> None:
     changes = document(ringwall(root, "preview", "dev.one", "--sandbox", "--json"))["runs"][0]["changes"]
     size = next(change["urn"] for change in changes if "size" in change["name"])
     ringwall(root, "up", "dev.one", "--target", size, "--sandbox", "--yes")
-    left = document(ringwall(root, "preview", "dev.one", "--sandbox", "--json"))["runs"][0]["changes"]
+    remaining = document(ringwall(root, "preview", "dev.one", "--sandbox", "--json"))["runs"][0]["changes"]
     assert size in {change["urn"] for change in changes}
-    assert size not in {change["urn"] for change in left}
-    assert any(change["name"] == "one-edge-application" for change in left)
+    assert size not in {change["urn"] for change in remaining}
+    assert any(change["name"] == "one-edge-application" for change in remaining)
 
 
 def test_a_failure_in_the_middle_is_one_line_and_the_next_up_goes_on(root: Path) -> None:
@@ -158,13 +160,13 @@ def test_an_interrupted_up_says_so_in_one_line_and_the_next_one_goes_on(root: Pa
         if line.startswith("up dev: running"):
             break
     os.killpg(process.pid, signal.SIGINT)
-    rest = process.stderr.read()
+    stderr = process.stderr.read()
     process.stderr.close()
     assert process.wait() == 130
-    assert rest.splitlines()[-1] == (
+    assert stderr.splitlines()[-1] == (
         "interrupted; what was finished is recorded, so the same command goes on from there"
     )
-    assert "Traceback" not in rest
+    assert "Traceback" not in stderr
     faults.write(state, [])
     ringwall(root, "up", "dev", "--sandbox", "--yes")
 
@@ -197,14 +199,12 @@ def test_an_existing_tunnel_is_taken_over_and_no_second_one_is_made(engine_proje
     engine_project.pulumi("stack", "rm", "dev.one", "--force", "--yes", "--preserve-config")
 
     loaded = load(project, "dev.one")
-    wanted = import_plan(refuse_unsafe(project, loaded), Kind.tunnel, tunnel.id)
-    run = engine_project.run(
-        "dev.one", "up", only=wanted.targets, program=importing_program(project, "dev.one", wanted)
-    )
+    plan = import_plan(refuse_unsafe(project, loaded), Kind.tunnel, tunnel.id)
+    run = engine_project.run("dev.one", "up", only=plan.targets, program=importing_program(project, "dev.one", plan))
     assert [(c.operation, c.name) for c in run.steps.changed if c.name == "one-edge-tunnel"] == [
         ("import", "one-edge-tunnel")
     ]
-    assert [found.id for found in engine_project.sandbox.resources("*ZeroTrustTunnelCloudflared")] == [tunnel.id]
+    assert [record.id for record in engine_project.sandbox.resources("*ZeroTrustTunnelCloudflared")] == [tunnel.id]
 
 
 def test_taking_over_never_changes_what_is_running(root: Path) -> None:

@@ -15,13 +15,13 @@ pytestmark = pytest.mark.engine
 
 def test_the_demo_runs_the_main_job_on_real_servers() -> None:
     command = [str(Path(sys.executable).with_name("ringwall")), "demo", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    report = json.loads(process.stdout)
     if report["servers"] == ["tickets"]:
         # Left out with a word, and only where Node.js or npm's registry is out of reach.
-        assert "skipped npm's server-everything" in done.stderr
-        warnings = [line for line in done.stderr.splitlines() if "server-everything" in line]
+        assert "skipped npm's server-everything" in process.stderr
+        warnings = [line for line in process.stderr.splitlines() if "server-everything" in line]
         print(warnings[-1])
     else:
         assert report["servers"] == ["tickets", "everything"]

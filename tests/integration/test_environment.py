@@ -31,14 +31,14 @@ def test_three_servers_come_up_stay_change_as_edited_and_leave_nothing(engine_pr
 
     previews = ok(deploy.preview(target, scope))
     assert [run.offline for run in previews] == [False, True, True, True]
-    up = ok(deploy.up(target, scope, previews))
-    assert {c.operation for run in up for c in run.steps.changed} == {"create"}
+    runs = ok(deploy.bring_up(target, scope, previews))
+    assert {c.operation for run in runs for c in run.steps.changed} == {"create"}
     # What the offline plan promised for a server is what the engine made.
-    assert [run.steps.counts["create"] for run in previews[1:]] == [run.steps.counts["create"] for run in up[1:]]
+    assert [run.steps.counts["create"] for run in previews[1:]] == [run.steps.counts["create"] for run in runs[1:]]
 
-    again = ok(deploy.preview(target, scope))
-    assert [run.offline for run in again] == [False] * 4
-    assert changes(ok(deploy.up(target, scope, again))) == []
+    second_preview = ok(deploy.preview(target, scope))
+    assert [run.offline for run in second_preview] == [False] * 4
+    assert changes(ok(deploy.bring_up(target, scope, second_preview))) == []
 
     file = project.stack_file("dev.two")
     text = file.read_text(encoding="utf-8")
@@ -69,11 +69,11 @@ def test_an_environment_with_a_live_server_is_not_destroyed(engine_project: Engi
 def test_a_policy_the_environment_drops_is_deleted_after_its_servers_moved_on(engine_project: EngineProject) -> None:
     project, target = engine_project.project, engine_project.target
     scope = deploy.scope_of(project, "dev")
-    ok(deploy.up(target, scope, ok(deploy.preview(target, scope))))
+    ok(deploy.bring_up(target, scope, ok(deploy.preview(target, scope))))
     file = project.stack_file("dev.one")
     file.write_text(file.read_text(encoding="utf-8").replace("posture: [encrypted]", "posture: []"), "utf-8")
     scope = deploy.scope_of(project, "dev")
-    runs = ok(deploy.up(target, scope, ok(deploy.preview(target, scope))))
+    runs = ok(deploy.bring_up(target, scope, ok(deploy.preview(target, scope))))
     assert [run.stack for run in runs] == ["dev", "dev.one", "dev"]
     assert {c.operation for c in runs[0].steps.changed} == {"create"}
     assert {c.operation for c in runs[2].steps.changed} == {"delete"}

@@ -6,7 +6,6 @@ A representative part; `make interrupt` kills in every operation of up, update a
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,13 +16,14 @@ import pytest
 
 from engine.repair.kinds import SHAPES, kind_of, own_id
 from engine.repair.lookup import ProviderLookup, find
-from engine.repair.pending import look_again, resolve
+from engine.repair.pending import delete_late_objects, resolve
 from engine.workspace import Target
 from model.project import load_environment, open_project
 from sandbox import Fault, Sandbox
 from sandbox.readings import reader
 from tests.support.interrupted import Stage
 from tests.support.projects import write_project
+from tests.support.waiting import eventually_sync
 from tests.support.world_api import ADMIN_TOKEN, TOKEN, world_api
 
 pytestmark = pytest.mark.engine
@@ -40,7 +40,7 @@ class Prepared:
     #: Both are.
     after: Path
     alone: Counter[str]
-    both: Counter[str]
+    baseline: Counter[str]
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +52,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
         stage = Stage(root, sandbox)
         stage.run("up", "dev", "--yes")
         stage.keep(folder / "after")
-        both = stage.there()
+        baseline = stage.there()
         stage.run("destroy", "dev.one", "--yes")
         stage.keep(folder / "before")
-        yield Prepared(stage, folder / "before", folder / "after", stage.there(), both)
+        yield Prepared(stage, folder / "before", folder / "after", stage.there(), baseline)
 
 
 def test_an_application_made_while_the_run_died_is_recorded_and_not_made_twice(prepared: Prepared) -> None:
@@ -71,8 +71,8 @@ def test_an_application_made_while_the_run_died_is_recorded_and_not_made_twice(p
         (True, "dev.one"),
     ]
     assert "run `ringwall repair dev.one`" in rows[1]["note"]
-    (made,) = stage.sandbox.resources("*AccessApplication")
-    line = f"application dev-one: Cloudflare has made it ({made.id})"
+    (application,) = stage.sandbox.resources("*AccessApplication")
+    line = f"application dev-one: Cloudflare has made it ({application.id})"
     # A kill may leave this file empty, which says nothing, and then the engine refuses the whole state.
     (stage.home / "state" / ".pulumi" / "stacks" / "ringwall" / "dev.one.json.attrs").write_text("")
     assert line in stage.run("repair", "dev.one", "--dry-run", code=3).stdout
@@ -81,7 +81,7 @@ def test_an_application_made_while_the_run_died_is_recorded_and_not_made_twice(p
         True
     ]
     assert line in stage.run("up", "dev.one", "--yes").stderr
-    stage.assert_whole(prepared.both)
+    stage.assert_whole(prepared.baseline)
 
 
 def test_a_tunnel_that_appears_after_the_kill_is_waited_for(prepared: Prepared) -> None:
@@ -95,7 +95,7 @@ def test_a_tunnel_that_appears_after_the_kill_is_waited_for(prepared: Prepared) 
     # Repair does that alone: what depends on the tunnel, and so was not begun, is still not there.
     assert stage.sandbox.resources("*DnsRecord") == []
     stage.run("up", "dev.one", "--yes")
-    stage.assert_whole(prepared.both)
+    stage.assert_whole(prepared.baseline)
 
 
 def test_destroy_takes_down_a_kong_service_whose_create_was_interrupted(prepared: Prepared) -> None:
@@ -133,7 +133,7 @@ def test_an_update_that_was_interrupted_is_brought_to_its_end(prepared: Prepared
         assert "its update was interrupted; read back" in stage.run("up", "dev.one", "--yes").stderr
     finally:
         file.write_text(text, encoding="utf-8")
-    stage.assert_whole(prepared.both)
+    stage.assert_whole(prepared.baseline)
     (application,) = stage.sandbox.resources("*AccessApplication")
     assert application.outputs["oauthConfiguration"]["grant"]["accessTokenLifetime"] == "5m"
 
@@ -144,15 +144,12 @@ def test_what_appears_after_it_was_given_up_is_deleted(prepared: Prepared) -> No
     assert stage.kill_in(Fault("create", "*AccessApplication", delay=6), "up", "dev.one", "--yes")
     target = Target(open_project(stage.root), stage.sandbox.environment(), stage.home, reader(stage.home / "providers"))
     findings = resolve(target, "dev.one", settle=0)
-    said = [finding.text for finding in findings]
-    assert "application dev-one: its create was interrupted; Cloudflare does not have it" in said
-    appeared = threading.Event()
-    for _ in range(100):
-        if stage.sandbox.resources("*AccessApplication"):
-            break
-        appeared.wait(0.1)
-    (late,) = stage.sandbox.resources("*AccessApplication")
-    assert look_again(target, findings) == [f"dev.one: application dev-one ({late.id}) appeared late: deleted"]
+    texts = [finding.text for finding in findings]
+    assert "application dev-one: its create was interrupted; Cloudflare does not have it" in texts
+    (late,) = eventually_sync(
+        lambda: stage.sandbox.resources("*AccessApplication"), "the application that the killed run asked for appears"
+    )
+    assert delete_late_objects(target, findings) == [f"dev.one: application dev-one ({late.id}) appeared late: deleted"]
     assert stage.sandbox.resources("*AccessApplication") == []
     assert stage.recorded() == {(record.type, record.id) for record in stage.sandbox.resources()}
 
@@ -168,11 +165,11 @@ def test_a_token_whose_secret_was_in_the_lost_answer_is_made_again(prepared: Pre
     try:
         fault = Fault("create", "*AccessServiceToken", delay=LATE, after_effect=True)
         assert stage.kill_in(fault, "up", "dev", "--yes")
-        said = stage.run("repair", "dev", "--yes").stderr
+        stderr = stage.run("repair", "dev", "--yes").stderr
     finally:
         file.write_text(text, encoding="utf-8")
-    assert "service-token dev-fresh: Cloudflare has made it" in said
-    assert "its secret was in the lost answer; deleted, `up` makes another" in said
+    assert "service-token dev-fresh: Cloudflare has made it" in stderr
+    assert "its secret was in the lost answer; deleted, `up` makes another" in stderr
     assert "dev-fresh" not in [record.outputs["name"] for record in stage.sandbox.resources("*AccessServiceToken")]
     assert stage.recorded() == {(record.type, record.id) for record in stage.sandbox.resources()}
 
@@ -193,20 +190,20 @@ def test_every_kind_is_found_by_what_names_it_and_read_back_by_its_import_id(pre
             for stack in ("dev", "dev.one"):
                 file = stage.home / "state" / ".pulumi" / "stacks" / "ringwall" / f"{stack}.json"
                 document = json.loads(file.read_text(encoding="utf-8"))
-                for one in document["checkpoint"]["latest"]["resources"]:
-                    kind = kind_of(one["type"])
+                for resource in document["checkpoint"]["latest"]["resources"]:
+                    kind = kind_of(resource["type"])
                     if kind is None:
                         continue
                     kinds.add(kind)
                     if SHAPES[kind].path is not None:
-                        assert find(lookup, kind, one["inputs"]) == [own_id(one["id"])], one["urn"]
-                    one["id"] = SHAPES[kind].imported(one["inputs"], own_id(one["id"]))
-                    one["outputs"] = {}
+                        assert find(lookup, kind, resource["inputs"]) == [own_id(resource["id"])], resource["urn"]
+                    resource["id"] = SHAPES[kind].imported(resource["inputs"], own_id(resource["id"]))
+                    resource["outputs"] = {}
                 file.write_text(json.dumps(document), encoding="utf-8")
     assert len(kinds) == 15  # a zone's ruleset is a stack of its own
-    said = stage.run("repair", "dev", "--yes").stderr
-    assert said.count("was being recorded; read again") == sum(prepared.both.values())
-    stage.assert_whole(prepared.both)
+    stderr = stage.run("repair", "dev", "--yes").stderr
+    assert stderr.count("was being recorded; read again") == sum(prepared.baseline.values())
+    stage.assert_whole(prepared.baseline)
     previews = json.loads(stage.run("preview", "dev.one", "--json").stdout)["runs"]
     assert [(run["error"], run["changes"]) for run in previews] == [(None, [])]
 
@@ -220,15 +217,15 @@ def test_a_name_that_is_taken_is_told_with_its_object_and_a_command_that_works(p
     # The engine begins nothing new after a refusal, so both are held back until both are under way.
     for type_ in ("*ZeroTrustTunnelCloudflared", "kong:*Upstream"):
         stage.sandbox.faults.add(Fault("create", type_, delay=2.0))
-    said = stage.run("up", "dev.one", "--yes", code=5).stderr.splitlines()
+    lines = stage.run("up", "dev.one", "--yes", code=5).stderr.splitlines()
     stage.sandbox.faults.clear()
-    assert len([one for one in said if one.startswith("error: ")]) == 1
+    assert len([message for message in lines if message.startswith("error: ")]) == 1
     # Which of the two is refused first is chance, and only the first line begins with "error: ".
-    (line,) = [one for one in said if "tunnel dev-one: Cloudflare has one already" in one]
+    (line,) = [message for message in lines if "tunnel dev-one: Cloudflare has one already" in message]
     command = f"ringwall import dev.one tunnel {tunnel.id} --name one-edge-tunnel"
     assert f"({tunnel.id}), which this stack does not record; run `{command}`" in line
     # Kong is asked for its own: the answer is about another object.
-    assert any("upstream dev-one-guard: Kong has one already" in one for one in said)
-    assert len([one for one in said if "1013" in one]) == 1
+    assert any("upstream dev-one-guard: Kong has one already" in message for message in lines)
+    assert len([message for message in lines if "1013" in message]) == 1
     stage.run(*command.removeprefix("ringwall ").split(), "--yes")
     assert ("cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared", tunnel.id) in stage.recorded()

@@ -98,12 +98,12 @@ def rings(operation: Operation) -> dict[str, str]:
 
 def live(world: EngineProject, kind: str) -> dict[str, dict[str, Any]]:
     """What the providers hold now, by id."""
-    return {one.id: dict(one.outputs) for one in world.sandbox.resources(f"*:{kind}")}
+    return {record.id: dict(record.outputs) for record in world.sandbox.resources(f"*:{kind}")}
 
 
 def named(world: EngineProject, kind: str, name: str) -> tuple[str, dict[str, Any]]:
-    (found,) = ((id_, one) for id_, one in live(world, kind).items() if one["name"] == name)
-    return found
+    (match,) = ((id_, outputs) for id_, outputs in live(world, kind).items() if outputs["name"] == name)
+    return match
 
 
 def test_a_server_is_closed_in_every_ring_without_the_engine_and_opened_by_it_as_it_was(
@@ -127,7 +127,7 @@ def test_a_server_is_closed_in_every_ring_without_the_engine_and_opened_by_it_as
     id_, deny = named(world, "ZeroTrustAccessPolicy", "dev-closed")
     assert (deny["decision"], deny["includes"]) == ("deny", [{"everyone": {}}])
     (application,) = live(world, "ZeroTrustAccessApplication").values()
-    assert [(one["id"], one["precedence"]) for one in application["policies"]] == [(id_, 1)]
+    assert [(policy["id"], policy["precedence"]) for policy in application["policies"]] == [(id_, 1)]
     plugin = live(world, "Plugin")[closing_plugin_id("dev", "one")]
     assert "kong.response.exit(503, " in plugin["configJson"]
     signed = json.loads((tmp_path / "dev.one.guard.bundle.json").read_text(encoding="utf-8"))
@@ -160,13 +160,15 @@ def test_the_next_up_of_a_closed_server_keeps_it_closed_and_lifting_gives_all_of
     world.run(STACK, "up")
     id_, _ = named(world, "ZeroTrustAccessPolicy", "dev-one-lockdown")
     (application,) = live(world, "ZeroTrustAccessApplication").values()
-    assert [one["id"] for one in application["policies"]] == [id_]
+    assert [policy["id"] for policy in application["policies"]] == [id_]
     _, stop = named(world, "Plugin", "request-termination")
     assert json.loads(stop["configJson"])["status_code"] == 503
     assert json.loads(exported(world)["guard_config"])["grants"] == []
     # It is closed already, so that a second lockdown makes no other policy.
     assert rings(close_again(world, guards))["edge"] == "done"
-    assert [one["id"] for one in next(iter(live(world, "ZeroTrustAccessApplication").values()))["policies"]] == [id_]
+    assert [policy["id"] for policy in next(iter(live(world, "ZeroTrustAccessApplication").values()))["policies"]] == [
+        id_
+    ]
 
     reopen(world, guards)
     assert {kind: live(world, kind) for kind in before} == before

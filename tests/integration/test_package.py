@@ -68,8 +68,10 @@ class Caller:
 
     def run(self, operation: str, program: Callable[[], None], stack: str = "test") -> Any:
         self.steps = Steps()
-        with self._stack(program, stack) as found:
-            return getattr(found, operation)(on_event=self.steps.on_event, on_output=self.printed.append, color="never")
+        with self._stack(program, stack) as selected:
+            return getattr(selected, operation)(
+                on_event=self.steps.on_event, on_output=self.printed.append, color="never"
+            )
 
     def refused(self, program: Callable[[], None]) -> str:
         """The error of an `up` that must fail."""
@@ -82,8 +84,10 @@ class Caller:
         (file,) = [
             path for path in self.engine_project.backend_files() if path.parts[-3:] == ("stacks", "caller", "test.json")
         ]
-        found: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["checkpoint"]["latest"]["resources"]
-        return found
+        resources: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["checkpoint"]["latest"][
+            "resources"
+        ]
+        return resources
 
     @contextmanager
     def _stack(self, program: Callable[[], None], name: str = "test") -> Iterator[Stack]:
@@ -124,8 +128,8 @@ def hosted() -> Iterator[Any]:
             host.terminate()
 
 
-def inputs_of(project: Path, server: str = "one", **more: Any) -> dict[str, Any]:
-    return {"project": str(project), "environment": "dev", "server": server, **more}
+def inputs_of(project: Path, server: str = "one", **extra: Any) -> dict[str, Any]:
+    return {"project": str(project), "environment": "dev", "server": server, **extra}
 
 
 def exact_outputs(engine: EngineProject, outputs: dict[str, Any], server: str) -> None:
@@ -176,7 +180,9 @@ def test_a_perimeter_is_what_ringwall_itself_makes(caller: Caller) -> None:
     engine = caller.engine_project
     engine.run("dev", "up")
     engine.run("dev.one", "up")
-    own = json.loads(engine.pulumi("stack", "export", "--stack", "dev.one").stdout)["deployment"]["resources"]
+    ringwall_resources = json.loads(engine.pulumi("stack", "export", "--stack", "dev.one").stdout)["deployment"][
+        "resources"
+    ]
     engine.run("dev.one", "destroy")
 
     def program() -> None:
@@ -187,11 +193,11 @@ def test_a_perimeter_is_what_ringwall_itself_makes(caller: Caller) -> None:
 
     extra = ("pulumi:pulumi:StackReference", "pulumi:providers:ringwall")
 
-    def made(resources: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    def identities(resources: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
         custom = [r for r in resources if r["custom"] and r["type"] not in extra]
         return sorted((r["type"], _own_name(r), _inputs(r)) for r in custom)
 
-    assert made(hosted) == made(own)
+    assert identities(hosted) == identities(ringwall_resources)
     parents = {r["urn"].rsplit("::", 1)[1]: r.get("parent", "") for r in hosted if r["type"].startswith("pulumi:prov")}
     assert {name for name, parent in parents.items() if "ServerPerimeter::one" in parent} == {
         "one-cloudflare",
@@ -220,9 +226,9 @@ def test_providers_that_the_program_hands_in_are_used(caller: Caller) -> None:
     engine = caller.engine_project
     engine.run("dev", "up")
 
-    def program(both: bool = True) -> None:
+    def program(kong_too: bool = True) -> None:
         handed: list[pulumi.ProviderResource] = [pulumi_cloudflare.Provider("mine", base_url="https://api.example.com")]
-        if both:
+        if kong_too:
             handed.append(pulumi_kong.Provider("mine", kong_admin_uri="http://127.0.0.1:8009"))
         opts = pulumi.ResourceOptions(providers=handed)
         Remote("ServerPerimeter", "one", inputs_of(engine.project.root), PERIMETER, opts)
@@ -231,7 +237,7 @@ def test_providers_that_the_program_hands_in_are_used(caller: Caller) -> None:
     assert _providers_used(caller.state()) == {("cloudflare", "mine"), ("kong", "mine")}
     assert set(caller.run("up", program).summary.resource_changes) == {"same"}
     caller.run("destroy", program)
-    caller.run("up", lambda: program(both=False))
+    caller.run("up", lambda: program(kong_too=False))
     assert _providers_used(caller.state()) == {("cloudflare", "mine"), ("kong", "one-kong")}
 
 
@@ -250,8 +256,8 @@ def test_an_environment_comes_up_from_another_program_and_its_credentials_stay_s
 
     def program() -> None:
         environment = {"project": str(root), "environment": "dev"}
-        made = Remote("Environment", "dev", environment, ENVIRONMENT)
-        pulumi.export("contract", made.contract)  # type: ignore[attr-defined]
+        component = Remote("Environment", "dev", environment, ENVIRONMENT)
+        pulumi.export("contract", component.contract)  # type: ignore[attr-defined]
 
     outputs = caller.run("up", program).outputs
     assert {name for name, output in outputs.items() if output.secret} == {"dev.agentCredentials"}
@@ -278,7 +284,7 @@ def test_what_ringwall_refuses_the_package_refuses_in_one_line(caller: Caller) -
     engine = caller.engine_project
     root = engine.project.root
     engine.run("dev", "up")
-    made = engine.sandbox.resources()
+    records = engine.sandbox.resources()
 
     def refused(secret: str | None = None, **changed: Any) -> str:
         def program() -> None:
@@ -289,35 +295,37 @@ def test_what_ringwall_refuses_the_package_refuses_in_one_line(caller: Caller) -
 
         return caller.refused(program)
 
-    def said(line: str) -> str:
+    def message(line: str) -> str:
         return f"ringwall:index:ServerPerimeter resource 'one' has a problem: {line}"
 
-    assert refused(project="stacks") == said("project: stacks is a relative path; hand in an absolute one")
-    assert refused(server="nine") == said("there is no server nine in environment dev; run `ringwall list`")
-    assert refused(environmentStack="dev") == said(
+    assert refused(project="stacks") == message("project: stacks is a relative path; hand in an absolute one")
+    assert refused(server="nine") == message("there is no server nine in environment dev; run `ringwall list`")
+    assert refused(environmentStack="dev") == message(
         "environmentStack: dev is no full stack name; write organization/project/stack"
     )
-    assert refused(secret="c2VjcmV0") == said("tunnelSecret: host dev-1 has a remotely managed tunnel; leave it out")
+    assert refused(secret="c2VjcmV0") == message("tunnelSecret: host dev-1 has a remotely managed tunnel; leave it out")
     file = engine.project.stack_file("dev.one")
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("guard_port", "gard_port"), "utf-8")
-    assert refused() == said(
+    assert refused() == message(
         f"{file}:2: config.ringwall:server.guard_port: a required key is missing; add it "
         f"{file}:7: config.ringwall:server.gard_port: unknown key; write guard_port, or remove it"
     )
     file.write_text(text, "utf-8")
     dev = engine.project.stack_file("dev")
-    whole = dev.read_text(encoding="utf-8")
-    dev.write_text(whole.replace("    countries:", "    quotas:\n      service_tokens: 1\n    countries:", 1), "utf-8")
-    assert refused() == said(
+    dev_text = dev.read_text(encoding="utf-8")
+    dev.write_text(
+        dev_text.replace("    countries:", "    quotas:\n      service_tokens: 1\n    countries:", 1), "utf-8"
+    )
+    assert refused() == message(
         f"{dev}:18: config.ringwall:environment.quotas.service_tokens: the files ask for 2 service tokens, the account has"
         " 1; share more, remove some, or raise the quota here when your contract allows more"
     )
-    dev.write_text(whole.replace("team: example", "team: another"), "utf-8")
+    dev.write_text(dev_text.replace("team: example", "team: another"), "utf-8")
     assert refused().endswith("environment dev as deployed differs from Pulumi.dev.yaml; run `ringwall up dev` first")
     # The SDK of the calling program prints a trace of its own; the host prints none.
     assert not any(str(PACKAGE.parent / "components") in line for line in caller.printed)
-    assert engine.sandbox.resources() == made
+    assert engine.sandbox.resources() == records
 
 
 def test_a_tunnel_secret_is_carried_and_stays_secret_even_when_handed_in_clear(caller: Caller) -> None:

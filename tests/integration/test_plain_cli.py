@@ -35,12 +35,12 @@ def test_both_refuse_a_wrong_key_before_any_resource(engine_project: EngineProje
     if "no stack named" in plain.stderr:
         engine_project.pulumi("stack", "init", "dev")
         plain = engine_project.pulumi("up", "--stack", "dev", "--yes", check=False)
-    ours = execute(engine_project.target, Run("dev", "up"))
+    run = execute(engine_project.target, Run("dev", "up"))
     assert plain.returncode != 0
     assert refused in plain.stdout + plain.stderr
     assert "Traceback" not in plain.stdout + plain.stderr
-    assert ours.error is not None
-    assert refused in ours.error
+    assert run.error is not None
+    assert refused in run.error
     assert engine_project.sandbox.resources() == []
 
 
@@ -48,45 +48,45 @@ def test_both_refuse_a_server_whose_environment_was_changed_but_not_brought_up(e
     engine_project.run("dev", "up")
     file = engine_project.project.stack_file("dev")
     file.write_text(file.read_text(encoding="utf-8").replace("team: example", "team: another"), "utf-8")
-    made = len(engine_project.sandbox.resources())
+    count = len(engine_project.sandbox.resources())
     engine_project.pulumi("stack", "init", "dev.one")
     plain = engine_project.pulumi("up", "--stack", "dev.one", "--yes", check=False)
-    ours = execute(engine_project.target, Run("dev.one", "up"))
+    run = execute(engine_project.target, Run("dev.one", "up"))
     assert plain.returncode != 0
     refused = "environment dev as deployed differs from Pulumi.dev.yaml; run `ringwall up dev` first"
     assert refused in plain.stdout + plain.stderr
-    assert ours.error is not None
-    assert refused in ours.error
-    assert len(engine_project.sandbox.resources()) == made
+    assert run.error is not None
+    assert refused in run.error
+    assert len(engine_project.sandbox.resources()) == count
 
 
 def test_both_refuse_a_server_before_its_environment_in_one_line(engine_project: EngineProject) -> None:
     refused = "environment dev is not deployed; run `ringwall up dev` first"
     engine_project.pulumi("stack", "init", "dev.one")
     plain = engine_project.pulumi("up", "--stack", "dev.one", "--yes", check=False)
-    said = plain.stdout + plain.stderr
+    output = plain.stdout + plain.stderr
     assert plain.returncode != 0
-    assert refused in said
-    assert "Traceback" not in said
-    assert "KeyboardInterrupt" not in said
-    assert "never awaited" not in said
-    ours = execute(engine_project.target, Run("dev.one", "up"))
-    assert (ours.error or "").split("\n")[0] == refused
+    assert refused in output
+    assert "Traceback" not in output
+    assert "KeyboardInterrupt" not in output
+    assert "never awaited" not in output
+    run = execute(engine_project.target, Run("dev.one", "up"))
+    assert (run.error or "").split("\n")[0] == refused
     engine_project.run("dev", "up")
     engine_project.run("dev", "destroy")
-    gone = (execute(engine_project.target, Run("dev.one", "up")).error or "").split("\n")[0]
-    assert gone == "environment dev is not deployed: it exports no contract; run `ringwall up dev` first"
+    refusal = (execute(engine_project.target, Run("dev.one", "up")).error or "").split("\n")[0]
+    assert refusal == "environment dev is not deployed: it exports no contract; run `ringwall up dev` first"
     assert engine_project.sandbox.resources() == []
 
 
 def test_a_manifest_from_another_file_is_refused(engine_project: EngineProject) -> None:
     engine_project.pulumi("stack", "init", "dev")
     file = engine_project.project.stack_file("dev")
-    other = engine_project.home / "other.yaml"
-    other.write_text(file.read_text(encoding="utf-8").replace("team: example", "team: another"), encoding="utf-8")
-    done = engine_project.pulumi("up", "--stack", "dev", "--yes", "--config-file", str(other), check=False)
-    assert done.returncode != 0
-    assert "Pulumi's configuration differs from this file" in done.stdout + done.stderr
+    config_file = engine_project.home / "other.yaml"
+    config_file.write_text(file.read_text(encoding="utf-8").replace("team: example", "team: another"), encoding="utf-8")
+    process = engine_project.pulumi("up", "--stack", "dev", "--yes", "--config-file", str(config_file), check=False)
+    assert process.returncode != 0
+    assert "Pulumi's configuration differs from this file" in process.stdout + process.stderr
     assert engine_project.sandbox.resources() == []
 
 
@@ -112,9 +112,9 @@ def test_the_users_selected_stack_stays_selected(engine_project: EngineProject) 
 
 def test_the_contract_holds_no_secret_and_the_agents_secrets_are_masked(engine_project: EngineProject) -> None:
     engine_project.run("dev", "up")
-    found = outputs(engine_project.project, "dev", target=engine_project.target)
-    assert found["agent_credentials"] == "[secret]"
-    assert set(found["contract"]) == {"version", "digest", "policies", "agents"}
+    exported = outputs(engine_project.project, "dev", target=engine_project.target)
+    assert exported["agent_credentials"] == "[secret]"
+    assert set(exported["contract"]) == {"version", "digest", "policies", "agents"}
     shown = outputs(engine_project.project, "dev", show_secrets=True, target=engine_project.target)
     secrets = [agent["client_secret"] for agent in shown["agent_credentials"].values()]
     assert len(secrets) == 2

@@ -30,9 +30,9 @@ def ringwall(project: EngineProject, *arguments: str) -> str:
         "LOG_ENDPOINT": LOG_ENDPOINT,
     }
     command = [str(Path(sys.executable).with_name("ringwall")), *arguments, "--project", str(project.project.root)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout + process.stderr
 
 
 def test_planted_secrets_are_found_nowhere(engine_project: EngineProject) -> None:
@@ -75,8 +75,8 @@ def test_planted_secrets_are_found_nowhere(engine_project: EngineProject) -> Non
         assert len(secret) > 20
         forms = [secret, base64.b64encode(secret.encode()).decode()]
         for path in files:
-            found = path.read_bytes().decode("utf-8", errors="replace")
-            assert not any(form in found for form in forms), f"{path} holds a planted secret"
+            text = path.read_bytes().decode("utf-8", errors="replace")
+            assert not any(form in text for form in forms), f"{path} holds a planted secret"
         assert not any(form in text for text in printed for form in forms)
     # What was searched does hold what is no secret: the search itself works.
     assert any("dev-one" in path.read_bytes().decode("utf-8", errors="replace") for path in files)

@@ -31,7 +31,7 @@ class Project:
         self.engine.chmod(0o755)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
+        process = subprocess.run(
             [str(Path(sys.executable).with_name("ringwall")), *arguments, "--sandbox", "--project", str(self.root)],
             env={**os.environ, "RINGWALL_ENGINE": str(self.engine)},
             stdin=subprocess.DEVNULL,
@@ -39,10 +39,10 @@ class Project:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, (done.stdout, done.stderr)
-        return done
+        assert process.returncode == 0, (process.stdout, process.stderr)
+        return process
 
-    def asked(self, *arguments: str) -> list[tuple[str, str]]:
+    def calls(self, *arguments: str) -> list[tuple[str, str]]:
         """(operation, stack) of every engine run that a command starts, in alphabetical order."""
         self.log.unlink(missing_ok=True)
         self.done = self.run(*arguments)
@@ -61,9 +61,9 @@ class Project:
         """A resource of a server by its own name."""
         return self.world(
             lambda sandbox: next(
-                found
-                for found in sandbox.resources(f"kong:*:{kind}")
-                if found.outputs.get("name") == name and f"ringwall-server-{server}" in found.outputs["tags"]
+                record
+                for record in sandbox.resources(f"kong:*:{kind}")
+                if record.outputs.get("name") == name and f"ringwall-server-{server}" in record.outputs["tags"]
             )
         )
 
@@ -73,30 +73,30 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    made = Project(tmp_path_factory.mktemp("up"))
-    made.run("up", "dev", "--yes")
-    return made
+    two_servers = Project(tmp_path_factory.mktemp("up"))
+    two_servers.run("up", "dev", "--yes")
+    return two_servers
 
 
 def test_an_unchanged_environment_is_asked_once_a_stack_and_nothing_is_run(project: Project) -> None:
-    assert project.asked("up", "dev", "--yes") == [("preview", "dev"), ("preview", "dev.one"), ("preview", "dev.two")]
-    said = project.done.stderr
-    assert "compared 3 stacks with what is real in " in said
-    assert "s (--no-refresh compares with what was recorded); 3 need no run of the engine" in said
+    assert project.calls("up", "dev", "--yes") == [("preview", "dev"), ("preview", "dev.one"), ("preview", "dev.two")]
+    stderr = project.done.stderr
+    assert "compared 3 stacks with what is real in " in stderr
+    assert "s (--no-refresh compares with what was recorded); 3 need no run of the engine" in stderr
 
 
 def test_up_puts_back_what_was_changed_at_the_gateway_and_runs_that_server_alone(project: Project) -> None:
     jwt, route = project.entity("Plugin", "jwt"), project.entity("Route", "dev-one-mcp")
     rate, budget = project.entity("Plugin", "rate-limiting"), project.entity("Plugin", "response-ratelimiting")
-    before = [one.outputs for one in (jwt, route, rate, budget)]
+    before = [resource.outputs for resource in (jwt, route, rate, budget)]
     project.change(jwt, enabled=False)
     project.change(route, hosts=["*.example.com"], paths=["/"])
     for plugin, raised in ((rate, {"minute": 6000}), (budget, {"block_on_first_violation": True})):
         config = {**json.loads(plugin.outputs["computedConfig"]), **raised}
         project.change(plugin, computedConfig=json.dumps(config, sort_keys=True, separators=(",", ":")))
 
-    asked = project.asked("up", "dev", "--yes")
-    assert asked == [("preview", "dev"), ("preview", "dev.one"), ("preview", "dev.two"), ("up", "dev.one")]
+    calls = project.calls("up", "dev", "--yes")
+    assert calls == [("preview", "dev"), ("preview", "dev.one"), ("preview", "dev.two"), ("up", "dev.one")]
     shown = project.done.stdout
     for name in ("signature  Plugin", "route  Route", "principal-rate  Plugin", "server-tokens  Plugin"):
         assert f"! one-gateway-{name} was changed outside Ringwall\n" in shown
@@ -108,14 +108,14 @@ def test_up_puts_back_what_was_changed_at_the_gateway_and_runs_that_server_alone
         project.entity("Plugin", "rate-limiting"),
         project.entity("Plugin", "response-ratelimiting"),
     ]
-    assert [one.outputs for one in after] == before
+    assert [resource.outputs for resource in after] == before
 
 
 def test_without_a_refresh_up_says_what_it_compared_with_and_leaves_what_it_did_not_look_at(project: Project) -> None:
     acl = project.entity("Plugin", "acl")
     project.change(acl, enabled=False)
-    said = project.run("up", "dev.one", "--yes", "--no-refresh").stderr
-    assert "compared 1 stacks with what was recorded last in " in said
+    stderr = project.run("up", "dev.one", "--yes", "--no-refresh").stderr
+    assert "compared 1 stacks with what was recorded last in " in stderr
     assert project.entity("Plugin", "acl").outputs["enabled"] is False
     project.change(acl, enabled=True)
 
@@ -124,15 +124,15 @@ def test_a_server_whose_grants_alone_changed_is_brought_up(project: Project) -> 
     file = project.root / "stacks" / "Pulumi.dev.two.yaml"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("tools: [list_tickets, get_ticket]", "tools: [list_tickets]"), encoding="utf-8")
-    asked = project.asked("up", "dev", "--yes")
-    assert asked == [("preview", "dev"), ("preview", "dev.one"), ("preview", "dev.two"), ("up", "dev.two")]
+    calls = project.calls("up", "dev", "--yes")
+    assert calls == [("preview", "dev"), ("preview", "dev.one"), ("preview", "dev.two"), ("up", "dev.two")]
 
 
 def test_a_refresh_of_an_environment_covers_its_servers(project: Project) -> None:
     write_server(project.root, "dev.three", server_text("three", 2))
     project.change(project.entity("Plugin", "jwt", "two"), enabled=False)
-    asked = project.asked("refresh", "dev", "--yes", "--json")
-    assert asked == [("refresh", "dev"), ("refresh", "dev.one"), ("refresh", "dev.two")]
+    calls = project.calls("refresh", "dev", "--yes", "--json")
+    assert calls == [("refresh", "dev"), ("refresh", "dev.one"), ("refresh", "dev.two")]
     runs = json.loads(project.done.stdout)["runs"]
     assert [(run["stack"], run["state"], run["error"]) for run in runs] == [
         ("dev", "done", None),

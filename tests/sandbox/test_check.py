@@ -19,10 +19,10 @@ def test_property_the_sdk_does_not_have_is_refused(kong: Client) -> None:
 
 
 def test_nested_property_the_sdk_does_not_have_is_refused_with_its_path(cloudflare: Client) -> None:
-    found = cloudflare.check(
+    problems = cloudflare.check(
         "ZeroTrustTunnelCloudflaredConfig", **ingress({"service": "http_status:404", "originRequest": {"acces": {}}})
     )
-    assert found == [("config.ingresses[0].originRequest.acces", "unknown property")]
+    assert problems == [("config.ingresses[0].originRequest.acces", "unknown property")]
 
 
 def test_missing_required_property_is_refused(kong: Client) -> None:
@@ -54,7 +54,7 @@ def test_unknown_values_pass_everywhere(cloudflare: Client, kong: Client) -> Non
 
 
 @pytest.mark.parametrize(
-    ("rules", "where", "words"),
+    ("rules", "refused", "words"),
     [
         ([{"hostname": "a.example.com", "service": "http://localhost:1"}], "config.ingresses[0]", "last ingress rule"),
         (
@@ -76,15 +76,15 @@ def test_unknown_values_pass_everywhere(cloudflare: Client, kong: Client) -> Non
     ],
 )
 def test_ingress_that_cloudflared_refuses_is_refused(
-    cloudflare: Client, rules: list[dict[str, Any]], where: str, words: str
+    cloudflare: Client, rules: list[dict[str, Any]], refused: str, words: str
 ) -> None:
     [(path, reason)] = cloudflare.check("ZeroTrustTunnelCloudflaredConfig", **ingress(*rules))
-    assert path == where
+    assert path == refused
     assert words in reason
 
 
 @pytest.mark.parametrize(
-    ("name", "news", "where", "words"),
+    ("name", "news", "refused", "words"),
     [
         (
             "DnsRecord",
@@ -171,15 +171,15 @@ def test_ingress_that_cloudflared_refuses_is_refused(
     ],
 )
 def test_what_cloudflare_refuses_is_refused(
-    cloudflare: Client, name: str, news: dict[str, Any], where: str, words: str
+    cloudflare: Client, name: str, news: dict[str, Any], refused: str, words: str
 ) -> None:
     [(path, reason)] = cloudflare.check(name, **news)
-    assert path == where
+    assert path == refused
     assert words in reason
 
 
 @pytest.mark.parametrize(
-    ("name", "news", "where", "words"),
+    ("name", "news", "refused", "words"),
     [
         ("Service", {"protocol": "http", "name": "a b"}, "name", "only accepted ascii characters"),
         ("Service", {"protocol": "smtp"}, "protocol", "must be one of"),
@@ -202,9 +202,9 @@ def test_what_cloudflare_refuses_is_refused(
         ),
     ],
 )
-def test_what_kong_refuses_is_refused(kong: Client, name: str, news: dict[str, Any], where: str, words: str) -> None:
+def test_what_kong_refuses_is_refused(kong: Client, name: str, news: dict[str, Any], refused: str, words: str) -> None:
     [(path, reason)] = kong.check(name, **news)
-    assert path == where
+    assert path == refused
     assert words in reason
 
 

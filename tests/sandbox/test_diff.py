@@ -69,21 +69,23 @@ def test_replacement_keys_are_those_of_the_real_providers(
 
 
 def test_plugin_config_is_compared_as_json(kong: Client) -> None:
-    same = kong.diff("Plugin", {"name": "p", "configJson": '{"a":1,"b":2}'}, name="p", configJson='{"b": 2, "a": 1}')
-    assert same.changes == provider_pb2.DiffResponse.DIFF_NONE
-    other = kong.diff("Plugin", {"name": "p", "configJson": '{"a":1}'}, name="p", configJson='{"a":2}')
-    assert kinds(other) == {"configJson": "UPDATE"}
+    reordered = kong.diff(
+        "Plugin", {"name": "p", "configJson": '{"a":1,"b":2}'}, name="p", configJson='{"b": 2, "a": 1}'
+    )
+    assert reordered.changes == provider_pb2.DiffResponse.DIFF_NONE
+    changed = kong.diff("Plugin", {"name": "p", "configJson": '{"a":1}'}, name="p", configJson='{"a":2}')
+    assert kinds(changed) == {"configJson": "UPDATE"}
 
 
 def test_access_rules_are_sets_in_policies_and_lists_in_groups(cloudflare: Client) -> None:
-    one, two = {"email": {"email": "a"}}, {"email": {"email": "b"}}
+    first, second = {"email": {"email": "a"}}, {"email": {"email": "b"}}
     policy: Props = {"accountId": "a", "name": "n", "decision": "allow"}
     assert not cloudflare.diff(
-        "ZeroTrustAccessPolicy", {**policy, "includes": [one, two]}, **policy, includes=[two, one]
+        "ZeroTrustAccessPolicy", {**policy, "includes": [first, second]}, **policy, includes=[second, first]
     ).diffs
     group: Props = {"accountId": "a", "name": "n"}
     assert cloudflare.diff(
-        "ZeroTrustAccessGroup", {**group, "includes": [one, two]}, **group, includes=[two, one]
+        "ZeroTrustAccessGroup", {**group, "includes": [first, second]}, **group, includes=[second, first]
     ).diffs
 
 
@@ -98,16 +100,16 @@ def test_unknown_new_value_is_a_difference(kong: Client) -> None:
 
 
 def test_kong_keeps_a_removed_property_so_the_difference_stays(kong: Client) -> None:
-    id_, made = kong.create("Service", **SERVICE, tags=["x"])
-    assert kinds(kong.diff("Service", made, **SERVICE)) == {"tags": "DELETE"}
-    updated = kong.update("Service", id_, made, **SERVICE)
+    id_, outputs = kong.create("Service", **SERVICE, tags=["x"])
+    assert kinds(kong.diff("Service", outputs, **SERVICE)) == {"tags": "DELETE"}
+    updated = kong.update("Service", id_, outputs, **SERVICE)
     assert updated["tags"] == ["x"]
     assert kinds(kong.diff("Service", updated, **SERVICE)) == {"tags": "DELETE"}
 
 
 def test_cloudflare_drops_a_removed_property(cloudflare: Client) -> None:
     record: Props = {"zoneId": "z", "name": "n", "type": "A", "ttl": 1, "content": "192.0.2.1"}
-    id_, made = cloudflare.create("DnsRecord", **record, comment="c")
-    updated = cloudflare.update("DnsRecord", id_, made, **record)
+    id_, outputs = cloudflare.create("DnsRecord", **record, comment="c")
+    updated = cloudflare.update("DnsRecord", id_, outputs, **record)
     assert "comment" not in updated
     assert not cloudflare.diff("DnsRecord", updated, **record).diffs

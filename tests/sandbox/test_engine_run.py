@@ -92,9 +92,9 @@ def test_whole_life_of_a_perimeter(sandbox: Sandbox, make_stack: MakeStack, tmp_
     assert {str(key): count for key, count in stack.preview().change_summary.items()} == {"create": 11}
     assert sandbox.resources() == []
 
-    made = stack.up()
-    assert counts(made) == {"create": 11}
-    assert {key: output.secret for key, output in made.outputs.items()} == {
+    result = stack.up()
+    assert counts(result) == {"create": 11}
+    assert {key: output.secret for key, output in result.outputs.items()} == {
         "aud": False,
         "token": True,
         "clientSecret": True,
@@ -112,7 +112,7 @@ def test_whole_life_of_a_perimeter(sandbox: Sandbox, make_stack: MakeStack, tmp_
     assert {plugin.outputs["name"] for plugin in sandbox.resources("*:Plugin")} == {"key-auth", "http-log"}
 
     state = "".join(path.read_text(errors="replace") for path in (tmp_path / "backend").rglob("*") if path.is_file())
-    for secret in (PLANTED, made.outputs["clientSecret"].value, made.outputs["token"].value):
+    for secret in (PLANTED, result.outputs["clientSecret"].value, result.outputs["token"].value):
         assert secret not in state
         assert secret not in (sandbox.store.folder / "state.json").read_text()
 
@@ -205,8 +205,8 @@ def everything() -> None:
 
 def test_second_run_of_every_resource_type_changes_nothing(sandbox: Sandbox, make_stack: MakeStack) -> None:
     stack = make_stack(sandbox, everything)
-    made = counts(stack.up())
-    assert made == {"create": 19}
+    changes = counts(stack.up())
+    assert changes == {"create": 19}
     assert counts(stack.up()) == {"same": 19}
     assert counts(stack.refresh()) == {"same": 19}
     assert PLANTED not in (sandbox.store.folder / "state.json").read_text()

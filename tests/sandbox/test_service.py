@@ -37,9 +37,9 @@ def test_preview_creates_nothing_and_leaves_computed_outputs_unknown(sandbox: Sa
 
 
 def test_outputs_have_the_shapes_of_the_real_ones(cloudflare: Client) -> None:
-    tunnel, made = cloudflare.create("ZeroTrustTunnelCloudflared", accountId=ACCOUNT, name="n")
+    tunnel, outputs = cloudflare.create("ZeroTrustTunnelCloudflared", accountId=ACCOUNT, name="n")
     assert UUID.fullmatch(tunnel)
-    assert {key: made[key] for key in ("accountTag", "status", "tunType", "configSrc", "remoteConfig")} == {
+    assert {key: outputs[key] for key in ("accountTag", "status", "tunType", "configSrc", "remoteConfig")} == {
         "accountTag": ACCOUNT,
         "status": "inactive",
         "tunType": "cfd_tunnel",
@@ -67,9 +67,9 @@ def test_kong_ids_have_the_shapes_of_the_real_ones(kong: Client) -> None:
 
 
 def test_computed_config_holds_the_secret_in_clear_as_the_real_provider_has_it(sandbox: Sandbox, kong: Client) -> None:
-    _, made = kong.create("Plugin", name="http-log", configJson=Secret('{"key": "planted-value"}'))
-    assert isinstance(made["configJson"], Secret)
-    assert made["computedConfig"] == '{"key":"planted-value"}'
+    _, outputs = kong.create("Plugin", name="http-log", configJson=Secret('{"key": "planted-value"}'))
+    assert isinstance(outputs["configJson"], Secret)
+    assert outputs["computedConfig"] == '{"key":"planted-value"}'
 
 
 def test_no_secret_is_on_disk(sandbox: Sandbox, kong: Client, cloudflare: Client) -> None:
@@ -89,13 +89,13 @@ def test_no_secret_is_on_disk(sandbox: Sandbox, kong: Client, cloudflare: Client
 
 def test_client_secret_stays_until_it_is_rotated(cloudflare: Client) -> None:
     inputs: Props = {"accountId": ACCOUNT, "name": "n"}
-    id_, made = cloudflare.create("ZeroTrustAccessServiceToken", **inputs)
-    renamed = cloudflare.update("ZeroTrustAccessServiceToken", id_, made, **{**inputs, "name": "m"})
-    assert renamed["clientSecret"] == made["clientSecret"]
+    id_, outputs = cloudflare.create("ZeroTrustAccessServiceToken", **inputs)
+    renamed = cloudflare.update("ZeroTrustAccessServiceToken", id_, outputs, **{**inputs, "name": "m"})
+    assert renamed["clientSecret"] == outputs["clientSecret"]
     rotation: Props = {"clientSecretVersion": 2, "previousClientSecretExpiresAt": "2027-01-01T00:00:00Z"}
     rotated = cloudflare.update("ZeroTrustAccessServiceToken", id_, renamed, **inputs, **rotation)
-    assert rotated["clientSecret"] != made["clientSecret"]
-    assert rotated["clientId"] == made["clientId"]
+    assert rotated["clientSecret"] != outputs["clientSecret"]
+    assert rotated["clientId"] == outputs["clientId"]
 
 
 @pytest.mark.parametrize(
@@ -131,29 +131,29 @@ def test_a_cname_takes_no_name_that_has_an_address_or_another_cname(cloudflare: 
     cloudflare.create("DnsRecord", **RECORD, type=held, content="held")
     with refused("81053"):
         cloudflare.create("DnsRecord", **RECORD, type="CNAME", content="wanted")
-    id_, made = cloudflare.create("DnsRecord", **{**RECORD, "name": "m"}, type="CNAME", content="wanted")
+    id_, outputs = cloudflare.create("DnsRecord", **{**RECORD, "name": "m"}, type="CNAME", content="wanted")
     with refused("81053"):
-        cloudflare.update("DnsRecord", id_, made, **RECORD, type="CNAME", content="wanted")
+        cloudflare.update("DnsRecord", id_, outputs, **RECORD, type="CNAME", content="wanted")
 
 
 def test_a_name_may_have_several_addresses_and_a_text_beside_a_cname(cloudflare: Client) -> None:
     cloudflare.create("DnsRecord", **RECORD, type="A", content="192.0.2.1")
     cloudflare.create("DnsRecord", **RECORD, type="A", content="192.0.2.2")
-    other: Props = {**RECORD, "name": "m"}
-    cloudflare.create("DnsRecord", **other, type="CNAME", content="elsewhere")
-    cloudflare.create("DnsRecord", **other, type="TXT", content="text")
+    neighbour: Props = {**RECORD, "name": "m"}
+    cloudflare.create("DnsRecord", **neighbour, type="CNAME", content="elsewhere")
+    cloudflare.create("DnsRecord", **neighbour, type="TXT", content="text")
 
 
 def test_watchers_see_the_state_after_every_change_and_only_then(sandbox: Sandbox, cloudflare: Client) -> None:
-    seen: list[list[str]] = []
-    sandbox.store.watchers.append(lambda records: seen.append([record.name for record in records]))
-    id_, made = cloudflare.create("DnsRecord", **RECORD, type="A", content="192.0.2.1")
+    watched: list[list[str]] = []
+    sandbox.store.watchers.append(lambda records: watched.append([record.name for record in records]))
+    id_, outputs = cloudflare.create("DnsRecord", **RECORD, type="A", content="192.0.2.1")
     sandbox.resources()
     with refused("81053"):
         cloudflare.create("DnsRecord", **RECORD, type="CNAME", content="wanted")
-    cloudflare.update("DnsRecord", id_, made, **RECORD, type="A", content="192.0.2.2")
+    cloudflare.update("DnsRecord", id_, outputs, **RECORD, type="A", content="192.0.2.2")
     cloudflare.delete("DnsRecord", id_)
-    assert seen == [["one"], ["one"], []]
+    assert watched == [["one"], ["one"], []]
 
 
 def test_a_tunnel_whose_connectors_run_is_not_deleted(sandbox: Sandbox, cloudflare: Client) -> None:
@@ -180,10 +180,10 @@ def test_one_plugin_a_scope(kong: Client) -> None:
 
 def test_update_to_a_name_that_is_taken_is_refused_and_to_its_own_is_not(kong: Client) -> None:
     kong.create("Service", name="a", protocol="http")
-    id_, made = kong.create("Service", name="b", protocol="http")
-    kong.update("Service", id_, made, name="b", protocol="https")
+    id_, outputs = kong.create("Service", name="b", protocol="http")
+    kong.update("Service", id_, outputs, name="b", protocol="https")
     with refused("UNIQUE violation"):
-        kong.update("Service", id_, made, name="a", protocol="http")
+        kong.update("Service", id_, outputs, name="a", protocol="http")
 
 
 @pytest.mark.parametrize(
@@ -264,37 +264,37 @@ def test_deleting_what_is_gone_fails_but_for_kong_entities_of_their_own(kong: Cl
 
 
 def test_update_of_what_is_gone_is_refused(sandbox: Sandbox, kong: Client) -> None:
-    id_, made = kong.create("Service", name="s", protocol="http")
+    id_, outputs = kong.create("Service", name="s", protocol="http")
     sandbox.remove(id_)
     with refused("refresh first"):
-        kong.update("Service", id_, made, name="s", protocol="https")
+        kong.update("Service", id_, outputs, name="s", protocol="https")
 
 
 def test_read_shows_drift_and_keeps_secrets_it_can_match(sandbox: Sandbox, kong: Client) -> None:
     inputs: Props = {"name": "http-log", "configJson": Secret('{"key":"planted-value"}'), "enabled": True}
-    id_, made = kong.create("Plugin", **inputs)
+    id_, created = kong.create("Plugin", **inputs)
     sandbox.change(id_, enabled=False)
-    outputs, read_inputs = kong.read("Plugin", id_, made, inputs)
+    outputs, read_inputs = kong.read("Plugin", id_, created, inputs)
     assert outputs["computedConfig"] == '{"key":"planted-value"}'
     assert read_inputs == {**inputs, "enabled": False}
 
 
 def test_config_drift_is_repaired_only_with_strict_match(sandbox: Sandbox, kong: Client) -> None:
-    for strict, seen in ((False, '{"allow":["a"]}'), (True, '{"allow":["b"]}')):
+    for strict, config in ((False, '{"allow":["a"]}'), (True, '{"allow":["b"]}')):
         inputs: Props = {"name": "acl", "configJson": '{"allow":["a"]}', "strictMatch": strict}
-        id_, made = kong.create("Plugin", **inputs)
+        id_, created = kong.create("Plugin", **inputs)
         sandbox.change(id_, computedConfig='{"allow":["b"]}')
-        outputs, _ = kong.read("Plugin", id_, made, inputs)
+        outputs, _ = kong.read("Plugin", id_, created, inputs)
         assert outputs["computedConfig"] == '{"allow":["b"]}'
-        assert outputs["configJson"] == seen
+        assert outputs["configJson"] == config
         kong.delete("Plugin", id_)
 
 
 def test_deprecated_names_of_redis_are_answered_beside_the_new_ones(kong: Client) -> None:
     config = {"minute": 5, "redis": {"host": "r.example.com"}, "redis_host": "r.example.com"}
     inputs: Props = {"name": "rate-limiting", "configJson": json.dumps(config), "strictMatch": True}
-    id_, made = kong.create("Plugin", **inputs)
-    outputs, _ = kong.read("Plugin", id_, made, inputs)
+    id_, created = kong.create("Plugin", **inputs)
+    outputs, _ = kong.read("Plugin", id_, created, inputs)
     answer = json.loads(outputs["configJson"])
     assert (answer["redis"]["host"], answer["redis_host"]) == ("r.example.com", "r.example.com")
     assert (answer["redis"]["port"], answer["redis_port"], answer["redis_password"]) == (6379, 6379, None)
@@ -302,8 +302,8 @@ def test_deprecated_names_of_redis_are_answered_beside_the_new_ones(kong: Client
 
 def test_a_deprecated_name_without_a_stated_replacement_is_taken_and_never_answered(kong: Client) -> None:
     for config in ({"endpoint": "http://o"}, {"endpoint": "http://old", "traces_endpoint": "http://o"}):
-        id_, made = kong.create("Plugin", name="opentelemetry", configJson=json.dumps(config))
-        assert json.loads(made["computedConfig"]) == {"traces_endpoint": "http://o"}
+        id_, outputs = kong.create("Plugin", name="opentelemetry", configJson=json.dumps(config))
+        assert json.loads(outputs["computedConfig"]) == {"traces_endpoint": "http://o"}
         kong.delete("Plugin", id_)
 
 
@@ -316,9 +316,9 @@ def test_a_deprecated_name_that_contradicts_the_new_one_is_refused(kong: Client)
 def test_a_plugin_update_keeps_what_it_does_not_send_and_replaces_maps(kong: Client) -> None:
     config = {"timeout": 1, "queue": {"a": 1, "b": 2}, "headers": {"x": "1"}}
     inputs: Props = {"name": "http-log", "configJson": json.dumps(config)}
-    id_, made = kong.create("Plugin", **inputs)
+    id_, outputs = kong.create("Plugin", **inputs)
     sent = {"queue": {"a": 3}, "headers": {"y": "1"}}
-    updated = kong.update("Plugin", id_, made, name="http-log", configJson=json.dumps(sent))
+    updated = kong.update("Plugin", id_, outputs, name="http-log", configJson=json.dumps(sent))
     assert json.loads(updated["computedConfig"]) == {"timeout": 1, "queue": {"a": 3, "b": 2}, "headers": {"y": "1"}}
 
 
@@ -327,20 +327,20 @@ def test_read_of_what_is_gone_drops_it(kong: Client) -> None:
 
 
 def test_import_takes_what_differs_from_the_defaults_and_loses_the_secret(cloudflare: Client) -> None:
-    id_, made = cloudflare.create("ZeroTrustAccessServiceToken", accountId=ACCOUNT, name="n", duration="1h")
+    id_, created = cloudflare.create("ZeroTrustAccessServiceToken", accountId=ACCOUNT, name="n", duration="1h")
     outputs, inputs = cloudflare.read("ZeroTrustAccessServiceToken", f"accounts/{ACCOUNT}/{id_}")
     assert inputs == {"accountId": ACCOUNT, "name": "n", "duration": "1h"}
-    assert outputs["clientId"] == made["clientId"]
-    assert outputs["clientSecret"] != made["clientSecret"]
+    assert outputs["clientId"] == created["clientId"]
+    assert outputs["clientSecret"] != created["clientSecret"]
 
 
 def test_import_takes_the_documented_form_of_the_id_alone(cloudflare: Client) -> None:
-    id_, made = cloudflare.create("ZeroTrustAccessServiceToken", accountId=ACCOUNT, name="n", duration="1h")
-    for other in (id_, f"{ACCOUNT}/{id_}", f"accounts/{'b' * 32}/{id_}"):
+    id_, outputs = cloudflare.create("ZeroTrustAccessServiceToken", accountId=ACCOUNT, name="n", duration="1h")
+    for wrong_id in (id_, f"{ACCOUNT}/{id_}", f"accounts/{'b' * 32}/{id_}"):
         with refused("expected accounts/{accountId}/<id>"):
-            cloudflare.read("ZeroTrustAccessServiceToken", other)
+            cloudflare.read("ZeroTrustAccessServiceToken", wrong_id)
     # What the engine knows already is read by its own id.
-    assert cloudflare.read("ZeroTrustAccessServiceToken", id_, made)[0]["clientId"] == made["clientId"]
+    assert cloudflare.read("ZeroTrustAccessServiceToken", id_, outputs)[0]["clientId"] == outputs["clientId"]
 
 
 def test_what_was_made_survives_a_restart(tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ class Rehearsal:
             world = EngineProject(open_project(self.root), sandbox, self.folder / "home")
             if change.connected:
                 with sandbox.store.transaction() as held:
-                    for tunnel in held.of(TUNNEL):
+                    for tunnel in held.records_of(TUNNEL):
                         tunnel.outputs["connections"] = [{"coloName": "arn01"}]
             for edit in change.edits:
                 _write(world, edit)

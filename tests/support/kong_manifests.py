@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from model.environment import Environment
+from model.loader import Document
 from model.server import Server
+from model.stacks import EnvironmentStack, ServerStack
+from model.tool_lock import LockedServer, ToolLock
 
 ISSUER_KEY = "keycloak"
 AUDIENCES = {"github.example.com": "a" * 64, "claude.example.com": "b" * 64}
@@ -56,6 +60,24 @@ def external(**changes: Any) -> Server:
         "scopes": ["mcp:use"],
     }
     return server(**({"oauth": oauth, "access": {"people": {"emails": ["ann@example.com"]}}} | changes))
+
+
+def environment_stack(settings: Environment | None = None, name: str = "dev") -> EnvironmentStack:
+    return EnvironmentStack(name, Document(Path(f"Pulumi.{name}.yaml"), {}), settings or environment())
+
+
+def stack(
+    settings: Environment | None = None, manifest: Server | None = None, *, name: str = "github", within: str = "dev"
+) -> ServerStack:
+    """A server's stack as if read from files; its tool lock is empty."""
+    return ServerStack(
+        environment_stack(settings, within),
+        name,
+        Document(Path(f"Pulumi.{within}.{name}.yaml"), {}),
+        manifest or server(),
+        Path(f"{within}.{name}.lock.yaml"),
+        ToolLock(server=LockedServer(name=name)),
+    )
 
 
 def central() -> Environment:

@@ -20,7 +20,7 @@ from tests.support.issued_tokens import PERSON
 from tests.support.kong_gateway.configuration import Configuration, Plugin, Route, Service
 from tests.support.kong_gateway.counters import starts
 from tests.support.kong_gateway.server import KongGateway
-from tests.support.kong_manifests import environment, server
+from tests.support.kong_manifests import server, stack
 from tests.support.token_issuer import TokenIssuer
 
 HOST = "raw.example.com"
@@ -112,7 +112,7 @@ async def limited_road(origin: Origin, state: Path, **limits: Any) -> AsyncItera
             "front_doors": [{"hostname": HOST, "audience": AUDIENCE}],
         }
         async with guarded(origin, state, identity={"access": access}, limits=manifest.limits.dump()) as guard:
-            plugins = tuple(Plugin(one.name, one.config, "mcp") for one in limit_plugins(environment(), manifest))
+            plugins = tuple(Plugin(one.name, one.config, "mcp") for one in limit_plugins(stack(manifest=manifest)))
             target = f"127.0.0.1:{guard.config.listen.port}"
             configuration = Configuration((Service("mcp", (target,)),), (Route("mcp", paths=("~/mcp$",)),), plugins)
             clock = GatewayClock()

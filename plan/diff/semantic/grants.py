@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 from components.guard.settings import build_guard_config
-from model.environment import Environment
 from model.guard_config import Principals, ResolvedGrant
 from model.stacks import ServerStack
 from plan.diff.model import Change, Direction, Matrix, change
@@ -24,7 +23,7 @@ Rights = dict[str, dict[tuple[str, str], frozenset[str]]]
 _SHOWN = 5
 
 
-def rights(settings: Environment, server: ServerStack) -> Rights:
+def rights(server: ServerStack) -> Rights:
     """Everything every class of principals may use of one server.
 
     A named class also has what everyone has, so losing a grant that everyone still holds is no loss. A lockdown grants
@@ -32,7 +31,6 @@ def rights(settings: Environment, server: ServerStack) -> Rights:
     """
     manifest = server.manifest.model_copy(update={"lockdown": None})
     config = build_guard_config(
-        settings,
         replace(server, manifest=manifest),
         {name: name for name in manifest.hostnames},
         {agent: agent for agent in manifest.access.agents},

@@ -182,9 +182,9 @@ def test_servers_with_the_same_people_share_one_policy() -> None:
 
 def test_two_policies_under_one_key_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "_short", lambda _: "00000000")
-    other = server(hostname="jira.example.com", guard_port=9011, session="1h")
+    jira = server(hostname="jira.example.com", guard_port=9011, session="1h")
     with pytest.raises(InputError, match="two different Access policies have the key"):
-        environment_policies(settings(), {"github": server(), "jira": other})
+        environment_policies(settings(), {"github": server(), "jira": jira})
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -22,9 +23,8 @@ CERTIFICATE = "22222222-2222-3333-4444-555555555555"
 
 def graph(environment: EnvironmentStack, settings: Environment | None = None) -> Graph:
     def program() -> None:
-        edge = EdgeEnvironment(
-            NAME, EdgeEnvironmentArgs("dev", settings or environment.settings, environment.manifests)
-        )
+        chosen = replace(environment, settings=settings or environment.settings)
+        edge = EdgeEnvironment(NAME, EdgeEnvironmentArgs(chosen))
         pulumi.export("policies", edge.policy_ids)
         pulumi.export("client_ids", edge.agent_client_ids)
         pulumi.export("client_secrets", edge.agent_client_secrets)
@@ -32,11 +32,9 @@ def graph(environment: EnvironmentStack, settings: Environment | None = None) ->
     return record(program, project="ringwall", stack="dev")
 
 
-def kind(found: Graph, name: str) -> dict[str, Resource]:
+def kind(plan: Graph, name: str) -> dict[str, Resource]:
     """Resources of a type by the name Cloudflare shows."""
-    return {
-        str(resource.inputs["name"]): resource for resource in found.resources if resource.type.endswith(f":{name}")
-    }
+    return {str(resource.inputs["name"]): resource for resource in plan.resources if resource.type.endswith(f":{name}")}
 
 
 def changed(environment: EnvironmentStack, **changes: Any) -> Environment:
@@ -57,9 +55,9 @@ def test_each_policy_is_declared_once_with_its_own_session(environment: Environm
 
 
 def test_an_agents_policy_names_its_token_its_country_and_its_addresses(environment: EnvironmentStack) -> None:
-    found = graph(environment)
-    inputs = kind(found, "ZeroTrustAccessPolicy")["dev-agent-ci"].inputs
-    addresses = next(n for n, r in kind(found, "ZeroTrustAccessGroup").items() if "192.0.2.0/24" in str(r.inputs))
+    plan = graph(environment)
+    inputs = kind(plan, "ZeroTrustAccessPolicy")["dev-agent-ci"].inputs
+    addresses = next(n for n, r in kind(plan, "ZeroTrustAccessGroup").items() if "192.0.2.0/24" in str(r.inputs))
     assert inputs["includes"] == [{"serviceToken": {"tokenId": f"${{{NAME}-agent-ci.id}}"}}]
     assert inputs["requires"] == [
         {"group": {"id": f"${{{NAME}-group-countries-SE.id}}"}},
@@ -77,24 +75,24 @@ def test_two_countries_become_one_group(environment: EnvironmentStack) -> None:
 
 
 def test_no_policy_uses_bypass_or_everyone(environment: EnvironmentStack) -> None:
-    for policy in kind(graph(environment), "ZeroTrustAccessPolicy").values():
-        assert policy.inputs["decision"] in ("allow", "non_identity")
+    for name, policy in kind(graph(environment), "ZeroTrustAccessPolicy").items():
+        assert policy.inputs["decision"] == ("non_identity" if name.startswith("dev-agent-") else "allow")
         assert policy.inputs["requires"]
         assert not {"everyone", "anyValidServiceToken"} & set(str(policy.inputs).replace("'", " ").split())
 
 
 def test_each_agent_has_one_service_token_whose_secret_stays_secret(environment: EnvironmentStack) -> None:
-    found = graph(environment)
-    tokens = kind(found, "ZeroTrustAccessServiceToken")
+    plan = graph(environment)
+    tokens = kind(plan, "ZeroTrustAccessServiceToken")
     assert set(tokens) == {"dev-ci", "dev-nightly"}
     for token in tokens.values():
         assert token.inputs["duration"] == "8760h"
         assert token.options["additional_secret_outputs"] == ["clientSecret"]
-    secrets = found.outputs["client_secrets"]
+    secrets = plan.outputs["client_secrets"]
     assert isinstance(secrets, dict)
     assert set(secrets) == {"ci", "nightly"}
     assert all(is_secret(value) for value in secrets.values())
-    assert found.outputs["client_ids"] == {
+    assert plan.outputs["client_ids"] == {
         "ci": f"${{{NAME}-agent-ci.clientId}}",
         "nightly": f"${{{NAME}-agent-nightly.clientId}}",
     }
@@ -103,19 +101,19 @@ def test_each_agent_has_one_service_token_whose_secret_stays_secret(environment:
 def test_a_rotated_secret_names_when_the_one_before_it_ends(environment: EnvironmentStack) -> None:
     agents = environment.settings.dump()["agents"]
     agents["ci"] |= {"secret_version": 2, "previous_secret_expires_at": "2026-12-01T00:00:00Z"}
-    found = graph(environment, changed(environment, agents=agents))
-    tokens = kind(found, "ZeroTrustAccessServiceToken")
+    plan = graph(environment, changed(environment, agents=agents))
+    tokens = kind(plan, "ZeroTrustAccessServiceToken")
     assert tokens["dev-ci"].inputs["clientSecretVersion"] == 2
     assert tokens["dev-ci"].inputs["previousClientSecretExpiresAt"] == "2026-12-01T00:00:00Z"
     # The provider takes the two together only.
     assert not {"clientSecretVersion", "previousClientSecretExpiresAt"} & set(tokens["dev-nightly"].inputs)
-    assert graph_problems(found) == []
+    assert graph_problems(plan) == []
 
 
 def test_an_existing_posture_rule_is_used_and_not_made_again(environment: EnvironmentStack) -> None:
-    found = graph(environment, changed(environment, posture={"encrypted": {"existing": CERTIFICATE}}))
-    assert kind(found, "ZeroTrustDevicePostureRule") == {}
-    required = kind(found, "ZeroTrustAccessPolicy")["dev-agent-nightly"].inputs["requires"]
+    plan = graph(environment, changed(environment, posture={"encrypted": {"existing": CERTIFICATE}}))
+    assert kind(plan, "ZeroTrustDevicePostureRule") == {}
+    required = kind(plan, "ZeroTrustAccessPolicy")["dev-agent-nightly"].inputs["requires"]
     assert isinstance(required, list)
     assert {"devicePosture": {"integrationUid": CERTIFICATE}} in required
 
@@ -150,8 +148,8 @@ def test_a_posture_rule_asks_as_often_as_the_file_says(environment: EnvironmentS
 )
 def test_a_posture_rule_is_written_in_its_strict_reading(rule: dict[str, Any], expected: dict[str, Any]) -> None:
     posture = Posture.model_validate({"platforms": ["mac"], **rule})
-    found = posture_input(posture)
-    assert found == expected
-    camel = {key.split("_")[0] + "".join(word.title() for word in key.split("_")[1:]): v for key, v in found.items()}
+    inputs = posture_input(posture)
+    assert inputs == expected
+    camel = {key.split("_")[0] + "".join(word.title() for word in key.split("_")[1:]): v for key, v in inputs.items()}
     token = "cloudflare:index/zeroTrustDevicePostureRule:ZeroTrustDevicePostureRule"
     assert resource_problems(token, {"type": posture.type, "input": camel}) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -10,11 +11,9 @@ import pytest
 
 from components.edge.access import server_policies
 from components.edge.server import Edge, EdgeArgs, PublicName, PublicNameArgs
-from model.environment import Environment
 from model.errors import InputError
 from model.project import Project
-from model.server import Server
-from model.stacks import EnvironmentStack
+from model.stacks import EnvironmentStack, ServerStack
 from plan.graph import Graph, Resource
 from plan.offline import plan_stack
 from plan.recorder import record
@@ -32,41 +31,40 @@ def graph(
     local: bool = False,
     secret: str | None = SECRET,
 ) -> Graph:
-    settings, manifest = environment.settings, environment.manifests[server]
+    settings = environment.settings.model_copy(update={"production": production})
     if local:
         hosts = {name: host.model_copy(update={"tunnel": "local"}) for name, host in settings.hosts.items()}
         settings = settings.model_copy(update={"hosts": hosts})
+    stack = replace(environment.servers[server], environment=replace(environment, settings=settings))
 
     def program() -> None:
-        declare(settings, manifest, server, production, secret if local else None)
+        declare(stack, secret if local else None)
 
     return record(program, project="ringwall", stack=f"dev.{server}")
 
 
-def declare(settings: Environment, manifest: Server, server: str, production: bool, secret: str | None) -> None:
-    keys = {key for keys in server_policies(settings, manifest).values() for key in keys}
-    edge = Edge(
-        "edge", EdgeArgs("dev", server, settings, manifest, {key: f"id-{key}" for key in keys}, production, secret)
-    )
+def declare(server: ServerStack, secret: str | None) -> None:
+    keys = {key for keys in server_policies(server.settings, server.manifest).values() for key in keys}
+    edge = Edge("edge", EdgeArgs(server, {key: f"id-{key}" for key in keys}, secret))
     import pulumi_kong
 
     # Stands for the other rings' protectors.
     elsewhere = pulumi_kong.Consumer("elsewhere", username="x")
-    PublicName("name", PublicNameArgs("dev", server, settings, manifest, edge.tunnel_id, [*edge.protectors, elsewhere]))
+    PublicName("name", PublicNameArgs(server, edge.tunnel_id, [*edge.protectors, elsewhere]))
     pulumi.export("config_yml", edge.config_yml)
     pulumi.export("audiences", edge.audiences)
 
 
-def of(found: Graph, kind: str) -> list[Resource]:
-    return [resource for resource in found.resources if resource.type.endswith(f":{kind}")]
+def of_kind(plan: Graph, kind: str) -> list[Resource]:
+    return [resource for resource in plan.resources if resource.type.endswith(f":{kind}")]
 
 
-def applications(found: Graph) -> dict[str, Any]:
-    return {app.inputs["destinations"][0]["uri"]: app.inputs for app in of(found, "ZeroTrustAccessApplication")}  # type: ignore[index]
+def applications(plan: Graph) -> dict[str, Any]:
+    return {app.inputs["destinations"][0]["uri"]: app.inputs for app in of_kind(plan, "ZeroTrustAccessApplication")}  # type: ignore[index]
 
 
-def ingress(found: Graph) -> list[Any]:
-    (config,) = of(found, "ZeroTrustTunnelCloudflaredConfig")
+def ingress(plan: Graph) -> list[Any]:
+    (config,) = of_kind(plan, "ZeroTrustTunnelCloudflaredConfig")
     rules: list[Any] = config.inputs["config"]["ingresses"]  # type: ignore[index]
     return rules
 
@@ -80,7 +78,7 @@ def test_every_planned_input_fits_the_providers_schema(environment: EnvironmentS
 def test_every_stack_of_a_project_fits_the_providers_schemas(project: Project, environment: EnvironmentStack) -> None:
     graphs = [plan_stack(project, environment)]
     graphs += [plan_stack(project, server) for server in environment.servers.values()]
-    assert [problem for found in graphs for problem in graph_problems(found)] == []
+    assert [problem for plan in graphs for problem in graph_problems(plan)] == []
 
 
 def test_every_ingress_rule_requires_access(environment: EnvironmentStack) -> None:
@@ -104,22 +102,22 @@ def test_last_rule_is_404(environment: EnvironmentStack) -> None:
 
 
 def test_each_host_name_has_an_application_and_an_audience_of_its_own(environment: EnvironmentStack) -> None:
-    found = graph(environment)
-    assert set(applications(found)) == {"hosted.example.com", "hosted-claude.example.com"}
-    assert found.outputs["audiences"] == {
+    plan = graph(environment)
+    assert set(applications(plan)) == {"hosted.example.com", "hosted-claude.example.com"}
+    assert plan.outputs["audiences"] == {
         "hosted.example.com": "${edge-application.aud}",
         "hosted-claude.example.com": "${edge-application-claude-ai.aud}",
     }
 
 
 def test_an_application_covers_the_whole_host_and_bypasses_nothing(environment: EnvironmentStack) -> None:
-    found = graph(environment)
-    wanted = server_policies(environment.settings, environment.manifests["hosted"])
-    for hostname, app in applications(found).items():
+    plan = graph(environment)
+    policies = server_policies(environment.settings, environment.manifests["hosted"])
+    for hostname, app in applications(plan).items():
         assert app["destinations"] == [{"type": "public", "uri": hostname}]
         assert app["type"] == "self_hosted"
         assert app["policies"] == [
-            {"id": f"id-{key}", "precedence": rank} for rank, key in enumerate(wanted[hostname], start=1)
+            {"id": f"id-{key}", "precedence": rank} for rank, key in enumerate(policies[hostname], start=1)
         ]
         assert app["sessionDuration"] == "8h"
         assert app["optionsPreflightBypass"] is False
@@ -170,24 +168,24 @@ def test_an_external_issuer_leaves_no_second_oauth_door(environment: Environment
 
 @pytest.mark.parametrize("local", [False, True])
 def test_dns_record_waits_for_every_protector(environment: EnvironmentStack, local: bool) -> None:
-    found = graph(environment, local=local)
-    records = of(found, "DnsRecord")
-    protectors = {resource.urn for resource in found.resources if resource.custom and resource.type != records[0].type}
+    plan = graph(environment, local=local)
+    records = of_kind(plan, "DnsRecord")
+    protectors = {resource.urn for resource in plan.resources if resource.custom and resource.type != records[0].type}
     assert len(protectors) == (4 if local else 5)  # tunnel, two applications, ingress where remote, elsewhere
     assert len(records) == 2
     for record_ in records:
         assert protectors <= set(record_.dependencies)
-        assert protectors <= found.ancestors(record_.urn)
+        assert protectors <= plan.ancestors(record_.urn)
 
 
 def test_the_ingress_waits_for_the_applications(environment: EnvironmentStack) -> None:
-    found = graph(environment)
-    (config,) = of(found, "ZeroTrustTunnelCloudflaredConfig")
-    assert {app.urn for app in of(found, "ZeroTrustAccessApplication")} <= set(config.dependencies)
+    plan = graph(environment)
+    (config,) = of_kind(plan, "ZeroTrustTunnelCloudflaredConfig")
+    assert {app.urn for app in of_kind(plan, "ZeroTrustAccessApplication")} <= set(config.dependencies)
 
 
 def test_a_dns_record_is_proxied_and_leads_to_the_tunnel(environment: EnvironmentStack) -> None:
-    records = {record_.inputs["name"]: record_.inputs for record_ in of(graph(environment), "DnsRecord")}
+    records = {record_.inputs["name"]: record_.inputs for record_ in of_kind(graph(environment), "DnsRecord")}
     assert set(records) == {"hosted.example.com", "hosted-claude.example.com"}
     assert records["hosted.example.com"] == {
         "zoneId": environment.settings.cloudflare.zone_id,
@@ -202,40 +200,40 @@ def test_a_dns_record_is_proxied_and_leads_to_the_tunnel(environment: Environmen
 
 @pytest.mark.parametrize("production", [False, True])
 def test_tunnel_and_application_are_protected_in_production(environment: EnvironmentStack, production: bool) -> None:
-    found = graph(environment, production=production)
-    kept = [*of(found, "ZeroTrustTunnelCloudflared"), *of(found, "ZeroTrustAccessApplication")]
-    assert [resource.protect for resource in kept] == [production] * 3
+    plan = graph(environment, production=production)
+    protected = [*of_kind(plan, "ZeroTrustTunnelCloudflared"), *of_kind(plan, "ZeroTrustAccessApplication")]
+    assert [resource.protect for resource in protected] == [production] * 3
 
 
 def test_another_host_name_is_another_application_made_before_the_old_one_goes(environment: EnvironmentStack) -> None:
-    for app in of(graph(environment), "ZeroTrustAccessApplication"):
+    for app in of_kind(graph(environment), "ZeroTrustAccessApplication"):
         assert app.options["replace_on_changes"] == ["destinations"]
         assert app.options["delete_before_replace"] is False
 
 
 def test_a_remote_tunnel_has_no_secret_and_no_file(environment: EnvironmentStack) -> None:
-    found = graph(environment)
-    (tunnel,) = of(found, "ZeroTrustTunnelCloudflared")
+    plan = graph(environment)
+    (tunnel,) = of_kind(plan, "ZeroTrustTunnelCloudflared")
     assert tunnel.inputs == {
         "accountId": environment.settings.cloudflare.account_id,
         "name": "dev-hosted",
         "configSrc": "cloudflare",
     }
-    assert found.outputs.get("config_yml") is None
+    assert plan.outputs.get("config_yml") is None
 
 
 def test_a_local_tunnel_is_configured_by_its_file_and_keeps_its_secret(environment: EnvironmentStack) -> None:
-    found = graph(environment, local=True)
-    (tunnel,) = of(found, "ZeroTrustTunnelCloudflared")
+    plan = graph(environment, local=True)
+    (tunnel,) = of_kind(plan, "ZeroTrustTunnelCloudflared")
     assert tunnel.inputs["configSrc"] == "local"
     assert is_secret(tunnel.inputs["tunnelSecret"])
-    assert of(found, "ZeroTrustTunnelCloudflaredConfig") == []
-    text = str(found.outputs["config_yml"])
+    assert of_kind(plan, "ZeroTrustTunnelCloudflaredConfig") == []
+    text = str(plan.outputs["config_yml"])
     assert 'tunnel: "${edge-tunnel.id}"' in text
     assert 'credentials-file: "/etc/ringwall/dev.hosted/tunnel-credentials.json"' in text
     assert text.count("required: true") == 2
     assert text.endswith('  - service: "http_status:404"\n')
-    assert SECRET not in str(found)
+    assert SECRET not in str(plan)
 
 
 def test_a_local_tunnel_without_secret_is_refused_with_the_command(environment: EnvironmentStack) -> None:

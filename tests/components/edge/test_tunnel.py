@@ -74,7 +74,7 @@ def test_config_yml_has_the_names_cloudflared_reads(manifest: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "taken"),
+    ("value", "accepted"),
     [
         (base64.b64encode(b"x" * 32).decode(), True),
         (base64.b64encode(b"x" * 31).decode(), False),
@@ -83,5 +83,5 @@ def test_config_yml_has_the_names_cloudflared_reads(manifest: Server) -> None:
         ("", False),
     ],
 )
-def test_a_tunnel_secret_is_base64_of_32_bytes_or_more(value: str, taken: bool) -> None:
-    assert is_tunnel_secret(value) is taken
+def test_a_tunnel_secret_is_base64_of_32_bytes_or_more(value: str, accepted: bool) -> None:
+    assert is_tunnel_secret(value) is accepted

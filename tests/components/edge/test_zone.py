@@ -16,7 +16,7 @@ from tests.support.provider_schema import graph_problems, resource_problems
 ZONE = "1" * 32
 RULESET = "3" * 32
 RULES = [{"hostnames": ["github.example.com"], "countries": ["NO", "SE"]}]
-KEPT: list[dict[str, Any]] = [
+KEPT_RULES: list[dict[str, Any]] = [
     {"ref": "a", "expression": "ip.src eq 192.0.2.1", "action": "skip", "skip": {"phases": ["http_ratelimit"]}},
     {
         "ref": "b",
@@ -33,29 +33,29 @@ def base(**changes: Any) -> dict[str, Any]:
 
 def ruleset(**changes: Any) -> Resource:
     manifest = Zone.model_validate(base(**changes))
-    found = record(
+    plan = record(
         lambda: ZoneFirewall("example", ZoneFirewallArgs("example", manifest)),
         project="ringwall",
         stack="zone.example",
     )
-    (resource,) = found.by_type("cloudflare:index/ruleset:Ruleset")
-    assert graph_problems(found) == []
+    (resource,) = plan.by_type("cloudflare:index/ruleset:Ruleset")
+    assert graph_problems(plan) == []
     return resource
 
 
 def test_the_entry_point_is_protected_and_outlives_its_stack() -> None:
-    found = ruleset()
-    assert found.protect is True
-    assert found.options["retain_on_delete"] is True
-    assert "import" not in str(found.options)
-    assert (found.inputs["kind"], found.inputs["phase"]) == ("zone", "http_request_firewall_custom")
-    assert (found.inputs["zoneId"], found.inputs["name"]) == (ZONE, "default")
+    resource = ruleset()
+    assert resource.protect is True
+    assert resource.options["retain_on_delete"] is True
+    assert "import" not in str(resource.options)
+    assert (resource.inputs["kind"], resource.inputs["phase"]) == ("zone", "http_request_firewall_custom")
+    assert (resource.inputs["zoneId"], resource.inputs["name"]) == (ZONE, "default")
 
 
 def test_an_existing_entry_point_is_imported_with_the_rules_it_has() -> None:
-    found = ruleset(existing_ruleset=RULESET, keep=KEPT, rules=[])
-    assert f"zones/{ZONE}/{RULESET}" in found.options.values()
-    rules = found.inputs["rules"]
+    resource = ruleset(existing_ruleset=RULESET, keep=KEPT_RULES, rules=[])
+    assert f"zones/{ZONE}/{RULESET}" in resource.options.values()
+    rules = resource.inputs["rules"]
     assert isinstance(rules, list)
     assert [rule["ref"] for rule in rules] == ["a", "b"]
     assert rules[0]["actionParameters"] == {"phases": ["http_ratelimit"]}
@@ -68,19 +68,19 @@ def test_an_existing_entry_point_is_imported_with_the_rules_it_has() -> None:
     ("changes", "message"),
     [
         ({"rules": []}, "has no rules"),
-        ({"keep": KEPT}, "belongs to existing_ruleset"),
+        ({"keep": KEPT_RULES}, "belongs to existing_ruleset"),
         ({"rules": [{"hostnames": ["www.example.org"], "countries": ["SE"]}]}, "outside the zone"),
         ({"rules": [{"hostnames": [], "countries": ["SE"]}]}, "hostnames"),
         ({"rules": [{"hostnames": ["github.example.com"], "countries": []}]}, "countries"),
         ({"rules": [*RULES, {"hostnames": ["github.example.com"], "countries": ["SE"]}]}, "is in two rules"),
-        ({"existing_ruleset": RULESET, "keep": [KEPT[0], KEPT[1] | {"ref": "a"}]}, "the same ref"),
+        ({"existing_ruleset": RULESET, "keep": [KEPT_RULES[0], KEPT_RULES[1] | {"ref": "a"}]}, "the same ref"),
         (
             {"existing_ruleset": RULESET, "keep": [{"ref": "a", "expression": "true", "action": "skip"}]},
             "action skip and the key skip together",
         ),
-        ({"existing_ruleset": RULESET, "keep": [KEPT[0] | {"skip": {}}]}, "skips nothing"),
-        ({"existing_ruleset": RULESET, "keep": [KEPT[1] | {"action": "log"}]}, "belongs to action block"),
-        ({"existing_ruleset": RULESET, "keep": [KEPT[1] | {"logging": True}]}, "belongs to action skip"),
+        ({"existing_ruleset": RULESET, "keep": [KEPT_RULES[0] | {"skip": {}}]}, "skips nothing"),
+        ({"existing_ruleset": RULESET, "keep": [KEPT_RULES[1] | {"action": "log"}]}, "belongs to action block"),
+        ({"existing_ruleset": RULESET, "keep": [KEPT_RULES[1] | {"logging": True}]}, "belongs to action skip"),
     ],
 )
 def test_a_manifest_that_would_block_too_much_or_too_little_is_refused(changes: dict[str, Any], message: str) -> None:

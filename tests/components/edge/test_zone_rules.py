@@ -34,16 +34,16 @@ def test_the_order_in_the_file_changes_nothing() -> None:
 
 
 def test_each_rule_has_a_ref_that_survives_a_change_of_countries() -> None:
-    other = {"hostnames": ["wiki.example.com"], "countries": ["SE"]}
-    before = ruleset_rules(zone(rules=[{"hostnames": ["github.example.com"], "countries": ["SE"]}, other]))
-    after = ruleset_rules(zone(rules=[{"hostnames": ["github.example.com"], "countries": ["NO"]}, other]))
+    wiki = {"hostnames": ["wiki.example.com"], "countries": ["SE"]}
+    before = ruleset_rules(zone(rules=[{"hostnames": ["github.example.com"], "countries": ["SE"]}, wiki]))
+    after = ruleset_rules(zone(rules=[{"hostnames": ["github.example.com"], "countries": ["NO"]}, wiki]))
     refs = [rule["ref"] for rule in before]
     assert len(set(refs)) == 2
     assert [rule["ref"] for rule in after] == refs
 
 
 def test_kept_rules_stand_first_and_as_they_are() -> None:
-    kept: list[dict[str, Any]] = [
+    keep_rules: list[dict[str, Any]] = [
         {"ref": "a", "description": "bots", "expression": "cf.client.bot", "action": "block", "enabled": False},
         {
             "ref": "b",
@@ -59,9 +59,9 @@ def test_kept_rules_stand_first_and_as_they_are() -> None:
             "response": {"status_code": 403, "content": "{}", "content_type": "application/json"},
         },
     ]
-    rules = ruleset_rules(zone(existing_ruleset=RULESET, keep=kept))
+    rules = ruleset_rules(zone(existing_ruleset=RULESET, keep=keep_rules))
     assert rules[:3] == [
-        kept[0],
+        keep_rules[0],
         {
             "ref": "b",
             "description": "",

@@ -17,7 +17,7 @@ from tests.support.kong_lua_runtime import Kong, jwt
 
 TEAM = "https://acme.cloudflareaccess.com"
 IDP = "https://idp.example.com/"
-NOW = 1_800_000_000
+CLOCK = 1_800_000_000
 AUDIENCES = {"github.example.com": "aud-github", "claude.example.com": "aud-claude"}
 ACCESS = identity_check(access_issuer=TEAM, audiences=AUDIENCES)
 BEARER = BearerCheck(
@@ -30,10 +30,10 @@ EXTERNAL = identity_check(access_issuer=TEAM, audiences={"github.example.com": "
 CORS = identity_check(access_issuer=TEAM, audiences=AUDIENCES, preflight=True)
 METADATA = 'resource_metadata="https://github.example.com/.well-known/oauth-protected-resource/mcp"'
 
-PERSON = issued_tokens.PERSON.claims(TEAM, "aud-github", NOW, sub="7335d417", email="ann@example.com")
-AGENT = issued_tokens.SERVICE_TOKEN.claims(TEAM, "aud-github", NOW, common_name="e367.access")
+PERSON = issued_tokens.PERSON.claims(TEAM, "aud-github", CLOCK, sub="7335d417", email="ann@example.com")
+AGENT = issued_tokens.SERVICE_TOKEN.claims(TEAM, "aud-github", CLOCK, common_name="e367.access")
 TOKEN = issued_tokens.EXTERNAL_PERSON.claims(
-    IDP, "https://github.example.com/mcp", NOW, sub="auth0|ann", email="Ann@example.com", scope="openid mcp:use repo"
+    IDP, "https://github.example.com/mcp", CLOCK, sub="auth0|ann", email="Ann@example.com", scope="openid mcp:use repo"
 )
 
 
@@ -199,18 +199,18 @@ def test_an_oversize_token_is_refused() -> None:
 @pytest.mark.parametrize(
     "times",
     [
-        {"exp": NOW},
-        {"exp": NOW - 1},
-        {"exp": str(NOW + 600)},
+        {"exp": CLOCK},
+        {"exp": CLOCK - 1},
+        {"exp": str(CLOCK + 600)},
         {"exp": None},
         {"exp": float("nan")},
         {"exp": 1e18},
         {"exp": True},
         {"iat": None},
-        {"iat": str(NOW)},
-        {"iat": NOW + CLOCK_LEEWAY + 1},
-        {"iat": NOW + 600, "exp": NOW + 600},
-        {"nbf": NOW + CLOCK_LEEWAY + 1},
+        {"iat": str(CLOCK)},
+        {"iat": CLOCK + CLOCK_LEEWAY + 1},
+        {"iat": CLOCK + 600, "exp": CLOCK + 600},
+        {"nbf": CLOCK + CLOCK_LEEWAY + 1},
         {"nbf": "0"},
         {"nbf": None},
         {"nbf": float("nan")},
@@ -223,7 +223,7 @@ def test_a_token_out_of_its_time_is_refused(times: dict[str, Any]) -> None:
 
 
 def test_a_token_a_little_ahead_of_this_clock_is_taken() -> None:
-    ahead = {"iat": NOW + CLOCK_LEEWAY, "nbf": NOW + CLOCK_LEEWAY}
+    ahead = {"iat": CLOCK + CLOCK_LEEWAY, "nbf": CLOCK + CLOCK_LEEWAY}
     assert access(PERSON | ahead).principal == "person:7335d417"
     assert external(TOKEN | ahead).status is None
 
@@ -258,11 +258,11 @@ def test_a_token_that_brings_its_own_key_is_refused(name: str) -> None:
     assert access(PERSON, header=header).status == 401
 
 
-@pytest.mark.parametrize(("typ", "taken"), [("JWT", True), ("at+jwt", True), ("logout+jwt", False), (7, False)])
-def test_only_access_tokens_are_taken(typ: Any, taken: bool) -> None:
+@pytest.mark.parametrize(("typ", "accepted"), [("JWT", True), ("at+jwt", True), ("logout+jwt", False), (7, False)])
+def test_only_access_tokens_are_taken(typ: Any, accepted: bool) -> None:
     header = {"alg": "RS256", "kid": "k1", "typ": typ}
-    assert (access(PERSON, header=header).status is None) is taken
-    assert (external(TOKEN, header=header).status is None) is taken
+    assert (access(PERSON, header=header).status is None) is accepted
+    assert (external(TOKEN, header=header).status is None) is accepted
 
 
 def test_a_sender_constrained_bearer_token_is_refused() -> None:
@@ -297,8 +297,10 @@ def test_client_sent_ringwall_headers_are_cleared_in_any_order(first: bool) -> N
     }
     real = {"cf-access-jwt-assertion": jwt(PERSON)}
     outcome = Kong(headers=sent | real if first else real | sent).run(ACCESS)
-    own = {name: value for name, value in outcome.request_headers.items() if name.lower().startswith(("x-r", "x_r"))}
-    assert own == {
+    ringwall_headers = {
+        name: value for name, value in outcome.request_headers.items() if name.lower().startswith(("x-r", "x_r"))
+    }
+    assert ringwall_headers == {
         "x-ringwall-principal": "person:7335d417",
         "x-ringwall-assertion": f"Bearer {jwt(PERSON)}",
     }
@@ -542,9 +544,9 @@ _CLAIMS = st.fixed_dictionaries(
         "aud": st.sampled_from(["aud-github", ["aud-github"], ["x", "aud-github"], "x", [], None, {"1": "aud-github"}]),
         "sub": _NAMES,
         "common_name": _NAMES,
-        "exp": st.sampled_from([NOW + 1, NOW, None, "x", True]),
-        "nbf": st.sampled_from([NOW, NOW + 9999, None]),
-        "iat": st.sampled_from([NOW - 60, NOW + 600, "x"]),
+        "exp": st.sampled_from([CLOCK + 1, CLOCK, None, "x", True]),
+        "nbf": st.sampled_from([CLOCK, CLOCK + 9999, None]),
+        "iat": st.sampled_from([CLOCK - 60, CLOCK + 600, "x"]),
         "type": st.sampled_from(["app", "org"]),
         "email": st.sampled_from(["ann@example.com", "", 7]),
         "kid": st.sampled_from(["k1", None]),
@@ -580,7 +582,7 @@ def test_no_input_yields_a_principal_unless_all_conditions_hold(
     outcome = access(claims, header=header, host=host, headers=sent)
 
     def name(value: Any) -> bool:
-        return isinstance(value, str) and len(value) > 0 and all("!" <= one <= "~" for one in value)
+        return isinstance(value, str) and len(value) > 0 and all("!" <= character <= "~" for character in value)
 
     audience, aud, absent = AUDIENCES.get(host), claims.get("aud"), object()
     person = (
@@ -600,10 +602,10 @@ def test_no_input_yields_a_principal_unless_all_conditions_hold(
         and audience is not None
         and (aud == audience or (isinstance(aud, list) and audience in aud))
         and type(claims.get("exp")) is int
-        and claims["exp"] > NOW
+        and claims["exp"] > CLOCK
         and type(claims.get("iat")) is int
         and claims["iat"] < claims["exp"]
-        and ("nbf" not in claims or (type(claims["nbf"]) is int and claims["nbf"] <= NOW + CLOCK_LEEWAY))
+        and ("nbf" not in claims or (type(claims["nbf"]) is int and claims["nbf"] <= CLOCK + CLOCK_LEEWAY))
         and claims.get("type") == "app"
         and person != agent
     )

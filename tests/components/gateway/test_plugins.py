@@ -25,8 +25,10 @@ from tests.support.kong_manifests import (
     REDIS,
     audiences,
     environment,
+    environment_stack,
     external,
     server,
+    stack,
 )
 
 PROTECTING = [
@@ -43,20 +45,20 @@ PROTECTING = [
 def everything(case: str) -> list[PluginSpec]:
     settings, manifest = CASES[case]
     return [
-        identity_plugin(settings, manifest, audiences(manifest)),
-        *server_plugins(settings, manifest),
-        *environment_plugins("dev", settings),
-        *metadata_plugins(settings, manifest),
+        identity_plugin(stack(settings, manifest), audiences(manifest)),
+        *server_plugins(stack(settings, manifest)),
+        *environment_plugins(environment_stack(settings)),
+        *metadata_plugins(stack(settings, manifest)),
     ]
 
 
-def one(specs: list[PluginSpec], name: str) -> dict[str, Any]:
-    (found,) = [spec for spec in specs if spec.name == name]
-    return found.config
+def config_of(specs: list[PluginSpec], name: str) -> dict[str, Any]:
+    (plugin,) = [spec for spec in specs if spec.name == name]
+    return plugin.config
 
 
-def of(name: str, settings: Any = None, manifest: Any = None) -> dict[str, Any]:
-    return one(server_plugins(settings or environment(), manifest or server()), name)
+def server_config(name: str, settings: Any = None, manifest: Any = None) -> dict[str, Any]:
+    return config_of(server_plugins(stack(settings, manifest)), name)
 
 
 # Against Kong's schemas
@@ -93,16 +95,16 @@ def _texts(value: Any, path: str = "") -> list[tuple[str, str]]:
     if isinstance(value, str):
         return [(path, value)]
     if isinstance(value, dict):
-        return [found for key, part in value.items() for found in _texts(part, f"{path}.{key}" if path else key)]
+        return [text for key, part in value.items() for text in _texts(part, f"{path}.{key}" if path else key)]
     if isinstance(value, list):
-        return [found for part in value for found in _texts(part, path)]
+        return [text for part in value for text in _texts(part, path)]
     return []
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_no_plugin_stands_twice_on_one_service(case: str) -> None:
     settings, manifest = CASES[case]
-    names = [spec.name for spec in server_plugins(settings, manifest)]
+    names = [spec.name for spec in server_plugins(stack(settings, manifest))]
     assert len(names) == len(set(names))
 
 
@@ -140,7 +142,7 @@ def test_the_schema_judge_refuses_what_kong_refuses(name: str, config: dict[str,
 
 
 def test_jwt_reads_the_checked_token_only() -> None:
-    jwt = of("jwt")
+    jwt = server_config("jwt")
     assert jwt["header_names"] == ["x-ringwall-assertion"]
     assert (jwt["uri_param_names"], jwt["cookie_names"], jwt["anonymous"]) == ([], [], None)
     assert jwt["key_claim_name"] == "kid"
@@ -149,8 +151,8 @@ def test_jwt_reads_the_checked_token_only() -> None:
 def test_jwt_verifies_time_and_preflights() -> None:
     for manifest in (server(), external()):
         # A listed claim is demanded, and service tokens have no nbf.
-        assert of("jwt", manifest=manifest)["claims_to_verify"] == ["exp"]
-        assert of("jwt", manifest=manifest)["run_on_preflight"] is True
+        assert server_config("jwt", manifest=manifest)["claims_to_verify"] == ["exp"]
+        assert server_config("jwt", manifest=manifest)["run_on_preflight"] is True
 
 
 @pytest.mark.parametrize(
@@ -164,53 +166,56 @@ def test_jwt_verifies_time_and_preflights() -> None:
     ],
 )
 def test_no_token_outlives_the_session(manifest: Any, seconds: int) -> None:
-    assert of("jwt", manifest=manifest)["maximum_expiration"] == seconds
+    assert server_config("jwt", manifest=manifest)["maximum_expiration"] == seconds
 
 
 def test_a_key_of_another_issuer_opens_nothing() -> None:
-    assert of("acl")["allow"] == ["issuer-access"]
-    assert of("acl", manifest=external())["allow"] == ["issuer-keycloak"]
-    assert of("acl")["hide_groups_header"] is True
+    assert server_config("acl")["allow"] == ["issuer-access"]
+    assert server_config("acl", manifest=external())["allow"] == ["issuer-keycloak"]
+    assert server_config("acl")["hide_groups_header"] is True
 
 
 def test_the_identity_check_runs_before_every_other_plugin() -> None:
     manifest = server()
-    config = identity_plugin(environment(), manifest, audiences(manifest)).config
+    config = identity_plugin(stack(manifest=manifest), audiences(manifest)).config
     assert len(config["access"]) == 1
     assert [phase for phase, lua in config.items() if lua] == ["access"]
 
 
 def test_an_external_server_repairs_the_challenge_of_a_401() -> None:
     manifest = external()
-    config = identity_plugin(environment(), manifest, audiences(manifest)).config
+    config = identity_plugin(stack(manifest=manifest), audiences(manifest)).config
     assert len(config["header_filter"]) == 1
     assert ".well-known/oauth-protected-resource/mcp" in config["header_filter"][0]
 
 
 def test_a_host_name_without_an_audience_is_refused() -> None:
     with pytest.raises(InputError, match=r"claude\.example\.com has no Access audience"):
-        identity_plugin(environment(), server(), {"github.example.com": "a"})
+        identity_plugin(stack(), {"github.example.com": "a"})
 
 
 def test_an_empty_audience_is_refused() -> None:
     with pytest.raises(InputError, match="is empty"):
-        identity_plugin(environment(), server(), dict.fromkeys(server().hostnames, ""))
+        identity_plugin(stack(), dict.fromkeys(server().hostnames, ""))
 
 
 def test_an_audience_of_a_foreign_host_name_is_refused() -> None:
     with pytest.raises(InputError, match=r"other\.example\.com is not a host name"):
-        identity_plugin(environment(), server(), audiences(server()) | {"other.example.com": "a"})
+        identity_plugin(stack(), audiences(server()) | {"other.example.com": "a"})
 
 
 def test_an_unknown_issuer_is_refused() -> None:
     with pytest.raises(InputError, match="keycloak is not an issuer"):
-        server_plugins(environment(issuers={}), external())
+        server_plugins(stack(environment(issuers={}), external()))
 
 
 @pytest.mark.parametrize("missing", PROTECTING)
 def test_route_without_auth_is_refused(missing: str) -> None:
     settings, manifest = environment(), server()
-    specs = [identity_plugin(settings, manifest, audiences(manifest)), *server_plugins(settings, manifest)]
+    specs = [
+        identity_plugin(stack(settings, manifest), audiences(manifest)),
+        *server_plugins(stack(settings, manifest)),
+    ]
     require_protection(settings, specs)
     with pytest.raises(InputError, match=missing):
         require_protection(settings, [spec for spec in specs if spec.name != missing])
@@ -221,22 +226,22 @@ def test_route_without_auth_is_refused(missing: str) -> None:
 
 @pytest.mark.parametrize("name", ["rate-limiting", "response-ratelimiting"])
 def test_rate_limiting_fails_closed(name: str) -> None:
-    assert of(name)["fault_tolerant"] is False
+    assert server_config(name)["fault_tolerant"] is False
 
 
 def test_each_principal_is_limited_alone() -> None:
-    limit = of("rate-limiting", manifest=server(limits={"requests_per_minute": 7, "requests_per_hour": 70}))
+    limit = server_config("rate-limiting", manifest=server(limits={"requests_per_minute": 7, "requests_per_hour": 70}))
     assert (limit["limit_by"], limit["header_name"]) == ("header", "x-ringwall-principal")
     assert (limit["minute"], limit["hour"]) == (7, 70)
 
 
 def test_an_hour_below_the_minute_is_refused() -> None:
     with pytest.raises(InputError, match="requests_per_hour 5 is lower"):
-        of("rate-limiting", manifest=server(limits={"requests_per_hour": 5}))
+        server_config("rate-limiting", manifest=server(limits={"requests_per_hour": 5}))
 
 
 def test_a_spent_token_budget_is_the_guards_to_refuse_since_kong_would_after_the_call_ran() -> None:
-    budget = of("response-ratelimiting", manifest=server(limits={"tokens_per_minute": 500}))
+    budget = server_config("response-ratelimiting", manifest=server(limits={"tokens_per_minute": 500}))
     assert budget["block_on_first_violation"] is False
     assert budget["limits"]["tokens"]["minute"] == 500
     assert (budget["header_name"], budget["limit_by"]) == ("x-kong-limit", "consumer")
@@ -244,8 +249,8 @@ def test_a_spent_token_budget_is_the_guards_to_refuse_since_kong_would_after_the
 
 @pytest.mark.parametrize("name", ["rate-limiting", "response-ratelimiting"])
 def test_counters_are_shared_by_verified_redis_when_there_is_one(name: str) -> None:
-    assert of(name)["policy"] == "local"
-    config = of(name, environment(gateway={"redis": REDIS}))
+    assert server_config(name)["policy"] == "local"
+    config = server_config(name, environment(gateway={"redis": REDIS}))
     assert config["policy"] == "redis"
     assert config["redis"] == {
         "host": "redis.example.com",
@@ -262,11 +267,11 @@ def test_counters_are_shared_by_verified_redis_when_there_is_one(name: str) -> N
 
 def test_redis_by_address_cannot_be_verified() -> None:
     with pytest.raises(InputError, match=r"10\.0\.0\.5 is an address"):
-        of("rate-limiting", environment(gateway={"redis": {"host": "10.0.0.5"}}))
+        server_config("rate-limiting", environment(gateway={"redis": {"host": "10.0.0.5"}}))
 
 
 def test_the_body_limit_is_the_manifests_and_get_needs_no_length() -> None:
-    config = of("request-size-limiting", manifest=server(limits={"body_kilobytes": 64}))
+    config = server_config("request-size-limiting", manifest=server(limits={"body_kilobytes": 64}))
     assert config == {"allowed_payload_size": 64, "size_unit": "kilobytes", "require_content_length": False}
 
 
@@ -278,28 +283,28 @@ def test_the_body_limit_is_the_manifests_and_get_needs_no_length() -> None:
     ["x-ringwall-assertion", "cf-access-client-secret", "proxy-authorization", "x-consumer-username", "apikey"],
 )
 def test_credentials_of_this_ring_do_not_travel_on(header: str) -> None:
-    assert header in of("request-transformer")["remove"]["headers"]
+    assert header in server_config("request-transformer")["remove"]["headers"]
 
 
 @pytest.mark.parametrize("header", ["cf-access-jwt-assertion", "x-ringwall-principal", "mcp-session-id", "host"])
 def test_what_the_guard_and_the_balancer_read_stays(header: str) -> None:
-    assert header not in of("request-transformer")["remove"]["headers"]
+    assert header not in server_config("request-transformer")["remove"]["headers"]
 
 
 def test_the_bearer_token_reaches_the_guard_only_where_it_names_the_principal() -> None:
-    assert "authorization" in of("request-transformer")["remove"]["headers"]
-    assert "authorization" not in of("request-transformer", manifest=external())["remove"]["headers"]
+    assert "authorization" in server_config("request-transformer")["remove"]["headers"]
+    assert "authorization" not in server_config("request-transformer", manifest=external())["remove"]["headers"]
 
 
 # CORS
 
 
 def test_without_cors_there_is_no_cors_plugin() -> None:
-    assert "cors" not in [spec.name for spec in server_plugins(environment(), server())]
+    assert "cors" not in [spec.name for spec in server_plugins(stack())]
 
 
 def test_cors_names_literal_origins_and_keeps_cookies_out() -> None:
-    cors = of("cors", manifest=server(cors=CORS))
+    cors = server_config("cors", manifest=server(cors=CORS))
     assert cors["origins"] == CORS["origins"]
     assert (cors["credentials"], cors["preflight_continue"], cors["private_network"]) == (False, False, False)
 
@@ -316,21 +321,21 @@ def test_cors_names_literal_origins_and_keeps_cookies_out() -> None:
 )
 def test_an_origin_that_kong_would_read_as_a_pattern_is_refused(origin: str) -> None:
     with pytest.raises(InputError, match="is not an origin"):
-        server_plugins(environment(), server(cors={"origins": [origin]}))
+        server_plugins(stack(manifest=server(cors={"origins": [origin]})))
 
 
 # Logs
 
 
 def test_every_sink_logs_by_allow_list() -> None:
-    specs = server_plugins(environment(), server(logs=ALL_SINKS))
+    specs = server_plugins(stack(manifest=server(logs=ALL_SINKS)))
     for name in ("http-log", "file-log"):
-        assert one(specs, name)["custom_fields_by_lua"] == kong_lua.log_fields()
+        assert config_of(specs, name)["custom_fields_by_lua"] == kong_lua.log_fields()
         assert {"request.headers", "response.headers"} <= set(kong_lua.log_fields())
 
 
 def test_environment_sinks_are_global_and_complete() -> None:
-    names = [spec.name for spec in environment_plugins("dev", environment(logs=ALL_SINKS))]
+    names = [spec.name for spec in environment_plugins(environment_stack(environment(logs=ALL_SINKS)))]
     assert names == ["correlation-id", "prometheus", "http-log", "file-log", "opentelemetry"]
 
 
@@ -338,11 +343,13 @@ def test_environment_sinks_are_global_and_complete() -> None:
 def test_a_server_sink_that_would_silence_the_environments_is_refused(kind: str) -> None:
     sink = {kind: ALL_SINKS[kind]}
     with pytest.raises(InputError, match=f"logs.{kind} would silence"):
-        server_plugins(environment(logs=sink), server(logs=sink))
+        server_plugins(stack(environment(logs=sink), server(logs=sink)))
 
 
 def test_a_server_sink_of_another_kind_stands_beside_the_environments() -> None:
-    specs = server_plugins(environment(logs={"file": ALL_SINKS["file"]}), server(logs={"http": ALL_SINKS["http"]}))
+    specs = server_plugins(
+        stack(environment(logs={"file": ALL_SINKS["file"]}), server(logs={"http": ALL_SINKS["http"]}))
+    )
     assert [spec.name for spec in specs if spec.name.endswith("-log")] == ["http-log"]
 
 
@@ -357,11 +364,11 @@ def test_a_server_sink_of_another_kind_stands_beside_the_environments() -> None:
 )
 def test_a_sink_that_kong_would_misread_is_refused(logs: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        server_plugins(environment(), server(logs=logs))
+        server_plugins(stack(manifest=server(logs=logs)))
 
 
 def test_the_request_id_is_the_gateways_own() -> None:
-    config = one(environment_plugins("dev", environment()), "correlation-id")
+    config = config_of(environment_plugins(environment_stack()), "correlation-id")
     assert config == {"header_name": "x-ringwall-request-id", "generator": "uuid", "echo_downstream": True}
 
 
@@ -369,11 +376,11 @@ def test_the_request_id_is_the_gateways_own() -> None:
 
 
 def test_access_servers_publish_no_metadata_of_their_own() -> None:
-    assert metadata_plugins(environment(), server()) == []
+    assert metadata_plugins(stack()) == []
 
 
 def test_metadata_names_the_issuer_and_the_resource() -> None:
-    config = one(metadata_plugins(environment(), external()), "request-termination")
+    config = config_of(metadata_plugins(stack(manifest=external())), "request-termination")
     assert (config["status_code"], config["content_type"], config["trigger"]) == (200, "application/json", None)
     assert json.loads(config["body"]) == {
         "resource": "https://github.example.com/mcp",

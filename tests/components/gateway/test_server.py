@@ -12,7 +12,16 @@ from components.gateway.server import Gateway, GatewayArgs
 from model.errors import InputError
 from plan.graph import Graph, Resource
 from plan.recorder import record
-from tests.support.kong_manifests import ALL_SINKS, CASES, REDIS, audiences, environment, external, server
+from tests.support.kong_manifests import (
+    ALL_SINKS,
+    CASES,
+    REDIS,
+    audiences,
+    environment,
+    external,
+    server,
+    stack,
+)
 
 NAME = "github-gateway"
 
@@ -22,71 +31,75 @@ def graph(settings: Any = None, manifest: Any = None, aud: Any = None) -> Graph:
 
     def program() -> None:
         names = audiences(manifest) if aud is None else aud
-        gateway = Gateway(NAME, GatewayArgs("dev", "github", settings, manifest, names))
+        gateway = Gateway(NAME, GatewayArgs(stack(settings, manifest), names))
         pulumi.export("protectors", [resource.urn for resource in gateway.protectors])
         pulumi.export("group", gateway.consumer_group)
 
     return record(program, project="ringwall", stack="dev.github")
 
 
-def named(found: Graph, suffix: str) -> Resource:
-    (resource,) = [one for one in found.resources if one.name == f"{NAME}-{suffix}"]
+def named(plan: Graph, suffix: str) -> Resource:
+    (resource,) = [candidate for candidate in plan.resources if candidate.name == f"{NAME}-{suffix}"]
     return resource
 
 
-def plugins(found: Graph) -> list[Resource]:
-    return list(found.by_type("kong:index/plugin:Plugin"))
+def plugins(plan: Graph) -> list[Resource]:
+    return list(plan.by_type("kong:index/plugin:Plugin"))
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_gateway_can_be_declared(case: str) -> None:
     settings, manifest = CASES[case]
-    found = graph(settings, manifest)
-    assert {one.type for one in found.resources if one.name == NAME} == {"ringwall:index:Gateway"}
-    assert all(one.name == NAME or one.name.startswith(f"{NAME}-") for one in found.resources if "kong" in one.type)
-    for one in found.resources:
-        if one.type.startswith("kong:index"):
-            assert one.inputs.get("name") or one.inputs.get("target"), one.name
-            assert one.inputs["tags"] == ["ringwall", "ringwall-environment-dev", "ringwall-server-github"]
+    plan = graph(settings, manifest)
+    assert {resource.type for resource in plan.resources if resource.name == NAME} == {"ringwall:index:Gateway"}
+    assert all(
+        resource.name == NAME or resource.name.startswith(f"{NAME}-")
+        for resource in plan.resources
+        if "kong" in resource.type
+    )
+    for resource in plan.resources:
+        if resource.type.startswith("kong:index"):
+            assert resource.inputs.get("name") or resource.inputs.get("target"), resource.name
+            assert resource.inputs["tags"] == ["ringwall", "ringwall-environment-dev", "ringwall-server-github"]
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_plugin_stands_before_the_route(case: str) -> None:
     settings, manifest = CASES[case]
-    found = graph(settings, manifest)
-    ancestors = found.ancestors(named(found, "route").urn)
-    own = [one for one in plugins(found) if "metadata" not in one.name]
-    assert {one.inputs["name"] for one in own} >= {"pre-function", "jwt", "acl", "rate-limiting"}
-    assert {one.urn for one in own} <= ancestors
-    assert named(found, "target").urn in ancestors
+    plan = graph(settings, manifest)
+    ancestors = plan.ancestors(named(plan, "route").urn)
+    service_plugins = [plugin for plugin in plugins(plan) if "metadata" not in plugin.name]
+    assert {plugin.inputs["name"] for plugin in service_plugins} >= {"pre-function", "jwt", "acl", "rate-limiting"}
+    assert {plugin.urn for plugin in service_plugins} <= ancestors
+    assert named(plan, "target").urn in ancestors
 
 
 def test_every_plugin_is_on_the_service_and_none_on_the_route() -> None:
-    found = graph()
-    service = named(found, "service")
-    for one in plugins(found):
-        assert one.inputs["serviceId"] == f"${{{service.name}.id}}"
-        assert "routeId" not in one.inputs
+    plan = graph()
+    service = named(plan, "service")
+    for plugin in plugins(plan):
+        assert plugin.inputs["serviceId"] == f"${{{service.name}.id}}"
+        assert "routeId" not in plugin.inputs
 
 
 def test_the_public_name_can_depend_on_everything() -> None:
-    found = graph(manifest=external())
-    declared = {one.urn for one in found.resources if one.type.startswith("kong:index")}
-    assert sorted(cast(list[str], found.outputs["protectors"])) == sorted(declared)
+    plan = graph(manifest=external())
+    declared = {resource.urn for resource in plan.resources if resource.type.startswith("kong:index")}
+    assert sorted(cast(list[str], plan.outputs["protectors"])) == sorted(declared)
 
 
 def test_switching_a_plugin_off_is_drift() -> None:
-    assert all(one.inputs["enabled"] is True for one in plugins(graph()))
+    assert all(plugin.inputs["enabled"] is True for plugin in plugins(graph()))
 
 
 def test_drift_of_the_identity_chain_is_repaired() -> None:
-    assert all(one.inputs["strictMatch"] is True for one in plugins(graph(manifest=server(logs=ALL_SINKS))))
+    assert all(plugin.inputs["strictMatch"] is True for plugin in plugins(graph(manifest=server(logs=ALL_SINKS))))
 
 
 def test_computed_config_is_always_secret() -> None:
     settings = environment(gateway={"redis": REDIS})
-    for one in plugins(graph(settings, server(logs=ALL_SINKS))):
-        assert one.options["additional_secret_outputs"] == ["computedConfig"], one.name
+    for plugin in plugins(graph(settings, server(logs=ALL_SINKS))):
+        assert plugin.options["additional_secret_outputs"] == ["computedConfig"], plugin.name
 
 
 def test_a_target_is_deleted_before_its_replacement() -> None:
@@ -102,10 +115,10 @@ def test_the_audiences_reach_the_identity_check() -> None:
 def test_audiences_may_be_outputs() -> None:
     def program() -> None:  # an output belongs to the event loop of the program that makes it
         outputs = {hostname: pulumi.Output.from_input(aud) for hostname, aud in audiences(server()).items()}
-        Gateway(NAME, GatewayArgs("dev", "github", environment(), server(), outputs))
+        Gateway(NAME, GatewayArgs(stack(), outputs))
 
-    found = record(program, project="p", stack="dev.github")
-    assert "a" * 64 in str(named(found, "identity").inputs["configJson"])
+    plan = record(program, project="p", stack="dev.github")
+    assert "a" * 64 in str(named(plan, "identity").inputs["configJson"])
 
 
 def test_a_missing_audience_stops_the_program_before_any_resource() -> None:
@@ -119,15 +132,15 @@ def test_a_gateway_that_cannot_enforce_a_setting_is_refused() -> None:
 
 
 def test_the_metadata_route_has_a_service_of_its_own() -> None:
-    found = graph(manifest=external())
-    route = named(found, "metadata-route")
+    plan = graph(manifest=external())
+    route = named(plan, "metadata-route")
     assert route.inputs["serviceId"] == "${github-gateway-metadata-service.id}"
-    assert named(found, "metadata-document").urn in found.ancestors(route.urn)
-    assert named(found, "metadata-document").inputs["serviceId"] == route.inputs["serviceId"]
+    assert named(plan, "metadata-document").urn in plan.ancestors(route.urn)
+    assert named(plan, "metadata-document").inputs["serviceId"] == route.inputs["serviceId"]
 
 
 def test_access_servers_have_one_route() -> None:
-    assert [one.name for one in graph().by_type("kong:index/route:Route")] == [f"{NAME}-route"]
+    assert [route.name for route in graph().by_type("kong:index/route:Route")] == [f"{NAME}-route"]
 
 
 @pytest.mark.parametrize(("manifest", "group"), [(server(), "issuer-access"), (external(), "issuer-keycloak")])

@@ -17,7 +17,7 @@ AGENTS = {"ci": "0123.access", "nightly": "4567.access"}
 def built(environment: EnvironmentStack, name: str) -> GuardConfig:
     server = environment.servers[name]
     audiences = {hostname: f"aud-of-{hostname}" for hostname in server.manifest.hostnames}
-    return build_guard_config(environment.settings, server, audiences, AGENTS)
+    return build_guard_config(server, audiences, AGENTS)
 
 
 def test_every_front_door_has_its_own_audience(environment: EnvironmentStack) -> None:

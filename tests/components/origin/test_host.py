@@ -14,7 +14,7 @@ from tests.support.projects import server_text, write_project, write_server
 
 
 def built(environment: EnvironmentStack, name: str, cloudflared: str | None = None) -> HostBundle:
-    return build_host_bundle(environment.settings, environment.servers[name], "tunnel-1", "{}\n", cloudflared)
+    return build_host_bundle(environment.servers[name], "tunnel-1", "{}\n", cloudflared)
 
 
 @pytest.mark.parametrize("name", ["one", "hosted", "external"])

@@ -42,7 +42,7 @@ def plans(environment: EnvironmentStack, name: str) -> tuple[Graph, Graph]:
 
 def config(environment: EnvironmentStack, server: ServerStack) -> GuardConfig:
     audiences = {hostname: f"aud-of-{hostname}" for hostname in server.manifest.hostnames}
-    return build_guard_config(environment.settings, server, audiences, AGENTS)
+    return build_guard_config(server, audiences, AGENTS)
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -71,8 +71,8 @@ def test_deny_everyone_stands_alone_on_every_application(environment: Environmen
 @pytest.mark.parametrize("name", SERVERS)
 def test_the_gateway_answers_503_behind_the_whole_identity_chain(environment: EnvironmentStack, name: str) -> None:
     server = locked(environment, name)
-    base = {spec.suffix: spec for spec in server_plugins(environment.settings, environment.manifests[name])}
-    head = {spec.suffix: spec for spec in server_plugins(environment.settings, server.manifest)}
+    base = {spec.suffix: spec for spec in server_plugins(environment.servers[name])}
+    head = {spec.suffix: spec for spec in server_plugins(server)}
     stop = head.pop("lockdown")
     assert head == base
     assert (stop.name, stop.config["status_code"], stop.config["trigger"]) == ("request-termination", 503, None)
