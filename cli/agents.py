@@ -18,7 +18,7 @@ from model.loader import parse
 from model.project import load_environment
 from model.stacks import EnvironmentStack
 from operations.agents import describe, rotated
-from operations.project.write import Change, apply
+from operations.project.write import FileChange, apply
 
 
 def show(
@@ -104,7 +104,7 @@ def rotate(
     version, expires = settings.secret_version + 1, _instant(clock + grace_period)
     after = rotated(before.decode("utf-8"), agent, version, expires)
     parse(after, file)
-    apply([Change(file, before, after.encode())])
+    apply([FileChange(file, before, after.encode())])
     if as_json:
         console.print_json(
             {

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from cli import console, state
-from guard.audit.chain import Report
+from guard.audit.chain import AuditReport
 from guard.audit.files import log_files
 from guard.audit.keys import load_public_key
 from guard.audit.reader import Filter, follow, instant, last, read_anchors, select
@@ -42,7 +42,7 @@ def verify(path: Path, *, key: list[Path] | None, anchors: Path | None) -> None:
         raise typer.Exit(3)
 
 
-def _show_report(report: Report) -> None:
+def _show_report(report: AuditReport) -> None:
     if report.broken is not None:
         console.say(f"BROKEN {visible(str(report.broken))}")
         if report.records:

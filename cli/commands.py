@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 
-class Entry(NamedTuple):
+class CommandEntry(NamedTuple):
     """The module of a command's flags, and its line in `ringwall --help`: the first sentence of its own help."""
 
     module: str
@@ -23,85 +23,87 @@ class Entry(NamedTuple):
 
 
 #: A module holds the command as the function of its own name, or a group of commands as `app`.
-COMMANDS: Mapping[str, Entry] = {
-    "init": Entry("cli.flags.init", "Make an environment, and a project around it where there is none."),
-    "onboard": Entry(
+COMMANDS: Mapping[str, CommandEntry] = {
+    "init": CommandEntry("cli.flags.init", "Make an environment, and a project around it where there is none."),
+    "onboard": CommandEntry(
         "cli.flags.onboard",
         "Connect to a running server, look at its socket and tools, and write its stack file and tool lock.",
     ),
-    "offboard": Entry("cli.flags.offboard", "Remove a server's stack file and tool lock."),
-    "scan": Entry(
+    "offboard": CommandEntry("cli.flags.offboard", "Remove a server's stack file and tool lock."),
+    "scan": CommandEntry(
         "cli.flags.scan",
         "Find MCP servers that are bound beyond loopback or answer without authentication, and say how to onboard each.",
     ),
-    "list": Entry("cli.flags.list_stacks", "Show environments, servers and zones as the files declare them."),
-    "plan": Entry(
+    "list": CommandEntry("cli.flags.list_stacks", "Show environments, servers and zones as the files declare them."),
+    "plan": CommandEntry(
         "cli.flags.plan", "Show every resource a stack declares, offline: no engine, account, network or secret."
     ),
-    "check": Entry("cli.flags.check", "Check stack files, account quotas and every policy rule, offline."),
-    "doctor": Entry("cli.flags.doctor", "Check what a deployment needs, and name the remedy of whatever is missing."),
-    "diff": Entry(
+    "check": CommandEntry("cli.flags.check", "Check stack files, account quotas and every policy rule, offline."),
+    "doctor": CommandEntry(
+        "cli.flags.doctor", "Check what a deployment needs, and name the remedy of whatever is missing."
+    ),
+    "diff": CommandEntry(
         "cli.flags.diff",
         "Show what a change of the stack files means: who gains which tool, what loosens, what is replaced.",
     ),
-    "comment": Entry(
+    "comment": CommandEntry(
         "cli.flags.comment",
         "Put what `ringwall diff` wrote on a pull request: exactly one comment for each environment.",
     ),
-    "preview": Entry(
+    "preview": CommandEntry(
         "cli.flags.preview",
         "Ask the engine what `up` would change, compared with what was recorded (`--refresh`: with what is real).",
     ),
-    "up": Entry("cli.flags.up", "Bring a server up, or an environment and then all its servers."),
-    "status": Entry(
+    "up": CommandEntry("cli.flags.up", "Bring a server up, or an environment and then all its servers."),
+    "status": CommandEntry(
         "cli.flags.status",
         "Show what of the files is deployed: resources in the backend, and whether an environment is the one in its file.",
     ),
-    "outputs": Entry(
+    "outputs": CommandEntry(
         "cli.flags.outputs",
         "Show what a deployed stack exports; secrets stay masked (see `ringwall agents show --reveal`).",
     ),
-    "drift": Entry("cli.flags.drift", "Compare what is recorded, what is real and what the files say."),
-    "verify": Entry("cli.flags.verify", "Try on a deployed server what an attacker and a client would."),
-    "lockdown": Entry(
+    "drift": CommandEntry("cli.flags.drift", "Compare what is recorded, what is real and what the files say."),
+    "verify": CommandEntry("cli.flags.verify", "Try on a deployed server what an attacker and a client would."),
+    "lockdown": CommandEntry(
         "cli.flags.lockdown", "Close a server, or all servers of an environment, to everyone: edge, gateway and guard."
     ),
-    "revoke": Entry(
+    "revoke": CommandEntry(
         "cli.flags.revoke", "Put one person or agent out of every server of an environment at once, open streams too."
     ),
-    "refresh": Entry(
+    "refresh": CommandEntry(
         "cli.flags.refresh",
         "Read what is real back into the recorded state of a server, or of an environment and all its servers.",
     ),
-    "destroy": Entry("cli.flags.destroy", "Take a stack down: its public name first, its protection last."),
-    "cancel": Entry(
+    "destroy": CommandEntry("cli.flags.destroy", "Take a stack down: its public name first, its protection last."),
+    "cancel": CommandEntry(
         "cli.flags.cancel", "Release the lock of an update that was interrupted, after saying who holds it."
     ),
-    "import": Entry(
+    "import": CommandEntry(
         "cli.flags.import_existing",
         "Take over an object that exists at Cloudflare or Kong instead of making a second one.",
     ),
-    "repair": Entry(
+    "repair": CommandEntry(
         "cli.flags.repair",
         "Mend what an interrupted run left: objects that were being made, changed or deleted when it ended.",
     ),
-    "schema": Entry("cli.flags.schema", "Print the JSON Schema of a file format, for editors."),
-    "migrate": Entry(
+    "schema": CommandEntry("cli.flags.schema", "Print the JSON Schema of a file format, for editors."),
+    "migrate": CommandEntry(
         "cli.flags.migrate", "Bring stack files and tool locks to the current version; comments and blank lines stay."
     ),
-    "local": Entry(
+    "local": CommandEntry(
         "cli.flags.local", "Run the guard of one server on this machine, and the server behind it, until Ctrl-C."
     ),
-    "demo": Entry(
+    "demo": CommandEntry(
         "cli.flags.demo",
         "Put four rings around real MCP servers on this machine: onboard, plan, preview, up, up again, destroy.",
     ),
-    "lock": Entry("cli.flags.lock", "Tool locks: what servers may offer, pinned in Git."),
-    "guard": Entry("cli.flags.guard", "Run the guard, and sign the configuration it runs by."),
-    "audit": Entry("cli.flags.audit", "Prove, search and watch a guard's audit log."),
-    "keys": Entry("cli.flags.keys", "Keep the issuers' signing keys at the gateway."),
-    "agents": Entry("cli.flags.agents", "Show agents, and rotate their service tokens."),
-    "engine": Entry("cli.flags.engine", "The Pulumi engine that previews and applies."),
+    "lock": CommandEntry("cli.flags.lock", "Tool locks: what servers may offer, pinned in Git."),
+    "guard": CommandEntry("cli.flags.guard", "Run the guard, and sign the configuration it runs by."),
+    "audit": CommandEntry("cli.flags.audit", "Prove, search and watch a guard's audit log."),
+    "keys": CommandEntry("cli.flags.keys", "Keep the issuers' signing keys at the gateway."),
+    "agents": CommandEntry("cli.flags.agents", "Show agents, and rotate their service tokens."),
+    "engine": CommandEntry("cli.flags.engine", "The Pulumi engine that previews and applies."),
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cli import console, state
 from model.errors import InputError
-from operations.pull_request.comment import REPOSITORY, Outcome, find_pull, head_of, publish, touches_its_run
+from operations.pull_request.comment import REPOSITORY, CommentOutcome, find_pull, head_of, publish, touches_its_run
 from operations.pull_request.files import body_of, provenance, read_reports
 from operations.pull_request.github import GitHub, PullRequest
 
@@ -41,7 +41,7 @@ def comment(
     texts = read_reports(source)
     with GitHub(api_url, _token()) as hub, console.working(f"asking {repo}"):
         pull = hub.pull(repo, reference) if isinstance(reference, int) else find_pull(hub, repo, reference, pr, base)
-        outcomes: list[Outcome] = []
+        outcomes: list[CommentOutcome] = []
         skipped = "there is no open pull request at that commit any more" if pull is None else None
         if pull is not None and pull.state != "open":
             skipped = f"pull request {pull.number} is closed"
@@ -62,7 +62,9 @@ def _token() -> str:
     )
 
 
-def _show(repo: str, pull: PullRequest | None, outcomes: Sequence[Outcome], skipped: str | None, dry_run: bool) -> None:
+def _show(
+    repo: str, pull: PullRequest | None, outcomes: Sequence[CommentOutcome], skipped: str | None, dry_run: bool
+) -> None:
     if state.json:
         console.print_json(
             {

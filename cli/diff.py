@@ -14,7 +14,7 @@ from model.errors import InputError
 from operations.pull_request.reports import breaks_rules, report_of, write, write_all
 from plan.diff.html import render_html
 from plan.diff.markdown import render_markdown
-from plan.diff.model import Direction, Report, document, finding_line, grouped, stand_ins
+from plan.diff.model import DiffReport, Direction, document, finding_line, grouped, stand_ins
 
 _FAIL_ON = ("loosens", "errors")
 
@@ -74,7 +74,7 @@ def diff(
         raise typer.Exit(3)
 
 
-def show(report: Report) -> None:
+def show(report: DiffReport) -> None:
     """The report on a terminal: errors, then every change by risk, then resources key by key."""
     console.say(f"{report.base} → {report.head}: what the stack files say; nothing real was asked")
     for error in report.errors:
@@ -103,7 +103,7 @@ def show(report: Report) -> None:
         console.note(f"note: {note}")
 
 
-def _show_resources(report: Report) -> None:
+def _show_resources(report: DiffReport) -> None:
     out = console.stdout()
     likes = stand_ins(report.stacks)
     for stack in report.stacks:

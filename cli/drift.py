@@ -10,9 +10,9 @@ from cli.target import target_of
 from engine.locate import require
 from model.errors import InputError
 from model.project import load
-from operations.drift.comparison import Comparison
+from operations.drift.comparison import DriftComparison
 from operations.drift.sources import SOURCES, compare
-from plan.drift import Table
+from plan.drift import DriftTable
 
 
 def drift(
@@ -39,15 +39,15 @@ def drift(
         raise InputError("--guard-url is one server's", remedy="name the server, as in dev.github")
     with target_of(project, sandbox=sandbox) as target:
         target.require_state()
-        inspection = Comparison(project, target, loaded, tuple(stacks), timeout, guard_url, on_host)
+        inspection = DriftComparison(project, target, loaded, tuple(stacks), timeout, guard_url, on_host)
         rows, inspected = compare(inspection, only or SOURCES, lambda source: console.note(f"looking at {source}"))
-    table = Table(stack, tuple(rows), tuple(inspected))
+    table = DriftTable(stack, tuple(rows), tuple(inspected))
     show(table, as_json=as_json)
     if code := table.exit_code(allow_unreachable=allow_unreachable):
         raise typer.Exit(code)
 
 
-def show(table: Table, *, as_json: bool) -> None:
+def show(table: DriftTable, *, as_json: bool) -> None:
     """The table and its sum, or the one JSON document."""
     if as_json:
         console.print_json(table.as_json())

@@ -6,7 +6,7 @@ import typer
 
 from cli import console
 from cli.project import current_project
-from operations.project.inventory import Row, inventory
+from operations.project.inventory import InventoryRow, inventory
 
 
 def list_stacks(*, as_json: bool) -> None:
@@ -25,7 +25,7 @@ def list_stacks(*, as_json: bool) -> None:
         raise typer.Exit(2)
 
 
-def _show(rows: list[Row]) -> None:
+def _show(rows: list[InventoryRow]) -> None:
     if not rows:
         console.say("no environments yet; run `ringwall init ENV`")
         return

@@ -11,7 +11,7 @@ from model.tool_lock import to_yaml
 from operations.onboard.lock import render
 from operations.onboard.offer import Comparison, ask_server, changes_json, compared, concern_lines
 from operations.project.server_files import ServerFiles, granted, read_server
-from operations.project.write import Change, apply
+from operations.project.write import FileChange, apply
 
 
 def diff(server: str, *, timeout: float) -> None:
@@ -37,7 +37,7 @@ def approve(server: str, *, timeout: float, yes: bool) -> None:
     if not console.ask(f"Approve these {len(comparison.changes)} changes?", yes=yes):
         console.note("nothing was written")
         raise typer.Exit(1)
-    apply([Change(files.lock_file, before, to_yaml(comparison.new).encode())])
+    apply([FileChange(files.lock_file, before, to_yaml(comparison.new).encode())])
     if state.json:
         console.print_json({**_document(files, comparison), "approved": True})
     console.say(f"wrote {files.lock_file}; commit it, then `ringwall up {files.stack}`")

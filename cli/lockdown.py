@@ -23,7 +23,7 @@ from operations.incident.edits import edits_of, planned_steps
 from operations.incident.lift import Opening
 from operations.journal import NotComplete, Operation
 from operations.project.server_files import servers_of
-from operations.project.write import Change
+from operations.project.write import FileChange
 
 
 def lockdown(
@@ -100,7 +100,7 @@ def _lift(
     project: Project,
     stack: str,
     stacks: Sequence[str],
-    changes: Sequence[Change],
+    changes: Sequence[FileChange],
     guards: Guards,
     reason: str | None,
     *,

@@ -10,7 +10,7 @@ from engine.state import live_resources
 from model.errors import EngineFailed, EngineMissing, InputError
 from model.project import Project
 from operations.project.server_files import require_stack
-from operations.project.write import Change, apply
+from operations.project.write import FileChange, apply
 
 
 def offboard(
@@ -25,7 +25,7 @@ def offboard(
     require_stack(project, server)
     unknown = _refuse_live(project, server, forced=yes and force)
     files = [path for path in (project.stack_file(server), project.lock_file(server)) if path.is_file()]
-    changes = [Change.removal(path) for path in files]
+    changes = [FileChange.removal(path) for path in files]
     if not console.ask(f"Remove {' and '.join(path.name for path in files)}?", yes=yes):
         console.note("nothing was removed")
         raise typer.Exit(1)

@@ -20,7 +20,7 @@ from operations.onboard.offer import ask_server, compared, concern_lines
 from operations.onboard.risk import examine
 from operations.project.server_files import read_server
 from operations.project.staging import load_staged
-from operations.project.write import Change, apply
+from operations.project.write import FileChange, apply
 from operations.sockets import Exposure
 
 
@@ -67,7 +67,7 @@ def compare_existing(
     if dry_run:
         console.say(f"--- {files.lock_file} (not written)\n{text}")
     elif console.ask(f"Write the missing {files.lock_file.name}?", yes=yes):
-        apply([Change.new(files.lock_file, text)])
+        apply([FileChange.new(files.lock_file, text)])
         console.say(f"wrote {files.lock_file}")
     else:
         console.note("nothing was written")

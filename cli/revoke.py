@@ -13,7 +13,7 @@ from cli.terminal import Terminal
 from model.errors import InputError
 from model.project import load_environment
 from operations.guard_bundle.delivery import guards_of
-from operations.incident.revoke import Revocation, Subject, planned_steps, read_principal
+from operations.incident.revoke import Revocation, RevocationSubject, planned_steps, read_principal
 from operations.journal import Operation
 
 
@@ -60,7 +60,7 @@ def revoke(
     finish(operation, as_json=as_json)
 
 
-def _say_plan(subject: Subject, steps: Sequence[dict[str, str]], *, lift: bool, as_json: bool) -> None:
+def _say_plan(subject: RevocationSubject, steps: Sequence[dict[str, str]], *, lift: bool, as_json: bool) -> None:
     if as_json:
         console.print_json({"version": 1, "dry_run": True, "lift": lift, "target": subject.text, "steps": steps})
     for step in steps:

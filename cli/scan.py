@@ -13,7 +13,7 @@ from operations.scan import origins
 from operations.scan.advice import Advice, advise, name_for
 from operations.scan.document import document, row, summary
 from operations.scan.places import named_places, places
-from operations.scan.report import Place, Report
+from operations.scan.report import ScanReport, ScanTarget
 from operations.scan.scan import PATHS
 from operations.scan.scan import scan as look
 from operations.sockets import all_listeners, other_namespaces
@@ -72,12 +72,12 @@ def scan(
 
 
 def _run(
-    sockets: tuple[Place, ...],
+    sockets: tuple[ScanTarget, ...],
     paths: tuple[str, ...],
     timeout: float,
     deadline: float,
-    onboarded: Callable[[Place, str], str | None],
-) -> Report:
+    onboarded: Callable[[ScanTarget, str], str | None],
+) -> ScanReport:
     screen = console.stderr()
     words = "looked at {} of {} sockets"
     if not screen.is_terminal:
@@ -110,7 +110,7 @@ _WORDS = {
 }
 
 
-def _show(report: Report, advices: list[Advice], *, named: bool) -> None:
+def _show(report: ScanReport, advices: list[Advice], *, named: bool) -> None:
     if report.servers:
         console.table(
             ["danger", "where", "transport", "server", "state", "tools", "process"],

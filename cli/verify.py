@@ -14,8 +14,8 @@ from model.errors import InputError
 from model.project import load_environment
 from operations.project.server_files import require_stack, split_stack
 from operations.verify.client import Client, parse_resolve
-from operations.verify.context import Context
-from operations.verify.report import Report
+from operations.verify.context import VerifyContext
+from operations.verify.report import VerificationReport
 from operations.verify.run import verify as run
 from operations.verify.setup import callers, deployed_config, planted_call, subject_of, token_in
 
@@ -56,9 +56,9 @@ def verify(
                 f"{host} is no public name of {environment}", key="--resolve", remedy=f"use {', '.join(sorted(known))}"
             )
 
-    async def run_checks() -> Report:
+    async def run_checks() -> VerificationReport:
         async with Client(resolved, insecure_http=insecure_http, timeout=timeout) as client:
-            context = Context(
+            context = VerifyContext(
                 subject,
                 client,
                 caller=caller,
@@ -82,7 +82,7 @@ def verify(
         raise typer.Exit(code)
 
 
-def show(report: Report, *, as_json: bool) -> None:
+def show(report: VerificationReport, *, as_json: bool) -> None:
     """The table with the remedies of what failed below it, or the one JSON document."""
     if as_json:
         console.print_json(report.as_json())

@@ -43,7 +43,7 @@ class Protection(Enum):
 
 
 @dataclass(frozen=True)
-class Plugin:
+class ByPlugin:
     """A plugin that this edition bundles enforces it."""
 
     name: str
@@ -56,7 +56,7 @@ class ByGuard:
     reason: str
 
 
-Enforcer = Plugin | ByGuard
+Enforcer = ByPlugin | ByGuard
 
 _BY_GUARD = {
     Protection.PRINCIPAL_TOKENS: ByGuard("response-ratelimiting counts by consumer, and an issuer is one consumer"),
@@ -67,21 +67,21 @@ _BY_GUARD = {
 
 TABLE: dict[Edition, dict[Protection, Enforcer]] = {
     "oss": {
-        Protection.IDENTITY: Plugin("pre-function"),
-        Protection.SIGNATURE: Plugin("jwt"),
-        Protection.ISSUER: Plugin("acl"),
-        Protection.PRINCIPAL_RATE: Plugin("rate-limiting"),
-        Protection.SERVER_TOKENS: Plugin("response-ratelimiting"),
-        Protection.BODY_SIZE: Plugin("request-size-limiting"),
-        Protection.CLEAN_HEADERS: Plugin("request-transformer"),
-        Protection.CORS: Plugin("cors"),
-        Protection.RESOURCE_METADATA: Plugin("request-termination"),
-        Protection.LOCKDOWN: Plugin("request-termination"),
-        Protection.REQUEST_ID: Plugin("correlation-id"),
-        Protection.METRICS: Plugin("prometheus"),
-        Protection.LOG_HTTP: Plugin("http-log"),
-        Protection.LOG_FILE: Plugin("file-log"),
-        Protection.LOG_OTLP: Plugin("opentelemetry"),
+        Protection.IDENTITY: ByPlugin("pre-function"),
+        Protection.SIGNATURE: ByPlugin("jwt"),
+        Protection.ISSUER: ByPlugin("acl"),
+        Protection.PRINCIPAL_RATE: ByPlugin("rate-limiting"),
+        Protection.SERVER_TOKENS: ByPlugin("response-ratelimiting"),
+        Protection.BODY_SIZE: ByPlugin("request-size-limiting"),
+        Protection.CLEAN_HEADERS: ByPlugin("request-transformer"),
+        Protection.CORS: ByPlugin("cors"),
+        Protection.RESOURCE_METADATA: ByPlugin("request-termination"),
+        Protection.LOCKDOWN: ByPlugin("request-termination"),
+        Protection.REQUEST_ID: ByPlugin("correlation-id"),
+        Protection.METRICS: ByPlugin("prometheus"),
+        Protection.LOG_HTTP: ByPlugin("http-log"),
+        Protection.LOG_FILE: ByPlugin("file-log"),
+        Protection.LOG_OTLP: ByPlugin("opentelemetry"),
         **_BY_GUARD,
     },
     # Licensed editions come later; the model refuses them until their column is complete and tested.

@@ -16,11 +16,11 @@ from model.stacks import EnvironmentStack
 
 
 @dataclass(frozen=True)
-class EnvironmentArgs:
+class EnvironmentResourcesArgs:
     environment: EnvironmentStack
 
 
-class Environment(pulumi.ComponentResource):
+class EnvironmentResources(pulumi.ComponentResource):
     """Agents, groups, posture rules, reusable policies, issuers and global plugins.
 
     Outputs:
@@ -29,7 +29,7 @@ class Environment(pulumi.ComponentResource):
         agent_credentials: client id and secret of every agent's service token; a secret.
     """
 
-    def __init__(self, name: str, args: EnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: EnvironmentResourcesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         environment = args.environment
         super().__init__(
             "ringwall:index:Environment",

@@ -24,7 +24,7 @@ def declare(loaded: Stack) -> None:
 
 
 def _environment(environment: EnvironmentStack) -> None:
-    from components.environment import Environment, EnvironmentArgs
+    from components.environment import EnvironmentResources, EnvironmentResourcesArgs
     from components.providers import cloudflare_provider, kong_provider
 
     settings = environment.settings
@@ -32,7 +32,9 @@ def _environment(environment: EnvironmentStack) -> None:
         cloudflare_provider(settings.cloudflare.api),
         kong_provider(settings.gateway.admin_uri, settings.gateway.workspace),
     ]
-    component = Environment(environment.name, EnvironmentArgs(environment), pulumi.ResourceOptions(providers=providers))
+    component = EnvironmentResources(
+        environment.name, EnvironmentResourcesArgs(environment), pulumi.ResourceOptions(providers=providers)
+    )
     pulumi.export("contract", component.contract)
     pulumi.export("agent_expires_at", component.agent_expires_at)
     pulumi.export("agent_credentials", component.agent_credentials)
@@ -41,7 +43,7 @@ def _environment(environment: EnvironmentStack) -> None:
 def _server(server: ServerStack) -> None:
     from components.contract import read_contract
     from components.providers import cloudflare_provider, kong_provider
-    from components.server_perimeter import ServerPerimeter, ServerPerimeterArgs
+    from components.server_perimeter import Perimeter, PerimeterArgs
 
     settings = server.settings
     contract = read_contract(server.environment)
@@ -51,9 +53,9 @@ def _server(server: ServerStack) -> None:
     ]
     local = settings.hosts[server.manifest.host].tunnel == "local"
     secret = pulumi.Config("ringwall").require_secret("tunnelSecret") if local else None
-    component = ServerPerimeter(
+    component = Perimeter(
         server.name,
-        ServerPerimeterArgs(server, contract, secret),
+        PerimeterArgs(server, contract, secret),
         pulumi.ResourceOptions(providers=providers),
     )
     for key, value in component.outputs.items():

@@ -8,22 +8,22 @@ import pulumi
 
 from components.contract import Contract
 from components.edge.access import server_policies
-from components.edge.server import Edge, EdgeArgs, PublicName, PublicNameArgs
-from components.gateway.server import Gateway, GatewayArgs
-from components.guard.server import Guard, GuardArgs
-from components.origin.server import Origin, OriginArgs
+from components.edge.server import EdgeArgs, EdgeRing, PublicName, PublicNameArgs
+from components.gateway.server import GatewayArgs, GatewayRing
+from components.guard.server import GuardArgs, GuardRing
+from components.origin.server import OriginArgs, OriginRing
 from model.stacks import ServerStack
 
 
 @dataclass(frozen=True)
-class ServerPerimeterArgs:
+class PerimeterArgs:
     server: ServerStack
     contract: Contract
     #: Locally managed tunnels only: base64, at least 32 bytes, a secret.
     tunnel_secret: pulumi.Input[str] | None = None
 
 
-class ServerPerimeter(pulumi.ComponentResource):
+class Perimeter(pulumi.ComponentResource):
     """Edge, gateway, guard and origin of one server, and last of all its public name.
 
     Order is the security property: the DNS record depends on every protecting resource, so the name appears after the
@@ -37,7 +37,7 @@ class ServerPerimeter(pulumi.ComponentResource):
         guard_config, guard_config_sha256, host_bundle: what the origin host runs.
     """
 
-    def __init__(self, name: str, args: ServerPerimeterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: PerimeterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         server, environment = args.server, args.server.environment
         settings, manifest = environment.settings, server.manifest
         super().__init__(
@@ -48,17 +48,17 @@ class ServerPerimeter(pulumi.ComponentResource):
         )
         child = pulumi.ResourceOptions(parent=self)
         keys = sorted({key for keys in server_policies(settings, manifest).values() for key in keys})
-        self.edge = Edge(
+        self.edge = EdgeRing(
             f"{name}-edge",
             EdgeArgs(server, args.contract.policy_ids(keys), args.tunnel_secret),
             child,
         )
-        self.gateway = Gateway(
+        self.gateway = GatewayRing(
             f"{name}-gateway",
             GatewayArgs(server, self.edge.audiences),
             child,
         )
-        self.guard = Guard(
+        self.guard = GuardRing(
             f"{name}-guard",
             GuardArgs(
                 server=server,
@@ -67,7 +67,7 @@ class ServerPerimeter(pulumi.ComponentResource):
             ),
             child,
         )
-        self.origin = Origin(
+        self.origin = OriginRing(
             f"{name}-origin",
             OriginArgs(
                 server=server,

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from components.gateway.entity_options import ENTITIES
-from components.gateway.options import PLUGINS, Table
+from components.gateway.options import PLUGINS, OptionTable
 
 DOCS = Path(__file__).parent
 
@@ -34,7 +34,7 @@ def gateway_reference() -> str:
     return "\n".join(lines).replace("\n\n\n", "\n\n")
 
 
-def _section(name: str, table: Table) -> list[str]:
+def _section(name: str, table: OptionTable) -> list[str]:
     lines = [f"### {name}", "", f"{table.source}.", "", "| option | at the edges |", "|---|---|"]
     for options, edges in table.rows.items():
         named = ", ".join(f"`{option.strip()}`" for option in options.split(","))

@@ -14,7 +14,7 @@ from plan.engine_steps import step_differences
 if TYPE_CHECKING:
     from pulumi.automation import EngineEvent
 
-    from plan.step_order import Step
+    from plan.step_order import EngineStep
 
 #: The engine's operations that change nothing.
 QUIET = {"same", "read", "read-discard", "discard", "refresh"}
@@ -24,7 +24,7 @@ _MARKUP = re.compile(r"<\{%[^%]*%\}>")
 
 
 @dataclass(frozen=True)
-class Change:
+class EngineChange:
     """One step of the engine. `details` are lines such as ``config.minute: 60 → 30``; secret leaves are masked."""
 
     operation: str
@@ -33,7 +33,7 @@ class Change:
     name: str
     details: tuple[str, ...] = ()
     #: The step as `plan.step_order` judges it: secrets are tagged and without their text.
-    step: Step | None = field(default=None, repr=False, compare=False)
+    step: EngineStep | None = field(default=None, repr=False, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -46,7 +46,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Conflict:
+class ProviderConflict:
     """A step that its provider refused because an object with that name exists. `id` is empty unless it was recorded."""
 
     operation: str
@@ -66,15 +66,15 @@ class Steps:
     """
 
     refreshes_first: bool = False
-    drifted: dict[str, Change] = field(default_factory=dict)
+    drifted: dict[str, EngineChange] = field(default_factory=dict)
     #: Whether the stack's own outputs would change; an edited grant or tool lock changes them and no resource.
     outputs_differ: bool = False
-    changes: dict[tuple[str, str], Change] = field(default_factory=dict)
+    changes: dict[tuple[str, str], EngineChange] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     #: By the error's text, as `errors` holds it.
-    conflicts: dict[str, Conflict] = field(default_factory=dict)
+    conflicts: dict[str, ProviderConflict] = field(default_factory=dict)
     finished: set[str] = field(default_factory=set)
     current: str = ""
     total: int = 0
@@ -95,7 +95,7 @@ class Steps:
                 self.counts = {_word(operation): count for operation, count in changes.items()}
 
     @property
-    def changed(self) -> list[Change]:
+    def changed(self) -> list[EngineChange]:
         """Steps that change something, in the engine's order."""
         return [change for change in self.changes.values() if change.operation not in QUIET]
 
@@ -153,25 +153,25 @@ def _inputs(state: Any) -> dict[str, Any]:
     return (state.inputs if state else None) or {}
 
 
-def _change(metadata: Any, operation: str, *, refreshed: bool) -> Change:
+def _change(metadata: Any, operation: str, *, refreshed: bool) -> EngineChange:
     name = metadata.urn.rsplit("::", 1)[-1]
     changed = step_differences(metadata, refreshed=refreshed) if operation not in QUIET | _LIFECYCLE else ()
     details = tuple(f"{path}: {before} → {after}" for path, before, after in changed)
-    return Change(operation, metadata.urn, metadata.type, name, details, _judged(operation, metadata))
+    return EngineChange(operation, metadata.urn, metadata.type, name, details, _judged(operation, metadata))
 
 
-def _conflict(begun: Any, text: str) -> Conflict:
+def _conflict(begun: Any, text: str) -> ProviderConflict:
     state = begun.new or begun.old
     name = begun.urn.rsplit("::", 1)[-1]
     id = begun.old.id if begun.old else ""
-    return Conflict(_word(begun.op), begun.type, name, id or "", _inputs(state), text)
+    return ProviderConflict(_word(begun.op), begun.type, name, id or "", _inputs(state), text)
 
 
-def _judged(operation: str, metadata: Any) -> Step:
-    from plan.step_order import Step
+def _judged(operation: str, metadata: Any) -> EngineStep:
+    from plan.step_order import EngineStep
 
     old, new = metadata.old, metadata.new
-    return Step(
+    return EngineStep(
         operation,
         metadata.urn,
         metadata.type,

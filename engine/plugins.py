@@ -22,7 +22,7 @@ INSTALL_LIMIT = 15 * 60
 
 
 @dataclass(frozen=True)
-class Plugin:
+class ProviderPlugin:
     """A resource provider plugin by name and version."""
 
     name: str
@@ -32,19 +32,21 @@ class Plugin:
         return f"{self.name} {self.version}"
 
 
-def required_plugins() -> list[Plugin]:
+def required_plugins() -> list[ProviderPlugin]:
     """The plugins that match the installed SDKs."""
-    return [Plugin(name, version(f"pulumi-{name}")) for name in PROVIDERS]
+    return [ProviderPlugin(name, version(f"pulumi-{name}")) for name in PROVIDERS]
 
 
-def plugins_missing(engine: Engine) -> list[Plugin]:
+def plugins_missing(engine: Engine) -> list[ProviderPlugin]:
     """The required plugins that this engine does not have yet. Raises `EngineMissing` if it cannot be asked."""
     answer = _run(engine, ["plugin", "ls", "--json"], limit=60)
     if answer.returncode != 0:
         raise EngineMissing(f"`pulumi plugin ls` failed: {_last(answer.stderr)}", remedy=f"check {engine.path}")
     try:
         listed = json.loads(answer.stdout)
-        have = {Plugin(item["name"], str(item.get("version", ""))) for item in listed if item["kind"] == "resource"}
+        have = {
+            ProviderPlugin(item["name"], str(item.get("version", ""))) for item in listed if item["kind"] == "resource"
+        }
     except (ValueError, TypeError, KeyError) as error:
         raise EngineMissing(
             "`pulumi plugin ls --json` gave no list of plugins", remedy=f"check {engine.path}"
@@ -52,7 +54,7 @@ def plugins_missing(engine: Engine) -> list[Plugin]:
     return [plugin for plugin in required_plugins() if plugin not in have]
 
 
-def install_plugins(engine: Engine, progress: Progress) -> list[Plugin]:
+def install_plugins(engine: Engine, progress: Progress) -> list[ProviderPlugin]:
     """Fetch what `plugins_missing` names; returns it. Raises `EngineMissing` for the first that cannot be
     fetched."""
     missing = plugins_missing(engine)

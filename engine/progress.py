@@ -35,7 +35,7 @@ class Progress(Protocol):
         """Show how far these runs are until the context ends."""
 
 
-class Silent:
+class SilentProgress:
     """Shows nothing; without `yes` it refuses every question, as nobody can answer it."""
 
     def say(self, text: str) -> None:

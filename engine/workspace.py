@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.progress import Progress, Silent
+from engine.progress import Progress, SilentProgress
 from model.cross_checks import TUNNEL_SECRET
 from model.errors import EngineFailed, InputError, NoSuchStack, SecretsLocked, StateMissing
 from model.loader import read, read_text
@@ -49,7 +49,7 @@ class Target:
     sandbox_folder: Path | None = None
     #: What the sandbox's providers hold, by the engine's name of a type; there when `sandbox_folder` is.
     sandbox_objects: Callable[[str], Sequence[Mapping[str, Any]]] | None = None
-    progress: Progress = field(default_factory=Silent, compare=False)
+    progress: Progress = field(default_factory=SilentProgress, compare=False)
     #: Whether the SDK's own traces are shown.
     debug: bool = False
 

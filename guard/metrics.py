@@ -14,7 +14,7 @@ _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 _REASONS = 200
 
 
-class Metrics:
+class GuardMetrics:
     """The metrics of one guard, in a registry of their own, so that several guards in one test stay apart."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from guard.audit.log import AuditLog
-from guard.audit.record import EngineNote, Record
+from guard.audit.record import AuditRecord, EngineNote
 from guard.decide.cache import ResultCache
 from guard.decide.consent import Consents
 from guard.decide.context import Caller, Context
@@ -31,7 +31,7 @@ from guard.identity.principal import Principal
 from guard.inspect.inspection import Inspected
 from guard.inspect.redaction import redact
 from guard.inspect.verdict import Category, Leg
-from guard.metrics import Metrics
+from guard.metrics import GuardMetrics
 from model.text import visible
 from wire.json import dump
 from wire.jsonrpc import Id
@@ -70,7 +70,7 @@ class Runtime:
         self.origin = OriginBreaker(time.monotonic, watch.reached)
         #: Seconds of silence after which a stream gets a keep-alive, and a call is answered as a stream.
         self.keep_alive = keep_alive
-        self.metrics = Metrics()
+        self.metrics = GuardMetrics()
         self.log = logging.getLogger("ringwall.guard")
         #: The state of the configuration's source, as members of `bundle` in /readyz.
         self.source_status: Callable[[], dict[str, Any]] = dict
@@ -127,7 +127,7 @@ class Runtime:
             refusal.difference.replace("\n", "\n  "),
         )
         self.audit.write(
-            Record(
+            AuditRecord(
                 method="lock",
                 decision=Decision.REFUSE,
                 reason=Reason.LOCK_MISMATCH,
@@ -216,7 +216,7 @@ class Runtime:
             return
         self._noted[reason] = moment
         self.audit.write(
-            Record(
+            AuditRecord(
                 method="http",
                 decision=Decision.REFUSE,
                 reason=str(reason),
@@ -275,7 +275,7 @@ class Runtime:
             if policy.config.audit.payloads:
                 payload = _payload(inspected)
         sequence = self.audit.write(
-            Record(
+            AuditRecord(
                 method=context.method,
                 decision=decision,
                 reason=str(reason or decision),

@@ -49,7 +49,7 @@ log = logging.getLogger("ringwall.guard")
 DRAIN_SECONDS = 10.0
 
 
-class Service:
+class GuardService:
     """One guard. `open` it inside the event loop, `apply` each new configuration, and `close` it."""
 
     def __init__(self, runtime: Runtime, state: Path, counters: Counters, client: httpx.AsyncClient) -> None:
@@ -59,7 +59,7 @@ class Service:
         self._client = client
 
     @classmethod
-    async def open(cls, opened: Opened, state: Path, *, keep_alive: float = KEEP_ALIVE_SECONDS) -> Service:
+    async def open(cls, opened: Opened, state: Path, *, keep_alive: float = KEEP_ALIVE_SECONDS) -> GuardService:
         """Make everything but the sockets. `state` is a directory that only the guard may write. A stream that is silent
         for `keep_alive` seconds gets a comment.
 
@@ -185,7 +185,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(service: Service, *, started: Callable[[], None] = lambda: None) -> None:
+async def serve(service: GuardService, *, started: Callable[[], None] = lambda: None) -> None:
     """Listen until SIGTERM or SIGINT, then drain: probes fail at once, calls under way may end, streams are ended last.
 
     Raises:
@@ -292,9 +292,9 @@ def _plain(app: Any, host: str, port: int, **tls: Any) -> uvicorn.Config:
 
 
 @contextlib.asynccontextmanager
-async def running(opened: Opened, state: Path) -> AsyncIterator[Service]:
+async def running(opened: Opened, state: Path) -> AsyncIterator[GuardService]:
     """An open service, which is closed when the context ends."""
-    service = await Service.open(opened, state)
+    service = await GuardService.open(opened, state)
     try:
         yield service
     finally:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from guard.audit.chain import Report
+from guard.audit.chain import AuditReport
 from model.text import visible
 
 
-def document(report: Report) -> dict[str, Any]:
+def document(report: AuditReport) -> dict[str, Any]:
     broken = report.broken
     return {
         "version": 1,

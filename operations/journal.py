@@ -34,7 +34,7 @@ class NotComplete(RingwallError):
 
 
 @dataclass(frozen=True)
-class Step:
+class OperationStep:
     """How one ring of one stack stands. `seconds` is when this was known, counted from the begin of the operation."""
 
     stack: str
@@ -73,7 +73,7 @@ class Operation:
     reason: str | None
     progress: Progress
     clock: Callable[[], float] = time.monotonic
-    steps: list[Step] = field(default_factory=list)
+    steps: list[OperationStep] = field(default_factory=list)
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     started: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -88,15 +88,15 @@ class Operation:
         """Seconds since `begin`."""
         return self.clock() - self.started
 
-    def step(self, stack: str, ring: str, state: State, text: str, seconds: float | None = None) -> Step:
+    def step(self, stack: str, ring: str, state: State, text: str, seconds: float | None = None) -> OperationStep:
         """Record and show how a ring stands now, or stood after `seconds`."""
-        step = Step(stack, ring, state, text, self.elapsed if seconds is None else seconds)
+        step = OperationStep(stack, ring, state, text, self.elapsed if seconds is None else seconds)
         with self._lock:
             self.steps.append(step)
             self.progress.say(f"{stack}: {ring}: {text} ({step.seconds:.1f} s)")
         return step
 
-    def attempt(self, stack: str, ring: str, work: Callable[[], str], *, failed: str) -> Step:
+    def attempt(self, stack: str, ring: str, work: Callable[[], str], *, failed: str) -> OperationStep:
         """Do one step. An error becomes a failed step, so that the next ring is closed all the same."""
         try:
             text = work()

@@ -26,7 +26,7 @@ _LISTEN = "0A"  # TCP_LISTEN in include/net/tcp_states.h
 
 
 @dataclass(frozen=True, order=True)
-class Listener:
+class ListeningSocket:
     """One listening TCP socket; `pid` and `command` are None where this user may not see the owner."""
 
     address: str
@@ -72,7 +72,7 @@ class _Unreadable(Unreachable):
     """Neither /proc nor lsof on this machine can list listening sockets."""
 
 
-def listeners(port: int) -> tuple[Listener, ...]:
+def listeners(port: int) -> tuple[ListeningSocket, ...]:
     """Every socket of this network namespace that listens on `port`, sorted; empty also where nothing can be read
     (`exposure` tells the two apart)."""
     try:
@@ -81,7 +81,7 @@ def listeners(port: int) -> tuple[Listener, ...]:
         return ()
 
 
-def all_listeners() -> tuple[Listener, ...]:
+def all_listeners() -> tuple[ListeningSocket, ...]:
     """Every listening TCP socket of this network namespace, sorted by port and address.
 
     Raises:
@@ -127,7 +127,7 @@ def exposure(port: int) -> Exposure:
     return Exposure("exposed" if exposed else "loopback", addresses, owner.pid, owner.command)
 
 
-def _listeners(port: int | None) -> tuple[Listener, ...]:
+def _listeners(port: int | None) -> tuple[ListeningSocket, ...]:
     if Path("/proc/net/tcp").exists():
         return _from_proc(port)
     if shutil.which("lsof"):
@@ -135,7 +135,7 @@ def _listeners(port: int | None) -> tuple[Listener, ...]:
     raise _Unreadable("neither /proc/net/tcp nor lsof is there", remedy="look with your system's own tool")
 
 
-def _from_proc(port: int | None) -> tuple[Listener, ...]:
+def _from_proc(port: int | None) -> tuple[ListeningSocket, ...]:
     sockets: list[tuple[str, int, str]] = []
     for name in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
@@ -148,7 +148,7 @@ def _from_proc(port: int | None) -> tuple[Listener, ...]:
     owners = _owners({inode for _, _, inode in sockets}) if sockets else {}
     return tuple(
         sorted(
-            (Listener(address, number, *owners.get(inode, (None, None))) for address, number, inode in sockets),
+            (ListeningSocket(address, number, *owners.get(inode, (None, None))) for address, number, inode in sockets),
             key=lambda listener: (listener.address, listener.pid or 0),
         )
     )
@@ -207,7 +207,7 @@ def _command(process: Path) -> str:
         return ""
 
 
-def _from_lsof(port: int | None) -> tuple[Listener, ...]:
+def _from_lsof(port: int | None) -> tuple[ListeningSocket, ...]:
     command = ["lsof", "-nP", "-iTCP" if port is None else f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpcn"]
     try:
         process = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
@@ -218,7 +218,7 @@ def _from_lsof(port: int | None) -> tuple[Listener, ...]:
     return parse_lsof(process.stdout, port)
 
 
-def parse_lsof(text: str, port: int | None) -> tuple[Listener, ...]:
+def parse_lsof(text: str, port: int | None) -> tuple[ListeningSocket, ...]:
     """Listeners of `port` (of every port when None) in the field output of ``lsof -Fpcn``
     (lsof(8), OUTPUT FOR OTHER PROGRAMS)."""
     sockets, pid, command = [], None, None
@@ -231,5 +231,5 @@ def parse_lsof(text: str, port: int | None) -> tuple[Listener, ...]:
         elif kind == "n" and (match := re.fullmatch(r"(?:\[(.+)\]|(\*)|([^:]+)):(\d+)", value)):
             address = match[1] or ("0.0.0.0" if match[2] else match[3])  # noqa: S104 - lsof's word for every address
             if port is None or int(match[4]) == port:
-                sockets.append(Listener(address, int(match[4]), pid, command))
+                sockets.append(ListeningSocket(address, int(match[4]), pid, command))
     return tuple(sorted(set(sockets), key=lambda listener: (listener.address, listener.pid or 0)))

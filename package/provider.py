@@ -73,8 +73,8 @@ class ServerPerimeter(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ServerPerimeterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         from components.contract import read_contract
-        from components.server_perimeter import ServerPerimeter as Perimeter
-        from components.server_perimeter import ServerPerimeterArgs as PerimeterArgs
+        from components.server_perimeter import Perimeter as Perimeter
+        from components.server_perimeter import PerimeterArgs as PerimeterArgs
         from plan.preflight import refuse_unsafe
 
         project, environment = _read(args)
@@ -158,8 +158,8 @@ class Environment(pulumi.ComponentResource):
     """client_id and client_secret of each agent's service token. A secret."""
 
     def __init__(self, name: str, args: EnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        from components.environment import Environment as Inner
-        from components.environment import EnvironmentArgs as InnerArgs
+        from components.environment import EnvironmentResources as Inner
+        from components.environment import EnvironmentResourcesArgs as InnerArgs
         from plan.preflight import refuse_unsafe
 
         project, environment = _read(args)
@@ -231,7 +231,7 @@ def _providers(
     return providers
 
 
-class Host(ComponentProvider):
+class ComponentHost(ComponentProvider):
     """The component provider, with a refusal as one line where the SDK's own host answers with a Python trace."""
 
     def construct(
@@ -258,4 +258,4 @@ def main() -> None:
 
     # Before the first call: how the SDK hands providers in depends on whether theirs is imported.
     load_sdks()
-    serve(Host([ServerPerimeter, Environment], NAME, version=version("ringwall")), sys.argv[1:])
+    serve(ComponentHost([ServerPerimeter, Environment], NAME, version=version("ringwall")), sys.argv[1:])

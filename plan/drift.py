@@ -31,7 +31,7 @@ _SYMBOL = re.compile(r"\$\{([A-Za-z0-9_.-]+?)\.([A-Za-z0-9_]+)\}")
 
 
 @dataclass(frozen=True)
-class Row:
+class DriftRow:
     """One difference, or one thing that could not be compared.
 
     `kind` is ``drift`` where the real state was changed away from the recorded one; ``missing`` where the object is gone or
@@ -49,11 +49,11 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class DriftTable:
     """All differences of one stack, and the sources that were read to find them."""
 
     stack: str
-    rows: tuple[Row, ...]
+    rows: tuple[DriftRow, ...]
     sources: tuple[str, ...] = ()
 
     @property
@@ -79,7 +79,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Step:
+class ResourceDifference:
     """One resource that an engine run would change: `paths` are (path, before, after), leaf by leaf."""
 
     urn: str
@@ -88,32 +88,34 @@ class Step:
     paths: tuple[tuple[str, str, str], ...] = ()
 
 
-def engine_rows(source: str, refreshed: Iterable[Step], previewed: Iterable[Step]) -> list[Row]:
+def engine_rows(
+    source: str, refreshed: Iterable[ResourceDifference], previewed: Iterable[ResourceDifference]
+) -> list[DriftRow]:
     """The rows of an engine's refresh and preview: the first compares recorded with real state, the second recorded with
     desired state."""
     desired_steps = {step.urn: step for step in previewed}
-    rows: list[Row] = []
+    rows: list[DriftRow] = []
     covered: set[tuple[str, str]] = set()
     for step in refreshed:
         plan = desired_steps.get(step.urn)
         if step.operation == "delete":
             desired = ABSENT if plan is not None and plan.operation == "delete" else PRESENT
-            rows.append(Row(source, step.name, PRESENT, ABSENT, desired, "missing"))
+            rows.append(DriftRow(source, step.name, PRESENT, ABSENT, desired, "missing"))
             covered.add((step.urn, ""))
             continue
         planned = {path: after for path, _, after in plan.paths} if plan is not None else {}
         for path, recorded, real in step.paths:
-            rows.append(Row(source, f"{step.name} {path}", recorded, real, planned.get(path, recorded), "drift"))
+            rows.append(DriftRow(source, f"{step.name} {path}", recorded, real, planned.get(path, recorded), "drift"))
             covered.add((step.urn, path))
     for step in desired_steps.values():
         if step.operation == "create":
-            rows.append(Row(source, step.name, ABSENT, "not known", PRESENT, "ahead"))
+            rows.append(DriftRow(source, step.name, ABSENT, "not known", PRESENT, "ahead"))
         elif step.operation == "delete":
             if (step.urn, "") not in covered:
-                rows.append(Row(source, step.name, PRESENT, PRESENT, ABSENT, "ahead"))
+                rows.append(DriftRow(source, step.name, PRESENT, PRESENT, ABSENT, "ahead"))
         else:
             rows += [
-                Row(source, f"{step.name} {path}", recorded, recorded, desired, "ahead")
+                DriftRow(source, f"{step.name} {path}", recorded, recorded, desired, "ahead")
                 for path, recorded, desired in step.paths
                 if (step.urn, path) not in covered
             ]
@@ -209,17 +211,17 @@ def entity_rows(
     recorded: Mapping[str, Any] | None,
     real: Mapping[str, Any] | None,
     desired: Mapping[str, Any],
-) -> list[Row]:
+) -> list[DriftRow]:
     """Rows of one entity of the gateway, with Kong's own names for its properties.
 
     `recorded` is None where the entity was never deployed, `real` where Kong does not have it.
     """
     if real is None:
         recorded_value = ABSENT if recorded is None else PRESENT
-        return [Row(source, entity, recorded_value, ABSENT, PRESENT, "ahead" if recorded is None else "missing")]
+        return [DriftRow(source, entity, recorded_value, ABSENT, PRESENT, "ahead" if recorded is None else "missing")]
     if is_symbolic(dict(desired)):
         return [
-            Row(
+            DriftRow(
                 source,
                 entity,
                 PRESENT if recorded else ABSENT,
@@ -235,7 +237,7 @@ def entity_rows(
         kind: Kind = "drift" if recorded is None or path in recorded_values else "ahead"
         noted_value = recorded_values.get(path, real_value) if recorded is not None else None
         rows.append(
-            Row(
+            DriftRow(
                 source,
                 f"{entity} {path}",
                 shown(noted_value, path),
@@ -246,7 +248,7 @@ def entity_rows(
         )
     covered = {path for path, _, _ in subset(desired, real)}
     return rows + [
-        Row(
+        DriftRow(
             source,
             f"{entity} {path}",
             shown(recorded_value, path),
@@ -259,13 +261,13 @@ def entity_rows(
     ]
 
 
-def unexpected(source: str, entity_kind: str, names: Sequence[str], repair: str) -> list[Row]:
+def unexpected(source: str, entity_kind: str, names: Sequence[str], repair: str) -> list[DriftRow]:
     """Rows for entities that exist and that no file declares."""
     return [
-        Row(source, f"{entity_kind} {visible(name)}", ABSENT, PRESENT, ABSENT, "drift", repair)
+        DriftRow(source, f"{entity_kind} {visible(name)}", ABSENT, PRESENT, ABSENT, "drift", repair)
         for name in sorted(names)
     ]
 
 
-def unreachable(source: str, problem: str) -> Row:
-    return Row(source, source, "", visible(problem)[:300], "", "unreachable")
+def unreachable(source: str, problem: str) -> DriftRow:
+    return DriftRow(source, source, "", visible(problem)[:300], "", "unreachable")

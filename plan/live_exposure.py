@@ -35,7 +35,7 @@ TUNNEL_DOMAIN: Final = ".cfargotunnel.com"
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldResource:
     """A resource that a provider holds.
 
     `id` is its id at the provider, None where it is not known yet. The inputs of `resource` are all of its properties in the
@@ -49,15 +49,15 @@ class Held:
 class _State:
     """What the providers hold at one moment, by type."""
 
-    def __init__(self, held: Iterable[Held]) -> None:
-        self._by_type: dict[str, list[Held]] = {}
+    def __init__(self, held: Iterable[HeldResource]) -> None:
+        self._by_type: dict[str, list[HeldResource]] = {}
         for held_resource in held:
             self._by_type.setdefault(held_resource.resource.type, []).append(held_resource)
 
-    def by_type(self, token: str) -> list[Held]:
+    def by_type(self, token: str) -> list[HeldResource]:
         return self._by_type.get(token, [])
 
-    def applications(self, name: str) -> list[Held]:
+    def applications(self, name: str) -> list[HeldResource]:
         return [
             app
             for app in self.by_type(ACCESS_APPLICATION)
@@ -65,7 +65,7 @@ class _State:
         ]
 
 
-def exposures(held: Iterable[Held], *, complete: bool = True) -> tuple[str, ...]:
+def exposures(held: Iterable[HeldResource], *, complete: bool = True) -> tuple[str, ...]:
     """Every name that resolves unprotected in this state, one line each; empty where nothing does.
 
     Args:
@@ -120,7 +120,7 @@ def _policies(state: _State, name: str, application: Resource, complete: bool) -
             yield f"{name} resolves, and the policy {policy.name} asks nobody who calls"
 
 
-def _ingress(state: _State, name: str, content: Json, applications: list[Held]) -> Iterator[str]:
+def _ingress(state: _State, name: str, content: Json, applications: list[HeldResource]) -> Iterator[str]:
     for tunnel in state.by_type(TUNNEL):
         if tunnel.id is not None and isinstance(content, str) and content != tunnel.id + TUNNEL_DOMAIN:
             continue
@@ -131,7 +131,7 @@ def _ingress(state: _State, name: str, content: Json, applications: list[Held]) 
                 yield from _served(name, config.resource, applications)
 
 
-def _served(name: str, config: Resource, applications: list[Held]) -> Iterator[str]:
+def _served(name: str, config: Resource, applications: list[HeldResource]) -> Iterator[str]:
     for rule in ingress_rules(config) or ():
         host = rule.get("hostname")
         if isinstance(host, str) and host and not fnmatchcase(name, host):

@@ -24,21 +24,21 @@ class Protects(StrEnum):
 
 
 @dataclass(frozen=True)
-class Property:
+class ProtectedProperty:
     """What one property protects; for one that protects nothing, why its change cannot open anything."""
 
     protects: Protects
     reason: str = ""
 
 
-NAME: Final = Property(Protects.NAME)
-PORT: Final = Property(Protects.PORT)
-AUDIENCE: Final = Property(Protects.AUDIENCE)
-POLICY: Final = Property(Protects.POLICY)
+NAME: Final = ProtectedProperty(Protects.NAME)
+PORT: Final = ProtectedProperty(Protects.PORT)
+AUDIENCE: Final = ProtectedProperty(Protects.AUDIENCE)
+POLICY: Final = ProtectedProperty(Protects.POLICY)
 
 
-def _nothing(reason: str) -> Property:
-    return Property(Protects.NOTHING, reason)
+def _nothing(reason: str) -> ProtectedProperty:
+    return ProtectedProperty(Protects.NOTHING, reason)
 
 
 _LABEL: Final = _nothing("what people read; nothing is found or admitted by it")
@@ -64,7 +64,7 @@ KONG_TARGET: Final = "kong:index/target:Target"
 KONG_CONSUMER: Final = "kong:index/consumer:Consumer"
 KONG_ACL: Final = "kong:index/consumerAcl:ConsumerAcl"
 
-PROTECTORS: Final[Mapping[str, Mapping[str, Property]]] = {
+PROTECTORS: Final[Mapping[str, Mapping[str, ProtectedProperty]]] = {
     ACCESS_APPLICATION: {
         "accountId": _PLACE,
         "allowAuthenticateViaWarp": POLICY,

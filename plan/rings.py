@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Protection:
+class Enforcement:
     """One control that a ring enforces, in a reviewer's words: what it controls, and how in detail."""
 
     ring: str
@@ -38,48 +38,48 @@ _PLUGINS = {
 }
 
 
-def protections(resources: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Protection]:
+def protections(resources: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Enforcement]:
     """Rows in ring order for ``(type token, inputs)`` pairs; resources that protect nothing by themselves have no row."""
-    rows: list[Protection] = []
+    rows: list[Enforcement] = []
     for token, inputs in resources:
         rows += _rows(token.rsplit(":", 1)[-1], inputs)
     return sorted(set(rows), key=lambda row: (RINGS.index(row.ring), row.control, row.detail))
 
 
-def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Protection]:
+def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
     if kind == "ZeroTrustAccessApplication":
         policies = len(inputs.get("policies") or [])
         session = inputs.get("sessionDuration", "?")
         name = inputs.get("domain") or ", ".join(d.get("uri", "") for d in inputs.get("destinations") or [])
-        return [Protection("edge", f"Access before {name}", f"{policies} policies, sign-in lasts {session}")]
+        return [Enforcement("edge", f"Access before {name}", f"{policies} policies, sign-in lasts {session}")]
     if kind == "ZeroTrustTunnelCloudflaredConfig":
         rules = [rule for rule in (inputs.get("config") or {}).get("ingresses") or [] if rule.get("hostname")]
         checked = sum(1 for rule in rules if ((rule.get("originRequest") or {}).get("access") or {}).get("required"))
         detail = f"in {checked} of {len(rules)} ingress rules, else 404"
-        return [Protection("edge", "tunnel checks the Access token", detail)]
+        return [Enforcement("edge", "tunnel checks the Access token", detail)]
     if kind == "DnsRecord":
-        return [Protection("edge", f"name {inputs.get('name')}", "proxied; made last, removed first")]
+        return [Enforcement("edge", f"name {inputs.get('name')}", "proxied; made last, removed first")]
     if kind == "ZeroTrustAccessPolicy":
         requires = sum(1 for rule in inputs.get("requires") or [] for _ in rule)
         detail = f"{inputs.get('decision')}, {requires} further conditions"
-        return [Protection("edge", f"policy {inputs.get('name')}", detail)]
+        return [Enforcement("edge", f"policy {inputs.get('name')}", detail)]
     if kind == "Plugin":
-        return [Protection("gateway", _PLUGINS.get(str(inputs.get("name")), str(inputs.get("name"))), _plugin(inputs))]
+        return [Enforcement("gateway", _PLUGINS.get(str(inputs.get("name")), str(inputs.get("name"))), _plugin(inputs))]
     if kind == "Upstream":
         passive = ((inputs.get("healthchecks") or {}).get("passive") or {}).get("unhealthy") or {}
         detail = f"opens after {passive.get('httpFailures', '?')} failures; probes /healthz"
-        return [Protection("gateway", "circuit breaker", detail)]
+        return [Enforcement("gateway", "circuit breaker", detail)]
     if kind == "Guard":
         tools = sorted({tool for grant in inputs.get("grants") or [] for tool in grant.get("tools") or []})
         return [
-            Protection("guard", "verdict engines", ", ".join(inputs.get("engines") or [])),
-            Protection("guard", "tools granted", ", ".join(tools) or "none"),
-            Protection("guard", "listens on", f"127.0.0.1:{inputs.get('port')}"),
+            Enforcement("guard", "verdict engines", ", ".join(inputs.get("engines") or [])),
+            Enforcement("guard", "tools granted", ", ".join(tools) or "none"),
+            Enforcement("guard", "listens on", f"127.0.0.1:{inputs.get('port')}"),
         ]
     if kind == "Origin":
         origin = inputs.get("origin") or {}
         address = origin.get("url") or origin.get("socket") or " ".join(origin.get("command") or [])
-        return [Protection("origin", "server reached only at", str(address))]
+        return [Enforcement("origin", "server reached only at", str(address))]
     return []
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from model.sentinels import WIRE_SIGNATURE, WIRE_UNKNOWN
 from plan.findings import Finding, Severity
 from plan.graph import Resource, urn_name
-from plan.live_exposure import Held, exposures, resolving
+from plan.live_exposure import HeldResource, exposures, resolving
 from plan.protectors import DNS_RECORD, PROTECTORS, TUNNEL
 from plan.values import Json, secret, unknown
 
@@ -24,7 +24,7 @@ _DESTROY_FIRST: Final = "destroy the server first (`ringwall destroy`), then bri
 
 
 @dataclass(frozen=True)
-class Step:
+class EngineStep:
     """One step in the engine's order: operation (``create``, ``update``, ``delete``, ``create-replacement``,
     ``delete-replaced``, ``same``), URN and type token.
 
@@ -41,13 +41,13 @@ class Step:
     outputs: Mapping[str, Json] = field(default_factory=dict)
 
 
-def judge_steps(steps: Sequence[Step]) -> tuple[Finding, ...]:
+def judge_steps(steps: Sequence[EngineStep]) -> tuple[Finding, ...]:
     """Findings for a step after which a public name would stand without its protection, for a step that the provider refuses
     halfway through the run, and for an import that would also change the imported object."""
     return (*_imports(steps), *_gaps(steps))
 
 
-def _imports(steps: Sequence[Step]) -> Iterator[Finding]:
+def _imports(steps: Sequence[EngineStep]) -> Iterator[Finding]:
     imported: set[str] = set()
     for step in steps:
         if step.operation == "import":
@@ -63,7 +63,7 @@ def _imports(steps: Sequence[Step]) -> Iterator[Finding]:
             )
 
 
-def _gaps(steps: Sequence[Step]) -> Iterator[Finding]:
+def _gaps(steps: Sequence[EngineStep]) -> Iterator[Finding]:
     state = {_key(step): _held(step, step.id, step.old) for step in steps if step.old is not None}
     # What is open before the first step was not opened by any step: `drift` and `verify` find it.
     known = set(exposures(state.values(), complete=False))
@@ -83,7 +83,7 @@ def _gaps(steps: Sequence[Step]) -> Iterator[Finding]:
                 yield _finding(step, f"{urn_name(step.urn)} is {verb} too early: {line}", _DESTROY_FIRST)
 
 
-def _refused_halfway(step: Step, state: Mapping[tuple[str, str | None], Held]) -> Iterator[Finding]:
+def _refused_halfway(step: EngineStep, state: Mapping[tuple[str, str | None], HeldResource]) -> Iterator[Finding]:
     """Findings for a step that Cloudflare refuses, which would stop the run halfway."""
     name = (step.new or {}).get("name")
     same_name = [
@@ -106,7 +106,7 @@ def _refused_halfway(step: Step, state: Mapping[tuple[str, str | None], Held]) -
         )
 
 
-def _unclassified(step: Step, state: Mapping[tuple[str, str | None], Held]) -> Iterator[Finding]:
+def _unclassified(step: EngineStep, state: Mapping[tuple[str, str | None], HeldResource]) -> Iterator[Finding]:
     """Findings for an update that, while a name resolves, changes a property missing from the table of `plan.protectors`."""
     properties = PROTECTORS.get(step.type)
     if step.operation != "update" or properties is None or step.old is None or step.new is None:
@@ -122,15 +122,15 @@ def _unclassified(step: Step, state: Mapping[tuple[str, str | None], Held]) -> I
             )
 
 
-def _key(step: Step) -> tuple[str, str | None]:
+def _key(step: EngineStep) -> tuple[str, str | None]:
     return step.urn, step.id
 
 
-def _held(step: Step, id_: str | None, properties: Mapping[str, Json] | None) -> Held:
+def _held(step: EngineStep, id_: str | None, properties: Mapping[str, Json] | None) -> HeldResource:
     """The resource before or after a step. Outputs such as an audience are those of the old one, as an update keeps them."""
     computed = {key: value for key, value in step.outputs.items() if key not in (step.old or {})} if id_ else {}
     inputs = {key: _plain(value) for key, value in {**computed, **(properties or {})}.items()}
-    return Held(id_, Resource(step.urn, step.type, urn_name(step.urn), custom=True, inputs=inputs))
+    return HeldResource(id_, Resource(step.urn, step.type, urn_name(step.urn), custom=True, inputs=inputs))
 
 
 def _plain(value: Json) -> Json:
@@ -142,5 +142,5 @@ def _plain(value: Json) -> Json:
     return [_plain(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _finding(step: Step, message: str, remedy: str) -> Finding:
+def _finding(step: EngineStep, message: str, remedy: str) -> Finding:
     return Finding("step-order", Severity.ERROR, step.urn, message, remedy)

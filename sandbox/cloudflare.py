@@ -22,7 +22,7 @@ from sandbox.behaviour import (
     text,
 )
 from sandbox.state import World
-from sandbox.wire import Props, Secret
+from sandbox.wire import Props, SecretValue
 
 
 def token(name: str) -> str:
@@ -54,7 +54,7 @@ def _service_token_outputs(world: World, _id: str, props: Props, old: Props) -> 
     }
     rotated = old.get("clientSecretVersion", 1) != props.get("clientSecretVersion", 1)
     if rotated or old.get("clientSecret") is None:
-        outputs["clientSecret"] = Secret(f"cfast_{world.mint('client-secret', world.salt)[:48]}")
+        outputs["clientSecret"] = SecretValue(f"cfast_{world.mint('client-secret', world.salt)[:48]}")
     return outputs
 
 

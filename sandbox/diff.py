@@ -15,7 +15,7 @@ Kind = Literal["add", "delete", "update"]
 
 
 @dataclass(frozen=True)
-class Change:
+class PropertyChange:
     """One changed leaf. `path` is Pulumi's (``config.ingresses[0].service``), `top` its first property."""
 
     path: str
@@ -24,16 +24,16 @@ class Change:
     replaces: bool
 
 
-def changes(behaviour: Behaviour, inputs: Mapping[str, Property], held: Props, news: Props) -> list[Change]:
+def changes(behaviour: Behaviour, inputs: Mapping[str, Property], held: Props, news: Props) -> list[PropertyChange]:
     """Compare `held` (outputs in state) with `wanted` (new inputs, completed by the service's defaults)."""
     actual = {name: value for name, value in held.items() if name in inputs and value is not None}
     filled = {name: value for name, value in behaviour.defaults.items() if name in actual}
     desired = {**filled, **{name: value for name, value in news.items() if value is not None}}
-    result: list[Change] = []
+    result: list[PropertyChange] = []
     for name in sorted(actual.keys() | desired.keys()):
         old, new = (_normal(behaviour, name, side.get(name)) for side in (actual, desired))
         replaces = name in behaviour.replaces
-        result += [Change(path, name, kind, replaces) for path, kind in _compare(old, new, name)]
+        result += [PropertyChange(path, name, kind, replaces) for path, kind in _compare(old, new, name)]
     return result
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sandbox.behaviour import Behaviour, Package, Reference, Refused, allowed_values, by_name, is_unknown, text
 from sandbox.schema import Problem
 from sandbox.state import World
-from sandbox.wire import Props, Secret, has_secret, reveal
+from sandbox.wire import Props, SecretValue, has_secret, reveal
 
 
 def token(name: str) -> str:
@@ -197,7 +197,7 @@ def _strict(outputs: Props) -> Props:
     if outputs.get("strictMatch") is not True:
         return {}
     actual = reveal(outputs.get("computedConfig"))
-    return {"configJson": Secret(actual) if has_secret(outputs.get("configJson")) else actual}
+    return {"configJson": SecretValue(actual) if has_secret(outputs.get("configJson")) else actual}
 
 
 def _plugin_refusal(props: Props, reason: str) -> str:
@@ -212,7 +212,7 @@ def _conflict(_type: str, _name: str, group: tuple[str, ...], props: Props) -> s
 
 
 def _shown(value: Any) -> Any:
-    return "[secret]" if isinstance(value, Secret) or has_secret(value) else value
+    return "[secret]" if isinstance(value, SecretValue) or has_secret(value) else value
 
 
 def _credential_id(world: World, props: Props) -> str:

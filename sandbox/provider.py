@@ -16,7 +16,7 @@ from model.errors import RingwallError
 from sandbox import faults as fault_file
 from sandbox import schema
 from sandbox.behaviour import Package, Refused
-from sandbox.diff import Change, changes
+from sandbox.diff import PropertyChange, changes
 from sandbox.faults import Fault, Faults
 from sandbox.schema import Problem
 from sandbox.service import Service
@@ -196,7 +196,7 @@ def _checked(inputs: Any, problems: list[Problem]) -> provider_pb2.CheckResponse
     return provider_pb2.CheckResponse(inputs=inputs, failures=failures)
 
 
-def _diff_response(differences: list[Change]) -> provider_pb2.DiffResponse:
+def _diff_response(differences: list[PropertyChange]) -> provider_pb2.DiffResponse:
     kinds: Callable[[str], Any] = provider_pb2.PropertyDiff.Kind.Value
     response = provider_pb2.DiffResponse(
         changes=provider_pb2.DiffResponse.DIFF_SOME if differences else provider_pb2.DiffResponse.DIFF_NONE,

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from sandbox.wire import Secret, Unknown
+from sandbox.wire import SecretValue, Unknown
 
 Kind = Literal["string", "boolean", "integer", "number", "list", "map", "object", "any"]
 _IMPORTING = threading.Lock()
@@ -157,7 +157,7 @@ def problems(value: Mapping[str, Any], expected: Mapping[str, Property], path: s
 
 
 def _value_problems(value: Any, expected: Type, path: str) -> Iterator[Problem]:
-    if isinstance(value, Secret):
+    if isinstance(value, SecretValue):
         value = value.value
     if isinstance(value, Unknown) or value is None or expected.kind == "any":
         return

@@ -7,7 +7,7 @@ from typing import Any
 from sandbox import schema
 from sandbox.behaviour import Behaviour, Package, Refused
 from sandbox.state import Record, World, unhash
-from sandbox.wire import UNKNOWN, Props, Secret, reveal
+from sandbox.wire import UNKNOWN, Props, SecretValue, reveal
 
 
 class Service:
@@ -122,20 +122,20 @@ class Service:
     def _stored(self, world: World, behaviour: Behaviour, outputs: Props) -> Props:
         """The outputs as they are stored: secrets, and what is computed from them, as hashes."""
         hidden = self._hidden(behaviour, outputs)
-        if isinstance(hidden.get("configJson"), Secret):
-            hidden["computedConfig"] = Secret(reveal(hidden.get("computedConfig")))
+        if isinstance(hidden.get("configJson"), SecretValue):
+            hidden["computedConfig"] = SecretValue(reveal(hidden.get("computedConfig")))
         return world.stored(hidden)
 
     @staticmethod
     def _hidden(behaviour: Behaviour, props: Props) -> Props:
         names = behaviour.sensitive & props.keys()
-        return {**props, **{name: Secret(reveal(props[name])) for name in names if props[name] is not None}}
+        return {**props, **{name: SecretValue(reveal(props[name])) for name in names if props[name] is not None}}
 
     @staticmethod
     def _marked(behaviour: Behaviour, outputs: Props) -> Props:
         names = behaviour.secret_outputs & outputs.keys()
-        marked = {name: Secret(reveal(outputs[name])) for name in names if outputs[name] is not None}
-        if isinstance(outputs.get("computedConfig"), Secret):  # read back: the real provider marks it as plain
+        marked = {name: SecretValue(reveal(outputs[name])) for name in names if outputs[name] is not None}
+        if isinstance(outputs.get("computedConfig"), SecretValue):  # read back: the real provider marks it as plain
             marked["computedConfig"] = reveal(outputs["computedConfig"])
         return {**outputs, **marked}
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import InputError
-from sandbox.wire import Props, Secret, transform
+from sandbox.wire import Props, SecretValue, transform
 
 FILE = "state.json"
 HASHED = "$sha256"
@@ -67,8 +67,10 @@ class World:
         return {HASHED: hmac.new(bytes.fromhex(self.salt), text, hashlib.sha256).hexdigest()}
 
     def stored(self, props: Props) -> Props:
-        """Properties with every `Secret` replaced by its hash."""
-        hashed: Props = transform(props, lambda item: self.hashed(item.value) if isinstance(item, Secret) else item)
+        """Properties with every `SecretValue` replaced by its hash."""
+        hashed: Props = transform(
+            props, lambda item: self.hashed(item.value) if isinstance(item, SecretValue) else item
+        )
         return hashed
 
 
@@ -125,10 +127,10 @@ def unhash(stored: Any, known: Any, world: World) -> Any:
     saying so.
     """
     if isinstance(stored, dict) and HASHED in stored:
-        plain = known.value if isinstance(known, Secret) else known
+        plain = known.value if isinstance(known, SecretValue) else known
         if plain is not None and world.hashed(plain) == stored:
             return known
-        return Secret(f"[not known to the sandbox: {stored[HASHED][:12]}]")
+        return SecretValue(f"[not known to the sandbox: {stored[HASHED][:12]}]")
     if isinstance(stored, dict):
         source = known if isinstance(known, dict) else {}
         return {key: unhash(item, source.get(key), world) for key, item in stored.items()}

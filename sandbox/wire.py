@@ -31,7 +31,7 @@ UNKNOWN: Final = Unknown()
 
 
 @dataclass(frozen=True)
-class Secret:
+class SecretValue:
     """A value the engine encrypts. Its text never appears in `repr`."""
 
     value: Any
@@ -50,7 +50,7 @@ def _decode(value: struct_pb2.Value) -> Any:
     if kind == "struct_value":
         fields = value.struct_value.fields
         if SIGNATURE in fields and fields[SIGNATURE].string_value == SECRET:
-            return Secret(_decode(fields["value"]))
+            return SecretValue(_decode(fields["value"]))
         return {key: _decode(item) for key, item in fields.items() if key not in RESERVED}
     if kind == "list_value":
         return [_decode(item) for item in value.list_value.values]
@@ -69,7 +69,7 @@ def encode(props: Mapping[str, Any]) -> struct_pb2.Struct:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Secret):
+    if isinstance(value, SecretValue):
         return {SIGNATURE: SECRET, "value": _plain(value.value)}
     if isinstance(value, Unknown):
         return UNKNOWN_TEXT
@@ -81,12 +81,12 @@ def _plain(value: Any) -> Any:
 
 
 def reveal(value: Any) -> Any:
-    """The value with every `Secret` opened, all the way down. For comparing and checking, never for showing."""
-    return transform(value, lambda item: reveal(item.value) if isinstance(item, Secret) else item)
+    """The value with every `SecretValue` opened, all the way down. For comparing and checking, never for showing."""
+    return transform(value, lambda item: reveal(item.value) if isinstance(item, SecretValue) else item)
 
 
 def transform(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Rebuild `value`, passing every leaf and every `Secret` through `change`."""
+    """Rebuild `value`, passing every leaf and every `SecretValue` through `change`."""
     if isinstance(value, dict):
         return {key: transform(item, change) for key, item in value.items()}
     if isinstance(value, list):
@@ -96,7 +96,7 @@ def transform(value: Any, change: Callable[[Any], Any]) -> Any:
 
 def known(value: Any) -> bool:
     """Whether no part of the value is still unknown."""
-    if isinstance(value, Secret):
+    if isinstance(value, SecretValue):
         return known(value.value)
     if isinstance(value, dict):
         return all(known(item) for item in value.values())
@@ -111,4 +111,4 @@ def has_secret(value: Any) -> bool:
         return any(has_secret(item) for item in value.values())
     if isinstance(value, list):
         return any(has_secret(item) for item in value)
-    return isinstance(value, Secret)
+    return isinstance(value, SecretValue)

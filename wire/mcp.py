@@ -30,7 +30,7 @@ from model.errors import InputError, Unreachable
 from model.loopback import is_loopback
 from model.server import Origin
 from model.text import visible
-from wire.meter import Limits, Meter
+from wire.meter import Meter, ProbeLimits
 from wire.secrets import command_variables
 
 #: The SDK hands an adapter the result as it arrived; its result models would drop unknown fields.
@@ -166,7 +166,7 @@ class _Conversation:
         self.target = target
         self.timeout = timeout
         self.stderr = stderr
-        self.meter = Meter(Limits(MAX_BYTES))
+        self.meter = Meter(ProbeLimits(MAX_BYTES))
         self.connected = False
         self.noise = False
 

@@ -11,20 +11,20 @@ from model.text import visible
 
 
 @dataclass(frozen=True)
-class Limits:
+class ProbeLimits:
     """`total` counts body bytes of all answers of one probe."""
 
     total: int
 
 
-class TooMuch(httpx2.TransportError):
+class ProbeTooLarge(httpx2.TransportError):
     """The answers of one probe exceed the limit; the SDK reads JSON bodies without one."""
 
 
 class Meter(httpx2.AsyncBaseTransport):
     """Counts the bytes that the inner transport receives and keeps what an error message needs."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ProbeLimits) -> None:
         self.limits = limits
         self.inner: httpx2.AsyncBaseTransport | None = None
         self.received = 0
@@ -56,7 +56,7 @@ class Meter(httpx2.AsyncBaseTransport):
         self.received += size
         if self.received > self.limits.total:
             self.refusal = f"its answers are over {self.limits.total // 2**20} MiB"
-            raise TooMuch(self.refusal)
+            raise ProbeTooLarge(self.refusal)
 
     async def aclose(self) -> None:
         if self.inner is not None:

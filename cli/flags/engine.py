@@ -12,7 +12,7 @@ from cli.options import AsJson, Debug, Yes
 app = typer.Typer(help="The Pulumi engine that previews and applies.", no_args_is_help=True, rich_markup_mode=None)
 
 
-class Method(StrEnum):
+class InstallMethod(StrEnum):
     auto = "auto"
     download = "download"
     build = "build"
@@ -21,9 +21,9 @@ class Method(StrEnum):
 @app.command()
 def install(
     method: Annotated[
-        Method,
+        InstallMethod,
         typer.Option(help="auto: one on PATH, else the official download, else a build of the pinned Go module."),
-    ] = Method.auto,
+    ] = InstallMethod.auto,
     plugins: Annotated[bool, typer.Option("--plugins", help="Install the real provider plugins too.")] = False,
     yes: Yes = False,
     debug: Debug = False,

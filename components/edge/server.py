@@ -24,7 +24,7 @@ class EdgeArgs:
     tunnel_secret: pulumi.Input[str] | None = None
 
 
-class Edge(pulumi.ComponentResource):
+class EdgeRing(pulumi.ComponentResource):
     """Tunnel, one Access application a host name, and the ingress that checks the Access token again.
 
     Renaming a child changes its URN, which replaces a tunnel or an application: whoever does adds `aliases`.

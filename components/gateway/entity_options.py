@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from components.gateway.options import Table
+from components.gateway.options import OptionTable
 
 _TAGS = "absent: none. An empty list is not sent by the provider, so a tag is never taken off."
 _STATUSES = "[]: none counts."
 
-ENTITIES: Final[dict[str, Table]] = {
-    "service": Table(
+ENTITIES: Final[dict[str, OptionTable]] = {
+    "service": OptionTable(
         "kong/db/schema/entities/services.lua, kong/runloop/handler.lua, kong/runloop/balancer",
         {
             "name": "Unique at the gateway. null: it has none.",
@@ -31,7 +31,7 @@ ENTITIES: Final[dict[str, Table]] = {
             "tags": _TAGS,
         },
     ),
-    "route": Table(
+    "route": OptionTable(
         "kong/db/schema/entities/routes.lua, kong/router (flavor traditional_compatible)",
         {
             "name": "Unique at the gateway. null: it has none.",
@@ -51,7 +51,7 @@ ENTITIES: Final[dict[str, Table]] = {
             "tags": _TAGS,
         },
     ),
-    "upstream": Table(
+    "upstream": OptionTable(
         "kong/db/schema/entities/upstreams.lua, kong/runloop/balancer, lua-resty-healthcheck",
         {
             "name": "Unique; a service's host names it.",
@@ -85,7 +85,7 @@ ENTITIES: Final[dict[str, Table]] = {
             "tags": _TAGS,
         },
     ),
-    "target": Table(
+    "target": OptionTable(
         "kong/db/schema/entities/targets.lua",
         {
             "target": "address:port; without a port 8000. Taken already in this upstream: 409.",
@@ -94,14 +94,14 @@ ENTITIES: Final[dict[str, Table]] = {
             "tags": _TAGS,
         },
     ),
-    "consumer": Table(
+    "consumer": OptionTable(
         "kong/db/schema/entities/consumers.lua",
         {
             "username, custom_id": "Unique each. Empty or both absent: refused by the schema.",
             "tags": _TAGS,
         },
     ),
-    "consumer_acl": Table(
+    "consumer_acl": OptionTable(
         "kong/plugins/acl/daos.lua",
         {
             "consumer_id": "Required; a consumer's end takes its groups along.",
@@ -109,7 +109,7 @@ ENTITIES: Final[dict[str, Table]] = {
             "tags": _TAGS,
         },
     ),
-    "jwt credential": Table(
+    "jwt credential": OptionTable(
         "kong/plugins/jwt/daos.lua; written by `ringwall keys sync`",
         {
             "key": "The key's `kid`. absent: made up. Unique over all consumers: taken is 409. Empty: refused.",
@@ -119,7 +119,7 @@ ENTITIES: Final[dict[str, Table]] = {
             "tags": _TAGS,
         },
     ),
-    "plugin": Table(
+    "plugin": OptionTable(
         "kong/db/schema/entities/plugins.lua, kong/runloop/plugins_iterator.lua",
         {
             "name": "Not enabled in kong.conf: 400. A second one of the kind at one place: 409.",

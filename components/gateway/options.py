@@ -16,7 +16,7 @@ _MAPS: Final = frozenset({"custom_fields_by_lua", "headers", "resource_attribute
 
 
 @dataclass(frozen=True)
-class Table:
+class OptionTable:
     """One kind of Kong object: where its behaviour is read, and each option's edges. A key may name several options."""
 
     source: str
@@ -71,8 +71,8 @@ _CUSTOM_FIELDS = (
     "logged in clear, and four fields hold the query string."
 )
 
-PLUGINS: Final[dict[str, Table]] = {
-    "pre-function": Table(
+PLUGINS: Final[dict[str, OptionTable]] = {
+    "pre-function": OptionTable(
         "kong/plugins/pre-function: handler.lua, schema.lua (priority 1000000)",
         {
             "access": "[]: nothing runs. A chunk that raises is a 500 and nothing goes on. A chunk that returns a "
@@ -81,7 +81,7 @@ PLUGINS: Final[dict[str, Table]] = {
             "certificate, rewrite, body_filter, log": "[]: nothing runs. All six phases empty: refused by the schema.",
         },
     ),
-    "jwt": Table(
+    "jwt": OptionTable(
         "kong/plugins/jwt: handler.lua, jwt_parser.lua, schema.lua (priority 1450)",
         {
             "uri_param_names": "absent: `[jwt]`, a token in the query string counts. []: none is read.",
@@ -105,7 +105,7 @@ PLUGINS: Final[dict[str, Table]] = {
             "realm": "null: `WWW-Authenticate` has none.",
         },
     ),
-    "acl": Table(
+    "acl": OptionTable(
         "kong/plugins/acl: handler.lua, groups.lua, schema.lua (priority 950)",
         {
             "allow": "[] or null without `deny`: refused by the schema. Any consumer in one of the groups passes, "
@@ -117,7 +117,7 @@ PLUGINS: Final[dict[str, Table]] = {
             "there is a consumer.",
         },
     ),
-    "request-size-limiting": Table(
+    "request-size-limiting": OptionTable(
         "kong/plugins/request-size-limiting: handler.lua, schema.lua (priority 951)",
         {
             "allowed_payload_size": "absent: 128. The schema has no lower bound: 0 refuses every body but the empty "
@@ -128,7 +128,7 @@ PLUGINS: Final[dict[str, Table]] = {
             "size passes (recorded). false: a body without a length is read and counted (recorded).",
         },
     ),
-    "rate-limiting": Table(
+    "rate-limiting": OptionTable(
         "kong/plugins/rate-limiting: handler.lua, policies/init.lua, schema.lua (priority 910)",
         {
             "second, minute, hour, day, month, year": _PERIODS,
@@ -146,7 +146,7 @@ PLUGINS: Final[dict[str, Table]] = {
             **_REDIS,
         },
     ),
-    "response-ratelimiting": Table(
+    "response-ratelimiting": OptionTable(
         "kong/plugins/response-ratelimiting: access.lua, header_filter.lua, log.lua, schema.lua (priority 900)",
         {
             "header_name": "absent: x-kong-limit; it is taken off the answer. Missing, text, no number or an unknown "
@@ -164,7 +164,7 @@ PLUGINS: Final[dict[str, Table]] = {
             **_REDIS,
         },
     ),
-    "request-transformer": Table(
+    "request-transformer": OptionTable(
         "kong/plugins/request-transformer: access.lua, schema.lua (priority 801)",
         {
             "remove.headers": "[]: none. Whatever the case, every repeat (recorded). Host cannot be taken off; a "
@@ -175,7 +175,7 @@ PLUGINS: Final[dict[str, Table]] = {
             "append.headers, append.querystring": "[]: nothing. Values are templates: `$(...)` is run.",
         },
     ),
-    "correlation-id": Table(
+    "correlation-id": OptionTable(
         "kong/plugins/correlation-id: handler.lua, schema.lua (priority 100001)",
         {
             "header_name": "absent: Kong-Request-ID. A client's own value is kept, of two the first (recorded).",
@@ -183,7 +183,7 @@ PLUGINS: Final[dict[str, Table]] = {
             "echo_downstream": "absent: false. true: the answer carries it, Kong's own answers too.",
         },
     ),
-    "prometheus": Table(
+    "prometheus": OptionTable(
         "kong/plugins/prometheus: handler.lua, exporter.lua, schema.lua (priority 13)",
         {
             "per_consumer": "false or null: no consumer's name in a metric.",
@@ -191,7 +191,7 @@ PLUGINS: Final[dict[str, Table]] = {
             "false or null: those metrics are not kept.",
         },
     ),
-    "request-termination": Table(
+    "request-termination": OptionTable(
         "kong/plugins/request-termination: handler.lua, schema.lua (priority 2)",
         {
             "status_code": "absent: 503. Below 100 or above 599: refused by the schema.",
@@ -202,7 +202,7 @@ PLUGINS: Final[dict[str, Table]] = {
             "trigger": "null: every request ends here. A name: only those with such a header or query argument.",
         },
     ),
-    "cors": Table(
+    "cors": OptionTable(
         "kong/plugins/cors: handler.lua, schema.lua (priority 2000)",
         {
             "origins": "null or []: `*`. One literal origin: named in every answer, a stranger's and one without "
@@ -218,7 +218,7 @@ PLUGINS: Final[dict[str, Table]] = {
             "preflight_continue": "true: preflights go upstream and no header is added.",
         },
     ),
-    "http-log": Table(
+    "http-log": OptionTable(
         "kong/plugins/http-log: handler.lua, schema.lua; kong/tools/queue.lua (priority 12)",
         {
             "http_endpoint": "A query string is dropped; `user:password@` becomes an Authorization header. The "
@@ -231,7 +231,7 @@ PLUGINS: Final[dict[str, Table]] = {
             **_QUEUE,
         },
     ),
-    "file-log": Table(
+    "file-log": OptionTable(
         "kong/plugins/file-log: handler.lua, schema.lua (priority 9)",
         {
             "path": "With any of * & % \\ and `: refused by the schema. Not writable: the line is lost and the error "
@@ -240,7 +240,7 @@ PLUGINS: Final[dict[str, Table]] = {
             "custom_fields_by_lua": _CUSTOM_FIELDS,
         },
     ),
-    "opentelemetry": Table(
+    "opentelemetry": OptionTable(
         "kong/plugins/opentelemetry: handler.lua, traces.lua, logs.lua, schema.lua; kong/tools/queue.lua (priority 14)",
         {
             "traces_endpoint, logs_endpoint": "null: none sent. Both null: refused by the schema. Traces need "

@@ -30,7 +30,7 @@ class GatewayArgs:
     audiences: Mapping[str, pulumi.Input[str]]
 
 
-class Gateway(pulumi.ComponentResource):
+class GatewayRing(pulumi.ComponentResource):
     """Upstream, target, service, its plugins, and last the route; in mode external the metadata service as well.
 
     Order is the security property: authentication stands on the service before a route leads to it.

@@ -24,7 +24,7 @@ class GuardArgs:
     agent_client_ids: Mapping[str, pulumi.Input[str]]
 
 
-class Guard(pulumi.ComponentResource):
+class GuardRing(pulumi.ComponentResource):
     """Carries the guard's configuration from the reviewed files to the host.
 
     Outputs:

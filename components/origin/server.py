@@ -18,7 +18,7 @@ class OriginArgs:
     cloudflared_config: pulumi.Input[str | None]
 
 
-class Origin(pulumi.ComponentResource):
+class OriginRing(pulumi.ComponentResource):
     """Says what the origin host runs, and that nothing of it listens beyond loopback.
 
     Outputs:

@@ -35,7 +35,7 @@ Outcome = Literal["adopt", "remove", "clear", "refresh"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Resolution:
     """A pending operation and what is done about it."""
 
     stack: str
@@ -90,7 +90,7 @@ def tell(target: Target, stacks: Sequence[str]) -> None:
         target.progress.note(f"{stack}: {pending_summary(stack, operations)}")
 
 
-def resolve(target: Target, stack: str, *, dry_run: bool = False, settle: float = SETTLE) -> list[Finding]:
+def resolve(target: Target, stack: str, *, dry_run: bool = False, settle: float = SETTLE) -> list[Resolution]:
     """Look up every pending operation of a stack and, unless `dry_run`, mend the recorded state.
 
     Raises:
@@ -112,7 +112,7 @@ def resolve(target: Target, stack: str, *, dry_run: bool = False, settle: float 
     return findings
 
 
-def resolve_before(target: Target, stacks: Sequence[str], *, yes: bool, settle: float = SETTLE) -> list[Finding]:
+def resolve_before(target: Target, stacks: Sequence[str], *, yes: bool, settle: float = SETTLE) -> list[Resolution]:
     """Resolve the pending operations before `up` and `destroy`, with consent, and note a line for each.
 
     Raises what `resolve` raises, and what ends the command when consent is refused.
@@ -136,7 +136,7 @@ def resolve_before(target: Target, stacks: Sequence[str], *, yes: bool, settle: 
     return findings
 
 
-def delete_late_objects(target: Target, findings: Sequence[Finding]) -> list[str]:
+def delete_late_objects(target: Target, findings: Sequence[Resolution]) -> list[str]:
     """Delete objects that an interrupted create made after it had been cleared; called after the run that followed.
 
     Returns a line for each object.
@@ -177,7 +177,7 @@ def _still_to_wait(state: Mapping[str, Any], settle: float) -> float:
 
 def _judged(
     stack: str, operations: Sequence[Pending], state: Mapping[str, Any], lookup: Lookup, wait: float
-) -> list[Finding]:
+) -> list[Resolution]:
     until = time.monotonic() + wait
     ids: dict[str, list[str]] = {}
     while True:
@@ -200,10 +200,10 @@ def _unrecorded(lookup: Lookup, operation: Pending, kind: Kind, state: Mapping[s
     return [id for id in find(lookup, kind, operation.inputs) if id not in known]
 
 
-def _finding(stack: str, operation: Pending, ids: list[str], state: Mapping[str, Any]) -> Finding:
+def _finding(stack: str, operation: Pending, ids: list[str], state: Mapping[str, Any]) -> Resolution:
     subject = _object(operation)
     if operation.operation == "adopt":
-        return Finding(
+        return Resolution(
             stack,
             operation,
             "refresh",
@@ -211,7 +211,7 @@ def _finding(stack: str, operation: Pending, ids: list[str], state: Mapping[str,
             own_id(str(operation.resource["id"])),
         )
     if operation.kind is None or operation.operation in ("read", "import"):
-        return Finding(
+        return Resolution(
             stack,
             operation,
             "clear",
@@ -219,14 +219,14 @@ def _finding(stack: str, operation: Pending, ids: list[str], state: Mapping[str,
         )
     if operation.operation in ("update", "delete"):
         hint = _lost_secret(operation, state) if operation.operation == "update" else ""
-        return Finding(
+        return Resolution(
             stack,
             operation,
             "refresh",
             f"{subject}: its {operation.operation} was interrupted; read back as it is now{hint}",
         )
     if SHAPES[operation.kind].path is None:
-        return Finding(
+        return Resolution(
             stack,
             operation,
             "clear",
@@ -240,9 +240,9 @@ def _finding(stack: str, operation: Pending, ids: list[str], state: Mapping[str,
         )
     if not ids:
         text = f"{subject}: its create was interrupted; {service} does not have it"
-        return Finding(stack, operation, "clear", text, provider=provider_of(state, operation))
+        return Resolution(stack, operation, "clear", text, provider=provider_of(state, operation))
     if SHAPES[operation.kind].answered_once:
-        return Finding(
+        return Resolution(
             stack,
             operation,
             "remove",
@@ -250,7 +250,7 @@ def _finding(stack: str, operation: Pending, ids: list[str], state: Mapping[str,
             "`up` makes another",
             ids[0],
         )
-    return Finding(stack, operation, "adopt", f"{subject}: {service} has made it ({ids[0]}); recorded", ids[0])
+    return Resolution(stack, operation, "adopt", f"{subject}: {service} has made it ({ids[0]}); recorded", ids[0])
 
 
 def _lost_secret(operation: Pending, state: Mapping[str, Any]) -> str:
@@ -266,7 +266,7 @@ def _object(operation: Pending) -> str:
     return operation.name if operation.kind is None else named(operation.kind, operation.inputs)
 
 
-def _mend(selected: Stack, stack: str, findings: Sequence[Finding], note: Note) -> None:
+def _mend(selected: Stack, stack: str, findings: Sequence[Resolution], note: Note) -> None:
     state = dict(selected.export_stack().deployment or {})
     changed = [f.operation.urn for f in findings if f.outcome == "refresh" and not f.operation.recorded]
     known = {resource["urn"] for resource in state.get("resources") or ()}

@@ -14,8 +14,8 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from guard.audit.chain import Head
-from guard.audit.wires import HttpWire, NotAccepted, OtlpWire, Wire
+from guard.audit.chain import SignedHead
+from guard.audit.wires import CollectorWire, HttpWire, NotAccepted, OtlpWire
 from model.defaults import Anchor
 from model.errors import InputError
 
@@ -44,11 +44,11 @@ class AnchorState:
 class AnchorSender:
     """A thread that sends heads and records in order, and tries again after growing pauses. Adding to it never blocks."""
 
-    def __init__(self, wire: Wire, *, records: bool = False, first_pause: float = _FIRST_PAUSE) -> None:
+    def __init__(self, wire: CollectorWire, *, records: bool = False, first_pause: float = _FIRST_PAUSE) -> None:
         self.records = records
         self._wire = wire
         self._first_pause = first_pause
-        self._heads: deque[Head] = deque()
+        self._heads: deque[SignedHead] = deque()
         self._lines: deque[bytes] = deque()
         self._changed = threading.Condition()
         self._stop = False
@@ -61,7 +61,7 @@ class AnchorSender:
     @classmethod
     def from_settings(cls, settings: Anchor, *, token: str | None = None, ca_file: str | None = None) -> AnchorSender:
         """The sender for these settings; `ca_file` (PEM) is trusted instead of the system's certificates."""
-        wire: Wire
+        wire: CollectorWire
         if settings.records and settings.protocol != "otlp":
             raise InputError("records needs protocol: otlp", key="audit_anchor", remedy="set it, or leave records out")
         if settings.protocol == "otlp":
@@ -82,7 +82,7 @@ class AnchorSender:
                 dropped_records=self._dropped_records,
             )
 
-    def head(self, head: Head) -> None:
+    def head(self, head: SignedHead) -> None:
         """Send a head."""
         with self._changed:
             if len(self._heads) >= MAX_HEADS:

@@ -4,7 +4,8 @@ A line is the canonical JSON (`model.canonical.canonical_json`) of a record with
 canonical JSON without it. Each record names the hash of the one before (`previous`) and its number (`sequence`), so no
 record alone can be changed, removed, moved or repeated. Whoever can write the file could rebuild a bare chain from any
 point on, so the chain holds heads: RFC 8032 signatures over the number and hash of a record. Whoever also has the
-signing key (root on this host) can still rewrite everything; only heads kept elsewhere show that (`Verifier`, `anchors`).
+signing key (root on this host) can still rewrite everything; only heads kept elsewhere show that (`ChainVerifier`,
+`anchors`).
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def key_id(key: Ed25519PublicKey) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class SignedHead:
     """A signed statement: record `sequence` of `server`'s log has this `hash`, which covers every record before it."""
 
     server: str
@@ -108,7 +109,7 @@ class Head:
     signature: str
 
     @classmethod
-    def sign(cls, key: Ed25519PrivateKey, *, server: str, sequence: int, hash: str, time: str) -> Head:
+    def sign(cls, key: Ed25519PrivateKey, *, server: str, sequence: int, hash: str, time: str) -> SignedHead:
         signer = key_id(key.public_key())
         body = _unsigned(server, sequence, hash, time, signer)
         value = base64.urlsafe_b64encode(key.sign(canonical(body))).rstrip(b"=").decode()
@@ -125,7 +126,7 @@ class Head:
         return canonical(self.as_json())
 
     @classmethod
-    def from_json(cls, value: Any) -> Head:
+    def from_json(cls, value: Any) -> SignedHead:
         """Raises AuditBroken unless `value` has exactly the members that `as_json` writes."""
         if isinstance(value, dict) and value.keys() == _HEAD_MEMBERS and value["version"] == VERSION:
             texts = [value[name] for name in ("server", "hash", "time", "key_id", "signature")]
@@ -170,7 +171,7 @@ class Break:
 
 
 @dataclass(slots=True)
-class Report:
+class AuditReport:
     """The result of a verification. The log is sound when `broken` is None.
 
     `unsigned` counts the records after the last head: whoever can write the file could have changed or cut them.
@@ -201,7 +202,7 @@ class Report:
         return self.broken is None
 
 
-class Verifier:
+class ChainVerifier:
     """Verifies a log line by line. Its memory grows with the number of anchors only.
 
     `keys` are the public keys that may have signed heads; without keys, signatures are not checked. `anchors` are heads
@@ -209,16 +210,16 @@ class Verifier:
     chain's end.
     """
 
-    def __init__(self, keys: Iterable[Ed25519PublicKey] = (), anchors: Iterable[Head] | None = None) -> None:
+    def __init__(self, keys: Iterable[Ed25519PublicKey] = (), anchors: Iterable[SignedHead] | None = None) -> None:
         self._keys = {key_id(key): key for key in keys}
         self._given = None if anchors is None else list(anchors)
         self._anchors: dict[int, str] | None = None
-        self.report = Report(signatures_checked=bool(self._keys))
+        self.report = AuditReport(signatures_checked=bool(self._keys))
         self._kind = ""
         self._first_previous = ZERO
         self._explained = False
 
-    def _take(self, anchors: Iterable[Head], server: str) -> None:
+    def _take(self, anchors: Iterable[SignedHead], server: str) -> None:
         """Keep the anchors of this log's own server: one collector holds the heads of many guards."""
         self._anchors = {}
         for number, head in enumerate(anchors, 1):
@@ -232,7 +233,7 @@ class Verifier:
                 self._broken("anchors", number, f"two anchored heads differ for record {head.sequence}: the log forked")
         self.report.anchors = len(self._anchors)
 
-    def _signature(self, head: Head) -> str | None:
+    def _signature(self, head: SignedHead) -> str | None:
         key = self._keys.get(head.key_id)
         if key is None:
             return f"signed by key {head.key_id}, which was not given"
@@ -309,7 +310,7 @@ class Verifier:
                 report.anchors_found += 1
 
     def _head(self, record: dict[str, Any]) -> None:
-        head = Head.from_json(_details(record))
+        head = SignedHead.from_json(_details(record))
         if (head.sequence, head.hash, head.server) != (record["sequence"] - 1, record["previous"], record["server"]):
             raise AuditBroken("the head does not match the record before it")
         if self._keys:
@@ -335,7 +336,7 @@ class Verifier:
         if self.report.ok:
             self._broken(file, line, problem)
 
-    def finish(self) -> Report:
+    def finish(self) -> AuditReport:
         """Verify what needs the whole log, its beginning and the anchors, and return the report."""
         report = self.report
         if not report.ok:

@@ -23,9 +23,9 @@ from typing import Any, Literal, Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from guard.audit.anchor import AnchorSender, AnchorState
-from guard.audit.chain import HEAD_RECORDS, MAX_LINE, ZERO, Head, seal
+from guard.audit.chain import HEAD_RECORDS, MAX_LINE, ZERO, SignedHead, seal
 from guard.audit.files import AuditUnwritable, chain_end, lock_log, open_log, read_tail, removals, shift
-from guard.audit.record import VERSION, Record, timestamp
+from guard.audit.record import VERSION, AuditRecord, timestamp
 from guard.audit.waiters import Waiter, wake
 from model.base import seconds
 from model.errors import InputError
@@ -73,7 +73,7 @@ class AuditLog:
         self._waiters: list[Waiter] = []
         # Heads that are sent to the collector once the records they cover are on disk. After a power cut the log goes on
         # from what is on disk, and an anchored head of a lost record would look like tampering for ever.
-        self._unsent: list[Head] = []
+        self._unsent: list[SignedHead] = []
         # Reentrant: the thread signs heads through the same `_append` as the event loop.
         self._lock = threading.RLock()
         self._wake = threading.Condition(self._lock)
@@ -146,7 +146,7 @@ class AuditLog:
         """How many records no head at the collector covers yet; None without an anchor."""
         return max(0, self._sequence - self._anchor.state.anchored) if self._anchor else None
 
-    def write(self, record: Record) -> int:
+    def write(self, record: AuditRecord) -> int:
         """Write a decision and return the record's number.
 
         Raises AuditUnwritable: then, and from then on, nothing may pass.
@@ -243,7 +243,7 @@ class AuditLog:
             self._anchor.record(line)
 
     def _sign(self) -> None:
-        head = Head.sign(
+        head = SignedHead.sign(
             self._key, server=self._server, sequence=self._sequence, hash=self._hash, time=timestamp(self._clock())
         )
         self._append("head", {"details": head.as_json()})

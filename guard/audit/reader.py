@@ -15,7 +15,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from guard.audit.chain import MAX_LINE, AuditBroken, Head, Report, Verifier
+from guard.audit.chain import MAX_LINE, AuditBroken, AuditReport, ChainVerifier, SignedHead
 from guard.audit.files import log_files
 from model.errors import InputError
 
@@ -59,14 +59,14 @@ def close_all(opened: Iterable[tuple[Path, io.BufferedReader]]) -> None:
 def verify(
     path: Path,
     keys: Iterable[Ed25519PublicKey] = (),
-    anchors: Iterable[Head] | None = None,
+    anchors: Iterable[SignedHead] | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Report:
+) -> AuditReport:
     """Verify the log at `path` with all its rotated files (`chain.Verifier`), in memory that does not grow with the log.
 
     `progress` is called with (bytes read, bytes in all) about every megabyte. Raises InputError as `open_all`.
     """
-    verifier = Verifier(keys, anchors)
+    verifier = ChainVerifier(keys, anchors)
     opened = open_all(path)
     try:
         if opened[-1][0] != path:
@@ -99,7 +99,7 @@ def _lines(stream: io.BufferedReader, *, patient: bool) -> Iterator[bytes]:
         yield line
 
 
-def read_anchors(file: Path) -> list[Head]:
+def read_anchors(file: Path) -> list[SignedHead]:
     """The heads in a file of one JSON object a line, as the collector received them. Raises InputError."""
     heads = []
     try:
@@ -112,9 +112,9 @@ def read_anchors(file: Path) -> list[Head]:
     return heads
 
 
-def _head(file: Path, number: int, line: bytes) -> Head:
+def _head(file: Path, number: int, line: bytes) -> SignedHead:
     try:
-        return Head.from_json(json.loads(line))
+        return SignedHead.from_json(json.loads(line))
     except (ValueError, RecursionError, AuditBroken):
         raise InputError(
             "is not a signed head", file=f"{file}:{number}", remedy="give the heads as the collector received them"

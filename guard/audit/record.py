@@ -48,7 +48,7 @@ class EngineNote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class AuditRecord:
     """One decision. The log adds version, kind, sequence, time, server, previous and hash.
 
     `bundle` is the SHA-256 of the configuration in force. `session` is a prefix of the session id's SHA-256. `reason` is

@@ -20,7 +20,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from guard.audit.chain import Head
+from guard.audit.chain import SignedHead
 from wire.http import HttpAnswer, HttpPolicy, exchange, reason_of
 
 #: A collector answers in a few bytes; an error page is longer.
@@ -31,10 +31,10 @@ class NotAccepted(Exception):
     """The collector did not accept what was sent. The error's text quotes nothing of it."""
 
 
-class Wire(Protocol):
+class CollectorWire(Protocol):
     """A connection to the collector. `send_*` return once it has confirmed everything, else they raise NotAccepted."""
 
-    def send_head(self, head: Head) -> None: ...
+    def send_head(self, head: SignedHead) -> None: ...
 
     def send_records(self, lines: Sequence[bytes]) -> None: ...
 
@@ -73,7 +73,7 @@ class HttpWire:
     def __init__(self, url: str, token: str | None, ca_file: str | None, *, timeout: float) -> None:
         self._post = _Post(url, token, ca_file, timeout=timeout, content_type="application/json")
 
-    def send_head(self, head: Head) -> None:
+    def send_head(self, head: SignedHead) -> None:
         self._post.post(head.body())
 
     def send_records(self, lines: Sequence[bytes]) -> None:
@@ -89,7 +89,7 @@ class OtlpWire:
     def __init__(self, url: str, token: str | None, ca_file: str | None, *, timeout: float) -> None:
         self._post = _Post(url, token, ca_file, timeout=timeout, content_type="application/x-protobuf")
 
-    def send_head(self, head: Head) -> None:
+    def send_head(self, head: SignedHead) -> None:
         self._send(head.server, [("ringwall.audit.head", head.body().decode())])
 
     def send_records(self, lines: Sequence[bytes]) -> None:

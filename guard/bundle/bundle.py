@@ -41,7 +41,7 @@ class MalformedBundle(BundleRefused):
     """Not a bundle: no strict JSON, too large, or not of a bundle's format."""
 
 
-class UnknownKey(BundleRefused):
+class UnknownSigningKey(BundleRefused):
     """Signed with a key that this guard does not trust."""
 
 
@@ -137,7 +137,7 @@ def open_bundle(
     key = public_keys.get(named)
     if key is None:
         trusted = ", ".join(sorted(public_keys)) or "none"
-        raise UnknownKey(
+        raise UnknownSigningKey(
             f"the bundle is signed with key {named}, which is not trusted here (trusted: {trusted})",
             remedy="sign it with a trusted key, or add that key's .pub file once you know whose it is",
         )

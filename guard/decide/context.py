@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from guard.decide.cache import CacheKey
 from guard.decide.grants import Rights, ToolRight
-from guard.decide.limits import Ticket
+from guard.decide.limits import Admission
 from guard.decide.methods import Method
 from guard.identity.principal import Principal
 from wire.jsonrpc import Id
@@ -72,7 +72,7 @@ class Context:
     request_bytes: int = 0
     name: str = ""
     right: ToolRight | None = None
-    ticket: Ticket | None = None
+    ticket: Admission | None = None
     cache_key: CacheKey | None = None
     writes: bool = False
     #: The server failed: it answered HTTP 5xx, or something that is no answer to the request.

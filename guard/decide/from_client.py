@@ -14,12 +14,12 @@ from guard.decide.admission import admit, admit_structural, pay
 from guard.decide.answers import error, tool_error
 from guard.decide.context import Context, Prepared, Stop, meta_of
 from guard.decide.exchange import Exchange
-from guard.decide.methods import Kind, Names, Section
+from guard.decide.methods import MessageKind, Names, Section
 from guard.decide.outbound import check_outbound
 from guard.decide.policy import PinnedTool
 from guard.decide.reasons import Decision, Reason
 from guard.decide.tokens import estimate
-from guard.http.http_rules import Refused, check_param_headers, rewrite_param_headers, unmirrored
+from guard.http.http_rules import HttpRefusal, check_param_headers, rewrite_param_headers, unmirrored
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import Leg
 from model.errors import Unreachable
@@ -39,7 +39,7 @@ async def prepare(exchange: Exchange, message: Message, headers: dict[str, str],
 
 
 async def _request(exchange: Exchange, request: Request, headers: dict[str, str], size: int) -> Prepared:
-    row = methods.from_client(request.method, Kind.REQUEST, modern=exchange.caller.modern)
+    row = methods.from_client(request.method, MessageKind.REQUEST, modern=exchange.caller.modern)
     context = exchange.context(request.id, request.method, row or methods.UNKNOWN, size)
     if row is None:
         await exchange.refuse(context, Reason.UNKNOWN_METHOD, answers.METHOD_NOT_FOUND, "Method not found")
@@ -99,7 +99,7 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
     if context.modern and tool.mirrored:
         try:
             check_param_headers(exchange.headers, tool.schema, arguments, request.id)
-        except Refused as refused:
+        except HttpRefusal as refused:
             await exchange.record(context, Decision.REFUSE, Reason.HEADER_MISMATCH)
             raise Stop(refused.status, refused.message) from None
     problem = tool.check(arguments)
@@ -266,7 +266,7 @@ async def _redacted(
 
 
 async def _notification(exchange: Exchange, notification: Notification, headers: dict[str, str], size: int) -> Prepared:
-    row = methods.from_client(notification.method, Kind.NOTIFICATION, modern=exchange.caller.modern)
+    row = methods.from_client(notification.method, MessageKind.NOTIFICATION, modern=exchange.caller.modern)
     context = exchange.context("", notification.method, row or methods.UNKNOWN, size)
     if row is None:
         await exchange.refuse_silently(context, Reason.UNKNOWN_METHOD)

@@ -15,7 +15,7 @@ from guard.decide.answers import error, tool_error
 from guard.decide.context import Context, Sink
 from guard.decide.exchange import Exchange
 from guard.decide.lists import DECIDING, filter_list, holds_definitions
-from guard.decide.methods import Names, Result, Section
+from guard.decide.methods import Names, ResultKind, Section
 from guard.decide.reasons import Decision, Reason, origin_status, withheld
 from guard.decide.tokens import estimate
 from guard.http.http_rules import forwarded
@@ -161,9 +161,9 @@ async def _answer(exchange: Exchange, context: Context, answer: Answer) -> Mappi
         result: dict[str, Any] = answer.result or {}
         if blurred(result, DECIDING):
             return await _broken(exchange, context, "a member of the result is a known one in another spelling")
-        if context.row.result is Result.LIST and context.row.section is not None:
+        if context.row.result is ResultKind.LIST and context.row.section is not None:
             return await _list(exchange, context, context.row.section, answer, result)
-        if context.row.result is Result.INTRODUCTION:
+        if context.row.result is ResultKind.INTRODUCTION:
             return await _introduction(exchange, context, answer, result)
         return await _result(exchange, context, answer, result)
     finally:

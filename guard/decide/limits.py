@@ -35,7 +35,7 @@ class Limited(Exception):
         super().__init__(limit)
 
 
-class Ticket:
+class Admission:
     """One admitted request. `release` it when it is over, whether it succeeded or failed."""
 
     __slots__ = ("_budgets", "_counters", "_released", "_slot", "exhausted")
@@ -68,7 +68,7 @@ class Ticket:
             await self._counters.release(self._slot)
 
 
-class Limits:
+class Limiter:
     """The limits of one server's guard.
 
     With `behind_gateway` Kong stands before the guard, counts the whole server's tokens and says how many are left.
@@ -81,7 +81,7 @@ class Limits:
         self._run = secrets.token_hex(8)
         self._numbers = itertools.count()
 
-    async def admit(self, principal: Principal, tool: str | None, right: ToolRight | None, tokens: int) -> Ticket:
+    async def admit(self, principal: Principal, tool: str | None, right: ToolRight | None, tokens: int) -> Admission:
         """Admit one tool call of `tokens` request tokens, or another request that holds a place (`tool` None).
 
         `right` has the tool's limits, which are already the tighter of the server's and the grants'. Raises Limited.
@@ -102,9 +102,9 @@ class Limits:
         if short is not None:
             raise _limited(short)
         budgets = tuple(charge for charge in charges if charge.key[0] != "requests_per_minute")
-        return Ticket(self._counters, slot, budgets)
+        return Admission(self._counters, slot, budgets)
 
-    async def admit_structural(self, principal: Principal, tokens: int) -> Ticket:
+    async def admit_structural(self, principal: Principal, tokens: int) -> Admission:
         """Admit a request that holds no place among the calls in flight (a list, a ping). Raises Limited."""
         charge = self._principal_charge(principal, tokens)
         try:
@@ -113,7 +113,7 @@ class Limits:
             raise Limited("counters unavailable", 1) from None
         if short is not None:
             raise _limited(short)
-        return Ticket(self._counters, None, (charge,))
+        return Admission(self._counters, None, (charge,))
 
     async def fine(self, principal: Principal, tokens: int) -> int:
         """Charge a message that was refused, or is never refused, to its sender's budget as far as that goes.

@@ -26,7 +26,7 @@ class Era(StrEnum):
         return self is Era.ALL or (self is Era.MODERN) is modern
 
 
-class Kind(StrEnum):
+class MessageKind(StrEnum):
     """The kind of a message; a notification has no answer."""
 
     REQUEST = "request"
@@ -59,7 +59,7 @@ class Names(StrEnum):
     SUBSCRIPTIONS = "subscriptions"
 
 
-class Result(StrEnum):
+class ResultKind(StrEnum):
     """How an answer's result is judged."""
 
     #: Definitions: filtered by lock and grants, then inspected one by one.
@@ -98,11 +98,11 @@ class Method:
     """
 
     name: str
-    kind: Kind
+    kind: MessageKind
     era: Era = Era.ALL
     names: Names = Names.NOTHING
     section: Section | None = None
-    result: Result = Result.CONTENT
+    result: ResultKind = ResultKind.CONTENT
     leg: Leg = Leg.RESULTS
     structural: bool = False
     opaque: frozenset[str] = _OPAQUE
@@ -120,15 +120,17 @@ class Method:
         return self.names is Names.NAME and self.section is Section.TOOLS
 
 
-_REQUEST, _NOTIFICATION = Kind.REQUEST, Kind.NOTIFICATION
+_REQUEST, _NOTIFICATION = MessageKind.REQUEST, MessageKind.NOTIFICATION
 
 
 def _list(name: str, section: Section) -> Method:
-    return Method(name, Kind.REQUEST, Era.ALL, section=section, result=Result.LIST, structural=True, opaque=_PAGED)
+    return Method(
+        name, MessageKind.REQUEST, Era.ALL, section=section, result=ResultKind.LIST, structural=True, opaque=_PAGED
+    )
 
 
 def _resource(name: str, era: Era, leg: Leg = Leg.RESULTS) -> Method:
-    return Method(name, Kind.REQUEST, era, names=Names.URI, section=Section.RESOURCES, leg=leg)
+    return Method(name, MessageKind.REQUEST, era, names=Names.URI, section=Section.RESOURCES, leg=leg)
 
 
 def _table(rows: Iterable[Method]) -> Mapping[str, Method]:
@@ -138,8 +140,8 @@ def _table(rows: Iterable[Method]) -> Mapping[str, Method]:
 #: The methods that a client may send.
 CLIENT = _table(
     (
-        Method("initialize", _REQUEST, Era.LEGACY, result=Result.INTRODUCTION, structural=True, opens_session=True),
-        Method("server/discover", _REQUEST, Era.MODERN, result=Result.INTRODUCTION, structural=True),
+        Method("initialize", _REQUEST, Era.LEGACY, result=ResultKind.INTRODUCTION, structural=True, opens_session=True),
+        Method("server/discover", _REQUEST, Era.MODERN, result=ResultKind.INTRODUCTION, structural=True),
         Method("ping", _REQUEST, Era.LEGACY, structural=True),
         _list("tools/list", Section.TOOLS),
         Method("tools/call", _REQUEST, names=Names.NAME, section=Section.TOOLS),
@@ -191,7 +193,7 @@ ANSWER = Method("answer", _NOTIFICATION, Era.LEGACY)
 UNKNOWN = Method("", _NOTIFICATION)
 
 
-def from_client(name: str, kind: Kind, *, modern: bool) -> Method | None:
+def from_client(name: str, kind: MessageKind, *, modern: bool) -> Method | None:
     """The row of a client's message; None if the message is refused."""
     method = CLIENT.get(name)
     return method if method is not None and method.kind is kind and method.era.has(modern=modern) else None
@@ -200,7 +202,7 @@ def from_client(name: str, kind: Kind, *, modern: bool) -> Method | None:
 def request_from_server(name: str, *, modern: bool) -> Method | None:
     """The row of a server's request; None if the request is refused."""
     method = SERVER.get(name)
-    if method is None or method.kind is not Kind.REQUEST or not method.era.has(modern=modern):
+    if method is None or method.kind is not MessageKind.REQUEST or not method.era.has(modern=modern):
         return None
     return method
 
@@ -208,7 +210,7 @@ def request_from_server(name: str, *, modern: bool) -> Method | None:
 def notification_from_server(name: str) -> Method | None:
     """The row of a server's notification; None if the notification is dropped."""
     method = SERVER.get(name)
-    return method if method is not None and method.kind is Kind.NOTIFICATION else None
+    return method if method is not None and method.kind is MessageKind.NOTIFICATION else None
 
 
 def opaque_places(name: str) -> frozenset[str]:

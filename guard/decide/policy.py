@@ -17,7 +17,7 @@ from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 
 from guard.decide.counters import Counters
 from guard.decide.grants import Grants
-from guard.decide.limits import Limits
+from guard.decide.limits import Limiter
 from guard.decide.pins import Pins, Refusal
 from guard.decide.resource_uris import is_plain_uri
 from guard.http.http_rules import PublicNames
@@ -86,7 +86,7 @@ class Policy:
         self.forward_bearer = identity.external is not None
         # A demo identity serves one's own machine, where no Kong stands before the guard.
         self.behind_gateway = identity.demo is None
-        self.limits = Limits(config.limits, counters, behind_gateway=self.behind_gateway)
+        self.limits = Limiter(config.limits, counters, behind_gateway=self.behind_gateway)
         self.panel: Panel = build_panel(config)
         name = f"{config.server.environment}.{config.server.name}"
         self.server = name

@@ -18,7 +18,7 @@ TABLE_FULL = "taint-table-full"
 
 
 @dataclass(frozen=True, slots=True)
-class Taint:
+class TaintMark:
     """The mark of a tainted principal. `incident` names the result that tainted it, `until` is when the mark ends."""
 
     incident: str
@@ -36,8 +36,8 @@ class Taints:
         self._window = seconds(settings.window)
         self._clock = clock
         self._most = most
-        self._marks: dict[str, Taint] = {}
-        self._everyone: Taint | None = None
+        self._marks: dict[str, TaintMark] = {}
+        self._everyone: TaintMark | None = None
 
     def reconfigure(self, settings: TaintSettings) -> None:
         """Use another bundle's window for further marks; those that exist end as they would have."""
@@ -51,11 +51,11 @@ class Taints:
         if len(self._marks) >= self._most:
             self._forget(time)
         if len(self._marks) >= self._most:
-            self._everyone = Taint(TABLE_FULL, time + self._window)
+            self._everyone = TaintMark(TABLE_FULL, time + self._window)
             return
-        self._marks[principal_id] = Taint(incident, time + self._window)
+        self._marks[principal_id] = TaintMark(incident, time + self._window)
 
-    def tainted(self, principal_id: str) -> Taint | None:
+    def tainted(self, principal_id: str) -> TaintMark | None:
         """The taint a principal is under, or None."""
         time = self._clock()
         taint = self._marks.get(principal_id)

@@ -56,7 +56,7 @@ class OverBounds(Exception):
     """An item holds more than the engine looks at: too many findings, too much encoded text, or too little time."""
 
 
-class Budget:
+class DecodingBudget:
     """How much may still be decoded for one item."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ def _joined_surrogates(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def pieces(text: str, budget: Budget) -> Iterator[str]:
+def pieces(text: str, budget: DecodingBudget) -> Iterator[str]:
     """Texts that `text` holds as base64 (both alphabets) or hexadecimal; binary content is left out. Raises OverBounds."""
     if len(text) < 20:
         return

@@ -19,10 +19,10 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
 
-from guard.engines.decoding import LAYERS, Budget, OverBounds, fold, may_be_encoded, pieces, unescape
+from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, pieces, unescape
 from guard.engines.rules import commands, hidden_text, instructions, personal_data, secrets, urls
-from guard.engines.rules.rule import BEFORE, READ, Rule, Table, spans
-from guard.inspect.verdict import Finding, Leg, Outcome, ScanItem, Text, Verdict
+from guard.engines.rules.rule import BEFORE, READ, DetectionRule, RuleTable, spans
+from guard.inspect.verdict import EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from model.masking import is_secret_name
 
 #: Findings of one item at most. One more is added without a place, so that nothing is passed on half redacted.
@@ -43,9 +43,9 @@ _RULES = (
 
 
 @lru_cache(maxsize=32)
-def _table(rules: tuple[Rule, ...], leg: Leg) -> Table:
+def _table(rules: tuple[DetectionRule, ...], leg: Leg) -> RuleTable:
     """The table of one leg. Built once a process for all engines with the same rules, as it takes a fifth of a second."""
-    return Table([rule for rule in rules if leg in rule.legs])
+    return RuleTable([rule for rule in rules if leg in rule.legs])
 
 
 #: Names of members that may hold a secret or a card number, besides those of `model.masking.is_secret_name`. Their values
@@ -54,13 +54,13 @@ _MAYBE_SECRET = re.compile(r"(?i)pass|pwd|token|key|secret|credential|card|\bpan
 
 
 @lru_cache(maxsize=1)
-def _named_value_table() -> Table:
+def _named_value_table() -> RuleTable:
     """The rules for values beside a member's name."""
     rule_ids = ("secret.password", "secret.named_value", "secret.aws_secret_key", "pii.card")
-    return Table([rule for rule in _RULES if rule.id in rule_ids])
+    return RuleTable([rule for rule in _RULES if rule.id in rule_ids])
 
 
-class EmbeddedEngine:
+class EmbeddedVerdictEngine:
     """Judges by rules alone. It may be shared between tasks and threads, and keeps no state about what it has judged.
 
     Args:
@@ -84,9 +84,9 @@ class EmbeddedEngine:
         self._thorough = thorough
         rules = (*_RULES, *urls.rules(urls.checker(allowed_hosts)))
         shadowing = instructions.shadowing(tool_names)
-        self._tables: dict[Leg, tuple[Table, ...]] = {leg: (_table(rules, leg),) for leg in Leg}
+        self._tables: dict[Leg, tuple[RuleTable, ...]] = {leg: (_table(rules, leg),) for leg in Leg}
         if shadowing:
-            self._tables[Leg.DEFINITIONS] += (Table(shadowing),)
+            self._tables[Leg.DEFINITIONS] += (RuleTable(shadowing),)
 
     async def scan(self, item: ScanItem, deadline: float) -> Verdict:
         """The verdict of `judge`."""
@@ -115,7 +115,7 @@ class EmbeddedEngine:
         spent = (time.perf_counter() - started) * 1000
         return Verdict(outcome, self.name, tuple(matches.findings), milliseconds=spent, error=error)
 
-    def _read(self, tables: tuple[Table, ...], texts: Sequence[Text], matches: _Matches, leg: Leg) -> None:
+    def _read(self, tables: tuple[RuleTable, ...], texts: Sequence[Text], matches: _Matches, leg: Leg) -> None:
         joined_text = _JoinedText(texts)
         _match(tables, joined_text, matches, direct=True)
         if leg in READ:
@@ -124,7 +124,7 @@ class EmbeddedEngine:
             _match(tables, _JoinedText(_folded(texts)), matches)
         if not may_be_encoded(joined_text.data):
             return
-        budget = Budget()
+        budget = DecodingBudget()
         layer: list[Text] = list(texts)
         for _ in range(LAYERS):
             inline, inner = _opened(layer, budget)
@@ -176,14 +176,14 @@ class _Matches:
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self._turn_ends = time.monotonic() + TURN
-        self.findings: list[Finding] = []
+        self.findings: list[EngineFinding] = []
         self.values: Counter[tuple[str, str, str]] = Counter()
         self.known: set[tuple[str, str]] = set()
 
-    def add(self, rule: Rule, pointer: str, span: tuple[int, int] | None) -> None:
+    def add(self, rule: DetectionRule, pointer: str, span: tuple[int, int] | None) -> None:
         full = len(self.findings) >= MAX_FINDINGS
         self.known.add((rule.id, pointer))
-        self.findings.append(Finding(rule.category, rule.id, pointer, None if full else span, rule.confidence))
+        self.findings.append(EngineFinding(rule.category, rule.id, pointer, None if full else span, rule.confidence))
         if full:
             raise OverBounds
 
@@ -197,7 +197,12 @@ class _Matches:
 
 
 def _match(
-    tables: tuple[Table, ...], joined_text: _JoinedText, matches: _Matches, *, direct: bool = False, copies: bool = True
+    tables: tuple[RuleTable, ...],
+    joined_text: _JoinedText,
+    matches: _Matches,
+    *,
+    direct: bool = False,
+    copies: bool = True,
 ) -> None:
     """Match the rules on one reading of the item.
 
@@ -260,7 +265,7 @@ def _folded(texts: Iterable[Text]) -> list[Text]:
     return [Text(text.pointer, fold(text.value)) for text in texts]
 
 
-def _opened(texts: Sequence[Text], budget: Budget, *, dry: bool = False) -> tuple[list[Text], list[Text]]:
+def _opened(texts: Sequence[Text], budget: DecodingBudget, *, dry: bool = False) -> tuple[list[Text], list[Text]]:
     """The strings that differ once unescaped, and the texts that stand encoded in a string."""
     inline: list[Text] = []
     inner: list[Text] = []

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from guard.engines.breaker import Breaker
-from guard.inspect.verdict import Finding, Leg, Outcome, ScanItem, Verdict
+from guard.inspect.verdict import EngineFinding, Leg, Outcome, ScanItem, Verdict
 from model.loopback import is_loopback
 from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of, retry_after
 from wire.json import Malformed, parse
@@ -220,12 +220,12 @@ class Piece:
     """What a vendor answered about one piece."""
 
     outcome: Outcome
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[EngineFinding, ...] = ()
     reference: str | None = None
     error: str | None = None
 
 
-def no_verdict(reason: str, scan: str | None = None, findings: tuple[Finding, ...] = ()) -> Piece:
+def no_verdict(reason: str, scan: str | None = None, findings: tuple[EngineFinding, ...] = ()) -> Piece:
     """A piece without a verdict. `reason` must hold no text of the piece or of the answer."""
     return Piece(Outcome.NO_VERDICT, findings, scan, reason)
 

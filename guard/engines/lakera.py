@@ -30,7 +30,7 @@ from guard.engines.http_engine import (
     reference,
     request_id,
 )
-from guard.inspect.verdict import Category, Finding, Leg, Outcome, ScanItem
+from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanItem
 from wire.json import dump
 
 #: Characters. By the vendor's sizing guide 20,000 are answered in 150 ms (p95), and pieces are sent at the same time.
@@ -38,7 +38,7 @@ PIECE = 20_000
 OVERLAP = 1_000
 
 
-class LakeraEngine(HttpEngine):
+class LakeraVerdictEngine(HttpEngine):
     """Judges by the policy of one Lakera project.
 
     `flagged: false` with a detector that is `detected` blocks: the vendor documents `flagged` as any detector of the
@@ -93,7 +93,7 @@ class LakeraEngine(HttpEngine):
         # `payload` was not requested, but whatever it lists was found.
         findings += [_finding(item.leg, row) for row in extra or () if isinstance(row, dict)]
         if flagged or findings:
-            reasons = tuple(dict.fromkeys(findings)) or (Finding(Category.POLICY, "flagged"),)
+            reasons = tuple(dict.fromkeys(findings)) or (EngineFinding(Category.POLICY, "flagged"),)
             return Piece(Outcome.BLOCK, reasons, scan)
         if not understood:
             return no_verdict("breakdown is not as documented", scan)
@@ -108,11 +108,11 @@ def _is_row(row: Any) -> bool:
     return isinstance(row, dict) and isinstance(row.get("detected"), bool) and isinstance(row.get("detector_type"), str)
 
 
-def _finding(leg: Leg, row: dict[str, Any]) -> Finding:
+def _finding(leg: Leg, row: dict[str, Any]) -> EngineFinding:
     kind = row.get("detector_type")
     if not isinstance(kind, str):
-        return Finding(Category.POLICY, "unnamed")
-    return Finding(_category(leg, kind), label(kind))
+        return EngineFinding(Category.POLICY, "unnamed")
+    return EngineFinding(_category(leg, kind), label(kind))
 
 
 def _category(leg: Leg, kind: str) -> Category:

@@ -31,7 +31,7 @@ from guard.engines.http_engine import (
     reference,
     request_id,
 )
-from guard.inspect.verdict import Category, Finding, Leg, Outcome, ScanItem
+from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanItem
 from wire.json import dump, parse
 
 #: Characters, as the vendor's own hooks cut.
@@ -54,7 +54,7 @@ _CATEGORIES = {
 }
 
 
-class PrismaAirsEngine(HttpEngine):
+class PrismaAirsVerdictEngine(HttpEngine):
     """Judges by one security profile of Prisma AIRS.
 
     With `block_on: category`, a malicious verdict or any detection blocks even where the profile only alerts; with
@@ -114,9 +114,9 @@ class PrismaAirsEngine(HttpEngine):
         if action not in ("allow", "block") or category not in ("benign", "malicious"):
             return no_verdict("action or category is unknown, error or timeout", scan, findings)
         if action == "block" or (self._by_category and (category == "malicious" or findings)):
-            return Piece(Outcome.BLOCK, findings or (Finding(Category.POLICY, "malicious"),), scan)
+            return Piece(Outcome.BLOCK, findings or (EngineFinding(Category.POLICY, "malicious"),), scan)
         if category == "malicious" and not findings:
-            findings = (Finding(Category.POLICY, "malicious"),)
+            findings = (EngineFinding(Category.POLICY, "malicious"),)
         return Piece(Outcome.ALLOW, findings, scan)
 
 
@@ -155,7 +155,7 @@ def _incomplete(answer: dict[str, Any]) -> str | None:
     return "a detection service failed" if answer.get("errors") not in (None, []) else None
 
 
-def _findings(leg: Leg, answer: dict[str, Any]) -> Iterator[Finding]:
+def _findings(leg: Leg, answer: dict[str, Any]) -> Iterator[EngineFinding]:
     for name in ("prompt_detected", "response_detected"):
         yield from _flags(leg, _dict(answer, name))
     tool = _dict(answer, "tool_detected")
@@ -172,7 +172,7 @@ def _findings(leg: Leg, answer: dict[str, Any]) -> Iterator[Finding]:
             raise _Undocumented("threats")
         yield from (_finding(leg, threat) for threat in threats or ())
     if tool.get("verdict") not in (None, "", "benign"):
-        yield Finding(Category.POLICY, "tool_detected")
+        yield EngineFinding(Category.POLICY, "tool_detected")
 
 
 def _dict(value: dict[str, Any], name: str) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def _dict(value: dict[str, Any], name: str) -> dict[str, Any]:
     return member
 
 
-def _flags(leg: Leg, flags: dict[str, Any]) -> Iterator[Finding]:
+def _flags(leg: Leg, flags: dict[str, Any]) -> Iterator[EngineFinding]:
     for name, value in flags.items():
         if not isinstance(value, bool):
             raise _Undocumented("a detection flag")
@@ -192,8 +192,8 @@ def _flags(leg: Leg, flags: dict[str, Any]) -> Iterator[Finding]:
             yield _finding(leg, name)
 
 
-def _finding(leg: Leg, name: str) -> Finding:
+def _finding(leg: Leg, name: str) -> EngineFinding:
     category = _CATEGORIES.get(name.lower(), Category.POLICY)
     if category is Category.INJECTION and leg is Leg.DEFINITIONS:
         category = Category.TOOL_POISONING
-    return Finding(category, label(name))
+    return EngineFinding(category, label(name))

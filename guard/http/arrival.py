@@ -17,7 +17,7 @@ from guard.decide.answers import error
 from guard.decide.context import Caller
 from guard.decide.policy import Policy
 from guard.decide.reasons import Reason
-from guard.http.http_rules import Refused
+from guard.http.http_rules import HttpRefusal
 from guard.http.sink import HttpSink
 from guard.identity.principal import Principal
 
@@ -48,11 +48,11 @@ async def read_body(receive: Receive, limit: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Refused(400, Reason.DISCONNECTED)
+            raise HttpRefusal(400, Reason.DISCONNECTED)
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
-            raise Refused(413, Reason.TOO_LARGE, error(None, answers.PARSE_ERROR, "the body is too large"))
+            raise HttpRefusal(413, Reason.TOO_LARGE, error(None, answers.PARSE_ERROR, "the body is too large"))
         parts.append(part)
         if not message.get("more_body"):
             return b"".join(parts)
@@ -112,4 +112,6 @@ async def bounded(principal: Principal) -> AsyncIterator[None]:
     except TimeoutError:
         if not bound.expired():
             raise
-        raise Refused(401, Reason.EXPIRED, error(None, answers.UNAUTHENTICATED, "Your token has expired.")) from None
+        raise HttpRefusal(
+            401, Reason.EXPIRED, error(None, answers.UNAUTHENTICATED, "Your token has expired.")
+        ) from None

@@ -22,7 +22,7 @@ from guard.decide.reasons import Reason
 from guard.decide.tokens import estimate, read_remaining
 from guard.http.arrival import Arrival, Receive, bounded, read_body, until_disconnect
 from guard.http.http_rules import (
-    Refused,
+    HttpRefusal,
     accepts_stream,
     check_body_headers,
     check_modern,
@@ -34,7 +34,7 @@ from guard.http.http_rules import (
     read_headers,
     session_of,
 )
-from guard.http.sink import HttpSink, Send, Silent
+from guard.http.sink import HttpSink, Send, SilentSink
 from guard.http.upstream import UpstreamAnswer, UpstreamDown, UpstreamFull
 from guard.identity.principal import Principal
 from guard.identity.verifier import NotIdentified
@@ -67,7 +67,7 @@ class McpEndpoint:
         try:
             try:
                 await self._serve(scope, receive, sink)
-            except Refused as refused:
+            except HttpRefusal as refused:
                 if refused.reason not in _UNNOTED:
                     self.runtime.note_refusal(self.runtime.policy, sink.principal, refused.reason)
                 # A stream whose token expires ends without a further message.
@@ -94,22 +94,26 @@ class McpEndpoint:
     async def _serve(self, scope: Scope, receive: Receive, sink: HttpSink) -> None:
         runtime, policy = self.runtime, self.runtime.policy
         if scope["type"] != "http":
-            raise Refused(400, Reason.WEBSOCKET)
+            raise HttpRefusal(400, Reason.WEBSOCKET)
         headers = read_headers(scope["headers"])
         if "upgrade" in headers:
-            raise Refused(400, Reason.WEBSOCKET, error(None, answers.INVALID_REQUEST, "no protocol upgrade is served"))
+            raise HttpRefusal(
+                400, Reason.WEBSOCKET, error(None, answers.INVALID_REQUEST, "no protocol upgrade is served")
+            )
         if scope.get("query_string"):
-            raise Refused(400, Reason.QUERY, error(None, answers.INVALID_REQUEST, "the MCP endpoint takes no query"))
+            raise HttpRefusal(
+                400, Reason.QUERY, error(None, answers.INVALID_REQUEST, "the MCP endpoint takes no query")
+            )
         hostname = policy.names.hostname(headers)
         if runtime.draining:
-            raise Refused(503, Reason.DRAINING, None, {"retry-after": "1"})
+            raise HttpRefusal(503, Reason.DRAINING, None, {"retry-after": "1"})
         if not runtime.audit.healthy:
             raise AuditUnwritable("the audit log is closed")
         if policy.behind_gateway:
             sink.remaining = read_remaining(headers.get(REMAINING_HEADER))
         handle = self._handlers.get(scope["method"])
         if handle is None:
-            raise Refused(405, Reason.NO_SUCH_VERB, None, {"allow": "POST, GET, DELETE"})
+            raise HttpRefusal(405, Reason.NO_SUCH_VERB, None, {"allow": "POST, GET, DELETE"})
         principal = await self._identify(policy, scope, hostname, sink)
         with runtime.work_for(principal.id):
             async with bounded(principal):
@@ -121,10 +125,10 @@ class McpEndpoint:
         except NotIdentified as refused:
             headers = {"www-authenticate": refused.www_authenticate} if refused.www_authenticate else {}
             message = error(None, answers.UNAUTHENTICATED, "Who you are could not be verified.")
-            raise Refused(refused.status, refused.reason, message, headers) from None
+            raise HttpRefusal(refused.status, refused.reason, message, headers) from None
         sink.principal = principal
         if principal.id in policy.denied:
-            raise Refused(403, Reason.DENIED, error(None, answers.REFUSED, "This principal is denied."))
+            raise HttpRefusal(403, Reason.DENIED, error(None, answers.REFUSED, "This principal is denied."))
         return principal
 
     # -- POST ---------------------------------------------------------------------------------------------------------
@@ -138,7 +142,7 @@ class McpEndpoint:
             value = parse(body)
         except Malformed as malformed:
             text = f"the body is refused: {malformed}"
-            raise Refused(400, Reason.MALFORMED, error(None, answers.PARSE_ERROR, text)) from None
+            raise HttpRefusal(400, Reason.MALFORMED, error(None, answers.PARSE_ERROR, text)) from None
         if isinstance(value, list):
             async with until_disconnect(arrival.receive):
                 await self._batch(arrival, value)
@@ -156,7 +160,7 @@ class McpEndpoint:
         except Malformed as malformed:
             id_ = value.get("id") if isinstance(value, dict) and isinstance(value.get("id"), str | int) else None
             text = f"the message is refused: {malformed}"
-            raise Refused(400, Reason.MALFORMED, error(id_, answers.INVALID_REQUEST, text)) from None
+            raise HttpRefusal(400, Reason.MALFORMED, error(id_, answers.INVALID_REQUEST, text)) from None
         modern = is_modern(headers, value)
         session = None
         if modern:
@@ -166,7 +170,7 @@ class McpEndpoint:
                 check_modern_notification(headers, message.method)
             else:
                 text = "answers are not posted in this version"
-                raise Refused(400, Reason.MALFORMED, error(None, answers.INVALID_REQUEST, text))
+                raise HttpRefusal(400, Reason.MALFORMED, error(None, answers.INVALID_REQUEST, text))
             version = headers["mcp-protocol-version"]
         else:
             version = legacy_version(headers)
@@ -180,14 +184,14 @@ class McpEndpoint:
         if session is None:
             return
         if isinstance(message, Request) and _opens_session(message):
-            raise Refused(
+            raise HttpRefusal(
                 400, Reason.BAD_SESSION, error(message.id, answers.INVALID_REQUEST, "a session is initialized once")
             )
         if not self.runtime.sessions.holds(session, principal):
             id_ = message.id if isinstance(message, Request) else None
-            raise Refused(404, Reason.UNKNOWN_SESSION, error(id_, answers.INVALID_REQUEST, "Session not found"))
+            raise HttpRefusal(404, Reason.UNKNOWN_SESSION, error(id_, answers.INVALID_REQUEST, "Session not found"))
 
-    async def _message(self, exchange: Exchange, message: Message, size: int, sink: HttpSink | Silent) -> None:
+    async def _message(self, exchange: Exchange, message: Message, size: int, sink: HttpSink | SilentSink) -> None:
         """Carry out one message. The sink has its answer afterwards, whatever happened."""
         method = "" if isinstance(message, Answer) else message.method
         headers = forwarded(
@@ -208,7 +212,7 @@ class McpEndpoint:
             return
         await self._forward(exchange, prepared, sink)
 
-    async def _forward(self, exchange: Exchange, prepared: Prepared, sink: HttpSink | Silent) -> None:
+    async def _forward(self, exchange: Exchange, prepared: Prepared, sink: HttpSink | SilentSink) -> None:
         runtime, caller, context = self.runtime, exchange.caller, prepared.context
         wait = runtime.origin.retry_after()
         if wait is not None:
@@ -254,7 +258,7 @@ class McpEndpoint:
                 await exchange.release(context)
 
     async def _unavailable(
-        self, exchange: Exchange, prepared: Prepared, sink: HttpSink | Silent, wait: int | None, *, sent: bool
+        self, exchange: Exchange, prepared: Prepared, sink: HttpSink | SilentSink, wait: int | None, *, sent: bool
     ) -> None:
         """Answer in place of a server that did not. The status is never a 5xx, or Kong would take the guard for broken."""
         context = prepared.context
@@ -272,7 +276,7 @@ class McpEndpoint:
         else:
             await sink.refuse(200, message, headers)
 
-    async def _acknowledge(self, upstream: UpstreamAnswer, sink: HttpSink | Silent) -> None:
+    async def _acknowledge(self, upstream: UpstreamAnswer, sink: HttpSink | SilentSink) -> None:
         """Answer a notification or an answer that was forwarded: 202, or the status by which the server refused it."""
         if upstream.media_type != "text/event-stream":
             await upstream.read(from_server.MAX_ANSWER)  # a stream would be no answer here, and it may never end
@@ -297,21 +301,21 @@ class McpEndpoint:
         sink = arrival.sink
         version = legacy_version(arrival.headers)
         if version != "2025-03-26" or not 0 < len(batch) <= MAX_BATCH:
-            raise Refused(400, Reason.BATCH, error(None, answers.INVALID_REQUEST, "batches are not accepted"))
+            raise HttpRefusal(400, Reason.BATCH, error(None, answers.INVALID_REQUEST, "batches are not accepted"))
         opened = [self._open(arrival, value) for value in batch]
         if any(isinstance(message, Request) and _opens_session(message) for _, message in opened):
-            raise Refused(400, Reason.BATCH, error(None, answers.INVALID_REQUEST, "initialize stands alone"))
+            raise HttpRefusal(400, Reason.BATCH, error(None, answers.INVALID_REQUEST, "initialize stands alone"))
         if any(exchange.caller.modern for exchange, _ in opened):
-            raise Refused(400, Reason.BATCH, error(None, answers.INVALID_REQUEST, "batches are not accepted"))
+            raise HttpRefusal(400, Reason.BATCH, error(None, answers.INVALID_REQUEST, "batches are not accepted"))
         requests = [message for _, message in opened if isinstance(message, Request)]
         if len({message.id for message in requests}) != len(requests):
-            raise Refused(400, Reason.BATCH, error(None, answers.INVALID_REQUEST, "an id is used twice"))
+            raise HttpRefusal(400, Reason.BATCH, error(None, answers.INVALID_REQUEST, "an id is used twice"))
         sink.unjudged = 0
         sink.keep_open = bool(requests)
         if requests:
             await sink.open_stream({})
         for (exchange, message), value in zip(opened, batch, strict=True):
-            answer_sink = sink if isinstance(message, Request) else Silent()
+            answer_sink = sink if isinstance(message, Request) else SilentSink()
             exchange.sink = answer_sink
             await self._message(exchange, message, len(dump(value)), answer_sink)
         if not requests:
@@ -337,7 +341,9 @@ class McpEndpoint:
         if exchange.headers.get("last-event-id"):
             cursor = self.runtime.cursors.open(exchange.headers["last-event-id"], caller.channel)
             if cursor is None:
-                raise Refused(400, Reason.FOREIGN_CURSOR, error(None, answers.INVALID_REQUEST, "Unknown Last-Event-ID"))
+                raise HttpRefusal(
+                    400, Reason.FOREIGN_CURSOR, error(None, answers.INVALID_REQUEST, "Unknown Last-Event-ID")
+                )
             sent["last-event-id"] = cursor
         upstream: UpstreamAnswer | None = None
         try:
@@ -370,7 +376,7 @@ class McpEndpoint:
             check_version(headers)
             session = session_of(headers)
             if session is None:
-                raise Refused(400, Reason.BAD_SESSION, error(None, answers.INVALID_REQUEST, "no session is named"))
+                raise HttpRefusal(400, Reason.BAD_SESSION, error(None, answers.INVALID_REQUEST, "no session is named"))
             self._check_session(session, principal)
             sent = forwarded(headers, modern=False, bearer=arrival.policy.forward_bearer)
             try:

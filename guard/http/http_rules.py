@@ -55,7 +55,7 @@ _DEFAULT_LEGACY = "2025-03-26"
 
 
 @dataclass
-class Refused(Exception):
+class HttpRefusal(Exception):
     """A request that goes no further, with its answer: HTTP status, JSON-RPC body (or none), reason for the audit log."""
 
     status: int
@@ -72,10 +72,14 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         if not _VALUE.fullmatch(value):
             # Every reader must understand these headers alike; any other header with such a value is dropped.
             if name in _ONCE or name.startswith(_PARAM):
-                raise Refused(400, Reason.BAD_HEADER, error(None, PARSE_ERROR, f"header {name} is not visible ASCII"))
+                raise HttpRefusal(
+                    400, Reason.BAD_HEADER, error(None, PARSE_ERROR, f"header {name} is not visible ASCII")
+                )
             continue
         if name in headers and (name in _ONCE or name.startswith(_PARAM)):
-            raise Refused(400, Reason.DUPLICATE_HEADER, error(None, HEADER_MISMATCH, f"header {name} is given twice"))
+            raise HttpRefusal(
+                400, Reason.DUPLICATE_HEADER, error(None, HEADER_MISMATCH, f"header {name} is given twice")
+            )
         headers[name] = value.decode("ascii")
     return headers
 
@@ -95,10 +99,14 @@ class PublicNames:
         """The public name that the request is for. Raises Refused: 421 for a foreign Host, 403 for a foreign Origin."""
         name = _name(headers.get("host", ""))
         if not (name in self._hostnames or (self._loopback and is_loopback(name))):
-            raise Refused(421, Reason.FOREIGN_HOST, error(None, PARSE_ERROR, "this guard does not answer to that Host"))
+            raise HttpRefusal(
+                421, Reason.FOREIGN_HOST, error(None, PARSE_ERROR, "this guard does not answer to that Host")
+            )
         origin = headers.get("origin")
         if origin is not None and not self._calls_from(origin):
-            raise Refused(403, Reason.FOREIGN_ORIGIN, error(None, PARSE_ERROR, "that Origin may not call this server"))
+            raise HttpRefusal(
+                403, Reason.FOREIGN_ORIGIN, error(None, PARSE_ERROR, "that Origin may not call this server")
+            )
         return name
 
     def _calls_from(self, origin: str) -> bool:
@@ -120,12 +128,14 @@ def check_body_headers(headers: Mapping[str, str], limit: int) -> None:
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     charset = headers.get("content-type", "").partition("charset=")[2].strip(' "').lower()
     if media_type != "application/json" or charset not in ("", "utf-8", "utf8"):
-        raise Refused(415, Reason.MEDIA_TYPE, error(None, PARSE_ERROR, "the body must be application/json in UTF-8"))
+        raise HttpRefusal(
+            415, Reason.MEDIA_TYPE, error(None, PARSE_ERROR, "the body must be application/json in UTF-8")
+        )
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refused(415, Reason.CONTENT_ENCODING, error(None, PARSE_ERROR, "the body must not be compressed"))
+        raise HttpRefusal(415, Reason.CONTENT_ENCODING, error(None, PARSE_ERROR, "the body must not be compressed"))
     length = headers.get("content-length", "")
     if length and (not length.isdigit() or int(length) > limit):
-        raise Refused(413, Reason.TOO_LARGE, error(None, PARSE_ERROR, "the body is too large"))
+        raise HttpRefusal(413, Reason.TOO_LARGE, error(None, PARSE_ERROR, "the body is too large"))
 
 
 def accepts_stream(headers: Mapping[str, str]) -> bool:
@@ -161,8 +171,8 @@ def check_version(headers: Mapping[str, str]) -> None:
     if version is None or version in HANDSHAKE_PROTOCOL_VERSIONS:
         return
     if version in MODERN_PROTOCOL_VERSIONS:
-        raise Refused(405, Reason.NO_SUCH_VERB, None, {"allow": "POST"})
-    raise Refused(400, Reason.UNKNOWN_VERSION, error(None, UNSUPPORTED_VERSION, "Unsupported protocol version"))
+        raise HttpRefusal(405, Reason.NO_SUCH_VERB, None, {"allow": "POST"})
+    raise HttpRefusal(400, Reason.UNKNOWN_VERSION, error(None, UNSUPPORTED_VERSION, "Unsupported protocol version"))
 
 
 def check_modern(headers: Mapping[str, str], value: Mapping[str, Any], id_: Id | None) -> None:
@@ -178,7 +188,7 @@ def check_modern_notification(headers: Mapping[str, str], method: str) -> None:
     Raises Refused.
     """
     if headers.get("mcp-method", method) != method:
-        raise Refused(
+        raise HttpRefusal(
             400, Reason.PROTOCOL, error(None, HEADER_MISMATCH, "the mcp-method header is not the body's method")
         )
     rejection = unsupported_protocol_version_rejection(headers.get("mcp-protocol-version", ""))
@@ -195,9 +205,9 @@ def check_param_headers(
         raise _rejected(rejection, id_)
 
 
-def _rejected(rejection: InboundLadderRejection, id_: Id | None) -> Refused:
+def _rejected(rejection: InboundLadderRejection, id_: Id | None) -> HttpRefusal:
     message = error(id_, rejection.code, rejection.message, rejection.data)
-    return Refused(status_of(rejection.code, modern=True), Reason.PROTOCOL, message)
+    return HttpRefusal(status_of(rejection.code, modern=True), Reason.PROTOCOL, message)
 
 
 def forwarded(headers: Mapping[str, str], *, modern: bool, bearer: bool, method: str = "") -> dict[str, str]:
@@ -244,7 +254,7 @@ def session_of(headers: Mapping[str, str]) -> str | None:
     """The legacy session id, or None without one. Raises Refused (400) for an id that is not visible ASCII."""
     session = headers.get("mcp-session-id")
     if session is not None and not _TOKEN.fullmatch(session):
-        raise Refused(400, Reason.BAD_SESSION, error(None, PARSE_ERROR, "the session id is not visible ASCII"))
+        raise HttpRefusal(400, Reason.BAD_SESSION, error(None, PARSE_ERROR, "the session id is not visible ASCII"))
     return session
 
 

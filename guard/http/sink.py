@@ -182,7 +182,7 @@ class HttpSink:
             await self.send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
 
 
-class Silent:
+class SilentSink:
     """The sink of the notifications in a batch, which have no answers: it discards everything."""
 
     streaming = False

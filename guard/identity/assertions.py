@@ -13,7 +13,7 @@ from typing import Any
 import jwt
 
 from guard.decide.reasons import TokenFault
-from guard.identity.keys import KeySet, UnknownKey
+from guard.identity.keys import IssuerKeys, UnknownKey
 from model.json import parse_json
 from model.tokens import CLOCK_LEEWAY, LATEST_MOMENT, REFUSED_HEADERS, TYPES
 from wire.jwks import ALGORITHMS
@@ -32,7 +32,7 @@ class BadToken(Exception):
         super().__init__(fault)
 
 
-async def verify(token: bytes, keys: KeySet, issuer: str, unix_time: float) -> dict[str, Any]:
+async def verify(token: bytes, keys: IssuerKeys, issuer: str, unix_time: float) -> dict[str, Any]:
     """The token's claims, verified at `unix_time` (seconds). `exp` and `iat` are present and finite numbers, as is `nbf` if
     present.
 

@@ -35,7 +35,7 @@ class UnknownKey(Exception):
     """The issuer has no such key for this algorithm."""
 
 
-class KeySet:
+class IssuerKeys:
     """The keys at `uri`. `clock` is monotonic, in seconds. Not for use by several event loops."""
 
     def __init__(self, uri: str, client: httpx.AsyncClient, clock: Callable[[], float]) -> None:

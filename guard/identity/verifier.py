@@ -19,7 +19,7 @@ import httpx
 
 from guard.decide.reasons import Composed, Reason, TokenFault, token_reason
 from guard.identity.assertions import BadToken, audiences, text, verify
-from guard.identity.keys import KeySet, KeysUnavailable
+from guard.identity.keys import IssuerKeys, KeysUnavailable
 from guard.identity.principal import Principal
 from model.guard_config import AccessIdentity, ExternalIdentity, FrontDoor, Identity
 
@@ -89,15 +89,15 @@ class Verifier:
         self._path = path
         self._clock = clock
         self._doors: dict[str, FrontDoor] = {}
-        self._access_keys: KeySet | None = None
-        self._external_keys: KeySet | None = None
+        self._access_keys: IssuerKeys | None = None
+        self._external_keys: IssuerKeys | None = None
         if identity.access:
             self._doors = {door.hostname: door for door in identity.access.front_doors}
             uri = identity.access.jwks_uri
-            self._access_keys = key_sets.get(uri) or KeySet(uri, client, monotonic)
+            self._access_keys = key_sets.get(uri) or IssuerKeys(uri, client, monotonic)
         if identity.external:
             uri = identity.external.jwks_uri
-            self._external_keys = key_sets.get(uri) or KeySet(uri, client, monotonic)
+            self._external_keys = key_sets.get(uri) or IssuerKeys(uri, client, monotonic)
         if identity.demo:
             demo = identity.demo
             kind = "person" if demo.principal.startswith("person:") else "agent"
@@ -105,7 +105,7 @@ class Verifier:
         self._verified: OrderedDict[bytes, tuple[float, float, Principal]] = OrderedDict()
 
     @property
-    def key_sets(self) -> tuple[KeySet, ...]:
+    def key_sets(self) -> tuple[IssuerKeys, ...]:
         """The issuers' keys, to close at the end."""
         return tuple(keys for keys in (self._access_keys, self._external_keys) if keys is not None)
 
@@ -168,7 +168,7 @@ class Verifier:
         return replace(second, hosted_client=first.hosted_client, expires=min(first.expires, second.expires))
 
     async def _by_access(
-        self, access: AccessIdentity, keys: KeySet, values: list[bytes], hostname: str, unix_time: float
+        self, access: AccessIdentity, keys: IssuerKeys, values: list[bytes], hostname: str, unix_time: float
     ) -> Principal:
         """The person or service token of an Access assertion (claims: Cloudflare One docs, "Application token")."""
         token = _only(values)
@@ -194,7 +194,7 @@ class Verifier:
         raise BadToken(TokenFault.AMBIGUOUS)
 
     async def _by_bearer(
-        self, external: ExternalIdentity, keys: KeySet, values: list[bytes], hostname: str, unix_time: float
+        self, external: ExternalIdentity, keys: IssuerKeys, values: list[bytes], hostname: str, unix_time: float
     ) -> Principal:
         match = _BEARER.fullmatch(_only(values))
         if match is None:

@@ -13,7 +13,7 @@ from guard.decide.reasons import Decision, Reason
 from guard.inspect.content import Content, content_of, document_of
 from guard.inspect.panel import Panel
 from guard.inspect.redaction import redact
-from guard.inspect.verdict import Category, Finding, Leg, Outcome, ScanItem, Verdict
+from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanItem, Verdict
 from model.defaults import LegPolicy
 
 
@@ -75,7 +75,7 @@ class Inspector:
         return Inspected(decision, passed, reason, judgement.verdicts, content.uninspected, document, value)
 
     def _by_policy(
-        self, leg: Leg, value: Any, verdicts: tuple[Verdict, ...], findings: tuple[Finding, ...], content: Content
+        self, leg: Leg, value: Any, verdicts: tuple[Verdict, ...], findings: tuple[EngineFinding, ...], content: Content
     ) -> tuple[Decision, Any, Reason | Category]:
         policy = self._policy[leg]
         reason = findings[0].category if findings else Reason.BLOCKED

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
-from guard.inspect.verdict import Engine, Finding, Leg, Outcome, ScanItem, Verdict
+from guard.inspect.verdict import EngineFinding, Leg, Outcome, ScanItem, Verdict, VerdictEngine
 from model.base import seconds
 from model.guard_config import GuardConfig
 from wire.secrets import read_secret
@@ -52,7 +52,7 @@ class Judgement:
     verdicts: tuple[Verdict, ...]
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[EngineFinding, ...]:
         """The findings of all engines, also of those that allow."""
         return tuple(finding for verdict in self.verdicts for finding in verdict.findings)
 
@@ -72,7 +72,7 @@ class Panel:
 
     def __init__(
         self,
-        engines: Sequence[Engine],
+        engines: Sequence[VerdictEngine],
         budget: float,
         *,
         thorough: frozenset[Leg] = frozenset(),
@@ -192,23 +192,27 @@ def build_panel(config: GuardConfig, environ: Mapping[str, str] = os.environ) ->
     # Keys are read first, so that a missing one leaves no client open.
     lakera_key = read_secret(engine_settings.lakera.api_key, environ) if engine_settings.lakera else ""
     airs_key = read_secret(engine_settings.prisma_airs.api_key, environ) if engine_settings.prisma_airs else ""
-    engines: list[Engine] = []
+    engines: list[VerdictEngine] = []
     if engine_settings.embedded:
-        from guard.engines.embedded import EmbeddedEngine
+        from guard.engines.embedded import EmbeddedVerdictEngine
 
-        engines.append(EmbeddedEngine(frozenset(tool.name for tool in config.tool_lock.tools), thorough=thorough))
+        engines.append(
+            EmbeddedVerdictEngine(frozenset(tool.name for tool in config.tool_lock.tools), thorough=thorough)
+        )
     if lakera := engine_settings.lakera:
-        from guard.engines.lakera import LakeraEngine
+        from guard.engines.lakera import LakeraVerdictEngine
 
-        engines.append(LakeraEngine(lakera.base_url, lakera.project_id, lakera_key, thorough=thorough))
+        engines.append(LakeraVerdictEngine(lakera.base_url, lakera.project_id, lakera_key, thorough=thorough))
     if airs := engine_settings.prisma_airs:
-        from guard.engines.prisma_airs import PrismaAirsEngine
+        from guard.engines.prisma_airs import PrismaAirsVerdictEngine
 
-        engines.append(PrismaAirsEngine(airs.base_url, airs.profile_name, airs_key, airs.block_on, thorough=thorough))
+        engines.append(
+            PrismaAirsVerdictEngine(airs.base_url, airs.profile_name, airs_key, airs.block_on, thorough=thorough)
+        )
     return Panel(engines, seconds(config.guard.deadline), thorough=thorough)
 
 
-def _is_local(engine: Engine) -> bool:
+def _is_local(engine: VerdictEngine) -> bool:
     judge = getattr(engine, "judge", None)
     return callable(judge) and not inspect.iscoroutinefunction(judge)
 
@@ -229,7 +233,7 @@ def _judged(engine: LocalEngine, item: ScanItem, deadline: float) -> Verdict:
     return _checked(engine.name, verdict, started)
 
 
-async def _scan(engine: Engine, item: ScanItem, deadline: float) -> Verdict:
+async def _scan(engine: VerdictEngine, item: ScanItem, deadline: float) -> Verdict:
     started = time.monotonic()
     try:
         async with asyncio.timeout(deadline + GRACE - started) as limit:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from guard.inspect.verdict import Category, Finding
+from guard.inspect.verdict import Category, EngineFinding
 
 _MARKS = {Category.SECRET: "[redacted:secret]", Category.PERSONAL_DATA: "[redacted:personal data]"}
 
 
-def redact(value: Any, findings: Sequence[Finding]) -> tuple[Any, int]:
+def redact(value: Any, findings: Sequence[EngineFinding]) -> tuple[Any, int]:
     """A deep copy of `value` with every finding's span replaced, and the number of cuts; overlapping spans are one cut.
 
     Raises ValueError when a finding is of another category, has no span, or does not point at a string of `value`

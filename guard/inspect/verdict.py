@@ -66,7 +66,7 @@ class ScanItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class EngineFinding:
     """One thing that an engine found, without the matched text. `rule` is the engine's own label. `span` holds character
     offsets in the string at `pointer`, only when the engine is certain of them: redaction cuts there. `untrusted` marks
     text that tries to steer a model; it taints the principal even where policy lets it pass."""
@@ -89,13 +89,13 @@ class Verdict:
 
     outcome: Outcome
     engine: str
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[EngineFinding, ...] = ()
     reference: str | None = None
     milliseconds: float = 0.0
     error: str | None = None
 
 
-class Engine(Protocol):
+class VerdictEngine(Protocol):
     """Judges texts. It never raises because of the item or the vendor's answer: that is NO_VERDICT."""
 
     name: str

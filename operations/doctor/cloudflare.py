@@ -15,7 +15,7 @@ from typing import Any
 
 from model.text import visible
 from operations.doctor.checks import Check, clock, ok, skipped
-from operations.doctor.http import Answer, fetch
+from operations.doctor.http import ServiceResponse, fetch
 from wire.cloudflare import CHANGE_SERVICE_TOKENS, END_APPLICATION_SESSIONS, END_USER_SESSIONS, READ_USERS
 
 TOKEN_VARIABLE = "CLOUDFLARE_API_TOKEN"  # noqa: S105 - a variable's name
@@ -133,7 +133,7 @@ class _Api:
     def __repr__(self) -> str:
         return f"_Api({self.base})"
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> ServiceResponse:
         return fetch(self.base.rstrip("/") + path, {"authorization": f"Bearer {self.token}"})
 
 
@@ -152,14 +152,14 @@ def _no_token(account: Account, environ: Mapping[str, str]) -> Check:
     return Check(id_, "error", text, f"{CREATE} with these permissions and set {TOKEN_VARIABLE}", subject)
 
 
-def _verify(api: _Api, account: Account) -> tuple[list[Check], Answer | None, str | None]:
+def _verify(api: _Api, account: Account) -> tuple[list[Check], ServiceResponse | None, str | None]:
     """Verify the token, as a user's token and else as one that the account owns.
 
     Returns the check, the last answer, and the path of the token's details; the path is None for a token that is not good.
     """
     id_, subject = "cloudflare.token", account.subject
     owners = ["/user", *([f"/accounts/{account.account_id}"] if account.account_id else [])]
-    answer: Answer | None = None
+    answer: ServiceResponse | None = None
     for owner in owners:
         answer = api.get(f"{owner}/tokens/verify")
         result = _result(answer)
@@ -211,7 +211,7 @@ def _permissions(api: _Api, account: Account, details: str) -> Iterator[Check]:
         )
         yield skipped(id_, text, subject, "compare them in the dashboard, or add API Tokens Read to the token")
         return
-    permissions = Held(policies, account.account_id, account.zone_id)
+    permissions = HeldPermissions(policies, account.account_id, account.zone_id)
     missing = [permission for permission in needed if not permissions.has(permission)]
     if missing:
         text = f"the token lacks {_names(missing)}"
@@ -233,7 +233,7 @@ def _permissions(api: _Api, account: Account, details: str) -> Iterator[Check]:
         yield ok(id_, f"has {_names(needed)}", subject)
 
 
-class Held:
+class HeldPermissions:
     """The permission groups that a token's policies grant on one account and zone; a `deny` overrides every `allow`."""
 
     def __init__(self, policies: list[Any], account_id: str | None, zone_id: str) -> None:
@@ -332,12 +332,12 @@ def _scope(api: _Api, account: Account) -> Iterator[Check]:
             yield ok("cloudflare.team", team_domain, subject)
 
 
-def _ok(answer: Answer) -> bool:
+def _ok(answer: ServiceResponse) -> bool:
     body = answer.object()
     return answer.status == 200 and body is not None and body.get("success") is True
 
 
-def _result(answer: Answer) -> dict[str, Any] | None:
+def _result(answer: ServiceResponse) -> dict[str, Any] | None:
     body = answer.object()
     result = body.get("result") if body is not None and body.get("success") is True else None
     return result if isinstance(result, dict) else None

@@ -16,9 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from components.guard.settings import audit_file
-from guard.engines.lakera import LakeraEngine
-from guard.engines.prisma_airs import PrismaAirsEngine
-from guard.inspect.verdict import Engine, Leg, Outcome, ScanItem, Text, Verdict
+from guard.engines.lakera import LakeraVerdictEngine
+from guard.engines.prisma_airs import PrismaAirsVerdictEngine
+from guard.inspect.verdict import Leg, Outcome, ScanItem, Text, Verdict, VerdictEngine
 from model.base import SecretRef
 from model.canonical import digest
 from model.errors import InputError
@@ -104,14 +104,14 @@ def asks_vendors(manifest: Server) -> bool:
 def vendors(manifest: Server, subject: str, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
     """Check that each vendor's engine accepts the guard's own credentials, by a scan of one harmless word."""
     id_, settings = "guard.engines", manifest.guard.engines
-    engines: list[Engine] = []
+    engines: list[VerdictEngine] = []
     try:
         if lakera := settings.lakera:
             key = read_secret(lakera.api_key, environ)
-            engines.append(LakeraEngine(lakera.base_url, lakera.project_id, key))
+            engines.append(LakeraVerdictEngine(lakera.base_url, lakera.project_id, key))
         if airs := settings.prisma_airs:
             key = read_secret(airs.api_key, environ)
-            engines.append(PrismaAirsEngine(airs.base_url, airs.profile_name, key, airs.block_on))
+            engines.append(PrismaAirsVerdictEngine(airs.base_url, airs.profile_name, key, airs.block_on))
     except InputError:
         yield skipped(
             id_,
@@ -132,7 +132,7 @@ def vendors(manifest: Server, subject: str, environ: Mapping[str, str] = os.envi
             yield ok(id_, f"{engine.name} takes the key and answered in {verdict.milliseconds:.0f} ms", subject)
 
 
-async def _verdicts(engines: list[Engine], subject: str) -> list[Verdict]:
+async def _verdicts(engines: list[VerdictEngine], subject: str) -> list[Verdict]:
     item = ScanItem(
         leg=Leg.ARGUMENTS,
         server=subject,

@@ -21,7 +21,7 @@ DEADLINE = 10.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class ServiceResponse:
     """A response.
 
     `skew` is in seconds and positive when the peer's clock is ahead of this machine's; None without a readable Date header
@@ -42,7 +42,7 @@ class Answer:
         return value if isinstance(value, dict) else None
 
 
-def fetch(url: str, headers: Mapping[str, str] | None = None) -> Answer:
+def fetch(url: str, headers: Mapping[str, str] | None = None) -> ServiceResponse:
     """GET `url`, at most 1 MiB in 10 s. No redirect is followed, so no credential reaches another host.
 
     Raises:
@@ -60,7 +60,7 @@ def fetch(url: str, headers: Mapping[str, str] | None = None) -> Answer:
         raise Unreachable(f"{shown} does not answer in time") from None
     except httpx.HTTPError as error:
         raise Unreachable(f"{shown} does not answer ({reason_of(error)})") from None
-    return Answer(answer.status, answer.body, _skew(answer.headers.get("date"), time.time()), parts.netloc)
+    return ServiceResponse(answer.status, answer.body, _skew(answer.headers.get("date"), time.time()), parts.netloc)
 
 
 def _skew(date: str | None, local_time: float) -> float | None:

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from model.errors import Unreachable
 from model.text import visible
 from operations.doctor.checks import Check, clock, ok
-from operations.doctor.http import Answer, fetch
+from operations.doctor.http import ServiceResponse, fetch
 from operations.keys.decide import read_jwks
 
 
 @dataclass(frozen=True)
-class Issuer:
+class CheckedIssuer:
     """An issuer to check. `discovery` is false for Cloudflare Access, where each application has its own metadata."""
 
     name: str
@@ -27,7 +27,7 @@ class Issuer:
         return ("issuer.keys", "issuer.metadata") if self.discovery else ("issuer.keys",)
 
 
-def check(issuer: Issuer) -> Iterator[Check]:
+def check(issuer: CheckedIssuer) -> Iterator[Check]:
     """Check the keys, then the issuer's clock, then the metadata."""
     answer, finding = _keys(issuer)
     yield finding
@@ -37,7 +37,7 @@ def check(issuer: Issuer) -> Iterator[Check]:
         yield from _metadata(issuer)
 
 
-def _keys(issuer: Issuer) -> tuple[Answer | None, Check]:
+def _keys(issuer: CheckedIssuer) -> tuple[ServiceResponse | None, Check]:
     id_, subject = "issuer.keys", issuer.name
     try:
         answer = fetch(issuer.jwks_uri)
@@ -72,7 +72,7 @@ def discovery_urls(issuer: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(urls))
 
 
-def _metadata(issuer: Issuer) -> Iterator[Check]:
+def _metadata(issuer: CheckedIssuer) -> Iterator[Check]:
     id_, subject = "issuer.metadata", issuer.name
     metadata = None
     for url in discovery_urls(issuer.issuer):

@@ -33,7 +33,7 @@ OLD_KEY_DAYS = 49
 
 
 @dataclass(frozen=True)
-class Plan:
+class GatewayPlan:
     """The plan of a gateway. `plugins` maps each Kong plugin to the stacks that use it."""
 
     settings: Environment
@@ -44,7 +44,7 @@ class Plan:
     environments: tuple[str, ...] = ()
 
 
-def check(plan: Plan, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
+def check(plan: GatewayPlan, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
     """Request the Admin API once and run every check on its answer. The token is sent to `admin_uri` only."""
     gateway, subject = plan.settings.gateway, plan.environment
     token = environ.get(TOKEN_VARIABLE)
@@ -77,7 +77,7 @@ def check(plan: Plan, environ: Mapping[str, str] = os.environ) -> Iterator[Check
     yield from _keys(plan)
 
 
-def judge(plan: Plan, node: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Check]:
+def judge(plan: GatewayPlan, node: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[Check]:
     """Run the checks of a node. `node` is the answer to GET /, `settings` the sanitised kong.conf in it."""
     subject = plan.environment
     yield _version(plan, str(node["version"]), subject)
@@ -94,11 +94,11 @@ def _unknown(subject: str, ids: tuple[str, ...]) -> Iterator[Check]:
         yield skipped(id_, "needs Kong's Admin API", subject)
 
 
-def _start(plan: Plan) -> str:
+def _start(plan: GatewayPlan) -> str:
     return f"start Kong {plan.settings.gateway.version}, or correct gateway.admin_uri"
 
 
-def _version(plan: Plan, version: str, subject: str) -> Check:
+def _version(plan: GatewayPlan, version: str, subject: str) -> Check:
     expected, shown = plan.settings.gateway.version, visible(version)[:40]
     if version.split(".")[:2] != expected.split(".")[:2]:
         text = f"Kong is {shown}, the stack file says {expected}: their plugins differ"
@@ -109,7 +109,7 @@ def _version(plan: Plan, version: str, subject: str) -> Check:
     return ok("gateway.version", f"Kong {shown}", subject)
 
 
-def _edition(plan: Plan, node: Mapping[str, Any], subject: str) -> Check:
+def _edition(plan: GatewayPlan, node: Mapping[str, Any], subject: str) -> Check:
     """Kong reports `edition` since 3.0; an Enterprise build also has four numbers, or the word, in its version."""
     version, edition = str(node["version"]), node.get("edition")
     licensed = edition == "enterprise" or "enterprise" in version or version.count(".") == 3
@@ -121,7 +121,7 @@ def _edition(plan: Plan, node: Mapping[str, Any], subject: str) -> Check:
     return ok("gateway.edition", expected, subject)
 
 
-def _plugins(plan: Plan, node: Mapping[str, Any], subject: str) -> Check:
+def _plugins(plan: GatewayPlan, node: Mapping[str, Any], subject: str) -> Check:
     plugins = node.get("plugins")
     available = plugins.get("available_on_server") if isinstance(plugins, dict) else None
     if not isinstance(available, dict):
@@ -137,7 +137,7 @@ def _plugins(plan: Plan, node: Mapping[str, Any], subject: str) -> Check:
     return ok("gateway.plugins", f"all {len(plan.plugins)} that the plan needs are enabled", subject)
 
 
-def _sandbox(plan: Plan, settings: Mapping[str, Any], subject: str) -> Check:
+def _sandbox(plan: GatewayPlan, settings: Mapping[str, Any], subject: str) -> Check:
     id_ = "gateway.sandbox"
     if not settings:
         return skipped(id_, "Kong does not show its settings to this token", subject)
@@ -160,14 +160,14 @@ def _sandbox(plan: Plan, settings: Mapping[str, Any], subject: str) -> Check:
     return ok(id_, f"cjson.safe may be required{_other_nodes(plan)}", subject)
 
 
-def _other_nodes(plan: Plan) -> str:
+def _other_nodes(plan: GatewayPlan) -> str:
     """A reminder for topologies in which the node that answered is not the one that serves requests."""
     return (
         "" if plan.settings.topology == "colocated" else "; each data plane's own kong.conf must have this setting too"
     )
 
 
-def _access_log(plan: Plan, settings: Mapping[str, Any], subject: str) -> Check:
+def _access_log(plan: GatewayPlan, settings: Mapping[str, Any], subject: str) -> Check:
     """Check that nginx's access log holds no query strings.
 
     Without `proxy_access_log` Kong writes logs/access.log in nginx's default format. A value with a path and the name of a
@@ -184,7 +184,7 @@ def _access_log(plan: Plan, settings: Mapping[str, Any], subject: str) -> Check:
     return ok(id_, f"nginx writes no query strings{_other_nodes(plan)}", subject)
 
 
-def _listen(plan: Plan, settings: Mapping[str, Any], subject: str) -> Iterator[Check]:
+def _listen(plan: GatewayPlan, settings: Mapping[str, Any], subject: str) -> Iterator[Check]:
     """Check where the Admin API listens: whoever reaches it can rewrite the gateway."""
     id_ = "gateway.listen"
     listen = settings.get("admin_listen")
@@ -208,7 +208,7 @@ def _listen(plan: Plan, settings: Mapping[str, Any], subject: str) -> Iterator[C
         yield Check(id_, "warning", text, "let only the machine that runs `ringwall up` reach it", subject)
 
 
-def _role(plan: Plan, settings: Mapping[str, Any], subject: str) -> Iterator[Check]:
+def _role(plan: GatewayPlan, settings: Mapping[str, Any], subject: str) -> Iterator[Check]:
     if settings.get("database") == "off":
         text = "this Kong runs without a database: its Admin API takes no changes"
         yield Check("gateway.role", "error", text, "set database = postgres in kong.conf", subject)
@@ -230,7 +230,7 @@ def _host(address: str) -> str:
     return re.sub(r":[0-9]+$", "", address).strip("[]")
 
 
-def _keys(plan: Plan) -> Iterator[Check]:
+def _keys(plan: GatewayPlan) -> Iterator[Check]:
     """Compare the issuers' keys at Kong with the published ones by a dry run of `keys sync`, and report strangers."""
     id_, sync = "gateway.keys", f"ringwall keys sync {plan.environment}"
     report = sync_keys(plan.settings, plan.environment, dry_run=True, environments=plan.environments)

@@ -21,10 +21,10 @@ from operations.doctor.cloudflare import Account, incident_permissions, permissi
 from operations.doctor.cloudflare import check as check_cloudflare
 from operations.doctor.guard import VENDOR_IDS, asks_vendors, is_host, vendors
 from operations.doctor.guard import check as check_guard
-from operations.doctor.issuers import Issuer
+from operations.doctor.issuers import CheckedIssuer
 from operations.doctor.issuers import check as check_issuer
 from operations.doctor.kong import IDS as KONG_IDS
-from operations.doctor.kong import Plan
+from operations.doctor.kong import GatewayPlan
 from operations.doctor.kong import check as check_kong
 from plan.graph import Graph
 from plan.offline import plan_stack, planned_contract
@@ -153,7 +153,7 @@ def _environment(
             subject=stack,
         )
         work.tasks.append(_cloudflare_task(account))
-        plan = Plan(
+        plan = GatewayPlan(
             settings,
             _plugins(graphs),
             environment.name,
@@ -202,7 +202,7 @@ def _cloudflare_task(account: Account) -> Task:
     return Task(CLOUDFLARE_IDS, lambda: check_cloudflare(account), account.subject, needs=needs)
 
 
-def _issuer_run(issuer: Issuer) -> Any:
+def _issuer_run(issuer: CheckedIssuer) -> Any:
     return lambda: check_issuer(issuer)
 
 
@@ -228,13 +228,15 @@ def _plugins(graphs: Sequence[Graph]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(stacks) for name, stacks in sorted(users.items())}
 
 
-def _issuers(environment: EnvironmentStack, servers: list[ServerStack], *, is_environment: bool) -> Iterator[Issuer]:
+def _issuers(
+    environment: EnvironmentStack, servers: list[ServerStack], *, is_environment: bool
+) -> Iterator[CheckedIssuer]:
     cloudflare = environment.settings.cloudflare
-    yield Issuer(ACCESS, cloudflare.issuer, cloudflare.jwks_uri, discovery=False)
+    yield CheckedIssuer(ACCESS, cloudflare.issuer, cloudflare.jwks_uri, discovery=False)
     used = {server.manifest.oauth.issuer for server in servers}
     for name, issuer in sorted(environment.settings.issuers.items()):
         if is_environment or name in used:
-            yield Issuer(name, issuer.issuer, issuer.jwks_uri)
+            yield CheckedIssuer(name, issuer.issuer, issuer.jwks_uri)
 
 
 def _holds(document: Document, key: str = "cloudflare:apiToken") -> bool:

@@ -30,7 +30,7 @@ class Deployed:
 
 
 @dataclass
-class Comparison:
+class DriftComparison:
     """The stacks that one run of `drift` compares, and its readings of them."""
 
     project: Project

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import RingwallError, Unreachable
 from model.stacks import ServerStack
-from plan.drift import ABSENT, Row, is_symbolic, resolved, shown, unreachable
+from plan.drift import ABSENT, DriftRow, is_symbolic, resolved, shown, unreachable
 
 if TYPE_CHECKING:
-    from operations.drift.comparison import Comparison
+    from operations.drift.comparison import DriftComparison
 
 
-def guard(comparison: Comparison, server: ServerStack) -> list[Row]:
+def guard(comparison: DriftComparison, server: ServerStack) -> list[DriftRow]:
     """Compare what the guard's /readyz says with what was deployed and with the files: its configuration, its tool lock, and
     the definitions that it refuses."""
     source = f"guard {server.stack}"
@@ -24,35 +24,39 @@ def guard(comparison: Comparison, server: ServerStack) -> list[Row]:
     bundle = state.get("bundle")
     in_force = bundle if isinstance(bundle, dict) else {}
     denied = [str(principal) for principal in state.get("denied") or ()]
-    rows: list[Row] = []
+    rows: list[DriftRow] = []
     if state.get("server") != server.stack:
-        rows.append(Row(source, "server", server.stack, shown(state.get("server")), server.stack, "drift"))
+        rows.append(DriftRow(source, "server", server.stack, shown(state.get("server")), server.stack, "drift"))
     if state.get("identity") != "verified":
-        rows.append(Row(source, "identity", "verified", shown(state.get("identity")), "verified", "drift"))
+        rows.append(DriftRow(source, "identity", "verified", shown(state.get("identity")), "verified", "drift"))
     rows += _bundle_rows(comparison, server, source, in_force, denied)
     lock = _lock_digest(server)
     if state.get("tool_lock_sha256") != lock:
         recorded = _recorded_lock(comparison, server)
         kind = "ahead" if recorded == state.get("tool_lock_sha256") else "drift"
         rows.append(
-            Row(source, "tool lock", _short(recorded), _short(state.get("tool_lock_sha256")), _short(lock), kind)  # type: ignore[arg-type]
+            DriftRow(source, "tool lock", _short(recorded), _short(state.get("tool_lock_sha256")), _short(lock), kind)  # type: ignore[arg-type]
         )
     for problem in state.get("problems") or ():
-        rows.append(Row(source, "readiness", "", shown(str(problem)), "ready", "drift"))
+        rows.append(DriftRow(source, "readiness", "", shown(str(problem)), "ready", "drift"))
     for refusal in state.get("refused") or ():
         name = str(refusal.get("definition") if isinstance(refusal, dict) else refusal)
         if isinstance(refusal, dict) and _by_capability(comparison, server, name, refusal):
             text = (
                 "offered only to clients that declare more than the lock was made with (roots, sampling, elicitation)"
             )
-            rows.append(Row(source, f"definition {shown(name)}", "", text, "hidden", "note"))
+            rows.append(DriftRow(source, f"definition {shown(name)}", "", text, "hidden", "note"))
             continue
         repair = f"`ringwall lock diff {server.stack}`"
-        rows.append(Row(source, f"definition {shown(name)}", "", "differs, so refused", "as locked", "drift", repair))
+        rows.append(
+            DriftRow(source, f"definition {shown(name)}", "", "differs, so refused", "as locked", "drift", repair)
+        )
     return rows
 
 
-def _by_capability(comparison: Comparison, server: ServerStack, shown_name: str, refusal: Mapping[str, Any]) -> bool:
+def _by_capability(
+    comparison: DriftComparison, server: ServerStack, shown_name: str, refusal: Mapping[str, Any]
+) -> bool:
     """Whether the server offers a definition that the guard hides only to clients that declare capabilities. The lock was
     made without any, so such a definition is no drift. Where the server cannot be asked the answer is False."""
     from guard.decide.pins import KEYS
@@ -68,8 +72,8 @@ def _by_capability(comparison: Comparison, server: ServerStack, shown_name: str,
 
 
 def _bundle_rows(
-    comparison: Comparison, server: ServerStack, source: str, in_force: Mapping[str, Any], denied: Sequence[str]
-) -> list[Row]:
+    comparison: DriftComparison, server: ServerStack, source: str, in_force: Mapping[str, Any], denied: Sequence[str]
+) -> list[DriftRow]:
     """Compare the configuration in the guard's bundle. The bundle's digest also covers its number and its deny list, so both
     are taken from the guard's own answer."""
     sequence, real = in_force.get("sequence"), in_force.get("sha256")
@@ -83,7 +87,7 @@ def _bundle_rows(
         return []
     kind = "ahead" if recorded is not None and real == recorded else "drift"
     label = f"configuration (bundle {sequence})"
-    return [Row(source, label, _short(recorded), _short(real), _short(expected), kind)]  # type: ignore[arg-type]
+    return [DriftRow(source, label, _short(recorded), _short(real), _short(expected), kind)]  # type: ignore[arg-type]
 
 
 def _digest_of(text: Any, sequence: Any, denied: Sequence[str]) -> str | None:
@@ -104,7 +108,7 @@ def _digest_of(text: Any, sequence: Any, denied: Sequence[str]) -> str | None:
     return "sha256:" + hashlib.sha256(bundle_bytes(sequence, sorted(denied), config)).hexdigest()
 
 
-def _planned_config(comparison: Comparison, server: ServerStack) -> Any:
+def _planned_config(comparison: DriftComparison, server: ServerStack) -> Any:
     from model.project import load
     from plan.offline import plan_stack
 
@@ -118,7 +122,7 @@ def _lock_digest(server: ServerStack) -> str:
     return digest(server.lock.dump())
 
 
-def _recorded_lock(comparison: Comparison, server: ServerStack) -> str | None:
+def _recorded_lock(comparison: DriftComparison, server: ServerStack) -> str | None:
     import json
 
     text = comparison.deployed(server.stack).exported.get("guard_config")
@@ -134,7 +138,7 @@ def _short(value: Any) -> str:
     return value.removeprefix("sha256:")[:16] if isinstance(value, str) else "not known"
 
 
-def _readyz(comparison: Comparison, server: ServerStack) -> dict[str, Any]:
+def _readyz(comparison: DriftComparison, server: ServerStack) -> dict[str, Any]:
     from wire.readyz import NotAGuard, ReadyzClient, Silent
 
     base = comparison.guard_url or f"http://127.0.0.1:{server.manifest.admin_port}"
@@ -150,7 +154,7 @@ def _readyz(comparison: Comparison, server: ServerStack) -> dict[str, Any]:
             raise Unreachable(str(error), remedy="correct guard_admin_port, or give --guard-url") from None
 
 
-def offered(comparison: Comparison, server: ServerStack) -> list[Row]:
+def offered(comparison: DriftComparison, server: ServerStack) -> list[DriftRow]:
     """Compare what the running server offers with its tool lock."""
     from model.text import visible
     from operations.onboard.offer import compared
@@ -161,5 +165,5 @@ def offered(comparison: Comparison, server: ServerStack) -> list[Row]:
         label = f"{change.part} {visible(change.name)}".strip()
         real = {"added": "offered", "removed": ABSENT}.get(change.kind, "changed")
         desired = {"added": "not locked", "removed": "locked"}.get(change.kind, "as locked")
-        rows.append(Row(source, label, "", real, desired, "missing" if change.kind == "removed" else "drift"))
+        rows.append(DriftRow(source, label, "", real, desired, "missing" if change.kind == "removed" else "drift"))
     return rows

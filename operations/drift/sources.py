@@ -11,14 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from model.errors import EngineFailed, RingwallError
-from operations.drift.comparison import Comparison
+from operations.drift.comparison import DriftComparison
 from operations.drift.guard import guard, offered
 from operations.keys.sync import remedy, sync_keys
 from plan.drift import (
     ABSENT,
     PRESENT,
-    Row,
-    Step,
+    DriftRow,
+    ResourceDifference,
     engine_rows,
     entity_rows,
     shown,
@@ -35,10 +35,10 @@ _OPERATIONS = {"create": "create", "update": "update", "delete": "delete", "repl
 
 
 def compare(
-    comparison: Comparison, only: Sequence[str], progress: Callable[[str], None]
-) -> tuple[list[Row], list[str]]:
+    comparison: DriftComparison, only: Sequence[str], progress: Callable[[str], None]
+) -> tuple[list[DriftRow], list[str]]:
     """The rows of all sources named in `only`, and the names of those that could be read."""
-    tasks: list[tuple[str, str, Callable[[], list[Row]]]] = []
+    tasks: list[tuple[str, str, Callable[[], list[DriftRow]]]] = []
     for stack in comparison.stacks:
         tasks.append(("engine", stack, lambda stack=stack: engine(comparison, stack)))  # type: ignore[misc]
     if comparison.environment is not None:
@@ -48,7 +48,7 @@ def compare(
         for server in comparison.servers:
             tasks.append(("guard", server.stack, lambda server=server: guard(comparison, server)))  # type: ignore[misc]
             tasks.append(("server", server.stack, lambda server=server: offered(comparison, server)))  # type: ignore[misc]
-    rows: list[Row] = []
+    rows: list[DriftRow] = []
     reached: list[str] = []
     for kind, name, task in tasks:
         if kind not in only:
@@ -91,7 +91,7 @@ class _Events:
 
     def __init__(self, *, refresh: bool) -> None:
         self.refresh = refresh
-        self.steps: dict[str, Step] = {}
+        self.steps: dict[str, ResourceDifference] = {}
         self.errors: list[str] = []
 
     def __call__(self, event: Any) -> None:
@@ -112,18 +112,21 @@ class _Events:
         if word == "update" and not paths and not self.refresh:
             return
         name = metadata.urn.rsplit("::", 1)[-1]
-        self.steps[metadata.urn] = Step(metadata.urn, name, word, paths)  # type: ignore[arg-type]
+        self.steps[metadata.urn] = ResourceDifference(metadata.urn, name, word, paths)  # type: ignore[arg-type]
 
 
-def engine(comparison: Comparison, stack: str) -> list[Row]:
+def engine(comparison: DriftComparison, stack: str) -> list[DriftRow]:
     """The engine's refresh and preview, neither of which records anything."""
     from engine.run import Run
     from engine.runs import execute
 
     source = f"engine {stack}"
     if not comparison.deployed(stack).exists:
-        return [*_interrupted(comparison, stack, source), Row(source, stack, ABSENT, "not known", PRESENT, "ahead")]
-    steps: dict[str, list[Step]] = {}
+        return [
+            *_interrupted(comparison, stack, source),
+            DriftRow(source, stack, ABSENT, "not known", PRESENT, "ahead"),
+        ]
+    steps: dict[str, list[ResourceDifference]] = {}
     operations: tuple[Operation, ...] = ("preview_refresh", "preview")
     for operation in operations:
         events = _Events(refresh=operation == "preview_refresh")
@@ -134,7 +137,7 @@ def engine(comparison: Comparison, stack: str) -> list[Row]:
     return [*_interrupted(comparison, stack, source), *engine_rows(source, steps["preview_refresh"], steps["preview"])]
 
 
-def _interrupted(comparison: Comparison, stack: str, source: str) -> list[Row]:
+def _interrupted(comparison: DriftComparison, stack: str, source: str) -> list[DriftRow]:
     """Operations that a killed run left unfinished, and how their objects stand at the provider. `ringwall repair` resolves
     them."""
     from engine.repair.pending import interrupted, resolve
@@ -142,7 +145,7 @@ def _interrupted(comparison: Comparison, stack: str, source: str) -> list[Row]:
     if not interrupted(comparison.target, [stack]):
         return []
     return [
-        Row(
+        DriftRow(
             source,
             f"interrupted {finding.operation.operation} of {finding.operation.name}",
             "no end",
@@ -158,7 +161,7 @@ def _interrupted(comparison: Comparison, stack: str, source: str) -> list[Row]:
 # -- the gateway --------------------------------------------------------------------------------------------------------
 
 
-def gateway(comparison: Comparison, stack: str) -> list[Row]:
+def gateway(comparison: DriftComparison, stack: str) -> list[DriftRow]:
     """Compare every planned entity with Kong's Admin API, and report what somebody else attached to the stack's entities."""
     from model.project import load
     from operations.drift.gateway import planned_entities
@@ -174,7 +177,7 @@ def gateway(comparison: Comparison, stack: str) -> list[Row]:
     known = comparison.known(stack)
     graph = plan_stack(comparison.project, load(comparison.project, stack))
     entities, listings = planned_entities(graph.resources, comparison.deployed(stack).inputs, known)
-    rows: list[Row] = []
+    rows: list[DriftRow] = []
     reported: set[str] = set()
     with KongReader(environment.settings.gateway) as kong:
         kong.check_version()
@@ -197,7 +200,7 @@ def gateway(comparison: Comparison, stack: str) -> list[Row]:
     return rows
 
 
-def keys(comparison: Comparison) -> list[Row]:
+def keys(comparison: DriftComparison) -> list[DriftRow]:
     """Compare the keys that the issuers publish with those at Kong, as `ringwall keys sync --dry-run` does."""
     environment = comparison.environment
     if environment is None:
@@ -211,19 +214,21 @@ def keys(comparison: Comparison) -> list[Row]:
         if issuer.error:
             rows.append(unreachable(f"{source} {issuer.issuer}", issuer.error))
         label = f"issuer {issuer.issuer} kid"
-        rows += [Row(source, f"{label} {shown(kid)}", "", ABSENT, "published", "missing") for kid in issuer.added]
+        rows += [DriftRow(source, f"{label} {shown(kid)}", "", ABSENT, "published", "missing") for kid in issuer.added]
         rows += [
-            Row(source, f"{label} {shown(kid)}", "", "another key", "published", "drift", "ask the issuer which it is")
+            DriftRow(
+                source, f"{label} {shown(kid)}", "", "another key", "published", "drift", "ask the issuer which it is"
+            )
             for kid in issuer.replaced
         ]
-        rows += [Row(source, f"{label} {shown(kid)}", "", PRESENT, "retired", "drift") for kid in issuer.removed]
+        rows += [DriftRow(source, f"{label} {shown(kid)}", "", PRESENT, "retired", "drift") for kid in issuer.removed]
         throw_out = f"`{remedy(environment.name)}`"
         rows += [
-            Row(source, f"{label} {shown(kid)}", "", "put there by hand", ABSENT, "drift", throw_out)
+            DriftRow(source, f"{label} {shown(kid)}", "", "put there by hand", ABSENT, "drift", throw_out)
             for kid in issuer.foreign
         ]
         for stranger in issuer.strangers:
             name = f"issuer {issuer.issuer} consumer {shown(stranger.consumer)}"
             kids = f"in its group, kids {', '.join(shown(kid) for kid in stranger.kids) or 'none'}"
-            rows.append(Row(source, name, ABSENT, kids, ABSENT, "drift", throw_out))
+            rows.append(DriftRow(source, name, ABSENT, kids, ABSENT, "drift", throw_out))
     return rows

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from guard.bundle.bundle import OpenedBundle, UnknownKey, open_bundle, render, sign
+from guard.bundle.bundle import OpenedBundle, UnknownSigningKey, open_bundle, render, sign
 from guard.bundle.keys import key_id, load_public_keys
 from model.errors import InputError
 from model.stacks import environment_of, server_of
-from operations.project.write import Change, apply
+from operations.project.write import FileChange, apply
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -52,7 +52,7 @@ class BundleFile:
         environment, name = environment_of(stack), server_of(stack)
         try:
             return cls(path, key, open_bundle(content, keys, expected_server=(environment, name), after=0), content)
-        except UnknownKey as error:
+        except UnknownSigningKey as error:
             remedy = "name that key with --previous-public-key, so that its deny list can be trusted and kept"
             raise InputError(error.problem, file=path, remedy=remedy) from None
         except InputError as error:
@@ -74,7 +74,7 @@ class BundleFile:
         """
         text = render(sign(config, sequence=self._number(sequence), denied=denied, key=self.key))
         opened = reopened(text, {key_id(self.key.public_key()): self.key.public_key()})
-        apply([Change(self.path, self._content, text.encode())])
+        apply([FileChange(self.path, self._content, text.encode())])
         return opened
 
     def _number(self, requested: int | None) -> int:

@@ -18,20 +18,20 @@ from model.project import Project, load_environment, load_settings
 from model.server import Server
 from model.stacks import environment_of
 from operations.guard_bundle.delivery import Guards
-from operations.incident.closing_services import Edge, Gateway
+from operations.incident.closing_services import EdgeService, GatewayService
 from operations.incident.lockdown import Closing, places_of
 from operations.journal import NotComplete, Operation
-from operations.project.write import Change, apply
+from operations.project.write import FileChange, apply
 
 #: Makers of the clients of edge and gateway, each called when its client is first needed, and the backend.
-Services = tuple[Callable[[], Edge], Callable[[], Gateway], Target]
+Services = tuple[Callable[[], EdgeService], Callable[[], GatewayService], Target]
 
 
 def close(
     project: Project,
     stack: str,
     stacks: Sequence[str],
-    changes: Sequence[Change],
+    changes: Sequence[FileChange],
     unwritable: dict[str, str],
     guards: Guards,
     reason: str,

@@ -20,7 +20,7 @@ from wire.kong import TOKEN_VARIABLE as KONG_TOKEN
 from wire.kong import DataPlane, KongAdmin
 
 
-class Edge(Protocol):
+class EdgeService(Protocol):
     """The Access applications of a Cloudflare account, and what closes them."""
 
     def applications(self) -> list[AccessApplication]: ...
@@ -31,7 +31,7 @@ class Edge(Protocol):
     def revoke_sessions(self, application: str) -> None: ...
 
 
-class Gateway(Protocol):
+class GatewayService(Protocol):
     """The routes and plugins of a Kong gateway, and the configuration that its data planes have."""
 
     def routes(self, tag: str) -> dict[str, str]: ...

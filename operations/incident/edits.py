@@ -17,12 +17,12 @@ from model.project import Project, config_of
 from model.stacks import SERVER_KEY, EnvironmentStack, server_of
 from operations.incident.stack_file import lifted, locked
 from operations.journal import timestamp
-from operations.project.write import Change
+from operations.project.write import FileChange
 
 
 def edits_of(
     project: Project, stacks: Sequence[str], reason: str | None, *, lift: bool
-) -> tuple[list[Change], dict[str, str]]:
+) -> tuple[list[FileChange], dict[str, str]]:
     """The changes of the stack files, and by stack the reason why a file cannot be edited; such a server is closed all the
     same. A server that is closed already keeps its reason and time.
 
@@ -33,7 +33,7 @@ def edits_of(
     if not lift:
         members: dict[str, Any] = {"reason": (reason or "").strip(), "since": since}
         validate(Lockdown, members, Document(Path("--reason"), members, {(): 1}), ())
-    changes: list[Change] = []
+    changes: list[FileChange] = []
     unwritable: dict[str, str] = {}
     for stack in stacks:
         try:
@@ -51,7 +51,7 @@ def edits_of(
     return changes, unwritable
 
 
-def _edit(file: Path, reason: str, since: str, *, lift: bool) -> list[Change]:
+def _edit(file: Path, reason: str, since: str, *, lift: bool) -> list[FileChange]:
     """The change of one file; none where the file is closed, or open, already. Raises InputError."""
     manifest = config_of(read(file)).get(SERVER_KEY)
     is_locked = isinstance(manifest, dict) and manifest.get("lockdown") is not None
@@ -63,7 +63,7 @@ def _edit(file: Path, reason: str, since: str, *, lift: bool) -> list[Change]:
         after = lifted(text) if lift else locked(text, reason, since)
     except InputError as error:
         raise InputError(error.problem, file=file, key=error.key, remedy=error.remedy) from None
-    return [Change(file, before, after.encode())]
+    return [FileChange(file, before, after.encode())]
 
 
 def planned_steps(environment: EnvironmentStack, stacks: Sequence[str], *, lift: bool) -> list[dict[str, Any]]:

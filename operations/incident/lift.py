@@ -28,10 +28,10 @@ from operations.guard_bundle.delivery import (
     write_bundle,
 )
 from operations.incident.closing import CLOSED_TAG, closing_plugin_id, closing_policy_name, edge_urns, opened
-from operations.incident.closing_services import Edge, Gateway
+from operations.incident.closing_services import EdgeService, GatewayService
 from operations.incident.lockdown import Place
 from operations.journal import Operation
-from operations.project.write import Change, apply
+from operations.project.write import FileChange, apply
 from plan.offline import plan_stack
 
 
@@ -41,12 +41,12 @@ class Opening:
 
     project: Project
     stacks: Sequence[str]
-    changes: list[Change]
+    changes: list[FileChange]
     operation: Operation
     guards: Guards
     target: Target
-    edge: Callable[[], Edge]
-    gateway: Callable[[], Gateway]
+    edge: Callable[[], EdgeService]
+    gateway: Callable[[], GatewayService]
     _edge: dict[str, list[str]] = field(default_factory=dict)
     _scopes: dict[str, deploy.Scope] = field(default_factory=dict)
     _deployed: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Opening:
         return runs
 
     def _put_back(self) -> None:
-        apply([Change(change.path, change.after, change.before) for change in self.changes])
+        apply([FileChange(change.path, change.after, change.before) for change in self.changes])
 
     def run(self, *, keys: Callable[[EnvironmentStack], None] | None) -> None:
         """Open guard, gateway and edge of every server; where a ring stays closed, the rings before it stay closed too.
@@ -218,7 +218,7 @@ class Opening:
         return True
 
 
-def open_gateway(gateway: Gateway, stacks: Sequence[str]) -> list[str]:
+def open_gateway(gateway: GatewayService, stacks: Sequence[str]) -> list[str]:
     """Remove the closing plugin of servers whose files no longer say `lockdown`; returns the stacks that had one."""
     plugins = set(gateway.plugins(CLOSED_TAG))
     closed = [stack for stack in stacks if closing_plugin_id(environment_of(stack), server_of(stack)) in plugins]

@@ -33,7 +33,7 @@ from operations.guard_bundle.delivery import (
     write_bundle,
 )
 from operations.incident.closing import closed, closing_plugin, closing_plugin_id, closing_policy_name
-from operations.incident.closing_services import Edge, Gateway
+from operations.incident.closing_services import EdgeService, GatewayService
 from operations.incident.gateway_proof import Clock, GatewayProof, by_data_planes, by_requests
 from operations.journal import Operation
 from wire.cloudflare import AccessApplication
@@ -93,7 +93,7 @@ class Closing:
     real: bool = True
     stopped: threading.Event = field(default_factory=threading.Event)
 
-    def run(self, edge: Callable[[], Edge], gateway: Callable[[], Gateway], target: Target) -> None:
+    def run(self, edge: Callable[[], EdgeService], gateway: Callable[[], GatewayService], target: Target) -> None:
         """Close edge, gateway and guard of every server.
 
         Raises:
@@ -155,7 +155,7 @@ class Closing:
 
     # -- edge ---------------------------------------------------------------------------------------------------------
 
-    def _edges(self, connect: Callable[[], Edge]) -> None:
+    def _edges(self, connect: Callable[[], EdgeService]) -> None:
         still = "still open, nothing was changed there"
         try:
             edge = connect()
@@ -188,7 +188,7 @@ class Closing:
 
         self._each(self.places, work)
 
-    def _without_application(self, edge: Edge, place: Place) -> None:
+    def _without_application(self, edge: EdgeService, place: Place) -> None:
         """Report a server without an Access application: where one of its host names resolves, it is open."""
         names = " or ".join(place.application_names)
         bare = [name for name in place.hostnames if edge.resolves(name)]
@@ -209,7 +209,7 @@ class Closing:
             text = f"Cloudflare has neither an Access application {names} nor a DNS record of {hosts} in this account"
             self.operation.step(place.stack, "edge", "left", text)
 
-    def _end_sessions(self, edge: Edge, place: Place, applications: Sequence[AccessApplication]) -> None:
+    def _end_sessions(self, edge: EdgeService, place: Place, applications: Sequence[AccessApplication]) -> None:
         """End the applications' sessions. This comes after the deny policy: before it, people would just sign in again."""
         if not self.real:
             self.operation.step(place.stack, "sessions", "left", "the sandbox has none")
@@ -224,7 +224,7 @@ class Closing:
 
     # -- gateway ------------------------------------------------------------------------------------------------------
 
-    def _gateways(self, connect: Callable[[], Gateway]) -> None:
+    def _gateways(self, connect: Callable[[], GatewayService]) -> None:
         try:
             gateway = connect()
             routes = gateway.routes(tags(self.places[0].environment)[-1])
@@ -288,7 +288,9 @@ class Closing:
         )
         self.operation.step(place.stack, "gateway", "waiting", text)
 
-    def _by_data_planes(self, gateway: Gateway, before: Sequence[DataPlane] | None, frequency: float) -> GatewayProof:
+    def _by_data_planes(
+        self, gateway: GatewayService, before: Sequence[DataPlane] | None, frequency: float
+    ) -> GatewayProof:
         if before is None:
             return GatewayProof(False, False, "Kong is no control plane whose data planes could be asked")
         clock = Clock(pause=self.stopped.wait)

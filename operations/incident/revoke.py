@@ -34,7 +34,7 @@ _NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
-class Subject:
+class RevocationSubject:
     """The principal to revoke: an agent by name, or a person by e-mail address, by the `sub` of their tokens, or by both."""
 
     text: str
@@ -43,16 +43,16 @@ class Subject:
     sub: str | None = None
 
 
-def read_principal(text: str, sub: str | None) -> Subject:
+def read_principal(text: str, sub: str | None) -> RevocationSubject:
     """The principal that the command line names; raises `InputError` for all but person:EMAIL, person:SUB and agent:NAME."""
     kind, _, name = text.partition(":")
     if kind == "agent" and _NAME.fullmatch(name) and sub is None:
-        return Subject(text, agent=name)
+        return RevocationSubject(text, agent=name)
     if kind == "person" and _PERSON.fullmatch(name) and (sub is None or _PERSON.fullmatch(sub)):
         if "@" in name:
-            return Subject(text, email=name, sub=sub)
+            return RevocationSubject(text, email=name, sub=sub)
         if sub is None:
-            return Subject(text, sub=name)
+            return RevocationSubject(text, sub=name)
     raise InputError(
         f"{text} names no principal" if sub is None else f"{text} does not go with --sub",
         key="PRINCIPAL",
@@ -60,7 +60,7 @@ def read_principal(text: str, sub: str | None) -> Subject:
     )
 
 
-def planned_steps(environment: EnvironmentStack, subject: Subject, *, lift: bool) -> list[dict[str, str]]:
+def planned_steps(environment: EnvironmentStack, subject: RevocationSubject, *, lift: bool) -> list[dict[str, str]]:
     """What will be done, in the order in which it is done."""
     if subject.agent:
         edge = f"{'enable' if lift else 'disable'} the service token of {subject.text}"
@@ -79,7 +79,7 @@ class Revocation:
 
     project: Project
     environment: EnvironmentStack
-    subject: Subject
+    subject: RevocationSubject
     operation: Operation
     guards: Guards
     lift: bool

@@ -23,7 +23,7 @@ class KeySubstitution(Unreachable):
 
 
 @dataclass(frozen=True)
-class KeySet:
+class KongKeySet:
     """The keys of a JWKS document that Kong can use, and why the others are not used."""
 
     keys: tuple[IssuerKey, ...]
@@ -40,10 +40,10 @@ class KeyChanges:
     unchanged: tuple[Credential, ...] = ()
 
 
-def read_jwks(text: bytes) -> KeySet:
+def read_jwks(text: bytes) -> KongKeySet:
     """Read a JWKS document strictly, by the rule that the guard has too; raises ValueError as `wire.jwks.read_key_set`."""
     published = read_key_set(text, (ALGORITHM,))
-    return KeySet(tuple(IssuerKey(key.kid, key.pem) for key in published.keys), published.ignored)
+    return KongKeySet(tuple(IssuerKey(key.kid, key.pem) for key in published.keys), published.ignored)
 
 
 def decide(

@@ -20,7 +20,7 @@ from operations.onboard.offer import default_grants
 from operations.onboard.risk import Concern, examine
 from operations.project.staging import load_staged
 from operations.project.templates import ServerAnswers, server_file
-from operations.project.write import Change
+from operations.project.write import FileChange
 from wire.mcp import ServerOffer
 
 FIRST_GUARD_PORT = 9010
@@ -37,7 +37,7 @@ class Proposal:
     granted: tuple[str, ...]
     withheld: dict[str, str]
     concerns: tuple[Concern, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[FileChange, ...]
 
     @property
     def url(self) -> str:
@@ -124,7 +124,7 @@ def propose(
     stack = f"{environment.name}.{server}"
     files = {project.stack_file(stack): text, project.lock_file(stack): to_yaml(lock)}
     staged = load_staged(project, environment.name, files)
-    changes = tuple(Change.new(path, content) for path, content in files.items())
+    changes = tuple(FileChange.new(path, content) for path, content in files.items())
     return Proposal(staged.servers[server], staged.settings, offer, lock, granted, withheld, concerns, changes)
 
 

@@ -99,7 +99,7 @@ _IMPERATIVES = (
 
 
 @dataclass(frozen=True)
-class Judgement:
+class RiskJudgement:
     """A tool's risk class, the reasons for it, and whether the tool may carry data out."""
 
     risk: Risk
@@ -126,7 +126,7 @@ def words(name: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(name)]
 
 
-def assess(definition: dict[str, Any]) -> Judgement:
+def assess(definition: dict[str, Any]) -> RiskJudgement:
     """Judge the risk class of one tool definition; anything unclear or malformed makes it higher, never lower."""
     name = str(definition.get("name", ""))
     name_words = words(name)
@@ -152,7 +152,7 @@ def assess(definition: dict[str, Any]) -> Judgement:
     level = max((risk for risk, _ in verdicts), key=_LEVELS.index)
     reasons = tuple(dict.fromkeys(reason for risk, reason in verdicts if risk == level))
     # A tool that can run anything can send anything.
-    return Judgement(level, reasons, level == "execute" or _outbound(name_words, parameters, hints))
+    return RiskJudgement(level, reasons, level == "execute" or _outbound(name_words, parameters, hints))
 
 
 def _by_verb(name_words: list[str]) -> tuple[Risk, str]:

@@ -18,7 +18,7 @@ from operations.project.staging import PartialProject
 
 
 @dataclass(frozen=True)
-class Row:
+class InventoryRow:
     """One stack. `error` is its first problem, or None; where there is one, `facts` is empty."""
 
     stack: str
@@ -27,9 +27,9 @@ class Row:
     error: str | None = None
 
 
-def inventory(project: Project) -> list[Row]:
+def inventory(project: Project) -> list[InventoryRow]:
     """All stacks: each environment followed by its servers, then zones, then files without an environment."""
-    rows: list[Row] = []
+    rows: list[InventoryRow] = []
     for name in project.environments():
         rows += _environment_rows(project, name)
     for name in project.zones():
@@ -43,11 +43,11 @@ def inventory(project: Project) -> list[Row]:
                 file=project.stack_file(stack),
                 remedy=f"run `ringwall init {environment}`, or remove the file",
             )
-            rows.append(Row(stack, "server", {}, str(error)))
+            rows.append(InventoryRow(stack, "server", {}, str(error)))
     return rows
 
 
-def _environment_rows(project: Project, name: str) -> list[Row]:
+def _environment_rows(project: Project, name: str) -> list[InventoryRow]:
     errors: dict[str, str] = {}
     loaded: EnvironmentStack | None = None
     while loaded is None:
@@ -63,14 +63,17 @@ def _environment_rows(project: Project, name: str) -> list[Row]:
     if loaded is None:
         consequence = f"its environment {name} is not valid"
         return [
-            Row(name, "environment", {}, errors[name]),
-            *(Row(s, "server", {}, errors.get(s, consequence)) for s in (f"{name}.{server}" for server in servers)),
+            InventoryRow(name, "environment", {}, errors[name]),
+            *(
+                InventoryRow(s, "server", {}, errors.get(s, consequence))
+                for s in (f"{name}.{server}" for server in servers)
+            ),
         ]
-    rows = [Row(name, "environment", _environment_facts(loaded, len(servers)))]
+    rows = [InventoryRow(name, "environment", _environment_facts(loaded, len(servers)))]
     for server in servers:
         stack = f"{name}.{server}"
         facts = {} if stack in errors else _server_facts(loaded, loaded.servers[server])
-        rows.append(Row(stack, "server", facts, errors.get(stack)))
+        rows.append(InventoryRow(stack, "server", facts, errors.get(stack)))
     return rows
 
 
@@ -115,8 +118,8 @@ def _server_facts(environment: EnvironmentStack, stack: ServerStack) -> dict[str
     }
 
 
-def _zone_row(project: Project, name: str) -> Row:
-    row = Row(f"zone.{name}", "zone", {})
+def _zone_row(project: Project, name: str) -> InventoryRow:
+    row = InventoryRow(f"zone.{name}", "zone", {})
     try:
         zone: ZoneStack = load_zone(project, name)
     except InputError as error:

@@ -16,7 +16,7 @@ from model.project import Project, load_environment, load_zone
 from model.stacks import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, config_key_of
 from operations.project.staging import staged
 from operations.project.templates import FORMER_PROGRAM_IMPORT, PROGRAM_IMPORT
-from operations.project.write import Change, replace_scalar
+from operations.project.write import FileChange, replace_scalar
 
 #: Takes the text of one version to that of the next; `migrated` writes the version number itself.
 Migration = Callable[[str], str]
@@ -70,13 +70,13 @@ def _version(text: str, file: Path, path: KeyPath) -> int:
     return value
 
 
-def plan_migration(project: Project) -> list[Change]:
+def plan_migration(project: Project) -> list[FileChange]:
     """The changes that bring every file of the project up to date, checked as a whole.
 
     Raises:
         InputErrors: a file has no known version, or the result would not be valid.
     """
-    changes: list[Change] = []
+    changes: list[FileChange] = []
     problems: list[InputError] = []
     for file, kind in _files(project):
         try:
@@ -87,7 +87,7 @@ def plan_migration(project: Project) -> list[Change]:
             problems.append(error)
         else:
             if after != text:
-                changes.append(Change(file, before, after.encode()))
+                changes.append(FileChange(file, before, after.encode()))
     if problems:
         raise InputErrors(problems)
     if changes:
@@ -100,13 +100,13 @@ def plan_migration(project: Project) -> list[Change]:
     return [*changes, *_program(project)]
 
 
-def _program(project: Project) -> list[Change]:
+def _program(project: Project) -> list[FileChange]:
     document = read(project.root / "Pulumi.yaml")
     main = document.value.get("main", ".") if isinstance(document.value, dict) else "."
     file = project.root / str(main) / "__main__.py"
     before = file.read_bytes() if file.is_file() else b""
     after = before.replace(FORMER_PROGRAM_IMPORT.encode(), PROGRAM_IMPORT.encode())
-    return [Change(file, before, after)] if after != before else []
+    return [FileChange(file, before, after)] if after != before else []
 
 
 def _decoded(content: bytes, file: Path) -> str:

@@ -32,7 +32,7 @@ from operations.project.templates import (
     environment_file,
     pulumi_yaml,
 )
-from operations.project.write import Change
+from operations.project.write import FileChange
 
 BACKENDS = ("s3", "gs", "azblob", "https", "postgres")
 SECRETS_PROVIDERS = ("awskms", "azurekeyvault", "gcpkms", "hashivault")
@@ -94,11 +94,11 @@ AGENT = Question("--agent", "Agent", Name, f"use {_LABEL}, such as ci")
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProjectPlan:
     """The changes that `init` will make, and the local folder of its state, if any."""
 
     project: Project
-    changes: tuple[Change, ...]
+    changes: tuple[FileChange, ...]
     state_folder: Path | None
 
 
@@ -145,13 +145,13 @@ def plan(
     *,
     name: str | None = None,
     backend: str | None = None,
-) -> Plan:
+) -> ProjectPlan:
     """The files of a new environment, and of a new project around it where there is none; checked as the model reads them.
 
     Raises:
         InputError: something is there already, or the result would not be a good project; nothing is written.
     """
-    changes: list[Change] = []
+    changes: list[FileChange] = []
     state_folder = None
     texts: dict[Path, str] = {}
     if (root / "Pulumi.yaml").exists():
@@ -176,10 +176,10 @@ def plan(
     for path, text in texts.items():
         if path.exists():
             raise InputError("is there already and would be overwritten", file=path, remedy="move it away")
-        changes.append(Change.new(path, text))
+        changes.append(FileChange.new(path, text))
     changes += _ignore(root)
     load_staged(project, answers.name, texts)
-    return Plan(project, tuple(changes), state_folder)
+    return ProjectPlan(project, tuple(changes), state_folder)
 
 
 def _project_name(name: str) -> str:
@@ -258,7 +258,7 @@ def check_secrets_provider(url: str | None) -> str | None:
     return url
 
 
-def _ignore(root: Path) -> Sequence[Change]:
+def _ignore(root: Path) -> Sequence[FileChange]:
     """The change of `.gitignore`. State may hold encrypted secrets, and the cache differs by machine, so Git must not
     see them; missing lines are added at the end of an existing file."""
     file = root / ".gitignore"
@@ -271,7 +271,7 @@ def _ignore(root: Path) -> Sequence[Change]:
     end = b"\r\n" if b"\r\n" in start else b"\n"
     if start and not start.endswith(b"\n"):
         start += end
-    return (Change(file, before, start + b"".join(line.encode() + end for line in missing)),)
+    return (FileChange(file, before, start + b"".join(line.encode() + end for line in missing)),)
 
 
 def refresh_schema(project: Project) -> None:

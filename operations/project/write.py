@@ -19,7 +19,7 @@ from model.loader import KeyPath, dotted, parse
 
 
 @dataclass(frozen=True)
-class Change:
+class FileChange:
     """One file's content as it was read and as it will be written; None means that there is no file."""
 
     path: Path
@@ -27,17 +27,17 @@ class Change:
     after: bytes | None
 
     @classmethod
-    def new(cls, path: Path, text: str) -> Change:
+    def new(cls, path: Path, text: str) -> FileChange:
         """The change that makes a file; `apply` refuses it where the file exists."""
         return cls(path, None, text.encode())
 
     @classmethod
-    def removal(cls, path: Path) -> Change:
+    def removal(cls, path: Path) -> FileChange:
         """The change that removes a file."""
         return cls(path, path.read_bytes(), None)
 
 
-def apply(changes: Sequence[Change]) -> None:
+def apply(changes: Sequence[FileChange]) -> None:
     """Make all changes, or leave every file as it was.
 
     New content is written to a temporary file next to its target and renamed over it. If a file is no longer as it was read,
@@ -49,7 +49,7 @@ def apply(changes: Sequence[Change]) -> None:
     """
     staged: dict[Path, Path] = {}
     folders: list[Path] = []
-    committed: list[Change] = []
+    committed: list[FileChange] = []
     try:
         for change in changes:
             _refuse_surprise(change)
@@ -73,7 +73,7 @@ def apply(changes: Sequence[Change]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _refuse_surprise(change: Change) -> None:
+def _refuse_surprise(change: FileChange) -> None:
     content = change.path.read_bytes() if change.path.is_file() else None
     if content != change.before:
         problem = "is there already" if change.before is None else "changed while this command ran"
@@ -86,7 +86,7 @@ def _make_folders(folder: Path) -> list[Path]:
     return missing
 
 
-def _stage(change: Change, content: bytes) -> Path:
+def _stage(change: FileChange, content: bytes) -> Path:
     temporary = change.path.with_name(f".{change.path.name}.{secrets.token_hex(4)}.tmp")
     with temporary.open("xb") as out:
         out.write(content)
@@ -97,7 +97,7 @@ def _stage(change: Change, content: bytes) -> Path:
     return temporary
 
 
-def _commit(change: Change, staged: dict[Path, Path]) -> None:
+def _commit(change: FileChange, staged: dict[Path, Path]) -> None:
     if change.after is None:
         change.path.unlink()
     elif change.before is None:
@@ -106,7 +106,7 @@ def _commit(change: Change, staged: dict[Path, Path]) -> None:
         staged[change.path].replace(change.path.resolve())
 
 
-def _undo(committed: Sequence[Change], folders: Sequence[Path], staged: dict[Path, Path]) -> list[str]:
+def _undo(committed: Sequence[FileChange], folders: Sequence[Path], staged: dict[Path, Path]) -> list[str]:
     unrestored = []
     for change in reversed(committed):
         try:

@@ -18,7 +18,7 @@ _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 @dataclass(frozen=True)
-class Head:
+class PullRequestHead:
     """The head of a workflow run, from the `workflow_run` event. GitHub vouches for it; the run itself cannot change it."""
 
     sha: str
@@ -27,7 +27,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CommentOutcome:
     """What became of one environment's comment: ``created``, ``updated`` or ``unchanged``. `removed` counts the
     duplicates of ours that were deleted."""
 
@@ -37,7 +37,7 @@ class Outcome:
     removed: int = 0
 
 
-def head_of(sha: str | None, repo: str | None, branch: str | None) -> Head | None:
+def head_of(sha: str | None, repo: str | None, branch: str | None) -> PullRequestHead | None:
     """The head that the options name, None without any; raises `InputError` where they are incomplete or malformed."""
     if sha is None and repo is None and branch is None:
         return None
@@ -52,10 +52,12 @@ def head_of(sha: str | None, repo: str | None, branch: str | None) -> Head | Non
         raise InputError("--head-repo is not OWNER/NAME", remedy="give workflow_run.head_repository.full_name")
     if not branch.isprintable() or len(branch) > 255:
         raise InputError("--head-branch is no branch name", remedy="give workflow_run.head_branch")
-    return Head(sha, repo.lower(), branch)
+    return PullRequestHead(sha, repo.lower(), branch)
 
 
-def find_pull(hub: GitHub, repo: str, head: Head, number: int | None, base: str | None) -> PullRequest | None:
+def find_pull(
+    hub: GitHub, repo: str, head: PullRequestHead, number: int | None, base: str | None
+) -> PullRequest | None:
     """The one open pull request whose head is that commit of that branch; None when it has a newer head or was closed.
 
     Neither ``workflow_run.pull_requests`` nor ``GET /commits/SHA/pulls`` lists pull requests from forks; the list of pull
@@ -106,7 +108,7 @@ def touches_its_run(hub: GitHub, repo: str, pull: PullRequest) -> bool | None:
 
 def publish(
     hub: GitHub, repo: str, number: int, bodies: Mapping[str, str], note: str = "", *, dry_run: bool = False
-) -> list[Outcome]:
+) -> list[CommentOutcome]:
     """Give our comments on the pull request the texts in `bodies` (environment to text). Our comments for other environments
     are changed to say, below `note`, that nothing changes there.
 
@@ -122,16 +124,16 @@ def publish(
         if environment in existing:
             outcomes[environment] = _settle(hub, repo, environment, existing[environment], body, dry_run)
         elif dry_run:
-            outcomes[environment] = Outcome(environment, "created", None)
+            outcomes[environment] = CommentOutcome(environment, "created", None)
         else:
             comment = _create(hub, repo, number, environment, body, me)
-            outcomes[environment] = Outcome(environment, "created", comment.url)
+            outcomes[environment] = CommentOutcome(environment, "created", comment.url)
             created.append(environment)
     current = _own_comments(hub.comments(repo, number), me) if created else {}
     # GitHub's list may lag and lack the new comment; that is no reason to write another one.
     for environment in (name for name in created if name in current):
         outcome = _settle(hub, repo, environment, current[environment], bodies[environment], dry_run=False)
-        outcomes[environment] = Outcome(environment, "created", outcome.url, outcome.removed)
+        outcomes[environment] = CommentOutcome(environment, "created", outcome.url, outcome.removed)
     return [outcomes[environment] for environment in sorted(outcomes)]
 
 
@@ -155,7 +157,9 @@ def _create(hub: GitHub, repo: str, number: int, environment: str, body: str, me
         return existing[0] if existing else hub.create_comment(repo, number, body)
 
 
-def _settle(hub: GitHub, repo: str, environment: str, several: Sequence[Comment], body: str, dry_run: bool) -> Outcome:
+def _settle(
+    hub: GitHub, repo: str, environment: str, several: Sequence[Comment], body: str, dry_run: bool
+) -> CommentOutcome:
     oldest, *duplicates = several
     unchanged = _same_text(oldest.body, body)
     if not dry_run:
@@ -163,7 +167,7 @@ def _settle(hub: GitHub, repo: str, environment: str, several: Sequence[Comment]
             hub.update_comment(repo, oldest.id, body)
         for duplicate in duplicates:
             hub.delete_comment(repo, duplicate.id)
-    return Outcome(environment, "unchanged" if unchanged else "updated", oldest.url, len(duplicates))
+    return CommentOutcome(environment, "unchanged" if unchanged else "updated", oldest.url, len(duplicates))
 
 
 def _same_text(existing: str, body: str) -> bool:

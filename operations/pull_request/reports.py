@@ -17,7 +17,7 @@ from operations.pull_request.revisions import export_working_tree, repository
 from plan.diff.compare import Side, compare
 from plan.diff.html import render_html
 from plan.diff.markdown import render_markdown
-from plan.diff.model import Report, document
+from plan.diff.model import DiffReport, document
 from plan.diff.pairs import UNPLANNABLE
 
 
@@ -30,7 +30,7 @@ def report_of(
     environment: str | None,
     every_resource: bool,
     program: bool = False,
-) -> Report:
+) -> DiffReport:
     """Compare two revisions of the project in `root`; without `head`, one and the working tree."""
     git = repository(root)
     base_commit = git.commit(base)
@@ -67,7 +67,7 @@ def report_of(
         )
 
 
-def write_all(report: Report, folder: Path, artifact_url: str | None) -> None:
+def write_all(report: DiffReport, folder: Path, artifact_url: str | None) -> None:
     """What `ringwall comment` takes: one comment for each environment, and the whole report beside them."""
     unread = {error.stack for error in report.errors if error.stack}
     names = {stack.environment for stack in report.stacks}
@@ -80,7 +80,7 @@ def write_all(report: Report, folder: Path, artifact_url: str | None) -> None:
     write(folder / "report.html", render_html(report))
 
 
-def breaks_rules(report: Report) -> bool:
+def breaks_rules(report: DiffReport) -> bool:
     unjudged = any(change.id == UNPLANNABLE["head"] for change in report.changes)
     return unjudged or any(finding.refuses for _, finding in report.findings)
 

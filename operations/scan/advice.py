@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from operations.scan.report import Server
+from operations.scan.report import ScannedServer
 
 _SWITCH = "make it speak streamable HTTP: Ringwall's guard speaks that or stdio to a server"
 
@@ -21,7 +21,7 @@ class Advice:
 
 
 def advise(
-    server: Server,
+    server: ScannedServer,
     *,
     environments: Sequence[str] = (),
     used_names: frozenset[str] = frozenset(),
@@ -65,20 +65,20 @@ def advise(
     return Advice(tuple(steps), shlex.join([*words, *project_option]))
 
 
-def _loopback(server: Server) -> str:
+def _loopback(server: ScannedServer) -> str:
     """The server's address on its own host: the one it is bound to, or the one that the first step binds it to."""
     if server.place.beyond_loopback:
         return "127.0.0.1"
     return f"[{server.place.address}]" if ":" in server.place.address else server.place.address
 
 
-def _host_step(server: Server) -> str:
+def _host_step(server: ScannedServer) -> str:
     if server.place.beyond_loopback:
         return f"on {server.place.address} itself: run `ringwall scan` there, bind the server to 127.0.0.1"
     return "run this on the machine it listens on"
 
 
-def name_for(server: Server, used_names: frozenset[str] = frozenset()) -> str:
+def name_for(server: ScannedServer, used_names: frozenset[str] = frozenset()) -> str:
     """Make a server name of lower-case letters, digits and - from the name that the server gives itself."""
     slug = re.sub(r"[^a-z0-9]+", "-", server.name.lower()).strip("-")
     slug = re.sub(r"^[^a-z]+", "", slug)[:32].strip("-") or "server"

@@ -17,9 +17,9 @@ import aiohttp
 from model.text import visible
 from operations.scan.wire import (
     CredentialsRequired,
+    InitializeRefused,
     NotMcp,
-    Refused,
-    TooMuch,
+    ScanLimitExceeded,
 )
 
 Transport = Literal["streamable-http", "http+sse", "websocket"]
@@ -74,7 +74,7 @@ async def converse(dialog: Dialog, introduction: Introduction, version: str) -> 
     answer = await dialog.call("initialize", params)
     error = answer.get("error")
     if isinstance(error, dict) and error.get("code") != -32601:
-        raise Refused(visible(str(error.get("message", "no reason")))[:100])
+        raise InitializeRefused(visible(str(error.get("message", "no reason")))[:100])
     result = _result(answer)
     if not isinstance(result.get("protocolVersion"), str) or not isinstance(result.get("capabilities"), dict):
         raise NotMcp
@@ -145,7 +145,7 @@ async def list_tools(introduction: Introduction, page: Any) -> Introduction:
         return replace(introduction, demands=demand.requirement)
     except NotMcp:
         problem = "its answer to tools/list is not MCP"
-    except (TooMuch, ValueError) as error:
+    except (ScanLimitExceeded, ValueError) as error:
         problem = f"its tools could not be read: {error}"
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         problem = f"broke off while listing its tools ({type(error).__name__})"

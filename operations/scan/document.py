@@ -6,10 +6,10 @@ from typing import Any
 
 from model.tool_lock import Risk
 from operations.scan.advice import Advice
-from operations.scan.report import Report, Server
+from operations.scan.report import ScannedServer, ScanReport
 
 
-def summary(report: Report, subject: str) -> str:
+def summary(report: ScanReport, subject: str) -> str:
     count = len(report.servers)
     text = f"{report.sockets} {subject} looked at, {count} MCP server{'' if count == 1 else 's'} found"
     if report.exposed:
@@ -19,7 +19,7 @@ def summary(report: Report, subject: str) -> str:
     return f"{text}, none of them exposed"
 
 
-def row(server: Server) -> list[str]:
+def row(server: ScannedServer) -> list[str]:
     about = f"{server.name} {server.version}".strip() or "(says nothing about itself)"
     transports = dict.fromkeys(transport for transport, _ in server.transports)
     place = str(server.place) + "".join(f" {p}" for p in dict.fromkeys(path for _, path in server.transports))
@@ -38,7 +38,7 @@ def row(server: Server) -> list[str]:
     ]
 
 
-def _counts(server: Server) -> str:
+def _counts(server: ScannedServer) -> str:
     if server.tools is None:
         return "not listed"
     risks: tuple[Risk, ...] = ("execute", "write", "unknown", "read")
@@ -46,7 +46,7 @@ def _counts(server: Server) -> str:
     return ", ".join(counted) or "none"
 
 
-def document(report: Report, advices: list[Advice]) -> dict[str, Any]:
+def document(report: ScanReport, advices: list[Advice]) -> dict[str, Any]:
     return {
         "version": 1,
         "complete": report.complete,

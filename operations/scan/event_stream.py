@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from operations.scan.dialog import FIRST, MAX_SKIPPED, Introduction, converse
-from operations.scan.wire import NotMcp, Wire, json_object, path_on_server, refuse_demand
+from operations.scan.wire import NotMcp, ScanConnection, json_object, path_on_server, refuse_demand
 
 
 @dataclass
 class TwoEndpoints:
     """A dialog in which messages are posted to one endpoint and replies arrive as events on the stream of another."""
 
-    wire: Wire
+    wire: ScanConnection
     post_path: str
     stream: AsyncIterator[tuple[str, str]]
 
@@ -42,7 +42,7 @@ class TwoEndpoints:
                 raise NotMcp(answer.status)
 
 
-async def try_sse(wire: Wire, path: str) -> Introduction:
+async def try_sse(wire: ScanConnection, path: str) -> Introduction:
     """Try the two endpoints of 2024-11-05. Raises the same exceptions as `try_streamable`."""
     async with wire.ask("GET", path, {"accept": "text/event-stream"}) as answer:
         if answer.status != 200 or answer.content_type != "text/event-stream":

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from model.errors import InputError
 from model.project import Project, find_project, load_environment
-from operations.scan.report import Place
+from operations.scan.report import ScanTarget
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Known:
     environments: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def stack_of(self, place: Place, path: str) -> str | None:
+    def stack_of(self, place: ScanTarget, path: str) -> str | None:
         """The stack whose origin stands at this place; None for a named host, as origins are on loopback."""
         if place.socket is not None:
             return self.sockets.get(place.socket)

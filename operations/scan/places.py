@@ -10,22 +10,22 @@ from typing import Literal
 from model.errors import InputError
 from model.loopback import is_loopback
 from model.text import visible
-from operations.scan.report import Place
-from operations.sockets import Listener
+from operations.scan.report import ScanTarget
+from operations.sockets import ListeningSocket
 
 MAX_NAMED = 16
 
 
-def places(listeners: Iterable[Listener], ports: Iterable[int] = ()) -> tuple[Place, ...]:
+def places(listeners: Iterable[ListeningSocket], ports: Iterable[int] = ()) -> tuple[ScanTarget, ...]:
     """List where to connect for each listening socket of this machine; only for `ports` when some are given."""
     selected = frozenset(ports)
-    by_socket: dict[tuple[str, int], Place] = {}
+    by_socket: dict[tuple[str, int], ScanTarget] = {}
     for listener in listeners:
         if not selected or listener.port in selected:
             address, port = listener.address, listener.port
             previous = by_socket.get((address, port))
             pid = previous.pid if previous is not None and previous.pid is not None else listener.pid
-            by_socket[address, port] = Place(_reach(address), port, (address,), not listener.is_loopback, pid)
+            by_socket[address, port] = ScanTarget(_reach(address), port, (address,), not listener.is_loopback, pid)
     return tuple(by_socket.values())
 
 
@@ -42,7 +42,7 @@ def _reach(address: str) -> str:
     return str(mapped) if mapped else address if zone else str(parsed)
 
 
-def named_places(targets: Sequence[str]) -> tuple[Place, ...]:
+def named_places(targets: Sequence[str]) -> tuple[ScanTarget, ...]:
     """Parse hosts that the user named one by one: HOST:PORT, [V6]:PORT, a URL, or the path of a Unix socket.
 
     Raises:
@@ -58,10 +58,10 @@ def named_places(targets: Sequence[str]) -> tuple[Place, ...]:
     return tuple(_named(target) for target in dict.fromkeys(targets))
 
 
-def _named(target: str) -> Place:
+def _named(target: str) -> ScanTarget:
     shown = visible(target)[:100]
     if target.startswith("/"):
-        return Place("", 0, (target,), beyond_loopback=False, named=target, socket=target)
+        return ScanTarget("", 0, (target,), beyond_loopback=False, named=target, socket=target)
     match = re.fullmatch(
         r"(?:(?P<scheme>https?)://)?(?:\[(?P<six>[0-9A-Fa-f:.%a-z]+)\]|(?P<host>[^\s/\[\]:@]+)):(?P<port>[0-9]{1,5})"
         r"(?P<path>/[!-~]*)?",
@@ -82,6 +82,6 @@ def _named(target: str) -> Place:
     if match["scheme"]:
         scheme = "https" if match["scheme"] == "https" else "http"
     port = int(match["port"])
-    return Place(
+    return ScanTarget(
         host, port, (host,), beyond_loopback=not is_loopback(host), named=target, scheme=scheme, path=match["path"]
     )

@@ -24,7 +24,7 @@ class Tool:
 
 
 @dataclass(frozen=True)
-class Place:
+class ScanTarget:
     """A place to scan: a listening socket of this machine, or a host that the user named (`named`).
 
     `address` is the one to connect to, `addresses` are those that the socket is bound to.
@@ -48,7 +48,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Server:
+class ScannedServer:
     """One MCP server that was found.
 
     `state`: `exposed` (answers clients beyond this machine without authentication), `open` (answers every process of this
@@ -57,7 +57,7 @@ class Server:
     `tools` is None where they could not be listed.
     """
 
-    place: Place
+    place: ScanTarget
     scheme: Literal["http", "https"]
     transports: tuple[tuple[Transport, str], ...]
     state: State
@@ -103,41 +103,41 @@ class Server:
 class Unjudged:
     """A port that may hold an MCP server, and why that could not be judged."""
 
-    place: Place
+    place: ScanTarget
     reason: str
 
 
 @dataclass(frozen=True)
-class Report:
+class ScanReport:
     """The result of a scan, most dangerous server first.
 
     `sockets` counts the places looked at, `quiet` those of them that did not answer or do not speak HTTP. `complete` is
     false when time ran out before every place was looked at.
     """
 
-    servers: tuple[Server, ...]
+    servers: tuple[ScannedServer, ...]
     unjudged: tuple[Unjudged, ...]
     sockets: int
     quiet: int
     complete: bool = True
 
     @property
-    def exposed(self) -> tuple[Server, ...]:
+    def exposed(self) -> tuple[ScannedServer, ...]:
         return tuple(server for server in self.servers if server.state == "exposed")
 
 
 ORDER: tuple[Danger, ...] = ("critical", "high", "medium", "low", "info")
 
 
-def _scheme(server: Server) -> str:
+def _scheme(server: ScannedServer) -> str:
     if server.transport == "websocket":
         return "wss" if server.scheme == "https" else "ws"
     return server.scheme
 
 
-def merged(servers: Iterable[Server]) -> list[Server]:
+def merged(servers: Iterable[ScannedServer]) -> list[ScannedServer]:
     """Merge a server that answers on several addresses, paths or transports of one port into one finding."""
-    by_identity: dict[tuple[object, ...], Server] = {}
+    by_identity: dict[tuple[object, ...], ScannedServer] = {}
     for server in servers:
         place, is_guarded = server.place, server.state == "guarded"
         key = (place.port, place.pid, place.named, server.name, server.version, server.tools, is_guarded)

@@ -23,10 +23,17 @@ from operations.scan.contact import first_contact, inspecting_tls
 from operations.scan.dialog import Introduction, Transport
 from operations.scan.event_stream import try_sse
 from operations.scan.process import command_line
-from operations.scan.report import ORDER, Place, Report, Server, State, Tool, Unjudged, merged
+from operations.scan.report import ORDER, ScannedServer, ScanReport, ScanTarget, State, Tool, Unjudged, merged
 from operations.scan.streamable import try_streamable
 from operations.scan.websocket import try_websocket
-from operations.scan.wire import CredentialsRequired, NotMcp, Refused, TooMuch, Wire, wire_to
+from operations.scan.wire import (
+    CredentialsRequired,
+    InitializeRefused,
+    NotMcp,
+    ScanConnection,
+    ScanLimitExceeded,
+    wire_to,
+)
 
 #: Default paths of MCP servers, most usual first; `--path` adds others.
 PATHS = ("/mcp", "/sse", "/", "/mcp/", "/ws", "/messages", "/api/mcp", "/mcp/sse")
@@ -40,21 +47,21 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class _Findings:
-    servers: list[Server] = field(default_factory=list)
+    servers: list[ScannedServer] = field(default_factory=list)
     unjudged: list[Unjudged] = field(default_factory=list)
     quiet: int = 0
     finished: int = 0
 
 
 def scan(
-    places: Sequence[Place],
+    places: Sequence[ScanTarget],
     *,
     paths: Sequence[str] = PATHS,
     timeout: float = 10.0,
     deadline: float = 120.0,
-    onboarded: Callable[[Place, str], str | None] = lambda place, path: None,
+    onboarded: Callable[[ScanTarget, str], str | None] = lambda place, path: None,
     progress: Progress | None = None,
-) -> Report:
+) -> ScanReport:
     """Scan each place. It starts an event loop of its own, so it must not be called inside a running one.
 
     Args:
@@ -68,18 +75,18 @@ def scan(
 
 
 async def _scan(
-    places: Sequence[Place],
+    places: Sequence[ScanTarget],
     paths: Sequence[str],
     timeout: float,
     deadline: float,
-    onboarded: Callable[[Place, str], str | None],
+    onboarded: Callable[[ScanTarget, str], str | None],
     progress: Progress | None,
-) -> Report:
+) -> ScanReport:
     findings = _Findings()
     gate = asyncio.Semaphore(AT_ONCE)
-    started: set[Place] = set()
+    started: set[ScanTarget] = set()
 
-    async def inspect(place: Place) -> None:
+    async def inspect(place: ScanTarget) -> None:
         async with gate:
             started.add(place)
             await _inspect(place, paths, timeout, findings)
@@ -109,16 +116,16 @@ async def _scan(
     servers.sort(
         key=lambda server: (ORDER.index(server.danger), server.state, server.place.port, server.place.addresses)
     )
-    return Report(tuple(servers), tuple(findings.unjudged), len(places), findings.quiet, complete)
+    return ScanReport(tuple(servers), tuple(findings.unjudged), len(places), findings.quiet, complete)
 
 
-async def _inspect(place: Place, paths: Sequence[str], timeout: float, findings: _Findings) -> None:
+async def _inspect(place: ScanTarget, paths: Sequence[str], timeout: float, findings: _Findings) -> None:
     """Scan one socket, from the first contact to its tools; it takes at most `timeout` seconds, whatever the server does."""
     introductions: list[Introduction] = []
     notes: list[str] = []
     scheme: Literal["http", "https"] = place.scheme or "http"
     guard = False
-    wire: Wire | None = None
+    wire: ScanConnection | None = None
     try:
         async with asyncio.timeout(timeout):
             if place.socket is None and place.scheme is None:
@@ -152,7 +159,7 @@ async def _inspect(place: Place, paths: Sequence[str], timeout: float, findings:
     except asyncio.CancelledError:
         notes.append("was not finished: time ran out")
         raise
-    except TooMuch as error:
+    except ScanLimitExceeded as error:
         notes.append(str(error))
     except (aiohttp.ClientError, OSError) as error:
         notes.append(f"broke off ({type(error).__name__})")
@@ -175,7 +182,7 @@ def _joined(notes: Sequence[str], most: int = 2) -> str:
     return "; ".join(distinct[:most]) + remainder
 
 
-def _base(place: Place, scheme: str) -> tuple[str, str]:
+def _base(place: ScanTarget, scheme: str) -> tuple[str, str]:
     """Base URL and Host header of a place.
 
     The Host is localhost for this machine's sockets: a check of Host against DNS rebinding stops browsers only, as an
@@ -187,14 +194,14 @@ def _base(place: Place, scheme: str) -> tuple[str, str]:
     return f"{scheme}://{name}:{place.port}", "" if place.named else f"localhost:{place.port}"
 
 
-def _connector(place: Place) -> aiohttp.BaseConnector:
+def _connector(place: ScanTarget) -> aiohttp.BaseConnector:
     if place.socket is not None:
         return aiohttp.UnixConnector(place.socket, limit=2)
     return aiohttp.TCPConnector(limit=2, ssl=inspecting_tls(), use_dns_cache=True)
 
 
 async def _ask_all(
-    wire: Wire, paths: Sequence[str], introductions: list[Introduction], notes: list[str], *, patience: float
+    wire: ScanConnection, paths: Sequence[str], introductions: list[Introduction], notes: list[str], *, patience: float
 ) -> None:
     """Try every transport on every path, one request at a time; appends to `introductions` and `notes` on the way."""
     demanded: list[tuple[Transport, str, CredentialsRequired]] = []
@@ -213,7 +220,7 @@ async def _ask_all(
                 demanded.append((transport, path, demand))
                 if transport != "websocket":
                     break
-            except Refused as refused:
+            except InitializeRefused as refused:
                 notes.append(f"speaks JSON-RPC at {path} and refused initialize: {refused}")
                 break
             except NotMcp:
@@ -221,7 +228,7 @@ async def _ask_all(
             except TimeoutError:
                 notes.append(f"did not answer at {path} in time")
                 break
-            except TooMuch as error:
+            except ScanLimitExceeded as error:
                 notes.append(f"at {path}: {error}")
                 break
             except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -236,7 +243,7 @@ async def _ask_all(
 
 
 async def _judge_demands(
-    wire: Wire,
+    wire: ScanConnection,
     demanded: list[tuple[Transport, str, CredentialsRequired]],
     introductions: list[Introduction],
     notes: list[str],
@@ -262,7 +269,7 @@ async def _judge_demands(
         introductions.append(Introduction(transport, path, demands=demand.requirement))
 
 
-async def _healthz(wire: Wire) -> bool:
+async def _healthz(wire: ScanConnection) -> bool:
     async with wire.ask("GET", "/healthz", {}) as answer:
         return (await wire.body(answer, 64)).strip() in (b"ok", b"closed")
 
@@ -270,12 +277,14 @@ async def _healthz(wire: Wire) -> bool:
 # -- judging -----------------------------------------------------------------------------------------------------------
 
 
-def _server(place: Place, scheme: Literal["http", "https"], introduction: Introduction, *, guard: bool) -> Server:
+def _server(
+    place: ScanTarget, scheme: Literal["http", "https"], introduction: Introduction, *, guard: bool
+) -> ScannedServer:
     state: State = "guarded" if introduction.demands else "exposed" if place.beyond_loopback else "open"
     tools = None if introduction.tools is None else tuple(_tool(definition) for definition in introduction.tools)
     concerns = [visible(str(concern)) for concern in warnings("tool", introduction.tools or ())]
     concerns += [f"its instructions: {problem}" for problem in text_problems(introduction.instructions)]
-    return Server(
+    return ScannedServer(
         place=place,
         scheme=scheme,
         transports=((introduction.transport, introduction.path),),
@@ -298,7 +307,7 @@ def _tool(definition: dict[str, object]) -> Tool:
     return Tool(name, judgement.risk, judgement.reasons, judgement.outbound)
 
 
-def _settled(server: Server, onboarded: Callable[[Place, str], str | None]) -> Server:
+def _settled(server: ScannedServer, onboarded: Callable[[ScanTarget, str], str | None]) -> ScannedServer:
     """Mark a server that is already behind the rings; only on loopback, as a server bound beyond it is reached past them."""
     stack = next((s for _, path in server.transports if (s := onboarded(server.place, path)) is not None), None)
     server = replace(server, onboarded=stack)

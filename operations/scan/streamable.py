@@ -25,8 +25,8 @@ from operations.scan.wire import (
     CredentialsRequired,
     HostRefused,
     NotMcp,
-    TooMuch,
-    Wire,
+    ScanConnection,
+    ScanLimitExceeded,
     json_object,
     path_on_server,
     refuse_demand,
@@ -41,7 +41,7 @@ _META = "io.modelcontextprotocol/"
 class Streamable:
     """A dialog by POST to one endpoint; a reply is a JSON body or one event of a stream."""
 
-    wire: Wire
+    wire: ScanConnection
     path: str
     version: str = ""
     session_id: str | None = None
@@ -97,7 +97,7 @@ class Streamable:
     async def close(self) -> None:
         """End the session, so that a scan leaves none behind. A server that refuses to end it is left alone."""
         if self.session_id:
-            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError, TooMuch):
+            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError, ScanLimitExceeded):
                 async with self.wire.ask("DELETE", self.path, self._headers()):
                     pass
 
@@ -108,7 +108,7 @@ def _version_in(message: Mapping[str, Any]) -> str:
     return version if isinstance(version, str) and re.fullmatch(r"[0-9-]{1,20}", version) else ""
 
 
-async def try_streamable(wire: Wire, path: str) -> Introduction:
+async def try_streamable(wire: ScanConnection, path: str) -> Introduction:
     """Try both eras of streamable HTTP, the newer first.
 
     Raises:
@@ -153,7 +153,7 @@ async def try_streamable(wire: Wire, path: str) -> Introduction:
         await dialog.close()
 
 
-async def _modern_tools(wire: Wire, dialog: Streamable, path: str, result: dict[str, Any]) -> Introduction:
+async def _modern_tools(wire: ScanConnection, dialog: Streamable, path: str, result: dict[str, Any]) -> Introduction:
     meta = result.get("_meta")
     info = meta.get(f"{_META}serverInfo") if isinstance(meta, dict) else None
     version = ", ".join(str(v) for v in result["supportedVersions"])

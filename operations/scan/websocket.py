@@ -11,14 +11,14 @@ from typing import Any
 import aiohttp
 
 from operations.scan.dialog import LEGACY, MAX_SKIPPED, Introduction, converse
-from operations.scan.wire import MAX_EVENT, CredentialsRequired, NotMcp, Wire, json_object
+from operations.scan.wire import MAX_EVENT, CredentialsRequired, NotMcp, ScanConnection, json_object
 
 
 @dataclass
 class WebSocket:
     """A dialog of JSON-RPC messages as text frames; a reply is awaited for `patience` seconds."""
 
-    wire: Wire
+    wire: ScanConnection
     socket: aiohttp.ClientWebSocketResponse
     patience: float
 
@@ -40,7 +40,7 @@ class WebSocket:
         await self.socket.send_json({"jsonrpc": "2.0", "method": method})
 
 
-async def try_websocket(wire: Wire, path: str, patience: float) -> Introduction:
+async def try_websocket(wire: ScanConnection, path: str, patience: float) -> Introduction:
     """Try WebSocket with the subprotocol `mcp`. Raises the same exceptions as `try_streamable`."""
     headers = {"host": wire.host} if wire.host else {}
     try:

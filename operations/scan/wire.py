@@ -24,7 +24,7 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_EVENT = 1024 * 1024
 
 
-class TooMuch(Exception):
+class ScanLimitExceeded(Exception):
     """The server sent more than a scan takes."""
 
 
@@ -36,7 +36,7 @@ class HostRefused(NotMcp):
     """The server refuses the Host header that was sent; it may answer to its own host name."""
 
 
-class Refused(NotMcp):
+class InitializeRefused(NotMcp):
     """The server speaks JSON-RPC and refused `initialize`, so it may speak MCP or not."""
 
 
@@ -50,7 +50,7 @@ class CredentialsRequired(Exception):
 
 
 @dataclass
-class Wire:
+class ScanConnection:
     """A connection to one server: `base` is scheme, address and port, `remaining` the bytes it may still send."""
 
     session: aiohttp.ClientSession
@@ -67,7 +67,7 @@ class Wire:
     def count(self, size: int) -> None:
         self.remaining -= size
         if self.remaining < 0:
-            raise TooMuch(f"it sent over {MAX_BYTES // 2**20} MiB")
+            raise ScanLimitExceeded(f"it sent over {MAX_BYTES // 2**20} MiB")
 
     def url(self, path: str) -> URL:
         return URL(self.base + path, encoded=True)
@@ -97,7 +97,7 @@ class Wire:
             self.count(len(chunk))
             content += chunk
             if len(content) > most:
-                raise TooMuch(f"one answer is over {most // 1024} KiB")
+                raise ScanLimitExceeded(f"one answer is over {most // 1024} KiB")
         return bytes(content)
 
     async def events(self, answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, str]]:
@@ -109,7 +109,7 @@ class Wire:
             try:
                 events = reader.feed(chunk)
             except OverLimit:
-                raise TooMuch(f"one event is over {MAX_EVENT // 1024} KiB") from None
+                raise ScanLimitExceeded(f"one event is over {MAX_EVENT // 1024} KiB") from None
             for event in events:
                 if event.data is not None:
                     yield event.event or "message", event.data
@@ -118,7 +118,7 @@ class Wire:
 @contextlib.asynccontextmanager
 async def wire_to(
     base: str, host: str, *, connector: aiohttp.BaseConnector, request_timeout: float
-) -> AsyncIterator[Wire]:
+) -> AsyncIterator[ScanConnection]:
     """Open the connection to one server; it closes the connector, and so its sockets, at the end."""
     # aiohttp's WebSocket client follows redirects and has no option against it.
     tracing = aiohttp.TraceConfig()
@@ -133,7 +133,7 @@ async def wire_to(
         headers={"user-agent": "ringwall-scan"},
     )
     async with session:
-        yield Wire(session, base, host)
+        yield ScanConnection(session, base, host)
 
 
 async def _refuse_redirect(*_: object) -> None:
@@ -152,7 +152,7 @@ def json_object(body: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) and value.get("jsonrpc") == "2.0" else None
 
 
-def refuse_host(wire: Wire, answer: aiohttp.ClientResponse, body: bytes) -> None:
+def refuse_host(wire: ScanConnection, answer: aiohttp.ClientResponse, body: bytes) -> None:
     """Raise HostRefused for a refusal by a check against DNS rebinding, which is no demand for credentials.
 
     The SDKs answer 421 (Python) and 403 (TypeScript), frameworks 400.
@@ -171,7 +171,7 @@ def refuse_demand(answer: aiohttp.ClientResponse, body: bytes) -> None:
         raise CredentialsRequired(requirement, certain=certain)
 
 
-def path_on_server(wire: Wire, path: str, data: str) -> str | None:
+def path_on_server(wire: ScanConnection, path: str, data: str) -> str | None:
     """The path of a redirect or endpoint event; None when it leads to another server, which the user did not name."""
     try:
         target = urlsplit(urljoin(wire.base + path, data.strip()))

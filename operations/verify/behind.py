@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from operations.verify import edge, tokens
-from operations.verify.client import Address, Client, NoAnswer
-from operations.verify.context import Context, Probe
-from operations.verify.report import Check, Outcome, Result, failed, passed, skipped
-from operations.verify.subject import Door, Ring, attempt, described, is_admitted, is_refusal
+from operations.verify.client import Address, Client, NoResponse
+from operations.verify.context import Probe, VerifyContext
+from operations.verify.report import Outcome, ProbeRecord, ProbeResult, failed, passed, skipped
+from operations.verify.subject import InnerRing, PublicHostname, attempt, described, is_admitted, is_refusal
 
 _LOOPBACK = "127.0.0.1"
-_PROBES: tuple[Callable[[Context, Door], Awaitable[Result]], ...] = (
+_PROBES: tuple[Callable[[VerifyContext, PublicHostname], Awaitable[ProbeResult]], ...] = (
     edge.no_token,
     edge.identity_headers,
     tokens.self_signed,
@@ -24,10 +24,10 @@ _PROBES: tuple[Callable[[Context, Door], Awaitable[Result]], ...] = (
 )
 
 
-def probe_of(ring: Ring) -> Probe:
+def probe_of(ring: InnerRing) -> Probe:
     """The probe of one ring, run for every public name."""
 
-    async def run(context: Context, door: Door) -> Result:
+    async def run(context: VerifyContext, door: PublicHostname) -> ProbeResult:
         if context.client.resolve.get(door.hostname) == Address(_LOOPBACK, ring.port):
             return skipped(f"{door.hostname} is resolved to this port, so these requests were sent there already")
         to_ring = {door.hostname: Address(_LOOPBACK, ring.port)}
@@ -44,10 +44,10 @@ def probe_of(ring: Ring) -> Probe:
     )
 
 
-async def _alone(context: Context, door: Door, ring: Ring) -> Result:
+async def _alone(context: VerifyContext, door: PublicHostname, ring: InnerRing) -> ProbeResult:
     first = await attempt(context.send_initialize(door))
     target = f"{_LOOPBACK}:{ring.port}"
-    if isinstance(first, NoAnswer):
+    if isinstance(first, NoResponse):
         return skipped(f"not reached from here: {target}: {first}; run this on the host, with --on-host")
     if not is_admitted(first) and not is_refusal(context.subject, first):
         observed = (
@@ -63,11 +63,11 @@ async def _alone(context: Context, door: Door, ring: Ring) -> Result:
     return passed(f"refused all by itself: {', '.join(sorted({part for r in results for part in _codes(r)}))}")
 
 
-def _codes(result: Result) -> list[str]:
+def _codes(result: ProbeResult) -> list[str]:
     return result.observed.partition(" (")[0].split(", ")
 
 
-def proven(checks: tuple[Check, ...]) -> str:
+def proven(checks: tuple[ProbeRecord, ...]) -> str:
     """Say in one line which rings were proven on their own."""
     outcomes_by_ring: dict[str, list[Outcome]] = {}
     for check in checks:

@@ -28,11 +28,11 @@ _NO_CONNECTION = "no connection"
 Headers = Sequence[tuple[str, str]]
 
 
-class NoAnswer(Exception):
+class NoResponse(Exception):
     """Nobody answered; the text says how that looked."""
 
 
-class NoConnection(NoAnswer):
+class NoConnection(NoResponse):
     """The connection itself was refused or could not be made: nothing listens there for us."""
 
 
@@ -76,7 +76,7 @@ def _split(text: str) -> tuple[str, str | None]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """A response. `headers` have lower-case names; the values of a repeated header are joined by a comma."""
 
     status: int
@@ -177,7 +177,7 @@ class Client:
         headers: Headers = (),
         body: bytes | None = None,
         answer_id: int | None = None,
-    ) -> Answer:
+    ) -> HttpResponse:
         """Send one request.
 
         Args:
@@ -207,12 +207,12 @@ class Client:
             async with asyncio.timeout(self.timeout):
                 return await self._exchange(request, answer_id)
         except TimeoutError:
-            raise NoAnswer(f"no answer within {self.timeout:g} s") from None
+            raise NoResponse(f"no answer within {self.timeout:g} s") from None
         except httpx.HTTPError as error:
             reason = _reason(error)
-            raise (NoConnection if reason == _NO_CONNECTION else NoAnswer)(reason) from None
+            raise (NoConnection if reason == _NO_CONNECTION else NoResponse)(reason) from None
 
-    async def _exchange(self, request: httpx.Request, answer_id: int | None) -> Answer:
+    async def _exchange(self, request: httpx.Request, answer_id: int | None) -> HttpResponse:
         response = await self._http.send(request, stream=True)
         try:
             body, reader = b"", Reader(MOST_BYTES, forgiving=True)
@@ -221,10 +221,10 @@ class Client:
                 async for chunk in response.aiter_bytes():
                     body += chunk
                     if len(body) > MOST_BYTES:
-                        raise NoAnswer("an answer of over 1 MiB")
+                        raise NoResponse("an answer of over 1 MiB")
                     if answer_id is not None and streamed and _answer_in(reader.feed(chunk), answer_id) is not None:
                         break
-            return Answer(response.status_code, dict(response.headers.items()), body, _cookies(response))
+            return HttpResponse(response.status_code, dict(response.headers.items()), body, _cookies(response))
         finally:
             await response.aclose()
 

@@ -6,20 +6,28 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from operations.verify.client import Answer, Client, Headers
+from operations.verify.client import Client, Headers, HttpResponse
 from operations.verify.conversation import Conversation
-from operations.verify.report import Result
-from operations.verify.subject import INITIALIZE_ID, JSON_HEADERS, Caller, Door, PlantedCall, Subject, initialize
+from operations.verify.report import ProbeResult
+from operations.verify.subject import (
+    INITIALIZE_ID,
+    JSON_HEADERS,
+    CallerIdentity,
+    PlantedCall,
+    PublicHostname,
+    VerifySubject,
+    initialize,
+)
 
 
 @dataclass
-class Context:
+class VerifyContext:
     """What the probes of one run share. `expired` and `sibling` are tokens, each read from a file that the user named."""
 
-    subject: Subject
+    subject: VerifySubject
     client: Client
-    caller: Caller | None = None
-    second_caller: Caller | None = None
+    caller: CallerIdentity | None = None
+    second_caller: CallerIdentity | None = None
     expired: str | None = field(default=None, repr=False)
     sibling: str | None = field(default=None, repr=False)
     planted: PlantedCall | None = None
@@ -28,14 +36,14 @@ class Context:
     conversation: Conversation | None = None
     cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
-    def url(self, door: Door, path: str | None = None) -> str:
+    def url(self, door: PublicHostname, path: str | None = None) -> str:
         return f"https://{door.hostname}{self.subject.path if path is None else path}"
 
-    def conversation_with(self, door: Door, caller: Caller) -> Conversation:
+    def conversation_with(self, door: PublicHostname, caller: CallerIdentity) -> Conversation:
         """Make a conversation; it is opened by its own `open`."""
         return Conversation(self.subject, self.client, self.url(door), caller)
 
-    async def send_initialize(self, door: Door, headers: Headers = (), *, query: str = "") -> Answer:
+    async def send_initialize(self, door: PublicHostname, headers: Headers = (), *, query: str = "") -> HttpResponse:
         """Send `initialize` to a public name. It has no effect, and only an admitted caller gets a JSON-RPC result."""
         url = self.url(door) + (f"?{query}" if query else "")
         return await self.client.send(
@@ -43,7 +51,7 @@ class Context:
         )
 
 
-Run = Callable[[Context, Door], Awaitable[Result]]
+Run = Callable[[VerifyContext, PublicHostname], Awaitable[ProbeResult]]
 
 
 @dataclass(frozen=True)

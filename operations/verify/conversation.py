@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from operations.verify.client import Answer, Client, Headers, NoAnswer
+from operations.verify.client import Client, Headers, HttpResponse, NoResponse
 from operations.verify.subject import (
     INITIALIZE_ID,
     JSON_HEADERS,
     LEGACY,
-    Caller,
-    Subject,
+    CallerIdentity,
+    VerifySubject,
     attempt,
     described,
     initialize,
@@ -22,7 +22,7 @@ MODERN = "2026-07-28"
 MAX_PAGES = 50
 
 
-class Refused(Exception):
+class CallerRefused(Exception):
     """The server did not answer as an MCP server; the text says how it answered."""
 
 
@@ -30,11 +30,11 @@ class Refused(Exception):
 class Conversation:
     """A conversation in the protocol era that the server speaks: with `initialize`, or stateless (`modern`)."""
 
-    subject: Subject
+    subject: VerifySubject
     client: Client
     #: The server's URL by one of its public names.
     url: str
-    caller: Caller
+    caller: CallerIdentity
     session: str | None = None
     modern: bool = False
     tools: list[dict[str, Any]] | None = None
@@ -55,11 +55,11 @@ class Conversation:
             await self._post(body, None, self._headers(LEGACY))
             return str(result.get("protocolVersion"))
         if answer.status in (401, 403) or message is None:
-            raise Refused(described(self.subject, answer))
+            raise CallerRefused(described(self.subject, answer))
         self.modern = True
         listed = await self.request("tools/list")
         if "result" not in listed:
-            raise Refused(described(self.subject, answer))
+            raise CallerRefused(described(self.subject, answer))
         return MODERN
 
     def _headers(self, version: str) -> Headers:
@@ -71,12 +71,12 @@ class Conversation:
         answer = await self.answer(method, params)
         message = answer.message(self.last_id)
         if message is None:
-            raise Refused(f"{method}: {described(self.subject, answer)}")
+            raise CallerRefused(f"{method}: {described(self.subject, answer)}")
         return message
 
     async def answer(
         self, method: str, params: dict[str, Any] | None = None, *, headers: Headers = (), session: str | None = None
-    ) -> Answer:
+    ) -> HttpResponse:
         self.last_id += 1
         message = dict(params or {})
         sent = list(self._headers(LEGACY))
@@ -106,7 +106,7 @@ class Conversation:
                 result = message.get("result")
                 page = result.get("tools") if isinstance(result, dict) else None
                 if not isinstance(result, dict) or not isinstance(page, list):
-                    raise Refused("tools/list: no list")
+                    raise CallerRefused("tools/list: no list")
                 tools += [tool for tool in page if isinstance(tool, dict)]
                 cursor = result.get("nextCursor")
                 if not isinstance(cursor, str):
@@ -114,9 +114,9 @@ class Conversation:
             self.tools = tools
         return self.tools
 
-    async def _post(self, body: bytes, id_: int | None, headers: Headers) -> Answer:
+    async def _post(self, body: bytes, id_: int | None, headers: Headers) -> HttpResponse:
         sent = (*JSON_HEADERS, *self.caller.headers, *headers)
         answer = await attempt(self.client.send("POST", self.url, headers=sent, body=body, answer_id=id_))
-        if isinstance(answer, NoAnswer):
-            raise Refused(str(answer))
+        if isinstance(answer, NoResponse):
+            raise CallerRefused(str(answer))
         return answer

@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from model.text import visible
-from operations.verify.client import Answer, Headers, NoAnswer
-from operations.verify.context import Context, Probe
-from operations.verify.report import Result, failed, passed, skipped
-from operations.verify.subject import Door, attempt, described
+from operations.verify.client import Headers, HttpResponse, NoResponse
+from operations.verify.context import Probe, VerifyContext
+from operations.verify.report import ProbeResult, failed, passed, skipped
+from operations.verify.subject import PublicHostname, attempt, described
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 _AUTHORIZATION_SERVER = "/.well-known/oauth-authorization-server"
@@ -48,16 +48,16 @@ class Discovery:
         return (*methods, "DCR") if isinstance(self.metadata.get("registration_endpoint"), str) else methods
 
 
-async def _discover(context: Context, door: Door) -> Discovery | Result:
+async def _discover(context: VerifyContext, door: PublicHostname) -> Discovery | ProbeResult:
     """Run discovery once for each public name; a Result where it cannot be run."""
     key = f"discovery {door.hostname}"
     if key not in context.cache:
         context.cache[key] = await _walk(context, door)
-    discovery: Discovery | Result = context.cache[key]
+    discovery: Discovery | ProbeResult = context.cache[key]
     return discovery
 
 
-def _past_access(context: Context) -> Headers | Result:
+def _past_access(context: VerifyContext) -> Headers | ProbeResult:
     """The headers that get a request for metadata past Access; none in mode access."""
     if context.subject.mode == "access":
         return ()
@@ -66,13 +66,13 @@ def _past_access(context: Context) -> Headers | Result:
     return context.caller.access
 
 
-async def _walk(context: Context, door: Door) -> Discovery | Result:
+async def _walk(context: VerifyContext, door: PublicHostname) -> Discovery | ProbeResult:
     past = _past_access(context)
-    if isinstance(past, Result):
+    if isinstance(past, ProbeResult):
         return past
     discovery = Discovery()
     answer = await attempt(context.send_initialize(door, past))
-    if isinstance(answer, NoAnswer):
+    if isinstance(answer, NoResponse):
         return failed(str(answer))
     discovery.status, discovery.challenge = answer.status, answer.headers.get("www-authenticate")
     if match := _METADATA.search(discovery.challenge or ""):
@@ -87,7 +87,7 @@ async def _walk(context: Context, door: Door) -> Discovery | Result:
     return discovery
 
 
-async def _resource_metadata(context: Context, door: Door, discovery: Discovery, past: Headers) -> None:
+async def _resource_metadata(context: VerifyContext, door: PublicHostname, discovery: Discovery, past: Headers) -> None:
     path = context.subject.path.rstrip("/")
     urls = {"path": context.url(door, f"{WELL_KNOWN}{path}"), "root": context.url(door, WELL_KNOWN)}
     if discovery.pointer is not None:
@@ -99,11 +99,11 @@ async def _resource_metadata(context: Context, door: Door, discovery: Discovery,
             urls = {"pointer": discovery.pointer, **urls}
     for name, url in urls.items():
         answer = await attempt(context.client.send("GET", url, headers=(("accept", "application/json"), *past)))
-        document = answer.json() if isinstance(answer, Answer) and answer.status == 200 else None
+        document = answer.json() if isinstance(answer, HttpResponse) and answer.status == 200 else None
         if isinstance(document, dict):
             discovery.documents[name] = document
         else:
-            observed = str(answer) if isinstance(answer, NoAnswer) else described(context.subject, answer)
+            observed = str(answer) if isinstance(answer, NoResponse) else described(context.subject, answer)
             discovery.problems[name] = f"{visible(url)}: {observed}, no JSON object"
 
 
@@ -114,7 +114,7 @@ def metadata_urls(issuer: str) -> list[str]:
     return list(dict.fromkeys((f"{base}{_AUTHORIZATION_SERVER}{path}", f"{base}{_OIDC}{path}", f"{base}{path}{_OIDC}")))
 
 
-async def _server_metadata(context: Context, discovery: Discovery, issuer: str, past: Headers) -> None:
+async def _server_metadata(context: VerifyContext, discovery: Discovery, issuer: str, past: Headers) -> None:
     discovery.issuer = issuer
     if problem := context.client.allows(issuer):
         discovery.problems["server"] = f"the authorization server {visible(issuer)} {problem}"
@@ -125,7 +125,7 @@ async def _server_metadata(context: Context, discovery: Discovery, issuer: str, 
         # The service token goes to this server's own names only.
         headers = past if urlsplit(url).hostname in server_names else ()
         answer = await attempt(context.client.send("GET", url, headers=(("accept", "application/json"), *headers)))
-        document = answer.json() if isinstance(answer, Answer) and answer.status == 200 else None
+        document = answer.json() if isinstance(answer, HttpResponse) and answer.status == 200 else None
         if isinstance(document, dict):
             discovery.metadata, discovery.metadata_url = document, url
             return
@@ -133,9 +133,9 @@ async def _server_metadata(context: Context, discovery: Discovery, issuer: str, 
     discovery.problems["server"] = f"no metadata of {visible(issuer)} at {', '.join(tried)}"
 
 
-async def challenge(context: Context, door: Door) -> Result:
+async def challenge(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     discovery = await _discover(context, door)
-    if isinstance(discovery, Result):
+    if isinstance(discovery, ProbeResult):
         return discovery
     if discovery.status != 401:
         return failed(f"{discovery.status}: a client learns from a 401 only that it must sign in")
@@ -148,15 +148,15 @@ async def challenge(context: Context, door: Door) -> Result:
     return passed(f"401 with resource_metadata at {visible(urlsplit(discovery.pointer).path)}")
 
 
-async def well_known(context: Context, door: Door) -> Result:
+async def well_known(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     discovery = await _discover(context, door)
-    if isinstance(discovery, Result):
+    if isinstance(discovery, ProbeResult):
         return discovery
     problems = [discovery.problems[name] for name in ("path", "root") if name in discovery.problems]
     return failed("; ".join(problems)) if problems else passed("both are there")
 
 
-def _canonical(context: Context, door: Door) -> set[str]:
+def _canonical(context: VerifyContext, door: PublicHostname) -> set[str]:
     """Allowed values of `resource`: the URL of this public name, or in mode external the audience of its tokens."""
     if context.subject.mode == "external":
         return {context.subject.resource}
@@ -164,9 +164,9 @@ def _canonical(context: Context, door: Door) -> set[str]:
     return {canonical.removesuffix("/")} if context.subject.path == "/" else {canonical}
 
 
-async def resource(context: Context, door: Door) -> Result:
+async def resource(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     discovery = await _discover(context, door)
-    if isinstance(discovery, Result):
+    if isinstance(discovery, ProbeResult):
         return discovery
     if not discovery.documents:
         return failed("there is no protected-resource metadata to check")
@@ -181,9 +181,9 @@ async def resource(context: Context, door: Door) -> Result:
     return passed(sorted(allowed)[0])
 
 
-async def authorization_server(context: Context, door: Door) -> Result:
+async def authorization_server(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     discovery = await _discover(context, door)
-    if isinstance(discovery, Result):
+    if isinstance(discovery, ProbeResult):
         return discovery
     if "server" in discovery.problems:
         return failed(discovery.problems["server"])
@@ -202,9 +202,9 @@ async def authorization_server(context: Context, door: Door) -> Result:
     return failed("; ".join(problems)) if problems else passed(f"{visible(urlsplit(str(discovery.metadata_url)).path)}")
 
 
-async def pkce(context: Context, door: Door) -> Result:
+async def pkce(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     discovery = await _discover(context, door)
-    if isinstance(discovery, Result):
+    if isinstance(discovery, ProbeResult):
         return discovery
     if not discovery.metadata:
         return skipped("there is no authorization server metadata to check")
@@ -214,9 +214,9 @@ async def pkce(context: Context, door: Door) -> Result:
     return passed("S256") if "S256" in methods else failed(f"only {visible(', '.join(map(str, methods)))}")
 
 
-async def registration(context: Context, door: Door) -> Result:
+async def registration(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     discovery = await _discover(context, door)
-    if isinstance(discovery, Result):
+    if isinstance(discovery, ProbeResult):
         return discovery
     if not discovery.metadata:
         return skipped("there is no authorization server metadata to check")
@@ -225,10 +225,10 @@ async def registration(context: Context, door: Door) -> Result:
     return failed("neither CIMD nor DCR: each client needs an id that is registered by hand")
 
 
-async def loopback_redirect(context: Context, door: Door) -> Result:
+async def loopback_redirect(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     """Register as a desktop client would; a redirect to a stranger's site must be refused (confused deputy)."""
     discovery = await _discover(context, door)
-    if isinstance(discovery, Result):
+    if isinstance(discovery, ProbeResult):
         return discovery
     if "DCR" not in discovery.registration:
         return skipped("no dynamic registration is offered")
@@ -247,7 +247,7 @@ async def loopback_redirect(context: Context, door: Door) -> Result:
     return passed(f"{LOOPBACK_REDIRECT} registered, {FOREIGN_REDIRECT} refused ({foreign})")
 
 
-async def _register(context: Context, endpoint: str, redirect: str) -> tuple[int | str, Any]:
+async def _register(context: VerifyContext, endpoint: str, redirect: str) -> tuple[int | str, Any]:
     document = {
         "client_name": "ringwall verify",
         "redirect_uris": [redirect],
@@ -258,7 +258,7 @@ async def _register(context: Context, endpoint: str, redirect: str) -> tuple[int
     }
     headers = (("content-type", "application/json"), ("accept", "application/json"))
     answer = await attempt(context.client.send("POST", endpoint, headers=headers, body=json.dumps(document).encode()))
-    return (str(answer), None) if isinstance(answer, NoAnswer) else (answer.status, answer.json())
+    return (str(answer), None) if isinstance(answer, NoResponse) else (answer.status, answer.json())
 
 
 @dataclass(frozen=True)
@@ -304,9 +304,9 @@ CLIENTS = (
 def client_probe(client: ClientFlow) -> Probe:
     """The probe of one client's discovery, from the URL up to the sign-in in the browser."""
 
-    async def run(context: Context, door: Door) -> Result:
+    async def run(context: VerifyContext, door: PublicHostname) -> ProbeResult:
         discovery = await _discover(context, door)
-        if isinstance(discovery, Result):
+        if isinstance(discovery, ProbeResult):
             return discovery
         start = next((name for name in client.starts if name in discovery.documents), None)
         if start is None:

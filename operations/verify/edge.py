@@ -6,10 +6,10 @@ import base64
 import os
 from urllib.parse import urlsplit
 
-from operations.verify.client import Answer, Headers, NoAnswer, NoConnection
-from operations.verify.context import Context, Probe
-from operations.verify.report import Result, failed, passed, skipped
-from operations.verify.subject import Door, attempt, described, is_admitted, is_refusal, judge_refusal
+from operations.verify.client import Headers, HttpResponse, NoConnection, NoResponse
+from operations.verify.context import Probe, VerifyContext
+from operations.verify.report import ProbeResult, failed, passed, skipped
+from operations.verify.subject import PublicHostname, attempt, described, is_admitted, is_refusal, judge_refusal
 
 #: Headers that a proxy may believe. `CF-Connecting-IP` is left out: Cloudflare answers it with an error of its own.
 _LOCATION_CLAIMS: tuple[Headers, ...] = (
@@ -30,25 +30,25 @@ _IDENTITY_CLAIMS: Headers = (
 _UPGRADE_KEY = "sec-websocket-key"
 
 
-async def reachable(context: Context, door: Door) -> Result:
+async def reachable(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     answer = await attempt(context.send_initialize(door))
-    if isinstance(answer, NoAnswer):
+    if isinstance(answer, NoResponse):
         return failed(str(answer))
     if answer.status >= 500 or answer.status == 404:
         return failed(f"{answer.status}: no route to the gateway behind that name")
     return passed(f"answers ({answer.status})")
 
 
-async def no_token(context: Context, door: Door) -> Result:
+async def no_token(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     return judge_refusal(context.subject, {"no token": await attempt(context.send_initialize(door))})
 
 
-async def country_headers(context: Context, door: Door) -> Result:
+async def country_headers(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     """Claim another country, as a stranger and as an admitted caller.
 
     The claim must open nothing to a stranger. It must close nothing to an admitted caller either, else some ring reads it.
     """
-    refused: dict[str, Answer | NoAnswer] = {}
+    refused: dict[str, HttpResponse | NoResponse] = {}
     for claim in _LOCATION_CLAIMS:
         headers = [(name, value.format(country="US")) for name, value in claim]
         refused[claim[0][0]] = await attempt(context.send_initialize(door, headers))
@@ -56,27 +56,27 @@ async def country_headers(context: Context, door: Door) -> Result:
     if result.outcome != "pass" or context.caller is None or door != context.subject.doors[0]:
         return result
     plain = await attempt(context.send_initialize(door, context.caller.headers))
-    if isinstance(plain, NoAnswer) or not is_admitted(plain):
+    if isinstance(plain, NoResponse) or not is_admitted(plain):
         return result
     for claim in _LOCATION_CLAIMS:
         headers = [(name, value.format(country=_TOR)) for name, value in claim]
         answer = await attempt(context.send_initialize(door, (*context.caller.headers, *headers)))
-        if isinstance(answer, NoAnswer) or not is_admitted(answer):
-            observed = str(answer) if isinstance(answer, NoAnswer) else described(context.subject, answer)
+        if isinstance(answer, NoResponse) or not is_admitted(answer):
+            observed = str(answer) if isinstance(answer, NoResponse) else described(context.subject, answer)
             return failed(
                 f"{claim[0][0]} sent by an admitted caller changed the answer to {observed}, so some ring believes it"
             )
     return passed(f"{result.observed}; with a genuine identity the answer stayed the same")
 
 
-async def identity_headers(context: Context, door: Door) -> Result:
+async def identity_headers(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     attempts = {name: await attempt(context.send_initialize(door, [(name, value)])) for name, value in _IDENTITY_CLAIMS}
     return judge_refusal(
         context.subject, {**attempts, "all": await attempt(context.send_initialize(door, _IDENTITY_CLAIMS))}
     )
 
 
-async def query_token(context: Context, door: Door) -> Result:
+async def query_token(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     """Send a made-up token in the query; a genuine one does not belong in a URL, not even for a test.
 
     Along with a genuine identity the query is refused too, as MCP allows no token there and the endpoint takes no query.
@@ -89,14 +89,14 @@ async def query_token(context: Context, door: Door) -> Result:
     if result.outcome != "pass" or context.caller is None or door != context.subject.doors[0]:
         return result
     answer = await attempt(context.send_initialize(door, context.caller.headers, query="access_token=made-up"))
-    if isinstance(answer, NoAnswer):
+    if isinstance(answer, NoResponse):
         return failed(str(answer))
     if is_admitted(answer) or not 400 <= answer.status < 500:
         return failed(f"with a genuine identity: {described(context.subject, answer)}")
     return passed(f"{result.observed}; with a genuine identity {answer.status}")
 
 
-async def websocket(context: Context, door: Door) -> Result:
+async def websocket(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     callers: dict[str, Headers] = {"no token": ()}
     if context.caller is not None and door == context.subject.doors[0]:
         callers["a genuine identity"] = context.caller.headers
@@ -111,7 +111,7 @@ async def websocket(context: Context, door: Door) -> Result:
             *identity,
         ]
         answer = await attempt(context.client.send("GET", context.url(door), headers=headers))
-        if isinstance(answer, NoAnswer):
+        if isinstance(answer, NoResponse):
             return failed(f"with {label}: {answer}")
         refused = is_refusal(context.subject, answer) or (bool(identity) and 400 <= answer.status < 500)
         if not refused:
@@ -120,7 +120,7 @@ async def websocket(context: Context, door: Door) -> Result:
     return passed(", ".join(observed))
 
 
-async def plain_http(context: Context, door: Door) -> Result:
+async def plain_http(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     if context.client.insecure_http:
         return skipped("the whole run was by plain HTTP on loopback (--insecure-http)")
     resolved = context.client.resolve.get(door.hostname)
@@ -129,7 +129,7 @@ async def plain_http(context: Context, door: Door) -> Result:
     answer = await attempt(context.client.send("GET", context.url(door).replace("https://", "http://", 1)))
     if isinstance(answer, NoConnection):
         return passed(str(answer))
-    if isinstance(answer, NoAnswer):
+    if isinstance(answer, NoResponse):
         return skipped(f"cannot tell: {answer}")
     location = urlsplit(answer.headers.get("location", ""))
     if answer.status in (301, 302, 307, 308) and location.scheme == "https":
@@ -139,13 +139,13 @@ async def plain_http(context: Context, door: Door) -> Result:
     return failed(described(context.subject, answer))
 
 
-async def other_paths(context: Context, door: Door) -> Result:
+async def other_paths(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     """The guard's health endpoints and the server's own pages must not be served on a public name."""
     paths = ("/", "/healthz", "/readyz", "/metrics", "/status", f"{context.subject.path.rstrip('/')}/x", "/sse")
     open_paths = []
     for path in paths:
         answer = await attempt(context.client.send("GET", context.url(door, path)))
-        if isinstance(answer, NoAnswer):
+        if isinstance(answer, NoResponse):
             open_paths.append(f"{path}: {answer}, which proves nothing")
         elif answer.status < 300:
             open_paths.append(f"{path}: {answer.status}")

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from operations.sockets import exposure
-from operations.verify.context import Context, Probe
-from operations.verify.report import Result, failed, passed, skipped
-from operations.verify.subject import Door, Listening
+from operations.verify.context import Probe, VerifyContext
+from operations.verify.report import ProbeResult, failed, passed, skipped
+from operations.verify.subject import Listening, PublicHostname
 
 _WAIT = 2.0
 
@@ -71,7 +71,7 @@ async def _answers(address: str, port: int) -> bool:
     return True
 
 
-async def judge_port(port: int, addresses: Iterable[str]) -> Result:
+async def judge_port(port: int, addresses: Iterable[str]) -> ProbeResult:
     """Judge whether `port` can be reached on any of `addresses`, or is bound beyond loopback at all."""
     targets = list(addresses)
     answers = await asyncio.gather(*(_answers(address, port) for address in targets))
@@ -88,7 +88,7 @@ async def judge_port(port: int, addresses: Iterable[str]) -> Result:
 def probe_of(listening: Listening) -> Probe:
     """The probe of one port."""
 
-    async def run(context: Context, _: Door) -> Result:
+    async def run(context: VerifyContext, _: PublicHostname) -> ProbeResult:
         if not context.on_host:
             return skipped("not run with --on-host, which says that this machine is the origin host")
         return await judge_port(listening.port, own_addresses())

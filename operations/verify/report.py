@@ -17,27 +17,27 @@ SHOWN = 300
 
 
 @dataclass(frozen=True)
-class Result:
+class ProbeResult:
     """The outcome of one probe. `observed` says how the server answered, or for `skipped` the reason."""
 
     outcome: Outcome
     observed: str
 
 
-def passed(observed: str) -> Result:
-    return Result("pass", observed)
+def passed(observed: str) -> ProbeResult:
+    return ProbeResult("pass", observed)
 
 
-def failed(observed: str) -> Result:
-    return Result("fail", observed)
+def failed(observed: str) -> ProbeResult:
+    return ProbeResult("fail", observed)
 
 
-def skipped(reason: str) -> Result:
-    return Result("skipped", reason)
+def skipped(reason: str) -> ProbeResult:
+    return ProbeResult("skipped", reason)
 
 
 @dataclass(frozen=True)
-class Check:
+class ProbeRecord:
     """One probe that was run: `target` is the public name or host it was run against, `seconds` its duration."""
 
     id: str
@@ -69,11 +69,11 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Report:
+class VerificationReport:
     """All checks of one stack, in the order they ran. `notes` state limits of the whole run."""
 
     stack: str
-    checks: tuple[Check, ...]
+    checks: tuple[ProbeRecord, ...]
     notes: tuple[str, ...] = ()
 
     def count(self, outcome: Outcome) -> int:
@@ -148,7 +148,7 @@ def _xml(text: str) -> str:
     return "".join(c if c in "\n\t" or 0x20 <= ord(c) < 0xD800 or 0xE000 <= ord(c) < 0xFFFE else "?" for c in text)
 
 
-def worst(results: Sequence[Result]) -> Result:
+def worst(results: Sequence[ProbeResult]) -> ProbeResult:
     """The first failure, else the first skip, else the first pass."""
     for outcome in ("fail", "skipped", "pass"):
         for result in results:

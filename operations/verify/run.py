@@ -7,18 +7,18 @@ import time
 from collections.abc import Callable, Iterator
 
 from operations.verify import behind, calls, discovery, edge, tokens
-from operations.verify.client import NoAnswer
-from operations.verify.context import Context, Probe
-from operations.verify.conversation import Refused
+from operations.verify.client import NoResponse
+from operations.verify.context import Probe, VerifyContext
+from operations.verify.conversation import CallerRefused
 from operations.verify.ports import probe_of
-from operations.verify.report import Check, Report, Result, failed, skipped
-from operations.verify.subject import Door
+from operations.verify.report import ProbeRecord, ProbeResult, VerificationReport, failed, skipped
+from operations.verify.subject import PublicHostname
 
 #: A probe may send several requests, so its limit is this many times the timeout of one.
 _REQUESTS = 12
 
 
-def planned(context: Context) -> Iterator[tuple[Probe, Door]]:
+def planned(context: VerifyContext) -> Iterator[tuple[Probe, PublicHostname]]:
     """Every probe with the public name it is run at, in order."""
     doors = context.subject.doors
     for door in doors:
@@ -33,12 +33,12 @@ def planned(context: Context) -> Iterator[tuple[Probe, Door]]:
         yield probe_of(listening), doors[0]
 
 
-async def verify(context: Context, progress: Callable[[str], None] = lambda _: None) -> Report:
+async def verify(context: VerifyContext, progress: Callable[[str], None] = lambda _: None) -> VerificationReport:
     """Run every probe. `progress` is called with the name of the next one.
 
     A public name that does not answer fails once; every other probe of it is skipped, never passed.
     """
-    checks: list[Check] = []
+    checks: list[ProbeRecord] = []
     silent: dict[str, str] = {}
     for probe, door in planned(context):
         port = probe.id.startswith("ports.")
@@ -51,7 +51,7 @@ async def verify(context: Context, progress: Callable[[str], None] = lambda _: N
         else:
             result = await _bounded(context, probe, door)
         checks.append(
-            Check(
+            ProbeRecord(
                 probe.id,
                 target,
                 probe.tried,
@@ -64,21 +64,21 @@ async def verify(context: Context, progress: Callable[[str], None] = lambda _: N
         )
         if probe is edge.REACHABLE and result.outcome == "fail":
             silent[door.hostname] = result.observed
-    return Report(context.subject.stack, tuple(checks), (*_notes(context), behind.proven(tuple(checks))))
+    return VerificationReport(context.subject.stack, tuple(checks), (*_notes(context), behind.proven(tuple(checks))))
 
 
-async def _bounded(context: Context, probe: Probe, door: Door) -> Result:
+async def _bounded(context: VerifyContext, probe: Probe, door: PublicHostname) -> ProbeResult:
     limit = context.client.timeout * _REQUESTS
     try:
         async with asyncio.timeout(limit):
             return await probe.run(context, door)
     except TimeoutError:
         return failed(f"not done within {limit:g} s")
-    except (NoAnswer, Refused) as problem:
+    except (NoResponse, CallerRefused) as problem:
         return failed(str(problem))
 
 
-def _notes(context: Context) -> tuple[str, ...]:
+def _notes(context: VerifyContext) -> tuple[str, ...]:
     notes = []
     if context.client.insecure_http:
         notes.append("plain HTTP on loopback: TLS and the edge itself were not tried")

@@ -27,7 +27,7 @@ from operations.onboard.snippets import (
     CLIENT_SECRET_HEADER,
     CLIENT_SECRET_VARIABLE,
 )
-from operations.verify.subject import Caller, Door, Listening, PlantedCall, Ring, Subject
+from operations.verify.subject import CallerIdentity, InnerRing, Listening, PlantedCall, PublicHostname, VerifySubject
 from operations.verify.tokens import claims_of
 
 #: Kong's status API, as the host bundle configures it.
@@ -36,7 +36,7 @@ _STATUS_PORT = 8100
 _MANAGER_PORT = 8002
 
 
-def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: GuardConfig | None) -> Subject:
+def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: GuardConfig | None) -> VerifySubject:
     """Describe the server as its files do, with audiences, client ids and issuer as deployed where that is known."""
     manifest = server.manifest
     names = manifest.hostnames
@@ -51,9 +51,9 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
     external = manifest.oauth.mode == "external"
     issuer = environment.settings.issuers.get(manifest.oauth.issuer or "") if external else None
     canonical_url = f"https://{manifest.hostname}{manifest.path}"
-    return Subject(
+    return VerifySubject(
         stack=server.stack,
-        doors=tuple(Door(name, audiences.get(name)) for name in names),
+        doors=tuple(PublicHostname(name, audiences.get(name)) for name in names),
         path=manifest.path,
         mode=manifest.oauth.mode,
         issuer=access.issuer if access is not None else environment.settings.cloudflare.issuer,
@@ -73,7 +73,7 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
     )
 
 
-def _rings(environment: EnvironmentStack, server: ServerStack) -> list[Ring]:
+def _rings(environment: EnvironmentStack, server: ServerStack) -> list[InnerRing]:
     """The rings on the server's own host.
 
     A central gateway is on another host, and a guard behind it accepts only the gateway's client certificate, so neither is
@@ -82,9 +82,11 @@ def _rings(environment: EnvironmentStack, server: ServerStack) -> list[Ring]:
     host = environment.settings.hosts[server.manifest.host]
     rings = []
     if environment.settings.topology != "central":
-        rings.append(Ring("gateway", host.gateway_port, "run `ringwall drift`, then `ringwall keys sync`"))
+        rings.append(InnerRing("gateway", host.gateway_port, "run `ringwall drift`, then `ringwall keys sync`"))
     if host.guard_address is None:
-        rings.append(Ring("guard", server.manifest.guard_port, f"sign `ringwall guard bundle {server.stack}` again"))
+        rings.append(
+            InnerRing("guard", server.manifest.guard_port, f"sign `ringwall guard bundle {server.stack}` again")
+        )
     return rings
 
 
@@ -109,7 +111,9 @@ def _ports(environment: EnvironmentStack, server: ServerStack) -> list[Listening
     return ports
 
 
-def callers(subject: Subject, bearer: str | None, principal: str | None) -> tuple[Caller | None, Caller | None]:
+def callers(
+    subject: VerifySubject, bearer: str | None, principal: str | None
+) -> tuple[CallerIdentity | None, CallerIdentity | None]:
     """The identity to verify with, and a second one where two were given. Secrets come from environment variables only."""
     if principal is not None and not principal.startswith("agent:") and "@" not in principal:
         raise InputError(f"{principal} names no principal", key="--as", remedy="write agent:NAME or an e-mail address")
@@ -122,7 +126,7 @@ def callers(subject: Subject, bearer: str | None, principal: str | None) -> tupl
     if client_id and secret:
         name = subject.agents.get(client_id)
         agent_principal = f"agent:{name}" if name else None
-        agent = Caller(
+        agent = CallerIdentity(
             f"{agent_principal or 'a service token'}",
             access=((CLIENT_ID_HEADER.lower(), client_id), (CLIENT_SECRET_HEADER.lower(), secret)),
             principal=agent_principal,
@@ -132,17 +136,17 @@ def callers(subject: Subject, bearer: str | None, principal: str | None) -> tupl
         if not token:
             raise InputError(f"the variable {bearer} is not set", key="--bearer-token-env", remedy="set it")
         email = (claims_of(token) or {}).get("email")
-        person = Caller(
+        person = CallerIdentity(
             "a bearer token",
             bearer=(("authorization", f"Bearer {token}"),),
             principal=email if isinstance(email, str) else None,
         )
     if agent and person and subject.mode == "external":
         # Both belong to one caller: the service token gets it past Access, the bearer token says who it is.
-        agent, person = Caller(person.label, agent.access, person.bearer, person.principal), None
+        agent, person = CallerIdentity(person.label, agent.access, person.bearer, person.principal), None
     caller, second_caller = (agent, person) if agent else (person, None)
     if caller is not None and principal is not None:
-        caller = Caller(caller.label, caller.access, caller.bearer, principal)
+        caller = CallerIdentity(caller.label, caller.access, caller.bearer, principal)
     return caller, second_caller
 
 

@@ -13,15 +13,15 @@ from urllib.parse import urlsplit
 
 from model.guard_config import ResolvedGrant
 from model.tool_lock import ToolLock
-from operations.verify.client import Answer, Headers, NoAnswer
-from operations.verify.report import Result, failed, passed
+from operations.verify.client import Headers, HttpResponse, NoResponse
+from operations.verify.report import ProbeResult, failed, passed
 
 LEGACY = "2025-11-25"
 JSON_HEADERS: Headers = (("content-type", "application/json"), ("accept", "application/json, text/event-stream"))
 
 
 @dataclass(frozen=True)
-class Door:
+class PublicHostname:
     """One public name. `audience` is the `aud` of its tokens, None where it is not known."""
 
     hostname: str
@@ -38,7 +38,7 @@ class Listening:
 
 
 @dataclass(frozen=True)
-class Ring:
+class InnerRing:
     """A ring behind the edge (`gateway` or `guard`) at its port on the host's loopback."""
 
     name: str
@@ -47,7 +47,7 @@ class Ring:
 
 
 @dataclass(frozen=True)
-class Subject:
+class VerifySubject:
     """One deployed server.
 
     `doors`: its public names, the common one first, then those of hosted clients. `issuer`, `jwks_uri`: of the Access
@@ -57,7 +57,7 @@ class Subject:
     """
 
     stack: str
-    doors: tuple[Door, ...]
+    doors: tuple[PublicHostname, ...]
     path: str
     mode: Literal["access", "external"]
     issuer: str
@@ -71,7 +71,7 @@ class Subject:
     scopes: tuple[str, ...] = ()
     siblings: tuple[str, ...] = ()
     ports: tuple[Listening, ...] = ()
-    rings: tuple[Ring, ...] = ()
+    rings: tuple[InnerRing, ...] = ()
 
     def tools_of(self, principal: str | None) -> tuple[frozenset[str], frozenset[str]]:
         """The tools that a principal certainly has, and those it may have, as group membership is not known here.
@@ -99,7 +99,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Caller:
+class CallerIdentity:
     """A genuine identity. `access` gets past the edge; `bearer` is the access token of mode external (or of a client's
     OAuth sign-in). `principal` is ``agent:NAME`` or an e-mail address where that is known."""
 
@@ -133,13 +133,13 @@ def initialize() -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": INITIALIZE_ID, "method": "initialize", "params": params}).encode()
 
 
-def is_admitted(answer: Answer, id_: int = INITIALIZE_ID) -> bool:
+def is_admitted(answer: HttpResponse, id_: int = INITIALIZE_ID) -> bool:
     """Whether the MCP server answered, and not a ring."""
     message = answer.message(id_)
     return message is not None and "result" in message
 
 
-def is_refusal(subject: Subject, answer: Answer) -> bool:
+def is_refusal(subject: VerifySubject, answer: HttpResponse) -> bool:
     """Whether a ring refused the request: 401, 403, Access's redirect to its login, or a 400 without a JSON-RPC message.
 
     Edge and gateway refuse malformed tokens and headers by 400. A 400 with a JSON-RPC message may come from the server
@@ -152,14 +152,14 @@ def is_refusal(subject: Subject, answer: Answer) -> bool:
     return answer.status in (401, 403) or _to_login(subject, answer)
 
 
-def _to_login(subject: Subject, answer: Answer) -> bool:
+def _to_login(subject: VerifySubject, answer: HttpResponse) -> bool:
     if answer.status not in (302, 303, 307):
         return False
     location = urlsplit(answer.headers.get("location", ""))
     return location.hostname == urlsplit(subject.issuer).hostname
 
 
-def described(subject: Subject, answer: Answer) -> str:
+def described(subject: VerifySubject, answer: HttpResponse) -> str:
     """Describe an answer in a few words, without anything of its body."""
     if is_admitted(answer):
         return f"{answer.status}, and the MCP server answered"
@@ -172,7 +172,7 @@ def described(subject: Subject, answer: Answer) -> str:
     return str(answer.status)
 
 
-def _answered_by(answer: Answer) -> str:
+def _answered_by(answer: HttpResponse) -> str:
     """Name the ring that answered, as far as its headers tell; edge and gateway name themselves by default."""
     if answer.message(INITIALIZE_ID) is not None:
         return "guard or server"
@@ -182,21 +182,21 @@ def _answered_by(answer: Answer) -> str:
     return "the edge" if "cloudflare" in server else "edge or gateway"
 
 
-def judge_refusal(subject: Subject, attempts: Mapping[str, Answer | NoAnswer]) -> Result:
+def judge_refusal(subject: VerifySubject, attempts: Mapping[str, HttpResponse | NoResponse]) -> ProbeResult:
     """Pass when every attempt was refused; an attempt without an answer proves nothing. Keys say what was sent."""
     unrefused = [
-        f"{label}: {described(subject, answer) if isinstance(answer, Answer) else answer}"
+        f"{label}: {described(subject, answer) if isinstance(answer, HttpResponse) else answer}"
         for label, answer in attempts.items()
-        if isinstance(answer, NoAnswer) or not is_refusal(subject, answer)
+        if isinstance(answer, NoResponse) or not is_refusal(subject, answer)
     ]
     if unrefused:
         return failed("; ".join(unrefused))
-    codes = sorted({described(subject, answer) for answer in attempts.values() if isinstance(answer, Answer)})
+    codes = sorted({described(subject, answer) for answer in attempts.values() if isinstance(answer, HttpResponse)})
     return passed(", ".join(codes))
 
 
-async def attempt(sending: Awaitable[Answer]) -> Answer | NoAnswer:
+async def attempt(sending: Awaitable[HttpResponse]) -> HttpResponse | NoResponse:
     try:
         return await sending
-    except NoAnswer as silence:
+    except NoResponse as silence:
         return silence

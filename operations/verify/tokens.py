@@ -18,10 +18,10 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from operations.verify.client import Answer, Headers, NoAnswer
-from operations.verify.context import Context, Probe
-from operations.verify.report import Result, passed, skipped
-from operations.verify.subject import Door, attempt, judge_refusal
+from operations.verify.client import Headers, HttpResponse, NoResponse
+from operations.verify.context import Probe, VerifyContext
+from operations.verify.report import ProbeResult, passed, skipped
+from operations.verify.subject import PublicHostname, attempt, judge_refusal
 
 ASSERTION = "cf-access-jwt-assertion"
 COOKIE = "CF_Authorization"
@@ -47,7 +47,7 @@ class Mint:
 Forge = Callable[[Mint], dict[str, str]]
 
 
-async def _forged(context: Context, door: Door, forge: Forge) -> Result:
+async def _forged(context: VerifyContext, door: PublicHostname, forge: Forge) -> ProbeResult:
     """Send forged tokens in every place.
 
     In mode external a bearer token is the external issuer's and an assertion is Access's. Each forgery imitates the issuer
@@ -70,13 +70,13 @@ async def _forged(context: Context, door: Door, forge: Forge) -> Result:
 
 
 async def _refused_everywhere(
-    context: Context, door: Door, tokens: Mapping[str, str], bearers: Mapping[str, str]
-) -> Result:
+    context: VerifyContext, door: PublicHostname, tokens: Mapping[str, str], bearers: Mapping[str, str]
+) -> ProbeResult:
     """Send tokens in every place where a ring reads one.
 
     `tokens` go into the assertion header and the cookie, `bearers` into the Authorization header; both by name.
     """
-    attempts: dict[str, Answer | NoAnswer] = {}
+    attempts: dict[str, HttpResponse | NoResponse] = {}
     carriers: list[tuple[str, Headers]] = []
     for kind, token in tokens.items():
         carriers.append((f"{kind} as assertion", ((ASSERTION, token),)))
@@ -92,7 +92,7 @@ async def _refused_everywhere(
     return judge_refusal(context.subject, attempts)
 
 
-def _access_claims(context: Context, door: Door) -> dict[str, Any]:
+def _access_claims(context: VerifyContext, door: PublicHostname) -> dict[str, Any]:
     """The claims of a genuine Access token of an admitted person."""
     return _somebody(context) | {
         "aud": [door.audience or _FORGED_AUDIENCE],
@@ -102,13 +102,13 @@ def _access_claims(context: Context, door: Door) -> dict[str, Any]:
     }
 
 
-def _bearer_claims(context: Context) -> dict[str, Any]:
+def _bearer_claims(context: VerifyContext) -> dict[str, Any]:
     """The claims of a genuine access token of mode external."""
     scopes = {"scope": " ".join(context.subject.scopes)} if context.subject.scopes else {}
     return _somebody(context) | {"aud": [context.subject.resource], "iss": context.subject.external_issuer} | scopes
 
 
-def _somebody(context: Context) -> dict[str, Any]:
+def _somebody(context: VerifyContext) -> dict[str, Any]:
     issued_at = int(time.time())
     emails = [email for grant in context.subject.grants for email in grant.to.emails]
     return {
@@ -120,25 +120,25 @@ def _somebody(context: Context) -> dict[str, Any]:
     }
 
 
-def _own_key(context: Context) -> rsa.RSAPrivateKey:
+def _own_key(context: VerifyContext) -> rsa.RSAPrivateKey:
     key: rsa.RSAPrivateKey = context.cache.setdefault("own_key", rsa.generate_private_key(65537, 2048))
     return key
 
 
-async def _mint(context: Context, claims: dict[str, Any], keys_uri: str) -> Mint:
+async def _mint(context: VerifyContext, claims: dict[str, Any], keys_uri: str) -> Mint:
     cached = f"jwks {keys_uri}"
     if cached not in context.cache:
         published: Any = None
         if context.client.allows(keys_uri) is None:
             answer = await attempt(context.client.send("GET", keys_uri))
-            value = answer.json() if isinstance(answer, Answer) and answer.status == 200 else None
+            value = answer.json() if isinstance(answer, HttpResponse) and answer.status == 200 else None
             published = value.get("keys") if isinstance(value, dict) else None
         keys = published if isinstance(published, list) else []
         context.cache[cached] = [key for key in keys if isinstance(key, dict)]
     return Mint(claims, keys_uri, context.cache[cached])
 
 
-async def self_signed(context: Context, door: Door) -> Result:
+async def self_signed(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     key = _own_key(context)
     jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key()))
 
@@ -155,7 +155,7 @@ async def self_signed(context: Context, door: Door) -> Result:
     return await _forged(context, door, forge)
 
 
-async def unsigned(context: Context, door: Door) -> Result:
+async def unsigned(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     def forge(mint: Mint) -> dict[str, str]:
         head = {"kid": mint.kid, "typ": "JWT"}
         tokens = {name: _unsigned({"alg": name, **head}, mint.claims) for name in ("none", "None", "nOnE")}
@@ -170,7 +170,7 @@ def _unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
     return ".".join([*parts, ""])
 
 
-async def confused(context: Context, door: Door) -> Result:
+async def confused(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     """HS256 with the public key's text as its secret (RFC 8725 section 2.1)."""
     return await _forged(context, door, _confused)
 
@@ -211,17 +211,17 @@ def _audiences(claims: dict[str, Any]) -> list[Any]:
     return audience if isinstance(audience, list) else [audience]
 
 
-def _for_this_server(context: Context, door: Door, claims: dict[str, Any]) -> bool:
+def _for_this_server(context: VerifyContext, door: PublicHostname, claims: dict[str, Any]) -> bool:
     audiences = {door.audience, context.subject.resource if context.subject.mode == "external" else None} - {None}
     return any(audience in audiences for audience in _audiences(claims) if isinstance(audience, str))
 
 
-def _of_another_issuer(context: Context, claims: dict[str, Any]) -> str | None:
+def _of_another_issuer(context: VerifyContext, claims: dict[str, Any]) -> str | None:
     known = (context.subject.issuer, context.subject.external_issuer)
     return None if claims.get("iss") in known else "is of another issuer, so it would be refused for that"
 
 
-async def expired(context: Context, door: Door) -> Result:
+async def expired(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     if context.expired is None:
         return skipped("no genuine expired token was given (--expired-token-file); one made here would be forged")
     claims = claims_of(context.expired)
@@ -240,7 +240,7 @@ async def expired(context: Context, door: Door) -> Result:
     return await _refused_everywhere(context, door, {"": context.expired}, {"": context.expired})
 
 
-async def sibling(context: Context, door: Door) -> Result:
+async def sibling(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     """Send another server's genuine token of the same team: right issuer, right signature, wrong audience."""
     token, source = context.sibling, "--sibling-token-file"
     if token is None:
@@ -259,7 +259,7 @@ async def sibling(context: Context, door: Door) -> Result:
     return await _refused_everywhere(context, door, {"": token}, {"": token})
 
 
-async def _exchanged(context: Context) -> tuple[str | None, str]:
+async def _exchanged(context: VerifyContext) -> tuple[str | None, str]:
     """Exchange the caller's service token for a sibling's token, which Access sets as a cookie.
 
     Returns the token and the host name it is from, or None and the reason why there is none.
@@ -276,7 +276,7 @@ async def _exchanged(context: Context) -> tuple[str | None, str]:
     elif context.caller is not None:
         for hostname in context.subject.siblings:
             answer = await attempt(context.client.send("GET", f"https://{hostname}/", headers=context.caller.access))
-            token = answer.cookies.get(COOKIE) if isinstance(answer, Answer) else None
+            token = answer.cookies.get(COOKIE) if isinstance(answer, HttpResponse) else None
             if token:
                 exchanged = (token, hostname)
                 break

@@ -18,7 +18,7 @@ from model.loader import read
 from model.project import Project, load_environment, load_zone, open_project
 from model.stacks import ZONE_PREFIX, EnvironmentStack, ZoneStack, environment_of
 from model.text import visible
-from plan.diff.model import Change, Direction, LoadError, Report, StackDiff, change
+from plan.diff.model import Change, DiffReport, Direction, LoadError, StackDiff, change
 from plan.diff.pairs import STILL_DEPLOYED, Pair, Plans, planned
 from plan.diff.semantic.access import compare_identity_providers
 from plan.diff.semantic.exceptions import compare_waivers, compare_zone_rules, dump_waivers
@@ -66,7 +66,7 @@ def compare(
     unplanned: tuple[str, ...] = (),
     every_resource: bool = False,
     programs: Plans | None = None,
-) -> Report:
+) -> DiffReport:
     """Compare two revisions. No code of theirs is run: the installed Ringwall reads and plans their files as data.
 
     Args:
@@ -104,7 +104,7 @@ def compare(
         notes.append(
             f"{alike} servers that changed in the same keys as another were not planned; --every-resource does"
         )
-    return Report(
+    return DiffReport(
         project,
         base.label,
         head.label,

@@ -9,8 +9,8 @@ from html import escape
 
 from model.text import visible
 from plan.diff.markdown import resource_lines, visible_line
-from plan.diff.model import Direction, Grouped, Matrix, Report, StackDiff, grouped, stand_ins
-from plan.diff.picture import Ring, rings
+from plan.diff.model import DiffReport, Direction, Grouped, Matrix, StackDiff, grouped, stand_ins
+from plan.diff.picture import RingSummary, rings
 from plan.findings import Finding
 
 #: Nothing is loaded or run, whatever a text may hold (W3C Content Security Policy Level 3).
@@ -60,7 +60,7 @@ def _e(text: str) -> str:
     return escape(visible(text), quote=True)
 
 
-def render_html(report: Report) -> str:
+def render_html(report: DiffReport) -> str:
     """The whole page: summary, picture of the rings, changes by risk, tool grants, findings, resources key by key."""
     counts = report.counts()
     parts = [
@@ -89,14 +89,14 @@ def render_html(report: Report) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _errors(report: Report) -> list[str]:
+def _errors(report: DiffReport) -> list[str]:
     if not report.errors:
         return []
     items = [f'<li class="error">{_e(e.side)} {_e(e.stack)}: {_e(e.message)}</li>' for e in report.errors]
     return ["<h2>What does not load</h2><ul>", *items, "</ul>"]
 
 
-def _svg(shown_rings: list[Ring]) -> str:
+def _svg(shown_rings: list[RingSummary]) -> str:
     """The rings inside one another, each coloured by the worst direction of its changes and headed by their counts."""
     width, step, top = 400, 22, 54
     height = top * len(shown_rings) * 2 - 40
@@ -162,7 +162,7 @@ def _cell(state: str) -> str:
     return f'<td class="cell" title="{meaning}">{inner}</td>'
 
 
-def _findings(report: Report) -> list[str]:
+def _findings(report: DiffReport) -> list[str]:
     parts = ["<h2>Findings of the rules</h2>"]
     if not report.findings:
         return [*parts, "<p>None in the plans of the changed stacks.</p>"]
@@ -191,7 +191,7 @@ def _resources(stacks: Sequence[StackDiff]) -> list[str]:
     return ["<h2>Resources, key by key</h2>", *parts] if parts else []
 
 
-def _unplanned(report: Report) -> list[str]:
+def _unplanned(report: DiffReport) -> list[str]:
     if not report.unplanned:
         return []
     text = f"{len(report.unplanned)} changed files are no stack files of this project; none of their code was planned"

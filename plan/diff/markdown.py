@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from model.text import visible
 from plan.diff.mermaid import render_mermaid
-from plan.diff.model import Direction, Grouped, Report, ResourceChange, StackDiff, finding_line, grouped, stand_ins
+from plan.diff.model import DiffReport, Direction, Grouped, ResourceChange, StackDiff, finding_line, grouped, stand_ins
 
 #: GitHub refuses a body of 65,536 characters; counted here in bytes of UTF-8, which is never fewer.
 CAP = 65_000
@@ -66,7 +66,7 @@ def visible_line(text: str) -> str:
     return " " * (len(text) - len(text.lstrip(" "))) + visible(text)
 
 
-def render_markdown(report: Report, environment: str | None = None, artifact_url: str | None = None) -> str:
+def render_markdown(report: DiffReport, environment: str | None = None, artifact_url: str | None = None) -> str:
     """The comment, always below GitHub's limit. What does not fit is left out, lowest risk first, and the comment says so.
 
     Args:
@@ -114,7 +114,7 @@ def _size(text: str) -> int:
     return len(text.encode("utf-8"))
 
 
-def _head(report: Report, environment: str | None) -> str:
+def _head(report: DiffReport, environment: str | None) -> str:
     counts = report.counts()
     words = ", ".join(f"{counts[d]} {_MARKS[d]}" for d in Direction)
     title = f"Ringwall: {code(environment)}" if environment else "Ringwall"
@@ -126,7 +126,7 @@ def _head(report: Report, environment: str | None) -> str:
     return "\n".join(lines)
 
 
-def _errors(report: Report) -> list[_Section]:
+def _errors(report: DiffReport) -> list[_Section]:
     return [
         _Section(
             (0, number),
@@ -165,7 +165,7 @@ def _details(groups: Sequence[Grouped]) -> list[_Section]:
     return sections
 
 
-def _picture(report: Report) -> list[_Section]:
+def _picture(report: DiffReport) -> list[_Section]:
     if not report.changes:
         return []
     text = (
@@ -199,7 +199,7 @@ def resource_lines(resource: ResourceChange) -> list[str]:
     return lines
 
 
-def _findings(report: Report) -> list[_Section]:
+def _findings(report: DiffReport) -> list[_Section]:
     if not report.findings:
         return []
     lines = [finding_line(stack, finding) for stack, finding in report.findings]
@@ -223,7 +223,7 @@ def _pointer(artifact_url: str | None) -> str:
     return "The whole report is what `ringwall diff --html` writes; in CI it is the run's artifact."
 
 
-def _tail(report: Report, artifact_url: str | None, omitted: Sequence[_Section]) -> list[str]:
+def _tail(report: DiffReport, artifact_url: str | None, omitted: Sequence[_Section]) -> list[str]:
     lines = (
         [f"_{len(report.unplanned)} changed files are no stack files of this project: none of their code was planned._"]
         if report.unplanned

@@ -149,7 +149,7 @@ class LoadError:
 
 
 @dataclass(frozen=True)
-class Report:
+class DiffReport:
     """The whole difference. Stacks are sorted by name; `unplanned` are changed files that are no stack files."""
 
     project: str
@@ -181,9 +181,9 @@ class Report:
             counts[change.direction] += 1
         return counts
 
-    def only(self, environment: str) -> Report:
+    def only(self, environment: str) -> DiffReport:
         """The part of one environment (or zone stack)."""
-        return Report(
+        return DiffReport(
             self.project,
             self.base,
             self.head,
@@ -219,7 +219,7 @@ def stand_ins(stacks: Iterable[StackDiff]) -> dict[str, list[str]]:
     return groups
 
 
-def document(report: Report) -> dict[str, Any]:
+def document(report: DiffReport) -> dict[str, Any]:
     """The report as one JSON document, versioned."""
     return {
         "version": VERSION,

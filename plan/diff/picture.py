@@ -10,7 +10,7 @@ from plan.rings import RINGS
 
 
 @dataclass(frozen=True)
-class Ring:
+class RingSummary:
     """One ring: how many changes go which way, and the heaviest of them."""
 
     name: str
@@ -32,12 +32,12 @@ class Ring:
         return ", ".join(f"{count} {word}" for count, word in counts if count) or "unchanged"
 
 
-def rings(changes: Iterable[Change], top: int = 3) -> list[Ring]:
+def rings(changes: Iterable[Change], top: int = 3) -> list[RingSummary]:
     """The rings from the outside in, each with its `top` heaviest changes."""
     all_changes = list(changes)
     summaries = []
     for name in RINGS:
         ring_changes = [c for c in all_changes if c.ring == name]
         counts = [sum(c.direction is d for c in ring_changes) for d in Direction]
-        summaries.append(Ring(name, counts[0], counts[1], counts[2], tuple(grouped(ring_changes)[:top])))
+        summaries.append(RingSummary(name, counts[0], counts[1], counts[2], tuple(grouped(ring_changes)[:top])))
     return summaries

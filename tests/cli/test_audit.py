@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from guard.audit.keys import public_pem
 from guard.audit.log import AuditLog
-from guard.audit.record import Record
+from guard.audit.record import AuditRecord
 from guard.decide.reasons import Decision
 from model.guard_config import Audit
 from tests.support.command_line import ringwall
@@ -29,7 +29,9 @@ def path(tmp_path: Path) -> Path:
     log.event("open", {"identity": "demo", "bundle": None})
     for name in NAMES:
         decision = Decision.ALLOW if name == "search" else Decision.REFUSE
-        log.write(Record(method="tools/call", decision=decision, reason="granted", name=name, principal="agent:ci"))
+        log.write(
+            AuditRecord(method="tools/call", decision=decision, reason="granted", name=name, principal="agent:ci")
+        )
     asyncio.run(log.close())
     return file
 

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from cli import commands, main
 from model.project import Project
-from operations.project.write import Change
+from operations.project.write import FileChange
 from tests.support.command_line import flags, on_a_terminal, ringwall
 
 HEAVY = frozenset(
@@ -287,4 +287,4 @@ def test_the_project_folder_can_come_from_the_environment(project: Project) -> N
 def test_a_removal_reads_the_file_it_removes(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"x")
-    assert Change.removal(file) == Change(file, b"x", None)
+    assert FileChange.removal(file) == FileChange(file, b"x", None)

@@ -14,7 +14,7 @@ from model.errors import InputError, Unreachable
 from operations.pull_request.files import MAX_BODY, body_of, provenance, read_reports, unchanged_body
 from operations.pull_request.github import MAX_WAIT, GitHub
 from plan.diff.markdown import CAP, render_markdown
-from plan.diff.model import Direction, Report, StackDiff, change
+from plan.diff.model import DiffReport, Direction, StackDiff, change
 from tests.support import command_line
 from tests.support.command_line import Result
 from tests.support.github_api import BOT, REPO, SHA, TOKEN, Fault, GitHubStandIn, github_api
@@ -511,7 +511,7 @@ def test_the_author_is_asked_of_github_and_not_assumed(reports: Path) -> None:
 def test_a_report_of_diff_passes_whole_with_whatever_stands_in_the_files(tmp_path: Path) -> None:
     hostile = "<!-- ringwall-diff:prod --> `@org/team` \u202e\u200b |</pre>\x1b[0m\r\n"
     lines = tuple(change("x", Direction.LOOSENS, n, "dev.a", "", f"{n} {hostile * 20}", [hostile]) for n in range(100))
-    report = Report("p", "base", "head", (StackDiff("dev.a", "server", "changed", lines),))
+    report = DiffReport("p", "base", "head", (StackDiff("dev.a", "server", "changed", lines),))
     text = render_markdown(report, "dev")
     (tmp_path / "dev.md").write_text(text, encoding="utf-8")
     assert len(text.encode()) > CAP - 5000

@@ -19,10 +19,10 @@ from model.stacks import EnvironmentStack
 from operations.doctor import guard as doctor_guard
 from operations.doctor import kong as doctor_kong
 from operations.doctor.checks import Check, Task, run_all
-from operations.doctor.cloudflare import Account, Held, Permission, check, permissions_for
-from operations.doctor.issuers import Issuer, discovery_urls
+from operations.doctor.cloudflare import Account, HeldPermissions, Permission, check, permissions_for
+from operations.doctor.issuers import CheckedIssuer, discovery_urls
 from operations.doctor.issuers import check as check_issuer
-from operations.doctor.kong import Plan
+from operations.doctor.kong import GatewayPlan
 from tests.support.cloudflare_api import CloudflareStandIn, cloudflare_api
 from tests.support.command_line import Result, ringwall
 from tests.support.engine_services import KEY, LakeraService
@@ -170,9 +170,9 @@ def test_wrong_zone_wrong_team_and_a_clock_that_is_off_are_errors(cloudflare: Cl
 def test_deny_takes_back_what_a_wider_policy_allows_and_other_accounts_do_not_count() -> None:
     tunnel, dns = Permission(("Tunnel",)), Permission(("DNS Write",), zone=True)
 
-    def permissions_of(*policies: tuple[str, str, dict[str, Any]]) -> Held:
+    def permissions_of(*policies: tuple[str, str, dict[str, Any]]) -> HeldPermissions:
         documents = [{"effect": e, "permission_groups": [{"name": n}], "resources": r} for e, n, r in policies]
-        return Held(documents, ACCOUNT, ZONE)
+        return HeldPermissions(documents, ACCOUNT, ZONE)
 
     this_account, every_account = f"com.cloudflare.api.account.{ACCOUNT}", "com.cloudflare.api.account.*"
     assert permissions_of(("allow", "Tunnel", {every_account: "*"})).has(tunnel)
@@ -213,7 +213,7 @@ def judged(environment: EnvironmentStack, **changes: Any) -> dict[str, Check]:
         "edition": changes.pop("edition", "community"),
         "plugins": {"available_on_server": changes.pop("available", {"jwt": {"priority": 1450}, "pre-function": True})},
     }
-    plan = Plan(environment.settings, {"jwt": ("dev.one",), "pre-function": ("dev.one",)}, "dev")
+    plan = GatewayPlan(environment.settings, {"jwt": ("dev.one",), "pre-function": ("dev.one",)}, "dev")
     return {finding.id: finding for finding in doctor_kong.judge(plan, node, GOOD | changes)}
 
 
@@ -267,7 +267,7 @@ class _Kong(KongStandIn):
 
 
 @pytest.fixture
-def issuer() -> Iterator[tuple[Issuer, dict[str, Any]]]:
+def issuer() -> Iterator[tuple[CheckedIssuer, dict[str, Any]]]:
     """An issuer with metadata at the OpenID Connect place; the test may alter what it says."""
     metadata: dict[str, Any] = {}
     with TokenIssuer() as keys:
@@ -285,7 +285,7 @@ def issuer() -> Iterator[tuple[Issuer, dict[str, Any]]]:
                 return
 
         with serving(Handler) as uri:
-            checked = Issuer("keycloak", f"{uri}/realms/tools", keys.jwks_uri)
+            checked = CheckedIssuer("keycloak", f"{uri}/realms/tools", keys.jwks_uri)
             metadata |= {
                 "issuer": checked.issuer,
                 "jwks_uri": checked.jwks_uri,
@@ -294,7 +294,7 @@ def issuer() -> Iterator[tuple[Issuer, dict[str, Any]]]:
             yield checked, metadata
 
 
-def test_issuer_that_is_what_the_file_says_is_all_well(issuer: tuple[Issuer, dict[str, Any]]) -> None:
+def test_issuer_that_is_what_the_file_says_is_all_well(issuer: tuple[CheckedIssuer, dict[str, Any]]) -> None:
     checks = list(check_issuer(issuer[0]))
     assert [(finding.id, finding.status) for finding in checks] == [
         ("issuer.keys", "ok"), ("clock.skew", "ok"), ("issuer.metadata", "ok"),
@@ -310,7 +310,7 @@ def test_issuer_that_is_what_the_file_says_is_all_well(issuer: tuple[Issuer, dic
     ],
 )
 def test_issuer_metadata_that_differs_is_an_error(
-    issuer: tuple[Issuer, dict[str, Any]], change: dict[str, Any], message: str
+    issuer: tuple[CheckedIssuer, dict[str, Any]], change: dict[str, Any], message: str
 ) -> None:
     issuer[1].update(change)
     (finding,) = [finding for finding in check_issuer(issuer[0]) if finding.id == "issuer.metadata"]
@@ -411,7 +411,7 @@ def test_offline_asks_nobody_and_says_what_it_skipped(tmp_path: Path) -> None:
 def test_whole_environment_is_asked_about_and_no_secret_is_printed(
     tmp_path: Path,
     cloudflare: CloudflareStandIn,
-    issuer: tuple[Issuer, dict[str, Any]],
+    issuer: tuple[CheckedIssuer, dict[str, Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     root = write_project(tmp_path, every_shape=True)

@@ -24,11 +24,11 @@ from engine.workspace import Target, workspace
 from model.errors import Unreachable
 from model.project import Project, load, open_project
 from model.tool_lock import ToolLock, to_yaml
-from operations.drift.comparison import Comparison, Deployed
+from operations.drift.comparison import Deployed, DriftComparison
 from operations.drift.gateway_look import look_at_gateway
 from operations.drift.guard import guard, offered
 from operations.drift.sources import compare
-from plan.drift import Table
+from plan.drift import DriftTable
 from sandbox import Sandbox
 from tests.support import guard_process as processes
 from tests.support.command_line import serve_desk
@@ -146,7 +146,7 @@ class World:
     kong: KongEntities
 
     def table(self, *only: str) -> list[tuple[str, str, str, str, str]]:
-        comparison = Comparison(self.project, self.target, load(self.project, "dev.one"), ("dev.one",))
+        comparison = DriftComparison(self.project, self.target, load(self.project, "dev.one"), ("dev.one",))
         rows, _ = compare(comparison, only, lambda _: None)
         return [(row.kind, row.what, row.recorded, row.real, row.desired) for row in rows]
 
@@ -390,12 +390,12 @@ class Running:
     lock: ToolLock
     config: str
 
-    def comparison(self, **changes: Any) -> Comparison:
+    def comparison(self, **changes: Any) -> DriftComparison:
         """Drift of `dev.one` where the engine recorded `config`."""
         project = open_project(self.root)
         config = json.dumps({**json.loads(self.config), **changes})
         known = {"dev.one": Deployed(exported={"guard_config": config}, exists=True), "dev": Deployed()}
-        return Comparison(project, Target(project), load(project, "dev.one"), ("dev.one",), _deployed=known)
+        return DriftComparison(project, Target(project), load(project, "dev.one"), ("dev.one",), _deployed=known)
 
 
 @pytest.fixture(scope="module")
@@ -473,7 +473,7 @@ def test_a_tool_that_appears_by_client_capability_is_no_drift(running: Running, 
     with serving(Guard) as comparison.guard_url:
         (row,) = guard(comparison, server)
     assert (row.what, row.kind) == (f"definition {refused['definition']}", kind)
-    table = Table("dev.one", (row,))
+    table = DriftTable("dev.one", (row,))
     assert table.exit_code(allow_unreachable=False) == (0 if kind == "note" else 3)
 
 

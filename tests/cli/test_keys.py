@@ -26,7 +26,7 @@ from engine.workspace import Target
 from model.environment import Environment
 from model.errors import InputError, Unreachable
 from model.project import load, open_project
-from operations.drift.comparison import Comparison
+from operations.drift.comparison import DriftComparison
 from operations.drift.sources import compare
 from operations.keys.sync import IssuerReport, SyncReport, sync_keys
 from tests.support.command_line import Result, ringwall
@@ -546,7 +546,7 @@ def test_drift_shows_strangers_and_what_puts_them_out(folder: Path, kong: KongSt
     kong.credential("mallory", "m1", pem("mallory"), [])
     idp.publish(jwk("k1"))
     project = open_project(folder)
-    comparison = Comparison(project, Target(project), load(project, "dev"), ("dev",))
+    comparison = DriftComparison(project, Target(project), load(project, "dev"), ("dev",))
     rows, _ = compare(comparison, ["keys"], lambda _: None)
     throw_out = "`ringwall keys sync dev --remove-strangers`"
     assert [(row.kind, row.what, row.real, row.repair) for row in rows if "keycloak" in row.what] == [

@@ -8,7 +8,7 @@ import pytest
 
 from model.errors import InputError, RingwallError
 from model.project import load_environment, open_project
-from operations.project.write import Change, apply
+from operations.project.write import FileChange, apply
 from tests.support.command_line import flags, on_a_terminal, ringwall, serve_desk, snapshot
 
 PEOPLE = ("--people", "ada@example.com")
@@ -344,7 +344,11 @@ def test_files_are_written_all_or_none(tmp_path: Path) -> None:
     unchanged.write_bytes(b"as it was")
     (tmp_path / "file").write_bytes(b"not a folder")
     before = snapshot(tmp_path)
-    changes = [Change(unchanged, b"as it was", b"new"), Change.new(tmp_path / "a" / "b", "x"), Change.new(blocked, "y")]
+    changes = [
+        FileChange(unchanged, b"as it was", b"new"),
+        FileChange.new(tmp_path / "a" / "b", "x"),
+        FileChange.new(blocked, "y"),
+    ]
     with pytest.raises(RingwallError, match="nothing was changed"):
         apply(changes)
     assert snapshot(tmp_path) == before
@@ -356,7 +360,9 @@ def test_a_late_failure_undoes_what_was_written(tmp_path: Path) -> None:
     first.write_bytes(b"old")
     folder.mkdir()
     with pytest.raises(RingwallError, match="nothing was changed"):
-        apply([Change(first, b"old", b"new"), Change.new(tmp_path / "second", "x"), Change.new(folder, "y")])
+        apply(
+            [FileChange(first, b"old", b"new"), FileChange.new(tmp_path / "second", "x"), FileChange.new(folder, "y")]
+        )
     assert snapshot(tmp_path) == {"first": b"old"}
 
 
@@ -364,7 +370,7 @@ def test_a_file_that_changed_meanwhile_is_not_overwritten(tmp_path: Path) -> Non
     file = tmp_path / "file"
     file.write_bytes(b"somebody else's")
     with pytest.raises(InputError, match="changed while this command ran"):
-        apply([Change(file, b"as read", b"new")])
+        apply([FileChange(file, b"as read", b"new")])
     assert file.read_bytes() == b"somebody else's"
 
 
@@ -373,5 +379,5 @@ def test_a_replaced_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) 
     file.write_bytes(b"old")
     file.chmod(0o640)
     link.symlink_to(file)
-    apply([Change(link, b"old", b"new")])
+    apply([FileChange(link, b"old", b"new")])
     assert (file.read_bytes(), file.stat().st_mode & 0o777, link.is_symlink()) == (b"new", 0o640, True)

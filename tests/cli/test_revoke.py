@@ -18,7 +18,7 @@ from guard.bundle.bundle import render, sign
 from guard.bundle.keys import create_key_pair, load_private_key, load_public_keys
 from guard.bundle.source import BundleSource
 from model.errors import InputError
-from operations.incident.revoke import Subject, read_principal
+from operations.incident.revoke import RevocationSubject, read_principal
 from operations.incident.stack_file import locked
 from operations.journal import JOURNAL
 from tests.guard.bundle.test_bundle import config
@@ -372,8 +372,10 @@ def test_what_names_no_principal_is_refused(text: str) -> None:
 
 
 def test_a_principal_is_read_as_it_is_written() -> None:
-    assert read_principal("person:a@b.example", "s") == Subject("person:a@b.example", email="a@b.example", sub="s")
-    assert read_principal("person:7335d417", None) == Subject("person:7335d417", sub="7335d417")
+    assert read_principal("person:a@b.example", "s") == RevocationSubject(
+        "person:a@b.example", email="a@b.example", sub="s"
+    )
+    assert read_principal("person:7335d417", None) == RevocationSubject("person:7335d417", sub="7335d417")
     for text in ("agent:ci", "person:7335d417"):
         with pytest.raises(InputError, match="does not go with --sub"):
             read_principal(text, "s")

@@ -19,7 +19,7 @@ from model.project import load_environment, open_project
 from model.tool_lock import to_yaml
 from operations.verify import setup
 from operations.verify.client import Address, Client, parse_resolve
-from operations.verify.report import Check, Report
+from operations.verify.report import ProbeRecord, VerificationReport
 from tests.support import guard_process as processes
 from tests.support.command_line import Result, serve_desk
 from tests.support.edge_stand_in import CLIENT_ID, CLIENT_SECRET, EdgeStandIn, edge_stand_in, signed_guard
@@ -174,11 +174,11 @@ def test_resolve_takes_both_families_of_addresses() -> None:
 
 
 def test_an_empty_report_is_no_pass_and_untrusted_words_stay_data() -> None:
-    assert Report("s", ()).exit_code(strict=False) == 3
-    check = Check("edge.x", "h", "t", "e", "a\x00\x1b[31m<b>\n", "fail", "r")
-    text = Report("s", (check,)).junit()
+    assert VerificationReport("s", ()).exit_code(strict=False) == 3
+    check = ProbeRecord("edge.x", "h", "t", "e", "a\x00\x1b[31m<b>\n", "fail", "r")
+    text = VerificationReport("s", (check,)).junit()
     assert ElementTree.fromstring(text)[0][0][0].attrib["message"] == "a<U+0000><U+001B>[31m<b>"  # noqa: S314
-    assert Report("s", (check,)).rows()[0][4] == "a<U+0000><U+001B>[31m<b>"
+    assert VerificationReport("s", (check,)).rows()[0][4] == "a<U+0000><U+001B>[31m<b>"
 
 
 def test_every_port_behind_the_name_is_tried_and_none_that_is_meant_to_be_reached(tmp_path: Path) -> None:
@@ -199,6 +199,6 @@ def test_every_port_behind_the_name_is_tried_and_none_that_is_meant_to_be_reache
 
 
 def test_the_sum_counts_a_skip_as_a_skip() -> None:
-    checks = tuple(Check("a", "h", "", "", "", outcome, "") for outcome in ("pass", "skipped", "skipped"))
-    report = Report("s", checks)
+    checks = tuple(ProbeRecord("a", "h", "", "", "", outcome, "") for outcome in ("pass", "skipped", "skipped"))
+    report = VerificationReport("s", checks)
     assert (report.summary, json.dumps(report.as_json()["passed"])) == ("1 passed, 0 failed, 2 skipped", "1")

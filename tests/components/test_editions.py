@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.editions import TABLE, ByGuard, Plugin, Protection, enforcer, plugin_name
+from components.editions import TABLE, ByGuard, ByPlugin, Protection, enforcer, plugin_name
 from model.errors import InputError
 from tests.support import kong_schema
 
@@ -12,7 +12,7 @@ from tests.support import kong_schema
 @pytest.mark.parametrize("protection", Protection)
 def test_every_protection_is_enforced_or_an_error(protection: Protection) -> None:
     if protection in TABLE["oss"]:
-        assert isinstance(enforcer(protection, "oss", "3.9.3"), Plugin | ByGuard)
+        assert isinstance(enforcer(protection, "oss", "3.9.3"), ByPlugin | ByGuard)
     else:
         with pytest.raises(InputError, match="it needs edition ai 3"):
             enforcer(protection, "oss", "3.9.3")
@@ -20,7 +20,7 @@ def test_every_protection_is_enforced_or_an_error(protection: Protection) -> Non
 
 def test_every_plugin_named_is_in_the_oss_bundle() -> None:
     for entry in TABLE["oss"].values():
-        if isinstance(entry, Plugin):
+        if isinstance(entry, ByPlugin):
             assert kong_schema.config_schema(entry.name)["fields"]
 
 

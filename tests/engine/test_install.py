@@ -123,7 +123,7 @@ def with_plugins(tmp_path: Path, text: str) -> locate.Engine:
 
 def test_missing_plugins_are_those_of_the_installed_sdks(tmp_path: Path) -> None:
     engine = with_plugins(tmp_path, f"echo '{listing('kong')}'")
-    assert plugins.plugins_missing(engine) == [plugins.Plugin("cloudflare", version("pulumi-cloudflare"))]
+    assert plugins.plugins_missing(engine) == [plugins.ProviderPlugin("cloudflare", version("pulumi-cloudflare"))]
 
 
 def test_plugin_of_another_version_is_missing(tmp_path: Path) -> None:

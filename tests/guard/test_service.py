@@ -25,7 +25,7 @@ from cryptography.x509.oid import NameOID
 from guard.app import admin_app
 from guard.bundle.bundle import Opened, render, sign
 from guard.bundle.keys import create_key_pair, load_private_key
-from guard.service import Service
+from guard.service import GuardService
 from model.errors import InputError
 from model.guard_config import GuardConfig
 from tests.support.guard_service import Origin, answer_of, config_for, free_port, guarded, serving, sse, tool
@@ -279,7 +279,7 @@ async def test_a_state_file_nobody_can_read_stops_the_guard(tmp_path: Path) -> N
     (tmp_path / "state" / "refused.json").write_text("{}")
     config = config_for(Origin(port=free_port()), tmp_path)
     with pytest.raises(InputError, match="list of refused definitions"):
-        await Service.open(Opened(config, "sha256:" + "1" * 64, 1, frozenset()), tmp_path / "state")
+        await GuardService.open(Opened(config, "sha256:" + "1" * 64, 1, frozenset()), tmp_path / "state")
 
 
 async def test_a_stream_that_uses_up_the_budget_is_ended_with_an_answer(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from engine import deploy
 from engine.locate import VARIABLE
-from engine.progress import Silent
+from engine.progress import SilentProgress
 from engine.state import outputs
 from guard.bundle.keys import create_key_pair, load_private_key
 from model.errors import PlanRefused
@@ -21,7 +21,7 @@ from operations.incident.lift import Opening, open_gateway
 from operations.incident.lockdown import Closing, places_of
 from operations.incident.stack_file import lifted, locked
 from operations.journal import NotComplete, Operation
-from operations.project.write import Change, apply
+from operations.project.write import FileChange, apply
 from sandbox.closing import SandboxServices
 from sandbox.closing_services import SandboxEdge, SandboxGateway
 from tests.support.engine_project import EngineProject
@@ -61,18 +61,18 @@ def close(world: EngineProject, guards: Guards) -> Operation:
     file = world.project.stack_file(STACK)
     before = file.read_bytes()
     after = locked(before.decode(), "an incident; Ada", "2026-11-23T03:00:00Z")
-    apply([Change(file, before, after.encode())])
+    apply([FileChange(file, before, after.encode())])
     return close_again(world, guards)
 
 
 def close_again(world: EngineProject, guards: Guards) -> Operation:
     """The same for a file that says so already."""
     project = open_project(world.project.root)
-    operation = Operation(project.root, "lockdown", STACK, "an incident; Ada", Silent())
+    operation = Operation(project.root, "lockdown", STACK, "an incident; Ada", SilentProgress())
     operation.begin()
     environment = load_environment(project, "dev")
     manifests = {server.stack: server.manifest for server in environment.servers.values()}
-    places = places_of(project, [STACK], manifests, environment.settings, guards, Silent().note)
+    places = places_of(project, [STACK], manifests, environment.settings, guards, SilentProgress().note)
     closing = Closing(project, places, operation, guards, "ringwall lockdown dev.one", real=False)
     closing.run(lambda: edge_of(world), lambda: gateway_of(world), world.target)
     return operation
@@ -82,8 +82,8 @@ def reopen(world: EngineProject, guards: Guards, *, agreed: bool = True) -> Oper
     project = open_project(world.project.root)
     file = project.stack_file(STACK)
     before = file.read_bytes()
-    changes = [Change(file, before, lifted(before.decode()).encode())]
-    operation = Operation(project.root, "lockdown --lift", STACK, None, Silent())
+    changes = [FileChange(file, before, lifted(before.decode()).encode())]
+    operation = Operation(project.root, "lockdown --lift", STACK, None, SilentProgress())
     opening = Opening(
         project, [STACK], changes, operation, guards, world.target, lambda: edge_of(world), lambda: gateway_of(world)
     )

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from operations import sockets
-from operations.sockets import Exposure, Listener, exposure, listeners, other_namespaces, parse_lsof, parse_proc
+from operations.sockets import Exposure, ListeningSocket, exposure, listeners, other_namespaces, parse_lsof, parse_proc
 
 
 def listening(address: str, port: int = 0) -> socket.socket:
@@ -116,7 +116,7 @@ def test_lsof_sees_what_proc_sees() -> None:
     ],
 )
 def test_loopback_is_127_and_1_only(address: str, loopback: bool) -> None:
-    assert Listener(address, 1).is_loopback is loopback
+    assert ListeningSocket(address, 1).is_loopback is loopback
 
 
 def test_only_listening_rows_of_the_port_are_taken() -> None:
@@ -133,9 +133,9 @@ def test_only_listening_rows_of_the_port_are_taken() -> None:
 def test_lsof_fields_are_read() -> None:
     text = "p12\ncnode\nf3\nn*:3000\nf4\nn[::1]:3000\np13\ncpy\nf3\nn127.0.0.1:3000\nn10.0.0.5:3001\n"
     assert parse_lsof(text, 3000) == (
-        Listener("0.0.0.0", 3000, 12, "node"),
-        Listener("127.0.0.1", 3000, 13, "py"),
-        Listener("::1", 3000, 12, "node"),
+        ListeningSocket("0.0.0.0", 3000, 12, "node"),
+        ListeningSocket("127.0.0.1", 3000, 13, "py"),
+        ListeningSocket("::1", 3000, 12, "node"),
     )
 
 

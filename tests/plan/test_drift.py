@@ -8,22 +8,25 @@ import pytest
 
 from model.difference import differences
 from operations.drift.gateway import Listing, PlannedEntity, in_kongs_names, planned_entities
-from plan.drift import Row, Step, Table, engine_rows, entity_rows, resolved, shown, shown_pair
+from plan.drift import DriftRow, DriftTable, ResourceDifference, engine_rows, entity_rows, resolved, shown, shown_pair
 from plan.graph import Resource
 
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "[secret]"}
 
 
-def row(*cells: str) -> Row:
-    return Row("engine dev.one", *cells)  # type: ignore[arg-type]
+def row(*cells: str) -> DriftRow:
+    return DriftRow("engine dev.one", *cells)  # type: ignore[arg-type]
 
 
 def test_refresh_and_preview_meet_in_one_row() -> None:
-    refreshed = [Step("u1", "a", "update", (("port", "80", "81"),)), Step("u2", "b", "delete")]
+    refreshed = [
+        ResourceDifference("u1", "a", "update", (("port", "80", "81"),)),
+        ResourceDifference("u2", "b", "delete"),
+    ]
     previewed = [
-        Step("u1", "a", "update", (("port", "80", "90"), ("host", "x", "y"))),
-        Step("u3", "c", "create"),
-        Step("u4", "d", "delete"),
+        ResourceDifference("u1", "a", "update", (("port", "80", "90"), ("host", "x", "y"))),
+        ResourceDifference("u3", "c", "create"),
+        ResourceDifference("u4", "d", "delete"),
     ]
     assert engine_rows("engine dev.one", refreshed, previewed) == [
         row("a port", "80", "81", "90", "drift"),
@@ -36,9 +39,9 @@ def test_refresh_and_preview_meet_in_one_row() -> None:
 
 def test_drift_wins_over_what_could_not_be_looked_at() -> None:
     drifted, blind = row("a", "1", "2", "1", "drift"), row("x", "", "no answer", "", "unreachable")
-    codes = [Table("s", rows).exit_code(allow_unreachable=False) for rows in [(), (blind,), (blind, drifted)]]
+    codes = [DriftTable("s", rows).exit_code(allow_unreachable=False) for rows in [(), (blind,), (blind, drifted)]]
     assert codes == [0, 6, 3]
-    codes = [Table("s", rows).exit_code(allow_unreachable=True) for rows in [(), (blind,), (blind, drifted)]]
+    codes = [DriftTable("s", rows).exit_code(allow_unreachable=True) for rows in [(), (blind,), (blind, drifted)]]
     assert codes == [0, 0, 3]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from plan.graph import Resource
-from plan.live_exposure import Held, exposures
+from plan.live_exposure import HeldResource, exposures
 from plan.protectors import (
     ACCESS_APPLICATION,
     ACCESS_POLICY,
@@ -22,11 +22,11 @@ from plan.protectors import (
 )
 
 HOST = "one.example.com"
-State = dict[str, Held]
+State = dict[str, HeldResource]
 
 
 def put(state: State, name: str, token: str, /, **inputs: Any) -> None:
-    state[name] = Held(f"{name}-id", Resource(f"urn:{name}", token, name, custom=True, inputs=inputs))
+    state[name] = HeldResource(f"{name}-id", Resource(f"urn:{name}", token, name, custom=True, inputs=inputs))
 
 
 def rule(**access: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from plan.protectors import (
     TUNNEL,
     TUNNEL_CONFIG,
 )
-from plan.step_order import Step, judge_steps
+from plan.step_order import EngineStep, judge_steps
 
 Inputs = dict[str, Any]
 
@@ -65,15 +65,17 @@ RUNNING: dict[str, tuple[str, str, Inputs]] = {
 }
 
 
-def step(operation: str, name: str, new: Inputs | None = None) -> Step:
+def step(operation: str, name: str, new: Inputs | None = None) -> EngineStep:
     token, id_, inputs = RUNNING[name]
     outputs = {**inputs, "aud": f"aud-{name}"} if token == ACCESS_APPLICATION else inputs
     urn = f"urn:pulumi:dev.one::ringwall::{token}::{name}"
     is_deleted = operation.startswith("delete")
-    return Step(operation, urn, token, inputs, None if is_deleted else inputs if new is None else new, id_, outputs)
+    return EngineStep(
+        operation, urn, token, inputs, None if is_deleted else inputs if new is None else new, id_, outputs
+    )
 
 
-def judged(*steps: Step) -> list[str]:
+def judged(*steps: EngineStep) -> list[str]:
     """What is said of these steps, in a run in which everything else stays as it is."""
     names = {judged_step.urn.rpartition("::")[2] for judged_step in steps}
     unchanged = [step("same", name) for name in RUNNING if name not in names]
@@ -175,7 +177,7 @@ def test_a_stack_without_a_public_name_has_nothing_to_expose() -> None:
 
 
 def test_what_stood_open_before_is_no_steps_doing() -> None:
-    bare = Step(
+    bare = EngineStep(
         "same", "urn:pulumi:s::p::t::x", DNS_RECORD, record("bare.example.com"), record("bare.example.com"), "x"
     )
     assert judge_steps([bare]) == ()
@@ -191,7 +193,7 @@ def test_a_tunnel_made_anew_beside_one_of_its_name_is_refused() -> None:
 def test_a_record_that_takes_a_name_which_another_still_has_is_refused() -> None:
     wide = step("update", "app", application("old.example.com", "other.example.com"))
     urn = f"urn:pulumi:dev.one::ringwall::{DNS_RECORD}::second"
-    second = Step("update", urn, DNS_RECORD, record("other.example.com"), record("old.example.com"), "m-id")
+    second = EngineStep("update", urn, DNS_RECORD, record("other.example.com"), record("old.example.com"), "m-id")
     assert judged(wide, second) == [
         "second takes old.example.com while name still has it, which Cloudflare refuses (81053)"
     ]
@@ -200,7 +202,7 @@ def test_a_record_that_takes_a_name_which_another_still_has_is_refused() -> None
 @pytest.mark.parametrize("token", sorted(PROTECTORS))
 def test_a_change_of_what_nobody_has_classified_is_refused_while_a_name_resolves(token: str) -> None:
     urn = f"urn:pulumi:dev.one::ringwall::{token}::extra"
-    changed = Step("update", urn, token, {}, {"novelty": 1, "__defaults": []}, "extra-id")
+    changed = EngineStep("update", urn, token, {}, {"novelty": 1, "__defaults": []}, "extra-id")
     assert judged(changed) == ["extra changes novelty, and nothing says whether that protects the name"]
     assert judge_steps([changed]) == ()
 

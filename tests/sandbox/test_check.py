@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.wire import UNKNOWN, Secret
+from sandbox.wire import UNKNOWN, SecretValue
 from tests.sandbox.conftest import Client
 
 ACCOUNT = "a" * 32
@@ -38,7 +38,7 @@ def test_missing_required_property_is_refused(kong: Client) -> None:
         ({"protocol": "http", "retries": True}, ("retries", "wrong type: expected integer, got boolean")),
         ({"protocol": "http", "tags": "x"}, ("tags", "wrong type: expected list, got string")),
         ({"protocol": "http", "tags": ["x", 1]}, ("tags[1]", "wrong type: expected string, got integer")),
-        ({"protocol": Secret(5)}, ("protocol", "wrong type: expected string, got integer")),
+        ({"protocol": SecretValue(5)}, ("protocol", "wrong type: expected string, got integer")),
     ],
 )
 def test_wrong_type_is_refused(kong: Client, news: dict[str, Any], failure: tuple[str, str]) -> None:
@@ -101,7 +101,7 @@ def test_ingress_that_cloudflared_refuses_is_refused(
         ("ZeroTrustTunnelCloudflared", {"accountId": "a", "name": "n", "configSrc": "remote"}, "configSrc", "one of"),
         (
             "ZeroTrustTunnelCloudflared",
-            {"accountId": "a", "name": "n", "tunnelSecret": Secret("c2hvcnQ=")},
+            {"accountId": "a", "name": "n", "tunnelSecret": SecretValue("c2hvcnQ=")},
             "tunnelSecret",
             "at least 32 bytes",
         ),
@@ -209,7 +209,7 @@ def test_what_kong_refuses_is_refused(kong: Client, name: str, news: dict[str, A
 
 
 def test_refused_secret_config_is_not_quoted(kong: Client) -> None:
-    [(_, reason)] = kong.check("Plugin", name="http-log", configJson=Secret('{"api_key": "hunter2-hunter2"'))
+    [(_, reason)] = kong.check("Plugin", name="http-log", configJson=SecretValue('{"api_key": "hunter2-hunter2"'))
     assert "hunter2" not in reason
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
-from sandbox.wire import UNKNOWN, Props, Secret
+from sandbox.wire import UNKNOWN, Props, SecretValue
 from tests.sandbox.conftest import Client
 
 SERVICE: Props = {"name": "s", "protocol": "http", "host": "h"}
@@ -90,9 +90,9 @@ def test_access_rules_are_sets_in_policies_and_lists_in_groups(cloudflare: Clien
 
 
 def test_secrets_are_compared_by_value(kong: Client) -> None:
-    held: Props = {"name": "p", "configJson": Secret('{"a":1}')}
-    assert not kong.diff("Plugin", held, name="p", configJson=Secret('{"a":1}')).diffs
-    assert kong.diff("Plugin", held, name="p", configJson=Secret('{"a":2}')).diffs
+    held: Props = {"name": "p", "configJson": SecretValue('{"a":1}')}
+    assert not kong.diff("Plugin", held, name="p", configJson=SecretValue('{"a":1}')).diffs
+    assert kong.diff("Plugin", held, name="p", configJson=SecretValue('{"a":2}')).diffs
 
 
 def test_unknown_new_value_is_a_difference(kong: Client) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pulumi.runtime.proto import provider_pb2
 
 from sandbox import Sandbox
-from sandbox.wire import UNKNOWN, Props, Secret, decode, encode
+from sandbox.wire import UNKNOWN, Props, SecretValue, decode, encode
 from tests.sandbox.conftest import Client, clients
 
 ACCOUNT = "a" * 32
@@ -48,7 +48,7 @@ def test_outputs_have_the_shapes_of_the_real_ones(cloudflare: Client) -> None:
     }
     _, token = cloudflare.create("ZeroTrustAccessServiceToken", accountId=ACCOUNT, name="n")
     assert re.fullmatch(r"[0-9a-f]{32}\.access", token["clientId"])
-    assert isinstance(token["clientSecret"], Secret)
+    assert isinstance(token["clientSecret"], SecretValue)
     assert re.fullmatch(r"cfast_\w{48}", token["clientSecret"].value)
     _, application = cloudflare.create("ZeroTrustAccessApplication", accountId=ACCOUNT, domain="d", type="self_hosted")
     assert re.fullmatch(r"[0-9a-f]{64}", application["aud"])
@@ -67,14 +67,14 @@ def test_kong_ids_have_the_shapes_of_the_real_ones(kong: Client) -> None:
 
 
 def test_computed_config_holds_the_secret_in_clear_as_the_real_provider_has_it(sandbox: Sandbox, kong: Client) -> None:
-    _, outputs = kong.create("Plugin", name="http-log", configJson=Secret('{"key": "planted-value"}'))
-    assert isinstance(outputs["configJson"], Secret)
+    _, outputs = kong.create("Plugin", name="http-log", configJson=SecretValue('{"key": "planted-value"}'))
+    assert isinstance(outputs["configJson"], SecretValue)
     assert outputs["computedConfig"] == '{"key":"planted-value"}'
 
 
 def test_no_secret_is_on_disk(sandbox: Sandbox, kong: Client, cloudflare: Client) -> None:
     consumer, _ = kong.create("Consumer", username="c")
-    kong.create("Plugin", name="http-log", configJson=Secret('{"key": "planted-value"}'))
+    kong.create("Plugin", name="http-log", configJson=SecretValue('{"key": "planted-value"}'))
     kong.create(
         "ConsumerJwtAuth", consumerId=consumer, key="k", secret="planted-value", algorithm="HS256", rsaPublicKey="p"
     )
@@ -222,7 +222,7 @@ def test_reference_to_nothing_is_refused(
 
 def test_failed_plugin_create_prints_its_config_as_the_real_provider_does(kong: Client) -> None:
     with refused("planted-value"):
-        kong.create("Plugin", name="http-log", routeId="gone", configJson=Secret('{"key": "planted-value"}'))
+        kong.create("Plugin", name="http-log", routeId="gone", configJson=SecretValue('{"key": "planted-value"}'))
 
 
 def test_service_stays_while_a_route_uses_it_and_takes_its_plugins_along(sandbox: Sandbox, kong: Client) -> None:
@@ -271,7 +271,7 @@ def test_update_of_what_is_gone_is_refused(sandbox: Sandbox, kong: Client) -> No
 
 
 def test_read_shows_drift_and_keeps_secrets_it_can_match(sandbox: Sandbox, kong: Client) -> None:
-    inputs: Props = {"name": "http-log", "configJson": Secret('{"key":"planted-value"}'), "enabled": True}
+    inputs: Props = {"name": "http-log", "configJson": SecretValue('{"key":"planted-value"}'), "enabled": True}
     id_, created = kong.create("Plugin", **inputs)
     sandbox.change(id_, enabled=False)
     outputs, read_inputs = kong.read("Plugin", id_, created, inputs)
@@ -390,7 +390,7 @@ def test_configuring_leaves_nothing_behind(sandbox: Sandbox, kong: Client) -> No
     kong.stub.Configure(
         provider_pb2.ConfigureRequest(
             variables={"kong:config:kongAdminToken": "planted-value"},
-            args=encode({"kongAdminToken": Secret("planted-value")}),
+            args=encode({"kongAdminToken": SecretValue("planted-value")}),
         )
     )
     kong.create("Service", name="s", protocol="http")

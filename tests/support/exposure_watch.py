@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from plan.graph import Resource
-from plan.live_exposure import Held, exposures
+from plan.live_exposure import HeldResource, exposures
 from sandbox import Sandbox
 from sandbox.state import Record
 
 
-def held(records: Sequence[Record]) -> list[Held]:
+def held(records: Sequence[Record]) -> list[HeldResource]:
     """What the services hold, as the model reads it."""
     return [
-        Held(one.id, Resource(urn=one.id, type=one.type, name=one.name, custom=True, inputs=one.outputs))
+        HeldResource(one.id, Resource(urn=one.id, type=one.type, name=one.name, custom=True, inputs=one.outputs))
         for one in records
     ]
 

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from components.gateway.names import REMAINING_HEADER
 from guard.bundle.bundle import Opened
-from guard.service import Service, _Server, serve
+from guard.service import GuardService, _Server, serve
 from model.canonical import digest
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock, readable_description
@@ -168,7 +168,7 @@ def sse(*events: str | dict[str, Any], then: Callable[[], Awaitable[None]] | Non
 class Guarded:
     """A running guard, its server, and a client that speaks to it."""
 
-    service: Service
+    service: GuardService
     origin: Origin
     client: httpx.AsyncClient
     config: GuardConfig
@@ -316,7 +316,7 @@ async def guarded(
     """The guard before the origin, both running until the end of the block."""
     async with serving(server):
         config = config_for(server, state, **changes)
-        service = await Service.open(
+        service = await GuardService.open(
             Opened(config, "sha256:" + "1" * 64, 1, denied), state / "state", keep_alive=keep_alive
         )
         started = asyncio.Event()

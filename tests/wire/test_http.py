@@ -20,7 +20,7 @@ import pytest
 
 from guard.audit.wires import HttpWire, NotAccepted
 from guard.engines.http_engine import JsonService, NoAnswer
-from guard.identity.keys import KeySet, KeysUnavailable
+from guard.identity.keys import IssuerKeys, KeysUnavailable
 from model.errors import InputError, Unreachable
 from model.tool_lock import ToolLock
 from operations.doctor.http import fetch
@@ -60,7 +60,7 @@ def port(authority: Authority) -> Iterator[int]:
 
 async def key_from(url: str) -> Any:
     async with HttpPolicy(None, proxies=True).async_client(timeout=5) as client:
-        keys = KeySet(url, client, time.monotonic)
+        keys = IssuerKeys(url, client, time.monotonic)
         await keys.warm()
         return await keys.key("one", "RS256")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from guard.engines.rules.rule import Rule
+from guard.engines.rules.rule import DetectionRule
 from guard.inspect.verdict import Category, Leg
 
 _ARGUMENTS = frozenset((Leg.ARGUMENTS,))
@@ -26,8 +26,8 @@ def _equal(value: str, before: str) -> bool:
     return len(sides) == 2 and left_side == right_side != ""
 
 
-def _rule(id_: str, pattern: str, **options: object) -> Rule:
-    return Rule(id_, Category.MALICIOUS_CODE, pattern, legs=_ARGUMENTS, **options)  # type: ignore[arg-type]
+def _rule(id_: str, pattern: str, **options: object) -> DetectionRule:
+    return DetectionRule(id_, Category.MALICIOUS_CODE, pattern, legs=_ARGUMENTS, **options)  # type: ignore[arg-type]
 
 
 RULES = (

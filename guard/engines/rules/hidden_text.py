@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from guard.engines.rules.rule import ALL, Rule
+from guard.engines.rules.rule import ALL, DetectionRule
 from guard.inspect.verdict import Category, Leg
 
 _DEFINITIONS = frozenset((Leg.DEFINITIONS,))
@@ -40,8 +40,8 @@ def _addressed(value: str, before: str) -> bool:
     return _TO_AI.search(value) is not None
 
 
-def _hidden(id_: str, pattern: str, **options: object) -> Rule:
-    return Rule(f"hidden.{id_}", Category.HIDDEN_TEXT, pattern, **options)  # type: ignore[arg-type]
+def _hidden(id_: str, pattern: str, **options: object) -> DetectionRule:
+    return DetectionRule(f"hidden.{id_}", Category.HIDDEN_TEXT, pattern, **options)  # type: ignore[arg-type]
 
 
 RULES = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from guard.engines.rules.rule import ALL, READ, Check, Rule, gap
+from guard.engines.rules.rule import ALL, READ, Check, DetectionRule, gap
 from guard.inspect.verdict import Category, Leg
 
 _DEFINITIONS = frozenset((Leg.DEFINITIONS,))
@@ -27,11 +27,11 @@ _LOOT = (
 
 def _injection(
     id_: str, pattern: str, *, legs: frozenset[Leg] = ALL, confidence: float = 0.8, **options: object
-) -> Rule:
-    return Rule(f"injection.{id_}", Category.INJECTION, pattern, legs=legs, confidence=confidence, **options)  # type: ignore[arg-type]
+) -> DetectionRule:
+    return DetectionRule(f"injection.{id_}", Category.INJECTION, pattern, legs=legs, confidence=confidence, **options)  # type: ignore[arg-type]
 
 
-def _translated(id_: str, verbs: str, continuation: str, check: Check | None = None) -> Rule:
+def _translated(id_: str, verbs: str, continuation: str, check: Check | None = None) -> DetectionRule:
     """A rule in another language: one of `verbs`, then `continuation`. The verbs alone are the trigger, as whole phrases of
     many languages would make the automaton too large."""
     return _injection(id_, rf"{verbs}{continuation}", trigger=verbs, check=check)
@@ -42,12 +42,12 @@ def _meant(value: str, before: str) -> bool:
     return re.search(r"\b(?:ikke|inte|aldri[gd]?)\b", value) is None
 
 
-def _jailbreak(id_: str, pattern: str, *, confidence: float = 0.8, **options: object) -> Rule:
-    return Rule(f"jailbreak.{id_}", Category.JAILBREAK, pattern, confidence=confidence, **options)  # type: ignore[arg-type]
+def _jailbreak(id_: str, pattern: str, *, confidence: float = 0.8, **options: object) -> DetectionRule:
+    return DetectionRule(f"jailbreak.{id_}", Category.JAILBREAK, pattern, confidence=confidence, **options)  # type: ignore[arg-type]
 
 
-def _poison(id_: str, pattern: str, *, confidence: float = 0.8, **options: object) -> Rule:
-    return Rule(
+def _poison(id_: str, pattern: str, *, confidence: float = 0.8, **options: object) -> DetectionRule:
+    return DetectionRule(
         f"poisoning.{id_}",
         Category.TOOL_POISONING,
         pattern,
@@ -484,7 +484,7 @@ _POISON = (
 )
 
 _ELICITATION = (
-    Rule(
+    DetectionRule(
         "elicitation.sensitive",
         Category.POLICY,
         rf"\b(?:enter|type|paste|provide|give|confirm|submit|send|share){gap(5)}(?:password|passphrase|secret (?:access )?key|api[ _-]?key|private key|pin code|cvv|cvc|seed phrase|recovery phrase|credit card|card number|access token|one-time code)\b",
@@ -496,7 +496,7 @@ _ELICITATION = (
 RULES = _ENGLISH + _OTHER_LANGUAGES + _JAILBREAKS + _POISON + _ELICITATION
 
 
-def shadowing(names: frozenset[str]) -> tuple[Rule, ...]:
+def shadowing(names: frozenset[str]) -> tuple[DetectionRule, ...]:
     """A rule against definitions that say how *another* known tool must be used. It covers only names that do not occur in
     ordinary prose: those with ``_``, ``-``, ``.`` or a digit."""
     known = sorted(name for name in names if not name.isalpha() and len(name) >= 4)

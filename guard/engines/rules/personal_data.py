@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import string
 
-from guard.engines.rules.rule import Rule
+from guard.engines.rules.rule import DetectionRule
 from guard.inspect.verdict import Category
 
 _CARD_WORDS = re.compile(
@@ -81,7 +81,7 @@ _IBAN_PARTS = "|".join(
 )
 
 RULES = (
-    Rule(
+    DetectionRule(
         "pii.card",
         Category.PERSONAL_DATA,
         r"\b(?:[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{4}|3[47][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{5}"
@@ -90,7 +90,7 @@ RULES = (
         check=card,
         confidence=0.9,
     ),
-    Rule(
+    DetectionRule(
         "pii.iban",
         Category.PERSONAL_DATA,
         rf"\b(?:{_IBAN_PARTS})\b",
@@ -98,7 +98,7 @@ RULES = (
         check=iban,
         confidence=0.95,
     ),
-    Rule(
+    DetectionRule(
         "pii.us_ssn",
         Category.PERSONAL_DATA,
         r"(?:\bssn\b|social security)[^0-9]{0,40}?\b([0-9]{3}[- ][0-9]{2}[- ][0-9]{4})\b",

@@ -40,7 +40,7 @@ READ = frozenset((Leg.RESULTS, Leg.PROMPTS, Leg.RESOURCES, Leg.SERVER_REQUESTS))
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class DetectionRule:
     """One detection rule. `trigger` must match wherever `pattern` does; empty, it is the pattern itself. `group` is the part
     of the match that the check gets and the span covers. Patterns ignore case unless `cased`. `cut` tells whether the span
     of a match covers the whole secret."""
@@ -102,15 +102,15 @@ def _compiled(triggers: Any) -> bool:
     return True
 
 
-class Table:
+class RuleTable:
     """The rules of one leg. The automaton of all triggers may take `memory` bytes; if it needs more, the rules are applied
     one by one, which is slower and finds the same.
 
     Raises ValueError when a pattern is wrong.
     """
 
-    def __init__(self, rules: Sequence[Rule], memory: int = MEMORY) -> None:
-        self._rules: list[tuple[Rule, Any]] = []
+    def __init__(self, rules: Sequence[DetectionRule], memory: int = MEMORY) -> None:
+        self._rules: list[tuple[DetectionRule, Any]] = []
         triggers = re2.Set.SearchSet(_options(memory=memory))
         try:
             for rule in rules:
@@ -127,7 +127,7 @@ class Table:
         """Whether all triggers fit into one automaton."""
         return self._set is not None
 
-    def hits(self, data: bytes) -> list[tuple[Rule, Any]]:
+    def hits(self, data: bytes) -> list[tuple[DetectionRule, Any]]:
         """The rules that may match in `data` (UTF-8), with their expressions: those whose trigger matches, or all rules when
         the pass ran out of memory."""
         matches = self._set.Match(data + _SENTINEL) if self._set is not None else None

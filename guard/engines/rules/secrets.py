@@ -12,7 +12,7 @@ import math
 import re
 from collections import Counter
 
-from guard.engines.rules.rule import Check, Rule
+from guard.engines.rules.rule import Check, DetectionRule
 from guard.inspect.verdict import Category
 
 _PLACEHOLDER = re.compile(
@@ -91,8 +91,8 @@ def _ended(value: str) -> bool:
     return "-----END" in value
 
 
-def _key(id_: str, trigger: str, body: str, check: Check = real, confidence: float = 0.95) -> Rule:
-    return Rule(
+def _key(id_: str, trigger: str, body: str, check: Check = real, confidence: float = 0.95) -> DetectionRule:
+    return DetectionRule(
         f"secret.{id_}",
         Category.SECRET,
         rf"\b{trigger}{body}",
@@ -108,7 +108,7 @@ _SEPARATOR = r"\\?[\"']?\s*(?::=|=>|[:=])\s*\\?[\"'`]?"
 
 RULES = (
     _key("aws_key_id", "(?:AKIA|ASIA|ABIA|ACCA)", "[A-Z0-9]{16}\\b"),
-    Rule(
+    DetectionRule(
         "secret.aws_secret_key",
         Category.SECRET,
         rf"secret[_ -]?(?:access[_ -]?)?key{_SEPARATOR}([A-Za-z0-9/+]{{40}})\b",
@@ -119,7 +119,7 @@ RULES = (
     ),
     _key("google_api_key", "AIza", r"[0-9A-Za-z_-]{35}"),
     _key("google_oauth", r"(?:GOCSPX-|ya29\.)", r"[0-9A-Za-z_-]{20,}"),
-    Rule(
+    DetectionRule(
         "secret.azure_account_key",
         Category.SECRET,
         r"(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,}={0,2})",
@@ -128,7 +128,7 @@ RULES = (
         check=real,
         confidence=0.95,
     ),
-    Rule(
+    DetectionRule(
         "secret.azure_client_secret",
         Category.SECRET,
         r"[A-Za-z0-9_~.-]{0,3}[0-9]Q~[A-Za-z0-9_~.-]{30,}",
@@ -136,7 +136,7 @@ RULES = (
         cased=True,
         confidence=0.9,
     ),
-    Rule(
+    DetectionRule(
         "secret.azure_sas",
         Category.SECRET,
         r"[?&]sig=([A-Za-z0-9%+/]{40,}(?:=|%3D)?)",
@@ -162,7 +162,7 @@ RULES = (
     _key("age", "AGE-SECRET-KEY-1", "[0-9A-Z]{50,}"),
     _key("telegram", "[0-9]{8,10}:AA", "[0-9A-Za-z_-]{33}"),
     _key("cloudflare", "(?:cfut|cfat|cfk)_", "[0-9A-Za-z_-]{32,}"),
-    Rule(
+    DetectionRule(
         "secret.jwt",
         Category.SECRET,
         r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}",
@@ -171,7 +171,7 @@ RULES = (
         check=_jwt,
         confidence=0.9,
     ),
-    Rule(
+    DetectionRule(
         "secret.private_key",
         Category.SECRET,
         r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-[^-])*(?:-----END [A-Z0-9 ]*-----)?",
@@ -180,7 +180,7 @@ RULES = (
         cut=_ended,
         confidence=0.98,
     ),
-    Rule(
+    DetectionRule(
         "secret.url_password",
         Category.SECRET,
         r"\b[a-z][a-z0-9+.-]*://[^\s:/@\"'<>]*:([^\s/@\"'<>]{3,})@[\w.\[-]",
@@ -189,7 +189,7 @@ RULES = (
         check=_in_url,
         confidence=0.85,
     ),
-    Rule(
+    DetectionRule(
         "secret.bearer",
         Category.SECRET,
         r"\bbearer\s+([A-Za-z0-9._~+/-]{20,}=*)",
@@ -198,7 +198,7 @@ RULES = (
         check=random_looking,
         confidence=0.8,
     ),
-    Rule(
+    DetectionRule(
         "secret.basic",
         Category.SECRET,
         r"authorization[\"']?\s*[:=]\s*[\"']?basic\s+([A-Za-z0-9+/]{8,}={0,2})",
@@ -207,7 +207,7 @@ RULES = (
         check=_basic,
         confidence=0.85,
     ),
-    Rule(
+    DetectionRule(
         "secret.named_value",
         Category.SECRET,
         rf"(?:{_NAME}){_SEPARATOR}([A-Za-z0-9+/=_~.!@#$%^&*-]{{16,}})",
@@ -216,7 +216,7 @@ RULES = (
         check=random_looking,
         confidence=0.6,
     ),
-    Rule(
+    DetectionRule(
         "secret.password",
         Category.SECRET,
         rf"(?:password|passwd|passphrase|passwort|kennwort|contraseña|mot de passe|\bpwd){_SEPARATOR}([^\s\"'`,;]{{8,64}})",
@@ -225,7 +225,7 @@ RULES = (
         check=password,
         confidence=0.6,
     ),
-    Rule(
+    DetectionRule(
         "secret.password_in_prose",
         Category.SECRET,
         r"\b(?:password|passphrase|passwort|kennwort|contraseña)\s+(?:is|was|lautet|ist|es)\s*:?\s+[\"'`]?([^\s\"'`,;]{8,64})",

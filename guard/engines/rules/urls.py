@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
-from guard.engines.rules.rule import READ, Check, Rule
+from guard.engines.rules.rule import READ, Check, DetectionRule
 from guard.inspect.verdict import Category, Leg
 
 _ARGUMENTS = frozenset((Leg.ARGUMENTS,))
@@ -119,11 +119,11 @@ def carries_data(value: str, before: str) -> bool:
     return bool(query) and (_PLACEHOLDER.search(query) is not None or _CARRIES.search("?" + query) is not None)
 
 
-def rules(check: Callable[[str, str], bool]) -> tuple[Rule, ...]:
+def rules(check: Callable[[str, str], bool]) -> tuple[DetectionRule, ...]:
     """The rules; `check` says which addresses arguments must not hold."""
     bad = Category.MALICIOUS_URL
     return (
-        Rule(
+        DetectionRule(
             "url.forbidden",
             bad,
             r"\b(?:[a-z][a-z0-9+.-]{1,15}):/{1,3}[^\s\"'<>`{}|\\^]+",
@@ -132,14 +132,14 @@ def rules(check: Callable[[str, str], bool]) -> tuple[Rule, ...]:
             check=check,
             confidence=0.85,
         ),
-        Rule(
+        DetectionRule(
             "url.metadata",
             bad,
             r"(?:169\.254\.169\.254|169\.254\.170\.2|100\.100\.100\.200|fd00:ec2::254|\bmetadata\.google\.internal)",
             legs=_ARGUMENTS,
             confidence=0.8,
         ),
-        Rule(
+        DetectionRule(
             "url.image_with_data",
             bad,
             r"!\[[^\]\n]*\]\(\s*<?https?://[^)\s]*\?[^)\s]*|<img[^>]{1,200}src\s*=\s*[\"']?https?://[^\"'>\s]*\?[^\"'>\s]*",
@@ -148,7 +148,7 @@ def rules(check: Callable[[str, str], bool]) -> tuple[Rule, ...]:
             check=carries_data,
             confidence=0.7,
         ),
-        Rule(
+        DetectionRule(
             "url.script",
             bad,
             r"\]\(\s*<?(?:javascript|vbscript):|\]\(\s*<?data:text/html|\bdata:text/html;base64,",

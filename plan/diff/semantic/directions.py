@@ -19,7 +19,7 @@ Judge = Callable[[Any, Any], Direction]
 
 
 @dataclass(frozen=True)
-class Rule:
+class KeyRule:
     """What one key means: how a change is judged, what a reviewer calls the key, its ring and the weight of a change.
 
     `proof` says why a change that is judged neutral can do no harm. `ordered` is for lists whose order counts.
@@ -40,7 +40,7 @@ class Delegated:
     module: str
 
 
-Entry = Rule | Delegated
+Entry = KeyRule | Delegated
 Table = dict[str, Entry]
 
 

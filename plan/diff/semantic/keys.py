@@ -14,7 +14,7 @@ from typing import Any
 from model.difference import Part, Path, by_key, descend
 from plan.diff.model import Change, Direction, change
 from plan.diff.semantic import environment, exposure, guard_settings, limits
-from plan.diff.semantic.directions import Entry, Rule, Table, keys, longer_loosens, shorter_loosens
+from plan.diff.semantic.directions import Entry, KeyRule, Table, keys, longer_loosens, shorter_loosens
 
 _SHARED: Table = {**limits.RULES, **guard_settings.RULES}
 TABLES: dict[str, Table] = {
@@ -39,7 +39,7 @@ def compare_keys(kind: str, stack: str, base: Mapping[str, Any], head: Mapping[s
         entry = TABLES[kind].get(pattern)
         if entry is None:
             changes.append(_unknown(kind, stack, pattern, names, base_value, head_value))
-        elif isinstance(entry, Rule):
+        elif isinstance(entry, KeyRule):
             changes.append(_judged(kind, stack, pattern, entry, names, base_value, head_value))
         if _is_list(base_value, head_value):
             changes += _unknown_items(kind, stack, pattern, names, base_value, head_value)
@@ -92,12 +92,12 @@ def _is_list(base: Any, head: Any) -> bool:
 def _is_equal(base: Any, head: Any, entry: Entry | None) -> bool:
     if base == head and type(base) is type(head):
         return True
-    if isinstance(base, list) and isinstance(head, list) and not (isinstance(entry, Rule) and entry.ordered):
+    if isinstance(base, list) and isinstance(head, list) and not (isinstance(entry, KeyRule) and entry.ordered):
         return keys(base) == keys(head)
     return False
 
 
-def _judged(kind: str, stack: str, pattern: str, rule: Rule, names: tuple[str, ...], base: Any, head: Any) -> Change:
+def _judged(kind: str, stack: str, pattern: str, rule: KeyRule, names: tuple[str, ...], base: Any, head: Any) -> Change:
     direction = rule.judge(base, head)
     proof = (
         "the same length of time, written differently"

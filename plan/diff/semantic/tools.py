@@ -17,7 +17,7 @@ from model.word_difference import word_difference
 from plan.diff.model import Change, Direction, change
 from plan.diff.semantic.directions import (
     Delegated,
-    Rule,
+    KeyRule,
     Table,
     any_change,
     false_loosens,
@@ -33,16 +33,18 @@ _MAX_TEXT = 20_000
 _PARTS = {"tools": "tool", "prompts": "prompt", "resources": "resource", "resource_templates": "resource template"}
 
 TABLE: Table = {
-    "version": Rule(no_effect, "format of the lock", "", 5, proof="says how the file is read; both sides were read"),
-    "server.name": Rule(no_effect, "name the server gives itself", "guard", 10, proof=_SELF_REPORTED),
-    "server.version": Rule(no_effect, "version the server gives itself", "guard", 10, proof=_SELF_REPORTED),
-    "server.protocol_versions": Rule(no_effect, "protocol versions it spoke", "guard", 10, proof=_SELF_REPORTED),
-    "server.instructions": Rule(any_change, "instructions", "guard", 75),
+    "version": KeyRule(no_effect, "format of the lock", "", 5, proof="says how the file is read; both sides were read"),
+    "server.name": KeyRule(no_effect, "name the server gives itself", "guard", 10, proof=_SELF_REPORTED),
+    "server.version": KeyRule(no_effect, "version the server gives itself", "guard", 10, proof=_SELF_REPORTED),
+    "server.protocol_versions": KeyRule(no_effect, "protocol versions it spoke", "guard", 10, proof=_SELF_REPORTED),
+    "server.instructions": KeyRule(any_change, "instructions", "guard", 75),
     "server.instructions_sha256": _DERIVED,
-    "tools[].risk": Rule(ladder("read", "write", "execute", "unknown"), "risk", "guard", 80),
-    "tools[].reasons": Rule(no_effect, "reasons of its risk", "guard", 10, proof="explains the risk, decides nothing"),
-    "tools[].outbound": Rule(false_loosens, "outbound, which taint blocks", "guard", 75),
-    "tools[].cacheable": Rule(true_loosens, "cacheable", "guard", 50),
+    "tools[].risk": KeyRule(ladder("read", "write", "execute", "unknown"), "risk", "guard", 80),
+    "tools[].reasons": KeyRule(
+        no_effect, "reasons of its risk", "guard", 10, proof="explains the risk, decides nothing"
+    ),
+    "tools[].outbound": KeyRule(false_loosens, "outbound, which taint blocks", "guard", 75),
+    "tools[].cacheable": KeyRule(true_loosens, "cacheable", "guard", 50),
     **{
         f"{part}[].{key}": _DERIVED
         for part in _PARTS
@@ -78,7 +80,7 @@ def _server(stack: str, base_lock: ToolLock, head_lock: ToolLock) -> Iterator[Ch
         base_value, head_value = getattr(base, key), getattr(head, key)
         if base_value != head_value if key != "protocol_versions" else set(base_value) != set(head_value):
             rule = TABLE[f"server.{key}"]
-            assert isinstance(rule, Rule)  # noqa: S101 - the table above
+            assert isinstance(rule, KeyRule)  # noqa: S101 - the table above
             title = f"{rule.label}: {_text(base_value)} → {_text(head_value)}"
             yield change("lock-server", Direction.NEUTRAL, rule.risk, stack, "guard", title, [f"neutral: {rule.proof}"])
 
@@ -119,7 +121,7 @@ def _decisions(stack: str, name: str, base_entry: ToolEntry, head_entry: ToolEnt
     for key in ("risk", "outbound", "cacheable", "reasons"):
         base, head = getattr(base_entry, key), getattr(head_entry, key)
         rule = TABLE[f"tools[].{key}"]
-        if base == head or not isinstance(rule, Rule) or (key == "reasons" and set(base) == set(head)):
+        if base == head or not isinstance(rule, KeyRule) or (key == "reasons" and set(base) == set(head)):
             continue
         direction = rule.judge(base, head)
         lines = [f"neutral: {rule.proof}"] if direction is Direction.NEUTRAL else []

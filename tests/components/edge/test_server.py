@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 from components.edge.access import server_policies
-from components.edge.server import Edge, EdgeArgs, PublicName, PublicNameArgs
+from components.edge.server import EdgeArgs, EdgeRing, PublicName, PublicNameArgs
 from model.errors import InputError
 from model.project import Project
 from model.stacks import EnvironmentStack, ServerStack
@@ -45,7 +45,7 @@ def graph(
 
 def declare(server: ServerStack, secret: str | None) -> None:
     keys = {key for keys in server_policies(server.settings, server.manifest).values() for key in keys}
-    edge = Edge("edge", EdgeArgs(server, {key: f"id-{key}" for key in keys}, secret))
+    edge = EdgeRing("edge", EdgeArgs(server, {key: f"id-{key}" for key in keys}, secret))
     import pulumi_kong
 
     # Stands for the other rings' protectors.

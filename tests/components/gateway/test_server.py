@@ -8,7 +8,7 @@ from typing import Any, cast
 import pulumi
 import pytest
 
-from components.gateway.server import Gateway, GatewayArgs
+from components.gateway.server import GatewayArgs, GatewayRing
 from model.errors import InputError
 from plan.graph import Graph, Resource
 from plan.recorder import record
@@ -31,7 +31,7 @@ def graph(settings: Any = None, manifest: Any = None, aud: Any = None) -> Graph:
 
     def program() -> None:
         names = audiences(manifest) if aud is None else aud
-        gateway = Gateway(NAME, GatewayArgs(stack(settings, manifest), names))
+        gateway = GatewayRing(NAME, GatewayArgs(stack(settings, manifest), names))
         pulumi.export("protectors", [resource.urn for resource in gateway.protectors])
         pulumi.export("group", gateway.consumer_group)
 
@@ -115,7 +115,7 @@ def test_the_audiences_reach_the_identity_check() -> None:
 def test_audiences_may_be_outputs() -> None:
     def program() -> None:  # an output belongs to the event loop of the program that makes it
         outputs = {hostname: pulumi.Output.from_input(aud) for hostname, aud in audiences(server()).items()}
-        Gateway(NAME, GatewayArgs(stack(), outputs))
+        GatewayRing(NAME, GatewayArgs(stack(), outputs))
 
     plan = record(program, project="p", stack="dev.github")
     assert "a" * 64 in str(named(plan, "identity").inputs["configJson"])

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from guard.audit.log import AuditLog
-from guard.audit.record import Record
+from guard.audit.record import AuditRecord
 from guard.decide.reasons import Decision
 from model.guard_config import Audit
 
@@ -18,7 +18,7 @@ KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 Opener = Callable[..., AuditLog]
 
 
-def call(number: int = 0, **changed: Any) -> Record:
+def call(number: int = 0, **changed: Any) -> AuditRecord:
     """A decision about a tool call."""
     members: dict[str, Any] = {
         "method": "tools/call",
@@ -26,7 +26,7 @@ def call(number: int = 0, **changed: Any) -> Record:
         "reason": "granted",
         "name": f"tool_{number}",
     }
-    return Record(**{**members, **changed})
+    return AuditRecord(**{**members, **changed})
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 
 from guard.audit import log as log_module
 from guard.audit.anchor import MAX_HEADS, AnchorSender
-from guard.audit.chain import Head
+from guard.audit.chain import SignedHead
 from guard.audit.log import AuditLog
 from guard.audit.reader import read_anchors, verify
 from guard.audit.wires import HttpWire
@@ -86,8 +86,8 @@ def opened(path: Path, anchor: Anchor, token: str | None = None) -> AuditLog:
     return AuditLog.open(Audit(path=str(path), anchor=anchor), server="dev.desk", key=KEY, anchor_token=token)
 
 
-def head(sequence: int) -> Head:
-    return Head.sign(KEY, server="dev.desk", sequence=sequence, hash="0" * 64, time="2026-11-23T00:00:00.000000Z")
+def head(sequence: int) -> SignedHead:
+    return SignedHead.sign(KEY, server="dev.desk", sequence=sequence, hash="0" * 64, time="2026-11-23T00:00:00.000000Z")
 
 
 async def test_what_the_collector_received_proves_the_log(path: Path, collector: Collector, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.audit.chain import canonical, seal, unseal
-from guard.audit.record import EngineNote, Record
+from guard.audit.record import AuditRecord, EngineNote
 from guard.decide.reasons import Decision
 from model.canonical import canonical_json
 
@@ -31,7 +31,7 @@ def test_both_write_the_same_bytes_of_every_record(
         milliseconds=milliseconds,
         findings=tuple(("secret", rule, f"/{text}") for rule in rules),
     )
-    record = Record(
+    record = AuditRecord(
         method=text,
         decision=Decision.BLOCK,
         reason="policy",

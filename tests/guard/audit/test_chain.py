@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from guard.audit.chain import MAX_UNSIGNED, ZERO, Head, Report, Verifier, seal
+from guard.audit.chain import MAX_UNSIGNED, ZERO, AuditReport, ChainVerifier, SignedHead, seal
 from guard.audit.reader import verify
 from tests.guard.audit.conftest import KEY, written
 
@@ -26,9 +26,9 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return written(tmp_path_factory.mktemp("log") / "audit.jsonl", 8)
 
 
-def judge(data: bytes, anchors: list[Head] | None = None, key: bool = False) -> Report:
+def judge(data: bytes, anchors: list[SignedHead] | None = None, key: bool = False) -> AuditReport:
     """As `verify` judges a file, without one: `data` is cut into lines as a file is."""
-    verifier = Verifier([PUBLIC] if key else [], anchors)
+    verifier = ChainVerifier([PUBLIC] if key else [], anchors)
     for number, line in enumerate(_split(data), 1):
         if not verifier.feed("audit.jsonl", number, line):
             break
@@ -40,9 +40,9 @@ def _split(data: bytes) -> list[bytes]:
     return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
 
 
-def heads_of(data: bytes) -> list[Head]:
+def heads_of(data: bytes) -> list[SignedHead]:
     records = map(json.loads, data.splitlines())
-    return [Head.from_json(record["details"]) for record in records if record["kind"] == "head"]
+    return [SignedHead.from_json(record["details"]) for record in records if record["kind"] == "head"]
 
 
 def rebuilt(data: bytes, change: Callable[[dict[str, Any]], None], key: Ed25519PrivateKey | None) -> bytes:
@@ -53,9 +53,9 @@ def rebuilt(data: bytes, change: Callable[[dict[str, Any]], None], key: Ed25519P
         change(record)
         record["previous"] = previous
         if record["kind"] == "head":
-            head = dataclasses.replace(Head.from_json(record["details"]), hash=previous)
+            head = dataclasses.replace(SignedHead.from_json(record["details"]), hash=previous)
             if key:
-                head = Head.sign(key, server=head.server, sequence=head.sequence, hash=previous, time=head.time)
+                head = SignedHead.sign(key, server=head.server, sequence=head.sequence, hash=previous, time=head.time)
             record["details"] = head.as_json()
         line, previous = seal(record)
         out += line
@@ -160,7 +160,7 @@ def test_anchors_of_another_server_or_with_a_bad_signature_fail(log: bytes) -> N
 def test_heads_of_other_servers_in_the_collectors_file_do_not_matter(log: bytes) -> None:
     first, last = heads_of(log)
     stranger = Ed25519PrivateKey.generate()
-    other = Head.sign(stranger, server="dev.other", sequence=12, hash="0" * 64, time=last.time)
+    other = SignedHead.sign(stranger, server="dev.other", sequence=12, hash="0" * 64, time=last.time)
     newer = dataclasses.replace(other, sequence=99)
     report = judge(log, [other, first, newer, last], key=True)
     assert (report.broken, report.anchors, report.anchors_found) == (None, 2, 2)
@@ -168,14 +168,16 @@ def test_heads_of_other_servers_in_the_collectors_file_do_not_matter(log: bytes)
 
 def test_two_anchored_heads_that_differ_for_one_record_show_a_fork(log: bytes) -> None:
     last = heads_of(log)[-1]
-    report = judge(log, [last, Head.sign(KEY, server="dev.desk", sequence=12, hash="0" * 64, time=last.time)], key=True)
+    report = judge(
+        log, [last, SignedHead.sign(KEY, server="dev.desk", sequence=12, hash="0" * 64, time=last.time)], key=True
+    )
     assert report.broken is not None
     assert "the log forked" in report.broken.problem
 
 
 def test_a_long_run_without_a_head_is_refused_when_a_key_is_given() -> None:
     """Else whoever cannot sign would leave the heads out."""
-    verifier = Verifier([PUBLIC])
+    verifier = ChainVerifier([PUBLIC])
     previous, fed = ZERO, True
     for number in range(1, MAX_UNSIGNED + 2):
         kind = "start" if number == 1 else "decision"
@@ -237,7 +239,7 @@ def test_a_record_whose_hash_holds_must_still_belong_where_it_stands(change: dic
 
 def test_a_file_begins_only_after_the_one_before_it_said_so() -> None:
     lines = chain({"kind": "start"}, {}, {"kind": "start"}).splitlines(keepends=True)
-    verifier = Verifier()
+    verifier = ChainVerifier()
     assert verifier.feed("a.1", 1, lines[0])
     assert verifier.feed("a.1", 2, lines[1])
     assert not verifier.feed("a", 1, lines[2])

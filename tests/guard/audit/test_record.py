@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.audit.chain import canonical, seal, unseal
-from guard.audit.record import EngineNote, Record
+from guard.audit.record import AuditRecord, EngineNote
 from guard.decide.reasons import Decision
-from guard.inspect.verdict import Category, Finding, Outcome, Verdict
+from guard.inspect.verdict import Category, EngineFinding, Outcome, Verdict
 from model.canonical import canonical_json
 
 TEXTS = st.text(st.characters(codec="utf-8"))
@@ -20,7 +20,7 @@ def test_a_record_is_written_as_canonical_json(
     name: str, id_: str | int, time: float | None, payload: str | None
 ) -> None:
     note = EngineNote(engine="embedded", outcome="allow", milliseconds=time or 0.0)
-    members = Record(
+    members = AuditRecord(
         method="tools/call",
         decision=Decision.ALLOW,
         reason="granted",
@@ -41,9 +41,9 @@ def test_half_a_surrogate_pair_in_a_name_does_not_stop_the_log() -> None:
 
 
 def test_an_engine_note_holds_findings_by_place_and_rule_and_no_text() -> None:
-    finding = Finding(Category.SECRET, "aws_key", "/params/arguments/text", span=(3, 23), confidence=0.9)
+    finding = EngineFinding(Category.SECRET, "aws_key", "/params/arguments/text", span=(3, 23), confidence=0.9)
     verdict = Verdict(Outcome.BLOCK, "lakera", (finding,), reference="req-1", milliseconds=12.3456, error=None)
-    record = Record(
+    record = AuditRecord(
         method="tools/call", decision=Decision.BLOCK, reason="secret", engines=(EngineNote.from_verdict(verdict),)
     )
     assert record.as_json()["engines"] == [
@@ -60,7 +60,7 @@ def test_an_engine_note_holds_findings_by_place_and_rule_and_no_text() -> None:
 
 def test_what_a_client_names_cannot_fill_the_disk_and_the_cut_is_written_down() -> None:
     many = EngineNote(engine="e", outcome="block", findings=(("policy", "r" * 5000, "/"),) * 250)
-    record = Record(
+    record = AuditRecord(
         method="m" * 9000,
         decision=Decision.BLOCK,
         reason="policy",
@@ -76,4 +76,4 @@ def test_what_a_client_names_cannot_fill_the_disk_and_the_cut_is_written_down() 
 
 
 def test_no_payload_stands_in_a_record_unless_it_is_given() -> None:
-    assert "payload" not in Record(method="m", decision=Decision.ALLOW, reason="granted").as_json()
+    assert "payload" not in AuditRecord(method="m", decision=Decision.ALLOW, reason="granted").as_json()

@@ -20,7 +20,7 @@ from guard.bundle.bundle import (
     MalformedBundle,
     OtherServer,
     Rollback,
-    UnknownKey,
+    UnknownSigningKey,
     bundle_bytes,
     open_bundle,
     read_demo_config,
@@ -217,7 +217,7 @@ def test_a_good_signature_does_not_make_a_bad_format_good(path: tuple[str, ...],
 
 
 def test_only_a_trusted_key_signs() -> None:
-    with pytest.raises(UnknownKey, match=f"{key_id(OTHER.public_key())}, which is not trusted here"):
+    with pytest.raises(UnknownSigningKey, match=f"{key_id(OTHER.public_key())}, which is not trusted here"):
         opened(text(key=OTHER))
     claimed = json.loads(text(key=OTHER))
     claimed["signature"]["key_id"] = key_id(KEY.public_key())

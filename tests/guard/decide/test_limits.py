@@ -8,7 +8,7 @@ import pytest
 
 from guard.decide.counters import MemoryCounters
 from guard.decide.grants import ToolRight
-from guard.decide.limits import Limited, Limits
+from guard.decide.limits import Limited, Limiter
 from guard.decide.redis_counters import RedisCounters
 from guard.decide.tokens import ServerBudget, estimate, read_remaining, seconds_to_next_minute
 from guard.identity.principal import Principal
@@ -26,17 +26,19 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def limits(clock: Clock) -> Limits:
-    return Limits(SETTINGS, MemoryCounters(clock))
+def limits(clock: Clock) -> Limiter:
+    return Limiter(SETTINGS, MemoryCounters(clock))
 
 
-async def refused(limits: Limits, principal: Principal, right: ToolRight | None, tokens: int) -> tuple[str, int | None]:
+async def refused(
+    limits: Limiter, principal: Principal, right: ToolRight | None, tokens: int
+) -> tuple[str, int | None]:
     with pytest.raises(Limited) as caught:
         await limits.admit(principal, right.name if right else None, right, tokens)
     return caught.value.limit, caught.value.retry_after_seconds
 
 
-async def test_calls_in_flight_are_limited_per_principal(limits: Limits) -> None:
+async def test_calls_in_flight_are_limited_per_principal(limits: Limiter) -> None:
     first = await limits.admit(KARI, "a", ToolRight("a"), 1)
     await limits.admit(KARI, "b", ToolRight("b"), 1)
     assert await refused(limits, KARI, None, 1) == ("concurrency", 1)
@@ -47,7 +49,7 @@ async def test_calls_in_flight_are_limited_per_principal(limits: Limits) -> None
     assert await refused(limits, KARI, None, 1) == ("concurrency", 1)
 
 
-async def test_calls_a_minute_are_limited_per_tool_and_principal(limits: Limits, clock: Clock) -> None:
+async def test_calls_a_minute_are_limited_per_tool_and_principal(limits: Limiter, clock: Clock) -> None:
     slow, second = ToolRight("slow", requests_per_minute=2), ToolRight("other", requests_per_minute=2)
     for _ in range(2):
         await (await limits.admit(KARI, "slow", slow, 1)).release()
@@ -58,7 +60,7 @@ async def test_calls_a_minute_are_limited_per_tool_and_principal(limits: Limits,
     await (await limits.admit(KARI, "slow", slow, 1)).release()
 
 
-async def test_result_tokens_count_and_a_used_up_budget_refuses_the_next_call(limits: Limits) -> None:
+async def test_result_tokens_count_and_a_used_up_budget_refuses_the_next_call(limits: Limiter) -> None:
     right = ToolRight("a", tokens_per_minute=300)
     ticket = await limits.admit(KARI, "a", right, 100)
     states = []
@@ -73,11 +75,11 @@ async def test_result_tokens_count_and_a_used_up_budget_refuses_the_next_call(li
     await limits.admit(KARI, "b", ToolRight("b"), 150)
 
 
-async def test_request_above_the_whole_budget_is_refused_for_good(limits: Limits) -> None:
+async def test_request_above_the_whole_budget_is_refused_for_good(limits: Limiter) -> None:
     assert await refused(limits, KARI, None, 601) == ("principal_tokens_per_minute", None)
 
 
-async def test_refused_call_costs_nothing_and_holds_no_place(limits: Limits) -> None:
+async def test_refused_call_costs_nothing_and_holds_no_place(limits: Limiter) -> None:
     slow = ToolRight("slow", requests_per_minute=1)
     await limits.admit(KARI, "slow", slow, 0)
     for _ in range(5):
@@ -88,7 +90,7 @@ async def test_refused_call_costs_nothing_and_holds_no_place(limits: Limits) -> 
 async def test_redis_that_does_not_answer_refuses_calls_and_ends_streams(tmp_path: Path) -> None:
     with RedisServer(tmp_path) as server:
         counters = RedisCounters(server.url, None, "dev.one")
-        limits = Limits(SETTINGS, counters)
+        limits = Limiter(SETTINGS, counters)
         ticket = await limits.admit(KARI, None, None, 1)
         await ticket.charge(1)
         before = ticket.exhausted

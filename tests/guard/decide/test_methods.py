@@ -9,7 +9,7 @@ from mcp_types import methods as schema
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from guard.decide import methods
-from guard.decide.methods import CLIENT, SERVER, Addressee, Kind, Method, Result, Section
+from guard.decide.methods import CLIENT, SERVER, Addressee, MessageKind, Method, ResultKind, Section
 from guard.decide.pins import KEYS
 from guard.inspect.content import content_of
 from guard.inspect.verdict import Leg
@@ -19,7 +19,7 @@ def official(table: Mapping[tuple[str, str], object], *, modern: bool) -> set[st
     return {name for name, version in table if (version in MODERN_PROTOCOL_VERSIONS) is modern}
 
 
-def carried(table: Mapping[str, Method], kind: Kind, *, modern: bool) -> set[str]:
+def carried(table: Mapping[str, Method], kind: MessageKind, *, modern: bool) -> set[str]:
     return {row.name for row in table.values() if row.kind is kind and row.era.has(modern=modern)}
 
 
@@ -27,14 +27,14 @@ def carried(table: Mapping[str, Method], kind: Kind, *, modern: bool) -> set[str
 @pytest.mark.parametrize(
     ("table", "kind", "types"),
     [
-        (CLIENT, Kind.REQUEST, schema.CLIENT_REQUESTS),
-        (CLIENT, Kind.NOTIFICATION, schema.CLIENT_NOTIFICATIONS),
-        (SERVER, Kind.REQUEST, schema.SERVER_REQUESTS),
-        (SERVER, Kind.NOTIFICATION, schema.SERVER_NOTIFICATIONS),
+        (CLIENT, MessageKind.REQUEST, schema.CLIENT_REQUESTS),
+        (CLIENT, MessageKind.NOTIFICATION, schema.CLIENT_NOTIFICATIONS),
+        (SERVER, MessageKind.REQUEST, schema.SERVER_REQUESTS),
+        (SERVER, MessageKind.NOTIFICATION, schema.SERVER_NOTIFICATIONS),
     ],
 )
 def test_each_era_has_exactly_the_methods_of_the_official_schema(
-    table: Mapping[str, Method], kind: Kind, types: Mapping[tuple[str, str], object], modern: bool
+    table: Mapping[str, Method], kind: MessageKind, types: Mapping[tuple[str, str], object], modern: bool
 ) -> None:
     assert carried(table, kind, modern=modern) == official(types, modern=modern)
 
@@ -42,24 +42,24 @@ def test_each_era_has_exactly_the_methods_of_the_official_schema(
 @pytest.mark.parametrize("name", ["", "tasks/get", "tools/Call", "tools/call ", "notifications/tasks/status", "answer"])
 def test_what_does_not_stand_in_the_table_is_denied(name: str) -> None:
     for modern in (False, True):
-        for kind in Kind:
+        for kind in MessageKind:
             assert methods.from_client(name, kind, modern=modern) is None
         assert methods.request_from_server(name, modern=modern) is None
     assert methods.notification_from_server(name) is None
 
 
 def test_a_method_of_the_other_era_direction_or_kind_is_denied() -> None:
-    assert methods.from_client("initialize", Kind.REQUEST, modern=True) is None
-    assert methods.from_client("subscriptions/listen", Kind.REQUEST, modern=False) is None
-    assert methods.from_client("sampling/createMessage", Kind.REQUEST, modern=False) is None
-    assert methods.from_client("tools/call", Kind.NOTIFICATION, modern=False) is None
+    assert methods.from_client("initialize", MessageKind.REQUEST, modern=True) is None
+    assert methods.from_client("subscriptions/listen", MessageKind.REQUEST, modern=False) is None
+    assert methods.from_client("sampling/createMessage", MessageKind.REQUEST, modern=False) is None
+    assert methods.from_client("tools/call", MessageKind.NOTIFICATION, modern=False) is None
     assert methods.request_from_server("tools/call", modern=False) is None
     assert methods.request_from_server("sampling/createMessage", modern=True) is None
     assert methods.notification_from_server("ping") is None
 
 
 def test_every_section_of_the_lock_is_listed_by_one_method() -> None:
-    listed = [row.section for row in CLIENT.values() if row.result is Result.LIST]
+    listed = [row.section for row in CLIENT.values() if row.result is ResultKind.LIST]
     assert sorted(str(section) for section in listed) == sorted(Section)
     assert set(Section) == set(KEYS)
 
@@ -67,7 +67,7 @@ def test_every_section_of_the_lock_is_listed_by_one_method() -> None:
 def test_whatever_names_something_is_judged_by_a_section_or_by_what_it_refers_to() -> None:
     for row in [*CLIENT.values(), *SERVER.values()]:
         named = row.names in (methods.Names.NAME, methods.Names.URI)
-        assert named is (row.section is not None and row.result is not Result.LIST), row.name
+        assert named is (row.section is not None and row.result is not ResultKind.LIST), row.name
 
 
 ROWS = [*CLIENT.values(), *SERVER.values()]
@@ -104,7 +104,7 @@ def test_what_opens_a_session_has_no_end_or_changes_the_lists_is_named() -> None
 def test_a_message_without_an_address_goes_to_the_call_that_runs_only_if_it_asks_something() -> None:
     addressees = {row.name: row.addressee for row in SERVER.values() if row.addressee is not Addressee.STREAM}
     assert addressees.pop("notifications/progress") is Addressee.CALL
-    assert addressees == {row.name: Addressee.LATEST_CALL for row in SERVER.values() if row.kind is Kind.REQUEST}
+    assert addressees == {row.name: Addressee.LATEST_CALL for row in SERVER.values() if row.kind is MessageKind.REQUEST}
 
 
 def test_only_a_tool_call_is_refused_as_a_tools_error() -> None:

@@ -19,7 +19,7 @@ ROOT = HERE.parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from guard.engines.embedded import EmbeddedEngine  # noqa: E402 - found only now
+from guard.engines.embedded import EmbeddedVerdictEngine  # noqa: E402 - found only now
 from guard.inspect.verdict import Leg, Outcome, ScanItem, Text  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "detection.md"
@@ -43,7 +43,7 @@ def item(row: dict[str, Any]) -> ScanItem:
     return ScanItem(Leg(row["leg"]), "corpus", "", "", texts, "", "", row["id"])
 
 
-def judged(engine: EmbeddedEngine, name: str) -> list[Judged]:
+def judged(engine: EmbeddedVerdictEngine, name: str) -> list[Judged]:
     """Each row and whether the engine would stop it; no verdict stops too."""
     return [(row, engine.judge(item(row)).outcome is not Outcome.ALLOW) for row in load(name)]
 
@@ -72,7 +72,7 @@ def _table(title: str, sets: Sequence[list[Judged]], field: str) -> str:
     return "\n".join(lines)
 
 
-def report(engine: EmbeddedEngine) -> str:
+def report(engine: EmbeddedVerdictEngine) -> str:
     """The tables, in Markdown."""
     sets = [judged(engine, name) for name in CORPORA]
     attacks = [[pair for pair in rows if pair[0]["label"] == "attack"] for rows in sets]
@@ -97,7 +97,7 @@ def written(document: str, tables: str) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    engine = EmbeddedEngine(TOOLS)
+    engine = EmbeddedVerdictEngine(TOOLS)
     if arguments == ["--wrong"]:
         for row, stopped in judged(engine, "tuning"):
             if stopped != (row["label"] == "attack"):

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from guard.engines.embedded import EmbeddedEngine
+from guard.engines.embedded import EmbeddedVerdictEngine
 from guard.inspect.verdict import Leg
 
 HERE = Path(__file__).parent
@@ -28,7 +28,7 @@ FIGURES = _script()
 
 def test_the_document_holds_exactly_what_the_engine_does_now() -> None:
     document = FIGURES.DOCUMENT.read_text(encoding="utf-8")
-    assert document == FIGURES.written(document, FIGURES.report(EmbeddedEngine(FIGURES.TOOLS))), (
+    assert document == FIGURES.written(document, FIGURES.report(EmbeddedVerdictEngine(FIGURES.TOOLS))), (
         "run: python tests/guard/detection/figures.py --write"
     )
 

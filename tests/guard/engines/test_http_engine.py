@@ -18,8 +18,8 @@ import uvloop
 
 from guard.engines.breaker import Breaker
 from guard.engines.http_engine import MAX_ANSWER, MAX_PIECES, HttpEngine, JsonService, NoAnswer
-from guard.engines.lakera import LakeraEngine
-from guard.engines.prisma_airs import PrismaAirsEngine
+from guard.engines.lakera import LakeraVerdictEngine
+from guard.engines.prisma_airs import PrismaAirsVerdictEngine
 from guard.inspect.verdict import Leg, Outcome, ScanItem, Verdict
 from tests.soak.vendor import write_certificate
 from tests.support.engine_services import ATTACK, KEY, AirsService, EngineService, LakeraService, Reply, item
@@ -34,8 +34,8 @@ def service(request: pytest.FixtureRequest) -> Iterator[EngineService]:
 
 def engine_for(service: EngineService, url: str | None = None, **options: Any) -> HttpEngine:
     if isinstance(service, LakeraService):
-        return LakeraEngine(url or service.url, "project-1", KEY, **options)
-    return PrismaAirsEngine(url or service.url, "strict", KEY, **options)
+        return LakeraVerdictEngine(url or service.url, "project-1", KEY, **options)
+    return PrismaAirsVerdictEngine(url or service.url, "strict", KEY, **options)
 
 
 async def scan(service: EngineService, *items: ScanItem, seconds: float = 5.0, **options: Any) -> list[Verdict]:
@@ -259,7 +259,7 @@ async def test_answer_shorter_than_announced_is_no_verdict(service: EngineServic
 
 def test_plain_http_beyond_loopback_is_refused() -> None:
     with pytest.raises(ValueError, match="https"):
-        LakeraEngine("http://lakera.example.com", "project-1", KEY)
+        LakeraVerdictEngine("http://lakera.example.com", "project-1", KEY)
 
 
 async def test_proxy_of_the_environment_never_sees_key_or_text(

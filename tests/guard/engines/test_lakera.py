@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from guard.engines.lakera import LakeraEngine
-from guard.inspect.verdict import Category, Finding, Leg, Outcome, ScanItem, Text, Verdict
+from guard.engines.lakera import LakeraVerdictEngine
+from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from tests.soak.vendor import KEY as VENDOR_KEY
 from tests.soak.vendor import vendor
 from tests.support.engine_services import ATTACK, KEY, LakeraService, Reply, item
@@ -26,7 +26,7 @@ async def judge(service: LakeraService, asked: ScanItem | None = None, answer: A
     """The verdict on one item, by this answer if one is given."""
     if answer is not None:
         service.always = Reply(answer)
-    engine = LakeraEngine(service.url + "/", "project-1", KEY)
+    engine = LakeraVerdictEngine(service.url + "/", "project-1", KEY)
     try:
         return await engine.scan(asked or item("hello"), time.monotonic() + 5)
     finally:
@@ -109,7 +109,7 @@ async def test_flagged_blocks_however_little_the_rest_explains(lakera: LakeraSer
     for breakdown in (None, [], ["?"]):
         verdict = await judge(lakera, answer=lakera.good(flagged=True, breakdown=breakdown))
         assert verdict.outcome is Outcome.BLOCK
-        assert verdict.findings == (Finding(Category.POLICY, "flagged"),)
+        assert verdict.findings == (EngineFinding(Category.POLICY, "flagged"),)
 
 
 async def test_detector_that_detected_blocks_although_flagged_is_false(lakera: LakeraService) -> None:
@@ -117,14 +117,14 @@ async def test_detector_that_detected_blocks_although_flagged_is_false(lakera: L
         lakera, answer=lakera.good(breakdown=[row("pii/email", detected=False), row("prompt_attack")])
     )
     assert verdict.outcome is Outcome.BLOCK
-    assert verdict.findings == (Finding(Category.INJECTION, "prompt_attack"),)
+    assert verdict.findings == (EngineFinding(Category.INJECTION, "prompt_attack"),)
 
 
 async def test_payload_that_lists_something_blocks_and_never_gives_a_span(lakera: LakeraService) -> None:
     payload = [{"start": 0, "end": 5, "text": "a@b.c", "detector_type": "pii/email", "labels": [], "message_id": 0}]
     verdict = await judge(lakera, answer=lakera.good(payload=payload))
     assert verdict.outcome is Outcome.BLOCK
-    assert verdict.findings == (Finding(Category.PERSONAL_DATA, "pii/email", span=None),)
+    assert verdict.findings == (EngineFinding(Category.PERSONAL_DATA, "pii/email", span=None),)
     assert "a@b.c" not in repr(verdict)
 
 
@@ -146,13 +146,13 @@ async def test_detectors_map_to_our_categories_and_unknown_ones_to_policy(
     lakera.markers["marker"] = kind
     verdict = await judge(lakera, item("a marker", leg))
     assert verdict.outcome is Outcome.BLOCK
-    assert verdict.findings == (Finding(category, kind),)
+    assert verdict.findings == (EngineFinding(category, kind),)
 
 
 async def test_detector_name_that_could_quote_the_text_is_not_repeated(lakera: LakeraService) -> None:
     for name in ("x" * 101, "<b>", "a\nb", "", 7, None):
         verdict = await judge(lakera, answer=lakera.good(flagged=True, breakdown=[], payload=[{"detector_type": name}]))
-        assert verdict.findings == (Finding(Category.POLICY, "unnamed"),)
+        assert verdict.findings == (EngineFinding(Category.POLICY, "unnamed"),)
 
 
 async def test_reference_is_the_vendors_id_of_the_scan_and_nothing_else(lakera: LakeraService) -> None:
@@ -164,7 +164,7 @@ async def test_reference_is_the_vendors_id_of_the_scan_and_nothing_else(lakera: 
 
 async def test_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def ask(url: str) -> Verdict:
-        engine = LakeraEngine(url, "project-soak", VENDOR_KEY)
+        engine = LakeraVerdictEngine(url, "project-soak", VENDOR_KEY)
         try:
             return await engine.scan(item("hello"), time.monotonic() + 5)
         finally:

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import pytest
 
-from guard.engines.prisma_airs import PrismaAirsEngine
-from guard.inspect.verdict import Category, Finding, Leg, Outcome, ScanItem, Text, Verdict
+from guard.engines.prisma_airs import PrismaAirsVerdictEngine
+from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from tests.support.engine_services import ATTACK, KEY, AirsService, Reply, item
 
 BlockOn = Literal["action", "category"]
@@ -28,7 +28,7 @@ async def judge(
     """The verdict on one item, by this answer if one is given."""
     if answer is not None:
         service.always = Reply(answer)
-    engine = PrismaAirsEngine(service.url + "/", "strict", KEY, block_on)
+    engine = PrismaAirsVerdictEngine(service.url + "/", "strict", KEY, block_on)
     try:
         return await engine.scan(asked or item("hello"), time.monotonic() + 5)
     finally:
@@ -186,14 +186,14 @@ async def test_profile_that_only_alerts_blocks_by_category(airs: AirsService) ->
     airs.alert_only = True
     verdict = await judge(airs, item(ATTACK))
     assert verdict.outcome is Outcome.BLOCK
-    assert Finding(Category.INJECTION, "injection") in verdict.findings
+    assert EngineFinding(Category.INJECTION, "injection") in verdict.findings
 
 
 async def test_profile_that_only_alerts_allows_by_action_and_keeps_its_findings(airs: AirsService) -> None:
     airs.alert_only = True
     verdict = await judge(airs, item(ATTACK), block_on="action")
     assert verdict.outcome is Outcome.ALLOW
-    assert Finding(Category.INJECTION, "injection") in verdict.findings
+    assert EngineFinding(Category.INJECTION, "injection") in verdict.findings
     assert verdict.findings[0].untrusted
 
 
@@ -201,7 +201,7 @@ async def test_profile_that_only_alerts_allows_by_action_and_keeps_its_findings(
 async def test_action_block_blocks_even_what_is_called_benign(airs: AirsService, block_on: BlockOn) -> None:
     verdict = await judge(airs, answer=airs.good(action="block"), block_on=block_on)
     assert verdict.outcome is Outcome.BLOCK
-    assert verdict.findings == (Finding(Category.POLICY, "malicious"),)
+    assert verdict.findings == (EngineFinding(Category.POLICY, "malicious"),)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ async def test_detections_map_to_our_categories_and_unknown_ones_to_policy(
     airs.markers["marker"] = kind
     verdict = await judge(airs, item("a marker", leg))
     assert verdict.outcome is Outcome.BLOCK
-    assert verdict.findings[0] == Finding(category, kind)
+    assert verdict.findings[0] == EngineFinding(category, kind)
 
 
 async def test_reference_is_the_id_of_the_scan(airs: AirsService) -> None:

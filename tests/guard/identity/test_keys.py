@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from guard.identity.keys import KeySet, KeysUnavailable, UnknownKey
+from guard.identity.keys import IssuerKeys, KeysUnavailable, UnknownKey
 from tests.support.token_issuer import Clock, TokenIssuer, public_jwk
 from tests.support.waiting import eventually
 
@@ -24,9 +24,9 @@ def issuer() -> Iterator[TokenIssuer]:
 
 
 @asynccontextmanager
-async def key_set(issuer: TokenIssuer, clock: Clock) -> AsyncIterator[KeySet]:
+async def key_set(issuer: TokenIssuer, clock: Clock) -> AsyncIterator[IssuerKeys]:
     async with httpx.AsyncClient(trust_env=False) as client:
-        keys = KeySet(issuer.jwks_uri, client, clock)
+        keys = IssuerKeys(issuer.jwks_uri, client, clock)
         yield keys
         await keys.close()
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from guard.engines.lakera import LakeraEngine
+from guard.engines.lakera import LakeraVerdictEngine
 from guard.inspect.panel import AT_ONCE, CACHE_SECONDS, CACHED, Judgement, Panel, build_panel
-from guard.inspect.verdict import Category, Finding, Leg, Outcome, ScanItem, Verdict
+from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanItem, Verdict
 from model.canonical import digest
 from model.errors import InputError
 from model.guard_config import GuardConfig
@@ -46,7 +46,7 @@ class Asked:
             raise self.says
         if not isinstance(self.says, Outcome):
             return self.says  # type: ignore[no-any-return]
-        return Verdict(self.says, self.name, (Finding(Category.POLICY, self.name),), milliseconds=5.0)
+        return Verdict(self.says, self.name, (EngineFinding(Category.POLICY, self.name),), milliseconds=5.0)
 
     async def close(self) -> None:
         self.closed = True
@@ -383,7 +383,7 @@ async def test_closed_lakera_engine_gives_no_verdict(caplog: pytest.LogCaptureFi
     caplog.set_level(logging.ERROR)
     with LakeraService() as lakera:
         started = time.monotonic()
-        engine = LakeraEngine(lakera.url, "project-1", KEY)
+        engine = LakeraVerdictEngine(lakera.url, "project-1", KEY)
         await engine.close()
         assert (await Panel([engine], 5).judge(item("hello"))).outcome is NO_VERDICT
         assert time.monotonic() - started < 2

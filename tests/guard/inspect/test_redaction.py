@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard.engines.embedded import EmbeddedEngine
+from guard.engines.embedded import EmbeddedVerdictEngine
 from guard.inspect.content import content_of
 from guard.inspect.redaction import redact
-from guard.inspect.verdict import Category, Finding, Leg, Outcome, ScanItem
+from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanItem
 
-ENGINE = EmbeddedEngine()
+ENGINE = EmbeddedVerdictEngine()
 KEY = "AKIA" + "J7Q2ZLKM4PXN5RTV"
 
 
-def finding(pointer: str, span: tuple[int, int] | None, category: Category = Category.SECRET) -> Finding:
-    return Finding(category, "test", pointer, span)
+def finding(pointer: str, span: tuple[int, int] | None, category: Category = Category.SECRET) -> EngineFinding:
+    return EngineFinding(category, "test", pointer, span)
 
 
-def findings_in(value: Any) -> tuple[Finding, ...]:
+def findings_in(value: Any) -> tuple[EngineFinding, ...]:
     texts = content_of(value).texts
     return ENGINE.judge(ScanItem(Leg.RESULTS, "s", "tools/call", "t", texts, "", "p", "i")).findings
 
@@ -53,7 +53,7 @@ def test_overlapping_spans_are_one_cut_and_separate_ones_two() -> None:
         finding("t", (0, 1)),
     ],
 )
-def test_what_cannot_be_cut_for_certain_is_an_error(wrong: Finding) -> None:
+def test_what_cannot_be_cut_for_certain_is_an_error(wrong: EngineFinding) -> None:
     with pytest.raises(ValueError, match="finding"):
         redact({"t": "text", "n": 1, "list": ["x"], "a b#": "key or value?"}, [wrong])
 

@@ -26,9 +26,9 @@ from model.errors import InputError
 from operations.scan.advice import advise, name_for
 from operations.scan.places import named_places, places
 from operations.scan.process import short
-from operations.scan.report import Place, Report, Server, Tool, merged
+from operations.scan.report import ScannedServer, ScanReport, ScanTarget, Tool, merged
 from operations.scan.scan import PATHS, scan
-from operations.sockets import Listener, all_listeners
+from operations.sockets import ListeningSocket, all_listeners
 from tests.support.guard_process import Upstream, guard
 from tests.support.kong_admin import serving
 from tests.support.mcp_servers import SECRET, servers
@@ -43,7 +43,7 @@ def ports() -> Iterator[dict[str, int]]:
         yield ports_by_name
 
 
-def scan_ports(*numbers: int, **options: Any) -> Report:
+def scan_ports(*numbers: int, **options: Any) -> ScanReport:
     """Scan these ports of this machine only: a test must not touch other processes on it."""
     return scan(places(all_listeners(), numbers), **{"timeout": 6, **options})
 
@@ -52,12 +52,12 @@ def port_of(url: str) -> int:
     return int(url.rsplit(":", 1)[1])
 
 
-def only(report: Report) -> Server:
+def only(report: ScanReport) -> ScannedServer:
     (server,) = report.servers
     return server
 
 
-def tools(server: Server) -> list[tuple[str, str]]:
+def tools(server: ScannedServer) -> list[tuple[str, str]]:
     return [(tool.name, tool.risk) for tool in server.tools or ()]
 
 
@@ -161,7 +161,7 @@ class Guarded(http.server.BaseHTTPRequestHandler):
         return
 
 
-def scan_behind(gate: Any) -> Report:
+def scan_behind(gate: Any) -> ScanReport:
     """A scan of a server on loopback with such a gate."""
     with serving(type("Gated", (Guarded,), {"gate": staticmethod(gate)})) as url:
         return scan_ports(port_of(url))
@@ -430,9 +430,12 @@ def test_command_line_is_shown_without_what_may_be_secret(arguments: list[str], 
 
 def test_every_socket_is_reached_at_an_address_of_its_own_family() -> None:
     listeners = [
-        Listener("0.0.0.0", 1), Listener("::", 1), Listener("::ffff:127.0.0.1", 2), Listener("192.0.2.7", 3, 9),
-        Listener("0.0.0.0", 1, 4),
-    ]  # fmt: skip
+        ListeningSocket("0.0.0.0", 1),
+        ListeningSocket("::", 1),
+        ListeningSocket("::ffff:127.0.0.1", 2),
+        ListeningSocket("192.0.2.7", 3, 9),
+        ListeningSocket("0.0.0.0", 1, 4),
+    ]
     reached = [(place.address, place.port, place.beyond_loopback, place.pid) for place in places(listeners)]
     assert reached == [
         ("127.0.0.1", 1, True, 4), ("::1", 1, True, None), ("127.0.0.1", 2, False, None), ("192.0.2.7", 3, True, 9),
@@ -447,10 +450,10 @@ def test_every_listening_socket_of_this_machine_is_listed() -> None:
         }
 
 
-def scanned_server(address: str, state: Any, *risks: Any, beyond: bool = True, port: int = 8080) -> Server:
+def scanned_server(address: str, state: Any, *risks: Any, beyond: bool = True, port: int = 8080) -> ScannedServer:
     offered = tuple(Tool(f"t{number}", risk, (), False) for number, risk in enumerate(risks))
-    place = Place("127.0.0.1", port, (address,), beyond)
-    return Server(place, "http", (("streamable-http", "/mcp"),), state, name="n", tools=offered)
+    place = ScanTarget("127.0.0.1", port, (address,), beyond)
+    return ScannedServer(place, "http", (("streamable-http", "/mcp"),), state, name="n", tools=offered)
 
 
 def test_danger_is_who_can_reach_it_times_what_it_can_do() -> None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from operations.verify.client import Address, Answer, Client, NoAnswer
+from operations.verify.client import Address, Client, HttpResponse, NoResponse
 
 NAME = "desk.example.com"
 
@@ -69,7 +69,7 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 async def test_tls_is_verified_for_the_name_and_not_for_where_it_was_sent(
     port: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    async def get(name: str, times: int = 1) -> list[Answer]:
+    async def get(name: str, times: int = 1) -> list[HttpResponse]:
         async with Client({name: Address("127.0.0.1", port)}) as client:
             return [await client.send("GET", f"https://{name}/mcp") for _ in range(times)]
 
@@ -78,7 +78,7 @@ async def test_tls_is_verified_for_the_name_and_not_for_where_it_was_sent(
     # What a peer sets as a cookie is seen, and never sent back by itself.
     assert first.cookies == {"CF_Authorization": "value"}
     assert second.body == first.body
-    with pytest.raises(NoAnswer, match="its certificate is not valid for that name"):
+    with pytest.raises(NoResponse, match="its certificate is not valid for that name"):
         await get("other.example.com")
 
 

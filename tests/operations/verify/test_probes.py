@@ -14,16 +14,16 @@ import pytest
 from model.tool_lock import ToolLock
 from operations.verify import calls, client, edge, tokens
 from operations.verify.client import Address, Client
-from operations.verify.context import Context
+from operations.verify.context import VerifyContext
 from operations.verify.conversation import Conversation
-from operations.verify.report import Result
-from operations.verify.subject import Caller, Door, Subject, described, is_refusal
+from operations.verify.report import ProbeResult
+from operations.verify.subject import CallerIdentity, PublicHostname, VerifySubject, described, is_refusal
 from tests.support.issued_tokens import EXTERNAL_PERSON
 from tests.support.kong_admin import serving
 from tests.support.token_issuer import TokenIssuer, public_jwk
 
 HOST, RESOURCE = "desk.example.com", "https://desk.example.com/mcp"
-SERVICE_TOKEN = Caller("agent:ci", access=(("cf-access-client-id", "ci"),), principal="agent:ci")
+SERVICE_TOKEN = CallerIdentity("agent:ci", access=(("cf-access-client-id", "ci"),), principal="agent:ci")
 Answer = Callable[[BaseHTTPRequestHandler], tuple[int, dict[str, str], bytes] | None]
 
 
@@ -33,24 +33,24 @@ def issuer() -> Iterator[TokenIssuer]:
         yield token_issuer
 
 
-def subject(**changes: Any) -> Subject:
+def subject(**changes: Any) -> VerifySubject:
     values: dict[str, Any] = {
-        "stack": "test.one", "doors": (Door(HOST, "a" * 64),), "path": "/mcp", "mode": "access", "grants": (),
+        "stack": "test.one", "doors": (PublicHostname(HOST, "a" * 64),), "path": "/mcp", "mode": "access", "grants": (),
         "issuer": "https://team.example.com", "jwks_uri": "https://team.example.com/certs", "resource": RESOURCE,
     }  # fmt: skip
     lock = ToolLock.model_construct(tools=())  # type: ignore[call-arg]
-    return Subject(**{**values, "lock": lock, **changes})
+    return VerifySubject(**{**values, "lock": lock, **changes})
 
 
 async def probed(
     answer: Answer,
-    probe: Callable[[Context, Door], Awaitable[Result]],
-    target: Subject | None = None,
+    probe: Callable[[VerifyContext, PublicHostname], Awaitable[ProbeResult]],
+    target: VerifySubject | None = None,
     *,
     timeout: float = 1,
-    prepare: Callable[[Context], None] = lambda _: None,
+    prepare: Callable[[VerifyContext], None] = lambda _: None,
     **context_fields: Any,
-) -> Result:
+) -> ProbeResult:
     """One probe at a peer that answers so; None leaves the connection open without a word."""
 
     class Peer(BaseHTTPRequestHandler):
@@ -80,12 +80,12 @@ async def probed(
         port = int(url.rpartition(":")[2])
 
         async with Client({HOST: Address("127.0.0.1", port)}, insecure_http=True, timeout=timeout) as client:
-            context = Context(target, client, **context_fields)
+            context = VerifyContext(target, client, **context_fields)
             prepare(context)
             return await probe(context, target.doors[0])
 
 
-def external(issuer: TokenIssuer) -> Subject:
+def external(issuer: TokenIssuer) -> VerifySubject:
     return subject(mode="external", external_issuer=issuer.url, external_jwks_uri=issuer.jwks_uri, scopes=("mcp:use",))
 
 
@@ -111,7 +111,7 @@ def resource_server(issuer: TokenIssuer, *, signature: bool = True, audience: bo
 
 
 async def test_forged_bearer_token_of_mode_external_is_wrong_in_its_signature_alone(issuer: TokenIssuer) -> None:
-    async def tried(signature: bool) -> Result:
+    async def tried(signature: bool) -> ProbeResult:
         server = resource_server(issuer, signature=signature)
         return await probed(server, tokens.self_signed, external(issuer), caller=SERVICE_TOKEN)
 
@@ -130,7 +130,7 @@ async def test_sibling_and_expired_tokens_of_mode_external_are_judged_by_the_ext
         claims = EXTERNAL_PERSON.claims(issuer.url, audience, exp - 600, exp=exp, scope="mcp:use")
         return issuer.sign(claims, typ="at+jwt")
 
-    async def tried(probe: Any, *, audience: bool = True, **context_fields: Any) -> Result:
+    async def tried(probe: Any, *, audience: bool = True, **context_fields: Any) -> ProbeResult:
         server = resource_server(issuer, audience=audience)
         return await probed(server, probe, external(issuer), caller=SERVICE_TOKEN, **context_fields)
 
@@ -167,13 +167,13 @@ async def test_path_that_does_not_answer_in_time_is_no_proof_that_it_is_closed()
     assert (result.outcome, result.observed) == ("fail", "/metrics: no answer within 1 s, which proves nothing")
 
 
-def _conversation(context: Context, **begun: Any) -> Conversation:
+def _conversation(context: VerifyContext, **begun: Any) -> Conversation:
     door = context.subject.doors[0]
     return Conversation(context.subject, context.client, context.url(door), SERVICE_TOKEN, **begun)
 
 
 async def test_session_of_nobody_proves_nothing_about_sessions_of_others() -> None:
-    def opened(context: Context) -> None:
+    def opened(context: VerifyContext) -> None:
         context.conversation = _conversation(context, session="mine")
 
     async def tried(status: int, **context_fields: Any) -> str:
@@ -194,7 +194,7 @@ async def test_session_of_nobody_proves_nothing_about_sessions_of_others() -> No
 async def test_only_the_same_list_or_a_refused_request_shows_that_identity_headers_are_not_believed(
     status: int, outcome: str
 ) -> None:
-    def opened(context: Context) -> None:
+    def opened(context: VerifyContext) -> None:
         context.conversation = _conversation(context, tools=[{"name": "a"}])
 
     result = await probed(lambda _: (status, {}, b""), calls.identity_headers, caller=SERVICE_TOKEN, prepare=opened)
@@ -218,13 +218,13 @@ async def test_plain_http_that_hangs_is_not_called_closed(
             silent.close()
 
         async with Client({}, timeout=1) as client:
-            result = await edge.plain_http(Context(subject(), client), Door(f"127.0.0.1:{port}"))
+            result = await edge.plain_http(VerifyContext(subject(), client), PublicHostname(f"127.0.0.1:{port}"))
     assert (result.outcome, result.observed) == (outcome, observed)
 
 
 async def test_plain_http_is_not_tried_at_a_port_that_was_given_for_https() -> None:
     async with Client({HOST: Address("127.0.0.1", 8443)}) as client:
-        result = await edge.plain_http(Context(subject(), client), Door(HOST))
+        result = await edge.plain_http(VerifyContext(subject(), client), PublicHostname(HOST))
     assert result.outcome == "skipped"
 
 
@@ -245,5 +245,5 @@ async def test_plain_http_is_not_tried_at_a_port_that_was_given_for_https() -> N
 def test_a_400_is_a_refusal_unless_it_may_be_the_servers_own(
     headers: dict[str, str], body: bytes, observed: str, *, refused: bool
 ) -> None:
-    answer = client.Answer(400, headers, body)
+    answer = client.HttpResponse(400, headers, body)
     assert (is_refusal(subject(), answer), described(subject(), answer)) == (refused, observed)

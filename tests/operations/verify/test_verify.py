@@ -21,11 +21,11 @@ from model.guard_config import ResolvedGrant
 from model.tool_lock import ToolLock
 from operations.verify.calls import PHRASE
 from operations.verify.client import Address, Client
-from operations.verify.context import Context
+from operations.verify.context import VerifyContext
 from operations.verify.ports import own_addresses, probe_of
-from operations.verify.report import Report
+from operations.verify.report import VerificationReport
 from operations.verify.run import verify
-from operations.verify.subject import Caller, Door, Listening, PlantedCall, Ring, Subject
+from operations.verify.subject import CallerIdentity, InnerRing, Listening, PlantedCall, PublicHostname, VerifySubject
 from tests.support import guard_process as processes
 from tests.support.command_line import serve_desk
 from tests.support.edge_stand_in import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, EdgeStandIn, edge_stand_in, signed_guard
@@ -38,12 +38,14 @@ GRANTS: list[dict[str, Any]] = [
     {"to": {"agents": ["ci"]}, "tools": ["list_tickets", "search_tickets"]},
     {"to": {"emails": ["ada@example.com"]}, "tools": ["create_ticket", "search_tickets"]},
 ]
-AGENT = Caller(
+AGENT = CallerIdentity(
     "agent:ci",
     access=(("cf-access-client-id", CLIENT_ID), ("cf-access-client-secret", CLIENT_SECRET)),
     principal="agent:ci",
 )
-ADA = Caller("a bearer token", bearer=(("authorization", f"Bearer {ACCESS_TOKEN}"),), principal="ada@example.com")
+ADA = CallerIdentity(
+    "a bearer token", bearer=(("authorization", f"Bearer {ACCESS_TOKEN}"),), principal="ada@example.com"
+)
 #: What cannot be tried with what these tests give.
 ALWAYS_SKIPPED = {
     "edge.plain-http": "the whole run was by plain HTTP on loopback (--insecure-http)",
@@ -59,17 +61,17 @@ class Stack:
     """Everything that runs, and the subject a run is about."""
 
     edge: EdgeStandIn
-    subject: Subject
+    subject: VerifySubject
     upstream: processes.Upstream
     lock: ToolLock
     folder: Path
 
-    async def run(self, **changes: Any) -> Report:
+    async def run(self, **changes: Any) -> VerificationReport:
         """Run one verification; `changes` are fields of the context, or `subject`."""
         names = dict.fromkeys(AUDIENCES, Address("127.0.0.1", self.edge.port))
         async with Client(names, insecure_http=True, timeout=10) as client:
             values: dict[str, Any] = {"caller": AGENT, "second_caller": ADA, "subject": self.subject, **changes}
-            return await verify(Context(client=client, **values))
+            return await verify(VerifyContext(client=client, **values))
 
 
 def identity(issuer: TokenIssuer, hostname: str, audience: str | None = None) -> dict[str, Any]:
@@ -90,9 +92,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         lock = processes.lock_of(upstream)
         with signed_guard(upstream, folder / "guard", lock, identity=identity(issuer, HOST), grants=GRANTS) as guard:
             edge = EdgeStandIn(issuer, AUDIENCES, {HOST: guard.port, SIBLING: guard.port})
-            subject = Subject(
+            subject = VerifySubject(
                 stack="test.one",
-                doors=(Door(HOST, AUDIENCES[HOST]),),
+                doors=(PublicHostname(HOST, AUDIENCES[HOST]),),
                 path="/mcp",
                 mode="access",
                 issuer=issuer.url,
@@ -102,7 +104,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
                 grants=tuple(ResolvedGrant.model_validate(grant) for grant in GRANTS),
                 agents={CLIENT_ID: "ci"},
                 siblings=(SIBLING,),
-                rings=(Ring("guard", guard.port, "sign it again"),),
+                rings=(InnerRing("guard", guard.port, "sign it again"),),
             )
             with edge_stand_in(edge):
                 yield Stack(edge, subject, upstream, lock, folder)
@@ -120,11 +122,11 @@ def stack(running: Stack) -> Iterator[Stack]:
     running.edge.guard = guard
 
 
-def outcomes(report: Report, outcome: str) -> dict[str, str]:
+def outcomes(report: VerificationReport, outcome: str) -> dict[str, str]:
     return {check.id: check.observed for check in report.checks if check.outcome == outcome}
 
 
-def failures(report: Report) -> set[str]:
+def failures(report: VerificationReport) -> set[str]:
     return set(outcomes(report, "fail"))
 
 
@@ -366,7 +368,7 @@ async def test_without_an_identity_no_call_is_made_and_none_passes(stack: Stack)
 
 
 async def test_a_name_nobody_answers_at_fails_once_and_nothing_else_passes(stack: Stack) -> None:
-    subject = replace(stack.subject, doors=(Door(SIBLING, AUDIENCES[SIBLING]),), siblings=())
+    subject = replace(stack.subject, doors=(PublicHostname(SIBLING, AUDIENCES[SIBLING]),), siblings=())
     port = stack.edge.port
     with socket.create_server(("127.0.0.1", 0)) as free:
         stack.edge.port = free.getsockname()[1]
@@ -382,8 +384,8 @@ async def test_a_name_nobody_answers_at_fails_once_and_nothing_else_passes(stack
 async def port_check(port: int, *, on_host: bool = True) -> tuple[str, str]:
     async with Client({}) as client:
         # The probe of a port reads nothing of the subject.
-        context = Context(subject=None, client=client, on_host=on_host)  # type: ignore[arg-type]
-        result = await probe_of(Listening("origin", port, "bind it")).run(context, Door(HOST))
+        context = VerifyContext(subject=None, client=client, on_host=on_host)  # type: ignore[arg-type]
+        result = await probe_of(Listening("origin", port, "bind it")).run(context, PublicHostname(HOST))
         return result.outcome, result.observed
 
 
@@ -419,7 +421,7 @@ async def test_each_ring_behind_the_edge_is_proven_on_its_own_where_it_is_reache
     guard = stack.subject.rings[0]
     with socket.create_server(("127.0.0.1", 0)) as held:
         nobody = held.getsockname()[1]
-    report = await stack.run(subject=replace(stack.subject, rings=(Ring("gateway", nobody, "x"), guard)))
+    report = await stack.run(subject=replace(stack.subject, rings=(InnerRing("gateway", nobody, "x"), guard)))
     assert outcomes(report, "pass")["behind.guard"] == "refused all by itself: 401"
     observed = outcomes(report, "skipped")["behind.gateway"]
     assert observed.startswith(f"not reached from here: 127.0.0.1:{nobody}: no connection")
@@ -460,7 +462,7 @@ async def test_an_edge_that_refuses_everything_does_not_hide_an_open_ring_behind
     stack: Stack, handler: type[BaseHTTPRequestHandler], observed: str
 ) -> None:
     with serving(handler) as uri:
-        rings = (Ring("guard", int(uri.rpartition(":")[2]), "sign it again"),)
+        rings = (InnerRing("guard", int(uri.rpartition(":")[2]), "sign it again"),)
         report = await stack.run(subject=replace(stack.subject, rings=rings))
     assert failures(report) == {"behind.guard"}
     assert outcomes(report, "fail")["behind.guard"].startswith(observed)
@@ -470,7 +472,7 @@ async def test_an_edge_that_refuses_everything_does_not_hide_an_open_ring_behind
 async def test_something_else_at_a_rings_port_is_no_proof_and_on_the_host_a_failure(stack: Stack) -> None:
     with TokenIssuer() as elsewhere:
         port = int(elsewhere.url.rpartition(":")[2].partition("/")[0])
-        changed = replace(stack.subject, rings=(Ring("gateway", port, "x"),))
+        changed = replace(stack.subject, rings=(InnerRing("gateway", port, "x"),))
         assert (
             "which is not how this server's gateway does"
             in outcomes(await stack.run(subject=changed), "skipped")["behind.gateway"]

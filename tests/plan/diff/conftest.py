@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from plan.diff.compare import Side, compare
-from plan.diff.model import Report
+from plan.diff.model import DiffReport
 from tests.support.projects import write_project
 
 #: Edits a file of the head, given the text that is there and the text that stands there then.
 Edit = Callable[[Path], None]
-Differ = Callable[..., Report]
+Differ = Callable[..., DiffReport]
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def base(tmp_path: Path) -> Path:
 def differ(tmp_path: Path, base: Path) -> Differ:
     """Compares the project with itself after edits: ``(file, before, after)``, each of which must apply."""
 
-    def run(*edits: tuple[str, str, str], then: Edit | None = None) -> Report:
+    def run(*edits: tuple[str, str, str], then: Edit | None = None) -> DiffReport:
         head = tmp_path / "head"
         shutil.copytree(base, head)
         for file, before, after in edits:

@@ -18,7 +18,7 @@ from model.tool_lock import ToolLock
 from model.zone import Zone
 from plan.diff.model import Direction
 from plan.diff.semantic import directions
-from plan.diff.semantic.directions import Rule, Table
+from plan.diff.semantic.directions import KeyRule, Table
 from plan.diff.semantic.keys import TABLES, compare_keys
 from plan.diff.semantic.tools import TABLE as LOCK_TABLE
 
@@ -84,7 +84,7 @@ def test_the_walk_of_this_test_sees_nested_keys() -> None:
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_rule_that_is_always_neutral_says_why(kind: str) -> None:
     for key, entry in MODELS[kind][1].items():
-        if isinstance(entry, Rule) and entry.judge is directions.no_effect:
+        if isinstance(entry, KeyRule) and entry.judge is directions.no_effect:
             assert len(entry.proof.split()) >= 4, key
 
 

@@ -17,11 +17,11 @@ from plan.diff.markdown import CAP, render_markdown
 from plan.diff.mermaid import render_mermaid
 from plan.diff.model import (
     Change,
+    DiffReport,
     Direction,
     KeyChange,
     LoadError,
     Matrix,
-    Report,
     ResourceChange,
     StackDiff,
 )
@@ -37,7 +37,7 @@ NASTY = (
 texts = st.one_of(st.sampled_from(NASTY), st.text(max_size=80))
 
 
-def report(text: str, stack: str = "dev.one") -> Report:
+def report(text: str, stack: str = "dev.one") -> DiffReport:
     """The same report whatever the text: it stands wherever a text of a file can."""
     change = Change(
         "grant-gained", Direction.LOOSENS, 95, stack, "guard", f"x{text}", (f"x{text}",), f"x{text}", f"x{text}"
@@ -51,7 +51,7 @@ def report(text: str, stack: str = "dev.one") -> Report:
         (ResourceChange("urn", "kong:index/plugin:Plugin", f"x{text}", "update", keys),),
         matrix=Matrix((f"x{text}",), ((f"x{text}", "execute"),), (("gained",),)),
     )
-    return Report("ringwall", f"x{text}", "head", (diff,), (LoadError("head", "dev", f"x{text}"),))
+    return DiffReport("ringwall", f"x{text}", "head", (diff,), (LoadError("head", "dev", f"x{text}"),))
 
 
 def skeleton(markdown: str) -> str:
@@ -100,7 +100,7 @@ def test_a_mermaid_label_holds_no_syntax(text: str) -> None:
     assert re.fullmatch(r"<b>guard</b><br/>1 loosen<br/>([A-Za-z0-9 ]|#[0-9]+;)*", inner)
 
 
-def many(count: int, *, alike: bool) -> Report:
+def many(count: int, *, alike: bool) -> DiffReport:
     stacks = []
     for number in range(count):
         stack = f"dev.server-{number:03}"
@@ -110,7 +110,7 @@ def many(count: int, *, alike: bool) -> Report:
         keys = tuple(KeyChange(f"configJson.key{k}", "before", "after " * 20) for k in range(20))
         resource = ResourceChange("urn", "kong:index/plugin:Plugin", f"plugin-{number}", "update", keys)
         stacks.append(StackDiff(stack, "server", "changed", (risky, slight), (resource,)))
-    return Report("ringwall", "base", "head", tuple(stacks))
+    return DiffReport("ringwall", "base", "head", tuple(stacks))
 
 
 @pytest.mark.parametrize("alike", [True, False])
@@ -126,7 +126,7 @@ def test_the_comment_fits_whatever_changed_and_says_what_it_left_out(count: int,
 
 def test_a_long_text_is_shortened_in_the_comment_and_whole_on_the_page() -> None:
     change = Change("x", Direction.LOOSENS, 1, "dev.one", "", "t", (f"{'word ' * 3000}END",))
-    long = Report("p", "a", "b", (StackDiff("dev.one", "server", "changed", (change,)),))
+    long = DiffReport("p", "a", "b", (StackDiff("dev.one", "server", "changed", (change,)),))
     text = render_markdown(long)
     assert "13003 more characters: see the whole report" in text
     assert "END" in render_html(long)
@@ -152,7 +152,7 @@ def test_only_the_environment_asked_for_is_shown() -> None:
 
 
 def test_nothing_changed_is_said() -> None:
-    assert "Nothing that the stack files declare changes." in render_markdown(Report("p", "a", "b"))
+    assert "Nothing that the stack files declare changes." in render_markdown(DiffReport("p", "a", "b"))
 
 
 @given(texts)
