@@ -38,7 +38,8 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.bench.load import LEGACY, MODERN, Refused, latencies, streams, throughput
 from tests.bench.plot import Panel, svg
-from tests.support.guard_process import ROOT, Upstream, end, first_line, free_port, guard, lock_of, resident
+from tests.support.guard_process import ROOT, Upstream, end, first_line, guard, lock_of, resident
+from tests.support.ports import free_port
 from tests.support.venvs import FASTMCP, MCP_1, venv
 
 SERVER = (sys.executable, "-m", "tests.support.fast_server")

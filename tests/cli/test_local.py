@@ -20,7 +20,7 @@ from mcp.shared.exceptions import MCPError
 
 from operations.sockets import listeners
 from tests.support.command_line import ringwall, serve_desk
-from tests.support.guard_service import free_port
+from tests.support.ports import free_port
 
 RINGWALL = str(Path(sys.executable).with_name("ringwall"))
 REPOSITORY = Path(__file__).parents[2]

@@ -21,7 +21,7 @@ from operations.journal import JOURNAL
 from tests.guard.bundle.test_bundle import config
 from tests.support.command_line import Result
 from tests.support.command_line import ringwall as run
-from tests.support.guard_service import free_port
+from tests.support.ports import free_port
 from tests.support.projects import HOSTED, server_text, write_project, write_server
 
 REASON = 'tool "x" is abused; decided by Ada'

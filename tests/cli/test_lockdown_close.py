@@ -21,8 +21,8 @@ from operations.incident.gateway_proof import Clock, by_data_planes, by_requests
 from tests.support.access_api import TOKEN, AccessApi, access_api
 from tests.support.command_line import Result
 from tests.support.command_line import ringwall as run
-from tests.support.guard_service import free_port
 from tests.support.kong_takeover import KongGateway, kong_gateway
+from tests.support.ports import free_port
 from tests.support.projects import write_project
 from tests.support.waiting import eventually_sync
 from wire.cloudflare import TOKEN_VARIABLE

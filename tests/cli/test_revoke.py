@@ -25,7 +25,8 @@ from tests.guard.bundle.test_bundle import config
 from tests.support.access_api import TOKEN, AccessApi, access_api
 from tests.support.command_line import Result
 from tests.support.command_line import ringwall as run
-from tests.support.guard_service import Guarded, Origin, free_port, guarded, sse
+from tests.support.guard_service import Guarded, Origin, guarded, sse
+from tests.support.ports import free_port
 from tests.support.projects import server_text, write_project, write_server
 from wire.cloudflare import TOKEN_VARIABLE
 

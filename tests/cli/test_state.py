@@ -19,7 +19,7 @@ from guard.bundle.keys import create_key_pair
 from model.errors import EngineFailed, NoSuchStack, SecretsLocked, StateMissing
 from model.project import open_project
 from tests.support.command_line import flags, ringwall
-from tests.support.guard_service import free_port
+from tests.support.ports import free_port
 from tests.support.projects import write_project
 
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:abc"}

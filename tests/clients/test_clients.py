@@ -14,17 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.guard_process import (
-    ROOT,
-    GuardProcess,
-    Upstream,
-    everything_granted,
-    first_line,
-    free_port,
-    guard,
-    lock_of,
-)
+from tests.support.guard_process import ROOT, GuardProcess, Upstream, everything_granted, first_line, guard, lock_of
 from tests.support.node import NotAvailable, installed, node
+from tests.support.ports import free_port
 from tests.support.venvs import MCP_1, venv
 
 HERE = Path(__file__).parent

@@ -28,7 +28,8 @@ from guard.bundle.keys import create_key_pair, load_private_key
 from guard.service import GuardService
 from model.errors import InputError
 from model.guard_config import GuardConfig
-from tests.support.guard_service import Origin, answer_of, config_for, free_port, guarded, serving, sse, tool
+from tests.support.guard_service import Origin, answer_of, config_for, guarded, serving, sse, tool
+from tests.support.ports import free_port
 from tests.support.token_issuer import TokenIssuer
 from tests.support.waiting import eventually, eventually_sync
 

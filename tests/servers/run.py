@@ -37,6 +37,7 @@ from mcp.client.streamable_http import streamable_http_client
 from model.tool_lock import from_text
 from tests.servers.catalogue import SERVERS, RealServer
 from tests.support.node import caches
+from tests.support.ports import free_port
 from tests.support.projects import write_project
 
 HERE = Path(__file__).resolve().parent
@@ -100,12 +101,6 @@ def work_folder(folder: Path) -> Path:
     dates = {**BARE, "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"}
     subprocess.run(["git", "-C", str(repo), *identity, "commit", "-qm", "First"], check=True, env=dates)
     return folder
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -42,11 +42,11 @@ from tests.support.guard_process import (
     descriptors,
     end,
     everything_granted,
-    free_port,
     guard,
     lock_of,
     resident,
 )
+from tests.support.ports import free_port
 
 PASSED = ("allow", "flag", "redact")
 #: Nobody waits longer for an answer; the guard's own deadlines are far below.

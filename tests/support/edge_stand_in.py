@@ -25,8 +25,9 @@ from guard.bundle.bundle import render, sign
 from guard.bundle.keys import create_key_pair, load_private_key
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock
-from tests.support.guard_process import COMMAND, GuardProcess, Upstream, await_http, config_of, free_port
+from tests.support.guard_process import COMMAND, GuardProcess, Upstream, await_http, config_of
 from tests.support.issued_tokens import PERSON, SERVICE_TOKEN, IssuedToken
+from tests.support.ports import free_port
 from tests.support.token_issuer import TokenIssuer
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"

@@ -10,7 +10,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from model.canonical import canonical_json, digest
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock
 from operations.onboard.lock import build_lock
+from tests.support.ports import free_port
 from wire.mcp import HttpTarget, StdioTarget, Target, UnixSocketTarget, probe
 
 ROOT = Path(__file__).parents[2]
@@ -80,12 +80,6 @@ def everything_granted(lock: ToolLock, *, without: Sequence[str] = ()) -> list[d
             "resources": ["*"],
         }
     ]
-
-
-def free_port() -> int:
-    """A loopback port nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def config_of(
@@ -151,7 +145,7 @@ def end(process: subprocess.Popen[Any], timeout: float = 15) -> int:
     return process.wait()
 
 
-def await_http(url: str, process: subprocess.Popen[Any], log: Path, timeout: float = 20) -> None:
+def await_http(url: str, process: subprocess.Popen[Any], log: Path, timeout: float = 90) -> None:
     """Return as soon as `url` answers 200; raise with the process's last words when it ends or stays silent."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

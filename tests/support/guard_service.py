@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from guard.service import GuardService, _Server, serve
 from model.canonical import digest
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock, readable_description
+from tests.support.ports import free_port
 from wire.sse import KEEP_ALIVE_SECONDS
 
 LEGACY = "2025-11-25"
@@ -245,12 +245,6 @@ def answer_of(response: httpx.Response, id_: int | str) -> Any:
             message for line in lines if (message := json.loads(line)).get("id") == id_ and "method" not in message
         )
     return response.json()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def config_for(server: Origin, state: Path, **changes: Any) -> GuardConfig:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import signal
-import socket
 import subprocess
 from pathlib import Path
 from typing import Self
 
 import pytest
+
+from tests.support.ports import free_port
 
 
 def executable() -> str:
@@ -33,9 +34,7 @@ class RedisServer:
         self._password = password
 
     def __enter__(self) -> Self:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.url = f"redis://127.0.0.1:{port}/0"
         options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)]
         options += ["--requirepass", self._password] if self._password else []

@@ -15,8 +15,9 @@ from guard.http.upstream import HttpUpstream, UpstreamDown
 from model.server import Origin as OriginSettings
 from tests.guard.test_verified_road import HOST, identity, person
 from tests.support.guard_messages import call, result
-from tests.support.guard_service import Origin, free_port, guarded, serving, sse
+from tests.support.guard_service import Origin, guarded, serving, sse
 from tests.support.issued_tokens import EXTERNAL_PERSON
+from tests.support.ports import free_port
 from tests.support.token_issuer import TokenIssuer
 
 
