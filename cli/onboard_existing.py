@@ -13,6 +13,7 @@ from cli import console, state
 from cli.lock import report
 from model.project import Project
 from model.server import Origin
+from model.stacks import server_of
 from model.tool_lock import to_yaml
 from operations.onboard import origins
 from operations.onboard.lock import build_lock
@@ -61,7 +62,7 @@ def compare_existing(
             raise typer.Exit(1)
         return
     text = to_yaml(build_lock(offer))
-    load_staged(project, files.environment, {files.lock_file: text})
+    load_staged(project, files.environment, {files.lock_file: text}, server=server_of(stack))
     for line in concern_lines(examine(offer)):
         console.note(f"warning: {line}")
     if dry_run:
