@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from guard.bundle.keys import write_atomically
 from model.canonical import digest
+from model.definitions import same_meaning
 from model.difference import pointers
 from model.errors import InputError, RingwallError, Unreachable
 from model.json import parse_json
@@ -57,15 +58,12 @@ class Refusal:
 
 
 def same_definition(observed: Mapping[str, Any], locked: Mapping[str, Any]) -> bool:
-    """True if `observed` is the approved definition, in the form of any protocol version."""
+    """True if `observed` is the approved definition, in the form of any protocol version and its sets in any order."""
     shown = dict(observed)
     if "execution" not in locked and shown.get("execution", {}) in _EXECUTION:
         shown.pop("execution", None)
     expected = {key: value for key, value in locked.items() if key in shown or key not in _OPTIONAL}
-    try:
-        return digest(shown) == digest(expected)
-    except ValueError:
-        return False  # a definition without a digest (too deep, half a surrogate pair) was never approved
+    return same_meaning(expected, shown)
 
 
 class Pins:
