@@ -17,8 +17,8 @@ _SCHEMAS = ("inputSchema", "outputSchema")
 _SETS = frozenset(("enum", "required", "type"))
 #: Keywords that hold one subschema, or a list of them.
 _SUBSCHEMAS = frozenset(
-    ("additionalItems", "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "then")
-    + ("propertyNames", "unevaluatedItems", "unevaluatedProperties", "allOf", "anyOf", "oneOf", "prefixItems")
+    {"additionalItems", "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "then"}
+    | {"propertyNames", "unevaluatedItems", "unevaluatedProperties", "allOf", "anyOf", "oneOf", "prefixItems"}
 )
 #: Keywords that hold subschemas by name. `dependencies` (until draft-07) and `dependentRequired` hold sets too.
 _NAMED = frozenset(

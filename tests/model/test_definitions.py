@@ -30,7 +30,7 @@ def tool(schema: dict[str, Any], **more: Any) -> dict[str, Any]:
         # Properties that are called like keywords are schemas.
         ({"properties": {"default": {"enum": [1, 2]}, "enum": {"type": ["a", "b"]}}}, {"properties": {"default": {"enum": [2, 1]}, "enum": {"type": ["b", "a"]}}}),
     ],
-)  # fmt: skip
+)
 def test_the_order_of_a_set_says_nothing_wherever_it_stands(base: dict[str, Any], head: dict[str, Any]) -> None:
     assert digest(tool(base)) != digest(tool(head))
     assert same_meaning(tool(base), tool(head))
@@ -51,7 +51,7 @@ def test_the_order_of_a_set_says_nothing_wherever_it_stands(base: dict[str, Any]
         ({"prefixItems": [{"type": "string"}, {}]}, {"prefixItems": [{}, {"type": "string"}]}),
         ({"x-order": {"enum": [1, 2]}}, {"x-order": {"enum": [2, 1]}}),
     ],
-)  # fmt: skip
+)
 def test_every_other_difference_counts(base: dict[str, Any], head: dict[str, Any]) -> None:
     assert not same_meaning(tool(base), tool(head))
 
