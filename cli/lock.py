@@ -9,7 +9,7 @@ from cli.project import current_project
 from model.text import visible
 from model.tool_lock import to_yaml
 from operations.onboard.lock import render
-from operations.onboard.offer import Comparison, ask_server, changes_json, compared, concern_lines
+from operations.onboard.offer import Comparison, ask_server, changes_json, compared, concern_lines, left_out_lines
 from operations.project.server_files import ServerFiles, granted, read_server
 from operations.project.write import FileChange, apply
 
@@ -76,6 +76,8 @@ def report(files: ServerFiles, comparison: Comparison, *, advise: bool = True) -
     if state.json:
         console.print_json(_document(files, comparison))
         return
+    for line in left_out_lines(comparison.new):
+        console.note(f"note: {line}")
     if comparison.is_unchanged:
         console.say(f"{files.stack} offers exactly what its lock says")
         return
@@ -93,5 +95,6 @@ def _document(files: ServerFiles, comparison: Comparison) -> dict[str, object]:
         "stack": files.stack,
         "same": comparison.is_unchanged,
         "changes": changes_json(comparison.changes),
+        "left_out": [left_out.dump() for left_out in comparison.new.left_out],
         "warnings": [*granted_changes(files, comparison), *concern_lines(comparison.concerns)],
     }

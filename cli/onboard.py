@@ -13,7 +13,7 @@ from model.project import load_environment
 from model.text import visible
 from operations.onboard import origins
 from operations.onboard.document import document, next_steps
-from operations.onboard.offer import concern_lines, tool_rows
+from operations.onboard.offer import concern_lines, left_out_lines, tool_rows
 from operations.onboard.propose import (
     Proposal,
     access_value,
@@ -117,6 +117,8 @@ def _show(proposal: Proposal, exposure: Exposure | None) -> None:
         f"{len(lock.tools)} tools ({len(proposal.granted)} granted), {len(lock.prompts)} prompts, {len(lock.resources)} "
         f"resources, {len(lock.resource_templates)} resource templates: all pinned; only what is granted can be used."
     )
+    for line in left_out_lines(lock):
+        console.note(f"note: {line}")
     for line in concern_lines(proposal.concerns):
         console.note(f"warning: {line}")
     if proposal.concerns:

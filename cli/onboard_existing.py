@@ -16,7 +16,7 @@ from model.server import Origin
 from model.tool_lock import to_yaml
 from operations.onboard import origins
 from operations.onboard.lock import build_lock
-from operations.onboard.offer import ask_server, compared, concern_lines
+from operations.onboard.offer import ask_server, compared, concern_lines, left_out_lines, pinned_offer
 from operations.onboard.risk import examine
 from operations.project.server_files import read_server
 from operations.project.staging import load_staged
@@ -60,10 +60,13 @@ def compare_existing(
         if not comparison.is_unchanged:
             raise typer.Exit(1)
         return
-    text = to_yaml(build_lock(offer))
+    lock = build_lock(offer)
+    text = to_yaml(lock)
     load_staged(project, files.environment, {files.lock_file: text})
-    for line in concern_lines(examine(offer)):
+    for line in concern_lines(examine(pinned_offer(offer, lock))):
         console.note(f"warning: {line}")
+    for line in left_out_lines(lock):
+        console.note(f"note: {line}")
     if dry_run:
         console.say(f"--- {files.lock_file} (not written)\n{text}")
     elif console.ask(f"Write the missing {files.lock_file.name}?", yes=yes):

@@ -36,7 +36,7 @@ EntryKind = Literal["tools", "prompts", "resources", "resource_templates"]
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$")]
 MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9!#$&^_.+*-]+$")]
 
-PatternPlace = Annotated[str, StringConstraints(pattern=r"^/inputSchema(/[^\x00-\x1f]*)*/pattern$")]
+PatternPlace = Annotated[str, StringConstraints(pattern=r"^/inputSchema(/[\s\S]*)?/pattern$")]
 
 
 def _empty(value: Any) -> bool:
@@ -102,7 +102,8 @@ class ToolEntry(Entry):
     )
     media_types: Many[MediaType] = optional((), "Media types of its results that pass without being inspected.")
     left_to_server: Many[PatternPlace] = optional(
-        (), "JSON pointers of patterns that the guard cannot match in linear time, so that only the server enforces them."
+        (),
+        "JSON pointers of patterns that the guard cannot match in linear time, so that only the server enforces them.",
     )
 
     @model_validator(mode="after")

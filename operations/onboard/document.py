@@ -32,9 +32,11 @@ def document(proposal: Proposal, exposure: Exposure | None, warnings: list[str],
                 "outbound": tool.outbound,
                 "granted": tool.name in proposal.granted,
                 "withheld": proposal.withheld.get(tool.name),
+                "left_to_server": list(tool.left_to_server),
             }
             for tool in proposal.lock.tools
         ],
+        "left_out": [left_out.dump() for left_out in proposal.lock.left_out],
         "clients": {
             "people": [snippet.as_json() for snippet in snippets.people(stack.name, proposal.url)]
             if stack.manifest.access.people

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from model.server import Origin
 from model.text import visible
 from model.tool_lock import ToolLock
-from operations.onboard.lock import LockChange, build_lock, compare
+from operations.onboard.lock import LockChange, build_lock, compare, subject_of
 from operations.onboard.risk import Concern, examine
 from wire.mcp import ServerOffer, probe, target_of
 
@@ -48,8 +48,28 @@ def compared(lock: ToolLock, offer: ServerOffer) -> Comparison:
     names = {("resource", entry.uri): entry.name for entry in new.resources}
     names.update({("resource template", entry.uri_template): entry.name for entry in new.resource_templates})
     touched = {(part, names.get((part, key), key)) for part, key in changed}
-    concerns = tuple(concern for concern in examine(offer) if (concern.part, concern.name) in touched)
+    pinned = pinned_offer(offer, new)
+    concerns = tuple(concern for concern in examine(pinned) if (concern.part, concern.name) in touched)
     return Comparison(new, changes, concerns)
+
+
+def pinned_offer(offer: ServerOffer, lock: ToolLock) -> ServerOffer:
+    """The offer without what its lock leaves out."""
+    pinned = {kind: tuple(entry.definition for entry in entries) for kind, entries in lock.entries().items()}
+    return replace(offer, **pinned)
+
+
+def left_out_lines(lock: ToolLock) -> list[str]:
+    """What cannot be used although the server offers it, and what the guard leaves to the server, each with the reason."""
+    return [
+        *(f"{visible(subject_of(left_out))} is left out: {left_out.reason}" for left_out in lock.left_out),
+        *(
+            f"{visible(tool.name)}: the guard cannot match the pattern at {visible(place)} in linear time, so only the "
+            "server enforces it"
+            for tool in lock.tools
+            for place in tool.left_to_server
+        ),
+    ]
 
 
 def default_grants(lock: ToolLock, concerns: Iterable[Concern]) -> tuple[tuple[str, ...], dict[str, str]]:

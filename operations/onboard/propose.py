@@ -16,7 +16,7 @@ from model.server import ADMIN_PORT_OFFSET, Origin
 from model.stacks import EnvironmentStack, ServerStack
 from model.tool_lock import ToolLock, to_yaml
 from operations.onboard.lock import build_lock
-from operations.onboard.offer import default_grants
+from operations.onboard.offer import default_grants, pinned_offer
 from operations.onboard.risk import Concern, examine
 from operations.project.staging import load_staged
 from operations.project.templates import ServerAnswers, server_file
@@ -99,11 +99,11 @@ def propose(
     """Prepare both files of a new server.
 
     Raises:
-        InputErrors: the environment would refuse the files, or the offer cannot be pinned; nothing is written.
+        InputErrors: the environment would refuse the files; nothing is written.
     """
     lock = build_lock(offer)
     sibling_tools = {tool.name for sibling in environment.servers.values() for tool in sibling.lock.tools}
-    concerns = examine(offer, sorted(sibling_tools))
+    concerns = examine(pinned_offer(offer, lock), sorted(sibling_tools))
     granted, withheld = default_grants(lock, concerns)
     provider = (
         environment.document.value.get("secretsprovider") if isinstance(environment.document.value, dict) else None

@@ -19,16 +19,25 @@ def tool(schema: dict[str, Any], **more: Any) -> dict[str, Any]:
     ("base", "head"),
     [
         ({"required": ["room", "day"]}, {"required": ["day", "room"]}),
-        ({"properties": {"day": {"enum": ["mon", "tue", 3, None]}}}, {"properties": {"day": {"enum": [3, "tue", None, "mon"]}}}),
+        (
+            {"properties": {"day": {"enum": ["mon", "tue", 3, None]}}},
+            {"properties": {"day": {"enum": [3, "tue", None, "mon"]}}},
+        ),
         ({"properties": {"n": {"type": ["null", "string"]}}}, {"properties": {"n": {"type": ["string", "null"]}}}),
         ({"dependentRequired": {"card": ["name", "zip"]}}, {"dependentRequired": {"card": ["zip", "name"]}}),
         ({"dependencies": {"card": ["name", "zip"]}}, {"dependencies": {"card": ["zip", "name"]}}),
         ({"$defs": {"A": {"required": ["a", "b"]}}}, {"$defs": {"A": {"required": ["b", "a"]}}}),
         ({"anyOf": [{"items": {"enum": [1, 2]}}]}, {"anyOf": [{"items": {"enum": [2, 1]}}]}),
         ({"items": [{"enum": [1, 2]}]}, {"items": [{"enum": [2, 1]}]}),
-        ({"if": {"required": ["a", "b"]}, "then": {"not": {"enum": [1, 2]}}}, {"if": {"required": ["b", "a"]}, "then": {"not": {"enum": [2, 1]}}}),
+        (
+            {"if": {"required": ["a", "b"]}, "then": {"not": {"enum": [1, 2]}}},
+            {"if": {"required": ["b", "a"]}, "then": {"not": {"enum": [2, 1]}}},
+        ),
         # Properties that are called like keywords are schemas.
-        ({"properties": {"default": {"enum": [1, 2]}, "enum": {"type": ["a", "b"]}}}, {"properties": {"default": {"enum": [2, 1]}, "enum": {"type": ["b", "a"]}}}),
+        (
+            {"properties": {"default": {"enum": [1, 2]}, "enum": {"type": ["a", "b"]}}},
+            {"properties": {"default": {"enum": [2, 1]}, "enum": {"type": ["b", "a"]}}},
+        ),
     ],
 )
 def test_the_order_of_a_set_says_nothing_wherever_it_stands(base: dict[str, Any], head: dict[str, Any]) -> None:
@@ -45,7 +54,10 @@ def test_the_order_of_a_set_says_nothing_wherever_it_stands(base: dict[str, Any]
         ({"properties": {"n": {"enum": [1, "1"]}}}, {"properties": {"n": {"enum": [1]}}}),
         ({"properties": {"n": {"enum": [[1, 2]]}}}, {"properties": {"n": {"enum": [[2, 1]]}}}),
         ({"properties": {"n": {"default": ["a", "b"]}}}, {"properties": {"n": {"default": ["b", "a"]}}}),
-        ({"properties": {"n": {"default": {"required": [1, 2]}}}}, {"properties": {"n": {"default": {"required": [2, 1]}}}}),
+        (
+            {"properties": {"n": {"default": {"required": [1, 2]}}}},
+            {"properties": {"n": {"default": {"required": [2, 1]}}}},
+        ),
         ({"const": {"enum": [1, 2]}}, {"const": {"enum": [2, 1]}}),
         ({"examples": [{"type": ["a", "b"]}]}, {"examples": [{"type": ["b", "a"]}]}),
         ({"prefixItems": [{"type": "string"}, {}]}, {"prefixItems": [{}, {"type": "string"}]}),
