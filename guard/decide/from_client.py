@@ -89,7 +89,9 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
     right = caller.rights.tools.get(name)
     tool = policy.tool(name)
     if right is None or tool is None:
-        reason = Reason.NOT_GRANTED if tool else Reason.NOT_IN_LOCK
+        unenforceable = f"{Section.TOOLS}/{name}" in policy.pins.unenforceable
+        missing = Reason.UNENFORCEABLE if unenforceable else Reason.NOT_IN_LOCK
+        reason = Reason.NOT_GRANTED if tool else missing
         await exchange.refuse(context, reason, answers.INVALID_PARAMS, unknown)
     if "task" in request.params:
         await exchange.refuse(context, Reason.TASKS, answers.INVALID_PARAMS, "tasks are not carried")

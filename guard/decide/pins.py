@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guard.bundle.keys import write_atomically
+from guard.decide.reasons import Reason
 from model.canonical import digest
 from model.definitions import same_meaning
 from model.difference import pointers
@@ -49,12 +50,14 @@ REFRESH_AFTER = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A definition that was refused, as it is not the approved one. `difference` is text without hidden characters."""
+    """A definition that was refused, as it is not the approved one or cannot be enforced. `difference` says how or why, in
+    text without hidden characters."""
 
     kind: str
     key: str
     sha256: str
     difference: str
+    reason: Reason = Reason.LOCK_MISMATCH
 
 
 def same_definition(observed: Mapping[str, Any], locked: Mapping[str, Any]) -> bool:
@@ -71,15 +74,23 @@ class Pins:
 
     `file` keeps the changed ones over restarts and is valid only for the lock it was written under. `previous`, the pins of
     the configuration before, has those that could not be written there. `report` is called once for every new refusal.
+    `unenforceable` has the locked definitions that this guard cannot enforce, as ``tools/name``, each with the reason.
 
     Raises:
         InputError: `file` exists and is not what this class writes, so that nobody knows what was refused.
     """
 
     def __init__(
-        self, lock: ToolLock, file: Path | None, report: Callable[[Refusal], None], previous: Pins | None = None
+        self,
+        lock: ToolLock,
+        file: Path | None,
+        report: Callable[[Refusal], None],
+        previous: Pins | None = None,
+        unenforceable: Mapping[str, str] | None = None,
     ) -> None:
         self.lock = lock
+        self.unenforceable = unenforceable or {}
+        self._left_out = {(left_out.kind, left_out.key): left_out.reason for left_out in lock.left_out}
         self.digest = digest(lock.dump())
         self._entries: dict[str, dict[str, Entry]] = {
             kind: {entry.key: entry for entry in entries} for kind, entries in lock.entries().items()
@@ -105,25 +116,38 @@ class Pins:
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """The locked definitions that are refused, as the server changed them: ``tools/name``."""
-        return tuple(sorted(self._changed))
+        """The locked definitions that are refused, as the server changed them or they cannot be enforced: ``tools/name``."""
+        return tuple(sorted({*self._changed, *self.unenforceable}))
 
     def entry(self, kind: str, key: str) -> Entry | None:
-        """The pinned entry, unless the server changed it."""
-        return None if f"{kind}/{key}" in self._changed else self._entries[kind].get(key)
+        """The pinned entry, unless the server changed it or it cannot be enforced."""
+        return None if self._is_refused(f"{kind}/{key}") else self._entries[kind].get(key)
+
+    def _is_refused(self, name: str) -> bool:
+        return name in self._changed or name in self.unenforceable
 
     def admits(self, kind: str, definition: Any) -> bool:
         """Whether a definition may be shown to clients: it is pinned, unchanged, and was never refused."""
         if not isinstance(definition, dict) or not isinstance(key := definition.get(KEYS[kind]), str):
+            self._announce(Refusal(kind, "", _digest(definition), f"an entry without a {KEYS[kind]}"))
             return False
         locked = self._entries[kind].get(key)
         if locked is None:
-            self._announce(Refusal(kind, key, _digest(definition), "not in the tool lock"))
+            self._announce(Refusal(kind, key, _digest(definition), self._absence(kind, key)))
             return False
         if _text(definition) != self._exact[kind, key] and not same_definition(definition, locked.definition):
             self._refuse(kind, key, definition, locked)
             return False
-        return f"{kind}/{key}" not in self._changed
+        return not self._is_refused(f"{kind}/{key}")
+
+    def _absence(self, kind: str, key: str) -> str:
+        for place, what in (
+            ((kind, key), "left out of the tool lock"),
+            ((kind, ""), "its list is left out of the lock"),
+        ):
+            if place in self._left_out:
+                return f"{what}: {visible(self._left_out[place])}"
+        return "not in the tool lock"
 
     def admits_instructions(self, text: Any) -> bool:
         """Whether the server's instructions are the approved ones, or absent."""
@@ -138,7 +162,10 @@ class Pins:
         return False
 
     def compare(self, offer: ServerOffer) -> None:
-        """Compare everything that the server offers with the lock."""
+        """Compare everything that the server offers with the lock, and report what of the lock cannot be enforced."""
+        for name, problem in self.unenforceable.items():
+            kind, _, key = name.partition("/")
+            self._announce(Refusal(kind, key, self._entries[kind][key].sha256, problem, Reason.UNENFORCEABLE))
         for kind, definitions in (
             ("tools", offer.tools),
             ("prompts", offer.prompts),
@@ -188,7 +215,9 @@ def difference(locked: Mapping[str, Any], observed: Mapping[str, Any]) -> str:
     except ValueError as error:
         return f"what the server shows {error}"
     lines = [
-        f"{visible(change.pointer)}: {change.before or 'absent'} -> {change.after or 'absent'}" for change in changes
+        f"{visible(change.pointer)}: {'only the order, ' if change.order_only else ''}"
+        f"{change.before or 'absent'} -> {change.after or 'absent'}"
+        for change in changes
     ]
     overflow = [f"and {len(lines) - 20} more"] if len(lines) > 20 else []
     return "\n".join(lines[:20] + overflow)
