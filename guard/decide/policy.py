@@ -142,7 +142,7 @@ def _pinned(entry: ToolEntry) -> PinnedTool:
     schema = entry.definition.get("inputSchema", {"type": "object"})
     return PinnedTool(
         schema,
-        check_of(entry),
+        check_of(entry.definition, entry.left_to_server),
         entry.outbound,
         entry.cacheable,
         entry.risk != "read",
