@@ -84,8 +84,8 @@ def patterns_left_to_server(schema: Any) -> tuple[str, ...]:
     return _compile(schema, False, None)[1]
 
 
-def _compile(schema: Any, strict: bool, left: Collection[str] | None) -> tuple[Checker, tuple[str, ...]]:
-    """The checker, and the patterns it leaves out: those of `left`, or all that may be where that is None."""
+def _compile(schema: Any, strict: bool, skippable: Collection[str] | None) -> tuple[Checker, tuple[str, ...]]:
+    """The checker, and the patterns it leaves out: those of `skippable`, or all that may be where that is None."""
     if not isinstance(schema, dict | bool):
         raise Unenforceable("a schema is an object or a boolean")
     _bounded(schema)
@@ -96,7 +96,7 @@ def _compile(schema: Any, strict: bool, left: Collection[str] | None) -> tuple[C
     try:
         # Without a format checker: Python's own `re` would judge ECMA expressions.
         validator_class.check_schema(schema, format_checker=None)
-        preparation = _Preparation(dialect, places, strict, left)
+        preparation = _Preparation(dialect, places, strict, skippable)
         preparation.run(schema)
     except SchemaError as error:
         name = re.split("draft[-/]", dialect)[1].removesuffix("/schema")
@@ -188,14 +188,14 @@ class _Preparation:
     to its own class there, and to its own regular expressions.
     """
 
-    def __init__(self, dialect: str, places: _Places, strict: bool, left: Collection[str] | None) -> None:
+    def __init__(self, dialect: str, places: _Places, strict: bool, skippable: Collection[str] | None) -> None:
         self.names: set[str] = set()
         self.left_out: set[str] = set()
         self._dialect = dialect
         self._class = DIALECTS[dialect]
         self._places = places
         self._strict = strict
-        self._left = left
+        self._skippable = skippable
 
     def run(self, schema: Any) -> None:
         specification = specification_with(self._dialect)
@@ -275,7 +275,7 @@ class _Preparation:
             self._class.compile_pattern(contents["pattern"])
         except ValueError as error:
             place = self._places.of(contents, "pattern")
-            if inverted or self._strict or not (self._left is None or place in self._left):
+            if inverted or self._strict or not (self._skippable is None or place in self._skippable):
                 raise Unenforceable(str(error), place) from None
             del contents["pattern"]
             self.left_out.add(place)

@@ -22,9 +22,9 @@ def check_of(definition: Mapping[str, Any], left_to_server: Iterable[str] = ()) 
         Unenforceable: the schema cannot be enforced, or has patterns that cannot and that the lock does not leave to the
             server. The pointer is the place in the definition.
     """
-    left = [place.removeprefix(SCHEMA) for place in left_to_server]
+    patterns = [place.removeprefix(SCHEMA) for place in left_to_server]
     try:
-        return compile_schema(definition.get("inputSchema", {"type": "object"}), left_to_server=left)
+        return compile_schema(definition.get("inputSchema", {"type": "object"}), left_to_server=patterns)
     except Unenforceable as error:
         raise Unenforceable(error.problem, SCHEMA + error.pointer) from None
 

@@ -141,12 +141,12 @@ class Pins:
         return not self._is_refused(f"{kind}/{key}")
 
     def _absence(self, kind: str, key: str) -> str:
-        for place, what in (
+        for place, absence in (
             ((kind, key), "left out of the tool lock"),
             ((kind, ""), "its list is left out of the lock"),
         ):
             if place in self._left_out:
-                return f"{what}: {visible(self._left_out[place])}"
+                return f"{absence}: {visible(self._left_out[place])}"
         return "not in the tool lock"
 
     def admits_instructions(self, text: Any) -> bool:

@@ -68,14 +68,14 @@ def sift(offer: ServerOffer) -> Sifted:
         by_key: dict[str, list[Any]] = {}
         for number, definition in enumerate(getattr(offer, kind), start=1):
             by_key.setdefault(_key(kind, definition) or f"entry {number}", []).append(definition)
-        kept = []
+        entries = []
         for key in sorted(by_key):
             judged = _judge(kind, key, by_key[key], offer.protocol_version)
             if isinstance(judged, Pinnable):
-                kept.append(judged)
+                entries.append(judged)
             else:
                 left_out.append(LeftOut(kind=kind, key=key, reason=judged))
-        pinnable[kind] = tuple(kept)
+        pinnable[kind] = tuple(entries)
     left_out.sort(key=lambda entry: (entry.kind, entry.key))
     return Sifted(pinnable, tuple(left_out))
 

@@ -65,10 +65,11 @@ def build_lock(offer: ServerOffer, previous: ToolLock | None = None) -> ToolLock
     An entry that means the same as in `previous` is that lock's entry, with its decisions.
     """
     sifted = sift(offer)
-    kept = {} if previous is None else {(k, entry.key): entry for k, es in previous.entries().items() for entry in es}
+    pinned = {} if previous is None else previous.entries()
+    known = {(kind, entry.key): entry for kind, entries in pinned.items() for entry in entries}
 
-    def entries(kind: EntryKind, make: Callable[[Pinnable, dict[str, Any]], E]) -> tuple[E, ...]:
-        return tuple(_entry(kept.get((kind, item.key)), item, make) for item in sifted.pinnable[kind])
+    def entries_of(kind: EntryKind, make: Callable[[Pinnable, dict[str, Any]], E]) -> tuple[E, ...]:
+        return tuple(_entry(known.get((kind, item.key)), item, make) for item in sifted.pinnable[kind])
 
     return ToolLock(
         server=LockedServer(
@@ -78,10 +79,10 @@ def build_lock(offer: ServerOffer, previous: ToolLock | None = None) -> ToolLock
             instructions=offer.instructions,
             instructions_sha256=None if offer.instructions is None else digest(offer.instructions),
         ),
-        tools=entries("tools", _tool),
-        prompts=entries("prompts", lambda _, common: PromptEntry(**common)),
-        resources=entries("resources", lambda item, common: ResourceEntry(**common, uri=item.key)),
-        resource_templates=entries(
+        tools=entries_of("tools", _tool),
+        prompts=entries_of("prompts", lambda _, common: PromptEntry(**common)),
+        resources=entries_of("resources", lambda item, common: ResourceEntry(**common, uri=item.key)),
+        resource_templates=entries_of(
             "resource_templates", lambda item, common: ResourceTemplateEntry(**common, uri_template=item.key)
         ),
         left_out=sifted.left_out,
@@ -92,8 +93,8 @@ def _entry(previous: Any, item: Pinnable, make: Callable[[Pinnable, dict[str, An
     if previous is not None and same_meaning(previous.definition, item.definition):
         # What is left to the server follows from the definition and from what RE2 takes.
         derived = {"left_to_server": item.left_to_server} if isinstance(previous, ToolEntry) else {}
-        kept: E = previous.model_copy(update=derived)
-        return kept
+        unchanged: E = previous.model_copy(update=derived)
+        return unchanged
     common = {
         "name": item.definition["name"],
         "description": readable_description(item.definition),
@@ -168,15 +169,15 @@ def _compare(
         elif head is None:
             yield LockChange("removed", part, key)
         elif base is not None:
-            same = base.sha256 == head.sha256 or same_meaning(base.definition, head.definition)
-            if same and _decisions(base) == _decisions(head):
+            equal = base.sha256 == head.sha256 or same_meaning(base.definition, head.definition)
+            if equal and _decisions(base) == _decisions(head):
                 continue
             yield LockChange(
                 "changed",
                 part,
                 key,
                 word_difference(base.description, head.description),
-                () if same else tuple(pointers(base.definition, head.definition)),
+                () if equal else tuple(pointers(base.definition, head.definition)),
                 tuple(pointers(_decisions(base), _decisions(head))),
                 risk,
             )

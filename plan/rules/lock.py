@@ -103,8 +103,10 @@ def unenforceable_tool(subject: Subject) -> Iterator[Broken]:
 def left_out(subject: Subject) -> Iterator[Broken]:
     for entry in map(mapping, items(_lock(subject).get("left_out"))):
         kind = str(entry.get("kind")).replace("_", " ")
-        what = f"the {kind.removesuffix('s')} {entry['key']}" if entry.get("key") else f"the list of {kind}"
-        yield Broken(visible(f"leaves out {what}{_file(subject)}: {entry.get('reason')}"), subject.guard_resource)
+        subject_text = f"the {kind.removesuffix('s')} {entry['key']}" if entry.get("key") else f"the list of {kind}"
+        yield Broken(
+            visible(f"leaves out {subject_text}{_file(subject)}: {entry.get('reason')}"), subject.guard_resource
+        )
 
 
 @rule(

@@ -172,14 +172,14 @@ def test_a_pattern_that_only_the_server_can_match_is_named_in_the_lock_and_costs
     assert render([change]) == ["~ tool book changed", f'    /left_to_server: new, ["{place}"]']
 
 
-def test_a_lock_of_five_thousand_tools_half_of_them_bad_takes_linear_time() -> None:
+def test_a_lock_of_many_tools_half_of_them_bad_takes_linear_time() -> None:
     def offer(count: int) -> ServerOffer:
         schemas = ({"type": "object"}, {"type": "object", "properties": []})
         return replace(OFFER, tools=tuple({"name": f"t{n:04}", "inputSchema": schemas[n % 2]} for n in range(count)))
 
     started = time.perf_counter()
-    build_lock(offer(1000))
+    build_lock(offer(400))
     small = time.perf_counter() - started
-    lock = build_lock(offer(4000))
-    assert time.perf_counter() - started - small < 12 * small
-    assert (len(lock.tools), len(lock.left_out)) == (2000, 2000)
+    lock = build_lock(offer(2000))
+    assert time.perf_counter() - started - small < 20 * small
+    assert (len(lock.tools), len(lock.left_out)) == (1000, 1000)
