@@ -106,8 +106,10 @@ def _unlike(before: Any, after: Any) -> bool:
 def pointers(before: Any, after: Any) -> Iterator[ValueChange]:
     """What `by_pointer` answers, with the values as short JSON."""
     for pointer, before_value, after_value in by_pointer(before, after):
-        shown = [None if value is ABSENT else short_json(value) for value in (before_value, after_value)]
-        yield ValueChange(pointer, *shown, order_only=reordered(before_value, after_value))
+        before_text, after_text = (
+            None if value is ABSENT else short_json(value) for value in (before_value, after_value)
+        )
+        yield ValueChange(pointer, before_text, after_text, reordered(before_value, after_value))
 
 
 def short_json(value: Any) -> str:

@@ -63,8 +63,10 @@ def guard(comparison: DriftComparison, server: ServerStack) -> list[DriftRow]:
 def _left_out(server: ServerStack, shown_name: str) -> str | None:
     """Why the lock leaves a definition out that the guard refuses; None where it does not."""
     kind, _, key = shown_name.partition(" ")
-    reasons = {(left_out.kind, left_out.key): left_out.reason for left_out in server.lock.left_out}
-    return reasons.get((kind, key), reasons.get((kind, "")))  # type: ignore[call-overload, no-any-return]
+    reasons: dict[tuple[str, str], str] = {
+        (left_out.kind, left_out.key): left_out.reason for left_out in server.lock.left_out
+    }
+    return reasons.get((kind, key)) or reasons.get((kind, ""))
 
 
 def _by_capability(

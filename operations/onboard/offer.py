@@ -55,8 +55,10 @@ def compared(lock: ToolLock, offer: ServerOffer) -> Comparison:
 
 def pinned_offer(offer: ServerOffer, lock: ToolLock) -> ServerOffer:
     """The offer without what its lock leaves out."""
-    pinned = {kind: tuple(entry.definition for entry in entries) for kind, entries in lock.entries().items()}
-    return replace(offer, **pinned)
+    tools, prompts, resources, templates = (
+        tuple(entry.definition for entry in entries) for entries in lock.entries().values()
+    )
+    return replace(offer, tools=tools, prompts=prompts, resources=resources, resource_templates=templates)
 
 
 def left_out_lines(lock: ToolLock) -> list[str]:

@@ -586,8 +586,9 @@ def test_what_the_guard_will_not_enforce_is_said_by_tool_place_and_lock_file(pla
     tools = []
     for name, schema in schemas.items():
         definition = {"name": name, "inputSchema": schema}
-        left = {"left_to_server": (place,)} if name == "named" else {}
-        tools.append(ToolEntry(name=name, sha256=digest(definition), risk="read", definition=definition, **left))
+        left = (place,) if name == "named" else ()
+        entry = ToolEntry(name=name, sha256=digest(definition), risk="read", definition=definition, left_to_server=left)
+        tools.append(entry)
     left_out = [
         LeftOut(kind="tools", key="odd", reason="it has no name"),
         LeftOut(kind="resource_templates", key="", reason="-32603 down"),
