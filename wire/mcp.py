@@ -30,6 +30,7 @@ from model.errors import InputError, Unreachable
 from model.loopback import is_loopback
 from model.server import Origin
 from model.text import visible
+from model.tool_lock import ClientCapability, EntryKind
 from wire.meter import Meter, ProbeLimits
 from wire.secrets import command_variables
 
@@ -93,9 +94,11 @@ def target_of(origin: Origin) -> Target:
 
 @dataclass(frozen=True)
 class ServerOffer:
-    """What a server says it is and offers; each definition is the JSON object it sent, nothing dropped.
+    """What a server says it is and offers; each entry of a list is the JSON value it sent, nothing dropped.
 
-    `protocol_version` is the negotiated one, `protocol_versions` all it named.
+    `protocol_version` is the negotiated one, `protocol_versions` all it named. `failed` says why a list could not be read,
+    by its kind (`ToolLock.entries`); that list is then empty here. An entry may be anything: no object, no name, twice.
+    `notes` are slips of the server that cost nothing. `client_capabilities` is what the looking client announced.
     """
 
     name: str
@@ -107,6 +110,9 @@ class ServerOffer:
     prompts: tuple[dict[str, Any], ...]
     resources: tuple[dict[str, Any], ...]
     resource_templates: tuple[dict[str, Any], ...]
+    failed: Mapping[EntryKind, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    client_capabilities: tuple[ClientCapability, ...] = ()
 
 
 def probe(target: Target, *, timeout: float = 10.0) -> ServerOffer:
