@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from guard.probe.probe import probe
 from model.server import Origin
 from model.text import visible
-from model.tool_lock import ToolLock
+from model.tool_lock import ClientCapability, ToolLock
 from operations.onboard.lock import LockChange, build_lock, compare
 from operations.onboard.risk import Concern, examine
-from wire.mcp import ServerOffer, probe, target_of
+from wire.mcp import ServerOffer
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.\-/:{}]{1,256}")
 
@@ -33,8 +34,9 @@ class Comparison:
         return not self.changes
 
 
-def ask_server(origin: Origin, timeout: float) -> ServerOffer:
-    return probe(target_of(origin), timeout=timeout)
+def ask_server(origin: Origin, timeout: float, capabilities: tuple[ClientCapability, ...] = ()) -> ServerOffer:
+    """What the server offers to a client with these capabilities; raises as `guard.probe.probe.probe`."""
+    return probe(origin, timeout=timeout, client_capabilities=capabilities)
 
 
 def compared(lock: ToolLock, offer: ServerOffer) -> Comparison:

@@ -38,6 +38,10 @@ class Peer:
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {}
+        self.errors: dict[str, dict[str, Any]] = {}
+        #: The id under which a request's id is answered.
+        self.id_of: Callable[[Any], Any] = lambda id_: id_
+        self.paths: list[str] = []
         self.status = 200
         self.headers: dict[str, str] = {}
         self.raw: bytes | None = None
@@ -49,12 +53,13 @@ class Peer:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 peer.seen.append(body["method"])
+                peer.paths.append(self.path)
                 if "id" not in body:
                     self._send(202, b"", "text/plain")
                 elif peer.status != 200 or peer.raw is not None:
                     self._send(peer.status, peer.raw or b"no", "text/html")
                 else:
-                    payload = json.dumps({"jsonrpc": "2.0", "id": body["id"], **peer.reply(body)}).encode()
+                    payload = json.dumps({"jsonrpc": "2.0", "id": peer.id_of(body["id"]), **peer.reply(body)}).encode()
                     if peer.sse:
                         self._send(200, b"event: message\ndata: " + payload + b"\n\n", "text/event-stream")
                     else:
@@ -80,6 +85,8 @@ class Peer:
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
 
     def reply(self, body: dict[str, Any]) -> dict[str, Any]:
+        if body["method"] in self.errors:
+            return {"error": self.errors[body["method"]]}
         answer = self.answers.get(body["method"])
         if answer is None:
             return {"error": {"code": -32601, "message": "Method not found"}}
