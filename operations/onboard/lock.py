@@ -80,6 +80,7 @@ def build_lock(offer: ServerOffer, previous: ToolLock | None = None) -> ToolLock
             protocol_versions=offer.protocol_versions,
             instructions=offer.instructions,
             instructions_sha256=None if offer.instructions is None else digest(offer.instructions),
+            client_capabilities=offer.client_capabilities,
         ),
         tools=_entries("tool", offer.tools, tool),
         prompts=_entries("prompt", offer.prompts, lambda _, common: PromptEntry(**common)),
@@ -134,7 +135,7 @@ def compare(old: ToolLock, new: ToolLock) -> tuple[LockChange, ...]:
 
 
 def _server(old: LockedServer, new: LockedServer) -> Iterator[LockChange]:
-    keys = ("name", "version", "protocol_versions")
+    keys = ("name", "version", "protocol_versions", "client_capabilities")
     base, head = ({key: value for key, value in server.dump().items() if key in keys} for server in (old, new))
     values = tuple(pointers(base, head))
     if values:

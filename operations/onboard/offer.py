@@ -6,11 +6,12 @@ The comparison of two locks itself is in `operations.onboard.lock`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 from guard.probe.probe import probe
+from model.errors import InputError
 from model.server import Origin
 from model.text import visible
 from model.tool_lock import ClientCapability, ToolLock
@@ -39,6 +40,26 @@ def ask_server(origin: Origin, timeout: float, capabilities: tuple[ClientCapabil
     return probe(origin, timeout=timeout, client_capabilities=capabilities)
 
 
+def capabilities_of(text: str | None, lock: ToolLock | None = None) -> tuple[ClientCapability, ...]:
+    """The capabilities that `--client-capabilities` names, else those that the lock was made with.
+
+    Raises:
+        InputError: it names what no client has.
+    """
+    if text is None:
+        return lock.server.client_capabilities if lock is not None else ()
+    known = get_args(ClientCapability)
+    names = sorted({name.strip() for name in text.split(",")} - {"", "none"})
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"{visible(name)} is none",
+                key="--client-capabilities",
+                remedy=f"give some of {', '.join(known)}, or none",
+            )
+    return tuple(capability for capability in known if capability in names)
+
+
 def compared(lock: ToolLock, offer: ServerOffer) -> Comparison:
     """Compare a server's offer with its lock.
 
@@ -54,10 +75,12 @@ def compared(lock: ToolLock, offer: ServerOffer) -> Comparison:
     return Comparison(new, changes, concerns)
 
 
-def default_grants(lock: ToolLock, concerns: Iterable[Concern]) -> tuple[tuple[str, ...], dict[str, str]]:
+def default_grants(
+    lock: ToolLock, concerns: Iterable[Concern], unstable: Collection[str] = ()
+) -> tuple[tuple[str, ...], dict[str, str]]:
     """Choose the tools that are granted at first, and say of each remaining tool why it is withheld.
 
-    A tool is granted only when it reads, has a plain name and raised no concern.
+    A tool is granted only when it reads, has a plain name, raised no concern and is the same at each start.
     """
     suspicious = {concern.name for concern in concerns if concern.part == "tool"}
     grants: list[str] = []
@@ -67,6 +90,8 @@ def default_grants(lock: ToolLock, concerns: Iterable[Concern]) -> tuple[tuple[s
             withheld[tool.name] = f"risk {tool.risk}"
         elif tool.name in suspicious:
             withheld[tool.name] = "has a warning"
+        elif tool.name in unstable:
+            withheld[tool.name] = "not the same at each start"
         elif not _PLAIN.fullmatch(tool.name):
             withheld[tool.name] = "its name cannot stand in a grant"
         else:
