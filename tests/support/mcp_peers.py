@@ -42,6 +42,8 @@ class Peer:
         #: The id under which a request's id is answered.
         self.id_of: Callable[[Any], Any] = lambda id_: id_
         self.paths: list[str] = []
+        #: The path where it answers; any other is redirected there.
+        self.moved: str | None = None
         self.status = 200
         self.headers: dict[str, str] = {}
         self.raw: bytes | None = None
@@ -54,7 +56,12 @@ class Peer:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 peer.seen.append(body["method"])
                 peer.paths.append(self.path)
-                if "id" not in body:
+                if peer.moved not in (None, self.path):
+                    self.send_response(307)
+                    self.send_header("location", str(peer.moved))
+                    self.send_header("content-length", "0")
+                    self.end_headers()
+                elif "id" not in body:
                     self._send(202, b"", "text/plain")
                 elif peer.status != 200 or peer.raw is not None:
                     self._send(peer.status, peer.raw or b"no", "text/html")
