@@ -13,25 +13,28 @@ from cli import console, state
 from cli.lock import report
 from model.project import Project
 from model.server import Origin
-from model.tool_lock import to_yaml
+from model.tool_lock import ClientCapability, to_yaml
 from operations.onboard import origins
 from operations.onboard.lock import build_lock
-from operations.onboard.offer import ask_server, compared, concern_lines, left_out_lines, pinned_offer
+from operations.onboard.offer import capabilities_of, compared, concern_lines, left_out_lines, pinned_offer
 from operations.onboard.risk import examine
+from operations.onboard.stability import Acquaintance, acquaint
 from operations.project.server_files import read_server
 from operations.project.staging import load_staged
 from operations.project.write import FileChange, apply
 from operations.sockets import Exposure
 
 
-def meet(origin: Origin, timeout: float, allow_exposed: bool) -> tuple[Exposure | None, list[str], Any]:
-    """Look at the server's socket, warn of what is wrong with it, and ask the server what it offers."""
+def meet(
+    origin: Origin, timeout: float, allow_exposed: bool, capabilities: tuple[ClientCapability, ...]
+) -> tuple[Exposure | None, list[str], Acquaintance]:
+    """Look at the server's socket, warn of what is wrong with it, and ask the server twice what it offers."""
     exposure = origins.listener_of(origin)
     warnings = origins.judge(origin, exposure, allow_exposed=allow_exposed)
     for warning in warnings:
         console.note(f"WARNING: {warning}")
-    with console.working("asking the server what it offers"):
-        return exposure, warnings, ask_server(origin, timeout)
+    with console.working("asking the server twice what it offers"):
+        return exposure, warnings, acquaint(origin, timeout, capabilities)
 
 
 def compare_existing(
@@ -40,6 +43,7 @@ def compare_existing(
     origin_flags: dict[str, Any] | None,
     *,
     timeout: float,
+    client_capabilities: str | None,
     allow_exposed: bool,
     dry_run: bool,
     yes: bool,
@@ -53,7 +57,11 @@ def compare_existing(
             "is another origin than the one named now",
             "edit it there, then onboard",
         )
-    _, _, offer = meet(files.origin, timeout, allow_exposed)
+    capabilities = capabilities_of(client_capabilities, files.lock)
+    _, _, acquaintance = meet(files.origin, timeout, allow_exposed, capabilities)
+    offer = acquaintance.offer
+    for line in acquaintance.lines():
+        console.note(f"warning: {line}")
     if files.lock is not None:
         comparison = compared(files.lock, offer)
         report(files, comparison)

@@ -19,12 +19,13 @@ from guard.audit.record import AuditRecord, EngineNote
 from guard.decide.cache import ResultCache
 from guard.decide.consent import Consents
 from guard.decide.context import Caller, Context
-from guard.decide.pins import Refusal, Watch
+from guard.decide.pins import Refusal
 from guard.decide.policy import Policy
 from guard.decide.reasons import AnyReason, Decision, Reason
 from guard.decide.sessions import Cursors, RequestStates, Sessions
 from guard.decide.taint import Taints
 from guard.decide.tokens import ServerBudget
+from guard.decide.watch import Watch
 from guard.http.origin_breaker import OriginBreaker
 from guard.http.upstream import Upstream, UpstreamDown
 from guard.identity.principal import Principal

@@ -7,10 +7,7 @@ admitted definitions a principal may use is decided in `guard.decide.grants`.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +18,13 @@ from guard.decide.reasons import Reason
 from model.canonical import digest
 from model.definitions import same_meaning
 from model.difference import pointers
-from model.errors import InputError, RingwallError, Unreachable
+from model.errors import InputError
 from model.json import parse_json
 from model.text import visible
 from model.tool_lock import Entry, ToolLock
 
 if TYPE_CHECKING:
-    from wire.mcp import ServerOffer, Target
+    from wire.mcp import ServerOffer
 
 #: The member that names a definition, for each kind of definition. The kinds are those of `ToolLock.entries`.
 KEYS: Mapping[str, str] = {"tools": "name", "prompts": "name", "resources": "uri", "resource_templates": "uriTemplate"}
@@ -41,11 +38,6 @@ _EXECUTION: tuple[dict[str, str], ...] = (
     {"taskSupport": "optional"},
     {"taskSupport": "required"},
 )
-
-#: Seconds after which the server's lists count as stale: the next call waits until they are read again.
-STALE_AFTER = 60.0
-#: Seconds after which the next call has the lists read again, without waiting for it.
-REFRESH_AFTER = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +158,7 @@ class Pins:
         for name, problem in self.unenforceable.items():
             kind, _, key = name.partition("/")
             self._announce(Refusal(kind, key, self._entries[kind][key].sha256, problem, Reason.UNENFORCEABLE))
-        for kind, definitions in (
-            ("tools", offer.tools),
-            ("prompts", offer.prompts),
-            ("resources", offer.resources),
-            ("resource_templates", offer.resource_templates),
-        ):
+        for kind, definitions in offer.lists.items():
             for definition in definitions:
                 self.admits(kind, definition)
         self.admits_instructions(offer.instructions)
@@ -251,84 +238,3 @@ def _read(file: Path, lock_digest: str) -> dict[str, str]:
             file=file,
             remedy="restore it, or remove it after making sure that the server offers what the lock says",
         ) from error
-
-
-class Watch:
-    """Reads the server's own lists, so that a call is judged by what the server offers at the time.
-
-    Clients' lists pass through the guard too, but a client that lists once and calls for days would never show a change.
-    The lists are read by the official SDK's client, in a thread beside the event loop.
-    """
-
-    def __init__(self, target: Target, pins: Callable[[], Pins], clock: Callable[[], float] = time.monotonic) -> None:
-        self._target = target
-        self._pins = pins
-        self._clock = clock
-        self._probed = float("-inf")
-        self._forgotten = 0
-        self._running: asyncio.Task[None] | None = None
-        self.problem: str | None = "the server's lists have not been read yet"
-
-    def follow(self, pins: Callable[[], Pins]) -> None:
-        """Compare the server's lists with these pins."""
-        self._pins = pins
-
-    def aim(self, target: Target) -> None:
-        """Read the lists of another server, whose address is in force."""
-        self._target = target
-        self.forget()
-
-    async def fresh(self) -> None:
-        """Return once the server's lists were read at most `STALE_AFTER` seconds ago.
-
-        Raises:
-            Unreachable: the lists cannot be read, so no call can be judged.
-        """
-        age = self._clock() - self._probed
-        if age < REFRESH_AFTER:
-            return
-        probing = self.refresh()
-        if age < STALE_AFTER:
-            return
-        await asyncio.shield(probing)
-        if self._clock() - self._probed >= STALE_AFTER:
-            # The reading began before `forget` was called, so it does not count: read the lists once more.
-            await asyncio.shield(self.refresh())
-        if self._clock() - self._probed >= STALE_AFTER:
-            raise Unreachable(self.problem or "the server's lists cannot be read")
-
-    def refresh(self) -> asyncio.Task[None]:
-        """Read the lists, as the server said that one changed, or was restarted. A reading that runs already is joined."""
-        if self._running is None or self._running.done():
-            self._running = asyncio.get_running_loop().create_task(self._probe())
-        return self._running
-
-    async def reached(self) -> bool:
-        """Read the lists, and return whether the server answered as an MCP server."""
-        await asyncio.shield(self.refresh())
-        return self.problem is None
-
-    def forget(self) -> None:
-        """Have the next call wait for a reading that begins later, as another lock or another server is in force."""
-        self._probed = float("-inf")
-        self._forgotten += 1
-
-    async def _probe(self) -> None:
-        from wire.mcp import probe
-
-        started, forgotten = self._clock(), self._forgotten
-        try:
-            offer = await asyncio.to_thread(probe, self._target)
-        except RingwallError as error:
-            self.problem = str(error)
-            return
-        self._pins().compare(offer)
-        if forgotten == self._forgotten:
-            self._probed = started
-            self.problem = None
-
-    async def close(self) -> None:
-        if self._running is not None and not self._running.done():
-            self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._running

@@ -23,7 +23,7 @@ def document(proposal: Proposal, exposure: Exposure | None, warnings: list[str],
         "url": proposal.url,
         "server": {"name": proposal.offer.name, "version": proposal.offer.version},
         "socket": asdict(exposure) if exposure is not None else None,
-        "warnings": [*warnings, *concern_lines(proposal.concerns)],
+        "warnings": [*warnings, *proposal.acquaintance.lines(), *concern_lines(proposal.concerns)],
         "tools": [
             {
                 "name": tool.name,

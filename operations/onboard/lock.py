@@ -78,6 +78,7 @@ def build_lock(offer: ServerOffer, previous: ToolLock | None = None) -> ToolLock
             protocol_versions=offer.protocol_versions,
             instructions=offer.instructions,
             instructions_sha256=None if offer.instructions is None else digest(offer.instructions),
+            client_capabilities=offer.client_capabilities,
         ),
         tools=entries_of("tools", _tool),
         prompts=entries_of("prompts", lambda _, common: PromptEntry(**common)),
@@ -143,7 +144,7 @@ def subject_of(left_out: LeftOut) -> str:
 
 
 def _server(old: LockedServer, new: LockedServer) -> Iterator[LockChange]:
-    keys = ("name", "version", "protocol_versions")
+    keys = ("name", "version", "protocol_versions", "client_capabilities")
     base, head = ({key: value for key, value in server.dump().items() if key in keys} for server in (old, new))
     values = tuple(pointers(base, head))
     if values:

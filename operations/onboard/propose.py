@@ -18,6 +18,7 @@ from model.tool_lock import ToolLock, to_yaml
 from operations.onboard.lock import build_lock
 from operations.onboard.offer import default_grants, pinned_offer
 from operations.onboard.risk import Concern, examine
+from operations.onboard.stability import Acquaintance
 from operations.project.staging import load_staged
 from operations.project.templates import ServerAnswers, server_file
 from operations.project.write import FileChange
@@ -32,12 +33,16 @@ class Proposal:
 
     stack: ServerStack
     settings: Environment
-    offer: ServerOffer
+    acquaintance: Acquaintance
     lock: ToolLock
     granted: tuple[str, ...]
     withheld: dict[str, str]
     concerns: tuple[Concern, ...]
     changes: tuple[FileChange, ...]
+
+    @property
+    def offer(self) -> ServerOffer:
+        return self.acquaintance.offer
 
     @property
     def url(self) -> str:
@@ -88,7 +93,7 @@ def propose(
     project: Project,
     environment: EnvironmentStack,
     server: str,
-    offer: ServerOffer,
+    acquaintance: Acquaintance,
     *,
     origin: dict[str, Any],
     access: dict[str, Any],
@@ -101,10 +106,11 @@ def propose(
     Raises:
         InputErrors: the environment would refuse the files; nothing is written.
     """
+    offer = acquaintance.offer
     lock = build_lock(offer)
     sibling_tools = {tool.name for sibling in environment.servers.values() for tool in sibling.lock.tools}
     concerns = examine(pinned_offer(offer, lock), sorted(sibling_tools))
-    granted, withheld = default_grants(lock, concerns)
+    granted, withheld = default_grants(lock, concerns, acquaintance.unstable_tools)
     provider = (
         environment.document.value.get("secretsprovider") if isinstance(environment.document.value, dict) else None
     )
@@ -125,7 +131,7 @@ def propose(
     files = {project.stack_file(stack): text, project.lock_file(stack): to_yaml(lock)}
     staged = load_staged(project, environment.name, files)
     changes = tuple(FileChange.new(path, content) for path, content in files.items())
-    return Proposal(staged.servers[server], staged.settings, offer, lock, granted, withheld, concerns, changes)
+    return Proposal(staged.servers[server], staged.settings, acquaintance, lock, granted, withheld, concerns, changes)
 
 
 def access_value(people: list[str], domains: list[str], groups: list[str], agents: list[str]) -> dict[str, Any]:

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from guard.probe.probe import probe
 from model.canonical import digest
 from model.difference import ValueChange
+from model.server import Origin
 from model.tool_lock import from_text, to_yaml
 from operations.onboard.lock import build_lock, compare, render
-from wire.mcp import HttpTarget, ServerOffer, probe
+from wire.mcp import ServerOffer
 
 SEND: dict[str, Any] = {
     "name": "send_note",
@@ -46,7 +48,7 @@ def test_lock_pins_everything_offered_with_its_risk() -> None:
 
 
 def test_lock_of_a_real_server_survives_its_file_and_finds_no_change(desk: str) -> None:
-    lock = build_lock(probe(HttpTarget(desk)))
+    lock = build_lock(probe(Origin(url=desk)))
     assert {tool.name: tool.risk for tool in lock.tools} == {
         "close_ticket": "write",
         "create_ticket": "write",
@@ -57,7 +59,7 @@ def test_lock_of_a_real_server_survives_its_file_and_finds_no_change(desk: str) 
     }
     parsed = from_text(to_yaml(lock), Path("dev.desk.lock.yaml"))
     assert parsed == lock
-    assert compare(parsed, build_lock(probe(HttpTarget(desk)))) == ()
+    assert compare(parsed, build_lock(probe(Origin(url=desk)))) == ()
 
 
 def test_decisions_about_a_tool_last_as_long_as_its_definition() -> None:
