@@ -115,3 +115,20 @@ async def test_a_bad_entry_of_a_list_is_withheld_with_a_record_and_twins_are_one
         origin.replies["tools/list"] = lambda _: {"tools": [search, tool("search", "Sends it elsewhere.")]}
         assert await names(guard) == []
         assert guard.service.runtime.policy.pins.refused == ("tools/search",)
+
+
+async def test_a_server_that_begins_to_list_what_is_bad_loses_that_alone(tmp_path: Path) -> None:
+    origin = Origin()
+    async with guarded(origin, tmp_path) as guard:
+        await guard.initialize()
+        assert (await guard.call("search"))["result"] == result("done")
+        origin.tools = [
+            {"name": "php", "inputSchema": {"type": "object", "properties": []}},
+            {"name": "bare"},
+            {"name": "untyped", "inputSchema": {"properties": {}}},
+            *origin.tools,
+        ]
+        guard.service.runtime.watch.forget()
+        assert (await guard.call("search"))["result"] == result("done")
+        assert await names(guard) == ["search", "delete"]
+        assert sorted(guard.service.runtime.refusals) == ["tools bare", "tools php", "tools untyped"]
