@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 from mcp_types.methods import validate_server_result
 from mcp_types.version import SUPPORTED_PROTOCOL_VERSIONS
 from pydantic import ValidationError
@@ -109,6 +110,11 @@ def _judge(kind: EntryKind, key: str, definitions: list[Any], version: str) -> P
             return f"it has no {member}"
     if slip := _slip(listing, definition, version):
         return slip
+    if kind == "resource_templates":
+        try:
+            UriTemplate.parse(key)
+        except InvalidUriTemplate as error:
+            return f"no URI could be matched with its template: {visible(str(error))}"
     if kind != "tools":
         return Pinnable(key, definition)
     try:

@@ -120,13 +120,18 @@ def test_a_bad_prompt_resource_or_template_costs_itself_alone() -> None:
             OFFER,
             prompts=({"name": "greet", "arguments": {"who": "x"}}, {"name": "bye"}),
             resources=({"name": "no uri"}, {"uri": "hotel://a"}, {"uri": "hotel://b", "name": "b"}),
-            resource_templates=({"uriTemplate": "hotel://{id}", "name": "room"}, 7),  # type: ignore[arg-type]
+            resource_templates=(
+                {"uriTemplate": "hotel://{id}", "name": "room"},
+                {"uriTemplate": "hotel://{", "name": "x"},
+                7,
+            ),  # type: ignore[arg-type]
         )
     )
     assert [len(entries) for entries in lock.entries().values()] == [1, 1, 1, 1]
     assert [(entry.kind, entry.key) for entry in lock.left_out] == [
         ("prompts", "greet"),
-        ("resource_templates", "entry 2"),
+        ("resource_templates", "entry 3"),
+        ("resource_templates", "hotel://{"),
         ("resources", "entry 1"),
         ("resources", "hotel://a"),
     ]
