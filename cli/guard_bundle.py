@@ -12,6 +12,7 @@ from components.guard.settings import OUTPUT
 from engine.state import outputs
 from guard.bundle.bundle import OpenedBundle
 from guard.bundle.keys import create_key_pair, load_private_key, load_public_keys
+from model.tool_schema import unenforceable_lines
 from operations.guard_bundle.contents import configuration_of, denied_by
 from operations.guard_bundle.files import BundleFile, bundle_path, read, reopened
 
@@ -42,13 +43,24 @@ def bundle(
     """What `ringwall guard bundle` does; its flags and help are in `cli.flags.guard_bundle`."""
     private = load_private_key(key)
     document = configuration_of(stack, config, lambda: _exported(stack, sandbox))
+    warnings = list(unenforceable_lines(document.tool_lock))
+    for line in warnings:
+        console.note(f"warning: {line}; have the server corrected, then run `ringwall lock approve {stack}`")
     target = BundleFile.open(out or bundle_path(Path(), stack), stack, private, previous_key or ())
     file, before = target.path, target.denied
     denied, lifted = denied_by(document, deny or (), allow or (), before)
     opened = target.write(document, denied, sequence)
     added = sorted(denied - before)
     if as_json:
-        console.print_json({**_describe(opened), "file": str(file), "newly_denied": added, "lifted": sorted(lifted)})
+        console.print_json(
+            {
+                **_describe(opened),
+                "file": str(file),
+                "newly_denied": added,
+                "lifted": sorted(lifted),
+                "warnings": warnings,
+            }
+        )
     console.say(f"wrote {file}")
     _show(opened)
     for principal in sorted(lifted):

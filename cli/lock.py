@@ -9,22 +9,30 @@ from cli.project import current_project
 from model.text import visible
 from model.tool_lock import to_yaml
 from operations.onboard.lock import render
-from operations.onboard.offer import Comparison, ask_server, changes_json, compared, concern_lines
+from operations.onboard.offer import (
+    Comparison,
+    ask_server,
+    capabilities_of,
+    changes_json,
+    compared,
+    concern_lines,
+    left_out_lines,
+)
 from operations.project.server_files import ServerFiles, granted, read_server
 from operations.project.write import FileChange, apply
 
 
-def diff(server: str, *, timeout: float) -> None:
+def diff(server: str, *, timeout: float, client_capabilities: str | None) -> None:
     """What `ringwall lock diff` does; its flags and help are in `cli.flags.lock`."""
-    files, comparison = _compare(server, timeout)
+    files, comparison = _compare(server, timeout, client_capabilities)
     report(files, comparison)
     if not comparison.is_unchanged:
         raise typer.Exit(1)
 
 
-def approve(server: str, *, timeout: float, yes: bool) -> None:
+def approve(server: str, *, timeout: float, client_capabilities: str | None, yes: bool) -> None:
     """What `ringwall lock approve` does; its flags and help are in `cli.flags.lock`."""
-    files, comparison = _compare(server, timeout)
+    files, comparison = _compare(server, timeout, client_capabilities)
     if comparison.is_unchanged:
         report(files, comparison)
         return
@@ -43,11 +51,11 @@ def approve(server: str, *, timeout: float, yes: bool) -> None:
     console.say(f"wrote {files.lock_file}; commit it, then `ringwall up {files.stack}`")
 
 
-def _compare(server: str, timeout: float) -> tuple[ServerFiles, Comparison]:
+def _compare(server: str, timeout: float, client_capabilities: str | None) -> tuple[ServerFiles, Comparison]:
     files = read_server(current_project(), server)
     lock = files.locked()
     with console.working(f"asking {files.stack} what it offers"):
-        offer = ask_server(files.origin, timeout)
+        offer = ask_server(files.origin, timeout, capabilities_of(client_capabilities, lock))
     return files, compared(lock, offer)
 
 
@@ -76,6 +84,8 @@ def report(files: ServerFiles, comparison: Comparison, *, advise: bool = True) -
     if state.json:
         console.print_json(_document(files, comparison))
         return
+    for line in left_out_lines(comparison.new):
+        console.note(f"note: {line}")
     if comparison.is_unchanged:
         console.say(f"{files.stack} offers exactly what its lock says")
         return
@@ -93,5 +103,6 @@ def _document(files: ServerFiles, comparison: Comparison) -> dict[str, object]:
         "stack": files.stack,
         "same": comparison.is_unchanged,
         "changes": changes_json(comparison.changes),
+        "left_out": [left_out.dump() for left_out in comparison.new.left_out],
         "warnings": [*granted_changes(files, comparison), *concern_lines(comparison.concerns)],
     }

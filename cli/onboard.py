@@ -8,12 +8,13 @@ from cli import console, state
 from cli.onboard_answers import ask_access, host_of
 from cli.onboard_existing import compare_existing, meet
 from cli.project import current_project
+from guard.probe.probe import Moved
 from model.errors import InputError
 from model.project import load_environment
 from model.text import visible
 from operations.onboard import origins
 from operations.onboard.document import document, next_steps
-from operations.onboard.offer import concern_lines, tool_rows
+from operations.onboard.offer import capabilities_of, concern_lines, left_out_lines, tool_rows
 from operations.onboard.propose import (
     Proposal,
     access_value,
@@ -36,6 +37,7 @@ def onboard(
     path: str | None,
     command: str | None,
     pass_env: list[str] | None,
+    client_capabilities: str | None,
     host: str | None,
     hostname: str | None,
     guard_port: int | None,
@@ -63,7 +65,14 @@ def onboard(
         for flag in (flag for flag, value in ignored.items() if value):
             console.note(f"warning: {flag} is not used: {project.stack_file(stack)} is there already; edit it")
         compare_existing(
-            project, stack, origin_flags, timeout=timeout, allow_exposed=allow_exposed, dry_run=dry_run, yes=yes
+            project,
+            stack,
+            origin_flags,
+            timeout=timeout,
+            client_capabilities=client_capabilities,
+            allow_exposed=allow_exposed,
+            dry_run=dry_run,
+            yes=yes,
         )
         return
     environment = load_environment(project, env)
@@ -74,12 +83,20 @@ def onboard(
     access = access_value(list(people or ()), list(domain or ()), list(group or ()), list(agent or ()))
     access = access or ask_access(yes)
     host = host or host_of(environment, yes)
-    exposure, warnings, offer = meet(origin, timeout, allow_exposed)
+    capabilities = capabilities_of(client_capabilities)
+    try:
+        exposure, warnings, acquaintance = meet(origin, timeout, allow_exposed, capabilities)
+    except Moved as moved:
+        console.note(
+            f"warning: the server redirects to {visible(moved.url)}, and the guard follows nothing: written so"
+        )
+        origin_flags = {**origin_flags, "url": moved.url}
+        exposure, warnings, acquaintance = meet(origins.check(origin_flags), timeout, allow_exposed, capabilities)
     proposal = propose(
         project,
         environment,
         server,
-        offer,
+        acquaintance,
         origin=origin_flags,
         access=access,
         host=host,
@@ -117,7 +134,9 @@ def _show(proposal: Proposal, exposure: Exposure | None) -> None:
         f"{len(lock.tools)} tools ({len(proposal.granted)} granted), {len(lock.prompts)} prompts, {len(lock.resources)} "
         f"resources, {len(lock.resource_templates)} resource templates: all pinned; only what is granted can be used."
     )
-    for line in concern_lines(proposal.concerns):
+    for line in left_out_lines(lock):
+        console.note(f"note: {line}")
+    for line in (*proposal.acquaintance.lines(), *concern_lines(proposal.concerns)):
         console.note(f"warning: {line}")
     if proposal.concerns:
         console.note("warning: read these definitions before you commit the lock: being in it is being approved")

@@ -14,25 +14,28 @@ from cli.lock import report
 from model.project import Project
 from model.server import Origin
 from model.stacks import server_of
-from model.tool_lock import to_yaml
+from model.tool_lock import ClientCapability, to_yaml
 from operations.onboard import origins
 from operations.onboard.lock import build_lock
-from operations.onboard.offer import ask_server, compared, concern_lines
+from operations.onboard.offer import capabilities_of, compared, concern_lines, left_out_lines, pinned_offer
 from operations.onboard.risk import examine
+from operations.onboard.stability import Acquaintance, acquaint
 from operations.project.server_files import read_server
 from operations.project.staging import load_staged
 from operations.project.write import FileChange, apply
 from operations.sockets import Exposure
 
 
-def meet(origin: Origin, timeout: float, allow_exposed: bool) -> tuple[Exposure | None, list[str], Any]:
-    """Look at the server's socket, warn of what is wrong with it, and ask the server what it offers."""
+def meet(
+    origin: Origin, timeout: float, allow_exposed: bool, capabilities: tuple[ClientCapability, ...]
+) -> tuple[Exposure | None, list[str], Acquaintance]:
+    """Look at the server's socket, warn of what is wrong with it, and ask the server twice what it offers."""
     exposure = origins.listener_of(origin)
     warnings = origins.judge(origin, exposure, allow_exposed=allow_exposed)
     for warning in warnings:
         console.note(f"WARNING: {warning}")
-    with console.working("asking the server what it offers"):
-        return exposure, warnings, ask_server(origin, timeout)
+    with console.working("asking the server twice what it offers"):
+        return exposure, warnings, acquaint(origin, timeout, capabilities)
 
 
 def compare_existing(
@@ -41,6 +44,7 @@ def compare_existing(
     origin_flags: dict[str, Any] | None,
     *,
     timeout: float,
+    client_capabilities: str | None,
     allow_exposed: bool,
     dry_run: bool,
     yes: bool,
@@ -54,17 +58,24 @@ def compare_existing(
             "is another origin than the one named now",
             "edit it there, then onboard",
         )
-    _, _, offer = meet(files.origin, timeout, allow_exposed)
+    capabilities = capabilities_of(client_capabilities, files.lock)
+    _, _, acquaintance = meet(files.origin, timeout, allow_exposed, capabilities)
+    offer = acquaintance.offer
+    for line in acquaintance.lines():
+        console.note(f"warning: {line}")
     if files.lock is not None:
         comparison = compared(files.lock, offer)
         report(files, comparison)
         if not comparison.is_unchanged:
             raise typer.Exit(1)
         return
-    text = to_yaml(build_lock(offer))
+    lock = build_lock(offer)
+    text = to_yaml(lock)
     load_staged(project, files.environment, {files.lock_file: text}, server=server_of(stack))
-    for line in concern_lines(examine(offer)):
+    for line in concern_lines(examine(pinned_offer(offer, lock))):
         console.note(f"warning: {line}")
+    for line in left_out_lines(lock):
+        console.note(f"note: {line}")
     if dry_run:
         console.say(f"--- {files.lock_file} (not written)\n{text}")
     elif console.ask(f"Write the missing {files.lock_file.name}?", yes=yes):

@@ -42,6 +42,8 @@ def readiness(runtime: Runtime) -> dict[str, Any]:
             for shown, refusal in sorted(runtime.refusals.items())
         ],
         "refused_although_locked": list(policy.pins.refused),
+        "unenforceable": dict(sorted(policy.pins.unenforceable.items())),
+        "left_out": [left_out.dump() for left_out in policy.config.tool_lock.left_out],
         "audit": {
             "sequence": audit.sequence,
             "synced": audit.synced,

@@ -19,12 +19,13 @@ from guard.audit.record import AuditRecord, EngineNote
 from guard.decide.cache import ResultCache
 from guard.decide.consent import Consents
 from guard.decide.context import Caller, Context
-from guard.decide.pins import Refusal, Watch
+from guard.decide.pins import Refusal
 from guard.decide.policy import Policy
 from guard.decide.reasons import AnyReason, Decision, Reason
 from guard.decide.sessions import Cursors, RequestStates, Sessions
 from guard.decide.taint import Taints
 from guard.decide.tokens import ServerBudget
+from guard.decide.watch import Watch
 from guard.http.origin_breaker import OriginBreaker
 from guard.http.upstream import Upstream, UpstreamDown
 from guard.identity.principal import Principal
@@ -117,12 +118,13 @@ class Runtime:
         self._in_background(_close_later(old))
 
     def refused(self, refusal: Refusal) -> None:
-        """Report a definition that is not the approved one, once, in the audit log and in the guard's own log."""
+        """Report a definition that nobody may use, once, in the audit log and in the guard's own log."""
         self.metrics.pins_refused.inc()
         shown = f"{refusal.kind} {refusal.key}".strip()
         self.refusals[shown] = refusal
         self.log.warning(
-            "refused, as the tool lock does not approve it: %s\n  %s",
+            "refused, as %s: %s\n  %s",
+            "it cannot be enforced" if refusal.reason is Reason.UNENFORCEABLE else "the tool lock does not approve it",
             visible(shown),
             refusal.difference.replace("\n", "\n  "),
         )
@@ -130,7 +132,7 @@ class Runtime:
             AuditRecord(
                 method="lock",
                 decision=Decision.REFUSE,
-                reason=Reason.LOCK_MISMATCH,
+                reason=refusal.reason,
                 bundle=self.policy.sha256,
                 leg=Leg.DEFINITIONS.value,
                 name=shown,

@@ -25,22 +25,20 @@ from guard.audit.log import AuditLog
 from guard.bundle.bundle import Opened
 from guard.decide.cache import ResultCache
 from guard.decide.counters import Counters, MemoryCounters
-from guard.decide.pins import Refusal, Watch
+from guard.decide.pins import Refusal
 from guard.decide.policy import Policy
 from guard.decide.redis_counters import RedisCounters
 from guard.decide.taint import Taints
+from guard.decide.watch import Watch
+from guard.http.connection import upstream_of
 from guard.http.joined_writes import JoinedWrites
-from guard.http.stdio import StdioUpstream
-from guard.http.upstream import HttpUpstream, Upstream
 from guard.runtime import Runtime
 from model.base import SecretRef
 from model.errors import InputError, RingwallError
 from model.guard_config import GuardConfig
 from model.loopback import is_loopback
-from model.server import Origin
 from wire.http import HttpPolicy
-from wire.mcp import target_of
-from wire.secrets import command_variables, read_secret
+from wire.secrets import read_secret
 from wire.sse import KEEP_ALIVE_SECONDS
 
 log = logging.getLogger("ringwall.guard")
@@ -83,17 +81,18 @@ class GuardService:
             key=load_or_create_key(state / "audit.key"),
             anchor_token=_token(config),
         )
-        watch = Watch(target_of(config.origin), lambda: policy.pins)
+        upstream = upstream_of(config.origin)
+        watch = Watch(upstream, lambda: policy)
         runtime = Runtime(
             policy,
-            upstream_of(config.origin),
+            upstream,
             audit,
             watch,
             Taints(config.guard.taint, time.monotonic),
             ResultCache(config.tool_lock, opened.sha256, time.monotonic),
             keep_alive=keep_alive,
         )
-        watch.follow(lambda: runtime.policy.pins)
+        watch.follow(lambda: runtime.policy)
         service = cls(runtime, state, counters, client)
         policy.pins.report_to(runtime.refused)
         audit.event(
@@ -119,13 +118,11 @@ class GuardService:
             fields = ", ".join(changed) or "guard.redis"
             raise InputError(f"{fields} differs from what this guard was started with", remedy="restart the guard")
         policy = _policy(opened, self._state, self._counters, self._client, self.runtime.refused, self.runtime.policy)
-        upstream = target = None
-        if opened.config.origin != old.origin:
-            upstream, target = upstream_of(opened.config.origin), target_of(opened.config.origin)
+        upstream = upstream_of(opened.config.origin) if opened.config.origin != old.origin else None
         await self.runtime.apply(policy, upstream)
         policy.verifier.problems()
-        if target is not None:
-            self.runtime.watch.aim(target)
+        if upstream is not None:
+            self.runtime.watch.aim(upstream)
         log.info("configuration %d (%s) is in force", opened.sequence, opened.sha256)
 
     async def close(self) -> None:
@@ -168,13 +165,6 @@ def _counters(config: GuardConfig) -> Counters:
 def _token(config: GuardConfig) -> str | None:
     anchor = config.audit.anchor
     return read_secret(anchor.token) if anchor and anchor.token else None
-
-
-def upstream_of(origin: Origin) -> Upstream:
-    """The connection to the server; a command's environment is read from where the stack file says."""
-    if origin.command:
-        return StdioUpstream(origin.command, command_variables(origin), origin.directory)
-    return HttpUpstream(origin)
 
 
 class _Server(uvicorn.Server):

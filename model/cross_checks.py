@@ -108,13 +108,20 @@ def _names(stack: ServerStack, settings: Environment) -> Iterable[InputError]:
 def _grants(stack: ServerStack) -> Iterable[InputError]:
     manifest = stack.manifest
     tools = {tool.name: tool.risk for tool in stack.lock.tools}
+    left_out = {entry.key: entry.reason for entry in stack.lock.left_out if entry.kind == "tools" and entry.key}
     prompts = {prompt.name for prompt in stack.lock.prompts}
     approve = f"ringwall lock approve {stack.stack}"
     for index, grant in enumerate(manifest.grants):
         grant_path: KeyPath = (*BELOW, "grants", index)
         for pattern in grant.tools:
             matched = [name for name in tools if fnmatchcase(name, pattern)]
-            if not matched:
+            if pattern in left_out:
+                yield stack.document.error(
+                    (*grant_path, "tools"),
+                    f"{pattern} is left out of the lock: {left_out[pattern]}",
+                    f"remove it, or have the server corrected and run `{approve}`",
+                )
+            elif not matched:
                 yield stack.document.error(
                     (*grant_path, "tools"), f"{pattern} matches no tool of the lock", f"correct it, or run `{approve}`"
                 )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from model.canonical import digest
+from model.canonical import canonical_json, digest
 from model.masking import is_marked_secret, open_json
 from model.text import visible
 
@@ -25,11 +25,14 @@ _ELEMENT = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 
 @dataclass(frozen=True)
 class ValueChange:
-    """One place inside a definition that changed. A side is short readable JSON, or None where the place is absent."""
+    """One place inside a definition that changed. A side is short readable JSON, or None where the place is absent.
+
+    `order_only` says that both sides are lists of the same values."""
 
     pointer: str
     before: str | None
     after: str | None
+    order_only: bool = False
 
 
 class _Absence(Enum):
@@ -70,7 +73,7 @@ def by_key(before: Mapping[str, Any], after: Mapping[str, Any], absent: Any = AB
 
 def by_pointer(before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
     """(JSON pointer (RFC 6901), before, after) of every place where two JSON values differ, sorted; `ABSENT` where one side
-    has no such place. Lists of unlike length are one place."""
+    has no such place. Lists of unlike length, and lists of the same values in another order, are one place."""
     for path, before_value, after_value in descend(before, after, _exact_parts):
         if _unlike(before_value, after_value):
             pointer = "".join(f"/{str(element).replace('~', '~0').replace('/', '~1')}" for element in path)
@@ -81,8 +84,15 @@ def _exact_parts(_: Path, before: Any, after: Any) -> Iterable[Part] | None:
     if isinstance(before, dict) and isinstance(after, dict):
         return by_key(before, after)
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        return zip(range(len(before)), before, after, strict=True)
+        return None if reordered(before, after) else zip(range(len(before)), before, after, strict=True)
     return None
+
+
+def reordered(before: Any, after: Any) -> bool:
+    """Whether two values are lists of the same values in another order."""
+    if not isinstance(before, list) or not isinstance(after, list) or len(before) != len(after):
+        return False
+    return before != after and sorted(map(canonical_json, before)) == sorted(map(canonical_json, after))
 
 
 def _unlike(before: Any, after: Any) -> bool:
@@ -96,8 +106,10 @@ def _unlike(before: Any, after: Any) -> bool:
 def pointers(before: Any, after: Any) -> Iterator[ValueChange]:
     """What `by_pointer` answers, with the values as short JSON."""
     for pointer, before_value, after_value in by_pointer(before, after):
-        shown = [None if value is ABSENT else short_json(value) for value in (before_value, after_value)]
-        yield ValueChange(pointer, *shown)
+        before_text, after_text = (
+            None if value is ABSENT else short_json(value) for value in (before_value, after_value)
+        )
+        yield ValueChange(pointer, before_text, after_text, reordered(before_value, after_value))
 
 
 def short_json(value: Any) -> str:

@@ -1,8 +1,9 @@
 """Compiles regular expressions and glob patterns that others wrote into matchers of linear time.
 
 JSON Schema takes ECMA-262 expressions, which a backtracking matcher can be made to spend minutes on; RE2 cannot. What RE2
-does not know is refused, but for two things that generated schemas are full of: ``\\uXXXX`` escapes, and lookaheads right
-after a leading ``^`` (zod's e-mail pattern, password rules), which are tests of the whole text made one after the other.
+does not know is refused, but for two things that generated schemas are full of: ``\\uXXXX`` and ``\\u{X}`` escapes (JSON
+Schema reads both, as with the flag `u`: 2020-12 core, section 6.4), and lookaheads right after a leading ``^`` (zod's e-mail
+pattern, password rules), which are tests of the whole text made one after the other.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import re2  # type: ignore[import-untyped]
 
 MAX_LENGTH = 4096
-_UNICODE = re.compile(r"(?<!\\)((?:\\\\)*)\\u([0-9A-Fa-f]{4})")
+_UNICODE = re.compile(r"(?<!\\)((?:\\\\)*)\\u(?:([0-9A-Fa-f]{4})|\{([0-9A-Fa-f]{1,6})\})")
 Matcher = Callable[[str], bool]
 
 
@@ -25,7 +26,7 @@ def compile_pattern(pattern: str) -> Matcher:
     """
     if len(pattern) > MAX_LENGTH:
         raise ValueError(f"a pattern is longer than {MAX_LENGTH} characters")
-    pattern = _UNICODE.sub(r"\1\\x{\2}", pattern)
+    pattern = _UNICODE.sub(r"\1\\x{\2\3}", pattern)
     lookaheads, expression = _leading_lookaheads(pattern)
     search = _compile(expression).search
     if not lookaheads:

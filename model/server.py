@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import parse_qsl
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -37,13 +39,32 @@ from model.waivers import Waiver
 
 def _loopback_url(value: str) -> str:
     parts = split_url(value)
-    if parts.scheme != "http" or not parts.hostname or parts.query:
-        raise Wrong("must be an http URL without a query", "write it such as http://127.0.0.1:3000/mcp")
+    if parts.scheme != "http" or not parts.hostname:
+        raise Wrong("must be an http URL", "write it such as http://127.0.0.1:3000/mcp")
     if not is_loopback(parts.hostname):
         raise Wrong(f"{parts.hostname} is not loopback", "bind the server to 127.0.0.1 and write that address here")
     if parts.port is None:
         raise Wrong("must name its port", "write it such as http://127.0.0.1:3000/mcp")
+    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+        if not _SECRET_WORDS.isdisjoint(_words_of(name)):
+            raise Wrong(
+                f"its query holds a secret ({name}), and this file is read by many",
+                "give the secret to the server itself, in its environment or a file",
+            )
     return value
+
+
+#: What a parameter that holds a secret is called, in whatever spelling; a fixed query chooses what the server offers.
+_SECRET_WORDS = frozenset(
+    ("auth", "authorization", "credential", "credentials", "jwt", "key", "passwd", "password", "pwd", "secret", "sig",
+     "signature", "token")
+)  # fmt: skip
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+
+
+def _words_of(name: str) -> set[str]:
+    words = {word.lower() for word in _WORD.findall(name)}
+    return words | {word.removeprefix(prefix) for word in words for prefix in ("api", "access", "auth", "bearer")}
 
 
 LoopbackUrl = Annotated[str, AfterValidator(_loopback_url)]
@@ -55,7 +76,9 @@ Patterns = Many[Pattern]
 class Origin(Model):
     """Where the guard finds the server: exactly one of a loopback URL, a Unix socket or a stdio command."""
 
-    url: LoopbackUrl | None = Field(None, description="Streamable HTTP on loopback.")
+    url: LoopbackUrl | None = Field(
+        None, description="Streamable HTTP on loopback; a fixed query is sent with each request."
+    )
     socket: AbsolutePath | None = Field(None, description="Streamable HTTP on a Unix socket.")
     path: UrlPath = Field("/mcp", description="The MCP endpoint behind the socket.")
     command: Words | None = Field(None, description="stdio: the guard starts it; no port exists at all.")

@@ -36,6 +36,8 @@ EntryKind = Literal["tools", "prompts", "resources", "resource_templates"]
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$")]
 MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9!#$&^_.+*-]+$")]
 
+PatternPlace = Annotated[str, StringConstraints(pattern=r"^/inputSchema(/[\s\S]*)?/pattern$")]
+
 
 def _empty(value: Any) -> bool:
     return not value
@@ -99,6 +101,10 @@ class ToolEntry(Entry):
         {}, "What each text argument is, by its JSON pointer in the arguments, `*` for every item of a list."
     )
     media_types: Many[MediaType] = optional((), "Media types of its results that pass without being inspected.")
+    left_to_server: Many[PatternPlace] = optional(
+        (),
+        "JSON pointers of patterns that the guard cannot match in linear time, so that only the server enforces them.",
+    )
 
     @model_validator(mode="after")
     def _only_reads_are_cached(self) -> Self:
@@ -276,6 +282,7 @@ _ORDER = (
     "cacheable",
     "parameters",
     "media_types",
+    "left_to_server",
     "accepted",
     "description",
     "sha256",

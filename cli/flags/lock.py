@@ -19,21 +19,35 @@ Server = Annotated[
 ]
 Timeout = Annotated[float, typer.Option(help="Seconds the server has to answer everything.", min=1, max=300)]
 
+ClientCapabilities = Annotated[
+    str | None,
+    typer.Option(
+        help="What the asking client announces: elicitation,roots,sampling or some, or none (default: as the lock says).",
+        show_default=False,
+    ),
+]
+
 
 @app.command()
 def diff(
-    server: Server, timeout: Timeout = 10, project: ProjectDir = None, as_json: AsJson = False, debug: Debug = False
+    server: Server,
+    timeout: Timeout = 10,
+    client_capabilities: ClientCapabilities = None,
+    project: ProjectDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """Show what the running server offers otherwise than its lock. Exit code 1 when anything differs."""
     from cli.lock import diff as work  # noqa: PLC0415 - 0.9 s of imports that --help and completion do without
 
-    work(server, timeout=timeout)
+    work(server, timeout=timeout, client_capabilities=client_capabilities)
 
 
 @app.command()
 def approve(
     server: Server,
     timeout: Timeout = 10,
+    client_capabilities: ClientCapabilities = None,
     yes: Yes = False,
     project: ProjectDir = None,
     as_json: AsJson = False,
@@ -42,4 +56,4 @@ def approve(
     """Take what the running server offers now into its lock: from then on the guard lets it pass."""
     from cli.lock import approve as work  # noqa: PLC0415 - 0.9 s of imports that --help and completion do without
 
-    work(server, timeout=timeout, yes=yes)
+    work(server, timeout=timeout, client_capabilities=client_capabilities, yes=yes)

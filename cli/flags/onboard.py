@@ -26,6 +26,13 @@ def onboard(
         list[str] | None,
         typer.Option(help="stdio: a variable the command needs, kept as a reference; repeatable.", show_default=False),
     ] = None,
+    client_capabilities: Annotated[
+        str | None,
+        typer.Option(
+            help="What the asking client announces, for which some servers offer more: elicitation,roots,sampling.",
+            show_default=False,
+        ),
+    ] = None,
     host: Annotated[
         str | None, typer.Option(help="Host it runs on (default: the only one).", show_default=False)
     ] = None,
@@ -71,6 +78,7 @@ def onboard(
         path=path,
         command=command,
         pass_env=pass_env,
+        client_capabilities=client_capabilities,
         host=host,
         hostname=hostname,
         guard_port=guard_port,

@@ -23,6 +23,7 @@ from guard.http.http_rules import HttpRefusal, check_param_headers, rewrite_para
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import Leg
 from model.errors import Unreachable
+from model.tool_lock import EntryKind
 from wire.jsonrpc import Answer, Message, Notification, Request, blurred_arguments
 
 
@@ -89,11 +90,13 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
     right = caller.rights.tools.get(name)
     tool = policy.tool(name)
     if right is None or tool is None:
-        reason = Reason.NOT_GRANTED if tool else Reason.NOT_IN_LOCK
+        unenforceable = f"{Section.TOOLS}/{name}" in policy.pins.unenforceable
+        missing = Reason.UNENFORCEABLE if unenforceable else Reason.NOT_IN_LOCK
+        reason = Reason.NOT_GRANTED if tool else missing
         await exchange.refuse(context, reason, answers.INVALID_PARAMS, unknown)
     if "task" in request.params:
         await exchange.refuse(context, Reason.TASKS, answers.INVALID_PARAMS, "tasks are not carried")
-    await _fresh(exchange, context)
+    await _fresh(exchange, context, "tools")
     if policy.pins.entry(Section.TOOLS, name) is None:
         await exchange.refuse(context, Reason.LOCK_MISMATCH, answers.INVALID_PARAMS, unknown)
     if context.modern and tool.mirrored:
@@ -127,10 +130,15 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
             await context.ticket.charge(estimate(len(prepared.cached)))
 
 
-async def _fresh(exchange: Exchange, context: Context) -> None:
-    """Wait until the server's lists are fresh, so that a changed definition is refused; raises Stop if it is not reached."""
+async def _fresh(exchange: Exchange, context: Context, *kinds: EntryKind) -> None:
+    """Wait until the server's lists of these kinds are fresh, so that a changed definition is refused.
+
+    Raises Stop if they cannot be read. Other lists have no say in it.
+    """
+    caller, runtime = exchange.caller, exchange.runtime
+    place = runtime.upstream.place(caller.session, caller.principal.id, modern=caller.modern)
     try:
-        await exchange.runtime.watch.fresh()
+        await runtime.watch.fresh(place, kinds)
         return
     except Unreachable:
         pass
@@ -143,7 +151,7 @@ async def _prompt(exchange: Exchange, request: Request, context: Context) -> Non
     context.name = name if isinstance(name, str) else ""
     known = context.name in exchange.caller.rights.prompts
     if known:
-        await _fresh(exchange, context)
+        await _fresh(exchange, context, "prompts")
     if not known or exchange.policy.pins.entry(Section.PROMPTS, context.name) is None:
         text = f"Unknown prompt: {context.name[:128]}"
         await exchange.refuse(context, Reason.NOT_GRANTED, answers.INVALID_PARAMS, text)
@@ -153,7 +161,7 @@ async def _resource(exchange: Exchange, uri: Any, context: Context) -> None:
     context.name = uri if isinstance(uri, str) else ""
     known = exchange.caller.rights.resource(context.name)
     if known:
-        await _fresh(exchange, context)
+        await _fresh(exchange, context, "resources", "resource_templates")
     if not (known and exchange.policy.resource_pinned(context.name)):
         text, data = f"Unknown resource: {context.name[:256]}", {"uri": context.name[:2048]}
         await exchange.refuse(context, Reason.NOT_GRANTED, answers.INVALID_PARAMS, text, data)
@@ -165,10 +173,11 @@ async def _reference(exchange: Exchange, request: Request, context: Context) -> 
     name = (ref.get("name") if kind == "ref/prompt" else ref.get("uri")) if isinstance(ref, dict) else None
     context.name = name if isinstance(name, str) else ""
     rights, pins = exchange.caller.rights, exchange.policy.pins
-    await _fresh(exchange, context)
     if kind == "ref/prompt":
+        await _fresh(exchange, context, "prompts")
         known = context.name in rights.prompts and pins.entry(Section.PROMPTS, context.name) is not None
     else:
+        await _fresh(exchange, context, "resources", "resource_templates")
         template = pins.entry(Section.RESOURCE_TEMPLATES, context.name) is not None and rights.template(context.name)
         known = kind == "ref/resource" and (
             template or (rights.resource(context.name) and exchange.policy.resource_pinned(context.name))

@@ -307,7 +307,8 @@ async def _notification(exchange: Exchange, notification: Notification) -> Mappi
             await exchange.record(about, Decision.REFUSE, Reason.NOT_GRANTED, leg=Leg.RESULTS)
             return None
     if row.changes_lists:
-        exchange.runtime.watch.refresh()
+        caller, runtime = exchange.caller, exchange.runtime
+        runtime.watch.refresh(runtime.upstream.place(caller.session, caller.principal.id, modern=caller.modern))
     inspected = await exchange.inspect(Leg.RESULTS, about, notification.params)
     if inspected.decision is not Decision.ALLOW or inspected.verdicts:
         await exchange.record_inspected(about, inspected, Leg.RESULTS)

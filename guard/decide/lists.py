@@ -10,7 +10,7 @@ from typing import Any
 
 from guard.decide.grants import Rights
 from guard.decide.methods import Section
-from guard.decide.pins import Pins
+from guard.decide.pins import KEYS, Pins
 
 #: Milliseconds for which a client may cache a list, which is made for one principal and changes with the next bundle.
 LONGEST_TTL = 60_000
@@ -38,20 +38,27 @@ def filter_list(
     A list of the 2026 era is marked private and short-lived, as it holds for one principal (MCP caching).
     """
     listed = result.get(section.member, [])
-    definitions = listed if isinstance(listed, list) else []
-    admitted = []
+    definitions = listed if isinstance(listed, list) else [listed]
+    admitted: dict[str, dict[str, Any]] = {}
+    withheld = 0
     for definition in definitions:
         if not pins.admits(section, definition) or not _granted(section, definition, rights):
+            withheld += 1
             continue
-        # The guard carries no tasks, so it does not offer them (`execution.taskSupport`).
-        admitted.append({key: value for key, value in definition.items() if key != "execution"})
+        # Twins are admitted only where both are the approved definition, so they are one. The guard carries no tasks, so it
+        # does not offer them (`execution.taskSupport`).
+        plain = {key: value for key, value in definition.items() if key != "execution"}
+        admitted.setdefault(definition[KEYS[section]], plain)
+    # A later entry of the same key may have shown that the server changed the definition.
+    refused = [key for key in admitted if pins.entry(section, key) is None]
+    shown = [definition for key, definition in admitted.items() if key not in refused]
     remainder = {key: value for key, value in result.items() if key != section.member}
     if modern:
         remainder["cacheScope"] = "private"
         ttl = remainder.get("ttlMs")
         if isinstance(ttl, int | float) and ttl > LONGEST_TTL:
             remainder["ttlMs"] = LONGEST_TTL
-    return admitted, remainder, len(definitions) - len(admitted)
+    return shown, remainder, withheld + len(refused)
 
 
 def _granted(section: Section, definition: Mapping[str, Any], rights: Rights) -> bool:

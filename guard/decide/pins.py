@@ -7,25 +7,24 @@ admitted definitions a principal may use is decided in `guard.decide.grants`.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guard.bundle.keys import write_atomically
+from guard.decide.reasons import Reason
 from model.canonical import digest
+from model.definitions import same_meaning
 from model.difference import pointers
-from model.errors import InputError, RingwallError, Unreachable
+from model.errors import InputError
 from model.json import parse_json
 from model.text import visible
 from model.tool_lock import Entry, ToolLock
 
 if TYPE_CHECKING:
-    from wire.mcp import ServerOffer, Target
+    from wire.mcp import ServerOffer
 
 #: The member that names a definition, for each kind of definition. The kinds are those of `ToolLock.entries`.
 KEYS: Mapping[str, str] = {"tools": "name", "prompts": "name", "resources": "uri", "resource_templates": "uriTemplate"}
@@ -40,32 +39,26 @@ _EXECUTION: tuple[dict[str, str], ...] = (
     {"taskSupport": "required"},
 )
 
-#: Seconds after which the server's lists count as stale: the next call waits until they are read again.
-STALE_AFTER = 60.0
-#: Seconds after which the next call has the lists read again, without waiting for it.
-REFRESH_AFTER = 20.0
-
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A definition that was refused, as it is not the approved one. `difference` is text without hidden characters."""
+    """A definition that was refused, as it is not the approved one or cannot be enforced. `difference` says how or why, in
+    text without hidden characters."""
 
     kind: str
     key: str
     sha256: str
     difference: str
+    reason: Reason = Reason.LOCK_MISMATCH
 
 
 def same_definition(observed: Mapping[str, Any], locked: Mapping[str, Any]) -> bool:
-    """True if `observed` is the approved definition, in the form of any protocol version."""
+    """True if `observed` is the approved definition, in the form of any protocol version and its sets in any order."""
     shown = dict(observed)
     if "execution" not in locked and shown.get("execution", {}) in _EXECUTION:
         shown.pop("execution", None)
     expected = {key: value for key, value in locked.items() if key in shown or key not in _OPTIONAL}
-    try:
-        return digest(shown) == digest(expected)
-    except ValueError:
-        return False  # a definition without a digest (too deep, half a surrogate pair) was never approved
+    return same_meaning(expected, shown)
 
 
 class Pins:
@@ -73,15 +66,23 @@ class Pins:
 
     `file` keeps the changed ones over restarts and is valid only for the lock it was written under. `previous`, the pins of
     the configuration before, has those that could not be written there. `report` is called once for every new refusal.
+    `unenforceable` has the locked definitions that this guard cannot enforce, as ``tools/name``, each with the reason.
 
     Raises:
         InputError: `file` exists and is not what this class writes, so that nobody knows what was refused.
     """
 
     def __init__(
-        self, lock: ToolLock, file: Path | None, report: Callable[[Refusal], None], previous: Pins | None = None
+        self,
+        lock: ToolLock,
+        file: Path | None,
+        report: Callable[[Refusal], None],
+        previous: Pins | None = None,
+        unenforceable: Mapping[str, str] | None = None,
     ) -> None:
         self.lock = lock
+        self.unenforceable = unenforceable or {}
+        self._left_out = {(left_out.kind, left_out.key): left_out.reason for left_out in lock.left_out}
         self.digest = digest(lock.dump())
         self._entries: dict[str, dict[str, Entry]] = {
             kind: {entry.key: entry for entry in entries} for kind, entries in lock.entries().items()
@@ -107,25 +108,38 @@ class Pins:
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """The locked definitions that are refused, as the server changed them: ``tools/name``."""
-        return tuple(sorted(self._changed))
+        """The locked definitions that are refused, as the server changed them or they cannot be enforced: ``tools/name``."""
+        return tuple(sorted({*self._changed, *self.unenforceable}))
 
     def entry(self, kind: str, key: str) -> Entry | None:
-        """The pinned entry, unless the server changed it."""
-        return None if f"{kind}/{key}" in self._changed else self._entries[kind].get(key)
+        """The pinned entry, unless the server changed it or it cannot be enforced."""
+        return None if self._is_refused(f"{kind}/{key}") else self._entries[kind].get(key)
+
+    def _is_refused(self, name: str) -> bool:
+        return name in self._changed or name in self.unenforceable
 
     def admits(self, kind: str, definition: Any) -> bool:
         """Whether a definition may be shown to clients: it is pinned, unchanged, and was never refused."""
         if not isinstance(definition, dict) or not isinstance(key := definition.get(KEYS[kind]), str):
+            self._announce(Refusal(kind, "", _digest(definition), f"an entry without a {KEYS[kind]}"))
             return False
         locked = self._entries[kind].get(key)
         if locked is None:
-            self._announce(Refusal(kind, key, _digest(definition), "not in the tool lock"))
+            self._announce(Refusal(kind, key, _digest(definition), self._absence(kind, key)))
             return False
         if _text(definition) != self._exact[kind, key] and not same_definition(definition, locked.definition):
             self._refuse(kind, key, definition, locked)
             return False
-        return f"{kind}/{key}" not in self._changed
+        return not self._is_refused(f"{kind}/{key}")
+
+    def _absence(self, kind: str, key: str) -> str:
+        for place, absence in (
+            ((kind, key), "left out of the tool lock"),
+            ((kind, ""), "its list is left out of the lock"),
+        ):
+            if place in self._left_out:
+                return f"{absence}: {visible(self._left_out[place])}"
+        return "not in the tool lock"
 
     def admits_instructions(self, text: Any) -> bool:
         """Whether the server's instructions are the approved ones, or absent."""
@@ -140,13 +154,11 @@ class Pins:
         return False
 
     def compare(self, offer: ServerOffer) -> None:
-        """Compare everything that the server offers with the lock."""
-        for kind, definitions in (
-            ("tools", offer.tools),
-            ("prompts", offer.prompts),
-            ("resources", offer.resources),
-            ("resource_templates", offer.resource_templates),
-        ):
+        """Compare everything that the server offers with the lock, and report what of the lock cannot be enforced."""
+        for name, problem in self.unenforceable.items():
+            kind, _, key = name.partition("/")
+            self._announce(Refusal(kind, key, self._entries[kind][key].sha256, problem, Reason.UNENFORCEABLE))
+        for kind, definitions in offer.lists.items():
             for definition in definitions:
                 self.admits(kind, definition)
         self.admits_instructions(offer.instructions)
@@ -190,7 +202,9 @@ def difference(locked: Mapping[str, Any], observed: Mapping[str, Any]) -> str:
     except ValueError as error:
         return f"what the server shows {error}"
     lines = [
-        f"{visible(change.pointer)}: {change.before or 'absent'} -> {change.after or 'absent'}" for change in changes
+        f"{visible(change.pointer)}: {'only the order, ' if change.order_only else ''}"
+        f"{change.before or 'absent'} -> {change.after or 'absent'}"
+        for change in changes
     ]
     overflow = [f"and {len(lines) - 20} more"] if len(lines) > 20 else []
     return "\n".join(lines[:20] + overflow)
@@ -224,84 +238,3 @@ def _read(file: Path, lock_digest: str) -> dict[str, str]:
             file=file,
             remedy="restore it, or remove it after making sure that the server offers what the lock says",
         ) from error
-
-
-class Watch:
-    """Reads the server's own lists, so that a call is judged by what the server offers at the time.
-
-    Clients' lists pass through the guard too, but a client that lists once and calls for days would never show a change.
-    The lists are read by the official SDK's client, in a thread beside the event loop.
-    """
-
-    def __init__(self, target: Target, pins: Callable[[], Pins], clock: Callable[[], float] = time.monotonic) -> None:
-        self._target = target
-        self._pins = pins
-        self._clock = clock
-        self._probed = float("-inf")
-        self._forgotten = 0
-        self._running: asyncio.Task[None] | None = None
-        self.problem: str | None = "the server's lists have not been read yet"
-
-    def follow(self, pins: Callable[[], Pins]) -> None:
-        """Compare the server's lists with these pins."""
-        self._pins = pins
-
-    def aim(self, target: Target) -> None:
-        """Read the lists of another server, whose address is in force."""
-        self._target = target
-        self.forget()
-
-    async def fresh(self) -> None:
-        """Return once the server's lists were read at most `STALE_AFTER` seconds ago.
-
-        Raises:
-            Unreachable: the lists cannot be read, so no call can be judged.
-        """
-        age = self._clock() - self._probed
-        if age < REFRESH_AFTER:
-            return
-        probing = self.refresh()
-        if age < STALE_AFTER:
-            return
-        await asyncio.shield(probing)
-        if self._clock() - self._probed >= STALE_AFTER:
-            # The reading began before `forget` was called, so it does not count: read the lists once more.
-            await asyncio.shield(self.refresh())
-        if self._clock() - self._probed >= STALE_AFTER:
-            raise Unreachable(self.problem or "the server's lists cannot be read")
-
-    def refresh(self) -> asyncio.Task[None]:
-        """Read the lists, as the server said that one changed, or was restarted. A reading that runs already is joined."""
-        if self._running is None or self._running.done():
-            self._running = asyncio.get_running_loop().create_task(self._probe())
-        return self._running
-
-    async def reached(self) -> bool:
-        """Read the lists, and return whether the server answered as an MCP server."""
-        await asyncio.shield(self.refresh())
-        return self.problem is None
-
-    def forget(self) -> None:
-        """Have the next call wait for a reading that begins later, as another lock or another server is in force."""
-        self._probed = float("-inf")
-        self._forgotten += 1
-
-    async def _probe(self) -> None:
-        from wire.mcp import probe
-
-        started, forgotten = self._clock(), self._forgotten
-        try:
-            offer = await asyncio.to_thread(probe, self._target)
-        except RingwallError as error:
-            self.problem = str(error)
-            return
-        self._pins().compare(offer)
-        if forgotten == self._forgotten:
-            self._probed = started
-            self.problem = None
-
-    async def close(self) -> None:
-        if self._running is not None and not self._running.done():
-            self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._running

@@ -18,6 +18,7 @@ from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 from guard.decide.counters import Counters
 from guard.decide.grants import Grants
 from guard.decide.limits import Limiter
+from guard.decide.methods import Section
 from guard.decide.pins import Pins, Refusal
 from guard.decide.resource_uris import is_plain_uri
 from guard.http.http_rules import PublicNames
@@ -26,9 +27,9 @@ from guard.inspect.inspection import Inspector
 from guard.inspect.panel import Panel, build_panel
 from model.errors import InputError
 from model.guard_config import GuardConfig
-from model.schemas import Checker, compile_schema
-from model.text import visible
+from model.schemas import Checker, Unenforceable
 from model.tool_lock import ToolEntry
+from model.tool_schema import check_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Policy:
         previous: the policy before this one. Issuers' keys are taken over, so that no issuer must be up for a new bundle.
 
     Raises:
-        InputError: a pinned schema, grant or secret cannot be used; nothing of the configuration is in force then.
+        InputError: a grant or secret cannot be used; nothing of the configuration is in force then. A pinned tool whose
+            schema cannot be enforced is refused by itself (`pins.unenforceable`).
     """
 
     def __init__(
@@ -92,12 +94,20 @@ class Policy:
         self.server = name
         self.inspector = Inspector(self.panel, config.guard.legs, name)
         refused_file = state / "refused.json" if state else None
-        self.pins: Pins = Pins(config.tool_lock, refused_file, report, previous.pins if previous else None)
+        self._tools: dict[str, PinnedTool] = {}
+        unenforceable: dict[str, str] = {}
+        for entry in config.tool_lock.tools:
+            try:
+                self._tools[entry.name] = _pinned(entry)
+            except Unenforceable as error:
+                unenforceable[f"{Section.TOOLS}/{entry.name}"] = f"its input schema cannot be enforced: {error}"
+        self.pins: Pins = Pins(
+            config.tool_lock, refused_file, report, previous.pins if previous else None, unenforceable
+        )
         try:
             self.grants = Grants(config)
         except ValueError as error:
             raise InputError(str(error), remedy="correct the grant in the server's stack file") from None
-        self._tools = {tool.name: _pinned(tool.name, tool.definition, tool) for tool in config.tool_lock.tools}
         self._templates = [(entry.key, _template(entry.key)) for entry in config.tool_lock.resource_templates]
 
     def tool(self, name: str) -> PinnedTool | None:
@@ -127,19 +137,12 @@ def _hostnames(config: GuardConfig) -> list[str]:
     return names
 
 
-def _pinned(name: str, definition: Mapping[str, Any], entry: ToolEntry) -> PinnedTool:
-    schema = definition.get("inputSchema", {"type": "object"})
-    try:
-        check = compile_schema(schema)
-    except ValueError as error:
-        raise InputError(
-            f"the input schema of {visible(name)} cannot be enforced: {error}",
-            key="tool_lock.tools",
-            remedy="have the server corrected, or take the tool out of the lock",
-        ) from None
+def _pinned(entry: ToolEntry) -> PinnedTool:
+    """Raises Unenforceable: this tool cannot be used, and every other can."""
+    schema = entry.definition.get("inputSchema", {"type": "object"})
     return PinnedTool(
         schema,
-        check,
+        check_of(entry.definition, entry.left_to_server),
         entry.outbound,
         entry.cacheable,
         entry.risk != "read",

@@ -73,6 +73,7 @@ class Reason(_Explained):
     NOT_GRANTED = "not_granted", "No grant of the principal names the tool, prompt or resource, or the lock does not."
     NOT_IN_LOCK = "not_in_lock", "The tool is granted or asked for, and the tool lock does not have it."
     LOCK_MISMATCH = "lock_mismatch", "The definition that the server shows is not the approved one."
+    UNENFORCEABLE = "unenforceable", "The tool's pinned input schema cannot be enforced, so the tool is refused."
     HEADER_MISMATCH = "header_mismatch", "An `Mcp-Param-*` header does not say what the argument says."
     ARGUMENTS = "arguments", "The arguments fit neither the pinned schema nor the grant."
     RATE_LIMITED = "rate_limited", "A limit of the principal, the tool or the server is reached."

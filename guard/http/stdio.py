@@ -11,14 +11,17 @@ How one process is read and written is in `guard.http.stdio_process`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping
+from typing import IO
 
 from guard.decide import methods
 from guard.decide.answers import status_of
 from guard.http.stdio_process import MAX_LINE, CommandProcess, EventStreamAnswer
-from guard.http.upstream import UpstreamAnswer, UpstreamDown, UpstreamFull
+from guard.http.stdio_road import CopyRoad, SharedRoad
+from guard.http.upstream import Road, UpstreamAnswer, UpstreamDown, UpstreamFull
 from wire.json import dump, parse
 from wire.jsonrpc import Answer, Message, Notification, Request, classify
 
@@ -27,21 +30,34 @@ _INHERITED = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "TMPDI
 MAX_PROCESSES = 512
 #: Sessions of one principal. A further one ends its least recently used one, so that nobody can take every process.
 MAX_PER_PRINCIPAL = 64
+#: How the key of a place begins: a session's process, or the one that a principal's requests of the 2026 era share.
+_SESSION, _SHARED = "s", "p"
 
 
 class StdioUpstream:
     """Many processes of one command behind the interface of `guard.http.upstream.Upstream`.
 
-    `silence` is how long, in seconds, the server may send nothing while an answer is awaited.
+    `silence` is how long, in seconds, the server may send nothing while an answer is awaited. `stderr` is a file for what
+    the command writes there.
     """
 
     def __init__(
-        self, command: tuple[str, ...], environment: Mapping[str, str], directory: str | None, *, silence: float = 300.0
+        self,
+        command: tuple[str, ...],
+        environment: Mapping[str, str],
+        directory: str | None,
+        *,
+        silence: float = 300.0,
+        stderr: IO[str] | None = None,
     ) -> None:
         self._command = command
         self._environment = {key: os.environ[key] for key in _INHERITED if key in os.environ} | dict(environment)
         self._directory = directory
         self._silence = silence
+        self._stderr: IO[str] | int = asyncio.subprocess.DEVNULL if stderr is None else stderr
+        #: Held while a copy of the command runs for a probe, and while a client's process starts: two processes at once may
+        #: disturb one another (a database's lock, a fixed port).
+        self._starts = asyncio.Lock()
         self._sessions: dict[str, CommandProcess] = {}
         self._shared: dict[str, CommandProcess] = {}
         self._starting: dict[str, asyncio.Lock] = {}
@@ -68,7 +84,53 @@ class StdioUpstream:
         process = self._of_session(session)
         if process is None:
             return _no_session()
+        answer = await self._exchange(process, message, {}, renumber=False)
+        if isinstance(message, Notification) and message.method == "notifications/initialized":
+            process.introduced = True
+        return answer
+
+    def place(self, session: str | None, owner: str, *, modern: bool) -> str:
+        place = f"{_SHARED}{owner}" if modern else f"{_SESSION}{session or ''}"
+        return place if self._at(place) is not None else ""
+
+    def _at(self, place: str) -> CommandProcess | None:
+        kind, name = place[:1], place[1:]
+        process = (self._shared if kind == _SHARED else self._sessions).get(name)
+        return None if process is None or process.ended else process
+
+    def _latest(self) -> str:
+        """The place of the process that was used last among those that a probe can go through; empty without any."""
+        sessions = (f"{_SESSION}{name}" for name, process in reversed(self._sessions.items()) if process.introduced)
+        places = (*sessions, *(f"{_SHARED}{owner}" for owner in self._shared))
+        return next((place for place in places if self._at(place) is not None), "")
+
+    @contextlib.asynccontextmanager
+    async def road(self, place: str) -> AsyncIterator[Road]:
+        """A probe's way: through the process at `place`, else through any that serves a client, else through a copy that
+        is ended with it."""
+        process = self._at(place or (place := self._latest()))
+        if process is not None:
+            yield self._through(process, place)
+            return
+        async with self._starts:
+            process = self._at(place := self._latest())
+            if process is not None:
+                yield self._through(process, place)
+                return
+            copy = CopyRoad(await self._spawn(""), lambda: self._spawn(""), self._ask_copy)
+            try:
+                yield copy
+            finally:
+                await copy.process.end()
+
+    def _through(self, process: CommandProcess, place: str) -> SharedRoad:
+        return SharedRoad(process, self._ask_internally, modern=place.startswith(_SHARED))
+
+    async def _ask_copy(self, process: CommandProcess, message: Message) -> UpstreamAnswer:
         return await self._exchange(process, message, {}, renumber=False)
+
+    async def _ask_internally(self, process: CommandProcess, message: Message) -> UpstreamAnswer:
+        return await self._exchange(process, message, {}, renumber=True, internal=True)
 
     async def _initialize(self, message: Request, owner: str) -> UpstreamAnswer:
         # One start at a time for each principal, so that requests sent together cannot all pass the count.
@@ -106,12 +168,16 @@ class StdioUpstream:
             del self._shared[ended_owner]
         if len(self._sessions) + len(self._shared) >= MAX_PROCESSES:
             raise UpstreamFull(f"{MAX_PROCESSES} processes of the command run already")
+        async with self._starts:
+            return await self._spawn(owner)
+
+    async def _spawn(self, owner: str) -> CommandProcess:
         try:
             child = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
+                stderr=self._stderr,
                 env=self._environment,
                 cwd=self._directory,
                 limit=MAX_LINE,
@@ -122,13 +188,19 @@ class StdioUpstream:
         return CommandProcess(child, owner)
 
     async def _exchange(
-        self, process: CommandProcess, message: Message, headers: Mapping[str, str], *, renumber: bool
+        self,
+        process: CommandProcess,
+        message: Message,
+        headers: Mapping[str, str],
+        *,
+        renumber: bool,
+        internal: bool = False,
     ) -> UpstreamAnswer:
         if not isinstance(message, Request):
             if not (renumber and isinstance(message, Notification)):
                 await process.write(message.body)
             return UpstreamAnswer(202, headers, "")
-        inbox = process.ask(message, renumber=renumber)
+        inbox = process.ask(message, renumber=renumber, internal=internal)
         row = methods.CLIENT.get(message.method)
         patience = None if row is not None and row.endless else self._silence
         try:

@@ -28,16 +28,23 @@ MAX_LINE = 16 * 1024 * 1024
 MAX_WAITING = 1024
 #: How long a command may take to end by itself once its input is closed.
 GRACE_SECONDS = 2.0
+#: The ids of the guard's own requests begin here; they fit 32 bits.
+INTERNAL_IDS = 2_000_000_000
+#: Methods whose result holds the server's capabilities.
+_INTRODUCTIONS = ("initialize", "server/discover")
 _SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 
 
 class Inbox:
     """The server's messages about one request, kept until the client reads them.
 
-    `id` is the request's id as the client chose it, `sent_id` as the server was given it.
+    `id` is the request's id as the client chose it, `sent_id` as the server was given it. `internal`: the guard itself asks,
+    so what the server asks of a client is not for this inbox.
     """
 
-    def __init__(self, request: Request, sent_id: Id) -> None:
+    def __init__(self, request: Request, sent_id: Id, *, internal: bool = False) -> None:
+        self.method = request.method
+        self.internal = internal
         self.id = request.id
         self.sent_id = sent_id
         self.body = request.body if sent_id == request.id else {**request.body, "id": sent_id}
@@ -82,16 +89,30 @@ class CommandProcess:
         self._writing = asyncio.Lock()
         self._enders: list[Any] = []
         self.ended = False
+        #: The server's capabilities, once it has introduced itself, and whether its client has finished the introduction.
+        self.capabilities: Mapping[str, Any] | None = None
+        self.introduced = False
         self._reader = asyncio.get_running_loop().create_task(self._read())
 
     def on_end(self, call: Any) -> None:
         self._enders.append(call)
 
-    def ask(self, request: Request, *, renumber: bool) -> Inbox:
+    @property
+    def busy(self) -> bool:
+        """Whether a client waits for an answer."""
+        return any(not inbox.internal for inbox in self._asked.values())
+
+    def ask(self, request: Request, *, renumber: bool, internal: bool = False) -> Inbox:
+        """Register a request. An `internal` one gets a number as its id, as every client's has: a few servers know no
+        other ids. No client uses such numbers."""
         if self.ended:
             raise UpstreamDown("the command ended")
         self._number += 1
-        inbox = Inbox(request, f"ringwall-{self._number}" if renumber else request.id)
+        if internal:
+            sent_id: Id = INTERNAL_IDS + self._number
+        else:
+            sent_id = f"ringwall-{self._number}" if renumber else request.id
+        inbox = Inbox(request, sent_id, internal=internal)
         if inbox.sent_id in self._asked:
             raise UpstreamDown("an id is in use already")
         self._asked[inbox.sent_id] = inbox
@@ -150,6 +171,9 @@ class CommandProcess:
         if isinstance(message, Answer):
             inbox = None if message.id is None else self._asked.get(message.id)
             if inbox is not None:
+                if inbox.method in _INTRODUCTIONS and message.result is not None:
+                    capabilities = message.result.get("capabilities")
+                    self.capabilities = capabilities if isinstance(capabilities, dict) else {}
                 inbox.put(Answer(inbox.id, message.result, message.error, _renamed(message.body, inbox)))
             return
         inbox = self._addressee(message)
@@ -162,7 +186,7 @@ class CommandProcess:
         """The reader of a message, as the table of methods says. A message marked with a subscription goes to that
         subscription alone."""
         addressee = methods.SERVER.get(message.method, methods.UNKNOWN).addressee
-        latest = next(reversed(self._asked.values()), None)
+        latest = next((inbox for inbox in reversed(self._asked.values()) if not inbox.internal), None)
         if addressee is Addressee.LATEST_CALL:
             return latest or self._listener
         token = message.params.get("progressToken") if addressee is Addressee.CALL else None

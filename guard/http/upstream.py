@@ -8,14 +8,17 @@ Proxies, redirects and compression are off, so that nothing can come between gua
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import aiohttp
 
 from model.server import Origin
+from model.text import visible
 
 #: Nothing was sent yet when a connection is refused, so trying again for this long bridges a restart.
 RECONNECT_SECONDS = 2.0
@@ -30,6 +33,15 @@ class UpstreamDown(Exception):
     def __init__(self, reason: str, *, sent: bool = True) -> None:
         super().__init__(reason)
         self.sent = sent
+
+
+class Redirected(UpstreamDown):
+    """The server names another URL (`location`), which is never followed: nobody reviewed it."""
+
+    def __init__(self, status: int, location: str) -> None:
+        super().__init__(f"the server redirects (HTTP {status} to {visible(location)[:200] or 'nowhere'})")
+        self.status = status
+        self.location = location
 
 
 class UpstreamFull(UpstreamDown):
@@ -86,7 +98,58 @@ class Upstream(Protocol):
         self, verb: str, headers: Mapping[str, str], body: bytes | None, *, owner: str
     ) -> UpstreamAnswer: ...
 
+    def place(self, session: str | None, owner: str, *, modern: bool) -> str:
+        """The key of the process that will serve a call; empty where there is none, or nothing but one server."""
+        ...
+
+    def road(self, place: str) -> AbstractAsyncContextManager[Road]:
+        """The way of a probe to what serves `place`; raises UpstreamDown."""
+        ...
+
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Introduced:
+    """A conversation that is under way, so that a probe needs no introduction: its era, and the server's capabilities where
+    they are known."""
+
+    modern: bool
+    capabilities: Mapping[str, Any] | None
+
+
+class Road(Protocol):
+    """How a probe reaches one server. `introduced` is None where the probe has to begin a conversation of its own."""
+
+    @property
+    def introduced(self) -> Introduced | None: ...
+
+    @property
+    def busy(self) -> bool:
+        """Whether the server works on a client's request, and may answer a probe only after it."""
+        ...
+
+    async def send(self, verb: str, headers: Mapping[str, str], body: bytes | None) -> UpstreamAnswer: ...
+
+    async def restart(self) -> None:
+        """Begin anew, as the server ended or fell silent on what it did not know."""
+        ...
+
+
+class HttpRoad:
+    """A server that listens: a probe is one more of its clients."""
+
+    introduced = None
+    busy = False
+
+    def __init__(self, upstream: HttpUpstream) -> None:
+        self._upstream = upstream
+
+    async def send(self, verb: str, headers: Mapping[str, str], body: bytes | None) -> UpstreamAnswer:
+        return await self._upstream.send(verb, headers, body, owner="")
+
+    async def restart(self) -> None:
+        """There is nothing to begin anew."""
 
 
 class HttpUpstream:
@@ -111,6 +174,9 @@ class HttpUpstream:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=silence),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             read_bufsize=2**18,
+            # A header that is not passed on (a cookie) costs nobody an answer.
+            max_line_size=2**16,
+            max_field_size=2**16,
         )
 
     async def send(self, verb: str, headers: Mapping[str, str], body: bytes | None, *, owner: str) -> UpstreamAnswer:
@@ -128,7 +194,10 @@ class HttpUpstream:
             raise UpstreamDown("the server compressed its answer although it was asked not to")
         if 300 <= response.status < 400:
             response.close()
-            raise UpstreamDown("the server redirects")
+            raise Redirected(response.status, response.headers.get("location", ""))
+        if "mcp-session-id" in response.headers and "mcp-session-id" not in passed:
+            response.close()
+            raise UpstreamDown("the server's mcp-session-id header is over 1024 characters, or not visible ASCII")
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         return UpstreamAnswer(response.status, passed, media_type, response)
 
@@ -160,6 +229,14 @@ class HttpUpstream:
         self, verb: str, headers: Mapping[str, str], body: bytes | None, **options: Any
     ) -> aiohttp.ClientResponse:
         return await self._client.request(verb, self._url, headers=headers, data=body, allow_redirects=False, **options)
+
+    def place(self, session: str | None, owner: str, *, modern: bool) -> str:
+        return ""
+
+    @contextlib.asynccontextmanager
+    async def road(self, place: str) -> AsyncIterator[Road]:
+        """A probe's way to the server; there is one server for all places."""
+        yield HttpRoad(self)
 
     async def close(self) -> None:
         await self._client.close()

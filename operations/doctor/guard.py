@@ -45,7 +45,8 @@ def check(environment: EnvironmentStack, server: ServerStack, *, is_local: bool)
     """Check the tool lock on any machine, and everything else on the host only."""
     subject = server.stack
     tools = len(server.lock.tools)
-    yield ok("server.lock", f"pins {tools} tools, {len(server.lock.prompts)} prompts", subject)
+    left_out = f", leaves out {len(server.lock.left_out)} (see `ringwall check`)" if server.lock.left_out else ""
+    yield ok("server.lock", f"pins {tools} tools, {len(server.lock.prompts)} prompts{left_out}", subject)
     if not is_local:
         host = server.manifest.host
         for id_ in (*IDS, *(VENDOR_IDS if asks_vendors(server.manifest) else ())):

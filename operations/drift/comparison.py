@@ -66,8 +66,7 @@ class DriftComparison:
         return known
 
     def offer(self, server: ServerStack) -> ServerOffer:
-        """What the running server offers to a client that declares no capabilities, which is how its lock was made. It is
-        asked once.
+        """What the running server offers to a client such as its lock was made with. It is asked once.
 
         Raises:
             Unreachable: the server does not answer, or is a command of another host.
@@ -79,7 +78,9 @@ class DriftComparison:
                 "the server is a command that only its own host starts", remedy="run this there with --on-host"
             )
         if server.stack not in self._offers:
-            self._offers[server.stack] = ask_server(server.manifest.origin, self.timeout)
+            self._offers[server.stack] = ask_server(
+                server.manifest.origin, self.timeout, server.lock.server.client_capabilities
+            )
         return self._offers[server.stack]
 
 

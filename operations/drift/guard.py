@@ -39,6 +39,7 @@ def guard(comparison: DriftComparison, server: ServerStack) -> list[DriftRow]:
         )
     for problem in state.get("problems") or ():
         rows.append(DriftRow(source, "readiness", "", shown(str(problem)), "ready", "drift"))
+    unenforceable = state.get("unenforceable") or {}
     for refusal in state.get("refused") or ():
         name = str(refusal.get("definition") if isinstance(refusal, dict) else refusal)
         if isinstance(refusal, dict) and _by_capability(comparison, server, name, refusal):
@@ -47,11 +48,25 @@ def guard(comparison: DriftComparison, server: ServerStack) -> list[DriftRow]:
             )
             rows.append(DriftRow(source, f"definition {shown(name)}", "", text, "hidden", "note"))
             continue
+        if reason := _left_out(server, name):
+            text = f"left out of the lock: {shown(reason)}"
+            rows.append(DriftRow(source, f"definition {shown(name)}", "", text, "hidden", "note"))
+            continue
         repair = f"`ringwall lock diff {server.stack}`"
+        fault = "cannot be enforced" if name.replace(" ", "/", 1) in unenforceable else "differs"
         rows.append(
-            DriftRow(source, f"definition {shown(name)}", "", "differs, so refused", "as locked", "drift", repair)
+            DriftRow(source, f"definition {shown(name)}", "", f"{fault}, so refused", "as locked", "drift", repair)
         )
     return rows
+
+
+def _left_out(server: ServerStack, shown_name: str) -> str | None:
+    """Why the lock leaves a definition out that the guard refuses; None where it does not."""
+    kind, _, key = shown_name.partition(" ")
+    reasons: dict[tuple[str, str], str] = {
+        (left_out.kind, left_out.key): left_out.reason for left_out in server.lock.left_out
+    }
+    return reasons.get((kind, key)) or reasons.get((kind, ""))
 
 
 def _by_capability(

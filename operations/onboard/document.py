@@ -23,7 +23,7 @@ def document(proposal: Proposal, exposure: Exposure | None, warnings: list[str],
         "url": proposal.url,
         "server": {"name": proposal.offer.name, "version": proposal.offer.version},
         "socket": asdict(exposure) if exposure is not None else None,
-        "warnings": [*warnings, *concern_lines(proposal.concerns)],
+        "warnings": [*warnings, *proposal.acquaintance.lines(), *concern_lines(proposal.concerns)],
         "tools": [
             {
                 "name": tool.name,
@@ -32,9 +32,11 @@ def document(proposal: Proposal, exposure: Exposure | None, warnings: list[str],
                 "outbound": tool.outbound,
                 "granted": tool.name in proposal.granted,
                 "withheld": proposal.withheld.get(tool.name),
+                "left_to_server": list(tool.left_to_server),
             }
             for tool in proposal.lock.tools
         ],
+        "left_out": [left_out.dump() for left_out in proposal.lock.left_out],
         "clients": {
             "people": [snippet.as_json() for snippet in snippets.people(stack.name, proposal.url)]
             if stack.manifest.access.people

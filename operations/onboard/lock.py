@@ -7,16 +7,18 @@ is judged anew. Reading and writing of the lock file is in `model.tool_lock`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from model.canonical import digest
+from model.definitions import same_meaning
 from model.difference import ValueChange, pointers, short_json
-from model.errors import InputError
 from model.text import visible
 from model.tool_lock import (
     Entry,
+    EntryKind,
+    LeftOut,
     LockedServer,
     PromptEntry,
     ResourceEntry,
@@ -26,6 +28,7 @@ from model.tool_lock import (
     readable_description,
 )
 from model.word_difference import word_difference
+from operations.onboard.definitions import Pinnable, sift
 from operations.onboard.risk import assess
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ class LockChange:
     """
 
     kind: Literal["added", "removed", "changed"]
-    part: Literal["server", "instructions", "tool", "prompt", "resource", "resource template"]
+    part: Literal["server", "instructions", "tool", "prompt", "resource", "resource template", "left out"]
     name: str
     text: str = ""
     values: tuple[ValueChange, ...] = ()
@@ -53,25 +56,20 @@ class LockChange:
     @property
     def blocks(self) -> bool:
         """True when the guard refuses the running server's version of this entry until the lock is updated."""
-        return self.part != "server" and (self.kind == "added" or bool(self.values or self.text))
+        return self.part not in ("server", "left out") and (self.kind == "added" or bool(self.values or self.text))
 
 
 def build_lock(offer: ServerOffer, previous: ToolLock | None = None) -> ToolLock:
-    """Build the lock of everything that the server offers, its entries sorted by key.
+    """Build the lock of everything that can be pinned, its entries sorted by key; the rest is in its `left_out`.
 
-    A tool whose definition is unchanged since `previous` keeps the entry, and so the decisions, of that lock.
-
-    Raises:
-        InputError: the offer cannot be pinned: an entry without a name, or two with one name.
+    An entry that means the same as in `previous` is that lock's entry, with its decisions.
     """
-    previous_tools = {tool.sha256: tool for tool in previous.tools} if previous else {}
+    sifted = sift(offer)
+    pinned = {} if previous is None else previous.entries()
+    known = {(kind, entry.key): entry for kind, entries in pinned.items() for entry in entries}
 
-    def tool(definition: dict[str, Any], common: dict[str, Any]) -> ToolEntry:
-        previous_entry = previous_tools.get(common["sha256"])
-        if previous_entry is not None:
-            return previous_entry
-        judged = assess(definition)
-        return ToolEntry(**common, risk=judged.risk, reasons=judged.reasons, outbound=judged.outbound)
+    def entries_of(kind: EntryKind, make: Callable[[Pinnable, dict[str, Any]], E]) -> tuple[E, ...]:
+        return tuple(_entry(known.get((kind, item.key)), item, make) for item in sifted.pinnable[kind])
 
     return ToolLock(
         server=LockedServer(
@@ -80,47 +78,42 @@ def build_lock(offer: ServerOffer, previous: ToolLock | None = None) -> ToolLock
             protocol_versions=offer.protocol_versions,
             instructions=offer.instructions,
             instructions_sha256=None if offer.instructions is None else digest(offer.instructions),
+            client_capabilities=offer.client_capabilities,
         ),
-        tools=_entries("tool", offer.tools, tool),
-        prompts=_entries("prompt", offer.prompts, lambda _, common: PromptEntry(**common)),
-        resources=_entries(
-            "resource", offer.resources, lambda item, common: ResourceEntry(**common, uri=_key(item, "uri"))
+        tools=entries_of("tools", _tool),
+        prompts=entries_of("prompts", lambda _, common: PromptEntry(**common)),
+        resources=entries_of("resources", lambda item, common: ResourceEntry(**common, uri=item.key)),
+        resource_templates=entries_of(
+            "resource_templates", lambda item, common: ResourceTemplateEntry(**common, uri_template=item.key)
         ),
-        resource_templates=_entries(
-            "resource template",
-            offer.resource_templates,
-            lambda item, common: ResourceTemplateEntry(**common, uri_template=_key(item, "uriTemplate")),
-        ),
+        left_out=sifted.left_out,
     )
 
 
-def _key(definition: dict[str, Any], key: str) -> str:
-    value = definition.get(key)
-    if not isinstance(value, str) or not value:
-        raise InputError(f"the server offers something without a {key}", remedy="have the server corrected")
-    return value
+def _entry(previous: Any, item: Pinnable, make: Callable[[Pinnable, dict[str, Any]], E]) -> E:
+    if previous is not None and same_meaning(previous.definition, item.definition):
+        # What is left to the server follows from the definition and from what RE2 takes.
+        derived = {"left_to_server": item.left_to_server} if isinstance(previous, ToolEntry) else {}
+        unchanged: E = previous.model_copy(update=derived)
+        return unchanged
+    common = {
+        "name": item.definition["name"],
+        "description": readable_description(item.definition),
+        "sha256": digest(item.definition),
+        "definition": item.definition,
+    }
+    return make(item, common)
 
 
-def _entries(
-    part: str, definitions: Sequence[dict[str, Any]], make: Callable[[dict[str, Any], dict[str, Any]], E]
-) -> tuple[E, ...]:
-    entries: dict[str, E] = {}
-    for definition in definitions:
-        name = _key(definition, "name")
-        common = {
-            "name": name,
-            "description": readable_description(definition),
-            "sha256": digest(definition),
-            "definition": definition,
-        }
-        entry = make(definition, common)
-        if entry.key in entries:
-            raise InputError(
-                f"the server offers the {part} {visible(entry.key)} twice, so a call could mean either",
-                remedy="have the server corrected",
-            )
-        entries[entry.key] = entry
-    return tuple(entries[key] for key in sorted(entries))
+def _tool(item: Pinnable, common: dict[str, Any]) -> ToolEntry:
+    judged = assess(item.definition)
+    return ToolEntry(
+        **common,
+        risk=judged.risk,
+        reasons=judged.reasons,
+        outbound=judged.outbound,
+        left_to_server=item.left_to_server,
+    )
 
 
 def compare(old: ToolLock, new: ToolLock) -> tuple[LockChange, ...]:
@@ -130,11 +123,28 @@ def compare(old: ToolLock, new: ToolLock) -> tuple[LockChange, ...]:
     changes += _compare("prompt", old.prompts, new.prompts)
     changes += _compare("resource", old.resources, new.resources)
     changes += _compare("resource template", old.resource_templates, new.resource_templates)
+    changes += _left_out(old, new)
     return tuple(changes)
 
 
+def _left_out(old: ToolLock, new: ToolLock) -> Iterator[LockChange]:
+    """What is left out on one side alone. A reason in other words, such as that of a failed list, is no change."""
+    bases, heads = ({(left_out.kind, left_out.key): left_out for left_out in lock.left_out} for lock in (old, new))
+    for place in sorted(bases.keys() ^ heads.keys()):
+        if place in heads:
+            yield LockChange("added", "left out", subject_of(heads[place]), text=heads[place].reason)
+        else:
+            yield LockChange("removed", "left out", subject_of(bases[place]))
+
+
+def subject_of(left_out: LeftOut) -> str:
+    """What is left out: ``tool get_screen``, or ``the list of resources``."""
+    kind = left_out.kind.replace("_", " ")
+    return f"{kind[:-1]} {left_out.key}" if left_out.key else f"the list of {kind}"
+
+
 def _server(old: LockedServer, new: LockedServer) -> Iterator[LockChange]:
-    keys = ("name", "version", "protocol_versions")
+    keys = ("name", "version", "protocol_versions", "client_capabilities")
     base, head = ({key: value for key, value in server.dump().items() if key in keys} for server in (old, new))
     values = tuple(pointers(base, head))
     if values:
@@ -159,13 +169,16 @@ def _compare(
             yield LockChange("added", part, key, text=head.description, risk=risk)
         elif head is None:
             yield LockChange("removed", part, key)
-        elif base is not None and (base.sha256 != head.sha256 or _decisions(base) != _decisions(head)):
+        elif base is not None:
+            equal = base.sha256 == head.sha256 or same_meaning(base.definition, head.definition)
+            if equal and _decisions(base) == _decisions(head):
+                continue
             yield LockChange(
                 "changed",
                 part,
                 key,
                 word_difference(base.description, head.description),
-                tuple(pointers(base.definition, head.definition)) if base.sha256 != head.sha256 else (),
+                () if equal else tuple(pointers(base.definition, head.definition)),
                 tuple(pointers(_decisions(base), _decisions(head))),
                 risk,
             )
@@ -174,7 +187,9 @@ def _compare(
 def _decisions(entry: Entry) -> dict[str, Any]:
     if not isinstance(entry, ToolEntry):
         return {}
-    return {"risk": entry.risk, "outbound": entry.outbound, "cacheable": entry.cacheable}
+    decisions: dict[str, Any] = {"risk": entry.risk, "outbound": entry.outbound, "cacheable": entry.cacheable}
+    # Not a decision of a reviewer, but what the guard enforces depends on it too.
+    return decisions | ({"left_to_server": list(entry.left_to_server)} if entry.left_to_server else {})
 
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
@@ -184,6 +199,10 @@ def render(changes: Iterable[LockChange]) -> list[str]:
     """Render the changes as plain text: one line for each, its details indented below it, hidden characters made visible."""
     lines = []
     for change in changes:
+        if change.part == "left out":
+            state = f"is left out: {change.text}" if change.kind == "added" else "is no longer left out"
+            lines.append(f"{_SIGNS[change.kind]} {visible(change.name)} {state}")
+            continue
         risk = f" (risk: {change.risk})" if change.risk and change.kind == "added" else ""
         name = "" if change.part == "instructions" else f" {visible(change.name)}"
         lines.append(f"{_SIGNS[change.kind]} {change.part}{name} {change.kind}{risk}")
@@ -195,6 +214,8 @@ def render(changes: Iterable[LockChange]) -> list[str]:
 
 
 def _arrow(value: ValueChange) -> str:
+    if value.order_only:
+        return f"only the order, {value.before} -> {value.after}"
     if value.before is None:
         return f"new, {value.after}"
     if value.after is None:

@@ -6,16 +6,18 @@ The comparison of two locks itself is in `operations.onboard.lock`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, get_args
 
+from guard.probe.probe import probe
+from model.errors import InputError
 from model.server import Origin
 from model.text import visible
-from model.tool_lock import ToolLock
-from operations.onboard.lock import LockChange, build_lock, compare
+from model.tool_lock import ClientCapability, ToolLock
+from operations.onboard.lock import LockChange, build_lock, compare, subject_of
 from operations.onboard.risk import Concern, examine
-from wire.mcp import ServerOffer, probe, target_of
+from wire.mcp import ServerOffer
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.\-/:{}]{1,256}")
 
@@ -33,8 +35,29 @@ class Comparison:
         return not self.changes
 
 
-def ask_server(origin: Origin, timeout: float) -> ServerOffer:
-    return probe(target_of(origin), timeout=timeout)
+def ask_server(origin: Origin, timeout: float, capabilities: tuple[ClientCapability, ...] = ()) -> ServerOffer:
+    """What the server offers to a client with these capabilities; raises as `guard.probe.probe.probe`."""
+    return probe(origin, timeout=timeout, client_capabilities=capabilities)
+
+
+def capabilities_of(text: str | None, lock: ToolLock | None = None) -> tuple[ClientCapability, ...]:
+    """The capabilities that `--client-capabilities` names, else those that the lock was made with.
+
+    Raises:
+        InputError: it names what no client has.
+    """
+    if text is None:
+        return lock.server.client_capabilities if lock is not None else ()
+    known = get_args(ClientCapability)
+    names = sorted({name.strip() for name in text.split(",")} - {"", "none"})
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"{visible(name)} is none",
+                key="--client-capabilities",
+                remedy=f"give some of {', '.join(known)}, or none",
+            )
+    return tuple(capability for capability in known if capability in names)
 
 
 def compared(lock: ToolLock, offer: ServerOffer) -> Comparison:
@@ -48,14 +71,38 @@ def compared(lock: ToolLock, offer: ServerOffer) -> Comparison:
     names = {("resource", entry.uri): entry.name for entry in new.resources}
     names.update({("resource template", entry.uri_template): entry.name for entry in new.resource_templates})
     touched = {(part, names.get((part, key), key)) for part, key in changed}
-    concerns = tuple(concern for concern in examine(offer) if (concern.part, concern.name) in touched)
+    pinned = pinned_offer(offer, new)
+    concerns = tuple(concern for concern in examine(pinned) if (concern.part, concern.name) in touched)
     return Comparison(new, changes, concerns)
 
 
-def default_grants(lock: ToolLock, concerns: Iterable[Concern]) -> tuple[tuple[str, ...], dict[str, str]]:
+def pinned_offer(offer: ServerOffer, lock: ToolLock) -> ServerOffer:
+    """The offer without what its lock leaves out."""
+    tools, prompts, resources, templates = (
+        tuple(entry.definition for entry in entries) for entries in lock.entries().values()
+    )
+    return replace(offer, tools=tools, prompts=prompts, resources=resources, resource_templates=templates)
+
+
+def left_out_lines(lock: ToolLock) -> list[str]:
+    """What cannot be used although the server offers it, and what the guard leaves to the server, each with the reason."""
+    return [
+        *(f"{visible(subject_of(left_out))} is left out: {left_out.reason}" for left_out in lock.left_out),
+        *(
+            f"{visible(tool.name)}: the guard cannot match the pattern at {visible(place)} in linear time, so only the "
+            "server enforces it"
+            for tool in lock.tools
+            for place in tool.left_to_server
+        ),
+    ]
+
+
+def default_grants(
+    lock: ToolLock, concerns: Iterable[Concern], unstable: Collection[str] = ()
+) -> tuple[tuple[str, ...], dict[str, str]]:
     """Choose the tools that are granted at first, and say of each remaining tool why it is withheld.
 
-    A tool is granted only when it reads, has a plain name and raised no concern.
+    A tool is granted only when it reads, has a plain name, raised no concern and is the same at each start.
     """
     suspicious = {concern.name for concern in concerns if concern.part == "tool"}
     grants: list[str] = []
@@ -65,6 +112,8 @@ def default_grants(lock: ToolLock, concerns: Iterable[Concern]) -> tuple[tuple[s
             withheld[tool.name] = f"risk {tool.risk}"
         elif tool.name in suspicious:
             withheld[tool.name] = "has a warning"
+        elif tool.name in unstable:
+            withheld[tool.name] = "not the same at each start"
         elif not _PLAIN.fullmatch(tool.name):
             withheld[tool.name] = "its name cannot stand in a grant"
         else:

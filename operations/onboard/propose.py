@@ -16,8 +16,9 @@ from model.server import ADMIN_PORT_OFFSET, Origin
 from model.stacks import EnvironmentStack, ServerStack
 from model.tool_lock import ToolLock, to_yaml
 from operations.onboard.lock import build_lock
-from operations.onboard.offer import default_grants
+from operations.onboard.offer import default_grants, pinned_offer
 from operations.onboard.risk import Concern, examine
+from operations.onboard.stability import Acquaintance
 from operations.project.staging import load_staged
 from operations.project.templates import ServerAnswers, server_file
 from operations.project.write import FileChange
@@ -32,12 +33,16 @@ class Proposal:
 
     stack: ServerStack
     settings: Environment
-    offer: ServerOffer
+    acquaintance: Acquaintance
     lock: ToolLock
     granted: tuple[str, ...]
     withheld: dict[str, str]
     concerns: tuple[Concern, ...]
     changes: tuple[FileChange, ...]
+
+    @property
+    def offer(self) -> ServerOffer:
+        return self.acquaintance.offer
 
     @property
     def url(self) -> str:
@@ -88,7 +93,7 @@ def propose(
     project: Project,
     environment: EnvironmentStack,
     server: str,
-    offer: ServerOffer,
+    acquaintance: Acquaintance,
     *,
     origin: dict[str, Any],
     access: dict[str, Any],
@@ -99,12 +104,13 @@ def propose(
     """Prepare both files of a new server.
 
     Raises:
-        InputErrors: the environment would refuse the files, or the offer cannot be pinned; nothing is written.
+        InputErrors: the environment would refuse the files; nothing is written.
     """
+    offer = acquaintance.offer
     lock = build_lock(offer)
     sibling_tools = {tool.name for sibling in environment.servers.values() for tool in sibling.lock.tools}
-    concerns = examine(offer, sorted(sibling_tools))
-    granted, withheld = default_grants(lock, concerns)
+    concerns = examine(pinned_offer(offer, lock), sorted(sibling_tools))
+    granted, withheld = default_grants(lock, concerns, acquaintance.unstable_tools)
     provider = (
         environment.document.value.get("secretsprovider") if isinstance(environment.document.value, dict) else None
     )
@@ -125,7 +131,7 @@ def propose(
     files = {project.stack_file(stack): text, project.lock_file(stack): to_yaml(lock)}
     staged = load_staged(project, environment.name, files)
     changes = tuple(FileChange.new(path, content) for path, content in files.items())
-    return Proposal(staged.servers[server], staged.settings, offer, lock, granted, withheld, concerns, changes)
+    return Proposal(staged.servers[server], staged.settings, acquaintance, lock, granted, withheld, concerns, changes)
 
 
 def access_value(people: list[str], domains: list[str], groups: list[str], agents: list[str]) -> dict[str, Any]:

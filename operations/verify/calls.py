@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from model.definitions import same_meaning
 from model.text import visible
 from model.tool_lock import ToolEntry
 from operations.verify.context import Probe, VerifyContext
@@ -75,7 +76,8 @@ def differing(locked: ToolEntry, tool: dict[str, Any]) -> list[str]:
     return sorted(
         key
         for key in keys
-        if (key in tool and tool[key] != approved.get(key)) or (key not in tool and key not in _OPTIONAL)
+        if (key in tool and not same_meaning({key: approved.get(key)}, {key: tool[key]}))
+        or (key not in tool and key not in _OPTIONAL)
     )
 
 

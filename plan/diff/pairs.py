@@ -14,7 +14,7 @@ from model.stacks import Stack
 from plan.diff.model import Change, Direction, ResourceChange, StackDiff, change
 from plan.diff.planning import Job, plan_all
 from plan.diff.resources import compare_resources, resource_changes
-from plan.findings import Finding
+from plan.findings import Finding, Severity
 from plan.graph import Graph
 from plan.rules.evaluate import evaluate, subject_of, waivers_of
 
@@ -124,6 +124,8 @@ def _finished(
             changes += resource_changes(stack, resources, base_graph, head_graph, cause)
             base_findings = {(f.rule_id, f.urn) for f in _findings(pair.base, base_graph, pair.base)}
             for finding in findings:
+                if finding.severity is Severity.INFO:
+                    continue  # nothing is broken: what it tells of has a change of its own where it loosens
                 if finding.waived is None and (finding.rule_id, finding.urn) not in base_findings:
                     title = f"now breaks {finding.rule_id}: {finding.message}"
                     changes.append(change("finding-new", Direction.LOOSENS, 98, stack, "", title, (finding.remedy,)))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from model.text import visible
 from plan.findings import Severity
 from plan.rules.rule import Broken, Rule, rule
 from plan.rules.subject import Subject, items, mapping
@@ -70,9 +71,78 @@ def grant_unknown(subject: Subject) -> Iterator[Broken]:
                 yield Broken(text, subject.guard_resource, key=("grants", index, "tools"))
 
 
+@rule(
+    id="lock-unenforceable",
+    severity=Severity.WARNING,
+    reason="The guard refuses a tool whose input schema it cannot enforce, and serves the others.",
+    remedy="have the server corrected, then run `ringwall lock approve`, which leaves out of the lock what stays so",
+    source="MCP specification, server/tools: servers must have valid schemas; RE2's syntax",
+)
+def unenforceable_tool(subject: Subject) -> Iterator[Broken]:
+    from model.schemas import Unenforceable
+    from model.tool_schema import check_of
+
+    for tool in map(mapping, items(_lock(subject).get("tools"))):
+        definition = tool.get("definition")
+        if not isinstance(definition, dict):
+            continue
+        try:
+            check_of(definition, items(tool.get("left_to_server")))
+        except Unenforceable as error:
+            text = f"pins {_entry_name(tool)}{_file(subject)}, whose input schema cannot be enforced: {error}"
+            yield Broken(text, subject.guard_resource)
+
+
+@rule(
+    id="lock-left-out",
+    severity=Severity.INFO,
+    reason="Nobody can use what the server offers and the lock leaves out, as it cannot be pinned or enforced.",
+    remedy="have the server corrected, then run `ringwall lock approve`",
+    source=_SOURCE,
+)
+def left_out(subject: Subject) -> Iterator[Broken]:
+    for entry in map(mapping, items(_lock(subject).get("left_out"))):
+        kind = str(entry.get("kind")).replace("_", " ")
+        subject_text = f"the {kind.removesuffix('s')} {entry['key']}" if entry.get("key") else f"the list of {kind}"
+        yield Broken(
+            visible(f"leaves out {subject_text}{_file(subject)}: {entry.get('reason')}"), subject.guard_resource
+        )
+
+
+@rule(
+    id="lock-left-to-server",
+    severity=Severity.INFO,
+    reason="The guard matches patterns in linear time only. One that it cannot match is enforced by the server alone, so a"
+    " value that breaks it reaches the server.",
+    remedy="nothing, if the server judges its arguments itself; else add a constraint to the grant (`arguments`)",
+    source="RE2's syntax; JSON Schema asks for ECMA-262 expressions",
+)
+def left_to_server(subject: Subject) -> Iterator[Broken]:
+    for tool in map(mapping, items(_lock(subject).get("tools"))):
+        if places := items(tool.get("left_to_server")):
+            shown = visible(", ".join(map(str, places)))
+            text = f"does not enforce the pattern of {_entry_name(tool)}{_file(subject)} at {shown}"
+            yield Broken(text, subject.guard_resource)
+
+
+def _lock(subject: Subject) -> Mapping[str, Any]:
+    return mapping((subject.guard or {}).get("tool_lock"))
+
+
+def _file(subject: Subject) -> str:
+    return f" in {subject.server.lock_file.name}" if subject.server is not None else ""
+
+
 def _entry_name(entry: Any) -> str:
     fields = mapping(entry)
-    return str(fields.get("name") or fields.get("uri") or fields.get("uri_template") or "an entry")
+    return visible(str(fields.get("name") or fields.get("uri") or fields.get("uri_template") or "an entry"))
 
 
-RULES: Final[tuple[Rule, ...]] = (lock_missing, lock_stale, grant_unknown)
+RULES: Final[tuple[Rule, ...]] = (
+    lock_missing,
+    lock_stale,
+    grant_unknown,
+    unenforceable_tool,
+    left_out,
+    left_to_server,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from engine.runs import execute
 from engine.workspace import Target, workspace
 from model.errors import Unreachable
 from model.project import Project, load, open_project
-from model.tool_lock import ToolLock, to_yaml
+from model.tool_lock import LeftOut, ToolLock, to_yaml
 from operations.drift.comparison import Deployed, DriftComparison
 from operations.drift.gateway_look import look_at_gateway
 from operations.drift.guard import guard, offered
@@ -475,6 +475,28 @@ def test_a_tool_that_appears_by_client_capability_is_no_drift(running: Running, 
     assert (row.what, row.kind) == (f"definition {refused['definition']}", kind)
     table = DriftTable("dev.one", (row,))
     assert table.exit_code(allow_unreachable=False) == (0 if kind == "note" else 3)
+
+
+def test_what_the_lock_leaves_out_is_no_drift_and_what_cannot_be_enforced_is(running: Running) -> None:
+    comparison = running.comparison()
+    (server,) = comparison.servers
+    left_out = LeftOut(kind="tools", key="odd tool", reason="it is offered twice")
+    server = replace(server, lock=server.lock.model_copy(update={"left_out": (left_out,)}))
+    own = httpx.get(f"http://127.0.0.1:{server.manifest.admin_port}/readyz").json()
+    names = ("tools odd tool", "tools close_ticket")
+    refused = [{"definition": name, "difference": ["why"]} for name in names]
+
+    class Guard(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            state = {**own, "refused": refused, "unenforceable": {"tools/close_ticket": "why"}}
+            self.wfile.write(json.dumps(state).encode())
+
+    with serving(Guard) as comparison.guard_url:
+        rows = {row.what: (row.real, row.kind) for row in guard(comparison, server)}
+    assert rows["definition tools odd tool"] == ("left out of the lock: it is offered twice", "note")
+    assert rows["definition tools close_ticket"] == ("cannot be enforced, so refused", "drift")
 
 
 def test_what_does_not_answer_is_never_no_drift(running: Running) -> None:

@@ -18,6 +18,7 @@ from guard.bundle.bundle import open_bundle
 from guard.bundle.keys import load_public_keys
 from model.canonical import digest
 from model.errors import InputError
+from model.tool_lock import ToolLock
 from tests.guard.bundle.test_bundle import DEMO, config
 from tests.support.command_line import ringwall
 from tests.support.projects import write_project
@@ -83,6 +84,20 @@ def test_a_bundle_is_what_a_guard_takes(desk: Path) -> None:
     assert before <= opened.bundle.sequence <= int(time.time())
     assert (said["sequence"], said["sha256"], said["server"]) == (opened.bundle.sequence, opened.sha256, "dev.one")
     assert (said["denied"], said["newly_denied"], said["lifted"]) == (["person:0123"], ["person:0123"], [])
+
+
+def test_a_tool_that_the_guard_will_refuse_is_named_when_the_bundle_is_made(desk: Path) -> None:
+    definition = {"name": "look", "inputSchema": {"type": "object", "properties": {"p": {"type": "file"}}}}
+    document = config().dump()
+    document["tool_lock"] = {"version": 1, "server": {}, "tools": [
+        {"name": "look", "sha256": digest(definition), "risk": "read", "definition": definition}
+    ]}  # fmt: skip
+    document["tool_lock_sha256"] = digest(ToolLock.model_validate(document["tool_lock"]).dump())
+    (desk / "config.json").write_text(json.dumps(document))
+    assert bundle()["warnings"] == [
+        "the guard will refuse the tool look: its input schema cannot be enforced: "
+        'JSON Schema 2020-12 does not allow "file" there (at /inputSchema/properties/p/type)'
+    ]
 
 
 def test_each_bundle_is_numbered_above_the_one_it_replaces(desk: Path) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,27 @@ from operations.project.write import FileChange, apply
 from tests.support.command_line import flags, on_a_terminal, ringwall, serve_desk, snapshot
 
 PEOPLE = ("--people", "ada@example.com")
+#: One tool names a number of its process, one is for clients with roots.
+UNSTABLE = """
+import json, os, sys
+def tool(name, description="Reads."):
+    return {"name": name, "description": description, "inputSchema": {"type": "object"}}
+tools = [tool("list_notes"), tool("list_runs", f"Lists run {os.getpid()}.")]
+for line in sys.stdin:
+    message = json.loads(line)
+    if message["method"] == "initialize":
+        if "roots" in message["params"]["capabilities"]:
+            tools = tools + [tool("list_roots")]
+        result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "x"}}
+    elif message["method"] == "tools/list":
+        result = {"tools": tools}
+    elif "id" in message:
+        print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32601, "message": "no"}}), flush=True)
+        continue
+    else:
+        continue
+    print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), flush=True)
+"""
 
 
 def test_a_running_server_gets_a_stack_file_and_a_lock_that_the_model_reads(root: Path, desk: str) -> None:
@@ -381,3 +404,34 @@ def test_a_replaced_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) 
     link.symlink_to(file)
     apply([FileChange(link, b"old", b"new")])
     assert (file.read_bytes(), file.stat().st_mode & 0o777, link.is_symlink()) == (b"new", 0o640, True)
+
+
+def test_a_server_that_redirects_to_a_path_of_its_own_is_written_with_the_url_that_answers(
+    root: Path, peer: Any
+) -> None:
+    peer.moved = "/mcp/"
+    result = ringwall("onboard", "notes", "--env", "dev", "--url", peer.url, *PEOPLE, "--yes", "--project", root)
+    assert result.code == 0, result.err
+    assert f"the server redirects to {peer.url}/, and the guard follows nothing" in result.err
+    assert load_environment(open_project(root), "dev").servers["notes"].manifest.origin.url == f"{peer.url}/"
+    existing = ringwall("onboard", "notes", "--env", "dev", "--url", peer.url, *PEOPLE, "--yes", "--project", root)
+    assert "is another origin than the one named now" in existing.err
+
+
+def test_what_is_unstable_is_named_and_granted_to_nobody_and_capabilities_stand_in_the_lock(
+    root: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "server.py"
+    script.write_text(UNSTABLE, encoding="utf-8")
+    options = ("--env", "dev", "--command", f"{sys.executable} {script}", *PEOPLE, "--yes", "--project", root)
+    result = ringwall("onboard", "notes", *options, "--client-capabilities", "roots")
+    assert result.code == 0, result.err
+    assert "warning: tool list_runs is not the same at each start, at /description" in result.err
+    server = load_environment(open_project(root), "dev").servers["notes"]
+    assert server.manifest.grants[0].tools == ("list_notes", "list_roots")
+    assert server.lock.server.client_capabilities == ("roots",)
+    diff = ringwall("lock", "diff", "dev.notes", "--project", root)
+    assert "list_roots" not in diff.out
+    without = ringwall("lock", "diff", "dev.notes", "--client-capabilities", "none", "--project", root)
+    assert "- tool list_roots removed" in without.out
+    assert "/client_capabilities: gone" in without.out

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from model.patterns import compile_pattern
-from model.schemas import compile_schema
+from model.schemas import Unenforceable, compile_schema, patterns_left_to_server
 
 TICKET: dict[str, Any] = {
     "$schema": "http://json-schema.org/draft-07/schema#",
@@ -60,7 +60,7 @@ def test_what_is_said_names_place_and_keyword_and_never_the_callers_text(argumen
         ({"$ref": "#/list", "list": [1]}, "no schema"),
         ({"$schema": "https://example.com/own-draft"}, "no draft"),
         ({"properties": {"a": {"$schema": "http://json-schema.org/draft-04/schema#"}}}, "mixes two drafts"),
-        ({"type": "strin"}, "not a schema at /type"),
+        ({"type": "strin"}, 'does not allow "strin" there .at /type'),
         ({"pattern": "(?<=a)b"}, "linear time"),
         ({"pattern": r"(a)\1"}, "linear time"),
         ({"pattern": "^(?!a)b|c"}, "linear time"),
@@ -102,6 +102,123 @@ def test_each_draft_keeps_its_own_meaning(dialect: str | None, schema: dict[str,
     check = compile_schema({**schema, "$schema": dialect} if dialect else schema)
     assert check(good) is None
     assert check(bad) is not None
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "https://json-schema.org/draft-07/schema#",
+        "https://json-schema.org/draft-07/schema",
+        "http://json-schema.org/draft-07/schema",
+        "http://json-schema.org/draft-07/schema#",
+        "http://json-schema.org/draft/2019-09/schema",
+        "http://json-schema.org/draft/2020-12/schema",
+        "http://json-schema.org/draft/2020-12/schema#",
+    ],
+)
+def test_each_spelling_of_a_draft_is_that_draft(spelling: str) -> None:
+    # In draft-07 what stands beside `$ref` is ignored; from 2019-09 on it counts.
+    schema = {
+        "$schema": spelling,
+        "properties": {"n": {"$ref": "#"}, "a": {"$ref": "#/definitions/any", "type": "null"}},
+    }
+    check = compile_schema({**schema, "definitions": {"any": {}}})
+    assert check({"n": {"a": 5}}) == (None if "draft-07" in spelling else "/n/a: breaks type")
+
+
+@pytest.mark.parametrize(
+    "written", ["http://json-schema.org/schema#", "http://json-schema.org/draft-03/schema#", "", None]
+)
+def test_what_is_no_draft_is_refused_at_its_place(written: Any) -> None:
+    with pytest.raises(Unenforceable) as refusal:
+        compile_schema({"$schema": written, "type": "object"})
+    assert (refusal.value.pointer, refusal.value.problem) == (
+        "/$schema",
+        "its $schema is no draft that can be enforced here",
+    )
+
+
+@pytest.mark.parametrize(
+    ("slip", "pointer"),
+    [
+        ({"required": True}, "/required"),
+        ({"type": "String"}, "/type"),
+        ({"description": None}, "/description"),
+        ({"enum": None}, "/enum"),
+        ({"exclusiveMaximum": False}, "/exclusiveMaximum"),
+        ({"items": [{"type": "number"}, {"type": "number"}]}, "/items"),
+        ({"required": ["n", "n"]}, "/required"),
+        ({"maxLength": "80"}, "/maxLength"),
+        ({"additionalProperties": "true"}, "/additionalProperties"),
+        ({"properties": []}, "/properties"),
+        ({"anyOf": [{}, {"$ref": "#/$defs/Gone"}]}, "/anyOf/1/$ref"),
+    ],
+)
+def test_a_slip_is_named_by_the_pointer_of_its_place(slip: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(Unenforceable) as refusal:
+        compile_schema({"type": "object", "properties": {"a/b": {"items": slip} if "items" not in slip else slip}})
+    place = "/properties/a~1b" + ("" if "items" in slip else "/items")
+    assert refusal.value.pointer == place + pointer
+    assert place + pointer in str(refusal.value)
+
+
+#: `z.iso.duration()` and the like: patterns with lookarounds, references back, or more repeats than RE2 takes.
+BEYOND_RE2 = [
+    r"^P(?!$)(?=\d|T)(\d+D)?(T(?=\d)(\d+H)?)?$|^$",
+    r"^(?:(?!secret).)*$",
+    r"(?<!\d)\d{4}",
+    r"^(.)\1+$",
+    r"^\S{1,1001}$",
+    r"^[[:^alnum:]",
+]
+
+
+@pytest.mark.parametrize("pattern", BEYOND_RE2)
+def test_a_pattern_beyond_re2_is_left_to_the_server_only_where_its_place_is_named(pattern: str) -> None:
+    schema = {"properties": {"v": {"type": "string", "pattern": pattern, "maxLength": 9}, "w": {"pattern": "^a"}}}
+    assert patterns_left_to_server(schema) == ("/properties/v/pattern",)
+    with pytest.raises(Unenforceable, match="linear time") as refusal:
+        compile_schema(schema)
+    assert refusal.value.pointer == "/properties/v/pattern"
+    with pytest.raises(Unenforceable):
+        compile_schema(schema, left_to_server=["/properties/w/pattern"])
+    check = compile_schema(schema, left_to_server=["/properties/v/pattern", "/properties/w/pattern"])
+    answers = [check(value) for value in ({"v": "?"}, {"v": 5}, {"v": "x" * 10}, {"w": "b"})]
+    assert answers == [None, "/v: breaks type", "/v: breaks maxLength", "/w: breaks pattern"]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"not": {"pattern": "(?<=a)b"}},
+        {"properties": {"a": {"oneOf": [{"pattern": "(?<=a)b"}, {"type": "null"}]}}},
+        {"if": {"properties": {"a": {"pattern": "(?<=a)b"}}}, "then": {"required": ["b"]}},
+        {"properties": {"a": {"contains": {"pattern": "(?<=a)b"}, "maxContains": 2}}},
+        {
+            "properties": {"a": {"$ref": "#/$defs/x"}, "b": {"not": {"$ref": "#/$defs/x"}}},
+            "$defs": {"x": {"pattern": "(?<=a)b"}},
+        },
+        {"patternProperties": {"(?<=a)b": {"type": "string"}}},
+    ],
+)
+def test_a_pattern_is_not_left_to_the_server_where_its_absence_would_refuse_or_choose_otherwise(schema: Any) -> None:
+    with pytest.raises(Unenforceable, match="linear time"):
+        patterns_left_to_server(schema)
+
+
+def test_a_character_is_matched_by_either_of_its_escapes() -> None:
+    for pattern in (r"^\u{1F600}$", r"^\u{1f600}$"):
+        assert compile_pattern(pattern)("😀")
+        assert not compile_pattern(pattern)("u")
+    assert compile_pattern(r"^\u0041$")("A")
+    assert compile_pattern(r"^\\u{2}$")("\\uu")
+
+
+def test_many_patterns_left_to_the_server_take_linear_time() -> None:
+    schema = {"properties": {f"p{number}": {"pattern": "(?<=a)b"} for number in range(5000)}}
+    started = time.perf_counter()
+    assert len(patterns_left_to_server(schema)) == 5000
+    assert time.perf_counter() - started < 20
 
 
 def test_references_inside_the_document_work_and_stay_safe() -> None:

@@ -22,12 +22,13 @@ from typing import Any
 
 from guard.bundle.bundle import render, sign
 from guard.bundle.keys import create_key_pair, load_private_key
+from guard.probe.probe import probe
 from model.canonical import canonical_json, digest
 from model.guard_config import GuardConfig
+from model.server import Origin
 from model.tool_lock import ToolLock
 from operations.onboard.lock import build_lock
 from tests.support.ports import free_port
-from wire.mcp import HttpTarget, StdioTarget, Target, UnixSocketTarget, probe
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (str(Path(sys.executable).with_name("ringwall")), "guard", "run")
@@ -52,12 +53,6 @@ class Upstream:
     command: tuple[str, ...] = ()
 
     @property
-    def target(self) -> Target:
-        if self.url:
-            return HttpTarget(self.url)
-        return UnixSocketTarget(self.socket) if self.socket else StdioTarget(self.command)
-
-    @property
     def origin(self) -> dict[str, Any]:
         """As the guard's configuration says it."""
         if self.url:
@@ -67,7 +62,7 @@ class Upstream:
 
 def lock_of(upstream: Upstream, *, timeout: float = 30) -> ToolLock:
     """What the running server offers now, all of it approved."""
-    return build_lock(probe(upstream.target, timeout=timeout))
+    return build_lock(probe(Origin.model_validate(upstream.origin), timeout=timeout))
 
 
 def everything_granted(lock: ToolLock, *, without: Sequence[str] = ()) -> list[dict[str, Any]]:

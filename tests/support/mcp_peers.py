@@ -38,6 +38,12 @@ class Peer:
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {}
+        self.errors: dict[str, dict[str, Any]] = {}
+        #: The id under which a request's id is answered.
+        self.id_of: Callable[[Any], Any] = lambda id_: id_
+        self.paths: list[str] = []
+        #: The path where it answers; any other is redirected there.
+        self.moved: str | None = None
         self.status = 200
         self.headers: dict[str, str] = {}
         self.raw: bytes | None = None
@@ -49,12 +55,18 @@ class Peer:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 peer.seen.append(body["method"])
-                if "id" not in body:
+                peer.paths.append(self.path)
+                if peer.moved not in (None, self.path):
+                    self.send_response(307)
+                    self.send_header("location", str(peer.moved))
+                    self.send_header("content-length", "0")
+                    self.end_headers()
+                elif "id" not in body:
                     self._send(202, b"", "text/plain")
                 elif peer.status != 200 or peer.raw is not None:
                     self._send(peer.status, peer.raw or b"no", "text/html")
                 else:
-                    payload = json.dumps({"jsonrpc": "2.0", "id": body["id"], **peer.reply(body)}).encode()
+                    payload = json.dumps({"jsonrpc": "2.0", "id": peer.id_of(body["id"]), **peer.reply(body)}).encode()
                     if peer.sse:
                         self._send(200, b"event: message\ndata: " + payload + b"\n\n", "text/event-stream")
                     else:
@@ -80,6 +92,8 @@ class Peer:
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
 
     def reply(self, body: dict[str, Any]) -> dict[str, Any]:
+        if body["method"] in self.errors:
+            return {"error": self.errors[body["method"]]}
         answer = self.answers.get(body["method"])
         if answer is None:
             return {"error": {"code": -32601, "message": "Method not found"}}

@@ -10,8 +10,7 @@ import pytest
 from model.base import SecretRef
 from model.errors import InputError
 from model.server import Origin
-from wire.mcp import StdioTarget, target_of
-from wire.secrets import MAX_BYTES, read_secret
+from wire.secrets import MAX_BYTES, command_variables, read_secret
 
 SECRET = "s3cr3t-value"
 
@@ -85,12 +84,10 @@ def test_what_is_onboarded_reads_a_commands_secrets_as_the_guard_will(
 ) -> None:
     key = file_with(tmp_path, f"{SECRET}\n".encode())
     origin = Origin(command=("serve",), environment={"KEY": key})
-    reached = target_of(origin)
-    assert isinstance(reached, StdioTarget)
-    assert reached.environment == {"KEY": SECRET}
+    assert command_variables(origin) == {"KEY": SECRET}
     Path(str(key.file)).chmod(0o644)
     with pytest.raises(InputError, match="open to others"):
-        target_of(origin)
+        command_variables(origin)
     monkeypatch.setenv("KEY", f"{SECRET} ")
     with pytest.raises(InputError, match="visible ASCII"):
-        target_of(Origin(command=("serve",), environment={"KEY": SecretRef(env="KEY")}))
+        command_variables(Origin(command=("serve",), environment={"KEY": SecretRef(env="KEY")}))

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from model.canonical import digest
-from model.difference import ABSENT, by_pointer
+from model.definitions import same_meaning
+from model.difference import ABSENT, by_pointer, reordered
 from model.text import visible
 from model.tool_lock import Entry, ToolEntry, ToolLock
 from model.word_difference import word_difference
@@ -21,6 +22,7 @@ from plan.diff.semantic.directions import (
     Table,
     any_change,
     false_loosens,
+    grows_loosens,
     ladder,
     no_effect,
     true_loosens,
@@ -45,6 +47,11 @@ TABLE: Table = {
     ),
     "tools[].outbound": KeyRule(false_loosens, "outbound, which taint blocks", "guard", 75),
     "tools[].cacheable": KeyRule(true_loosens, "cacheable", "guard", 50),
+    "tools[].left_to_server": KeyRule(grows_loosens, "patterns that only the server enforces", "guard", 60),
+    "left_out": KeyRule(
+        no_effect, "left out of the lock", "guard", 20, proof="nobody can use what the lock leaves out"
+    ),
+    **{f"left_out[].{key}": _DERIVED for key in ("kind", "key", "reason")},
     **{
         f"{part}[].{key}": _DERIVED
         for part in _PARTS
@@ -62,7 +69,23 @@ def compare_locks(stack: str, base: ToolLock, head: ToolLock, granted: Collectio
         base_entries, head_entries = ({entry.key: entry for entry in lock.entries()[part]} for lock in (base, head))
         for key in sorted(base_entries.keys() | head_entries.keys()):
             changes += _entry(stack, word, key, base_entries.get(key), head_entries.get(key), granted)
-    return changes
+    return [*changes, *_left_out(stack, base, head)]
+
+
+def _left_out(stack: str, base_lock: ToolLock, head_lock: ToolLock) -> Iterator[Change]:
+    rule = TABLE["left_out"]
+    assert isinstance(rule, KeyRule)  # noqa: S101 - the table above
+    base, head = ({(entry.kind, entry.key): entry.reason for entry in lock.left_out} for lock in (base_lock, head_lock))
+    for kind, key in sorted(base.keys() | head.keys()):
+        reason = head.get((kind, key))
+        if base.get((kind, key)) == reason:
+            continue
+        word = _PARTS[kind]
+        title = f"{f'{word} {key}' if key else f'the list of {word}s'} is {rule.label}"
+        if reason is None:
+            title = title.replace(" is ", " is no longer ", 1)
+        lines = [*([f"reason: {_cut(visible(reason))}"] if reason else []), f"neutral: {rule.proof}"]
+        yield change("lock-left-out", Direction.NEUTRAL, rule.risk, stack, "guard", title, lines)
 
 
 def _server(stack: str, base_lock: ToolLock, head_lock: ToolLock) -> Iterator[Change]:
@@ -102,12 +125,19 @@ def _entry(
         direction = Direction.LOOSENS if used else Direction.NEUTRAL
         risk = f" [{head.risk}]" if isinstance(head, ToolEntry) else ""
         lines = [f"its description: {_cut(head.description)}"] if head.description else []
+        if isinstance(head, ToolEntry) and head.left_to_server:
+            lines.append(f"only the server enforces its patterns at {visible(', '.join(head.left_to_server))}")
         lines += [] if used else ["neutral: no grant covers it, so it is neither listed nor callable"]
         yield change("lock-added", direction, 65 if used else 30, stack, "guard", f"{word} {key}{risk} is new", lines)
     elif head is None:
         yield change("lock-removed", Direction.TIGHTENS, 40, stack, "guard", f"{word} {key} is gone")
     elif base is not None:
-        if base.sha256 != head.sha256:
+        if base.sha256 != head.sha256 and same_meaning(base.definition, head.definition):
+            lines = list(definition_difference(base.definition, head.definition))
+            lines.append("neutral: these arrays are sets, so both definitions mean the same and the guard takes either")
+            title = f"{word} {key}: only the order of sets changed"
+            yield change("lock-order", Direction.NEUTRAL, 20, stack, "guard", title, lines)
+        elif base.sha256 != head.sha256:
             # Approved texts reach the model, and comparing two texts does not prove the new one harmless.
             lines = list(definition_difference(base.definition, head.definition))
             title = f"{word} {key}: {_places(base.definition, head.definition)} changed"
@@ -118,7 +148,7 @@ def _entry(
 
 
 def _decisions(stack: str, name: str, base_entry: ToolEntry, head_entry: ToolEntry) -> Iterator[Change]:
-    for key in ("risk", "outbound", "cacheable", "reasons"):
+    for key in ("risk", "outbound", "cacheable", "left_to_server", "reasons"):
         base, head = getattr(base_entry, key), getattr(head_entry, key)
         rule = TABLE[f"tools[].{key}"]
         if base == head or not isinstance(rule, KeyRule) or (key == "reasons" and set(base) == set(head)):
@@ -147,7 +177,8 @@ def definition_difference(base: Any, head: Any) -> Iterator[str]:
         elif isinstance(base_value, str) and isinstance(head_value, str):
             yield f"{place}: {words(base_value, head_value)}"
         else:
-            yield f"{place or 'definition'}: {_text(base_value)} → {_text(head_value)}"
+            order = "only the order, " if reordered(base_value, head_value) else ""
+            yield f"{place or 'definition'}: {order}{_text(base_value)} → {_text(head_value)}"
 
 
 def words(base: str, head: str) -> str:

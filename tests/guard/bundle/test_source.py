@@ -249,7 +249,9 @@ async def test_a_token_that_others_may_read_is_refused(desk: Desk, tmp_path: Pat
     source = await started(desk.url, tmp_path / "state", token_file=token)
     token.chmod(0o644)
     await source.check(Guard())
-    assert f"the secret in file {token} is open to others (mode 0644); set its mode to 0640 or stricter" in str(source.status().problem)
+    assert f"the secret in file {token} is open to others (mode 0644); set its mode to 0640 or stricter" in str(
+        source.status().problem
+    )
     assert len(desk.seen) == 1, "nothing is sent without the token"
 
 

@@ -142,3 +142,20 @@ async def test_a_prompt_or_resource_that_changes_while_the_guard_runs_is_refused
         guard.service.runtime.watch.forget()
         assert (await guard.request(method, params))["error"]["code"] == -32602
         assert len(guard.origin.calls) == 1
+
+
+async def test_a_definition_whose_sets_changed_their_order_is_the_approved_one(tmp_path: Path) -> None:
+    def booking(required: list[str], days: list[str]) -> dict[str, Any]:
+        properties = {"room": {"type": "string"}, "day": {"enum": days}}
+        return tool("book", inputSchema={"type": "object", "properties": properties, "required": required})
+
+    approved = [booking(["room", "day"], ["mon", "tue"])]
+    origin = Origin(tools=[booking(["day", "room"], ["tue", "mon"])])
+    async with guarded(origin, tmp_path, tool_lock=lock_of(approved)) as guard:
+        await guard.initialize()
+        assert [entry["name"] for entry in (await guard.request("tools/list"))["result"]["tools"]] == ["book"]
+        assert (await guard.call("book", {"room": "a", "day": "mon"}))["result"] == result("done")
+        assert guard.service.runtime.refusals == {}
+        origin.tools = [booking(["day"], ["tue", "mon"])]
+        guard.service.runtime.watch.forget()
+        assert "error" in await guard.call("book", {"room": "a", "day": "mon"})

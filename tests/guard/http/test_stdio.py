@@ -16,11 +16,12 @@ from mcp.shared.exceptions import MCPError
 
 from guard.http.stdio import StdioUpstream
 from guard.http.upstream import UpstreamDown
+from guard.probe.probe import probe
+from model.server import Origin as ServerOrigin
 from model.tool_lock import ToolLock
 from operations.onboard.lock import build_lock
 from operations.sockets import listeners
 from tests.support.guard_service import Guarded, Origin, guarded
-from wire.mcp import StdioTarget, probe
 
 DESK = (sys.executable, "-m", "sandbox.mcp_server", "--stdio")
 ROOT = str(Path(__file__).parents[3])
@@ -53,7 +54,7 @@ for line in sys.stdin:
 
 @pytest.fixture(scope="module")
 def desk_lock() -> ToolLock:
-    return build_lock(probe(StdioTarget(DESK, directory=ROOT), timeout=30))
+    return build_lock(probe(ServerOrigin(command=DESK, directory=ROOT), timeout=30))
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from guard.probe.probe import probe
+from model.server import Origin
 from model.tool_lock import from_text, to_yaml
 from operations.onboard.lock import build_lock, compare
 from operations.sockets import exposure
-from wire.mcp import HttpTarget, probe
 
 PACKAGE = "@modelcontextprotocol/server-everything@2026.8.31"
 
@@ -50,7 +51,7 @@ def test_everything_server_is_found_exposed_probed_and_locked() -> None:
         assert process.stderr is not None
         assert any(f"listening on port {port}" in line for line in process.stderr)
         listener = exposure(port)
-        offer = probe(HttpTarget(f"http://127.0.0.1:{port}/mcp"))
+        offer = probe(Origin(url=f"http://127.0.0.1:{port}/mcp"))
     finally:
         process.kill()
         process.communicate()

@@ -6,14 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from guard.probe.probe import probe
 from model.canonical import digest
 from model.difference import ValueChange
-from model.errors import InputError
+from model.server import Origin
 from model.tool_lock import from_text, to_yaml
 from operations.onboard.lock import build_lock, compare, render
-from wire.mcp import HttpTarget, ServerOffer, probe
+from wire.mcp import ServerOffer
 
 SEND: dict[str, Any] = {
     "name": "send_note",
@@ -49,7 +48,7 @@ def test_lock_pins_everything_offered_with_its_risk() -> None:
 
 
 def test_lock_of_a_real_server_survives_its_file_and_finds_no_change(desk: str) -> None:
-    lock = build_lock(probe(HttpTarget(desk)))
+    lock = build_lock(probe(Origin(url=desk)))
     assert {tool.name: tool.risk for tool in lock.tools} == {
         "close_ticket": "write",
         "create_ticket": "write",
@@ -60,7 +59,7 @@ def test_lock_of_a_real_server_survives_its_file_and_finds_no_change(desk: str) 
     }
     parsed = from_text(to_yaml(lock), Path("dev.desk.lock.yaml"))
     assert parsed == lock
-    assert compare(parsed, build_lock(probe(HttpTarget(desk)))) == ()
+    assert compare(parsed, build_lock(probe(Origin(url=desk)))) == ()
 
 
 def test_decisions_about_a_tool_last_as_long_as_its_definition() -> None:
@@ -73,22 +72,32 @@ def test_decisions_about_a_tool_last_as_long_as_its_definition() -> None:
     assert (changed.tools[0].cacheable, changed.tools[0].outbound) == (False, False)
 
 
-@pytest.mark.parametrize(
-    ("offer", "problem"),
-    [
-        (replace(OFFER, tools=(LIST, {**LIST, "description": "other"})), "the tool list_notes twice"),
-        (replace(OFFER, resources=OFFER.resources * 2), "the resource notes://handbook twice"),
-        (replace(OFFER, tools=({"name": ""},)), "something without a name"),
-        (replace(OFFER, resources=({"name": "x"},)), "something without a uri"),
-    ],
-)
-def test_offer_that_could_mean_two_things_is_refused(offer: ServerOffer, problem: str) -> None:
-    with pytest.raises(InputError, match=problem):
-        build_lock(offer)
-
-
 def test_unchanged_server_has_no_changes() -> None:
     assert compare(build_lock(OFFER), build_lock(replace(OFFER, tools=(LIST, SEND)))) == ()
+
+
+def ordered(required: list[str], examples: list[str]) -> ServerOffer:
+    schema = {"type": "object", "required": required, "properties": {"to": {"type": "string", "examples": examples}}}
+    return replace(OFFER, tools=({**SEND, "inputSchema": schema}, LIST))
+
+
+def test_a_set_in_another_order_is_no_change_and_keeps_the_entry_with_its_digest() -> None:
+    lock = build_lock(ordered(["to", "text"], ["a"]))
+    decided = lock.tools[1].model_copy(update={"risk": "read"})
+    lock = lock.model_copy(update={"tools": (lock.tools[0], decided)})
+    again = build_lock(ordered(["text", "to"], ["a"]), lock)
+    assert compare(lock, again) == ()
+    assert again == lock
+    assert compare(lock, build_lock(ordered(["text", "to"], ["a"])))[0].values == ()
+
+
+def test_a_list_in_another_order_is_a_change_that_says_so() -> None:
+    (change,) = compare(build_lock(ordered(["to"], ["a", "b"])), build_lock(ordered(["to"], ["b", "a"])))
+    assert change.blocks
+    assert render([change]) == [
+        "~ tool send_note changed",
+        '    /inputSchema/properties/to/examples: only the order, ["a", "b"] -> ["b", "a"]',
+    ]
 
 
 def test_every_kind_of_change_is_shown_at_its_place() -> None:
@@ -101,7 +110,7 @@ def test_every_kind_of_change_is_shown_at_its_place() -> None:
         OFFER,
         version="1.1",
         instructions="Be very brief.",
-        tools=(rug_pulled, {"name": "exec_shell", "description": "Runs it", "inputSchema": {}}),
+        tools=(rug_pulled, {"name": "exec_shell", "description": "Runs it", "inputSchema": {"type": "object"}}),
         prompts=(),
         resource_templates=({"name": "note", "uriTemplate": "notes://{id}", "mimeType": "text/plain"},),
     )

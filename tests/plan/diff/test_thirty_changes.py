@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from model.canonical import digest
-from model.tool_lock import ResourceTemplateEntry, from_text, to_yaml
+from model.tool_lock import LeftOut, ResourceTemplateEntry, from_text, to_yaml
 from plan.diff.model import Direction
 from plan.diff.semantic.tools import words
 from tests.plan.diff.conftest import Differ
@@ -276,6 +276,58 @@ def test_a_default_hidden_in_a_schema_is_a_loosening_with_its_place(differ: Diff
     (change,) = [c for c in report.changes if c.id == "lock-definition"]
     assert (change.direction, change.title) == (L, "tool get_ticket: input schema changed")
     assert change.details == ('/inputSchema/properties/id/default: new, "../../etc/passwd"',)
+
+
+def test_a_set_in_another_order_is_neutral_and_said_as_that(differ: Differ, base: Path) -> None:
+    def schema(states: list[str], default: list[str]) -> dict[str, object]:
+        return {"type": "object", "properties": {"state": {"enum": states, "default": default}}}
+
+    changed_lock(base, inputSchema=schema(["open", "closed"], ["a", "b"]))
+    report = differ(then=lambda head: changed_lock(head, inputSchema=schema(["closed", "open"], ["a", "b"])))
+    (change,) = report.changes
+    assert (change.id, change.direction) == ("lock-order", N)
+    assert change.title == "tool get_ticket: only the order of sets changed"
+    assert change.details[0] == (
+        '/inputSchema/properties/state/enum: only the order, ["open", "closed"] → ["closed", "open"]'
+    )
+
+
+def test_a_list_in_another_order_still_loosens(differ: Differ, base: Path) -> None:
+    changed_lock(base, inputSchema={"type": "object", "default": ["a", "b"]})
+    report = differ(then=lambda head: changed_lock(head, inputSchema={"type": "object", "default": ["b", "a"]}))
+    (change,) = report.changes
+    assert (change.id, change.direction) == ("lock-definition", L)
+    assert change.details == ('/inputSchema/default: only the order, ["a", "b"] → ["b", "a"]',)
+
+
+def test_a_pattern_left_to_the_server_loosens_and_what_the_lock_leaves_out_is_neutral(
+    differ: Differ, base: Path
+) -> None:
+    schema = {"type": "object", "properties": {"id": {"type": "string", "pattern": "(?<=a)b"}}}
+    changed_lock(base, inputSchema=schema)
+    left_out = LeftOut(kind="tools", key="odd", reason="it has no inputSchema")
+
+    def leave(head: Path) -> None:
+        file = head / "stacks" / "dev.one.lock.yaml"
+        before = from_text(file.read_text(encoding="utf-8"), file)
+        tools = tuple(
+            entry.model_copy(update={"left_to_server": ("/inputSchema/properties/id/pattern",)})
+            if entry.name == "get_ticket"
+            else entry
+            for entry in before.tools
+        )
+        file.write_text(to_yaml(before.model_copy(update={"tools": tools, "left_out": (left_out,)})), encoding="utf-8")
+
+    changes = {change.id: change for change in differ(then=leave).changes}
+    assert {name: change.direction for name, change in changes.items()} == {
+        "lock-left_to_server": L,
+        "lock-left-out": N,
+    }
+    assert changes["lock-left_to_server"].title == (
+        'tool get_ticket: patterns that only the server enforces: [] → ["/inputSchema/properties/id/pattern"]'
+    )
+    assert changes["lock-left-out"].title == "tool odd is left out of the lock"
+    assert changes["lock-left-out"].details[0] == "reason: it has no inputSchema"
 
 
 def test_calling_a_write_a_read_loosens_for_the_lock_and_for_whom_it_reaches(differ: Differ) -> None:

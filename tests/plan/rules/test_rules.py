@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from model.canonical import digest
 from model.project import load, open_project
 from model.stacks import ServerStack, Stack
+from model.tool_lock import LeftOut, ToolEntry
 from plan.findings import Finding, Severity
 from plan.graph import Graph, Resource
 from plan.offline import plan_stack
@@ -538,7 +540,8 @@ def test_a_plan_that_breaks_one_rule_has_that_finding_alone(
 
 def test_every_rule_about_a_plan_is_broken_somewhere_here_or_in_the_exposure_tests() -> None:
     elsewhere = {rule.id for rule in BUILT_IN if rule.id.startswith(("exposure-", "waiver-", "rule-"))} | {
-        "hosted-client"
+        "hosted-client",
+        *("lock-unenforceable", "lock-left-out", "lock-left-to-server"),
     }
     assert {rule.id for rule in BUILT_IN} - elsewhere == {case[0] for case in BROKEN} - {
         "exposure-ingress-access"
@@ -568,6 +571,54 @@ def test_a_lock_unlike_the_approved_file_is_stale_though_its_digest_fits(plans: 
     assert isinstance(server, ServerStack)
     server_with_short_lock = replace(server, lock=server.lock.model_copy(update={"tools": server.lock.tools[:1]}))
     assert [finding.rule_id for finding in judge((server_with_short_lock, graph))] == ["lock-stale"]
+
+
+def test_what_the_guard_will_not_enforce_is_said_by_tool_place_and_lock_file(plans: dict[str, Plans]) -> None:
+    server, graph = plans["colocated"]["dev.one"]
+    assert isinstance(server, ServerStack)
+    pattern = {"type": "string", "pattern": "(?<=a)b"}
+    schemas = {
+        "dangling": {"type": "object", "properties": {"p": {"$ref": "#/$defs/Gone"}}},
+        "look": {"type": "object", "properties": {"p": pattern}},
+        "named": {"type": "object", "properties": {"p": pattern}},
+    }
+    place = "/inputSchema/properties/p/pattern"
+    tools = []
+    for name, schema in schemas.items():
+        definition = {"name": name, "inputSchema": schema}
+        left = (place,) if name == "named" else ()
+        entry = ToolEntry(name=name, sha256=digest(definition), risk="read", definition=definition, left_to_server=left)
+        tools.append(entry)
+    left_out = [
+        LeftOut(kind="tools", key="odd", reason="it has no name"),
+        LeftOut(kind="resource_templates", key="", reason="-32603 down"),
+    ]
+    lock = server.lock.model_copy(update={"tools": (*server.lock.tools, *tools), "left_out": tuple(left_out)})
+
+    def pin(document: dict[str, Any]) -> None:
+        document.update(tool_lock=lock.dump(), tool_lock_sha256=digest(lock.dump()))
+
+    findings = judge((replace(server, lock=lock), guard(pin)(graph)))
+    unenforceable = "whose input schema cannot be enforced:"
+    said = [(finding.rule_id, finding.severity.value, finding.message) for finding in findings]
+    file = "dev.one.lock.yaml"
+    assert sorted((id_, severity, text.removeprefix("Guard one-guard ")) for id_, severity, text in said) == [
+        ("lock-left-out", "info", f"leaves out the list of resource templates in {file}: -32603 down"),
+        ("lock-left-out", "info", f"leaves out the tool odd in {file}: it has no name"),
+        ("lock-left-to-server", "info", f"does not enforce the pattern of named in {file} at {place}"),
+        (
+            "lock-unenforceable",
+            "warning",
+            f"pins dangling in {file}, {unenforceable} a reference in it leads out of it or nowhere, "
+            "and none is ever fetched (at /inputSchema/properties/p/$ref)",
+        ),
+        (
+            "lock-unenforceable",
+            "warning",
+            f"pins look in {file}, {unenforceable} a pattern cannot be matched in linear time "
+            f"(RE2 does not take it) (at {place})",
+        ),
+    ]
 
 
 def test_a_definition_unlike_its_pin_is_stale(plans: dict[str, Plans]) -> None:

@@ -1,0 +1,164 @@
+"""Reads the server's own lists, so that a call is judged by what the server offers at the time.
+
+Clients' lists pass through the guard too, but a client that lists once and calls for days would never show a change. A
+server that is a command is asked through the very process that will serve the call: another process of it could offer
+something else, and may disturb the first (a database's lock, a fixed port).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Collection
+
+from guard.decide.policy import Policy
+from guard.http.upstream import Upstream, UpstreamDown
+from guard.probe.conversation import ProbeFailed
+from guard.probe.lists import read_offer
+from model.errors import InputError, Unreachable
+from model.tool_lock import EntryKind
+from wire.mcp import ServerOffer
+
+log = logging.getLogger("ringwall.guard.watch")
+
+#: Seconds after which the server's lists count as stale: the next call waits until they are read again.
+STALE_AFTER = 60.0
+#: Seconds after which the next call has the lists read again, without waiting for it.
+REFRESH_AFTER = 20.0
+#: Seconds the server has for all its lists; and where it works on a client's request, after which alone it may answer.
+PATIENCE = 10.0
+BUSY_PATIENCE = 300.0
+#: Places whose readings are remembered before the stale ones are dropped.
+_PLACES = 64
+
+
+class Watch:
+    """When the lists were read, for each place that serves calls (`Upstream.place`; the empty one stands for all)."""
+
+    def __init__(
+        self, upstream: Upstream, policy: Callable[[], Policy], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._upstream = upstream
+        self._policy = policy
+        self._clock = clock
+        self._read_at: dict[str, dict[EntryKind, float]] = {}
+        self._failures: dict[str, str] = {}
+        self._forgotten = 0
+        self._running: dict[str, asyncio.Task[bool]] = {}
+        self._logged: dict[EntryKind, str] = {}
+        self.problem: str | None = "the server's lists have not been read yet"
+
+    def follow(self, policy: Callable[[], Policy]) -> None:
+        """Compare the server's lists with the pins of this policy."""
+        self._policy = policy
+
+    def aim(self, upstream: Upstream) -> None:
+        """Read the lists of another server, whose address is in force."""
+        self._upstream = upstream
+        self.forget()
+
+    async def fresh(self, place: str, kinds: Collection[EntryKind]) -> None:
+        """Return once the lists of these kinds were read at most `STALE_AFTER` seconds ago.
+
+        Raises:
+            Unreachable: one of them cannot be read, so no call can be judged.
+        """
+        age = self._age(place, kinds)
+        if age < REFRESH_AFTER:
+            return
+        joined = self._is_running(place)
+        reading = self.refresh(place)
+        if age < STALE_AFTER:
+            return
+        await asyncio.shield(reading)
+        if joined and self._age(place, kinds) >= STALE_AFTER:
+            # The reading may have begun before `forget` was called; then it does not count.
+            await asyncio.shield(self.refresh(place))
+        if self._age(place, kinds) >= STALE_AFTER:
+            raise Unreachable(self._failures.get(place) or "the server's lists cannot be read")
+
+    def _age(self, place: str, kinds: Collection[EntryKind]) -> float:
+        """Seconds since the oldest of these lists was read."""
+        moments = self._read_at.get(place, {})
+        return self._clock() - min(moments.get(kind, float("-inf")) for kind in kinds)
+
+    def _is_running(self, place: str) -> bool:
+        return place in self._running and not self._running[place].done()
+
+    def refresh(self, place: str = "") -> asyncio.Task[bool]:
+        """Read the lists, as the server said that one changed, or was restarted. A reading that runs already is joined.
+
+        The task's result says whether the server answered as an MCP server.
+        """
+        if not self._is_running(place):
+            self._running = {key: task for key, task in self._running.items() if not task.done()}
+            self._running[place] = asyncio.get_running_loop().create_task(self._read(place))
+        return self._running[place]
+
+    async def reached(self) -> bool:
+        """Read the lists, and return whether the server answered as an MCP server."""
+        return await asyncio.shield(self.refresh())
+
+    def forget(self) -> None:
+        """Have the next call wait for a reading that begins later, as another lock or another server is in force."""
+        self._read_at.clear()
+        self._forgotten += 1
+
+    async def _read(self, place: str) -> bool:
+        started, forgotten = self._clock(), self._forgotten
+        capabilities = self._policy().config.tool_lock.server.client_capabilities
+        try:
+            async with self._upstream.road(place) as road:
+                offer = await read_offer(road, BUSY_PATIENCE if road.busy else PATIENCE, capabilities)
+        except (ProbeFailed, UpstreamDown, InputError, TimeoutError) as error:
+            problem = str(error) or "it does not answer as an MCP server in time"
+            self._failures[place] = problem
+            if not place:
+                self.problem = problem
+            log.warning("the server's lists cannot be read: %s", problem)
+            return False
+        policy = self._policy()
+        policy.pins.compare(offer)
+        self._note_failures(offer)
+        missing = [reason for kind, reason in offer.failed.items() if kind in _granted(policy)]
+        if forgotten == self._forgotten:
+            self._drop_stale()
+            self._read_at[place] = {
+                **self._read_at.get(place, {}),
+                **{kind: started for kind in offer.lists if kind not in offer.failed},
+            }
+            self._failures[place] = "; ".join(offer.failed.values())
+            self.problem = "; ".join(missing) or None
+        return True
+
+    def _note_failures(self, offer: ServerOffer) -> None:
+        for kind, reason in offer.failed.items():
+            if self._logged.get(kind) != reason:
+                log.warning("a list of the server cannot be read, so nothing of it can be used: %s", reason)
+        self._logged = dict(offer.failed)
+
+    def _drop_stale(self) -> None:
+        if len(self._read_at) >= _PLACES:
+            oldest = self._clock() - STALE_AFTER
+            self._read_at = {
+                place: moments for place, moments in self._read_at.items() if max(moments.values(), default=0) > oldest
+            }
+        self._failures = {place: reason for place, reason in self._failures.items() if place in self._read_at}
+
+    async def close(self) -> None:
+        for task in self._running.values():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def _granted(policy: Policy) -> set[EntryKind]:
+    """The kinds of which somebody is granted something."""
+    kinds: set[EntryKind] = set()
+    for grant in policy.config.grants:
+        kinds.update({"tools"} if grant.tools else ())
+        kinds.update({"prompts"} if grant.prompts else ())
+        kinds.update({"resources", "resource_templates"} if grant.resources else ())
+    return kinds

@@ -1,0 +1,252 @@
+"""One client's conversation with an MCP server: requests and their answers, read as the guard reads a client's traffic.
+
+What the guard could not pass on to a client cannot be read here either, so a probe finds it first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from guard.decide.answers import METHOD_NOT_FOUND
+from guard.http.http_rules import forwarded
+from guard.http.upstream import Road, UpstreamAnswer, UpstreamDown
+from model.text import visible
+from model.tool_lock import ClientCapability
+from wire.json import Malformed, dump, parse
+from wire.jsonrpc import Answer, Id, Message, Request, classify
+from wire.sse import Event, Reader
+
+#: Bytes of all answers of one conversation.
+MAX_BYTES = 16 * 1024 * 1024
+#: How the server sees the client that asks.
+CLIENT_INFO = {"name": "ringwall", "version": "1"}
+_META = "io.modelcontextprotocol/"
+#: What a client answers that lets no person decide: no sampling, no elicitation.
+_DECLINED = -1
+
+
+class ProbeFailed(Exception):
+    """The server cannot be asked. The text says why, hidden characters shown."""
+
+
+class AnsweredError(ProbeFailed):
+    """The server answered with a JSON-RPC error."""
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        self.code = int(error["code"])
+        self.data = error.get("data")
+        super().__init__(f"it answered error {self.code}: {visible(str(error['message']))[:300]}")
+
+
+class Unreadable(ProbeFailed):
+    """The server answered what the guard passes on to nobody."""
+
+
+class RefusedStatus(ProbeFailed):
+    """The server refused by its HTTP status."""
+
+    def __init__(self, status: int, text: str) -> None:
+        self.status = status
+        super().__init__(text)
+
+
+class ProbeConversation:
+    """Requests over one road. `version` and `session` are set once the server has introduced itself."""
+
+    def __init__(self, road: Road, capabilities: tuple[ClientCapability, ...] = ()) -> None:
+        self.road = road
+        self.modern = False
+        self.version: str | None = None
+        self.session: str | None = None
+        self._announced = capabilities
+        self._number = 0
+        self._received = 0
+
+    @property
+    def capabilities(self) -> dict[str, Any]:
+        """What this client announces that it can do."""
+        return {name: {} for name in self._announced}
+
+    async def ask(
+        self, method: str, params: Mapping[str, Any] | None = None, *, version: str | None = None, id_: Id | None = None
+    ) -> dict[str, Any]:
+        """The result of one request. `version` makes it a request of the 2026 era, before the server has named its own.
+
+        Raises:
+            ProbeFailed: an error, an HTTP status or an answer that cannot be read.
+            UpstreamDown: the server does not answer, or broke off.
+        """
+        self._number += 1
+        id_ = self._number if id_ is None else id_
+        modern = version or (self.version if self.modern else None)
+        sent = dict(params or {})
+        if modern:
+            sent["_meta"] = {
+                f"{_META}protocolVersion": modern,
+                f"{_META}clientInfo": CLIENT_INFO,
+                f"{_META}clientCapabilities": self.capabilities,
+            }
+        body = {"jsonrpc": "2.0", "id": id_, "method": method, **({"params": sent} if sent else {})}
+        answer = await self.road.send("POST", self._headers(method, modern), dump(body))
+        try:
+            result = await self._result(answer, id_)
+        finally:
+            answer.close()
+        if method == "initialize":
+            self.session = answer.headers.get("mcp-session-id")
+        return result
+
+    async def notify(self, method: str) -> None:
+        """Send a notification; raises UpstreamDown and RefusedStatus."""
+        await self._post(method, {"jsonrpc": "2.0", "method": method})
+
+    async def end(self) -> None:
+        """End the session, so that the server need not keep it."""
+        if self.session is None:
+            return
+        with contextlib.suppress(UpstreamDown, TimeoutError):
+            async with asyncio.timeout(2):
+                (await self.road.send("DELETE", self._headers("", None), None)).close()
+
+    async def listen(self) -> None:
+        """Answer what the server asks on the session's own stream, until cancelled or until it ends."""
+        with contextlib.suppress(UpstreamDown, ProbeFailed):
+            answer = await self.road.send("GET", {**self._headers("", None), "accept": "text/event-stream"}, None)
+            try:
+                if answer.media_type == "text/event-stream" and answer.status == 200:
+                    async for event in self._events(answer):
+                        message = _message(event.data or "")
+                        if isinstance(message, Request):
+                            await self._reply(message)
+            finally:
+                answer.close()
+
+    def _headers(self, method: str, modern: str | None) -> dict[str, str]:
+        named = {"mcp-method": method}
+        if version := modern or self.version:
+            named["mcp-protocol-version"] = version
+        if self.session is not None:
+            named["mcp-session-id"] = self.session
+        return forwarded(named, modern=modern is not None, bearer=False, method=method)
+
+    async def _post(self, method: str, message: Mapping[str, Any]) -> None:
+        modern = self.version if self.modern else None
+        answer = await self.road.send("POST", self._headers(method, modern), dump(message))
+        try:
+            if answer.status >= 400:
+                raise RefusedStatus(answer.status, f"it answered {method} with HTTP {answer.status}")
+        finally:
+            answer.close()
+
+    async def _result(self, answer: UpstreamAnswer, id_: Id) -> dict[str, Any]:
+        if answer.media_type == "text/event-stream" and answer.status == 200:
+            return await self._streamed(answer, id_)
+        body = await self._body(answer)
+        problem = "it answered another message than the answer"
+        try:
+            message: Message | None = classify(parse(body))
+        except Malformed as error:
+            message, problem = None, f"its answer cannot be read: {error}"
+        if answer.status in (401, 403, 407, 421):
+            raise RefusedStatus(answer.status, _refusal(answer))
+        if isinstance(message, Answer):
+            if message.id == id_ or (message.id is None and answer.status >= 400):
+                return _settled(message)
+            problem = _foreign(message, id_)
+        kind = f"HTTP {answer.status} {visible(answer.media_type)[:60]}".rstrip()
+        if answer.status >= 400:
+            raise RefusedStatus(answer.status, f"it did not answer as an MCP server ({kind})")
+        if not body.strip():
+            problem = "it answered nothing"
+        elif message is None and answer.media_type != "application/json":
+            raise Unreadable(f"it did not answer as an MCP server ({kind}; {problem})")
+        raise Unreadable(f"{problem} ({kind})")
+
+    async def _streamed(self, answer: UpstreamAnswer, id_: Id) -> dict[str, Any]:
+        problem = "its stream ended without an answer"
+        async for event in self._events(answer):
+            message = _message(event.data or "")
+            if isinstance(message, Answer):
+                if message.id == id_:
+                    return _settled(message)
+                problem = _foreign(message, id_)
+            elif isinstance(message, Request):
+                await self._reply(message)
+        raise Unreadable(problem)
+
+    async def _events(self, answer: UpstreamAnswer) -> AsyncIterator[Event]:
+        reader = Reader(MAX_BYTES)
+        try:
+            async for chunk in answer.chunks():
+                self._count(len(chunk))
+                for event in reader.feed(chunk):
+                    if event.is_message:
+                        yield event
+        except Malformed as error:
+            raise Unreadable(f"its stream cannot be read: {error}") from None
+
+    async def _body(self, answer: UpstreamAnswer) -> bytes:
+        parts: list[bytes] = []
+        async for chunk in answer.chunks():
+            self._count(len(chunk))
+            parts.append(chunk)
+        return b"".join(parts)
+
+    def _count(self, size: int) -> None:
+        self._received += size
+        if self._received > MAX_BYTES:
+            raise Unreadable(f"its answers are over {MAX_BYTES // 2**20} MiB, which nobody can review")
+
+    async def _reply(self, request: Request) -> None:
+        """Answer the server's request as a client that has no roots and lets no person decide."""
+        result: dict[str, Any] | None = None
+        if request.method == "ping":
+            result = {}
+        elif request.method == "roots/list" and "roots" in self._announced:
+            result = {"roots": []}
+        elif request.method == "elicitation/create" and "elicitation" in self._announced:
+            result = {"action": "cancel"}
+        if result is not None:
+            reply: dict[str, Any] = {"result": result}
+        elif request.method == "sampling/createMessage" and "sampling" in self._announced:
+            reply = {"error": {"code": _DECLINED, "message": "this client samples nothing"}}
+        else:
+            reply = {"error": {"code": METHOD_NOT_FOUND, "message": "Method not found"}}
+        with contextlib.suppress(RefusedStatus):
+            await self._post(request.method, {"jsonrpc": "2.0", "id": request.id, **reply})
+
+
+def _message(text: str) -> Message:
+    try:
+        return classify(parse(text.encode()))
+    except Malformed as error:
+        raise Unreadable(f"its stream holds what cannot be read: {error}") from None
+
+
+def _refusal(answer: UpstreamAnswer) -> str:
+    if answer.status == 421:
+        return "it refuses this Host header (421); add the name to the server's allowed hosts"
+    scheme = visible(answer.headers.get("www-authenticate", "")).split(" ")[0][:40]
+    if answer.status == 401:
+        header = f"an Authorization header ({scheme})" if scheme else "credentials of its own, naming no header"
+        return (
+            f"the origin itself demands {header} (401); give it, or switch its own authentication off behind the rings"
+        )
+    return f"the origin itself forbids this (HTTP {answer.status}); allow loopback there, or give what it asks for"
+
+
+def _settled(answer: Answer) -> dict[str, Any]:
+    if answer.error is not None:
+        raise AnsweredError(answer.error)
+    return answer.result or {}
+
+
+def _foreign(answer: Answer, id_: Id) -> str:
+    return f"it answered under the id {_shown(answer.id)} where {_shown(id_)} was asked"
+
+
+def _shown(id_: Id | None) -> str:
+    return "null" if id_ is None else f'"{visible(id_)[:64]}"' if isinstance(id_, str) else str(id_)
