@@ -150,7 +150,7 @@ def _host_facts(offer: ServerOffer) -> Iterator[str]:
     """Lines on definitions that hold a fact of this host, which another host would say otherwise."""
     zone, home, host = _time_zone(), os.path.expanduser("~"), socket.gethostname()
     facts = {
-        zone: "this host's time zone; where the guard runs elsewhere, `export TZ` there and here and give --pass-env TZ",
+        zone: "this host's time zone; set TZ here and on the guard's host, and give --pass-env TZ",
         home if len(home) > 5 else "": "this user's home directory; onboard it on the guard's host, as its user",
         host if len(host) > 5 else "": "this host's name; onboard it on the guard's host",
     }
