@@ -88,25 +88,25 @@ async def _offer(
 class _Keeper(logging.Handler):
     """Keeps each warning once."""
 
-    def __init__(self, kept: list[str]) -> None:
+    def __init__(self, warnings: list[str]) -> None:
         super().__init__(logging.WARNING)
-        self._kept = kept
+        self._warnings = warnings
 
     def emit(self, record: logging.LogRecord) -> None:
-        if (text := record.getMessage()) not in self._kept and len(self._kept) < 10:
-            self._kept.append(text)
+        if (text := record.getMessage()) not in self._warnings and len(self._warnings) < 10:
+            self._warnings.append(text)
 
 
 @contextlib.contextmanager
 def _noise() -> Iterator[list[str]]:
-    """What the guard would log of the command, kept for the probe's own words: a command line has no log."""
-    kept: list[str] = []
-    handler = _Keeper(kept)
+    """What the guard would log of the command, for the probe's own words: a command line has no log."""
+    warnings: list[str] = []
+    handler = _Keeper(warnings)
     logger = logging.getLogger("ringwall.guard")
     propagate, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
     try:
-        yield kept
+        yield warnings
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagate

@@ -48,15 +48,15 @@ class Instability:
         if not self.pointers:
             return f"{name} is offered at one start and not at the next, so a lock holds for a while only"
         shown = ", ".join(visible(pointer) or "the text" for pointer in self.pointers[:_POINTERS_SHOWN])
-        more = f" and {len(self.pointers) - _POINTERS_SHOWN} more" if len(self.pointers) > _POINTERS_SHOWN else ""
+        overflow = f" and {len(self.pointers) - _POINTERS_SHOWN} more" if len(self.pointers) > _POINTERS_SHOWN else ""
         if self.is_order:
             return (
-                f"{name} puts {shown}{more} in another order at each start, so no lock holds; of a Python server: "
+                f"{name} puts {shown}{overflow} in another order at each start, so no lock holds; of a Python server: "
                 "`export PYTHONHASHSEED=0`, and onboard it with --pass-env PYTHONHASHSEED"
             )
         return (
-            f"{name} is not the same at each start, at {shown}{more}, so no lock holds; have the server say it without a "
-            "time, a number of its own or anything random"
+            f"{name} is not the same at each start, at {shown}{overflow}, so no lock holds; have the server say it "
+            "without a time, a number of its own or anything random"
         )
 
 
