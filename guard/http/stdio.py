@@ -172,6 +172,10 @@ class StdioUpstream:
             return await self._spawn(owner)
 
     async def _spawn(self, owner: str) -> CommandProcess:
+        if not isinstance(self._stderr, int):
+            # Of a command that is started anew the last start's words count.
+            self._stderr.seek(0)
+            self._stderr.truncate()
         try:
             child = await asyncio.create_subprocess_exec(
                 *self._command,
