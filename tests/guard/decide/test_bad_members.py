@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.support.guard_messages import result
-from tests.support.guard_service import Origin, free_port, guarded, lock_of, tool
+from tests.support.guard_service import Origin, guarded, lock_of, tool
+from tests.support.ports import free_port
 
 DANGLING = {"type": "object", "properties": {"screen": {"$ref": "#/$defs/Gone"}}}
 PATTERN = {"type": "object", "properties": {"span": {"type": "string", "pattern": "^P(?!$)(?=[0-9]|T)"}}}
