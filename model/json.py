@@ -58,7 +58,7 @@ def read_json(text: str | bytes, depth: int, *, replace_halves: bool = False) ->
             json.dumps(value, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError:
             if replace_halves:
-                return _whole(value)
+                return _without_halves(value)
             raise NotJson("a string holds half of a surrogate pair, which is not Unicode text") from None
     return value
 
@@ -100,14 +100,14 @@ def _finite(text: str) -> float:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant, parse_float=_finite)
 
 
-def _whole(value: Any) -> Any:
+def _without_halves(value: Any) -> Any:
     """`value` with U+FFFD for each half of a surrogate pair; raises NotJson where two keys become one by it."""
     if isinstance(value, str):
         return _HALF.sub("\ufffd", value)
     if isinstance(value, list):
-        return [_whole(item) for item in value]
+        return [_without_halves(item) for item in value]
     if isinstance(value, dict):
-        return _unique([(_whole(key), _whole(item)) for key, item in value.items()])
+        return _unique([(_without_halves(key), _without_halves(item)) for key, item in value.items()])
     return value
 
 

@@ -28,7 +28,7 @@ _METHOD = re.compile(rb'\s*\{\s*(?:"(?:jsonrpc|id)"\s*:\s*(?:"[^"\\]*"|-?\d+)\s*
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Diagnosis:
     """`answers` are the ids of requests that the message answers, `asks` is its own id if it is a request.
 
     `is_message` is false for what never was meant as one, such as a line of a log. `place` is a JSON pointer, or empty.
@@ -47,7 +47,7 @@ class _Pairs(dict[str, Any]):
     twice: str | None = None
 
 
-def diagnose(body: bytes) -> Fault:
+def diagnose(body: bytes) -> Diagnosis:
     """What can be told of a message that `wire.json.parse` or `wire.jsonrpc.classify` refused."""
     text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     try:
@@ -56,13 +56,13 @@ def diagnose(body: bytes) -> Fault:
         return _undecoded(body)
     messages = [item for item in (value if isinstance(value, list) else [value]) if _is_message(item)]
     if not messages:
-        return Fault(False)
+        return Diagnosis(False)
     place = _place(value)
     answers = tuple(item["id"] for item in messages if "method" not in item and _has_id(item))
     asking = next((item for item in messages if "method" in item), None)
     is_answer = any("method" not in item for item in messages)
     asks = asking["id"] if asking is not None and _has_id(asking) else None
-    return Fault(True, is_answer, answers, asks, place)
+    return Diagnosis(True, is_answer, answers, asks, place)
 
 
 def _is_message(value: Any) -> bool:
@@ -78,16 +78,16 @@ def _has_id(message: Any) -> bool:
     return isinstance(id_, str | int) and not isinstance(id_, bool)
 
 
-def _undecoded(body: bytes) -> Fault:
+def _undecoded(body: bytes) -> Diagnosis:
     """Of a text that is no JSON: an id among its first members, or as its last one, stands at no other level."""
     start, end = body[:_END], body[-_END:]
     if not start.lstrip(b"\xef\xbb\xbf \t\r\n[").startswith(b"{") or not (b'"jsonrpc"' in start or b'"jsonrpc"' in end):
-        return Fault(False)
+        return Diagnosis(False)
     if _METHOD.match(start):
-        return Fault(True)
+        return Diagnosis(True)
     match = _AT_START.match(start) or _AT_END.search(end)
     answers = () if match is None else (json.loads(match[1].decode("utf-8", "replace")),)
-    return Fault(True, True, answers)
+    return Diagnosis(True, True, answers)
 
 
 def _place(value: Any) -> str:
