@@ -17,8 +17,8 @@ from collections.abc import AsyncIterator, Mapping
 
 from guard.decide import methods
 from guard.decide.answers import status_of
-from guard.http.stdio_process import MAX_LINE, CommandProcess, EventStreamAnswer
-from guard.http.upstream import UpstreamAnswer, UpstreamDown, UpstreamFull
+from guard.http.stdio_process import CommandProcess, EventStreamAnswer
+from guard.http.upstream import Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
 from wire.json import dump, parse
 from wire.jsonrpc import Answer, Message, Notification, Request, classify
 
@@ -39,6 +39,7 @@ class StdioUpstream:
         self, command: tuple[str, ...], environment: Mapping[str, str], directory: str | None, *, silence: float = 300.0
     ) -> None:
         self._command = command
+        self._secrets = tuple(environment.values())
         self._environment = {key: os.environ[key] for key in _INHERITED if key in os.environ} | dict(environment)
         self._directory = directory
         self._silence = silence
@@ -111,20 +112,22 @@ class StdioUpstream:
                 *self._command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
                 env=self._environment,
                 cwd=self._directory,
-                limit=MAX_LINE,
+                limit=2**18,
                 start_new_session=True,
             )
         except OSError as error:
             raise UpstreamDown(f"the command cannot be started ({error.strerror})", sent=False) from None
-        return CommandProcess(child, owner)
+        return CommandProcess(child, owner, self._secrets)
 
     async def _exchange(
         self, process: CommandProcess, message: Message, headers: Mapping[str, str], *, renumber: bool
     ) -> UpstreamAnswer:
         if not isinstance(message, Request):
+            if isinstance(message, Notification) and message.method == "notifications/cancelled":
+                process.cancel(message.params.get("requestId"))
             if not (renumber and isinstance(message, Notification)):
                 await process.write(message.body)
             return UpstreamAnswer(202, headers, "")
@@ -134,8 +137,10 @@ class StdioUpstream:
         try:
             await process.write(inbox.body)
             first = await inbox.next(patience)
-        except BaseException:
+        except BaseException as problem:
             await process.abandon(inbox)
+            if isinstance(problem, UpstreamDown) and not isinstance(problem, Slip) and not process.ended:
+                process.report(str(problem))
             raise
         if isinstance(first, Answer):
             process.settle(inbox)
