@@ -24,6 +24,8 @@ _ID = rb'("(?:[^"\\]){0,256}"|-?\d{1,18})'
 _VERSION = rb'"jsonrpc"\s*:\s*"2\.0"'
 _AT_START = re.compile(rb"\s*\{\s*(?:" + _VERSION + rb"\s*,\s*)?" + rb'"id"\s*:\s*' + _ID + rb"\s*,")
 _AT_END = re.compile(_VERSION + rb'\s*,\s*"id"\s*:\s*' + _ID + rb"\s*\}\s*$")
+#: A line of a message that was written over several lines, of which a command's reader sees each alone.
+_SPREAD = re.compile(rb"\s*" + _VERSION + rb"\s*,?\s*")
 _METHOD = re.compile(rb'\s*\{\s*(?:"(?:jsonrpc|id)"\s*:\s*(?:"[^"\\]*"|-?\d+)\s*,\s*)*"method"\s*:')
 
 
@@ -81,6 +83,8 @@ def _has_id(message: Any) -> bool:
 def _undecoded(body: bytes) -> Diagnosis:
     """Of a text that is no JSON: an id among its first members, or as its last one, stands at no other level."""
     start, end = body[:_END], body[-_END:]
+    if _SPREAD.fullmatch(start):
+        return Diagnosis(True, True)
     if not start.lstrip(b"\xef\xbb\xbf \t\r\n[").startswith(b"{") or not (b'"jsonrpc"' in start or b'"jsonrpc"' in end):
         return Diagnosis(False)
     if _METHOD.match(start):

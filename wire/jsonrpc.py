@@ -12,6 +12,8 @@ from typing import Any
 from wire.json import Malformed
 
 Id = str | int
+#: Below it every number that a double holds is a different integer (RFC 8259, section 6).
+_EXACT = 2.0**53
 
 _REQUEST = frozenset(("jsonrpc", "id", "method", "params"))
 _NOTIFICATION = frozenset(("jsonrpc", "method", "params"))
@@ -77,7 +79,8 @@ def classify(value: Any) -> Message:
 
     What has one meaning is written in its usual form, and the message's `body` has that form: null in place of params,
     arguments or another member of params that MCP knows is an absent one; null beside a result or an error is nothing; a
-    result of null or [] is an empty one; an answer's members beyond JSON-RPC's mean nothing and are left out.
+    result of null or [] is an empty one; an id or code of 7.0 is 7; an answer's members beyond JSON-RPC's mean nothing and
+    are left out.
     A request's members that JSON-RPC does not know are refused: no part of a message may pass uninspected.
 
     Raises:
@@ -106,7 +109,8 @@ def classify(value: Any) -> Message:
         return Notification(method, params, value)
     if not value.keys() <= _REQUEST:
         raise Malformed("members beyond jsonrpc, id, method and params")
-    return Request(_id(value["id"]), method, params, value)
+    id_ = _id(value["id"])
+    return Request(id_, method, params, value if id_ is value["id"] else {**value, "id": id_})
 
 
 def _present(params: dict[str, Any]) -> dict[str, Any]:
@@ -126,7 +130,7 @@ def _answer(value: dict[str, Any]) -> Answer:
         number = value.get("id")
         id_ = None if number is None else _id(number)
         read = _error(error)
-        usual = read is error and (value.keys() == _ERROR or value.keys() == _ERROR - {"id"})
+        usual = read is error and id_ is number and (value.keys() == _ERROR or value.keys() == _ERROR - {"id"})
         return Answer(id_, None, read, value if usual else {"jsonrpc": "2.0", "id": id_, "error": read})
     if "result" not in value:
         raise Malformed("neither a request, a notification nor an answer")
@@ -137,7 +141,7 @@ def _answer(value: dict[str, Any]) -> Answer:
         return Answer(id_, {}, None, {"jsonrpc": "2.0", "id": id_, "result": {}}, absent=True)
     if not isinstance(result, dict):
         raise Malformed("the result is not an object")
-    usual = value.keys() == _RESULT
+    usual = value.keys() == _RESULT and id_ is value["id"]
     return Answer(id_, result, None, value if usual else {"jsonrpc": "2.0", "id": id_, "result": result})
 
 
@@ -189,4 +193,6 @@ def _id(value: Any) -> Id:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
     raise Malformed("the id is neither a string nor an integer")

@@ -32,6 +32,7 @@ HEAD = b'{"jsonrpc":"2.0","id":7,"result":'
         (b'{"jsonrpc":"2.0","method":"notifications/message","params":{bad}}', Diagnosis(True)),
         (b'{"jsonrpc":"2.0","id":true,"result":1}', Diagnosis(True, True)),
         (b'{"level":"info","id":7,"msg":"NaN"}', Diagnosis(False)),
+        (b'  "jsonrpc": "2.0",\r', Diagnosis(True, True)),
         (b"Listening on {stdio}", Diagnosis(False)),
         (b"", Diagnosis(False)),
     ],

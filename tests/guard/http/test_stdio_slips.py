@@ -103,6 +103,7 @@ async def writer(**environment: str) -> AsyncIterator[Session]:
         ('{"jsonrpc":"2.0","id":{id},"result":7}', "origin_malformed", None),
         ('{"jsonrpc":"2.0","id":{id},"result":{},"error":{"code":1,"message":"x"}}', "origin_malformed", None),
         ('{"jsonrpc":"2.0","result":{"text":cut}}', "origin_malformed", None),
+        ('{\n  "jsonrpc": "2.0",\n  "id": {id},\n  "result": {}\n}', "origin_malformed", None),
         ('{"jsonrpc":"2.0","id":0,"result":{}}', "origin_wrong_id", "/id"),
         ('{"jsonrpc":"2.0","id":"7","result":{}}', "origin_wrong_id", "/id"),
         ('{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"no"}}', "origin_wrong_id", "/id"),
