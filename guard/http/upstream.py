@@ -17,16 +17,18 @@ from typing import Any, Protocol
 import aiohttp
 
 from guard.decide.reasons import Reason
-from model.masking import masked
 from model.server import Origin
-from model.text import visible
+from wire.answer_headers import MAX_HEADER, SESSION, HeaderFault, encoding_of, header_fault
 from wire.content_encoding import DECODED, Decoder
 from wire.json import Malformed
 
 #: Nothing was sent yet when a connection is refused, so trying again for this long bridges a restart.
 RECONNECT_SECONDS = 2.0
-#: The longest header of an answer that is read.
-MAX_HEADER = 2**16
+_REASONS = {
+    HeaderFault.REDIRECT: Reason.ORIGIN_REDIRECTS,
+    HeaderFault.ENCODING: Reason.ORIGIN_ENCODING,
+    HeaderFault.SESSION: Reason.ORIGIN_HEADER,
+}
 
 
 class UpstreamDown(Exception):
@@ -61,7 +63,7 @@ class IdInUse(Slip):
 class UnusableAnswer(Slip):
     """The server answered, and the answer cannot be passed on.
 
-    The message and `place`, a JSON pointer or the name of a header, hold no payload.
+    The message and `place`, a JSON pointer, hold no payload.
     """
 
     def __init__(self, reason: Reason, problem: str, place: str = "") -> None:
@@ -151,7 +153,6 @@ class HttpUpstream:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=silence),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             read_bufsize=2**18,
-            # Headers that are not passed on, such as cookies, may be large.
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
         )
@@ -166,13 +167,12 @@ class HttpUpstream:
         passed = {
             name: value for name, form in _FORWARDED.items() if form.fullmatch(value := response.headers.get(name, ""))
         }
-        encoding = response.headers.get("content-encoding", "identity").strip().lower()
-        slip = _slip(response, encoding)
-        if slip is None and opens_session(verb, headers) and "mcp-session-id" not in passed:
-            slip = _bad_session(response.headers.get("mcp-session-id", ""))
-        if slip is not None:
+        fault = header_fault(response.status, response.headers, opening=opens_session(verb, headers))
+        if fault is not None:
             response.close()
-            raise slip
+            kind, problem = fault
+            raise UnusableAnswer(_REASONS[kind], problem)
+        encoding = encoding_of(response.headers)
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         decoder = Decoder(encoding) if encoding in DECODED else None
         return UpstreamAnswer(response.status, passed, media_type, response, decoder)
@@ -220,44 +220,9 @@ def _unreadable(error: aiohttp.ClientResponseError) -> UnusableAnswer:
     return UnusableAnswer(Reason.ORIGIN_MALFORMED, "the answer is not HTTP")
 
 
-def _slip(response: aiohttp.ClientResponse, encoding: str) -> UnusableAnswer | None:
-    """What makes an answer unusable before its body is read."""
-    if 300 <= response.status < 400:
-        return UnusableAnswer(Reason.ORIGIN_REDIRECTS, f"the server redirects to {_address(response)}")
-    if encoding not in ("", "identity", *DECODED):
-        problem = (
-            f"the server compresses its answers with {visible(encoding)[:40]}, although asked not to; switch that off"
-        )
-        return UnusableAnswer(Reason.ORIGIN_ENCODING, problem)
-    return None
-
-
-def _address(response: aiohttp.ClientResponse) -> str:
-    """Where a redirect points, for whoever writes the stack file."""
-    location = response.headers.get("location", "").partition("?")[0].partition("#")[0]
-    if not location:
-        return "an address that it does not name"
-    return visible(str(masked(location)))[:200]
-
-
 def opens_session(verb: str, headers: Mapping[str, str]) -> bool:
     """Whether the answer may open a session: the request is of a legacy client that has none."""
     return verb == "POST" and "mcp-method" not in headers and "mcp-session-id" not in headers
-
-
-def _bad_session(session: str) -> UnusableAnswer | None:
-    """A session id that no client could send back, so that every later call would be one without a session."""
-    if not session:
-        return None
-    long = len(session) > MAX_SESSION
-    problem = (
-        f"it has {len(session)} characters, and at most {MAX_SESSION} are passed on"
-        if long
-        else "it is not visible ASCII"
-    )
-    return UnusableAnswer(
-        Reason.ORIGIN_HEADER, f"the id of the session that the server opens cannot be used: {problem}", "Mcp-Session-Id"
-    )
 
 
 def is_endless(verb: str, headers: Mapping[str, str]) -> bool:
@@ -265,14 +230,11 @@ def is_endless(verb: str, headers: Mapping[str, str]) -> bool:
     return verb == "GET" or headers.get("mcp-method") == "subscriptions/listen"
 
 
-#: Together with what the guard adds they fit the 4 KiB that Kong's nginx reads an answer's headers into
-#: (proxy_buffer_size); beyond that Kong answers 502, which its breaker takes for a failure of the guard.
-MAX_SESSION = 1024
 _PLAIN = re.compile(r"[\x20-\x7e]{1,1024}")
 #: Headers of the server's answer that reach the client, each in the form that MCP allows: a value in any other form would be
 #: read by some clients and not by others. Cookies, CORS, the server's banner and X-Kong-Limit are left out.
 _FORWARDED = {
-    "mcp-session-id": re.compile(rf"[!-~]{{1,{MAX_SESSION}}}"),
+    "mcp-session-id": SESSION,
     "www-authenticate": _PLAIN,
     "retry-after": _PLAIN,
     "allow": _PLAIN,
