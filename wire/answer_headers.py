@@ -36,10 +36,7 @@ def header_fault(status: int, headers: Mapping[str, str], *, opening: bool) -> t
     `headers` are read without regard to case.
     """
     if 300 <= status < 400:
-        return (
-            HeaderFault.REDIRECT,
-            f"the server redirects to {_address(headers.get('location', ''))}, which belongs in origin.url",
-        )
+        return HeaderFault.REDIRECT, f"the server redirects to {_address(headers.get('location', ''))}"
     encoding = encoding_of(headers)
     if encoding not in ("", "identity", *DECODED):
         shown = visible(encoding)[:40]
@@ -63,4 +60,6 @@ def encoding_of(headers: Mapping[str, str]) -> str:
 def _address(location: str) -> str:
     """Where a redirect points, without what may be secret in it."""
     address = location.partition("?")[0].partition("#")[0]
-    return visible(str(masked(address)))[:200] if address else "an address that it does not name"
+    if not address:
+        return "an address that it does not name"
+    return f"{visible(str(masked(address)))[:200]}; give the address that answers as origin.url"

@@ -16,7 +16,12 @@ from wire.answer_headers import MAX_SESSION, HeaderFault, header_fault
             HeaderFault.REDIRECT,
             "to http://127.0.0.1:8000/mcp/",
         ),
-        (301, {"location": "https://ada:pw@mcp.example/"}, HeaderFault.REDIRECT, "to [secret]"),
+        (
+            301,
+            {"location": "https://ada:pw@mcp.example/"},
+            HeaderFault.REDIRECT,
+            "to [secret]; give the address that answers",
+        ),
         (302, {}, HeaderFault.REDIRECT, "does not name"),
         (200, {"content-encoding": " BR"}, HeaderFault.ENCODING, "with br, although asked not to"),
         (200, {"content-encoding": "gzip, gzip"}, HeaderFault.ENCODING, "gzip, gzip"),

@@ -72,7 +72,7 @@ async def test_sessions_of_before_a_restart_are_404_and_another_begins_under_the
         guard = await stack.enter_async_context(
             guarded(Origin(), tmp_path, origin=origin, tool_lock=lock.dump(), grants=grants)
         )
-        sessions = []
+        sessions: list[str | None] = []
         for _ in range(FAILURES + 1):
             guard.session = None
             await guard.initialize()
