@@ -166,12 +166,16 @@ async def _unreadable(
     A notification that cannot be read costs itself alone; the server is told of a request that was not understood.
     """
     fault = diagnose((event.data or "").encode())
+    slip = UnusableAnswer(Reason.ORIGIN_MALFORMED, str(malformed), fault.place)
     if context is not None and (fault.is_answer or not fault.is_message):
-        slip = UnusableAnswer(Reason.ORIGIN_MALFORMED, str(malformed), fault.place)
         await sink.answer(200, await substitutes.for_slip(exchange, context, slip))
         return True
-    place = f" (at {fault.place})" if fault.place else ""
-    exchange.runtime.log.warning("the server sent a message that is not passed on: %s%s", malformed, place)
+    exchange.runtime.log.warning("the server sent a message that is not passed on: %s", slip)
+    for id_ in fault.answers if context is None else ():
+        # A client that resumed its stream awaits the answer on this one.
+        resumed = exchange.runtime.recall(exchange.caller, "client", id_)
+        if isinstance(resumed, Context):
+            await sink.event(Event(dump(await substitutes.for_slip(exchange, resumed, slip)).decode()))
     if fault.asks is not None:
         await _tell_server(exchange, error(fault.asks, answers.PARSE_ERROR, f"the message is refused: {malformed}"))
     return False

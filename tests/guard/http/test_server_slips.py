@@ -171,6 +171,20 @@ async def test_a_malformed_notification_costs_itself_alone_and_a_question_is_ref
         assert (refusal[0]["id"], refusal[0]["error"]["code"]) == ("q", -32700)
 
 
+async def test_a_resumed_stream_tells_of_the_answer_that_cannot_be_read(tmp_path: Path) -> None:
+    origin = Origin(replies={"tools/call": lambda _: sse("id: e-1\ndata:\n\n")})
+
+    async def get(_: Any) -> Response:
+        return sse('data: {"jsonrpc":"2.0","id":31,"result":{"mean":NaN}}\n\n')
+
+    origin.get = get
+    async with guarded(origin, tmp_path) as guard:
+        await guard.initialize()
+        cursor = (await guard.post(call(31))).text.splitlines()[0].removeprefix("id: ")
+        resumed = await guard.client.get("/mcp", headers={**session_of(guard), "last-event-id": cursor})
+        assert answer_of(resumed, 31)["error"]["data"] == {"reason": "origin_malformed"}
+
+
 async def test_a_stream_that_is_not_utf_8_is_a_slip(tmp_path: Path) -> None:
     async def body() -> Any:
         yield b"data: \xff\n\n"
