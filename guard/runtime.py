@@ -264,6 +264,7 @@ class Runtime:
         inspected: Inspected | None,
         request_bytes: int | None,
         response_bytes: int | None,
+        detail: str | None = None,
     ) -> None:
         """Write one decision. Returns once it is as durable as the configuration demands.
 
@@ -294,6 +295,7 @@ class Runtime:
                 response_bytes=response_bytes,
                 milliseconds=(time.monotonic() - context.started) * 1000,
                 payload=payload,
+                detail=detail,
             )
         )
         self.metrics.decided(decision, reason, leg)

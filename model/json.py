@@ -1,7 +1,8 @@
 """The one reader of JSON: a text has exactly one meaning, or it is refused.
 
 Two readers must never take one text differently: what was reviewed or inspected is what another program runs. So duplicate
-keys, NaN, numbers out of range, bad UTF-8, half surrogates and deep nesting are errors.
+keys, NaN, numbers out of range, bad UTF-8, half surrogates and deep nesting are errors. Half a pair has one meaning to
+whoever shows it, U+FFFD, so a reader that writes the value anew may ask for that.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from model.text import visible
 MAX_DEPTH = 100
 #: An escape of a surrogate, alone or not. Only with one in the text can a string hold half of a pair.
 _SURROGATE = re.compile(r"\\u[dD][89abcdefABCDEF]")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class NotJson(ValueError):
@@ -28,8 +30,11 @@ class NotJson(ValueError):
         self.key = key
 
 
-def read_json(text: str | bytes, depth: int) -> Any:
-    """The value of a JSON text (bytes: UTF-8 alone) of at most `depth` levels; raises NotJson."""
+def read_json(text: str | bytes, depth: int, *, replace_halves: bool = False) -> Any:
+    """The value of a JSON text (bytes: UTF-8 alone) of at most `depth` levels; raises NotJson.
+
+    `replace_halves` gives U+FFFD for half of a surrogate pair, as a browser's encoder does; it is refused otherwise.
+    """
     try:
         # Encoded, too: a string of Python may hold half a pair as it stands.
         encoded = text if isinstance(text, bytes) else text.encode("utf-8")
@@ -52,6 +57,8 @@ def read_json(text: str | bytes, depth: int) -> Any:
         try:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError:
+            if replace_halves:
+                return _without_halves(value)
             raise NotJson("a string holds half of a surrogate pair, which is not Unicode text") from None
     return value
 
@@ -91,6 +98,17 @@ def _finite(text: str) -> float:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant, parse_float=_finite)
+
+
+def _without_halves(value: Any) -> Any:
+    """`value` with U+FFFD for each half of a surrogate pair; raises NotJson where two keys become one by it."""
+    if isinstance(value, str):
+        return _HALF.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_without_halves(item) for item in value]
+    if isinstance(value, dict):
+        return _unique([(_without_halves(key), _without_halves(item)) for key, item in value.items()])
+    return value
 
 
 def _levels(value: Any, most: int) -> int:

@@ -1,5 +1,7 @@
 """Reads and writes the JSON of messages: a text has exactly one meaning or is refused, as model/json.py says.
 
+A byte order mark before the text and half of a surrogate pair in it have one meaning: nothing, and U+FFFD.
+
 The guard forwards what it writes anew from the value it inspected, so that the server runs what was inspected.
 """
 
@@ -13,6 +15,7 @@ import orjson
 from model.json import NotJson, read_json
 
 MAX_DEPTH = 64
+_MARK = b"\xef\xbb\xbf"
 
 
 class Malformed(ValueError):
@@ -22,7 +25,7 @@ class Malformed(ValueError):
 def parse(body: bytes) -> Any:
     """The value of a UTF-8 JSON text; raises Malformed."""
     try:
-        return read_json(body, MAX_DEPTH)
+        return read_json(body.removeprefix(_MARK), MAX_DEPTH, replace_halves=True)
     except NotJson as error:
         raise Malformed(str(error)) from None
 

@@ -12,6 +12,8 @@ from typing import Any
 from wire.json import Malformed
 
 Id = str | int
+#: Below it every number that a double holds is a different integer (RFC 8259, section 6).
+_EXACT = 2.0**53
 
 _REQUEST = frozenset(("jsonrpc", "id", "method", "params"))
 _NOTIFICATION = frozenset(("jsonrpc", "method", "params"))
@@ -40,7 +42,7 @@ _MEMBERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`body` is the whole message, the very object that is forwarded."""
+    """`body` is the whole message in its usual form, the very object that is forwarded."""
 
     id: Id
     method: str
@@ -57,12 +59,16 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Either `result` or `error` is there. An error about a message that could not be read has no id (`None`)."""
+    """Either `result` or `error` is there. An error about a message that could not be read has no id (`None`).
+
+    `absent`: the result was null or [], which is a whole result only where a method's result has no members.
+    """
 
     id: Id | None
     result: dict[str, Any] | None
     error: dict[str, Any] | None
     body: dict[str, Any]
+    absent: bool = False
 
 
 Message = Request | Notification | Answer
@@ -71,42 +77,88 @@ Message = Request | Notification | Answer
 def classify(value: Any) -> Message:
     """The one kind of message `value` is.
 
-    Members that JSON-RPC does not know are refused: no part of a message may pass uninspected.
+    What has one meaning is written in its usual form, and the message's `body` has that form: null in place of params,
+    arguments or another member of params that MCP knows is an absent one; null beside a result or an error is nothing; a
+    result of null or [] is an empty one; an id or code of 7.0 is 7; an answer's members beyond JSON-RPC's mean nothing and
+    are left out.
+    A request's members that JSON-RPC does not know are refused: no part of a message may pass uninspected.
 
     Raises:
         Malformed: no object, not version 2.0, a null, boolean or fractional id, params that are no object, or members
             that do not go together.
     """
+    if isinstance(value, list):
+        raise Malformed("an array stands where a message should")
     if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
         raise Malformed("not a JSON-RPC 2.0 message")
-    keys = value.keys()
-    if "method" in value:
-        method, params = value["method"], value.get("params", {})
-        if not isinstance(method, str) or not method or len(method) > 128:
-            raise Malformed("the method is not a name")
-        if not isinstance(params, dict):
-            raise Malformed("params is not an object")
-        if any(blurred(part, _MEMBERS) for part in (params, params.get("ref"), params.get("notifications"))):
-            raise Malformed("a member of params is a known one in another spelling")
-        if "id" not in value:
-            if not keys <= _NOTIFICATION:
-                raise Malformed("members beyond jsonrpc, method and params")
-            return Notification(method, params, value)
-        if not keys <= _REQUEST:
-            raise Malformed("members beyond jsonrpc, id, method and params")
-        return Request(_id(value["id"]), method, params, value)
-    if keys == _RESULT:
-        if not isinstance(value["result"], dict):
-            raise Malformed("the result is not an object")
-        return Answer(_id(value["id"]), value["result"], None, value)
-    if keys == _ERROR or keys == _ERROR - {"id"}:
-        error = value["error"]
-        code = error.get("code") if isinstance(error, dict) else None
-        if not isinstance(code, int) or isinstance(code, bool) or not isinstance(error.get("message"), str):
-            raise Malformed("the error has no code and message")
+    if "method" not in value:
+        return _answer(value)
+    method, params = value["method"], value.get("params", {})
+    if not isinstance(method, str) or not method or len(method) > 128:
+        raise Malformed("the method is not a name")
+    if params is None or (isinstance(params, dict) and None in params.values()):
+        params = _present(params or {})
+        value = {**value, "params": params}
+    if not isinstance(params, dict):
+        raise Malformed("params is not an object")
+    if any(blurred(part, _MEMBERS) for part in (params, params.get("ref"), params.get("notifications"))):
+        raise Malformed("a member of params is a known one in another spelling")
+    if "id" not in value:
+        if not value.keys() <= _NOTIFICATION:
+            raise Malformed("members beyond jsonrpc, method and params")
+        return Notification(method, params, value)
+    if not value.keys() <= _REQUEST:
+        raise Malformed("members beyond jsonrpc, id, method and params")
+    id_ = _id(value["id"])
+    return Request(id_, method, params, value if id_ is value["id"] else {**value, "id": id_})
+
+
+def _present(params: dict[str, Any]) -> dict[str, Any]:
+    """`params` without the known members that are null, which is how some languages write an absent one."""
+    present = {key: item for key, item in params.items() if item is not None or key not in _MEMBERS}
+    if "arguments" in params and params["arguments"] is None:
+        # Not left out: some servers do not run a tool without arguments.
+        present["arguments"] = {}
+    return present
+
+
+def _answer(value: dict[str, Any]) -> Answer:
+    result, error = value.get("result"), value.get("error")
+    if error is not None:
+        if result is not None:
+            raise Malformed("a result and an error stand in one answer")
         number = value.get("id")
-        return Answer(None if number is None else _id(number), None, error, value)
-    raise Malformed("neither a request, a notification nor an answer")
+        id_ = None if number is None else _id(number)
+        read = _error(error)
+        usual = read is error and id_ is number and (value.keys() == _ERROR or value.keys() == _ERROR - {"id"})
+        return Answer(id_, None, read, value if usual else {"jsonrpc": "2.0", "id": id_, "error": read})
+    if "result" not in value:
+        raise Malformed("neither a request, a notification nor an answer")
+    if "id" not in value:
+        raise Malformed("a result without an id")
+    id_ = _id(value["id"])
+    if result is None or result == []:
+        return Answer(id_, {}, None, {"jsonrpc": "2.0", "id": id_, "result": {}}, absent=True)
+    if not isinstance(result, dict):
+        raise Malformed("the result is not an object")
+    usual = value.keys() == _RESULT and id_ is value["id"]
+    return Answer(id_, result, None, value if usual else {"jsonrpc": "2.0", "id": id_, "result": result})
+
+
+def _error(error: Any) -> dict[str, Any]:
+    """The error with its code as an integer, which -32000.0 is too, and a message, which null says is empty."""
+    code = error.get("code") if isinstance(error, dict) else None
+    if isinstance(code, float) and code.is_integer():
+        code = int(code)
+    if not isinstance(code, int) or isinstance(code, bool):
+        raise Malformed("the error has no code that is an integer")
+    message = error.get("message", "")
+    if message is not None and not isinstance(message, str):
+        raise Malformed("the error's message is not text")
+    if isinstance(error["code"], int) and isinstance(error.get("message"), str):
+        read: dict[str, Any] = error
+        return read
+    return {**error, "code": code, "message": message or ""}
 
 
 def blurred(keys: Any, known: Collection[str]) -> bool:
@@ -136,8 +188,11 @@ def blurred_arguments(value: Any, schema: Any) -> bool:
 
 
 def _id(value: Any) -> Id:
-    if isinstance(value, str) and len(value) <= 256:
+    # U+FFFD may stand for half of a surrogate pair: the sender would not know the id again.
+    if isinstance(value, str) and len(value) <= 256 and "\ufffd" not in value:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
     raise Malformed("the id is neither a string nor an integer")

@@ -58,6 +58,7 @@ class Exchange:
         answer_size: int | None = None,
         inspected: Inspected | None = None,
         leg: Leg | None = None,
+        detail: str | None = None,
     ) -> None:
         """Write a decision to the audit log; returns once it is as durable as configured. Raises AuditUnwritable."""
         await self.runtime.record(
@@ -70,6 +71,7 @@ class Exchange:
             inspected=inspected,
             request_bytes=context.request_bytes,
             response_bytes=answer_size,
+            detail=detail,
         )
 
     async def record_inspected(

@@ -188,7 +188,8 @@ async def _reference(exchange: Exchange, request: Request, context: Context) -> 
 
 async def _subscriptions(exchange: Exchange, request: Request, context: Context) -> None:
     notifications = request.params.get("notifications")
-    uris = notifications.get("resourceSubscriptions", []) if isinstance(notifications, dict) else []
+    uris = notifications.get("resourceSubscriptions") if isinstance(notifications, dict) else None
+    uris = [] if uris is None else uris
     for uri in uris if isinstance(uris, list) else [None]:
         await _resource(exchange, uri, context)
     context.name = ""

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from guard.decide import answers, methods
-from guard.decide.answers import error, tool_error
+from guard.decide import answers, methods, substitutes
+from guard.decide.answers import error
 from guard.decide.context import Context, Sink
 from guard.decide.exchange import Exchange
 from guard.decide.lists import DECIDING, filter_list, holds_definitions
@@ -19,8 +19,9 @@ from guard.decide.methods import Names, ResultKind, Section
 from guard.decide.reasons import Decision, Reason, origin_status, withheld
 from guard.decide.tokens import estimate
 from guard.http.http_rules import forwarded
-from guard.http.upstream import AnswerTooLarge, UpstreamAnswer, UpstreamDown
+from guard.http.upstream import AnswerTooLarge, Slip, UnusableAnswer, UpstreamAnswer, UpstreamDown
 from guard.inspect.verdict import Leg
+from wire.faults import diagnose
 from wire.json import Malformed, dump, parse
 from wire.jsonrpc import Answer, Message, Notification, Request, blurred, classify
 from wire.sse import Event, OverLimit, Reader
@@ -41,31 +42,40 @@ async def relay(exchange: Exchange, context: Context, upstream: UpstreamAnswer, 
             await _relay_stream(exchange, context, upstream, sink, headers)
             return
         body = await upstream.read(MAX_ANSWER)
-    except AnswerTooLarge:
-        await sink.answer(200, await _executed(exchange, context, Reason.RESULT_TOO_LARGE, "too_large"))
+    except Slip as slip:
+        await sink.answer(200, await substitutes.for_slip(exchange, context, slip))
         return
     context.failed = upstream.status >= 500
-    message: Message | None
+    message: Answer | None = None
     try:
-        message = classify(parse(body))
-    except Malformed:
-        message = None
-    fits = isinstance(message, Answer) and message.id in (context.id, None)
-    if not (fits and isinstance(message, Answer)) and 400 <= upstream.status < 500:
-        # The status tells the client what to do: after a 404 its session is over, and it begins another.
-        await exchange.record(context, Decision.ERROR, origin_status(upstream.status))
-        refusal = error(context.id, answers.ORIGIN_UNAVAILABLE, "The server refused this.")
-        await sink.answer(upstream.status, refusal, headers)
-        return
-    if context.failed and not fits:
-        await sink.answer(200, await _broken(exchange, context, f"the server answered HTTP {upstream.status}"))
-        return
-    if not isinstance(message, Answer) or not fits or (message.id is None and upstream.status < 400):
-        await sink.answer(200, await _broken(exchange, context, "the server did not answer with the answer to this"))
+        message = _fitting(context, body, refused=upstream.status >= 400)
+    except UnusableAnswer as slip:
+        if 400 <= upstream.status < 500:
+            # The status tells the client what to do: after a 404 its session is over, and it begins another.
+            await exchange.record(context, Decision.ERROR, origin_status(upstream.status), detail=str(slip))
+            refusal = error(context.id, answers.ORIGIN_UNAVAILABLE, "The server refused this.")
+            await sink.answer(upstream.status, refusal, headers)
+            return
+        if context.failed:
+            slip = UnusableAnswer(Reason.ORIGIN_BROKEN, f"the server answered HTTP {upstream.status}")
+        await sink.answer(200, await substitutes.for_slip(exchange, context, slip))
         return
     _adopt_policy(exchange)
     decided = await _answer(exchange, context, message)
     await sink.answer(200 if context.failed else upstream.status, decided, headers)
+
+
+def _fitting(context: Context, body: bytes, *, refused: bool) -> Answer:
+    """The answer to this request; raises UnusableAnswer. An error without an id says that the request was not understood."""
+    try:
+        message = classify(parse(body))
+    except Malformed as malformed:
+        raise UnusableAnswer(Reason.ORIGIN_MALFORMED, str(malformed), diagnose(body).place) from None
+    if not isinstance(message, Answer):
+        raise UnusableAnswer(Reason.ORIGIN_BROKEN, "the server asks something where its answer should be")
+    if message.id == context.id or (message.id is None and refused):
+        return message
+    raise substitutes.wrong_id(context.id, message.id)
 
 
 async def _relay_stream(
@@ -80,11 +90,13 @@ async def _relay_stream(
         if context.ticket is not None and event.data:
             await context.ticket.charge(estimate(len(event.data)))
             if context.ticket.exhausted and not context.row.structural:
-                await sink.answer(200, await _executed(exchange, context, Reason.RESULT_USED_UP, "used_up"))
+                await sink.answer(200, await substitutes.executed(exchange, context, Reason.RESULT_USED_UP, "used_up"))
                 return
     if not (resumable and not context.modern):
         # The client has no event id to resume the stream by, so without an answer it would wait for ever.
-        await sink.answer(200, await _broken(exchange, context, "the stream ended without an answer"))
+        context.failed = True
+        slip = UnusableAnswer(Reason.ORIGIN_BROKEN, "the stream ended without an answer")
+        await sink.answer(200, await substitutes.for_slip(exchange, context, slip))
 
 
 def _adopt_policy(exchange: Exchange) -> None:
@@ -95,9 +107,9 @@ def _adopt_policy(exchange: Exchange) -> None:
 
 
 async def events(exchange: Exchange, upstream: UpstreamAnswer) -> AsyncIterator[Event]:
-    """The events of an upstream stream. A stream that breaks off or is malformed ends here without an error.
+    """The events of an upstream stream. A stream that breaks off ends here without an error.
 
-    Raises AnswerTooLarge for an event over the limit.
+    Raises AnswerTooLarge for an event over the limit, UnusableAnswer where the stream cannot be read.
     """
     reader = Reader(MAX_ANSWER)
     try:
@@ -107,7 +119,11 @@ async def events(exchange: Exchange, upstream: UpstreamAnswer) -> AsyncIterator[
     except OverLimit:
         exchange.runtime.log.warning("upstream stream ended: an event is over %d bytes", MAX_ANSWER)
         raise AnswerTooLarge("an event is over the limit") from None
-    except (UpstreamDown, Malformed) as problem:
+    except Malformed as problem:
+        raise UnusableAnswer(Reason.ORIGIN_MALFORMED, str(problem)) from None
+    except Slip:
+        raise
+    except UpstreamDown as problem:
         exchange.runtime.log.warning("upstream stream ended: %s", problem)
 
 
@@ -120,21 +136,49 @@ async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context
         # MCP knows no other event type. The event keeps its place in the stream (its id) and loses its data.
         await sink.event(event if not event.data else Event("", None, event.id, event.retry))
         return False
+    message: Message | None
     try:
         message = classify(parse((event.data or "").encode()))
-    except Malformed:
-        if context is not None:
-            await sink.answer(200, await _broken(exchange, context, "the server sent what is not a JSON-RPC message"))
+    except Malformed as malformed:
+        if await _unreadable(exchange, event, malformed, sink, context):
             return True
-        exchange.runtime.log.warning("the server sent what is not a JSON-RPC message; it is not passed on")
         message = None
     final = isinstance(message, Answer) and context is not None and message.id == context.id
+    if isinstance(message, Answer) and context is not None and not final:
+        # The stream that answers one request holds no other answers, so this is that request's, under a wrong id.
+        await sink.answer(
+            200, await substitutes.for_slip(exchange, context, substitutes.wrong_id(context.id, message.id))
+        )
+        return True
     out = None if message is None else await _decide(exchange, message, context)
     if out is None:
         await sink.event(Event(None, None, event.id, event.retry))
     else:
         await sink.event(Event(dump(out).decode(), event.event, event.id, event.retry))
     return final
+
+
+async def _unreadable(
+    exchange: Exchange, event: Event, malformed: Malformed, sink: Sink, context: Context | None
+) -> bool:
+    """Note a message that cannot be read. True when it was to answer `context`, which then has an error in its place.
+
+    A notification that cannot be read costs itself alone; the server is told of a request that was not understood.
+    """
+    fault = diagnose((event.data or "").encode())
+    slip = UnusableAnswer(Reason.ORIGIN_MALFORMED, str(malformed), fault.place)
+    if context is not None and (fault.is_answer or not fault.is_message):
+        await sink.answer(200, await substitutes.for_slip(exchange, context, slip))
+        return True
+    exchange.runtime.log.warning("the server sent a message that is not passed on: %s", slip)
+    for id_ in fault.answers if context is None else ():
+        # A client that resumed its stream awaits the answer on this one.
+        resumed = exchange.runtime.recall(exchange.caller, "client", id_)
+        if isinstance(resumed, Context):
+            await sink.event(Event(dump(await substitutes.for_slip(exchange, resumed, slip)).decode()))
+    if fault.asks is not None:
+        await _tell_server(exchange, error(fault.asks, answers.PARSE_ERROR, f"the message is refused: {malformed}"))
+    return False
 
 
 async def _decide(exchange: Exchange, message: Message, context: Context | None) -> Mapping[str, Any] | None:
@@ -159,8 +203,14 @@ async def _answer(exchange: Exchange, context: Context, answer: Answer) -> Mappi
         if answer.error is not None:
             return await _error_answer(exchange, context, answer)
         result: dict[str, Any] = answer.result or {}
+        if answer.absent and not context.row.answers_nothing:
+            problem = UnusableAnswer(
+                Reason.ORIGIN_MALFORMED, "the result is null or an array, not an object", "/result"
+            )
+            return await substitutes.for_slip(exchange, context, problem)
         if blurred(result, DECIDING):
-            return await _broken(exchange, context, "a member of the result is a known one in another spelling")
+            problem = UnusableAnswer(Reason.ORIGIN_BROKEN, "a member is a known one in another spelling", "/result")
+            return await substitutes.for_slip(exchange, context, problem)
         if context.row.result is ResultKind.LIST and context.row.section is not None:
             return await _list(exchange, context, context.row.section, answer, result)
         if context.row.result is ResultKind.INTRODUCTION:
@@ -247,7 +297,8 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
     leg = context.row.leg
     if holds_definitions(result):
         # Lists are filtered in the answers to the list methods alone, so no other answer may hold one.
-        return await _broken(exchange, context, "the server sent definitions that were not asked for")
+        problem = UnusableAnswer(Reason.ORIGIN_BROKEN, "the server sent definitions that were not asked for", "/result")
+        return await substitutes.for_slip(exchange, context, problem)
     asks = result.get("inputRequests") if result.get("resultType") == "input_required" else None
     if asks is not None:
         leg = Leg.SERVER_REQUESTS
@@ -322,42 +373,6 @@ async def _tell_server(exchange: Exchange, message: Mapping[str, Any]) -> None:
     """Send the server the refusal of its request, as it waits for an answer."""
     headers = forwarded(exchange.headers, modern=exchange.caller.modern, bearer=exchange.policy.forward_bearer)
     exchange.runtime.post_refusal(message, headers, owner=exchange.caller.principal.id)
-
-
-async def unavailable(
-    exchange: Exchange, context: Context, retry_after: int | None, *, sent: bool
-) -> Mapping[str, Any]:
-    """The answer in place of one that the server did not give.
-
-    It says whether the server may have received the request (`sent`), and when to try again.
-    """
-    await exchange.record(context, Decision.ERROR, Reason.ORIGIN_UNAVAILABLE, leg=Leg.RESULTS)
-    outcome = "It may have been executed." if sent else "Nothing was executed."
-    later = "" if retry_after is None else f" Try again in {retry_after} s."
-    text = f"The server is not available. {outcome}{later} Incident {context.incident}."
-    data = None if retry_after is None else {"retryAfterSeconds": retry_after}
-    return error(context.id, answers.ORIGIN_UNAVAILABLE, text, data)
-
-
-async def _executed(exchange: Exchange, context: Context, reason: Reason, key: str) -> Mapping[str, Any]:
-    """The answer to a request that was executed and whose result is withheld, being over a limit of results.
-
-    It must not read as a refusal, or the client sends the request again.
-    """
-    await exchange.release(context)
-    await exchange.record(context, Decision.BLOCK, reason, leg=Leg.RESULTS)
-    text = f"{answers.TEXTS[key]} Incident {context.incident}."
-    if context.row.is_call:
-        return tool_error(context.id, text, modern=context.modern)
-    return error(context.id, answers.WITHHELD, text, {"executed": True})
-
-
-async def _broken(exchange: Exchange, context: Context, problem: str) -> Mapping[str, Any]:
-    context.failed = True
-    await exchange.release(context)
-    exchange.runtime.log.warning("%s: %s", context.method, problem)
-    await exchange.record(context, Decision.ERROR, Reason.ORIGIN_BROKEN, leg=Leg.RESULTS)
-    return error(context.id, answers.ORIGIN_UNAVAILABLE, f"The server did not answer. Incident {context.incident}.")
 
 
 def _answer_headers(exchange: Exchange, upstream: UpstreamAnswer) -> dict[str, str]:

@@ -86,6 +86,8 @@ class Addressee(StrEnum):
 _OPAQUE = frozenset(("/requestState", "/_meta/progressToken"))
 _PAGED = _OPAQUE | {"/cursor", "/nextCursor"}
 _PROGRESS = frozenset(("/progressToken",))
+#: Methods whose result is `EmptyResult` in the official schema.
+_ANSWER_NOTHING = frozenset(("ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,11 @@ class Method:
     def is_call(self) -> bool:
         """Whether the method runs a tool. Its refusals are answered as tool errors, which the model reads."""
         return self.names is Names.NAME and self.section is Section.TOOLS
+
+    @property
+    def answers_nothing(self) -> bool:
+        """Whether the result has no members: the method does something, and its answer says that it is done."""
+        return self.name in _ANSWER_NOTHING
 
 
 _REQUEST, _NOTIFICATION = MessageKind.REQUEST, MessageKind.NOTIFICATION

@@ -90,6 +90,12 @@ class Reason(_Explained):
     CACHED = "cached", "Answered from the cache."
     ORIGIN_UNAVAILABLE = "origin_unavailable", "The server does not answer, or its lists cannot be read."
     ORIGIN_BROKEN = "origin_broken", "The server answered with something that is no answer to the request."
+    ORIGIN_MALFORMED = "origin_malformed", "The server's answer is no JSON-RPC message with one meaning."
+    ORIGIN_WRONG_ID = "origin_wrong_id", "The server answered under another id than the request's."
+    ORIGIN_REDIRECTS = "origin_redirects", "The server redirects to another address, which the guard does not follow."
+    ORIGIN_ENCODING = "origin_encoding", "The server's answer is compressed in a way that cannot be decoded."
+    ORIGIN_HEADER = "origin_header", "A header of the server's answer is larger than the guard passes on."
+    ID_IN_USE = "id_in_use", "Another request of the session with this id awaits its answer."
     TOO_MANY_STATES = "too_many_states", "The server gave the principal more `requestState`s than are kept."
     RESULT_TOO_LARGE = "result_too_large", "The request was executed; the answer is withheld, as it is over 16 MiB."
     RESULT_USED_UP = (

@@ -13,7 +13,7 @@ from typing import Any
 
 from components.gateway.names import REMAINING_HEADER
 from guard.audit.files import AuditUnwritable
-from guard.decide import answers, from_client, from_server, methods
+from guard.decide import answers, from_client, from_server, methods, substitutes
 from guard.decide.answers import error
 from guard.decide.context import Prepared, Stop
 from guard.decide.exchange import Exchange
@@ -35,7 +35,7 @@ from guard.http.http_rules import (
     session_of,
 )
 from guard.http.sink import HttpSink, Send, SilentSink
-from guard.http.upstream import UpstreamAnswer, UpstreamDown, UpstreamFull
+from guard.http.upstream import Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
 from guard.identity.principal import Principal
 from guard.identity.verifier import NotIdentified
 from guard.runtime import Runtime, WorkEnded
@@ -165,7 +165,7 @@ class McpEndpoint:
         session = None
         if modern:
             if isinstance(message, Request):
-                check_modern(headers, value, message.id)
+                check_modern(headers, message.body, message.id)
             elif isinstance(message, Notification):
                 check_modern_notification(headers, message.method)
             else:
@@ -175,6 +175,13 @@ class McpEndpoint:
         else:
             version = legacy_version(headers)
             session = session_of(headers)
+            if isinstance(message, Request) and _opens_session(message) and session is not None:
+                # Some clients send the id of a session that ended, and only its absence begins another.
+                if self.runtime.sessions.holds(session, arrival.principal):
+                    refusal = error(message.id, answers.INVALID_REQUEST, "a session is initialized once")
+                    raise HttpRefusal(400, Reason.BAD_SESSION, refusal)
+                headers = {name: value for name, value in headers.items() if name != "mcp-session-id"}
+                session = None
             self._check_session(session, arrival.principal, message)
         caller = arrival.caller(modern=modern, version=version, session=session)
         return Exchange(self.runtime, arrival.policy, caller, headers, arrival.sink), message
@@ -183,10 +190,6 @@ class McpEndpoint:
         """Refuse a session that is not this principal's: its id is a handle, never a proof (MCP security best practices)."""
         if session is None:
             return
-        if isinstance(message, Request) and _opens_session(message):
-            raise HttpRefusal(
-                400, Reason.BAD_SESSION, error(message.id, answers.INVALID_REQUEST, "a session is initialized once")
-            )
         if not self.runtime.sessions.holds(session, principal):
             id_ = message.id if isinstance(message, Request) else None
             raise HttpRefusal(404, Reason.UNKNOWN_SESSION, error(id_, answers.INVALID_REQUEST, "Session not found"))
@@ -230,7 +233,7 @@ class McpEndpoint:
                 await self._acknowledge(upstream, sink)
                 return
             if context.row.opens_session and not self._bind(exchange, upstream, prepared):
-                await sink.answer(200, await from_server.unavailable(exchange, context, None, sent=True))
+                await sink.answer(200, await substitutes.unavailable(exchange, context, None, sent=True))
                 return
             if caller.session:
                 runtime.remember(caller, "client", context.id, context)
@@ -245,6 +248,12 @@ class McpEndpoint:
                 runtime.origin.succeeded()
             if upstream.status == 404 and caller.session:
                 runtime.sessions.end(caller.session)
+        except Slip as slip:
+            if context is not None:
+                await sink.answer(200, await substitutes.for_slip(exchange, context, slip))
+            else:
+                runtime.log.warning("the server cannot be told this: %s", slip)
+                await sink.refuse(answers.ORIGIN_FAILED, None)
         except UpstreamDown as problem:
             runtime.log.warning("the server is not available: %s", problem)
             if not isinstance(problem, UpstreamFull):
@@ -269,7 +278,7 @@ class McpEndpoint:
         if context is None:
             await sink.refuse(answers.ORIGIN_FAILED, None, headers)
             return
-        message = await from_server.unavailable(exchange, context, wait, sent=sent)
+        message = await substitutes.unavailable(exchange, context, wait, sent=sent)
         await exchange.release(context)
         if sent:
             await sink.answer(200, message, headers)

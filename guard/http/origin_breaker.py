@@ -1,9 +1,10 @@
 """The circuit breaker between the guard and its MCP server: while the server is down, requests are refused at once.
 
 Kong's breaker counts only failures of the guard itself, so the server's are counted here. One caller must not be able to
-open the breaker for everybody. Therefore of failures that a request can provoke (an HTTP 5xx, an answer that is none, a
-connection cut, silence) at most `MAX_PER_PRINCIPAL` count for one principal, which is fewer than open the breaker. No
-caller can make a server unreachable, so a failed connection counts for whichever principal it happens.
+open the breaker for everybody. Therefore of failures that a request can provoke (an HTTP 5xx, a connection cut, silence)
+at most `MAX_PER_PRINCIPAL` count for one principal, which is fewer than open the breaker. No caller can make a server
+unreachable, so a failed connection counts for whichever principal it happens. An answer that cannot be passed on is none
+of them: the server is up (`guard.http.upstream.Slip`).
 
 The breaker closes when a probe of the guard's own reaches the server. No caller's request serves as the trial, as it
 might write something.

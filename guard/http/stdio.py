@@ -19,9 +19,9 @@ from typing import IO
 
 from guard.decide import methods
 from guard.decide.answers import status_of
-from guard.http.stdio_process import MAX_LINE, CommandProcess, EventStreamAnswer
+from guard.http.stdio_process import CommandProcess, EventStreamAnswer
 from guard.http.stdio_road import CopyRoad, SharedRoad
-from guard.http.upstream import Road, UpstreamAnswer, UpstreamDown, UpstreamFull
+from guard.http.upstream import Road, Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
 from wire.json import dump, parse
 from wire.jsonrpc import Answer, Message, Notification, Request, classify
 
@@ -51,10 +51,11 @@ class StdioUpstream:
         stderr: IO[str] | None = None,
     ) -> None:
         self._command = command
+        self._secrets = tuple(environment.values())
         self._environment = {key: os.environ[key] for key in _INHERITED if key in os.environ} | dict(environment)
         self._directory = directory
         self._silence = silence
-        self._stderr: IO[str] | int = asyncio.subprocess.DEVNULL if stderr is None else stderr
+        self._stderr: IO[str] | int = asyncio.subprocess.PIPE if stderr is None else stderr
         #: Held while a copy of the command runs for a probe, and while a client's process starts: two processes at once may
         #: disturb one another (a database's lock, a fixed port).
         self._starts = asyncio.Lock()
@@ -184,12 +185,12 @@ class StdioUpstream:
                 stderr=self._stderr,
                 env=self._environment,
                 cwd=self._directory,
-                limit=MAX_LINE,
+                limit=2**18,
                 start_new_session=True,
             )
         except OSError as error:
             raise UpstreamDown(f"the command cannot be started ({error.strerror})", sent=False) from None
-        return CommandProcess(child, owner)
+        return CommandProcess(child, owner, self._secrets)
 
     async def _exchange(
         self,
@@ -201,6 +202,8 @@ class StdioUpstream:
         internal: bool = False,
     ) -> UpstreamAnswer:
         if not isinstance(message, Request):
+            if isinstance(message, Notification) and message.method == "notifications/cancelled":
+                process.cancel(message.params.get("requestId"))
             if not (renumber and isinstance(message, Notification)):
                 await process.write(message.body)
             return UpstreamAnswer(202, headers, "")
@@ -210,8 +213,10 @@ class StdioUpstream:
         try:
             await process.write(inbox.body)
             first = await inbox.next(patience)
-        except BaseException:
+        except BaseException as problem:
             await process.abandon(inbox)
+            if isinstance(problem, UpstreamDown) and not isinstance(problem, Slip) and not process.ended:
+                process.report(str(problem))
             raise
         if isinstance(first, Answer):
             process.settle(inbox)

@@ -10,22 +10,27 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
 from guard.decide import methods
+from guard.decide.answers import PARSE_ERROR, REFUSED, error
 from guard.decide.methods import Addressee
-from guard.http.upstream import UpstreamAnswer, UpstreamDown
+from guard.decide.reasons import Reason
+from guard.http.command_output import LastWords, Lines
+from guard.http.stdio_waiting import MAX_WAITING, Held, Inbox, Losses
+from guard.http.upstream import AnswerTooLarge, IdInUse, Slip, UnusableAnswer, UpstreamAnswer, UpstreamDown
+from model.text import visible
+from wire.faults import diagnose
 from wire.json import Malformed, dump, parse
 from wire.jsonrpc import Answer, Id, Message, Notification, Request, classify
 from wire.sse import Event
 
 log = logging.getLogger("ringwall.guard.stdio")
 
-#: The longest line, in bytes, that the command may write; it is ended after a longer one.
+#: The longest line, in bytes, that is read of the command.
 MAX_LINE = 16 * 1024 * 1024
-#: Messages kept for a client that does not read.
-MAX_WAITING = 1024
 #: How long a command may take to end by itself once its input is closed.
 GRACE_SECONDS = 2.0
 #: The ids of the guard's own requests begin here; they fit 32 bits.
@@ -35,64 +40,31 @@ _INTRODUCTIONS = ("initialize", "server/discover")
 _SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 
 
-class Inbox:
-    """The server's messages about one request, kept until the client reads them.
-
-    `id` is the request's id as the client chose it, `sent_id` as the server was given it. `internal`: the guard itself asks,
-    so what the server asks of a client is not for this inbox.
-    """
-
-    def __init__(self, request: Request, sent_id: Id, *, internal: bool = False) -> None:
-        self.method = request.method
-        self.internal = internal
-        self.id = request.id
-        self.sent_id = sent_id
-        self.body = request.body if sent_id == request.id else {**request.body, "id": sent_id}
-        meta = request.params.get("_meta")
-        self.token = meta.get("progressToken") if isinstance(meta, dict) else None
-        self._queue: asyncio.Queue[Message | None] = asyncio.Queue()
-
-    def is_named(self, token: Any, subscription: Any) -> bool:
-        """Whether this request brought the progress token, or opened the subscription of this id."""
-        return (token is not None and self.token == token) or (
-            subscription is not None and self.sent_id == subscription
-        )
-
-    def put(self, message: Message | None) -> None:
-        """Keep `message` for the client. None says that nothing follows."""
-        # The queue of a client that does not read fills up. The client then loses its stream; the process goes on.
-        if self._queue.qsize() < MAX_WAITING:
-            self._queue.put_nowait(message)
-        elif self._queue.qsize() == MAX_WAITING:
-            self._queue.put_nowait(None)
-
-    async def next(self, silence: float | None) -> Message:
-        """The next message; raises UpstreamDown after `silence` seconds without one, or when the process ended."""
-        try:
-            message = await asyncio.wait_for(self._queue.get(), silence)
-        except TimeoutError:
-            raise UpstreamDown("the command says nothing") from None
-        if message is None:
-            raise UpstreamDown("the command ended")
-        return message
-
-
 class CommandProcess:
     """One running command: writes requests to it, reads its lines, and gives each message to the request it belongs to."""
 
-    def __init__(self, child: asyncio.subprocess.Process, owner: str) -> None:
+    def __init__(self, child: asyncio.subprocess.Process, owner: str, secrets: Collection[str] = ()) -> None:
         self._child = child
         self.owner = owner
         self._asked: dict[Id, Inbox] = {}
+        #: Requests whose answers nobody awaits any more and which may still come.
+        self._abandoned: OrderedDict[Id, Inbox] = OrderedDict()
+        self._losses = Losses()
+        self._held = Held(self._refuse)
         self._listener: Inbox | None = None
         self._number = 0
         self._writing = asyncio.Lock()
         self._enders: list[Any] = []
+        self._background: set[asyncio.Task[None]] = set()
         self.ended = False
         #: The server's capabilities, once it has introduced itself, and whether its client has finished the introduction.
         self.capabilities: Mapping[str, Any] | None = None
         self.introduced = False
-        self._reader = asyncio.get_running_loop().create_task(self._read())
+        self._ending = False
+        loop = asyncio.get_running_loop()
+        self._last_words = None if child.stderr is None else LastWords(child.stderr, secrets)
+        self._stderr = None if self._last_words is None else loop.create_task(self._last_words.read())
+        self._reader = loop.create_task(self._read())
 
     def on_end(self, call: Any) -> None:
         self._enders.append(call)
@@ -113,28 +85,60 @@ class CommandProcess:
         else:
             sent_id = f"ringwall-{self._number}" if renumber else request.id
         inbox = Inbox(request, sent_id, internal=internal)
+        row = methods.CLIENT.get(request.method)
+        inbox.unanswerable = row is not None and row.endless
         if inbox.sent_id in self._asked:
-            raise UpstreamDown("an id is in use already")
+            raise IdInUse
         self._asked[inbox.sent_id] = inbox
+        self._abandoned.pop(inbox.sent_id, None)
+        self._redeliver()
         return inbox
 
     def settle(self, inbox: Inbox) -> None:
         self._asked.pop(inbox.sent_id, None)
 
+    def cancel(self, id_: Any) -> None:
+        """The client cancels a request, which the server need not answer then."""
+        if isinstance(id_, str | int) and (inbox := self._asked.get(id_)) is not None:
+            inbox.unanswerable = True
+
     async def abandon(self, inbox: Inbox) -> None:
         """The client closed its connection before the answer. In the 2026 era that cancels, so the server is told."""
-        if self._asked.pop(inbox.sent_id, None) is None or self.ended or inbox.sent_id == inbox.id:
+        if self._asked.get(inbox.sent_id) is not inbox:
+            return
+        self._leave(inbox)
+        for message in inbox.unread():
+            if isinstance(message, Request):
+                self._give(message)
+        if self.ended or inbox.sent_id == inbox.id:
             return
         params = {"requestId": inbox.sent_id, "reason": "the client closed the stream"}
         with contextlib.suppress(UpstreamDown):
             await self.write({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
 
+    def _leave(self, inbox: Inbox) -> None:
+        """Await the answer no more, and know it when it comes."""
+        self._asked.pop(inbox.sent_id, None)
+        self._abandoned[inbox.sent_id] = inbox
+        if len(self._abandoned) > MAX_WAITING:
+            self._abandoned.popitem(last=False)
+
     def listen(self) -> UpstreamAnswer:
         """Open the session's own stream, which replaces an earlier one."""
-        if self._listener is not None:
-            self._listener.put(None)
-        self._listener = Inbox(Request("", "", {}, {}), "")
+        replaced, self._listener = self._listener, Inbox(Request("", "", {}, {}), "")
+        self._redeliver()
+        if replaced is not None:
+            for message in replaced.unread():
+                self._give(message)
+            replaced.put(None)
         return EventStreamAnswer({}, self, self._listener, None, None, standalone=True)
+
+    def unlisten(self, inbox: Inbox) -> None:
+        """The client closed the session's own stream; what it did not read waits for another."""
+        if self._listener is inbox:
+            self._listener = None
+            for message in inbox.unread():
+                self._give(message)
 
     async def write(self, body: Mapping[str, Any]) -> None:
         line = dump(body) + b"\n"
@@ -148,45 +152,143 @@ class CommandProcess:
             except (ConnectionError, RuntimeError):
                 raise UpstreamDown("the command does not read") from None
 
+    # -- what the command writes --------------------------------------------------------------------------------------
+
     async def _read(self) -> None:
-        stdout = self._child.stdout
+        stdout, lines = self._child.stdout, Lines(MAX_LINE)
         try:
-            while stdout is not None and (line := await stdout.readline()):
-                if line.strip():
+            while stdout is not None and (chunk := await stdout.read(2**18)):
+                for line in lines.feed(chunk):
                     self._take(line)
-        except ValueError:
-            log.warning("the command wrote a line over %d bytes and is ended", MAX_LINE)
+            self._take(lines.flush())
         finally:
+            ended_by_guard = self._ending
             self._over()
             self._kill(signal.SIGKILL)
             with contextlib.suppress(ProcessLookupError):
                 await self._child.wait()
+            if self._stderr is not None:
+                await asyncio.wait((self._stderr,), timeout=1)
+                self._stderr.cancel()
+            if not ended_by_guard:
+                self.report(f"the command ended ({_outcome(self._child.returncode)})")
 
-    def _take(self, line: bytes) -> None:
+    def report(self, problem: str) -> None:
+        """Write a failure of the command to the guard's log, with what the command itself said of it."""
+        if self._last_words is None:
+            log.warning("%s", problem)
+            return
+        lines = self._last_words.take()
+        words = "\n  ".join(("; the last lines of its stderr:", *lines)) if lines else "; it wrote nothing to stderr"
+        log.warning("%s%s", problem, words)
+
+    def _take(self, line: bytes | None) -> None:
+        if line is None:
+            log.warning("the command wrote a line over %d bytes, which is not passed on", MAX_LINE)
+            self._lose(AnswerTooLarge("the line is over the limit"))
+            return
+        if not line or line.isspace():
+            return
         try:
             message = classify(parse(line))
-        except Malformed:
-            log.warning("the command wrote a line that is not a JSON-RPC message")
+        except Malformed as malformed:
+            self._unreadable(line, malformed)
             return
         if isinstance(message, Answer):
-            inbox = None if message.id is None else self._asked.get(message.id)
-            if inbox is not None:
-                if inbox.method in _INTRODUCTIONS and message.result is not None:
-                    capabilities = message.result.get("capabilities")
-                    self.capabilities = capabilities if isinstance(capabilities, dict) else {}
-                inbox.put(Answer(inbox.id, message.result, message.error, _renamed(message.body, inbox)))
+            self._answered(message)
+        else:
+            self._give(message)
+
+    def _answered(self, answer: Answer) -> None:
+        inbox = None if answer.id is None else self._asked.get(answer.id)
+        if inbox is not None and not inbox.answered:
+            if inbox.method in _INTRODUCTIONS and answer.result is not None:
+                capabilities = answer.result.get("capabilities")
+                self.capabilities = capabilities if isinstance(capabilities, dict) else {}
+            inbox.put(Answer(inbox.id, answer.result, answer.error, _renamed(answer.body, inbox), answer.absent))
+            self._resolve(inbox)
+        elif answer.id is not None and (late := self._abandoned.pop(answer.id, None)) is not None:
+            self._resolve(late)
+        else:
+            log.warning("the command answered under an id that no request has")
+            self._lose(UnusableAnswer(Reason.ORIGIN_WRONG_ID, "the id is that of no request", "/id"))
+
+    def _unreadable(self, line: bytes, malformed: Malformed) -> None:
+        """End the wait for an answer that came and cannot be read; the server is told of a request of that kind."""
+        fault = diagnose(line)
+        if not fault.is_message:
+            log.warning("the command wrote a line that is not a JSON-RPC message")
             return
+        slip = UnusableAnswer(Reason.ORIGIN_MALFORMED, str(malformed), fault.place)
+        log.warning("the command wrote a message that cannot be read: %s", slip)
+        if fault.asks is not None:
+            self._tell(error(fault.asks, PARSE_ERROR, f"the message is refused: {malformed}"))
+        if not fault.is_answer:
+            return
+        awaited = [inbox for id_ in fault.answers if (inbox := self._asked.get(id_)) is not None]
+        for inbox in awaited:
+            self._fail(inbox, slip)
+        late = [inbox for id_ in fault.answers if (inbox := self._abandoned.pop(id_, None)) is not None]
+        for inbox in late:
+            self._resolve(inbox)
+        if not awaited and not late:
+            self._lose(slip)
+
+    def _lose(self, slip: Slip) -> None:
+        """Note an answer that nobody can be given. Whose it was shows once all others that were awaited are there."""
+        self._losses.add(slip, [inbox for inbox in self._asked.values() if not inbox.unanswerable])
+        self._deduce()
+
+    def _resolve(self, inbox: Inbox) -> None:
+        inbox.answered = True
+        self._deduce()
+
+    def _deduce(self) -> None:
+        while (loss := self._losses.deduce()) is not None:
+            inbox, slip = loss
+            self._fail(inbox, slip)
+
+    def _fail(self, inbox: Inbox, slip: Slip) -> None:
+        if not inbox.answered:
+            inbox.answered = True
+            inbox.put(slip)
+            self._leave(inbox)
+
+    # -- the server's own messages ------------------------------------------------------------------------------------
+
+    def _give(self, message: Request | Notification) -> None:
         inbox = self._addressee(message)
         if inbox is not None:
             inbox.put(_addressed(message, inbox))
-        elif isinstance(message, Request):
-            log.warning("the command asks %s of nobody", message.method)
+        elif not self.ended and (isinstance(message, Request) or _concerns_session(message)):
+            self._held.add(message)
+
+    def _redeliver(self) -> None:
+        for message in self._held.take():
+            self._give(message)
+
+    def _refuse(self, message: Request | Notification) -> None:
+        if isinstance(message, Request):
+            log.warning("the command asks %s of nobody; it is told so", visible(message.method))
+            self._tell(error(message.id, REFUSED, "No client listens."))
+
+    def _tell(self, body: Mapping[str, Any]) -> None:
+        """Write an answer of the guard's own to the command."""
+        task = asyncio.get_running_loop().create_task(self._write_refusal(body))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _write_refusal(self, body: Mapping[str, Any]) -> None:
+        with contextlib.suppress(UpstreamDown):
+            await self.write(body)
 
     def _addressee(self, message: Request | Notification) -> Inbox | None:
         """The reader of a message, as the table of methods says. A message marked with a subscription goes to that
         subscription alone."""
         addressee = methods.SERVER.get(message.method, methods.UNKNOWN).addressee
-        latest = next((inbox for inbox in reversed(self._asked.values()) if not inbox.internal), None)
+        latest = next(
+            (inbox for inbox in reversed(self._asked.values()) if not (inbox.internal or inbox.answered)), None
+        )
         if addressee is Addressee.LATEST_CALL:
             return latest or self._listener
         token = message.params.get("progressToken") if addressee is Addressee.CALL else None
@@ -196,11 +298,14 @@ class CommandProcess:
             return next((inbox for inbox in self._asked.values() if inbox.is_named(token, subscription)), None)
         return self._listener or latest
 
+    # -- the end ------------------------------------------------------------------------------------------------------
+
     def _over(self) -> None:
         self.ended = True
         for inbox in [*self._asked.values(), *([self._listener] if self._listener else [])]:
             inbox.put(None)
         self._asked.clear()
+        self._held.take()
         for call in self._enders:
             call()
 
@@ -211,6 +316,7 @@ class CommandProcess:
 
     async def end(self) -> None:
         """End the process as MCP has it for stdio: close its input, then SIGTERM, then SIGKILL, with a pause after each."""
+        self._ending = True
         if self._child.stdin is not None:
             self._child.stdin.close()
         for number in (None, signal.SIGTERM, signal.SIGKILL):
@@ -219,9 +325,14 @@ class CommandProcess:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._child.wait(), GRACE_SECONDS)
                 break
-        self._reader.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._reader
+        if self.ended:
+            # Nothing is left to read but what the command said last.
+            await asyncio.wait((self._reader,), timeout=GRACE_SECONDS)
+        for task in (self._reader, self._stderr):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
 
 
 class EventStreamAnswer(UpstreamAnswer):
@@ -256,8 +367,24 @@ class EventStreamAnswer(UpstreamAnswer):
                 return
 
     def close(self) -> None:
-        if not self._standalone:
+        if self._standalone:
+            self._process.unlisten(self._inbox)
+        else:
             self._closing = asyncio.get_running_loop().create_task(self._process.abandon(self._inbox))
+
+
+def _concerns_session(notification: Notification) -> bool:
+    """Whether a notification is to the session as a whole, and of use to a client that comes later."""
+    row = methods.SERVER.get(notification.method)
+    meta = notification.params.get("_meta")
+    marked = isinstance(meta, dict) and _SUBSCRIPTION in meta
+    return row is not None and row.changes_lists and not marked
+
+
+def _outcome(code: int | None) -> str:
+    if code is None or code >= 0:
+        return "it says no exit code" if code is None else f"exit code {code}"
+    return f"signal {-code}"
 
 
 def _event(message: Message) -> bytes:

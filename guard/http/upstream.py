@@ -2,7 +2,8 @@
 
 A server that is a command is in `guard.http.stdio`. The client is aiohttp's: of those that can stream and speak over
 Unix sockets it adds the least time (its parser is C), and it reads an answer chunk by chunk without holding all of it.
-Proxies, redirects and compression are off, so that nothing can come between guard and server.
+Proxies and redirects are off, so that nothing can come between guard and server. Compression is not asked for; a server that
+compresses all the same is decoded piece by piece.
 """
 
 from __future__ import annotations
@@ -17,11 +18,19 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from guard.decide.reasons import Reason
 from model.server import Origin
-from model.text import visible
+from wire.answer_headers import MAX_HEADER, SESSION, HeaderFault, encoding_of, header_fault
+from wire.content_encoding import DECODED, Decoder
+from wire.json import Malformed
 
 #: Nothing was sent yet when a connection is refused, so trying again for this long bridges a restart.
 RECONNECT_SECONDS = 2.0
+_REASONS = {
+    HeaderFault.REDIRECT: Reason.ORIGIN_REDIRECTS,
+    HeaderFault.ENCODING: Reason.ORIGIN_ENCODING,
+    HeaderFault.SESSION: Reason.ORIGIN_HEADER,
+}
 
 
 class UpstreamDown(Exception):
@@ -35,13 +44,8 @@ class UpstreamDown(Exception):
         self.sent = sent
 
 
-class Redirected(UpstreamDown):
-    """The server names another URL (`location`), which is never followed: nobody reviewed it."""
-
-    def __init__(self, status: int, location: str) -> None:
-        super().__init__(f"the server redirects (HTTP {status} to {visible(location)[:200] or 'nowhere'})")
-        self.status = status
-        self.location = location
+class Slip(UpstreamDown):
+    """One request failed although the server is up: no breaker counts it, and the guard stays ready."""
 
 
 class UpstreamFull(UpstreamDown):
@@ -51,7 +55,34 @@ class UpstreamFull(UpstreamDown):
         super().__init__(reason, sent=False)
 
 
-class AnswerTooLarge(UpstreamDown):
+class IdInUse(Slip):
+    """Another request with the id awaits its answer, so the server could not tell the two apart. Nothing was sent."""
+
+    def __init__(self) -> None:
+        super().__init__("an id is in use already", sent=False)
+
+
+class UnusableAnswer(Slip):
+    """The server answered, and the answer cannot be passed on.
+
+    The message and `place`, a JSON pointer, hold no payload.
+    """
+
+    def __init__(self, reason: Reason, problem: str, place: str = "") -> None:
+        super().__init__(f"{problem} (at {place})" if place else problem)
+        self.reason = reason
+
+
+class Redirected(UnusableAnswer):
+    """The server names another URL (`location`), which is never followed: nobody reviewed it."""
+
+    def __init__(self, status: int, location: str, problem: str) -> None:
+        super().__init__(Reason.ORIGIN_REDIRECTS, problem)
+        self.status = status
+        self.location = location
+
+
+class AnswerTooLarge(Slip):
     """The server carried the request out, and its answer is larger than the guard passes on."""
 
 
@@ -63,6 +94,7 @@ class UpstreamAnswer:
     headers: Mapping[str, str]
     media_type: str
     _response: aiohttp.ClientResponse | None = None
+    _decoder: Decoder | None = None
 
     async def read(self, limit: int) -> bytes:
         """The whole body; raises AnswerTooLarge when it is over `limit` bytes, UpstreamDown when it breaks off."""
@@ -81,7 +113,16 @@ class UpstreamAnswer:
             return
         try:
             async for chunk in self._response.content.iter_any():
-                yield chunk
+                if self._decoder is None:
+                    yield chunk
+                    continue
+                for piece in self._decoder.feed(chunk):
+                    yield piece
+                    await asyncio.sleep(0)  # a small chunk may hold very many pieces, and others wait meanwhile
+            if self._decoder is not None:
+                self._decoder.finish()
+        except Malformed as problem:
+            raise UnusableAnswer(Reason.ORIGIN_ENCODING, str(problem)) from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise UpstreamDown(f"the answer broke off ({type(error).__name__})") from None
 
@@ -174,9 +215,8 @@ class HttpUpstream:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=silence),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             read_bufsize=2**18,
-            # A header that is not passed on (a cookie) costs nobody an answer.
-            max_line_size=2**16,
-            max_field_size=2**16,
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
         )
 
     async def send(self, verb: str, headers: Mapping[str, str], body: bytes | None, *, owner: str) -> UpstreamAnswer:
@@ -189,17 +229,17 @@ class HttpUpstream:
         passed = {
             name: value for name, form in _FORWARDED.items() if form.fullmatch(value := response.headers.get(name, ""))
         }
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
+        fault = header_fault(response.status, response.headers, opening=opens_session(verb, headers))
+        if fault is not None:
             response.close()
-            raise UpstreamDown("the server compressed its answer although it was asked not to")
-        if 300 <= response.status < 400:
-            response.close()
-            raise Redirected(response.status, response.headers.get("location", ""))
-        if "mcp-session-id" in response.headers and "mcp-session-id" not in passed:
-            response.close()
-            raise UpstreamDown("the server's mcp-session-id header is over 1024 characters, or not visible ASCII")
+            kind, problem = fault
+            if kind is HeaderFault.REDIRECT:
+                raise Redirected(response.status, response.headers.get("location", ""), problem)
+            raise UnusableAnswer(_REASONS[kind], problem)
+        encoding = encoding_of(response.headers)
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return UpstreamAnswer(response.status, passed, media_type, response)
+        decoder = Decoder(encoding) if encoding in DECODED else None
+        return UpstreamAnswer(response.status, passed, media_type, response, decoder)
 
     async def _request(
         self, verb: str, headers: Mapping[str, str], body: bytes | None, *, endless: bool
@@ -222,6 +262,9 @@ class HttpUpstream:
                     ) from None
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 0.5)
+            except aiohttp.ClientResponseError as error:
+                # aiohttp's parser refused the answer, so there is one. Its text is about the form alone.
+                raise _unreadable(error) from None
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
                 raise UpstreamDown(f"the server broke off ({type(error).__name__})") from None
 
@@ -242,18 +285,28 @@ class HttpUpstream:
         await self._client.close()
 
 
+def _unreadable(error: aiohttp.ClientResponseError) -> UnusableAnswer:
+    if "more than" in error.message:
+        problem = f"a header of the answer is longer than {MAX_HEADER} characters"
+        return UnusableAnswer(Reason.ORIGIN_HEADER, problem)
+    return UnusableAnswer(Reason.ORIGIN_MALFORMED, "the answer is not HTTP")
+
+
+def opens_session(verb: str, headers: Mapping[str, str]) -> bool:
+    """Whether the answer may open a session: the request is of a legacy client that has none."""
+    return verb == "POST" and "mcp-method" not in headers and "mcp-session-id" not in headers
+
+
 def is_endless(verb: str, headers: Mapping[str, str]) -> bool:
     """Whether the answer is a stream that may be silent as long as its session lives: that of a GET or a subscription."""
     return verb == "GET" or headers.get("mcp-method") == "subscriptions/listen"
 
 
-#: Together with what the guard adds they fit the 4 KiB that Kong's nginx reads an answer's headers into
-#: (proxy_buffer_size); beyond that Kong answers 502, which its breaker takes for a failure of the guard.
 _PLAIN = re.compile(r"[\x20-\x7e]{1,1024}")
 #: Headers of the server's answer that reach the client, each in the form that MCP allows: a value in any other form would be
 #: read by some clients and not by others. Cookies, CORS, the server's banner and X-Kong-Limit are left out.
 _FORWARDED = {
-    "mcp-session-id": re.compile(r"[!-~]{1,1024}"),
+    "mcp-session-id": SESSION,
     "www-authenticate": _PLAIN,
     "retry-after": _PLAIN,
     "allow": _PLAIN,

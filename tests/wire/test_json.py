@@ -31,9 +31,8 @@ JSON = st.recursive(
         b"[-1e999]",
         b'"\xff"',
         b'"\xed\xa0\x80"',
-        b'"\\ud800"',
-        b'{"\\udc00x":1}',
-        b"\xef\xbb\xbf{}",
+        b'{"\\ud800":1,"\\udbff":2}',
+        b"\xef\xbb\xbf\xef\xbb\xbf{}",
         '{"a":1}'.encode("utf-16"),
         b"",
         b"{} {}",
@@ -50,6 +49,20 @@ JSON = st.recursive(
 def test_what_two_readers_could_take_differently_is_refused(body: bytes) -> None:
     with pytest.raises(Malformed):
         parse(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'\xef\xbb\xbf{"a":1}\r\n', {"a": 1}),
+        (b'{"text":"tools \\ud83d"}', {"text": "tools \ufffd"}),
+        (b'["\\udc00x", "\\ud83d\\ud83d\\ude00", "\\ude00\\ud83d"]', ["\ufffdx", "\ufffd\U0001f600", "\ufffd\ufffd"]),
+        (b'{"\\udc00x":{"y":["\\udfff"]}}', {"\ufffdx": {"y": ["\ufffd"]}}),
+    ],
+)
+def test_what_every_reader_takes_for_the_same_is_read(body: bytes, value: Any) -> None:
+    assert parse(body) == value
+    assert json.loads(dump(parse(body))) == value
 
 
 def test_depth_counts_levels_not_brackets() -> None:
