@@ -69,7 +69,7 @@ async def test_sessions_of_before_a_restart_are_404_and_another_begins_under_the
         stack.callback(server.close)
         url = await asyncio.to_thread(server.enter_context, old_server(python, port))
         origin = {"url": url}
-        lock = await asyncio.to_thread(lambda: build_lock(probe(server.Origin(url=url), timeout=60)))
+        lock = await asyncio.to_thread(lambda: build_lock(probe(OriginSettings(url=url), timeout=60)))
         guard = await stack.enter_async_context(
             guarded(Origin(), tmp_path, origin=origin, tool_lock=lock.dump(), grants=grants)
         )
