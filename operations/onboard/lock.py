@@ -26,7 +26,7 @@ from model.tool_lock import (
     readable_description,
 )
 from model.word_difference import word_difference
-from operations.onboard.risk import assess
+from operations.onboard.risk import assess, traits_of
 
 if TYPE_CHECKING:
     from wire.mcp import ServerOffer
@@ -66,11 +66,13 @@ def build_lock(offer: ServerOffer, previous: ToolLock | None = None) -> ToolLock
     """
     previous_tools = {tool.sha256: tool for tool in previous.tools} if previous else {}
 
+    traits = traits_of(offer.tools, offer.name)
+
     def tool(definition: dict[str, Any], common: dict[str, Any]) -> ToolEntry:
         previous_entry = previous_tools.get(common["sha256"])
         if previous_entry is not None:
             return previous_entry
-        judged = assess(definition)
+        judged = assess(definition, traits)
         return ToolEntry(**common, risk=judged.risk, reasons=judged.reasons, outbound=judged.outbound)
 
     return ToolLock(
