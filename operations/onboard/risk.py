@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from model.text import is_hidden, visible
+from model.text import hidden_in, is_hidden, visible
 from model.tool_lock import Risk
 from operations.onboard.risk_names import Verdict, judge_name, may_read, shared_prefix, without_prefix, words
 from operations.onboard.risk_parameters import judge_parameters, own_parameters
@@ -39,7 +39,10 @@ if TYPE_CHECKING:
 _LEVELS: tuple[Risk, ...] = ("read", "unknown", "write", "execute")
 #: As much of a description as is judged; what a tool does stands first.
 _TEXT_LIMIT = 20_000
-_GOOD_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+#: The longest name that MCP recommends (specification, "Tool Names").
+_NAME_LENGTH = 128
+_LETTERS = re.compile(r"[^\W\d_]+")
+_ALPHABETS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
 _NAME_LIKE = re.compile(r"[A-Za-z0-9_.-]+")
 
 _IMPERATIVES = (
@@ -60,15 +63,15 @@ _IMPERATIVES = (
     "<important>",
     "<system>",
     "[system]",
-    "system prompt",
     "you must always",
     "before using any other tool",
-    "before using this tool",
     "instead of using",
-    "~/.ssh",
-    "id_rsa",
-    ".env file",
-    "mcp.json",
+)
+#: What a description may well speak of ("paths such as ~/.ssh are refused"), and may not ask a model for.
+_PRIVATE = re.compile(
+    r"(?<!not )(?<!never )(?<!n't )\b(?:read|send|include|pass|upload|copy|cat|open|print|reveal|repeat|output|show|leak|"
+    r"give|attach|ignore|override|forward|return|share|append|tell|write)\b[^.!?;]{0,60}?"
+    r"(system prompt|~/\.ssh|id_rsa|\.env file|mcp\.json)"
 )
 
 
@@ -167,16 +170,17 @@ def _outbound(definition: dict[str, Any], level: Risk, parts: list[str], hints: 
 
 
 def examine(offer: ServerOffer, foreign_names: Iterable[str] = ()) -> tuple[Concern, ...]:
-    """List what a person should look at before approving this offer; `foreign_names` as in `warnings`."""
-    tools = [str(tool.get("name", "")) for tool in offer.tools]
+    """List what a person should look at before approving this offer; `foreign_names` are the tools of further servers."""
+    own = {str(tool.get("name", "")) for tool in offer.tools}
+    foreign = [name for name in foreign_names if name not in own]
     concerns = [
         Concern("server", offer.name, "", problem) for problem in text_problems(f"{offer.name} {offer.version}")
     ]
     concerns += [Concern("server", offer.name, "/instructions", p) for p in text_problems(offer.instructions or "")]
-    concerns += warnings("tool", offer.tools, foreign_names)
-    concerns += warnings("prompt", offer.prompts, (*tools, *foreign_names))
-    concerns += warnings("resource", offer.resources, (*tools, *foreign_names))
-    concerns += warnings("resource template", offer.resource_templates, (*tools, *foreign_names))
+    concerns += warnings("tool", offer.tools, foreign)
+    concerns += warnings("prompt", offer.prompts, foreign)
+    concerns += warnings("resource", offer.resources, foreign)
+    concerns += warnings("resource template", offer.resource_templates, foreign)
     return tuple(concerns)
 
 
@@ -185,23 +189,20 @@ def warnings(
 ) -> tuple[Concern, ...]:
     """List what looks wrong in definitions of one kind.
 
-    `part` names the kind in the text ("tool"). `foreign_names` are names of tools of other kinds or servers, which a
-    description here has no reason to mention (shadowing).
+    `part` names the kind in the text ("tool"). `foreign_names` are names of further servers' tools, which a description
+    here has no reason to mention (shadowing). One that speaks of its own server's tools only helps its reader.
     """
     entries = list(definitions)
     names = [str(definition.get("name", "")) for definition in entries]
-    mentioned = {name for name in (*names, *foreign_names) if re.search(r"[_.A-Z-]", name) and len(name) > 3}
+    foreign = {name for name in foreign_names if re.search(r"[_.A-Z-]", name) and len(name) > 3}
     concerns: list[Concern] = []
     for name, definition in zip(names, entries, strict=True):
         concerns += [Concern(part, name, "", problem) for problem in _name_problems(name, part)]
         for pointer, text in _strings(definition):
             concerns += [Concern(part, name, pointer, problem) for problem in text_problems(text)]
-            if pointer == "/description":
-                mentions = sorted(mentioned.intersection(w.strip(".") for w in _NAME_LIKE.findall(text)) - {name})
-                concerns += [
-                    Concern(part, name, pointer, f"speaks of another tool, {mentioned_name}")
-                    for mentioned_name in mentions
-                ]
+            if foreign and pointer == "/description":
+                mentions = sorted(foreign.intersection(w.strip(".") for w in _NAME_LIKE.findall(text)) - {name})
+                concerns += [Concern(part, name, pointer, f"speaks of another server's tool, {m}") for m in mentions]
     concerns += _look_alikes(part, names)
     return tuple(concerns)
 
@@ -211,21 +212,29 @@ def text_problems(text: str) -> list[str]:
     problems = []
     if "\x1b" in text or "\x9b" in text:
         problems.append("holds a terminal escape sequence")
-    hidden = sorted({f"U+{ord(char):04X}" for char in text if is_hidden(char) and char not in "\x1b\x9b"})
+    hidden = [f"U+{ord(char):04X}" for char in hidden_in(text) if char not in "\x1b\x9b"]
     if hidden:
         remainder = f" and {len(hidden) - 5} more" if len(hidden) > 5 else ""
         problems.append(f"holds hidden characters ({', '.join(hidden[:5])}{remainder})")
     bare = "".join(char for char in unicodedata.normalize("NFKC", text) if not is_hidden(char))
     plain = " ".join(bare.casefold().replace("\u2019", "'").split())
     problems += [f'says "{phrase}"' for phrase in _IMPERATIVES if phrase in plain]
+    problems += [f'asks for "{phrase}"' for phrase in dict.fromkeys(_PRIVATE.findall(plain))]
     return problems
 
 
 def _name_problems(name: str, part: str) -> Iterator[str]:
-    if part == "tool" and not _GOOD_NAME.fullmatch(name):
-        yield "its name is not 1 to 128 of A-Z a-z 0-9 _ . -"
-    if unicodedata.normalize("NFKC", name) != name:
+    if part == "tool" and not 0 < len(name) <= _NAME_LENGTH:
+        yield f"its name is not 1 to {_NAME_LENGTH} characters long"
+    if unicodedata.normalize("NFKC", name) != name or any(map(_mixes_alphabets, _LETTERS.findall(name))):
         yield "its name is written in look-alike characters"
+
+
+def _mixes_alphabets(word: str) -> bool:
+    """Whether Latin letters stand beside those of an alphabet that has letters of the same shape."""
+    if word.isascii():
+        return False
+    return len({unicodedata.name(char, "").split(" ")[0] for char in word} & _ALPHABETS) > 1
 
 
 def _look_alikes(part: str, names: list[str]) -> Iterator[Concern]:
