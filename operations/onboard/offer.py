@@ -5,7 +5,6 @@ The comparison of two locks itself is in `operations.onboard.lock`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,8 +15,6 @@ from model.tool_lock import ToolLock
 from operations.onboard.lock import LockChange, build_lock, compare
 from operations.onboard.risk import Concern, examine
 from wire.mcp import ServerOffer, probe, target_of
-
-_PLAIN = re.compile(r"[A-Za-z0-9_.\-/:{}]{1,256}")
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ def compared(lock: ToolLock, offer: ServerOffer) -> Comparison:
 def default_grants(lock: ToolLock, concerns: Iterable[Concern]) -> tuple[tuple[str, ...], dict[str, str]]:
     """Choose the tools that are granted at first, and say of each remaining tool why it is withheld.
 
-    A tool is granted only when it reads, has a plain name and raised no concern.
+    A tool is granted only when it reads and raised no concern.
     """
     suspicious = {concern.name for concern in concerns if concern.part == "tool"}
     grants: list[str] = []
@@ -65,8 +62,6 @@ def default_grants(lock: ToolLock, concerns: Iterable[Concern]) -> tuple[tuple[s
             withheld[tool.name] = f"risk {tool.risk}"
         elif tool.name in suspicious:
             withheld[tool.name] = "has a warning"
-        elif not _PLAIN.fullmatch(tool.name):
-            withheld[tool.name] = "its name cannot stand in a grant"
         else:
             grants.append(tool.name)
     return tuple(grants), withheld

@@ -160,19 +160,19 @@ def _outbound(definition: dict[str, Any], level: Risk, parts: list[str], hints: 
     """
     if hints.get("openWorldHint") is not False or level in ("unknown", "execute"):
         return True
-    own = own_parameters(definition.get("inputSchema"))
-    if level == "write" and not ({"_".join(words(name)) for name in own} <= LOCAL_FILE and own):
+    parameters = own_parameters(definition.get("inputSchema"))
+    if level == "write" and not ({"_".join(words(name)) for name in parameters} <= LOCAL_FILE and parameters):
         return True
     text = definition.get("description")
     described = words(text[:_TEXT_LIMIT]) if isinstance(text, str) else []
-    spoken = {*parts, *(word for name in own for word in words(name))}
+    spoken = {*parts, *(word for name in parameters for word in words(name))}
     return not OUTBOUND.isdisjoint(spoken) or not OUTBOUND_TEXT.isdisjoint(described)
 
 
 def examine(offer: ServerOffer, foreign_names: Iterable[str] = ()) -> tuple[Concern, ...]:
     """List what a person should look at before approving this offer; `foreign_names` are the tools of further servers."""
-    own = {str(tool.get("name", "")) for tool in offer.tools}
-    foreign = [name for name in foreign_names if name not in own]
+    siblings = {str(tool.get("name", "")) for tool in offer.tools}
+    foreign = [name for name in foreign_names if name not in siblings]
     concerns = [
         Concern("server", offer.name, "", problem) for problem in text_problems(f"{offer.name} {offer.version}")
     ]

@@ -54,8 +54,8 @@ def shared_prefix(names: Sequence[str]) -> str | None:
 
 def without_prefix(parts: list[str], prefix: str | None) -> list[str]:
     """The words of a name less its server's prefix, and less a last "tool"."""
-    own = parts[:-1] if len(parts) > 1 and parts[-1] == "tool" else parts
-    return own[1:] if prefix is not None and len(own) > 1 and own[0] == prefix else own
+    stem = parts[:-1] if len(parts) > 1 and parts[-1] == "tool" else parts
+    return stem[1:] if prefix is not None and len(stem) > 1 and stem[0] == prefix else stem
 
 
 def verb_of(parts: Sequence[str]) -> tuple[int, str] | None:
@@ -75,8 +75,8 @@ def reads_many(parts: Sequence[str]) -> bool:
     if verb is None:
         return False
     place, word = verb
-    rest = parts[place + 1 :]
-    plural = any(part in MANY or (part.endswith("s") and not part.endswith(("ss", "us", "is"))) for part in rest)
+    tail = parts[place + 1 :]
+    plural = any(part in MANY or (part.endswith("s") and not part.endswith(("ss", "us", "is"))) for part in tail)
     return word in LISTING or (word in GETTING and plural)
 
 
@@ -102,32 +102,32 @@ def _by_verb(parts: Sequence[str]) -> Verdict:
     if verb is None:
         return _by_noun(parts)
     place, word = verb
-    rest = parts[place + 1 :]
+    tail = parts[place + 1 :]
     if word in EXECUTE_FIRST:
         return "execute", f'its verb is "{word}"'
-    if rest and not READ_WITH.get(word, frozenset()).isdisjoint((rest[0], rest[-1])):
-        return "read", f'its verb is "{word}", and its object "{rest[-1]}"'
+    if tail and not READ_WITH.get(word, frozenset()).isdisjoint((tail[0], tail[-1])):
+        return "read", f'its verb is "{word}", and its object "{tail[-1]}"'
     if word in UNCLEAR:
-        if rest and _is_look(parts):
-            return "read", f'it takes a look, a "{rest[-1]}"'
+        if tail and _is_look(parts):
+            return "read", f'it takes a look, a "{tail[-1]}"'
         return "unknown", f'its verb, "{word}", does not say whether it changes anything'
     if word in WRITE_FIRST:
         # ``volume-snapshot-get``: what stands before `get` is a thing. Before `list` it may be one.
-        if word not in WRITE and rest and rest[-1] == "get":
+        if word not in WRITE and tail and tail[-1] == "get":
             return "read", 'its verb is "get"'
-        if word not in WRITE and rest and rest[-1] == "list":
+        if word not in WRITE and tail and tail[-1] == "list":
             return "unknown", f'its verb may be "{word}" or "list"'
         return "write", f'its verb is "{word}"'
     changed = WRITE_WITH.get(word, frozenset())
-    if not changed.isdisjoint(rest):
+    if not changed.isdisjoint(tail):
         return "write", f'its verb is "{word}", of which this kind changes something'
-    if rest and not JOINTS.isdisjoint(rest):
-        joined = next((part for part in rest[_joint(rest) :] if part in WRITE_FIRST or part in EXECUTE_FIRST), None)
+    if tail and not JOINTS.isdisjoint(tail):
+        joined = next((part for part in tail[_joint(tail) :] if part in WRITE_FIRST or part in EXECUTE_FIRST), None)
         if joined is not None:
             return "write", f'its second verb is "{joined}"'
-    if word in LEADING_NOUNS and len(rest) == 1 and (rest[0] in WRITE_FIRST or rest[0] in EXECUTE_FIRST):
-        return "write", f'its verb may be "{rest[0]}"'
-    if word in READ_NOUNS and not rest and not all(part in NOUNS for part in parts[:place]):
+    if word in LEADING_NOUNS and len(tail) == 1 and (tail[0] in WRITE_FIRST or tail[0] in EXECUTE_FIRST):
+        return "write", f'its verb may be "{tail[0]}"'
+    if word in READ_NOUNS and not tail and not all(part in NOUNS for part in parts[:place]):
         return "unknown", f'its verb may be "{parts[0]}"'
     return "read", f'its verb is "{word}"'
 
@@ -137,8 +137,8 @@ def _is_look(parts: Sequence[str]) -> bool:
     return parts[-1] in ("screenshot", "screenshots") or (parts[-1] == "snapshot" and not SCREEN.isdisjoint(parts))
 
 
-def _joint(rest: Sequence[str]) -> int:
-    return next(index for index, part in enumerate(rest) if part in JOINTS)
+def _joint(tail: Sequence[str]) -> int:
+    return next(index for index, part in enumerate(tail) if part in JOINTS)
 
 
 def _by_noun(parts: Sequence[str]) -> Verdict:

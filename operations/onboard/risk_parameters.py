@@ -50,10 +50,10 @@ def nodes(value: Any) -> Iterator[dict[str, Any]]:
 
 def every_parameter(schema: Any) -> Parameters:
     """The parameters at every depth of a schema; of two with one name, the last."""
-    found: Parameters = {}
+    parameters: Parameters = {}
     for node in nodes(schema):
-        found.update(_properties(node))
-    return found
+        parameters.update(_properties(node))
+    return parameters
 
 
 def own_parameters(schema: Any) -> Parameters:
@@ -97,19 +97,19 @@ def judge_parameters(schema: Any, name_parts: Sequence[str], *, says_read_only: 
     """Every verdict that the parameters allow; the highest counts."""
     verb = verb_of(name_parts)
     word = verb[1] if verb else ""
-    own = own_parameters(schema)
+    direct = own_parameters(schema)
     for name, part in every_parameter(schema).items():
         yield from _runs(name, part, exact=not (word in READ and word not in COMPUTE))
     filters = reads_many(name_parts)
-    travels = not {"origin", "origins"}.isdisjoint(own)
-    for name, part in own.items():
+    travels = not {"origin", "origins"}.isdisjoint(direct)
+    for name, part in direct.items():
         if travels and name in ("destination", "destinations"):
             continue
         yield from _writes(name, part, computes=word in COMPUTE)
         if not filters:
             yield from _sets_state(name, part, says_read_only=says_read_only)
         yield from _acts(name, part, filters=filters)
-    if "to" in own and not _TEXTS_OF_A_MESSAGE.isdisjoint(own):
+    if "to" in direct and not _TEXTS_OF_A_MESSAGE.isdisjoint(direct):
         yield "write", 'its parameters "to" and a text are a message'
 
 

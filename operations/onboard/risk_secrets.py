@@ -6,18 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from model.text import visible
 from operations.onboard.risk_names import words
 from operations.onboard.risk_parameters import Parameters, own_parameters
 from operations.onboard.risk_words import (
     ABOUT_FILES,
     AUTHENTICATION,
     FILE_WORDS,
-    KEPT,
     KEY_HOLDERS,
     KIND_PARAMETERS,
     KUBERNETES,
     READ,
     READ_CONTENTS,
+    SECRET_ITEMS,
     SENSITIVE,
     VARIABLE_HOLDERS,
 )
@@ -37,13 +38,18 @@ class ServerTraits:
 
 def secrets_read(definition: dict[str, Any], parts: Sequence[str], traits: ServerTraits) -> Iterator[str]:
     """Say what a reading tool hands out; nothing for one that hands out no secret."""
-    own = own_parameters(definition.get("inputSchema"))
-    yield from (f'it reads what its name calls "{secret}"' for secret in _named_secrets(parts, bare=not own))
-    yield from (f'it can read what a parameter calls "{choice[:40]}"' for choice in _chosen_secrets(own))
-    parameters = {"_".join(words(name)) for name in own}
-    if _reads_cluster(definition, parts, own):
+    parameters = own_parameters(definition.get("inputSchema"))
+    yield from (f'it reads what its name calls "{secret}"' for secret in _named_secrets(parts, bare=not parameters))
+    yield from (
+        f'it can read what a parameter calls "{visible(choice[:40])}"' for choice in _chosen_secrets(parameters)
+    )
+    if _reads_cluster(definition, parts, parameters):
         yield "it can read the cluster's secrets"
-    if traits.keeps_secrets and (len(parts) == 1 or not KEPT.isdisjoint(parts)) and not READ.isdisjoint(parts[:2]):
+    if (
+        traits.keeps_secrets
+        and (len(parts) == 1 or not SECRET_ITEMS.isdisjoint(parts))
+        and not READ.isdisjoint(parts[:2])
+    ):
         yield "it reads what a program for passwords keeps"
     if traits.runs_commands and _reads_any_file(parts, parameters):
         yield "it can read any file of the host, where its server runs commands too"
@@ -65,24 +71,22 @@ def _named_secrets(parts: Sequence[str], *, bare: bool) -> Iterator[str]:
             yield f"{holder} {word}"
 
 
-def _chosen_secrets(own: Parameters) -> list[str]:
+def _chosen_secrets(parameters: Parameters) -> list[str]:
     """The first value that a caller may choose and that is the name of a secret."""
-    choices = [choice for part in own.values() if isinstance(part.get("enum"), list) for choice in part["enum"]]
-    return sorted(choice for choice in choices if isinstance(choice, str) and not SENSITIVE.isdisjoint(words(choice)))[
-        :1
-    ]
+    choices = [choice for part in parameters.values() if isinstance(part.get("enum"), list) for choice in part["enum"]]
+    secrets = (choice for choice in choices if isinstance(choice, str) and not SENSITIVE.isdisjoint(words(choice)))
+    return sorted(secrets)[:1]
 
 
-def _reads_cluster(definition: dict[str, Any], parts: Sequence[str], own: Parameters) -> bool:
+def _reads_cluster(definition: dict[str, Any], parts: Sequence[str], parameters: Parameters) -> bool:
     """Whether a caller chooses the kind of what is read from a Kubernetes cluster, and may choose secrets."""
     name = str(definition.get("name", "")).lower()
     if "helm" in parts and "values" in parts:
         return True
-    if not (not KUBERNETES.isdisjoint(parts) or "k8s" in name or "namespace" in own) or not {"log", "logs"}.isdisjoint(
-        parts
-    ):
+    cluster = not KUBERNETES.isdisjoint(parts) or "k8s" in name or "namespace" in parameters
+    if not cluster or not {"log", "logs"}.isdisjoint(parts):
         return False
-    kinds = [part.get("enum") for key, part in own.items() if "_".join(words(key)) in KIND_PARAMETERS]
+    kinds = [part.get("enum") for key, part in parameters.items() if "_".join(words(key)) in KIND_PARAMETERS]
     return any(not isinstance(kind, list) or "secret" in " ".join(map(str, kind)).lower() for kind in kinds)
 
 
@@ -92,13 +96,13 @@ def _is_credential(parts: Sequence[str], place: int) -> bool:
     return last and (not AUTHENTICATION.isdisjoint(parts) or (place <= 1 and parts[0] != "count"))
 
 
-def _reads_any_file(parts: Sequence[str], parameters: set[str]) -> bool:
-    paths = any(name.split("_")[-1] in ("path", "paths", "file", "filename", "filepath") for name in parameters)
+def _reads_any_file(parts: Sequence[str], parameters: Parameters) -> bool:
+    paths = any("".join(words(name)[-1:]) in ("path", "paths", "file", "filename", "filepath") for name in parameters)
     about = parts[-1] in ABOUT_FILES
     return paths and not about and not READ_CONTENTS.isdisjoint(parts) and not FILE_WORDS.isdisjoint(parts)
 
 
 def _reads_calls(parts: Sequence[str]) -> bool:
-    said = set(parts)
-    calls = {"call", "calls", "request", "requests", "prompt", "prompts"} & said
-    return bool({"tool", "tools", "mcp"} & said and calls and {"recent", "history", "log", "logs", "calls"} & said)
+    name = set(parts)
+    calls = {"call", "calls", "request", "requests", "prompt", "prompts"} & name
+    return bool({"tool", "tools", "mcp"} & name and calls and {"recent", "history", "log", "logs", "calls"} & name)

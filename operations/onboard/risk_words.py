@@ -213,6 +213,6 @@ VERBS_WITH = {
 SECRET_KEEPERS = _set(
     "bitwarden vaultwarden onepassword lastpass keepass keepassxc dashlane doppler infisical passbolt"
 )
-KEPT = _set("item items login logins secret secrets note notes object objects entry entries field fields")
+SECRET_ITEMS = _set("item items login logins secret secrets note notes object objects entry entries field fields")
 ABOUT_FILES = _set("info metadata stat stats size sizes permissions exists hash list type")
 KEY_HOLDERS = _set("api private ssh access signing encryption license")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from operations.onboard.risk import assess, examine, text_problems, traits_of, warnings, words
+from operations.onboard.risk import assess, examine, text_problems, traits_of, warnings
+from operations.onboard.risk_names import words
 from wire.mcp import ServerOffer
 
 
@@ -380,5 +381,8 @@ def test_what_a_password_manager_keeps_is_held_back() -> None:
 
 
 def test_malformed_schemas_are_judged_all_the_same() -> None:
-    for schema in (None, [], {"properties": []}, {"properties": {"tag": {"enum": 5}, "x": None}}, {"allOf": [3]}):
+    schemas: tuple[Any, ...] = (
+        None, [], {"properties": []}, {"properties": {"tag": {"enum": 5}, "x": None}}, {"allOf": [3]},
+    )  # fmt: skip
+    for schema in schemas:
         assert assess({"name": "get_thing", "inputSchema": schema, "description": 7}).risk == "read"
