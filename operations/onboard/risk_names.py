@@ -81,17 +81,19 @@ def reads_many(parts: Sequence[str]) -> bool:
 
 
 def may_read(parts: Sequence[str]) -> bool:
-    """Whether reading is one sense of a name: no verb in it is unclear, and its last word is something to read."""
-    return bool(parts) and parts[-1] in READ_NOUNS and UNCLEAR.isdisjoint(parts)
+    """Whether reading is one sense of a name: no verb in it is unclear, and its last word is something to read, or all of
+    them name things ("my_issues")."""
+    if not parts or not UNCLEAR.isdisjoint(parts):
+        return False
+    return parts[-1] in READ_NOUNS or all(part in NOUNS for part in parts)
 
 
 def judge_name(parts: Sequence[str]) -> Iterator[Verdict]:
     """Every verdict that the words of a name allow; the highest counts."""
     yield _by_verb(parts)
     verb = verb_of(parts)
-    reads = verb is not None and verb[1] in READ
     for place, word in enumerate(parts):
-        if word in EXECUTE and not (reads and verb is not None and place > verb[0] and word in EXECUTE_OBJECTS):
+        if word in EXECUTE and not _is_read(parts, place, verb):
             yield "execute", f'its name says "{word}"'
         elif word in WRITE and not _is_object(parts, place, verb):
             yield "write", f'its name says "{word}"'
@@ -149,6 +151,13 @@ def _by_noun(parts: Sequence[str]) -> Verdict:
         if _is_look(parts):
             return "read", f'it takes a look, a "{parts[-1]}"'
     return "unknown", "its name has no verb that says what it does"
+
+
+def _is_read(parts: Sequence[str], place: int, verb: tuple[int, str] | None) -> bool:
+    """Whether a word for what can run is what a tool reads: "list_scripts", "model_eval_list_runs"."""
+    if verb is None or verb[1] not in READ or parts[place] not in EXECUTE_OBJECTS:
+        return False
+    return place > verb[0] or verb[1] in ("get", "list", "describe")
 
 
 def _is_object(parts: Sequence[str], place: int, verb: tuple[int, str] | None) -> bool:

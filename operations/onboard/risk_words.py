@@ -16,7 +16,7 @@ EXECUTE = _set(
     "sql subprocess spawn sudo argv repl interpreter"
 )
 #: Of those, the ones that a reading verb can have as its object ("list_scripts", "get_command_help").
-EXECUTE_OBJECTS = _set("command commands terminal shell script scripts sql repl cmd")
+EXECUTE_OBJECTS = _set("eval command commands terminal shell script scripts sql repl cmd")
 #: Words that run something when they lead.
 EXECUTE_FIRST = _set("run rerun python javascript invoke")
 EXECUTE_EXACT = _set("code source_code program expression")
@@ -25,14 +25,13 @@ REFERENCES = _set("id ids uuid name names type types version versions language l
 
 #: Verbs that only read, whatever follows them.
 READ = _set(
-    "get extract expand ps whois nslookup wait crawl scrape research "
-    "list search read fetch describe find show view lookup count "
-    "check query inspect browse summarize summarise explain preview diff compare validate verify whoami ping echo "
-    "help explore retrieve scan analyze analyse calculate compute convert translate look peek filter aggregate "
-    "identify discover detect estimate forecast geocode locate recommend suggest rank rerank score classify "
-    "tokenize lint parse decode encode hash observe cat ls grep stat tail hget hgetall hexists hkeys hvals hlen "
-    "hmget mget getrange smembers sismember scard lrange llen lindex zrange zrevrange zrangebyscore zscore zcard "
-    "zrank xrange xrevrange xlen dbsize strlen exists pttl ttl"
+    "get extract expand ps whois nslookup wait crawl scrape research list search read fetch describe find show view "
+    "lookup count check query inspect browse summarize summarise explain preview diff compare validate verify "
+    "whoami ping echo help explore retrieve scan analyze analyse calculate compute convert translate look peek "
+    "filter aggregate identify discover detect estimate forecast geocode locate recommend suggest rank rerank score "
+    "classify tokenize lint parse decode encode hash observe cat ls grep stat tail hget hgetall hexists hkeys hvals "
+    "hlen hmget mget getrange smembers sismember scard lrange llen lindex zrange zrevrange zrangebyscore zscore "
+    "zcard zrank xrange xrevrange xlen dbsize strlen exists pttl ttl"
 )
 #: Verbs that answer from what they are given: the text in their parameters is for reading, not for storing.
 COMPUTE = _set(
@@ -75,8 +74,8 @@ NOUNS = _set(
     "relations memory knowledge bucket object objects redis mongodb mysql postgres sqlite kubectl docker k8s aws "
     "gcp azure wiki space spaces attachment attachments website url link links sitemap config configuration "
     "settings options version env time timezone date process processes port ports queue topic topics cache kernel "
-    "notebook cell cells form forms slide deployment deployments release releases alert alerts dashboard dashboards "
-    "incident incidents trace traces span spans"
+    "notebook cell cells form forms slide deployment deployments release releases discussion discussions note notes "
+    "comment comments label labels alert alerts dashboard dashboards incident incidents trace traces span spans"
 )
 #: Words for what a person sees, of which a snapshot or screenshot is a look.
 SCREEN = _set("browser page tab screen dom element window accessibility a11y viewport desktop ui mobile app full")

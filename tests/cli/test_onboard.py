@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from components.guard.settings import build_guard_config
 from model.errors import InputError, RingwallError
 from model.project import load_environment, open_project
 from operations.project.server_files import granted
@@ -407,6 +408,8 @@ def test_every_name_that_a_server_can_offer_is_granted_exactly(root: Path, shelf
     stack = load_environment(open_project(root), "dev").servers["shelf"]
     (grant,) = stack.manifest.grants
     assert granted([grant], stack.lock.tools) == sorted((*ODD_NAMES, "searchXall", "showX"))
+    config = build_guard_config(stack, dict.fromkeys(stack.manifest.hostnames, "a" * 64), {})
+    assert config.grants[0].tools == tuple(sorted((*ODD_NAMES, "searchXall", "showX")))
     alone = grant.model_copy(update={"tools": ("search\\*all", "show\\?")})
     assert granted([alone], stack.lock.tools) == ["search*all", "show?"]
     assert ringwall("check", "--project", root).code == 0

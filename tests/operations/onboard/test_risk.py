@@ -53,6 +53,10 @@ def tool(name: str, *parameters: str, **members: Any) -> dict[str, Any]:
         (tool("hgetall", "key"), "read"),
         (tool("smembers", "key"), "read"),
         (tool("volume-snapshot-get", "id"), "read"),
+        (tool("model-eval-list-runs"), "read"),
+        (tool("list_scripts"), "read"),
+        (tool("eval_expression"), "execute"),
+        (tool("shell_run"), "execute"),
         (tool("get_upload_url", "id"), "read"),
         (tool("get_route", "origin", "destination"), "read"),
         (tool("resolve-package-id", "query"), "read"),
@@ -95,6 +99,8 @@ def test_hint_of_reading_settles_only_a_name_that_may_read() -> None:
     hint = {"readOnlyHint": True}
     assert assess(tool("alert-rule-list", annotations=hint)).risk == "read"
     assert assess(tool("tighten_list", annotations=hint)).risk == "read"
+    assert assess(tool("my_issues", annotations=hint)).risk == "read"
+    assert assess(tool("my_issues")).risk == "unknown"
     assert assess(tool("process_claims", annotations=hint)).risk == "unknown"
     assert assess(tool("download_report", annotations=hint)).risk == "write"
 
