@@ -6,14 +6,15 @@ A rule about one file alone stands with its model.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from typing import Any
 
 from model.environment import Environment
 from model.errors import InputError
 from model.loader import KeyPath
+from model.name_patterns import matches, matches_any
 from model.server import People
 from model.stacks import EnvironmentStack, ServerStack, Stack
+from model.text import visible
 
 BELOW: KeyPath = ("config", "ringwall:server")
 GUARD_PORT: KeyPath = ("guard_port",)
@@ -114,7 +115,7 @@ def _grants(stack: ServerStack) -> Iterable[InputError]:
     for index, grant in enumerate(manifest.grants):
         grant_path: KeyPath = (*BELOW, "grants", index)
         for pattern in grant.tools:
-            matched = [name for name in tools if fnmatchcase(name, pattern)]
+            matched = [name for name in tools if matches(pattern, name)]
             if pattern in left_out:
                 yield stack.document.error(
                     (*grant_path, "tools"),
@@ -123,20 +124,22 @@ def _grants(stack: ServerStack) -> Iterable[InputError]:
                 )
             elif not matched:
                 yield stack.document.error(
-                    (*grant_path, "tools"), f"{pattern} matches no tool of the lock", f"correct it, or run `{approve}`"
+                    (*grant_path, "tools"),
+                    f"{visible(pattern)} matches no tool of the lock",
+                    f"correct it, or run `{approve}`",
                 )
             elif grant.read_only and all(tools[name] != "read" for name in matched):
                 risks = " and ".join(sorted({tools[name] for name in matched}))
                 yield stack.document.error(
                     (*grant_path, "tools"),
-                    f"{pattern} has risk {risks} and the grant is read-only, so it would grant nothing",
+                    f"{visible(pattern)} has risk {risks} and the grant is read-only, so it would grant nothing",
                     "add read_only: false to grant it, or remove it",
                 )
         for pattern in grant.prompts:
-            if not any(fnmatchcase(name, pattern) for name in prompts):
+            if not any(matches(pattern, name) for name in prompts):
                 yield stack.document.error(
                     (*grant_path, "prompts"),
-                    f"{pattern} matches no prompt of the lock",
+                    f"{visible(pattern)} matches no prompt of the lock",
                     f"correct it, or run `{approve}`",
                 )
         for name in grant.arguments:
@@ -144,7 +147,7 @@ def _grants(stack: ServerStack) -> Iterable[InputError]:
                 yield stack.document.error(
                     (*grant_path, "arguments", name), "no such tool in the lock", "correct the name"
                 )
-            elif not any(fnmatchcase(name, pattern) for pattern in grant.tools):
+            elif not matches_any(grant.tools, name):
                 yield stack.document.error(
                     (*grant_path, "arguments", name), "is not among the grant's tools", "add it to tools, or remove it"
                 )

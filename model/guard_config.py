@@ -137,7 +137,9 @@ class ResolvedGrant(Model):
     to: Principals = Field(description="To whom.")
     tools: Many[str] = Field((), description="Exact tool names.")
     prompts: Many[str] = Field((), description="Exact prompt names.")
-    resources: Many[Pattern] = Field((), description="Resource URIs or patterns.")
+    resources: Many[Pattern] = Field(
+        (), description="Resource URIs or patterns, as a grant of the stack file writes them."
+    )
     arguments: dict[str, dict[str, Any]] = Field({}, description="Per tool, a JSON Schema its arguments must meet too.")
     limits: Rate = Field(Rate(), description="Tighter than the server's.")
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import re2  # type: ignore[import-untyped]
 
+from model.name_patterns import tokens
+
 MAX_LENGTH = 4096
 _UNICODE = re.compile(r"(?<!\\)((?:\\\\)*)\\u(?:([0-9A-Fa-f]{4})|\{([0-9A-Fa-f]{1,6})\})")
 Matcher = Callable[[str], bool]
@@ -107,11 +109,12 @@ def _outside_classes(pattern: str, position: int) -> list[tuple[int, str]]:
 
 
 def compile_globs(patterns: tuple[str, ...]) -> Matcher:
-    """A function that says whether one of the patterns matches a whole text. ``*`` is any text, ``?`` is one character, and
-    case counts (`fnmatch.fnmatchcase` without its character classes)."""
+    """A function that says whether one of a grant's patterns, as `model.name_patterns` reads them, matches a whole text."""
     if not patterns:
         return lambda text: False
-    words = {"*": "(?s:.*)", "?": "(?s:.)"}
-    branches = ("".join(words.get(char) or re2.escape(char) for char in pattern) for pattern in patterns)
+    wildcards = {"*": "(?s:.*)", "?": "(?s:.)"}
+    branches = (
+        "".join(wildcards[char] if wild else re2.escape(char) for char, wild in tokens(pattern)) for pattern in patterns
+    )
     fullmatch = _compile("|".join(f"(?:{branch})" for branch in branches)).fullmatch
     return lambda text: fullmatch(text) is not None

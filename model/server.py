@@ -33,6 +33,7 @@ from model.defaults import CircuitBreaker, Guard, Limits, Rate, Timeouts
 from model.environment import Logs
 from model.lockdown import Lockdown
 from model.loopback import is_loopback
+from model.name_patterns import GRANT_PATTERN, MAX_NAME
 from model.problems import PATTERN_WORDS, Wrong
 from model.waivers import Waiver
 
@@ -68,8 +69,8 @@ def _words_of(name: str) -> set[str]:
 
 
 LoopbackUrl = Annotated[str, AfterValidator(_loopback_url)]
-Pattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-*?/:{}]{1,256}$")]
-PATTERN_WORDS[r"^[A-Za-z0-9_.\-*?/:{}]{1,256}$"] = "a name, or a pattern with * and ?"
+Pattern = Annotated[str, StringConstraints(pattern=GRANT_PATTERN, max_length=MAX_NAME)]
+PATTERN_WORDS[GRANT_PATTERN] = "a name, or a pattern with * and ?, with a backslash only before *, ? and a backslash"
 Patterns = Many[Pattern]
 
 
@@ -184,9 +185,13 @@ class Grant(Model):
     """What some principals may use. Whatever no grant names is neither listed nor callable."""
 
     to: Grantees = Field(description="To whom.")
-    tools: Patterns = Field((), description="Tool names or patterns with * and ?; they match locked tools only.")
-    prompts: Patterns = Field((), description="Prompt names or patterns.")
-    resources: Patterns = Field((), description="Resource URIs or patterns.")
+    tools: Patterns = Field(
+        (),
+        description="Tool names, or patterns: * is any text, ? is one character, every other character is itself, and a "
+        "backslash makes a *, a ? or a backslash itself. They match locked tools only.",
+    )
+    prompts: Patterns = Field((), description="Prompt names or patterns, written like tools.")
+    resources: Patterns = Field((), description="Resource URIs or patterns, written like tools.")
     read_only: bool = Field(True, description="Only tools whose lock says risk: read.")
     arguments: dict[str, dict[str, Any]] = Field({}, description="Per tool, a JSON Schema its arguments must meet too.")
     limits: Rate = Field(Rate(), description="Tighter than the server's.")

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterator
 
 #: Characters that draw nothing yet that Python calls printable: fillers, joiners, variation selectors.
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
+#: What an emoji can begin with, in the blocks that Unicode's emoji-data.txt draws from.
+_PICTURE = (
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff"
+    "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
+)
+#: Letters between which a joiner says how they are drawn: Arabic, Syriac, the scripts of India and their neighbours.
+_JOINED = "[\u0600-\u07bf\u0840-\u0d7f\u0d80-\u0fff\u1000-\u109f\u1780-\u17ff\u1800-\u18aa\ufb50-\ufdff]"
+#: Sequences in which a selector or joiner does what it is for: a picture's own style, pictures joined into one, a keycap,
+#: a letter beside a letter. One selector a picture: a run of them can carry hidden text.
+_SEQUENCE = re.compile(
+    f"((?:{_PICTURE}[\ufe0e\ufe0f]?[\U0001f3fb-\U0001f3ff]?)(?:\u200d{_PICTURE}[\ufe0e\ufe0f]?[\U0001f3fb-\U0001f3ff]?)*"
+    f"|[0-9#*]\ufe0f\u20e3|(?<={_JOINED})[\u200c\u200d](?={_JOINED}))"
+)
 
 
 def is_hidden(char: str) -> bool:
@@ -13,9 +28,30 @@ def is_hidden(char: str) -> bool:
     return (not char.isprintable() and char not in "\t\n\r ") or _BLANK.match(char) is not None
 
 
+def hidden_in(text: str) -> list[str]:
+    """The hidden characters of a text, each once and sorted, less those that an emoji or a joined letter is made with.
+
+    A space of another width is seen as a space, and hides nothing.
+    """
+    if text.isascii() and text.isprintable():
+        return []
+    loose = "".join(piece for piece, drawn in _pieces(text) if not drawn)
+    return sorted({char for char in loose if is_hidden(char) and unicodedata.category(char) != "Zs"})
+
+
 def visible(text: str) -> str:
     """`text` on one line: whitespace collapsed, every hidden character written as ``<U+200B>``."""
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
-    shown = "".join(f"<U+{ord(char):04X}>" if is_hidden(char) else char for char in text)
-    return " ".join(shown.split())
+    shown = (piece if drawn else "".join(map(_written_out, piece)) for piece, drawn in _pieces(text))
+    return " ".join("".join(shown).split())
+
+
+def _pieces(text: str) -> Iterator[tuple[str, bool]]:
+    """A text in pieces, each with whether it is such a sequence, of characters that this Python knows."""
+    for index, piece in enumerate(_SEQUENCE.split(text)):
+        yield piece, index % 2 == 1 and all(char.isprintable() or char in "\u200c\u200d" for char in piece)
+
+
+def _written_out(char: str) -> str:
+    return f"<U+{ord(char):04X}>" if is_hidden(char) else char

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 
 from model.base import SecretRef
 from model.canonical import digest
@@ -22,6 +21,7 @@ from model.guard_config import (
     ResolvedGrant,
     ServerName,
 )
+from model.name_patterns import matches_any
 from model.server import Grant, Grantees
 from model.stacks import ServerStack
 
@@ -124,9 +124,9 @@ def _resolve(grant: Grant, server: ServerStack, settings: Environment) -> Resolv
     tools = sorted(
         name
         for name, risk in risks.items()
-        if any(fnmatchcase(name, pattern) for pattern in grant.tools) and (risk == "read" or not grant.read_only)
+        if matches_any(grant.tools, name) and (risk == "read" or not grant.read_only)
     )
-    prompts = sorted(p.name for p in server.lock.prompts if any(fnmatchcase(p.name, pat) for pat in grant.prompts))
+    prompts = sorted(p.name for p in server.lock.prompts if matches_any(grant.prompts, p.name))
     return ResolvedGrant(
         to=_principals(grant.to, settings),
         tools=tuple(tools),

@@ -29,7 +29,8 @@ from model.tool_lock import (
 )
 from model.word_difference import word_difference
 from operations.onboard.definitions import Pinnable, sift
-from operations.onboard.risk import assess
+from operations.onboard.risk import assess, traits_of
+from operations.onboard.risk_secrets import ServerTraits
 
 if TYPE_CHECKING:
     from wire.mcp import ServerOffer
@@ -71,6 +72,8 @@ def build_lock(offer: ServerOffer, previous: ToolLock | None = None) -> ToolLock
     def entries_of(kind: EntryKind, make: Callable[[Pinnable, dict[str, Any]], E]) -> tuple[E, ...]:
         return tuple(_entry(known.get((kind, item.key)), item, make) for item in sifted.pinnable[kind])
 
+    traits = traits_of([item.definition for item in sifted.pinnable["tools"]], offer.name)
+
     return ToolLock(
         server=LockedServer(
             name=offer.name,
@@ -80,7 +83,7 @@ def build_lock(offer: ServerOffer, previous: ToolLock | None = None) -> ToolLock
             instructions_sha256=None if offer.instructions is None else digest(offer.instructions),
             client_capabilities=offer.client_capabilities,
         ),
-        tools=entries_of("tools", _tool),
+        tools=entries_of("tools", lambda item, common: _tool(item, common, traits)),
         prompts=entries_of("prompts", lambda _, common: PromptEntry(**common)),
         resources=entries_of("resources", lambda item, common: ResourceEntry(**common, uri=item.key)),
         resource_templates=entries_of(
@@ -105,8 +108,8 @@ def _entry(previous: Any, item: Pinnable, make: Callable[[Pinnable, dict[str, An
     return make(item, common)
 
 
-def _tool(item: Pinnable, common: dict[str, Any]) -> ToolEntry:
-    judged = assess(item.definition)
+def _tool(item: Pinnable, common: dict[str, Any], traits: ServerTraits) -> ToolEntry:
+    judged = assess(item.definition, traits)
     return ToolEntry(
         **common,
         risk=judged.risk,

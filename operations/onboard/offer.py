@@ -5,7 +5,6 @@ The comparison of two locks itself is in `operations.onboard.lock`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
@@ -18,8 +17,6 @@ from model.tool_lock import ClientCapability, ToolLock
 from operations.onboard.lock import LockChange, build_lock, compare, subject_of
 from operations.onboard.risk import Concern, examine
 from wire.mcp import ServerOffer
-
-_PLAIN = re.compile(r"[A-Za-z0-9_.\-/:{}]{1,256}")
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ def default_grants(
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Choose the tools that are granted at first, and say of each remaining tool why it is withheld.
 
-    A tool is granted only when it reads, has a plain name, raised no concern and is the same at each start.
+    A tool is granted only when it reads, raised no concern and is the same at each start.
     """
     suspicious = {concern.name for concern in concerns if concern.part == "tool"}
     grants: list[str] = []
@@ -114,8 +111,6 @@ def default_grants(
             withheld[tool.name] = "has a warning"
         elif tool.name in unstable:
             withheld[tool.name] = "not the same at each start"
-        elif not _PLAIN.fullmatch(tool.name):
-            withheld[tool.name] = "its name cannot stand in a grant"
         else:
             grants.append(tool.name)
     return tuple(grants), withheld

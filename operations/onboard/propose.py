@@ -124,6 +124,7 @@ def propose(
             origin=origin,
             access=access,
             tools=granted,
+            left_out=_left_out(lock, withheld, concerns),
             secrets_provider=provider if isinstance(provider, str) else None,
         )
     )
@@ -132,6 +133,20 @@ def propose(
     staged = load_staged(project, environment.name, files)
     changes = tuple(FileChange.new(path, content) for path, content in files.items())
     return Proposal(staged.servers[server], staged.settings, acquaintance, lock, granted, withheld, concerns, changes)
+
+
+def _left_out(lock: ToolLock, withheld: dict[str, str], concerns: tuple[Concern, ...]) -> dict[str, str]:
+    """Why each tool that is not granted is not: in full where its risk alone does not say it."""
+    warned = {concern.name: concern.problem for concern in concerns if concern.part == "tool"}
+    reasons: dict[str, str] = {}
+    for tool in lock.tools:
+        if tool.name in withheld:
+            detail = "; ".join(tool.reasons) if tool.risk == "unknown" else ""
+            detail = detail or (warned.get(tool.name, "") if tool.risk == "read" else "")
+            reasons[tool.name] = withheld[tool.name] + (f" ({detail})" if detail else "")
+    for item in lock.left_out:
+        reasons[f"{item.kind} {item.key}".strip()] = f"cannot be used ({item.reason})"
+    return reasons
 
 
 def access_value(people: list[str], domains: list[str], groups: list[str], agents: list[str]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The risk class of a tool, judged from its name, schema and annotations, and the signs of a poisoned definition.
 
 Every input here was written by the server. Annotations are untrusted (MCP specification, "ToolAnnotations"), so they may
-raise a risk and never lower it. A name without a known verb gives `unknown`, which is granted like `write`.
+raise a risk and never lower what name or schema prove. A name without a known verb gives `unknown`, which is granted like
+`write`.
 The warnings serve the first review: a later change cannot pass the lock, but a tool that was poisoned from the start would
 be pinned as it is unless the reviewer is warned. The work is linear in the size of the definitions.
 """
@@ -14,58 +15,34 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from model.text import is_hidden, visible
+from model.text import hidden_in, is_hidden, visible
 from model.tool_lock import Risk
+from operations.onboard.risk_names import Verdict, judge_name, may_read, shared_prefix, without_prefix, words
+from operations.onboard.risk_parameters import judge_parameters, own_parameters
+from operations.onboard.risk_secrets import ServerTraits, secrets_read
+from operations.onboard.risk_words import (
+    COMMANDS,
+    LOCAL_FILE,
+    OUTBOUND,
+    OUTBOUND_TEXT,
+    QUERIES,
+    QUERY_LANGUAGES,
+    READ_QUERIES,
+    SECRET_KEEPERS,
+    WRITE,
+)
 
 if TYPE_CHECKING:
     from wire.mcp import ServerOffer
 
 
-def _set(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
 _LEVELS: tuple[Risk, ...] = ("read", "unknown", "write", "execute")
-
-_EXECUTE = _set(
-    "exec execute executes eval evaluate shell bash sh zsh cmd command commands powershell terminal script scripts sql "
-    "subprocess spawn sudo argv repl interpreter"
-)
-_EXECUTE_FIRST = frozenset({"run", "console", "python", "javascript"})
-_EXECUTE_EXACT = frozenset({"code", "source_code", "program", "expression"})
-_READ = _set(
-    "get list search read fetch describe find show view lookup count check query inspect browse summarize summarise "
-    "explain preview status stat head tail diff compare validate verify resolve whoami ping echo help info explore "
-    "retrieve select scan analyze analyse calculate compute convert translate"
-)
-#: Words that write wherever they stand ("search_and_replace").
-_WRITE = _set(
-    "create add insert update upsert edit modify replace write save delete remove drop purge clear destroy erase move "
-    "rename upload send publish assign unassign approve reject revoke rotate enable disable install uninstall deploy "
-    "restart kill overwrite truncate"
-)
-#: Words that write when they lead ("close_ticket") and describe when they follow ("list_open_tickets", "get_commit").
-_WRITE_FIRST = _WRITE | _set(
-    "set put post open close start stop mark make generate schedule book order reply comment import sync lock unlock "
-    "apply register login click type navigate fill press drag change connect share pin label tag block link merge fork "
-    "commit push append reset trigger toggle copy archive cancel submit subscribe unsubscribe transfer pay invite "
-    "grant patch"
-)
-_WRITE_PARAMETERS = _set("overwrite delete remove update upsert write patch payload force recipients")
-_WRITE_EXACT = frozenset({"content", "contents", "body", "data", "destination", "new_name", "new_value"})
-_OUTBOUND = _set(
-    "url urls uri webhook http https email mail send post publish upload share fetch download browse navigate host "
-    "hostname endpoint domain recipient recipients notify sms slack export push sync callback website web crawl"
-)
-
-#: Reading these hands out credentials for other systems ("get-env"): never granted without a person's decision.
-_SENSITIVE = _set(
-    "env environ environment secret secrets credential credentials password passwords passwd token tokens apikey apikeys "
-    "privatekey keychain cookie cookies"
-)
-
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_GOOD_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+#: As much of a description as is judged; what a tool does stands first.
+_TEXT_LIMIT = 20_000
+#: The longest name that MCP recommends (specification, "Tool Names").
+_NAME_LENGTH = 128
+_LETTERS = re.compile(r"[^\W\d_]+")
+_ALPHABETS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
 _NAME_LIKE = re.compile(r"[A-Za-z0-9_.-]+")
 
 _IMPERATIVES = (
@@ -86,15 +63,15 @@ _IMPERATIVES = (
     "<important>",
     "<system>",
     "[system]",
-    "system prompt",
     "you must always",
     "before using any other tool",
-    "before using this tool",
     "instead of using",
-    "~/.ssh",
-    "id_rsa",
-    ".env file",
-    "mcp.json",
+)
+#: What a description may well speak of ("paths such as ~/.ssh are refused"), and may not ask a model for.
+_PRIVATE = re.compile(
+    r"(?<!not )(?<!never )(?<!n't )\b(?:read|send|include|pass|upload|copy|cat|open|print|reveal|repeat|output|show|leak|"
+    r"give|attach|ignore|override|forward|return|share|append|tell|write)\b[^.!?;]{0,60}?"
+    r"(system prompt|~/\.ssh|id_rsa|\.env file|mcp\.json)"
 )
 
 
@@ -121,108 +98,89 @@ class Concern:
         return f"{self.part} {visible(self.name)}{location}: {self.problem}"
 
 
-def words(name: str) -> list[str]:
-    """Split ``getUserByID``, ``get_user_by_id`` or ``get-user-by-id`` into get, user, by, id."""
-    return [word.lower() for word in _WORD.findall(name)]
+def traits_of(definitions: Iterable[dict[str, Any]], server_name: str = "") -> ServerTraits:
+    """Look at all tools of a server before each one is judged."""
+    tools = list(definitions)
+    return ServerTraits(
+        prefix=shared_prefix([str(tool.get("name", "")) for tool in tools]),
+        runs_commands=any(not COMMANDS.isdisjoint(_parameter_words(tool)) for tool in tools),
+        keeps_secrets=not SECRET_KEEPERS.isdisjoint(re.findall("[a-z]+", server_name.lower())),
+    )
 
 
-def assess(definition: dict[str, Any]) -> RiskJudgement:
-    """Judge the risk class of one tool definition; anything unclear or malformed makes it higher, never lower."""
-    name = str(definition.get("name", ""))
-    name_words = words(name)
-    parameters = list(dict.fromkeys(_parameters(definition.get("inputSchema"))))
-    verdicts: list[tuple[Risk, str]] = [_by_verb(name_words)]
-    for word in name_words:
-        if word in _EXECUTE:
-            verdicts.append(("execute", f'its name says "{word}"'))
-        elif word in _WRITE:
-            verdicts.append(("write", f'its name says "{word}"'))
-        elif word in _SENSITIVE:
-            verdicts.append(("unknown", f'it reads what its name calls "{word}"'))
-    for parameter in parameters:
-        verdicts.extend(_by_parameter(parameter))
-    if _sends_http(definition.get("inputSchema")):
-        verdicts.append(("write", 'its parameter "method" allows more than GET'))
+def assess(definition: dict[str, Any], traits: ServerTraits | None = None) -> RiskJudgement:
+    """Judge the risk class of one tool definition; anything unclear or malformed makes it higher, never lower.
+
+    `traits` are those of the server it belongs to. A server's hint that a tool only reads settles a name in which reading
+    is one of two senses ("alert_policy_list"); it never lowers what name or schema prove, nor speaks for a name that says
+    nothing.
+    """
+    traits = traits or ServerTraits()
+    schema = definition.get("inputSchema")
+    every = words(str(definition.get("name", "")))
+    parts = without_prefix(every, traits.prefix)
     annotations = definition.get("annotations")
     hints = annotations if isinstance(annotations, dict) else {}
-    if hints.get("destructiveHint") is True:
+    says_read_only = hints.get("readOnlyHint") is True
+    verdicts = [*judge_name(parts), *judge_parameters(schema, parts, says_read_only=says_read_only)]
+    verdicts += _by_text(definition, parts)
+    if hints.get("destructiveHint") is True and not says_read_only:
         verdicts.append(("write", "the server says it is destructive"))
     if hints.get("readOnlyHint") is False:
         verdicts.append(("write", "the server says it is not read-only"))
     level = max((risk for risk, _ in verdicts), key=_LEVELS.index)
+    if level == "unknown" and says_read_only and may_read(parts):
+        level, verdicts = "read", [("read", "its name may read, and the server says it only does")]
+    if level == "read" and (secrets := [*secrets_read(definition, every, traits)]):
+        level, verdicts = "unknown", [("unknown", reason) for reason in secrets]
     reasons = tuple(dict.fromkeys(reason for risk, reason in verdicts if risk == level))
-    # A tool that can run anything can send anything.
-    return RiskJudgement(level, reasons, level == "execute" or _outbound(name_words, parameters, hints))
+    return RiskJudgement(level, reasons, _outbound(definition, level, every, hints))
 
 
-def _by_verb(name_words: list[str]) -> tuple[Risk, str]:
-    for word in name_words:
-        if word in _EXECUTE_FIRST:
-            return "execute", f'its verb is "{word}"'
-        if word in _WRITE_FIRST:
-            return "write", f'its verb is "{word}"'
-        if word in _READ:
-            return "read", f'its verb is "{word}"'
-    return "unknown", "its name has no verb that says what it does"
+def _parameter_words(definition: dict[str, Any]) -> set[str]:
+    return {"_".join(words(name)) for name in own_parameters(definition.get("inputSchema"))}
 
 
-def _by_parameter(parameter: str) -> Iterator[tuple[Risk, str]]:
-    parts = words(parameter)
-    shown = f'its parameter "{visible(parameter)}"'
-    if _EXECUTE.intersection(parts) or "_".join(parts) in _EXECUTE_EXACT:
-        yield "execute", f"{shown} carries something to run"
-    if _WRITE_PARAMETERS.intersection(parts) or "_".join(parts) in _WRITE_EXACT:
-        yield "write", f"{shown} carries something to write"
+def _by_text(definition: dict[str, Any], parts: list[str]) -> Iterator[Verdict]:
+    """What a description adds: its first word, where that writes, and a query language that can write."""
+    text = definition.get("description")
+    described = words(text[:_TEXT_LIMIT]) if isinstance(text, str) else []
+    if described and described[0].removesuffix("s") in WRITE:
+        yield "write", f'its description begins with "{described[0]}"'
+    queried = _parameter_words(definition) & QUERIES
+    if queried and not QUERY_LANGUAGES.isdisjoint(described) and READ_QUERIES.isdisjoint((*parts, *described)):
+        yield "execute", f'its parameter "{min(queried)}" takes a statement that may write'
 
 
-def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object inside `value`, without recursion."""
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            yield item
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
+def _outbound(definition: dict[str, Any], level: Risk, parts: list[str], hints: dict[str, Any]) -> bool:
+    """Whether a call may carry data out: yes, unless the server denies it and nothing speaks against that.
 
-
-def _parameters(schema: Any) -> Iterator[str]:
-    for node in _nodes(schema):
-        properties = node.get("properties")
-        if isinstance(properties, dict):
-            yield from properties
-
-
-def _sends_http(schema: Any) -> bool:
-    for node in _nodes(schema):
-        properties = node.get("properties")
-        method = properties.get("method") if isinstance(properties, dict) else None
-        if isinstance(method, dict):
-            allowed = method.get("enum")
-            verbs = {str(verb).upper() for verb in allowed} if isinstance(allowed, list) else {"POST"}
-            if verbs & {"POST", "PUT", "PATCH", "DELETE"}:
-                return True
-    return False
-
-
-def _outbound(name_words: list[str], parameters: list[str], hints: dict[str, Any]) -> bool:
-    if hints.get("openWorldHint") is True:
+    Without a hint MCP's own default is an open world. A tool that writes carries its arguments to the service it writes
+    to; only one that works by path on files of its host keeps them there.
+    """
+    if hints.get("openWorldHint") is not False or level in ("unknown", "execute"):
         return True
-    return any(not _OUTBOUND.isdisjoint(part) for part in (name_words, *(words(p) for p in parameters)))
+    parameters = own_parameters(definition.get("inputSchema"))
+    if level == "write" and not ({"_".join(words(name)) for name in parameters} <= LOCAL_FILE and parameters):
+        return True
+    text = definition.get("description")
+    described = words(text[:_TEXT_LIMIT]) if isinstance(text, str) else []
+    spoken = {*parts, *(word for name in parameters for word in words(name))}
+    return not OUTBOUND.isdisjoint(spoken) or not OUTBOUND_TEXT.isdisjoint(described)
 
 
 def examine(offer: ServerOffer, foreign_names: Iterable[str] = ()) -> tuple[Concern, ...]:
-    """List what a person should look at before approving this offer; `foreign_names` as in `warnings`."""
-    tools = [str(tool.get("name", "")) for tool in offer.tools]
+    """List what a person should look at before approving this offer; `foreign_names` are the tools of further servers."""
+    siblings = {str(tool.get("name", "")) for tool in offer.tools}
+    foreign = [name for name in foreign_names if name not in siblings]
     concerns = [
         Concern("server", offer.name, "", problem) for problem in text_problems(f"{offer.name} {offer.version}")
     ]
     concerns += [Concern("server", offer.name, "/instructions", p) for p in text_problems(offer.instructions or "")]
-    concerns += warnings("tool", offer.tools, foreign_names)
-    concerns += warnings("prompt", offer.prompts, (*tools, *foreign_names))
-    concerns += warnings("resource", offer.resources, (*tools, *foreign_names))
-    concerns += warnings("resource template", offer.resource_templates, (*tools, *foreign_names))
+    concerns += warnings("tool", offer.tools, foreign)
+    concerns += warnings("prompt", offer.prompts, foreign)
+    concerns += warnings("resource", offer.resources, foreign)
+    concerns += warnings("resource template", offer.resource_templates, foreign)
     return tuple(concerns)
 
 
@@ -231,23 +189,20 @@ def warnings(
 ) -> tuple[Concern, ...]:
     """List what looks wrong in definitions of one kind.
 
-    `part` names the kind in the text ("tool"). `foreign_names` are names of tools of other kinds or servers, which a
-    description here has no reason to mention (shadowing).
+    `part` names the kind in the text ("tool"). `foreign_names` are names of further servers' tools, which a description
+    here has no reason to mention (shadowing). One that speaks of its own server's tools only helps its reader.
     """
     entries = list(definitions)
     names = [str(definition.get("name", "")) for definition in entries]
-    mentioned = {name for name in (*names, *foreign_names) if re.search(r"[_.A-Z-]", name) and len(name) > 3}
+    foreign = {name for name in foreign_names if re.search(r"[_.A-Z-]", name) and len(name) > 3}
     concerns: list[Concern] = []
     for name, definition in zip(names, entries, strict=True):
         concerns += [Concern(part, name, "", problem) for problem in _name_problems(name, part)]
         for pointer, text in _strings(definition):
             concerns += [Concern(part, name, pointer, problem) for problem in text_problems(text)]
-            if pointer == "/description":
-                mentions = sorted(mentioned.intersection(w.strip(".") for w in _NAME_LIKE.findall(text)) - {name})
-                concerns += [
-                    Concern(part, name, pointer, f"speaks of another tool, {mentioned_name}")
-                    for mentioned_name in mentions
-                ]
+            if foreign and pointer == "/description":
+                mentions = sorted(foreign.intersection(w.strip(".") for w in _NAME_LIKE.findall(text)) - {name})
+                concerns += [Concern(part, name, pointer, f"speaks of another server's tool, {m}") for m in mentions]
     concerns += _look_alikes(part, names)
     return tuple(concerns)
 
@@ -257,21 +212,29 @@ def text_problems(text: str) -> list[str]:
     problems = []
     if "\x1b" in text or "\x9b" in text:
         problems.append("holds a terminal escape sequence")
-    hidden = sorted({f"U+{ord(char):04X}" for char in text if is_hidden(char) and char not in "\x1b\x9b"})
+    hidden = [f"U+{ord(char):04X}" for char in hidden_in(text) if char not in "\x1b\x9b"]
     if hidden:
         remainder = f" and {len(hidden) - 5} more" if len(hidden) > 5 else ""
         problems.append(f"holds hidden characters ({', '.join(hidden[:5])}{remainder})")
     bare = "".join(char for char in unicodedata.normalize("NFKC", text) if not is_hidden(char))
     plain = " ".join(bare.casefold().replace("\u2019", "'").split())
     problems += [f'says "{phrase}"' for phrase in _IMPERATIVES if phrase in plain]
+    problems += [f'asks for "{phrase}"' for phrase in dict.fromkeys(_PRIVATE.findall(plain))]
     return problems
 
 
 def _name_problems(name: str, part: str) -> Iterator[str]:
-    if part == "tool" and not _GOOD_NAME.fullmatch(name):
-        yield "its name is not 1 to 128 of A-Z a-z 0-9 _ . -"
-    if unicodedata.normalize("NFKC", name) != name:
+    if part == "tool" and not 0 < len(name) <= _NAME_LENGTH:
+        yield f"its name is not 1 to {_NAME_LENGTH} characters long"
+    if unicodedata.normalize("NFKC", name) != name or any(map(_mixes_alphabets, _LETTERS.findall(name))):
         yield "its name is written in look-alike characters"
+
+
+def _mixes_alphabets(word: str) -> bool:
+    """Whether Latin letters stand beside those of an alphabet that has letters of the same shape."""
+    if word.isascii():
+        return False
+    return len({unicodedata.name(char, "").split(" ")[0] for char in word} & _ALPHABETS) > 1
 
 
 def _look_alikes(part: str, names: list[str]) -> Iterator[Concern]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from model.base import validate
 from model.errors import InputError
 from model.loader import Document, KeyPath, read
+from model.name_patterns import matches_any
 from model.project import Project, config_of
 from model.server import Grant, Origin
 from model.stacks import SERVER_KEY, environment_of, server_of
@@ -98,10 +98,7 @@ def granted(grants: Iterable[Grant], tools: Iterable[ToolEntry]) -> list[str]:
     return [
         tool.name
         for tool in tools
-        if any(
-            (tool.risk == "read" or not grant.read_only) and any(fnmatchcase(tool.name, p) for p in grant.tools)
-            for grant in every
-        )
+        if any((tool.risk == "read" or not grant.read_only) and matches_any(grant.tools, tool.name) for grant in every)
     ]
 
 

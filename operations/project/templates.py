@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from model.name_patterns import literal
+from model.text import visible
 
 #: The import of `main` in a project's program, today and in projects that were made before the function moved.
 PROGRAM_IMPORT = "from plan.program import main"
@@ -124,6 +128,9 @@ class ServerAnswers:
     origin: dict[str, Any]
     access: dict[str, Any]
     tools: tuple[str, ...] = field(default=())
+    """The names of the tools to grant."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """What else the server offers, by name, and why it is not granted."""
     secrets_provider: str | None = None
 
 
@@ -136,13 +143,23 @@ def scalar(value: str | bool | int) -> str:
     """A value as one line of YAML source that all readers read alike."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
-    return json.dumps(value, ensure_ascii=True)
+    return _quoted(value)
+
+
+def _quoted(value: str | bool | int) -> str:
+    """A JSON string, but for characters beyond U+FFFF: JSON writes two surrogates, which YAML takes for two characters."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(char if " " <= char <= "~" else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
 
 
 def inline(values: Sequence[str]) -> str:
     """A list of text in one line; either all of its items are quoted or none."""
     plain = all(scalar(value) == value and ":" not in value for value in values)
-    return "[" + ", ".join(value if plain else json.dumps(value, ensure_ascii=True) for value in values) + "]"
+    return "[" + ", ".join(value if plain else _quoted(value) for value in values) + "]"
 
 
 def block(value: Any, indent: int) -> str:
@@ -197,15 +214,40 @@ def server_file(answers: ServerAnswers) -> str:
         guard_port=answers.guard_port,
         origin=block(answers.origin, 6),
         access=block(answers.access, 6),
-        grants=_grants(answers.tools),
+        grants=_grants(answers.tools, answers.left_out),
     ) + _provider(answers.secrets_provider)
 
 
-def _grants(tools: Sequence[str]) -> str:
-    if not tools:
-        return "    grants: []"
-    lines = ["    grants:", "      - to: {all: true}", "        tools:"]
-    return "\n".join([*lines, *(f"          - {scalar(tool)}" for tool in tools)])
+def _grants(tools: Sequence[str], left_out: Mapping[str, str]) -> str:
+    lines = ["    grants: []"]
+    if tools:
+        lines = ["    grants:", "      - to: {all: true}", "        tools:"]
+        lines += [f"          - {scalar(literal(tool))}" for tool in tools]
+    return "\n".join([*lines, *_reasons(left_out)])
+
+
+def _reasons(left_out: Mapping[str, str]) -> list[str]:
+    """A comment that says which tools no grant names and why, one reason after the other."""
+    if not left_out:
+        return []
+    names: dict[str, list[str]] = {}
+    for name, reason in left_out.items():
+        names.setdefault(visible(reason), []).append(visible(name))
+    lines = [
+        "",
+        "    # Granted to nobody; to grant one, name it above, or in a grant of its own with read_only: false.",
+    ]
+    for reason, group in names.items():
+        text = f"{reason}: {', '.join(group)}"
+        lines += textwrap.wrap(
+            text,
+            120,
+            initial_indent="    #   ",
+            subsequent_indent="    #     ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return lines
 
 
 def _provider(url: str | None) -> str:

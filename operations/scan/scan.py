@@ -18,7 +18,8 @@ from typing import Literal
 import aiohttp
 
 from model.text import visible
-from operations.onboard.risk import assess, text_problems, warnings
+from operations.onboard.risk import assess, text_problems, traits_of, warnings
+from operations.onboard.risk_secrets import ServerTraits
 from operations.scan.contact import first_contact, inspecting_tls
 from operations.scan.dialog import Introduction, Transport
 from operations.scan.event_stream import try_sse
@@ -281,7 +282,8 @@ def _server(
     place: ScanTarget, scheme: Literal["http", "https"], introduction: Introduction, *, guard: bool
 ) -> ScannedServer:
     state: State = "guarded" if introduction.demands else "exposed" if place.beyond_loopback else "open"
-    tools = None if introduction.tools is None else tuple(_tool(definition) for definition in introduction.tools)
+    traits = traits_of(introduction.tools or (), introduction.name)
+    tools = None if introduction.tools is None else tuple(_tool(tool, traits) for tool in introduction.tools)
     concerns = [visible(str(concern)) for concern in warnings("tool", introduction.tools or ())]
     concerns += [f"its instructions: {problem}" for problem in text_problems(introduction.instructions)]
     return ScannedServer(
@@ -301,8 +303,8 @@ def _server(
     )
 
 
-def _tool(definition: dict[str, object]) -> Tool:
-    judgement = assess(definition)
+def _tool(definition: dict[str, object], traits: ServerTraits) -> Tool:
+    judgement = assess(definition, traits)
     name = visible(str(definition.get("name", "")))[:128]
     return Tool(name, judgement.risk, judgement.reasons, judgement.outbound)
 

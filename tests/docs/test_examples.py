@@ -28,10 +28,20 @@ def test_their_plans_read_back_equal() -> None:
         assert str(ROOT) not in text
 
 
-def test_the_stack_file_in_the_readme_is_valid(tmp_path: Path) -> None:
+def test_the_stack_file_in_the_readme_passes_every_check(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
     root = write_project(tmp_path, servers=0)
     write_server(root, "dev.tickets", shown)
     server = load_environment(open_project(root), "dev").servers["tickets"]
     assert server.manifest.hostname == "tickets.example.com"
+    assert check_all(open_project(root), ["dev.tickets"]) == []
+
+
+def test_readme_says_which_grant_check_refuses_beside_the_example(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    assert "`check` refuses a writing tool for {all: true}" in shown
+    root = write_project(tmp_path, servers=0)
+    write_server(root, "dev.tickets", shown.replace("to: {agents: [ci]}", "to: {all: true}"))
+    assert [finding.rule_id for _, finding in check_all(open_project(root), ["dev.tickets"])] == ["guard-write-for-all"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.text import is_hidden, visible
+from model.text import hidden_in, is_hidden, visible
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,10 @@ from model.text import is_hidden, visible
         ("\u202egnp.exe", "<U+202E>gnp.exe"),
         ("\U000e0041\ufe0f\u3164", "<U+E0041><U+FE0F><U+3164>"),
         ("é 漢 \U0001f600", "é 漢 \U0001f600"),
+        ("\u26a0\ufe0f ok", "\u26a0\ufe0f ok"),
+        ("\u26a0\ufe0f\ufe0f", "\u26a0\ufe0f<U+FE0F>"),
+        ("3\ufe0f\u20e3 3\ufe0f", "3\ufe0f\u20e3 3<U+FE0F>"),
+        ("\U0001f469\u200d\U0001f4bb a\u200db", "\U0001f469\u200d\U0001f4bb a<U+200D>b"),
     ],
 )
 def test_hidden_characters_are_written_out_on_one_line(text: str, shown: str) -> None:
@@ -26,3 +30,8 @@ def test_hidden_characters_are_written_out_on_one_line(text: str, shown: str) ->
 def test_white_space_is_no_hidden_character_and_other_controls_are() -> None:
     assert not any(map(is_hidden, "\t\n\r aé漢"))
     assert all(map(is_hidden, "\0\x7f\u200d\ufeff\u2800"))
+
+
+def test_hidden_characters_are_those_that_draw_nothing_where_they_stand() -> None:
+    assert hidden_in("\u26a0\ufe0f fine\u00a0\u202f") == []
+    assert hidden_in("\u26a0\ufe0f\ufe0f \u200b\u200b \U000e0041") == ["\u200b", "\ufe0f", "\U000e0041"]

@@ -13,6 +13,7 @@ import pytest
 
 from guard.http.origin_breaker import FAILURES
 from guard.probe.probe import probe
+from model.server import Origin as OriginSettings
 from operations.onboard.lock import build_lock
 from tests.support.guard_service import LEGACY, Origin, guarded
 from tests.support.node import NotAvailable

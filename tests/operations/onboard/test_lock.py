@@ -36,7 +36,7 @@ OFFER = ServerOffer(
 def test_lock_pins_everything_offered_with_its_risk() -> None:
     lock = build_lock(OFFER)
     assert [(tool.name, tool.risk, tool.outbound, tool.cacheable) for tool in lock.tools] == [
-        ("list_notes", "read", False, False),
+        ("list_notes", "read", True, False),
         ("send_note", "write", True, False),
     ]
     assert lock.tools[1].definition == SEND
@@ -64,12 +64,12 @@ def test_lock_of_a_real_server_survives_its_file_and_finds_no_change(desk: str) 
 
 def test_decisions_about_a_tool_last_as_long_as_its_definition() -> None:
     lock = build_lock(OFFER)
-    decided = lock.tools[0].model_copy(update={"cacheable": True, "outbound": True})
+    decided = lock.tools[0].model_copy(update={"cacheable": True, "outbound": False})
     lock = lock.model_copy(update={"tools": (decided, lock.tools[1])})
     kept_lock = build_lock(replace(OFFER, tools=(LIST,)), lock)
-    assert (kept_lock.tools[0].cacheable, kept_lock.tools[0].outbound) == (True, True)
+    assert (kept_lock.tools[0].cacheable, kept_lock.tools[0].outbound) == (True, False)
     changed = build_lock(replace(OFFER, tools=({**LIST, "title": "x"},)), lock)
-    assert (changed.tools[0].cacheable, changed.tools[0].outbound) == (False, False)
+    assert (changed.tools[0].cacheable, changed.tools[0].outbound) == (False, True)
 
 
 def test_unchanged_server_has_no_changes() -> None:
