@@ -10,7 +10,8 @@ from typing import Any
 
 from guard.decide.grants import Rights
 from guard.decide.methods import Section
-from guard.decide.pins import Pins
+from guard.decide.pins import KEYS, Pins
+from guard.inspect.definitions import shown_form
 
 #: Milliseconds for which a client may cache a list, which is made for one principal and changes with the next bundle.
 LONGEST_TTL = 60_000
@@ -41,10 +42,8 @@ def filter_list(
     definitions = listed if isinstance(listed, list) else []
     admitted = []
     for definition in definitions:
-        if not pins.admits(section, definition) or not _granted(section, definition, rights):
-            continue
-        # The guard carries no tasks, so it does not offer them (`execution.taskSupport`).
-        admitted.append({key: value for key, value in definition.items() if key != "execution"})
+        if pins.admits(section, definition) and rights.covers(section, definition[KEYS[section]]):
+            admitted.append(shown_form(definition))
     remainder = {key: value for key, value in result.items() if key != section.member}
     if modern:
         remainder["cacheScope"] = "private"
@@ -52,13 +51,3 @@ def filter_list(
         if isinstance(ttl, int | float) and ttl > LONGEST_TTL:
             remainder["ttlMs"] = LONGEST_TTL
     return admitted, remainder, len(definitions) - len(admitted)
-
-
-def _granted(section: Section, definition: Mapping[str, Any], rights: Rights) -> bool:
-    if section is Section.TOOLS:
-        return definition["name"] in rights.tools
-    if section is Section.PROMPTS:
-        return definition["name"] in rights.prompts
-    if section is Section.RESOURCES:
-        return rights.resource(definition["uri"])
-    return rights.template(definition["uriTemplate"])

@@ -47,6 +47,10 @@ def guard(comparison: DriftComparison, server: ServerStack) -> list[DriftRow]:
             )
             rows.append(DriftRow(source, f"definition {shown(name)}", "", text, "hidden", "note"))
             continue
+        if isinstance(refusal, dict) and refusal.get("rules"):
+            text = shown(f"withheld for {', '.join(map(str, refusal['rules']))}")
+            rows.append(DriftRow(source, f"definition {shown(name)}", "", text, "as checked", "note"))
+            continue
         repair = f"`ringwall lock diff {server.stack}`"
         rows.append(
             DriftRow(source, f"definition {shown(name)}", "", "differs, so refused", "as locked", "drift", repair)

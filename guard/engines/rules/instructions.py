@@ -47,9 +47,9 @@ def _injection(
     return DetectionRule(f"injection.{id_}", Category.INJECTION, pattern, legs=legs, confidence=confidence, **options)  # type: ignore[arg-type]
 
 
-def _override(id_: str, pattern: str, **options: object) -> DetectionRule:
+def _override(id_: str, pattern: str, confidence: float = 0.8) -> DetectionRule:
     """A rule for an order to drop instructions, judged with the rest of its line."""
-    return _injection(id_, rf"(?:{pattern}){TAIL}", trigger=pattern, check=is_order, **options)
+    return _injection(id_, rf"(?:{pattern}){TAIL}", trigger=pattern, check=is_order, confidence=confidence)
 
 
 def _translated(id_: str, verbs: str, continuation: str, check: Check | None = None) -> DetectionRule:
