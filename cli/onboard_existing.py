@@ -10,7 +10,9 @@ from typing import Any
 import typer
 
 from cli import console, state
+from cli.acceptance import review
 from cli.lock import report
+from model.errors import InputError
 from model.project import Project
 from model.server import Origin
 from model.tool_lock import to_yaml
@@ -41,6 +43,7 @@ def compare_existing(
     *,
     timeout: float,
     allow_exposed: bool,
+    accept: list[str],
     dry_run: bool,
     yes: bool,
 ) -> None:
@@ -55,12 +58,18 @@ def compare_existing(
         )
     _, _, offer = meet(files.origin, timeout, allow_exposed)
     if files.lock is not None:
+        if accept:
+            raise InputError(
+                "there is a lock already",
+                key="--accept",
+                remedy=f"give it to `ringwall lock approve {stack}`",
+            )
         comparison = compared(files.lock, offer)
         report(files, comparison)
         if not comparison.is_unchanged:
             raise typer.Exit(1)
         return
-    text = to_yaml(build_lock(offer))
+    text = to_yaml(review(build_lock(offer), accept, yes=yes, command=f"ringwall lock approve {stack}"))
     load_staged(project, files.environment, {files.lock_file: text})
     for line in concern_lines(examine(offer)):
         console.note(f"warning: {line}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import AsJson, Debug, ProjectDir, Yes, complete_stack
+from cli.options import Accept, AsJson, Debug, ProjectDir, Yes, complete_stack
 
 app = typer.Typer(
     help="Tool locks: what servers may offer, pinned in Git.", no_args_is_help=True, rich_markup_mode=None
@@ -34,6 +34,7 @@ def diff(
 def approve(
     server: Server,
     timeout: Timeout = 10,
+    accept: Accept = None,
     yes: Yes = False,
     project: ProjectDir = None,
     as_json: AsJson = False,
@@ -42,4 +43,4 @@ def approve(
     """Take what the running server offers now into its lock: from then on the guard lets it pass."""
     from cli.lock import approve as work  # noqa: PLC0415 - 0.9 s of imports that --help and completion do without
 
-    work(server, timeout=timeout, yes=yes)
+    work(server, timeout=timeout, accept=list(accept or ()), yes=yes)

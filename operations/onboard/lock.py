@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from model.canonical import digest
 from model.difference import ValueChange, pointers, short_json
@@ -26,12 +26,14 @@ from model.tool_lock import (
     readable_description,
 )
 from model.word_difference import word_difference
+from operations.onboard.acceptance import acceptance_changes
 from operations.onboard.risk import assess
 
 if TYPE_CHECKING:
     from wire.mcp import ServerOffer
 
 E = TypeVar("E", bound=Entry)
+Part = Literal["server", "instructions", "tool", "prompt", "resource", "resource template"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class LockChange:
     """
 
     kind: Literal["added", "removed", "changed"]
-    part: Literal["server", "instructions", "tool", "prompt", "resource", "resource template"]
+    part: Part
     name: str
     text: str = ""
     values: tuple[ValueChange, ...] = ()
@@ -130,7 +132,15 @@ def compare(old: ToolLock, new: ToolLock) -> tuple[LockChange, ...]:
     changes += _compare("prompt", old.prompts, new.prompts)
     changes += _compare("resource", old.resources, new.resources)
     changes += _compare("resource template", old.resource_templates, new.resource_templates)
+    changes += _acceptances(old, new)
     return tuple(changes)
+
+
+def _acceptances(old: ToolLock, new: ToolLock) -> Iterator[LockChange]:
+    parts: dict[str, Part] = {"resource_templates": "resource template", "instructions": "instructions"}
+    for kind, key, change in acceptance_changes(old, new):
+        part = parts.get(kind) or cast("Part", kind.removesuffix("s"))
+        yield LockChange("changed", part, key or new.server.name, decisions=(change,))
 
 
 def _server(old: LockedServer, new: LockedServer) -> Iterator[LockChange]:
