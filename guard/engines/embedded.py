@@ -21,7 +21,7 @@ from itertools import accumulate, chain
 
 from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, pieces, unescape
 from guard.engines.rules import commands, hidden_text, instructions, personal_data, secrets, urls
-from guard.engines.rules.rule import BEFORE, READ, DetectionRule, RuleTable, spans
+from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable, spans
 from guard.inspect.verdict import EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from model.masking import SECRET, is_secret_name
 from model.text import visible
@@ -187,6 +187,9 @@ class _JoinedText:
     def before(self, start: int) -> str:
         return _decoded(self.data[max(0, start - BEFORE) : start])
 
+    def after(self, end: int) -> str:
+        return _decoded(self.data[end : end + AFTER])
+
 
 class _Matches:
     """The findings of one item so far, and how often each matched value stands in each string of the original reading."""
@@ -235,6 +238,8 @@ def _match(
             matches.in_time()
             value = _decoded(joined_text.data[start:end])
             if rule.check is not None and not rule.check(value, joined_text.before(start)):
+                continue
+            if rule.context is not None and not rule.context(value, joined_text.before(start), joined_text.after(end)):
                 continue
             text, span = joined_text.place(start, end)
             if matches.quotes is not None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from model.project import load_environment, open_project
 from model.tool_lock import ToolLock
@@ -28,9 +27,8 @@ def lock_of(root: Path) -> ToolLock:
 
 
 def granted(root: Path) -> list[str]:
-    text = (root / "stacks" / "Pulumi.dev.shelf.yaml").read_text(encoding="utf-8")
-    (grant,) = yaml.safe_load(text)["config"]["ringwall:server"].get("grants") or [{}]
-    return list(grant.get("tools", []))
+    manifest = load_environment(open_project(root), "dev").servers["shelf"].manifest
+    return [pattern for grant in manifest.grants for pattern in grant.tools]
 
 
 @pytest.fixture

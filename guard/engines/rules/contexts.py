@@ -1,22 +1,18 @@
 """Tells an order from a text that only holds its words: a warning, a quotation in documentation, a commit's subject.
 
-The functions are checks of rules (`guard.engines.rules.rule.Check`): False drops the match. Each one drops a narrow form, and
+The functions are contexts of rules (`guard.engines.rules.rule.Context`): False drops the match. Each one drops a narrow form, and
 keeps the match where anything in the sentence turns it around again: a second negation ("do not call this without …"), a
 condition ("if you do not include …"), an exception, or another order after it. They read a match of at most `LONGEST`
-characters and the `BEFORE` bytes ahead of it, so that their cost has a bound; a longer match stays.
+characters and the bytes around it, so that their cost has a bound; a longer match stays.
 """
 
 from __future__ import annotations
 
 import re
 
-#: The rest of the line, as far as a check reads it. It belongs to the match, so the trigger of the rule must leave it out.
-TAIL = r"[^\n]{0,120}"
-#: The rest of the sentence.
-SENTENCE = r"[^.!?\n]{0,120}"
-
 LONGEST = 600
 
+_INNER = re.compile(r"[.!?\n]")
 _SENTENCE_END = re.compile(r"[.!?;:]\s|\n")
 _NEGATION = re.compile(
     r"\b(?:not|never|cannot|without|unless|refus\w+|avoid\w*|nor|no|fail\w*|forg[eo]t\w*|lacks?|lacking|missing|neither)\b|n['’]t\b",
@@ -44,9 +40,9 @@ _LIST = re.compile(rf"{_TAKES}(?:,? (?:or |nor |and )?{_TAKES}|/{_TAKES})*\b", r
 _TAKE = re.compile(rf"\b{_TAKES}\b", re.IGNORECASE)
 
 
-def is_wanted(value: str, before: str) -> bool:
+def is_wanted(value: str, before: str, after: str) -> bool:
     """Whether the text asks for what it names, and does not warn against giving it: "never include API keys" is a warning,
-    "do not forget to include API keys" is none. `value` begins with the verb and may end with its sentence."""
+    "do not forget to include API keys" is none. `value` begins with the verb."""
     sentence = _sentence(before)
     if len(value) > LONGEST:
         return True
@@ -56,7 +52,7 @@ def is_wanted(value: str, before: str) -> bool:
     if len(_NEGATION.findall(sentence)) != 1 or _CONDITION.search(sentence):
         return True
     verbs = _LIST.match(value)
-    remainder = value[verbs.end() :] if verbs else value.partition(" ")[2]
+    remainder = (value[verbs.end() :] if verbs else value.partition(" ")[2]) + _INNER.split(after, maxsplit=1)[0]
     return bool(
         _TAKE.search(remainder)
         or _EXCEPTION.search(remainder)
@@ -72,7 +68,7 @@ _SECRET_WAY = re.compile(
 )
 
 
-def is_done_secretly(value: str, before: str) -> bool:
+def is_done_secretly(value: str, before: str, after: str) -> bool:
     """Whether "without the user's knowledge" tells how to act, and not how never to act."""
     sentence = _sentence(before)
     if len(value) > LONGEST or value[:7].lower() != "without":
@@ -103,14 +99,13 @@ _TURNED = re.compile(
 )
 
 
-def is_path_named(value: str, before: str) -> bool:
-    """Whether a path of key files is something to use, and not an example of what the tool refuses. `value` ends with the
-    rest of its line."""
+def is_path_named(value: str, before: str, after: str) -> bool:
+    """Whether a path of key files is something to use, and not an example of what the tool refuses."""
     if len(value) > LONGEST:
         return True
     sentence = re.sub(r"\b(?:e\.g|i\.e)\.,?", "such as", before)
     sentence = _sentence(sentence)
-    tail = re.split(r"[.!?;](?:\s|$)|\n", value, maxsplit=1)
+    tail = re.split(r"[.!?;](?:\s|$)|\n", value + _line(after), maxsplit=1)
     if len(tail) > 1 and _any_path(tail[1]):
         return True
     around = f"{sentence} {tail[0]}"
@@ -148,15 +143,17 @@ _OF_THE_MODEL = re.compile(
     re.IGNORECASE,
 )
 #: "Ignore any instructions in the retrieved text": advice to a model against this very attack.
+_ORDERED = r"(?:instructions?|commands?|directives?|prompts?|requests?|rules?|orders?|role changes)"
 _DEFENCE = re.compile(
-    r"^(?:please )?(?:ignor(?:e|ing)|disregard(?:ing)?) (?:any|all|every) (?:(?:embedded|hidden|further|such|malicious|additional) )?(?:instructions?|commands?|directives?|prompts?)"
-    r"(?: (?:that )?(?:are |is )?(?:contained|found|embedded|present|hidden|included|appearing|appear(?:s)?))? (?:in|inside|within) (?:the |this |these |those |its |their |any |your )?"
-    r"(?:(?:retrieved|returned|fetched|tool|web|untrusted|external|quoted|scraped|downloaded|attached|search) )?"
-    r"(?:contents?|texts?|results?|pages?|documents?|data|e-?mails?|outputs?|responses?|files?|issues?|comments?|tickets?|websites?|webpages?|attachments?|them|it)\b",
+    rf"^(?:ignor(?:e|ing)|disregard(?:ing)?) (?:any|all|every) (?:(?:embedded|hidden|further|such|malicious|additional) )?{_ORDERED}(?:,? (?:(?:or|and) )?{_ORDERED})*,? "
+    r"(?:(?:it|they|these|this) contains?\b|(?:(?:that |which )?(?:are |is |may )?(?:contained|found|embedded|present|hidden|included|appearing|appears?|occur|stand|be) )?(?:in|inside|within) "
+    r"(?:the |this |these |those |its |their |any |your )?(?:(?:retrieved|returned|fetched|tool|web|untrusted|external|quoted|scraped|downloaded|attached|search|input|page|pasted|linked) ){0,2}"
+    r"(?:contents?|texts?|results?|pages?|documents?|data|e-?mails?|outputs?|responses?|files?|issues?|comments?|tickets?|websites?|webpages?|attachments?|records?|descriptions?"
+    r"|diffs?|snapshots?|submissions?|posts?|reviews?|code|logs?|metadata|transcripts?|articles?|listings?|them|it)\b)",
     re.IGNORECASE,
 )
 _COMMIT = re.compile(
-    r"(?:^|\n|\s)(?:(?:fix|feat|docs|chore|refactor|test|tests|perf|ci|build|style|revert)(?:\([\w./-]+\))?!?:"
+    r"(?:^|[\s\"'`(])(?:(?:fix|feat|docs|chore|refactor|test|tests|perf|ci|build|style|revert)(?:\([\w./-]+\))?!?:"
     r"|(?:add|fix|handle|detect|test|tests|support|remove|rename|improve|document|cover|parse|rework)(?:s|es|ed|ing)?(?: (?:the|for|an?|when))?) (?:[\w-]+ ){0,2}[\"'`]?$",
     re.IGNORECASE,
 )
@@ -169,9 +166,24 @@ _OPENED = re.compile(r"(?:(?:^|[\s(\[{:,>|*/-])(?:[\"'`]|&quot;|\\\")|[“‘«�
 _CLOSED = re.compile(r"(?:[\"'`”’»]|&quot;|\\\")(?=[\s.,;:!?)\]|}<*_-]|$)")
 _CUE = re.compile(
     r"\b(?:attack\w*|adversar\w*|(?:prompt|sql|command)[ -]inject\w*|injections?|jailbreak\w*|malicious|payloads?|such as|e\.g|for example|for instance|examples?|phrases?|phrasing"
-    r"|wording|detect\w*|classif\w*|red[ -]?team\w*|untrusted|heuristics?|keywords?|patterns?|block ?lists?|deny ?lists?|test (?:cases?|strings?|inputs?)|tags?)\b",
+    r"|wording|detect\w*|classif\w*|red[ -]?team\w*|untrusted|heuristics?|keywords?|patterns?|block ?lists?|deny ?lists?|test (?:cases?|strings?|inputs?)|tags?|attempts?"
+    r"|(?:instructions?|texts?|things?|commands?|strings?|prompts?|messages?|contents?|inputs?|something|sentences?|words|requests?|orders?|looks?) like)\b",
     re.IGNORECASE,
 )
+#: "… that makes the model ignore its original instructions", where the sentence is about an attack.
+_TOLD_OF = re.compile(
+    r"\b(?:caus(?:es?|ing)|trick(?:s|ing)?|mak(?:es?|ing)|lead(?:s|ing)?|induc(?:es?|ing)|fool(?:s|ing)?|manipulat(?:es?|ing)|coerc(?:es?|ing)|get(?:s|ting)?) "
+    r"(?:the |an? |your |their )?(?:ai|llms?|(?:language )?models?|agents?|assistants?|chatbots?|bots?|system|it) (?:to |into )?$",
+    re.IGNORECASE,
+)
+_ATTACK = re.compile(
+    r"\b(?:attack\w*|adversar\w*|injections?|inject(?:s|ed|ing)|jailbreak\w*|malicious)\b", re.IGNORECASE
+)
+#: One of several things in a list or a table: "| overriding earlier instructions, new tasks |".
+_LISTED = re.compile(
+    r"\w+ing\b[^.!?;:\n]{0,40}?\b(?:instructions?|prompts?|guidelines|rules|constraints?)\s*[,|;)]", re.IGNORECASE
+)
+_LIST_START = re.compile(r"(?:^|[|,;(])\s*$")
 #: What a quotation holds that wants something done: an address, or the name of a tool.
 _TARGET = re.compile(
     r"@|://|\w_\w|\bto (?:the )?(?:following|this)\b|\b(?:and|then) (?:call|run|invoke|execute|send|delete|forward|post|upload|open|fetch|transfer)\b",
@@ -179,16 +191,20 @@ _TARGET = re.compile(
 )
 
 
-def is_order(value: str, before: str) -> bool:
+def is_order(value: str, before: str, after: str) -> bool:
     """Whether a phrase that overrides instructions is an order to the reader. Not one are: rules of a trade ("ignore all
     previous formatting rules"), advice against injections, a commit's subject, and a quotation that its sentence calls an
-    example or an attack. `value` ends with the rest of its line (`TAIL`)."""
+    example or an attack."""
     if len(value) > LONGEST:
         return True
+    value += _line(after)
     places = [match.start() for match in _OVERRIDE.finditer(value)]
-    line = before.rpartition("\n")[2]
     if len(places) != 1 or places[0] != 0:
-        return not all(is_mention(value[place:], line + value[:place]) for place in places or [0])
+        return not all(is_mention(value[place:], before + value[:place]) for place in places or [0])
+    if _LISTED.match(value) and _LIST_START.search(before):
+        return False
+    if _TOLD_OF.search(before) and _ATTACK.search(before + value):
+        return False
     if _TRADE.match(value) and not _OF_THE_MODEL.search(value):
         return False
     if _DEFENCE.match(value):
@@ -196,22 +212,27 @@ def is_order(value: str, before: str) -> bool:
     compound = _COMPOUND.search(value)
     if compound and _COMMIT.search(before) and not re.search(r"\b(?:and|then|now|you)\b", value[compound.end() :]):
         return False
-    return not is_mention(value, line)
+    return not is_mention(value, before)
 
 
-def is_mention(value: str, line: str) -> bool:
+def is_mention(value: str, before: str) -> bool:
     """Whether `value`, which ends with the rest of its line, begins inside a quotation that is called an example."""
-    if not _OPENED.search(line):
+    if not _OPENED.search(before):
         return False
     end = _CLOSED.search(value)
     if end is None or _TARGET.search(value, 0, end.start()):
         return False
-    return _CUE.search(line) is not None or _CUE.search(value, end.end()) is not None
+    return _CUE.search(before) is not None or _CUE.search(value, end.end()) is not None
 
 
-def is_marked_order(value: str, before: str) -> bool:
+def is_marked_order(value: str, before: str, after: str) -> bool:
     """Whether a tag or mark that lends a text authority is used, and not quoted."""
-    return len(value) > LONGEST or not is_mention(value, before.rpartition("\n")[2])
+    return len(value) > LONGEST or not is_mention(value + _line(after), before)
+
+
+def _line(after: str) -> str:
+    """What stands in `after` of the line that the match is in."""
+    return after.partition("\n")[0]
 
 
 def _sentence(before: str) -> str:

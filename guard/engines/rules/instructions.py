@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 
 from guard.engines.rules.contexts import (
-    SENTENCE,
-    TAIL,
     is_done_secretly,
     is_marked_order,
     is_order,
@@ -48,8 +46,8 @@ def _injection(
 
 
 def _override(id_: str, pattern: str, confidence: float = 0.8) -> DetectionRule:
-    """A rule for an order to drop instructions, judged with the rest of its line."""
-    return _injection(id_, rf"(?:{pattern}){TAIL}", trigger=pattern, check=is_order, confidence=confidence)
+    """A rule for an order to drop instructions, judged with the words around it."""
+    return _injection(id_, pattern, context=is_order, confidence=confidence)
 
 
 def _translated(id_: str, verbs: str, continuation: str, check: Check | None = None) -> DetectionRule:
@@ -85,9 +83,8 @@ _ENGLISH = (
     ),
     _injection(
         "override_dropped",
-        rf"{_DROP}{gap(3)}(?:(?:previous|prior|earlier|above|preceding|foregoing|initial|original)\b{gap(2)}|(?:all|any) (?:of )?your\b[^\w.!?]+(?:\w+[^\w.!?]+)?)(?:instructions?|prompts?|directives?|programming|training|system messages?)\b{TAIL}",
+        rf"{_DROP}{gap(3)}(?:(?:previous|prior|earlier|above|preceding|foregoing|initial|original)\b{gap(2)}|(?:all|any) (?:of )?your\b[^\w.!?]+(?:\w+[^\w.!?]+)?)(?:instructions?|prompts?|directives?|programming|training|system messages?)\b",
         trigger=_DROP,
-        check=is_order,
     ),
     _override("override_all", rf"{_IGNORE}[^\w.!?]+(?:all|any|every)\b{gap(2)}{_RULES}"),
     _override("override_your", rf"{_IGNORE}{gap(2)}your\b{gap(2)}{_RULES}"),
@@ -131,7 +128,7 @@ _ENGLISH = (
         "stealth",
         r"\b(?:secretly|covertly|surreptitiously|stealthily) (?:also )?(?:send|forward|copy|upload|e-?mail|post|transmit|leak|exfiltrate|bcc|attach|share|append|add|insert|include|execute|call)\b|\bwithout (?:the |your )?(?:user|human|operator|customer)s?(?:['’]s?)? (?:knowing|noticing|knowledge|awareness|being (?:told|informed|asked))\b|\b(?:user|human|customer)s? (?:must|should) (?:not|never) (?:know|find out|notice|be (?:told|informed|made aware))\b",
         legs=READ | _DEFINITIONS,
-        check=is_done_secretly,
+        context=is_done_secretly,
         confidence=0.6,
     ),
     _injection(
@@ -139,7 +136,7 @@ _ENGLISH = (
         rf"\b(?:send|forward|e-?mail|mail|exfiltrate|leak|transmit)\b{gap(6)}(?:(?:conversation|chat)s?(?: history| log| transcript| so far)?|(?:last|previous|prior|all|recent) (?:\w+ )?messages|environment variables|(?:api|access|private|ssh) keys?|credentials|passwords|session (?:tokens?|cookies?)|system prompt|customer (?:list|data|records)){gap(4)}(?:to|at)[^\w.!?]+[\w.+-]+@[\w-]+\.\w",
         trigger=r"[\w.+-]@[\w-]+\.\w",
         legs=READ,
-        check=is_wanted,
+        context=is_wanted,
         confidence=0.7,
     ),
     _injection(
@@ -188,23 +185,20 @@ _ENGLISH = (
     ),
     _injection(
         "loot",
-        rf"{_LOOT_SENT}{SENTENCE}",
-        trigger=_LOOT_SENT,
+        _LOOT_SENT,
         legs=READ,
-        check=is_wanted,
+        context=is_wanted,
         confidence=0.6,
     ),
     _injection(
         "prompt_theft",
-        rf"(?:{_PROMPT_THEFT}){SENTENCE}",
-        trigger=_PROMPT_THEFT,
-        check=is_wanted,
+        _PROMPT_THEFT,
+        context=is_wanted,
     ),
     _injection(
         "prompt_asked",
-        rf"(?:{_PROMPT_ASKED}){SENTENCE}",
-        trigger=_PROMPT_ASKED,
-        check=is_wanted,
+        _PROMPT_ASKED,
+        context=is_wanted,
     ),
     _injection(
         "repeat_above",
@@ -212,9 +206,8 @@ _ENGLISH = (
     ),
     _injection(
         "markup",
-        rf"(?:{_MARKUP}){TAIL}",
-        trigger=_MARKUP,
-        check=is_marked_order,
+        _MARKUP,
+        context=is_marked_order,
         legs=READ | {Leg.ARGUMENTS},
     ),
     _injection(
@@ -471,22 +464,20 @@ _POISON = (
     ),
     _poison(
         "paths",
-        rf"(?:{_KEY_FILES}){TAIL}",
-        trigger=_KEY_FILES,
-        check=is_path_named,
+        _KEY_FILES,
+        context=is_path_named,
         confidence=0.7,
     ),
     _poison(
         "loot",
-        rf"{_TAKE}{gap(8)}{_LOOT}{SENTENCE}",
-        trigger=rf"{_TAKE}{gap(8)}{_LOOT}",
-        check=is_wanted,
+        rf"{_TAKE}{gap(8)}{_LOOT}",
+        context=is_wanted,
         confidence=0.6,
     ),
     _poison(
         "loot_needed",
         rf"\b(?:needs?|requires?|put here|must contain|expects?)\b{gap(6)}(?:(?:full|entire|complete|whole) (?:conversation|chat)|(?:all|every|values of all) environment variables|user['’]s{gap(1)}(?:ssh key|private key|private ssh key|password))",
-        check=is_wanted,
+        context=is_wanted,
         confidence=0.6,
     ),
     _poison(
@@ -529,7 +520,7 @@ _ELICITATION = (
         "elicitation.sensitive",
         Category.POLICY,
         rf"\b(?:enter|type|paste|provide|give|confirm|submit|send|share){gap(5)}(?:password|passphrase|secret (?:access )?key|api[ _-]?key|private key|pin code|cvv|cvc|seed phrase|recovery phrase|credit card|card number|access token|one-time code)\b",
-        check=is_wanted,
+        context=is_wanted,
         legs=frozenset((Leg.SERVER_REQUESTS,)),
         confidence=0.8,
     ),

@@ -12,7 +12,7 @@ from typing import Any
 from model.canonical import digest
 from model.difference import ABSENT, by_pointer
 from model.text import visible
-from model.tool_lock import Entry, LockedServer, ToolEntry, ToolLock
+from model.tool_lock import Entry, ToolEntry, ToolLock
 from model.word_difference import word_difference
 from plan.diff.model import Change, Direction, change
 from plan.diff.semantic.directions import (
@@ -81,7 +81,8 @@ def _server(stack: str, base_lock: ToolLock, head_lock: ToolLock) -> Iterator[Ch
         )
         direction = Direction.TIGHTENS if removed else Direction.LOOSENS
         yield change("lock-instructions", direction, 75, stack, "guard", title, lines)
-    yield from _acceptance(stack, "the server's instructions", _kept(base, head), head.accepted)
+    before = base.accepted if base.instructions == head.instructions else ()
+    yield from _acceptance(stack, "the server's instructions", before, head.accepted)
     for key in ("name", "version", "protocol_versions"):
         base_value, head_value = getattr(base, key), getattr(head, key)
         if base_value != head_value if key != "protocol_versions" else set(base_value) != set(head_value):
@@ -120,14 +121,10 @@ def _entry(
             title = f"{word} {key}: {_places(base.definition, head.definition)} changed"
             weight = 80 if _usable(word, key, granted) else 60
             yield change("lock-definition", Direction.LOOSENS, weight, stack, "guard", title, lines)
-        kept = base.accepted if base.sha256 == head.sha256 else ()
-        yield from _acceptance(stack, f"{word} {key}", kept, head.accepted)
+        before = base.accepted if base.sha256 == head.sha256 else ()
+        yield from _acceptance(stack, f"{word} {key}", before, head.accepted)
         if isinstance(base, ToolEntry) and isinstance(head, ToolEntry):
             yield from _decisions(stack, key, base, head)
-
-
-def _kept(base: LockedServer, head: LockedServer) -> tuple[str, ...]:
-    return tuple(base.accepted) if base.instructions == head.instructions else ()
 
 
 def _acceptance(stack: str, subject: str, base: Collection[str], head: Collection[str]) -> Iterator[Change]:
