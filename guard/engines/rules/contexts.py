@@ -77,6 +77,28 @@ def is_done_secretly(value: str, before: str, after: str) -> bool:
     return forbidden is None or len(_NEGATION.findall(sentence)) != 1 or _CONDITION.search(sentence) is not None
 
 
+#: "… could read the camera without the user's knowledge" tells what happens; nobody is told to do it.
+_DESCRIBED = re.compile(
+    r"\b(?:may|might|can|could|was|were|been|being|has|have|had|would|is|are|allow(?:s|ing|ed)?|enabl(?:es?|ing)|attackers?|malware|occurs?|happens?|even|with or)\b"
+    r"|\b(?:into|from|for|of) \w+ing\b",
+    re.IGNORECASE,
+)
+_TO_READER = re.compile(
+    r"\b(?:you|assistants?|agents?|models?|ai|llms?) (?:must|should|shall|can|could|may|have to|need to|are to|has to|is to)\b|\b(?:can|could|may) you\b",
+    re.IGNORECASE,
+)
+
+
+def is_ordered_secretly(value: str, before: str, after: str) -> bool:
+    """`is_done_secretly`, for texts that may also tell of somebody else who acts without the user's knowledge."""
+    if not is_done_secretly(value, before, after):
+        return False
+    sentence = _sentence(before)
+    if len(value) > LONGEST or value[:7].lower() != "without":
+        return True
+    return _DESCRIBED.search(sentence) is None or _TO_READER.search(sentence) is not None
+
+
 _REFUSED = (
     r"(?:blocked|rejected|refused|denied|prevented|forbidden|disallowed|prohibited|sanitized|sanitised|stripped|detected|ignored|masked|redacted|protected"
     r"|excluded|skipped|not (?:allowed|permitted|accessible|readable|supported|read|returned|followed)|never (?:read|returned|followed|accessible)|off limits|out of bounds)"

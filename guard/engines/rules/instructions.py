@@ -12,6 +12,7 @@ from guard.engines.rules.contexts import (
     is_done_secretly,
     is_marked_order,
     is_order,
+    is_ordered_secretly,
     is_path_named,
     is_wanted,
 )
@@ -31,6 +32,7 @@ _LOOT = (
     r"env vars|system prompt|ssh keys?|private (?:ssh )?keys?|credentials|passwords|api keys|id_rsa|~/\.ssh|\.aws/credentials|/etc/passwd|\.env\b)"
 )
 
+_STEALTH = r"\b(?:secretly|covertly|surreptitiously|stealthily) (?:also )?(?:send|forward|copy|upload|e-?mail|post|transmit|leak|exfiltrate|bcc|attach|share|append|add|insert|include|execute|call)\b|\bwithout (?:the |your )?(?:user|human|operator|customer)s?(?:['’]s?)? (?:knowing|noticing|knowledge|awareness|being (?:told|informed|asked))\b|\b(?:user|human|customer)s? (?:must|should) (?:not|never) (?:know|find out|notice|be (?:told|informed|made aware))\b"
 _KEY_FILES = r"~/\.ssh|\bid_(?:rsa|ed25519|ecdsa)\b|\.aws/credentials|\.cursor/|claude_desktop_config|/etc/(?:passwd|shadow)|\.kube/config|\.git-credentials|\.netrc\b|\.bash_history|\.gnupg"
 _LOOT_SENT = rf"{_TAKE}{gap(6)}(?:(?:your |the )?system prompt|(?:full|entire|complete|whole) (?:conversation|chat history)|~/\.ssh|\.aws/credentials|id_rsa|\.env\b){gap(6)}(?:to|as|in|into|with|via|at)\b"
 _PROMPT_THEFT = rf"\b(?:reveal|print|show|output|repeat|display|leak|dump|expose|recite|tell me|give me|send me|include){gap(4)}(?:your|the|hidden){gap(1)}(?:system|developer|initial|hidden|secret) (?:prompt|message|instructions?)\b"
@@ -124,13 +126,8 @@ _ENGLISH = (
         r"\b(?:pretend|assume|act as if|act as though|behave as if|imagine)[^\w.!?]+(?:that )?(?:the |your )?(?:user|human|operator|admin(?:istrator)?)s? (?:has|have|had) (?:already )?(?:\w+ )?(?:confirmed|approved|authori[sz]ed|consented|agreed|granted)\b",
         confidence=0.7,
     ),
-    _injection(
-        "stealth",
-        r"\b(?:secretly|covertly|surreptitiously|stealthily) (?:also )?(?:send|forward|copy|upload|e-?mail|post|transmit|leak|exfiltrate|bcc|attach|share|append|add|insert|include|execute|call)\b|\bwithout (?:the |your )?(?:user|human|operator|customer)s?(?:['’]s?)? (?:knowing|noticing|knowledge|awareness|being (?:told|informed|asked))\b|\b(?:user|human|customer)s? (?:must|should) (?:not|never) (?:know|find out|notice|be (?:told|informed|made aware))\b",
-        legs=READ | _DEFINITIONS,
-        context=is_done_secretly,
-        confidence=0.6,
-    ),
+    _injection("stealth", _STEALTH, legs=_DEFINITIONS, context=is_done_secretly, confidence=0.6),
+    _injection("stealth_order", _STEALTH, legs=READ, context=is_ordered_secretly, confidence=0.6),
     _injection(
         "mailed_loot",
         rf"\b(?:send|forward|e-?mail|mail|exfiltrate|leak|transmit)\b{gap(6)}(?:(?:conversation|chat)s?(?: history| log| transcript| so far)?|(?:last|previous|prior|all|recent) (?:\w+ )?messages|environment variables|(?:api|access|private|ssh) keys?|credentials|passwords|session (?:tokens?|cookies?)|system prompt|customer (?:list|data|records)){gap(4)}(?:to|at)[^\w.!?]+[\w.+-]+@[\w-]+\.\w",
