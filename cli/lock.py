@@ -5,9 +5,11 @@ from __future__ import annotations
 import typer
 
 from cli import console, state
+from cli.acceptance import review, show_findings
 from cli.project import current_project
 from model.text import visible
 from model.tool_lock import to_yaml
+from operations.onboard.acceptance import findings_json
 from operations.onboard.lock import render
 from operations.onboard.offer import (
     Comparison,
@@ -17,6 +19,7 @@ from operations.onboard.offer import (
     compared,
     concern_lines,
     left_out_lines,
+    with_acceptances,
 )
 from operations.project.server_files import ServerFiles, granted, read_server
 from operations.project.write import FileChange, apply
@@ -30,14 +33,16 @@ def diff(server: str, *, timeout: float, client_capabilities: str | None) -> Non
         raise typer.Exit(1)
 
 
-def approve(server: str, *, timeout: float, client_capabilities: str | None, yes: bool) -> None:
+def approve(server: str, *, timeout: float, client_capabilities: str | None, accept: list[str], yes: bool) -> None:
     """What `ringwall lock approve` does; its flags and help are in `cli.flags.lock`."""
     files, comparison = _compare(server, timeout, client_capabilities)
+    new = review(comparison.new, accept, yes=yes, command=f"ringwall lock approve {files.stack}")
+    comparison = with_acceptances(comparison, files.locked(), new)
     if comparison.is_unchanged:
-        report(files, comparison)
+        report(files, comparison, findings=False)
         return
     if not state.json:
-        report(files, comparison, advise=False)
+        report(files, comparison, advise=False, findings=False)
     else:
         for line in (*granted_changes(files, comparison), *concern_lines(comparison.concerns)):
             console.note(f"warning: {line}")
@@ -79,13 +84,15 @@ def granted_changes(files: ServerFiles, comparison: Comparison) -> list[str]:
     return lines
 
 
-def report(files: ServerFiles, comparison: Comparison, *, advise: bool = True) -> None:
-    """The differences for people, or the one JSON document."""
+def report(files: ServerFiles, comparison: Comparison, *, advise: bool = True, findings: bool = True) -> None:
+    """The differences for people, or the one JSON document. `findings` says the guard's that nobody accepted."""
     if state.json:
         console.print_json(_document(files, comparison))
         return
     for line in left_out_lines(comparison.new):
         console.note(f"note: {line}")
+    if findings:
+        show_findings(comparison.new, f"ringwall lock approve {files.stack}")
     if comparison.is_unchanged:
         console.say(f"{files.stack} offers exactly what its lock says")
         return
@@ -104,5 +111,6 @@ def _document(files: ServerFiles, comparison: Comparison) -> dict[str, object]:
         "same": comparison.is_unchanged,
         "changes": changes_json(comparison.changes),
         "left_out": [left_out.dump() for left_out in comparison.new.left_out],
+        "findings": findings_json(comparison.new),
         "warnings": [*granted_changes(files, comparison), *concern_lines(comparison.concerns)],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli import console, state
+from cli.acceptance import review
 from cli.onboard_answers import ask_access, host_of
 from cli.onboard_existing import compare_existing, meet
 from cli.project import current_project
@@ -47,6 +48,7 @@ def onboard(
     agent: list[str] | None,
     timeout: float,
     allow_exposed: bool,
+    accept: list[str],
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -71,6 +73,7 @@ def onboard(
             timeout=timeout,
             client_capabilities=client_capabilities,
             allow_exposed=allow_exposed,
+            accept=accept,
             dry_run=dry_run,
             yes=yes,
         )
@@ -102,6 +105,7 @@ def onboard(
         host=host,
         hostname=hostname or default_hostname(environment, server),
         guard_port=free_guard_port(environment, origin) if guard_port is None else guard_port,
+        review=lambda lock: review(lock, accept, yes=yes, command=f"ringwall lock approve {stack}"),
     )
     _show(proposal, exposure)
     if dry_run:

@@ -10,7 +10,9 @@ from typing import Any
 import typer
 
 from cli import console, state
+from cli.acceptance import review
 from cli.lock import report
+from model.errors import InputError
 from model.project import Project
 from model.server import Origin
 from model.stacks import server_of
@@ -46,6 +48,7 @@ def compare_existing(
     timeout: float,
     client_capabilities: str | None,
     allow_exposed: bool,
+    accept: list[str],
     dry_run: bool,
     yes: bool,
 ) -> None:
@@ -64,12 +67,18 @@ def compare_existing(
     for line in acquaintance.lines():
         console.note(f"warning: {line}")
     if files.lock is not None:
+        if accept:
+            raise InputError(
+                "there is a lock already",
+                key="--accept",
+                remedy=f"give it to `ringwall lock approve {stack}`",
+            )
         comparison = compared(files.lock, offer)
         report(files, comparison)
         if not comparison.is_unchanged:
             raise typer.Exit(1)
         return
-    lock = build_lock(offer)
+    lock = review(build_lock(offer), accept, yes=yes, command=f"ringwall lock approve {stack}")
     text = to_yaml(lock)
     load_staged(project, files.environment, {files.lock_file: text}, server=server_of(stack))
     for line in concern_lines(examine(pinned_offer(offer, lock))):

@@ -60,6 +60,14 @@ Refresh = Annotated[
         "--refresh/--no-refresh", help="Read what is real first, so that what was changed outside is put back, too."
     ),
 ]
+Accept = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[:RULE]",
+        help="Accept the guard's finding RULE in the definition NAME, or all findings in it; repeatable.",
+        show_default=False,
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Sandbox = Annotated[
     bool,

@@ -40,8 +40,15 @@ def readiness(runtime: Runtime) -> dict[str, Any]:
                 "difference": refusal.difference.split("\n"),
             }
             for shown, refusal in sorted(runtime.refusals.items())
+        ]
+        + [
+            {"definition": entry.name, "sha256": entry.sha256, "difference": list(entry.places), "rules": entry.rules}
+            for entry in policy.definitions.withheld
         ],
-        "refused_although_locked": list(policy.pins.refused),
+        "refused_although_locked": [
+            *policy.pins.refused,
+            *(entry.name.replace(" ", "/", 1) for entry in policy.definitions.withheld),
+        ],
         "unenforceable": dict(sorted(policy.pins.unenforceable.items())),
         "left_out": [left_out.dump() for left_out in policy.config.tool_lock.left_out],
         "audit": {

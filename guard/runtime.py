@@ -114,8 +114,13 @@ class Runtime:
             self.end_work(principal)
         if old.config.grants and not policy.config.grants:
             self.end_work()
+        self.judge_definitions()
         # Exchanges that began under the old policy may still be asking its engines.
         self._in_background(_close_later(old))
+
+    def judge_definitions(self) -> None:
+        """Begin to judge the pinned definitions of the policy in force, so that /readyz names what it withholds."""
+        self._in_background(self.policy.definitions.judge_all(self.policy.grants.everything()))
 
     def refused(self, refusal: Refusal) -> None:
         """Report a definition that nobody may use, once, in the audit log and in the guard's own log."""

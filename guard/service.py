@@ -105,6 +105,7 @@ class GuardService:
             },
         )
         watch.refresh()
+        runtime.judge_definitions()
         # Starts to fetch the issuers' keys, so that the first caller need not wait for them.
         policy.verifier.problems()
         return service

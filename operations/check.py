@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from guard.inspect.definitions import findings_of
 from model.cross_checks import missing_tunnel_secrets
 from model.errors import InputError, InputErrors
 from model.loader import KeyPath
@@ -72,7 +73,7 @@ def check(
     def judge(stack: str, loaded: Stack, graph: Graph, *, errors_only: bool = False) -> None:
         if not errors_only:
             judged.append(stack)
-        subject = subject_of(loaded, graph)
+        subject = subject_of(loaded, graph, findings=findings_of(loaded))
         waivers: tuple[Waiver, ...] | None = None
         if base is not None:
             waivers = base_waivers(project, stack, base)

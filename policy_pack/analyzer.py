@@ -28,6 +28,7 @@ import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 
+from guard.inspect.definitions import findings_of
 from model.errors import RingwallError
 from model.project import find_project, load
 from plan.findings import Finding, Severity
@@ -112,7 +113,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         loaded = load(project, self._stack)
         with self._lock:
             graph = to_graph(self._project, self._stack, resources, self._inputs)
-        subject = subject_of(loaded, graph, engine=True)
+        subject = subject_of(loaded, graph, engine=True, findings=findings_of(loaded))
         return list(evaluate(subject, rules=rules_of(project), root=project.root))
 
 

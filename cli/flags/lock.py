@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import AsJson, Debug, ProjectDir, Yes, complete_stack
+from cli.options import Accept, AsJson, Debug, ProjectDir, Yes, complete_stack
 
 app = typer.Typer(
     help="Tool locks: what servers may offer, pinned in Git.", no_args_is_help=True, rich_markup_mode=None
@@ -48,6 +48,7 @@ def approve(
     server: Server,
     timeout: Timeout = 10,
     client_capabilities: ClientCapabilities = None,
+    accept: Accept = None,
     yes: Yes = False,
     project: ProjectDir = None,
     as_json: AsJson = False,
@@ -56,4 +57,4 @@ def approve(
     """Take what the running server offers now into its lock: from then on the guard lets it pass."""
     from cli.lock import approve as work  # noqa: PLC0415 - 0.9 s of imports that --help and completion do without
 
-    work(server, timeout=timeout, client_capabilities=client_capabilities, yes=yes)
+    work(server, timeout=timeout, client_capabilities=client_capabilities, accept=list(accept or ()), yes=yes)

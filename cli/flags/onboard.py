@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import AsJson, Debug, ProjectDir, Yes
+from cli.options import Accept, AsJson, Debug, ProjectDir, Yes
 
 
 def onboard(
@@ -58,6 +58,7 @@ def onboard(
     allow_exposed: Annotated[
         bool, typer.Option("--allow-exposed", help="Only warn when the server is bound beyond loopback.")
     ] = False,
+    accept: Accept = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the files and write nothing.")] = False,
     yes: Yes = False,
     project: ProjectDir = None,
@@ -88,6 +89,7 @@ def onboard(
         agent=agent,
         timeout=timeout,
         allow_exposed=allow_exposed,
+        accept=list(accept or ()),
         dry_run=dry_run,
         yes=yes,
         as_json=as_json,

@@ -49,6 +49,12 @@ class Exchange:
             structural=context.row.structural,
         )
 
+    async def judge_definition(self, kind: str, key: str, context: Context, shown: Any = None) -> Inspected:
+        """The decision on a pinned definition, the same for lists and calls; `shown` is the server's form of it."""
+        return await self.policy.definitions.judge(
+            kind, key, shown=shown, principal=self.caller.principal.hash, incident=context.incident
+        )
+
     async def record(
         self,
         context: Context,

@@ -11,7 +11,7 @@ from typing import Any
 
 from guard.decide import answers, methods
 from guard.decide.admission import admit, admit_structural, pay
-from guard.decide.answers import error, tool_error
+from guard.decide.answers import error, status_of, tool_error
 from guard.decide.context import Context, Prepared, Stop, meta_of
 from guard.decide.exchange import Exchange
 from guard.decide.methods import MessageKind, Names, Section
@@ -99,6 +99,7 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
     await _fresh(exchange, context, "tools")
     if policy.pins.entry(Section.TOOLS, name) is None:
         await exchange.refuse(context, Reason.LOCK_MISMATCH, answers.INVALID_PARAMS, unknown)
+    await _passed(exchange, context, [(Section.TOOLS, name)], unknown)
     if context.modern and tool.mirrored:
         try:
             check_param_headers(exchange.headers, tool.schema, arguments, request.id)
@@ -146,15 +147,31 @@ async def _fresh(exchange: Exchange, context: Context, *kinds: EntryKind) -> Non
     await exchange.refuse(context, Reason.ORIGIN_UNAVAILABLE, answers.ORIGIN_UNAVAILABLE, text)
 
 
+async def _passed(
+    exchange: Exchange, context: Context, definitions: list[tuple[str, str]], unknown: str, data: Any = None
+) -> None:
+    """Refuse what no list shows: the engines' findings withhold every one of these definitions. Raises Stop."""
+    inspected = None
+    for kind, key in definitions:
+        inspected = await exchange.judge_definition(kind, key, context)
+        if inspected.passed:
+            return
+    if inspected is not None:
+        await exchange.record_inspected(context, inspected, Leg.DEFINITIONS)
+    code = answers.INVALID_PARAMS
+    raise Stop(status_of(code, modern=context.modern), error(context.id, code, unknown, data))
+
+
 async def _prompt(exchange: Exchange, request: Request, context: Context) -> None:
     name = request.params.get("name")
     context.name = name if isinstance(name, str) else ""
+    unknown = f"Unknown prompt: {context.name[:128]}"
     known = context.name in exchange.caller.rights.prompts
     if known:
         await _fresh(exchange, context, "prompts")
     if not known or exchange.policy.pins.entry(Section.PROMPTS, context.name) is None:
-        text = f"Unknown prompt: {context.name[:128]}"
-        await exchange.refuse(context, Reason.NOT_GRANTED, answers.INVALID_PARAMS, text)
+        await exchange.refuse(context, Reason.NOT_GRANTED, answers.INVALID_PARAMS, unknown)
+    await _passed(exchange, context, [(Section.PROMPTS, context.name)], unknown)
 
 
 async def _resource(exchange: Exchange, uri: Any, context: Context) -> None:
@@ -162,9 +179,11 @@ async def _resource(exchange: Exchange, uri: Any, context: Context) -> None:
     known = exchange.caller.rights.resource(context.name)
     if known:
         await _fresh(exchange, context, "resources", "resource_templates")
-    if not (known and exchange.policy.resource_pinned(context.name)):
-        text, data = f"Unknown resource: {context.name[:256]}", {"uri": context.name[:2048]}
+    text, data = f"Unknown resource: {context.name[:256]}", {"uri": context.name[:2048]}
+    pinning = exchange.policy.pinning(context.name) if known else []
+    if not pinning:
         await exchange.refuse(context, Reason.NOT_GRANTED, answers.INVALID_PARAMS, text, data)
+    await _passed(exchange, context, pinning, text, data)
 
 
 async def _reference(exchange: Exchange, request: Request, context: Context) -> None:
@@ -173,17 +192,21 @@ async def _reference(exchange: Exchange, request: Request, context: Context) -> 
     name = (ref.get("name") if kind == "ref/prompt" else ref.get("uri")) if isinstance(ref, dict) else None
     context.name = name if isinstance(name, str) else ""
     rights, pins = exchange.caller.rights, exchange.policy.pins
+    pinning: list[tuple[str, str]] = []
     if kind == "ref/prompt":
         await _fresh(exchange, context, "prompts")
-        known = context.name in rights.prompts and pins.entry(Section.PROMPTS, context.name) is not None
+        if context.name in rights.prompts and pins.entry(Section.PROMPTS, context.name) is not None:
+            pinning = [(Section.PROMPTS, context.name)]
     else:
         await _fresh(exchange, context, "resources", "resource_templates")
-        template = pins.entry(Section.RESOURCE_TEMPLATES, context.name) is not None and rights.template(context.name)
-        known = kind == "ref/resource" and (
-            template or (rights.resource(context.name) and exchange.policy.resource_pinned(context.name))
-        )
-    if not known:
+        if kind == "ref/resource":
+            if pins.entry(Section.RESOURCE_TEMPLATES, context.name) is not None and rights.template(context.name):
+                pinning = [(Section.RESOURCE_TEMPLATES, context.name)]
+            elif rights.resource(context.name):
+                pinning = exchange.policy.pinning(context.name)
+    if not pinning:
         await exchange.refuse(context, Reason.NOT_GRANTED, answers.INVALID_PARAMS, "Unknown reference")
+    await _passed(exchange, context, pinning, "Unknown reference")
 
 
 async def _subscriptions(exchange: Exchange, request: Request, context: Context) -> None:

@@ -16,6 +16,7 @@ from guard.decide.context import Context, Sink
 from guard.decide.exchange import Exchange
 from guard.decide.lists import DECIDING, filter_list, holds_definitions
 from guard.decide.methods import Names, ResultKind, Section
+from guard.decide.pins import KEYS
 from guard.decide.reasons import Decision, Reason, origin_status, withheld
 from guard.decide.tokens import estimate
 from guard.http.http_rules import forwarded
@@ -243,12 +244,13 @@ async def _list(
         return exchange.withheld(context, inspected)
     passed = []
     for definition in shown:
-        judged = await exchange.inspect(Leg.DEFINITIONS, context, definition)
+        key = definition[KEYS[section]]
+        judged = await exchange.judge_definition(section, key, context, shown=definition)
         if judged.passed:
             passed.append(definition)
         else:
             dropped += 1
-            named = replace(context, name=str(definition.get("name")), request_bytes=0)
+            named = replace(context, name=key, request_bytes=0)
             await exchange.record_inspected(named, judged, Leg.DEFINITIONS)
     await exchange.record(context, Decision.ALLOW, withheld(dropped), leg=Leg.DEFINITIONS)
     return await _charged(exchange, context, {**answer.body, "result": {**remainder, section.member: passed}})
@@ -287,7 +289,9 @@ async def _instructions(exchange: Exchange, context: Context, text: Any) -> bool
     """Whether the server's instructions may be shown; without them a session works all the same."""
     if not exchange.policy.pins.admits_instructions(text):
         return False
-    inspected = await exchange.inspect(Leg.DEFINITIONS, context, {"instructions": text})
+    if text is None:
+        return True
+    inspected = await exchange.judge_definition("instructions", "", context)
     if not inspected.passed:
         await exchange.record_inspected(context, inspected, Leg.DEFINITIONS)
     return inspected.passed

@@ -57,6 +57,12 @@ class Rights:
         """Whether this URI may be read. A URI that two readers could understand differently never may."""
         return is_plain_uri(uri) and self._resources(uri)
 
+    def covers(self, kind: str, key: str) -> bool:
+        """Whether a definition of this kind may be shown."""
+        if kind in ("tools", "prompts"):
+            return key in (self.tools if kind == "tools" else self.prompts)
+        return self.resource(key) if kind == "resources" else self.template(key)
+
     def template(self, uri_template: str) -> bool:
         """Whether this URI template may be listed. Reading is judged by the URI, not by the template it came from."""
         return is_plain_template(uri_template) and self._resources(uri_template)
@@ -95,6 +101,10 @@ class Grants:
         if len(self._cached) > CACHED_PRINCIPALS:
             self._cached.popitem(last=False)
         return rights
+
+    def everything(self) -> Rights:
+        """What anybody at all may use."""
+        return self._combine(tuple(range(len(self._grants))))
 
     def _combine(self, matching: tuple[int, ...]) -> Rights:
         grants = [self._grants[index] for index in matching]

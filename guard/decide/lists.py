@@ -11,6 +11,7 @@ from typing import Any
 from guard.decide.grants import Rights
 from guard.decide.methods import Section
 from guard.decide.pins import KEYS, Pins
+from guard.inspect.definitions import shown_form
 
 #: Milliseconds for which a client may cache a list, which is made for one principal and changes with the next bundle.
 LONGEST_TTL = 60_000
@@ -42,13 +43,11 @@ def filter_list(
     admitted: dict[str, dict[str, Any]] = {}
     withheld = 0
     for definition in definitions:
-        if not pins.admits(section, definition) or not _granted(section, definition, rights):
+        if not pins.admits(section, definition) or not rights.covers(section, definition[KEYS[section]]):
             withheld += 1
             continue
-        # Twins are admitted only where both are the approved definition, so they are one. The guard carries no tasks, so it
-        # does not offer them (`execution.taskSupport`).
-        plain = {key: value for key, value in definition.items() if key != "execution"}
-        admitted.setdefault(definition[KEYS[section]], plain)
+        # Twins are admitted only where both are the approved definition, so they are one.
+        admitted.setdefault(definition[KEYS[section]], shown_form(definition))
     # A later entry of the same key may have shown that the server changed the definition.
     refused = [key for key in admitted if pins.entry(section, key) is None]
     shown = [definition for key, definition in admitted.items() if key not in refused]
@@ -59,13 +58,3 @@ def filter_list(
         if isinstance(ttl, int | float) and ttl > LONGEST_TTL:
             remainder["ttlMs"] = LONGEST_TTL
     return shown, remainder, withheld + len(refused)
-
-
-def _granted(section: Section, definition: Mapping[str, Any], rights: Rights) -> bool:
-    if section is Section.TOOLS:
-        return definition["name"] in rights.tools
-    if section is Section.PROMPTS:
-        return definition["name"] in rights.prompts
-    if section is Section.RESOURCES:
-        return rights.resource(definition["uri"])
-    return rights.template(definition["uriTemplate"])

@@ -16,6 +16,7 @@ import httpx
 from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 
 from guard.decide.counters import Counters
+from guard.decide.definitions import Definitions
 from guard.decide.grants import Grants
 from guard.decide.limits import Limiter
 from guard.decide.methods import Section
@@ -108,22 +109,28 @@ class Policy:
             self.grants = Grants(config)
         except ValueError as error:
             raise InputError(str(error), remedy="correct the grant in the server's stack file") from None
+        self.definitions: Definitions = Definitions(config.tool_lock, self.inspector)
         self._templates = [(entry.key, _template(entry.key)) for entry in config.tool_lock.resource_templates]
 
     def tool(self, name: str) -> PinnedTool | None:
         return self._tools.get(name)
 
-    def resource_pinned(self, uri: str) -> bool:
-        """Whether a URI is a locked resource, or matches a locked template that the server has not changed."""
+    def pinning(self, uri: str) -> list[tuple[str, str]]:
+        """The locked definitions by which a URI may be read: the resource itself, or else every template that it matches.
+
+        None of them was changed by the server.
+        """
         if self.pins.entry("resources", uri) is not None:
-            return True
+            return [("resources", uri)]
         if not is_plain_uri(uri):
-            return False
-        return any(
-            template.match(uri) is not None and self.pins.entry("resource_templates", key) is not None
+            return []
+        return [
+            ("resource_templates", key)
             for key, template in self._templates
             if template is not None
-        )
+            and template.match(uri) is not None
+            and self.pins.entry("resource_templates", key) is not None
+        ]
 
     async def close(self) -> None:
         await self.panel.close()

@@ -21,15 +21,18 @@ from itertools import accumulate, chain
 
 from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, pieces, unescape
 from guard.engines.rules import commands, hidden_text, instructions, personal_data, secrets, urls
-from guard.engines.rules.rule import BEFORE, READ, DetectionRule, RuleTable, spans
+from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable, spans
 from guard.inspect.verdict import EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
-from model.masking import is_secret_name
+from model.masking import SECRET, is_secret_name
+from model.text import visible
 
 #: Findings of one item at most. One more is added without a place, so that nothing is passed on half redacted.
 MAX_FINDINGS = 1000
 #: After TURN seconds of work, a pause of PAUSE seconds lets other threads run. RE2 releases the interpreter's lock for each
 #: match and takes it back before a waiting thread has woken, so without a pause the event loop starved (run: 280 ms).
 TURN, PAUSE = 0.005, 0.0001
+#: Characters of a quoted match, and bytes of the words before it.
+MAX_QUOTE, LEAD = 200, 32
 OVER = "over the bounds"
 LATE = "not read to its end before the deadline"
 
@@ -101,8 +104,17 @@ class EmbeddedVerdictEngine:
         NO_VERDICT when the item cannot be read to its end before `deadline` (`time.monotonic` seconds) and within the
         bounds; a finding blocks it all the same, except on thorough legs.
         """
+        return self._judge(item, _Matches(deadline))
+
+    def explain(self, item: ScanItem) -> tuple[Verdict, dict[tuple[str, str], str]]:
+        """The verdict without a deadline, and for each rule and pointer of it the words that matched. Hidden characters are
+        shown, and a secret is not."""
+        matches = _Matches(math.inf)
+        matches.quotes = {}
+        return self._judge(item, matches), matches.quotes
+
+    def _judge(self, item: ScanItem, matches: _Matches) -> Verdict:
         started = time.perf_counter()
-        matches = _Matches(deadline)
         error = None
         try:
             self._read(self._tables[item.leg], item.texts, matches, item.leg)
@@ -166,8 +178,17 @@ class _JoinedText:
         self._read = (start, first)
         return text, (first, first + _length(self.data[start:end]))
 
+    def quote(self, start: int, end: int) -> str:
+        """A match with the words before it, at most `MAX_QUOTE` characters."""
+        line = max(start - LEAD, self.data.rfind(b"\n", 0, start) + 1, 0)
+        text = visible(_decoded(self.data[line:end]))
+        return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE]}…"
+
     def before(self, start: int) -> str:
         return _decoded(self.data[max(0, start - BEFORE) : start])
+
+    def after(self, end: int) -> str:
+        return _decoded(self.data[end : end + AFTER])
 
 
 class _Matches:
@@ -179,6 +200,7 @@ class _Matches:
         self.findings: list[EngineFinding] = []
         self.values: Counter[tuple[str, str, str]] = Counter()
         self.known: set[tuple[str, str]] = set()
+        self.quotes: dict[tuple[str, str], str] | None = None
 
     def add(self, rule: DetectionRule, pointer: str, span: tuple[int, int] | None) -> None:
         full = len(self.findings) >= MAX_FINDINGS
@@ -217,7 +239,12 @@ def _match(
             value = _decoded(joined_text.data[start:end])
             if rule.check is not None and not rule.check(value, joined_text.before(start)):
                 continue
+            if rule.context is not None and not rule.context(value, joined_text.before(start), joined_text.after(end)):
+                continue
             text, span = joined_text.place(start, end)
+            if matches.quotes is not None:
+                words = SECRET if rule.redactable else joined_text.quote(start, end)
+                matches.quotes.setdefault((rule.id, text.pointer), words)
             if not rule.redactable:
                 if (rule.id, text.pointer) not in matches.known:
                     matches.add(rule, text.pointer, None)

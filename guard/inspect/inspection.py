@@ -49,12 +49,22 @@ class Inspector:
         self._server = server
 
     async def inspect(
-        self, leg: Leg, method: str, name: str, value: Any, *, principal: str, incident: str, structural: bool = False
+        self,
+        leg: Leg,
+        method: str,
+        name: str,
+        value: Any,
+        *,
+        principal: str,
+        incident: str,
+        structural: bool = False,
+        accepted: frozenset[str] = frozenset(),
     ) -> Inspected:
         """Judge every string of `value`.
 
         Args:
             principal: hash of the principal, which is all that engines learn about it.
+            accepted: rules whose findings a reviewer accepted for this very value (`guard.inspect.verdict.rule_id`).
             structural: the method carries no prose (ping, lists, levels), so that short words need no verdict.
         """
         content = content_of(value, method)
@@ -64,7 +74,7 @@ class Inspector:
             return Inspected(Decision.ALLOW, value, None, (), content.uninspected)
         document = document_of(value)
         item = ScanItem(leg, self._server, method, name, content.texts, document, principal, incident)
-        judgement = await self._panel.judge(item)
+        judgement = (await self._panel.judge(item)).accepting(accepted)
         decision: Decision = Decision.ALLOW
         passed: Any = value
         reason: Reason | Category | None = None

@@ -19,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
-from guard.inspect.verdict import EngineFinding, Leg, Outcome, ScanItem, Verdict, VerdictEngine
+from guard.inspect.definitions import pinned_definitions
+from guard.inspect.verdict import EngineFinding, Leg, Outcome, ScanItem, Verdict, VerdictEngine, rule_id
 from model.base import seconds
 from model.guard_config import GuardConfig
 from wire.secrets import read_secret
@@ -55,6 +56,16 @@ class Judgement:
     def findings(self) -> tuple[EngineFinding, ...]:
         """The findings of all engines, also of those that allow."""
         return tuple(finding for verdict in self.verdicts for finding in verdict.findings)
+
+    def accepting(self, rules: frozenset[str]) -> Judgement:
+        """The judgement without the findings of rules that a reviewer accepted.
+
+        A block without a finding stays, as nothing says what was accepted, and an unread rest stays without a verdict.
+        """
+        if not rules or self.outcome is Outcome.ALLOW:
+            return self
+        verdicts = tuple(_accepting(verdict, rules) for verdict in self.verdicts)
+        return Judgement(_outcome(verdicts), verdicts)
 
 
 class Panel:
@@ -189,6 +200,8 @@ def build_panel(config: GuardConfig, environ: Mapping[str, str] = os.environ) ->
     """
     engine_settings, legs = config.guard.engines, config.guard.legs
     thorough = frozenset(leg for leg in Leg if getattr(legs, leg.value) != "block")
+    if any(pinned.accepted for pinned in pinned_definitions(config.tool_lock)):
+        thorough |= {Leg.DEFINITIONS}  # behind an accepted finding of one engine there may be one of another
     # Keys are read first, so that a missing one leaves no client open.
     lakera_key = read_secret(engine_settings.lakera.api_key, environ) if engine_settings.lakera else ""
     airs_key = read_secret(engine_settings.prisma_airs.api_key, environ) if engine_settings.prisma_airs else ""
@@ -215,6 +228,15 @@ def build_panel(config: GuardConfig, environ: Mapping[str, str] = os.environ) ->
 def _is_local(engine: VerdictEngine) -> bool:
     judge = getattr(engine, "judge", None)
     return callable(judge) and not inspect.iscoroutinefunction(judge)
+
+
+def _accepting(verdict: Verdict, rules: frozenset[str]) -> Verdict:
+    if verdict.outcome is not Outcome.BLOCK or not verdict.findings:
+        return verdict
+    remaining = tuple(finding for finding in verdict.findings if rule_id(verdict.engine, finding) not in rules)
+    if remaining:
+        return replace(verdict, findings=remaining)
+    return replace(verdict, outcome=Outcome.NO_VERDICT if verdict.error else Outcome.ALLOW, findings=())
 
 
 def _outcome(verdicts: tuple[Verdict, ...]) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -80,6 +81,17 @@ class EngineFinding:
     @property
     def untrusted(self) -> bool:
         return self.category in (Category.INJECTION, Category.JAILBREAK, Category.TOOL_POISONING, Category.HIDDEN_TEXT)
+
+
+_NO_WORD = re.compile(r"[^a-z0-9_]+")
+
+
+def rule_id(engine: str, finding: EngineFinding) -> str:
+    """The rule behind a finding as files name it: the embedded engine's own id, such as ``poisoning.loot``, or a vendor's
+    label behind the engine's name, such as ``lakera.prompt_attack``."""
+    if engine == "embedded":
+        return finding.rule
+    return f"{engine}.{_NO_WORD.sub('_', finding.rule.lower()).strip('_') or 'unnamed'}"
 
 
 @dataclass(frozen=True, slots=True)

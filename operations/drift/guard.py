@@ -52,6 +52,10 @@ def guard(comparison: DriftComparison, server: ServerStack) -> list[DriftRow]:
             text = f"left out of the lock: {shown(reason)}"
             rows.append(DriftRow(source, f"definition {shown(name)}", "", text, "hidden", "note"))
             continue
+        if isinstance(refusal, dict) and refusal.get("rules"):
+            text = shown(f"withheld for {', '.join(map(str, refusal['rules']))}")
+            rows.append(DriftRow(source, f"definition {shown(name)}", "", text, "as checked", "note"))
+            continue
         repair = f"`ringwall lock diff {server.stack}`"
         fault = "cannot be enforced" if name.replace(" ", "/", 1) in unenforceable else "differs"
         rows.append(

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from operations.onboard import snippets
+from operations.onboard.acceptance import findings_json
 from operations.onboard.offer import concern_lines
 from operations.onboard.propose import (
     Proposal,
@@ -24,6 +25,7 @@ def document(proposal: Proposal, exposure: Exposure | None, warnings: list[str],
         "server": {"name": proposal.offer.name, "version": proposal.offer.version},
         "socket": asdict(exposure) if exposure is not None else None,
         "warnings": [*warnings, *proposal.acquaintance.lines(), *concern_lines(proposal.concerns)],
+        "findings": findings_json(proposal.lock),
         "tools": [
             {
                 "name": tool.name,

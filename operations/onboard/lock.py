@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from model.canonical import digest
 from model.definitions import same_meaning
@@ -28,6 +28,7 @@ from model.tool_lock import (
     readable_description,
 )
 from model.word_difference import word_difference
+from operations.onboard.acceptance import acceptance_changes
 from operations.onboard.definitions import Pinnable, sift
 from operations.onboard.risk import assess, traits_of
 from operations.onboard.risk_secrets import ServerTraits
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from wire.mcp import ServerOffer
 
 E = TypeVar("E", bound=Entry)
+Part = Literal["server", "instructions", "tool", "prompt", "resource", "resource template", "left out"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class LockChange:
     """
 
     kind: Literal["added", "removed", "changed"]
-    part: Literal["server", "instructions", "tool", "prompt", "resource", "resource template", "left out"]
+    part: Part
     name: str
     text: str = ""
     values: tuple[ValueChange, ...] = ()
@@ -127,6 +129,7 @@ def compare(old: ToolLock, new: ToolLock) -> tuple[LockChange, ...]:
     changes += _compare("resource", old.resources, new.resources)
     changes += _compare("resource template", old.resource_templates, new.resource_templates)
     changes += _left_out(old, new)
+    changes += _acceptances(old, new)
     return tuple(changes)
 
 
@@ -144,6 +147,13 @@ def subject_of(left_out: LeftOut) -> str:
     """What is left out: ``tool get_screen``, or ``the list of resources``."""
     kind = left_out.kind.replace("_", " ")
     return f"{kind[:-1]} {left_out.key}" if left_out.key else f"the list of {kind}"
+
+
+def _acceptances(old: ToolLock, new: ToolLock) -> Iterator[LockChange]:
+    parts: dict[str, Part] = {"resource_templates": "resource template", "instructions": "instructions"}
+    for kind, key, change in acceptance_changes(old, new):
+        part = parts.get(kind) or cast("Part", kind.removesuffix("s"))
+        yield LockChange("changed", part, key or new.server.name, decisions=(change,))
 
 
 def _server(old: LockedServer, new: LockedServer) -> Iterator[LockChange]:

@@ -9,11 +9,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
+from guard.inspect.definitions import definition_findings
 from guard.probe.probe import probe
 from model.errors import InputError
 from model.server import Origin
 from model.text import visible
 from model.tool_lock import ClientCapability, ToolLock
+from operations.onboard.acceptance import keep_acceptances
 from operations.onboard.lock import LockChange, build_lock, compare, subject_of
 from operations.onboard.risk import Concern, examine
 from wire.mcp import ServerOffer
@@ -62,7 +64,7 @@ def compared(lock: ToolLock, offer: ServerOffer) -> Comparison:
 
     Only concerns about changed entries are returned: the reviewer saw those about unchanged entries when approving them.
     """
-    new = build_lock(offer, lock)
+    new = keep_acceptances(build_lock(offer, lock), lock)
     changes = compare(lock, new)
     changed = {("server" if change.part == "instructions" else change.part, change.name) for change in changes}
     names = {("resource", entry.uri): entry.name for entry in new.resources}
@@ -94,19 +96,27 @@ def left_out_lines(lock: ToolLock) -> list[str]:
     ]
 
 
+def with_acceptances(comparison: Comparison, lock: ToolLock, accepted: ToolLock) -> Comparison:
+    """The comparison with `lock`, once a reviewer has accepted findings in the new one."""
+    return replace(comparison, new=accepted, changes=compare(lock, accepted))
+
+
 def default_grants(
     lock: ToolLock, concerns: Iterable[Concern], unstable: Collection[str] = ()
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Choose the tools that are granted at first, and say of each remaining tool why it is withheld.
 
-    A tool is granted only when it reads, raised no concern and is the same at each start.
+    A tool is granted only when it reads, raised no concern and is the same at each start, and the guard will show it.
     """
+    hidden = {(finding.kind, finding.key) for finding in definition_findings(lock) if not finding.accepted}
     suspicious = {concern.name for concern in concerns if concern.part == "tool"}
     grants: list[str] = []
     withheld: dict[str, str] = {}
     for tool in lock.tools:
         if tool.risk != "read":
             withheld[tool.name] = f"risk {tool.risk}"
+        elif ("tools", tool.name) in hidden:
+            withheld[tool.name] = "has a finding of the guard that nobody accepted"
         elif tool.name in suspicious:
             withheld[tool.name] = "has a warning"
         elif tool.name in unstable:

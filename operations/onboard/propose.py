@@ -5,7 +5,7 @@ Nothing is written here; `operations.project.write` does that after a person agr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,14 +100,15 @@ def propose(
     host: str,
     hostname: str,
     guard_port: int,
+    review: Callable[[ToolLock], ToolLock],
 ) -> Proposal:
-    """Prepare both files of a new server.
+    """Prepare both files of a new server. `review` lets a person accept findings of the guard in the lock.
 
     Raises:
         InputErrors: the environment would refuse the files; nothing is written.
     """
     offer = acquaintance.offer
-    lock = build_lock(offer)
+    lock = review(build_lock(offer))
     sibling_tools = {tool.name for sibling in environment.servers.values() for tool in sibling.lock.tools}
     concerns = examine(pinned_offer(offer, lock), sorted(sibling_tools))
     granted, withheld = default_grants(lock, concerns, acquaintance.unstable_tools)

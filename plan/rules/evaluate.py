@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from model.definition_findings import DefinitionFinding
 from model.loader import KeyPath
 from model.stacks import ServerStack, Stack, ZoneStack
 from model.waivers import Waiver
@@ -21,14 +22,18 @@ from plan.rules.subject import Subject, current_types
 from plan.rules.waivers import apply_waivers
 
 
-def subject_of(loaded: Stack, graph: Graph, *, engine: bool = False) -> Subject:
-    """What rules see of a loaded stack and its plan; `engine` where the graph is a real preview's."""
+def subject_of(
+    loaded: Stack, graph: Graph, *, engine: bool = False, findings: tuple[DefinitionFinding, ...] | None = None
+) -> Subject:
+    """What rules see of a loaded stack and its plan; `engine` and `findings` are those of `Subject`."""
     graph = current_types(graph)
     if isinstance(loaded, ZoneStack):
         return Subject(graph, zone=loaded, engine=engine)
     environment = loaded.environment
     server = loaded if isinstance(loaded, ServerStack) else None
-    return Subject(graph, environment.settings.production, environment=environment, server=server, engine=engine)
+    return Subject(
+        graph, environment.settings.production, environment=environment, server=server, engine=engine, findings=findings
+    )
 
 
 def waivers_of(subject: Subject) -> tuple[Waiver, ...]:

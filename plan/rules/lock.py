@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any, Final
 
+from model.definition_findings import VENDORS, DefinitionFinding, acceptance_command, subject_of_kind
 from model.text import visible
 from plan.findings import Severity
 from plan.rules.rule import Broken, Rule, rule
 from plan.rules.subject import Subject, items, mapping
 
+_FINDINGS: Final = "OWASP Top 10 for LLM applications, LLM01; Invariant Labs, tool poisoning"
 _SOURCE: Final = "mcp-scan, rug pulls; MCP specification, tools/list_changed"
 
 
@@ -133,6 +136,80 @@ def _file(subject: Subject) -> str:
     return f" in {subject.server.lock_file.name}" if subject.server is not None else ""
 
 
+@rule(
+    id="lock-finding-unaccepted",
+    severity=Severity.WARNING,
+    reason="The guard withholds a definition in which its own rules find something: clients do not see it, and a call of it"
+    " is refused as unknown.",
+    remedy="read the words, then accept the finding with `ringwall lock approve`, or take the definition out of the grants",
+    source=_FINDINGS,
+)
+def finding_unaccepted(subject: Subject) -> Iterator[Broken]:
+    for findings in _by_definition(subject, accepted=False):
+        command = f"ringwall lock approve {subject.server.stack if subject.server else 'ENV.SERVER'}"
+        first = findings[0]
+        shown = ", ".join(f"{finding.rule} at {finding.pointer or '/'} ({finding.quote})" for finding in findings)
+        remedy = None
+        if all(finding.acceptable for finding in findings):
+            remedy = f"accept it after reading: {acceptance_command(findings, command)}"
+        yield Broken(f"withholds {first.subject}: {shown}", subject.guard_resource, remedy=remedy, key=("grants",))
+
+
+@rule(
+    id="lock-finding-accepted",
+    severity=Severity.INFO,
+    reason="A reviewer took the words of a definition for harmless that the guard's rules take for an attack on the model.",
+    remedy="nothing, if the words were read; else take the rule out of `accepted` in the lock",
+    source=_FINDINGS,
+)
+def finding_accepted(subject: Subject) -> Iterator[Broken]:
+    for findings in _by_definition(subject, accepted=True):
+        for finding in findings:
+            place = f"{finding.rule} at {finding.pointer or '/'} ({finding.quote})"
+            text = f"shows {finding.subject} with an accepted finding: {place}"
+            yield Broken(text, subject.guard_resource, key=("grants",))
+
+
+@rule(
+    id="lock-acceptance-stale",
+    severity=Severity.WARNING,
+    reason="An acceptance that no finding needs would let a later rule of that name pass unread.",
+    remedy="take the rule out of `accepted` in the lock",
+    source=_FINDINGS,
+)
+def acceptance_stale(subject: Subject) -> Iterator[Broken]:
+    if subject.findings is None or subject.server is None:
+        return
+    lock, engines = subject.server.lock, subject.server.manifest.guard.engines.names
+    matching = {(finding.kind, finding.key, finding.rule) for finding in subject.findings}
+    accepted = [
+        (kind, entry.key, rule)
+        for kind, entries in lock.entries().items()
+        for entry in entries
+        for rule in entry.accepted
+    ]
+    accepted += [("instructions", "", rule) for rule in lock.server.accepted]
+    for kind, key, rule_id in accepted:
+        engine = rule_id.split(".", 1)[0]
+        if engine in VENDORS and engine in engines:
+            continue  # only a guard at work learns what a vendor finds
+        if (kind, key, rule_id) not in matching:
+            subject_words = subject_of_kind(kind, key)  # type: ignore[arg-type]
+            text = f"accepts {rule_id} for {subject_words}, which no rule of its engines finds there"
+            yield Broken(f"{text} ({subject.server.lock_file.name})", subject.guard_resource)
+
+
+def _by_definition(subject: Subject, *, accepted: bool) -> Iterator[list[DefinitionFinding]]:
+    """The findings in definitions that somebody may use, by definition."""
+    grants = [mapping(grant) for grant in items((subject.guard or {}).get("grants"))]
+    usable = {part: {str(name) for grant in grants for name in items(grant.get(part))} for part in ("tools", "prompts")}
+    resources = any(items(grant.get("resources")) for grant in grants)
+    findings = [finding for finding in subject.findings or () if finding.accepted is accepted]
+    for (kind, key), group in groupby(findings, key=lambda finding: (finding.kind, finding.key)):
+        if kind == "instructions" or (key in usable[kind] if kind in usable else resources):
+            yield list(group)
+
+
 def _entry_name(entry: Any) -> str:
     fields = mapping(entry)
     return visible(str(fields.get("name") or fields.get("uri") or fields.get("uri_template") or "an entry"))
@@ -145,4 +222,7 @@ RULES: Final[tuple[Rule, ...]] = (
     unenforceable_tool,
     left_out,
     left_to_server,
+    finding_unaccepted,
+    finding_accepted,
+    acceptance_stale,
 )

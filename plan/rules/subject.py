@@ -22,6 +22,7 @@ from plan.protectors import POSTURE_RULE as POSTURE_RULE
 from plan.values import Json, is_unknown
 
 if TYPE_CHECKING:
+    from model.definition_findings import DefinitionFinding
     from model.loader import Document
     from model.stacks import EnvironmentStack, ServerStack, ZoneStack
 
@@ -48,6 +49,8 @@ class Subject:
         graph: the plan.
         production: whether the environment says `production: true`.
         environment, server, zone: the files behind the plan, where it was made from files.
+        findings: what the guard's own rules find in the lock's definitions; None where nobody looked. The guard stands on
+            the same floor as the plan, so whoever runs the rules hands them down.
         engine: whether the graph is that of a real preview, in which ids do not exist before the first deployment. What
             cannot be read for that reason is no finding there: the program has run the same rules on symbolic ids before.
     """
@@ -58,6 +61,7 @@ class Subject:
     server: ServerStack | None = None
     zone: ZoneStack | None = None
     engine: bool = False
+    findings: tuple[DefinitionFinding, ...] | None = None
 
     @property
     def document(self) -> Document | None:

@@ -17,10 +17,14 @@ _ELSEWHERE = ALL - _DEFINITIONS
 _ZERO = r"\x{200B}\x{2060}-\x{2064}\x{206A}-\x{206F}\x{180E}\x{FEFF}\x{FFA0}\x{115F}\x{1160}\x{3164}"
 _JOINERS = r"\x{200C}\x{200D}"
 _FLAG_BASE = "\U0001f3f4"
-_COMMENT_TO_AI = (
-    r"\b(?:assistant|agents?|ai|llm|language model|chatbot|claude|chatgpt|gpt|copilot|gemini|"
-    r"ignore|disregard|override|do not tell|you must|the user)\b"
+#: A comment speaks to a model when it names one (or whom it serves) and wants something done; "the assistant widget" does not.
+_NAMES_AI = r"\b(?:assistant|agents?|ai|llm|language model|chatbot|claude|chatgpt|gpt|copilot|gemini|the user|you)\b"
+_WANTS = (
+    r"\b(?:do not|don['’]t|never|must|should|shall|wants?|send|forward|e-?mail|post|reply|respond|answer|call|run|execute|read|reveal|print|output|include"
+    r"|append|say|tell|approve|reject|rate|recommend|click|visit|fetch|download|upload|open|use|delete|write|act|pretend|obey|follow|summari[sz]e|treat"
+    r"|ignore|disregard|override|forget)\b"
 )
+_OVERRIDES = r"\b(?:ignore|disregard|override|forget)\b.{0,60}\b(?:instructions?|previous|prior|above|earlier|rules|prompts?|everything|guidelines)\b|\bdo not tell\b|\byou must\b"
 
 
 def _stray_tags(value: str, before: str) -> bool:
@@ -33,11 +37,11 @@ def _inner_mark(value: str, before: str) -> bool:
     return value != "\ufeff" or bool(before)
 
 
-_TO_AI = re.compile(_COMMENT_TO_AI, re.IGNORECASE)
+_AI, _WANT, _OVERRIDE = (re.compile(pattern, re.IGNORECASE | re.DOTALL) for pattern in (_NAMES_AI, _WANTS, _OVERRIDES))
 
 
 def _addressed(value: str, before: str) -> bool:
-    return _TO_AI.search(value) is not None
+    return bool((_AI.search(value) and _WANT.search(value)) or _OVERRIDE.search(value))
 
 
 def _hidden(id_: str, pattern: str, **options: object) -> DetectionRule:

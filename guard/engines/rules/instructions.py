@@ -8,6 +8,14 @@ from __future__ import annotations
 
 import re
 
+from guard.engines.rules.contexts import (
+    is_done_secretly,
+    is_marked_order,
+    is_order,
+    is_ordered_secretly,
+    is_path_named,
+    is_wanted,
+)
 from guard.engines.rules.rule import ALL, READ, Check, DetectionRule, gap
 from guard.inspect.verdict import Category, Leg
 
@@ -24,11 +32,24 @@ _LOOT = (
     r"env vars|system prompt|ssh keys?|private (?:ssh )?keys?|credentials|passwords|api keys|id_rsa|~/\.ssh|\.aws/credentials|/etc/passwd|\.env\b)"
 )
 
+_STEALTH = r"\b(?:secretly|covertly|surreptitiously|stealthily) (?:also )?(?:send|forward|copy|upload|e-?mail|post|transmit|leak|exfiltrate|bcc|attach|share|append|add|insert|include|execute|call)\b|\bwithout (?:the |your )?(?:user|human|operator|customer)s?(?:['’]s?)? (?:knowing|noticing|knowledge|awareness|being (?:told|informed|asked))\b|\b(?:user|human|customer)s? (?:must|should) (?:not|never) (?:know|find out|notice|be (?:told|informed|made aware))\b"
+_KEY_FILES = r"~/\.ssh|\bid_(?:rsa|ed25519|ecdsa)\b|\.aws/credentials|\.cursor/|claude_desktop_config|/etc/(?:passwd|shadow)|\.kube/config|\.git-credentials|\.netrc\b|\.bash_history|\.gnupg"
+_LOOT_SENT = rf"{_TAKE}{gap(6)}(?:(?:your |the )?system prompt|(?:full|entire|complete|whole) (?:conversation|chat history)|~/\.ssh|\.aws/credentials|id_rsa|\.env\b){gap(6)}(?:to|as|in|into|with|via|at)\b"
+_PROMPT_THEFT = rf"\b(?:reveal|print|show|output|repeat|display|leak|dump|expose|recite|tell me|give me|send me|include){gap(4)}(?:your|the|hidden){gap(1)}(?:system|developer|initial|hidden|secret) (?:prompt|message|instructions?)\b"
+_PROMPT_ASKED = rf"\b(?:what|how) (?:is|are|was|were|do|does) your\b{gap(1)}(?:system|initial|hidden|original|developer|secret)[^\w.!?]+(?:prompt|message|instructions?)\b|\b(?:quote|copy|return|list|write|share|disclose|summari[sz]e|provide|paste|translate|encode|state){gap(5)}your{gap(1)}(?:system|initial|hidden|original|developer|secret) (?:prompt|message|instructions?)\b|\b(?:verbatim|word for word|exactly as written)\b{gap(4)}your\b{gap(1)}(?:prompt|instructions|rules|guidelines|configuration)\b|\byour{gap(1)}(?:prompt|instructions|configuration)\b{gap(3)}(?:verbatim|word for word)\b"
+#: Tags and marks that lend a text the authority of its operator.
+_MARKUP = r"<\s*/?\s*(?:system[-_ ](?:prompt|message|instructions?|override)|assistant[-_ ]instructions?|important|hidden[-_ ]?instructions?)\s*>|<system>\s*(?:you|the user|ignore|new|from now|important|override)|\[(?:system|admin|developer)(?: \w+)?\]\W*(?:new|you|ignore|override|from now|important|updated)\b"
+
 
 def _injection(
     id_: str, pattern: str, *, legs: frozenset[Leg] = ALL, confidence: float = 0.8, **options: object
 ) -> DetectionRule:
     return DetectionRule(f"injection.{id_}", Category.INJECTION, pattern, legs=legs, confidence=confidence, **options)  # type: ignore[arg-type]
+
+
+def _override(id_: str, pattern: str, confidence: float = 0.8) -> DetectionRule:
+    """A rule for an order to drop instructions, judged with the words around it."""
+    return _injection(id_, pattern, context=is_order, confidence=confidence)
 
 
 def _translated(id_: str, verbs: str, continuation: str, check: Check | None = None) -> DetectionRule:
@@ -58,7 +79,7 @@ def _poison(id_: str, pattern: str, *, confidence: float = 0.8, **options: objec
 
 
 _ENGLISH = (
-    _injection(
+    _override(
         "override",
         rf"{_IGNORE}{gap(3)}(?:previous|prior|earlier|above|preceding|foregoing|initial|original|existing)\b{gap(2)}{_RULES}",
     ),
@@ -67,9 +88,9 @@ _ENGLISH = (
         rf"{_DROP}{gap(3)}(?:(?:previous|prior|earlier|above|preceding|foregoing|initial|original)\b{gap(2)}|(?:all|any) (?:of )?your\b[^\w.!?]+(?:\w+[^\w.!?]+)?)(?:instructions?|prompts?|directives?|programming|training|system messages?)\b",
         trigger=_DROP,
     ),
-    _injection("override_all", rf"{_IGNORE}[^\w.!?]+(?:all|any|every)\b{gap(2)}{_RULES}"),
-    _injection("override_your", rf"{_IGNORE}{gap(2)}your\b{gap(2)}{_RULES}"),
-    _injection(
+    _override("override_all", rf"{_IGNORE}[^\w.!?]+(?:all|any|every)\b{gap(2)}{_RULES}"),
+    _override("override_your", rf"{_IGNORE}{gap(2)}your\b{gap(2)}{_RULES}"),
+    _override(
         "forget", rf"\bforget{gap(0)}(?:everything|all|anything){gap(2)}(?:you\b|above|before|prior|previous|told)"
     ),
     _injection(
@@ -89,7 +110,7 @@ _ENGLISH = (
         r"\b(?:safety|content|security|confidentiality|moderation|privacy|ethical|ethics) (?:polic(?:y|ies)|guidelines|rules|restrictions|filters?|guardrails)(?: of \w+(?: \w+){0,3})? (?:(?:do|does|will|shall) not apply|no longer appl(?:y|ies)|(?:is|are|has been|have been) (?:now |hereby )?(?:suspended|lifted|waived|void|switched off|turned off))(?: (?:to|in|for|during|within) (?:this|you|our|your)\b|[^\w\s]|$| (?:here|any ?more|now)\b)",
         confidence=0.7,
     ),
-    _injection(
+    _override(
         "disguised",
         rf"\b[i1!|]gn[o0]r[e3]{gap(3)}(?:pr[e3]v[i1][o0]us|pr[i1][o0]r|y[o0]ur|[a4@]ll)\b{gap(2)}[i1]n[s5$]truc?t[i1][o0]n[s5$]?|\b(?:snoitcurtsni|stpmorp|senilediug)\b{gap(3)}(?:erongi|dragersid|tegrof)\b|\b(?:vtaber|qvfertneq|sbetrg)\b{gap(3)}(?:vafgehpgvbaf?|cebzcgf?|ehyrf)\b|\bi[\s._*-]+g[\s._*-]+n[\s._*-]+o[\s._*-]+r[\s._*-]+e[\s._*-]+(?:a[\s._*-]*l[\s._*-]*l|p[\s._*-]*r[\s._*-]*[ei]|y[\s._*-]*o[\s._*-]*u[\s._*-]*r)",
         confidence=0.9,
@@ -105,17 +126,14 @@ _ENGLISH = (
         r"\b(?:pretend|assume|act as if|act as though|behave as if|imagine)[^\w.!?]+(?:that )?(?:the |your )?(?:user|human|operator|admin(?:istrator)?)s? (?:has|have|had) (?:already )?(?:\w+ )?(?:confirmed|approved|authori[sz]ed|consented|agreed|granted)\b",
         confidence=0.7,
     ),
-    _injection(
-        "stealth",
-        r"\b(?:secretly|covertly|surreptitiously|stealthily) (?:also )?(?:send|forward|copy|upload|e-?mail|post|transmit|leak|exfiltrate|bcc|attach|share|append|add|insert|include|execute|call)\b|\bwithout (?:the |your )?(?:user|human|operator|customer)s?(?:['’]s?)? (?:knowing|noticing|knowledge|awareness|being (?:told|informed|asked))\b|\b(?:user|human|customer)s? (?:must|should) (?:not|never) (?:know|find out|notice|be (?:told|informed|made aware))\b",
-        legs=READ | _DEFINITIONS,
-        confidence=0.6,
-    ),
+    _injection("stealth", _STEALTH, legs=_DEFINITIONS, context=is_done_secretly, confidence=0.6),
+    _injection("stealth_order", _STEALTH, legs=READ, context=is_ordered_secretly, confidence=0.6),
     _injection(
         "mailed_loot",
         rf"\b(?:send|forward|e-?mail|mail|exfiltrate|leak|transmit)\b{gap(6)}(?:(?:conversation|chat)s?(?: history| log| transcript| so far)?|(?:last|previous|prior|all|recent) (?:\w+ )?messages|environment variables|(?:api|access|private|ssh) keys?|credentials|passwords|session (?:tokens?|cookies?)|system prompt|customer (?:list|data|records)){gap(4)}(?:to|at)[^\w.!?]+[\w.+-]+@[\w-]+\.\w",
         trigger=r"[\w.+-]@[\w-]+\.\w",
         legs=READ,
+        context=is_wanted,
         confidence=0.7,
     ),
     _injection(
@@ -164,17 +182,20 @@ _ENGLISH = (
     ),
     _injection(
         "loot",
-        rf"{_TAKE}{gap(6)}(?:(?:your |the )?system prompt|(?:full|entire|complete|whole) (?:conversation|chat history)|~/\.ssh|\.aws/credentials|id_rsa|\.env\b){gap(6)}(?:to|as|in|into|with|via|at)\b",
+        _LOOT_SENT,
         legs=READ,
+        context=is_wanted,
         confidence=0.6,
     ),
     _injection(
         "prompt_theft",
-        rf"\b(?:reveal|print|show|output|repeat|display|leak|dump|expose|recite|tell me|give me|send me|include){gap(4)}(?:your|the|hidden){gap(1)}(?:system|developer|initial|hidden|secret) (?:prompt|message|instructions?)\b",
+        _PROMPT_THEFT,
+        context=is_wanted,
     ),
     _injection(
         "prompt_asked",
-        rf"\b(?:what|how) (?:is|are|was|were|do|does) your\b{gap(1)}(?:system|initial|hidden|original|developer|secret)[^\w.!?]+(?:prompt|message|instructions?)\b|\b(?:quote|copy|return|list|write|share|disclose|summari[sz]e|provide|paste|translate|encode|state){gap(5)}your{gap(1)}(?:system|initial|hidden|original|developer|secret) (?:prompt|message|instructions?)\b|\b(?:verbatim|word for word|exactly as written)\b{gap(4)}your\b{gap(1)}(?:prompt|instructions|rules|guidelines|configuration)\b|\byour{gap(1)}(?:prompt|instructions|configuration)\b{gap(3)}(?:verbatim|word for word)\b",
+        _PROMPT_ASKED,
+        context=is_wanted,
     ),
     _injection(
         "repeat_above",
@@ -182,7 +203,8 @@ _ENGLISH = (
     ),
     _injection(
         "markup",
-        r"<\s*/?\s*(?:system[-_ ](?:prompt|message|instructions?|override)|assistant[-_ ]instructions?|important|hidden[-_ ]?instructions?)\s*>|<system>\s*(?:you|the user|ignore|new|from now|important|override)|\[(?:system|admin|developer)(?: \w+)?\]\W*(?:new|you|ignore|override|from now|important|updated)\b",
+        _MARKUP,
+        context=is_marked_order,
         legs=READ | {Leg.ARGUMENTS},
     ),
     _injection(
@@ -439,13 +461,20 @@ _POISON = (
     ),
     _poison(
         "paths",
-        r"~/\.ssh|\bid_(?:rsa|ed25519|ecdsa)\b|\.aws/credentials|\.cursor/|claude_desktop_config|/etc/(?:passwd|shadow)|\.kube/config|\.git-credentials|\.netrc\b|\.bash_history|\.gnupg",
+        _KEY_FILES,
+        context=is_path_named,
         confidence=0.7,
     ),
-    _poison("loot", rf"{_TAKE}{gap(8)}{_LOOT}", confidence=0.6),
+    _poison(
+        "loot",
+        rf"{_TAKE}{gap(8)}{_LOOT}",
+        context=is_wanted,
+        confidence=0.6,
+    ),
     _poison(
         "loot_needed",
         rf"\b(?:needs?|requires?|put here|must contain|expects?)\b{gap(6)}(?:(?:full|entire|complete|whole) (?:conversation|chat)|(?:all|every|values of all) environment variables|user['’]s{gap(1)}(?:ssh key|private key|private ssh key|password))",
+        context=is_wanted,
         confidence=0.6,
     ),
     _poison(
@@ -488,6 +517,7 @@ _ELICITATION = (
         "elicitation.sensitive",
         Category.POLICY,
         rf"\b(?:enter|type|paste|provide|give|confirm|submit|send|share){gap(5)}(?:password|passphrase|secret (?:access )?key|api[ _-]?key|private key|pin code|cvv|cvc|seed phrase|recovery phrase|credit card|card number|access token|one-time code)\b",
+        context=is_wanted,
         legs=frozenset((Leg.SERVER_REQUESTS,)),
         confidence=0.8,
     ),

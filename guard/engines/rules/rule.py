@@ -31,8 +31,13 @@ _PLAIN = {
     if (base := unicodedata.normalize("NFD", char)[0]) != char
 } | {"ø": "o", "đ": "d", "ł": "l", "ı": "i"}
 
+#: Bytes after a match that `DetectionRule.context` is given.
+AFTER = 160
+
 #: Called with the matched value and the text before the match; False drops the match.
 Check = Callable[[str, str], bool]
+#: Called with the matched value, the text before it and the text after it; False drops the match.
+Context = Callable[[str, str, str], bool]
 
 ALL = frozenset(Leg)
 #: The legs that a model reads and somebody else wrote.
@@ -42,7 +47,7 @@ READ = frozenset((Leg.RESULTS, Leg.PROMPTS, Leg.RESOURCES, Leg.SERVER_REQUESTS))
 @dataclass(frozen=True, slots=True)
 class DetectionRule:
     """One detection rule. `trigger` must match wherever `pattern` does; empty, it is the pattern itself. `group` is the part
-    of the match that the check gets and the span covers. Patterns ignore case unless `cased`. `cut` tells whether the span
+    of the match that `check` and `context` get and the span covers. Patterns ignore case unless `cased`. `cut` tells whether the span
     of a match covers the whole secret."""
 
     id: str
@@ -52,6 +57,7 @@ class DetectionRule:
     trigger: str = ""
     cased: bool = False
     check: Check | None = None
+    context: Context | None = None
     group: int = 0
     confidence: float = 0.8
     cut: Callable[[str], bool] | None = None

@@ -34,6 +34,8 @@ _DERIVED = Delegated("tools")
 _MAX_TEXT = 20_000
 _PARTS = {"tools": "tool", "prompts": "prompt", "resources": "resource", "resource_templates": "resource template"}
 
+_ACCEPTED = KeyRule(grows_loosens, "findings of the guard that a reviewer accepts", "guard", 85)
+
 TABLE: Table = {
     "version": KeyRule(no_effect, "format of the lock", "", 5, proof="says how the file is read; both sides were read"),
     "server.name": KeyRule(no_effect, "name the server gives itself", "guard", 10, proof=_SELF_REPORTED),
@@ -41,6 +43,8 @@ TABLE: Table = {
     "server.protocol_versions": KeyRule(no_effect, "protocol versions it spoke", "guard", 10, proof=_SELF_REPORTED),
     "server.instructions": KeyRule(any_change, "instructions", "guard", 75),
     "server.instructions_sha256": _DERIVED,
+    "server.accepted": _ACCEPTED,
+    **{f"{part}[].accepted": _ACCEPTED for part in _PARTS},
     "tools[].risk": KeyRule(ladder("read", "write", "execute", "unknown"), "risk", "guard", 80),
     "tools[].reasons": KeyRule(
         no_effect, "reasons of its risk", "guard", 10, proof="explains the risk, decides nothing"
@@ -99,6 +103,8 @@ def _server(stack: str, base_lock: ToolLock, head_lock: ToolLock) -> Iterator[Ch
         )
         direction = Direction.TIGHTENS if removed else Direction.LOOSENS
         yield change("lock-instructions", direction, 75, stack, "guard", title, lines)
+    before = base.accepted if base.instructions == head.instructions else ()
+    yield from _acceptance(stack, "the server's instructions", before, head.accepted)
     for key in ("name", "version", "protocol_versions"):
         base_value, head_value = getattr(base, key), getattr(head, key)
         if base_value != head_value if key != "protocol_versions" else set(base_value) != set(head_value):
@@ -129,6 +135,7 @@ def _entry(
             lines.append(f"only the server enforces its patterns at {visible(', '.join(head.left_to_server))}")
         lines += [] if used else ["neutral: no grant covers it, so it is neither listed nor callable"]
         yield change("lock-added", direction, 65 if used else 30, stack, "guard", f"{word} {key}{risk} is new", lines)
+        yield from _acceptance(stack, f"{word} {key}", (), head.accepted)
     elif head is None:
         yield change("lock-removed", Direction.TIGHTENS, 40, stack, "guard", f"{word} {key} is gone")
     elif base is not None:
@@ -143,8 +150,21 @@ def _entry(
             title = f"{word} {key}: {_places(base.definition, head.definition)} changed"
             weight = 80 if _usable(word, key, granted) else 60
             yield change("lock-definition", Direction.LOOSENS, weight, stack, "guard", title, lines)
+        before = base.accepted if base.sha256 == head.sha256 else ()
+        yield from _acceptance(stack, f"{word} {key}", before, head.accepted)
         if isinstance(base, ToolEntry) and isinstance(head, ToolEntry):
             yield from _decisions(stack, key, base, head)
+
+
+def _acceptance(stack: str, subject: str, base: Collection[str], head: Collection[str]) -> Iterator[Change]:
+    """The rules that a reviewer accepts for one definition; an acceptance for another text than before counts as new."""
+    for rule in sorted({*base, *head}):
+        if rule in base and rule in head:
+            continue
+        new = rule in head
+        title = f"{subject}: the guard's finding {rule} is {'accepted' if new else 'no longer accepted'}"
+        direction = Direction.LOOSENS if new else Direction.TIGHTENS
+        yield change("lock-accepted", direction, _ACCEPTED.risk, stack, _ACCEPTED.ring, title)
 
 
 def _decisions(stack: str, name: str, base_entry: ToolEntry, head_entry: ToolEntry) -> Iterator[Change]:

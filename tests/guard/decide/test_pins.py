@@ -82,7 +82,8 @@ async def test_a_changed_tool_is_refused_on_list_and_call_and_over_a_restart(tmp
         await guard.initialize()
         assert [entry["name"] for entry in (await guard.request("tools/list"))["result"]["tools"]] == ["delete"]
         assert (await guard.call("search"))["error"]["message"] == "Unknown tool: search"
-    async with guarded(changed, tmp_path, tool_lock=lock_of(changed.tools)) as guard:
+    accepted = {"search": {"accepted": ["poisoning.loot", "poisoning.paths"]}}
+    async with guarded(changed, tmp_path, tool_lock=lock_of(changed.tools, decided=accepted)) as guard:
         await guard.initialize()
         assert (await guard.call("search"))["result"] == result("done")
 

@@ -341,6 +341,23 @@ def test_calling_a_write_a_read_loosens_for_the_lock_and_for_whom_it_reaches(dif
     assert ("grant-gained", L, "person ada@example.com gains tool create_ticket [read]") in changes
 
 
+def test_an_accepted_finding_loosens_and_its_end_tightens(differ: Differ, base: Path) -> None:
+    def accepts(folder: Path, *rules: str) -> None:
+        file = folder / "stacks" / "dev.one.lock.yaml"
+        pinned = from_text(file.read_text(encoding="utf-8"), file)
+        ticket, *others = pinned.tools
+        assert ticket.name == "create_ticket"
+        tools = (ticket.model_copy(update={"accepted": rules}), *others)
+        file.write_text(to_yaml(pinned.model_copy(update={"tools": tools})), encoding="utf-8")
+
+    accepts(base, "poisoning.loot", "poisoning.paths")
+    report = differ(then=lambda head: accepts(head, "poisoning.paths", "poisoning.markup"))
+    assert [(c.id, c.direction, c.title) for c in report.changes if c.id == "lock-accepted"] == [
+        ("lock-accepted", L, "tool create_ticket: the guard's finding poisoning.markup is accepted"),
+        ("lock-accepted", T, "tool create_ticket: the guard's finding poisoning.loot is no longer accepted"),
+    ]
+
+
 def test_a_tool_that_no_grant_names_is_neutral_and_says_why(differ: Differ) -> None:
     def grow(head: Path) -> None:
         grown = lock().model_copy(update={"tools": (*lock().tools, tool("sum_up", "read"))})

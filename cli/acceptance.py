@@ -1,0 +1,49 @@
+"""Shows the guard's findings in what a lock would pin, and takes a reviewer's acceptance from flags or at the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from cli import console
+from guard.inspect.definitions import definition_findings
+from model.definition_findings import DefinitionFinding, withheld_line
+from model.tool_lock import ToolLock
+from operations.onboard.acceptance import accepting, read_acceptances
+
+
+def review(lock: ToolLock, accept: Sequence[str], *, yes: bool, command: str) -> ToolLock:
+    """The lock with what the reviewer accepts. `--yes` alone accepts nothing; `command` is named as the way to accept later.
+
+    Raises:
+        InputError: `accept` names what is not there.
+    """
+    lock = accepting(lock, read_acceptances(lock, accept))
+    for findings in _unaccepted(lock):
+        _show(findings)
+        first, rules = findings[0], {finding.rule for finding in findings}
+        acceptable = all(finding.acceptable for finding in findings)
+        question = f"Accept {', '.join(sorted(rules))} in {first.subject}? Else the guard withholds it."
+        if acceptable and not yes and console.interactive() and console.ask(question, yes=False):
+            lock = accepting(lock, {(first.kind, first.key): rules})
+        else:
+            console.note(f"warning: {withheld_line(findings, command)}")
+    return lock
+
+
+def show_findings(lock: ToolLock, command: str) -> None:
+    """Every finding that nobody accepted, and what becomes of its definition."""
+    for findings in _unaccepted(lock):
+        _show(findings)
+        console.note(f"warning: {withheld_line(findings, command)}")
+
+
+def _unaccepted(lock: ToolLock) -> list[list[DefinitionFinding]]:
+    """The findings that nobody accepted, by definition."""
+    findings = [finding for finding in definition_findings(lock) if not finding.accepted]
+    return [list(group) for _, group in groupby(findings, key=lambda finding: (finding.kind, finding.key))]
+
+
+def _show(findings: Sequence[DefinitionFinding]) -> None:
+    for finding in findings:
+        console.note(f"finding: {finding}")

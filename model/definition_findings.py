@@ -1,0 +1,77 @@
+"""What the guard's rules find in a pinned definition: the shape in which guard, commands and plan hand it around."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from model.text import visible
+from model.tool_lock import EntryKind
+
+#: The kinds of `ToolLock.entries`, and the server's instructions, whose key is empty.
+DefinitionKind = EntryKind | Literal["instructions"]
+
+#: Engines whose findings only a guard at work learns. Their rules begin with the engine's name and are accepted unseen.
+VENDORS = ("lakera", "prisma_airs")
+_WORDS: dict[DefinitionKind, str] = {
+    "tools": "tool",
+    "prompts": "prompt",
+    "resources": "resource",
+    "resource_templates": "resource template",
+    "instructions": "the server's instructions",
+}
+
+
+@dataclass(frozen=True)
+class DefinitionFinding:
+    """One rule that matches a pinned definition.
+
+    `pointer` is the place in the definition (RFC 6901), `quote` the words there, bounded and with hidden characters shown.
+    `accepted` says that the lock accepts the rule for this definition. What is not `acceptable` is no match of a rule: the
+    engine could not read the definition to its end.
+    """
+
+    kind: DefinitionKind
+    key: str
+    rule: str
+    pointer: str
+    quote: str
+    accepted: bool
+    acceptable: bool = True
+
+    @property
+    def subject(self) -> str:
+        return subject_of_kind(self.kind, self.key)
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.pointer}: {self.rule}: {self.quote}"
+
+
+def subject_of_kind(kind: DefinitionKind, key: str) -> str:
+    """A definition as a sentence names it: ``tool search``."""
+    return f"{_WORDS[kind]} {visible(key)}".strip()
+
+
+#: How a command names the server's instructions.
+INSTRUCTIONS = "instructions"
+
+
+def name_of(key: str) -> str:
+    """The name of a definition in `--accept`."""
+    return key or INSTRUCTIONS
+
+
+def withheld_line(findings: Sequence[DefinitionFinding], command: str) -> str:
+    """What becomes of a definition with findings that nobody accepted, and the command that accepts them."""
+    subject = f"the guard withholds {findings[0].subject}"
+    if not all(finding.acceptable for finding in findings):
+        return f"{subject}, as no engine reads it to its end; have the server corrected"
+    return f"{subject} until a reviewer accepts: {acceptance_command(findings, command)}"
+
+
+def acceptance_command(findings: Sequence[DefinitionFinding], command: str) -> str:
+    """The command that accepts these findings, all of one definition; it works when pasted."""
+    rules = dict.fromkeys(finding.rule for finding in findings)
+    return " ".join([command, *(f"--accept {shlex.quote(f'{name_of(findings[0].key)}:{rule}')}" for rule in rules)])

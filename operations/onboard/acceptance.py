@@ -1,0 +1,125 @@
+"""The guard's findings in a lock's definitions, and which of them a reviewer accepts.
+
+A definition with a finding is withheld from everybody until a reviewer accepts the rule for it. The acceptance stands in the
+definition's entry and ends with the definition, so a changed one is judged anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from guard.inspect.definitions import definition_findings, pinned_definitions
+from model.definition_findings import VENDORS, name_of
+from model.difference import ValueChange, short_json
+from model.errors import InputError
+from model.text import visible
+from model.tool_lock import ToolLock
+
+_RULE = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
+
+#: Accepted rules by kind and key of the definition.
+Acceptances = Mapping[tuple[str, str], Collection[str]]
+
+
+def read_acceptances(lock: ToolLock, values: Iterable[str]) -> Acceptances:
+    """What `--accept NAME:RULE` and `--accept NAME` name; the second is every finding in that definition.
+
+    Raises:
+        InputError: no definition has that name, or the rule finds nothing in it.
+    """
+    findings = [finding for finding in definition_findings(lock) if finding.acceptable]
+    places = [(pinned.kind, pinned.key) for pinned in pinned_definitions(lock)]
+    accepted: dict[tuple[str, str], set[str]] = {}
+    for value in values:
+        name, rule = _parted(value, {name_of(key) for _, key in places})
+        named = [place for place in places if name_of(place[1]) == name]
+        if not named:
+            raise InputError(
+                f"the server offers nothing named {visible(name)}",
+                key="--accept",
+                remedy="write NAME:RULE as `ringwall lock diff` shows it",
+            )
+        for place in named:
+            rules = {finding.rule for finding in findings if (finding.kind, finding.key) == place}
+            if rule is None or rule in rules:
+                accepted.setdefault(place, set()).update(rules if rule is None else {rule})
+            elif rule.split(".", 1)[0] in VENDORS:
+                accepted.setdefault(place, set()).add(rule)
+        if not any(accepted.get(place) for place in named):
+            matching = sorted({finding.rule for finding in findings if name_of(finding.key) == name})
+            raise InputError(
+                f"{visible(rule or 'the guard')} finds nothing in {visible(name)}",
+                key="--accept",
+                remedy=f"give one of {', '.join(matching)}" if matching else "leave it out",
+            )
+    return accepted
+
+
+def _parted(value: str, names: Collection[str]) -> tuple[str, str | None]:
+    name, _, rule = value.rpartition(":")
+    if value not in names and name and _RULE.fullmatch(rule):
+        return name, rule
+    return value, None
+
+
+def accepting(lock: ToolLock, acceptances: Acceptances) -> ToolLock:
+    """The lock with these rules accepted beside those that it accepts already."""
+
+    def entry(kind: str, item: Any) -> Any:
+        rules = acceptances.get((kind, item.key))
+        return item.model_copy(update={"accepted": _joined(item.accepted, rules)}) if rules else item
+
+    changes: dict[str, Any] = {
+        kind: tuple(entry(kind, item) for item in entries) for kind, entries in lock.entries().items()
+    }
+    if rules := acceptances.get(("instructions", "")):
+        accepted = _joined(lock.server.accepted, rules)
+        changes["server"] = lock.server.model_copy(update={"accepted": accepted})
+    return lock.model_copy(update=changes)
+
+
+def keep_acceptances(lock: ToolLock, previous: ToolLock) -> ToolLock:
+    """The lock with what `previous` accepts for definitions that are the same in both."""
+    before, after = _digests(previous), _digests(lock)
+    return accepting(
+        lock,
+        {place: rules for place, (sha256, rules) in before.items() if rules and after.get(place, ("",))[0] == sha256},
+    )
+
+
+def findings_json(lock: ToolLock) -> list[dict[str, Any]]:
+    """What the guard finds in the definitions of a lock, accepted or not, for a JSON document."""
+    return [asdict(finding) for finding in definition_findings(lock)]
+
+
+def acceptance_changes(old: ToolLock, new: ToolLock) -> Iterator[tuple[str, str, ValueChange]]:
+    """Kind, key and change of every acceptance that differs; one that ended with its definition is no change of its own."""
+    before, after = _digests(old), _digests(new)
+    for place, (sha256, rules) in after.items():
+        old_sha256, old_rules = before.get(place, ("", ()))
+        compared = old_rules if sha256 == old_sha256 else ()
+        if sorted(compared) != sorted(rules):
+            change = ValueChange("/accepted", _shown(compared), _shown(rules))
+            yield (*place, change)
+
+
+def _shown(rules: Collection[str]) -> str | None:
+    return short_json(sorted(rules)) if rules else None
+
+
+def _joined(accepted: Iterable[str], rules: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({*accepted, *rules}))
+
+
+def _digests(lock: ToolLock) -> dict[tuple[str, str], tuple[str, tuple[str, ...]]]:
+    digests = {
+        (kind, entry.key): (entry.sha256, tuple(entry.accepted))
+        for kind, entries in lock.entries().items()
+        for entry in entries
+    }
+    if lock.server.instructions_sha256 is not None:
+        digests["instructions", ""] = (lock.server.instructions_sha256, tuple(lock.server.accepted))
+    return digests
