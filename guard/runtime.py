@@ -11,7 +11,7 @@ import hashlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from guard.audit.log import AuditLog
@@ -21,16 +21,17 @@ from guard.decide.consent import Consents
 from guard.decide.context import Caller, Context
 from guard.decide.pins import Refusal, Watch
 from guard.decide.policy import Policy
-from guard.decide.reasons import AnyReason, Decision, Reason
+from guard.decide.reasons import AnyReason, Decision, Reason, deciding_key
 from guard.decide.sessions import Cursors, RequestStates, Sessions
 from guard.decide.taint import Taints
 from guard.decide.tokens import ServerBudget
 from guard.http.origin_breaker import OriginBreaker
 from guard.http.upstream import Upstream, UpstreamDown
 from guard.identity.principal import Principal
+from guard.inspect.exceptions import rule_of
 from guard.inspect.inspection import Inspected
 from guard.inspect.redaction import redact
-from guard.inspect.verdict import Category, Leg
+from guard.inspect.verdict import Category, Leg, Verdict
 from guard.metrics import GuardMetrics
 from model.text import visible
 from wire.json import dump
@@ -220,6 +221,7 @@ class Runtime:
                 method="http",
                 decision=Decision.REFUSE,
                 reason=str(reason),
+                key=deciding_key(reason),
                 bundle=policy.sha256,
                 principal=principal.id if principal else None,
             )
@@ -262,8 +264,11 @@ class Runtime:
         inspected: Inspected | None,
         request_bytes: int | None,
         response_bytes: int | None,
+        key: str | None = None,
     ) -> None:
         """Write one decision. Returns once it is as durable as the configuration demands.
+
+        `key` names the key of the stack file that decided, where neither the reason nor the inspection does.
 
         Raises:
             AuditUnwritable: nothing may pass without a record, so the caller gets 503.
@@ -274,11 +279,14 @@ class Runtime:
             digest = "sha256:" + hashlib.sha256(inspected.document.encode()).hexdigest()
             if policy.config.audit.payloads:
                 payload = _payload(inspected)
+        key = key or (inspected.key if inspected else None) or deciding_key(reason)
         sequence = self.audit.write(
             AuditRecord(
                 method=context.method,
                 decision=decision,
                 reason=str(reason or decision),
+                key=key,
+                exceptions=tuple(dict.fromkeys(item.rule for item in inspected.covered)) if inspected else (),
                 bundle=policy.sha256,
                 principal=caller.principal.id,
                 session=hashlib.sha256(caller.session.encode()).hexdigest()[:16] if caller.session else None,
@@ -294,11 +302,43 @@ class Runtime:
                 payload=payload,
             )
         )
+        if decision is Decision.BLOCK or (decision is Decision.REFUSE and key is not None):
+            self._tell_operator(caller, context, decision, str(reason or decision), leg, key, verdicts)
         self.metrics.decided(decision, reason, leg)
         for verdict in verdicts:
             self.metrics.engine(verdict)
         if self._wait_for_disk:
             await self.audit.durable(sequence)
+
+    def _tell_operator(
+        self,
+        caller: Caller,
+        context: Context,
+        decision: Decision,
+        reason: str,
+        leg: Leg | None,
+        key: str | None,
+        verdicts: Iterable[Verdict],
+    ) -> None:
+        """Say in the guard's own log what `ringwall audit show` says of the record; one line a reason and second at most, as
+        callers decide how often they are blocked."""
+        moment = time.monotonic()
+        if moment - self._noted.get(f"call {reason}", float("-inf")) < 1.0:
+            return
+        self._noted[f"call {reason}"] = moment
+        finding = next(
+            (
+                f" {rule_of(verdict.engine, finding.rule)} at {finding.pointer or 'no place'}"
+                for verdict in verdicts
+                for finding in verdict.findings
+            ),
+            "",
+        )
+        text = (
+            f"{decision} {context.method} {context.name[:256]}{f' ({leg})' if leg else ''}: {reason}{finding}"
+            f"{f', decided by {key}' if key else ''}; {caller.principal.id}, incident {context.incident}"
+        )
+        self.log.warning("%s", visible(text))
 
     async def close(self) -> None:
         """End all streams, cancel the background tasks, and close the server's connection and the audit log."""

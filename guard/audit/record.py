@@ -52,7 +52,8 @@ class AuditRecord:
     """One decision. The log adds version, kind, sequence, time, server, previous and hash.
 
     `bundle` is the SHA-256 of the configuration in force. `session` is a prefix of the session id's SHA-256. `reason` is
-    a short stable code such as not_granted or no_verdict. `incident` is the incident id that the caller was given.
+    a short stable code such as not_granted or no_verdict. `key` is the key of the stack file that decided; `exceptions` are
+    the rules whose findings exceptions of that file let pass. `incident` is the incident id that the caller was given.
     `content_sha256` is the digest of the inspected content, `payload` that content as redacted text. `milliseconds` is
     the time the guard itself took.
     """
@@ -74,9 +75,12 @@ class AuditRecord:
     tokens: int | None = None
     milliseconds: float | None = None
     payload: str | None = None
+    key: str | None = None
+    exceptions: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The record's members. `payload` is there only if it was recorded, `payload_cut` (its full length) only if cut."""
+        """The record's members. `key`, `exceptions` and `payload` are there only if they say something, `payload_cut` (the
+        payload's full length) only if it was cut."""
         members: dict[str, Any] = {
             "bundle": self.bundle,
             "content_sha256": self.content_sha256,
@@ -95,6 +99,10 @@ class AuditRecord:
             "session": self.session,
             "tokens": self.tokens,
         }
+        if self.key is not None:
+            members["key"] = self.key
+        if self.exceptions:
+            members["exceptions"] = list(self.exceptions)
         if self.payload is not None:
             members["payload"] = self.payload[:MAX_PAYLOAD]
             if len(self.payload) > MAX_PAYLOAD:

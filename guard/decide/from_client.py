@@ -13,7 +13,7 @@ from guard.decide import answers, methods
 from guard.decide.admission import admit, admit_structural, pay
 from guard.decide.answers import error, tool_error
 from guard.decide.context import Context, Prepared, Stop, meta_of
-from guard.decide.exchange import Exchange
+from guard.decide.exchange import Exchange, can_be_allowed
 from guard.decide.methods import MessageKind, Names, Section
 from guard.decide.outbound import check_outbound
 from guard.decide.policy import PinnedTool
@@ -85,7 +85,7 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
         text = "name must be a string and arguments an object"
         await exchange.refuse(context, Reason.MALFORMED, answers.INVALID_PARAMS, text)
     context.name = name
-    unknown = f"Unknown tool: {name[:128]}"
+    unknown = _unknown("tool", name[:128], context)
     right = caller.rights.tools.get(name)
     tool = policy.tool(name)
     if right is None or tool is None:
@@ -106,7 +106,8 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
     if problem is None and blurred_arguments(arguments, tool.schema):
         problem = "a name is a property's in another spelling"
     if problem is None and (misfit := right.check(arguments)):
-        problem = f"not granted: {misfit}"
+        text = f"Invalid arguments: not granted: {misfit}. {answers.text('constraint', context.incident)}"
+        await exchange.refuse_call(context, Reason.ARGUMENTS, text, key="grants")
     if problem is not None:
         await exchange.refuse_call(context, Reason.ARGUMENTS, f"Invalid arguments: {problem}")
     context.right = right
@@ -127,6 +128,10 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
             await context.ticket.charge(estimate(len(prepared.cached)))
 
 
+def _unknown(kind: str, name: str, context: Context) -> str:
+    return f"Unknown {kind}: {name}. {answers.text('unknown', context.incident)}"
+
+
 async def _fresh(exchange: Exchange, context: Context) -> None:
     """Wait until the server's lists are fresh, so that a changed definition is refused; raises Stop if it is not reached."""
     try:
@@ -145,7 +150,7 @@ async def _prompt(exchange: Exchange, request: Request, context: Context) -> Non
     if known:
         await _fresh(exchange, context)
     if not known or exchange.policy.pins.entry(Section.PROMPTS, context.name) is None:
-        text = f"Unknown prompt: {context.name[:128]}"
+        text = _unknown("prompt", context.name[:128], context)
         await exchange.refuse(context, Reason.NOT_GRANTED, answers.INVALID_PARAMS, text)
 
 
@@ -155,7 +160,7 @@ async def _resource(exchange: Exchange, uri: Any, context: Context) -> None:
     if known:
         await _fresh(exchange, context)
     if not (known and exchange.policy.resource_pinned(context.name)):
-        text, data = f"Unknown resource: {context.name[:256]}", {"uri": context.name[:2048]}
+        text, data = _unknown("resource", context.name[:256], context), {"uri": context.name[:2048]}
         await exchange.refuse(context, Reason.NOT_GRANTED, answers.INVALID_PARAMS, text, data)
 
 
@@ -230,7 +235,8 @@ async def _inspect_params(exchange: Exchange, request: Request, prepared: Prepar
 
 def _blocked(context: Context, inspected: Inspected) -> Stop:
     silent = inspected.reason is Reason.NO_VERDICT
-    text = f"{answers.TEXTS['no_verdict' if silent else 'arguments']} Incident {context.incident}."
+    key = "arguments" if can_be_allowed(context, inspected, Leg.ARGUMENTS) else "arguments_final"
+    text = answers.text("no_verdict" if silent else key, context.incident)
     if context.row.is_call:
         return Stop(200, tool_error(context.id, text, modern=context.modern))
     code = answers.NO_VERDICT if silent else answers.REFUSED
@@ -301,7 +307,7 @@ async def _answer(exchange: Exchange, answer: Answer, headers: dict[str, str], s
     tokens = await pay(exchange, size)
     if not inspected.passed:
         # The server waits for an answer with this id, so it gets a refusal.
-        refusal = error(answer.id, answers.REFUSED, answers.TEXTS["other"])
+        refusal = error(answer.id, answers.REFUSED, answers.text("server", context.incident))
         return Prepared(refusal, headers, answers=answered, tokens=tokens)
     if inspected.decision is Decision.REDACT:
         member = "result" if answer.error is None else "error"

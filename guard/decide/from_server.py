@@ -150,7 +150,7 @@ async def _decide(exchange: Exchange, message: Message, context: Context | None)
         return await _answer(exchange, known, message)
     lost = exchange.context(message.id or "", methods.ANSWER.name, methods.ANSWER)
     await exchange.record(lost, Decision.BLOCK, Reason.UNEXPECTED_ANSWER, leg=Leg.RESULTS)
-    return error(message.id, answers.REFUSED, f"{answers.TEXTS['other']} Incident {lost.incident}.")
+    return error(message.id, answers.REFUSED, answers.text("other_final", lost.incident))
 
 
 async def _answer(exchange: Exchange, context: Context, answer: Answer) -> Mapping[str, Any]:
@@ -178,7 +178,7 @@ async def _error_answer(exchange: Exchange, context: Context, answer: Answer) ->
     if context.ticket is not None:
         await context.ticket.charge(estimate(size))
     if not inspected.passed:
-        return exchange.withheld(context, inspected)
+        return exchange.withheld(context, inspected, leg)
     return {**answer.body, "error": inspected.value}
 
 
@@ -190,7 +190,7 @@ async def _list(
     inspected = await exchange.inspect(Leg.DEFINITIONS, context, remainder)
     if not inspected.passed:
         await exchange.record_inspected(context, inspected, Leg.DEFINITIONS)
-        return exchange.withheld(context, inspected)
+        return exchange.withheld(context, inspected, Leg.DEFINITIONS)
     passed = []
     for definition in shown:
         judged = await exchange.inspect(Leg.DEFINITIONS, context, definition)
@@ -220,7 +220,7 @@ async def _introduction(
     inspected = await exchange.inspect(Leg.DEFINITIONS, context, remainder)
     await exchange.record_inspected(context, inspected, Leg.DEFINITIONS)
     if not inspected.passed:
-        return exchange.withheld(context, inspected)
+        return exchange.withheld(context, inspected, Leg.DEFINITIONS)
     if context.modern and "ttlMs" in shown:
         shown["cacheScope"] = "private"
     return await _charged(exchange, context, {**answer.body, "result": shown})
@@ -258,17 +258,18 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
     if context.ticket is not None:
         await context.ticket.charge(estimate(size))
     if not inspected.passed:
-        return exchange.withheld(context, inspected)
+        return exchange.withheld(context, inspected, leg)
     shown = inspected.value
     state = shown.get("requestState")
     if isinstance(state, str) and not exchange.runtime.states.bind(state, exchange.caller.principal):
         await exchange.record(context, Decision.BLOCK, Reason.TOO_MANY_STATES, leg=leg)
-        return exchange.withheld(context, inspected)
+        return exchange.withheld(context, inspected, leg)
     if context.modern and "ttlMs" in shown:
         shown = {**shown, "cacheScope": "private"}
     if (
         context.cache_key is not None
         and inspected.decision is Decision.ALLOW
+        and not inspected.covered
         and asks is None
         and not shown.get("isError")
     ):
@@ -287,10 +288,10 @@ async def _request(exchange: Exchange, request: Request) -> Mapping[str, Any] | 
     await exchange.record_inspected(about, inspected, Leg.SERVER_REQUESTS)
     exchange.taint(inspected, about)
     if not inspected.passed:
-        await _tell_server(exchange, error(request.id, answers.REFUSED, answers.TEXTS["other"]))
+        await _tell_server(exchange, error(request.id, answers.REFUSED, answers.text("server", about.incident)))
         return None
     if not exchange.runtime.remember(exchange.caller, "server", request.id, request.method):
-        await _tell_server(exchange, error(request.id, answers.REFUSED, answers.TEXTS["other"]))
+        await _tell_server(exchange, error(request.id, answers.REFUSED, answers.text("server", about.incident)))
         return None
     return request.body
 
@@ -345,7 +346,7 @@ async def _executed(exchange: Exchange, context: Context, reason: Reason, key: s
     """
     await exchange.release(context)
     await exchange.record(context, Decision.BLOCK, reason, leg=Leg.RESULTS)
-    text = f"{answers.TEXTS[key]} Incident {context.incident}."
+    text = answers.text(key, context.incident)
     if context.row.is_call:
         return tool_error(context.id, text, modern=context.modern)
     return error(context.id, answers.WITHHELD, text, {"executed": True})

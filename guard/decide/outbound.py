@@ -27,8 +27,7 @@ async def check_outbound(exchange: Exchange, context: Context, request: Request)
     if policy == "ask" and await _consented(exchange, context, request):
         await exchange.record(context, Decision.FLAG, Reason.TAINT_CONFIRMED)
         return
-    text = f"{answers.TEXTS['taint']} Incident {context.incident}."
-    await exchange.refuse_call(context, Reason.TAINT, text, Decision.BLOCK)
+    await exchange.refuse_call(context, Reason.TAINT, answers.text("taint", context.incident), Decision.BLOCK)
 
 
 async def _consented(exchange: Exchange, context: Context, request: Request) -> bool:

@@ -22,6 +22,7 @@ from guard.decide.pins import Pins, Refusal
 from guard.decide.resource_uris import is_plain_uri
 from guard.http.http_rules import PublicNames
 from guard.identity.verifier import Verifier
+from guard.inspect.exceptions import Exceptions
 from guard.inspect.inspection import Inspector
 from guard.inspect.panel import Panel, build_panel
 from model.errors import InputError
@@ -90,7 +91,7 @@ class Policy:
         self.panel: Panel = build_panel(config)
         name = f"{config.server.environment}.{config.server.name}"
         self.server = name
-        self.inspector = Inspector(self.panel, config.guard.legs, name)
+        self.inspector = Inspector(self.panel, config.guard.legs, name, Exceptions(config.guard.exceptions))
         refused_file = state / "refused.json" if state else None
         self.pins: Pins = Pins(config.tool_lock, refused_file, report, previous.pins if previous else None)
         try:

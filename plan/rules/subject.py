@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from model.loopback import is_loopback as is_loopback
+from model.waivers import today_utc
 from plan.exposure import _BESIDE_TERMINATION, _TERMINATION, _is_unconditional, check_exposure, is_narrow, linked
 from plan.findings import Finding
 from plan.graph import Graph, Resource
@@ -50,6 +52,7 @@ class Subject:
         environment, server, zone: the files behind the plan, where it was made from files.
         engine: whether the graph is that of a real preview, in which ids do not exist before the first deployment. What
             cannot be read for that reason is no finding there: the program has run the same rules on symbolic ids before.
+        today: the day by which exceptions are judged.
     """
 
     graph: Graph
@@ -58,6 +61,7 @@ class Subject:
     server: ServerStack | None = None
     zone: ZoneStack | None = None
     engine: bool = False
+    today: date = field(default_factory=today_utc)
 
     @property
     def document(self) -> Document | None:

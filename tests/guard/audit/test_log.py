@@ -32,13 +32,13 @@ import asyncio, sys
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from guard.audit.log import AuditLog
 from guard.audit.files import AuditUnwritable
-from guard.audit.record import Record
+from guard.audit.record import AuditRecord
 from guard.decide.reasons import Decision
 from model.guard_config import Audit
 
 key = load_pem_private_key(sys.stdin.read().encode(), None)
 log = AuditLog.open(Audit(path=sys.argv[1], fsync="always", rotate_megabytes=1), server="dev.desk", key=key)
-record = Record(method="tools/call", decision=Decision.ALLOW, reason="granted", payload="x" * int(sys.argv[2]))
+record = AuditRecord(method="tools/call", decision=Decision.ALLOW, reason="granted", payload="x" * int(sys.argv[2]))
 """
 UNTIL_KILLED = """
 async def caller():
