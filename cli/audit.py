@@ -101,7 +101,7 @@ def show(
     for record in records:
         _say(entry(record))
         if incident is not None:
-            _say(way_out(record, path, today_utc()))
+            _say(way_out(record, today_utc()))
     if incident is None and any(record.get("decision") in (Decision.BLOCK, Decision.REFUSE) for record in records):
         console.note("what would let a call pass: `ringwall audit show PATH --incident INCIDENT`")
     if total > len(records):

@@ -11,7 +11,7 @@ import hashlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from guard.audit.log import AuditLog
@@ -28,10 +28,9 @@ from guard.decide.tokens import ServerBudget
 from guard.http.origin_breaker import OriginBreaker
 from guard.http.upstream import Upstream, UpstreamDown
 from guard.identity.principal import Principal
-from guard.inspect.exceptions import rule_of
 from guard.inspect.inspection import Inspected
 from guard.inspect.redaction import redact
-from guard.inspect.verdict import Category, Leg, Verdict
+from guard.inspect.verdict import Category, Leg
 from guard.metrics import GuardMetrics
 from model.text import visible
 from wire.json import dump
@@ -265,10 +264,12 @@ class Runtime:
         request_bytes: int | None,
         response_bytes: int | None,
         key: str | None = None,
+        problem: str | None = None,
     ) -> None:
         """Write one decision. Returns once it is as durable as the configuration demands.
 
-        `key` names the key of the stack file that decided, where neither the reason nor the inspection does.
+        `key` names the key of the stack file that decided, where neither the reason nor the inspection does; so does
+        `problem` what was wrong.
 
         Raises:
             AuditUnwritable: nothing may pass without a record, so the caller gets 503.
@@ -279,66 +280,43 @@ class Runtime:
             digest = "sha256:" + hashlib.sha256(inspected.document.encode()).hexdigest()
             if policy.config.audit.payloads:
                 payload = _payload(inspected)
-        key = key or (inspected.key if inspected else None) or deciding_key(reason)
-        sequence = self.audit.write(
-            AuditRecord(
-                method=context.method,
-                decision=decision,
-                reason=str(reason or decision),
-                key=key,
-                exceptions=tuple(dict.fromkeys(item.rule for item in inspected.covered)) if inspected else (),
-                bundle=policy.sha256,
-                principal=caller.principal.id,
-                session=hashlib.sha256(caller.session.encode()).hexdigest()[:16] if caller.session else None,
-                request_id=context.id if context.id != "" else None,
-                leg=leg.value if leg else None,
-                name=context.name or None,
-                incident=context.incident,
-                engines=tuple(EngineNote.from_verdict(verdict) for verdict in verdicts),
-                content_sha256=digest,
-                request_bytes=request_bytes,
-                response_bytes=response_bytes,
-                milliseconds=(time.monotonic() - context.started) * 1000,
-                payload=payload,
-            )
+        record = AuditRecord(
+            method=context.method,
+            decision=decision,
+            reason=str(reason or decision),
+            key=key or (inspected.key if inspected else None) or deciding_key(reason),
+            problem=problem or (inspected.problem if inspected else None),
+            exceptions=tuple(dict.fromkeys(item.rule for item in inspected.covered)) if inspected else (),
+            bundle=policy.sha256,
+            principal=caller.principal.id,
+            session=hashlib.sha256(caller.session.encode()).hexdigest()[:16] if caller.session else None,
+            request_id=context.id if context.id != "" else None,
+            leg=leg.value if leg else None,
+            name=context.name or None,
+            incident=context.incident,
+            engines=tuple(EngineNote.from_verdict(verdict) for verdict in verdicts),
+            content_sha256=digest,
+            request_bytes=request_bytes,
+            response_bytes=response_bytes,
+            milliseconds=(time.monotonic() - context.started) * 1000,
+            payload=payload,
         )
-        if decision is Decision.BLOCK or (decision is Decision.REFUSE and key is not None):
-            self._tell_operator(caller, context, decision, str(reason or decision), leg, key, verdicts)
+        sequence = self.audit.write(record)
+        if decision is Decision.BLOCK or (decision is Decision.REFUSE and record.key is not None):
+            self._tell_operator(record)
         self.metrics.decided(decision, reason, leg)
         for verdict in verdicts:
             self.metrics.engine(verdict)
         if self._wait_for_disk:
             await self.audit.durable(sequence)
 
-    def _tell_operator(
-        self,
-        caller: Caller,
-        context: Context,
-        decision: Decision,
-        reason: str,
-        leg: Leg | None,
-        key: str | None,
-        verdicts: Iterable[Verdict],
-    ) -> None:
-        """Say in the guard's own log what `ringwall audit show` says of the record; one line a reason and second at most, as
-        callers decide how often they are blocked."""
+    def _tell_operator(self, record: AuditRecord) -> None:
+        """Say in the guard's own log what stopped a message; one line a reason and second at most, as callers decide how
+        often they are stopped."""
         moment = time.monotonic()
-        if moment - self._noted.get(f"call {reason}", float("-inf")) < 1.0:
-            return
-        self._noted[f"call {reason}"] = moment
-        finding = next(
-            (
-                f" {rule_of(verdict.engine, finding.rule)} at {finding.pointer or 'no place'}"
-                for verdict in verdicts
-                for finding in verdict.findings
-            ),
-            "",
-        )
-        text = (
-            f"{decision} {context.method} {context.name[:256]}{f' ({leg})' if leg else ''}: {reason}{finding}"
-            f"{f', decided by {key}' if key else ''}; {caller.principal.id}, incident {context.incident}"
-        )
-        self.log.warning("%s", visible(text))
+        if moment - self._noted.get(f"call {record.reason}", float("-inf")) >= 1.0:
+            self._noted[f"call {record.reason}"] = moment
+            self.log.warning("%s", visible(record.summary()))
 
     async def close(self) -> None:
         """End all streams, cancel the background tasks, and close the server's connection and the audit log."""

@@ -6,6 +6,7 @@ has no verdict or cannot be read has no rule, so it admits no exception. A defin
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Final, Literal, Self
 
@@ -35,6 +36,9 @@ LEGS: Final = {
     "prompt": ("arguments", "prompts"),
     "resource": ("arguments", "resources"),
 }
+
+#: The methods that name what an exception is for. In others (completions, notifications, answers) none holds.
+KINDS: Final = {"tools/call": "tool", "prompts/get": "prompt", "resources/read": "resource"}
 
 _RULE = r"^[a-z0-9_]+\.[A-Za-z0-9][A-Za-z0-9 _./:-]{0,99}$"
 _PLACE = r"^(/[^/\x00-\x1f\x7f]*)+$"
@@ -102,5 +106,16 @@ class FindingException(Model):
             return True
         steps, pattern = pointer.split("/"), self.place.split("/")
         return len(steps) == len(pattern) and all(
-            wanted in ("*", step) for step, wanted in zip(steps, pattern, strict=True)
+            expected in ("*", step) for step, expected in zip(steps, pattern, strict=True)
         )
+
+
+def rule_of(engine: str, rule: str) -> str:
+    """A finding's rule as an exception names it."""
+    return f"{engine}.{rule}" if engine in VENDORS else rule
+
+
+def admits_exceptions(leg: str, method: str, rules: Iterable[str]) -> bool:
+    """Whether exceptions could let pass what these rules (as `rule_of` writes them) match in a message of this method."""
+    named = set(rules)
+    return method in KINDS and leg in LEGS[KINDS[method]] and bool(named) and named.isdisjoint(NO_EXCEPTION)

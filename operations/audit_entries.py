@@ -7,17 +7,14 @@ rewrite the screen.
 from __future__ import annotations
 
 import json
-import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 from guard.decide.reasons import Decision, Reason
-from guard.inspect.exceptions import admits_exceptions, kind_of, rule_of
 from guard.inspect.verdict import Leg
-from model.finding_exceptions import NO_EXCEPTION
+from model.finding_exceptions import KINDS, NO_EXCEPTION, admits_exceptions, rule_of
 from model.text import is_hidden, visible
 
 WIDTH = 80
@@ -34,10 +31,9 @@ _WAYS = {
     " `ringwall lock approve {server}`, and grant it.",
     Reason.LOCK_MISMATCH: "See what changed with `ringwall lock diff {server}`; take it over with"
     " `ringwall lock approve {server}`.",
-    Reason.ARGUMENTS: "The caller was told what is wrong. A constraint of a grant is in `grants`, arguments; the schema is"
-    " the server's own, in the lock.",
-    Reason.TAINT: "Let the person be asked: guard.taint.outbound_call: ask. What was read before is a result or resource of"
-    " the same principal with reason injection, hidden_text, jailbreak or tool_poisoning.",
+    Reason.ARGUMENTS: "A constraint of a grant is in `grants`, arguments; the schema is the server's own, in the lock.",
+    Reason.TAINT: "Let the person be asked: guard.taint.outbound_call: ask. Where the untrusted text is harmless, an"
+    " exception for it with `action: allow` no longer taints; see the incident it was sent in.",
 }
 
 
@@ -60,6 +56,8 @@ def entry(record: dict[str, Any]) -> list[str]:
     for engine in record.get("engines", ()):
         if engine.get("outcome") == "no_verdict":
             lines += _wrapped(f"{engine['engine']} gave no verdict: {engine.get('error')}")
+    if record.get("problem"):
+        lines += _wrapped(str(record["problem"]))
     if record.get("key"):
         lines += _wrapped(f"decided by {record['key']}")
     return lines
@@ -70,7 +68,7 @@ def line(record: dict[str, Any]) -> str:
     return "  ".join(part.strip() for part in entry(record))
 
 
-def way_out(record: dict[str, Any], path: Path, today: date) -> list[str]:
+def way_out(record: dict[str, Any], today: date) -> list[str]:
     """How to let pass exactly what this record stopped, or why that is not to be had; empty where nothing was stopped."""
     if record.get("kind") != "decision" or record.get("decision") not in _STOPPED:
         return []
@@ -79,19 +77,14 @@ def way_out(record: dict[str, Any], path: Path, today: date) -> list[str]:
     if reason == Reason.UNREADABLE and record.get("leg") in (Leg.RESULTS, Leg.RESOURCES):
         text = f"List its media type in the lock of {server}: media_types of {record.get('name')}."
     elif reason in _WAYS:
-        text = next(way for known, way in _WAYS.items() if known == reason).format(server=server)
+        text = next(advice for known, advice in _WAYS.items() if known == reason).format(server=server)
     elif reason == Reason.RATE_LIMITED and record.get("key"):
         text = f"Raise {record['key']} in the stack file of {server}."
     elif findings := _findings(record):
         return _exception(record, findings, server, today)
     else:
         return []
-    lines = _wrapped(text)
-    if reason == Reason.TAINT:
-        lines.append(
-            f"    ringwall audit show {shlex.quote(str(path))} --principal {shlex.quote(visible(str(record['principal'])))}"
-        )
-    return lines
+    return _wrapped(text)
 
 
 def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], server: str, today: date) -> list[str]:
@@ -108,7 +101,7 @@ def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], serv
     expires = (today + timedelta(days=DAYS)).isoformat()
     reason = f"Incident {record.get('incident')}: why it is harmless, who decided"
     for rule, place in _with_places(findings):
-        lines.append(f"        - {kind_of(method)}: {_quoted(str(record.get('name')))}")
+        lines.append(f"        - {KINDS[method]}: {_quoted(str(record.get('name')))}")
         lines += [f"          leg: {leg}", f"          rule: {_quoted(rule)}"]
         lines += [f"          place: {_quoted(place)}"] if place else []
         lines += [f"          reason: {_quoted(reason)}", f'          expires: "{expires}"']

@@ -17,10 +17,10 @@ from guard.decide.context import Caller, Context, Sink, Stop
 from guard.decide.methods import Method
 from guard.decide.policy import Policy
 from guard.decide.reasons import AnyReason, Decision, Reason
-from guard.inspect.exceptions import admits_exceptions, rule_of
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import Leg, Outcome
 from guard.runtime import Runtime
+from model.finding_exceptions import admits_exceptions, rule_of
 from wire.jsonrpc import Id
 
 
@@ -60,6 +60,7 @@ class Exchange:
         inspected: Inspected | None = None,
         leg: Leg | None = None,
         key: str | None = None,
+        problem: str | None = None,
     ) -> None:
         """Write a decision to the audit log; returns once it is as durable as configured. Raises AuditUnwritable."""
         await self.runtime.record(
@@ -73,6 +74,7 @@ class Exchange:
             request_bytes=context.request_bytes,
             response_bytes=answer_size,
             key=key,
+            problem=problem,
         )
 
     async def record_inspected(
@@ -103,10 +105,17 @@ class Exchange:
         raise Stop(400, None)
 
     async def refuse_call(
-        self, context: Context, reason: Reason, text: str, decision: Decision = Decision.REFUSE, key: str | None = None
+        self,
+        context: Context,
+        reason: Reason,
+        text: str,
+        decision: Decision = Decision.REFUSE,
+        *,
+        key: str | None = None,
+        problem: str | None = None,
     ) -> NoReturn:
         """Record the refusal of a tool call and answer it as a tool's error, which the model reads; raises Stop."""
-        await self.record(context, decision, reason, key=key)
+        await self.record(context, decision, reason, key=key, problem=problem)
         raise Stop(200, tool_error(context.id, text, modern=context.modern))
 
     def withheld(self, context: Context, inspected: Inspected, leg: Leg) -> dict[str, Any]:

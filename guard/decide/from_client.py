@@ -14,6 +14,7 @@ from guard.decide.admission import admit, admit_structural, pay
 from guard.decide.answers import error, tool_error
 from guard.decide.context import Context, Prepared, Stop, meta_of
 from guard.decide.exchange import Exchange, can_be_allowed
+from guard.decide.grants import ToolRight
 from guard.decide.methods import MessageKind, Names, Section
 from guard.decide.outbound import check_outbound
 from guard.decide.policy import PinnedTool
@@ -105,11 +106,9 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
     problem = tool.check(arguments)
     if problem is None and blurred_arguments(arguments, tool.schema):
         problem = "a name is a property's in another spelling"
-    if problem is None and (misfit := right.check(arguments)):
-        text = f"Invalid arguments: not granted: {misfit}. {answers.text('constraint', context.incident)}"
-        await exchange.refuse_call(context, Reason.ARGUMENTS, text, key="grants")
     if problem is not None:
-        await exchange.refuse_call(context, Reason.ARGUMENTS, f"Invalid arguments: {problem}")
+        await exchange.refuse_call(context, Reason.ARGUMENTS, f"Invalid arguments: {problem}", problem=problem)
+    await _check_constraints(exchange, context, right, arguments)
     context.right = right
     if tool.outbound and runtime.taints.tainted(caller.principal.id) is not None:
         await check_outbound(exchange, context, request)
@@ -130,6 +129,13 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
 
 def _unknown(kind: str, name: str, context: Context) -> str:
     return f"Unknown {kind}: {name}. {answers.text('unknown', context.incident)}"
+
+
+async def _check_constraints(exchange: Exchange, context: Context, right: ToolRight, arguments: Any) -> None:
+    """Refuse arguments that no grant of the tool allows; raises Stop."""
+    if misfit := right.check(arguments):
+        text = f"Invalid arguments: not granted: {misfit}. {answers.text('constraint', context.incident)}"
+        await exchange.refuse_call(context, Reason.ARGUMENTS, text, key="grants", problem=misfit)
 
 
 async def _fresh(exchange: Exchange, context: Context) -> None:
@@ -260,10 +266,10 @@ async def _redacted(
         return
     arguments = inspected.value.get("arguments", {})
     problem = tool.check(arguments) if tool else "the tool is not locked"
-    if problem is None and context.right is not None and (misfit := context.right.check(arguments)):
-        problem = f"not granted: {misfit}"
     if problem is not None or tool is None:
-        await exchange.refuse_call(context, Reason.ARGUMENTS, f"Invalid arguments: {problem}")
+        await exchange.refuse_call(context, Reason.ARGUMENTS, f"Invalid arguments: {problem}", problem=problem)
+    if context.right is not None:
+        await _check_constraints(exchange, context, context.right, arguments)
     if context.modern and tool.mirrored:
         rewrite_param_headers(prepared.headers, tool.schema, arguments)
 

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 
 from guard.decide.counters import Counters
 from guard.decide.grants import Grants
 from guard.decide.limits import Limiter
 from guard.decide.pins import Pins, Refusal
-from guard.decide.resource_uris import is_plain_uri
+from guard.decide.resource_uris import is_plain_uri, parse_template
 from guard.http.http_rules import PublicNames
 from guard.identity.verifier import Verifier
 from guard.inspect.exceptions import Exceptions
@@ -99,7 +98,7 @@ class Policy:
         except ValueError as error:
             raise InputError(str(error), remedy="correct the grant in the server's stack file") from None
         self._tools = {tool.name: _pinned(tool.name, tool.definition, tool) for tool in config.tool_lock.tools}
-        self._templates = [(entry.key, _template(entry.key)) for entry in config.tool_lock.resource_templates]
+        self._templates = [(entry.key, parse_template(entry.key)) for entry in config.tool_lock.resource_templates]
 
     def tool(self, name: str) -> PinnedTool | None:
         return self._tools.get(name)
@@ -146,11 +145,3 @@ def _pinned(name: str, definition: Mapping[str, Any], entry: ToolEntry) -> Pinne
         entry.risk != "read",
         mirrored='"x-mcp-header"' in json.dumps(schema),
     )
-
-
-def _template(text: str) -> UriTemplate | None:
-    """The template ready to be matched; None if it is ambiguous, so that no URI matches it."""
-    try:
-        return UriTemplate.parse(text)
-    except InvalidUriTemplate:
-        return None

@@ -12,13 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
-
+from guard.decide.resource_uris import parse_template
 from guard.inspect.verdict import EngineFinding, Leg, Verdict
-from model.finding_exceptions import LEGS, NO_EXCEPTION, VENDORS, FindingException
-
-#: The methods whose name an exception can give. Elsewhere (completions, notifications, answers) none holds.
-_KINDS = {"tools/call": "tool", "prompts/get": "prompt", "resources/read": "resource"}
+from model.finding_exceptions import KINDS, FindingException, rule_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +29,6 @@ class CoveredFinding:
     trusted: bool
 
 
-def rule_of(engine: str, rule: str) -> str:
-    """A finding's rule as an exception names it."""
-    return f"{engine}.{rule}" if engine in VENDORS else rule
-
-
 class Exceptions:
     """All exceptions of one configuration. `clock` is in seconds since the epoch."""
 
@@ -48,11 +39,11 @@ class Exceptions:
         for number, exception in sorted(enumerate(exceptions), key=lambda pair: pair[1].place is None):
             self._by_subject[exception.leg, exception.kind, exception.name].append((number, exception))
         names = {exception.name for exception in exceptions if exception.resource and "{" in exception.resource}
-        self._templates = [(name, template) for name in sorted(names) if (template := _template(name)) is not None]
+        self._templates = [(name, template) for name in sorted(names) if (template := parse_template(name)) is not None]
 
     def covered(self, leg: Leg, method: str, name: str, verdicts: Iterable[Verdict]) -> tuple[CoveredFinding, ...]:
         """The findings about this tool, prompt or resource that do not count, in the order of the verdicts."""
-        kind = _KINDS.get(method)
+        kind = KINDS.get(method)
         if not self._by_subject or kind is None:
             return ()
         candidates = self._in_force(leg, kind, name)
@@ -79,22 +70,3 @@ class Exceptions:
             return []
         today = datetime.fromtimestamp(self._clock(), UTC).date()
         return [(number, exception) for number, exception in named if exception.holds_on(today)]
-
-
-def admits_exceptions(leg: str, method: str, rules: Iterable[str]) -> bool:
-    """Whether exceptions could let through what these rules (as `rule_of` writes them) found here."""
-    named = set(rules)
-    return method in _KINDS and leg in LEGS[_KINDS[method]] and bool(named) and named.isdisjoint(NO_EXCEPTION)
-
-
-def kind_of(method: str) -> str | None:
-    """The kind of what a method names, tool, prompt or resource; None where no exception holds."""
-    return _KINDS.get(method)
-
-
-def _template(text: str) -> UriTemplate | None:
-    """The template ready to be matched; None if it is ambiguous, so that no URI matches it."""
-    try:
-        return UriTemplate.parse(text)
-    except InvalidUriTemplate:
-        return None

@@ -25,7 +25,7 @@ class Inspected:
     finding's category, `no_verdict` or `unreadable`. `untrusted` means that something tried to steer a model, whatever
     the policy decided. `source` is the part as it arrived and `document` its JSON text; None where no engine was asked.
     `covered` are the findings that did not count, as an exception covers them; `key` is the key of the stack file by which
-    the findings were decided."""
+    the findings were decided; `problem` says what is wrong where there is no finding."""
 
     decision: Decision
     value: Any
@@ -36,6 +36,7 @@ class Inspected:
     source: Any = None
     covered: tuple[CoveredFinding, ...] = ()
     key: str | None = None
+    problem: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -71,7 +72,8 @@ class Inspector:
         """
         content = content_of(value, method)
         if content.unreadable is not None:
-            return Inspected(Decision.BLOCK, None, Reason.UNREADABLE, (), content.uninspected)
+            problem = f"no engine can read what stands at {content.unreadable or 'the top'}"
+            return Inspected(Decision.BLOCK, None, Reason.UNREADABLE, (), content.uninspected, problem=problem)
         if not content.texts or (structural and content.inert):
             return Inspected(Decision.ALLOW, value, None, (), content.uninspected)
         document = document_of(value)
@@ -133,10 +135,10 @@ def _without(verdicts: tuple[Verdict, ...], covered: tuple[CoveredFinding, ...])
     a finding still blocks."""
     if not covered:
         return verdicts
-    gone = {(item.engine, item.finding) for item in covered}
+    covered_pairs = {(item.engine, item.finding) for item in covered}
     remaining = []
     for verdict in verdicts:
-        findings = tuple(finding for finding in verdict.findings if (verdict.engine, finding) not in gone)
+        findings = tuple(finding for finding in verdict.findings if (verdict.engine, finding) not in covered_pairs)
         allows = verdict.outcome is Outcome.BLOCK and verdict.findings and not findings
         outcome = Outcome.ALLOW if allows else verdict.outcome
         remaining.append(replace(verdict, outcome=outcome, findings=findings))

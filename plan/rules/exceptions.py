@@ -52,8 +52,8 @@ def exception_ending(subject: Subject) -> Iterator[Broken]:
         expires = exception["expires"]
         if holds_on(expires, subject.today) and not holds_on(expires, subject.today + timedelta(days=ENDING_DAYS)):
             days = (date.fromisoformat(expires) - subject.today).days
-            left = f"in {days} days" if days > 1 else "tomorrow" if days == 1 else "today"
-            yield Broken(f"lets {_shown(exception)} pass, which ends {left}", subject.guard_resource, key=key)
+            time_left = f"in {days} days" if days > 1 else "tomorrow" if days == 1 else "today"
+            yield Broken(f"lets {_shown(exception)} pass, which ends {time_left}", subject.guard_resource, key=key)
 
 
 @rule(

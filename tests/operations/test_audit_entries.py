@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from model.finding_exceptions import FindingException
+from model.loader import parse
 from operations.audit_entries import entry, line, way_out
 
 TODAY = date(2026, 11, 26)
-LOG = Path("/var/log/ring wall/dev.desk.audit.jsonl")
 
 
 def record(*findings: tuple[str, str], engine: str = "embedded", **members: Any) -> dict[str, Any]:
@@ -41,7 +40,8 @@ def exceptions(text: list[str]) -> list[FindingException]:
     """The exceptions as they are pasted below `ringwall:server`."""
     first = text.index("    guard:")
     pasted = "\n".join(text[first : text.index("", first)])
-    return [FindingException.model_validate(item) for item in yaml.safe_load(pasted)["guard"]["exceptions"]]
+    value: Any = parse(pasted, Path("Pulumi.dev.desk.yaml")).value
+    return [FindingException.model_validate(item) for item in value["guard"]["exceptions"]]
 
 
 def test_an_entry_names_rule_place_and_key_within_80_columns() -> None:
@@ -56,12 +56,12 @@ def test_an_entry_names_rule_place_and_key_within_80_columns() -> None:
     assert line(record(("pii.card", "/a"))).endswith("pii.card at /a  decided by guard.legs.results")
 
 
-def test_hidden_characters_in_names_and_places_are_shown(tmp_path: Path) -> None:
+def test_hidden_characters_in_names_and_places_are_shown() -> None:
     evil = "x\u202ey\x1b[2J\n \U0001f600\U000e0041"
     changed = record(("pii.card", f"/{evil}"), name=evil)
-    for text in [*entry(changed), *way_out(changed, LOG, TODAY)]:
+    for text in [*entry(changed), *way_out(changed, TODAY)]:
         assert text.isprintable(), text
-    (excepted,) = exceptions(way_out(record(("pii.card", "/a"), name=evil), LOG, TODAY))
+    (excepted,) = exceptions(way_out(record(("pii.card", "/a"), name=evil), TODAY))
     assert excepted.name == evil
 
 
@@ -71,7 +71,7 @@ def test_each_rule_that_blocked_gets_the_exception_that_lets_just_this_pass() ->
         ("pii.card", "/content/0/text"),
         ("pii.card", "/content/1/text"),
     )
-    first, second, third = exceptions(way_out(record(*found, exceptions=["pii.iban"]), LOG, TODAY))
+    first, second, third = exceptions(way_out(record(*found, exceptions=["pii.iban"]), TODAY))
     assert (first.tool, first.leg, first.rule, first.place, first.action) == (
         "search",
         "results",
@@ -85,18 +85,18 @@ def test_each_rule_that_blocked_gets_the_exception_that_lets_just_this_pass() ->
 
 def test_what_an_exception_lets_pass_already_needs_no_second_one() -> None:
     found = (("injection.override", "/a"), ("pii.card", "/b"))
-    (excepted,) = exceptions(way_out(record(*found, exceptions=["injection.override"]), LOG, TODAY))
+    (excepted,) = exceptions(way_out(record(*found, exceptions=["injection.override"]), TODAY))
     assert excepted.rule == "pii.card"
 
 
 def test_a_rule_that_matched_in_many_places_gets_one_exception_for_all() -> None:
     found = [("pii.card", f"/content/{number}/text") for number in range(40)]
-    (excepted,) = exceptions(way_out(record(*found), LOG, TODAY))
+    (excepted,) = exceptions(way_out(record(*found), TODAY))
     assert excepted.place is None
 
 
 def test_a_vendors_finding_is_named_with_its_engine_and_has_no_place() -> None:
-    (excepted,) = exceptions(way_out(record(("pii/email", ""), engine="lakera"), LOG, TODAY))
+    (excepted,) = exceptions(way_out(record(("pii/email", ""), engine="lakera"), TODAY))
     assert (excepted.rule, excepted.place) == ("lakera.pii/email", None)
 
 
@@ -108,16 +108,16 @@ def test_a_vendors_finding_is_named_with_its_engine_and_has_no_place() -> None:
         ({"reason": "not_granted", "leg": None, "decision": "refuse"}, "Name it in a grant"),
         ({"reason": "not_in_lock", "leg": None, "decision": "refuse"}, "ringwall lock approve dev.desk"),
         ({"reason": "lock_mismatch", "leg": None, "decision": "refuse"}, "ringwall lock diff dev.desk"),
-        ({"reason": "arguments", "leg": None, "decision": "refuse"}, "The caller was told what is wrong"),
+        ({"reason": "arguments", "leg": None, "decision": "refuse"}, "the schema is the server's own"),
         (
             {"reason": "rate_limited", "key": "limits.concurrency", "decision": "refuse"},
             "Raise limits.concurrency in the stack file of dev.desk",
         ),
-        ({"reason": "taint"}, "ringwall audit show '/var/log/ring wall/dev.desk.audit.jsonl' --principal person:ada"),
+        ({"reason": "taint"}, "guard.taint.outbound_call: ask"),
     ],
 )
 def test_what_no_exception_lets_pass_names_what_does(members: dict[str, Any], words: str) -> None:
-    assert words in " ".join(text.strip() for text in way_out(record(**members), LOG, TODAY))
+    assert words in " ".join(text.strip() for text in way_out(record(**members), TODAY))
 
 
 @pytest.mark.parametrize(
@@ -130,9 +130,9 @@ def test_what_no_exception_lets_pass_names_what_does(members: dict[str, Any], wo
     ],
 )
 def test_where_no_exception_is_to_be_had_that_is_said(changed: dict[str, Any], words: str) -> None:
-    assert words in " ".join(text.strip() for text in way_out(changed, LOG, TODAY))
+    assert words in " ".join(text.strip() for text in way_out(changed, TODAY))
 
 
 def test_what_was_not_stopped_has_no_way_out() -> None:
-    assert way_out(record(("pii.card", "/a"), decision="flag", exceptions=["pii.card"]), LOG, TODAY) == []
-    assert way_out({"kind": "open", "time": "t", "sequence": 1}, LOG, TODAY) == []
+    assert way_out(record(("pii.card", "/a"), decision="flag", exceptions=["pii.card"]), TODAY) == []
+    assert way_out({"kind": "open", "time": "t", "sequence": 1}, TODAY) == []

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from guard.inspect.exceptions import Exceptions, admits_exceptions
+from guard.inspect.exceptions import Exceptions
 from guard.inspect.inspection import Inspector
 from guard.inspect.panel import Panel
 from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanItem, Verdict
 from model.defaults import LegPolicy
-from model.finding_exceptions import FindingException
+from model.finding_exceptions import FindingException, admits_exceptions
 from tests.support.guard_messages import AWS_KEY, TOXIC, result
 from tests.support.guard_service import Guarded, Origin, guarded, lock_of, tool
 
