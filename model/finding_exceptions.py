@@ -38,7 +38,13 @@ LEGS: Final = {
 }
 
 #: The methods that name what an exception is for. In others (completions, notifications, answers) none holds.
-KINDS: Final = {"tools/call": "tool", "prompts/get": "prompt", "resources/read": "resource"}
+KINDS: Final = {
+    "tools/call": "tool",
+    "prompts/get": "prompt",
+    "resources/read": "resource",
+    "resources/subscribe": "resource",
+    "resources/unsubscribe": "resource",
+}
 
 _RULE = r"^[a-z0-9_]+\.[A-Za-z0-9][A-Za-z0-9 _./:-]{0,99}$"
 _PLACE = r"^(/[^/\x00-\x1f\x7f]*)+$"

@@ -57,19 +57,22 @@ def exception_ending(subject: Subject) -> Iterator[Broken]:
 
 
 @rule(
-    id="guard-exception-unknown",
+    id="guard-exception-unused",
     severity=Severity.ERROR,
     reason="An exception for what the lock or the engines do not have lets nothing pass that somebody waits for, and would"
-    " hold for whatever a server later offers under that name.",
+    " hold for whatever a server later offers under that name. One on a leg that blocks nothing would hide a later block.",
     remedy="correct it, or remove it",
     source=_SOURCE,
 )
-def exception_unknown(subject: Subject) -> Iterator[Broken]:
+def exception_unused(subject: Subject) -> Iterator[Broken]:
     lock = mapping((subject.guard or {}).get("tool_lock"))
-    engines = mapping(mapping((subject.guard or {}).get("guard")).get("engines"))
+    settings = mapping((subject.guard or {}).get("guard"))
+    engines, legs = mapping(settings.get("engines")), mapping(settings.get("legs"))
     for key, exception in _exceptions(subject):
         kind = _kind(exception)
-        problem = _unknown_name(lock, kind, exception[kind]) or _unknown_rule(engines, exception)
+        problem = (
+            _unknown_name(lock, kind, exception[kind]) or _unknown_rule(engines, exception) or _idle(legs, exception)
+        )
         if problem is not None:
             text, remedy = problem
             yield Broken(f"lets {_shown(exception)} pass, but {text}", subject.guard_resource, remedy, key)
@@ -116,9 +119,16 @@ def _unknown_rule(engines: Any, exception: dict[str, Any]) -> tuple[str, str | N
     return None if engines.get("embedded") is not None else ("the stack has no engine embedded", None)
 
 
+def _idle(legs: Any, exception: dict[str, Any]) -> tuple[str, str | None] | None:
+    # With `allow` it has an effect there too: the finding does not taint.
+    if legs.get(exception["leg"]) == "flag" and exception["action"] == "flag":
+        return f"every finding in {exception['leg']} passes flagged", "block on that leg, or remove the exception"
+    return None
+
+
 def _meant(name: str, known: Iterable[str]) -> str | None:
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"did you mean {close[0]}?" if close else None
 
 
-RULES: Final[tuple[Rule, ...]] = (exception_expired, exception_ending, exception_unknown)
+RULES: Final[tuple[Rule, ...]] = (exception_expired, exception_ending, exception_unused)

@@ -135,6 +135,20 @@ async def test_beside_redact_the_excepted_value_stays_and_the_remaining_one_is_c
         assert (guard.records()[-1]["key"], guard.records()[-1]["exceptions"]) == ("guard.legs.results", ["pii.card"])
 
 
+async def test_a_private_address_is_excepted_for_the_one_argument_of_the_one_tool_that_is_for_it(
+    tmp_path: Path,
+) -> None:
+    schema = {"type": "object", "properties": {"url": {"type": "string"}, "referer": {"type": "string"}}}
+    origin = Origin(tools=[tool("open_page", inputSchema=schema), tool("fetch", inputSchema=schema)])
+    excepted = exception(tool="open_page", leg="arguments", rule="url.forbidden", place="/arguments/url")
+    async with guarded(origin, tmp_path, guard=settings(excepted)) as guard:
+        await guard.initialize()
+        intranet = "http://192.168.7.4:8080/status"
+        assert not (await guard.call("open_page", {"url": intranet}))["result"].get("isError")
+        for name, arguments in (("fetch", {"url": intranet}), ("open_page", {"referer": intranet})):
+            assert (await guard.call(name, arguments))["result"]["isError"], name
+
+
 async def test_exceptions_hold_for_arguments_prompts_and_resources(tmp_path: Path) -> None:
     origin = Origin(prompts=[{"name": "greet"}], templates=[{"uriTemplate": "note://{id}", "name": "notes"}])
     origin.replies["prompts/get"] = lambda _: {

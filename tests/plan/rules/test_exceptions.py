@@ -17,11 +17,11 @@ from tests.support.projects import write_project
 TODAY = date(2026, 11, 23)
 
 
-def findings(root: Path, *exceptions: str, today: date = TODAY) -> tuple[Finding, ...]:
+def findings(root: Path, *exceptions: str, today: date = TODAY, legs: str = "") -> tuple[Finding, ...]:
     write_project(root)
     file = root / "stacks" / "Pulumi.dev.one.yaml"
     lines = "".join(f"        - {{{text}}}\n" for text in exceptions)
-    file.write_text(f"{file.read_text(encoding='utf-8')}    guard:\n      exceptions:\n{lines}", encoding="utf-8")
+    file.write_text(f"{file.read_text(encoding='utf-8')}    guard:\n{legs}      exceptions:\n{lines}", encoding="utf-8")
     project = open_project(root)
     loaded = load(project, "dev.one")
     return evaluate(subject_of(loaded, plan_stack(project, loaded)), today=today, root=root)
@@ -73,9 +73,18 @@ def test_an_exception_for_what_there_is_not_is_an_error_that_says_what_was_meant
     tmp_path: Path, entry: str, message: str, remedy: str
 ) -> None:
     (finding,) = findings(tmp_path, entry)
-    assert (finding.rule_id, finding.severity) == ("guard-exception-unknown", Severity.ERROR)
+    assert (finding.rule_id, finding.severity) == ("guard-exception-unused", Severity.ERROR)
     assert finding.message.endswith(message)
     assert finding.remedy == remedy
+
+
+def test_an_exception_on_a_leg_that_only_flags_has_an_effect_only_where_it_ends_the_taint(tmp_path: Path) -> None:
+    legs = "      legs: {results: flag}\n"
+    unused, flagging = findings(tmp_path / "flag", exception(), legs=legs)
+    assert (flagging.rule_id, unused.rule_id) == ("guard-fails-open", "guard-exception-unused")
+    assert unused.message.endswith("but every finding in results passes flagged")
+    allowing = findings(tmp_path / "allow", f"{exception()}, action: allow", legs=legs)
+    assert [finding.rule_id for finding in allowing] == ["guard-fails-open"]
 
 
 @pytest.mark.parametrize(

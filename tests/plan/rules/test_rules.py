@@ -453,7 +453,7 @@ BROKEN: list[tuple[str, str, str, Break]] = [
         "hybrid",
         guard(lambda c: excepted(c, expires=(today_utc() + timedelta(days=3)).isoformat())),
     ),
-    ("guard-exception-unknown", "dev.one", "hybrid", guard(lambda c: excepted(c, tool="no_such_tool"))),
+    ("guard-exception-unused", "dev.one", "hybrid", guard(lambda c: excepted(c, tool="no_such_tool"))),
     ("guard-taint-ignored", "dev.one", "hybrid", guard(lambda c: c["guard"]["taint"].update(outbound_call="allow"))),
     ("guard-write-for-all", "dev.one", "colocated", guard(lambda c: c["grants"][1].update(to=ALL))),
     ("guard-beyond-loopback", "dev.one", "central", guard(lambda c: c["listen"].update(client_ca=None))),
