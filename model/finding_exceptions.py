@@ -6,6 +6,7 @@ has no verdict or cannot be read has no rule, so it admits no exception. A defin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Final, Literal, Self
@@ -46,6 +47,9 @@ KINDS: Final = {
     "resources/unsubscribe": "resource",
 }
 
+#: Characters of a place; the audit log keeps as many of a pointer.
+MAX_PLACE: Final = 1024
+
 _RULE = r"^[a-z0-9_]+\.[A-Za-z0-9][A-Za-z0-9 _./:-]{0,99}$"
 _PLACE = r"^(/[^/\x00-\x1f\x7f]*)+$"
 PATTERN_WORDS[_RULE] = (
@@ -75,7 +79,7 @@ class FindingException(Model):
     rule: Annotated[str, StringConstraints(pattern=_RULE), AfterValidator(_exceptable)] = Field(
         description="The rule, as `ringwall audit show` names it; a vendor's finding as ENGINE.FINDING."
     )
-    place: Annotated[str, StringConstraints(pattern=_PLACE, max_length=1024)] | None = Field(
+    place: Annotated[str, StringConstraints(pattern=_PLACE, max_length=MAX_PLACE)] | None = Field(
         None, description="Only at this JSON pointer, * for any one step; else anywhere in the message."
     )
     action: Literal["flag", "allow"] = Field(
@@ -114,6 +118,11 @@ class FindingException(Model):
         return len(steps) == len(pattern) and all(
             expected in ("*", step) for step, expected in zip(steps, pattern, strict=True)
         )
+
+
+def is_place(pointer: str) -> bool:
+    """Whether an exception can name this JSON pointer. The audit log cuts a longer one, which then points nowhere."""
+    return len(pointer) <= MAX_PLACE and re.fullmatch(_PLACE, pointer) is not None
 
 
 def rule_of(engine: str, rule: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from guard.decide.reasons import Decision, Reason
 from guard.inspect.verdict import Leg
-from model.finding_exceptions import KINDS, NO_EXCEPTION, admits_exceptions, rule_of
+from model.finding_exceptions import KINDS, NO_EXCEPTION, admits_exceptions, is_place, rule_of
 from model.text import is_hidden, visible
 
 WIDTH = 80
@@ -114,12 +114,12 @@ def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], serv
 
 
 def _with_places(findings: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Each rule with its places, or without any where there are many of them."""
+    """Each rule with its places, or without any where there are many, or one that no exception can spell."""
     places: dict[str, list[str]] = {}
     for rule, place in findings:
         places.setdefault(rule, []).append(place)
     for rule, known in places.items():
-        if len(known) > _PLACES or not all(known):
+        if len(known) > _PLACES or not all(map(is_place, known)):
             yield rule, ""
         else:
             yield from ((rule, place) for place in known)

@@ -90,8 +90,8 @@ class AuditRecord:
                 for _, rule, pointer in note.findings
                 if rule_of(note.engine, rule) not in self.exceptions
             ),
-            f" {self.problem}" if self.problem else "",
-        )
+            "",
+        ) + (f" {self.problem}" if self.problem else "")
         subject = " ".join(filter(None, (self.method, (self.name or "")[:256], f"({self.leg})" if self.leg else "")))
         decided = f", decided by {self.key}" if self.key else ""
         return f"{self.decision} {subject}: {self.reason}{finding}{decided}; {self.principal}, incident {self.incident}"

@@ -25,7 +25,7 @@ class Inspected:
     finding's category, `no_verdict` or `unreadable`. `untrusted` means that something tried to steer a model, whatever
     the policy decided. `source` is the part as it arrived and `document` its JSON text; None where no engine was asked.
     `covered` are the findings that did not count, as an exception covers them; `key` is the key of the stack file by which
-    the findings were decided; `problem` says what is wrong where there is no finding."""
+    the findings were decided; `problem` says what no finding does."""
 
     decision: Decision
     value: Any
@@ -72,8 +72,8 @@ class Inspector:
         """
         content = content_of(value, method)
         if content.unreadable is not None:
-            problem = f"no engine can read what stands at {content.unreadable or 'the top'}"
-            return Inspected(Decision.BLOCK, None, Reason.UNREADABLE, (), content.uninspected, problem=problem)
+            place = f"no engine can read what stands at {content.unreadable or 'the top'}"
+            return Inspected(Decision.BLOCK, None, Reason.UNREADABLE, (), content.uninspected, problem=place)
         if not content.texts or (structural and content.inert):
             return Inspected(Decision.ALLOW, value, None, (), content.uninspected)
         document = document_of(value)
@@ -92,11 +92,13 @@ class Inspector:
         passed: Any = value
         reason: Reason | Category | None = None
         key: str | None = None
+        problem: str | None = None
         if judgement.outcome is not Outcome.ALLOW:
             blocking = _without(judgement.verdicts, covered)
             if any(verdict.outcome is Outcome.BLOCK for verdict in blocking):
                 key = f"guard.legs.{leg}"
                 decision, passed, reason = self._by_policy(self._policy[leg], value, blocking, content, silent=silent)
+                problem = self._exceptions.ended(leg, method, name, blocking)
             else:
                 key = f"guard.exceptions.{covered[0].number}"
                 if all(item.trusted for item in covered):
@@ -104,7 +106,7 @@ class Inspector:
                 else:
                     decision, reason = Decision.FLAG, covered[0].finding.category
         return Inspected(
-            decision, passed, reason, judgement.verdicts, content.uninspected, document, value, covered, key
+            decision, passed, reason, judgement.verdicts, content.uninspected, document, value, covered, key, problem
         )
 
     @staticmethod

@@ -95,6 +95,12 @@ def test_a_rule_that_matched_in_many_places_gets_one_exception_for_all() -> None
     assert excepted.place is None
 
 
+@pytest.mark.parametrize("pointer", ["/a\x1bb", f"/{'x' * 1023}…+7", ""])
+def test_a_place_that_no_exception_can_spell_is_left_out(pointer: str) -> None:
+    (excepted,) = exceptions(way_out(record(("pii.card", pointer)), TODAY))
+    assert excepted.place is None
+
+
 def test_a_vendors_finding_is_named_with_its_engine_and_has_no_place() -> None:
     (excepted,) = exceptions(way_out(record(("pii/email", ""), engine="lakera"), TODAY))
     assert (excepted.rule, excepted.place) == ("lakera.pii/email", None)

@@ -105,6 +105,8 @@ async def test_another_tool_leg_rule_place_or_a_past_day_lets_nothing_pass(
         record = guard.records()[-1]
         assert (record["decision"], record["key"]) == ("block", "guard.legs.results")
         assert "exceptions" not in record
+        ended = f"the exception for injection.override ended on {YESTERDAY}" if "expires" in changes else None
+        assert record.get("problem") == ended
 
 
 async def test_a_second_finding_in_the_same_message_still_blocks(tmp_path: Path) -> None:
