@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from guard.decide import answers
 from tests.support.guard_messages import ATTACK, AWS_KEY, call, result
 from tests.support.guard_service import Origin, guarded, lock_of, tool
 
@@ -150,7 +151,8 @@ async def test_redacted_arguments_that_no_grant_allows_are_refused_with_what_the
         await guard.initialize()
         answer = (await guard.call("search", {"text": f"key {AWS_KEY}"}))["result"]
         assert answer["isError"] is True
-        assert answer["content"][0]["text"] == "Invalid arguments: not granted: /text: breaks pattern"
+        asking = answers.text("constraint", guard.records()[-1]["incident"])
+        assert answer["content"][0]["text"] == f"Invalid arguments: not granted: /text: breaks pattern. {asking}"
         assert guard.origin.calls == []
 
 
