@@ -33,6 +33,7 @@ docs: setup ## Write docs/cli.md, docs/files.md, docs/rules.md, docs/reasons.md 
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/generate_rules.py
 	$(BIN)/python docs/generate_reasons.py
+	$(BIN)/python docs/generate_detection_rules.py
 	$(BIN)/python docs/generate_gateway.py
 
 bench: setup ## Measure start-up, plans and previews, each beside its peer in the same run

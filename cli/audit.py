@@ -18,7 +18,9 @@ from guard.audit.reader import verify as check
 from guard.decide.reasons import Decision
 from model.errors import InputError
 from model.text import visible
-from operations.audit import COLUMNS, cells, document
+from model.waivers import today_utc
+from operations.audit import document
+from operations.audit_entries import entry, line, way_out
 
 #: Bytes that take about a second to verify; below that no progress is shown.
 _LONG = 20_000_000
@@ -86,8 +88,8 @@ def show(
     query = Filter(principal, tool, decision, reason, _time("--since", since), _time("--until", until), incident)
     bad: list[str] = []
     records, total = select(path, query, limit, lambda file, line, problem: bad.append(f"{file}:{line}: {problem}"))
-    for line in bad[:10]:
-        console.note(f"warning: {line}")
+    for problem in bad[:10]:
+        console.note(f"warning: {problem}")
     if len(bad) > 10:
         console.note(f"warning: {len(bad) - 10} more lines are not records")
     if state.json:
@@ -96,9 +98,19 @@ def show(
     if not records:
         console.say("no record matches")
         return
-    console.table(COLUMNS, [cells(record) for record in records])
+    for record in records:
+        _say(entry(record))
+        if incident is not None:
+            _say(way_out(record, today_utc()))
+    if incident is None and any(record.get("decision") in (Decision.BLOCK, Decision.REFUSE) for record in records):
+        console.note("what would let a call pass: `ringwall audit show PATH --incident INCIDENT`")
     if total > len(records):
         console.say(f"the newest {len(records)} of {total}; --limit shows more")
+
+
+def _say(lines: list[str]) -> None:
+    for text in lines:
+        console.say(text)
 
 
 def _time(option: str, text: str | None) -> str | None:
@@ -117,13 +129,12 @@ def tail(path: Path, *, count: int, watch: bool) -> None:
         if state.json:
             _print_json({"version": 1, "records": records})
         else:
-            console.table(COLUMNS, [cells(record) for record in records])
+            for record in records:
+                _say(entry(record))
         return
     try:
         for record in follow(path, count):
-            print(
-                json.dumps(record, sort_keys=True) if state.json else "  ".join(filter(None, cells(record))), flush=True
-            )
+            print(json.dumps(record, sort_keys=True) if state.json else line(record), flush=True)
     except KeyboardInterrupt:
         return
 

@@ -15,18 +15,21 @@ HEAD = """\
 
 Made from the guard's own enumerations. Every record of the audit log has a `decision` and a `reason`; the metrics count
 both, and `ringwall audit show --reason` filters by the second. What a caller is told is in [guard.md](guard.md): never the
-reason, only an incident id.
+reason, only an incident id and whether an operator can help.
+
+A record's `key` is the key of the stack file that decided, or `tool_lock`. For a finding it is `guard.legs.LEG`, for one
+that passed by an exception `guard.exceptions.N` (and `exceptions` holds the rules), for a limit that limit's own key.
 
 A `decision` is {decisions}. `refuse` is the guard's own rules, `block` what was found in a text or could not be judged,
 `error` a server that did not answer as it must. Where nothing is to be said the reason is the decision's own word.
 
-| Reason | Meaning |
-|---|---|
+| Reason | Meaning | Key |
+|---|---|---|
 """
 
 COMPOSED = """\
-| `withheld_N` | So many definitions of a list were not shown. |
-| `origin_N` | The server refused with this HTTP status. |
+| `withheld_N` | So many definitions of a list were not shown. | |
+| `origin_N` | The server refused with this HTTP status. | |
 
 ## Findings
 
@@ -45,7 +48,7 @@ def reasons_reference() -> str:
     """The whole page."""
     decisions = [f"`{decision}`" for decision in Decision]
     lines = [HEAD.format(decisions=", ".join(decisions[:-1]) + " or " + decisions[-1])]
-    lines += [f"| `{reason}` | {reason.meaning} |\n" for reason in Reason]
+    lines += [f"| `{reason}` | {reason.meaning} | {f'`{reason.key}`' if reason.key else ''} |\n" for reason in Reason]
     lines.append(COMPOSED.format(categories=", ".join(f"`{category}`" for category in Category)))
     lines += [f"| `{fault}` | {fault.meaning} |\n" for fault in TokenFault]
     return "".join(lines)

@@ -21,7 +21,7 @@ from guard.decide.consent import Consents
 from guard.decide.context import Caller, Context
 from guard.decide.pins import Refusal
 from guard.decide.policy import Policy
-from guard.decide.reasons import AnyReason, Decision, Reason
+from guard.decide.reasons import AnyReason, Decision, Reason, deciding_key
 from guard.decide.sessions import Cursors, RequestStates, Sessions
 from guard.decide.taint import Taints
 from guard.decide.tokens import ServerBudget
@@ -227,6 +227,7 @@ class Runtime:
                 method="http",
                 decision=Decision.REFUSE,
                 reason=str(reason),
+                key=deciding_key(reason),
                 bundle=policy.sha256,
                 principal=principal.id if principal else None,
             )
@@ -269,9 +270,13 @@ class Runtime:
         inspected: Inspected | None,
         request_bytes: int | None,
         response_bytes: int | None,
-        detail: str | None = None,
+        key: str | None = None,
+        problem: str | None = None,
     ) -> None:
         """Write one decision. Returns once it is as durable as the configuration demands.
+
+        `key` names the key of the stack file that decided, where neither the reason nor the inspection does; so does
+        `problem` what was wrong.
 
         Raises:
             AuditUnwritable: nothing may pass without a record, so the caller gets 503.
@@ -282,32 +287,43 @@ class Runtime:
             digest = "sha256:" + hashlib.sha256(inspected.document.encode()).hexdigest()
             if policy.config.audit.payloads:
                 payload = _payload(inspected)
-        sequence = self.audit.write(
-            AuditRecord(
-                method=context.method,
-                decision=decision,
-                reason=str(reason or decision),
-                bundle=policy.sha256,
-                principal=caller.principal.id,
-                session=hashlib.sha256(caller.session.encode()).hexdigest()[:16] if caller.session else None,
-                request_id=context.id if context.id != "" else None,
-                leg=leg.value if leg else None,
-                name=context.name or None,
-                incident=context.incident,
-                engines=tuple(EngineNote.from_verdict(verdict) for verdict in verdicts),
-                content_sha256=digest,
-                request_bytes=request_bytes,
-                response_bytes=response_bytes,
-                milliseconds=(time.monotonic() - context.started) * 1000,
-                payload=payload,
-                detail=detail,
-            )
+        record = AuditRecord(
+            method=context.method,
+            decision=decision,
+            reason=str(reason or decision),
+            key=key or (inspected.key if inspected else None) or deciding_key(reason),
+            problem=problem or (inspected.problem if inspected else None),
+            exceptions=tuple(dict.fromkeys(item.rule for item in inspected.covered)) if inspected else (),
+            bundle=policy.sha256,
+            principal=caller.principal.id,
+            session=hashlib.sha256(caller.session.encode()).hexdigest()[:16] if caller.session else None,
+            request_id=context.id if context.id != "" else None,
+            leg=leg.value if leg else None,
+            name=context.name or None,
+            incident=context.incident,
+            engines=tuple(EngineNote.from_verdict(verdict) for verdict in verdicts),
+            content_sha256=digest,
+            request_bytes=request_bytes,
+            response_bytes=response_bytes,
+            milliseconds=(time.monotonic() - context.started) * 1000,
+            payload=payload,
         )
+        sequence = self.audit.write(record)
+        if decision is Decision.BLOCK or (decision is Decision.REFUSE and record.key is not None):
+            self._tell_operator(record)
         self.metrics.decided(decision, reason, leg)
         for verdict in verdicts:
             self.metrics.engine(verdict)
         if self._wait_for_disk:
             await self.audit.durable(sequence)
+
+    def _tell_operator(self, record: AuditRecord) -> None:
+        """Say in the guard's own log what stopped a message; one line a reason and second at most, as callers decide how
+        often they are stopped."""
+        moment = time.monotonic()
+        if moment - self._noted.get(f"call {record.reason}", float("-inf")) >= 1.0:
+            self._noted[f"call {record.reason}"] = moment
+            self.log.warning("%s", visible(record.summary()))
 
     async def close(self) -> None:
         """End all streams, cancel the background tasks, and close the server's connection and the audit log."""

@@ -27,9 +27,9 @@ from model.base import (
     Version1,
     Yes,
 )
-from model.defaults import Anchor, Guard, GuardRedis, Limits, Rate
+from model.defaults import Anchor, GuardRedis, Limits, Rate
 from model.problems import Wrong
-from model.server import Origin, Pattern
+from model.server import Origin, Pattern, ServerGuard
 from model.tool_lock import ToolLock
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -176,7 +176,7 @@ class GuardConfig(Model):
     identity: Identity = Field(description="Whose tokens count.")
     grants: Many[ResolvedGrant] = Field((), description="Who may use what.")
     limits: Limits = Field(description="How much.")
-    guard: Guard = Field(description="Engines, legs and taint.")
+    guard: ServerGuard = Field(description="Engines, legs, exceptions and taint.")
     audit: Audit = Field(description="The audit log.")
     tool_lock_sha256: Sha256 = Field(description="Digest of the tool lock.")
     tool_lock: ToolLock = Field(description="The tool lock, whole.")

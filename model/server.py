@@ -31,6 +31,7 @@ from model.base import (
 )
 from model.defaults import CircuitBreaker, Guard, Limits, Rate, Timeouts
 from model.environment import Logs
+from model.finding_exceptions import FindingException
 from model.lockdown import Lockdown
 from model.loopback import is_loopback
 from model.name_patterns import GRANT_PATTERN, MAX_NAME
@@ -209,6 +210,14 @@ class Cors(Model):
     origins: Many[HttpsUrl] = Field(min_length=1, description="Origins that may call from a browser.")
 
 
+class ServerGuard(Guard):
+    """The guard's settings of one server, with what an environment cannot give its servers."""
+
+    exceptions: Many[FindingException] = Field(
+        (), exclude_if=lambda value: not value, description="Findings that do not block, each for one tool and rule."
+    )
+
+
 #: What is added to a guard's port where its file does not name `guard_admin_port`.
 ADMIN_PORT_OFFSET = 1000
 
@@ -236,7 +245,7 @@ class Server(Model):
     limits: Limits = Field(Limits(), description="How much they may ask.")
     timeouts: Timeouts = Field(Timeouts(), description="Waiting for the origin.")
     circuit_breaker: CircuitBreaker = Field(CircuitBreaker(), description="When the gateway stops sending.")
-    guard: Guard = Field(Guard(), description="The guard's settings.")
+    guard: ServerGuard = Field(ServerGuard(), description="The guard's settings.")
     cors: Cors | None = Field(None, description="Browser clients.")
     logs: Logs = Field(Logs(), description="Sinks of its own, of a kind its environment does not use.")
     lockdown: Lockdown | None = Field(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -35,6 +35,16 @@ PATTERN_WORDS[r"^[a-z][a-z0-9]*(-[a-z0-9]+)+$"] = "a rule's id, as `ringwall che
 PATTERN_WORDS[r"^[^\x00-\x1f\x7f]+$"] = "one line of text"
 
 
+def today_utc() -> date:
+    """Exceptions end with their day in UTC, so that every machine sees the same end."""
+    return datetime.now(UTC).date()
+
+
+def holds_on(expires: str, today: date) -> bool:
+    """Whether an exception is in force: through its last day, and not a day longer."""
+    return today <= date.fromisoformat(expires)
+
+
 class Waiver(Model):
     """An exception from one rule in this stack. The finding stays in sight, with the reason, in every report."""
 
@@ -46,4 +56,4 @@ class Waiver(Model):
     expires: Day = Field(description="Last day it holds, in UTC, quoted; the day after it is an error.")
 
     def holds_on(self, today: date) -> bool:
-        return today <= date.fromisoformat(self.expires)
+        return holds_on(self.expires, today)

@@ -81,7 +81,11 @@ def show(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show records that match every option given, oldest first. They are shown as they stand: `verify` proves them."""
+    """Show records that match every option given, oldest first. They are shown as they stand: `verify` proves them.
+
+    With --incident also what would let pass exactly what was stopped: an exception to paste into the stack file, a key, or
+    a command.
+    """
     from cli.audit import show as work  # noqa: PLC0415 - 0.2 s of imports that --help and completion do without
 
     work(

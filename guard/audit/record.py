@@ -15,6 +15,7 @@ from typing import Any
 
 from guard.decide.reasons import Decision
 from guard.inspect.verdict import Verdict
+from model.finding_exceptions import rule_of
 
 VERSION = 1
 #: Characters kept of a name, principal or reference, and of a payload.
@@ -52,9 +53,11 @@ class AuditRecord:
     """One decision. The log adds version, kind, sequence, time, server, previous and hash.
 
     `bundle` is the SHA-256 of the configuration in force. `session` is a prefix of the session id's SHA-256. `reason` is
-    a short stable code such as not_granted or no_verdict. `incident` is the incident id that the caller was given.
+    a short stable code such as not_granted or no_verdict. `key` is the key of the stack file that decided; `exceptions` are
+    the rules whose findings exceptions of that file let pass; `problem` says what was wrong where no engine's finding does,
+    without any value of the message. `incident` is the incident id that the caller was given.
     `content_sha256` is the digest of the inspected content, `payload` that content as redacted text. `milliseconds` is
-    the time the guard itself took. `detail` says what was wrong with a server's answer, and where, without its content.
+    the time the guard itself took.
     """
 
     method: str
@@ -74,11 +77,28 @@ class AuditRecord:
     tokens: int | None = None
     milliseconds: float | None = None
     payload: str | None = None
-    detail: str | None = None
+    key: str | None = None
+    exceptions: tuple[str, ...] = ()
+    problem: str | None = None
+
+    def summary(self) -> str:
+        """What the guard's own log says of a message that was stopped: the first finding, the key, the caller."""
+        finding = next(
+            (
+                f" {rule_of(note.engine, rule)} at {pointer or 'no place'}"
+                for note in self.engines
+                for _, rule, pointer in note.findings
+                if rule_of(note.engine, rule) not in self.exceptions
+            ),
+            "",
+        ) + (f" {self.problem}" if self.problem else "")
+        subject = " ".join(filter(None, (self.method, (self.name or "")[:256], f"({self.leg})" if self.leg else "")))
+        decided = f", decided by {self.key}" if self.key else ""
+        return f"{self.decision} {subject}: {self.reason}{finding}{decided}; {self.principal}, incident {self.incident}"
 
     def as_json(self) -> dict[str, Any]:
-        """The record's members. `payload` and `detail` are there only if they were recorded, `payload_cut` (the payload's
-        full length) only if it was cut."""
+        """The record's members. `key`, `exceptions`, `problem` and `payload` are there only if they say something,
+        `payload_cut` (the payload's full length) only if it was cut."""
         members: dict[str, Any] = {
             "bundle": self.bundle,
             "content_sha256": self.content_sha256,
@@ -97,8 +117,12 @@ class AuditRecord:
             "session": self.session,
             "tokens": self.tokens,
         }
-        if self.detail is not None:
-            members["detail"] = _short(self.detail)
+        if self.key is not None:
+            members["key"] = self.key
+        if self.exceptions:
+            members["exceptions"] = list(self.exceptions)
+        if self.problem is not None:
+            members["problem"] = _short(self.problem)
         if self.payload is not None:
             members["payload"] = self.payload[:MAX_PAYLOAD]
             if len(self.payload) > MAX_PAYLOAD:

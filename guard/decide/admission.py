@@ -17,6 +17,16 @@ from guard.decide.limits import NO_REMAINDER, Limited
 from guard.decide.reasons import Reason
 from guard.decide.tokens import estimate, read_remaining
 
+#: The key of the stack file that sets a limit.
+_KEYS = {
+    "concurrency": "limits.concurrency",
+    "requests_per_minute": "limits.tools",
+    "tokens_per_minute": "limits.tools",
+    "principal_tokens_per_minute": "limits.principal_tokens_per_minute",
+    "server_tokens_per_minute": "limits.tokens_per_minute",
+    "counters unavailable": "guard.redis",
+}
+
 
 async def admit(exchange: Exchange, context: Context, right: ToolRight | None) -> None:
     """Take the request's place among the calls in flight and its tokens; raises Stop when a limit is reached."""
@@ -53,7 +63,7 @@ async def _refuse(exchange: Exchange, context: Context, limited: Limited) -> NoR
     later = "" if wait is None else f" Try again in {wait} s."
     text = f"A limit is reached ({limited.limit}); nothing was executed.{later}"
     headers = {} if wait is None else {"retry-after": str(wait)}
-    await exchange.refuse(context, reason, answers.LIMITED, text, data, headers)
+    await exchange.refuse(context, reason, answers.LIMITED, text, data, headers, key=_KEYS.get(limited.limit))
 
 
 async def pay(exchange: Exchange, size: int) -> int:

@@ -1,5 +1,8 @@
 """The guard's own answers: short fixed texts with an incident id, which never tell the finding or the rule behind it.
 
+A text says whether to ask the operator makes sense: what blocked the call, and what would let it pass, is the operator's to
+see (`ringwall audit show --incident`).
+
 A tool that may not be called is answered as an unknown tool. Blocked arguments and results are answered as tool errors,
 which the model reads. Other methods get a JSON-RPC error. The guard's own error codes lie outside the range that
 JSON-RPC and MCP reserve (-32768 to -32000). The reasons, for the audit log, are in `guard.decide.reasons`.
@@ -44,16 +47,45 @@ _STATUS = {
     UNAUTHENTICATED: 401,
 }
 
+_ASK = "An operator can allow it: give them incident {incident}."
+_FINAL = "It stays blocked; to ask or to repeat it does not help. Incident {incident}."
+#: Every text about a block or refusal that an operator may lift. `_final` ends the key where no operator is to be asked.
 TEXTS = {
-    "arguments": "This call was blocked by the guard and was not executed.",
-    "results": "The result of this call was blocked by the guard.",
-    "other": "Blocked by the guard.",
-    "no_verdict": "The guard could not reach a verdict; the call was not executed.",
-    "no_verdict_result": "The guard could not reach a verdict on the result, which is withheld.",
-    "too_large": "This call was executed; its result is withheld, as it is larger than the guard passes on.",
-    "used_up": "This call was executed; the rest of its result is withheld, as it exceeds the token budget.",
-    "taint": "This call could send data out after untrusted content was read, and was blocked by the guard.",
+    "arguments": f"This call was blocked by the guard and was not executed. {_ASK}",
+    "arguments_final": f"This call was blocked by the guard and was not executed. {_FINAL}",
+    "results": f"The result of this call was blocked by the guard. {_ASK}",
+    "results_final": f"The result of this call was blocked by the guard. {_FINAL}",
+    "other": f"Blocked by the guard. {_ASK}",
+    "other_final": f"Blocked by the guard. {_FINAL}",
+    "no_verdict": "The guard could not reach a verdict; the call was not executed. Try again later. Incident {incident}.",
+    "no_verdict_result": (
+        "The guard could not reach a verdict on the result, which is withheld. Nothing else is wrong with the call. "
+        "Incident {incident}."
+    ),
+    "no_verdict_other": "The guard could not reach a verdict. Try again later. Incident {incident}.",
+    "too_large": (
+        "This call was executed; its result is withheld, as it is larger than the guard passes on. Ask for less of it. "
+        "Incident {incident}."
+    ),
+    "used_up": (
+        "This call was executed; the rest of its result is withheld, as it exceeds the token budget. "
+        "Ask for less of it. Incident {incident}."
+    ),
+    "taint": (
+        "This call could send data out after untrusted content was read, and was blocked by the guard. "
+        "It is possible again some minutes after such content. Incident {incident}."
+    ),
+    "constraint": "The operator who grants this tool can allow it: give them incident {incident}.",
+    # The same whether the thing exists or not, as a caller must not learn what it may not use.
+    "unknown": "An operator can grant what exists: give them incident {incident}.",
+    # To the server, which has no operator to ask.
+    "server": "Blocked by the guard.",
 }
+
+
+def text(key: str, incident: str) -> str:
+    """One of `TEXTS`, with the incident id of the exchange."""
+    return TEXTS[key].format(incident=incident)
 
 
 def status_of(code: int, *, modern: bool) -> int:

@@ -18,8 +18,9 @@ from guard.decide.methods import Method
 from guard.decide.policy import Policy
 from guard.decide.reasons import AnyReason, Decision, Reason
 from guard.inspect.inspection import Inspected
-from guard.inspect.verdict import Leg
+from guard.inspect.verdict import Leg, Outcome
 from guard.runtime import Runtime
+from model.finding_exceptions import admits_exceptions, rule_of
 from wire.jsonrpc import Id
 
 
@@ -64,7 +65,8 @@ class Exchange:
         answer_size: int | None = None,
         inspected: Inspected | None = None,
         leg: Leg | None = None,
-        detail: str | None = None,
+        key: str | None = None,
+        problem: str | None = None,
     ) -> None:
         """Write a decision to the audit log; returns once it is as durable as configured. Raises AuditUnwritable."""
         await self.runtime.record(
@@ -77,7 +79,8 @@ class Exchange:
             inspected=inspected,
             request_bytes=context.request_bytes,
             response_bytes=answer_size,
-            detail=detail,
+            key=key,
+            problem=problem,
         )
 
     async def record_inspected(
@@ -96,9 +99,10 @@ class Exchange:
         text: str,
         data: Any = None,
         headers: Mapping[str, str] | None = None,
+        key: str | None = None,
     ) -> NoReturn:
         """Record a refusal and answer it with a JSON-RPC error; raises Stop."""
-        await self.record(context, Decision.REFUSE, reason)
+        await self.record(context, Decision.REFUSE, reason, key=key)
         raise Stop(status_of(code, modern=context.modern), error(context.id, code, text, data), headers)
 
     async def refuse_silently(self, context: Context, reason: Reason) -> NoReturn:
@@ -107,20 +111,30 @@ class Exchange:
         raise Stop(400, None)
 
     async def refuse_call(
-        self, context: Context, reason: Reason, text: str, decision: Decision = Decision.REFUSE
+        self,
+        context: Context,
+        reason: Reason,
+        text: str,
+        decision: Decision = Decision.REFUSE,
+        *,
+        key: str | None = None,
+        problem: str | None = None,
     ) -> NoReturn:
         """Record the refusal of a tool call and answer it as a tool's error, which the model reads; raises Stop."""
-        await self.record(context, decision, reason)
+        await self.record(context, decision, reason, key=key, problem=problem)
         raise Stop(200, tool_error(context.id, text, modern=context.modern))
 
-    def withheld(self, context: Context, inspected: Inspected) -> dict[str, Any]:
+    def withheld(self, context: Context, inspected: Inspected, leg: Leg) -> dict[str, Any]:
         """The answer in place of a result that is withheld."""
         silent = inspected.reason is Reason.NO_VERDICT
+        # What tries to steer a model is not for the model to ask for.
+        final = inspected.untrusted or not can_be_allowed(context, inspected, leg)
         if context.row.is_call:
-            key = "no_verdict_result" if silent else "results"
-            return tool_error(context.id, f"{answers.TEXTS[key]} Incident {context.incident}.", modern=context.modern)
+            key = "no_verdict_result" if silent else "results_final" if final else "results"
+            return tool_error(context.id, answers.text(key, context.incident), modern=context.modern)
+        key = "no_verdict_other" if silent else "other_final" if final else "other"
         code = answers.NO_VERDICT if silent else answers.REFUSED
-        return error(context.id, code, f"{answers.TEXTS['other']} Incident {context.incident}.")
+        return error(context.id, code, answers.text(key, context.incident))
 
     def taint(self, inspected: Inspected, context: Context) -> None:
         """Mark the principal as tainted if the text tries to steer a model, whether the policy blocked the text or not."""
@@ -134,3 +148,16 @@ class Exchange:
             self.runtime.cache.clear()
         if context.ticket is not None:
             await context.ticket.release()
+
+
+def can_be_allowed(context: Context, inspected: Inspected, leg: Leg) -> bool:
+    """Whether a reviewed change of the stack file or lock could let pass what was blocked, so that to ask makes sense."""
+    if inspected.reason is Reason.UNREADABLE:
+        return leg in (Leg.RESULTS, Leg.RESOURCES)  # the lock's media types
+    rules = [
+        rule_of(verdict.engine, finding.rule)
+        for verdict in inspected.verdicts
+        if verdict.outcome is Outcome.BLOCK
+        for finding in verdict.findings
+    ]
+    return admits_exceptions(leg, context.method, rules)

@@ -13,7 +13,8 @@ from guard.decide import answers, methods
 from guard.decide.admission import admit, admit_structural, pay
 from guard.decide.answers import error, status_of, tool_error
 from guard.decide.context import Context, Prepared, Stop, meta_of
-from guard.decide.exchange import Exchange
+from guard.decide.exchange import Exchange, can_be_allowed
+from guard.decide.grants import ToolRight
 from guard.decide.methods import MessageKind, Names, Section
 from guard.decide.outbound import check_outbound
 from guard.decide.policy import PinnedTool
@@ -86,7 +87,7 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
         text = "name must be a string and arguments an object"
         await exchange.refuse(context, Reason.MALFORMED, answers.INVALID_PARAMS, text)
     context.name = name
-    unknown = f"Unknown tool: {name[:128]}"
+    unknown = _unknown("tool", name[:128], context)
     right = caller.rights.tools.get(name)
     tool = policy.tool(name)
     if right is None or tool is None:
@@ -109,10 +110,9 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
     problem = tool.check(arguments)
     if problem is None and blurred_arguments(arguments, tool.schema):
         problem = "a name is a property's in another spelling"
-    if problem is None and (misfit := right.check(arguments)):
-        problem = f"not granted: {misfit}"
     if problem is not None:
-        await exchange.refuse_call(context, Reason.ARGUMENTS, f"Invalid arguments: {problem}")
+        await exchange.refuse_call(context, Reason.ARGUMENTS, f"Invalid arguments: {problem}", problem=problem)
+    await _check_constraints(exchange, context, right, arguments)
     context.right = right
     if tool.outbound and runtime.taints.tainted(caller.principal.id) is not None:
         await check_outbound(exchange, context, request)
@@ -129,6 +129,17 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
         await exchange.record(context, Decision.ALLOW, Reason.CACHED)
         if context.ticket is not None:
             await context.ticket.charge(estimate(len(prepared.cached)))
+
+
+def _unknown(kind: str, name: str, context: Context) -> str:
+    return f"Unknown {kind}: {name}. {answers.text('unknown', context.incident)}"
+
+
+async def _check_constraints(exchange: Exchange, context: Context, right: ToolRight, arguments: Any) -> None:
+    """Refuse arguments that no grant of the tool allows; raises Stop."""
+    if misfit := right.check(arguments):
+        text = f"Invalid arguments: not granted: {misfit}. {answers.text('constraint', context.incident)}"
+        await exchange.refuse_call(context, Reason.ARGUMENTS, text, key="grants", problem=misfit)
 
 
 async def _fresh(exchange: Exchange, context: Context, *kinds: EntryKind) -> None:
@@ -165,7 +176,7 @@ async def _passed(
 async def _prompt(exchange: Exchange, request: Request, context: Context) -> None:
     name = request.params.get("name")
     context.name = name if isinstance(name, str) else ""
-    unknown = f"Unknown prompt: {context.name[:128]}"
+    unknown = _unknown("prompt", context.name[:128], context)
     known = context.name in exchange.caller.rights.prompts
     if known:
         await _fresh(exchange, context, "prompts")
@@ -179,7 +190,7 @@ async def _resource(exchange: Exchange, uri: Any, context: Context) -> None:
     known = exchange.caller.rights.resource(context.name)
     if known:
         await _fresh(exchange, context, "resources", "resource_templates")
-    text, data = f"Unknown resource: {context.name[:256]}", {"uri": context.name[:2048]}
+    text, data = _unknown("resource", context.name[:256], context), {"uri": context.name[:2048]}
     pinning = exchange.policy.pinning(context.name) if known else []
     if not pinning:
         await exchange.refuse(context, Reason.NOT_GRANTED, answers.INVALID_PARAMS, text, data)
@@ -263,7 +274,8 @@ async def _inspect_params(exchange: Exchange, request: Request, prepared: Prepar
 
 def _blocked(context: Context, inspected: Inspected) -> Stop:
     silent = inspected.reason is Reason.NO_VERDICT
-    text = f"{answers.TEXTS['no_verdict' if silent else 'arguments']} Incident {context.incident}."
+    key = "arguments" if can_be_allowed(context, inspected, Leg.ARGUMENTS) else "arguments_final"
+    text = answers.text("no_verdict" if silent else key, context.incident)
     if context.row.is_call:
         return Stop(200, tool_error(context.id, text, modern=context.modern))
     code = answers.NO_VERDICT if silent else answers.REFUSED
@@ -287,10 +299,10 @@ async def _redacted(
         return
     arguments = inspected.value.get("arguments", {})
     problem = tool.check(arguments) if tool else "the tool is not locked"
-    if problem is None and context.right is not None and (misfit := context.right.check(arguments)):
-        problem = f"not granted: {misfit}"
     if problem is not None or tool is None:
-        await exchange.refuse_call(context, Reason.ARGUMENTS, f"Invalid arguments: {problem}")
+        await exchange.refuse_call(context, Reason.ARGUMENTS, f"Invalid arguments: {problem}", problem=problem)
+    if context.right is not None:
+        await _check_constraints(exchange, context, context.right, arguments)
     if context.modern and tool.mirrored:
         rewrite_param_headers(prepared.headers, tool.schema, arguments)
 
@@ -334,7 +346,7 @@ async def _answer(exchange: Exchange, answer: Answer, headers: dict[str, str], s
     tokens = await pay(exchange, size)
     if not inspected.passed:
         # The server waits for an answer with this id, so it gets a refusal.
-        refusal = error(answer.id, answers.REFUSED, answers.TEXTS["other"])
+        refusal = error(answer.id, answers.REFUSED, answers.text("server", context.incident))
         return Prepared(refusal, headers, answers=answered, tokens=tokens)
     if inspected.decision is Decision.REDACT:
         member = "result" if answer.error is None else "error"

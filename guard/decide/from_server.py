@@ -53,7 +53,7 @@ async def relay(exchange: Exchange, context: Context, upstream: UpstreamAnswer, 
     except UnusableAnswer as slip:
         if 400 <= upstream.status < 500:
             # The status tells the client what to do: after a 404 its session is over, and it begins another.
-            await exchange.record(context, Decision.ERROR, origin_status(upstream.status), detail=str(slip))
+            await exchange.record(context, Decision.ERROR, origin_status(upstream.status), problem=str(slip))
             refusal = error(context.id, answers.ORIGIN_UNAVAILABLE, "The server refused this.")
             await sink.answer(upstream.status, refusal, headers)
             return
@@ -195,7 +195,7 @@ async def _decide(exchange: Exchange, message: Message, context: Context | None)
         return await _answer(exchange, known, message)
     lost = exchange.context(message.id or "", methods.ANSWER.name, methods.ANSWER)
     await exchange.record(lost, Decision.BLOCK, Reason.UNEXPECTED_ANSWER, leg=Leg.RESULTS)
-    return error(message.id, answers.REFUSED, f"{answers.TEXTS['other']} Incident {lost.incident}.")
+    return error(message.id, answers.REFUSED, answers.text("other_final", lost.incident))
 
 
 async def _answer(exchange: Exchange, context: Context, answer: Answer) -> Mapping[str, Any]:
@@ -229,7 +229,7 @@ async def _error_answer(exchange: Exchange, context: Context, answer: Answer) ->
     if context.ticket is not None:
         await context.ticket.charge(estimate(size))
     if not inspected.passed:
-        return exchange.withheld(context, inspected)
+        return exchange.withheld(context, inspected, leg)
     return {**answer.body, "error": inspected.value}
 
 
@@ -241,7 +241,7 @@ async def _list(
     inspected = await exchange.inspect(Leg.DEFINITIONS, context, remainder)
     if not inspected.passed:
         await exchange.record_inspected(context, inspected, Leg.DEFINITIONS)
-        return exchange.withheld(context, inspected)
+        return exchange.withheld(context, inspected, Leg.DEFINITIONS)
     passed = []
     for definition in shown:
         key = definition[KEYS[section]]
@@ -272,7 +272,7 @@ async def _introduction(
     inspected = await exchange.inspect(Leg.DEFINITIONS, context, remainder)
     await exchange.record_inspected(context, inspected, Leg.DEFINITIONS)
     if not inspected.passed:
-        return exchange.withheld(context, inspected)
+        return exchange.withheld(context, inspected, Leg.DEFINITIONS)
     if context.modern and "ttlMs" in shown:
         shown["cacheScope"] = "private"
     return await _charged(exchange, context, {**answer.body, "result": shown})
@@ -313,17 +313,18 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
     if context.ticket is not None:
         await context.ticket.charge(estimate(size))
     if not inspected.passed:
-        return exchange.withheld(context, inspected)
+        return exchange.withheld(context, inspected, leg)
     shown = inspected.value
     state = shown.get("requestState")
     if isinstance(state, str) and not exchange.runtime.states.bind(state, exchange.caller.principal):
         await exchange.record(context, Decision.BLOCK, Reason.TOO_MANY_STATES, leg=leg)
-        return exchange.withheld(context, inspected)
+        return exchange.withheld(context, inspected, leg)
     if context.modern and "ttlMs" in shown:
         shown = {**shown, "cacheScope": "private"}
     if (
         context.cache_key is not None
         and inspected.decision is Decision.ALLOW
+        and not inspected.covered
         and asks is None
         and not shown.get("isError")
     ):
@@ -342,10 +343,10 @@ async def _request(exchange: Exchange, request: Request) -> Mapping[str, Any] | 
     await exchange.record_inspected(about, inspected, Leg.SERVER_REQUESTS)
     exchange.taint(inspected, about)
     if not inspected.passed:
-        await _tell_server(exchange, error(request.id, answers.REFUSED, answers.TEXTS["other"]))
+        await _tell_server(exchange, error(request.id, answers.REFUSED, answers.text("server", about.incident)))
         return None
     if not exchange.runtime.remember(exchange.caller, "server", request.id, request.method):
-        await _tell_server(exchange, error(request.id, answers.REFUSED, answers.TEXTS["other"]))
+        await _tell_server(exchange, error(request.id, answers.REFUSED, answers.text("server", about.incident)))
         return None
     return request.body
 

@@ -27,8 +27,10 @@ async def check_outbound(exchange: Exchange, context: Context, request: Request)
     if policy == "ask" and await _consented(exchange, context, request):
         await exchange.record(context, Decision.FLAG, Reason.TAINT_CONFIRMED)
         return
-    text = f"{answers.TEXTS['taint']} Incident {context.incident}."
-    await exchange.refuse_call(context, Reason.TAINT, text, Decision.BLOCK)
+    mark = exchange.runtime.taints.tainted(exchange.caller.principal.id)
+    problem = None if mark is None else f"untrusted text was sent in incident {mark.incident}"
+    text = answers.text("taint", context.incident)
+    await exchange.refuse_call(context, Reason.TAINT, text, Decision.BLOCK, problem=problem)
 
 
 async def _consented(exchange: Exchange, context: Context, request: Request) -> bool:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 
 from guard.decide.counters import Counters
 from guard.decide.definitions import Definitions
@@ -21,9 +20,10 @@ from guard.decide.grants import Grants
 from guard.decide.limits import Limiter
 from guard.decide.methods import Section
 from guard.decide.pins import Pins, Refusal
-from guard.decide.resource_uris import is_plain_uri
+from guard.decide.resource_uris import is_plain_uri, parse_template
 from guard.http.http_rules import PublicNames
 from guard.identity.verifier import Verifier
+from guard.inspect.exceptions import Exceptions
 from guard.inspect.inspection import Inspector
 from guard.inspect.panel import Panel, build_panel
 from model.errors import InputError
@@ -93,7 +93,7 @@ class Policy:
         self.panel: Panel = build_panel(config)
         name = f"{config.server.environment}.{config.server.name}"
         self.server = name
-        self.inspector = Inspector(self.panel, config.guard.legs, name)
+        self.inspector = Inspector(self.panel, config.guard.legs, name, Exceptions(config.guard.exceptions))
         refused_file = state / "refused.json" if state else None
         self._tools: dict[str, PinnedTool] = {}
         unenforceable: dict[str, str] = {}
@@ -110,7 +110,7 @@ class Policy:
         except ValueError as error:
             raise InputError(str(error), remedy="correct the grant in the server's stack file") from None
         self.definitions: Definitions = Definitions(config.tool_lock, self.inspector)
-        self._templates = [(entry.key, _template(entry.key)) for entry in config.tool_lock.resource_templates]
+        self._templates = [(entry.key, parse_template(entry.key)) for entry in config.tool_lock.resource_templates]
 
     def tool(self, name: str) -> PinnedTool | None:
         return self._tools.get(name)
@@ -155,11 +155,3 @@ def _pinned(entry: ToolEntry) -> PinnedTool:
         entry.risk != "read",
         mirrored='"x-mcp-header"' in json.dumps(schema),
     )
-
-
-def _template(text: str) -> UriTemplate | None:
-    """The template ready to be matched; None if it is ambiguous, so that no URI matches it."""
-    try:
-        return UriTemplate.parse(text)
-    except InvalidUriTemplate:
-        return None

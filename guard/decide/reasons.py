@@ -23,14 +23,16 @@ class Decision(StrEnum):
 
 
 class _Explained(StrEnum):
-    """A stable word and what it means."""
+    """A stable word, what it means, and the key of the stack file that decides, where there is one."""
 
     meaning: str
+    key: str | None
 
-    def __new__(cls, value: str, meaning: str) -> _Explained:
+    def __new__(cls, value: str, meaning: str, key: str | None = None) -> _Explained:
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
+        member.key = key
         return member
 
 
@@ -40,8 +42,8 @@ class Reason(_Explained):
     # The HTTP request, before anyone reads its body.
     WEBSOCKET = "websocket", "The request asks for a protocol upgrade."
     QUERY = "query", "The address has a query."
-    FOREIGN_HOST = "foreign_host", "`Host` is no public name of this server."
-    FOREIGN_ORIGIN = "foreign_origin", "`Origin` may not call this server."
+    FOREIGN_HOST = "foreign_host", "`Host` is no public name of this server.", "hostname"
+    FOREIGN_ORIGIN = "foreign_origin", "`Origin` may not call this server.", "cors.origins"
     BAD_HEADER = "bad_header", "A header that decides something is not visible ASCII."
     DUPLICATE_HEADER = "duplicate_header", "A header that decides something is given twice."
     NO_SUCH_VERB = "no_such_verb", "The verb is not POST, GET or DELETE, or the protocol version does not have it."
@@ -49,12 +51,12 @@ class Reason(_Explained):
     DISCONNECTED = "disconnected", "The client closed its connection before its body was complete."
     MEDIA_TYPE = "media_type", "The body is not JSON in UTF-8."
     CONTENT_ENCODING = "content_encoding", "The body is compressed."
-    TOO_LARGE = "too_large", "The body is over the limit."
+    TOO_LARGE = "too_large", "The body is over the limit.", "limits.body_kilobytes"
     # Who it is from. A token's faults are `TokenFault`.
     NO_IDENTITY_CONFIGURED = "no_identity_configured", "The configuration names nobody who can vouch for a caller."
     KEYS_UNAVAILABLE = "keys_unavailable", "The issuer's keys cannot be fetched, so nobody can be verified."
     PRINCIPALS_DIFFER = "principals_differ", "Access and the bearer token name two different callers."
-    INSUFFICIENT_SCOPE = "insufficient_scope", "The token lacks a scope."
+    INSUFFICIENT_SCOPE = "insufficient_scope", "The token lacks a scope.", "oauth.scopes"
     DENIED = "denied", "The principal is on the deny list."
     EXPIRED = "expired", "The token expired while the answer was awaited."
     # The message.
@@ -70,19 +72,32 @@ class Reason(_Explained):
     UNKNOWN_METHOD = "unknown_method", "The guard does not carry the method from this side in this era."
     TASKS = "tasks", "The guard does not carry tasks."
     # What it asks for.
-    NOT_GRANTED = "not_granted", "No grant of the principal names the tool, prompt or resource, or the lock does not."
-    NOT_IN_LOCK = "not_in_lock", "The tool is granted or asked for, and the tool lock does not have it."
-    LOCK_MISMATCH = "lock_mismatch", "The definition that the server shows is not the approved one."
-    UNENFORCEABLE = "unenforceable", "The tool's pinned input schema cannot be enforced, so the tool is refused."
+    NOT_GRANTED = (
+        "not_granted",
+        "No grant of the principal names the tool, prompt or resource, or the lock does not.",
+        "grants",
+    )
+    NOT_IN_LOCK = "not_in_lock", "The tool is granted or asked for, and the tool lock does not have it.", "tool_lock"
+    LOCK_MISMATCH = "lock_mismatch", "The definition that the server shows is not the approved one.", "tool_lock"
+    UNENFORCEABLE = (
+        "unenforceable",
+        "The tool's pinned input schema cannot be enforced, so the tool is refused.",
+        "tool_lock",
+    )
     HEADER_MISMATCH = "header_mismatch", "An `Mcp-Param-*` header does not say what the argument says."
-    ARGUMENTS = "arguments", "The arguments fit neither the pinned schema nor the grant."
+    ARGUMENTS = "arguments", "The arguments fit neither the pinned schema nor the grant.", "tool_lock"
     RATE_LIMITED = "rate_limited", "A limit of the principal, the tool or the server is reached."
     NO_GATEWAY_REMAINDER = "no_gateway_remainder", "Kong did not say what is left of the server's budget."
     # What the engines said; their findings' categories are reasons too.
-    NO_VERDICT = "no_verdict", "No engine reached a verdict."
-    UNREADABLE = "unreadable", "The message holds data that no engine can inspect."
+    NO_VERDICT = "no_verdict", "No engine reached a verdict.", "guard.engines"
+    UNREADABLE = "unreadable", "The message holds data that no engine can inspect.", "tool_lock"
     BLOCKED = "blocked", "An engine blocked the message without naming a finding."
-    TAINT = "taint", "The principal was sent text that steers a model, and this call may send data out."
+    EXCEPTED = "excepted", "An engine found something, and exceptions of the stack file let it pass."
+    TAINT = (
+        "taint",
+        "The principal was sent text that steers a model, and this call may send data out.",
+        "guard.taint.outbound_call",
+    )
     TAINT_ASKED = "taint_asked", "The person is asked about such a call."
     TAINT_ANSWERED = "taint_answered", "The person answered."
     TAINT_CONFIRMED = "taint_confirmed", "The person allowed such a call."
@@ -101,6 +116,7 @@ class Reason(_Explained):
     RESULT_USED_UP = (
         "result_used_up",
         "The request was executed; the rest of the answer is withheld, as the caller's tokens are used up.",
+        "limits.principal_tokens_per_minute",
     )
 
 
@@ -155,3 +171,8 @@ def withheld(definitions: int) -> Composed | None:
 def origin_status(status: int) -> Composed:
     """The reason that says with which HTTP status the server refused."""
     return Composed(f"origin_{status}")
+
+
+def deciding_key(reason: AnyReason | None) -> str | None:
+    """The key of the stack file that decides about a reason, `tool_lock` for the lock. Findings are decided by their leg."""
+    return reason.key if isinstance(reason, Reason) else None

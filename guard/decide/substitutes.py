@@ -41,7 +41,7 @@ async def executed(exchange: Exchange, context: Context, reason: Reason, key: st
     """
     await exchange.release(context)
     await exchange.record(context, Decision.BLOCK, reason, leg=Leg.RESULTS)
-    text = f"{answers.TEXTS[key]} Incident {context.incident}."
+    text = answers.text(key, context.incident)
     if context.row.is_call:
         return tool_error(context.id, text, modern=context.modern)
     return error(context.id, answers.WITHHELD, text, {"executed": True})
@@ -56,7 +56,7 @@ async def for_slip(exchange: Exchange, context: Context, slip: Slip) -> Mapping[
     reason = slip.reason if isinstance(slip, UnusableAnswer) else Reason.ORIGIN_BROKEN
     await exchange.release(context)
     exchange.runtime.log.warning("%s: %s", context.method, slip)
-    await exchange.record(context, Decision.ERROR, reason, leg=Leg.RESULTS, detail=str(slip))
+    await exchange.record(context, Decision.ERROR, reason, leg=Leg.RESULTS, problem=str(slip))
     outcome = "Nothing was executed." if reason is Reason.ORIGIN_REDIRECTS else "It may have been executed."
     text = f"The server's answer cannot be passed on. {outcome} Incident {context.incident}."
     return error(context.id, answers.ORIGIN_UNAVAILABLE, text, {"reason": reason})

@@ -45,6 +45,11 @@ _RULES = (
 )
 
 
+def embedded_rules() -> tuple[DetectionRule, ...]:
+    """All rules but those made from the names of a server's tools, which match definitions alone."""
+    return (*_RULES, *urls.rules(urls.checker(frozenset())))
+
+
 @lru_cache(maxsize=32)
 def _table(rules: tuple[DetectionRule, ...], leg: Leg) -> RuleTable:
     """The table of one leg. Built once a process for all engines with the same rules, as it takes a fifth of a second."""

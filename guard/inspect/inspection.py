@@ -1,19 +1,21 @@
 """Sends one message part to the engines, and decides by policy on their judgement.
 
 The order is fixed: an unreadable part is blocked, a part without verdict is blocked, then the leg's policy decides on the
-findings. `redact` applies only when every finding is a secret or personal data with a certain place; else it blocks.
+findings. `redact` applies only when every finding is a secret or personal data with a certain place; else it blocks. A
+finding that an exception of the stack file covers is no longer among them (`guard.inspect.exceptions`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from guard.decide.reasons import Decision, Reason
 from guard.inspect.content import Content, content_of, document_of
+from guard.inspect.exceptions import CoveredFinding, Exceptions
 from guard.inspect.panel import Panel
 from guard.inspect.redaction import redact
-from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanItem, Verdict
+from guard.inspect.verdict import Category, Leg, Outcome, ScanItem, Verdict
 from model.defaults import LegPolicy
 
 
@@ -21,7 +23,9 @@ from model.defaults import LegPolicy
 class Inspected:
     """The decision on one message part. `value` is what may pass (None when blocked). `reason` is a stable word: a
     finding's category, `no_verdict` or `unreadable`. `untrusted` means that something tried to steer a model, whatever
-    the policy decided. `source` is the part as it arrived and `document` its JSON text; None where no engine was asked."""
+    the policy decided. `source` is the part as it arrived and `document` its JSON text; None where no engine was asked.
+    `covered` are the findings that did not count, as an exception covers them; `key` is the key of the stack file by which
+    the findings were decided; `problem` says what no finding does."""
 
     decision: Decision
     value: Any
@@ -30,6 +34,9 @@ class Inspected:
     uninspected: int = 0
     document: str | None = None
     source: Any = None
+    covered: tuple[CoveredFinding, ...] = ()
+    key: str | None = None
+    problem: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -37,14 +44,20 @@ class Inspected:
 
     @property
     def untrusted(self) -> bool:
-        return any(finding.untrusted for verdict in self.verdicts for finding in verdict.findings)
+        trusted = {(item.engine, item.finding) for item in self.covered if item.trusted}
+        return any(
+            finding.untrusted and (verdict.engine, finding) not in trusted
+            for verdict in self.verdicts
+            for finding in verdict.findings
+        )
 
 
 class Inspector:
-    """Judges message parts by a panel of engines and a policy for each leg."""
+    """Judges message parts by a panel of engines, a policy for each leg, and exceptions from it."""
 
-    def __init__(self, panel: Panel, legs: LegPolicy, server: str) -> None:
+    def __init__(self, panel: Panel, legs: LegPolicy, server: str, exceptions: Exceptions | None = None) -> None:
         self._panel = panel
+        self._exceptions = exceptions or Exceptions(())
         self._policy = {leg: str(getattr(legs, leg.value)) for leg in Leg}
         self._server = server
 
@@ -69,28 +82,49 @@ class Inspector:
         """
         content = content_of(value, method)
         if content.unreadable is not None:
-            return Inspected(Decision.BLOCK, None, Reason.UNREADABLE, (), content.uninspected)
+            place = f"no engine can read what stands at {content.unreadable or 'the top'}"
+            return Inspected(Decision.BLOCK, None, Reason.UNREADABLE, (), content.uninspected, problem=place)
         if not content.texts or (structural and content.inert):
             return Inspected(Decision.ALLOW, value, None, (), content.uninspected)
         document = document_of(value)
         item = ScanItem(leg, self._server, method, name, content.texts, document, principal, incident)
         judgement = (await self._panel.judge(item)).accepting(accepted)
+        if judgement.outcome is Outcome.NO_VERDICT:
+            return Inspected(
+                Decision.BLOCK, None, Reason.NO_VERDICT, judgement.verdicts, content.uninspected, document, value
+            )
+        if not judgement.findings and judgement.outcome is Outcome.ALLOW:
+            return Inspected(Decision.ALLOW, value, None, judgement.verdicts, content.uninspected, document, value)
+        # Nothing is known from an engine without answer, so nothing can rely on the other engines alone.
+        silent = any(verdict.outcome is Outcome.NO_VERDICT for verdict in judgement.verdicts)
+        covered = () if silent else self._exceptions.covered(leg, method, name, judgement.verdicts)
         decision: Decision = Decision.ALLOW
         passed: Any = value
         reason: Reason | Category | None = None
-        if judgement.outcome is Outcome.NO_VERDICT:
-            decision, passed, reason = Decision.BLOCK, None, Reason.NO_VERDICT
-        elif judgement.outcome is not Outcome.ALLOW:
-            decision, passed, reason = self._by_policy(leg, value, judgement.verdicts, judgement.findings, content)
-        return Inspected(decision, passed, reason, judgement.verdicts, content.uninspected, document, value)
+        key: str | None = None
+        problem: str | None = None
+        if judgement.outcome is not Outcome.ALLOW:
+            blocking = _without(judgement.verdicts, covered)
+            if any(verdict.outcome is Outcome.BLOCK for verdict in blocking):
+                key = f"guard.legs.{leg}"
+                decision, passed, reason = self._by_policy(self._policy[leg], value, blocking, content, silent=silent)
+                problem = self._exceptions.ended(leg, method, name, blocking)
+            else:
+                key = f"guard.exceptions.{covered[0].number}"
+                if all(item.trusted for item in covered):
+                    reason = Reason.EXCEPTED
+                else:
+                    decision, reason = Decision.FLAG, covered[0].finding.category
+        return Inspected(
+            decision, passed, reason, judgement.verdicts, content.uninspected, document, value, covered, key, problem
+        )
 
+    @staticmethod
     def _by_policy(
-        self, leg: Leg, value: Any, verdicts: tuple[Verdict, ...], findings: tuple[EngineFinding, ...], content: Content
+        policy: str, value: Any, verdicts: tuple[Verdict, ...], content: Content, *, silent: bool
     ) -> tuple[Decision, Any, Reason | Category]:
-        policy = self._policy[leg]
+        findings = [finding for verdict in verdicts for finding in verdict.findings]
         reason = findings[0].category if findings else Reason.BLOCKED
-        # Nothing is known from an engine without answer, so `flag` and `redact` cannot rely on the other engines alone.
-        silent = any(verdict.outcome is Outcome.NO_VERDICT for verdict in verdicts)
         if policy == "flag" and not silent:
             return Decision.FLAG, value, reason
         cuttable = _all_from_findings(verdicts) and not any(f.pointer in content.decoded for f in findings)
@@ -106,3 +140,18 @@ class Inspector:
 def _all_from_findings(verdicts: tuple[Verdict, ...]) -> bool:
     """False when an engine blocks without a finding: there would be nothing to cut out."""
     return all(verdict.findings for verdict in verdicts if verdict.outcome is Outcome.BLOCK)
+
+
+def _without(verdicts: tuple[Verdict, ...], covered: tuple[CoveredFinding, ...]) -> tuple[Verdict, ...]:
+    """The verdicts without the covered findings. An engine whose every finding is covered allows; one that blocks without
+    a finding still blocks."""
+    if not covered:
+        return verdicts
+    covered_pairs = {(item.engine, item.finding) for item in covered}
+    remaining = []
+    for verdict in verdicts:
+        findings = tuple(finding for finding in verdict.findings if (verdict.engine, finding) not in covered_pairs)
+        allows = verdict.outcome is Outcome.BLOCK and verdict.findings and not findings
+        outcome = Outcome.ALLOW if allows else verdict.outcome
+        remaining.append(replace(verdict, outcome=outcome, findings=findings))
+    return tuple(remaining)

@@ -76,7 +76,7 @@ class Panel:
 
     Args:
         budget: seconds for all engines together.
-        thorough: legs on which policy may let a finding pass (flag, redact). There every engine must answer, as each may
+        thorough: legs on which policy or an exception may let a finding pass. There every engine must answer, as each may
             find something else; on the other legs the first BLOCK ends the judgement.
         clock: monotonic, for the age of cached verdicts.
     """
@@ -199,7 +199,8 @@ def build_panel(config: GuardConfig, environ: Mapping[str, str] = os.environ) ->
         InputError: an engine's key cannot be read. The embedded engine never stands in for a vendor's.
     """
     engine_settings, legs = config.guard.engines, config.guard.legs
-    thorough = frozenset(leg for leg in Leg if getattr(legs, leg.value) != "block")
+    excepted = {exception.leg for exception in config.guard.exceptions}
+    thorough = frozenset(leg for leg in Leg if getattr(legs, leg.value) != "block" or leg.value in excepted)
     if any(pinned.accepted for pinned in pinned_definitions(config.tool_lock)):
         thorough |= {Leg.DEFINITIONS}  # behind an accepted finding of one engine there may be one of another
     # Keys are read first, so that a missing one leaves no client open.

@@ -118,7 +118,8 @@ def _needs_arguments(tool: ToolEntry) -> bool:
 
 def _must_be_unknown(name: str, message: dict[str, Any]) -> ProbeResult:
     error = message.get("error")
-    if isinstance(error, dict) and error.get("code") == -32602 and error.get("message") == f"Unknown tool: {name}":
+    unknown = f"Unknown tool: {name}."
+    if isinstance(error, dict) and error.get("code") == -32602 and f"{error.get('message')}.".startswith(unknown):
         return passed(f"{visible(name)}: -32602 Unknown tool")
     if isinstance(error, dict):
         return failed(

@@ -16,6 +16,7 @@ from plan.diff.model import Change, Direction, StackDiff, change
 from plan.diff.pairs import STILL_DEPLOYED, Pair
 from plan.diff.semantic.access import Door, compare_access, doors
 from plan.diff.semantic.exceptions import compare_waivers, dump_waivers
+from plan.diff.semantic.finding_exceptions import compare_finding_exceptions
 from plan.diff.semantic.grants import EVERYONE, Rights, compare_grants, matrix, rights
 from plan.diff.semantic.keys import compare_keys
 from plan.diff.semantic.stack_settings import compare_stack_settings
@@ -57,6 +58,7 @@ def compare_server(
         dump_waivers(base_server.manifest if base_server else None),
         dump_waivers(head_server.manifest if head_server else None),
     )
+    settings_changes += compare_finding_exceptions(stack, _exceptions(base_manifest), _exceptions(head_manifest))
     if not every and same_settings and same_lock and base_manifest == head_manifest and not settings_changes:
         return []
     base_view, head_view = _View.resolve(base_environment, name), _View.resolve(head_environment, name)
@@ -115,6 +117,11 @@ def _manifest(server: ServerStack) -> dict[str, Any]:
     document = server.manifest.dump()
     document["guard_admin_port"] = server.manifest.admin_port
     return document
+
+
+def _exceptions(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    exceptions: list[dict[str, Any]] = manifest.get("guard", {}).get("exceptions", [])
+    return exceptions
 
 
 #: Keys in which two servers may differ and still be alike: names, ports and principals.

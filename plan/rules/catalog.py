@@ -7,7 +7,7 @@ from typing import Final
 
 from model.errors import InputError
 from plan.findings import Severity
-from plan.rules import access, edge, gateway, limits, lock, origin
+from plan.rules import access, edge, exceptions, gateway, limits, lock, origin
 from plan.rules import guard as rules_guard
 from plan.rules import secrets as rules_secrets
 from plan.rules.rule import FAMILIES, Broken, Rule
@@ -63,6 +63,7 @@ BUILT_IN: Final[tuple[Rule, ...]] = (
     *gateway.RULES,
     *limits.RULES,
     *rules_guard.RULES,
+    *exceptions.RULES,
     *origin.RULES,
     *rules_secrets.RULES,
     *lock.RULES,

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 from model.definition_findings import DefinitionFinding
 from model.loader import KeyPath
 from model.stacks import ServerStack, Stack, ZoneStack
-from model.waivers import Waiver
+from model.waivers import Waiver, today_utc
 from plan.findings import Finding, in_order
 from plan.graph import Graph, Resource
 from plan.rules.catalog import BUILT_IN, RULE_FAILED
@@ -45,11 +45,6 @@ def waivers_of(subject: Subject) -> tuple[Waiver, ...]:
     return subject.environment.settings.waivers if subject.environment is not None else ()
 
 
-def today_utc() -> date:
-    """Waivers end with their day in UTC, so that every machine sees the same end."""
-    return datetime.now(UTC).date()
-
-
 def evaluate(
     subject: Subject,
     *,
@@ -63,13 +58,15 @@ def evaluate(
     Args:
         rules: as `plan.rules.catalog.with_custom` gives them.
         waivers: instead of those in the stack's file (a base revision's).
-        today: the day by which waivers are judged, else today in UTC.
+        today: the day by which waivers and other exceptions are judged, else today in UTC.
         root: folder that file names are relative to.
     """
+    today = today or today_utc()
+    subject = replace(subject, today=today)
     findings = [place(subject, finding, key, root) for rule in rules for finding, key in _run(rule, subject)]
     from_file = waivers is None
     applied = apply_waivers(
-        findings, waivers_of(subject) if waivers is None else waivers, rules, today or today_utc(), indexed=from_file
+        findings, waivers_of(subject) if waivers is None else waivers, rules, today, indexed=from_file
     )
     return in_order(finding if finding.file else place(subject, finding, key, root) for finding, key in applied)
 

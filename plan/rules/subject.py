@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from model.loopback import is_loopback as is_loopback
+from model.waivers import today_utc
 from plan.exposure import _BESIDE_TERMINATION, _TERMINATION, _is_unconditional, check_exposure, is_narrow, linked
 from plan.findings import Finding
 from plan.graph import Graph, Resource
@@ -53,6 +55,7 @@ class Subject:
             the same floor as the plan, so whoever runs the rules hands them down.
         engine: whether the graph is that of a real preview, in which ids do not exist before the first deployment. What
             cannot be read for that reason is no finding there: the program has run the same rules on symbolic ids before.
+        today: the day by which exceptions are judged.
     """
 
     graph: Graph
@@ -62,6 +65,7 @@ class Subject:
     zone: ZoneStack | None = None
     engine: bool = False
     findings: tuple[DefinitionFinding, ...] | None = None
+    today: date = field(default_factory=today_utc)
 
     @property
     def document(self) -> Document | None:

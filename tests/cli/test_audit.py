@@ -147,3 +147,22 @@ def test_tail_follows_until_ctrl_c_and_ends_without_a_word(path: Path) -> None:
     _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
     asyncio.run(log.close())
+
+
+def test_show_of_an_incident_says_what_would_let_the_call_pass(path: Path) -> None:
+    log = AuditLog.open(Audit(path=str(path)), server="dev.desk", key=KEY)
+    log.write(
+        AuditRecord(
+            method="tools/call", decision=Decision.REFUSE, reason="not_granted", name="x", incident="ab12", key="grants"
+        )
+    )
+    asyncio.run(log.close())
+    listed = ringwall("audit", "show", path, "--reason", "not_granted")
+    assert ("Name it in a grant" in listed.out, "--incident INCIDENT" in listed.err) == (False, True)
+    shown = ringwall("audit", "show", path, "--incident", "ab12")
+    assert shown.out.splitlines()[1:] == [
+        "    tools/call x, incident ab12",
+        "    decided by grants",
+        "    Name it in a grant: `grants` of the stack file; what writes needs read_only:",
+        "    false there.",
+    ]

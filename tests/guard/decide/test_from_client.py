@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from guard.decide import answers
 from tests.support.guard_messages import ATTACK, AWS_KEY, call, result
 from tests.support.guard_service import Origin, guarded, lock_of, tool
 
@@ -17,8 +18,11 @@ async def test_what_is_not_granted_is_neither_listed_nor_known(tmp_path: Path) -
     async with guarded(Origin(), tmp_path, grants=grants) as guard:
         await guard.initialize()
         assert [entry["name"] for entry in (await guard.request("tools/list"))["result"]["tools"]] == ["search"]
-        assert (await guard.call("delete"))["error"] == {"code": -32602, "message": "Unknown tool: delete"}
-        assert (await guard.call("never-heard-of"))["error"]["message"] == "Unknown tool: never-heard-of"
+        # In the same words whether the tool exists or not.
+        for name in ("delete", "never-heard-of"):
+            error = (await guard.call(name))["error"]
+            asking = f"An operator can grant what exists: give them incident {guard.records()[-1]['incident']}."
+            assert error == {"code": -32602, "message": f"Unknown tool: {name}. {asking}"}
         assert guard.origin.calls == []
         assert [reason for *_, reason in guard.reasons()[-2:]] == ["not_granted", "not_in_lock"]
 
@@ -109,7 +113,10 @@ async def test_blocked_arguments_are_not_sent(tmp_path: Path) -> None:
         assert answer["result"]["isError"] is True
         incident = guard.records()[-1]["incident"]
         text = answer["result"]["content"][0]["text"]
-        assert text == f"This call was blocked by the guard and was not executed. Incident {incident}."
+        assert text == (
+            "This call was blocked by the guard and was not executed. "
+            f"An operator can allow it: give them incident {incident}."
+        )
         assert guard.origin.calls == []
 
 
@@ -144,7 +151,8 @@ async def test_redacted_arguments_that_no_grant_allows_are_refused_with_what_the
         await guard.initialize()
         answer = (await guard.call("search", {"text": f"key {AWS_KEY}"}))["result"]
         assert answer["isError"] is True
-        assert answer["content"][0]["text"] == "Invalid arguments: not granted: /text: breaks pattern"
+        asking = answers.text("constraint", guard.records()[-1]["incident"])
+        assert answer["content"][0]["text"] == f"Invalid arguments: not granted: /text: breaks pattern. {asking}"
         assert guard.origin.calls == []
 
 

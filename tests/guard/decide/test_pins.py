@@ -72,7 +72,7 @@ async def test_a_changed_tool_is_refused_on_list_and_call_and_over_a_restart(tmp
     async with guarded(changed, tmp_path, tool_lock=lock_of(approved)) as guard:
         await guard.initialize()
         assert [entry["name"] for entry in (await guard.request("tools/list"))["result"]["tools"]] == ["delete"]
-        assert (await guard.call("search"))["error"]["message"] == "Unknown tool: search"
+        assert (await guard.call("search"))["error"]["message"].startswith("Unknown tool: search.")
         assert guard.origin.calls == []
         assert ("lock", "refuse", "lock_mismatch") in guard.reasons()
         [refusal] = guard.service.runtime.refusals.values()
@@ -81,7 +81,7 @@ async def test_a_changed_tool_is_refused_on_list_and_call_and_over_a_restart(tmp
     async with guarded(Origin(tools=approved), tmp_path, tool_lock=lock_of(approved)) as guard:
         await guard.initialize()
         assert [entry["name"] for entry in (await guard.request("tools/list"))["result"]["tools"]] == ["delete"]
-        assert (await guard.call("search"))["error"]["message"] == "Unknown tool: search"
+        assert (await guard.call("search"))["error"]["message"].startswith("Unknown tool: search.")
     accepted = {"search": {"accepted": ["poisoning.loot", "poisoning.paths"]}}
     async with guarded(changed, tmp_path, tool_lock=lock_of(changed.tools, decided=accepted)) as guard:
         await guard.initialize()

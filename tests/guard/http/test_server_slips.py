@@ -74,8 +74,8 @@ async def test_a_slip_is_told_by_kind_to_the_caller_and_by_place_to_the_log(form
             assert (refusal["code"], refusal["data"]) == (-31004, {"reason": reason}), text
             assert refusal["message"].endswith(f"It may have been executed. Incident {record['incident']}.")
             assert (record["decision"], record["reason"]) == ("error", reason)
-            assert detail in record["detail"]
-            assert "busy" not in record["detail"]
+            assert detail in record["problem"]
+            assert "busy" not in record["problem"]
         assert len(SLIPS) > 2 * FAILURES
         assert not guard.service.runtime.origin.is_open
         assert readiness(guard.service.runtime)["ready"] is True
@@ -285,8 +285,8 @@ async def test_an_answer_that_http_itself_makes_unusable_says_how(
         await guard.initialize()
         for _ in range(FAILURES + 1):
             assert (await guard.call("search"))["error"]["data"] == {"reason": reason}
-        assert detail in guard.records()[-1]["detail"]
-        assert "x=1" not in guard.records()[-1]["detail"]
+        assert detail in guard.records()[-1]["problem"]
+        assert "x=1" not in guard.records()[-1]["problem"]
         assert not guard.service.runtime.origin.is_open
 
 
@@ -295,8 +295,8 @@ async def test_a_session_id_that_no_client_could_send_back_is_an_error_at_initia
     async with guarded(origin, tmp_path) as guard:
         answer = await guard.initialize()
         assert answer["error"]["data"] == {"reason": "origin_header"}
-        assert "1500 characters" in guard.records()[-1]["detail"]
-        assert "Mcp-Session-Id" in guard.records()[-1]["detail"]
+        assert "1500 characters" in guard.records()[-1]["problem"]
+        assert "Mcp-Session-Id" in guard.records()[-1]["problem"]
         assert guard.session is None
 
 

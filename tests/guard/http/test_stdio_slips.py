@@ -309,5 +309,5 @@ async def test_the_caller_is_told_the_kind_of_the_slip_and_the_log_the_place(tmp
         assert not guard.service.runtime.origin.is_open
         record = guard.records()[-1]
         assert record["reason"] == "origin_malformed"
-        assert record["detail"] == "NaN and Infinity are not JSON (at /result/structuredContent/mean)"
+        assert record["problem"] == "NaN and Infinity are not JSON (at /result/structuredContent/mean)"
         assert refusal["message"].endswith(f"Incident {record['incident']}.")

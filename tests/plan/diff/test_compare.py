@@ -7,6 +7,7 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -315,3 +316,39 @@ def test_two_hundred_changed_servers_are_compared_fast_and_fit_a_comment(tmp_pat
     assert (shown["version"], shown["summary"]) == (1, {"loosens": 400, "tightens": 0, "neutral": 0})
     assert len([s for s in report.stacks if s.resources_like]) == 199
     assert "199 servers" in report.notes[-1]
+
+
+EXCEPTION = {
+    "tool": "search",
+    "leg": "results",
+    "rule": "pii.card",
+    "place": None,
+    "action": "flag",
+    "reason": "test cards",
+    "expires": "2027-03-01",
+}
+
+
+def test_an_exception_from_a_finding_loosens_and_its_earlier_end_tightens() -> None:
+    from plan.diff.semantic.finding_exceptions import compare_finding_exceptions
+
+    def directions(base: list[dict[str, Any]], head: list[dict[str, Any]]) -> list[Direction]:
+        return [c.direction for c in compare_finding_exceptions("dev.one", base, head)]
+
+    assert directions([], [EXCEPTION]) == [L]
+    assert directions([EXCEPTION], []) == [T]
+    assert directions([EXCEPTION], [{**EXCEPTION, "expires": "2027-02-01"}]) == [T]
+    assert directions([EXCEPTION], [{**EXCEPTION, "expires": "2027-03-02"}]) == [L]
+    assert directions([EXCEPTION], [{**EXCEPTION, "reason": "real cards too"}]) == [L]
+    # Whatever else gets narrower, something passes that did not.
+    for changed in ({"action": "allow"}, {"place": "/content/0/text"}, {"tool": "delete"}, {"rule": "pii.iban"}):
+        assert sorted(directions([EXCEPTION], [{**EXCEPTION, **changed, "expires": "2027-01-01"}])) == sorted([L, T])
+
+
+def test_a_report_names_tool_leg_rule_reason_and_end_of_an_exception(differ: Differ) -> None:
+    text = '{tool: get_ticket, leg: results, rule: pii.card, reason: Test cards. Ada, expires: "2999-03-01"}'
+    guard = f"    guard:\n      exceptions:\n        - {text}\n"
+    report = differ(("Pulumi.dev.one.yaml", "    grants:", f"{guard}    grants:"))
+    (change,) = report.changes
+    assert (change.direction, change.title) == (L, "pii.card in results of tool get_ticket passes and is flagged")
+    assert change.details == ("reason: Test cards. Ada", "expires: 2999-03-01")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from model.canonical import digest
 from model.project import load, open_project
 from model.stacks import ServerStack, Stack
 from model.tool_lock import LeftOut, ToolEntry
+from model.waivers import today_utc
 from plan.findings import Finding, Severity
 from plan.graph import Graph, Resource
 from plan.offline import plan_stack
@@ -446,6 +448,14 @@ BROKEN: list[tuple[str, str, str, Break]] = [
         for leg in ("definitions", "arguments", "results", "prompts", "resources", "server_requests")
     ),
     ("guard-fails-open", "dev.one", "hybrid", guard(lambda c: c["guard"].update(engines={"embedded": None}))),
+    ("guard-exception-expired", "dev.one", "hybrid", guard(lambda c: excepted(c, expires="2020-01-01"))),
+    (
+        "guard-exception-ending",
+        "dev.one",
+        "hybrid",
+        guard(lambda c: excepted(c, expires=(today_utc() + timedelta(days=3)).isoformat())),
+    ),
+    ("guard-exception-unused", "dev.one", "hybrid", guard(lambda c: excepted(c, tool="no_such_tool"))),
     ("guard-taint-ignored", "dev.one", "hybrid", guard(lambda c: c["guard"]["taint"].update(outbound_call="allow"))),
     ("guard-write-for-all", "dev.one", "colocated", guard(lambda c: c["grants"][1].update(to=ALL))),
     ("guard-beyond-loopback", "dev.one", "central", guard(lambda c: c["listen"].update(client_ca=None))),
@@ -508,6 +518,12 @@ BROKEN: list[tuple[str, str, str, Break]] = [
     ("lock-stale", "dev.one", "colocated", guard(lambda c: c.update(tool_lock_sha256="sha256:" + "0" * 64))),
     ("lock-grant-unknown", "dev.one", "colocated", guard(lambda c: c["grants"][1]["tools"].append("drop_database"))),
 ]
+
+
+def excepted(guard_config: dict[str, Any], **changes: str) -> None:
+    """An exception from a rule of the guard's engine, without an end that is near."""
+    values = {"tool": "get_ticket", "leg": "results", "rule": "pii.card", "action": "flag", "expires": "2999-01-01"}
+    guard_config["guard"]["exceptions"] = [{**values, **changes}]
 
 
 def front_door(guard_config: dict[str, Any], index: int = 0) -> dict[str, Any]:

@@ -1,0 +1,154 @@
+"""Shows records of the guard's audit log to its operator: what decided, at which place, and how to let just that pass.
+
+An entry fits 80 columns where the names in it do. Hidden characters are made visible, as clients choose names and could
+rewrite the screen.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from guard.decide.reasons import Decision, Reason
+from guard.inspect.verdict import Leg
+from model.finding_exceptions import KINDS, NO_EXCEPTION, admits_exceptions, is_place, rule_of
+from model.text import is_hidden, visible
+
+WIDTH = 80
+#: Days for which an exception is proposed.
+DAYS = 30
+#: Places of one rule up to which each gets an exception of its own; with more, one exception holds anywhere.
+_PLACES = 3
+_STOPPED = (Decision.BLOCK, Decision.REFUSE)
+
+_WAYS = {
+    Reason.NO_VERDICT: "Nothing passes without a verdict. Mend what the engine says, or give it longer: guard.deadline.",
+    Reason.NOT_GRANTED: "Name it in a grant: `grants` of the stack file; what writes needs read_only: false there.",
+    Reason.NOT_IN_LOCK: "See what the server offers with `ringwall lock diff {server}`; take it over with"
+    " `ringwall lock approve {server}`, and grant it.",
+    Reason.LOCK_MISMATCH: "See what changed with `ringwall lock diff {server}`; take it over with"
+    " `ringwall lock approve {server}`.",
+    Reason.ARGUMENTS: "A constraint of a grant is in `grants`, arguments; the schema is the server's own, in the lock.",
+    Reason.TAINT: "Let the person be asked: guard.taint.outbound_call: ask. Where the untrusted text is harmless, an"
+    " exception for it with `action: allow` no longer taints; see the incident it was sent in.",
+}
+
+
+def entry(record: dict[str, Any]) -> list[str]:
+    """A record in two to five lines: when and what, who, and where something was found or refused, by which key."""
+    kind = record.get("kind")
+    head = f"{record.get('time')} #{record.get('sequence')}"
+    if kind != "decision":
+        details = record.get("details")
+        shown = json.dumps(details, sort_keys=True) if details and kind != "head" else ""
+        return [visible(f"{head} ({kind})"), *_wrapped(shown)]
+    subject = " ".join(str(record[key]) for key in ("method", "name") if record.get(key))
+    subject += f" ({record['leg']})" if record.get("leg") else ""
+    sender = [f"by {record['principal']}"] if record.get("principal") else []
+    incident = [f"incident {record['incident']}"] if record.get("incident") else []
+    lines = [visible(f"{head} {record.get('decision')} {record.get('reason')}")]
+    lines += _wrapped(", ".join([subject, *sender, *incident]))
+    for rule, place in _findings(record):
+        lines += _wrapped(f"{rule} at {place}" if place else rule)
+    for engine in record.get("engines", ()):
+        if engine.get("outcome") == "no_verdict":
+            lines += _wrapped(f"{engine['engine']} gave no verdict: {engine.get('error')}")
+    if record.get("problem"):
+        lines += _wrapped(str(record["problem"]))
+    if record.get("key"):
+        lines += _wrapped(f"decided by {record['key']}")
+    return lines
+
+
+def line(record: dict[str, Any]) -> str:
+    """A record on one line, for a log that goes on."""
+    return "  ".join(part.strip() for part in entry(record))
+
+
+def way_out(record: dict[str, Any], today: date) -> list[str]:
+    """How to let pass exactly what this record stopped, or why that is not to be had; empty where nothing was stopped."""
+    if record.get("kind") != "decision" or record.get("decision") not in _STOPPED:
+        return []
+    server = str(record.get("server"))
+    reason = str(record.get("reason"))
+    if reason == Reason.UNREADABLE and record.get("leg") in (Leg.RESULTS, Leg.RESOURCES):
+        text = f"List its media type in the lock of {server}: media_types of {record.get('name')}."
+    elif reason in _WAYS:
+        text = next(advice for known, advice in _WAYS.items() if known == reason).format(server=server)
+    elif reason == Reason.RATE_LIMITED and record.get("key"):
+        text = f"Raise {record['key']} in the stack file of {server}."
+    elif findings := _findings(record):
+        return _exception(record, findings, server, today)
+    else:
+        return []
+    return _wrapped(text)
+
+
+def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], server: str, today: date) -> list[str]:
+    leg, method = str(record.get("leg")), str(record.get("method"))
+    if leg == Leg.DEFINITIONS:
+        return _wrapped(f"A reviewer accepts a definition in the lock: `ringwall lock approve {server}`.")
+    rules = [rule for rule, _ in findings]
+    if not admits_exceptions(leg, method, rules):
+        rule = next((rule for rule in rules if rule in NO_EXCEPTION), None)
+        reason = f"{rule} {NO_EXCEPTION[rule]}" if rule else f"none holds for {leg} of {method}"
+        return _wrapped(f"No exception can be given: {reason}.")
+    lines = _wrapped(f"To let just this pass, below ringwall:server in the stack file of {server}:")
+    lines += ["", "    guard:", "      exceptions:"]
+    expires = (today + timedelta(days=DAYS)).isoformat()
+    reason = f"Incident {record.get('incident')}: why it is harmless, who decided"
+    for rule, place in _with_places(findings):
+        lines.append(f"        - {KINDS[method]}: {_quoted(str(record.get('name')))}")
+        lines += [f"          leg: {leg}", f"          rule: {_quoted(rule)}"]
+        lines += [f"          place: {_quoted(place)}"] if place else []
+        lines += [f"          reason: {_quoted(reason)}", f'          expires: "{expires}"']
+    return [
+        *lines,
+        "",
+        *_wrapped("It is flagged and still taints; `action: allow` makes it count as harmless. Then:"),
+        f"    ringwall check {server}",
+    ]
+
+
+def _with_places(findings: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Each rule with its places, or without any where there are many, or one that no exception can spell."""
+    places: dict[str, list[str]] = {}
+    for rule, place in findings:
+        places.setdefault(rule, []).append(place)
+    for rule, known in places.items():
+        if len(known) > _PLACES or not all(map(is_place, known)):
+            yield rule, ""
+        else:
+            yield from ((rule, place) for place in known)
+
+
+def _findings(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """Rule and place of everything that an engine blocked for, once each, without what an exception covers."""
+    covered = set(record.get("exceptions", ())) if record.get("decision") in _STOPPED else set()
+    pairs = [
+        (rule_of(str(engine.get("engine")), str(finding.get("rule"))), str(finding.get("pointer")))
+        for engine in record.get("engines", ())
+        if engine.get("outcome") == "block"
+        for finding in engine.get("findings", ())
+    ]
+    return [pair for pair in dict.fromkeys(pairs) if pair[0] not in covered]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        visible(text),
+        WIDTH,
+        initial_indent="    ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _quoted(text: str) -> str:
+    """A YAML scalar that every reader takes for this very text."""
+    body = json.dumps(text, ensure_ascii=False)
+    return "".join(f"\\U{ord(char):08X}" if is_hidden(char) else char for char in body)

@@ -1,0 +1,144 @@
+"""An operator reads what decided, where, and how to let just that pass; nothing of it can rewrite the screen."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.finding_exceptions import FindingException
+from model.loader import parse
+from operations.audit_entries import entry, line, way_out
+
+TODAY = date(2026, 11, 26)
+
+
+def record(*findings: tuple[str, str], engine: str = "embedded", **members: Any) -> dict[str, Any]:
+    found = [{"category": "injection", "rule": rule, "pointer": pointer} for rule, pointer in findings]
+    engines = [{"engine": engine, "outcome": "block", "error": None, "findings": found}] if findings else []
+    return {
+        "kind": "decision",
+        "time": "2026-11-26T01:17:02.684582Z",
+        "sequence": 9,
+        "server": "dev.desk",
+        "method": "tools/call",
+        "name": "search",
+        "leg": "results",
+        "decision": "block",
+        "reason": "injection",
+        "key": "guard.legs.results",
+        "principal": "person:ada",
+        "incident": "9a4c05fa4d8d882d",
+        "engines": engines,
+        **members,
+    }
+
+
+def exceptions(text: list[str]) -> list[FindingException]:
+    """The exceptions as they are pasted below `ringwall:server`."""
+    first = text.index("    guard:")
+    pasted = "\n".join(text[first : text.index("", first)])
+    value: Any = parse(pasted, Path("Pulumi.dev.desk.yaml")).value
+    return [FindingException.model_validate(item) for item in value["guard"]["exceptions"]]
+
+
+def test_an_entry_names_rule_place_and_key_within_80_columns() -> None:
+    shown = entry(record(("injection.override", "/content/0/text")))
+    assert shown == [
+        "2026-11-26T01:17:02.684582Z #9 block injection",
+        "    tools/call search (results), by person:ada, incident 9a4c05fa4d8d882d",
+        "    injection.override at /content/0/text",
+        "    decided by guard.legs.results",
+    ]
+    assert line(record()).count("\n") == 0
+    assert line(record(("pii.card", "/a"))).endswith("pii.card at /a  decided by guard.legs.results")
+
+
+def test_hidden_characters_in_names_and_places_are_shown() -> None:
+    evil = "x\u202ey\x1b[2J\n \U0001f600\U000e0041"
+    changed = record(("pii.card", f"/{evil}"), name=evil)
+    for text in [*entry(changed), *way_out(changed, TODAY)]:
+        assert text.isprintable(), text
+    (excepted,) = exceptions(way_out(record(("pii.card", "/a"), name=evil), TODAY))
+    assert excepted.name == evil
+
+
+def test_each_rule_that_blocked_gets_the_exception_that_lets_just_this_pass() -> None:
+    found = (
+        ("injection.override", "/content/0/text"),
+        ("pii.card", "/content/0/text"),
+        ("pii.card", "/content/1/text"),
+    )
+    first, second, third = exceptions(way_out(record(*found, exceptions=["pii.iban"]), TODAY))
+    assert (first.tool, first.leg, first.rule, first.place, first.action) == (
+        "search",
+        "results",
+        "injection.override",
+        "/content/0/text",
+        "flag",
+    )
+    assert (second.rule, third.place, first.expires) == ("pii.card", "/content/1/text", "2026-12-26")
+    assert "9a4c05fa4d8d882d" in first.reason
+
+
+def test_what_an_exception_lets_pass_already_needs_no_second_one() -> None:
+    found = (("injection.override", "/a"), ("pii.card", "/b"))
+    (excepted,) = exceptions(way_out(record(*found, exceptions=["injection.override"]), TODAY))
+    assert excepted.rule == "pii.card"
+
+
+def test_a_rule_that_matched_in_many_places_gets_one_exception_for_all() -> None:
+    found = [("pii.card", f"/content/{number}/text") for number in range(40)]
+    (excepted,) = exceptions(way_out(record(*found), TODAY))
+    assert excepted.place is None
+
+
+@pytest.mark.parametrize("pointer", ["/a\x1bb", f"/{'x' * 1023}…+7", ""])
+def test_a_place_that_no_exception_can_spell_is_left_out(pointer: str) -> None:
+    (excepted,) = exceptions(way_out(record(("pii.card", pointer)), TODAY))
+    assert excepted.place is None
+
+
+def test_a_vendors_finding_is_named_with_its_engine_and_has_no_place() -> None:
+    (excepted,) = exceptions(way_out(record(("pii/email", ""), engine="lakera"), TODAY))
+    assert (excepted.rule, excepted.place) == ("lakera.pii/email", None)
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"reason": "no_verdict"}, "Nothing passes without a verdict"),
+        ({"reason": "unreadable"}, "media_types of search"),
+        ({"reason": "not_granted", "leg": None, "decision": "refuse"}, "Name it in a grant"),
+        ({"reason": "not_in_lock", "leg": None, "decision": "refuse"}, "ringwall lock approve dev.desk"),
+        ({"reason": "lock_mismatch", "leg": None, "decision": "refuse"}, "ringwall lock diff dev.desk"),
+        ({"reason": "arguments", "leg": None, "decision": "refuse"}, "the schema is the server's own"),
+        (
+            {"reason": "rate_limited", "key": "limits.concurrency", "decision": "refuse"},
+            "Raise limits.concurrency in the stack file of dev.desk",
+        ),
+        ({"reason": "taint"}, "guard.taint.outbound_call: ask"),
+    ],
+)
+def test_what_no_exception_lets_pass_names_what_does(members: dict[str, Any], words: str) -> None:
+    assert words in " ".join(text.strip() for text in way_out(record(**members), TODAY))
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (record(("hidden.tags", "/a")), "No exception can be given: hidden.tags lets through text"),
+        (record(("pii.card", "/a"), leg="server_requests"), "none holds for server_requests of tools/call"),
+        (record(("pii.card", "/a"), method="answer", leg="arguments"), "none holds for arguments of answer"),
+        (record(("poisoning.loot", "/a"), leg="definitions", method="tools/list"), "ringwall lock approve dev.desk"),
+    ],
+)
+def test_where_no_exception_is_to_be_had_that_is_said(changed: dict[str, Any], words: str) -> None:
+    assert words in " ".join(text.strip() for text in way_out(changed, TODAY))
+
+
+def test_what_was_not_stopped_has_no_way_out() -> None:
+    assert way_out(record(("pii.card", "/a"), decision="flag", exceptions=["pii.card"]), TODAY) == []
+    assert way_out({"kind": "open", "time": "t", "sequence": 1}, TODAY) == []
