@@ -18,8 +18,9 @@ from guard.decide.methods import Method
 from guard.decide.policy import Policy
 from guard.decide.reasons import AnyReason, Decision, Reason
 from guard.inspect.inspection import Inspected
-from guard.inspect.verdict import Leg
+from guard.inspect.verdict import EVERYTHING, Leg
 from guard.runtime import Runtime
+from model.parameter_kinds import KindTree
 from wire.jsonrpc import Id
 
 
@@ -37,8 +38,8 @@ class Exchange:
         """The context of a message that arrives now, under a new incident id."""
         return Context(id_, method, row, self.caller.modern, new_incident(), time.monotonic(), size)
 
-    async def inspect(self, leg: Leg, context: Context, value: Any) -> Inspected:
-        """Let the engines judge every string of `value`."""
+    async def inspect(self, leg: Leg, context: Context, value: Any, kinds: KindTree = EVERYTHING) -> Inspected:
+        """Let the engines judge every string of `value`; `kinds` says what each argument in it is."""
         return await self.policy.inspector.inspect(
             leg,
             context.method,
@@ -47,6 +48,7 @@ class Exchange:
             principal=self.caller.principal.hash,
             incident=context.incident,
             structural=context.row.structural,
+            kinds=kinds,
         )
 
     async def record(

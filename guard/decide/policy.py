@@ -19,6 +19,7 @@ from guard.decide.counters import Counters
 from guard.decide.grants import Grants
 from guard.decide.limits import Limiter
 from guard.decide.pins import Pins, Refusal
+from guard.decide.question_answers import IN_PARAMS
 from guard.decide.resource_uris import is_plain_uri
 from guard.http.http_rules import PublicNames
 from guard.identity.verifier import Verifier
@@ -26,6 +27,7 @@ from guard.inspect.inspection import Inspector
 from guard.inspect.panel import Panel, build_panel
 from model.errors import InputError
 from model.guard_config import GuardConfig
+from model.parameter_kinds import KindTree, kinds_in_force
 from model.schemas import Checker, compile_schema
 from model.text import visible
 from model.tool_lock import ToolEntry
@@ -35,7 +37,8 @@ from model.tool_lock import ToolEntry
 class PinnedTool:
     """A locked tool, ready to be called.
 
-    `check` judges arguments by the pinned input schema. `mirrored` says that some arguments travel in headers too.
+    `check` judges arguments by the pinned input schema. `mirrored` says that some arguments travel in headers too. `kinds`
+    says what each argument is, by its pointer in the params.
     """
 
     schema: Mapping[str, Any]
@@ -44,6 +47,7 @@ class PinnedTool:
     cacheable: bool
     writes: bool
     mirrored: bool
+    kinds: KindTree
 
 
 class Policy:
@@ -144,6 +148,7 @@ def _pinned(name: str, definition: Mapping[str, Any], entry: ToolEntry) -> Pinne
         entry.cacheable,
         entry.risk != "read",
         mirrored='"x-mcp-header"' in json.dumps(schema),
+        kinds=KindTree({**IN_PARAMS, **{f"/arguments{place}": kind for place, kind in kinds_in_force(entry).items()}}),
     )
 
 

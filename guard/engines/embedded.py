@@ -15,15 +15,17 @@ import re
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
 
 from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, pieces, unescape
 from guard.engines.rules import commands, hidden_text, instructions, personal_data, secrets, urls
 from guard.engines.rules.rule import BEFORE, READ, DetectionRule, RuleTable, spans
-from guard.inspect.verdict import EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
+from guard.inspect.verdict import EVERYTHING, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from model.masking import is_secret_name
+from model.parameter_kinds import JUDGED, SUBJECTS, Subject
+from model.tool_lock import ParameterKind
 
 #: Findings of one item at most. One more is added without a place, so that nothing is passed on half redacted.
 MAX_FINDINGS = 1000
@@ -46,6 +48,19 @@ _RULES = (
 def _table(rules: tuple[DetectionRule, ...], leg: Leg) -> RuleTable:
     """The table of one leg. Built once a process for all engines with the same rules, as it takes a fifth of a second."""
     return RuleTable([rule for rule in rules if leg in rule.legs])
+
+
+@lru_cache(maxsize=64)
+def _argument_table(rules: tuple[DetectionRule, ...], subjects: frozenset[Subject]) -> RuleTable:
+    """The table for arguments that may hold these subjects; without subjects, of the rules that judge every argument."""
+    arguments = [rule for rule in rules if Leg.ARGUMENTS in rule.legs]
+    return RuleTable([rule for rule in arguments if (rule.subject in subjects if subjects else rule.subject is None)])
+
+
+#: The tables of an item's texts, each with the texts that it judges.
+Split = Callable[[Sequence[Text]], Iterable[tuple[tuple[RuleTable, ...], Sequence[Text]]]]
+#: A query that is one URL is judged as a URL too: a search may fetch it.
+_BARE_URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]{0,15}:/\S*\s*")
 
 
 #: Names of members that may hold a secret or a card number, besides those of `model.masking.is_secret_name`. Their values
@@ -85,6 +100,11 @@ class EmbeddedVerdictEngine:
         rules = (*_RULES, *urls.rules(urls.checker(allowed_hosts)))
         shadowing = instructions.shadowing(tool_names)
         self._tables: dict[Leg, tuple[RuleTable, ...]] = {leg: (_table(rules, leg),) for leg in Leg}
+        self._every_argument = _argument_table(rules, frozenset())
+        self._kinds: dict[ParameterKind | None, RuleTable] = {
+            kind: _argument_table(rules, subjects) for kind, subjects in JUDGED.items() if subjects
+        }
+        self._kinds[None] = _argument_table(rules, SUBJECTS)
         if shadowing:
             self._tables[Leg.DEFINITIONS] += (RuleTable(shadowing),)
 
@@ -105,7 +125,7 @@ class EmbeddedVerdictEngine:
         matches = _Matches(deadline)
         error = None
         try:
-            self._read(self._tables[item.leg], item.texts, matches, item.leg)
+            self._read(self._split(item), item.texts, matches, item.leg)
         except OverBounds as over:
             error = str(over) or OVER
         if matches.findings and not (error and item.leg in self._thorough):
@@ -115,21 +135,43 @@ class EmbeddedVerdictEngine:
         spent = (time.perf_counter() - started) * 1000
         return Verdict(outcome, self.name, tuple(matches.findings), milliseconds=spent, error=error)
 
-    def _read(self, tables: tuple[RuleTable, ...], texts: Sequence[Text], matches: _Matches, leg: Leg) -> None:
-        joined_text = _JoinedText(texts)
-        _match(tables, joined_text, matches, direct=True)
+    def _split(self, item: ScanItem) -> Split:
+        if item.leg is not Leg.ARGUMENTS or item.kinds is EVERYTHING:
+            tables = self._tables[item.leg]
+            return lambda texts: ((tables, texts),)
+
+        def split(texts: Sequence[Text]) -> Iterable[tuple[tuple[RuleTable, ...], Sequence[Text]]]:
+            yield (self._every_argument,), texts
+            parts: dict[ParameterKind | None, list[Text]] = {}
+            for text in texts:
+                kind = item.kinds.kind(text.pointer)
+                if kind == "query" and _BARE_URL.fullmatch(text.value):
+                    kind = None
+                parts.setdefault(kind, []).append(text)
+            for kind, part in parts.items():
+                if table := self._kinds.get(kind):
+                    yield (table,), part
+
+        return split
+
+    def _read(self, split: Split, texts: Sequence[Text], matches: _Matches, leg: Leg) -> None:
+        may_be_more = False
+        for tables, part in split(texts):
+            joined_text = _JoinedText(part)
+            _match(tables, joined_text, matches, direct=True)
+            may_be_more = may_be_more or may_be_encoded(joined_text.data)
+            if not joined_text.ascii:
+                _match(tables, _JoinedText(_folded(part)), matches)
         if leg in READ:
             _match_named_values(texts, matches)
-        if not joined_text.ascii:
-            _match(tables, _JoinedText(_folded(texts)), matches)
-        if not may_be_encoded(joined_text.data):
+        if not may_be_more:
             return
         budget = DecodingBudget()
         layer: list[Text] = list(texts)
         for _ in range(LAYERS):
             inline, inner = _opened(layer, budget)
-            for part, copies in ((inline, True), (inner, False)):
-                if part:
+            for opened, copies in ((inline, True), (inner, False)):
+                for tables, part in split(opened) if opened else ():
                     _match(tables, _JoinedText(part), matches, copies=copies)
                     _match(tables, _JoinedText(_folded(part)), matches, copies=copies)
             layer = [*inline, *inner]

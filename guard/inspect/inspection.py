@@ -13,8 +13,9 @@ from guard.decide.reasons import Decision, Reason
 from guard.inspect.content import Content, content_of, document_of
 from guard.inspect.panel import Panel
 from guard.inspect.redaction import redact
-from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanItem, Verdict
+from guard.inspect.verdict import EVERYTHING, Category, EngineFinding, Leg, Outcome, ScanItem, Verdict
 from model.defaults import LegPolicy
+from model.parameter_kinds import KindTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,23 @@ class Inspector:
         self._server = server
 
     async def inspect(
-        self, leg: Leg, method: str, name: str, value: Any, *, principal: str, incident: str, structural: bool = False
+        self,
+        leg: Leg,
+        method: str,
+        name: str,
+        value: Any,
+        *,
+        principal: str,
+        incident: str,
+        structural: bool = False,
+        kinds: KindTree = EVERYTHING,
     ) -> Inspected:
         """Judge every string of `value`.
 
         Args:
             principal: hash of the principal, which is all that engines learn about it.
             structural: the method carries no prose (ping, lists, levels), so that short words need no verdict.
+            kinds: what each argument is, by its pointer in `value`.
         """
         content = content_of(value, method)
         if content.unreadable is not None:
@@ -63,7 +74,7 @@ class Inspector:
         if not content.texts or (structural and content.inert):
             return Inspected(Decision.ALLOW, value, None, (), content.uninspected)
         document = document_of(value)
-        item = ScanItem(leg, self._server, method, name, content.texts, document, principal, incident)
+        item = ScanItem(leg, self._server, method, name, content.texts, document, principal, incident, kinds)
         judgement = await self._panel.judge(item)
         decision: Decision = Decision.ALLOW
         passed: Any = value

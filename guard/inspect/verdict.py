@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from model.parameter_kinds import KindTree
+
 
 class Leg(StrEnum):
     """The part of the conversation a text belongs to; the values are the keys of `model.defaults.LegPolicy`."""
@@ -47,6 +49,10 @@ class Text:
     value: str
 
 
+#: Every text is judged as everything it could be.
+EVERYTHING = KindTree({})
+
+
 @dataclass(frozen=True, slots=True)
 class ScanItem:
     """One message part as an engine judges it: every string of it, keys included.
@@ -63,6 +69,8 @@ class ScanItem:
     document: str
     principal: str
     correlation_id: str
+    #: What each argument is; empty where nothing says it.
+    kinds: KindTree = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """Building a tool lock from a server's offer, and comparing two locks of one server.
 
 `build_lock` pins what the server offers at the moment; `compare` lists the changes between two locks. A decision that a
-person made about a tool (risk, outbound, cacheable) is kept as long as the tool's definition is unchanged; a changed tool
-is judged anew. Reading and writing of the lock file is in `model.tool_lock`.
+person made about a tool (risk, outbound, parameters …) is kept as long as its definition is unchanged; a changed tool is
+judged anew. Reading and writing of the lock file is in `model.tool_lock`.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from model.canonical import digest
 from model.difference import ValueChange, pointers, short_json
 from model.errors import InputError
+from model.parameter_kinds import kinds_to_compare, parameter_kinds
 from model.text import visible
 from model.tool_lock import (
     Entry,
@@ -39,7 +41,7 @@ class LockChange:
     """One entry of a lock that was added, removed or changed.
 
     `text` is the word-level difference of its readable description (or of the instructions). `values` holds every changed
-    JSON pointer of its definition, `decisions` every change of a reviewer's decision (risk, outbound, cacheable).
+    JSON pointer of its definition, `decisions` every change of a reviewer's decision (risk, outbound, parameters …).
     """
 
     kind: Literal["added", "removed", "changed"]
@@ -71,7 +73,13 @@ def build_lock(offer: ServerOffer, previous: ToolLock | None = None) -> ToolLock
         if previous_entry is not None:
             return previous_entry
         judged = assess(definition)
-        return ToolEntry(**common, risk=judged.risk, reasons=judged.reasons, outbound=judged.outbound)
+        return ToolEntry(
+            **common,
+            risk=judged.risk,
+            reasons=judged.reasons,
+            outbound=judged.outbound,
+            parameters=parameter_kinds(definition, judged.risk),
+        )
 
     return ToolLock(
         server=LockedServer(
@@ -159,22 +167,33 @@ def _compare(
             yield LockChange("added", part, key, text=head.description, risk=risk)
         elif head is None:
             yield LockChange("removed", part, key)
-        elif base is not None and (base.sha256 != head.sha256 or _decisions(base) != _decisions(head)):
+        elif base is not None and (base.sha256 != head.sha256 or operator.ne(*_decisions(base, head))):
             yield LockChange(
                 "changed",
                 part,
                 key,
                 word_difference(base.description, head.description),
                 tuple(pointers(base.definition, head.definition)) if base.sha256 != head.sha256 else (),
-                tuple(pointers(_decisions(base), _decisions(head))),
+                tuple(pointers(*_decisions(base, head))),
                 risk,
             )
 
 
-def _decisions(entry: Entry) -> dict[str, Any]:
-    if not isinstance(entry, ToolEntry):
-        return {}
-    return {"risk": entry.risk, "outbound": entry.outbound, "cacheable": entry.cacheable}
+def _decisions(base: Entry, head: Entry) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a reviewer decided about two entries of one key."""
+    sides = tuple(_own_decisions(entry) for entry in (base, head))
+    if isinstance(base, ToolEntry) and isinstance(head, ToolEntry):
+        for side, kinds in zip(sides, kinds_to_compare(base, head), strict=True):
+            side["parameters"] = kinds
+    return sides[0], sides[1]
+
+
+def _own_decisions(entry: Entry) -> dict[str, Any]:
+    media_types = sorted(getattr(entry, "media_types", ()))
+    decisions: dict[str, Any] = {"media_types": media_types} if media_types else {}
+    if isinstance(entry, ToolEntry):
+        decisions |= {"risk": entry.risk, "outbound": entry.outbound, "cacheable": entry.cacheable}
+    return decisions
 
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}

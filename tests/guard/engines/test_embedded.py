@@ -106,7 +106,7 @@ def test_more_encoded_text_than_is_opened_is_no_verdict_and_plain_text_is_read_t
         "http://[64:ff9b::a9fe:a9fe]/",
         "http://localhost./",
         "https://known.example@evil.example/",
-        "file:///etc/hosts",
+        "file://share.example/etc/hosts",
     ],
 )
 def test_private_addresses_are_refused_in_arguments_in_every_notation_and_pass_in_results(url: str) -> None:

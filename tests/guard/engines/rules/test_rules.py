@@ -177,9 +177,9 @@ IN_CORPUS = {
     "sql.tautology": "t146",
     "sql.union": "t148",
     "url.forbidden": "t122",
+    "url.data": "t140",
     "url.image_with_data": "t137",
     "url.metadata": "t120",
-    "url.script": "t140",
 }
 #: Rules whose text stands here.
 EXAMPLES: dict[str, tuple[str, Leg]] = {
@@ -208,6 +208,8 @@ EXAMPLES: dict[str, tuple[str, Leg]] = {
     "secret.cloudflare": ("cfut_" + MIXED[:40], R),
     "secret.basic": ("Authorization: Basic " + "YW5uYTpoNHg5LXBhc3M=", R),
     "sql.escape": ("x' INTO OUTFILE '/tmp/a'", A),
+    "url.file": ("file:///etc/hosts", A),
+    "url.script": ("[details](javascript:fetch('/x'))", R),
     "path.null": ("report.pdf\x00.png", A),
 }
 
