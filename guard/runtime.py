@@ -292,11 +292,14 @@ class Runtime:
                 response_bytes=response_bytes,
                 milliseconds=(time.monotonic() - context.started) * 1000,
                 payload=payload,
+                uninspected=inspected.uninspected if inspected else {},
             )
         )
         self.metrics.decided(decision, reason, leg)
         for verdict in verdicts:
             self.metrics.engine(verdict)
+        if inspected is not None and inspected.passed:
+            self.metrics.passed_unseen(inspected.uninspected)
         if self._wait_for_disk:
             await self.audit.durable(sequence)
 

@@ -8,8 +8,8 @@ one long name.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,7 +54,7 @@ class AuditRecord:
     `bundle` is the SHA-256 of the configuration in force. `session` is a prefix of the session id's SHA-256. `reason` is
     a short stable code such as not_granted or no_verdict. `incident` is the incident id that the caller was given.
     `content_sha256` is the digest of the inspected content, `payload` that content as redacted text. `milliseconds` is
-    the time the guard itself took.
+    the time the guard itself took. `uninspected` counts bytes that no engine could look into, by media type.
     """
 
     method: str
@@ -74,9 +74,11 @@ class AuditRecord:
     tokens: int | None = None
     milliseconds: float | None = None
     payload: str | None = None
+    uninspected: Mapping[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """The record's members. `payload` is there only if it was recorded, `payload_cut` (its full length) only if cut."""
+        """The record's members. `payload` is there only if it was recorded, `payload_cut` (its full length) only if cut,
+        `uninspected_bytes` only if there were any."""
         members: dict[str, Any] = {
             "bundle": self.bundle,
             "content_sha256": self.content_sha256,
@@ -95,6 +97,8 @@ class AuditRecord:
             "session": self.session,
             "tokens": self.tokens,
         }
+        if self.uninspected:
+            members["uninspected_bytes"] = dict(sorted(self.uninspected.items()))
         if self.payload is not None:
             members["payload"] = self.payload[:MAX_PAYLOAD]
             if len(self.payload) > MAX_PAYLOAD:

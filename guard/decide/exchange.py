@@ -38,8 +38,18 @@ class Exchange:
         """The context of a message that arrives now, under a new incident id."""
         return Context(id_, method, row, self.caller.modern, new_incident(), time.monotonic(), size)
 
-    async def inspect(self, leg: Leg, context: Context, value: Any, kinds: KindTree = EVERYTHING) -> Inspected:
-        """Let the engines judge every string of `value`; `kinds` says what each argument in it is."""
+    async def inspect(
+        self,
+        leg: Leg,
+        context: Context,
+        value: Any,
+        kinds: KindTree = EVERYTHING,
+        media_types: frozenset[str] = frozenset(),
+    ) -> Inspected:
+        """Let the engines judge every string of `value`.
+
+        `kinds` says what each argument in it is, `media_types` what may pass uninspected.
+        """
         return await self.policy.inspector.inspect(
             leg,
             context.method,
@@ -49,6 +59,7 @@ class Exchange:
             incident=context.incident,
             structural=context.row.structural,
             kinds=kinds,
+            media_types=media_types,
         )
 
     async def record(

@@ -18,6 +18,7 @@ from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 from guard.decide.counters import Counters
 from guard.decide.grants import Grants
 from guard.decide.limits import Limiter
+from guard.decide.methods import Section
 from guard.decide.pins import Pins, Refusal
 from guard.decide.question_answers import IN_PARAMS
 from guard.decide.resource_uris import is_plain_uri
@@ -102,6 +103,15 @@ class Policy:
         except ValueError as error:
             raise InputError(str(error), remedy="correct the grant in the server's stack file") from None
         self._tools = {tool.name: _pinned(tool.name, tool.definition, tool) for tool in config.tool_lock.tools}
+        lock = config.tool_lock
+        self._media_types: dict[tuple[Section | None, str], frozenset[str]] = {
+            **{(Section.TOOLS, tool.name): frozenset(tool.media_types) for tool in lock.tools},
+            **{(Section.RESOURCES, entry.key): frozenset(entry.media_types) for entry in lock.resources},
+            **{
+                (Section.RESOURCE_TEMPLATES, entry.key): frozenset(entry.media_types)
+                for entry in lock.resource_templates
+            },
+        }
         self._templates = [(entry.key, _template(entry.key)) for entry in config.tool_lock.resource_templates]
 
     def tool(self, name: str) -> PinnedTool | None:
@@ -118,6 +128,20 @@ class Policy:
             for key, template in self._templates
             if template is not None
         )
+
+    def media_types(self, section: Section | None, name: str) -> frozenset[str]:
+        """The media types that the lock lets pass uninspected in what this tool or resource returns."""
+        if section is not Section.RESOURCES:
+            return self._media_types.get((section, name), frozenset())
+        listed = self._media_types.get((section, name))
+        if listed is not None:
+            return listed
+        matching = (
+            key for key, template in self._templates if template is not None and template.match(name) is not None
+        )
+        # Of several templates that match, only what each of them lists: nobody knows which of them the server follows.
+        sets = [self._media_types.get((Section.RESOURCE_TEMPLATES, key), frozenset()) for key in matching]
+        return frozenset.intersection(*sets) if sets else frozenset()
 
     async def close(self) -> None:
         await self.panel.close()

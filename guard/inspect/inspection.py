@@ -6,13 +6,14 @@ findings. `redact` applies only when every finding is a secret or personal data 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from guard.decide.reasons import Decision, Reason
 from guard.inspect.content import Content, content_of, document_of
 from guard.inspect.panel import Panel
-from guard.inspect.redaction import redact
+from guard.inspect.redaction import corrected, redact
 from guard.inspect.verdict import EVERYTHING, Category, EngineFinding, Leg, Outcome, ScanItem, Verdict
 from model.defaults import LegPolicy
 from model.parameter_kinds import KindTree
@@ -21,14 +22,14 @@ from model.parameter_kinds import KindTree
 @dataclass(frozen=True, slots=True)
 class Inspected:
     """The decision on one message part. `value` is what may pass (None when blocked). `reason` is a stable word: a
-    finding's category, `no_verdict` or `unreadable`. `untrusted` means that something tried to steer a model, whatever
-    the policy decided. `source` is the part as it arrived and `document` its JSON text; None where no engine was asked."""
+    finding's category, `no_verdict` or `unreadable`. `uninspected` counts bytes that no engine could look into, by media
+    type. `source` is the part as it arrived and `document` its JSON text; None where no engine was asked."""
 
     decision: Decision
     value: Any
     reason: Reason | Category | None
     verdicts: tuple[Verdict, ...]
-    uninspected: int = 0
+    uninspected: Mapping[str, int] = field(default_factory=dict)
     document: str | None = None
     source: Any = None
 
@@ -38,6 +39,7 @@ class Inspected:
 
     @property
     def untrusted(self) -> bool:
+        """Whether something tried to steer a model, whatever the policy decided."""
         return any(finding.untrusted for verdict in self.verdicts for finding in verdict.findings)
 
 
@@ -60,6 +62,7 @@ class Inspector:
         incident: str,
         structural: bool = False,
         kinds: KindTree = EVERYTHING,
+        media_types: frozenset[str] = frozenset(),
     ) -> Inspected:
         """Judge every string of `value`.
 
@@ -67,10 +70,14 @@ class Inspector:
             principal: hash of the principal, which is all that engines learn about it.
             structural: the method carries no prose (ping, lists, levels), so that short words need no verdict.
             kinds: what each argument is, by its pointer in `value`.
+            media_types: what may pass uninspected beside images and sounds.
         """
-        content = content_of(value, method)
+        content = content_of(value, method, media_types)
         if content.unreadable is not None:
-            return Inspected(Decision.BLOCK, None, Reason.UNREADABLE, (), content.uninspected)
+            finding = EngineFinding(Category.POLICY, "content.media_type", content.unreadable)
+            verdict = Verdict(Outcome.BLOCK, "content", (finding,), error=content.problem)
+            return Inspected(Decision.BLOCK, None, Reason.UNREADABLE, (verdict,), content.uninspected)
+        value = corrected(value, content.corrected)
         if not content.texts or (structural and content.inert):
             return Inspected(Decision.ALLOW, value, None, (), content.uninspected)
         document = document_of(value)
