@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
 
-from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, pieces, unescape
+from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, pieces, unbroken, unescape
 from guard.engines.rules import commands, hidden_text, instructions, personal_data, secrets, urls
 from guard.engines.rules.rule import BEFORE, READ, DetectionRule, RuleTable, spans
 from guard.inspect.verdict import EVERYTHING, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
@@ -172,8 +172,10 @@ class EmbeddedVerdictEngine:
             inline, inner = _opened(layer, budget)
             for opened, copies in ((inline, True), (inner, False)):
                 for tables, part in split(opened) if opened else ():
-                    _match(tables, _JoinedText(part), matches, copies=copies)
-                    _match(tables, _JoinedText(_folded(part)), matches, copies=copies)
+                    reading = _JoinedText(part)
+                    _match(tables, reading, matches, copies=copies)
+                    if not reading.ascii:
+                        _match(tables, _JoinedText(_folded(part)), matches, copies=copies)
             layer = [*inline, *inner]
         if layer and any(_opened(layer, budget, dry=True)):
             raise OverBounds
@@ -268,7 +270,8 @@ def _match(
                 continue
             key = (rule.id, text.pointer, value)
             if direct:
-                matches.values[key] += 1
+                for spelling in {value, unescape(unbroken(value)), value.partition("\\")[0]}:
+                    matches.values[(rule.id, text.pointer, spelling)] += 1
                 cuttable = span is not None and (rule.cut is None or rule.cut(value))
                 matches.add(rule, text.pointer, span if cuttable else None)
                 continue
@@ -312,10 +315,12 @@ def _opened(texts: Sequence[Text], budget: DecodingBudget, *, dry: bool = False)
     inline: list[Text] = []
     inner: list[Text] = []
     for text in texts:
-        read = unescape(text.value)
+        # What is quoted more often than twice is still one line end, so only encoding counts as too deep.
+        plain = text.value if dry else unbroken(text.value)
+        read = unescape(plain)
+        if read != plain and not dry:
+            budget.spend(len(read))
         if read != text.value:
-            if not dry:
-                budget.spend(len(read))
             inline.append(Text(text.pointer, read))
         inner.extend(Text(text.pointer, piece) for piece in pieces(text.value, budget))
     return inline, inner

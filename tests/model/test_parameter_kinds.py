@@ -111,7 +111,7 @@ def test_a_kind_holds_for_all_below_its_place_until_another_is_named() -> None:
 
 def test_what_a_reviewer_wrote_counts_and_an_older_lock_has_what_the_schema_says() -> None:
     definition = {"name": "x", "inputSchema": {"type": "object", "properties": {"body": TEXT, "url": TEXT}}}
-    common = {"name": "x", "sha256": digest(definition), "definition": definition}
+    common: dict[str, Any] = {"name": "x", "sha256": digest(definition), "definition": definition}
     older = ToolEntry(**common, risk="write")
     assert kinds_in_force(older) == {"/body": "text", "/url": "url"}
     reviewed = ToolEntry(**common, risk="write", parameters={"/body": "command"})

@@ -63,6 +63,11 @@ class DetectionRule:
         return self.category in (Category.SECRET, Category.PERSONAL_DATA)
 
 
+def members(text: str) -> frozenset[str]:
+    """The words of a text as a set."""
+    return frozenset(text.split())
+
+
 def gap(words: int) -> str:
     """A pattern for at most this many words within one sentence, with the separators between them."""
     return rf"[^\w.!?]+(?:[\pL\pN_'’-]+[^\w.!?]+){{0,{words}}}"

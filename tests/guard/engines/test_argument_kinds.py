@@ -11,7 +11,7 @@ from guard.inspect.verdict import Leg, Outcome, ScanItem, Text, Verdict
 from model.parameter_kinds import KindTree
 
 ENGINE = EmbeddedVerdictEngine()
-KINDS = KindTree({f"/arguments/{kind}": kind for kind in ("text", "url", "path", "command", "query")})  # type: ignore[misc]
+KINDS = KindTree({f"/arguments/{kind}": kind for kind in ("text", "url", "path", "command", "query")})
 
 
 def judge(**arguments: str) -> Verdict:
