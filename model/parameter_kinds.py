@@ -40,9 +40,9 @@ def _set(text: str) -> frozenset[str]:
 
 _URL = _set("url uri href link hyperlink endpoint webhook callback baseurl iri website site host hostname proxy")
 _COMMAND = _set("command cmd script shell argv args bash powershell executable entrypoint")
-_PROGRAM = _set(
-    "code program source js javascript python function snippet input stdin text content body data expression"
-)
+_PROGRAM = _set("code program source js javascript python function snippet expression")
+#: What a tool that runs things is given to run, unless another word beside it says whose it is ("file_text").
+_INPUT = _set("input stdin text content body data")
 _SQL = _set("sql query statement cypher jql cql promql logql kql sparql graphql gql soql xpath aql flux mql ddl")
 _QUERY = _set(
     "query search filter where q condition predicate selector pattern regex regexp keyword keywords term terms prompt"
@@ -57,7 +57,7 @@ _CONTENT = _set(
 #: Names of things: what a server puts into its own query, address or command line.
 _IDENTIFIER = _set(
     "id key name user username login email owner account tenant customer branch repo ref sha tag table database db "
-    "schema collection index column bucket project namespace cluster resource type sort order cursor token version"
+    "schema collection index column bucket project namespace cluster resource type sort order cursor token version method mode format language locale encoding timezone"
 )
 #: A thing that is named by its address.
 _PLACE = _set("address location page resource image attachment download feed domain")
@@ -146,16 +146,16 @@ class _Tool:
         words = _words(name)
         last = words[-1] if words else ""
         joined = "".join(words)
-        said = schema.get("description")
-        said = said if isinstance(said, str) else ""
+        description = schema.get("description")
+        description = description if isinstance(description, str) else ""
         content = last in _CONTENT or joined in _CONTENT
         types = _types(schema)
         if types and "string" not in types:
             # An object or a list of which the schema says nothing.
             return "text" if content and self._risk == "write" else None
         if schema.get("format") in _URL_FORMATS or joined in _URL or last in _URL:
-            return self._address(said)
-        if last in _COMMAND or (self._risk == "execute" and last in _PROGRAM):
+            return self._address(description)
+        if last in _COMMAND or (self._risk == "execute" and (last in _PROGRAM or joined in _INPUT)):
             return "command"
         if last in _SQL and (last != "query" or self._risk != "write"):
             return "query"
@@ -165,21 +165,21 @@ class _Tool:
             return "text"
         if last in _IDENTIFIER or last in _QUERY or content:
             return "query"
-        if last in _PLACE or self._words & _FETCHING or _SAYS_URL.search(said):
-            return self._address(said)
-        if _SAYS_PATH.search(said):
+        if last in _PLACE or self._words & _FETCHING or _SAYS_URL.search(description):
+            return self._address(description)
+        if _SAYS_PATH.search(description):
             return "path"
         if last in _END:
-            return "query" if said else "url"
+            return "query" if description else "url"
         if not types:
             return None
         if self._risk == "execute":
             return "command"
         return "text" if self._risk == "write" else "query"
 
-    def _address(self, said: str) -> ParameterKind:
+    def _address(self, description: str) -> ParameterKind:
         """A tool that says it takes `file:` URLs reads the host's files by them, as one that takes their paths."""
-        return "path" if _SAYS_FILE_URL.search(said) or _SAYS_FILE_URL.search(self._description) else "url"
+        return "path" if _SAYS_FILE_URL.search(description) or _SAYS_FILE_URL.search(self._description) else "url"
 
 
 def _words(name: str) -> list[str]:
@@ -199,10 +199,10 @@ def _types(schema: Mapping[str, Any]) -> frozenset[str]:
 def _strings(schema: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Every place of the arguments that may hold a string: pointer, name, schema."""
     stack: list[tuple[str, str, Any, int]] = [("", "", schema, 0)]
-    left = MAX_NODES
-    while stack and left:
+    remaining = MAX_NODES
+    while stack and remaining:
         pointer, name, node, depth = stack.pop()
-        left -= 1
+        remaining -= 1
         if node is True:
             node = {}
         if not isinstance(node, dict) or depth > MAX_DEPTH:

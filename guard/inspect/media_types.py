@@ -18,7 +18,7 @@ OCTETS = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class ByteFormat:
     """A format by its signature. `names` are its media types, the first of them its own; one may end in ``*``. `shown`
     formats are what clients show as an image or play: they pass uninspected."""
 
@@ -74,21 +74,21 @@ def _icon(raw: bytes) -> bool:
 
 
 _FORMATS = (
-    Format(_begins(b"\x89PNG\r\n\x1a\n"), ("image/png", "image/apng", "image/vnd.mozilla.apng"), shown=True),
-    Format(_begins(b"\xff\xd8\xff"), ("image/jpeg", "image/jpg", "image/pjpeg"), shown=True),
-    Format(_begins(b"GIF87a", b"GIF89a"), ("image/gif",), shown=True),
-    Format(_riff(b"WEBP"), ("image/webp",), shown=True),
-    Format(_bitmap, ("image/bmp", "image/x-ms-bmp", "image/x-bmp"), shown=True),
-    Format(_begins(b"II*\0", b"MM\0*"), ("image/tiff", "image/tif"), shown=True),
-    Format(_icon, ("image/vnd.microsoft.icon", "image/x-icon", "image/ico"), shown=True),
-    Format(_brands(b"avif", b"avis"), ("image/avif",), shown=True),
-    Format(_brands(b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"), ("image/heic", "image/heif"), shown=True),
-    Format(_riff(b"WAVE"), ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"), shown=True),
-    Format(_mp3, ("audio/mpeg", "audio/mp3", "audio/x-mp3", "audio/x-mpeg"), shown=True),
-    Format(_begins(b"OggS"), ("audio/ogg", "audio/opus", "application/ogg", "video/ogg"), shown=True),
-    Format(_begins(b"fLaC"), ("audio/flac", "audio/x-flac"), shown=True),
-    Format(lambda raw: b"%PDF-" in raw[:1024], ("application/pdf", "application/x-pdf")),
-    Format(
+    ByteFormat(_begins(b"\x89PNG\r\n\x1a\n"), ("image/png", "image/apng", "image/vnd.mozilla.apng"), shown=True),
+    ByteFormat(_begins(b"\xff\xd8\xff"), ("image/jpeg", "image/jpg", "image/pjpeg"), shown=True),
+    ByteFormat(_begins(b"GIF87a", b"GIF89a"), ("image/gif",), shown=True),
+    ByteFormat(_riff(b"WEBP"), ("image/webp",), shown=True),
+    ByteFormat(_bitmap, ("image/bmp", "image/x-ms-bmp", "image/x-bmp"), shown=True),
+    ByteFormat(_begins(b"II*\0", b"MM\0*"), ("image/tiff", "image/tif"), shown=True),
+    ByteFormat(_icon, ("image/vnd.microsoft.icon", "image/x-icon", "image/ico"), shown=True),
+    ByteFormat(_brands(b"avif", b"avis"), ("image/avif",), shown=True),
+    ByteFormat(_brands(b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"), ("image/heic", "image/heif"), shown=True),
+    ByteFormat(_riff(b"WAVE"), ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"), shown=True),
+    ByteFormat(_mp3, ("audio/mpeg", "audio/mp3", "audio/x-mp3", "audio/x-mpeg"), shown=True),
+    ByteFormat(_begins(b"OggS"), ("audio/ogg", "audio/opus", "application/ogg", "video/ogg"), shown=True),
+    ByteFormat(_begins(b"fLaC"), ("audio/flac", "audio/x-flac"), shown=True),
+    ByteFormat(lambda raw: b"%PDF-" in raw[:1024], ("application/pdf", "application/x-pdf")),
+    ByteFormat(
         _begins(b"PK\3\4", b"PK\5\6"),
         (
             "application/zip",
@@ -101,32 +101,32 @@ _FORMATS = (
             "application/*+zip",
         ),
     ),
-    Format(_begins(b"\x1f\x8b"), ("application/gzip", "application/x-gzip", "application/x-compressed-tar")),
-    Format(_begins(b"BZh"), ("application/x-bzip2", "application/bzip2")),
-    Format(_begins(b"\xfd7zXZ\0"), ("application/x-xz",)),
-    Format(_begins(b"\x28\xb5\x2f\xfd"), ("application/zstd",)),
-    Format(_begins(b"7z\xbc\xaf\x27\x1c"), ("application/x-7z-compressed",)),
-    Format(_begins(b"Rar!\x1a\7"), ("application/vnd.rar", "application/x-rar-compressed")),
-    Format(lambda raw: raw[257:262] == b"ustar", ("application/x-tar",)),
-    Format(
+    ByteFormat(_begins(b"\x1f\x8b"), ("application/gzip", "application/x-gzip", "application/x-compressed-tar")),
+    ByteFormat(_begins(b"BZh"), ("application/x-bzip2", "application/bzip2")),
+    ByteFormat(_begins(b"\xfd7zXZ\0"), ("application/x-xz",)),
+    ByteFormat(_begins(b"\x28\xb5\x2f\xfd"), ("application/zstd",)),
+    ByteFormat(_begins(b"7z\xbc\xaf\x27\x1c"), ("application/x-7z-compressed",)),
+    ByteFormat(_begins(b"Rar!\x1a\7"), ("application/vnd.rar", "application/x-rar-compressed")),
+    ByteFormat(lambda raw: raw[257:262] == b"ustar", ("application/x-tar",)),
+    ByteFormat(
         _begins(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
         ("application/x-ole-storage", "application/msword", "application/vnd.ms-*", "application/vnd.visio"),
     ),
-    Format(_brands(), ("video/mp4", "audio/mp4", "audio/x-m4a", "audio/m4a", "video/quicktime", "video/3gpp")),
-    Format(
+    ByteFormat(_brands(), ("video/mp4", "audio/mp4", "audio/x-m4a", "audio/m4a", "video/quicktime", "video/3gpp")),
+    ByteFormat(
         _begins(b"\x1aE\xdf\xa3"),
         ("video/webm", "audio/webm", "video/x-matroska", "audio/x-matroska", "video/matroska"),
     ),
-    Format(_begins(b"\xff\xf1", b"\xff\xf9"), ("audio/aac", "audio/aacp", "audio/x-aac")),
-    Format(lambda raw: raw.startswith(b"FORM") and raw[8:11] == b"AIF", ("audio/aiff", "audio/x-aiff")),
-    Format(_riff(b"AVI "), ("video/x-msvideo", "video/avi")),
-    Format(_begins(b"SQLite format 3\0"), ("application/vnd.sqlite3", "application/x-sqlite3")),
-    Format(_begins(b"PAR1"), ("application/vnd.apache.parquet", "application/x-parquet")),
-    Format(_begins(b"wOFF", b"wOF2"), ("font/woff", "font/woff2")),
-    Format(_begins(b"OTTO", b"\0\1\0\0\0"), ("font/ttf", "font/otf")),
-    Format(_begins(b"\0asm"), ("application/wasm",)),
-    Format(_begins(b"\x7fELF"), ("application/x-executable", "application/x-elf", "application/x-sharedlib")),
-    Format(_begins(b"MZ"), ("application/vnd.microsoft.portable-executable", "application/x-msdownload")),
+    ByteFormat(_begins(b"\xff\xf1", b"\xff\xf9"), ("audio/aac", "audio/aacp", "audio/x-aac")),
+    ByteFormat(lambda raw: raw.startswith(b"FORM") and raw[8:11] == b"AIF", ("audio/aiff", "audio/x-aiff")),
+    ByteFormat(_riff(b"AVI "), ("video/x-msvideo", "video/avi")),
+    ByteFormat(_begins(b"SQLite format 3\0"), ("application/vnd.sqlite3", "application/x-sqlite3")),
+    ByteFormat(_begins(b"PAR1"), ("application/vnd.apache.parquet", "application/x-parquet")),
+    ByteFormat(_begins(b"wOFF", b"wOF2"), ("font/woff", "font/woff2")),
+    ByteFormat(_begins(b"OTTO", b"\0\1\0\0\0"), ("font/ttf", "font/otf")),
+    ByteFormat(_begins(b"\0asm"), ("application/wasm",)),
+    ByteFormat(_begins(b"\x7fELF"), ("application/x-executable", "application/x-elf", "application/x-sharedlib")),
+    ByteFormat(_begins(b"MZ"), ("application/vnd.microsoft.portable-executable", "application/x-msdownload")),
 )
 
 #: Encodings a client may decode by (WHATWG Encoding), by Python's names for them. UTF-8 is tried first in any case.
@@ -158,21 +158,21 @@ def judge_bytes(raw: bytes, claimed: Any, listed: frozenset[str]) -> JudgedBytes
     if texts := tuple(dict.fromkeys(_readings(raw, label, any_text))):
         return JudgedBytes(texts)
     if known is not None and known.shown:
-        own = known.names[0]
-        corrected = None if claimed is None or known.has(media_type) else own
-        return JudgedBytes(passes_as=own, corrected=corrected)
+        own_type = known.names[0]
+        corrected = None if claimed is None or known.has(media_type) else own_type
+        return JudgedBytes(passes_as=own_type, corrected=corrected)
     if texts := tuple(_wide_readings(raw)):
         return JudgedBytes(texts)
-    own = media_type
+    own_type = media_type
     if media_type in ("", OCTETS):
-        own = known.names[0] if known is not None else OCTETS
-    elif _has_signature(own) and not (known is not None and known.has(own)):
-        return JudgedBytes(problem=f"it claims to be {own[:128]}, and its bytes are not")
-    if not any(fnmatchcase(name, pattern) for name in {own, media_type or own} for pattern in listed):
+        own_type = known.names[0] if known is not None else OCTETS
+    elif _has_signature(own_type) and not (known is not None and known.has(own_type)):
+        return JudgedBytes(problem=f"it claims to be {own_type[:128]}, and its bytes are not")
+    if not any(fnmatchcase(name, pattern) for name in {own_type, media_type or own_type} for pattern in listed):
         return JudgedBytes(
-            problem=f"nothing can inspect {own[:128]}, and its media_types in the tool lock do not list it"
+            problem=f"nothing can inspect {own_type[:128]}, and its media_types in the tool lock do not list it"
         )
-    return JudgedBytes(passes_as=own)
+    return JudgedBytes(passes_as=own_type)
 
 
 def _has_signature(media_type: str) -> bool:
