@@ -57,7 +57,8 @@ _CONTENT = _set(
 #: Names of things: what a server puts into its own query, address or command line.
 _IDENTIFIER = _set(
     "id key name user username login email owner account tenant customer branch repo ref sha tag table database db "
-    "schema collection index column bucket project namespace cluster resource type sort order cursor token version method mode format language locale encoding timezone"
+    "schema collection index column bucket project namespace cluster resource type sort order cursor token version "
+    "method mode format language locale encoding timezone"
 )
 #: A thing that is named by its address.
 _PLACE = _set("address location page resource image attachment download feed domain")

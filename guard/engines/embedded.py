@@ -20,6 +20,7 @@ from functools import lru_cache
 from itertools import accumulate, chain
 
 from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, pieces, unbroken, unescape
+from guard.engines.mentions import SPAN, is_mention, may_be_mentioned
 from guard.engines.rules import commands, hidden_text, instructions, personal_data, secrets, urls
 from guard.engines.rules.rule import BEFORE, READ, DetectionRule, RuleTable, spans
 from guard.inspect.verdict import EVERYTHING, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
@@ -116,19 +117,20 @@ class EmbeddedVerdictEngine:
         """Does nothing: no connection is open."""
 
     def judge(self, item: ScanItem, deadline: float = math.inf) -> Verdict:
-        """BLOCK if there are findings, else ALLOW.
+        """BLOCK if there are findings that are not advisory, else ALLOW.
 
         NO_VERDICT when the item cannot be read to its end before `deadline` (`time.monotonic` seconds) and within the
         bounds; a finding blocks it all the same, except on thorough legs.
         """
         started = time.perf_counter()
-        matches = _Matches(deadline)
+        matches = _Matches(deadline, item.leg)
         error = None
         try:
             self._read(self._split(item), item.texts, matches, item.leg)
         except OverBounds as over:
             error = str(over) or OVER
-        if matches.findings and not (error and item.leg in self._thorough):
+        decisive = any(not finding.advisory for finding in matches.findings)
+        if decisive and not (error and item.leg in self._thorough):
             outcome = Outcome.BLOCK
         else:
             outcome = Outcome.NO_VERDICT if error else Outcome.ALLOW
@@ -210,6 +212,11 @@ class _JoinedText:
         self._read = (start, first)
         return text, (first, first + _length(self.data[start:end]))
 
+    def around(self, start: int, end: int) -> tuple[str, str, str]:
+        """The text before a match, the match, and the text after it."""
+        before, after = self.data[max(0, start - SPAN) : start], self.data[end : end + SPAN]
+        return _decoded(before), _decoded(self.data[start:end]), _decoded(after)
+
     def before(self, start: int) -> str:
         return _decoded(self.data[max(0, start - BEFORE) : start])
 
@@ -217,12 +224,14 @@ class _JoinedText:
 class _Matches:
     """The findings of one item so far, and how often each matched value stands in each string of the original reading."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, leg: Leg) -> None:
         self.deadline = deadline
+        self.leg = leg
         self._turn_ends = time.monotonic() + TURN
         self.findings: list[EngineFinding] = []
         self.values: Counter[tuple[str, str, str]] = Counter()
         self.known: set[tuple[str, str]] = set()
+        self.mentioned: set[tuple[str, str]] = set()
 
     def add(self, rule: DetectionRule, pointer: str, span: tuple[int, int] | None) -> None:
         full = len(self.findings) >= MAX_FINDINGS
@@ -230,6 +239,12 @@ class _Matches:
         self.findings.append(EngineFinding(rule.category, rule.id, pointer, None if full else span, rule.confidence))
         if full:
             raise OverBounds
+
+    def mention(self, rule: DetectionRule, pointer: str) -> None:
+        """Note a phrase that a document quotes; the same phrase elsewhere may still be meant."""
+        if (rule.id, pointer) not in self.mentioned and len(self.findings) < MAX_FINDINGS:
+            self.mentioned.add((rule.id, pointer))
+            self.findings.append(EngineFinding(rule.category, rule.id, pointer, None, rule.confidence, advisory=True))
 
     def in_time(self) -> None:
         moment = time.monotonic()
@@ -263,7 +278,13 @@ def _match(
                 continue
             text, span = joined_text.place(start, end)
             if not rule.redactable:
-                if (rule.id, text.pointer) not in matches.known:
+                place = (rule.id, text.pointer)
+                # A phrase that was encoded is no example for a reader.
+                readable = (direct or place in matches.mentioned) and may_be_mentioned(rule, matches.leg)
+                if place not in matches.known:
+                    if readable and is_mention(*joined_text.around(start, end)):
+                        matches.mention(rule, text.pointer)
+                        continue
                     matches.add(rule, text.pointer, None)
                 if len(joined_text.texts) == 1:
                     break

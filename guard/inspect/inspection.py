@@ -88,7 +88,11 @@ class Inspector:
         reason: Reason | Category | None = None
         if judgement.outcome is Outcome.NO_VERDICT:
             decision, passed, reason = Decision.BLOCK, None, Reason.NO_VERDICT
-        elif judgement.outcome is not Outcome.ALLOW:
+        elif judgement.outcome is Outcome.ALLOW:
+            advice = next((finding for finding in judgement.findings if finding.advisory), None)
+            if advice is not None:
+                decision, reason = Decision.FLAG, advice.category
+        else:
             decision, passed, reason = self._by_policy(leg, value, judgement.verdicts, judgement.findings, content)
         return Inspected(decision, passed, reason, judgement.verdicts, content.uninspected, document, value)
 

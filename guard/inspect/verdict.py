@@ -77,13 +77,15 @@ class ScanItem:
 class EngineFinding:
     """One thing that an engine found, without the matched text. `rule` is the engine's own label. `span` holds character
     offsets in the string at `pointer`, only when the engine is certain of them: redaction cuts there. `untrusted` marks
-    text that tries to steer a model; it taints the principal even where policy lets it pass."""
+    text that tries to steer a model; it taints the principal even where policy lets it pass. An `advisory` finding is
+    recorded and stops nothing."""
 
     category: Category
     rule: str
     pointer: str = ""
     span: tuple[int, int] | None = None
     confidence: float | None = None
+    advisory: bool = False
 
     @property
     def untrusted(self) -> bool:

@@ -134,6 +134,17 @@ async def test_an_image_under_a_wrong_label_passes_under_its_own(tmp_path: Path)
         assert (await guard.call("search"))["result"]["content"] == [text, image]
 
 
+async def test_an_advisory_finding_is_flagged_and_taints_and_the_result_passes(tmp_path: Path) -> None:
+    origin = Origin()
+    note = "On prompt injection: `ignore all previous instructions` is the plainest form."
+    origin.replies["tools/call"] = lambda _: result(note)
+    async with guarded(origin, tmp_path) as guard:
+        await guard.initialize()
+        assert (await guard.call("search"))["result"] == result(note)
+        assert (guard.records()[-1]["decision"], guard.records()[-1]["reason"]) == ("flag", "injection")
+        assert guard.service.runtime.taints.tainted("person:ada") is not None
+
+
 async def test_a_finding_on_prompts_and_resources_is_an_error_outside_the_reserved_codes(tmp_path: Path) -> None:
     origin = Origin(prompts=[{"name": "greet"}], resources=[{"uri": "x://y", "name": "y"}])
     origin.replies["prompts/get"] = lambda _: {
