@@ -12,6 +12,7 @@ from guard.inspect.verdict import Leg, Verdict
 #: Seconds.
 _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _REASONS = 200
+_KINDS = ("application", "audio", "font", "image", "video")
 
 
 class GuardMetrics:
@@ -40,6 +41,10 @@ class GuardMetrics:
             "ringwall_guard_tokens", "Tokens of requests and results, by estimate.", ("direction",),
             registry=self.registry,
         )  # fmt: skip
+        self._uninspected = Counter(
+            "ringwall_guard_uninspected_bytes", "Bytes that passed uninspected, by the first half of their media type.",
+            ("kind",), registry=self.registry,
+        )  # fmt: skip
         self._state = {
             name: Gauge(f"ringwall_guard_{name}", text, registry=self.registry)
             for name, text in {
@@ -61,6 +66,12 @@ class GuardMetrics:
                 key = (decision, "other", "")
             child = self._children.setdefault(key, self._decisions.labels(*key))
         child.inc()
+
+    def passed_unseen(self, sizes: Mapping[str, int]) -> None:
+        """Count bytes that passed uninspected, by media type."""
+        for media_type, size in sizes.items():
+            kind = media_type.partition("/")[0]
+            self._uninspected.labels(kind if kind in _KINDS else "other").inc(size)
 
     def engine(self, verdict: Verdict) -> None:
         self._engines.labels(verdict.engine, verdict.outcome.value).observe(verdict.milliseconds / 1000)

@@ -307,6 +307,7 @@ class Runtime:
             response_bytes=response_bytes,
             milliseconds=(time.monotonic() - context.started) * 1000,
             payload=payload,
+            uninspected=inspected.uninspected if inspected else {},
         )
         sequence = self.audit.write(record)
         if decision is Decision.BLOCK or (decision is Decision.REFUSE and record.key is not None):
@@ -314,6 +315,8 @@ class Runtime:
         self.metrics.decided(decision, reason, leg)
         for verdict in verdicts:
             self.metrics.engine(verdict)
+        if inspected is not None and inspected.passed:
+            self.metrics.passed_unseen(inspected.uninspected)
         if self._wait_for_disk:
             await self.audit.durable(sequence)
 

@@ -8,8 +8,8 @@ one long name.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,7 +57,7 @@ class AuditRecord:
     the rules whose findings exceptions of that file let pass; `problem` says what was wrong where no engine's finding does,
     without any value of the message. `incident` is the incident id that the caller was given.
     `content_sha256` is the digest of the inspected content, `payload` that content as redacted text. `milliseconds` is
-    the time the guard itself took.
+    the time the guard itself took. `uninspected` counts bytes that no engine could look into, by media type.
     """
 
     method: str
@@ -80,6 +80,7 @@ class AuditRecord:
     key: str | None = None
     exceptions: tuple[str, ...] = ()
     problem: str | None = None
+    uninspected: Mapping[str, int] = field(default_factory=dict)
 
     def summary(self) -> str:
         """What the guard's own log says of a message that was stopped: the first finding, the key, the caller."""
@@ -97,8 +98,8 @@ class AuditRecord:
         return f"{self.decision} {subject}: {self.reason}{finding}{decided}; {self.principal}, incident {self.incident}"
 
     def as_json(self) -> dict[str, Any]:
-        """The record's members. `key`, `exceptions`, `problem` and `payload` are there only if they say something,
-        `payload_cut` (the payload's full length) only if it was cut."""
+        """The record's members. `key`, `exceptions`, `problem`, `uninspected_bytes` and `payload` are there only if they say
+        something, `payload_cut` (the payload's full length) only if it was cut."""
         members: dict[str, Any] = {
             "bundle": self.bundle,
             "content_sha256": self.content_sha256,
@@ -123,6 +124,8 @@ class AuditRecord:
             members["exceptions"] = list(self.exceptions)
         if self.problem is not None:
             members["problem"] = _short(self.problem)
+        if self.uninspected:
+            members["uninspected_bytes"] = dict(sorted(self.uninspected.items()))
         if self.payload is not None:
             members["payload"] = self.payload[:MAX_PAYLOAD]
             if len(self.payload) > MAX_PAYLOAD:

@@ -18,9 +18,10 @@ from guard.decide.methods import Method
 from guard.decide.policy import Policy
 from guard.decide.reasons import AnyReason, Decision, Reason
 from guard.inspect.inspection import Inspected
-from guard.inspect.verdict import Leg, Outcome
+from guard.inspect.verdict import EVERYTHING, Leg, Outcome
 from guard.runtime import Runtime
 from model.finding_exceptions import admits_exceptions, rule_of
+from model.parameter_kinds import KindTree
 from wire.jsonrpc import Id
 
 
@@ -38,8 +39,18 @@ class Exchange:
         """The context of a message that arrives now, under a new incident id."""
         return Context(id_, method, row, self.caller.modern, new_incident(), time.monotonic(), size)
 
-    async def inspect(self, leg: Leg, context: Context, value: Any) -> Inspected:
-        """Let the engines judge every string of `value`."""
+    async def inspect(
+        self,
+        leg: Leg,
+        context: Context,
+        value: Any,
+        kinds: KindTree = EVERYTHING,
+        media_types: frozenset[str] = frozenset(),
+    ) -> Inspected:
+        """Let the engines judge every string of `value`.
+
+        `kinds` says what each argument in it is, `media_types` what may pass uninspected.
+        """
         return await self.policy.inspector.inspect(
             leg,
             context.method,
@@ -48,6 +59,8 @@ class Exchange:
             principal=self.caller.principal.hash,
             incident=context.incident,
             structural=context.row.structural,
+            kinds=kinds,
+            media_types=media_types,
         )
 
     async def judge_definition(self, kind: str, key: str, context: Context, shown: Any = None) -> Inspected:

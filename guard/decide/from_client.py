@@ -18,6 +18,7 @@ from guard.decide.grants import ToolRight
 from guard.decide.methods import MessageKind, Names, Section
 from guard.decide.outbound import check_outbound
 from guard.decide.policy import PinnedTool
+from guard.decide.question_answers import PARAMS, answer_kinds, foreign_root, foreign_root_in_params
 from guard.decide.reasons import Decision, Reason
 from guard.decide.tokens import estimate
 from guard.http.http_rules import HttpRefusal, check_param_headers, rewrite_param_headers, unmirrored
@@ -249,17 +250,20 @@ async def _state(exchange: Exchange, request: Request, prepared: Prepared, conte
 
 async def _inspect_params(exchange: Exchange, request: Request, prepared: Prepared, context: Context) -> None:
     params = prepared.body.get("params", {})
+    if foreign_root_in_params(params):
+        text = "a root is a file: URI"
+        await exchange.refuse(context, Reason.MALFORMED, answers.INVALID_PARAMS, text)
     uri = params.get("uri") if context.row.names is Names.URI else None
     if uri is not None:
         # The URI of a locked resource was approved itself. Of a URI made from a template only the part after the scheme,
         # which holds what was filled in, is judged.
         shown = None if exchange.policy.pins.entry(Section.RESOURCES, uri) else uri.partition("://")[2]
         params = {**params, "uri": shown}
-    inspected = await exchange.inspect(Leg.ARGUMENTS, context, params)
+    tool = exchange.policy.tool(context.name) if context.row.is_call else None
+    inspected = await exchange.inspect(Leg.ARGUMENTS, context, params, tool.kinds if tool else PARAMS)
     if uri is not None and inspected.decision is Decision.REDACT and inspected.value["uri"] != params["uri"]:
         # A redacted URI would name another resource, and the URI as sent holds the secret: so it is blocked.
         inspected = replace(inspected, decision=Decision.BLOCK, value=None)
-    tool = exchange.policy.tool(context.name) if context.row.is_call else None
     extra = unmirrored(prepared.headers, tool.schema if tool else {}) if context.modern else {}
     if extra and inspected.passed:
         headers = await exchange.inspect(Leg.ARGUMENTS, context, extra)
@@ -341,12 +345,16 @@ async def _answer(exchange: Exchange, answer: Answer, headers: dict[str, str], s
     runtime.forget(caller, "server", answer.id)
     answered = (answer.id, method)
     context.name = method
-    inspected = await exchange.inspect(Leg.ARGUMENTS, context, answer.result if answer.error is None else answer.error)
+    # The server waits for an answer with this id, so it gets a refusal.
+    refusal = error(answer.id, answers.REFUSED, answers.text("server", context.incident))
+    if method == "roots/list" and foreign_root(answer.result):
+        await exchange.record(context, Decision.REFUSE, Reason.MALFORMED)
+        return Prepared(refusal, headers, answers=answered, tokens=await pay(exchange, size))
+    part = answer.result if answer.error is None else answer.error
+    inspected = await exchange.inspect(Leg.ARGUMENTS, context, part, answer_kinds(method))
     await exchange.record_inspected(context, inspected, Leg.ARGUMENTS)
     tokens = await pay(exchange, size)
     if not inspected.passed:
-        # The server waits for an answer with this id, so it gets a refusal.
-        refusal = error(answer.id, answers.REFUSED, answers.text("server", context.incident))
         return Prepared(refusal, headers, answers=answered, tokens=tokens)
     if inspected.decision is Decision.REDACT:
         member = "result" if answer.error is None else "error"

@@ -306,7 +306,8 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
     asks = result.get("inputRequests") if result.get("resultType") == "input_required" else None
     if asks is not None:
         leg = Leg.SERVER_REQUESTS
-    inspected = await exchange.inspect(leg, context, result)
+    media_types = exchange.policy.media_types(context.row.section, context.name)
+    inspected = await exchange.inspect(leg, context, result, media_types=media_types)
     exchange.taint(inspected, context)
     size = len(dump(result))
     await exchange.record_inspected(context, inspected, leg, size)

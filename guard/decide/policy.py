@@ -20,6 +20,7 @@ from guard.decide.grants import Grants
 from guard.decide.limits import Limiter
 from guard.decide.methods import Section
 from guard.decide.pins import Pins, Refusal
+from guard.decide.question_answers import IN_PARAMS
 from guard.decide.resource_uris import is_plain_uri, parse_template
 from guard.http.http_rules import PublicNames
 from guard.identity.verifier import Verifier
@@ -28,6 +29,7 @@ from guard.inspect.inspection import Inspector
 from guard.inspect.panel import Panel, build_panel
 from model.errors import InputError
 from model.guard_config import GuardConfig
+from model.parameter_kinds import KindTree, kinds_in_force
 from model.schemas import Checker, Unenforceable
 from model.tool_lock import ToolEntry
 from model.tool_schema import check_of
@@ -37,7 +39,8 @@ from model.tool_schema import check_of
 class PinnedTool:
     """A locked tool, ready to be called.
 
-    `check` judges arguments by the pinned input schema. `mirrored` says that some arguments travel in headers too.
+    `check` judges arguments by the pinned input schema. `mirrored` says that some arguments travel in headers too. `kinds`
+    says what each argument is, by its pointer in the params.
     """
 
     schema: Mapping[str, Any]
@@ -46,6 +49,7 @@ class PinnedTool:
     cacheable: bool
     writes: bool
     mirrored: bool
+    kinds: KindTree
 
 
 class Policy:
@@ -110,6 +114,15 @@ class Policy:
         except ValueError as error:
             raise InputError(str(error), remedy="correct the grant in the server's stack file") from None
         self.definitions: Definitions = Definitions(config.tool_lock, self.inspector)
+        lock = config.tool_lock
+        self._media_types: dict[tuple[Section | None, str], frozenset[str]] = {
+            **{(Section.TOOLS, tool.name): frozenset(tool.media_types) for tool in lock.tools},
+            **{(Section.RESOURCES, entry.key): frozenset(entry.media_types) for entry in lock.resources},
+            **{
+                (Section.RESOURCE_TEMPLATES, entry.key): frozenset(entry.media_types)
+                for entry in lock.resource_templates
+            },
+        }
         self._templates = [(entry.key, parse_template(entry.key)) for entry in config.tool_lock.resource_templates]
 
     def tool(self, name: str) -> PinnedTool | None:
@@ -131,6 +144,20 @@ class Policy:
             and template.match(uri) is not None
             and self.pins.entry("resource_templates", key) is not None
         ]
+
+    def media_types(self, section: Section | None, name: str) -> frozenset[str]:
+        """The media types that the lock lets pass uninspected in what this tool or resource returns."""
+        if section is not Section.RESOURCES:
+            return self._media_types.get((section, name), frozenset())
+        listed = self._media_types.get((section, name))
+        if listed is not None:
+            return listed
+        matching = (
+            key for key, template in self._templates if template is not None and template.match(name) is not None
+        )
+        # Of several templates that match, only what each of them lists: nobody knows which of them the server follows.
+        sets = [self._media_types.get((Section.RESOURCE_TEMPLATES, key), frozenset()) for key in matching]
+        return frozenset.intersection(*sets) if sets else frozenset()
 
     async def close(self) -> None:
         await self.panel.close()
@@ -154,4 +181,5 @@ def _pinned(entry: ToolEntry) -> PinnedTool:
         entry.cacheable,
         entry.risk != "read",
         mirrored='"x-mcp-header"' in json.dumps(schema),
+        kinds=KindTree({**IN_PARAMS, **{f"/arguments{place}": kind for place, kind in kinds_in_force(entry).items()}}),
     )

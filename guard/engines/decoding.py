@@ -39,6 +39,12 @@ _ENTITY = re.compile(r"&#[0-9]|&#[xX][0-9A-Fa-f]|&[A-Za-z]{2,12};")
 #: More digits than Python reads as a number.
 _HUGE = re.compile(r"&#([0-9]{4000,});?")
 _ESCAPE = re.compile(r"\\u\{?([0-9A-Fa-f]{4,6})\}?|\\x([0-9A-Fa-f]{2})")
+#: A line end, tab or the like as JSON and other languages write it, however often the text was quoted; the letter would
+#: otherwise stick to the next word and hide where it begins (`…\\nIgnore all`).
+_BREAK = re.compile(r"\\+[nrtfvb]")
+#: A command to a terminal: colours stand within words, any other moves on.
+_COLOUR = re.compile("(?:\x1b\\[|\x9b)[0-9;:]*m")
+_TERMINAL = re.compile("(?:\x1b\\[|\x9b)[0-9;:?]*[A-Za-z]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|\x1b[PX^_78=>c]")
 _PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 
 
@@ -48,7 +54,7 @@ def _expression(pattern: str) -> Any:
     return re2.compile(pattern, options)
 
 
-_ANY = _expression(r"%[0-9A-Fa-f]{2}|&#|&[A-Za-z]+;|\\[ux]|[A-Za-z0-9+/_-]{20}")
+_ANY = _expression(r"%[0-9A-Fa-f]{2}|&#|&[A-Za-z]+;|\\[uxnrtfvb]|\x1b|\x{9b}|[A-Za-z0-9+/_-]{20}")
 _BLOCK = _expression(r"[A-Za-z0-9+/_-]{20,}(?:\r?\n[ \t]*[A-Za-z0-9+/_-]{16,})*(?:\r?\n[ \t]*[A-Za-z0-9+/_-]+)?={0,2}")
 
 
@@ -94,6 +100,14 @@ def _folded(text: str) -> str:
     plain = _MARKS.sub("", unicodedata.normalize("NFKD", text))
     # Composed again, since syllables (Korean) and voiced letters (Japanese) are taken apart by NFKD.
     return unicodedata.normalize("NFC", plain).translate(_LOOKALIKES)
+
+
+def unbroken(text: str) -> str:
+    """The text with quoted line ends as line ends, and without commands to a terminal; the same object without either."""
+    read = text
+    if "\x1b" in read or "\x9b" in read:
+        read = _TERMINAL.sub("\n", _COLOUR.sub("", read))
+    return _BREAK.sub("\n", read) if "\\" in read else read
 
 
 def unescape(text: str) -> str:

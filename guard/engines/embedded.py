@@ -15,16 +15,19 @@ import re
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
 
-from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, pieces, unescape
+from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, pieces, unbroken, unescape
+from guard.engines.mentions import SPAN, is_mention, may_be_mentioned
 from guard.engines.rules import commands, hidden_text, instructions, personal_data, secrets, urls
 from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable, spans
-from guard.inspect.verdict import EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
+from guard.inspect.verdict import EVERYTHING, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from model.masking import SECRET, is_secret_name
+from model.parameter_kinds import JUDGED, SUBJECTS, Subject
 from model.text import visible
+from model.tool_lock import ParameterKind
 
 #: Findings of one item at most. One more is added without a place, so that nothing is passed on half redacted.
 MAX_FINDINGS = 1000
@@ -54,6 +57,19 @@ def embedded_rules() -> tuple[DetectionRule, ...]:
 def _table(rules: tuple[DetectionRule, ...], leg: Leg) -> RuleTable:
     """The table of one leg. Built once a process for all engines with the same rules, as it takes a fifth of a second."""
     return RuleTable([rule for rule in rules if leg in rule.legs])
+
+
+@lru_cache(maxsize=64)
+def _argument_table(rules: tuple[DetectionRule, ...], subjects: frozenset[Subject]) -> RuleTable:
+    """The table for arguments that may hold these subjects; without subjects, of the rules that judge every argument."""
+    arguments = [rule for rule in rules if Leg.ARGUMENTS in rule.legs]
+    return RuleTable([rule for rule in arguments if (rule.subject in subjects if subjects else rule.subject is None)])
+
+
+#: The tables of an item's texts, each with the texts that it judges.
+Split = Callable[[Sequence[Text]], Iterable[tuple[tuple[RuleTable, ...], Sequence[Text]]]]
+#: A query that is one URL is judged as a URL too: a search may fetch it.
+_BARE_URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]{0,15}:/\S*\s*")
 
 
 #: Names of members that may hold a secret or a card number, besides those of `model.masking.is_secret_name`. Their values
@@ -93,6 +109,11 @@ class EmbeddedVerdictEngine:
         rules = (*_RULES, *urls.rules(urls.checker(allowed_hosts)))
         shadowing = instructions.shadowing(tool_names)
         self._tables: dict[Leg, tuple[RuleTable, ...]] = {leg: (_table(rules, leg),) for leg in Leg}
+        self._every_argument = _argument_table(rules, frozenset())
+        self._kinds: dict[ParameterKind | None, RuleTable] = {
+            kind: _argument_table(rules, subjects) for kind, subjects in JUDGED.items() if subjects
+        }
+        self._kinds[None] = _argument_table(rules, SUBJECTS)
         if shadowing:
             self._tables[Leg.DEFINITIONS] += (RuleTable(shadowing),)
 
@@ -104,17 +125,17 @@ class EmbeddedVerdictEngine:
         """Does nothing: no connection is open."""
 
     def judge(self, item: ScanItem, deadline: float = math.inf) -> Verdict:
-        """BLOCK if there are findings, else ALLOW.
+        """BLOCK if there are findings that are not advisory, else ALLOW.
 
         NO_VERDICT when the item cannot be read to its end before `deadline` (`time.monotonic` seconds) and within the
         bounds; a finding blocks it all the same, except on thorough legs.
         """
-        return self._judge(item, _Matches(deadline))
+        return self._judge(item, _Matches(deadline, item.leg))
 
     def explain(self, item: ScanItem) -> tuple[Verdict, dict[tuple[str, str], str]]:
         """The verdict without a deadline, and for each rule and pointer of it the words that matched. Hidden characters are
         shown, and a secret is not."""
-        matches = _Matches(math.inf)
+        matches = _Matches(math.inf, item.leg)
         matches.quotes = {}
         return self._judge(item, matches), matches.quotes
 
@@ -122,33 +143,58 @@ class EmbeddedVerdictEngine:
         started = time.perf_counter()
         error = None
         try:
-            self._read(self._tables[item.leg], item.texts, matches, item.leg)
+            self._read(self._split(item), item.texts, matches, item.leg)
         except OverBounds as over:
             error = str(over) or OVER
-        if matches.findings and not (error and item.leg in self._thorough):
+        decisive = any(not finding.advisory for finding in matches.findings)
+        if decisive and not (error and item.leg in self._thorough):
             outcome = Outcome.BLOCK
         else:
             outcome = Outcome.NO_VERDICT if error else Outcome.ALLOW
         spent = (time.perf_counter() - started) * 1000
         return Verdict(outcome, self.name, tuple(matches.findings), milliseconds=spent, error=error)
 
-    def _read(self, tables: tuple[RuleTable, ...], texts: Sequence[Text], matches: _Matches, leg: Leg) -> None:
-        joined_text = _JoinedText(texts)
-        _match(tables, joined_text, matches, direct=True)
+    def _split(self, item: ScanItem) -> Split:
+        if item.leg is not Leg.ARGUMENTS or item.kinds is EVERYTHING:
+            tables = self._tables[item.leg]
+            return lambda texts: ((tables, texts),)
+
+        def split(texts: Sequence[Text]) -> Iterable[tuple[tuple[RuleTable, ...], Sequence[Text]]]:
+            yield (self._every_argument,), texts
+            parts: dict[ParameterKind | None, list[Text]] = {}
+            for text in texts:
+                kind = item.kinds.kind(text.pointer)
+                if kind == "query" and _BARE_URL.fullmatch(text.value):
+                    kind = None
+                parts.setdefault(kind, []).append(text)
+            for kind, part in parts.items():
+                if table := self._kinds.get(kind):
+                    yield (table,), part
+
+        return split
+
+    def _read(self, split: Split, texts: Sequence[Text], matches: _Matches, leg: Leg) -> None:
+        may_be_more = False
+        for tables, part in split(texts):
+            joined_text = _JoinedText(part)
+            _match(tables, joined_text, matches, direct=True)
+            may_be_more = may_be_more or may_be_encoded(joined_text.data)
+            if not joined_text.ascii:
+                _match(tables, _JoinedText(_folded(part)), matches)
         if leg in READ:
             _match_named_values(texts, matches)
-        if not joined_text.ascii:
-            _match(tables, _JoinedText(_folded(texts)), matches)
-        if not may_be_encoded(joined_text.data):
+        if not may_be_more:
             return
         budget = DecodingBudget()
         layer: list[Text] = list(texts)
         for _ in range(LAYERS):
             inline, inner = _opened(layer, budget)
-            for part, copies in ((inline, True), (inner, False)):
-                if part:
-                    _match(tables, _JoinedText(part), matches, copies=copies)
-                    _match(tables, _JoinedText(_folded(part)), matches, copies=copies)
+            for opened, copies in ((inline, True), (inner, False)):
+                for tables, part in split(opened) if opened else ():
+                    reading = _JoinedText(part)
+                    _match(tables, reading, matches, copies=copies)
+                    if not reading.ascii:
+                        _match(tables, _JoinedText(_folded(part)), matches, copies=copies)
             layer = [*inline, *inner]
         if layer and any(_opened(layer, budget, dry=True)):
             raise OverBounds
@@ -189,6 +235,11 @@ class _JoinedText:
         text = visible(_decoded(self.data[line:end]))
         return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE]}…"
 
+    def around(self, start: int, end: int) -> tuple[str, str, str]:
+        """The text before a match, the match, and the text after it."""
+        before, after = self.data[max(0, start - SPAN) : start], self.data[end : end + SPAN]
+        return _decoded(before), _decoded(self.data[start:end]), _decoded(after)
+
     def before(self, start: int) -> str:
         return _decoded(self.data[max(0, start - BEFORE) : start])
 
@@ -199,13 +250,15 @@ class _JoinedText:
 class _Matches:
     """The findings of one item so far, and how often each matched value stands in each string of the original reading."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, leg: Leg) -> None:
         self.deadline = deadline
+        self.leg = leg
         self._turn_ends = time.monotonic() + TURN
         self.findings: list[EngineFinding] = []
         self.values: Counter[tuple[str, str, str]] = Counter()
         self.known: set[tuple[str, str]] = set()
         self.quotes: dict[tuple[str, str], str] | None = None
+        self.mentioned: set[tuple[str, str]] = set()
 
     def add(self, rule: DetectionRule, pointer: str, span: tuple[int, int] | None) -> None:
         full = len(self.findings) >= MAX_FINDINGS
@@ -213,6 +266,12 @@ class _Matches:
         self.findings.append(EngineFinding(rule.category, rule.id, pointer, None if full else span, rule.confidence))
         if full:
             raise OverBounds
+
+    def mention(self, rule: DetectionRule, pointer: str) -> None:
+        """Note a phrase that a document quotes; the same phrase elsewhere may still be meant."""
+        if (rule.id, pointer) not in self.mentioned and len(self.findings) < MAX_FINDINGS:
+            self.mentioned.add((rule.id, pointer))
+            self.findings.append(EngineFinding(rule.category, rule.id, pointer, None, rule.confidence, advisory=True))
 
     def in_time(self) -> None:
         moment = time.monotonic()
@@ -251,14 +310,21 @@ def _match(
                 words = SECRET if rule.redactable else joined_text.quote(start, end)
                 matches.quotes.setdefault((rule.id, text.pointer), words)
             if not rule.redactable:
-                if (rule.id, text.pointer) not in matches.known:
+                place = (rule.id, text.pointer)
+                # A phrase that was encoded is no example for a reader.
+                readable = (direct or place in matches.mentioned) and may_be_mentioned(rule, matches.leg)
+                if place not in matches.known:
+                    if readable and is_mention(*joined_text.around(start, end)):
+                        matches.mention(rule, text.pointer)
+                        continue
                     matches.add(rule, text.pointer, None)
                 if len(joined_text.texts) == 1:
                     break
                 continue
             key = (rule.id, text.pointer, value)
             if direct:
-                matches.values[key] += 1
+                for spelling in {value, unescape(unbroken(value)), value.partition("\\")[0]}:
+                    matches.values[(rule.id, text.pointer, spelling)] += 1
                 cuttable = span is not None and (rule.cut is None or rule.cut(value))
                 matches.add(rule, text.pointer, span if cuttable else None)
                 continue
@@ -302,10 +368,12 @@ def _opened(texts: Sequence[Text], budget: DecodingBudget, *, dry: bool = False)
     inline: list[Text] = []
     inner: list[Text] = []
     for text in texts:
-        read = unescape(text.value)
+        # What is quoted more often than twice is still one line end, so only encoding counts as too deep.
+        plain = text.value if dry else unbroken(text.value)
+        read = unescape(plain)
+        if read != plain and not dry:
+            budget.spend(len(read))
         if read != text.value:
-            if not dry:
-                budget.spend(len(read))
             inline.append(Text(text.pointer, read))
         inner.extend(Text(text.pointer, piece) for piece in pieces(text.value, budget))
     return inline, inner

@@ -1,8 +1,8 @@
 """Takes a message part apart for the engines: every string and key with its place, and the content no engine can read.
 
 No verdict is made here. Content that arrives as base64 (a `blob`, or image and audio `data`) is judged by its bytes, not
-by the type it claims: what decodes to text is inspected like any other text; an image or sound of a known format passes
-uninspected and is counted; anything else, which no engine can look into, is not passed on.
+by the type it claims (`guard.inspect.media_types`): text is inspected like any other text; an image or sound of a known
+format passes uninspected and is counted, and so does what the tool lock lists; anything else is not passed on.
 """
 
 from __future__ import annotations
@@ -11,28 +11,13 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from guard.decide.methods import opaque_places
+from guard.inspect.media_types import JudgedBytes, judge_bytes
 from guard.inspect.verdict import Text
 from wire.json import dump
-
-#: First bytes of the formats that pass uninspected, and the types that may name them.
-_MAGIC: tuple[tuple[bytes, int, bytes, tuple[str, ...]], ...] = (
-    (b"\x89PNG\r\n\x1a\n", 0, b"", ("image/png", "image/apng")),
-    (b"\xff\xd8\xff", 0, b"", ("image/jpeg", "image/jpg")),
-    (b"GIF87a", 0, b"", ("image/gif",)),
-    (b"GIF89a", 0, b"", ("image/gif",)),
-    (b"RIFF", 8, b"WEBP", ("image/webp",)),
-    # Many texts begin with these two letters: the four reserved bytes identify a bitmap.
-    (b"BM", 6, b"\0\0\0\0", ("image/bmp",)),
-    (b"RIFF", 8, b"WAVE", ("audio/wav", "audio/x-wav", "audio/wave")),
-    (b"ID3", 0, b"", ("audio/mpeg", "audio/mp3")),
-    (b"\xff\xfb", 0, b"", ("audio/mpeg", "audio/mp3")),
-    (b"OggS", 0, b"", ("audio/ogg", "audio/opus")),
-    (b"fLaC", 0, b"", ("audio/flac",)),
-)
 
 _INERT = re.compile(r"[A-Za-z0-9_.:/+-]{1,64}")
 
@@ -46,14 +31,17 @@ MAX_POINTERS = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The strings of a message part. `texts` are in document order. `uninspected` counts bytes of images and sounds.
-    `unreadable` is a place that no engine can look into and that has no known format, or where the pointers became too
-    long. `decoded` are pointers whose text was decoded, so that it is not the string in the document."""
+    """The strings of a message part. `texts` are in document order. `uninspected` counts bytes that pass unseen, by media
+    type. `unreadable` is a place that no engine can look into and that may not pass, or where the pointers became too long;
+    `problem` says why. `decoded` are pointers whose text was decoded, so that it is not the string in the document.
+    `corrected` are the media types that must stand in place of those claimed, by pointer."""
 
     texts: tuple[Text, ...]
-    uninspected: int
+    uninspected: Mapping[str, int]
     unreadable: str | None
     decoded: frozenset[str] = frozenset()
+    problem: str = ""
+    corrected: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -66,13 +54,19 @@ class Content:
         return all(_INERT.fullmatch(text.value) for text in self.texts)
 
 
-def content_of(value: Any, method: str = "") -> Content:
-    """All strings of a JSON value in a message of this method. The pointer of a key itself ends in ``#``."""
+def content_of(value: Any, method: str = "", media_types: frozenset[str] = frozenset()) -> Content:
+    """All strings of a JSON value in a message of this method. The pointer of a key itself ends in ``#``.
+
+    Args:
+        media_types: what may pass uninspected beside images and sounds.
+    """
     opaque = opaque_places(method)
     texts: list[Text] = []
-    uninspected = 0
+    uninspected: dict[str, int] = {}
     unreadable: str | None = None
+    problem = ""
     decoded: set[str] = set()
+    corrected: dict[str, str] = {}
     stack: list[tuple[str, Any]] = [("", value)]
     spent = 0
     while stack:
@@ -80,7 +74,7 @@ def content_of(value: Any, method: str = "") -> Content:
         if isinstance(node, dict | list):
             spent += (len(pointer) + 1) * len(node) + (sum(map(len, node)) if isinstance(node, dict) else 0)
             if spent > MAX_POINTERS:
-                return Content((), 0, pointer[:64])
+                return Content((), {}, pointer[:64], problem="the names of its members are too long")
         if isinstance(node, str):
             if node:
                 texts.append(Text(pointer, node))
@@ -95,13 +89,16 @@ def content_of(value: Any, method: str = "") -> Content:
                 if child_pointer in opaque and isinstance(child, str | int):
                     continue
                 if key == blob:
-                    inside, size, readable = _decoded(child, node.get("mimeType"))
-                    if inside:
-                        texts += [Text(child_pointer, text) for text in inside]
+                    judged, size = _decoded(child, node.get("mimeType"), media_types)
+                    if judged.texts:
+                        texts += [Text(child_pointer, text) for text in judged.texts]
                         decoded.add(child_pointer)
-                    uninspected += size
-                    if not readable:
-                        unreadable = child_pointer
+                    if judged.passes_as is not None:
+                        uninspected[judged.passes_as] = uninspected.get(judged.passes_as, 0) + size
+                    if judged.corrected is not None:
+                        corrected[f"{pointer}/mimeType"] = judged.corrected
+                    if judged.problem is not None:
+                        unreadable, problem = child_pointer, judged.problem
                     continue
                 if isinstance(child, str | dict | list):
                     stack.append((child_pointer, child))
@@ -109,7 +106,7 @@ def content_of(value: Any, method: str = "") -> Content:
                     texts.append(Text(f"{child_pointer}#", key))
         elif isinstance(node, list):
             stack.extend((f"{pointer}/{index}", child) for index, child in reversed(list(enumerate(node))))
-    return Content(tuple(texts), uninspected, unreadable, frozenset(decoded))
+    return Content(tuple(texts), uninspected, unreadable, frozenset(decoded), problem, corrected)
 
 
 def document_of(value: Any) -> str:
@@ -131,8 +128,8 @@ _LOOSE = str.maketrans("-_", "+/", " \t\r\n")
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]+")
 
 
-def _decoded(data: str, mime: Any) -> tuple[tuple[str, ...], int, bool]:
-    """The texts in the base64, the number of uninspected bytes, and whether it may pass at all."""
+def _decoded(data: str, claimed: Any, media_types: frozenset[str]) -> tuple[JudgedBytes, int]:
+    """What the base64 holds, and the number of its bytes."""
     loose = data.translate(_LOOSE)
     try:
         raw = base64.b64decode(loose, validate=True)
@@ -140,18 +137,5 @@ def _decoded(data: str, mime: Any) -> tuple[tuple[str, ...], int, bool]:
         # A client may read it as text, or as base64 without the characters that do not belong there, as many decoders do.
         alphabet_only = _NOT_BASE64.sub("", loose)
         skipped = base64.b64decode(alphabet_only[: len(alphabet_only) - (len(alphabet_only) % 4 == 1)] + "==")
-        return (data, *_text(skipped)), 0, True
-    if text := _text(raw):
-        return text, 0, True
-    known = any(
-        raw.startswith(head) and raw[offset : offset + len(mark)] == mark and (mime is None or mime in types)
-        for head, offset, mark, types in _MAGIC
-    )
-    return (), len(raw), known
-
-
-def _text(raw: bytes) -> tuple[str, ...]:
-    try:
-        return (raw.decode("utf-8"),)
-    except UnicodeDecodeError:
-        return ()
+        return JudgedBytes((data, *judge_bytes(skipped, None, frozenset()).texts)), 0
+    return judge_bytes(raw, claimed, media_types), len(raw)

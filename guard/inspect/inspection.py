@@ -7,23 +7,25 @@ finding that an exception of the stack file covers is no longer among them (`gua
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from guard.decide.reasons import Decision, Reason
 from guard.inspect.content import Content, content_of, document_of
 from guard.inspect.exceptions import CoveredFinding, Exceptions
 from guard.inspect.panel import Panel
-from guard.inspect.redaction import redact
-from guard.inspect.verdict import Category, Leg, Outcome, ScanItem, Verdict
+from guard.inspect.redaction import corrected, redact
+from guard.inspect.verdict import EVERYTHING, Category, EngineFinding, Leg, Outcome, ScanItem, Verdict
 from model.defaults import LegPolicy
+from model.parameter_kinds import KindTree
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
     """The decision on one message part. `value` is what may pass (None when blocked). `reason` is a stable word: a
-    finding's category, `no_verdict` or `unreadable`. `untrusted` means that something tried to steer a model, whatever
-    the policy decided. `source` is the part as it arrived and `document` its JSON text; None where no engine was asked.
+    finding's category, `no_verdict` or `unreadable`. `uninspected` counts bytes that no engine could look into, by media
+    type. `source` is the part as it arrived and `document` its JSON text; None where no engine was asked.
     `covered` are the findings that did not count, as an exception covers them; `key` is the key of the stack file by which
     the findings were decided; `problem` says what no finding does."""
 
@@ -31,7 +33,7 @@ class Inspected:
     value: Any
     reason: Reason | Category | None
     verdicts: tuple[Verdict, ...]
-    uninspected: int = 0
+    uninspected: Mapping[str, int] = field(default_factory=dict)
     document: str | None = None
     source: Any = None
     covered: tuple[CoveredFinding, ...] = ()
@@ -44,6 +46,7 @@ class Inspected:
 
     @property
     def untrusted(self) -> bool:
+        """Whether something tried to steer a model, whatever the policy decided."""
         trusted = {(item.engine, item.finding) for item in self.covered if item.trusted}
         return any(
             finding.untrusted and (verdict.engine, finding) not in trusted
@@ -72,6 +75,8 @@ class Inspector:
         incident: str,
         structural: bool = False,
         accepted: frozenset[str] = frozenset(),
+        kinds: KindTree = EVERYTHING,
+        media_types: frozenset[str] = frozenset(),
     ) -> Inspected:
         """Judge every string of `value`.
 
@@ -79,15 +84,27 @@ class Inspector:
             principal: hash of the principal, which is all that engines learn about it.
             accepted: rules whose findings a reviewer accepted for this very value (`guard.inspect.verdict.rule_id`).
             structural: the method carries no prose (ping, lists, levels), so that short words need no verdict.
+            kinds: what each argument is, by its pointer in `value`.
+            media_types: what may pass uninspected beside images and sounds.
         """
-        content = content_of(value, method)
+        content = content_of(value, method, media_types)
         if content.unreadable is not None:
-            place = f"no engine can read what stands at {content.unreadable or 'the top'}"
-            return Inspected(Decision.BLOCK, None, Reason.UNREADABLE, (), content.uninspected, problem=place)
+            finding = EngineFinding(Category.POLICY, "content.media_type", content.unreadable)
+            verdict = Verdict(Outcome.BLOCK, "content", (finding,), error=content.problem)
+            problem = f"no engine can read what stands at {content.unreadable or 'the top'}"
+            return Inspected(
+                Decision.BLOCK,
+                None,
+                Reason.UNREADABLE,
+                (verdict,),
+                content.uninspected,
+                problem=content.problem or problem,
+            )
+        value = corrected(value, content.corrected)
         if not content.texts or (structural and content.inert):
             return Inspected(Decision.ALLOW, value, None, (), content.uninspected)
         document = document_of(value)
-        item = ScanItem(leg, self._server, method, name, content.texts, document, principal, incident)
+        item = ScanItem(leg, self._server, method, name, content.texts, document, principal, incident, kinds)
         judgement = (await self._panel.judge(item)).accepting(accepted)
         if judgement.outcome is Outcome.NO_VERDICT:
             return Inspected(
@@ -102,21 +119,23 @@ class Inspector:
         passed: Any = value
         reason: Reason | Category | None = None
         key: str | None = None
-        problem: str | None = None
+        ended: str | None = None
         if judgement.outcome is not Outcome.ALLOW:
             blocking = _without(judgement.verdicts, covered)
             if any(verdict.outcome is Outcome.BLOCK for verdict in blocking):
                 key = f"guard.legs.{leg}"
                 decision, passed, reason = self._by_policy(self._policy[leg], value, blocking, content, silent=silent)
-                problem = self._exceptions.ended(leg, method, name, blocking)
+                ended = self._exceptions.ended(leg, method, name, blocking)
             else:
                 key = f"guard.exceptions.{covered[0].number}"
                 if all(item.trusted for item in covered):
                     reason = Reason.EXCEPTED
                 else:
                     decision, reason = Decision.FLAG, covered[0].finding.category
+        elif advice := next((finding for finding in judgement.findings if finding.advisory), None):
+            decision, reason = Decision.FLAG, advice.category
         return Inspected(
-            decision, passed, reason, judgement.verdicts, content.uninspected, document, value, covered, key, problem
+            decision, passed, reason, judgement.verdicts, content.uninspected, document, value, covered, key, ended
         )
 
     @staticmethod
@@ -151,7 +170,8 @@ def _without(verdicts: tuple[Verdict, ...], covered: tuple[CoveredFinding, ...])
     remaining = []
     for verdict in verdicts:
         findings = tuple(finding for finding in verdict.findings if (verdict.engine, finding) not in covered_pairs)
-        allows = verdict.outcome is Outcome.BLOCK and verdict.findings and not findings
+        decisive = [finding for finding in findings if not finding.advisory]
+        allows = verdict.outcome is Outcome.BLOCK and verdict.findings and not decisive
         outcome = Outcome.ALLOW if allows else verdict.outcome
         remaining.append(replace(verdict, outcome=outcome, findings=findings))
     return tuple(remaining)

@@ -235,9 +235,9 @@ def _accepting(verdict: Verdict, rules: frozenset[str]) -> Verdict:
     if verdict.outcome is not Outcome.BLOCK or not verdict.findings:
         return verdict
     remaining = tuple(finding for finding in verdict.findings if rule_id(verdict.engine, finding) not in rules)
-    if remaining:
+    if not all(finding.advisory for finding in remaining):
         return replace(verdict, findings=remaining)
-    return replace(verdict, outcome=Outcome.NO_VERDICT if verdict.error else Outcome.ALLOW, findings=())
+    return replace(verdict, outcome=Outcome.NO_VERDICT if verdict.error else Outcome.ALLOW, findings=remaining)
 
 
 def _outcome(verdicts: tuple[Verdict, ...]) -> Outcome:

@@ -1,11 +1,12 @@
 """Cuts secrets and personal data out of a JSON value, at the places that engines are certain of.
 
 A finding that cannot be cut exactly is an error, and the caller blocks: a wrong cut would leave half a secret behind.
+What a message says wrongly about its own bytes is put right here as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guard.inspect.verdict import Category, EngineFinding
@@ -36,6 +37,17 @@ def redact(value: Any, findings: Sequence[EngineFinding]) -> tuple[Any, int]:
             parent[key], count = _cut(parent[key], spans)
         cuts += count
     return copied, cuts
+
+
+def corrected(value: Any, replacements: Mapping[str, str]) -> Any:
+    """`value`, or a deep copy of it with these strings in place of those at the pointers, which exist."""
+    if not replacements:
+        return value
+    copied = _copy(value)
+    for pointer, text in replacements.items():
+        parent, key = _parent(copied, pointer)
+        parent[key] = text
+    return copied
 
 
 def _copy(value: Any) -> Any:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from model.parameter_kinds import KindTree
+
 
 class Leg(StrEnum):
     """The part of the conversation a text belongs to; the values are the keys of `model.defaults.LegPolicy`."""
@@ -48,6 +50,10 @@ class Text:
     value: str
 
 
+#: Every text is judged as everything it could be.
+EVERYTHING = KindTree({})
+
+
 @dataclass(frozen=True, slots=True)
 class ScanItem:
     """One message part as an engine judges it: every string of it, keys included.
@@ -64,19 +70,23 @@ class ScanItem:
     document: str
     principal: str
     correlation_id: str
+    #: What each argument is; empty where nothing says it.
+    kinds: KindTree = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
 class EngineFinding:
     """One thing that an engine found, without the matched text. `rule` is the engine's own label. `span` holds character
     offsets in the string at `pointer`, only when the engine is certain of them: redaction cuts there. `untrusted` marks
-    text that tries to steer a model; it taints the principal even where policy lets it pass."""
+    text that tries to steer a model; it taints the principal even where policy lets it pass. An `advisory` finding is
+    recorded and stops nothing."""
 
     category: Category
     rule: str
     pointer: str = ""
     span: tuple[int, int] | None = None
     confidence: float | None = None
+    advisory: bool = False
 
     @property
     def untrusted(self) -> bool:

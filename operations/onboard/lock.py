@@ -1,8 +1,8 @@
 """Building a tool lock from a server's offer, and comparing two locks of one server.
 
 `build_lock` pins what the server offers at the moment; `compare` lists the changes between two locks. A decision that a
-person made about a tool (risk, outbound, cacheable) is kept as long as the tool's definition is unchanged; a changed tool
-is judged anew. Reading and writing of the lock file is in `model.tool_lock`.
+person made about a tool (risk, outbound, parameters …) is kept as long as its definition is unchanged; a changed tool is
+judged anew. Reading and writing of the lock file is in `model.tool_lock`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from model.canonical import digest
 from model.definitions import same_meaning
 from model.difference import ValueChange, pointers, short_json
+from model.parameter_kinds import kinds_to_compare, parameter_kinds
 from model.text import visible
 from model.tool_lock import (
     Entry,
@@ -45,7 +46,7 @@ class LockChange:
     """One entry of a lock that was added, removed or changed.
 
     `text` is the word-level difference of its readable description (or of the instructions). `values` holds every changed
-    JSON pointer of its definition, `decisions` every change of a reviewer's decision (risk, outbound, cacheable).
+    JSON pointer of its definition, `decisions` every change of a reviewer's decision (risk, outbound, parameters …).
     """
 
     kind: Literal["added", "removed", "changed"]
@@ -117,6 +118,7 @@ def _tool(item: Pinnable, common: dict[str, Any], traits: ServerTraits) -> ToolE
         risk=judged.risk,
         reasons=judged.reasons,
         outbound=judged.outbound,
+        parameters=parameter_kinds(item.definition, judged.risk),
         left_to_server=item.left_to_server,
     )
 
@@ -184,7 +186,8 @@ def _compare(
             yield LockChange("removed", part, key)
         elif base is not None:
             equal = base.sha256 == head.sha256 or same_meaning(base.definition, head.definition)
-            if equal and _decisions(base) == _decisions(head):
+            base_decisions, head_decisions = _decisions(base, head)
+            if equal and base_decisions == head_decisions:
                 continue
             yield LockChange(
                 "changed",
@@ -192,17 +195,29 @@ def _compare(
                 key,
                 word_difference(base.description, head.description),
                 () if equal else tuple(pointers(base.definition, head.definition)),
-                tuple(pointers(_decisions(base), _decisions(head))),
+                tuple(pointers(base_decisions, head_decisions)),
                 risk,
             )
 
 
-def _decisions(entry: Entry) -> dict[str, Any]:
-    if not isinstance(entry, ToolEntry):
-        return {}
-    decisions: dict[str, Any] = {"risk": entry.risk, "outbound": entry.outbound, "cacheable": entry.cacheable}
-    # Not a decision of a reviewer, but what the guard enforces depends on it too.
-    return decisions | ({"left_to_server": list(entry.left_to_server)} if entry.left_to_server else {})
+def _decisions(base: Entry, head: Entry) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a reviewer decided about two entries of one key."""
+    sides = tuple(_own_decisions(entry) for entry in (base, head))
+    if isinstance(base, ToolEntry) and isinstance(head, ToolEntry):
+        for side, kinds in zip(sides, kinds_to_compare(base, head), strict=True):
+            side["parameters"] = kinds
+    return sides[0], sides[1]
+
+
+def _own_decisions(entry: Entry) -> dict[str, Any]:
+    media_types = sorted(getattr(entry, "media_types", ()))
+    decisions: dict[str, Any] = {"media_types": media_types} if media_types else {}
+    if isinstance(entry, ToolEntry):
+        decisions |= {"risk": entry.risk, "outbound": entry.outbound, "cacheable": entry.cacheable}
+        if entry.left_to_server:
+            # Not a decision of a reviewer, but what the guard enforces depends on it too.
+            decisions["left_to_server"] = list(entry.left_to_server)
+    return decisions
 
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}

@@ -1,7 +1,8 @@
 """Command, SQL, template and path abuse in arguments.
 
-Only arguments are judged: documentation and code in results are full of the same signs, and nothing runs there. The rules
-also match the arguments of a tool that is meant to run commands; policy (`legs.arguments`, grants) decides what follows.
+Only arguments are judged, and of those only what may be run (`model.parameter_kinds`): documentation and code in results
+or in a file that is written are full of the same signs, and nothing runs there. The rules also match the arguments of a
+tool that is meant to run commands; policy (`legs.arguments`, grants) decides what follows.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def _equal(value: str, before: str) -> bool:
 
 
 def _rule(id_: str, pattern: str, **options: object) -> DetectionRule:
-    return DetectionRule(id_, Category.MALICIOUS_CODE, pattern, legs=_ARGUMENTS, **options)  # type: ignore[arg-type]
+    subject = id_.partition(".")[0]
+    return DetectionRule(id_, Category.MALICIOUS_CODE, pattern, legs=_ARGUMENTS, subject=subject, **options)  # type: ignore[arg-type]
 
 
 RULES = (

@@ -16,6 +16,7 @@ from typing import Any
 import re2  # type: ignore[import-untyped]
 
 from guard.inspect.verdict import Category, Leg
+from model.parameter_kinds import Subject
 
 #: Bytes before a match that a check is given.
 BEFORE = 64
@@ -47,8 +48,8 @@ READ = frozenset((Leg.RESULTS, Leg.PROMPTS, Leg.RESOURCES, Leg.SERVER_REQUESTS))
 @dataclass(frozen=True, slots=True)
 class DetectionRule:
     """One detection rule. `trigger` must match wherever `pattern` does; empty, it is the pattern itself. `group` is the part
-    of the match that `check` and `context` get and the span covers. Patterns ignore case unless `cased`. `cut` tells whether the span
-    of a match covers the whole secret."""
+    of the match that `check` and `context` get and the span covers. Patterns ignore case unless `cased`. `cut` tells whether
+    the span of a match covers the whole secret. In arguments a rule with a `subject` judges only those that may hold it."""
 
     id: str
     category: Category
@@ -61,10 +62,16 @@ class DetectionRule:
     group: int = 0
     confidence: float = 0.8
     cut: Callable[[str], bool] | None = None
+    subject: Subject | None = None
 
     @property
     def redactable(self) -> bool:
         return self.category in (Category.SECRET, Category.PERSONAL_DATA)
+
+
+def members(text: str) -> frozenset[str]:
+    """The words of a text as a set."""
+    return frozenset(text.split())
 
 
 def gap(words: int) -> str:

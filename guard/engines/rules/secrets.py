@@ -1,18 +1,20 @@
 """Rules for keys, tokens and passwords: by the form their issuer documents, or by a name beside a random-looking value.
 
 Every match has a span, so that policy can cut it out instead of blocking. Placeholders (`<your-key>`, `${VAR}`, `****`, AWS's
-documented EXAMPLE keys) are no secrets.
+documented EXAMPLE keys), default passwords that everyone knows and sample tokens are no secrets.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
 import re
 from collections import Counter
+from typing import Any
 
-from guard.engines.rules.rule import Check, DetectionRule
+from guard.engines.rules.rule import Check, DetectionRule, members
 from guard.inspect.verdict import Category
 
 _PLACEHOLDER = re.compile(
@@ -56,19 +58,43 @@ def random_looking(value: str, before: str) -> bool:
     return _mixed(value) and _classes(value) >= 3 - (len(value) >= 24) and entropy(value) >= 3.5
 
 
+#: Passwords that images and servers come with, and that documentation and tests use.
+_DEFAULTS = members(
+    "postgres postgresql root admin administrator guest test tester user username demo rabbitmq rabbit minio minioadmin mysql "
+    "mariadb redis mongo mongodb elastic kibana oracle sa neo4j vagrant docker app dev local sample foo bar foobar baz toor "
+    "pass pwd passwd password secret changeme changeit letmein x-oauth-basic airflow grafana keycloak sonar zabbix pgbouncer"
+)
+_LEET = str.maketrans("4@310$57!", "aaeiossti")
+_WEAK = re.compile(
+    r"(?:my|your|the|db|dev|test|demo|local|root|admin|user|super|app|some|new|old|strong)*"
+    r"(?:password|passwd|passphrase|pass|pw|secret|changeme|letmein|qwerty|welcome|hunter)+"
+)
+
+
+def weak(value: str) -> bool:
+    """Whether everyone knows the password: a default, or a word for it with some letters as digits and a short end."""
+    plain = value.lower()
+    stem = re.sub(r"[\W\d_]{1,6}$", "", plain)
+    words = {re.sub(r"[\s_.-]", "", text.translate(_LEET)) for text in (plain, stem)} | {stem}
+    return plain in _DEFAULTS or stem in _DEFAULTS or any(_WEAK.fullmatch(word) for word in words)
+
+
 def password(value: str, before: str) -> bool:
     """Whether the value is no word, call, path or reference: letters, digits and a third class, or ten of two classes."""
     return (
         _mixed(value)
         and (len(value) >= 10 or _classes(value) >= 3)
         and not _PLACEHOLDER.search(value)
+        and not weak(value)
         and not re.search(r"[()\[\]{}<>]|^\.|::|->|^/|://", value)
         and not _HARMLESS_NAME.search(before)
     )
 
 
 def _in_url(value: str, before: str) -> bool:
-    return real(value, before) and value.lower() not in ("password", "pass", "pwd", "secret", "user", "x-oauth-basic")
+    """Whether the password is one: not the user's own name, and none that everyone knows."""
+    user = before.rstrip(":").rpartition("/")[2]
+    return real(value, before) and value.lower() != user.lower() and not weak(value)
 
 
 def _basic(value: str, before: str) -> bool:
@@ -78,13 +104,57 @@ def _basic(value: str, before: str) -> bool:
         return False
 
 
-def _jwt(value: str, before: str) -> bool:
-    """Whether the header is JSON with an algorithm."""
-    head = value.split(".", 1)[0]
+#: Tokens that ended before this time are in no use; fixed, so that a text has one verdict (2024-01-01).
+_LONG_AGO = 1_704_067_200
+_EXAMPLE_ISSUER = re.compile(
+    r"(?i)^(?:joe|https?://(?:[\w-]+\.)*(?:example\.(?:com|org|net)|[\w-]+\.(?:example|test|invalid))(?:[/:]|$))"
+)
+
+
+def _json_part(part: str) -> Any:
     try:
-        return b'"alg"' in base64.urlsafe_b64decode(head + "=" * (-len(head) % 4))
+        return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _jwt(value: str, before: str) -> bool:
+    """Whether the header is JSON with an algorithm, and the token no sample: unsigned, long expired, of an example's issuer
+    (RFC 2606, RFC 7519), or the one that every introduction shows."""
+    head, body, *_ = value.split(".")
+    try:
+        if b'"alg"' not in base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)):
+            return False
     except (binascii.Error, ValueError):
         return False
+    header, claims = _json_part(head), _json_part(body)
+    if not isinstance(header, dict) or not isinstance(claims, dict):
+        return True
+    if str(header.get("alg")).lower() == "none" or (claims.get("sub"), claims.get("name")) == (
+        "1234567890",
+        "John Doe",
+    ):
+        return False
+    expires = claims.get("exp")
+    if isinstance(expires, int | float) and expires < _LONG_AGO:
+        return False
+    return not _EXAMPLE_ISSUER.match(str(claims.get("iss", "")))
+
+
+def _in_use(value: str, before: str) -> bool:
+    """Whether a random-looking value is no sample token."""
+    return random_looking(value, before) and (
+        not value.startswith("eyJ") or value.count(".") != 2 or _jwt(value, before)
+    )
+
+
+_KEY_BODY = re.compile(r"[A-Za-z0-9+/=]{40}")
+_LINE_END = re.compile(r"\s*(?:\n|\\[nr])+[\s\"'+]*")
+
+
+def _private_key(value: str, before: str) -> bool:
+    """Whether a key follows the header, which source and documentation often name alone."""
+    return _KEY_BODY.search(_LINE_END.sub("", value[:2000])) is not None
 
 
 def _ended(value: str) -> bool:
@@ -177,6 +247,7 @@ RULES = (
         r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-[^-])*(?:-----END [A-Z0-9 ]*-----)?",
         trigger=r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY",
         cased=True,
+        check=_private_key,
         cut=_ended,
         confidence=0.98,
     ),
@@ -195,7 +266,7 @@ RULES = (
         r"\bbearer\s+([A-Za-z0-9._~+/-]{20,}=*)",
         trigger=r"\bbearer\s+[A-Za-z0-9]",
         group=1,
-        check=random_looking,
+        check=_in_use,
         confidence=0.8,
     ),
     DetectionRule(
@@ -213,7 +284,7 @@ RULES = (
         rf"(?:{_NAME}){_SEPARATOR}([A-Za-z0-9+/=_~.!@#$%^&*-]{{16,}})",
         trigger=rf"(?:key|token|secret|credentials?){_SEPARATOR}[A-Za-z0-9+/_~-]",
         group=1,
-        check=random_looking,
+        check=_in_use,
         confidence=0.6,
     ),
     DetectionRule(

@@ -1,6 +1,7 @@
 """Rules for addresses that a caller must not make a server fetch, and for links that carry data away.
 
-Arguments: private, loopback and metadata hosts (OWASP SSRF cheat sheet; RFC 6890), in every notation that resolvers take.
+Arguments: private, loopback and metadata hosts (OWASP SSRF cheat sheet; RFC 6890), in every notation that resolvers take,
+and `file:` where the argument is no path (`model.parameter_kinds`).
 Elsewhere a private address is ordinary (a log, a dashboard, a README), so the rules match only what a client loads or
 runs by itself: images with data in their query (the known way to leak through a chat client) and script links. Hosts are
 never judged by reputation; there is no list of bad hosts.
@@ -36,6 +37,7 @@ _WILDCARD_DNS = (".nip.io", ".sslip.io", ".xip.io", ".localtest.me", ".lvh.me")
 _SCHEMES = frozenset(("file", "gopher", "dict", "ldap", "ldaps", "tftp", "jar", "netdoc", "phar", "expect", "php"))
 #: A name has at most 253 characters; longer ones take normalisation and IDNA time by the square of their length.
 _TOO_LONG = re.compile(r"[^/]*//[^/?#]{1025}")
+_LOCAL_FILE = re.compile(r"(?i)file:(?:///(?!/)|//localhost/|/(?!/))")
 _NUMBERS = re.compile(r"(?:0[xX][0-9a-fA-F]+|[0-9]+)(?:\.(?:0[xX][0-9a-fA-F]+|[0-9]+)){0,3}")
 
 
@@ -84,7 +86,7 @@ def forbidden(url: str, allowed: frozenset[str] = frozenset()) -> bool:
     except ValueError:
         return True
     if parts.scheme.lower() in _SCHEMES:
-        return True
+        return not local_file(url)
     host = unicodedata.normalize("NFKC", unquote(host)).lower().replace("\u3002", ".")
     if host in allowed:
         return False
@@ -101,6 +103,11 @@ def forbidden(url: str, allowed: frozenset[str] = frozenset()) -> bool:
         except UnicodeError:
             return True
     return _mixed_scripts(host)
+
+
+def local_file(url: str) -> bool:
+    """Whether the URL names a file of the host that reads it (RFC 8089); one of another host is fetched from there."""
+    return _LOCAL_FILE.match(url) is not None
 
 
 @lru_cache(maxsize=32)
@@ -131,6 +138,16 @@ def rules(check: Callable[[str, str], bool]) -> tuple[DetectionRule, ...]:
             legs=_ARGUMENTS,
             check=check,
             confidence=0.85,
+            subject="address",
+        ),
+        DetectionRule(
+            "url.file",
+            bad,
+            r"\bfile:/{1,3}[^\s\"'<>`{}|\\^]+",
+            legs=_ARGUMENTS,
+            check=lambda value, before: local_file(value),
+            confidence=0.85,
+            subject="file_url",
         ),
         DetectionRule(
             "url.metadata",
@@ -138,6 +155,7 @@ def rules(check: Callable[[str, str], bool]) -> tuple[DetectionRule, ...]:
             r"(?:169\.254\.169\.254|169\.254\.170\.2|100\.100\.100\.200|fd00:ec2::254|\bmetadata\.google\.internal)",
             legs=_ARGUMENTS,
             confidence=0.8,
+            subject="metadata",
         ),
         DetectionRule(
             "url.image_with_data",
@@ -151,8 +169,16 @@ def rules(check: Callable[[str, str], bool]) -> tuple[DetectionRule, ...]:
         DetectionRule(
             "url.script",
             bad,
-            r"\]\(\s*<?(?:javascript|vbscript):|\]\(\s*<?data:text/html|\bdata:text/html;base64,",
+            r"\]\(\s*<?(?:javascript|vbscript):|\]\(\s*<?data:text/html",
             legs=READ | _ARGUMENTS,
             confidence=0.8,
+        ),
+        DetectionRule(
+            "url.data",
+            bad,
+            r"\bdata:text/html;base64,",
+            legs=READ | _ARGUMENTS,
+            confidence=0.8,
+            subject="data_url",
         ),
     )

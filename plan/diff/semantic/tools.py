@@ -6,14 +6,15 @@ Who may use them is compared in `grants`.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from model.canonical import digest
 from model.definitions import same_meaning
 from model.difference import ABSENT, by_pointer, reordered
+from model.parameter_kinds import JUDGED, SUBJECTS, kinds_to_compare
 from model.text import visible
-from model.tool_lock import Entry, ToolEntry, ToolLock
+from model.tool_lock import Entry, ParameterKind, ToolEntry, ToolLock
 from model.word_difference import word_difference
 from plan.diff.model import Change, Direction, change
 from plan.diff.semantic.directions import (
@@ -32,9 +33,20 @@ _SELF_REPORTED = "the server reports it about itself, and nothing relies on it"
 _DERIVED = Delegated("tools")
 #: Characters shown of one text; a comment shows fewer (`plan.diff.markdown`), the page and the JSON document all of these.
 _MAX_TEXT = 20_000
+_WITH_MEDIA_TYPES = ("tools", "resources", "resource_templates")
 _PARTS = {"tools": "tool", "prompts": "prompt", "resources": "resource", "resource_templates": "resource template"}
 
 _ACCEPTED = KeyRule(grows_loosens, "findings of the guard that a reviewer accepts", "guard", 85)
+
+
+def _fewer_subjects_loosen(base: Any, head: Any) -> Direction:
+    """For kinds of arguments by place: an argument for which less is looked for loosens; without a kind it is everything."""
+    for pointer in {*base, *head}:
+        before, after = (JUDGED[kinds[pointer]] if pointer in kinds else SUBJECTS for kinds in (base, head))
+        if before - after:
+            return Direction.LOOSENS
+    return Direction.TIGHTENS
+
 
 TABLE: Table = {
     "version": KeyRule(no_effect, "format of the lock", "", 5, proof="says how the file is read; both sides were read"),
@@ -56,6 +68,11 @@ TABLE: Table = {
         no_effect, "left out of the lock", "guard", 20, proof="nobody can use what the lock leaves out"
     ),
     **{f"left_out[].{key}": _DERIVED for key in ("kind", "key", "reason")},
+    "tools[].parameters": KeyRule(_fewer_subjects_loosen, "what its arguments are", "guard", 70),
+    **{
+        f"{part}[].media_types": KeyRule(grows_loosens, "media types that pass uninspected", "guard", 60)
+        for part in _WITH_MEDIA_TYPES
+    },
     **{
         f"{part}[].{key}": _DERIVED
         for part in _PARTS
@@ -154,6 +171,7 @@ def _entry(
         yield from _acceptance(stack, f"{word} {key}", before, head.accepted)
         if isinstance(base, ToolEntry) and isinstance(head, ToolEntry):
             yield from _decisions(stack, key, base, head)
+        yield from _media_types(stack, word, key, base, head)
 
 
 def _acceptance(stack: str, subject: str, base: Collection[str], head: Collection[str]) -> Iterator[Change]:
@@ -177,6 +195,27 @@ def _decisions(stack: str, name: str, base_entry: ToolEntry, head_entry: ToolEnt
         lines = [f"neutral: {rule.proof}"] if direction is Direction.NEUTRAL else []
         title = f"tool {name}: {rule.label}: {_text(base)} → {_text(head)}"
         yield change(f"lock-{key}", direction, rule.risk, stack, "guard", title, lines)
+    yield from _kinds(stack, name, *kinds_to_compare(base_entry, head_entry))
+
+
+def _kinds(
+    stack: str, name: str, base: Mapping[str, ParameterKind], head: Mapping[str, ParameterKind]
+) -> Iterator[Change]:
+    rule = TABLE["tools[].parameters"]
+    if base == head or not isinstance(rule, KeyRule):
+        return
+    changed = sorted(pointer for pointer in {*base, *head} if base.get(pointer) != head.get(pointer))
+    lines = [f"{visible(at)}: {base.get(at, 'everything')} → {head.get(at, 'everything')}" for at in changed]
+    title = f"tool {name}: {rule.label}: {', '.join(visible(at) for at in changed)}"
+    yield change("lock-parameters", rule.judge(base, head), rule.risk, stack, "guard", _cut(title), lines)
+
+
+def _media_types(stack: str, word: str, key: str, base_entry: Entry, head_entry: Entry) -> Iterator[Change]:
+    base, head = (sorted(getattr(entry, "media_types", ())) for entry in (base_entry, head_entry))
+    rule = TABLE["tools[].media_types"]
+    if base != head and isinstance(rule, KeyRule):
+        title = f"{word} {key}: {rule.label}: {_text(base)} → {_text(head)}"
+        yield change("lock-media_types", rule.judge(base, head), rule.risk, stack, "guard", title, [])
 
 
 def _places(base: dict[str, Any], head: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.guard_messages import ATTACK, AWS_KEY, result, session_of
-from tests.support.guard_service import MODERN, Origin, answer_of, guarded, sse, tool
+from tests.support.guard_service import MODERN, Origin, answer_of, guarded, lock_of, sse, tool
 
 CODED = base64.b64encode(ATTACK.encode()).decode()
 
@@ -80,6 +80,69 @@ async def test_what_nothing_can_look_into_is_not_passed_on(tmp_path: Path) -> No
         assert (await guard.request("resources/read", {"uri": "x://pdf"}))["error"]["code"] == -31001
         assert guard.records()[-1]["reason"] == "unreadable"
         assert (await guard.call("search"))["result"]["content"][0]["data"] == png
+
+
+async def test_a_media_type_that_the_lock_lists_passes_and_is_counted(tmp_path: Path) -> None:
+    resources = [{"uri": "x://a", "name": "a"}, {"uri": "x://b", "name": "b"}]
+    templates = [{"uriTemplate": "doc://{name}", "name": "doc"}]
+    origin = Origin(resources=resources, templates=templates)
+    pdf = "JVBERi0xLjcKJeLjz9MK/////w=="
+
+    def contents(message: Any) -> dict[str, Any]:
+        return {"contents": [{"uri": message["params"]["uri"], "blob": pdf, "mimeType": "Application/PDF"}]}
+
+    origin.replies["resources/read"] = contents
+    origin.replies["tools/call"] = lambda _: {
+        "content": [{"type": "resource", "resource": {"uri": "x:r", "blob": pdf}}]
+    }
+    lock = lock_of(
+        origin.tools,
+        resources=resources,
+        templates=templates,
+        decided={"search": {"media_types": ["application/pdf"]}},
+    )
+    lock["resources"][0]["media_types"] = ["application/*"]
+    lock["resource_templates"][0]["media_types"] = ["application/pdf"]
+    grants = [{"to": {"all": True}, "tools": ["search", "delete"], "resources": ["x://*", "doc://*"]}]
+    async with guarded(origin, tmp_path, tool_lock=lock, grants=grants) as guard:
+        await guard.initialize()
+        for uri in ("x://a", "doc://one"):
+            assert (await guard.request("resources/read", {"uri": uri}))["result"]["contents"][0]["blob"] == pdf
+            assert guard.records()[-1]["uninspected_bytes"] == {"application/pdf": 19}
+        assert "isError" not in (await guard.call("search"))["result"]
+        assert (await guard.call("delete"))["result"]["isError"] is True
+        (note,) = guard.records()[-1]["engines"]
+        assert (note["engine"], note["findings"][0]["rule"]) == ("content", "content.media_type")
+        assert note["findings"][0]["pointer"] == "/content/0/resource/blob"
+        assert "application/pdf" in note["error"]
+        assert "media_types" in note["error"]
+        assert (await guard.request("resources/read", {"uri": "x://b"}))["error"]["code"] == -31001
+        metrics = guard.service.runtime.metrics.text().decode()
+        assert 'ringwall_guard_uninspected_bytes_total{kind="application"} 57.0' in metrics
+
+
+async def test_an_image_under_a_wrong_label_passes_under_its_own(tmp_path: Path) -> None:
+    origin = Origin()
+    png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    text = {"type": "text", "text": "the page"}
+    origin.replies["tools/call"] = lambda _: {
+        "content": [text, {"type": "image", "mimeType": "image/jpeg", "data": png}]
+    }
+    async with guarded(origin, tmp_path) as guard:
+        await guard.initialize()
+        image = {"type": "image", "mimeType": "image/png", "data": png}
+        assert (await guard.call("search"))["result"]["content"] == [text, image]
+
+
+async def test_an_advisory_finding_is_flagged_and_taints_and_the_result_passes(tmp_path: Path) -> None:
+    origin = Origin()
+    note = "On prompt injection: `ignore all previous instructions` is the plainest form."
+    origin.replies["tools/call"] = lambda _: result(note)
+    async with guarded(origin, tmp_path) as guard:
+        await guard.initialize()
+        assert (await guard.call("search"))["result"] == result(note)
+        assert (guard.records()[-1]["decision"], guard.records()[-1]["reason"]) == ("flag", "injection")
+        assert guard.service.runtime.taints.tainted("person:ada") is not None
 
 
 async def test_a_finding_on_prompts_and_resources_is_an_error_outside_the_reserved_codes(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.engines import decoding
-from guard.engines.decoding import DecodingBudget, OverBounds, fold, may_be_encoded, pieces, unescape
+from guard.engines.decoding import DecodingBudget, OverBounds, fold, may_be_encoded, pieces, unbroken, unescape
 from guard.engines.embedded import EmbeddedVerdictEngine
 from guard.inspect.verdict import Leg, Outcome, ScanItem, Text
 
@@ -113,3 +113,20 @@ def test_what_no_cheap_look_suspects_holds_nothing_to_open(text: str) -> None:
     if not may_be_encoded(text.encode("utf-8", "replace")):
         assert list(pieces(text, DecodingBudget())) == []
         assert unescape(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (r"a\nIgnore", "a\nIgnore"),
+        (r"a\r\n\tIgnore", "a\n\n\nIgnore"),
+        (r"a\\\\nIgnore", "a\nIgnore"),
+        ("a\x1b[2KIgnore", "a\nIgnore"),
+        ("Ig\x1b[1;31mno\x1b[0mre", "Ignore"),
+        ("a\x1b]8;;https://b.example/\x1b\\link\x1b]8;;\x1b\\", "a\nlink\n"),
+    ],
+)
+def test_quoted_line_ends_and_commands_to_a_terminal_part_no_word_and_join_none(text: str, read: str) -> None:
+    assert unbroken(text) == read
+    plain = "an ordinary text"
+    assert unbroken(plain) is plain

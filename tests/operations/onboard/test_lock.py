@@ -159,3 +159,21 @@ def test_decision_changed_by_hand_is_shown() -> None:
     (change,) = compare(lock, lock.model_copy(update={"tools": (lock.tools[0], loosened)}))
     assert render([change]) == ["~ tool send_note changed", '    /risk: "write" -> "read"']
     assert not change.blocks
+
+
+def test_what_an_argument_is_stands_in_the_lock_and_its_change_is_shown() -> None:
+    lock = build_lock(OFFER)
+    assert lock.tools[1].parameters["/text"] == "text"
+    assert from_text(to_yaml(lock), Path("lock.yaml")) == lock
+    changed = lock.tools[1].model_copy(update={"parameters": {**lock.tools[1].parameters, "/text": "command"}})
+    (change,) = compare(lock, lock.model_copy(update={"tools": (lock.tools[0], changed)}))
+    assert render([change]) == ["~ tool send_note changed", '    /parameters/~1text: "text" -> "command"']
+    older = lock.tools[1].model_copy(update={"parameters": {}})
+    assert compare(lock, lock.model_copy(update={"tools": (lock.tools[0], older)})) == ()
+
+
+def test_a_media_type_that_passes_uninspected_is_shown_as_a_decision() -> None:
+    lock = build_lock(OFFER)
+    listed = lock.tools[1].model_copy(update={"media_types": ("application/pdf",)})
+    (change,) = compare(lock, lock.model_copy(update={"tools": (lock.tools[0], listed)}))
+    assert render([change]) == ["~ tool send_note changed", '    /media_types: new, ["application/pdf"]']

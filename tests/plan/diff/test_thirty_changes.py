@@ -358,6 +358,34 @@ def test_an_accepted_finding_loosens_and_its_end_tightens(differ: Differ, base: 
     ]
 
 
+@pytest.mark.parametrize(
+    ("base_kind", "head_kind", "direction"),
+    [("url", "text", L), ("text", "url", T), ("url", "command", L), ("path", "url", T), ("query", "command", T)],
+)
+def test_an_argument_for_which_less_is_looked_for_loosens(
+    differ: Differ, base: Path, base_kind: str, head_kind: str, direction: Direction
+) -> None:
+    def written(root: Path, kind: str) -> None:
+        tools = (lock().tools[0].model_copy(update={"parameters": {"/id": kind}}), *lock().tools[1:])
+        text = to_yaml(lock().model_copy(update={"tools": tools}))
+        (root / "stacks" / "dev.hosted.lock.yaml").write_text(text, encoding="utf-8")
+
+    written(base, base_kind)
+    (change,) = differ(then=lambda head: written(head, head_kind)).changes
+    assert (change.id, change.direction) == ("lock-parameters", direction)
+    assert change.details[0] == f"/id: {base_kind} → {head_kind}"
+
+
+def test_a_media_type_that_passes_uninspected_loosens(differ: Differ) -> None:
+    def listed(head: Path) -> None:
+        tools = (lock().tools[0].model_copy(update={"media_types": ("application/pdf",)}), *lock().tools[1:])
+        text = to_yaml(lock().model_copy(update={"tools": tools}))
+        (head / "stacks" / "dev.hosted.lock.yaml").write_text(text, encoding="utf-8")
+
+    (change,) = differ(then=listed).changes
+    assert (change.id, change.direction) == ("lock-media_types", L)
+
+
 def test_a_tool_that_no_grant_names_is_neutral_and_says_why(differ: Differ) -> None:
     def grow(head: Path) -> None:
         grown = lock().model_copy(update={"tools": (*lock().tools, tool("sum_up", "read"))})

@@ -1,0 +1,51 @@
+"""Tells a phrase that a document quotes as an example from one that is meant.
+
+A note on prompt injection holds the phrases that steer a model, each between quotes or as code, beside words that speak of
+attacks. Such a phrase passes in what is read, recorded as a finding; it still taints, as nobody knows what a model makes
+of it. In JSON every text stands between quotes, so a straight quote after a colon, comma or bracket quotes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+from guard.engines.rules.rule import READ, DetectionRule
+from guard.inspect.verdict import Category, Leg
+
+#: Bytes that are looked at before and after a phrase.
+SPAN = 1500
+#: Characters of one quotation, at most: more is a text of its own.
+_QUOTATION = 200
+_CLOSING = {"`": "`", '"': '"', "\u201c": "\u201d", "\u201e": "\u201c", "\u00ab": "\u00bb"}
+_LINE = re.compile(r"\n|\\+n")
+_TOPIC = re.compile(
+    r"(?i)\bprompt[- ]injections?\b|\bjail-?breaks?\b|\binjection (?:attacks?|attempts?|phrases?|rules?|patterns?)\b|"
+    r"\bred[- ]team|\battack(?:s|ers?)?\b|\bmalicious\b|\badversarial\b|\bpayloads?\b|\bpoison(?:ed|ing)\b|"
+    r"\bdetection\b|\bphishing\b"
+)
+_JUDGED = (Category.INJECTION, Category.JAILBREAK)
+
+
+def may_be_mentioned(rule: DetectionRule, leg: Leg) -> bool:
+    """Whether a phrase that the rule finds may be an example."""
+    return leg in READ and leg is not Leg.SERVER_REQUESTS and rule.category in _JUDGED
+
+
+def is_mention(before: str, value: str, after: str) -> bool:
+    """Whether the phrase stands in one quotation on its line, and the text before it or its line speaks of attacks."""
+    line_before = _LINE.split(before)[-1]
+    line_after = _LINE.split(after, maxsplit=1)[0]
+    if not _TOPIC.search(before) and not _TOPIC.search(line_after):
+        return False
+    return any(_encloses(opening, closing, line_before, value, line_after) for opening, closing in _CLOSING.items())
+
+
+def _encloses(opening: str, closing: str, before: str, value: str, after: str) -> bool:
+    start, end = before.rfind(opening), after.find(closing)
+    if start < 0 or end < 0 or closing in value or len(before) - start + len(value) + end > _QUOTATION:
+        return False
+    if opening == closing:
+        # An even number before it: the last quote opens. In JSON it opens a member or an item.
+        structural = opening == '"' and before[:start].rstrip()[-1:] in ("", ":", ",", "[", "{", "\\")
+        return before.count(opening) % 2 == 1 and not structural
+    return closing not in before[start + 1 :]
