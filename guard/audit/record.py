@@ -8,7 +8,7 @@ one long name.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -53,6 +53,7 @@ class AuditRecord:
 
     `bundle` is the SHA-256 of the configuration in force. `session` is a prefix of the session id's SHA-256. `reason` is
     a short stable code such as not_granted or no_verdict. `incident` is the incident id that the caller was given.
+    `limit` is the limit that was reached: its key in the stack file, what it allows, what is used, when it is over.
     `content_sha256` is the digest of the inspected content, `payload` that content as redacted text. `milliseconds` is
     the time the guard itself took.
     """
@@ -72,11 +73,15 @@ class AuditRecord:
     request_bytes: int | None = None
     response_bytes: int | None = None
     tokens: int | None = None
+    limit: Mapping[str, Any] | None = None
     milliseconds: float | None = None
     payload: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The record's members. `payload` is there only if it was recorded, `payload_cut` (its full length) only if cut."""
+        """The record's members; those that tell of a limit or a payload are there only if there is one.
+
+        `payload_cut` is the full length of a payload that was cut.
+        """
         members: dict[str, Any] = {
             "bundle": self.bundle,
             "content_sha256": self.content_sha256,
@@ -95,6 +100,8 @@ class AuditRecord:
             "session": self.session,
             "tokens": self.tokens,
         }
+        if self.limit is not None:
+            members["limit"] = {name: _short(v) if isinstance(v, str) else v for name, v in self.limit.items()}
         if self.payload is not None:
             members["payload"] = self.payload[:MAX_PAYLOAD]
             if len(self.payload) > MAX_PAYLOAD:

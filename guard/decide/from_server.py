@@ -17,7 +17,7 @@ from guard.decide.exchange import Exchange
 from guard.decide.lists import DECIDING, filter_list, holds_definitions
 from guard.decide.methods import Names, ResultKind, Section
 from guard.decide.reasons import Decision, Reason, origin_status, withheld
-from guard.decide.tokens import estimate
+from guard.decide.tokens import estimate, repeated_bytes
 from guard.http.http_rules import forwarded
 from guard.http.upstream import AnswerTooLarge, UpstreamAnswer, UpstreamDown
 from guard.inspect.verdict import Leg
@@ -80,6 +80,7 @@ async def _relay_stream(
         if context.ticket is not None and event.data:
             await context.ticket.charge(estimate(len(event.data)))
             if context.ticket.exhausted and not context.row.structural:
+                context.reached = context.ticket.exhausted
                 await sink.answer(200, await _executed(exchange, context, Reason.RESULT_USED_UP, "used_up"))
                 return
     if not (resumable and not context.modern):
@@ -253,10 +254,10 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
         leg = Leg.SERVER_REQUESTS
     inspected = await exchange.inspect(leg, context, result)
     exchange.taint(inspected, context)
-    size = len(dump(result))
+    size, repeated = len(dump(result)), repeated_bytes(result)
     await exchange.record_inspected(context, inspected, leg, size)
     if context.ticket is not None:
-        await context.ticket.charge(estimate(size))
+        await context.ticket.charge(estimate(size - repeated))
     if not inspected.passed:
         return exchange.withheld(context, inspected)
     shown = inspected.value
@@ -273,6 +274,8 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
         and not shown.get("isError")
     ):
         exchange.runtime.cache.put(context.cache_key, dump(shown))
+    if exchange.sink is not None:
+        exchange.sink.repeats(repeated if inspected.decision is Decision.ALLOW else repeated_bytes(shown))
     return {**answer.body, "result": shown}
 
 
@@ -345,10 +348,13 @@ async def _executed(exchange: Exchange, context: Context, reason: Reason, key: s
     """
     await exchange.release(context)
     await exchange.record(context, Decision.BLOCK, reason, leg=Leg.RESULTS)
-    text = f"{answers.TEXTS[key]} Incident {context.incident}."
+    reached = context.reached
+    cause = f" {reached.text}" if reached else ""
+    text = f"{answers.TEXTS[key]}{cause} Incident {context.incident}."
+    limit = reached.as_json() if reached else None
     if context.row.is_call:
-        return tool_error(context.id, text, modern=context.modern)
-    return error(context.id, answers.WITHHELD, text, {"executed": True})
+        return tool_error(context.id, text, modern=context.modern, limit=limit)
+    return error(context.id, answers.WITHHELD, text, {"executed": True, **(limit or {})})
 
 
 async def _broken(exchange: Exchange, context: Context, problem: str) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
 
+from components.gateway.flood import flood_kilobytes
 from guard.decide.counters import Counters
 from guard.decide.grants import Grants
 from guard.decide.limits import Limiter
@@ -26,6 +27,7 @@ from guard.inspect.inspection import Inspector
 from guard.inspect.panel import Panel, build_panel
 from model.errors import InputError
 from model.guard_config import GuardConfig
+from model.schema_defaults import Filler, compile_defaults
 from model.schemas import Checker, compile_schema
 from model.text import visible
 from model.tool_lock import ToolEntry
@@ -35,7 +37,8 @@ from model.tool_lock import ToolEntry
 class PinnedTool:
     """A locked tool, ready to be called.
 
-    `check` judges arguments by the pinned input schema. `mirrored` says that some arguments travel in headers too.
+    `check` judges arguments by the pinned input schema; `fill` adds what it requires and has a default for, None where there
+    is no such member. `mirrored` says that some arguments travel in headers too.
     """
 
     schema: Mapping[str, Any]
@@ -44,6 +47,7 @@ class PinnedTool:
     cacheable: bool
     writes: bool
     mirrored: bool
+    fill: Filler | None = None
 
 
 class Policy:
@@ -76,7 +80,10 @@ class Policy:
         self.sha256 = sha256
         self.sequence = sequence
         self.denied = denied
+        #: Bytes that a message may have, and bytes after which a body is not read on: in between the refusal can name the
+        #: request that it answers.
         self.body_limit = config.limits.body_kilobytes * 1024
+        self.body_end = flood_kilobytes(config.limits.body_kilobytes) * 1024
         identity = config.identity
         self.verifier: Verifier = Verifier(
             identity, client, path=config.path, previous=previous.verifier if previous else None
@@ -144,6 +151,7 @@ def _pinned(name: str, definition: Mapping[str, Any], entry: ToolEntry) -> Pinne
         entry.cacheable,
         entry.risk != "read",
         mirrored='"x-mcp-header"' in json.dumps(schema),
+        fill=compile_defaults(schema),
     )
 
 
