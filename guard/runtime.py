@@ -305,6 +305,7 @@ class Runtime:
             content_sha256=digest,
             request_bytes=request_bytes,
             response_bytes=response_bytes,
+            limit=context.reached.as_json() if context.reached else None,
             milliseconds=(time.monotonic() - context.started) * 1000,
             payload=payload,
             uninspected=inspected.uninspected if inspected else {},

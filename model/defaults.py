@@ -23,13 +23,20 @@ class Rate(Model):
 
 
 class Limits(Model):
-    """Defaults suit a person with one agent; each is enforced by the ring its description names."""
+    """Defaults suit a person with one agent. The guard refuses at these numbers inside the protocol, so that no client loses
+    its session; the gateway cuts off a flood, at four times the requests and the size.
 
-    requests_per_minute: Positive = Field(60, description="Per principal, by the gateway.")
-    requests_per_hour: Positive = Field(1200, description="Per principal, by the gateway.")
-    tokens_per_minute: Positive = Field(200_000, description="The whole server's budget, by the gateway.")
-    principal_tokens_per_minute: Positive = Field(50_000, description="Per principal, by the guard.")
-    body_kilobytes: Annotated[int, Field(gt=0, le=65536)] = Field(1024, description="Request size, by the gateway.")
+    A principal's tokens bound what one caller, or an agent that is led astray, can carry away in a minute; they let it read
+    a file of 1 MB (262 144 tokens) and go on. The server's tokens bound all callers together, four of them at their most.
+    """
+
+    requests_per_minute: Positive = Field(60, description="Per principal, by the guard; the gateway stops a flood.")
+    requests_per_hour: Positive = Field(1200, description="Per principal, by the guard; the gateway stops a flood.")
+    tokens_per_minute: Positive = Field(2_000_000, description="The whole server's budget, counted by the gateway.")
+    principal_tokens_per_minute: Positive = Field(500_000, description="Per principal, by the guard.")
+    body_kilobytes: Annotated[int, Field(gt=0, le=65536)] = Field(
+        1024, description="Request size, by the guard; the gateway stops a flood."
+    )
     concurrency: Positive = Field(8, description="Calls in flight per principal, by the guard.")
     tools: dict[str, Rate] = Field({}, description="Per tool and principal, by the guard.")
 

@@ -182,6 +182,13 @@ class _Reader:
             problem, file=f"{self.file}:{node.start_mark.line + 1}", key=dotted(path) or None, remedy=remedy
         )
 
+    def unquoted(self, node: Any, path: KeyPath, problem: str, remedy: str) -> InputError:
+        """The refusal of text without its quotes, which a person forgot or a tool took off when it wrote the file.
+
+        `pulumi config set` keeps quotes and comments (run, 3.256); older ones and editors of YAML do not.
+        """
+        return self.refuse(node, path, problem, f"{remedy}; if a tool took the quotes off, `git diff` shows where")
+
     def value(self, node: Any, path: KeyPath, *, flow: bool = False) -> Json:
         """The plain value of a node. `flow`: it stands inside braces or brackets."""
         self.lines.setdefault(path, node.start_mark.line + 1)
@@ -254,15 +261,15 @@ class _Reader:
         if text in _TRUE or text in _FALSE:
             return text in _TRUE
         if _DATE.fullmatch(text):
-            raise self.refuse(node, path, f"an unquoted date ({text}), which Pulumi rewrites", f'write "{text}"')
+            raise self.unquoted(node, path, f"an unquoted date ({text}), which Pulumi rewrites", f'write "{text}"')
         if _INT.fullmatch(text) or _FLOAT.fullmatch(text):
             if sum(c.isdigit() for c in text) > MAX_DIGITS:
-                raise self.refuse(
+                raise self.unquoted(
                     node, path, f"a number of over {MAX_DIGITS} digits, which Pulumi rewrites", "quote it"
                 )
             return int(text) if _INT.fullmatch(text) else float(text)
         if _NUMBERISH.fullmatch(text) and not re.search(r"\..*\.", text):
-            raise self.refuse(
+            raise self.unquoted(
                 node, path, f"{text} is read as a number by some YAML readers and as text by others", f'write "{text}"'
             )
         return text

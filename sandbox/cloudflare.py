@@ -178,7 +178,11 @@ BEHAVIOURS: Final = {
         check=rules.policy,
         defaults={"sessionDuration": "24h"},
         replaces=frozenset({"accountId"}),
-        references=(Reference(GROUP, _selected("group", "id"), "refuse", must_exist=False),),
+        references=(
+            Reference(GROUP, _selected("group", "id"), "refuse", must_exist=False),
+            # access.api.error.service_token_in_use, code 12139.
+            Reference(SERVICE_TOKEN, _selected("serviceToken", "tokenId"), "refuse", must_exist=False),
+        ),
         sets=frozenset({"includes", "requires", "excludes"}),
         quota=(500, "reusable Access policies"),
         import_scope="{accountId}/",

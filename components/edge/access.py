@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -218,15 +218,20 @@ def render_rule(rule: Rule, settings: Environment, find: Callable[[str, str], An
     return {"oidc": {"claim_name": claim or "groups", "claim_value": group, "identity_provider_id": idp.id}}
 
 
+def _addresses(emails: Iterable[str]) -> list[str]:
+    """Addresses as Access keeps and compares them: any other case would differ from its answer for ever."""
+    return sorted({email.lower() for email in emails})
+
+
 def _people(people: People) -> tuple[Rule, ...]:
-    rules: list[Rule] = [("email", email) for email in people.emails]
+    rules: list[Rule] = [("email", email) for email in _addresses(people.emails)]
     rules += [("email_domain", domain) for domain in people.domains]
     rules += [("group", group) for group in people.groups]
     return tuple(sorted(rules))
 
 
 def _members(group: Group) -> tuple[Rule, ...]:
-    rules: list[Rule] = [("email", email) for email in sorted(group.emails)]
+    rules: list[Rule] = [("email", email) for email in _addresses(group.emails)]
     rules += [("email_domain", domain) for domain in sorted(group.domains)]
     claims = sorted((g.provider, g.group, g.claim or "") for g in group.idp_groups)
     rules += [("idp", (provider, name, claim or None)) for provider, name, claim in claims]

@@ -1,6 +1,7 @@
 """Kong's limits for one server: request size, requests per principal, tokens per server.
 
-A limit whose counters are out of reach refuses the request. The guard's own limits are in `guard.decide.limits`.
+A limit whose counters are out of reach refuses the request. Size and requests stand at a multiple of the stack file's
+numbers (`components.gateway.flood`), at which the guard refuses inside the protocol (`guard.decide.limits`).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 
 from components.editions import Protection
+from components.gateway.flood import flood_kilobytes, flood_requests
 from components.gateway.names import LIMIT_HEADER, PRINCIPAL_HEADER, TOKENS
 from components.gateway.spec import Config, PluginSpec, name_of
 from model.environment import Redis
@@ -25,7 +27,7 @@ def _body_size(server: ServerStack) -> PluginSpec:
         name_of(Protection.BODY_SIZE, server.settings),
         "body-size",
         {
-            "allowed_payload_size": server.manifest.limits.body_kilobytes,
+            "allowed_payload_size": flood_kilobytes(server.manifest.limits.body_kilobytes),
             "size_unit": "kilobytes",
             # True would refuse every GET and DELETE; the identity check asks it of POST (see `components.gateway.lua`).
             "require_content_length": False,
@@ -48,8 +50,8 @@ def _principal_rate(server: ServerStack) -> PluginSpec:
         "principal-rate",
         {
             "second": None,
-            "minute": minute,
-            "hour": hour,
+            "minute": flood_requests(minute),
+            "hour": flood_requests(hour, periods=60),
             "day": None,
             "month": None,
             "year": None,
@@ -65,7 +67,7 @@ def _principal_rate(server: ServerStack) -> PluginSpec:
             "error_message": "API rate limit exceeded",
             "sync_rate": -1,
         },
-        "each principal's requests; closed when the counters are out of reach",
+        "a flood of one principal's; closed when the counters are out of reach",
     )
 
 

@@ -122,7 +122,8 @@ PLUGINS: Final[dict[str, OptionTable]] = {
         {
             "allowed_payload_size": "absent: 128. The schema has no lower bound: 0 refuses every body but the empty "
             "one, a negative number every request. What is over: 413, or 417 with `Expect: 100-continue` (both "
-            "recorded).",
+            "recorded), over which a client may lose its session: it stands at four times `limits.body_kilobytes`, at "
+            "which the guard answers.",
             "size_unit": "absent: megabytes. A kilobyte is 1024 bytes (recorded).",
             "require_content_length": "true: whatever has no length is 411, a GET too, but a chunked body within the "
             "size passes (recorded). false: a body without a length is read and counted (recorded).",
@@ -131,7 +132,9 @@ PLUGINS: Final[dict[str, OptionTable]] = {
     "rate-limiting": OptionTable(
         "kong/plugins/rate-limiting: handler.lua, policies/init.lua, schema.lua (priority 910)",
         {
-            "second, minute, hour, day, month, year": _PERIODS,
+            "second, minute, hour, day, month, year": _PERIODS
+            + " Four times the stack file's numbers, at which the guard "
+            "answers inside the protocol.",
             "limit_by": "absent: consumer. `header`: a missing header counts by the client's address, an empty one is "
             "a bucket of its own, of two the first counts (recorded).",
             "header_name": "null with limit_by header: refused by the schema.",

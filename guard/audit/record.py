@@ -56,6 +56,7 @@ class AuditRecord:
     a short stable code such as not_granted or no_verdict. `key` is the key of the stack file that decided; `exceptions` are
     the rules whose findings exceptions of that file let pass; `problem` says what was wrong where no engine's finding does,
     without any value of the message. `incident` is the incident id that the caller was given.
+    `limit` is the limit that was reached: its key in the stack file, what it allows, what is used, when it is over.
     `content_sha256` is the digest of the inspected content, `payload` that content as redacted text. `milliseconds` is
     the time the guard itself took. `uninspected` counts bytes that no engine could look into, by media type.
     """
@@ -75,6 +76,7 @@ class AuditRecord:
     request_bytes: int | None = None
     response_bytes: int | None = None
     tokens: int | None = None
+    limit: Mapping[str, Any] | None = None
     milliseconds: float | None = None
     payload: str | None = None
     key: str | None = None
@@ -98,8 +100,8 @@ class AuditRecord:
         return f"{self.decision} {subject}: {self.reason}{finding}{decided}; {self.principal}, incident {self.incident}"
 
     def as_json(self) -> dict[str, Any]:
-        """The record's members. `key`, `exceptions`, `problem`, `uninspected_bytes` and `payload` are there only if they say
-        something, `payload_cut` (the payload's full length) only if it was cut."""
+        """The record's members. `key`, `exceptions`, `problem`, `uninspected_bytes`, `limit` and `payload` are there only if
+        they say something, `payload_cut` (the payload's full length) only if it was cut."""
         members: dict[str, Any] = {
             "bundle": self.bundle,
             "content_sha256": self.content_sha256,
@@ -126,6 +128,8 @@ class AuditRecord:
             members["problem"] = _short(self.problem)
         if self.uninspected:
             members["uninspected_bytes"] = dict(sorted(self.uninspected.items()))
+        if self.limit is not None:
+            members["limit"] = {name: _short(v) if isinstance(v, str) else v for name, v in self.limit.items()}
         if self.payload is not None:
             members["payload"] = self.payload[:MAX_PAYLOAD]
             if len(self.payload) > MAX_PAYLOAD:

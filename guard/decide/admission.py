@@ -10,22 +10,12 @@ from typing import NoReturn
 
 from components.gateway.names import REMAINING_HEADER
 from guard.decide import answers
-from guard.decide.context import Context
+from guard.decide.context import Context, Stop
 from guard.decide.exchange import Exchange
 from guard.decide.grants import ToolRight
-from guard.decide.limits import NO_REMAINDER, Limited
-from guard.decide.reasons import Reason
+from guard.decide.limits import COUNTED_KEYS, NO_REMAINDER, Limited, ReachedLimit
+from guard.decide.reasons import Decision, Reason
 from guard.decide.tokens import estimate, read_remaining
-
-#: The key of the stack file that sets a limit.
-_KEYS = {
-    "concurrency": "limits.concurrency",
-    "requests_per_minute": "limits.tools",
-    "tokens_per_minute": "limits.tools",
-    "principal_tokens_per_minute": "limits.principal_tokens_per_minute",
-    "server_tokens_per_minute": "limits.tokens_per_minute",
-    "counters unavailable": "guard.redis",
-}
 
 
 async def admit(exchange: Exchange, context: Context, right: ToolRight | None) -> None:
@@ -36,7 +26,7 @@ async def admit(exchange: Exchange, context: Context, right: ToolRight | None) -
         context.ticket = await exchange.policy.limits.admit(exchange.caller.principal, tool, right, tokens)
         _check_server(exchange)
     except Limited as limited:
-        await _refuse(exchange, context, limited)
+        await _refuse(exchange, context, limited.reached)
 
 
 async def admit_structural(exchange: Exchange, context: Context) -> None:
@@ -46,9 +36,22 @@ async def admit_structural(exchange: Exchange, context: Context) -> None:
         context.ticket = await exchange.policy.limits.admit_structural(principal, tokens)
         _check_server(exchange)
         if context.row.opens_session and not exchange.runtime.sessions.has_room(principal):
-            raise Limited("sessions", None)
+            raise Limited(ReachedLimit("sessions", exchange.runtime.sessions.most, exchange.runtime.sessions.most))
     except Limited as limited:
-        await _refuse(exchange, context, limited)
+        await _refuse(exchange, context, limited.reached)
+
+
+async def check_size(exchange: Exchange, context: Context) -> None:
+    """Refuse a request that is larger than the stack file allows; raises Stop.
+
+    The gateway cuts off what is far larger, and the guard does not read it to its end (`components.gateway.flood`).
+    """
+    try:
+        too_large = await exchange.policy.limits.admit_oversized(exchange.caller.principal, context.request_bytes)
+    except Limited as limited:
+        await _refuse(exchange, context, limited.reached)
+    if too_large is not None:
+        await _refuse(exchange, context, too_large)
 
 
 def _check_server(exchange: Exchange) -> None:
@@ -56,14 +59,29 @@ def _check_server(exchange: Exchange) -> None:
     exchange.policy.limits.check_server(read_remaining(exchange.headers.get(REMAINING_HEADER)), time.time())
 
 
-async def _refuse(exchange: Exchange, context: Context, limited: Limited) -> NoReturn:
-    reason = Reason.NO_GATEWAY_REMAINDER if limited.limit == NO_REMAINDER else Reason.RATE_LIMITED
-    wait = limited.retry_after_seconds
-    data = {"limit": limited.limit} if wait is None else {"limit": limited.limit, "retryAfterSeconds": wait}
-    later = "" if wait is None else f" Try again in {wait} s."
-    text = f"A limit is reached ({limited.limit}); nothing was executed.{later}"
+async def _refuse(exchange: Exchange, context: Context, reached: ReachedLimit) -> NoReturn:
+    """Record the limit and answer it inside the protocol, over HTTP 200 in either era; raises Stop.
+
+    What was refused counts as a request and costs no tokens: one that is too large for the budget would use it up.
+    """
+    if reached is NO_REMAINDER:
+        reason = Reason.NO_GATEWAY_REMAINDER
+    else:
+        reason = Reason.TOO_LARGE if reached.key == "limits.body_kilobytes" else Reason.RATE_LIMITED
+    context.reached = reached
+    if reached.key not in COUNTED_KEYS and context.ticket is None:
+        await exchange.policy.limits.fine_request(exchange.caller.principal)
+    await exchange.record(context, Decision.REFUSE, reason, key=None if reached is NO_REMAINDER else reached.key)
+    wait = reached.retry_after_seconds
     headers = {} if wait is None else {"retry-after": str(wait)}
-    await exchange.refuse(context, reason, answers.LIMITED, text, data, headers, key=_KEYS.get(limited.limit))
+    text = answers.limited(reached.text, wait)
+    if context.row.is_call:
+        message = answers.tool_error(context.id, text, modern=context.modern, limit=reached.as_json())
+    else:
+        message = answers.error(context.id, answers.LIMITED, text, reached.as_json())
+    stop = Stop(200, message, headers)
+    stop.paid = True
+    raise stop
 
 
 async def pay(exchange: Exchange, size: int) -> int:

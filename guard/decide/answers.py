@@ -11,6 +11,7 @@ JSON-RPC and MCP reserve (-32768 to -32000). The reasons, for the audit log, are
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from wire.jsonrpc import Id
@@ -29,6 +30,9 @@ ORIGIN_UNAVAILABLE = -31004
 UNAUTHENTICATED = -31005
 #: The request was executed and its answer is withheld. This must never read as a refusal, or the request is sent again.
 WITHHELD = -31006
+
+#: The member of a tool error's `_meta` that says which limit was reached, as `data` does in a JSON-RPC error.
+LIMIT_META = "ringwall/limit"
 
 #: HTTP status, when the server fails, of a request without a JSON-RPC answer (a notification, a GET, a DELETE). A 5xx would
 #: tell Kong that the guard is broken, and a 404 would tell the client that its session has ended.
@@ -88,6 +92,12 @@ def text(key: str, incident: str) -> str:
     return TEXTS[key].format(incident=incident)
 
 
+def limited(text: str, wait: int | None) -> str:
+    """The text of a request that was refused by a limit, which `text` names."""
+    later = "" if wait is None else f" Try again in {wait} s."
+    return f"{text} Nothing was executed.{later}"
+
+
 def status_of(code: int, *, modern: bool) -> int:
     """HTTP status for an error: in the 2025 eras a JSON-RPC error to a readable request is HTTP 200."""
     status = _STATUS.get(code, 200)
@@ -107,9 +117,14 @@ def error(id_: Id | None, code: int, message: str, data: Any = None) -> dict[str
     return {"jsonrpc": "2.0", "id": id_, "error": body}
 
 
-def tool_error(id_: Id, text: str, *, modern: bool) -> dict[str, Any]:
-    """A tool result with `isError`, which the model reads. SDK clients do not check it against the output schema."""
+def tool_error(id_: Id, text: str, *, modern: bool, limit: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A tool result with `isError`, which the model reads. SDK clients do not check it against the output schema.
+
+    `limit` is what was reached, for programs.
+    """
     result: dict[str, Any] = {"content": [{"type": "text", "text": text}], "isError": True}
+    if limit is not None:
+        result["_meta"] = {LIMIT_META: limit}
     if modern:
         result["resultType"] = "complete"
     return {"jsonrpc": "2.0", "id": id_, "result": result}

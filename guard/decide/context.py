@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from guard.decide.cache import CacheKey
 from guard.decide.grants import Rights, ToolRight
-from guard.decide.limits import Admission
+from guard.decide.limits import Admission, ReachedLimit
 from guard.decide.methods import Method
 from guard.identity.principal import Principal
 from wire.jsonrpc import Id
@@ -25,6 +25,9 @@ class Sink(Protocol):
 
     def admit(self, tokens: int) -> None:
         """Note that a message of so many tokens was let through."""
+
+    def repeats(self, size: int) -> None:
+        """Note that so many bytes of the next message sent repeat others of it, so that they do not count."""
 
     async def answer(self, status: int, message: Mapping[str, Any] | None, headers: Mapping[str, str] = ...) -> None:
         """Send the final answer: the whole body, or the last message on an open stream."""
@@ -73,6 +76,8 @@ class Context:
     name: str = ""
     right: ToolRight | None = None
     ticket: Admission | None = None
+    #: The limit that the request met, or that its answer did.
+    reached: ReachedLimit | None = None
     cache_key: CacheKey | None = None
     writes: bool = False
     #: The server failed: it answered HTTP 5xx, or something that is no answer to the request.

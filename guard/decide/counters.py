@@ -1,7 +1,7 @@
 """Counters of budgets that refill and of calls in flight: their interface, and the counters in this process's memory.
 
-Every budget is a **token bucket**: it holds one minute's worth, refills evenly, and may go below zero when a result turns
-out larger than expected. So no 60 seconds see more than twice the figure, and the average never exceeds it. The same
+Every budget is a **token bucket**: it holds one period's worth, refills evenly, and may go below zero when a result turns
+out larger than expected. So no period sees more than twice the figure, and the average never exceeds it. The same
 counters in Redis are in `guard.decide.redis_counters`; which budgets there are is decided in `guard.decide.limits`.
 """
 
@@ -21,11 +21,15 @@ class CountersUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """`amount` to be taken from the budget `key`, which holds `per_minute`. A key is the budget's kind, then its owner."""
+    """`amount` to be taken from the budget `key`, which holds `most` and is full again after `seconds`.
+
+    A key is the budget's kind, then its owner.
+    """
 
     key: tuple[str, ...]
-    per_minute: int
+    most: int
     amount: float
+    seconds: int = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,15 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Short:
-    """The limit that was reached: a kind of budget, or "concurrency". `wait` is in seconds; None: waiting does not help."""
+    """The limit that was reached: a kind of budget, or "concurrency", what it holds and how much of that is used.
+
+    `wait` is in seconds; None: waiting does not help.
+    """
 
     limit: str
     wait: float | None
+    most: int
+    used: float
 
 
 class Counters(Protocol):
@@ -55,12 +64,12 @@ class Counters(Protocol):
         """
         ...
 
-    async def charge(self, slot: Slot, charges: Sequence[Charge]) -> bool:
-        """Take the charges even below zero; True if a budget is now at or below zero. Keeps the slot alive."""
+    async def charge(self, slot: Slot, charges: Sequence[Charge]) -> Short | None:
+        """Take the charges even below zero; returns a budget that is now at or below zero. Keeps the slot alive."""
         ...
 
-    async def spend(self, charge: Charge) -> Short | None:
-        """Take one charge without a slot, or take nothing and return the limit that was reached."""
+    async def spend(self, charges: Sequence[Charge]) -> Short | None:
+        """Take all charges without a slot, or take nothing and return the limit that was reached."""
         ...
 
     async def drain(self, charge: Charge) -> float:
@@ -84,45 +93,43 @@ class MemoryCounters:
     def __init__(self, clock: Callable[[], float], most: int = MAX_BUDGETS) -> None:
         self._clock = clock
         self._most = most
-        #: Of each budget: its level, what it holds for a minute, and the time of the level.
-        self._budgets: dict[tuple[str, ...], tuple[float, int, float]] = {}
+        #: Of each budget: its level, what it holds, the seconds until it is full again, and the time of the level.
+        self._budgets: dict[tuple[str, ...], tuple[float, int, int, float]] = {}
         self._slots: dict[str, set[str]] = {}
         self._swept = float("-inf")
 
     async def take(self, slot: Slot, charges: Sequence[Charge]) -> Short | None:
         held = self._slots.get(slot.owner)
         if held is not None and len(held) >= slot.most:
-            return Short("concurrency", 1.0)
-        time = self._clock()
-        levels = [self._level(charge, time) for charge in charges]
-        for charge, level in zip(charges, levels, strict=True):
-            if level < charge.amount:
-                return Short(charge.key[0], wait_for(charge, level))
-        self._make_room(charges, time)
-        for charge, level in zip(charges, levels, strict=True):
-            self._budgets[charge.key] = (level - charge.amount, charge.per_minute, time)
+            return full(slot)
+        short = await self.spend(charges)
+        if short is not None:
+            return short
         if held is None:
             self._slots[slot.owner] = {slot.ticket}
         else:
             held.add(slot.ticket)
         return None
 
-    async def charge(self, slot: Slot, charges: Sequence[Charge]) -> bool:
+    async def charge(self, slot: Slot, charges: Sequence[Charge]) -> Short | None:
         time = self._clock()
-        exhausted = False
+        used_up: Short | None = None
         for charge in charges:
             level = self._level(charge, time) - charge.amount
-            self._budgets[charge.key] = (level, charge.per_minute, time)
-            exhausted = exhausted or level <= 0
-        return exhausted
+            self._budgets[charge.key] = (level, charge.most, charge.seconds, time)
+            if level <= 0 and used_up is None:
+                used_up = overdrawn(charge, level)
+        return used_up
 
-    async def spend(self, charge: Charge) -> Short | None:
+    async def spend(self, charges: Sequence[Charge]) -> Short | None:
         time = self._clock()
-        level = self._level(charge, time)
-        if level < charge.amount:
-            return Short(charge.key[0], wait_for(charge, level))
-        self._make_room([charge], time)
-        self._budgets[charge.key] = (level - charge.amount, charge.per_minute, time)
+        levels = [self._level(charge, time) for charge in charges]
+        for charge, level in zip(charges, levels, strict=True):
+            if level < charge.amount:
+                return short_of(charge, level)
+        self._make_room(charges, time)
+        for charge, level in zip(charges, levels, strict=True):
+            self._budgets[charge.key] = (level - charge.amount, charge.most, charge.seconds, time)
         return None
 
     async def drain(self, charge: Charge) -> float:
@@ -130,7 +137,7 @@ class MemoryCounters:
         level = self._level(charge, time)
         drained = min(charge.amount, max(0.0, level))
         self._make_room([charge], time)
-        self._budgets[charge.key] = (level - drained, charge.per_minute, time)
+        self._budgets[charge.key] = (level - drained, charge.most, charge.seconds, time)
         return drained
 
     async def release(self, slot: Slot) -> None:
@@ -146,9 +153,9 @@ class MemoryCounters:
     def _level(self, charge: Charge, time: float) -> float:
         budget = self._budgets.get(charge.key)
         if budget is None:
-            return charge.per_minute
-        level, _, since = budget
-        return min(charge.per_minute, level + max(0.0, time - since) * charge.per_minute / 60)
+            return charge.most
+        level, _, _, since = budget
+        return min(charge.most, level + max(0.0, time - since) * charge.most / charge.seconds)
 
     def _make_room(self, charges: Sequence[Charge], time: float) -> None:
         if len(self._budgets) + len(charges) <= self._most:
@@ -157,17 +164,26 @@ class MemoryCounters:
         if len(self._budgets) + new > self._most and time - self._swept >= SWEEP_EVERY:
             self._swept = time
             self._budgets = {
-                key: (level, per_minute, since)
-                for key, (level, per_minute, since) in self._budgets.items()
-                if level + (time - since) * per_minute / 60 < per_minute
+                key: (level, most, seconds, since)
+                for key, (level, most, seconds, since) in self._budgets.items()
+                if level + (time - since) * most / seconds < most
             }
             new = sum(charge.key not in self._budgets for charge in charges)
         if len(self._budgets) + new > self._most:
             raise CountersUnavailable("too many principals have spent budgets")
 
 
-def wait_for(charge: Charge, level: float) -> float | None:
-    """Seconds until a budget at `level` holds the charge; None if it never will."""
-    if charge.amount > charge.per_minute:
-        return None
-    return (charge.amount - level) * 60 / charge.per_minute
+def short_of(charge: Charge, level: float) -> Short:
+    """A budget at `level`, which does not hold the charge. It never will where the charge is larger than the budget."""
+    wait = None if charge.amount > charge.most else (charge.amount - level) * charge.seconds / charge.most
+    return Short(charge.key[0], wait, charge.most, charge.most - level)
+
+
+def overdrawn(charge: Charge, level: float) -> Short:
+    """A budget that a charge took to `level`, at or below zero; the wait is until it is above zero again."""
+    return Short(charge.key[0], -level * charge.seconds / charge.most, charge.most, charge.most - level)
+
+
+def full(slot: Slot) -> Short:
+    """All places of calls in flight are taken; how soon one is free nobody knows."""
+    return Short("concurrency", 1.0, slot.most, slot.most)

@@ -118,10 +118,10 @@ class Exchange:
         await self.record(context, Decision.REFUSE, reason, key=key)
         raise Stop(status_of(code, modern=context.modern), error(context.id, code, text, data), headers)
 
-    async def refuse_silently(self, context: Context, reason: Reason) -> NoReturn:
-        """Record the refusal of a message that has no answer, and answer with a bare HTTP 400; raises Stop."""
+    async def refuse_silently(self, context: Context, reason: Reason, status: int = 400) -> NoReturn:
+        """Record the refusal of a message that has no answer, and answer with a bare HTTP status; raises Stop."""
         await self.record(context, Decision.REFUSE, reason)
-        raise Stop(400, None)
+        raise Stop(status, None)
 
     async def refuse_call(
         self,

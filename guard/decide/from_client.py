@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from guard.decide import answers, methods
-from guard.decide.admission import admit, admit_structural, pay
+from guard.decide.admission import admit, admit_structural, check_size, pay
 from guard.decide.answers import error, status_of, tool_error
 from guard.decide.context import Context, Prepared, Stop, meta_of
 from guard.decide.exchange import Exchange, can_be_allowed
@@ -20,8 +22,14 @@ from guard.decide.outbound import check_outbound
 from guard.decide.policy import PinnedTool
 from guard.decide.question_answers import PARAMS, answer_kinds, foreign_root, foreign_root_in_params
 from guard.decide.reasons import Decision, Reason
-from guard.decide.tokens import estimate
-from guard.http.http_rules import HttpRefusal, check_param_headers, rewrite_param_headers, unmirrored
+from guard.decide.tokens import estimate, repeated_bytes
+from guard.http.http_rules import (
+    HttpRefusal,
+    check_param_headers,
+    mirror_param_headers,
+    rewrite_param_headers,
+    unmirrored,
+)
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import Leg
 from model.errors import Unreachable
@@ -44,13 +52,16 @@ async def prepare(exchange: Exchange, message: Message, headers: dict[str, str],
 async def _request(exchange: Exchange, request: Request, headers: dict[str, str], size: int) -> Prepared:
     row = methods.from_client(request.method, MessageKind.REQUEST, modern=exchange.caller.modern)
     context = exchange.context(request.id, request.method, row or methods.UNKNOWN, size)
-    if row is None:
-        await exchange.refuse(context, Reason.UNKNOWN_METHOD, answers.METHOD_NOT_FOUND, "Method not found")
     prepared = Prepared(request.body, headers, context)
     try:
+        await check_size(exchange, context)
+        if row is None:
+            await exchange.refuse(context, Reason.UNKNOWN_METHOD, answers.METHOD_NOT_FOUND, "Method not found")
         await _decide(exchange, request, prepared, context)
     except Stop as stop:
-        stop.paid = context.ticket is not None
+        stop.paid = context.ticket is not None or stop.paid
+        if context.ticket is None and context.reached is None:
+            await exchange.policy.limits.fine_request(exchange.caller.principal)
         await exchange.release(context)
         raise
     except BaseException:
@@ -64,7 +75,7 @@ async def _decide(exchange: Exchange, request: Request, prepared: Prepared, cont
     if row.structural:
         await admit_structural(exchange, context)
     if row.is_call:
-        await _call(exchange, request, prepared, context)
+        request = await _call(exchange, request, prepared, context)
     elif row.names is Names.NAME:
         await _prompt(exchange, request, context)
     elif row.names is Names.URI:
@@ -81,8 +92,12 @@ async def _decide(exchange: Exchange, request: Request, prepared: Prepared, cont
     await _inspect_params(exchange, request, prepared, context)
 
 
-async def _call(exchange: Exchange, request: Request, prepared: Prepared, context: Context) -> None:
+async def _call(exchange: Exchange, request: Request, prepared: Prepared, context: Context) -> Request:
+    """Judge a tool call; returns it as it goes on, with the defaults of required arguments that were left out."""
     caller, policy, runtime = exchange.caller, exchange.policy, exchange.runtime
+    if request.params.get("arguments", {}) is None:
+        # Some clients write every absent member as null, which has no other meaning here.
+        request = _with_arguments(request, {})
     name, arguments = request.params.get("name"), request.params.get("arguments", {})
     if not isinstance(name, str) or not isinstance(arguments, dict):
         text = "name must be a string and arguments an object"
@@ -109,12 +124,17 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
             await exchange.record(context, Decision.REFUSE, Reason.HEADER_MISMATCH)
             raise Stop(refused.status, refused.message) from None
     problem = tool.check(arguments)
+    if problem is not None and tool.fill is not None and (filled := tool.fill(arguments)) is not arguments:
+        arguments, problem = filled, tool.check(filled)
+        request = _with_arguments(request, filled)
+        if context.modern and tool.mirrored:
+            mirror_param_headers(prepared.headers, tool.schema, filled)
     if problem is None and blurred_arguments(arguments, tool.schema):
         problem = "a name is a property's in another spelling"
     if problem is not None:
         await exchange.refuse_call(context, Reason.ARGUMENTS, f"Invalid arguments: {problem}", problem=problem)
     await _check_constraints(exchange, context, right, arguments)
-    context.right = right
+    context.right, prepared.body = right, request.body
     if tool.outbound and runtime.taints.tainted(caller.principal.id) is not None:
         await check_outbound(exchange, context, request)
     plain = request.params.keys() <= {"name", "arguments", "_meta"}
@@ -129,7 +149,17 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
     if prepared.cached is not None:
         await exchange.record(context, Decision.ALLOW, Reason.CACHED)
         if context.ticket is not None:
-            await context.ticket.charge(estimate(len(prepared.cached)))
+            # As it was counted when the server gave it.
+            repeated = repeated_bytes(orjson.loads(prepared.cached))
+            if exchange.sink is not None:
+                exchange.sink.repeats(repeated)
+            await context.ticket.charge(estimate(len(prepared.cached) - repeated))
+    return request
+
+
+def _with_arguments(request: Request, arguments: dict[str, Any]) -> Request:
+    params = {**request.params, "arguments": arguments}
+    return replace(request, params=params, body={**request.body, "params": params})
 
 
 def _unknown(kind: str, name: str, context: Context) -> str:
@@ -319,6 +349,8 @@ async def _notification(exchange: Exchange, notification: Notification, headers:
     context = exchange.context("", notification.method, row or methods.UNKNOWN, size)
     if row is None:
         await exchange.refuse_silently(context, Reason.UNKNOWN_METHOD)
+    if size > exchange.policy.body_limit:
+        await exchange.refuse_silently(context, Reason.TOO_LARGE, status=413)
     inspected = await exchange.inspect(Leg.ARGUMENTS, context, notification.params)
     await exchange.record_inspected(context, inspected, Leg.ARGUMENTS)
     if not inspected.passed:
@@ -345,6 +377,9 @@ async def _answer(exchange: Exchange, answer: Answer, headers: dict[str, str], s
     runtime.forget(caller, "server", answer.id)
     answered = (answer.id, method)
     context.name = method
+    if size > exchange.policy.body_limit:
+        await exchange.record(context, Decision.REFUSE, Reason.TOO_LARGE)
+        return Prepared(error(answer.id, answers.REFUSED, "The answer is too large."), headers, answers=answered)
     # The server waits for an answer with this id, so it gets a refusal.
     refusal = error(answer.id, answers.REFUSED, answers.text("server", context.incident))
     if method == "roots/list" and foreign_root(answer.result):

@@ -18,7 +18,7 @@ from guard.decide.lists import DECIDING, filter_list, holds_definitions
 from guard.decide.methods import Names, ResultKind, Section
 from guard.decide.pins import KEYS
 from guard.decide.reasons import Decision, Reason, origin_status, withheld
-from guard.decide.tokens import estimate
+from guard.decide.tokens import estimate, repeated_bytes
 from guard.http.http_rules import forwarded
 from guard.http.upstream import AnswerTooLarge, Slip, UnusableAnswer, UpstreamAnswer, UpstreamDown
 from guard.inspect.verdict import Leg
@@ -91,6 +91,7 @@ async def _relay_stream(
         if context.ticket is not None and event.data:
             await context.ticket.charge(estimate(len(event.data)))
             if context.ticket.exhausted and not context.row.structural:
+                context.reached = context.ticket.exhausted
                 await sink.answer(200, await substitutes.executed(exchange, context, Reason.RESULT_USED_UP, "used_up"))
                 return
     if not (resumable and not context.modern):
@@ -309,10 +310,10 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
     media_types = exchange.policy.media_types(context.row.section, context.name)
     inspected = await exchange.inspect(leg, context, result, media_types=media_types)
     exchange.taint(inspected, context)
-    size = len(dump(result))
+    size, repeated = len(dump(result)), repeated_bytes(result)
     await exchange.record_inspected(context, inspected, leg, size)
     if context.ticket is not None:
-        await context.ticket.charge(estimate(size))
+        await context.ticket.charge(estimate(size - repeated))
     if not inspected.passed:
         return exchange.withheld(context, inspected, leg)
     shown = inspected.value
@@ -330,6 +331,8 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
         and not shown.get("isError")
     ):
         exchange.runtime.cache.put(context.cache_key, dump(shown))
+    if exchange.sink is not None:
+        exchange.sink.repeats(repeated if inspected.decision is Decision.ALLOW else repeated_bytes(shown))
     return {**answer.body, "result": shown}
 
 

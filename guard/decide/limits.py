@@ -1,7 +1,7 @@
-"""The limits of a principal: calls in flight, calls a minute, tokens a minute; of all its calls and of each tool's.
+"""The limits of a principal: calls in flight, requests and tokens; of all its calls and of each tool's.
 
-The gateway limits requests per principal and tokens of the whole server, and cannot tell tools apart. How budgets are
-counted is in `guard.decide.counters`.
+The gateway stops floods at a multiple of these (`components.gateway.flood`) and counts tokens of the whole server; it
+cannot tell tools apart, nor answer inside the protocol. How budgets are counted is in `guard.decide.counters`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import math
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from guard.decide.counters import Charge, Counters, CountersUnavailable, Short, Slot
 from guard.decide.grants import ToolRight
@@ -17,22 +18,63 @@ from guard.decide.tokens import seconds_to_next_minute
 from guard.identity.principal import Principal
 from model.defaults import Limits as LimitSettings
 
+#: What a limit counts, by the last part of its key.
+_UNITS = {
+    "concurrency": "calls in flight",
+    "requests_per_minute": "requests a minute",
+    "requests_per_hour": "requests an hour",
+    "tokens_per_minute": "tokens a minute",
+    "principal_tokens_per_minute": "tokens a minute",
+    "body_kilobytes": "KiB a request",
+    "sessions": "sessions of all callers",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReachedLimit:
+    """A limit: the stack file's key that sets it, what it allows, how much of that is used, and when to come again.
+
+    `most` and `used` are None where nothing could be counted. `retry_after_seconds` is None where waiting does not help.
+    """
+
+    key: str
+    most: int | None = None
+    used: int | None = None
+    retry_after_seconds: int | None = None
+
+    @property
+    def text(self) -> str:
+        """What the caller reads of it."""
+        if self.most is None:
+            return f"The limit {self.key} cannot be counted at this moment."
+        return f"The limit {self.key} is reached: {self.most} {_UNITS[self.key.rpartition('.')[2]]}, {self.used} used."
+
+    def as_json(self) -> dict[str, Any]:
+        """The limit for programs and for the audit log; no member where there is no number."""
+        members = {
+            "limit": self.key,
+            "most": self.most,
+            "used": self.used,
+            "retryAfterSeconds": self.retry_after_seconds,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+
+#: The limits whose refusals have counted the request already, or find nothing left to count it by.
+COUNTED_KEYS = frozenset(("limits.requests_per_minute", "limits.requests_per_hour", "limits.body_kilobytes"))
+#: The counters are out of reach: no count is never a free pass.
+UNCOUNTED = ReachedLimit("guard.redis", retry_after_seconds=1)
 #: A gateway stands before the guard and did not say what is left of the server's budget. The request is refused, as it is
 #: whenever a count cannot be taken.
-NO_REMAINDER = "gateway remainder missing"
+NO_REMAINDER = ReachedLimit("limits.tokens_per_minute")
 
 
 class Limited(Exception):
-    """A request beyond a limit, refused before anything is executed.
+    """A request beyond a limit, refused before anything is executed."""
 
-    `limit` is concurrency, requests_per_minute, tokens_per_minute, principal_tokens_per_minute, server_tokens_per_minute,
-    sessions, "counters unavailable" or NO_REMAINDER. `retry_after_seconds` is None where waiting will not help.
-    """
-
-    def __init__(self, limit: str, retry_after_seconds: int | None) -> None:
-        self.limit = limit
-        self.retry_after_seconds = retry_after_seconds
-        super().__init__(limit)
+    def __init__(self, reached: ReachedLimit) -> None:
+        self.reached = reached
+        super().__init__(reached.key)
 
 
 class Admission:
@@ -45,9 +87,9 @@ class Admission:
         self._slot = slot
         self._budgets = budgets
         self._released = slot is None
-        #: True once a token budget is used up. The caller then ends the stream; the next call is refused until the budget
-        #: has refilled.
-        self.exhausted = False
+        #: The token budget that is used up. The caller then ends the stream; the next call is refused until the budget has
+        #: refilled.
+        self.exhausted: ReachedLimit | None = None
 
     async def charge(self, tokens: int) -> None:
         """Charge tokens of a result, even beyond the budget. If they cannot be counted the budget counts as used up."""
@@ -57,9 +99,11 @@ class Admission:
         # A request without a slot is charged under a slot that nobody took, so charging renews none.
         slot = self._slot or Slot(self._budgets[0].key[-1], "", 0)
         try:
-            self.exhausted = await self._counters.charge(slot, charges)
+            short = await self._counters.charge(slot, charges)
         except CountersUnavailable:
-            self.exhausted = True
+            self.exhausted = UNCOUNTED
+        else:
+            self.exhausted = None if short is None else _reached(short)
 
     async def release(self) -> None:
         """Give the call's place back. A second release has no effect."""
@@ -87,33 +131,40 @@ class Limiter:
         `right` has the tool's limits, which are already the tighter of the server's and the grants'. Raises Limited.
         """
         slot = Slot(principal.id, f"{self._run}.{next(self._numbers)}", self._settings.concurrency)
-        charges = [self._principal_charge(principal, tokens)]
+        budgets = [self._principal_tokens(principal, tokens)]
+        charges = [*self._requests(principal), *budgets]
         if tool is not None and right is not None:
             if right.requests_per_minute is not None:
-                key = ("requests_per_minute", principal.id, tool)
-                charges.append(Charge(key, right.requests_per_minute, 1.0))
+                key = self._tool_key(tool, "requests_per_minute", right.requests_per_minute)
+                charges.append(Charge((key, principal.id, tool), right.requests_per_minute, 1.0))
             if right.tokens_per_minute is not None:
-                key = ("tokens_per_minute", principal.id, tool)
-                charges.append(Charge(key, right.tokens_per_minute, float(tokens)))
+                key = self._tool_key(tool, "tokens_per_minute", right.tokens_per_minute)
+                budgets.append(Charge((key, principal.id, tool), right.tokens_per_minute, float(tokens)))
+                charges.append(budgets[-1])
         try:
             short = await self._counters.take(slot, charges)
         except CountersUnavailable:
-            raise Limited("counters unavailable", 1) from None
+            raise Limited(UNCOUNTED) from None
         if short is not None:
-            raise _limited(short)
-        budgets = tuple(charge for charge in charges if charge.key[0] != "requests_per_minute")
-        return Admission(self._counters, slot, budgets)
+            raise Limited(_reached(short))
+        return Admission(self._counters, slot, tuple(budgets))
 
     async def admit_structural(self, principal: Principal, tokens: int) -> Admission:
         """Admit a request that holds no place among the calls in flight (a list, a ping). Raises Limited."""
-        charge = self._principal_charge(principal, tokens)
-        try:
-            short = await self._counters.spend(charge)
-        except CountersUnavailable:
-            raise Limited("counters unavailable", 1) from None
-        if short is not None:
-            raise _limited(short)
-        return Admission(self._counters, None, (charge,))
+        budget = self._principal_tokens(principal, tokens)
+        await self._spend([*self._requests(principal), budget])
+        return Admission(self._counters, None, (budget,))
+
+    async def admit_oversized(self, principal: Principal, size: int) -> ReachedLimit | None:
+        """The size limit if a request of `size` bytes is over it; reading that was work, so it counts as a request.
+
+        Raises Limited where the principal may send no more requests at all.
+        """
+        most = self._settings.body_kilobytes
+        if size <= most * 1024:
+            return None
+        await self._spend(self._requests(principal))
+        return ReachedLimit("limits.body_kilobytes", most, math.ceil(size / 1024))
 
     async def fine(self, principal: Principal, tokens: int) -> int:
         """Charge a message that was refused, or is never refused, to its sender's budget as far as that goes.
@@ -124,9 +175,17 @@ class Limiter:
         if tokens <= 0:
             return 0
         try:
-            return int(await self._counters.drain(self._principal_charge(principal, tokens)))
+            return int(await self._counters.drain(self._principal_tokens(principal, tokens)))
         except CountersUnavailable:
             return 0
+
+    async def fine_request(self, principal: Principal) -> None:
+        """Count a request that was refused for another reason than a limit, as far as the sender's requests go."""
+        try:
+            for charge in self._requests(principal):
+                await self._counters.drain(charge)
+        except CountersUnavailable:
+            return
 
     def check_server(self, remaining: int | None, time: float) -> None:
         """Judge the server's budget by what Kong says is left of it (`time` is in seconds since the epoch). Raises Limited.
@@ -136,14 +195,42 @@ class Limiter:
         if not self._behind_gateway:
             return
         if remaining is None:
-            raise Limited(NO_REMAINDER, None)
+            raise Limited(NO_REMAINDER)
         if remaining <= 0:
-            raise Limited("server_tokens_per_minute", seconds_to_next_minute(time))
+            most = self._settings.tokens_per_minute
+            raise Limited(
+                ReachedLimit("limits.tokens_per_minute", most, most - remaining, seconds_to_next_minute(time))
+            )
 
-    def _principal_charge(self, principal: Principal, tokens: int) -> Charge:
-        key = ("principal_tokens_per_minute", principal.id)
+    async def _spend(self, charges: list[Charge]) -> None:
+        try:
+            short = await self._counters.spend(charges)
+        except CountersUnavailable:
+            raise Limited(UNCOUNTED) from None
+        if short is not None:
+            raise Limited(_reached(short))
+
+    def _requests(self, principal: Principal) -> list[Charge]:
+        settings, owner = self._settings, principal.id
+        # The hour first: where both are used up, it is what the caller has to wait for.
+        return [
+            Charge(("limits.requests_per_hour", owner), settings.requests_per_hour, 1.0, 3600),
+            Charge(("limits.requests_per_minute", owner), settings.requests_per_minute, 1.0),
+        ]
+
+    def _principal_tokens(self, principal: Principal, tokens: int) -> Charge:
+        key = ("limits.principal_tokens_per_minute", principal.id)
         return Charge(key, self._settings.principal_tokens_per_minute, float(tokens))
 
+    def _tool_key(self, tool: str, name: Literal["requests_per_minute", "tokens_per_minute"], most: int) -> str:
+        """The key that sets the tool's limit: the server's own where it has this number, else a grant's."""
+        rate = self._settings.tools.get(tool)
+        if rate is not None and getattr(rate, name) == most:
+            return f"limits.tools.{tool}.{name}"
+        return f"grants[].limits.{name}"
 
-def _limited(short: Short) -> Limited:
-    return Limited(short.limit, None if short.wait is None else max(1, math.ceil(short.wait)))
+
+def _reached(short: Short) -> ReachedLimit:
+    key = "limits.concurrency" if short.limit == "concurrency" else short.limit
+    wait = None if short.wait is None else max(1, math.ceil(short.wait))
+    return ReachedLimit(key, short.most, math.ceil(short.used), wait)

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from components.gateway.flood import flood_kilobytes
 from guard.decide.counters import Counters
 from guard.decide.definitions import Definitions
 from guard.decide.grants import Grants
@@ -30,6 +31,7 @@ from guard.inspect.panel import Panel, build_panel
 from model.errors import InputError
 from model.guard_config import GuardConfig
 from model.parameter_kinds import KindTree, kinds_in_force
+from model.schema_defaults import Filler, compile_defaults
 from model.schemas import Checker, Unenforceable
 from model.tool_lock import ToolEntry
 from model.tool_schema import check_of
@@ -39,8 +41,9 @@ from model.tool_schema import check_of
 class PinnedTool:
     """A locked tool, ready to be called.
 
-    `check` judges arguments by the pinned input schema. `mirrored` says that some arguments travel in headers too. `kinds`
-    says what each argument is, by its pointer in the params.
+    `check` judges arguments by the pinned input schema; `fill` adds what it requires and has a default for, None where there
+    is no such member. `mirrored` says that some arguments travel in headers too. `kinds` says what each argument is, by its
+    pointer in the params.
     """
 
     schema: Mapping[str, Any]
@@ -50,6 +53,7 @@ class PinnedTool:
     writes: bool
     mirrored: bool
     kinds: KindTree
+    fill: Filler | None = None
 
 
 class Policy:
@@ -83,7 +87,10 @@ class Policy:
         self.sha256 = sha256
         self.sequence = sequence
         self.denied = denied
+        #: Bytes that a message may have, and bytes after which a body is not read on: in between the refusal can name the
+        #: request that it answers.
         self.body_limit = config.limits.body_kilobytes * 1024
+        self.body_end = flood_kilobytes(config.limits.body_kilobytes) * 1024
         identity = config.identity
         self.verifier: Verifier = Verifier(
             identity, client, path=config.path, previous=previous.verifier if previous else None
@@ -182,4 +189,5 @@ def _pinned(entry: ToolEntry) -> PinnedTool:
         entry.risk != "read",
         mirrored='"x-mcp-header"' in json.dumps(schema),
         kinds=KindTree({**IN_PARAMS, **{f"/arguments{place}": kind for place, kind in kinds_in_force(entry).items()}}),
+        fill=compile_defaults(schema),
     )

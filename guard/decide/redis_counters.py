@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from guard.decide.counters import Charge, CountersUnavailable, Short, Slot, wait_for
+from guard.decide.counters import Charge, CountersUnavailable, Short, Slot, full, overdrawn, short_of
 
 TIMEOUT = 0.5
 #: A slot whose guard died is free again after this; each charge of a living call renews it.
@@ -26,11 +26,11 @@ MAX_DEBTS = 65_536
 MAX_RETURNED = 1000
 
 # KEYS: slots, budget... ARGV: mode, most, ticket, lease, returned ticket count, returned tickets...,
-# (per minute, amount, debt)...
+# (most, seconds, amount, debt)...
 # Modes: take (slot and charges, or nothing), spend (charges, or nothing), drain (as much of one charge as the budget holds),
 # charge (charges, below zero too; renews the slot).
 # Answers {index, level in thousandths, drained in thousandths}. The index is -1 if no slot is left, n > 0 if budget n is
-# short, 0 if the charges were taken. The level is the lowest of all budgets.
+# short (charge: at or below zero), 0 if the charges were taken. The level is that budget's, else the lowest of all.
 _SCRIPT = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
@@ -40,16 +40,18 @@ for _ = 1, tonumber(ARGV[at]) do at = at + 1; redis.call('ZREM', KEYS[1], ARGV[a
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 local levels, rates, short, lowest = {}, {}, 0, nil
 for i = 2, #KEYS do
-  local rate, amount, debt = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-  at = at + 3
+  local full, rate = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 1]) / tonumber(ARGV[at + 2])
+  local amount, debt = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
+  at = at + 4
   local kept = redis.call('HMGET', KEYS[i], 'level', 'since')
-  local level = rate
+  local level = full
   if kept[1] then
-    level = math.min(rate, tonumber(kept[1]) + math.max(0, now - tonumber(kept[2])) * rate / 60)
+    level = math.min(full, tonumber(kept[1]) + math.max(0, now - tonumber(kept[2])) * rate)
   end
   level = level - debt
-  if short == 0 and level < amount then short = i - 1; lowest = level end
-  levels[i], rates[i] = {level, amount}, rate
+  if short == 0 and mode == 'charge' and level - amount <= 0 then short = i - 1; lowest = level - amount end
+  if short == 0 and mode ~= 'charge' and level < amount then short = i - 1; lowest = level end
+  levels[i], rates[i] = {level, amount, full}, rate
 end
 local taken, drained = mode == 'charge' or mode == 'drain', 0
 if mode == 'take' and redis.call('ZCARD', KEYS[1]) >= most then short = -1 end
@@ -61,15 +63,15 @@ end
 for i = 2, #KEYS do
   local level = levels[i][1]
   if taken then level = level - levels[i][2] end
-  if taken and (lowest == nil or level < lowest) then lowest = level end
+  if short == 0 and taken and (lowest == nil or level < lowest) then lowest = level end
   redis.call('HSET', KEYS[i], 'level', string.format('%.6f', level), 'since', string.format('%.6f', now))
-  redis.call('EXPIRE', KEYS[i], math.ceil((rates[i] - level) * 60 / rates[i]) + 60)
+  redis.call('EXPIRE', KEYS[i], math.ceil((levels[i][3] - level) / rates[i]) + 60)
 end
 if taken and (mode == 'take' or mode == 'charge' and redis.call('ZSCORE', KEYS[1], ticket)) then
   redis.call('ZADD', KEYS[1], string.format('%.6f', now + lease), ticket)
   redis.call('EXPIRE', KEYS[1], lease)
 end
-if mode == 'charge' or mode == 'drain' then short = 0 end
+if mode == 'drain' then short = 0 end
 return {short, math.floor((lowest or 0) * 1000), math.floor(drained * 1000)}
 """
 
@@ -101,28 +103,27 @@ class RedisCounters:
         if index == 0:
             return None
         if index < 0:
-            return Short("concurrency", 1.0)
-        charge = charges[index - 1]
-        return Short(charge.key[0], wait_for(charge, level))
+            return full(slot)
+        return short_of(charges[index - 1], level)
 
-    async def spend(self, charge: Charge) -> Short | None:
-        index, level, _ = await self._run("spend", _no_slot(charge), [charge])
-        return Short(charge.key[0], wait_for(charge, level)) if index else None
+    async def spend(self, charges: Sequence[Charge]) -> Short | None:
+        index, level, _ = await self._run("spend", _no_slot(charges[0]), charges)
+        return short_of(charges[index - 1], level) if index else None
 
     async def drain(self, charge: Charge) -> float:
         _, _, drained = await self._run("drain", _no_slot(charge), [charge])
         return drained
 
-    async def charge(self, slot: Slot, charges: Sequence[Charge]) -> bool:
+    async def charge(self, slot: Slot, charges: Sequence[Charge]) -> Short | None:
         try:
-            _, level, _ = await self._run("charge", slot, charges)
+            index, level, _ = await self._run("charge", slot, charges)
         except CountersUnavailable:
             # The result exists already, so its cost is owed: the next count that succeeds takes it.
             for charge in charges:
                 key = self._key(*charge.key)
                 self._debts[key] = self._debts.get(key, 0.0) + charge.amount
             raise
-        return level <= 0
+        return overdrawn(charges[index - 1], level) if index else None
 
     async def release(self, slot: Slot) -> None:
         key = self._key("slots", slot.owner)
@@ -140,7 +141,7 @@ class RedisCounters:
         debts = {key: self._debts.pop(key, 0.0) for key in keys[1:]}
         arguments: list[Any] = [mode, slot.most, slot.ticket, LEASE, len(tickets), *tickets]
         for charge, key in zip(charges, keys[1:], strict=True):
-            arguments += [charge.per_minute, charge.amount, debts[key]]
+            arguments += [charge.most, charge.seconds, charge.amount, debts[key]]
         try:
             answer = await cast("Awaitable[list[int]]", self._script(keys=keys, args=arguments))
         except (RedisError, OSError, TimeoutError) as error:

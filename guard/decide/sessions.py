@@ -51,7 +51,7 @@ class Sessions:
     ) -> None:
         self._clock = clock
         self._per_principal = per_principal
-        self._most = most
+        self.most = most
         self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
         self._owned: dict[str, OrderedDict[bytes, None]] = {}
 
@@ -72,7 +72,7 @@ class Sessions:
         owned = self._owned.get(principal.id, OrderedDict())
         if len(owned) >= self._per_principal:
             self._remove(next(iter(owned)))
-        elif len(self._sessions) >= self._most:
+        elif len(self._sessions) >= self.most:
             return False
         self._sessions[key] = _Session(principal.id, self._clock())
         self._owned.setdefault(principal.id, OrderedDict())[key] = None
@@ -97,7 +97,7 @@ class Sessions:
         if self._owned.get(principal.id) and len(self._owned[principal.id]) >= self._per_principal:
             return True  # the new session takes the place of the principal's least recently used one
         self._expire()
-        return len(self._sessions) < self._most
+        return len(self._sessions) < self.most
 
     def end(self, session_id: str) -> None:
         """Forget the session and its pending requests (DELETE, or the server answered 404)."""

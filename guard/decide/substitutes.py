@@ -41,10 +41,12 @@ async def executed(exchange: Exchange, context: Context, reason: Reason, key: st
     """
     await exchange.release(context)
     await exchange.record(context, Decision.BLOCK, reason, leg=Leg.RESULTS)
-    text = answers.text(key, context.incident)
+    reached = context.reached
+    text = answers.text(key, context.incident) + (f" {reached.text}" if reached else "")
+    limit = reached.as_json() if reached else None
     if context.row.is_call:
-        return tool_error(context.id, text, modern=context.modern)
-    return error(context.id, answers.WITHHELD, text, {"executed": True})
+        return tool_error(context.id, text, modern=context.modern, limit=limit)
+    return error(context.id, answers.WITHHELD, text, {"executed": True, **(limit or {})})
 
 
 async def for_slip(exchange: Exchange, context: Context, slip: Slip) -> Mapping[str, Any]:

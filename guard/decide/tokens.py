@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from wire.json import dump
 
 BYTES_PER_TOKEN = 4
 
@@ -63,3 +69,33 @@ def read_remaining(text: str | None) -> int | None:
 def seconds_to_next_minute(time: float) -> int:
     """Seconds until Kong's budget is full again: its periods are the clock's minutes (3.9.3, kong/tools/timestamp.lua)."""
     return max(1, math.ceil(60 - time % 60))
+
+
+def repeated_bytes(result: Mapping[str, Any]) -> int:
+    """Bytes of a tool's result that say once more, as text for older clients, what its `structuredContent` says.
+
+    MCP has a tool return both, and a model reads one of them, so both count once. A text repeats the structured content if
+    it is equal to it or to its only member (as servers wrap what is no object), or parses to what is equal; the texts of a
+    list's items repeat it together. Nothing that is merely alike is left out of the count, and no text twice.
+    """
+    structured, blocks = result.get("structuredContent"), result.get("content")
+    if not isinstance(structured, dict) or not isinstance(blocks, list):
+        return 0
+    texts = [block["text"] for block in blocks if isinstance(block, dict) and isinstance(block.get("text"), str)]
+    sources = [structured, *structured.values()] if len(structured) == 1 else [structured]
+    for text in texts:
+        if any(_repeats(text, source) for source in sources):
+            return len(dump(text))
+    items = sources[-1]
+    if isinstance(items, list) and len(items) == len(texts) and all(map(_repeats, texts, items)):
+        return sum(len(dump(text)) for text in texts)
+    return 0
+
+
+def _repeats(text: str, value: Any) -> bool:
+    if text == value:
+        return True
+    try:
+        return bool(orjson.loads(text) == value)
+    except ValueError:
+        return False

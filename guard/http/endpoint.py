@@ -134,9 +134,9 @@ class McpEndpoint:
     # -- POST ---------------------------------------------------------------------------------------------------------
 
     async def _post(self, arrival: Arrival) -> None:
-        limit, sink = arrival.policy.body_limit, arrival.sink
-        check_body_headers(arrival.headers, limit)
-        body = await read_body(arrival.receive, limit)
+        policy, sink = arrival.policy, arrival.sink
+        check_body_headers(arrival.headers, policy.body_end)
+        body = await read_body(arrival.receive, policy.body_end)
         sink.unjudged = estimate(len(body))
         try:
             value = parse(body)
@@ -144,6 +144,8 @@ class McpEndpoint:
             text = f"the body is refused: {malformed}"
             raise HttpRefusal(400, Reason.MALFORMED, error(None, answers.PARSE_ERROR, text)) from None
         if isinstance(value, list):
+            if len(body) > policy.body_limit:
+                raise HttpRefusal(413, Reason.TOO_LARGE, error(None, answers.PARSE_ERROR, "the body is too large"))
             async with until_disconnect(arrival.receive):
                 await self._batch(arrival, value)
             return

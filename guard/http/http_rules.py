@@ -231,6 +231,12 @@ def forwarded(headers: Mapping[str, str], *, modern: bool, bearer: bool, method:
     return sent
 
 
+def mirror_param_headers(headers: dict[str, str], schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+    """Set every header that mirrors an argument, as the client would have if it had sent these arguments."""
+    mirrored = mcp_param_headers(x_mcp_header_map(schema), arguments)
+    headers.update((name.lower(), value) for name, value in mirrored.items())
+
+
 def rewrite_param_headers(headers: dict[str, str], schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
     """Set the headers that mirror arguments to the values of the redacted arguments."""
     mirrored = mcp_param_headers(x_mcp_header_map(schema), arguments)

@@ -46,6 +46,7 @@ class HttpSink:
     #: For a stream that answers no request: whether its session has ended. The stream then ends too.
     session_ended: Callable[[], bool] | None = None
     _request_tokens: int = 0
+    _repeated: int = 0
     _written: float = 0.0
     _timer: asyncio.TimerHandle | None = None
     _opening: asyncio.Task[None] | None = None
@@ -61,6 +62,10 @@ class HttpSink:
         else:
             self._request_tokens += tokens
 
+    def repeats(self, size: int) -> None:
+        """Note that so many bytes of the next message sent repeat others of it, so that they do not count."""
+        self._repeated = size
+
     async def answer(
         self, status: int, message: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
     ) -> None:
@@ -75,7 +80,7 @@ class HttpSink:
             await self.answer(status, message)
             return
         body = b"" if message is None else dump(message)
-        await self._respond(status, body, headers, self._report(self._request_tokens + estimate(len(body))))
+        await self._respond(status, body, headers, self._report(self._request_tokens + self._tokens(body)))
 
     async def refuse(
         self, status: int, message: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
@@ -108,7 +113,7 @@ class HttpSink:
         body = event.encode()
         if event.data:
             # The response's headers are sent already, so the tokens are reported with the server's next answer.
-            self.runtime.budget.owe(estimate(len(body)))
+            self.runtime.budget.owe(self._tokens(body))
         await self._write(body)
 
     async def end(self) -> None:
@@ -119,6 +124,10 @@ class HttpSink:
         if self.streaming and not self.finished:
             self.finished = True
             await self.send({"type": "http.response.body", "body": b""})
+
+    def _tokens(self, body: bytes) -> int:
+        repeated, self._repeated = self._repeated, 0
+        return estimate(max(0, len(body) - repeated))
 
     def _report(self, tokens: int) -> list[tuple[bytes, bytes]]:
         reported = self.runtime.budget.settle(tokens, self.remaining)
@@ -188,6 +197,9 @@ class SilentSink:
     streaming = False
 
     def admit(self, tokens: int) -> None:
+        return None
+
+    def repeats(self, size: int) -> None:
         return None
 
     def stream_if_silent(self) -> None:

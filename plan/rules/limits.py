@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from components.gateway.flood import MAX_REQUESTS_PER_MINUTE
 from plan.exposure import is_narrow, linked
 from plan.findings import Severity
 from plan.graph import Resource
@@ -20,7 +21,7 @@ _RATES: Final = frozenset({"rate-limiting", "rate-limiting-advanced"})
 #: Minutes of each of Kong's units.
 _UNITS: Final = {"second": 1 / 60, "minute": 1, "hour": 60, "day": 1440, "month": 43_200, "year": 525_600}
 #: The most requests of a principal and tokens of a server in a minute; a higher number limits nobody.
-_MAX_REQUESTS: Final = 100_000
+_MAX_REQUESTS: Final = MAX_REQUESTS_PER_MINUTE
 _MAX_TOKENS: Final = 100_000_000
 #: The header by which the guard tells Kong what to count (`X-Kong-Limit: tokens=N`), and the one limit it names.
 _LIMIT_HEADER: Final = "x-kong-limit"

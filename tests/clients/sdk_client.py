@@ -3,7 +3,8 @@
     python sdk_client.py URL MODE STEPS
 
 `MODE` is auto or legacy (1.x knows legacy only). `STEPS` is JSON: a list of ["tools"], ["prompts"], ["resources"],
-["call", name, arguments], ["prompt", name, arguments] or ["resource", uri]. Prints one JSON object: the SDK's version,
+["call", name, arguments], ["prompt", name, arguments] or ["resource", uri]; ["until", name, arguments] repeats a call
+until no limit refuses it. Prints one JSON object: the SDK's version,
 the protocol version, each step's result or error as it stands on the wire, and what the server sent in between.
 It answers elicitations with the name Ada and sampling with "Paris".
 """
@@ -71,6 +72,17 @@ async def connected(url: str, mode: str) -> Any:
         yield session, started.protocolVersion  # type: ignore[attr-defined]
 
 
+async def unlimited(client: Any, name: str, arguments: Any) -> Any:
+    """The first answer to a call that is not a limit's, waiting each time as long as the refusal says."""
+    async with asyncio.timeout(40):
+        while True:
+            result = await client.call_tool(name, arguments)
+            limit = (result.meta or {}).get("ringwall/limit")
+            if limit is None:
+                return result
+            await asyncio.sleep(limit.get("retryAfterSeconds", 0))
+
+
 async def step(client: Any, what: str, *given: Any) -> Any:
     if what == "tools":
         result = await client.list_tools()
@@ -80,6 +92,8 @@ async def step(client: Any, what: str, *given: Any) -> Any:
         result = await client.list_resources()
     elif what == "call":
         result = await client.call_tool(*given, progress_callback=progress)
+    elif what == "until":
+        result = await unlimited(client, *given)
     elif what == "prompt":
         result = await client.get_prompt(*given)
     else:

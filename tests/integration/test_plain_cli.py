@@ -7,6 +7,7 @@ import pytest
 from engine.run import Run
 from engine.runs import execute
 from engine.state import outputs
+from model.project import load_environment
 from tests.support.engine_project import EngineProject
 
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
@@ -121,3 +122,42 @@ def test_the_contract_holds_no_secret_and_the_agents_secrets_are_masked(engine_p
     for path in engine_project.backend_files():
         text = path.read_text(encoding="utf-8", errors="replace")
         assert not any(secret in text for secret in secrets), path
+
+
+def test_a_secret_set_by_the_plain_cli_leaves_every_value_and_quote_of_the_stack_file(
+    engine_project: EngineProject,
+) -> None:
+    file = engine_project.project.stack_file("dev")
+    waiver = '    waivers:\n      - {rule: guard-fails-open, reason: "why not?", expires: "2099-01-01"}\n'
+    text = file.read_text("utf-8").replace("    cloudflare:\n", f"{waiver}    cloudflare:\n", 1)
+    file.write_text(text, "utf-8")
+    settings = load_environment(engine_project.project, "dev").settings
+    engine_project.pulumi("stack", "init", "dev")
+    engine_project.pulumi("config", "set", "--secret", "cloudflare:apiToken", "x" * 40, "--stack", "dev")
+    assert "cloudflare:apiToken:\n    secure: v1:" in file.read_text("utf-8")
+    assert load_environment(engine_project.project, "dev").settings == settings
+    quoted = {line for line in text.splitlines() if '"' in line}
+    assert quoted
+    assert quoted <= set(file.read_text("utf-8").splitlines())
+
+
+def test_a_renamed_agent_gets_its_new_token_before_the_old_goes_and_a_longer_one_is_no_new_token(
+    engine_project: EngineProject,
+) -> None:
+    def tokens() -> dict[str, str]:
+        found = engine_project.sandbox.resources()
+        return {str(one.outputs["name"]): one.id for one in found if one.type.endswith(":ZeroTrustAccessServiceToken")}
+
+    file, one = (engine_project.project.stack_file(stack) for stack in ("dev", "dev.one"))
+    engine_project.run("dev", "up")
+    before = tokens()
+    assert any(name.endswith("-ci") for name in before)
+    text = file.read_text("utf-8")
+    file.write_text(text.replace("      ci:\n", "      ci:\n        token_duration: 2160h\n"), "utf-8")
+    engine_project.run("dev", "up")
+    assert tokens() == before
+    file.write_text(text.replace("      ci:\n", "      builder:\n"), "utf-8")
+    one.write_text(one.read_text("utf-8").replace("agents: [ci]", "agents: [builder]"), "utf-8")
+    engine_project.run("dev", "up")
+    assert {name.rpartition("-")[2] for name in tokens()} == {"builder", "nightly"}
+    assert not set(tokens().values()) & {before[name] for name in before if name.endswith("-ci")}

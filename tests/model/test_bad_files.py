@@ -140,7 +140,8 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "an unquoted date": Mistake(
         ENVIRONMENT, "group: Engineering", "group: 2026-01-01", "2026-01-01", f"{E}.groups.engineers.idp_groups.0.group",
-        "an unquoted date (2026-01-01), which Pulumi rewrites", 'write "2026-01-01"',
+        "an unquoted date (2026-01-01), which Pulumi rewrites",
+        'write "2026-01-01"; if a tool took the quotes off, `git diff` shows where',
     ),
     "a duplicate key": Mistake(
         ONE, "    guard_port: 9010", "    guard_port: 9010\n    host: dev-2", "host: dev-2", f"{S}.host",

@@ -75,7 +75,11 @@ def test_a_scalar_that_all_readers_agree_on_is_read(text: str, expected: Any) ->
 )  # fmt: skip
 def test_a_scalar_that_some_readers_take_for_a_number_is_refused(text: str) -> None:
     error = refusal(f"x: 1\na: {text}")
-    assert (error.file, error.key, error.remedy) == ("f.yaml:2", "a", f'write "{text}"')
+    assert (error.file, error.key, error.remedy) == (
+        "f.yaml:2",
+        "a",
+        f'write "{text}"; if a tool took the quotes off, `git diff` shows where',
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,12 +88,16 @@ def test_a_scalar_that_some_readers_take_for_a_number_is_refused(text: str) -> N
 def test_an_unquoted_date_is_refused(text: str) -> None:
     assert str(refusal(f"a:\n  b: {text}")) == (
         f'f.yaml:2: a.b: an unquoted date ({text}), which Pulumi rewrites; write "{text}"'
+        "; if a tool took the quotes off, `git diff` shows where"
     )
 
 
 @pytest.mark.parametrize("text", ["1234567890123456", "-1234567890123456", "0.123456789012345", "9" * 5000])
 def test_a_number_of_over_15_digits_is_refused(text: str) -> None:
-    assert str(refusal(f"a: {text}")) == "f.yaml:1: a: a number of over 15 digits, which Pulumi rewrites; quote it"
+    assert str(refusal(f"a: {text}")) == (
+        "f.yaml:1: a: a number of over 15 digits, which Pulumi rewrites; quote it"
+        "; if a tool took the quotes off, `git diff` shows where"
+    )
 
 
 @pytest.mark.parametrize("text", ["a: 1\nb: 2\na: 3", 'a: 1\nb: 2\n"a": 3', "a: 1\nb: 2\n? a\n: 3"])

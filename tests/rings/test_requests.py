@@ -50,7 +50,7 @@ def test_the_endpoint_by_any_of_its_spellings_is_checked_and_passed_on(rings: Ri
         ("POST /mcp", (LENGTH, "Upgrade: h2c"), BODY, 400),
         ("GET /mcp", (LENGTH,), BODY, 400),
         ("POST /mcp", (LENGTH, *(f"x-{number}: y" for number in range(85))), BODY, 431),
-        ("POST /mcp", (f"Content-Length: {1025 * 1024}",), b"x" * (1025 * 1024), 413),
+        ("POST /mcp", (f"Content-Length: {4097 * 1024}",), b"x" * (4097 * 1024), 413),
         ("POST /mcp/", (LENGTH,), BODY, 404),
         ("POST /MCP", (LENGTH,), BODY, 404),
         ("POST /", (LENGTH,), BODY, 404),

@@ -248,6 +248,21 @@ def test_policy_stays_while_an_application_uses_it(sandbox: Sandbox, cloudflare:
     assert sandbox.resources() == []
 
 
+def test_a_service_token_stays_while_a_policy_names_it(cloudflare: Client) -> None:
+    token, _ = cloudflare.create("ZeroTrustAccessServiceToken", accountId=ACCOUNT, name="ci")
+    policy, _ = cloudflare.create(
+        "ZeroTrustAccessPolicy",
+        accountId=ACCOUNT,
+        name="p",
+        decision="non_identity",
+        includes=[{"serviceToken": {"tokenId": token}}],
+    )
+    with refused("still uses this ZeroTrustAccessServiceToken"):
+        cloudflare.delete("ZeroTrustAccessServiceToken", token)
+    cloudflare.delete("ZeroTrustAccessPolicy", policy)
+    cloudflare.delete("ZeroTrustAccessServiceToken", token)
+
+
 def test_fifty_first_service_token_is_refused(cloudflare: Client) -> None:
     for number in range(50):
         cloudflare.create("ZeroTrustAccessServiceToken", accountId=ACCOUNT, name=f"agent-{number}")

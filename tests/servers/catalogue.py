@@ -160,7 +160,14 @@ SERVERS = (
     RealServer(
         "tavily", "npm", "tavily-mcp", "0.2.22", ("{bin}/tavily-mcp",), environment={"TAVILY_API_KEY": NO_ACCOUNT}
     ),
-    RealServer("kubernetes", "npm", "mcp-server-kubernetes", "4.1.7", ("{bin}/mcp-server-kubernetes",)),
+    RealServer(
+        "kubernetes",
+        "npm",
+        "mcp-server-kubernetes",
+        "4.1.7",
+        ("{bin}/mcp-server-kubernetes",),
+        (("kubectl_context", {"operation": "list"}),),
+    ),
     RealServer(
         "desktop-commander",
         "npm",
@@ -192,7 +199,8 @@ SERVERS = (
         "@cyanheads/git-mcp-server",
         "2.15.3",
         ("{bin}/git-mcp-server",),
-        environment={"MCP_TRANSPORT_TYPE": "stdio"},
+        (("git_log", {"path": "{dir}/repo"}), ("git_show", {"path": "{dir}/repo", "object": "HEAD"})),
+        {"MCP_TRANSPORT_TYPE": "stdio"},
     ),
     RealServer(
         "searxng",
@@ -200,7 +208,8 @@ SERVERS = (
         "mcp-searxng",
         "2.4.0",
         ("{bin}/mcp-searxng",),
-        environment={"SEARXNG_URL": "http://127.0.0.1:9"},
+        (("searxng_web_search", {"query": "tide tables"}),),
+        {"SEARXNG_URL": "http://127.0.0.1:9"},
     ),
     RealServer(
         "exa", "npm", "exa-mcp-server", "3.4.1", ("{bin}/exa-mcp-server",), environment={"EXA_API_KEY": NO_ACCOUNT}
@@ -258,7 +267,14 @@ SERVERS = (
         ("{bin}/mcp-server-motherduck", "--db-path", "{dir}/data.duckdb", "--read-write"),
         (("execute_query", {"sql": "SELECT 1 AS one"}),),
     ),
-    RealServer("duckduckgo", "pypi", "duckduckgo-mcp-server", "0.7.0", ("{bin}/duckduckgo-mcp-server",)),
+    RealServer(
+        "duckduckgo",
+        "pypi",
+        "duckduckgo-mcp-server",
+        "0.7.0",
+        ("{bin}/duckduckgo-mcp-server",),
+        (("expand_link", {"token": "no-such-link"}),),
+    ),
     RealServer(
         "markitdown",
         "pypi",
@@ -300,6 +316,7 @@ SERVERS = (
         "awslabs.dynamodb-mcp-server",
         "2.1.8",
         ("{bin}/awslabs.dynamodb-mcp-server",),
+        (("dynamodb_data_modeling", {}),),
     ),
     RealServer(
         "redis",

@@ -5,7 +5,9 @@
 
 A row says whether `ringwall onboard` took the server, whether its lock held over two more starts (`ringwall lock diff`
 twice), whether a client of the official SDK sees behind the guard what it sees directly once everything is granted, and
-whether each call's answer is the same; then the first reason where something is not. `--ringwall` tries another build.
+whether each call's answer is the same, in the newest protocol era that the server speaks and, where that is 2026's, in
+2025's too; then the first reason where something is not. `--ringwall` tries another build. Whatever a server, npm or pip
+does ends that server's row with a reason, never the run.
 What is installed (pinned in catalogue.py, npm without install scripts) stays in the cache for the next run.
 """
 
@@ -33,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from model.tool_lock import from_text
 from tests.servers.catalogue import SERVERS, RealServer
@@ -41,6 +44,8 @@ from tests.support.ports import free_port
 from tests.support.projects import write_project
 
 HERE = Path(__file__).resolve().parent
+#: Seconds for one package with all it needs.
+INSTALL_TIMEOUT = 600
 RINGWALL = Path(sys.executable).with_name("ringwall")
 #: What a client's own program is given, nothing of the shell that runs this.
 BARE = {key: os.environ[key] for key in ("HOME", "PATH", "LANG") if key in os.environ}
@@ -57,6 +62,8 @@ class Row:
     tools: str = ""
     lists: bool | None = None
     calls: str = ""
+    #: The protocol versions in which lists and calls were compared.
+    versions: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
     @property
@@ -80,11 +87,23 @@ def install(server: RealServer) -> Path:
         packages = [f"{server.package}=={server.version}", *server.extra]
         commands = [[sys.executable, "-m", "venv", str(target)], [*pip, *packages]]
     for command in commands:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False)
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"not installed: {server.registry} took over {INSTALL_TIMEOUT} s") from None
+        except OSError as error:
+            raise RuntimeError(f"not installed: {command[0]} cannot be run ({error.strerror})") from None
         if done.returncode:
-            raise RuntimeError("not installed: " + ((done.stderr or done.stdout).strip().splitlines() or ["?"])[-1])
+            raise RuntimeError(f"not installed: {server.registry}: {installer_reason(done.stderr or done.stdout)}")
     (target / "complete").touch()
     return programs
+
+
+def installer_reason(text: str) -> str:
+    """The line that says why; npm ends with where its log is, and pip with a notice."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"\berr(or)?\b", line, re.I) and "complete log" not in line]
+    return (telling or lines or ["it gave no reason"])[0][:200]
 
 
 def work_folder(folder: Path) -> Path:
@@ -155,20 +174,23 @@ class Given:
 
 
 @contextlib.asynccontextmanager
-async def connected(target: str | StdioServerParameters) -> AsyncIterator[Client]:
+async def connected(target: str | StdioServerParameters, mode: str) -> AsyncIterator[Client]:
     transport = (
         streamable_http_client(target)
         if isinstance(target, str)
         else stdio_client(target, errlog=open(os.devnull, "w"))  # noqa: SIM115 - lives as long as the process
     )
-    async with transport as streams, Client(Given(streams), mode="auto", cache=None) as client:
+    async with transport as streams, Client(Given(streams), mode=mode, cache=None) as client:
         yield client
 
 
-async def ask(target: str | StdioServerParameters, calls: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+async def ask(
+    target: str | StdioServerParameters, calls: list[tuple[str, dict[str, Any]]], mode: str
+) -> dict[str, Any]:
     """Every list and each call's answer, as the SDK hands them to a user."""
     answers: dict[str, Any] = {"lists": {}, "calls": []}
-    async with connected(target) as client:
+    async with connected(target, mode) as client:
+        answers["version"] = client.protocol_version
         capabilities = client.server_capabilities
         if capabilities.tools:
             # `execution` speaks of tasks alone, which the guard does not carry (docs/guard.md).
@@ -269,36 +291,47 @@ def try_server(server: RealServer, ringwall: Path, folder: Path) -> Row:
     row.reasons += [f"lock: {' / '.join(lines)}"[:300] for lines in differences[:1]]
     calls = [(name, filled(arguments, places)) for name, arguments in server.calls]
     grant_everything(project / "stacks" / f"Pulumi.{stack}.yaml", project / "stacks" / f"{stack}.lock.yaml")
-    fresh()
-    with serve():
-        parameters = StdioServerParameters(command=command[0], args=command[1:], env={**BARE, **environment})
-        direct = asyncio.run(asyncio.wait_for(ask(url or parameters, calls), 180))
-    fresh()
-    guard_port = free_port()
-    local = [
-        str(ringwall),
-        "local",
-        stack,
-        "--as",
-        "ada@example.com",
-        "--port",
-        str(guard_port),
-        "--project",
-        str(project),
-    ]
-    guard_log = folder / "guard.log"
-    address = f"http://127.0.0.1:{guard_port}/mcp"
-    with serve(), running(local, {**BARE, **environment}, guard_port, guard_log):
-        try:
-            behind = asyncio.run(asyncio.wait_for(ask(address, calls), 180))
-        except BaseException as error:
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            row.lists, row.calls = False, f"0/{len(calls)}"
-            row.reasons.append(f"behind the guard: {type(error).__name__}: {error}; {last_line(guard_log)}"[:300])
+    parameters = StdioServerParameters(command=command[0], args=command[1:], env={**BARE, **environment})
+    for mode in ("auto", "legacy"):
+        fresh()
+        with serve():
+            direct = answers_of("directly", url or parameters, calls, mode)
+        fresh()
+        port = free_port()
+        local = [
+            str(ringwall),
+            "local",
+            stack,
+            "--as",
+            "ada@example.com",
+            "--port",
+            str(port),
+            "--project",
+            str(project),
+        ]
+        guard_log = folder / "guard.log"
+        with serve(), running(local, {**BARE, **environment}, port, guard_log):
+            try:
+                behind = answers_of("behind the guard", f"http://127.0.0.1:{port}/mcp", calls, mode)
+            except RuntimeError as error:
+                row.lists, row.calls = False, f"0/{len(calls)}"
+                row.reasons.append(f"{error}; {last_line(guard_log)}"[:300])
+                return row
+        compare(row, direct, behind, calls)
+        if direct["version"] not in MODERN_PROTOCOL_VERSIONS or not row.good:
             return row
-    compare(row, direct, behind, calls)
     return row
+
+
+def answers_of(way: str, target: str | StdioServerParameters, calls: list[Any], mode: str) -> dict[str, Any]:
+    """What `ask` gives; raises RuntimeError with the first cause, whatever it is."""
+    try:
+        return asyncio.run(asyncio.wait_for(ask(target, calls, mode), 180))
+    except Exception as error:
+        cause: BaseException = error
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        raise RuntimeError(f"{way}: {type(cause).__name__}: {cause}") from error
 
 
 def compare(row: Row, direct: Mapping[str, Any], behind: Mapping[str, Any], calls: list[Any]) -> None:
@@ -318,6 +351,7 @@ def compare(row: Row, direct: Mapping[str, Any], behind: Mapping[str, Any], call
         else:
             row.reasons.append(f"{name}: {shown(guarded)} instead of {shown(plain)}"[:400])
     row.calls = f"{same}/{len(calls)}"
+    row.versions.append(behind["version"])
 
 
 def shown(answer: Any) -> str:
@@ -331,11 +365,11 @@ def table(rows: list[Row]) -> str:
     def word(value: bool | None) -> str:
         return "-" if value is None else "yes" if value else "NO"
 
-    lines = [f"{'server':17} {'version':12} onboard  lock  tools    lists  calls"]
+    lines = [f"{'server':17} {'version':12} onboard  lock  tools    lists  calls  versions"]
     for row in rows:
         lines.append(
             f"{row.server:17} {row.version:12} {word(row.onboard):8} {word(row.stable):5} {row.tools or '-':8} "
-            f"{word(row.lists):6} {row.calls or '-'}"
+            f"{word(row.lists):6} {row.calls or '-':6} {' '.join(row.versions) or '-'}"
         )
         lines += [f"    {reason}" for reason in row.reasons]
     good = sum(row.good for row in rows)
@@ -356,8 +390,12 @@ def main() -> int:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             try:
                 row = try_server(server, options.ringwall.absolute(), Path(folder))
-            except (RuntimeError, subprocess.TimeoutExpired, TimeoutError) as error:
-                row = Row(server.name, server.version, reasons=[f"not tried to the end: {error}"[:300]])
+            except subprocess.TimeoutExpired as error:
+                words = f"{Path(error.cmd[0]).name} {error.cmd[1]} took over {error.timeout:g} s"
+                row = Row(server.name, server.version, reasons=[f"not tried to the end: {words}"])
+            except Exception as error:  # one server's row, never the run
+                reason = f"not tried to the end: {error or type(error).__name__}"
+                row = Row(server.name, server.version, reasons=[reason[:300]])
         rows.append(row)
         print(table([row]).splitlines()[1], *[f"    {reason}" for reason in row.reasons], sep="\n", flush=True)
     print("\n" + table(rows))

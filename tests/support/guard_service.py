@@ -29,6 +29,8 @@ from wire.sse import KEEP_ALIVE_SECONDS
 LEGACY = "2025-11-25"
 MODERN = "2026-07-28"
 ME = "person:ada"
+#: Nobody shall meet a limit on requests who does not test one.
+WIDE_REQUESTS = {"requests_per_minute": 1_000_000, "requests_per_hour": 1_000_000}
 
 Reply = Callable[[dict[str, Any]], Any]
 
@@ -270,7 +272,7 @@ def config_for(server: Origin, state: Path, **changes: Any) -> GuardConfig:
         "origin": {"url": f"http://127.0.0.1:{server.port}/mcp"},
         "identity": {"demo": {"principal": ME, "email": "ada@example.com"}},
         "grants": [grant],
-        "limits": {},
+        "limits": {**WIDE_REQUESTS, **changes.pop("limits", {})},
         "guard": {},
         "audit": {"path": str(state / "audit.jsonl")},
         "tool_lock": lock,

@@ -14,6 +14,7 @@ import httpx
 
 from components.gateway.limits import limits as limit_plugins
 from components.gateway.names import PRINCIPAL_HEADER, TOKENS
+from guard.decide.answers import LIMIT_META
 from model.server import Server
 from tests.support.guard_service import Guarded, Origin, guarded
 from tests.support.issued_tokens import PERSON
@@ -86,12 +87,19 @@ class Road:
 
 
 def refusal_in(response: httpx.Response) -> dict[str, Any] | None:
-    """The refusal that a client reads from this answer; None when it reads a result, a tool error among them."""
+    """The refusal that a client reads from this answer; None when it reads a result, a tool's own error among them.
+
+    A call that met a limit is refused by a tool error that names it.
+    """
     if response.status_code >= 400:
         return {"status": response.status_code}
     (message,) = messages_in(response)
-    found = message.get("error")
-    return found if isinstance(found, dict) else None
+    limit = message.get("result", {}).get("_meta", {}).get(LIMIT_META)
+    if limit is not None:
+        assert message["result"]["isError"]
+        return {"data": limit, "text": message["result"]["content"][0]["text"]}
+    refusal = message.get("error")
+    return refusal if isinstance(refusal, dict) else None
 
 
 def messages_in(response: httpx.Response) -> list[dict[str, Any]]:

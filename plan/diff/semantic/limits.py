@@ -12,11 +12,11 @@ from plan.diff.semantic.directions import (
 )
 
 RULES: Table = {
-    "limits.requests_per_minute": KeyRule(more_loosens, "requests a minute per principal", "gateway", 55),
-    "limits.requests_per_hour": KeyRule(more_loosens, "requests an hour per principal", "gateway", 55),
+    "limits.requests_per_minute": KeyRule(more_loosens, "requests a minute per principal", "guard", 55),
+    "limits.requests_per_hour": KeyRule(more_loosens, "requests an hour per principal", "guard", 55),
     "limits.tokens_per_minute": KeyRule(more_loosens, "tokens a minute of the whole server", "gateway", 55),
     "limits.principal_tokens_per_minute": KeyRule(more_loosens, "tokens a minute per principal", "guard", 55),
-    "limits.body_kilobytes": KeyRule(more_loosens, "largest request in KiB", "gateway", 50),
+    "limits.body_kilobytes": KeyRule(more_loosens, "largest request in KiB", "guard", 50),
     "limits.concurrency": KeyRule(more_loosens, "calls in flight per principal", "guard", 50),
     "limits.tools.*": KeyRule(appearing_tightens, "limit of the tool {0}", "guard", 55),
     "limits.tools.*.requests_per_minute": KeyRule(more_loosens, "calls a minute of the tool {0}", "guard", 55),

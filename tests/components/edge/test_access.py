@@ -23,7 +23,7 @@ from components.edge.access import (
 )
 from model.environment import Agent, Environment
 from model.errors import InputError
-from model.server import Server
+from model.server import People, Server
 from model.stacks import EnvironmentStack
 
 OKTA = "11111111-2222-3333-4444-555555555555"
@@ -172,6 +172,11 @@ def test_a_group_named_like_an_address_set_is_refused_not_replaced() -> None:
     name = addresses_key(("192.0.2.0/24",))
     with pytest.raises(InputError, match=f"rename groups.{name}"):
         access_groups(settings(groups={name: {"emails": ["eve@example.com"]}}), {})
+
+
+def test_an_address_is_written_as_access_keeps_it_and_twice_is_once() -> None:
+    people = People.model_validate({"emails": ["You@example.com", "you@example.com", "Ada@example.com"]})
+    assert access._people(people) == (("email", "ada@example.com"), ("email", "you@example.com"))
 
 
 def test_servers_with_the_same_people_share_one_policy() -> None:

@@ -229,10 +229,19 @@ def test_rate_limiting_fails_closed(name: str) -> None:
     assert server_config(name)["fault_tolerant"] is False
 
 
-def test_each_principal_is_limited_alone() -> None:
+def test_each_principal_is_limited_alone_far_above_where_the_guard_answers_inside_the_protocol() -> None:
     limit = server_config("rate-limiting", manifest=server(limits={"requests_per_minute": 7, "requests_per_hour": 70}))
     assert (limit["limit_by"], limit["header_name"]) == ("header", "x-ringwall-principal")
-    assert (limit["minute"], limit["hour"]) == (7, 70)
+    assert (limit["minute"], limit["hour"]) == (28, 280)
+
+
+@pytest.mark.parametrize(
+    ("limit", "gateway"), [(60, 240), (25_000, 100_000), (60_000, 100_000), (100_000, 100_000), (200_000, 200_000)]
+)
+def test_a_limit_that_is_one_is_never_widened_to_one_that_is_none(limit: int, gateway: int) -> None:
+    limits = {"requests_per_minute": limit, "requests_per_hour": 60 * limit}
+    config = server_config("rate-limiting", manifest=server(limits=limits))
+    assert (config["minute"], config["hour"]) == (gateway, 60 * gateway)
 
 
 def test_an_hour_below_the_minute_is_refused() -> None:
@@ -270,9 +279,10 @@ def test_redis_by_address_cannot_be_verified() -> None:
         server_config("rate-limiting", environment(gateway={"redis": {"host": "10.0.0.5"}}))
 
 
-def test_the_body_limit_is_the_manifests_and_get_needs_no_length() -> None:
-    config = server_config("request-size-limiting", manifest=server(limits={"body_kilobytes": 64}))
-    assert config == {"allowed_payload_size": 64, "size_unit": "kilobytes", "require_content_length": False}
+@pytest.mark.parametrize(("limit", "gateway"), [(64, 256), (1024, 4096), (20_000, 65_536), (65_536, 65_536)])
+def test_the_body_limit_is_a_floods_and_get_needs_no_length(limit: int, gateway: int) -> None:
+    config = server_config("request-size-limiting", manifest=server(limits={"body_kilobytes": limit}))
+    assert config == {"allowed_payload_size": gateway, "size_unit": "kilobytes", "require_content_length": False}
 
 
 # Headers

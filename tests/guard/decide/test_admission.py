@@ -13,7 +13,9 @@ from tests.support.guard_service import Origin, guarded, lock_of
 from tests.support.waiting import eventually
 
 
-async def test_a_call_over_the_limit_is_a_json_rpc_error_that_says_when_to_come_back(tmp_path: Path) -> None:
+async def test_a_call_over_a_limit_is_a_tool_error_with_the_limit_its_number_and_when_to_come_back(
+    tmp_path: Path,
+) -> None:
     limits = {"tools": {"search": {"requests_per_minute": 2}}}
     async with guarded(Origin(), tmp_path, limits=limits) as guard:
         await guard.initialize()
@@ -22,9 +24,23 @@ async def test_a_call_over_the_limit_is_a_json_rpc_error_that_says_when_to_come_
         response = await guard.post(call(40))
         # 200: over a 429 the official SDK's 1.x loses its session.
         assert response.status_code == 200
-        problem = response.json()["error"]
-        assert (problem["code"], problem["data"]["limit"]) == (-31003, "requests_per_minute")
-        assert int(response.headers["retry-after"]) == problem["data"]["retryAfterSeconds"] > 0
+        refused = response.json()["result"]
+        limit = refused["_meta"]["ringwall/limit"]
+        wait = int(response.headers["retry-after"])
+        assert limit == {
+            "limit": "limits.tools.search.requests_per_minute",
+            "most": 2,
+            "used": 2,
+            "retryAfterSeconds": wait,
+        }
+        assert 0 < wait <= 30
+        assert refused["isError"]
+        assert refused["content"][0]["text"] == (
+            "The limit limits.tools.search.requests_per_minute is reached: 2 requests a minute, 2 used."
+            f" Nothing was executed. Try again in {wait} s."
+        )
+        (record,) = [one for one in guard.records() if one["reason"] == "rate_limited"]
+        assert record["limit"] == limit
         assert "result" in await guard.call("delete")
         assert len(guard.origin.calls) == 3
 
@@ -42,7 +58,8 @@ async def test_calls_in_flight_are_limited_and_a_finished_one_makes_room(tmp_pat
         await guard.initialize()
         first = asyncio.ensure_future(guard.call("search"))
         await eventually(lambda: guard.origin.calls, "the first call is at the server")
-        assert (await guard.post(call(41))).json()["error"]["data"]["limit"] == "concurrency"
+        refused = (await guard.post(call(41))).json()["result"]
+        assert refused["_meta"]["ringwall/limit"]["limit"] == "limits.concurrency"
         finish.set()
         assert "result" in await first
         assert "result" in await guard.call("search")
@@ -61,4 +78,5 @@ async def test_tokens_are_counted_for_cached_results_and_errors_too(tmp_path: Pa
     async with guarded(origin, tmp_path, tool_lock=lock, limits=limits) as guard:
         await guard.initialize()
         answers = [await guard.call("search") for _ in range(5)]
-        assert answers[-1]["error"]["code"] == -31003
+        limit = answers[-1]["result"]["_meta"]["ringwall/limit"]
+        assert (limit["limit"], limit["most"]) == ("limits.principal_tokens_per_minute", 2000)

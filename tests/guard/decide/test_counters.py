@@ -35,8 +35,8 @@ async def counters(request: pytest.FixtureRequest) -> AsyncIterator[Counters]:
     await opened.close()
 
 
-def charge(amount: float, per_minute: int = 60, owner: str = "person:a") -> Charge:
-    return Charge(("tokens", owner), per_minute, amount)
+def charge(amount: float, most: int = 60, owner: str = "person:a") -> Charge:
+    return Charge(("tokens", owner), most, amount)
 
 
 async def test_budget_is_spent_and_the_wait_is_named(counters: Counters) -> None:
@@ -59,21 +59,36 @@ async def test_nothing_is_taken_when_one_of_several_is_short(counters: Counters)
 
 
 async def test_charge_above_a_whole_budget_never_fits(counters: Counters) -> None:
-    assert await counters.take(FIRST, [charge(61)]) == Short("tokens", None)
+    assert await counters.take(FIRST, [charge(61)]) == Short("tokens", None, 60, 0)
 
 
 async def test_budget_may_go_below_zero_and_then_takes_longer_to_refill(counters: Counters) -> None:
     await counters.take(FIRST, [charge(10)])
-    assert await counters.charge(FIRST, [charge(20)]) is False
-    assert await counters.charge(FIRST, [charge(90)]) is True
+    assert await counters.charge(FIRST, [charge(20)]) is None
+    used_up = await counters.charge(FIRST, [charge(90)])
+    assert used_up is not None
+    assert (used_up.limit, used_up.most) == ("tokens", 60)
+    assert used_up.wait == pytest.approx(60, abs=1)
+    assert used_up.used == pytest.approx(120, abs=1)
     short = await counters.take(SECOND, [charge(0)])
     assert short is not None
     assert short.wait == pytest.approx(60, abs=1)
 
 
+async def test_a_budget_of_an_hour_refills_within_an_hour(counters: Counters) -> None:
+    hourly = Charge(("requests", "person:a"), 10, 1, 3600)
+    for _ in range(10):
+        assert await counters.spend([hourly]) is None
+    short = await counters.spend([charge(1), hourly])
+    assert short is not None
+    assert (short.limit, short.most) == ("requests", 10)
+    assert short.wait == pytest.approx(360, abs=1)
+    assert short.used == pytest.approx(10, abs=0.1)
+
+
 async def test_spending_takes_no_slot_and_nothing_when_short(counters: Counters) -> None:
-    assert await counters.spend(charge(50)) is None
-    short = await counters.spend(charge(30))
+    assert await counters.spend([charge(50)]) is None
+    short = await counters.spend([charge(30)])
     assert short is not None
     assert short.limit == "tokens"
     assert short.wait == pytest.approx(20, abs=1)
@@ -85,7 +100,7 @@ async def test_draining_takes_what_is_left_and_no_more(counters: Counters) -> No
     assert await counters.drain(charge(20)) == pytest.approx(20, abs=1)
     assert await counters.drain(charge(1000)) == pytest.approx(40, abs=1)
     assert await counters.drain(charge(1000)) == pytest.approx(0, abs=1)
-    short = await counters.spend(charge(10))
+    short = await counters.spend([charge(10)])
     assert short is not None
     assert short.wait == pytest.approx(10, abs=1.5)
 
@@ -94,12 +109,12 @@ async def test_slots_are_counted_per_owner_until_released(counters: Counters) ->
     third, foreign = Slot("person:a", "t3", 2), Slot("person:b", "t4", 2)
     assert await counters.take(FIRST, []) is None
     assert await counters.take(SECOND, []) is None
-    assert await counters.take(third, []) == Short("concurrency", 1.0)
+    assert await counters.take(third, []) == Short("concurrency", 1.0, 2, 2)
     assert await counters.take(foreign, []) is None
     await counters.release(SECOND)
     await counters.release(SECOND)
     assert await counters.take(third, []) is None
-    assert await counters.take(SECOND, []) == Short("concurrency", 1.0)
+    assert await counters.take(SECOND, []) == Short("concurrency", 1.0, 2, 2)
 
 
 async def test_memory_budget_refills_evenly_and_never_above_a_minutes_worth() -> None:
@@ -113,7 +128,7 @@ async def test_memory_budget_refills_evenly_and_never_above_a_minutes_worth() ->
     assert await counters.take(SECOND, [charge(10)]) is None
     clock.now += 3600
     await counters.release(FIRST)
-    assert await counters.take(FIRST, [charge(61)]) == Short("tokens", None)
+    assert await counters.take(FIRST, [charge(61)]) == Short("tokens", None, 60, 0)
 
 
 async def test_full_memory_refuses_newcomers_and_forgets_only_refilled_budgets() -> None:

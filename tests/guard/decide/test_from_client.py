@@ -165,3 +165,48 @@ async def test_a_meta_that_is_no_object_breaks_nothing(tmp_path: Path, meta: Any
         body = call(1)
         body["params"]["_meta"] = meta
         assert (await guard.post(body)).json()["result"] == result("done")
+
+
+async def test_a_required_argument_with_a_default_may_be_left_out_and_the_server_is_sent_it(tmp_path: Path) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"scale": {"type": "string", "enum": ["css", "device"], "default": "css"}, "name": {}},
+        "required": ["scale"],
+        "additionalProperties": False,
+    }
+    constraint = {"search": {"properties": {"scale": {"const": "css"}}, "required": ["scale"]}}
+    grants = [{"to": {"all": True}, "tools": ["search"], "arguments": constraint}]
+    origin = Origin(tools=[tool("search", inputSchema=schema)])
+    async with guarded(origin, tmp_path, grants=grants) as guard:
+        await guard.initialize()
+        for arguments in ({}, {"name": "x"}):
+            assert "isError" not in (await guard.call("search", arguments))["result"]
+            assert origin.calls[-1]["params"]["arguments"] == {**arguments, "scale": "css"}
+        answer = await guard.request("tools/call", {"name": "search"})
+        assert "isError" not in answer["result"]
+        assert origin.calls[-1]["params"]["arguments"] == {"scale": "css"}
+        # A default is filled in, no wrong value put right.
+        refused = (await guard.call("search", {"scale": "huge"}))["result"]
+        assert refused["content"][0]["text"] == "Invalid arguments: /scale: breaks enum"
+        assert len(origin.calls) == 3
+
+
+async def test_a_default_that_mirrors_a_header_is_sent_in_it_too(tmp_path: Path) -> None:
+    region = {"type": "string", "default": "north", "x-mcp-header": "Region"}
+    schema = {"type": "object", "properties": {"region": region}, "required": ["region"]}
+    origin = Origin(tools=[tool("search", inputSchema=schema)])
+    async with guarded(origin, tmp_path) as guard:
+        assert (await guard.modern("tools/call", {"name": "search", "arguments": {}})).status_code == 200
+        (sent,) = [headers for _, headers, body in origin.seen if b'"tools/call"' in body]
+        assert sent["mcp-param-region"] == "north"
+        assert origin.calls[-1]["params"]["arguments"] == {"region": "north"}
+
+
+async def test_arguments_that_are_null_are_none_and_a_list_is_no_arguments(tmp_path: Path) -> None:
+    async with guarded(Origin(), tmp_path) as guard:
+        await guard.initialize()
+        answer = await guard.request("tools/call", {"name": "search", "arguments": None})
+        assert answer["result"] == result("done")
+        assert guard.origin.calls[-1]["params"]["arguments"] == {}
+        answer = await guard.request("tools/call", {"name": "search", "arguments": []})
+        assert answer["error"]["message"] == "name must be a string and arguments an object"

@@ -8,7 +8,7 @@ import pytest
 
 from guard.decide.counters import MemoryCounters
 from guard.decide.grants import ToolRight
-from guard.decide.limits import Limited, Limiter
+from guard.decide.limits import UNCOUNTED, Limited, Limiter, ReachedLimit
 from guard.decide.redis_counters import RedisCounters
 from guard.decide.tokens import ServerBudget, estimate, read_remaining, seconds_to_next_minute
 from guard.identity.principal import Principal
@@ -35,7 +35,7 @@ async def refused(
 ) -> tuple[str, int | None]:
     with pytest.raises(Limited) as caught:
         await limits.admit(principal, right.name if right else None, right, tokens)
-    return caught.value.limit, caught.value.retry_after_seconds
+    return caught.value.reached.key.removeprefix("limits."), caught.value.reached.retry_after_seconds
 
 
 async def test_calls_in_flight_are_limited_per_principal(limits: Limiter) -> None:
@@ -53,7 +53,7 @@ async def test_calls_a_minute_are_limited_per_tool_and_principal(limits: Limiter
     slow, second = ToolRight("slow", requests_per_minute=2), ToolRight("other", requests_per_minute=2)
     for _ in range(2):
         await (await limits.admit(KARI, "slow", slow, 1)).release()
-    assert await refused(limits, KARI, slow, 1) == ("requests_per_minute", 30)
+    assert await refused(limits, KARI, slow, 1) == ("grants[].limits.requests_per_minute", 30)
     await (await limits.admit(KARI, "other", second, 1)).release()
     await (await limits.admit(OLA, "slow", slow, 1)).release()
     clock.now += 30
@@ -67,9 +67,10 @@ async def test_result_tokens_count_and_a_used_up_budget_refuses_the_next_call(li
     for tokens in (100, 250):
         await ticket.charge(tokens)
         states.append(ticket.exhausted)
-    assert states == [False, True]
+    used_up = ReachedLimit("grants[].limits.tokens_per_minute", 300, 450, 30)
+    assert states == [None, used_up]
     await ticket.release()
-    assert await refused(limits, KARI, right, 1) == ("tokens_per_minute", 31)
+    assert await refused(limits, KARI, right, 1) == ("grants[].limits.tokens_per_minute", 31)
     # The other tool has its own budget; both draw on the principal's.
     assert await refused(limits, KARI, ToolRight("b"), 151) == ("principal_tokens_per_minute", 1)
     await limits.admit(KARI, "b", ToolRight("b"), 150)
@@ -83,7 +84,7 @@ async def test_refused_call_costs_nothing_and_holds_no_place(limits: Limiter) ->
     slow = ToolRight("slow", requests_per_minute=1)
     await limits.admit(KARI, "slow", slow, 0)
     for _ in range(5):
-        assert await refused(limits, KARI, slow, 600) == ("requests_per_minute", 60)
+        assert await refused(limits, KARI, slow, 600) == ("grants[].limits.requests_per_minute", 60)
     await limits.admit(KARI, None, None, 600)
 
 
@@ -94,9 +95,9 @@ async def test_redis_that_does_not_answer_refuses_calls_and_ends_streams(tmp_pat
         ticket = await limits.admit(KARI, None, None, 1)
         await ticket.charge(1)
         before = ticket.exhausted
-    assert await refused(limits, KARI, None, 1) == ("counters unavailable", 1)
+    assert await refused(limits, KARI, None, 1) == ("guard.redis", 1)
     await ticket.charge(1)
-    assert (before, ticket.exhausted) == (False, True)
+    assert (before, ticket.exhausted) == (None, UNCOUNTED)
     await ticket.release()
     await counters.close()
 

@@ -178,7 +178,7 @@ def test_resources_are_compared_inside_plugin_configurations(differ: Differ) -> 
     (stack,) = report.stacks
     (plugin,) = [r for r in stack.resources if r.type.endswith(":Plugin")]
     assert plugin.action == "update"
-    assert [(k.path, k.before, k.after) for k in plugin.keys] == [("configJson.minute", "30", "31")]
+    assert [(k.path, k.before, k.after) for k in plugin.keys] == [("configJson.minute", "120", "124")]
 
 
 def test_what_only_the_provider_can_do_by_replacing_says_so(differ: Differ) -> None:
