@@ -113,11 +113,7 @@ class Watch:
             async with self._upstream.road(place) as road:
                 offer = await read_offer(road, BUSY_PATIENCE if road.busy else PATIENCE, capabilities)
         except (ProbeFailed, UpstreamDown, InputError, TimeoutError) as error:
-            problem = str(error) or "it does not answer as an MCP server in time"
-            self._failures[place] = problem
-            if not place:
-                self.problem = problem
-            log.warning("the server's lists cannot be read: %s", problem)
+            self._fail(place, str(error) or "it does not answer as an MCP server in time")
             return False
         policy = self._policy()
         policy.pins.compare(offer)
@@ -130,8 +126,19 @@ class Watch:
                 **{kind: started for kind in offer.lists if kind not in offer.failed},
             }
             self._failures[place] = "; ".join(offer.failed.values())
-            self.problem = "; ".join(missing) or None
+            # One session's process may fail by what its client did; it says nothing of the server.
+            if not (missing and place):
+                self.problem = "; ".join(missing) or None
         return True
+
+    def _fail(self, place: str, problem: str) -> None:
+        if self._failures.get(place) != problem:
+            log.warning("the server's lists cannot be read: %s", problem)
+        if len(self._failures) >= _PLACES:
+            self._failures.clear()
+        self._failures[place] = problem
+        if not place:
+            self.problem = problem
 
     def _note_failures(self, offer: ServerOffer) -> None:
         for kind, reason in offer.failed.items():
