@@ -112,9 +112,9 @@ async def _introduced(conversation: ProbeConversation, timeout: float) -> Server
             meta = result.get("_meta")
             info = meta.get("io.modelcontextprotocol/serverInfo") if isinstance(meta, dict) else None
             return _introduction(result, info, [version for version in versions if isinstance(version, str)])
-    except (Redirected, TimeoutError) as error:
-        if isinstance(error, Redirected):
-            raise
+    except Redirected:
+        raise
+    except TimeoutError:
         await conversation.road.restart()
     except UpstreamDown as down:
         if not down.sent:

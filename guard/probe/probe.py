@@ -142,7 +142,7 @@ def _command_diagnosis(
             return Unreachable(f"{place}: may not be run", remedy="make it executable")
     problem = str(error)
     if isinstance(error, TimeoutError):
-        problem = f"it did not answer as an MCP server within {timeout:g} s"
+        problem = f"it did not answer as an MCP server within {timeout:g} s (--timeout gives it more)"
     elif isinstance(error, UpstreamDown):
         problem = "it ended before it answered as an MCP server"
     return Unreachable(f"{place}: {problem}", remedy="; ".join([*noise[:1], _last_words(stderr)]))

@@ -67,6 +67,8 @@ class Acquaintance:
     offer: ServerOffer
     unstable: tuple[Instability, ...] = ()
     hidden: tuple[str, ...] = ()
+    #: Why the server could not be asked twice.
+    problem: str | None = None
 
     @property
     def unstable_tools(self) -> frozenset[str]:
@@ -75,6 +77,10 @@ class Acquaintance:
     def lines(self) -> list[str]:
         """What a reviewer should know before approving it."""
         lines = [visible(note) for note in self.offer.notes]
+        if self.problem is not None:
+            lines.append(
+                f"it answered once and no second time, so nobody knows whether its lock will hold: {self.problem}"
+            )
         lines += [str(entry) for entry in self.unstable]
         lines += list(_host_facts(self.offer))
         if self.hidden:
@@ -89,6 +95,15 @@ class Acquaintance:
 def acquaint(origin: Origin, timeout: float, capabilities: tuple[ClientCapability, ...] = ()) -> Acquaintance:
     """Ask twice; raises as `probe` where the first time fails."""
     first = probe(origin, timeout=timeout, client_capabilities=capabilities)
+    try:
+        return _compared_with(first, origin, timeout, capabilities)
+    except Unreachable as error:
+        return Acquaintance(first, problem=error.summary)
+
+
+def _compared_with(
+    first: ServerOffer, origin: Origin, timeout: float, capabilities: tuple[ClientCapability, ...]
+) -> Acquaintance:
     try:
         second = probe(origin, timeout=timeout, client_capabilities=CAPABILITIES)
     except Unreachable:

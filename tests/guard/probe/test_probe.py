@@ -413,6 +413,16 @@ def test_other_things_on_stdout_beside_good_answers_are_a_note() -> None:
     assert probe(python(code)).notes == ("the command wrote a line that is not a JSON-RPC message",)
 
 
+def test_a_command_is_asked_in_the_environment_that_the_guard_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANG", "nb_NO.UTF-8")
+    monkeypatch.setenv("PLANTED", "x")
+    code = QUIET.replace('"tools": []', '"tools": [{"name": f"{k}={v}"} for k, v in os.environ.items()]')
+    names = {tool["name"] for tool in probe(python(code.replace("import json", "import os, json")), timeout=5.0).tools}
+    assert "LANG=nb_NO.UTF-8" in names
+    assert f"PATH={os.environ['PATH']}" in names
+    assert "PLANTED=x" not in names
+
+
 def alive(pid: int) -> bool:
     """A zombie that its new parent has not reaped yet is dead."""
     try:
