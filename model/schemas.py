@@ -99,7 +99,7 @@ def _compile(schema: Any, strict: bool, skippable: Collection[str] | None) -> tu
         preparation = _Preparation(dialect, places, strict, skippable)
         preparation.run(schema)
     except SchemaError as error:
-        name = re.split("draft[-/]", dialect)[1].removesuffix("/schema")
+        name = dialect.removesuffix("/schema").rpartition("/")[2]
         problem = f"JSON Schema {name} does not allow {short_json(error.instance)} there"
         raise Unenforceable(problem, pointer(error.absolute_path)) from None
     except UnknownDialect:

@@ -404,14 +404,16 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "arguments that are no JSON Schema": Mistake(
         ONE, "        read_only: false", "        read_only: false\n        arguments: {create_ticket: {type: txt}}",
-        "arguments", f"{S}.grants.1.arguments.create_ticket", "cannot be enforced: it is not a schema at /type: anyOf",
+        "arguments", f"{S}.grants.1.arguments.create_ticket",
+        'cannot be enforced: JSON Schema 2020-12 does not allow "txt" there (at /type)',
         "correct the schema",
     ),
     "arguments by a schema from elsewhere": Mistake(
         ONE, "        read_only: false",
         "        read_only: false\n        arguments: {create_ticket: {$ref: 'https://example.com/a.json'}}",
         "arguments", f"{S}.grants.1.arguments.create_ticket",
-        "cannot be enforced: a reference in it leads out of it or nowhere, and none is ever fetched", "correct the schema",
+        "cannot be enforced: a reference in it leads out of it or nowhere, and none is ever fetched (at /$ref)",
+        "correct the schema",
     ),
     "arguments by a keyword that nobody enforces": Mistake(
         ONE, "        read_only: false", "        read_only: false\n        arguments: {create_ticket: {maxLenght: 5}}",

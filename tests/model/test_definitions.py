@@ -82,4 +82,4 @@ def test_a_set_of_many_values_takes_linear_time() -> None:
     values = [f"value-{number}" for number in range(50_000)]
     started = time.perf_counter()
     assert same_meaning(tool({"enum": values}), tool({"enum": values[::-1]}))
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 20

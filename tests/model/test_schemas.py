@@ -60,6 +60,7 @@ def test_what_is_said_names_place_and_keyword_and_never_the_callers_text(argumen
         ({"$ref": "#/list", "list": [1]}, "no schema"),
         ({"$schema": "https://example.com/own-draft"}, "no draft"),
         ({"properties": {"a": {"$schema": "http://json-schema.org/draft-04/schema#"}}}, "mixes two drafts"),
+        ({"$schema": TICKET["$schema"], "type": "strin"}, 'JSON Schema draft-07 does not allow "strin"'),
         ({"type": "strin"}, 'does not allow "strin" there .at /type'),
         ({"pattern": "(?<=a)b"}, "linear time"),
         ({"pattern": r"(a)\1"}, "linear time"),
