@@ -50,7 +50,7 @@ async def test_a_client_is_asked_what_the_command_asked_before_it_listened(tmp_p
     grants = [{"to": {"all": True}, "tools": ["where"]}]
     async with guarded(Origin(), tmp_path, origin=origin, tool_lock=lock_of(tools), grants=grants) as guard:
         url = f"http://127.0.0.1:{guard.config.listen.port}/mcp"
-        for number in range(1, 6):
+        for number in range(1, 3):
             async with Client(url, mode="legacy", list_roots_callback=roots) as client:
                 for _ in range(50):
                     text = str(await client.call_tool("where", {}))
