@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from model.tool_lock import Risk
 from operations.onboard.risk_words import (
+    ENDINGS,
     EXECUTE,
     EXECUTE_FIRST,
     EXECUTE_OBJECTS,
@@ -49,7 +50,11 @@ def shared_prefix(names: Sequence[str]) -> str | None:
     word = max(counts, key=lambda key: counts[key], default=None)
     if word is None or counts[word] < _PREFIX_TOOLS or 2 * counts[word] < len(names):
         return None
-    return None if word in READ or word in WRITE_FIRST or word in UNCLEAR or word in EXECUTE_FIRST else word
+    return (
+        None
+        if word in NOUNS or word in READ or word in WRITE_FIRST or word in UNCLEAR or word in EXECUTE_FIRST
+        else word
+    )
 
 
 def without_prefix(parts: list[str], prefix: str | None) -> list[str]:
@@ -121,12 +126,12 @@ def _by_verb(parts: Sequence[str]) -> Verdict:
             return "unknown", f'its verb may be "{word}" or "list"'
         return "write", f'its verb is "{word}"'
     changed = WRITE_WITH.get(word, frozenset())
-    if not changed.isdisjoint(tail):
+    if not changed.isdisjoint((*parts[:place], *tail)):
         return "write", f'its verb is "{word}", of which this kind changes something'
-    if tail and not JOINTS.isdisjoint(tail):
-        joined = next((part for part in tail[_joint(tail) :] if part in WRITE_FIRST or part in EXECUTE_FIRST), None)
-        if joined is not None:
-            return "write", f'its second verb is "{joined}"'
+    if (second := _second_verb(tail)) is not None:
+        return second
+    if tail and tail[-1] in ENDINGS and word not in ("get", "describe"):
+        return "write", f'it ends in the verb "{tail[-1]}"'
     if word in LEADING_NOUNS and len(tail) == 1 and (tail[0] in WRITE_FIRST or tail[0] in EXECUTE_FIRST):
         return "write", f'its verb may be "{tail[0]}"'
     if word in READ_NOUNS and not tail and not all(part in NOUNS for part in parts[:place]):
@@ -139,8 +144,18 @@ def _is_look(parts: Sequence[str]) -> bool:
     return parts[-1] in ("screenshot", "screenshots") or (parts[-1] == "snapshot" and not SCREEN.isdisjoint(parts))
 
 
-def _joint(tail: Sequence[str]) -> int:
-    return next(index for index, part in enumerate(tail) if part in JOINTS)
+def _second_verb(tail: Sequence[str]) -> Verdict | None:
+    """What a word after "and", "or" or "then" adds: a verb, a word that may be one, or nothing ("users_and_groups")."""
+    place = next((index for index, part in enumerate(tail) if part in JOINTS), None)
+    if place is None:
+        return None
+    changing = next((part for part in tail[place:] if part in WRITE_FIRST or part in EXECUTE_FIRST), None)
+    if changing is not None:
+        return "write", f'its second verb is "{changing}"'
+    word = tail[place + 1] if place + 1 < len(tail) else ""
+    if not word or word in READ or word in NOUNS or word in READ_NOUNS or word.endswith("s"):
+        return None
+    return "unknown", f'its second verb may be "{word}"'
 
 
 def _by_noun(parts: Sequence[str]) -> Verdict:

@@ -110,7 +110,7 @@ WRITE_FIRST = WRITE | _set(
     "initialise init setup configure bootstrap scaffold unzip zip compress decompress encrypt decrypt rotate manage "
     "cleanup clean prune backup vacuum optimize optimise compact defragment failover switch turn raise lower "
     "increase decrease adjust nudge invalidate warm stage unstage tidy attachto wake sleep hibernate eject enroll "
-    "unenroll onboard offboard hire fire terminate admit discharge prescribe dispense amend"
+    "unenroll onboard offboard hire fire terminate admit discharge prescribe dispense amend increment decrement quarantine"
 )
 #: Verbs that say too little: neither proof of reading nor of writing. The server's own hint settles them.
 UNCLEAR = _set(
@@ -129,11 +129,22 @@ READ_WITH = {
 }
 #: What a verb writes although it reads elsewhere.
 WRITE_WITH = {
-    "check": _set("in out off"),
+    "check": _set("in out off box checkbox"),
     "verify": _set("email user domain phone account payment code otp identity sender customer member device"),
     "convert": _set("pdf docx xlsx pptx png jpg jpeg mp3 mp4 wav zip lead"),
     "extract": _set("archive archives zip tar gz tarball frames"),
+    "show": _set("notification dialog alert toast popup modal banner hide"),
+    "fetch": _set("git origin upstream"),
+    "expand": _set("cluster volume disk storage pool partition filesystem"),
+    "echo": _set("file"),
+    "read": _set("later"),
+    "identify": _set("user customer"),
 }
+#: Verbs that are no thing's name, so that a reading word before them only says on what they act ("index_rebuild").
+ENDINGS = _set(
+    "merge rebuild reset toggle apply click increment decrement submit start stop subscribe unsubscribe activate "
+    "deactivate attach detach quarantine reload refresh flush"
+)
 #: Words that join a second verb to a reading one ("get_or_create").
 JOINTS = _set("and or then")
 
