@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Collection
 
 from guard.decide.policy import Policy
-from guard.http.upstream import Upstream, UpstreamDown
+from guard.http.stdio_road import CopyRoad
+from guard.http.upstream import Road, Upstream, UpstreamDown
 from guard.probe.conversation import ProbeFailed
 from guard.probe.lists import read_offer
 from model.errors import InputError, Unreachable
@@ -27,8 +28,10 @@ log = logging.getLogger("ringwall.guard.watch")
 STALE_AFTER = 60.0
 #: Seconds after which the next call has the lists read again, without waiting for it.
 REFRESH_AFTER = 20.0
-#: Seconds the server has for all its lists; and where it works on a client's request, after which alone it may answer.
+#: Seconds the server has for all its lists; where it is a command that starts for it, and may fetch itself first (npx, uvx);
+#: and where it works on a client's request, after which alone it may answer.
 PATIENCE = 10.0
+START_PATIENCE = 30.0
 BUSY_PATIENCE = 300.0
 #: Places whose readings are remembered before the stale ones are dropped.
 _PLACES = 64
@@ -111,13 +114,9 @@ class Watch:
         capabilities = self._policy().config.tool_lock.server.client_capabilities
         try:
             async with self._upstream.road(place) as road:
-                offer = await read_offer(road, BUSY_PATIENCE if road.busy else PATIENCE, capabilities)
+                offer = await read_offer(road, _patience(road), capabilities)
         except (ProbeFailed, UpstreamDown, InputError, TimeoutError) as error:
-            problem = str(error) or "it does not answer as an MCP server in time"
-            self._failures[place] = problem
-            if not place:
-                self.problem = problem
-            log.warning("the server's lists cannot be read: %s", problem)
+            self._fail(place, str(error) or "it does not answer as an MCP server in time")
             return False
         policy = self._policy()
         policy.pins.compare(offer)
@@ -130,8 +129,19 @@ class Watch:
                 **{kind: started for kind in offer.lists if kind not in offer.failed},
             }
             self._failures[place] = "; ".join(offer.failed.values())
-            self.problem = "; ".join(missing) or None
+            # One session's process may fail by what its client did; it says nothing of the server.
+            if not (missing and place):
+                self.problem = "; ".join(missing) or None
         return True
+
+    def _fail(self, place: str, problem: str) -> None:
+        if self._failures.get(place) != problem:
+            log.warning("the server's lists cannot be read: %s", problem)
+        if len(self._failures) >= _PLACES:
+            self._failures.clear()
+        self._failures[place] = problem
+        if not place:
+            self.problem = problem
 
     def _note_failures(self, offer: ServerOffer) -> None:
         for kind, reason in offer.failed.items():
@@ -152,6 +162,12 @@ class Watch:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+def _patience(road: Road) -> float:
+    if isinstance(road, CopyRoad):
+        return START_PATIENCE
+    return BUSY_PATIENCE if road.busy else PATIENCE
 
 
 def _granted(policy: Policy) -> set[EntryKind]:

@@ -99,10 +99,11 @@ class StdioUpstream:
         return None if process is None or process.ended else process
 
     def _latest(self) -> str:
-        """The place of the process that was used last among those that a probe can go through; empty without any."""
+        """The place of the process that was used last among those that a probe can go through, one at rest before one that
+        works; empty without any."""
         sessions = (f"{_SESSION}{name}" for name, process in reversed(self._sessions.items()) if process.introduced)
-        places = (*sessions, *(f"{_SHARED}{owner}" for owner in self._shared))
-        return next((place for place in places if self._at(place) is not None), "")
+        places = [place for place in (*sessions, *(f"{_SHARED}{owner}" for owner in self._shared)) if self._at(place)]
+        return min(places, key=lambda place: (process := self._at(place)) is None or process.busy, default="")
 
     @contextlib.asynccontextmanager
     async def road(self, place: str) -> AsyncIterator[Road]:
@@ -172,6 +173,10 @@ class StdioUpstream:
             return await self._spawn(owner)
 
     async def _spawn(self, owner: str) -> CommandProcess:
+        if not isinstance(self._stderr, int):
+            # Of a command that is started anew the last start's words count.
+            self._stderr.seek(0)
+            self._stderr.truncate()
         try:
             child = await asyncio.create_subprocess_exec(
                 *self._command,

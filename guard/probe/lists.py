@@ -16,7 +16,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERS
 
 from guard.decide.answers import METHOD_NOT_FOUND, UNSUPPORTED_VERSION
 from guard.decide.methods import Section
-from guard.http.upstream import Redirected, Road, UpstreamDown
+from guard.http.upstream import HttpRoad, Redirected, Road, UpstreamDown
 from guard.probe.conversation import (
     CLIENT_INFO,
     AnsweredError,
@@ -112,9 +112,9 @@ async def _introduced(conversation: ProbeConversation, timeout: float) -> Server
             meta = result.get("_meta")
             info = meta.get("io.modelcontextprotocol/serverInfo") if isinstance(meta, dict) else None
             return _introduction(result, info, [version for version in versions if isinstance(version, str)])
-    except (Redirected, TimeoutError) as error:
-        if isinstance(error, Redirected):
-            raise
+    except Redirected:
+        raise
+    except TimeoutError:
         await conversation.road.restart()
     except UpstreamDown as down:
         if not down.sent:
@@ -196,16 +196,12 @@ async def _lists(
     failed: dict[EntryKind, str] = {}
     notes: list[str] = []
     loop = asyncio.get_running_loop()
-    ended: str | None = None
     for kind, (method, member, capability) in LISTS.items():
         if capabilities.get(capability) is None:
             continue
         # A list that never answers leaves the next ones half of the time that it had.
         patience = max(0.0, deadline - loop.time()) / (1 if kind == "tools" else 2)
         try:
-            if ended is not None:
-                failed[kind] = f"{method} was not asked, as the server {ended}"
-                continue
             async with asyncio.timeout(patience):
                 entries[kind] = await _entries(conversation, method, member, notes)
         except ProbeFailed as error:
@@ -213,10 +209,10 @@ async def _lists(
         except TimeoutError:
             failed[kind] = f"{method}: it did not answer within {patience:.3g} s"
         except UpstreamDown as down:
-            if kind == "tools":
+            # A command that ended answers nothing any more; of a server that listens, one answer was unusable.
+            if kind == "tools" and not (down.sent and isinstance(conversation.road, HttpRoad)):
                 raise
             failed[kind] = f"{method}: {down}"
-            ended = f"did not answer after {method}" if conversation.road.introduced is None else None
     return entries, failed, notes
 
 

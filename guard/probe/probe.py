@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 from urllib.parse import urljoin, urlsplit
@@ -25,6 +28,7 @@ from wire.mcp import ServerOffer
 _STDERR_BYTES = 64 * 1024
 _STDERR_LINES = 3
 _ERROR_LINE = re.compile(r"error|exception|fatal|panic|cannot|missing|required", re.IGNORECASE)
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _TRACEBACK = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)\b")
 
 
@@ -54,12 +58,13 @@ def probe(
         raise InputError("is no Unix socket", file=origin.socket, remedy="start the server, or correct the path")
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
         try:
-            offer = asyncio.run(_offer(origin, timeout, client_capabilities, stderr))
+            with _noise() as noise:
+                offer = asyncio.run(_offer(origin, timeout, client_capabilities, stderr))
         except (ProbeFailed, UpstreamDown, TimeoutError) as error:
-            raise _diagnosis(origin, error, timeout, stderr) from error
+            raise _diagnosis(origin, error, timeout, stderr, noise) from error
     if "tools" in offer.failed:
         raise Unreachable(f"{named(origin)}: {offer.failed['tools']}", remedy="look at the server's log")
-    return offer
+    return replace(offer, notes=(*offer.notes, *noise)) if noise else offer
 
 
 def named(origin: Origin) -> str:
@@ -80,13 +85,40 @@ async def _offer(
         await upstream.close()
 
 
-def _diagnosis(origin: Origin, error: Exception, timeout: float, stderr: IO[str]) -> Unreachable:
+class _Keeper(logging.Handler):
+    """Keeps each warning once."""
+
+    def __init__(self, warnings: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._warnings = warnings
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if (text := record.getMessage()) not in self._warnings and len(self._warnings) < 10:
+            self._warnings.append(text)
+
+
+@contextlib.contextmanager
+def _noise() -> Iterator[list[str]]:
+    """What the guard would log of the command, for the probe's own words: a command line has no log."""
+    warnings: list[str] = []
+    handler = _Keeper(warnings)
+    logger = logging.getLogger("ringwall.guard")
+    propagate, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield warnings
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagate
+
+
+def _diagnosis(origin: Origin, error: Exception, timeout: float, stderr: IO[str], noise: list[str]) -> Unreachable:
     place = named(origin)
     if isinstance(error, Redirected):
         moved = moved_url(origin, error)
         return Moved(place, moved) if moved else Unreachable(f"{place}: {error}", remedy="give the URL that answers")
     if origin.command:
-        return _command_diagnosis(origin, error, timeout, stderr)
+        return _command_diagnosis(origin, error, timeout, stderr, noise)
     if isinstance(error, UpstreamDown) and not error.sent:
         return Unreachable(f"{place}: nothing listens there", remedy="start the server, or correct the address")
     if isinstance(error, TimeoutError):
@@ -96,7 +128,9 @@ def _diagnosis(origin: Origin, error: Exception, timeout: float, stderr: IO[str]
     return Unreachable(f"{place}: {error}", remedy="check that this is the MCP endpoint, often /mcp")
 
 
-def _command_diagnosis(origin: Origin, error: Exception, timeout: float, stderr: IO[str]) -> Unreachable:
+def _command_diagnosis(
+    origin: Origin, error: Exception, timeout: float, stderr: IO[str], noise: list[str]
+) -> Unreachable:
     place = named(origin)
     if origin.directory and not Path(origin.directory).is_dir():
         return Unreachable(f"{place}: its directory {origin.directory} does not exist", remedy="correct it")
@@ -108,18 +142,18 @@ def _command_diagnosis(origin: Origin, error: Exception, timeout: float, stderr:
             return Unreachable(f"{place}: may not be run", remedy="make it executable")
     problem = str(error)
     if isinstance(error, TimeoutError):
-        problem = f"it did not answer as an MCP server within {timeout:g} s"
+        problem = f"it did not answer as an MCP server within {timeout:g} s (--timeout gives it more)"
     elif isinstance(error, UpstreamDown):
         problem = "it ended before it answered as an MCP server"
-    return Unreachable(f"{place}: {problem}", remedy=_last_words(stderr))
+    return Unreachable(f"{place}: {problem}", remedy="; ".join([*noise[:1], _last_words(stderr)]))
 
 
 def _last_words(stderr: IO[str]) -> str:
     """The lines of the command's stderr that say most: a traceback's last one, else those that speak of an error."""
     with contextlib.suppress(OSError):
         stderr.seek(max(0, stderr.seek(0, 2) - _STDERR_BYTES))
-    # A command that was started twice says everything twice.
-    lines = list(dict.fromkeys(shown[:300] for line in stderr.read().splitlines() if (shown := visible(line.strip()))))
+    plain = _COLOURS.sub("", stderr.read())
+    lines = [shown[:300] for line in plain.splitlines() if (shown := visible(line.strip()))]
     if not lines:
         return "it wrote nothing to stderr"
     raised = [line for line in lines if _TRACEBACK.match(line)]

@@ -48,15 +48,15 @@ class Instability:
         if not self.pointers:
             return f"{name} is offered at one start and not at the next, so a lock holds for a while only"
         shown = ", ".join(visible(pointer) or "the text" for pointer in self.pointers[:_POINTERS_SHOWN])
-        more = f" and {len(self.pointers) - _POINTERS_SHOWN} more" if len(self.pointers) > _POINTERS_SHOWN else ""
+        overflow = f" and {len(self.pointers) - _POINTERS_SHOWN} more" if len(self.pointers) > _POINTERS_SHOWN else ""
         if self.is_order:
             return (
-                f"{name} puts {shown}{more} in another order at each start, so no lock holds; of a Python server: "
+                f"{name} puts {shown}{overflow} in another order at each start, so no lock holds; of a Python server: "
                 "`export PYTHONHASHSEED=0`, and onboard it with --pass-env PYTHONHASHSEED"
             )
         return (
-            f"{name} is not the same at each start, at {shown}{more}, so no lock holds; have the server say it without a "
-            "time, a number of its own or anything random"
+            f"{name} is not the same at each start, at {shown}{overflow}, so no lock holds; have the server say it "
+            "without a time, a number of its own or anything random"
         )
 
 
@@ -67,6 +67,8 @@ class Acquaintance:
     offer: ServerOffer
     unstable: tuple[Instability, ...] = ()
     hidden: tuple[str, ...] = ()
+    #: Why the server could not be asked twice.
+    problem: str | None = None
 
     @property
     def unstable_tools(self) -> frozenset[str]:
@@ -75,6 +77,10 @@ class Acquaintance:
     def lines(self) -> list[str]:
         """What a reviewer should know before approving it."""
         lines = [visible(note) for note in self.offer.notes]
+        if self.problem is not None:
+            lines.append(
+                f"it answered once and no second time, so nobody knows whether its lock will hold: {self.problem}"
+            )
         lines += [str(entry) for entry in self.unstable]
         lines += list(_host_facts(self.offer))
         if self.hidden:
@@ -89,6 +95,15 @@ class Acquaintance:
 def acquaint(origin: Origin, timeout: float, capabilities: tuple[ClientCapability, ...] = ()) -> Acquaintance:
     """Ask twice; raises as `probe` where the first time fails."""
     first = probe(origin, timeout=timeout, client_capabilities=capabilities)
+    try:
+        return _compared_with(first, origin, timeout, capabilities)
+    except Unreachable as error:
+        return Acquaintance(first, problem=error.summary)
+
+
+def _compared_with(
+    first: ServerOffer, origin: Origin, timeout: float, capabilities: tuple[ClientCapability, ...]
+) -> Acquaintance:
     try:
         second = probe(origin, timeout=timeout, client_capabilities=CAPABILITIES)
     except Unreachable:
@@ -150,7 +165,7 @@ def _host_facts(offer: ServerOffer) -> Iterator[str]:
     """Lines on definitions that hold a fact of this host, which another host would say otherwise."""
     zone, home, host = _time_zone(), os.path.expanduser("~"), socket.gethostname()
     facts = {
-        zone: "this host's time zone; where the guard runs elsewhere, `export TZ` there and here and give --pass-env TZ",
+        zone: "this host's time zone; set TZ here and on the guard's host, and give --pass-env TZ",
         home if len(home) > 5 else "": "this user's home directory; onboard it on the guard's host, as its user",
         host if len(host) > 5 else "": "this host's name; onboard it on the guard's host",
     }

@@ -105,11 +105,33 @@ async def test_a_call_waits_for_a_busy_process_and_other_sessions_do_not(
         await begin(guard)
         other = guard.session
         assert "result" in await guard.call("search")
+        # A probe for all of them goes through the process at rest.
+        assert await guard.service.runtime.watch.reached()
         assert not slow.done()
         guard.session = busy
         assert "result" in await guard.call("search")
         assert "result" in await slow
         assert busy != other
+
+
+async def test_a_session_whose_process_fails_stops_its_own_calls_and_says_nothing_of_the_server(tmp_path: Path) -> None:
+    failing = """
+        elif method == "tools/list" and os.path.exists(folder + f"/slow{os.getpid()}"):
+            send(id=id_, error={"code": 1, "message": "no"})
+        elif method == "tools/list":"""
+    code = LONELY.replace('\n        elif method == "tools/list":', failing)
+    code = code.replace('folder + "/slow"', 'folder + f"/slow{os.getpid()}"').replace("time.sleep(2)", "pass")
+    settings = lonely(tmp_path, [tool("search"), tool("slow")], alone=False)
+    settings["origin"]["command"][2] = code.replace("os.O_CREAT | os.O_EXCL", "os.O_CREAT").replace("os.unlink", "str")
+    async with guarded(Origin(), tmp_path, **settings) as guard:
+        await begin(guard)
+        assert "result" in await guard.call("slow")
+        guard.service.runtime.watch.forget()
+        assert (await guard.call("search"))["error"]["code"] == -31004
+        assert guard.service.runtime.watch.problem is None
+        guard.session = None
+        await begin(guard)
+        assert "result" in await guard.call("search")
 
 
 async def test_what_the_command_asks_meanwhile_is_for_the_client_and_not_for_the_guards_own_request() -> None:

@@ -76,18 +76,21 @@ def test_answers_as_event_streams_are_read(peer: Any) -> None:
     assert [tool["name"] for tool in probe(Origin(url=peer.url)).tools] == ["list_notes"]
 
 
-def test_legacy_stdio_server_that_ignores_discovery_is_still_reached() -> None:
-    code = """
+#: It answers nothing to what it does not know.
+QUIET = """
 import json, sys
 for line in sys.stdin:
     m = json.loads(line)
     r = {"initialize": {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}},
                         "serverInfo": {"name": "quiet", "version": "1"}},
-         "tools/list": {"tools": []}}.get(m["method"])
+         "tools/list": {"tools": []}, "ping": {}}.get(m["method"])
     if r is not None:
         print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": r}), flush=True)
 """
-    assert probe(python(code), timeout=3.0).name == "quiet"
+
+
+def test_legacy_stdio_server_that_ignores_discovery_is_still_reached() -> None:
+    assert probe(python(QUIET), timeout=3.0).name == "quiet"
 
 
 @pytest.mark.parametrize("era", ["peer", "modern"])
@@ -369,8 +372,8 @@ def test_command_that_does_not_exist_or_may_not_run_says_so(tmp_path: Path) -> N
 
 
 def test_command_that_crashes_gives_the_line_that_says_why() -> None:
-    text = refused(python("import sys; print('one', file=sys.stderr); sys.exit('no \\x1b[31mtoken set')"))
-    assert text.endswith("its stderr says: one | no <U+001B>[31mtoken set")
+    text = refused(python("import sys; print('one', file=sys.stderr); sys.exit('no \\x1b[31mtoken\\x1b[0m s\\x1b]et')"))
+    assert text.endswith("its stderr says: one | no token s<U+001B>]et")
     assert refused(python("import sys; sys.exit()")).endswith("it wrote nothing to stderr")
 
 
@@ -402,6 +405,22 @@ def test_the_line_of_stderr_that_names_the_error_is_shown(stderr: str, words: st
 def test_command_that_prints_other_things_is_still_asked() -> None:
     text = refused(python("print('hello', flush=True); import sys; sys.stdin.read()"), timeout=1.0)
     assert "did not answer as an MCP server" in text
+    assert "the command wrote a line that is not a JSON-RPC message; it wrote nothing to stderr" in text
+
+
+def test_other_things_on_stdout_beside_good_answers_are_a_note() -> None:
+    code = f"print('starting', flush=True)\n{QUIET}"
+    assert probe(python(code)).notes == ("the command wrote a line that is not a JSON-RPC message",)
+
+
+def test_a_command_is_asked_in_the_environment_that_the_guard_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANG", "nb_NO.UTF-8")
+    monkeypatch.setenv("PLANTED", "x")
+    code = QUIET.replace('"tools": []', '"tools": [{"name": f"{k}={v}"} for k, v in os.environ.items()]')
+    names = {tool["name"] for tool in probe(python(code.replace("import json", "import os, json")), timeout=5.0).tools}
+    assert "LANG=nb_NO.UTF-8" in names
+    assert f"PATH={os.environ['PATH']}" in names
+    assert "PLANTED=x" not in names
 
 
 def alive(pid: int) -> bool:

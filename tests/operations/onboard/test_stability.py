@@ -74,6 +74,20 @@ def test_what_two_starts_show_otherwise_is_named_and_not_granted(monkeypatch: py
     assert build_lock(able.offer).server.client_capabilities == ("roots",)
 
 
+def test_a_server_that_knows_one_client_only_is_named(peer: Any) -> None:
+    introduction, met = peer.answers["initialize"], []
+
+    def initialize(_: dict[str, Any]) -> Any:
+        met.append(1)
+        return introduction if len(met) == 1 else {}
+
+    peer.answers["initialize"] = initialize
+    once = acquaint(Origin(url=peer.url), 20)
+    assert [tool["name"] for tool in once.offer.tools] == ["list_notes"]
+    (line,) = once.lines()
+    assert line.startswith("it answered once and no second time, so nobody knows whether its lock will hold: ")
+
+
 def test_a_definition_that_comes_and_goes_and_one_of_instructions_are_named() -> None:
     first, second = offer(read("a"), read("b")), replace(offer(read("b")), instructions="It is noon.")
     lines = [str(entry) for entry in instabilities(first, second)]
