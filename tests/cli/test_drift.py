@@ -464,7 +464,9 @@ def test_a_lock_that_moved_on_is_ahead_of_the_guard_and_the_server_drifts_from_i
         ),
     ],
 )
-def test_a_tool_that_appears_by_client_capability_or_is_withheld_is_no_drift(running: Running, refused: Any, kind: str) -> None:
+def test_a_tool_that_appears_by_client_capability_or_is_withheld_is_no_drift(
+    running: Running, refused: Any, kind: str
+) -> None:
     comparison = running.comparison()
     (server,) = comparison.servers
     own = httpx.get(f"http://127.0.0.1:{server.manifest.admin_port}/readyz").json()
