@@ -34,7 +34,7 @@ MAX_FINDINGS = 1000
 #: After TURN seconds of work, a pause of PAUSE seconds lets other threads run. RE2 releases the interpreter's lock for each
 #: match and takes it back before a waiting thread has woken, so without a pause the event loop starved (run: 280 ms).
 TURN, PAUSE = 0.005, 0.0001
-#: Characters of a quoted match, and bytes of the words before it.
+#: Characters of a quoted match, and bytes of the words on either side of it.
 MAX_QUOTE, LEAD = 200, 32
 OVER = "over the bounds"
 LATE = "not read to its end before the deadline"
@@ -230,9 +230,10 @@ class _JoinedText:
         return text, (first, first + _length(self.data[start:end]))
 
     def quote(self, start: int, end: int) -> str:
-        """A match with the words before it, at most `MAX_QUOTE` characters."""
-        line = max(start - LEAD, self.data.rfind(b"\n", 0, start) + 1, 0)
-        text = visible(_decoded(self.data[line:end]))
+        """A match with the words around it, at most `MAX_QUOTE` characters."""
+        first = max(start - LEAD, self.data.rfind(b"\n", 0, start) + 1, 0)
+        after = self.data[end : end + LEAD].partition(b"\n")[0]
+        text = visible((self.data[first:end] + after).decode("utf-8", "ignore"))
         return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE]}…"
 
     def around(self, start: int, end: int) -> tuple[str, str, str]:

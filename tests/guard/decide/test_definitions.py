@@ -246,7 +246,7 @@ async def test_the_commands_find_exactly_what_the_guard_withholds(definition: di
 def test_a_quote_is_bounded_shows_hidden_characters_and_hides_secrets() -> None:
     token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
     (hidden,) = definition_findings(locked(tool("search", "Looks\u200b up.")))
-    assert (hidden.rule, hidden.pointer, hidden.quote) == ("hidden.zero_width", "/description", "Looks<U+200B>")
+    assert (hidden.rule, hidden.pointer, hidden.quote) == ("hidden.zero_width", "/description", "Looks<U+200B> up.")
     secrets = definition_findings(locked(tool("search", f"Use {token}.")))
     assert secrets
     assert not any(token in finding.quote for finding in secrets)
