@@ -7,7 +7,7 @@ from tests.cases.table import CASES, PAGE, page, unknown_tests
 
 def test_every_report_names_tests_that_exist() -> None:
     assert unknown_tests() == []
-    assert [case.id for case in CASES if not case.tests] == []
+    assert all(case.outcome.startswith("Not yet: ") for case in CASES if not case.tests)
 
 
 def test_a_report_stands_once_and_in_order() -> None:
