@@ -38,7 +38,8 @@ CASES = (
     Case(
         "1",
         "A definition warns against sending secrets and is taken for an attack",
-        "A warning against it is no finding. What the rules do find is shown at onboard, and an acceptance in the lock lists the tool.",
+        "A warning against it is no finding. What the rules do find is shown at onboard, and an acceptance "
+        "in the lock lists the tool.",
         (
             "cli/test_acceptance.py::test_onboard_with_an_acceptance_grants_the_tool",
             "guard/decide/test_definitions.py::test_a_tool_whose_findings_are_all_accepted_is_listed_and_called",
@@ -47,7 +48,8 @@ CASES = (
     Case(
         "2",
         "One schema refers to what is not there",
-        "That tool is left out with its place and reason; all others are pinned, and on a running guard it is refused alone.",
+        "That tool is left out with its place and reason; all others are pinned, and on a running guard it "
+        "is refused alone.",
         (
             "operations/onboard/test_left_out.py::test_a_bad_tool_is_left_out_with_its_place_and_the_rest_is_pinned",
             "guard/decide/test_bad_members.py::test_a_locked_tool_that_cannot_be_enforced_is_refused_alone",
@@ -142,7 +144,8 @@ CASES = (
         "A server of the SDK's 1.x is restarted",
         "Old sessions get 404, clients begin others, and no breaker opens.",
         (
-            "guard/http/test_old_sdk_server.py::test_sessions_of_before_a_restart_are_404_and_another_begins_under_the_old_id",
+            "guard/http/test_old_sdk_server.py"
+            "::test_sessions_of_before_a_restart_are_404_and_another_begins_under_the_old_id",
             "guard/http/test_server_slips.py::test_a_refusal_under_an_id_of_the_servers_own_keeps_its_status",
         ),
     ),
@@ -212,7 +215,8 @@ CASES = (
     Case(
         "29",
         "Documents, archives and sound in results",
-        "Text is read in its encoding; a media type that the lock lists passes and is counted; any other is blocked by name.",
+        "Text is read in its encoding; a media type that the lock lists passes and is counted; any other is "
+        "blocked by name.",
         (
             "guard/inspect/test_media_types.py::test_what_the_lock_lists_passes_and_what_it_does_not_is_named",
             "guard/inspect/test_media_types.py::test_text_is_read_in_its_encoding",
@@ -288,7 +292,8 @@ CASES = (
         (
             "guard/engines/test_argument_kinds.py::test_ordinary_arguments_of_each_kind_pass",
             "guard/engines/test_argument_kinds.py::test_what_is_written_is_neither_run_nor_fetched",
-            "guard/inspect/test_exceptions.py::test_a_private_address_is_excepted_for_the_one_argument_of_the_one_tool_that_is_for_it",
+            "guard/inspect/test_exceptions.py"
+            "::test_a_private_address_is_excepted_for_the_one_argument_of_the_one_tool_that_is_for_it",
         ),
     ),
     Case(
