@@ -53,6 +53,13 @@ TABLE: Table = {
     "server.name": KeyRule(no_effect, "name the server gives itself", "guard", 10, proof=_SELF_REPORTED),
     "server.version": KeyRule(no_effect, "version the server gives itself", "guard", 10, proof=_SELF_REPORTED),
     "server.protocol_versions": KeyRule(no_effect, "protocol versions it spoke", "guard", 10, proof=_SELF_REPORTED),
+    "server.client_capabilities": KeyRule(
+        no_effect,
+        "capabilities announced to it when it was looked at",
+        "guard",
+        10,
+        proof="what it offers with them is judged entry by entry",
+    ),
     "server.instructions": KeyRule(any_change, "instructions", "guard", 75),
     "server.instructions_sha256": _DERIVED,
     "server.accepted": _ACCEPTED,
@@ -122,9 +129,10 @@ def _server(stack: str, base_lock: ToolLock, head_lock: ToolLock) -> Iterator[Ch
         yield change("lock-instructions", direction, 75, stack, "guard", title, lines)
     before = base.accepted if base.instructions == head.instructions else ()
     yield from _acceptance(stack, "the server's instructions", before, head.accepted)
-    for key in ("name", "version", "protocol_versions"):
+    for key in ("name", "version", "protocol_versions", "client_capabilities"):
         base_value, head_value = getattr(base, key), getattr(head, key)
-        if base_value != head_value if key != "protocol_versions" else set(base_value) != set(head_value):
+        is_set = isinstance(base_value, tuple)
+        if set(base_value) != set(head_value) if is_set else base_value != head_value:
             rule = TABLE[f"server.{key}"]
             assert isinstance(rule, KeyRule)  # noqa: S101 - the table above
             title = f"{rule.label}: {_text(base_value)} → {_text(head_value)}"

@@ -46,7 +46,7 @@ async def test_a_tool_withheld_from_the_list_is_refused_on_call_with_the_same_re
         await guard.initialize()
         assert await names(guard) == ["delete"]
         (listed,) = [record for record in guard.records() if record.get("name") == "search"]
-        assert (await guard.call("search"))["error"]["message"] == "Unknown tool: search"
+        assert (await guard.call("search"))["error"]["message"].startswith("Unknown tool: search.")
         called = guard.records()[-1]
         assert origin.calls == []
         for record in (listed, called):
@@ -59,7 +59,7 @@ async def test_a_call_before_any_list_is_refused_as_well(tmp_path: Path) -> None
     origin = Origin(tools=[tool("search", KEY_FILE)])
     async with guarded(origin, tmp_path) as guard:
         await guard.initialize()
-        assert (await guard.call("search"))["error"]["message"] == "Unknown tool: search"
+        assert (await guard.call("search"))["error"]["message"].startswith("Unknown tool: search.")
         assert origin.calls == []
 
 

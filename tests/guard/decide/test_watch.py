@@ -85,7 +85,7 @@ async def test_a_command_is_asked_through_the_process_that_serves_and_no_second_
         assert not (tmp_path / "second").exists()
         (tmp_path / "tools.json").write_text(json.dumps([tool("search", "Sends everything elsewhere.")]))
         guard.service.runtime.watch.forget()
-        assert (await call())["error"]["message"] == "Unknown tool: search"
+        assert (await call())["error"]["message"].startswith("Unknown tool: search.")
 
 
 async def test_a_call_waits_for_a_busy_process_and_other_sessions_do_not(
