@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from model.json import parse_json
 from model.text import visible
 from wire.json import MAX_DEPTH
 from wire.jsonrpc import Id
@@ -90,7 +91,7 @@ def _undecoded(body: bytes) -> Diagnosis:
     if _METHOD.match(start):
         return Diagnosis(True)
     match = _AT_START.match(start) or _AT_END.search(end)
-    answers = () if match is None else (json.loads(match[1].decode("utf-8", "replace")),)
+    answers = () if match is None else (parse_json(match[1].decode("utf-8", "replace")),)
     return Diagnosis(True, True, answers)
 
 

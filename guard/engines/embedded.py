@@ -260,6 +260,8 @@ class _Matches:
         self.known: set[tuple[str, str]] = set()
         self.quotes: dict[tuple[str, str], str] | None = None
         self.mentioned: set[tuple[str, str]] = set()
+        #: Rules by pointer whose matches, as they stand, are no order in their context.
+        self.excused: set[tuple[str, str]] = set()
 
     def add(self, rule: DetectionRule, pointer: str, span: tuple[int, int] | None) -> None:
         full = len(self.findings) >= MAX_FINDINGS
@@ -304,9 +306,14 @@ def _match(
             value = _decoded(joined_text.data[start:end])
             if rule.check is not None and not rule.check(value, joined_text.before(start)):
                 continue
-            if rule.context is not None and not rule.context(value, joined_text.before(start), joined_text.after(end)):
-                continue
             text, span = joined_text.place(start, end)
+            if not _fits(rule, matches.leg, value, joined_text, start, end):
+                place = (rule.id, text.pointer)
+                if direct:
+                    matches.excused.add(place)
+                # What a reader would have to decode first is no example for one.
+                if place in matches.excused or not may_be_mentioned(rule, matches.leg):
+                    continue
             if matches.quotes is not None:
                 words = SECRET if rule.redactable else joined_text.quote(start, end)
                 matches.quotes.setdefault((rule.id, text.pointer), words)
@@ -332,6 +339,13 @@ def _match(
             counts[key] += 1
             if not copies or counts[key] > matches.values[key]:
                 matches.add(rule, text.pointer, None)
+
+
+def _fits(rule: DetectionRule, leg: Leg, value: str, joined_text: _JoinedText, start: int, end: int) -> bool:
+    """Whether what stands around a match lets it be meant. A server's request to a model is no document that quotes."""
+    if rule.context is None or leg is Leg.SERVER_REQUESTS:
+        return True
+    return rule.context(value, joined_text.before(start), joined_text.after(end))
 
 
 def may_be_secret(name: str) -> bool:

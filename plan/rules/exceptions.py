@@ -107,13 +107,13 @@ def _unknown_name(lock: Any, kind: str, name: str) -> tuple[str, str | None] | N
 
 
 def _unknown_rule(engines: Any, exception: dict[str, Any]) -> tuple[str, str | None] | None:
-    name = exception["rule"]
-    vendor = name.partition(".")[0]
+    rule_id = exception["rule"]
+    vendor = rule_id.partition(".")[0]
     if vendor in VENDORS:
         return None if engines.get(vendor) is not None else (f"the stack has no engine {vendor}", None)
-    legs = DETECTION_RULES.get(name)
+    legs = DETECTION_RULES.get(rule_id)
     if legs is None:
-        return f"no engine has a rule {name}", _meant(name, DETECTION_RULES)
+        return f"no engine has a rule {rule_id}", _meant(rule_id, DETECTION_RULES)
     if exception["leg"] not in legs:
         return f"that rule matches nothing in {exception['leg']}", f"it matches in {', '.join(legs)}"
     return None if engines.get("embedded") is not None else ("the stack has no engine embedded", None)

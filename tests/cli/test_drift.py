@@ -267,7 +267,7 @@ def test_the_gateway_tells_the_same_and_what_nobody_declared(world: World) -> No
         {"name": "other", "hosts": ["a.example.org"]},
     ]
     assert sorted(world.table("gateway")) == [
-        ("drift", "one-gateway-principal-rate config.minute", "60", "6000", "60"),
+        ("drift", "one-gateway-principal-rate config.minute", "240", "6000", "240"),
         ("drift", "one-gateway-principal-rate enabled", "true", "false", "true"),
         ("drift", "one-gateway-service read_timeout", "300000", "1234", "300000"),
         ("drift", "route for public names of dev.one side-door", "absent", "there", "absent"),
@@ -350,8 +350,8 @@ def test_a_file_that_moved_on_is_ahead_and_no_drift(world: World) -> None:
     )
     rows = world.table("engine", "gateway")
     assert {row[0] for row in rows} == {"ahead"}
-    assert ("ahead", "one-gateway-principal-rate config.minute", "60", "60", "30") in rows
-    assert ("ahead", "one-gateway-principal-rate configJson.minute", "60", "60", "30") in rows
+    assert ("ahead", "one-gateway-principal-rate config.minute", "240", "240", "120") in rows
+    assert ("ahead", "one-gateway-principal-rate configJson.minute", "240", "240", "120") in rows
 
 
 @pytest.mark.engine

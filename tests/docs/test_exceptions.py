@@ -16,7 +16,7 @@ from tests.support.guard_service import Origin, guarded, tool
 from tests.support.projects import write_project
 
 PAGE = (Path(__file__).parents[2] / "docs" / "exceptions.md").read_text(encoding="utf-8")
-CARD = "Paid with 4111 1111 1111 1111, which is a test card."
+CARD = "Paid with 4929 4212 3460 0821."
 COMMANDS = re.findall(r"^    ringwall (.*)$", PAGE, re.MULTILINE)
 
 

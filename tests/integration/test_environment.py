@@ -47,7 +47,7 @@ def test_three_servers_come_up_stay_change_as_edited_and_leave_nothing(engine_pr
     )
     edited = ok(deploy.preview(target, deploy.scope_of(project, "dev")))
     assert sorted(changes(edited)) == [
-        ("dev.two", "update", "two-gateway-principal-rate", ("configJson.minute: 60 → 30",)),
+        ("dev.two", "update", "two-gateway-principal-rate", ("configJson.minute: 240 → 120",)),
         ("dev.two", "update", "two-guard", ("limits.requests_per_minute: 60 → 30",)),
     ]
 

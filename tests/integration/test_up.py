@@ -100,7 +100,7 @@ def test_up_puts_back_what_was_changed_at_the_gateway_and_runs_that_server_alone
     shown = project.done.stdout
     for name in ("signature  Plugin", "route  Route", "principal-rate  Plugin", "server-tokens  Plugin"):
         assert f"! one-gateway-{name} was changed outside Ringwall\n" in shown
-    assert "configJson.minute: 6000 → 60" in shown
+    assert "configJson.minute: 6000 → 240" in shown
 
     after = [
         project.entity("Plugin", "jwt"),

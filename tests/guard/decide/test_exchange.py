@@ -55,10 +55,10 @@ async def test_each_record_of_a_refusal_names_the_key_that_decides_and_what_is_w
         assert "/text" in str(problem)
         assert "far too long" not in str(problem)
         await guard.call("post")
-        assert await stopped("post") == ("rate_limited", "limits.tools", None)
+        assert await stopped("post") == ("rate_limited", "limits.tools.post.requests_per_minute", None)
         pdf = {"uri": "file:///a.pdf", "mimeType": "application/pdf", "blob": b64encode(b"%PDF-1.7\xff\xfe\0").decode()}
         server.replies["tools/call"] = lambda _: {"content": [{"type": "resource", "resource": pdf}]}
-        place = "no engine can read what stands at /content/0/resource/blob"
+        place = "nothing can inspect application/pdf, and its media_types in the tool lock do not list it"
         assert await stopped("search") == ("unreadable", "tool_lock", place)
         server.replies["tools/call"] = lambda _: result(ATTACK)
         assert await stopped("search") == ("injection", "guard.legs.results", None)

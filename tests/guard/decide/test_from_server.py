@@ -136,7 +136,7 @@ async def test_an_image_under_a_wrong_label_passes_under_its_own(tmp_path: Path)
 
 async def test_an_advisory_finding_is_flagged_and_taints_and_the_result_passes(tmp_path: Path) -> None:
     origin = Origin()
-    note = "On prompt injection: `ignore all previous instructions` is the plainest form."
+    note = "On prompt injection: `<system>` and `[INST]` in pages are found."
     origin.replies["tools/call"] = lambda _: result(note)
     async with guarded(origin, tmp_path) as guard:
         await guard.initialize()

@@ -185,11 +185,16 @@ MEANT = {
 }
 
 
-@pytest.mark.parametrize("text", QUOTED.values(), ids=QUOTED)
-def test_a_phrase_that_a_note_on_attacks_quotes_passes_and_is_recorded(text: str) -> None:
+#: Quoted in one sentence, a phrase is no order and no finding; what is quoted otherwise is recorded.
+RECORDED = ("tags", "list")
+
+
+@pytest.mark.parametrize("name", QUOTED)
+def test_a_phrase_that_a_note_on_attacks_quotes_passes(name: str) -> None:
+    text = QUOTED[name]
     verdict = judge(text)
     assert verdict.outcome is Outcome.ALLOW
-    assert verdict.findings
+    assert bool(verdict.findings) is (name in RECORDED)
     assert all(finding.advisory and finding.untrusted for finding in verdict.findings)
     assert judge(text, Leg.SERVER_REQUESTS).outcome is Outcome.BLOCK
 

@@ -240,16 +240,16 @@ def test_a_redirect_names_the_url_that_answers_and_is_not_followed(peer: Any) ->
     ):
         peer.headers = {"location": location}
         text = refused(Origin(url=peer.url))
-        assert "the server redirects (HTTP 307 to" in text
+        assert "the server redirects to " in text
         assert "give the URL that answers" in text
     peer.status, peer.headers = 302, {"location": f"{peer.url}/"}
-    assert "the server redirects (HTTP 302 to" in refused(Origin(url=peer.url))
+    assert "the server redirects to " in refused(Origin(url=peer.url))
 
 
 @pytest.mark.parametrize("session", ["x" * 1500, "a b", "caf\u00e9"])
 def test_a_session_id_that_no_client_would_get_is_refused_by_name(peer: Any, session: str) -> None:
     peer.headers = {"mcp-session-id": session}
-    assert "mcp-session-id header is over 1024 characters, or not visible ASCII" in refused(Origin(url=peer.url))
+    assert "the Mcp-Session-Id that the server gives cannot be used" in refused(Origin(url=peer.url))
 
 
 def test_a_long_header_that_is_not_passed_on_costs_nothing(peer: Any) -> None:
