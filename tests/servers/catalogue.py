@@ -28,6 +28,8 @@ class RealServer:
     """More packages to install beside it, pinned."""
     exposed: bool = False
     """It binds every interface and has no setting against it; tried all the same, on this machine."""
+    host: str = "127.0.0.1"
+    """The name in the address: some servers allow only the one they print."""
 
 
 NO_ACCOUNT = "not-a-real-account"
@@ -139,6 +141,7 @@ SERVERS = (
         "0.0.83",
         ("{bin}/playwright-mcp", "--headless", "--port", "{port}", "--host", "127.0.0.1"),
         http="/mcp",
+        host="localhost",
     ),
     RealServer("chrome-devtools", "npm", "chrome-devtools-mcp", "1.11.0", ("{bin}/chrome-devtools-mcp", "--headless")),
     RealServer(
@@ -294,7 +297,7 @@ SERVERS = (
         "2.2.2",
         ("{bin}/excel-mcp-server", "streamable-http"),
         (("create_workbook", {"filepath": "book.xlsx"}),),
-        {"FASTMCP_PORT": "{port}", "FASTMCP_HOST": "127.0.0.1", "EXCEL_FILES_PATH": "{dir}"},
+        {"EXCEL_MCP_PORT": "{port}", "EXCEL_FILES_PATH": "{dir}"},
         http="/mcp",
     ),
     RealServer(
