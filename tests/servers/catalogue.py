@@ -40,9 +40,9 @@ EVERYTHING: tuple[Call, ...] = (
     ("get-structured-content", {"location": "Chicago"}),
 )
 EXCEL: tuple[Call, ...] = (
-    ("create_workbook", {"filepath": "{dir}/book.xlsx"}),
-    ("write_data_to_excel", {"filepath": "{dir}/book.xlsx", "sheet_name": "Sheet", "data": [["a", 1], ["b", 2]]}),
-    ("read_data_from_excel", {"filepath": "{dir}/book.xlsx", "sheet_name": "Sheet"}),
+    ("create_workbook", {"path": "{dir}/book.xlsx"}),
+    ("write_range", {"path": "{dir}/book.xlsx", "sheet": "Sheet1", "at": "A1", "rows": [["a", 1], ["b", 2]]}),
+    ("read_range", {"path": "{dir}/book.xlsx", "sheet": "Sheet1"}),
 )
 
 SERVERS = (
@@ -296,7 +296,7 @@ SERVERS = (
         "excel-mcp-server",
         "2.2.2",
         ("{bin}/excel-mcp-server", "streamable-http"),
-        (("create_workbook", {"filepath": "book.xlsx"}),),
+        EXCEL,
         {"EXCEL_MCP_PORT": "{port}", "EXCEL_FILES_PATH": "{dir}"},
         http="/mcp",
     ),
