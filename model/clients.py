@@ -53,8 +53,10 @@ def _distinct(clients: tuple[str | OwnClient, ...]) -> tuple[str | OwnClient, ..
     return clients
 
 
+#: The schema lists the names, so that editors complete them.
+KnownName = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(KNOWN_CLIENTS)})]
 Client = Annotated[
-    Annotated[Annotated[str, AfterValidator(_known)], Tag("known")] | Annotated[OwnClient, Tag("own")],
+    Annotated[KnownName, Tag("known")] | Annotated[OwnClient, Tag("own")],
     Discriminator(_kind),
 ]
 Clients = Annotated[Many[Client], AfterValidator(_distinct)]
