@@ -29,6 +29,10 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.onboard",
         "Connect to a running server, look at its socket and tools, and write its stack file and tool lock.",
     ),
+    "clients": CommandEntry(
+        "cli.flags.clients",
+        "Show which clients may sign people in at a server, and the settings of each, ready to be pasted.",
+    ),
     "offboard": CommandEntry("cli.flags.offboard", "Remove a server's stack file and tool lock."),
     "scan": CommandEntry(
         "cli.flags.scan",

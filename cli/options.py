@@ -23,6 +23,12 @@ def complete_stack(incomplete: str) -> list[str]:
         return []
 
 
+def complete_client(incomplete: str) -> list[str]:
+    from model.known_clients import KNOWN_CLIENTS  # noqa: PLC0415 - only completion reads the table
+
+    return [name for name in KNOWN_CLIENTS if name.startswith(incomplete)]
+
+
 def _set_project(value: Path | None) -> Path | None:
     if value is not None:
         state.project = value

@@ -21,7 +21,7 @@ from model.loader import Document
 from model.loopback import is_loopback
 from model.project import Project
 from model.stacks import EnvironmentStack, ServerStack
-from operations.onboard.snippets import (
+from operations.clients.snippets import (
     CLIENT_ID_HEADER,
     CLIENT_ID_VARIABLE,
     CLIENT_SECRET_HEADER,
