@@ -27,7 +27,15 @@ from operations.onboard.snippets import (
     CLIENT_SECRET_HEADER,
     CLIENT_SECRET_VARIABLE,
 )
-from operations.verify.subject import CallerIdentity, InnerRing, Listening, PlantedCall, PublicHostname, VerifySubject
+from operations.verify.subject import (
+    CallerIdentity,
+    ExpectedClient,
+    InnerRing,
+    Listening,
+    PlantedCall,
+    PublicHostname,
+    VerifySubject,
+)
 from operations.verify.tokens import claims_of
 
 #: Kong's status API, as the host bundle configures it.
@@ -53,7 +61,10 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
     canonical_url = f"https://{manifest.hostname}{manifest.path}"
     return VerifySubject(
         stack=server.stack,
-        doors=tuple(PublicHostname(name, audiences.get(name)) for name in names),
+        doors=tuple(
+            PublicHostname(name, audiences.get(name), _clients_at(environment, hosted), hosted=hosted is not None)
+            for name, hosted in names.items()
+        ),
         path=manifest.path,
         mode=manifest.oauth.mode,
         issuer=access.issuer if access is not None else environment.settings.cloudflare.issuer,
@@ -71,6 +82,13 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
         ports=tuple(_ports(environment, server)),
         rings=tuple(_rings(environment, server)),
     )
+
+
+def _clients_at(environment: EnvironmentStack, hosted: str | None) -> tuple[ExpectedClient, ...] | None:
+    """The clients that the stack files let register at a public name; None where they name none."""
+    if hosted is None:
+        return None
+    return (ExpectedClient(hosted, environment.settings.hosted_clients[hosted].redirect_uris),)
 
 
 def _rings(environment: EnvironmentStack, server: ServerStack) -> list[InnerRing]:

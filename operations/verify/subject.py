@@ -21,11 +21,25 @@ JSON_HEADERS: Headers = (("content-type", "application/json"), ("accept", "appli
 
 
 @dataclass(frozen=True)
+class ExpectedClient:
+    """A client that is meant to register itself, with all redirect URIs of its registration."""
+
+    name: str
+    redirect_uris: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class PublicHostname:
-    """One public name. `audience` is the `aud` of its tokens, None where it is not known."""
+    """One public name. `audience` is the `aud` of its tokens, None where it is not known.
+
+    `clients` are those that are meant to register there; None where nobody named any, so that those may which return to the
+    person's own machine. `hosted`: the name is one hosted client's own.
+    """
 
     hostname: str
     audience: str | None = None
+    clients: tuple[ExpectedClient, ...] | None = None
+    hosted: bool = False
 
 
 @dataclass(frozen=True)
