@@ -116,8 +116,8 @@ def _type(value: dict[str, Any]) -> str:
         return " or ".join(f"`{item}`" for item in value["enum"])
     if "const" in value:
         return f"`{value['const']}`"
-    if "anyOf" in value:
-        return " or ".join(_type(item) for item in value["anyOf"] if item.get("type") != "null")
+    if alternatives := value.get("anyOf", value.get("oneOf")):
+        return " or ".join(_type(item) for item in alternatives if item.get("type") != "null")
     if value.get("type") == "array":
         return f"list of {_type(value.get('items', {}))}"
     if value.get("type") == "object" and isinstance(value.get("additionalProperties"), dict):
