@@ -2,8 +2,8 @@
 
 A client is imitated by what its own source or the threads about it show: the user agents it names, what it does with a
 challenge that names no document, how it compares `resource`, and the body that it registers with all redirect URIs at once.
-The sign-in itself needs a person and is not tried. Only user agents can be imitated from here: bot rules also know the
-addresses of a vendor, and a rule for those shows in `ringwall doctor` alone.
+The sign-in itself needs a person and is not tried. Only user agents can be imitated from here, which AI Crawl Control and
+"Block AI bots" go by (anthropics/claude-ai-mcp#49, #680); bot rules also know the addresses of a vendor.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
-from model.loopback import is_loopback
+from model.known_clients import KNOWN_CLIENTS
+from model.redirect_uris import loopback_host
 from model.text import visible
 from operations.verify.challenges import Challenge
 from operations.verify.client import Headers
@@ -43,17 +43,16 @@ class ClientFlow:
 
     `falls_back`: a 401 that names no document makes it look at the well-known paths, which closed clients are not known to
     do. `exact`: `resource` must equal the URL, and may not be a URL above it. `members` are those of its registration beyond
-    the common ones. `hosted`: it runs at its vendor.
+    the common ones.
     """
 
     name: str
     title: str
-    agents: UserAgents
-    registers: tuple[str, ...]
     redirect_uris: tuple[str, ...]
+    agents: UserAgents = field(default_factory=UserAgents)
+    registers: tuple[str, ...] = ("CIMD", "DCR")
     falls_back: bool = False
     exact: bool = True
-    hosted: bool = False
     members: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -61,70 +60,44 @@ class ClientFlow:
         return client_metadata(self.title, self.redirect_uris, **self.members)
 
 
+def _known(name: str, agents: UserAgents, **behaviour: Any) -> ClientFlow:
+    client = KNOWN_CLIENTS[name]
+    return ClientFlow(name, client.client_name, client.registers, agents, **behaviour)
+
+
 #: User agents: of logs and tests in public repositories (2026). What each does: the TypeScript SDK's client/auth.ts (Claude
-#: Code, Inspector), microsoft/vscode's base/common/oauth.ts and extHostMcp.ts; Cursor, Claude and ChatGPT are closed.
+#: Code, Inspector), microsoft/vscode's base/common/oauth.ts and extHostMcp.ts, gemini-cli's core/src/mcp; Cursor, Claude and
+#: ChatGPT are closed.
 KNOWN = (
-    ClientFlow(
+    _known(
         "claude-code",
-        "Claude Code",
         UserAgents("claude-code/2.1.210 (cli)", "claude-code/2.1.210 (cli)"),
-        ("CIMD", "DCR"),
-        ("http://localhost:33418/callback",),
         falls_back=True,
         exact=False,
     ),
-    ClientFlow(
-        "claude",
-        "Claude",
-        UserAgents("Claude-User", "python-httpx/0.28.1"),
-        ("CIMD", "DCR"),
-        ("https://claude.ai/api/mcp/auth_callback",),
-        hosted=True,
-    ),
-    ClientFlow(
-        "cursor",
-        "Cursor",
-        UserAgents("Cursor/3.9.16 (darwin arm64)", "Cursor/3.9.16 (darwin arm64)"),
-        ("DCR",),
-        (
-            "cursor://anysphere.cursor-mcp/oauth/callback",
-            "https://www.cursor.com/agents/mcp/oauth/callback",
-            "http://localhost:8787/callback",
-        ),
-    ),
-    ClientFlow(
+    _known("cursor", UserAgents("Cursor/3.9.16 (darwin arm64)", "Cursor/3.9.16 (darwin arm64)"), registers=("DCR",)),
+    _known(
         "vscode",
-        "Visual Studio Code",
         UserAgents("Visual Studio Code/1.128.0", "Visual Studio Code/1.128.0"),
-        ("CIMD", "DCR"),
-        (
-            "https://insiders.vscode.dev/redirect",
-            "https://vscode.dev/redirect",
-            "http://127.0.0.1/",
-            "http://127.0.0.1:33418/",
-        ),
         falls_back=True,
         members={"client_uri": "https://code.visualstudio.com", "application_type": "native"},
     ),
-    ClientFlow(
+    _known("claude", UserAgents("Claude-User", "python-httpx/0.28.1")),
+    _known(
         "chatgpt",
-        "ChatGPT",
         UserAgents("openai-mcp/1.0.0 (+https://openai.com/bot)", "openai-mcp/1.0.0 (+https://openai.com/bot)"),
-        ("CIMD", "DCR"),
-        ("https://chatgpt.com/connector/oauth/ringwall-verify",),
-        hosted=True,
     ),
-    ClientFlow(
+    _known(
         "inspector",
-        "MCP Inspector",
         UserAgents("node", "node"),
-        ("DCR",),
-        ("http://localhost:6274/oauth/callback", "http://localhost:6274/oauth/callback/debug"),
+        registers=("DCR",),
         falls_back=True,
         exact=False,
         members={"client_uri": "https://github.com/modelcontextprotocol/inspector"},
     ),
+    _known("gemini-cli", UserAgents("node", "node"), registers=("DCR",), falls_back=True),
 )
+
 _MANAGED_OAUTH = "in mode access managed OAuth must be on for this Access application: run `ringwall drift`"
 _REMEDIES: Mapping[str, str] = {
     "login-page": f"the edge treats the client as a browser; {_MANAGED_OAUTH}",
@@ -139,6 +112,10 @@ _REMEDIES: Mapping[str, str] = {
 _BOTS = (
     "a rule of the zone judges the user agent: look at Security > Bots (Block AI bots, Bot Fight Mode), at AI Crawl Control "
     "and at the WAF's custom rules; `ringwall doctor` reads the first two"
+)
+FROM_HERE = (
+    "clients were imitated by their user agents from this machine's address: a rule about a vendor's addresses does not "
+    "show here"
 )
 _TAKE_OFF = "the edge lets more clients register than the stack file says: run `ringwall drift`"
 _NOT_BY_AGENT = "it is refused whatever the user agent: look at the country, address and WAF rules for where you are"
@@ -215,15 +192,14 @@ async def _registered(
         return failed(f"registration_endpoint {problem}")
     sent: Headers = (("user-agent", flow.agents.discovery),)
     registration = await register(context, endpoint, flow.metadata, sent)
-    expected = is_expected(context, door, flow)
     if registration.limited or registration.status is None or registration.status >= 500:
         return skipped(f"works {route} up to its registration, which was not judged: {registration.problem}")
     if registration.problem is not None:
         reason = f"cannot register: {registration.problem}"
-        return failed(reason) if expected else skipped(f"does not work: {reason}", _admit(flow))
+        return failed(reason) if is_named(door, flow) else skipped(f"does not work: {reason}", _admit(flow))
     count = f"{len(flow.redirect_uris)} redirect URI{'' if len(flow.redirect_uris) == 1 else 's'}"
-    if not expected:
-        return failed(f"registered {count}, and nobody named it in access.clients", _TAKE_OFF)
+    if not (is_named(door, flow) or may_register(door, flow)):
+        return failed(f"registered {count}, and access.clients does not let it", _TAKE_OFF)
     return passed(f"works {route}; registered {count}")
 
 
@@ -288,34 +264,45 @@ def planned(doors: tuple[PublicHostname, ...]) -> Iterator[tuple[Probe, PublicHo
 
 def flows_at(door: PublicHostname) -> tuple[ClientFlow, ...]:
     """The clients to imitate at a public name: every one on people's machines, and those that are named."""
-    expected = {client.name: client for client in door.clients or ()}
-    known = () if door.hosted else tuple(flow for flow in KNOWN if not flow.hosted or flow.name in expected)
+    named = {client.name: client for client in door.clients or ()}
+    known = (
+        ()
+        if door.hosted
+        else tuple(flow for flow in KNOWN if not KNOWN_CLIENTS[flow.name].is_hosted or flow.name in named)
+    )
     names = {flow.name for flow in known}
-    return (*known, *(_flow_of(client) for client in expected.values() if client.name not in names))
+    return (*known, *(_flow_of(client) for client in named.values() if client.name not in names))
 
 
 def _flow_of(client: ExpectedClient) -> ClientFlow:
     """Imitate a client by its redirect URIs: as the hosted one that they belong to, else as a careful client."""
     for flow in KNOWN:
-        if flow.hosted and any(
-            _fits(registered, uri) for uri in client.redirect_uris for registered in flow.redirect_uris
-        ):
+        hosted = KNOWN_CLIENTS[flow.name].is_hosted
+        if hosted and all(any(is_allowed(uri, form) for form in client.redirect_uris) for uri in flow.redirect_uris):
             return replace(flow, name=client.name)
     exact = tuple(f"{uri[:-1]}ringwall-verify" if uri.endswith("/*") else uri for uri in client.redirect_uris)
-    return ClientFlow(client.name, client.name, UserAgents(), ("CIMD", "DCR"), exact)
+    return ClientFlow(client.name, client.name, exact)
 
 
-def _fits(uri: str, form: str) -> bool:
-    return uri.startswith(form[:-1]) if form.endswith("/*") else uri == form
+def is_allowed(uri: str, form: str) -> bool:
+    """Whether a form of Access's list allows a redirect URI: the same one, or one below a path that ends in /*."""
+    return uri == form or (form.endswith("/*") and uri.startswith(form[:-1]) and len(uri) > len(form) - 1)
 
 
-def is_expected(context: VerifyContext, door: PublicHostname, flow: ClientFlow) -> bool:
-    """Whether a client is meant to register there. Where no list says so, those are that return to the person's machine."""
-    if door.clients is not None:
-        return any(client.name == flow.name for client in door.clients)
-    return context.subject.mode == "external" or all(_is_local(uri) for uri in flow.redirect_uris)
+def is_named(door: PublicHostname, flow: ClientFlow) -> bool:
+    """Whether a client must be able to register there. Where no list says so, those must that the edge is to let in."""
+    if door.clients is None:
+        return may_register(door, flow)
+    return any(client.name == flow.name for client in door.clients)
 
 
-def _is_local(uri: str) -> bool:
-    parts = urlsplit(uri)
-    return parts.scheme == "http" and is_loopback(parts.hostname or "")
+def may_register(door: PublicHostname, flow: ClientFlow) -> bool:
+    """Whether the stack files let it register, named or not: what returns to a person's own machine is allowed by host."""
+    edge = door.registration
+    if edge is None:
+        return True
+    hosts = {"localhost": edge.localhost, "127.0.0.1": edge.loopback}
+    return all(
+        hosts[host] if (host := loopback_host(uri)) else any(is_allowed(uri, form) for form in edge.uris)
+        for uri in flow.redirect_uris
+    )

@@ -94,6 +94,8 @@ def _notes(context: VerifyContext) -> tuple[str, ...]:
         notes.append("plain HTTP on loopback: TLS and the edge itself were not tried")
     elif context.client.resolve:
         notes.append(f"resolved by hand: {', '.join(sorted(context.client.resolve))}")
+    else:
+        notes.append(clients.FROM_HERE)
     if any(door.audience is None for door in context.subject.doors):
         notes.append("the audience of a public name is not known, so forged tokens had a made-up one")
     if context.caller is None:

@@ -10,10 +10,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from components.edge.registration import registration
 from components.guard.settings import OUTPUT, build_guard_config
 from engine.state import outputs
 from engine.workspace import Target
 from model.base import split_url, validate
+from model.clients import client_name, redirect_uris
 from model.errors import EngineFailed, EngineMissing, InputError
 from model.guard_config import GuardConfig
 from model.json import parse_json
@@ -62,7 +64,13 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
     return VerifySubject(
         stack=server.stack,
         doors=tuple(
-            PublicHostname(name, audiences.get(name), _clients_at(environment, hosted), hosted=hosted is not None)
+            PublicHostname(
+                name,
+                audiences.get(name),
+                _clients_at(environment, server, hosted),
+                registration(environment.settings, manifest, hosted) if manifest.oauth.mode == "access" else None,
+                hosted=hosted is not None,
+            )
             for name, hosted in names.items()
         ),
         path=manifest.path,
@@ -84,11 +92,14 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
     )
 
 
-def _clients_at(environment: EnvironmentStack, hosted: str | None) -> tuple[ExpectedClient, ...] | None:
+def _clients_at(
+    environment: EnvironmentStack, server: ServerStack, hosted: str | None
+) -> tuple[ExpectedClient, ...] | None:
     """The clients that the stack files let register at a public name; None where they name none."""
-    if hosted is None:
-        return None
-    return (ExpectedClient(hosted, environment.settings.hosted_clients[hosted].redirect_uris),)
+    if hosted is not None:
+        return (ExpectedClient(hosted, environment.settings.hosted_clients[hosted].redirect_uris),)
+    clients = server.manifest.access.clients
+    return None if clients is None else tuple(ExpectedClient(client_name(c), redirect_uris(c)) for c in clients)
 
 
 def _rings(environment: EnvironmentStack, server: ServerStack) -> list[InnerRing]:

@@ -4,8 +4,8 @@ It does what Access does with an identity (service token, OAuth access token, it
 with 401 and the documents of managed OAuth, takes off what a client must not send, and hands on the signed assertion.
 Each field that starts with `breaks_` makes it do one thing wrong.
 
-Registration is strict where Cloudflare's page on managed OAuth is silent: one redirect URI that is not allowed refuses the
-whole of it. The challenges are those that Access and others were seen to answer with (`CHALLENGES`).
+Registration is Access's (`access_registration`) and can be removed (RFC 7592), which Cloudflare's pages do not speak of. The
+challenges are those that Access and others were seen to answer with (`CHALLENGES`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import jwt
 
@@ -30,6 +29,7 @@ from guard.bundle.bundle import render, sign
 from guard.bundle.keys import create_key_pair, load_private_key
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock
+from tests.support.access_registration import AccessRegistration
 from tests.support.guard_process import COMMAND, GuardProcess, Upstream, await_http, config_of
 from tests.support.issued_tokens import PERSON, SERVICE_TOKEN, IssuedToken
 from tests.support.ports import free_port
@@ -86,7 +86,10 @@ class EdgeStandIn:
     breaks_user_agents: tuple[str, ...] = ()
     #: A registration takes this many redirect URIs and drops the others without a word.
     breaks_registered_uris: int | None = None
-    allowed_uris: tuple[str, ...] = ()
+    #: Settings of the application, as `dynamicClientRegistration` has them.
+    registration: dict[str, Any] = field(
+        default_factory=lambda: {"enabled": True, "allowAnyOnLocalhost": True, "allowAnyOnLoopback": True}
+    )
     #: Whether a registration can be removed (RFC 7592), and whether client id metadata documents are announced.
     removes: bool = True
     announces_cimd: bool = False
@@ -143,23 +146,17 @@ class EdgeStandIn:
         return None
 
     def register(self, hostname: str, document: dict[str, Any]) -> tuple[int, Any]:
-        uris = document["redirect_uris"]
-        if not self.breaks_redirects and not all(map(self._allowed, uris)):
-            return 400, {"error": "invalid_redirect_uri"}
+        status, answer = AccessRegistration(self.registration).register(document)
+        if status != 201 and not self.breaks_redirects:
+            return status, answer
         id_, token = secrets.token_hex(8), secrets.token_hex(16)
         self.registered[id_] = document, token
         removal = {
             "registration_client_uri": f"https://{hostname}/oauth/register/{id_}",
             "registration_access_token": token,
         }
-        taken = {**document, "redirect_uris": uris[: self.breaks_registered_uris]}
+        taken = {**document, "redirect_uris": document["redirect_uris"][: self.breaks_registered_uris]}
         return 201, {"client_id": id_, **taken, **(removal if self.removes else {})}
-
-    def _allowed(self, uri: str) -> bool:
-        """Whether the application's settings allow a redirect URI: listed, `allow_any_on_localhost` or `…_on_loopback`."""
-        parts = urlsplit(uri)
-        loopback = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
-        return loopback or uri in self.allowed_uris
 
     def unregister(self, id_: str, headers: dict[str, str]) -> tuple[int, Any]:
         if id_ not in self.registered or headers.get("authorization") != f"Bearer {self.registered[id_][1]}":

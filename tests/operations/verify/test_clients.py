@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from components.edge.registration import Registration
+from model.known_clients import KNOWN_CLIENTS
+from model.redirect_uris import loopback_host
 from model.tool_lock import ToolLock
 from operations.verify import clients
 from operations.verify.challenges import schemes_of
@@ -20,17 +23,38 @@ from tests.support.edge_stand_in import EdgeStandIn, edge_stand_in
 from tests.support.token_issuer import TokenIssuer
 
 HOST = "desk.example.com"
-LOCAL = ("claude-code", "cursor", "vscode", "inspector")
 BY_NAME = {flow.name: flow for flow in clients.KNOWN}
-EVERY_URI = tuple(uri for flow in clients.KNOWN for uri in flow.redirect_uris)
+
+
+def door_for(*names: str) -> PublicHostname:
+    """The public name of a server whose `access.clients` are these."""
+    expected = tuple(ExpectedClient(name, KNOWN_CLIENTS[name].redirect_uris) for name in names)
+    uris = [uri for client in expected for uri in client.redirect_uris]
+    hosts = {loopback_host(uri) for uri in uris}
+    listed = tuple(uri for uri in uris if loopback_host(uri) is None)
+    return PublicHostname(HOST, None, expected, Registration("localhost" in hosts, "127.0.0.1" in hosts, listed))
+
+
+def set_up(edge: EdgeStandIn, registration: Registration) -> None:
+    """Give the edge the settings that `up` would."""
+    edge.registration = {
+        "enabled": registration.enabled,
+        "allowAnyOnLocalhost": registration.localhost,
+        "allowAnyOnLoopback": registration.loopback,
+        "allowedUris": list(registration.uris),
+    }
+
+
 #: Every client is named, so that none is left out for that.
-DOOR = PublicHostname(HOST, clients=tuple(ExpectedClient(flow.name, flow.redirect_uris) for flow in clients.KNOWN))
+DOOR = door_for(*BY_NAME)
+assert DOOR.registration is not None
+EVERY_CLIENT = DOOR.registration
 
 
 @pytest.fixture
 def edge() -> Iterator[EdgeStandIn]:
     with TokenIssuer() as issuer, edge_stand_in(EdgeStandIn(issuer, {HOST: "a" * 64}, {})) as running:
-        running.allowed_uris = EVERY_URI
+        set_up(running, EVERY_CLIENT)
         yield running
 
 
@@ -78,7 +102,7 @@ async def test_each_client_names_itself_as_its_vendor_does_on_every_request(edge
 
 NOBODY: tuple[str, ...] = ()
 #: What clients do whose source shows that any 401 makes them look at the well-known paths.
-LOOKS = ("claude-code", "vscode", "inspector")
+LOOKS = ("claude-code", "vscode", "inspector", "gemini-cli")
 
 
 @pytest.mark.parametrize(
@@ -167,18 +191,32 @@ async def test_the_documents_resource_is_compared_as_each_client_compares_it(
         )
 
 
-@pytest.mark.parametrize(
-    "flow", [flow for flow in clients.KNOWN if flow.name in ("cursor", "vscode", "claude", "chatgpt")]
-)
-async def test_one_redirect_uri_that_is_not_allowed_keeps_the_client_out(
-    edge: EdgeStandIn, flow: clients.ClientFlow
-) -> None:
-    for missing in (uri for uri in flow.redirect_uris if uri.startswith(("https:", "cursor:"))):
-        edge.allowed_uris = tuple(uri for uri in EVERY_URI if uri != missing)
+@pytest.mark.parametrize("name", ["cursor", "vscode", "claude", "chatgpt"])
+async def test_one_redirect_uri_that_is_not_allowed_keeps_the_client_out(edge: EdgeStandIn, name: str) -> None:
+    uris = BY_NAME[name].redirect_uris
+    for missing in (form for form in EVERY_CLIENT.uris if any(clients.is_allowed(uri, form) for uri in uris)):
+        left = tuple(form for form in EVERY_CLIENT.uris if form != missing)
+        set_up(edge, replace(EVERY_CLIENT, uris=left))
         results, _ = await run(edge)
-        assert [name for name, outcome in outcomes(results).items() if outcome == "fail"] == [flow.name]
-        assert results[flow.name].observed.startswith("cannot register: 400 invalid_redirect_uri for ")
-        assert missing in results[flow.name].observed
+        assert [client for client, outcome in outcomes(results).items() if outcome == "fail"] == [name]
+        assert results[name].observed == f"cannot register: 400 invalid_redirect_uri for {', '.join(uris)}"
+
+
+@pytest.mark.parametrize("name", list(BY_NAME))
+async def test_each_client_works_where_the_list_names_it_and_is_judged_alone_where_it_does_not(
+    edge: EdgeStandIn, name: str
+) -> None:
+    for door in (door_for(name), door_for(*(other for other in BY_NAME if other != name))):
+        assert door.registration is not None
+        set_up(edge, door.registration)
+        results, _ = await run(edge, door)
+        named = {client.name for client in door.clients or ()}
+        assert "fail" not in outcomes(results).values()
+        assert {outcomes(results)[client] for client in named} == {"pass"}
+        for client in set(outcomes(results)) - named:
+            # Whoever returns to a host that another named client uses may register too, on every port.
+            let_in = clients.may_register(door, BY_NAME[client])
+            assert outcomes(results)[client] == ("pass" if let_in else "skipped")
 
 
 async def test_a_registration_that_drops_a_redirect_uri_is_no_success(edge: EdgeStandIn) -> None:
@@ -193,30 +231,35 @@ async def test_a_registration_that_drops_a_redirect_uri_is_no_success(edge: Edge
 async def test_a_client_that_nobody_named_is_kept_out_and_said_and_one_that_gets_in_is_a_failure(
     edge: EdgeStandIn,
 ) -> None:
-    unnamed = replace(DOOR, clients=None)
-    edge.allowed_uris = ()
+    unnamed = PublicHostname(HOST, registration=Registration(localhost=True, loopback=True, uris=()))
+    assert unnamed.registration is not None
+    set_up(edge, unnamed.registration)
     results, _ = await run(edge, unnamed)
-    assert outcomes(results) == {"claude-code": "pass", "cursor": "skipped", "vscode": "skipped", "inspector": "pass"}
+    assert outcomes(results) == {
+        "claude-code": "pass", "cursor": "skipped", "vscode": "skipped", "inspector": "pass", "gemini-cli": "pass",
+    }  # fmt: skip
     assert results["cursor"].observed.startswith(
         "does not work: cannot register: 400 invalid_redirect_uri for cursor://"
     )
     assert results["cursor"].remedy == "for people who use it, add cursor to access.clients and run `ringwall up`"
-    edge.allowed_uris = EVERY_URI
+    set_up(edge, EVERY_CLIENT)
     wide, _ = await run(edge, unnamed)
     assert (wide["cursor"].outcome, wide["vscode"].outcome) == ("fail", "fail")
-    assert wide["cursor"].observed == "registered 3 redirect URIs, and nobody named it in access.clients"
+    assert wide["cursor"].observed == "registered 3 redirect URIs, and access.clients does not let it"
 
 
 async def test_a_client_of_ones_own_and_a_hosted_one_are_tried_with_their_own_uris(edge: EdgeStandIn) -> None:
-    desk = ExpectedClient("desk-app", ("com.example.desk:/callback", "https://desk.example.com/return/*"))
-    edge.allowed_uris = ("com.example.desk:/callback", "https://desk.example.com/return/ringwall-verify")
-    results, _ = await run(edge, PublicHostname(HOST, clients=(desk,)))
+    uris = ("com.example.desk:/callback", "https://desk.example.com/return/*")
+    edges = Registration(localhost=False, loopback=False, uris=uris)
+    set_up(edge, edges)
+    results, _ = await run(edge, PublicHostname(HOST, None, (ExpectedClient("desk-app", uris),), edges))
     assert results["desk-app"].observed == "works from resource_metadata; registered 2 redirect URIs"
     # At a hosted client's own name nobody else is meant to come in, and it comes with its vendor's user agents.
-    for form in ("https://chatgpt.com/connector/oauth/*", "https://chatgpt.com/connector/oauth/ringwall-verify"):
-        edge.allowed_uris, edge.seen = EVERY_URI, []
-        gpt = PublicHostname(HOST, clients=(ExpectedClient("gpt", (form,)),), hosted=True)
-        alone, _ = await run(edge, gpt)
+    for form in ("https://chatgpt.com/connector/oauth/*", *BY_NAME["chatgpt"].redirect_uris):
+        edges = Registration(localhost=False, loopback=False, uris=(form,))
+        set_up(edge, edges)
+        edge.seen = []
+        alone, _ = await run(edge, PublicHostname(HOST, None, (ExpectedClient("gpt", (form,)),), edges, hosted=True))
         assert set(alone) == {"strangers-redirect", "gpt"}
         assert alone["gpt"].outcome == "pass"
         assert "openai-mcp/1.0.0 (+https://openai.com/bot)" in {headers["user-agent"] for _, _, headers in edge.seen}
@@ -229,10 +272,14 @@ async def test_without_registration_no_client_is_said_to_work(edge: EdgeStandIn)
 
 
 async def test_a_client_id_document_is_used_where_the_edge_announces_it(edge: EdgeStandIn) -> None:
-    edge.announces_cimd, edge.allowed_uris = True, ()
+    edge.announces_cimd = True
+    set_up(edge, Registration(localhost=False, loopback=False, uris=()))
+    edge.registration["enabled"] = True
     results, _ = await run(edge)
     assert results["claude"].observed == "works from resource_metadata, by its own client id document (CIMD)"
-    assert {name for name, outcome in outcomes(results).items() if outcome == "fail"} == {"cursor"}  # it knows DCR only
+    assert {name for name, outcome in outcomes(results).items() if outcome == "fail"} == {
+        "cursor", "inspector", "gemini-cli",
+    }  # fmt: skip
 
 
 async def test_a_registration_that_cannot_be_removed_is_named(edge: EdgeStandIn) -> None:

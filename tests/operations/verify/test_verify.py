@@ -17,6 +17,7 @@ from typing import Any
 import jwt
 import pytest
 
+from components.edge.registration import Registration
 from model.guard_config import ResolvedGrant
 from model.tool_lock import ToolLock
 from operations.verify.calls import PHRASE
@@ -53,7 +54,7 @@ ALWAYS_SKIPPED = {
     "discovery.strangers-redirect": "no client was registered: add --register",
     **{
         f"discovery.client.{client}": "works from resource_metadata up to its registration, which was not tried"
-        for client in ("claude-code", "cursor", "vscode", "inspector")
+        for client in ("claude-code", "cursor", "vscode", "inspector", "gemini-cli")
     },
     "calls.injected-result": "no tool of the lock takes a text and returns it unblocked; plant an instruction "
     "where a tool reads it, and name that call with --planted",
@@ -98,7 +99,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             edge = EdgeStandIn(issuer, AUDIENCES, {HOST: guard.port, SIBLING: guard.port})
             subject = VerifySubject(
                 stack="test.one",
-                doors=(PublicHostname(HOST, AUDIENCES[HOST]),),
+                doors=(PublicHostname(HOST, AUDIENCES[HOST], registration=Registration(True, True, ())),),
                 path="/mcp",
                 mode="access",
                 issuer=issuer.url,
@@ -138,7 +139,7 @@ async def test_a_whole_stack_passes_and_says_what_it_did_not_try(stack: Stack) -
     report = await stack.run()
     assert outcomes(report, "fail") == {}
     assert outcomes(report, "skipped") == ALWAYS_SKIPPED
-    assert report.summary == f"{len(report.checks) - 8} passed, 0 failed, 8 skipped"
+    assert report.summary == f"{len(report.checks) - 9} passed, 0 failed, 9 skipped"
     assert (report.exit_code(strict=False), report.exit_code(strict=True)) == (0, 3)
     observed = outcomes(report, "pass")
     assert observed["calls.tools-list"] == "2 tools, all locked and granted to agent:ci"
@@ -169,7 +170,7 @@ async def test_an_edge_that_lets_strangers_in_fails_whatever_must_be_refused(sta
         "tokens.sibling",
         # Whoever is let in at once never learns that there is a sign-in.
         "discovery.challenge",
-        *(f"discovery.client.{client}" for client in ("claude-code", "cursor", "vscode", "inspector")),
+        *(f"discovery.client.{client}" for client in ("claude-code", "cursor", "vscode", "inspector", "gemini-cli")),
     }
 
 
@@ -246,13 +247,15 @@ async def test_a_document_for_another_resource_keeps_every_client_out(stack: Sta
     report = await stack.run()
     assert failures(report) == {
         "discovery.resource",
-        *(f"discovery.client.{client}" for client in ("claude-code", "cursor", "vscode", "inspector")),
+        *(f"discovery.client.{client}" for client in ("claude-code", "cursor", "vscode", "inspector", "gemini-cli")),
     }
     assert "https://elsewhere.example.com/mcp" in outcomes(report, "fail")["discovery.resource"]
 
 
 async def test_missing_documents_and_missing_pkce_are_told_apart(stack: Stack) -> None:
-    clients = {f"discovery.client.{client}" for client in ("claude-code", "cursor", "vscode", "inspector")}
+    clients = {
+        f"discovery.client.{client}" for client in ("claude-code", "cursor", "vscode", "inspector", "gemini-cli")
+    }
     stack.edge.breaks_pkce = True
     assert failures(await stack.run()) == {"discovery.pkce", *clients}
     stack.edge.breaks_pkce, stack.edge.breaks_well_known = False, True
@@ -273,8 +276,8 @@ async def test_registration_is_tried_only_when_asked_for(stack: Stack) -> None:
     stack.edge.removes = True
     assert failures(report) == set()
     assert {"discovery.strangers-redirect", "discovery.client.claude-code"} < set(outcomes(report, "pass"))
-    # Two loopback clients were registered, and this server keeps them.
-    assert len([note for note in report.notes if note.startswith("a registration stays: ")]) == 2
+    # Three clients that return to loopback were registered, and this server keeps them.
+    assert len([note for note in report.notes if note.startswith("a registration stays: ")]) == 3
 
 
 async def test_a_gateway_that_swallows_the_query_fails_the_query_check_alone(stack: Stack) -> None:
