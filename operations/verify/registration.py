@@ -22,7 +22,7 @@ _NEVER_REMOVED = "ids that stay registered"
 
 
 @dataclass(frozen=True)
-class Registration:
+class RegistrationAnswer:
     """How a registration was answered. `problem` is None when it was accepted as sent, with every redirect URI; `limited`
     when the server only said to come back later. `accepted` holds the redirect URIs that it took."""
 
@@ -46,20 +46,20 @@ def client_metadata(name: str, redirect_uris: Sequence[str], **members: Any) -> 
 
 async def register(
     context: VerifyContext, endpoint: str, metadata: Mapping[str, Any], user_agent: Headers = ()
-) -> Registration:
+) -> RegistrationAnswer:
     """Register a client, and remove it again."""
     headers = (("content-type", "application/json"), ("accept", "application/json"), *user_agent)
     body = json.dumps(dict(metadata)).encode()
     answer = await attempt(context.client.send("POST", endpoint, headers=headers, body=body))
     if isinstance(answer, NoResponse):
-        return Registration(None, str(answer))
+        return RegistrationAnswer(None, str(answer))
     document = answer.json()
     if answer.status not in _ACCEPTED or not isinstance(document, dict):
         return _refused(answer, document, metadata["redirect_uris"])
     await _remove(context, endpoint, document, str(metadata["client_name"]))
     uris = document.get("redirect_uris")
     accepted = tuple(uri for uri in uris if isinstance(uri, str)) if isinstance(uris, list) else ()
-    return Registration(answer.status, _flaw(document, accepted, metadata["redirect_uris"]), accepted)
+    return RegistrationAnswer(answer.status, _flaw(document, accepted, metadata["redirect_uris"]), accepted)
 
 
 def _flaw(document: Mapping[str, Any], accepted: Sequence[str], sent: Sequence[str]) -> str | None:
@@ -73,12 +73,12 @@ def _flaw(document: Mapping[str, Any], accepted: Sequence[str], sent: Sequence[s
     return None
 
 
-def _refused(answer: HttpResponse, document: object, sent: Sequence[str]) -> Registration:
+def _refused(answer: HttpResponse, document: object, sent: Sequence[str]) -> RegistrationAnswer:
     if answer.status == 429:
-        return Registration(429, "429, too many registrations", limited=True)
+        return RegistrationAnswer(429, "429, too many registrations", limited=True)
     error = document.get("error") if isinstance(document, dict) else None
     code = f" {visible(error)[:60]}" if isinstance(error, str) else ""
-    return Registration(answer.status, f"{answer.status}{code} for {visible(', '.join(sent))}")
+    return RegistrationAnswer(answer.status, f"{answer.status}{code} for {visible(', '.join(sent))}")
 
 
 async def _remove(context: VerifyContext, endpoint: str, document: Mapping[str, Any], name: str) -> None:
