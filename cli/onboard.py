@@ -12,7 +12,7 @@ from cli.project import current_project
 from guard.probe.probe import Moved
 from model.errors import InputError
 from model.project import load_environment
-from model.text import visible
+from model.text import counted, visible
 from operations.onboard import origins
 from operations.onboard.document import document, next_steps
 from operations.onboard.offer import capabilities_of, concern_lines, left_out_lines, tool_rows
@@ -135,8 +135,9 @@ def _show(proposal: Proposal, exposure: Exposure | None) -> None:
         console.table(["tool", "risk", "sends out", "granted to", "why this risk"], rows)
     lock = proposal.lock
     console.say(
-        f"{len(lock.tools)} tools ({len(proposal.granted)} granted), {len(lock.prompts)} prompts, {len(lock.resources)} "
-        f"resources, {len(lock.resource_templates)} resource templates: all pinned; only what is granted can be used."
+        f"{counted(len(lock.tools), 'tool')} ({len(proposal.granted)} granted), {counted(len(lock.prompts), 'prompt')}, "
+        f"{counted(len(lock.resources), 'resource')}, {counted(len(lock.resource_templates), 'resource template')}: "
+        "all pinned; only what is granted can be used."
     )
     for line in left_out_lines(lock):
         console.note(f"note: {line}")

@@ -8,6 +8,7 @@ import typer
 
 from cli import console, state
 from model.errors import InputError, Unreachable
+from model.text import counted
 from model.tool_lock import Risk
 from operations.scan import origins
 from operations.scan.advice import Advice, advise, name_for
@@ -55,7 +56,7 @@ def scan(
     elsewhere = 0 if targets else other_namespaces()
     if elsewhere:
         console.note(
-            f"note: {elsewhere} other network namespace{'' if elsewhere == 1 else 's'} of this machine (containers) not "
+            f"note: {counted(elsewhere, 'other network namespace')} of this machine (containers) not "
             "looked at, published ports aside; run `ringwall scan` inside"
         )
     if as_json:
@@ -134,7 +135,7 @@ def _show(report: ScanReport, advices: list[Advice], *, named: bool) -> None:
             console.say(f"  then:  {advice.command}" if advice.steps else f"  {advice.command}")
     for unjudged in report.unjudged:
         console.note(f"warning: {unjudged.place} {unjudged.reason}")
-    subject = "named places" if named else "listening sockets"
+    subject = "named place" if named else "listening socket"
     console.say(("\n" if report.servers else "") + summary(report, subject))
 
 

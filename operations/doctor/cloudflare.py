@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from model.text import visible
+from model.text import counted, visible
 from operations.doctor import bots
 from operations.doctor.checks import Check, clock, ok, skipped
 from operations.doctor.http import ServiceResponse, fetch
@@ -206,7 +206,7 @@ def _judge_token(result: Mapping[str, Any], subject: str) -> Check:
         )
     remaining = end - datetime.now(UTC)
     if remaining < SOON:
-        text = f"the token expires on {end:%Y-%m-%d}, in {max(0, remaining.days)} days"
+        text = f"the token expires on {end:%Y-%m-%d}, in {counted(max(0, remaining.days), 'day')}"
         return Check(id_, "warning", text, "roll it in the dashboard before that", subject)
     return ok(id_, f"active until {end:%Y-%m-%d}", subject)
 

@@ -16,7 +16,9 @@ from model.errors import InputError, RingwallError
 from model.known_clients import KNOWN_CLIENTS
 from model.loader import Document
 from model.project import Project, config_of, load
+from model.resource_types import is_resource
 from model.stacks import EnvironmentStack, ServerStack, Stack, ZoneStack
+from model.text import counted
 from operations.doctor.checks import Check, Task, ok
 from operations.doctor.cloudflare import IDS as CLOUDFLARE_IDS
 from operations.doctor.cloudflare import Account, incident_permissions, permissions_for
@@ -200,8 +202,9 @@ def _planned(
         for id_ in (*CLOUDFLARE_IDS, *KONG_IDS):
             work.checks.append(Check(id_, "skipped", "needs a plan", None, stack))
         return None
-    count = sum(1 for graph in graphs for resource in graph.resources if resource.custom)
-    work.checks.append(ok("project.plan", f"{count} resources planned", stack))
+    for graph in graphs:
+        count = sum(is_resource(resource.type) for resource in graph.resources)
+        work.checks.append(ok("project.plan", f"{counted(count, 'resource')} planned", graph.stack))
     return graphs
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from model.text import counted
 from model.tool_lock import Risk
 from operations.scan.advice import Advice
 from operations.scan.report import ScannedServer, ScanReport
@@ -11,7 +12,7 @@ from operations.scan.report import ScannedServer, ScanReport
 
 def summary(report: ScanReport, subject: str) -> str:
     count = len(report.servers)
-    text = f"{report.sockets} {subject} looked at, {count} MCP server{'' if count == 1 else 's'} found"
+    text = f"looked at {counted(report.sockets, subject)}: {counted(count, 'MCP server')}"
     if report.exposed:
         return f"{text}, {len(report.exposed)} of them exposed"
     if report.unjudged:

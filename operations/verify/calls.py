@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 
 from model.definitions import same_meaning
-from model.text import visible
+from model.text import counted, visible
 from model.tool_lock import ToolEntry
 from operations.verify.context import Probe, VerifyContext
 from operations.verify.conversation import CallerRefused, Conversation
@@ -66,7 +66,7 @@ async def listed(context: VerifyContext, door: PublicHostname) -> ProbeResult:
     if problems:
         return failed("; ".join(visible(problem) for problem in problems))
     owner = conversation.caller.principal or "this caller, whose principal is not known (--as names it)"
-    return passed(f"{len(names)} tools, all locked and granted to {owner}")
+    return passed(f"{counted(len(names), 'tool')}, all locked and granted to {owner}")
 
 
 def differing(locked: ToolEntry, tool: dict[str, Any]) -> list[str]:
