@@ -17,7 +17,7 @@ from guard.audit.reader import Filter, follow, instant, last, read_anchors, sele
 from guard.audit.reader import verify as check
 from guard.decide.reasons import Decision
 from model.errors import InputError
-from model.text import visible
+from model.text import counted, visible
 from model.waivers import today_utc
 from operations.audit import document
 from operations.audit_entries import entry, line, way_out
@@ -48,21 +48,24 @@ def _show_report(report: AuditReport) -> None:
     if report.broken is not None:
         console.say(f"BROKEN {visible(str(report.broken))}")
         if report.records:
-            console.say(f"before it, {report.records} records hold together, to number {report.last_sequence}")
+            console.say(f"before it, {counted(report.records, 'record')}, unbroken, to number {report.last_sequence}")
         return
     console.say(
-        f"{visible(report.server or '')}: {report.records} records in {len(report.files)} files hold together, "
+        f"{visible(report.server or '')}: {counted(report.records, 'record')} in "
+        f"{counted(len(report.files), 'file')}, unbroken, "
         f"{report.first_sequence} to {report.last_sequence} ({visible(report.last_time or '')})"
     )
     if report.recovered:
-        console.say(f"{report.recovered} incomplete records were set aside after a crash")
+        console.say(f"set aside after a crash: {counted(report.recovered, 'incomplete record')}")
     if report.signatures_checked:
-        console.say(f"{report.heads} signed heads are good; {report.unsigned} records after the last are not signed")
+        console.say(
+            f"signed and good: {counted(report.heads, 'head')}; not signed: {counted(report.unsigned, 'record')} after it"
+        )
     else:
         console.note("warning: signatures were not checked; give the guard's public key with --key")
     if report.anchors:
         older = f", {report.anchors_older} are older than the kept files" if report.anchors_older else ""
-        console.say(f"{report.anchors_found} of {report.anchors} anchored heads are in the chain{older}")
+        console.say(f"in the chain: {report.anchors_found} of {counted(report.anchors, 'anchored head')}{older}")
     else:
         console.note(
             "warning: root on the guard's host could have rewritten all of it; give anchored heads with --anchors"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cli import state
+from cli import colours, state
 from model.errors import InputError, InputErrors, RingwallError
 
 if TYPE_CHECKING:
@@ -53,9 +54,19 @@ def say(text: str = "") -> None:
         print(text, flush=True)
 
 
+def say_coloured(text: str) -> None:
+    """A line of the result in the colour of how it begins: with the sign of a change, or with error or warning."""
+    say(colours.line(text) if colours.wanted(sys.stdout) else text)
+
+
+def coloured(word: str) -> str:
+    """A word of the result in the colour of what it says."""
+    return colours.word(word) if colours.wanted(sys.stdout) else word
+
+
 def note(text: str) -> None:
     """Progress or advice, on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    print(colours.line(text) if colours.wanted(sys.stderr) else text, file=sys.stderr, flush=True)
 
 
 def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
@@ -64,14 +75,27 @@ def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
-    """A table of the result; cells are plain text, never markup."""
-    from rich.table import Table  # noqa: PLC0415 - 0.02 s of the 0.07 that --help takes
-    from rich.text import Text  # noqa: PLC0415 - 0.02 s of the 0.07 that --help takes
+    """A table of the result, laid out for a terminal; into a pipe whole cells with tabs, unless COLUMNS is set.
 
-    grid = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for row in rows:
-        grid.add_row(*(Text(cell) for cell in row))
-    stdout().print(grid)
+    Silent with --json.
+    """
+    from cli.tables import laid_out, piped  # noqa: PLC0415 - 0.02 s of the 0.07 that --help takes
+
+    if title is not None:
+        say(title)
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        lines = piped(columns, rows)
+    elif colours.wanted(sys.stdout):
+        lines = laid_out(columns, rows, width(), colours.word, colours.heading)
+    else:
+        lines = laid_out(columns, rows, width())
+    for line in lines:
+        say(line)
+
+
+def width() -> int:
+    """Columns of the terminal: COLUMNS, else what it says of itself, else 80."""
+    return shutil.get_terminal_size().columns
 
 
 @contextmanager

@@ -17,7 +17,9 @@ from engine.workspace import Target
 from model.cross_checks import missing_tunnel_secrets, refuse_missing_secret
 from model.errors import InputError, InputErrors, NoSuchStack, PlanRefused
 from model.project import Project, load
+from model.resource_types import is_resource
 from model.stacks import EnvironmentStack, Stack, server_of
+from model.text import counted
 from plan.offline import plan_stack
 from plan.preflight import refuse_unsafe
 from plan.step_order import judge_steps
@@ -100,7 +102,7 @@ def _plan_offline(scope: Scope, run: Run) -> None:
     server = scope.loaded.servers[server_of(run.stack)]
     graph = plan_stack(scope.project, server)
     run.offline, run.state = True, "done"
-    run.steps.counts = {"create": sum(1 for resource in graph.resources if "read" not in resource.options)}
+    run.steps.counts = {"create": sum(is_resource(resource.type) for resource in graph.resources)}
 
 
 def refuse_gaps(previews: Sequence[Run]) -> None:
@@ -144,7 +146,7 @@ def bring_up(
         runs.append(last)
     elif dropped:
         target.progress.note(
-            f"{len(dropped)} resources that {scope.first} no longer wants stay until every server is up"
+            f"staying until every server is up: {counted(len(dropped), 'resource')} that {scope.first} no longer wants"
         )
     return runs
 
@@ -176,7 +178,7 @@ def refuse_live_servers(target: Target, stack: str) -> None:
         count = live_resources(target.project, f"{stack}.{server}", target)
         if count:
             raise InputError(
-                f"environment {stack} has a live server: {stack}.{server} ({count} resources)",
+                f"environment {stack} has a live server: {stack}.{server} ({counted(count, 'resource')})",
                 remedy=f"run `ringwall destroy {stack}.{server}` first, or add --servers",
             )
 

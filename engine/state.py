@@ -13,6 +13,7 @@ from engine.workspace import Target, list_stacks, workspace
 from model.errors import NoSuchStack
 from model.masking import SECRET
 from model.project import Project
+from model.resource_types import is_resource
 from model.sentinels import WIRE_SECRET, WIRE_SIGNATURE
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _exported_resources(selected: Stack) -> list[dict[str, Any]]:
 
 
 def _count(resources: list[dict[str, Any]]) -> int:
-    return sum(1 for resource in resources if not resource["type"].startswith("pulumi:"))
+    return sum(1 for resource in resources if is_resource(resource["type"]))
 
 
 def _resources(target: Target, stack: str) -> list[dict[str, Any]] | None:

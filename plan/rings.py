@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from model.text import counted
+
 
 @dataclass(frozen=True)
 class Enforcement:
@@ -51,17 +53,21 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
         policies = len(inputs.get("policies") or [])
         session = inputs.get("sessionDuration", "?")
         name = inputs.get("domain") or ", ".join(d.get("uri", "") for d in inputs.get("destinations") or [])
-        return [Enforcement("edge", f"Access before {name}", f"{policies} policies, sign-in lasts {session}")]
+        return [
+            Enforcement(
+                "edge", f"Access before {name}", f"{counted(policies, 'policy', 'policies')}, sign-in lasts {session}"
+            )
+        ]
     if kind == "ZeroTrustTunnelCloudflaredConfig":
         rules = [rule for rule in (inputs.get("config") or {}).get("ingresses") or [] if rule.get("hostname")]
         checked = sum(1 for rule in rules if ((rule.get("originRequest") or {}).get("access") or {}).get("required"))
-        detail = f"in {checked} of {len(rules)} ingress rules, else 404"
+        detail = f"in {checked} of {counted(len(rules), 'ingress rule')}, else 404"
         return [Enforcement("edge", "tunnel checks the Access token", detail)]
     if kind == "DnsRecord":
         return [Enforcement("edge", f"name {inputs.get('name')}", "proxied; made last, removed first")]
     if kind == "ZeroTrustAccessPolicy":
         requires = sum(1 for rule in inputs.get("requires") or [] for _ in rule)
-        detail = f"{inputs.get('decision')}, {requires} further conditions"
+        detail = f"{inputs.get('decision')}, {counted(requires, 'further condition')}"
         return [Enforcement("edge", f"policy {inputs.get('name')}", detail)]
     if kind == "Plugin":
         return [Enforcement("gateway", _PLUGINS.get(str(inputs.get("name")), str(inputs.get("name"))), _plugin(inputs))]

@@ -52,7 +52,7 @@ def test_verify_of_a_good_log_is_exit_0_and_warns_of_what_was_not_checked(path: 
     done = ringwall("audit", "verify", path)
     assert (done.code, done.out) == (
         0,
-        "dev.desk: 7 records in 1 files hold together, 1 to 7 (2026-09-21T14:13:20.000000Z)\n",
+        "dev.desk: 7 records in 1 file, unbroken, 1 to 7 (2026-09-21T14:13:20.000000Z)\n",
     )
     assert done.err.count("warning: ") == 2
 
@@ -62,8 +62,8 @@ def test_verify_with_key_and_anchors_warns_of_nothing(path: Path, key: Path, tmp
     anchors.write_bytes(heads(path))
     done = ringwall("audit", "verify", path, "--key", key, "--anchors", anchors)
     assert (done.code, done.err) == (0, "")
-    assert "2 signed heads are good; 0 records after the last are not signed" in done.out
-    assert "2 of 2 anchored heads are in the chain" in done.out
+    assert "signed and good: 2 heads; not signed: 0 records after it" in done.out
+    assert "in the chain: 2 of 2 anchored heads" in done.out
 
 
 def test_verify_names_the_first_break_and_is_exit_3(path: Path) -> None:
@@ -71,7 +71,7 @@ def test_verify_names_the_first_break_and_is_exit_3(path: Path) -> None:
     done = ringwall("audit", "verify", path)
     assert done.code == 3
     assert done.out == (
-        f"BROKEN {path}:5: its hash does not match its content\nbefore it, 4 records hold together, to number 4\n"
+        f"BROKEN {path}:5: its hash does not match its content\nbefore it, 4 records, unbroken, to number 4\n"
     )
     done = ringwall("audit", "verify", path, "--json")
     assert done.code == 3
