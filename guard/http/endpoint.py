@@ -407,5 +407,6 @@ def _opens_session(request: Request) -> bool:
 
 
 def _status_shown(upstream: UpstreamAnswer) -> int:
-    """The status for an answer without a body: a 5xx of the server must not look like one of the guard's own."""
-    return answers.ORIGIN_FAILED if upstream.status >= 500 else upstream.status
+    """The status for an answer without a body: a 5xx of the server must not look like one of the guard's own, nor its 401 as
+    if the client's sign-in had ended."""
+    return answers.ORIGIN_FAILED if upstream.status >= 500 or upstream.status in (401, 407) else upstream.status

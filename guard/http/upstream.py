@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import aiohttp
 
 from guard.decide.reasons import Reason
 from model.server import Origin
-from wire.answer_headers import MAX_HEADER, SESSION, HeaderFault, encoding_of, header_fault
+from wire.answer_headers import MAX_HEADER, HeaderFault, challenge_scheme, encoding_of, header_fault, passed
 from wire.content_encoding import DECODED, Decoder
 from wire.json import Malformed
 
@@ -95,6 +94,8 @@ class UpstreamAnswer:
     media_type: str
     _response: aiohttp.ClientResponse | None = None
     _decoder: Decoder | None = None
+    #: The scheme of the credentials that the server asks for, with 401.
+    scheme: str = ""
 
     async def read(self, limit: int) -> bytes:
         """The whole body; raises AnswerTooLarge when it is over `limit` bytes, UpstreamDown when it breaks off."""
@@ -226,9 +227,6 @@ class HttpUpstream:
             sent["host"] = self._host
         sent["accept-encoding"] = "identity"
         response = await self._request(verb, sent, body, endless=is_endless(verb, headers))
-        passed = {
-            name: value for name, form in _FORWARDED.items() if form.fullmatch(value := response.headers.get(name, ""))
-        }
         fault = header_fault(response.status, response.headers, opening=opens_session(verb, headers))
         if fault is not None:
             response.close()
@@ -239,7 +237,8 @@ class HttpUpstream:
         encoding = encoding_of(response.headers)
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         decoder = Decoder(encoding) if encoding in DECODED else None
-        return UpstreamAnswer(response.status, passed, media_type, response, decoder)
+        scheme = challenge_scheme(response.headers)
+        return UpstreamAnswer(response.status, passed(response.headers), media_type, response, decoder, scheme)
 
     async def _request(
         self, verb: str, headers: Mapping[str, str], body: bytes | None, *, endless: bool
@@ -300,14 +299,3 @@ def opens_session(verb: str, headers: Mapping[str, str]) -> bool:
 def is_endless(verb: str, headers: Mapping[str, str]) -> bool:
     """Whether the answer is a stream that may be silent as long as its session lives: that of a GET or a subscription."""
     return verb == "GET" or headers.get("mcp-method") == "subscriptions/listen"
-
-
-_PLAIN = re.compile(r"[\x20-\x7e]{1,1024}")
-#: Headers of the server's answer that reach the client, each in the form that MCP allows: a value in any other form would be
-#: read by some clients and not by others. Cookies, CORS, the server's banner and X-Kong-Limit are left out.
-_FORWARDED = {
-    "mcp-session-id": SESSION,
-    "www-authenticate": _PLAIN,
-    "retry-after": _PLAIN,
-    "allow": _PLAIN,
-}

@@ -112,3 +112,45 @@ async def test_the_refusal_of_a_servers_question_carries_what_the_server_knows_i
         await guard.post(call(9), {**person(issuer), "authorization": token})
         await asyncio.wait_for(refused.wait(), 5)
         assert origin.seen[-1][1]["authorization"] == token
+
+
+def _challenging(message: dict[str, Any]) -> Response:
+    headers = {"www-authenticate": 'Bearer resource_metadata="https://evil.example/.well-known/x", scope="all"'}
+    return Response("", 401, headers)
+
+
+async def test_no_client_is_sent_to_sign_in_where_the_server_says(tmp_path: Path, issuer: TokenIssuer) -> None:
+    """In mode access a 401 of the server is about the guard's credentials, so the client must not sign in anew over it."""
+    origin = Origin(get=lambda request: _later(_challenging({})))
+    origin.replies |= {"tools/call": _challenging, "initialize": _challenging}
+    async with guarded(origin, tmp_path, identity=identity(issuer)) as guard:
+        who = person(issuer)
+        for body in (call(1), {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25",
+                     "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}}):  # fmt: skip
+            response = await guard.post(body, who)
+            assert (response.status_code, response.json()["error"]["code"]) == (200, -31004)
+            assert "www-authenticate" not in response.headers
+        assert guard.reasons()[-1] == ("initialize", "error", "origin_401")
+        stream = await guard.client.get("/mcp", headers={**who, "accept": "text/event-stream"})
+        assert (stream.status_code, "www-authenticate" in stream.headers) == (424, False)
+
+
+async def test_in_mode_external_a_401_of_the_server_becomes_the_configured_issuers_challenge(
+    tmp_path: Path, issuer: TokenIssuer
+) -> None:
+    audience = f"https://{HOST}/mcp"
+    external = {"issuer": issuer.url, "jwks_uri": issuer.jwks_uri, "audience": audience}
+    claims: dict[str, Any] = {"sub": "ada", "email": "ada@example.com"}
+    token = f"Bearer {issuer.sign(EXTERNAL_PERSON.claims(issuer.url, audience, **claims), typ='at+jwt')}"
+    origin = Origin()
+    origin.replies["tools/call"] = _challenging
+    async with guarded(origin, tmp_path, identity={**identity(issuer), "external": external}) as guard:
+        response = await guard.post(call(1), {**person(issuer), "authorization": token})
+        assert response.status_code == 401
+        metadata = f"https://{HOST}/.well-known/oauth-protected-resource/mcp"
+        expected = f'Bearer error="invalid_token", resource_metadata="{metadata}"'
+        assert response.headers.get_list("www-authenticate") == [expected]
+
+
+async def _later(response: Response) -> Response:
+    return response
