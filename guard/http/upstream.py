@@ -18,10 +18,11 @@ from typing import Any, Protocol
 import aiohttp
 
 from guard.decide.reasons import Reason
+from guard.identity.introduction import CallerIntroduction
 from model.server import Origin
 from wire.answer_headers import MAX_HEADER, HeaderFault, challenge_scheme, encoding_of, header_fault, passed
 from wire.content_encoding import DECODED, Decoder
-from wire.json import Malformed
+from wire.json import Malformed, dump, parse
 
 #: Nothing was sent yet when a connection is refused, so trying again for this long bridges a restart.
 RECONNECT_SECONDS = 2.0
@@ -184,10 +185,14 @@ class HttpRoad:
     introduced = None
     busy = False
 
-    def __init__(self, upstream: HttpUpstream) -> None:
+    def __init__(self, upstream: HttpUpstream, introduction: CallerIntroduction | None) -> None:
         self._upstream = upstream
+        self._introduction = introduction
 
     async def send(self, verb: str, headers: Mapping[str, str], body: bytes | None) -> UpstreamAnswer:
+        if self._introduction is not None:
+            headers, message = self._introduction.of_guard(headers, {} if body is None else parse(body))
+            body = None if body is None else dump(message)
         return await self._upstream.send(verb, headers, body, owner="")
 
     async def restart(self) -> None:
@@ -195,9 +200,21 @@ class HttpRoad:
 
 
 class HttpUpstream:
-    """Streamable HTTP at a loopback URL or a Unix socket. Create and close it inside the event loop."""
+    """Streamable HTTP at a loopback URL or a Unix socket. Create and close it inside the event loop.
 
-    def __init__(self, origin: Origin, *, connect: float = 5.0, silence: float = 300.0) -> None:
+    `fixed` are headers of every request, by lower-case name; they stand in place of any that the request has itself.
+    `introduction` is for the guard's own requests.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        *,
+        fixed: Mapping[str, str] | None = None,
+        introduction: CallerIntroduction | None = None,
+        connect: float = 5.0,
+        silence: float = 300.0,
+    ) -> None:
         if origin.socket:
             connector: aiohttp.BaseConnector = aiohttp.UnixConnector(path=origin.socket, limit=0)
             self._url = f"http://localhost{origin.path}"
@@ -207,6 +224,8 @@ class HttpUpstream:
             connector = aiohttp.TCPConnector(limit=0, use_dns_cache=True)
             self._url = str(origin.url)
             self._host = None
+        self._fixed = fixed or {}
+        self._introduction = introduction
         self._connect, self._silence = connect, silence
         self._client = aiohttp.ClientSession(
             connector=connector,
@@ -222,7 +241,7 @@ class HttpUpstream:
 
     async def send(self, verb: str, headers: Mapping[str, str], body: bytes | None, *, owner: str) -> UpstreamAnswer:
         """Send one request; raises UpstreamDown."""
-        sent = dict(headers)
+        sent = {**headers, **self._fixed}
         if self._host:
             sent["host"] = self._host
         sent["accept-encoding"] = "identity"
@@ -278,7 +297,7 @@ class HttpUpstream:
     @contextlib.asynccontextmanager
     async def road(self, place: str) -> AsyncIterator[Road]:
         """A probe's way to the server; there is one server for all places."""
-        yield HttpRoad(self)
+        yield HttpRoad(self, self._introduction)
 
     async def close(self) -> None:
         await self._client.close()

@@ -12,6 +12,7 @@ import pytest
 from starlette.responses import Response, StreamingResponse
 
 from guard.http.upstream import HttpUpstream, UpstreamDown
+from model.errors import InputError
 from model.server import Origin as OriginSettings
 from tests.guard.test_verified_road import HOST, identity, person
 from tests.support.guard_messages import call, result
@@ -154,3 +155,29 @@ async def test_in_mode_external_a_401_of_the_server_becomes_the_configured_issue
 
 async def _later(response: Response) -> Response:
     return response
+
+
+async def test_the_servers_own_key_goes_with_every_request_and_no_client_can_send_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK_KEY", "planted-desk-key")
+    bearer = tmp_path / "bearer"
+    bearer.write_text("planted-bearer\n")
+    bearer.chmod(0o600)
+    headers = {"X-Desk-Key": {"env": "DESK_KEY"}, "Authorization": {"file": str(bearer), "scheme": "Bearer"}}
+    origin = Origin()
+    async with guarded(origin, tmp_path, beside_url={"headers": headers}) as guard:
+        await guard.initialize()
+        await guard.post(call(1), {"x-desk-key": "mine", "authorization": "Bearer mine"})
+        await guard.client.get("/mcp", headers={"x-desk-key": "mine", "mcp-session-id": "s-1", "accept": "*/*"})
+        assert {verb for verb, _, _ in origin.seen} >= {"POST", "GET"}
+        for _, sent, _ in origin.seen:
+            assert (sent["x-desk-key"], sent["authorization"]) == ("planted-desk-key", "Bearer planted-bearer")
+        assert "planted" not in guard.audit.read_text()
+
+
+async def test_a_header_whose_secret_is_not_there_keeps_the_guard_from_starting(tmp_path: Path) -> None:
+    headers = {"X-Desk-Key": {"env": "NO_SUCH_VARIABLE"}}
+    with pytest.raises(InputError, match="NO_SUCH_VARIABLE is not set"):
+        async with guarded(Origin(), tmp_path, beside_url={"headers": headers}):
+            pass
