@@ -30,6 +30,7 @@ from guard.http.http_rules import (
     rewrite_param_headers,
     unmirrored,
 )
+from guard.identity.introduction import without_claims
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import Leg
 from model.errors import Unreachable
@@ -39,6 +40,7 @@ from wire.jsonrpc import Answer, Message, Notification, Request, blurred_argumen
 
 async def prepare(exchange: Exchange, message: Message, headers: dict[str, str], size: int) -> Prepared:
     """Decide a client's message. Raises Stop with the answer when the message goes no further."""
+    message = without_claims(message)
     if isinstance(message, Request):
         return await _request(exchange, message, headers, size)
     if isinstance(message, Notification):
@@ -51,8 +53,8 @@ async def prepare(exchange: Exchange, message: Message, headers: dict[str, str],
 
 async def _request(exchange: Exchange, request: Request, headers: dict[str, str], size: int) -> Prepared:
     row = methods.from_client(request.method, MessageKind.REQUEST, modern=exchange.caller.modern)
-    context = exchange.context(request.id, request.method, row or methods.UNKNOWN, size)
-    prepared = Prepared(request.body, headers, context)
+    context = exchange.client_context(request.id, request.method, row or methods.UNKNOWN, size)
+    prepared = Prepared(request.body, headers, context, about=context)
     try:
         await check_size(exchange, context)
         if row is None:
@@ -346,7 +348,7 @@ async def _redacted(
 
 async def _notification(exchange: Exchange, notification: Notification, headers: dict[str, str], size: int) -> Prepared:
     row = methods.from_client(notification.method, MessageKind.NOTIFICATION, modern=exchange.caller.modern)
-    context = exchange.context("", notification.method, row or methods.UNKNOWN, size)
+    context = exchange.client_context("", notification.method, row or methods.UNKNOWN, size)
     if row is None:
         await exchange.refuse_silently(context, Reason.UNKNOWN_METHOD)
     if size > exchange.policy.body_limit:
@@ -358,13 +360,13 @@ async def _notification(exchange: Exchange, notification: Notification, headers:
     body = notification.body
     if inspected.decision is Decision.REDACT:
         body = {**body, "params": inspected.value}
-    return Prepared(body, headers, tokens=await pay(exchange, size))
+    return Prepared(body, headers, about=context, tokens=await pay(exchange, size))
 
 
 async def _answer(exchange: Exchange, answer: Answer, headers: dict[str, str], size: int) -> Prepared:
     """The client's answer to a server's request, which must have been sent to this very session."""
     runtime, caller = exchange.runtime, exchange.caller
-    context = exchange.context("", methods.ANSWER.name, methods.ANSWER, size)
+    context = exchange.client_context("", methods.ANSWER.name, methods.ANSWER, size)
     if runtime.consents.hear(caller.channel, answer):
         await exchange.record(context, Decision.ALLOW, Reason.TAINT_ANSWERED)
         raise Stop(202, None)
@@ -393,5 +395,7 @@ async def _answer(exchange: Exchange, answer: Answer, headers: dict[str, str], s
         return Prepared(refusal, headers, answers=answered, tokens=tokens)
     if inspected.decision is Decision.REDACT:
         member = "result" if answer.error is None else "error"
-        return Prepared({**answer.body, member: inspected.value}, headers, answers=answered, tokens=tokens)
-    return Prepared(answer.body, headers, answers=answered, tokens=tokens)
+        return Prepared(
+            {**answer.body, member: inspected.value}, headers, about=context, answers=answered, tokens=tokens
+        )
+    return Prepared(answer.body, headers, about=context, answers=answered, tokens=tokens)

@@ -229,9 +229,12 @@ def _message(text: str) -> Message:
 def _refusal(answer: UpstreamAnswer, body: bytes) -> str:
     if answer.status == 421:
         return "it refuses this Host header (421); add the name to the server's allowed hosts"
-    scheme = visible(answer.headers.get("www-authenticate", "")).split(" ")[0][:40]
     if answer.status == 401:
-        header = f"an Authorization header ({scheme})" if scheme else "credentials of its own, naming no header"
+        header = (
+            f"an Authorization header ({answer.scheme})"
+            if answer.scheme
+            else "credentials of its own, naming no header"
+        )
         return (
             f"the origin itself demands {header} (401); give it, or switch its own authentication off behind the rings"
         )
