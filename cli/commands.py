@@ -46,6 +46,10 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.diff",
         "Show what a change of the stack files means: who gains which tool, what loosens, what is replaced.",
     ),
+    "explain": CommandEntry(
+        "cli.flags.explain",
+        "Explain what each ring would say to one call: who lets it pass, who refuses it, by which line of which file.",
+    ),
     "comment": CommandEntry(
         "cli.flags.comment",
         "Put what `ringwall diff` wrote on a pull request: exactly one comment for each environment.",

@@ -91,7 +91,7 @@ class Grants:
         cached = self._cached.get(id(principal))
         if cached is not None and cached[0] is principal:
             return cached[1]
-        matching = tuple(index for index, facts in enumerate(self._facts) if facts.match(principal))
+        matching = self.applying(principal)
         rights = self._by_grants.get(matching)
         if rights is None:
             rights = self._by_grants[matching] = self._combine(matching)
@@ -101,6 +101,10 @@ class Grants:
         if len(self._cached) > CACHED_PRINCIPALS:
             self._cached.popitem(last=False)
         return rights
+
+    def applying(self, principal: Principal) -> tuple[int, ...]:
+        """The numbers of the grants that apply to `principal`, in the order of the stack file."""
+        return tuple(index for index, facts in enumerate(self._facts) if facts.match(principal))
 
     def everything(self) -> Rights:
         """What anybody at all may use."""
