@@ -47,9 +47,9 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "Show what a change of the stack files means: who gains which tool, what loosens, what is replaced.",
     ),
     "explain": CommandEntry(
-        "cli.flags.explain",
-        "Explain what each ring would say to one call: who lets it pass, who refuses it, by which line of which file.",
+        "cli.flags.explain", "Explain what each ring says to one call, by which line of which file."
     ),
+    "who": CommandEntry("cli.flags.callers", "Show who may use one tool, by which grant, and who may not."),
     "comment": CommandEntry(
         "cli.flags.comment",
         "Put what `ringwall diff` wrote on a pull request: exactly one comment for each environment.",

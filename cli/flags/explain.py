@@ -60,7 +60,7 @@ def explain(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Explain what each ring would say to one call: who lets it pass, who refuses it, by which line of which file.
+    """Explain what each ring says to one call, by which line of which file.
 
     Offline: the guard's own code decides on the files as they are. A refusal comes with the narrow change that would allow
     the call. Exit code 0 when it is allowed, 3 when a ring refuses it. What only a request shows (country, device) is a

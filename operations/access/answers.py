@@ -25,14 +25,11 @@ class RingAnswer:
 
     def as_json(self, root: Path) -> dict[str, Any]:
         """For programs; the file by its path below `root`."""
-        file = None if self.place is None else str(self.place.file)
-        if self.place is not None and self.place.file.is_relative_to(root):
-            file = self.place.file.relative_to(root).as_posix()
         return {
             "ring": self.ring,
             "effect": self.effect,
             "text": self.text,
-            "file": file,
+            "file": None if self.place is None else self.place.relative(root),
             "line": None if self.place is None else self.place.line,
             "key": None if self.place is None else self.place.key,
             "remedy": self.remedy,

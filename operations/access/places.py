@@ -19,6 +19,10 @@ class FilePlace:
     line: int | None
     key: str
 
+    def relative(self, root: Path) -> str:
+        """The file by its path below `root`, where it stands there."""
+        return self.file.relative_to(root).as_posix() if self.file.is_relative_to(root) else str(self.file)
+
     def __str__(self) -> str:
         return f"{self.file.name}:{self.line}" if self.line else f"{self.file.name}, {self.key} by default"
 
