@@ -22,8 +22,8 @@ def callers(
     """Show who may use one tool, by which grant, and who may not.
 
     Offline, from the files. Who is admitted at the edge and has no grant is named, and so is who has a grant and is not
-    admitted. Each row is everybody whom one entry of the files names: an address, a domain, a group, an agent. What the engines and
-    the limits say to a call is not among it: see `ringwall explain`.
+    admitted. Each row is everybody whom one entry of the files names: an address, a domain, a group, an agent. What the
+    engines and the limits say to a call is not among it: see `ringwall explain`.
     """
     from cli.callers import callers as work  # noqa: PLC0415 - 0.6 s of imports that --help and completion do without
 

@@ -1,6 +1,7 @@
 """Who may use one tool, prompt or resource of a server, by which grant; and who is admitted at the edge and may not.
 
-A row is everybody whom one entry of the files names: an address, a domain, a group, an agent. What a row may do follows from the guard's own grants and the edge's own policies, asked for one who is nothing but what the row says.
+A row is everybody whom one entry of the files names: an address, a domain, a group, an agent. What it may do follows from
+the guard's own grants and the edge's own policies, asked for somebody who is nothing but what the row says.
 """
 
 from __future__ import annotations
