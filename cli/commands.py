@@ -50,6 +50,11 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.diff",
         "Show what a change of the stack files means: who gains which tool, what loosens, what is replaced.",
     ),
+    "explain": CommandEntry(
+        "cli.flags.explain", "Explain what each ring says to one call, by which line of which file."
+    ),
+    "who": CommandEntry("cli.flags.callers", "Show who may use one tool, by which grant, and who may not."),
+    "test": CommandEntry("cli.flags.access_tests", "Test who may and may never do what, by tests/NAME.access.yaml."),
     "comment": CommandEntry(
         "cli.flags.comment",
         "Put what `ringwall diff` wrote on a pull request: exactly one comment for each environment.",

@@ -44,6 +44,7 @@ TITLES = {
     "guard-config": "Guard configuration: output `guard_config` of a server",
     "guard-bundle": "Guard bundle: the signed, numbered guard configuration",
     "host-bundle": "Host bundle: output `host_bundle` of a server",
+    "access-test": "Access tests: `tests/NAME.access.yaml`",
 }
 
 
