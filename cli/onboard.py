@@ -6,7 +6,7 @@ import typer
 
 from cli import console, state
 from cli.acceptance import review
-from cli.onboard_answers import ask_access, host_of
+from cli.onboard_answers import ask_access, environment_and_server, host_of
 from cli.onboard_existing import compare_existing, meet
 from cli.project import current_project
 from guard.probe.probe import Moved
@@ -24,14 +24,14 @@ from operations.onboard.propose import (
     propose,
     refuse_existing,
 )
-from operations.project.new_project import AGENT, refresh_schema
+from operations.project.new_project import refresh_schema
 from operations.project.write import apply
 from operations.sockets import Exposure
 
 
 def onboard(
     server: str,
-    env: str,
+    env: str | None,
     *,
     url: str | None,
     socket: str | None,
@@ -54,8 +54,7 @@ def onboard(
     as_json: bool,
 ) -> None:
     """What `ringwall onboard` does; its flags and help are in `cli.flags.onboard`."""
-    if AGENT.wrong(server):
-        raise InputError(f"{server} is no server name", key="SERVER", remedy="use lower-case letters, digits and -")
+    env, server = environment_and_server(server, env)
     project = current_project()
     stack = f"{env}.{server}"
     origin_flags = origins.from_flags(url, socket, path, command, list(pass_env or ()))
