@@ -70,7 +70,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     ),
     "outputs": CommandEntry(
         "cli.flags.outputs",
-        "Show what a deployed stack exports; secrets stay masked (see `ringwall agents show --reveal`).",
+        "Show what a deployed stack exports; secrets stay masked (see `ringwall agents show ENV --reveal`).",
     ),
     "drift": CommandEntry("cli.flags.drift", "Compare what is recorded, what is real and what the files say."),
     "verify": CommandEntry("cli.flags.verify", "Try on a deployed server what an attacker and a client would."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -45,6 +46,18 @@ def _set_json(value: bool) -> bool:
     return value
 
 
+def _set_sandbox(context: typer.Context, value: bool) -> bool:
+    if value and not state.sandbox and not context.resilient_parsing:
+        state.sandbox = True
+        print("rehearsal: stand-in Cloudflare and Kong on this machine, nothing real is touched", file=sys.stderr)
+    return value
+
+
+def set_stack(value: str) -> str:
+    state.stack = value
+    return value
+
+
 ProjectDir = Annotated[
     Optional[Path],  # noqa: UP045 - Typer reads it at run time
     typer.Option(
@@ -80,16 +93,38 @@ Sandbox = Annotated[
     typer.Option(
         "--sandbox",
         help="Use stand-in Cloudflare and Kong providers on this machine: no account, nothing real is touched.",
+        envvar="RINGWALL_SANDBOX",
+        callback=_set_sandbox,
+        is_eager=True,
     ),
 ]
 Stack = Annotated[
     str,
     typer.Argument(
+        metavar="STACK",
         help="An environment (dev), one server of it (dev.github) or a zone (zone.example).",
         autocompletion=complete_stack,
+        callback=set_stack,
         show_default=False,
     ),
 ]
 Environment = Annotated[
-    str, typer.Argument(help="An environment, such as dev.", autocompletion=complete_stack, show_default=False)
+    str,
+    typer.Argument(
+        metavar="ENV",
+        help="An environment, such as dev.",
+        autocompletion=complete_stack,
+        callback=set_stack,
+        show_default=False,
+    ),
+]
+Server = Annotated[
+    str,
+    typer.Argument(
+        metavar="ENV.SERVER",
+        help="A server, such as dev.github.",
+        autocompletion=complete_stack,
+        callback=set_stack,
+        show_default=False,
+    ),
 ]

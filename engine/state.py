@@ -49,7 +49,7 @@ def live_resources(project: Project, stack: str, target: Target | None = None) -
     try:
         resources = _resources(target, stack)
         if resources is None:
-            with workspace(target, stack) as selected:
+            with workspace(target, stack, file_needed=False) as selected:
                 resources = _exported_resources(selected)
     except NoSuchStack:
         return None

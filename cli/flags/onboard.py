@@ -11,8 +11,16 @@ from cli.options import Accept, AsJson, Debug, ProjectDir, Yes, complete_client
 
 
 def onboard(
-    server: Annotated[str, typer.Argument(help="Name of the server, such as github.", show_default=False)],
-    env: Annotated[str, typer.Option("--env", help="Environment it belongs to.", show_default=False)],
+    server: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENV.SERVER", help="Its name: dev.github, or github with --env dev.", show_default=False
+        ),
+    ],
+    env: Annotated[
+        str | None,
+        typer.Option("--env", metavar="ENV", help="Environment it belongs to.", show_default=False),
+    ] = None,
     url: Annotated[
         str | None, typer.Option(help="Streamable HTTP: http://127.0.0.1:PORT/mcp.", show_default=False)
     ] = None,
@@ -88,7 +96,7 @@ def onboard(
 ) -> None:
     """Connect to a running server, look at its socket and tools, and write its stack file and tool lock.
 
-    For a server that has them already: show what it changed, and write nothing. Exit code 1 when it changed.
+    For a server that has them already: show what it changed, and write nothing. Exit code 3 when it changed.
     """
     from cli.onboard import onboard as work  # noqa: PLC0415 - 1.0 s of imports that --help and completion do without
 

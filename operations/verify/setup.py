@@ -114,7 +114,9 @@ def _rings(environment: EnvironmentStack, server: ServerStack) -> list[InnerRing
         rings.append(InnerRing("gateway", host.gateway_port, "run `ringwall drift`, then `ringwall keys sync`"))
     if host.guard_address is None:
         rings.append(
-            InnerRing("guard", server.manifest.guard_port, f"sign `ringwall guard bundle {server.stack}` again")
+            InnerRing(
+                "guard", server.manifest.guard_port, f"sign `ringwall guard bundle {server.stack} --key FILE` again"
+            )
         )
     return rings
 
