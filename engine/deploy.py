@@ -103,7 +103,8 @@ def _plan_offline(scope: Scope, run: Run) -> None:
     server = scope.loaded.servers[server_of(run.stack)]
     graph = plan_stack(scope.project, server)
     run.offline, run.state = True, "done"
-    run.steps.counts = {"create": sum(is_resource(resource.type) for resource in graph.resources)}
+    run.planned = tuple((resource.type, resource.name) for resource in graph.resources if is_resource(resource.type))
+    run.steps.counts = {"create": len(run.planned)}
 
 
 def refuse_gaps(previews: Sequence[Run]) -> None:
