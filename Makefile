@@ -29,7 +29,7 @@ lint: setup ## Style, floors and types
 test: lint ## Lint, types and every test
 	$(BIN)/pytest -n 2
 
-docs: setup ## Write docs/cli.md, docs/files.md, docs/rules.md, docs/reasons.md and docs/gateway.md from the code
+docs: setup ## Write the generated pages of docs/reference from the code
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/generate_rules.py
 	$(BIN)/python docs/generate_reasons.py
