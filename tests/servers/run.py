@@ -193,7 +193,7 @@ async def ask(
         answers["version"] = client.protocol_version
         capabilities = client.server_capabilities
         if capabilities.tools:
-            # `execution` speaks of tasks alone, which the guard does not carry (docs/guard.md).
+            # `execution` speaks of tasks alone, which the guard does not carry (docs/explain/guard.md).
             listed = (await client.list_tools()).tools
             answers["lists"]["tools"] = {t.name: t.model_dump(by_alias=True, exclude={"execution"}) for t in listed}
         if capabilities.prompts:
