@@ -42,7 +42,7 @@ def clients(stack: str, client: str | None, *, link: bool, link_file: Path | Non
     }
     rows = [item for item in client_addresses(server) if client in (None, item.client.name)]
     if as_json:
-        values: dict[str, Any] = {kind: [snippet.as_json() for snippet in some] for kind, some in snippets.items()}
+        values: dict[str, Any] = {kind: [snippet.as_json() for snippet in group] for kind, group in snippets.items()}
         console.print_json(
             {"version": 1, "stack": stack, "clients": [row.as_json() for row in rows], "snippets": values}
         )
@@ -50,8 +50,8 @@ def clients(stack: str, client: str | None, *, link: bool, link_file: Path | Non
     if client is None:
         table = [(row.client.name, "yes" if row.url else "no", row.note) for row in rows]
         console.table(["client", "may register", "note"], table)
-    for kind, some in snippets.items():
-        for line in lines_of(kind, some):
+    for kind, group in snippets.items():
+        for line in lines_of(kind, group):
             console.say(line)
     if client is None and usable(server):
         console.say(f"\nTo write a client's own settings file: ringwall clients {stack} CLIENT --link")
