@@ -282,6 +282,15 @@ async def test_a_client_id_document_is_used_where_the_edge_announces_it(edge: Ed
     }  # fmt: skip
 
 
+async def test_claude_registers_where_the_edge_does_not_announce_the_method_that_its_document_needs(
+    edge: EdgeStandIn,
+) -> None:
+    edge.announces_cimd, edge.auth_methods = True, ("client_secret_basic",)
+    results, _ = await run(edge)
+    assert results["claude"].observed == "works from resource_metadata; registered 1 redirect URI"
+    assert results["vscode"].observed == "works from resource_metadata, by its own client id document (CIMD)"
+
+
 async def test_a_registration_that_cannot_be_removed_is_named(edge: EdgeStandIn) -> None:
     edge.removes = False
     _, context = await run(edge)
