@@ -199,7 +199,10 @@ async def test_one_redirect_uri_that_is_not_allowed_keeps_the_client_out(edge: E
         set_up(edge, replace(EVERY_CLIENT, uris=left))
         results, _ = await run(edge)
         assert [client for client, outcome in outcomes(results).items() if outcome == "fail"] == [name]
-        assert results[name].observed == f"cannot register: 400 invalid_redirect_uri for {', '.join(uris)}"
+        refused = next(uri for uri in uris if clients.is_allowed(uri, missing))
+        assert results[name].observed == (
+            f"cannot register: 400 invalid_redirect_uri: not allowed: {refused}; sent {', '.join(uris)}"
+        )
 
 
 @pytest.mark.parametrize("name", list(BY_NAME))
@@ -239,7 +242,7 @@ async def test_a_client_that_nobody_named_is_kept_out_and_said_and_one_that_gets
         "claude-code": "pass", "cursor": "skipped", "vscode": "skipped", "inspector": "pass", "gemini-cli": "pass",
     }  # fmt: skip
     assert results["cursor"].observed.startswith(
-        "does not work: cannot register: 400 invalid_redirect_uri for cursor://"
+        "does not work: cannot register: 400 invalid_redirect_uri: not allowed: cursor://"
     )
     assert results["cursor"].remedy == "for people who use it, add cursor to access.clients and run `ringwall up`"
     set_up(edge, EVERY_CLIENT)
