@@ -8,6 +8,8 @@ from cli import console, live, state
 from engine.events import EngineChange
 from engine.run import Run
 from model.resource_types import is_resource
+from model.text import counted
+from plan.summary import by_ring
 
 _SIGN = {"create": "+", "update": "~", "delete": "-", "replace": "±", "create-replacement": "±", "delete-replaced": "∓"}
 
@@ -19,7 +21,9 @@ def show_preview(runs: Sequence[Run]) -> None:
             console.say(f"{run.stack}: not previewed, as {runs[0].stack} failed")
             continue
         source = "offline plan: not compared with what is deployed" if run.offline else "engine preview"
-        console.say(f"{run.stack} ({source}): {live.counts(run) or 'nothing'}")
+        console.say(f"{run.stack} ({source}): {_scale(run)}")
+        for line in by_ring(run.planned):
+            console.say_coloured(line)
         changed = {change.urn for change in run.steps.changed}
         for drifted in run.steps.drifted.values():
             event = "is gone" if drifted.operation == "delete" else "was changed"
@@ -34,6 +38,10 @@ def show_preview(runs: Sequence[Run]) -> None:
             )
             for detail in change.details:
                 console.say(f"      {detail}")
+
+
+def _scale(run: Run) -> str:
+    return counted(len(run.planned), "resource") if run.offline else live.counts(run) or "nothing"
 
 
 def _is_shown(change: EngineChange) -> bool:

@@ -149,7 +149,7 @@ def load_settings(project: Project, name: str) -> Environment:
 
 
 def load_zone(project: Project, name: str) -> ZoneStack:
-    document = _read_stack(project, ZONE_PREFIX + name, "a zone", "write it as docs/files.md says")
+    document = _read_stack(project, ZONE_PREFIX + name, "a zone", "write it as docs/reference/zone.md says")
     return ZoneStack(name, document, _manifest(document, ZONE_KEY, Zone))
 
 

@@ -7,19 +7,11 @@ from typing import Annotated
 
 import typer
 
-from cli.options import AsJson, Debug, ProjectDir, Sandbox, complete_stack
+from cli.options import AsJson, Debug, ProjectDir, Sandbox, Server
 
 
 def verify(
-    server: Annotated[
-        str,
-        typer.Argument(
-            metavar="ENV.SERVER",
-            help="A server, such as dev.github.",
-            autocompletion=complete_stack,
-            show_default=False,
-        ),
-    ],
+    server: Server,
     resolve: Annotated[
         list[str] | None,
         typer.Option(

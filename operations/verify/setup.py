@@ -23,7 +23,7 @@ from model.loader import Document
 from model.loopback import is_loopback
 from model.project import Project
 from model.stacks import EnvironmentStack, ServerStack
-from operations.onboard.snippets import (
+from operations.clients.snippets import (
     CLIENT_ID_HEADER,
     CLIENT_ID_VARIABLE,
     CLIENT_SECRET_HEADER,
@@ -114,7 +114,9 @@ def _rings(environment: EnvironmentStack, server: ServerStack) -> list[InnerRing
         rings.append(InnerRing("gateway", host.gateway_port, "run `ringwall drift`, then `ringwall keys sync`"))
     if host.guard_address is None:
         rings.append(
-            InnerRing("guard", server.manifest.guard_port, f"sign `ringwall guard bundle {server.stack}` again")
+            InnerRing(
+                "guard", server.manifest.guard_port, f"sign `ringwall guard bundle {server.stack} --key FILE` again"
+            )
         )
     return rings
 

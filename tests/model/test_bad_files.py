@@ -128,7 +128,7 @@ MISTAKES: dict[str, Mistake] = {
     # Values
     "a country that is none": Mistake(
         HOSTED, "countries: [NO]", "countries: [EU]", "countries", f"{S}.countries.0",
-        "must be an ISO 3166-1 alpha-2 country code in capitals", "write it such as SE",
+        "must be an ISO 3166-1 alpha-2 country code in capitals", "write an ISO 3166-1 alpha-2 code, such as SE",
     ),
     "a range with host bits": Mistake(
         ENVIRONMENT, "192.0.2.0/24", "192.0.2.1/24", "192.0.2.1", f"{E}.agents.ci.addresses.0",
