@@ -12,6 +12,7 @@ import typer
 
 from cli import console
 from cli.project import current_project
+from cli.suggestions import complete
 from cli.tables import paragraph
 from cli.target import target_of
 from model.errors import InputError
@@ -140,7 +141,8 @@ def _names(checks: tuple[ProbeRecord, ...]) -> str:
 def _say(heading: str, *details: str) -> None:
     """A heading with details indented below it, wrapped between words for a terminal and whole for a pipe."""
     for indent, text in (("", heading), *(("  ", detail) for detail in details)):
-        for line in paragraph(text, console.width(), indent) if _on_terminal() else [indent + text]:
+        # Completed before it is wrapped: a command over two lines would be neither found nor pasted.
+        for line in paragraph(complete(text), console.width(), indent) if _on_terminal() else [indent + text]:
             console.say(line)
 
 

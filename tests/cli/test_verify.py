@@ -136,6 +136,9 @@ def test_a_failure_names_its_remedy_and_ends_with_3(stack: SimpleNamespace, veri
     assert "fail\tdiscovery.pkce\tone.example.com\tonly plain" in lines
 
 
+ADVICE = "for people who use it, add its name to the access.clients of it and run `ringwall up dev`"
+
+
 def test_at_80_columns_nothing_is_cut_and_a_reason_stands_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,7 +151,7 @@ def test_at_80_columns_nothing_is_cut_and_a_reason_stands_once(
     ids = [f"discovery.check-number-{number}" for number in range(38)]
     skips = tuple(ProbeRecord(id_, name, "t", "e", silent, "skipped", None) for id_ in ids)
     kept_out = ProbeRecord(
-        "discovery.client.cursor", name, "t", "e", "does not work: it is refused", "skipped", "add it"
+        "discovery.client.cursor", name, "t", "e", "does not work: it is refused", "skipped", ADVICE
     )
     show(VerificationReport("dev.one", (failed, *skips, kept_out)), as_json=False)
     out = capsys.readouterr().out
@@ -157,7 +160,8 @@ def test_at_80_columns_nothing_is_cut_and_a_reason_stands_once(
     assert "skipped 38 checks: " in out
     assert all(id_ in out for id_ in (*ids, name))
     assert "skipped: does not work: it is refused\n  discovery.client.cursor on" in out
-    assert "  remedy: add it\n" in out
+    # The command stays on one line, to be pasted.
+    assert "`ringwall up dev`" in out
 
 
 def test_what_was_skipped_fails_with_strict_only(verify: Verify) -> None:
