@@ -49,7 +49,7 @@ def verify(
         raise InputError(
             "nothing of a rehearsal answers at a public name, so there is nothing to try",
             key="--sandbox",
-            remedy=f"leave it out to try what is deployed; `ringwall plan {server}` shows what would be",
+            remedy=f"leave it out and unset RINGWALL_SANDBOX, or see what is rehearsed by `ringwall plan {server}`",
         )
     project = current_project()
     require_stack(project, server)

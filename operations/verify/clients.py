@@ -285,11 +285,13 @@ def flows_at(door: PublicHostname) -> tuple[ClientFlow, ...]:
 
 def _flow_of(client: ExpectedClient) -> ClientFlow:
     """Imitate a client by its redirect URIs: as the hosted one that they belong to, else as a careful client."""
-    for flow in KNOWN:
-        hosted = KNOWN_CLIENTS[flow.name].is_hosted
-        if hosted and all(any(is_allowed(uri, form) for form in client.redirect_uris) for uri in flow.redirect_uris):
-            return replace(flow, name=client.name)
     exact = tuple(f"{uri[:-1]}ringwall-verify" if uri.endswith("/*") else uri for uri in client.redirect_uris)
+    for flow in KNOWN:
+        vendor = KNOWN_CLIENTS[flow.name]
+        if vendor.is_hosted and any(is_allowed(uri, form) for uri in exact for form in vendor.redirect_uris):
+            usual = all(any(is_allowed(uri, form) for form in client.redirect_uris) for uri in flow.redirect_uris)
+            # One connector of one's own is listed by its id, which nobody else's registration has.
+            return replace(flow, name=client.name, redirect_uris=flow.redirect_uris if usual else exact)
     return ClientFlow(client.name, client.name, exact)
 
 

@@ -257,15 +257,27 @@ async def test_a_client_of_ones_own_and_a_hosted_one_are_tried_with_their_own_ur
     set_up(edge, edges)
     results, _ = await run(edge, PublicHostname(HOST, None, (ExpectedClient("desk-app", uris),), edges))
     assert results["desk-app"].observed == "works from resource_metadata; registered 2 redirect URIs"
-    # At a hosted client's own name nobody else is meant to come in, and it comes with its vendor's user agents.
-    for form in ("https://chatgpt.com/connector/oauth/*", *BY_NAME["chatgpt"].redirect_uris):
-        edges = Registration(localhost=False, loopback=False, uris=(form,))
-        set_up(edge, edges)
-        edge.seen = []
-        alone, _ = await run(edge, PublicHostname(HOST, None, (ExpectedClient("gpt", (form,)),), edges, hosted=True))
-        assert set(alone) == {"strangers-redirect", "gpt"}
-        assert alone["gpt"].outcome == "pass"
-        assert "openai-mcp/1.0.0 (+https://openai.com/bot)" in {headers["user-agent"] for _, _, headers in edge.seen}
+
+
+@pytest.mark.parametrize(
+    ("form", "agent"),
+    [
+        ("https://chatgpt.com/connector/oauth/*", "openai-mcp/1.0.0 (+https://openai.com/bot)"),
+        ("https://chatgpt.com/connector/oauth/kZ81mQx0TfWv", "openai-mcp/1.0.0 (+https://openai.com/bot)"),
+        ("https://claude.ai/api/mcp/auth_callback", "Claude-User"),
+        ("https://claude.com/api/mcp/auth_callback", "Claude-User"),
+        ("https://agents.example.net/callback", "ringwall-verify"),
+    ],
+)
+async def test_at_a_hosted_clients_name_it_alone_comes_with_its_vendors_user_agent(
+    edge: EdgeStandIn, form: str, agent: str
+) -> None:
+    edges = Registration(localhost=False, loopback=False, uris=(form,))
+    set_up(edge, edges)
+    results, _ = await run(edge, PublicHostname(HOST, None, (ExpectedClient("vendor", (form,)),), edges, hosted=True))
+    assert set(results) == {"strangers-redirect", "vendor"}
+    assert results["vendor"].outcome == "pass"
+    assert agent in {headers["user-agent"] for _, path, headers in edge.seen if path == "/mcp"}
 
 
 async def test_without_registration_no_client_is_said_to_work(edge: EdgeStandIn) -> None:
