@@ -213,11 +213,11 @@ async def serve(service: GuardService, *, started: Callable[[], None] = lambda: 
     running = [loop.create_task(_run(server)) for server in servers]
     stopping = loop.create_task(stop.wait())
     try:
-        await _until_started(servers, running)
-        # What exists now stays for ever: the garbage collector need not walk it every few thousand messages.
-        gc.collect()
-        gc.freeze()
-        started()
+        if await _all_started(servers, running):
+            # What exists now stays for ever: the garbage collector need not walk it every few thousand messages.
+            gc.collect()
+            gc.freeze()
+            started()
         await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
         runtime.draining = True
         await _drained(runtime)
@@ -242,11 +242,13 @@ async def _run(server: _Server) -> None:
         raise RingwallError(f"cannot listen on {address}; end what listens there, or choose another port") from None
 
 
-async def _until_started(servers: list[_Server], running: list[asyncio.Task[None]]) -> None:
+async def _all_started(servers: list[_Server], running: list[asyncio.Task[None]]) -> bool:
+    """Wait until every server listens; False as soon as one cannot."""
     while not all(server.started for server in servers):
         if any(task.done() for task in running):
-            return
+            return False
         await asyncio.sleep(0.005)
+    return True
 
 
 async def _drained(runtime: Runtime) -> None:

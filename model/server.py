@@ -29,6 +29,7 @@ from model.base import (
     Yes,
     split_url,
 )
+from model.clients import Clients
 from model.defaults import CircuitBreaker, Guard, Limits, Rate, Timeouts
 from model.environment import Logs
 from model.finding_exceptions import FindingException
@@ -205,6 +206,12 @@ class Access(Model):
     people: People | None = Field(None, description="People, by address, domain or group.")
     agents: Names = Field((), description="Keys of the environment's agents.")
     hosted_clients: dict[Name, HostedAccess] = Field({}, description="Keys of the environment's hosted_clients.")
+    clients: Clients | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Clients that may register themselves to sign people in: names that are known, or clients of your own. "
+        "Without it every client that returns to the person's own machine may, and no other.",
+    )
 
     @model_validator(mode="after")
     def _somebody(self) -> Self:
@@ -325,6 +332,12 @@ class Server(Model):
                 "hosted clients cannot pass Access before an external authorization server",
                 "use oauth mode access, or remove them",
                 ("access", "hosted_clients"),
+            )
+        if self.oauth.mode == "external" and self.access.clients is not None:
+            raise Wrong(
+                "clients register at the external authorization server, which Access does not keep",
+                "allow their redirect URIs there, and remove the key",
+                ("access", "clients"),
             )
         self.origin.check_mode(external=self.oauth.mode == "external")
         hostnames = {self.hostname}

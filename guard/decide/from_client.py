@@ -96,7 +96,7 @@ async def _decide(exchange: Exchange, request: Request, prepared: Prepared, cont
 
 async def _call(exchange: Exchange, request: Request, prepared: Prepared, context: Context) -> Request:
     """Judge a tool call; returns it as it goes on, with the defaults of required arguments that were left out."""
-    caller, policy, runtime = exchange.caller, exchange.policy, exchange.runtime
+    caller, runtime = exchange.caller, exchange.runtime
     if request.params.get("arguments", {}) is None:
         # Some clients write every absent member as null, which has no other meaning here.
         request = _with_arguments(request, {})
@@ -104,21 +104,7 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
     if not isinstance(name, str) or not isinstance(arguments, dict):
         text = "name must be a string and arguments an object"
         await exchange.refuse(context, Reason.MALFORMED, answers.INVALID_PARAMS, text)
-    context.name = name
-    unknown = _unknown("tool", name[:128], context)
-    right = caller.rights.tools.get(name)
-    tool = policy.tool(name)
-    if right is None or tool is None:
-        unenforceable = f"{Section.TOOLS}/{name}" in policy.pins.unenforceable
-        missing = Reason.UNENFORCEABLE if unenforceable else Reason.NOT_IN_LOCK
-        reason = Reason.NOT_GRANTED if tool else missing
-        await exchange.refuse(context, reason, answers.INVALID_PARAMS, unknown)
-    if "task" in request.params:
-        await exchange.refuse(context, Reason.TASKS, answers.INVALID_PARAMS, "tasks are not carried")
-    await _fresh(exchange, context, "tools")
-    if policy.pins.entry(Section.TOOLS, name) is None:
-        await exchange.refuse(context, Reason.LOCK_MISMATCH, answers.INVALID_PARAMS, unknown)
-    await _passed(exchange, context, [(Section.TOOLS, name)], unknown)
+    right, tool = await judge_tool(exchange, request, context, name)
     if context.modern and tool.mirrored:
         try:
             check_param_headers(exchange.headers, tool.schema, arguments, request.id)
@@ -157,6 +143,25 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
                 exchange.sink.repeats(repeated)
             await context.ticket.charge(estimate(len(prepared.cached) - repeated))
     return request
+
+
+async def judge_tool(exchange: Exchange, request: Request, context: Context, name: str) -> tuple[ToolRight, PinnedTool]:
+    """Judge a tool by grants, lock and engines, whatever the arguments are; raises Stop where it may not be called."""
+    context.name = name
+    unknown = _unknown("tool", name[:128], context)
+    right = exchange.caller.rights.tools.get(name)
+    pins, tool = exchange.policy.pins, exchange.policy.tool(name)
+    if right is None or tool is None:
+        missing = Reason.UNENFORCEABLE if f"{Section.TOOLS}/{name}" in pins.unenforceable else Reason.NOT_IN_LOCK
+        reason = Reason.NOT_GRANTED if tool else missing
+        await exchange.refuse(context, reason, answers.INVALID_PARAMS, unknown)
+    if "task" in request.params:
+        await exchange.refuse(context, Reason.TASKS, answers.INVALID_PARAMS, "tasks are not carried")
+    await _fresh(exchange, context, "tools")
+    if pins.entry(Section.TOOLS, name) is None:
+        await exchange.refuse(context, Reason.LOCK_MISMATCH, answers.INVALID_PARAMS, unknown)
+    await _passed(exchange, context, [(Section.TOOLS, name)], unknown)
+    return right, tool
 
 
 def _with_arguments(request: Request, arguments: dict[str, Any]) -> Request:

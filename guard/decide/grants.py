@@ -92,7 +92,7 @@ class Grants:
         cached = self._cached.get(id(principal))
         if cached is not None and cached[0] is principal:
             return cached[1]
-        matching = tuple(index for index, facts in enumerate(self._facts) if facts.match(principal))
+        matching = self.applying(principal)
         rights = self._by_grants.get(matching)
         if rights is None:
             rights = self._by_grants[matching] = self._combine(matching)
@@ -113,6 +113,10 @@ class Grants:
             if section is None or (name in granted if granted is not None else resources(name)):
                 groups |= dict.fromkeys(item.group for item in grant.to.idp_groups if in_group(principal.claims, item))
         return sorted(groups)
+
+    def applying(self, principal: Principal) -> tuple[int, ...]:
+        """The numbers of the grants that apply to `principal`, in the order of the stack file."""
+        return tuple(index for index, facts in enumerate(self._facts) if facts.match(principal))
 
     def everything(self) -> Rights:
         """What anybody at all may use."""
