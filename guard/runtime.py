@@ -118,6 +118,16 @@ class Runtime:
         # Exchanges that began under the old policy may still be asking its engines.
         self._in_background(_close_later(old))
 
+    def look_again(self) -> None:
+        """Read the server's lists once more if that fails: a server that asks who calls fetches the keys of the guard's
+        token from the admin port, which does not listen at the first look."""
+        if self.policy.introduction is not None:
+            self._in_background(self._look_twice())
+
+    async def _look_twice(self) -> None:
+        if not await self.watch.reached():
+            await self.watch.reached()
+
     def judge_definitions(self) -> None:
         """Begin to judge the pinned definitions of the policy in force, so that /readyz names what it withholds."""
         self._in_background(self.policy.definitions.judge_all(self.policy.grants.everything()))
