@@ -42,7 +42,14 @@ _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("an OpenAI or Anthropic key", re.compile(r"\bsk-[A-Za-z0-9_-]{20,}")),
     ("a Google key", re.compile(r"\bAIza[A-Za-z0-9_-]{35}")),
     ("a Pulumi token", re.compile(r"\bpul-[0-9a-f]{40}\b")),
-    ("a bearer credential", re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/_.=-]{16,}")),
+    # A challenge holds parameters where a credential holds its secret (RFC 6750 section 3, RFC 9728 section 5.1).
+    (
+        "a bearer credential",
+        re.compile(
+            r"(?i)\b(bearer|basic)\s+(?!(realm|scope|error(_description|_uri)?|resource_metadata|charset)=)"
+            r"[A-Za-z0-9+/_.=-]{16,}"
+        ),
+    ),
     ("a URL with a password", re.compile(r"://[^/\s:@]*:[^/\s@{]+@")),
     (
         "a secret in a URL's query",
