@@ -11,7 +11,6 @@ from engine.locate import require
 from engine.repair import pending
 from engine.run import Run, fail_on_error
 from engine.state import live_resources
-from model.errors import InputError
 
 
 def destroy(
@@ -26,7 +25,7 @@ def destroy(
     project = current_project()
     require()
     if stack not in project.stacks():
-        raise InputError(f"there is no stack {stack}", file=project.stack_file(stack), remedy="see `ringwall list`")
+        raise project.unknown(stack)
     with target_of(project, sandbox=sandbox) as target:
         names = [f"{stack}.{name}" for name in project.servers_of(stack)] if servers and "." not in stack else []
         repaired = pending.resolve_before(target, [*names, stack], yes=yes)

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from model.errors import InputError
+from model.problems import Wrong
 from model.server import Origin
 from operations.sockets import Exposure, exposure
 
@@ -65,10 +66,12 @@ def check(value: dict[str, Any]) -> Origin:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         flag = _FLAGS.get(str(first["loc"][0]) if first["loc"] else "", "--url")
+        wrong = first.get("ctx", {}).get("error")
+        remedy = wrong.remedy if isinstance(wrong, Wrong) else None
         raise InputError(
             first["msg"].removeprefix("Value error, "),
             key=flag,
-            remedy="an origin is on loopback, a Unix socket or a command",
+            remedy=remedy or "an origin is on loopback, a Unix socket or a command",
         ) from None
 
 
