@@ -558,6 +558,8 @@ def test_every_rule_about_a_plan_is_broken_somewhere_here_or_in_the_exposure_tes
     elsewhere = {rule.id for rule in BUILT_IN if rule.id.startswith(("exposure-", "waiver-", "rule-"))} | {
         "hosted-client",
         *("lock-unenforceable", "lock-left-out", "lock-left-to-server"),
+        # tests/plan/rules/test_name_depth.py
+        "edge-name-depth",
         # About the guard's findings in definitions: tests/cli/test_acceptance.py.
         "lock-finding-unaccepted",
         "lock-finding-accepted",
