@@ -59,7 +59,7 @@ def _show_report(report: AuditReport) -> None:
     if report.signatures_checked:
         console.say(f"{report.heads} signed heads are good; {report.unsigned} records after the last are not signed")
     else:
-        console.note("warning: signatures were not checked; give the guard's public key with --key")
+        console.note("warning: signatures were not checked; give the guard's public key with --public-key")
     if report.anchors:
         older = f", {report.anchors_older} are older than the kept files" if report.anchors_older else ""
         console.say(f"{report.anchors_found} of {report.anchors} anchored heads are in the chain{older}")

@@ -12,7 +12,7 @@ from engine.locate import PINNED, explain, find
 from engine.plugins import install_plugins, plugins_missing
 
 
-def install(*, method: Literal["auto", "download", "build"], plugins: bool, yes: bool) -> None:
+def install(*, method: Literal["auto", "download", "build"], plugins: bool, yes: bool, as_json: bool) -> None:
     """What `ringwall engine install` does; its flags and help are in `cli.flags.engine`."""
     engine = find()
     if engine is None and not console.ask(f"Install Pulumi {PINNED} into this user's cache?", yes=yes):
@@ -21,6 +21,9 @@ def install(*, method: Literal["auto", "download", "build"], plugins: bool, yes:
     console.say(f"engine: Pulumi {engine.version} at {engine.path}")
     if plugins:
         install_plugins(engine, console.note)
+    if as_json:
+        used = {"path": str(engine.path), "version": engine.version, "source": engine.source}
+        console.print_json({"version": 1, "engine": used, "plugins": plugins})
 
 
 def status(*, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 from cli import console, state, streams
 from cli.commands import RootCommands
 from cli.exit_codes import INTERRUPTED, PIPE_CLOSED, sentence
+from cli.spellings import in_use
 from model import effects
 from model.errors import InputError, RingwallError
 
@@ -74,7 +75,7 @@ def run(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> int:
     try:
-        ended = app(arguments, prog_name="ringwall", standalone_mode=False)
+        ended = app(in_use(arguments), prog_name="ringwall", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
         return _interrupted()
     except TyperException as error:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.durations import duration
 from cli.options import AsJson, Debug, ProjectDir, complete_stack
 
 
@@ -13,6 +14,7 @@ def doctor(
     stack: Annotated[
         str | None,
         typer.Argument(
+            metavar="STACK",
             help="An environment (dev), one server of it (dev.github) or a zone (zone.example); else all of them.",
             autocompletion=complete_stack,
             show_default=False,
@@ -29,7 +31,14 @@ def doctor(
         bool, typer.Option("--offline", help="Ask nothing beyond this machine, and say what that leaves unknown.")
     ] = False,
     deadline: Annotated[
-        float, typer.Option(help="Seconds for everything together; what is not done then is an error.", min=1, max=600)
+        float,
+        duration(
+            "--deadline",
+            "60s",
+            help="For everything together; what is not done then is an error.",
+            least="1s",
+            most="10m",
+        ),
     ] = 60,
     project: ProjectDir = None,
     as_json: AsJson = False,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.durations import duration
 from cli.options import Accept, AsJson, Debug, ProjectDir, Yes
 
 
@@ -32,7 +33,11 @@ def onboard(
     ] = None,
     pass_env: Annotated[
         list[str] | None,
-        typer.Option(help="stdio: a variable the command needs, kept as a reference; repeatable.", show_default=False),
+        typer.Option(
+            metavar="NAME",
+            help="stdio: a variable the command needs, kept as a reference; repeatable.",
+            show_default=False,
+        ),
     ] = None,
     client_capabilities: Annotated[
         str | None,
@@ -62,7 +67,9 @@ def onboard(
     ] = None,
     group: Annotated[list[str] | None, typer.Option(help="A group of the environment.", show_default=False)] = None,
     agent: Annotated[list[str] | None, typer.Option(help="An agent of the environment.", show_default=False)] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds the server has to answer everything.", min=1, max=300)] = 10,
+    timeout: Annotated[
+        float, duration("--timeout", "10s", help="How long the server has to answer everything.", least="1s", most="5m")
+    ] = 10,
     allow_exposed: Annotated[
         bool, typer.Option("--allow-exposed", help="Only warn when the server is bound beyond loopback.")
     ] = False,
