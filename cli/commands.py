@@ -31,6 +31,10 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.onboard",
         "Connect to a running server, look at its socket and tools, and write its stack file and tool lock.",
     ),
+    "clients": CommandEntry(
+        "cli.flags.clients",
+        "Show which clients may sign people in at a server, and the settings of each, ready to be pasted.",
+    ),
     "offboard": CommandEntry("cli.flags.offboard", "Remove a server's stack file and tool lock."),
     "scan": CommandEntry(
         "cli.flags.scan",
@@ -38,7 +42,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     ),
     "list": CommandEntry("cli.flags.list_stacks", "Show environments, servers and zones as the files declare them."),
     "plan": CommandEntry(
-        "cli.flags.plan", "Show every resource a stack declares, offline: no engine, account, network or secret."
+        "cli.flags.plan", "Show what a stack declares, ring by ring, offline: no engine, account, network or secret."
     ),
     "check": CommandEntry("cli.flags.check", "Check stack files, account quotas and every policy rule, offline."),
     "doctor": CommandEntry(
@@ -48,6 +52,11 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.diff",
         "Show what a change of the stack files means: who gains which tool, what loosens, what is replaced.",
     ),
+    "explain": CommandEntry(
+        "cli.flags.explain", "Explain what each ring says to one call, by which line of which file."
+    ),
+    "who": CommandEntry("cli.flags.callers", "Show who may use one tool, by which grant, and who may not."),
+    "test": CommandEntry("cli.flags.access_tests", "Test who may and may never do what, by tests/NAME.access.yaml."),
     "comment": CommandEntry(
         "cli.flags.comment",
         "Put what `ringwall diff` wrote on a pull request: exactly one comment for each environment.",

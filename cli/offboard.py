@@ -10,6 +10,7 @@ from cli.target import sandbox_target
 from engine.state import live_resources
 from model.errors import EngineFailed, EngineMissing, InputError
 from model.project import Project
+from model.text import counted
 from operations.project.server_files import require_stack
 from operations.project.write import FileChange, apply
 
@@ -66,7 +67,7 @@ def _refuse_live(project: Project, stack: str, *, forced: bool) -> bool:
         return True
     if count:
         raise InputError(
-            f"{stack} still has {count} resources deployed",
+            f"{stack} still has {counted(count, 'resource')} deployed",
             file=project.stack_file(stack),
             remedy=f"run `ringwall destroy {stack}` first",
         )

@@ -19,6 +19,12 @@ def complete_stack(incomplete: str) -> list[str]:
     return [name for name in stack_names(state.project or Path.cwd()) if name.startswith(incomplete)]
 
 
+def complete_client(incomplete: str) -> list[str]:
+    from model.known_clients import KNOWN_CLIENTS  # noqa: PLC0415 - 0.07 s that only completion takes
+
+    return [name for name in KNOWN_CLIENTS if name.startswith(incomplete)]
+
+
 def _set_project(value: Path | None) -> Path | None:
     if value is not None:
         state.project = value

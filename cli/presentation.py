@@ -1,4 +1,4 @@
-"""How help is shown: commands in groups, each with its first sentence whole, and values as words in capitals (`--port PORT`)."""
+"""How help is shown: commands in groups, each with its first sentence whole, and values in capitals (`--port PORT`)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typer.core import TyperGroup
 
 #: The commands of `ringwall --help` by what somebody is about to do; whatever stands in no group comes last.
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Start": ("demo", "scan", "init", "onboard", "local"),
-    "Look and review, offline": ("list", "plan", "check", "diff", "comment", "lock"),
+    "Start": ("demo", "scan", "init", "onboard", "clients", "local"),
+    "Look and review, offline": ("list", "plan", "check", "explain", "who", "test", "diff", "comment", "lock"),
     "Deploy": (
         "doctor",
         "preview",

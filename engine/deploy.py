@@ -18,7 +18,9 @@ from engine.workspace import Target
 from model.cross_checks import missing_tunnel_secrets, refuse_missing_secret
 from model.errors import InputError, InputErrors, NoSuchStack, PlanRefused
 from model.project import Project, load
+from model.resource_types import is_resource
 from model.stacks import EnvironmentStack, Stack, environment_of, server_of
+from model.text import counted
 from plan.offline import plan_stack
 from plan.preflight import refuse_unsafe
 from plan.step_order import judge_steps
@@ -101,7 +103,8 @@ def _plan_offline(scope: Scope, run: Run) -> None:
     server = scope.loaded.servers[server_of(run.stack)]
     graph = plan_stack(scope.project, server)
     run.offline, run.state = True, "done"
-    run.steps.counts = {"create": sum(1 for resource in graph.resources if "read" not in resource.options)}
+    run.planned = tuple((resource.type, resource.name) for resource in graph.resources if is_resource(resource.type))
+    run.steps.counts = {"create": len(run.planned)}
 
 
 def refuse_gaps(previews: Sequence[Run]) -> None:
@@ -145,7 +148,7 @@ def bring_up(
         runs.append(last)
     elif dropped:
         target.progress.note(
-            f"{len(dropped)} resources that {scope.first} no longer wants stay until every server is up"
+            f"staying until every server is up: {counted(len(dropped), 'resource')} that {scope.first} no longer wants"
         )
     return runs
 
@@ -175,7 +178,7 @@ def refuse_live_servers(target: Target, stack: str) -> None:
         return
     for server, count in live_servers(target, stack).items():
         raise InputError(
-            f"environment {stack} has a live server: {server} ({count} resources)",
+            f"environment {stack} has a live server: {server} ({counted(count, 'resource')})",
             remedy=f"run `ringwall destroy {server}` first, or `ringwall destroy {stack} --servers`",
         )
 

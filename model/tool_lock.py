@@ -250,7 +250,7 @@ def _json_document(text: str, file: Path) -> Document:
 _HEADER = """\
 # What this server may offer: its tools, prompts and resources as they were approved.
 # The guard lists and runs only what stands here, unchanged. Do not edit definitions or digests by hand:
-# `ringwall lock diff` shows what the running server changed, `ringwall lock approve` takes it over.
+# `ringwall lock diff` shows what the running server changed, `ringwall lock approve` accepts it.
 # Yours to set on a tool: risk, outbound, cacheable, parameters, media_types, accepted.
 """
 

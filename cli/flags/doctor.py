@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli.durations import duration
-from cli.options import AsJson, Debug, ProjectDir, complete_stack
+from cli.flags.durations import duration
+from cli.options import AsJson, Debug, ProjectDir, Sandbox, complete_stack
 
 
 def doctor(
@@ -40,6 +40,7 @@ def doctor(
             most="10m",
         ),
     ] = 60,
+    sandbox: Sandbox = False,
     project: ProjectDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -47,9 +48,12 @@ def doctor(
     """Check what a deployment needs, and name the remedy of whatever is missing. Changes nothing.
 
     Engine and provider plugins; Cloudflare token (CLOUDFLARE_API_TOKEN), its permissions against those the plan needs,
-    account, zone and team; Kong's Admin API (KONG_ADMIN_TOKEN), version, edition, plugins, Lua sandbox, access log and
-    signing keys; issuers' keys and metadata; clocks; and on the origin host the guard, its secrets, whether the vendors'
-    engines take them (each is asked about one harmless word), its log and the server behind it.
+    account, zone, team and the zone's bot settings, which stop clients unseen; Kong's Admin API (KONG_ADMIN_TOKEN),
+    version, edition, plugins, Lua sandbox, access log and signing keys; issuers' keys and metadata; clocks; and on the
+    origin host the guard, its secrets, whether the vendors' engines take them (each is asked about one harmless word), its
+    log and the server behind it.
+
+    With --sandbox, what a rehearsal needs: the engine and the files.
 
     Outside a project only the engine is checked. What could not be looked at is listed as skipped, with the reason. Exit
     code 3 when a check is an error.
@@ -60,6 +64,7 @@ def doctor(
         stack=stack,
         host=host,
         offline=offline,
+        sandbox=sandbox,
         deadline=deadline,
         as_json=as_json,
     )

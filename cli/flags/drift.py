@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.durations import duration
+from cli.flags.durations import duration
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack
 
 

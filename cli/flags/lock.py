@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.durations import duration
+from cli.flags.durations import duration
 from cli.options import Accept, AsJson, Debug, ProjectDir, Server, Yes
 
 app = typer.Typer(
@@ -34,7 +34,7 @@ def diff(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show what the running server offers otherwise than its lock. Exit code 3 when anything differs."""
+    """Show how the running server differs from its lock. Exit code 3 when it does."""
     from cli.lock import diff as work  # noqa: PLC0415 - 0.9 s of imports that --help and completion do without
 
     work(server, timeout=timeout, client_capabilities=client_capabilities)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.durations import duration
-from cli.options import Accept, AsJson, Debug, ProjectDir, Yes
+from cli.flags.durations import duration
+from cli.options import Accept, AsJson, Debug, ProjectDir, Yes, complete_client
 
 
 def onboard(
@@ -67,6 +68,26 @@ def onboard(
     ] = None,
     group: Annotated[list[str] | None, typer.Option(help="A group of the environment.", show_default=False)] = None,
     agent: Annotated[list[str] | None, typer.Option(help="An agent of the environment.", show_default=False)] = None,
+    client: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A client that may register to sign people in; repeatable (default: claude-code, cursor and vscode).",
+            autocompletion=complete_client,
+            show_default=False,
+        ),
+    ] = None,
+    link: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLIENT",
+            help="Write the server into this client's own settings file too, and keep a copy; repeatable.",
+            autocompletion=complete_client,
+            show_default=False,
+        ),
+    ] = None,
+    link_file: Annotated[
+        Path | None, typer.Option("--link-file", help="With --link: this file instead.", show_default=False)
+    ] = None,
     timeout: Annotated[
         float, duration("--timeout", "10s", help="How long the server has to answer everything.", least="1s", most="5m")
     ] = 10,
@@ -102,6 +123,9 @@ def onboard(
         domain=domain,
         group=group,
         agent=agent,
+        client=client,
+        link=link,
+        link_file=link_file,
         timeout=timeout,
         allow_exposed=allow_exposed,
         accept=list(accept or ()),

@@ -182,6 +182,9 @@ def _secrets(server: ServerStack, *, local: bool) -> tuple[Secret, ...]:
             result.append(
                 Secret(reader="guard", reference=SecretRef(file=f"{folder}/{name}"), purpose=f"mutual TLS: {purpose}")
             )
+    for name, header in sorted(manifest.origin.headers.items()):
+        reference = SecretRef(env=header.env, file=header.file)
+        result.append(Secret(reader="guard", reference=reference, purpose=f"header {name} that the server is sent"))
     for variable, reference in sorted(manifest.origin.environment.items()):
         result.append(Secret(reader="server", reference=reference, purpose=f"the server's {variable}"))
     return tuple(result)

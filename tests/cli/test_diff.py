@@ -102,9 +102,7 @@ def test_a_head_that_does_not_load_exits_with_two_and_shows_why(root: Path) -> N
 
 def test_markdown_and_html_are_written_beside_the_text(root: Path, tmp_path: Path) -> None:
     edit(root, "Pulumi.dev.one.yaml", "posture: [encrypted]", "posture: []")
-    done = run(
-        root, "HEAD", "--env", "dev", "--markdown", tmp_path / "out" / "c.md", "--html", tmp_path / "r.html"
-    )
+    done = run(root, "HEAD", "--env", "dev", "--markdown", tmp_path / "out" / "c.md", "--html", tmp_path / "r.html")
     assert done.code == 0, done.err
     assert (tmp_path / "out" / "c.md").read_text(encoding="utf-8").startswith("<!-- ringwall-diff:dev -->\n")
     assert (tmp_path / "r.html").read_text(encoding="utf-8").startswith("<!doctype html>")
