@@ -78,6 +78,10 @@ def _run(arguments: list[str]) -> int:
         ended = app(in_use(arguments), prog_name="ringwall", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
         return _interrupted()
+    except SystemExit as ending:
+        if isinstance(ending.__context__, BrokenPipeError):  # Typer's own answer to it is exit code 1
+            return PIPE_CLOSED
+        raise
     except TyperException as error:
         return _wrong_usage(error, arguments)
     except Exception as error:
