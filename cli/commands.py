@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     ),
     "list": CommandEntry("cli.flags.list_stacks", "Show environments, servers and zones as the files declare them."),
     "plan": CommandEntry(
-        "cli.flags.plan", "Show every resource a stack declares, offline: no engine, account, network or secret."
+        "cli.flags.plan", "Show what a stack declares, ring by ring, offline: no engine, account, network or secret."
     ),
     "check": CommandEntry("cli.flags.check", "Check stack files, account quotas and every policy rule, offline."),
     "doctor": CommandEntry(

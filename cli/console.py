@@ -102,7 +102,7 @@ def width() -> int:
 def working(text: str) -> Iterator[None]:
     """Progress for what takes over a second: a spinner on a terminal, one line elsewhere."""
     console = stderr()
-    if console.is_terminal:
+    if console.is_terminal and not console.is_dumb_terminal:
         with console.status(text):
             yield
     else:

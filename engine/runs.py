@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -48,7 +49,7 @@ def execute(
 
     if not target.debug:
         _quiet_sdk()
-    run.state = "running"
+    run.state, run.began = "running", time.monotonic()
     create = run.operation in ("preview", "up")
     run.steps.refreshes_first = run.refresh
     try:
@@ -69,8 +70,9 @@ def execute(
                     line = explained(target, run.stack, conflict)
                     run.steps.errors = [line if message == text else message for message in run.steps.errors]
                 raise EngineFailed(cause(run.steps, str(error))) from None
-        run.state = "done"
+        run.ended, run.state = time.monotonic(), "done"
     except RingwallError as error:
+        run.ended = time.monotonic()
         run.state, run.error, run.missing = "failed", str(error), isinstance(error, NoSuchStack)
     return run
 
