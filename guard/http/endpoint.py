@@ -20,6 +20,7 @@ from guard.decide.exchange import Exchange
 from guard.decide.policy import Policy
 from guard.decide.reasons import Reason
 from guard.decide.tokens import estimate, read_remaining
+from guard.http import refusals
 from guard.http.arrival import Arrival, Receive, bounded, read_body, until_disconnect
 from guard.http.http_rules import (
     HttpRefusal,
@@ -45,8 +46,6 @@ from wire.jsonrpc import Answer, Message, Notification, Request, classify
 Scope = MutableMapping[str, Any]
 
 MAX_BATCH = 50
-#: Reasons of refusals that are not noted in the audit log, as they tell of no attempt at anything.
-_UNNOTED = frozenset((Reason.DRAINING, Reason.DISCONNECTED))
 
 
 class McpEndpoint:
@@ -68,16 +67,11 @@ class McpEndpoint:
             try:
                 await self._serve(scope, receive, sink)
             except HttpRefusal as refused:
-                if refused.reason not in _UNNOTED:
-                    self.runtime.note_refusal(self.runtime.policy, sink.principal, refused.reason)
-                # A stream whose token expires ends without a further message.
-                if not sink.streaming and not sink.finished:
-                    await sink.refuse(refused.status, refused.message, refused.headers)
+                await refusals.refuse(self.runtime, sink, refused)
                 if sink.principal is not None:
                     await self.runtime.policy.limits.fine(sink.principal, sink.unjudged)
-        except WorkEnded:
-            if not sink.streaming and not sink.finished:
-                await sink.refuse(403, error(None, answers.REFUSED, "This principal is denied."))
+            except WorkEnded:
+                await refusals.refuse_ended(self.runtime, sink)
         except AuditUnwritable:
             # Nothing passes without a record, so a stream that has begun ends without its answer.
             if not sink.streaming and not sink.finished:
@@ -128,7 +122,7 @@ class McpEndpoint:
             raise HttpRefusal(refused.status, refused.reason, message, headers) from None
         sink.principal = principal
         if principal.id in policy.denied:
-            raise HttpRefusal(403, Reason.DENIED, error(None, answers.REFUSED, "This principal is denied."))
+            raise refusals.denied()
         return principal
 
     # -- POST ---------------------------------------------------------------------------------------------------------
@@ -255,7 +249,7 @@ class McpEndpoint:
                 await sink.answer(200, await substitutes.for_slip(exchange, context, slip))
             else:
                 runtime.log.warning("the server cannot be told this: %s", slip)
-                await sink.refuse(answers.ORIGIN_FAILED, None)
+                await refusals.fail(runtime, sink, caller.principal)
         except UpstreamDown as problem:
             runtime.log.warning("the server is not available: %s", problem)
             if not isinstance(problem, UpstreamFull):
@@ -278,7 +272,7 @@ class McpEndpoint:
             # The server did not receive the client's answer, so the client may send it again.
             self.runtime.remember(exchange.caller, "server", *prepared.answers)
         if context is None:
-            await sink.refuse(answers.ORIGIN_FAILED, None, headers)
+            await refusals.fail(self.runtime, sink, exchange.caller.principal, headers)
             return
         message = await substitutes.unavailable(exchange, context, wait, sent=sent)
         await exchange.release(context)
@@ -375,7 +369,7 @@ class McpEndpoint:
         except UpstreamDown as problem:
             self.runtime.log.warning("the server is not available: %s", problem)
             if not sink.streaming:
-                await sink.refuse(answers.ORIGIN_FAILED, None)
+                await refusals.fail(self.runtime, sink, principal)
         finally:
             if upstream is not None:
                 upstream.close()
@@ -393,7 +387,7 @@ class McpEndpoint:
             try:
                 upstream = await self.runtime.upstream.send("DELETE", sent, None, owner=principal.id)
             except UpstreamDown:
-                await arrival.sink.refuse(answers.ORIGIN_FAILED, None)
+                await refusals.fail(self.runtime, arrival.sink, principal)
                 return
             upstream.close()
             if upstream.status != 405:
