@@ -30,7 +30,7 @@ def diff(server: str, *, timeout: float, client_capabilities: str | None) -> Non
     files, comparison = _compare(server, timeout, client_capabilities)
     report(files, comparison)
     if not comparison.is_unchanged:
-        raise typer.Exit(1)
+        raise typer.Exit(3)
 
 
 def approve(server: str, *, timeout: float, client_capabilities: str | None, accept: list[str], yes: bool) -> None:
@@ -102,7 +102,7 @@ def report(files: ServerFiles, comparison: Comparison, *, advise: bool = True, f
     for line in (*granted_changes(files, comparison), *concern_lines(comparison.concerns)):
         console.note(f"warning: {line}")
     if advise:
-        console.say(f"Nothing was written. To take this over: ringwall lock approve {files.stack}")
+        console.say(f"Nothing was written. To take this over: `ringwall lock approve {files.stack}`")
 
 
 def _document(files: ServerFiles, comparison: Comparison) -> dict[str, object]:

@@ -6,6 +6,7 @@ import typer
 
 from cli import console
 from cli.project import current_project
+from cli.target import sandbox_target
 from engine.state import live_resources
 from model.errors import EngineFailed, EngineMissing, InputError
 from model.project import Project
@@ -44,6 +45,14 @@ def _refuse_live(project: Project, stack: str, *, forced: bool) -> bool:
     Returns:
         True when it is unknown whether anything is deployed, and the user insisted.
     """
+    sandbox = sandbox_target(project)
+    rehearsed = live_resources(project, stack, sandbox) if sandbox.state_folder and sandbox.state_folder.is_dir() else 0
+    if rehearsed:
+        raise InputError(
+            f"{stack} still has {rehearsed} resources deployed in the sandbox",
+            file=project.stack_file(stack),
+            remedy=f"run `ringwall destroy {stack} --sandbox` first",
+        )
     try:
         count = live_resources(project, stack)
     except (EngineMissing, EngineFailed) as error:

@@ -121,7 +121,8 @@ def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], serv
     lines = _wrapped(f"To let just this pass, below ringwall:server in the stack file of {server}:")
     lines += ["", "    guard:", "      exceptions:"]
     expires = (today + timedelta(days=DAYS)).isoformat()
-    reason = f"Incident {record.get('incident')}: why it is harmless, who decided"
+    incident = record.get("incident")
+    reason = f"Incident {incident}: why it is harmless, who decided" if incident else "Why it is harmless, who decided"
     for rule, place in _with_places(findings):
         lines.append(f"        - {KINDS[method]}: {_quoted(str(record.get('name')))}")
         lines += [f"          leg: {leg}", f"          rule: {_quoted(rule)}"]

@@ -54,7 +54,7 @@ def from_json(text: str) -> Graph:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise InputError(f"this is no plan: {error}", remedy="write it with `ringwall plan --json`") from error
+        raise InputError(f"this is no plan: {error}", remedy="write it with `ringwall plan STACK --json`") from error
     version = document.get("version") if isinstance(document, dict) else None
     if version != VERSION:
         raise InputError(

@@ -90,8 +90,16 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
     if kind == "Origin":
         origin = inputs.get("origin") or {}
         address = origin.get("url") or origin.get("socket") or " ".join(origin.get("command") or [])
-        return [Enforcement("origin", "server reached only at", str(address))]
+        rows = [Enforcement("origin", "server reached only at", str(address))]
+        if (place := origin.get("identity")) in _IDENTITY:
+            rows.append(Enforcement("origin", "server told who calls", _IDENTITY[place]))
+        if origin.get("headers"):
+            rows.append(Enforcement("origin", "headers sent to the server", ", ".join(sorted(origin["headers"]))))
+        return rows
     return []
+
+
+_IDENTITY = {"header": "signed token in Ringwall-Identity", "meta": "signed token in _meta io.ringwall/identity"}
 
 
 def _guard(inputs: Mapping[str, Any]) -> list[Enforcement]:

@@ -1,4 +1,4 @@
-"""Every decision and every reason of the audit log, the metrics and docs/reasons.md.
+"""Every decision and every reason of the audit log, the metrics and docs/reference/errors.md.
 
 The texts that a caller sees are in `guard.decide.answers`: a caller never learns the reason, only an incident id.
 """

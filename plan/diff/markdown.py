@@ -221,7 +221,7 @@ def _left_out(omitted: Sequence[_Section], artifact_url: str | None) -> list[str
 def _pointer(artifact_url: str | None) -> str:
     if artifact_url and _URL.fullmatch(artifact_url) and len(artifact_url) <= 500:
         return f"The whole report: [artifact](<{artifact_url}>)."
-    return "The whole report is what `ringwall diff --html` writes; in CI it is the run's artifact."
+    return "The whole report is what `ringwall diff BASE --html FILE` writes; in CI it is the run's artifact."
 
 
 def _tail(report: DiffReport, artifact_url: str | None, omitted: Sequence[_Section]) -> list[str]:

@@ -19,7 +19,7 @@ from plan.rules.subject import Subject, items, mapping
 
 #: Days before its end in which an exception is a warning, so that somebody decides before calls are blocked again.
 ENDING_DAYS: Final = 14
-_SOURCE: Final = "Ringwall's exceptions, docs/exceptions.md"
+_SOURCE: Final = "Ringwall's exceptions, docs/howto/allow-a-blocked-call.md"
 
 
 @rule(
