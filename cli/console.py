@@ -91,6 +91,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str |
 
     if title is not None:
         say(title)
+    rows = [[complete(cell) for cell in row] for row in rows]  # before it is measured
     if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         lines = piped(columns, rows)
     elif colours.wanted(sys.stdout):

@@ -105,8 +105,7 @@ class AuditRecord:
 
     def as_json(self) -> dict[str, Any]:
         """The record's members. `key`, `exceptions`, `identity`, `problem`, `repeats`, `uninspected_bytes`, `limit` and
-        `payload` are
-        there only if they say something, `payload_cut` (the payload's full length) only if it was cut."""
+        `payload` are there only if they say something, `payload_cut` (the payload's full length) only if it was cut."""
         members: dict[str, Any] = {
             "bundle": self.bundle,
             "content_sha256": self.content_sha256,
