@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cli import console
 from cli.keys import sync_environment
 from cli.project import current_project
-from cli.report import show_preview, show_results
+from cli.report import next_steps, show_preview, show_results
 from cli.target import target_of
 from engine import deploy
 from engine.deploy import Scope
@@ -65,6 +65,8 @@ def up(
         console.note("the sandbox has no gateway: `keys sync` was not run")
     else:
         _follow_at_gateway(scope)
+    for line in next_steps([server.stack for server in scope.loaded.reach], runs):
+        console.say(line)
 
 
 def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | None, seconds: float) -> None:

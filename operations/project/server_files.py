@@ -6,6 +6,7 @@ its grants: the user repairs such files with them.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,18 @@ def read_server(project: Project, stack: str) -> ServerFiles:
     lock_file = project.lock_file(stack)
     lock = from_text(lock_file.read_text(encoding="utf-8"), lock_file) if lock_file.is_file() else None
     return ServerFiles(environment, name, document, origin, grants, lock_file, lock)
+
+
+def foreign_tools(project: Project, stack: str) -> list[str]:
+    """The names of the tools of the environment's further servers; one whose lock cannot be read has none here."""
+    environment, name = split_stack(stack)
+    names: set[str] = set()
+    for server in project.servers_of(environment):
+        file = project.lock_file(f"{environment}.{server}")
+        if server != name:
+            with contextlib.suppress(OSError, UnicodeDecodeError, InputError):
+                names.update(tool.name for tool in from_text(file.read_text(encoding="utf-8"), file).tools)
+    return sorted(names)
 
 
 def granted(grants: Iterable[Grant], tools: Iterable[ToolEntry]) -> list[str]:
