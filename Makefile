@@ -70,7 +70,7 @@ servers: setup ## Real MCP servers from npm and PyPI: onboarded, and called thro
 	$(BIN)/python tests/servers/run.py
 
 lock: ## Resolve requirements.lock again from pyproject.toml
-	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --group dev pyproject.toml --output-file requirements.lock
 
 clean: ## Remove the virtual environment and caches

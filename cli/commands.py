@@ -29,6 +29,10 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.onboard",
         "Connect to a running server, look at its socket and tools, and write its stack file and tool lock.",
     ),
+    "clients": CommandEntry(
+        "cli.flags.clients",
+        "Show which clients may sign people in at a server, and the settings of each, ready to be pasted.",
+    ),
     "offboard": CommandEntry("cli.flags.offboard", "Remove a server's stack file and tool lock."),
     "scan": CommandEntry(
         "cli.flags.scan",
@@ -46,6 +50,11 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.diff",
         "Show what a change of the stack files means: who gains which tool, what loosens, what is replaced.",
     ),
+    "explain": CommandEntry(
+        "cli.flags.explain", "Explain what each ring says to one call, by which line of which file."
+    ),
+    "who": CommandEntry("cli.flags.callers", "Show who may use one tool, by which grant, and who may not."),
+    "test": CommandEntry("cli.flags.access_tests", "Test who may and may never do what, by tests/NAME.access.yaml."),
     "comment": CommandEntry(
         "cli.flags.comment",
         "Put what `ringwall diff` wrote on a pull request: exactly one comment for each environment.",
@@ -61,7 +70,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     ),
     "outputs": CommandEntry(
         "cli.flags.outputs",
-        "Show what a deployed stack exports; secrets stay masked (see `ringwall agents show --reveal`).",
+        "Show what a deployed stack exports; secrets stay masked (see `ringwall agents show ENV --reveal`).",
     ),
     "drift": CommandEntry("cli.flags.drift", "Compare what is recorded, what is real and what the files say."),
     "verify": CommandEntry("cli.flags.verify", "Try on a deployed server what an attacker and a client would."),

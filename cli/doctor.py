@@ -11,6 +11,7 @@ from cli import console, state
 from cli.project import current_project
 from model.errors import InputError
 from model.stacks import ZONE_PREFIX
+from model.text import counted
 from operations.doctor.checks import GROUPS, Check, run_all, skipped
 from operations.doctor.tasks import engine_task, work_for
 
@@ -35,7 +36,7 @@ def doctor(
         checks += work.checks
         tasks += work.tasks
     checks += missing
-    with console.working(f"{len(tasks)} things to look at"):
+    with console.working(f"{counted(len(tasks), 'thing')} to look at"):
         checks += run_all(tasks, offline=offline, deadline=deadline)
     # One Cloudflare answer and one issuer may share a host: its clock is named once.
     checks = sorted(dict.fromkeys(checks), key=lambda check: (GROUPS.index(check.group), check.subject))
@@ -77,10 +78,12 @@ def _show(checks: list[Check], counts: Counter[str]) -> None:
             console.say(("\n" if group else "") + check.group)
             group = check.group
         about = f" [{check.subject}]" if check.subject else ""
-        console.say(f"  {_MARKS[check.status]:<8} {check.id.partition('.')[2]}{about}: {check.message}")
+        mark = console.coloured(_MARKS[check.status]) + " " * (8 - len(_MARKS[check.status]))
+        console.say(f"  {mark} {check.id.partition('.')[2]}{about}: {check.message}")
         if check.remedy and check.status != "ok":
             console.say(f"           remedy: {check.remedy}")
-    parts = [f"{counts[word]} {word}" for word in ("ok", "warning", "error", "skipped") if counts[word]]
+    words = {"warning": "warnings", "error": "errors"}
+    parts = [counted(counts[word], word, words.get(word, word)) for word in _MARKS if counts[word]]
     console.say(f"\n{', '.join(parts)}")
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Literal
 
 import typer
 
 from cli import console
+from cli.project import current_project
 from engine import install as installer
 from engine.locate import PINNED, explain, find
 from engine.plugins import install_plugins, plugins_missing
+from model.errors import NoProject
+from operations.project.new_project import make_virtualenv
 
 
 def install(*, method: Literal["auto", "download", "build"], plugins: bool, yes: bool) -> None:
@@ -19,6 +23,9 @@ def install(*, method: Literal["auto", "download", "build"], plugins: bool, yes:
         raise typer.Exit(1)
     engine = installer.install(progress=console.note, method=method)
     console.say(f"engine: Pulumi {engine.version} at {engine.path}")
+    with contextlib.suppress(NoProject):
+        if virtualenv := make_virtualenv(current_project().root):
+            console.say(f"made {virtualenv} for the plain pulumi CLI, leading to this Ringwall (ignored by Git)")
     if plugins:
         install_plugins(engine, console.note)
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cli import console
+from model.text import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,7 +50,7 @@ def progress(runs: Sequence[Run]) -> Iterator[None]:
 def counts(run: Run) -> str:
     """``+12 ~1 =30`` of one run; before its summary, how many steps are done."""
     parts = [f"{sign}{run.steps.counts[word]}" for word, sign in _COUNTS if run.steps.counts.get(word)]
-    return " ".join(parts) or (f"{len(run.steps.finished)} steps" if run.steps.finished else "")
+    return " ".join(parts) or (f"{counted(len(run.steps.finished), 'step')}" if run.steps.finished else "")
 
 
 def _table(runs: Sequence[Run]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -23,6 +24,12 @@ def complete_stack(incomplete: str) -> list[str]:
         return []
 
 
+def complete_client(incomplete: str) -> list[str]:
+    from model.known_clients import KNOWN_CLIENTS  # noqa: PLC0415 - only completion reads the table
+
+    return [name for name in KNOWN_CLIENTS if name.startswith(incomplete)]
+
+
 def _set_project(value: Path | None) -> Path | None:
     if value is not None:
         state.project = value
@@ -36,6 +43,18 @@ def _set_debug(value: bool) -> bool:
 
 def _set_json(value: bool) -> bool:
     state.json = state.json or value
+    return value
+
+
+def _set_sandbox(context: typer.Context, value: bool) -> bool:
+    if value and not state.sandbox and not context.resilient_parsing:
+        state.sandbox = True
+        print("rehearsal: stand-in Cloudflare and Kong on this machine, nothing real is touched", file=sys.stderr)
+    return value
+
+
+def set_stack(value: str) -> str:
+    state.stack = value
     return value
 
 
@@ -74,16 +93,38 @@ Sandbox = Annotated[
     typer.Option(
         "--sandbox",
         help="Use stand-in Cloudflare and Kong providers on this machine: no account, nothing real is touched.",
+        envvar="RINGWALL_SANDBOX",
+        callback=_set_sandbox,
+        is_eager=True,
     ),
 ]
 Stack = Annotated[
     str,
     typer.Argument(
+        metavar="STACK",
         help="An environment (dev), one server of it (dev.github) or a zone (zone.example).",
         autocompletion=complete_stack,
+        callback=set_stack,
         show_default=False,
     ),
 ]
 Environment = Annotated[
-    str, typer.Argument(help="An environment, such as dev.", autocompletion=complete_stack, show_default=False)
+    str,
+    typer.Argument(
+        metavar="ENV",
+        help="An environment, such as dev.",
+        autocompletion=complete_stack,
+        callback=set_stack,
+        show_default=False,
+    ),
+]
+Server = Annotated[
+    str,
+    typer.Argument(
+        metavar="ENV.SERVER",
+        help="A server, such as dev.github.",
+        autocompletion=complete_stack,
+        callback=set_stack,
+        show_default=False,
+    ),
 ]

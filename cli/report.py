@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cli import console, live, state
+from engine.events import EngineChange
 from engine.run import Run
+from model.resource_types import is_resource
+from model.text import counted
+from plan.summary import by_ring
 
 _SIGN = {"create": "+", "update": "~", "delete": "-", "replace": "±", "create-replacement": "±", "delete-replaced": "∓"}
 
@@ -17,17 +21,32 @@ def show_preview(runs: Sequence[Run]) -> None:
             console.say(f"{run.stack}: not previewed, as {runs[0].stack} failed")
             continue
         source = "offline plan: not compared with what is deployed" if run.offline else "engine preview"
-        console.say(f"{run.stack} ({source}): {live.counts(run) or 'nothing'}")
+        console.say(f"{run.stack} ({source}): {_scale(run)}")
+        for line in by_ring(run.planned):
+            console.say_coloured(line)
         changed = {change.urn for change in run.steps.changed}
         for drifted in run.steps.drifted.values():
             event = "is gone" if drifted.operation == "delete" else "was changed"
             advice = "" if drifted.urn in changed else f"; this does not put it back: see `ringwall drift {run.stack}`"
-            console.say(f"  ! {drifted.name}  {drifted.type.rsplit(':', 1)[-1]} {event} outside Ringwall{advice}")
+            console.say_coloured(
+                f"  ! {drifted.name}  {drifted.type.rsplit(':', 1)[-1]} {event} outside Ringwall{advice}"
+            )
         order = {"delete": 0, "replace": 1, "create-replacement": 1, "delete-replaced": 1, "update": 2}
-        for change in sorted(run.steps.changed, key=lambda c: (order.get(c.operation, 3), c.urn)):
-            console.say(f"  {_SIGN.get(change.operation, '?')} {change.name}  {change.type.rsplit(':', 1)[-1]}")
+        for change in sorted(filter(_is_shown, run.steps.changed), key=lambda c: (order.get(c.operation, 3), c.urn)):
+            console.say_coloured(
+                f"  {_SIGN.get(change.operation, '?')} {change.name}  {change.type.rsplit(':', 1)[-1]}"
+            )
             for detail in change.details:
                 console.say(f"      {detail}")
+
+
+def _scale(run: Run) -> str:
+    return counted(len(run.planned), "resource") if run.offline else live.counts(run) or "nothing"
+
+
+def _is_shown(change: EngineChange) -> bool:
+    """What Pulumi itself is made of comes and goes with a stack; only a change of its settings tells a reader something."""
+    return is_resource(change.type) or change.operation not in ("create", "delete")
 
 
 def show_results(runs: Sequence[Run]) -> None:

@@ -15,6 +15,7 @@ from engine.workspace import Target
 from model.errors import InputError, InputErrors
 from model.project import Project, load
 from model.stacks import environment_of, server_of
+from model.text import counted
 
 
 def status(*, environment: str | None, sandbox: bool, as_json: bool) -> None:
@@ -23,7 +24,7 @@ def status(*, environment: str | None, sandbox: bool, as_json: bool) -> None:
     stacks = [s for s in project.stacks() if environment is None or environment_of(s) == environment]
     if environment is not None and not stacks:
         raise InputError(f"there is no environment {environment}", remedy="see `ringwall list`")
-    asking = console.working(f"asking the backend about {len(stacks)} stacks")
+    asking = console.working(f"asking the backend about {counted(len(stacks), 'stack')}")
     with target_of(project, sandbox=sandbox, plugins=False) as target, asking:
         rows = _rows(project, stacks, target)
     if as_json:

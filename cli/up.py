@@ -16,6 +16,7 @@ from engine.locate import require
 from engine.repair import pending
 from engine.run import Run, fail_on_error
 from model.errors import InputError
+from model.text import counted
 from operations.drift.gateway_look import GatewayLook, look_at_gateway
 from operations.incident.lift import open_gateway
 from wire.kong import KongAdmin
@@ -46,7 +47,7 @@ def up(
         fail_on_error(previews)
         deploy.refuse_gaps(previews)
         show_reading(scope, previews, gateway, time.monotonic() - began)
-        subject = f"{stack} and its {len(scope.servers)} servers" if scope.servers else stack
+        subject = f"{stack} and its {counted(len(scope.servers), 'server')}" if scope.servers else stack
         console.consent(f"Apply this to {subject}?", yes=yes)
         if gateway is not None and not target:
             gateway.put_back()
@@ -79,7 +80,8 @@ def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | N
     basis = "what is real" if planned else "what was recorded last"
     skip = " (--no-refresh compares with what was recorded)" if planned else ""
     console.note(
-        f"compared {len(previews)} stacks with {basis} in {seconds:.1f} s{skip}; {unchanged} need no run of the engine"
+        f"compared {counted(len(previews), 'stack')} with {basis} in {seconds:.1f} s{skip}; "
+        f"nothing to do in {unchanged} of them"
     )
 
 

@@ -31,7 +31,7 @@ def verify(
     expired: Path | None,
     sibling: Path | None,
     planted: str | None,
-    register: bool,
+    register: bool | None,
     guard_config: Path | None,
     timeout: float,
     strict: bool,
@@ -40,11 +40,17 @@ def verify(
     as_json: bool,
 ) -> None:
     """What `ringwall verify` does; its flags and help are in `cli.flags.verify`."""
+    if sandbox:
+        raise InputError(
+            "nothing of a rehearsal answers at a public name, so there is nothing to try",
+            key="--sandbox",
+            remedy=f"leave it out to try what is deployed; `ringwall plan {server}` shows what would be",
+        )
     project = current_project()
     require_stack(project, server)
     environment, name = split_stack(server)
     settings = load_environment(project, environment)
-    with target_of(project, sandbox=sandbox, plugins=False) as target:
+    with target_of(project, sandbox=False, plugins=False) as target:
         deployed = deployed_config(project, server, guard_config, target)
     subject = subject_of(settings, settings.servers[name], deployed)
     caller, sibling_caller = callers(subject, bearer, principal)
@@ -66,7 +72,7 @@ def verify(
                 expired=token_in(expired, "--expired-token-file"),
                 sibling=token_in(sibling, "--sibling-token-file"),
                 planted=planted_call(planted),
-                register=register,
+                register=subject.mode == "access" if register is None else register,
                 on_host=on_host,
             )
             return await run(context, console.note)
@@ -89,7 +95,7 @@ def show(report: VerificationReport, *, as_json: bool) -> None:
         return
     console.table(["", "check", "on", "expected", "seen"], report.rows())
     for check in report.checks:
-        if check.outcome == "fail":
+        if check.remedy is not None:
             console.say(f"{check.id} on {check.target}: {check.remedy}")
     for note in report.notes:
         console.note(f"note: {note}")

@@ -77,6 +77,16 @@ it also covers service tokens and OAuth endpoints. Below is a whole file first, 
         ("zone",),
         "Pulumi.zone.example.yaml",
     ),
+    "access-tests.md": Page(
+        """\
+# Access tests
+
+`tests/NAME.access.yaml` says in your repository who may use which tool and who may never. `ringwall test` judges each
+line by the guard's own decision code, offline; the GitHub Action runs it on pull requests.
+""",
+        ("access-test",),
+        "../../access/tickets.access.yaml",
+    ),
     "formats.md": Page(
         """\
 # Formats for machines
@@ -111,7 +121,7 @@ class FileReference:
         lines = [page.head, MADE]
         if page.example:
             text = (EXAMPLES / page.example).read_text(encoding="utf-8").rstrip()
-            lines += ["## Example", "", f"`{page.example}`:", "", "```yaml", text, "```", ""]
+            lines += ["## Example", "", f"`{page.example.rpartition('/')[2]}`:", "", "```yaml", text, "```", ""]
         for word in page.formats:
             title = TITLES.get(word, "Keys")
             lines += [f"## {title}", "", *self._format(name, word, alone=len(page.formats) == 1)]
@@ -186,8 +196,8 @@ def _type(value: dict[str, Any], links: dict[str, str]) -> str:
         return " or ".join(f"`{item}`" for item in value["enum"])
     if "const" in value:
         return f"`{value['const']}`"
-    if "anyOf" in value:
-        return " or ".join(_type(item, links) for item in value["anyOf"] if item.get("type") != "null")
+    if alternatives := value.get("anyOf", value.get("oneOf")):
+        return " or ".join(_type(item, links) for item in alternatives if item.get("type") != "null")
     if value.get("type") == "array":
         return f"list of {_type(value.get('items', {}), links)}"
     if value.get("type") == "object" and isinstance(value.get("additionalProperties"), dict):

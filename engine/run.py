@@ -24,6 +24,8 @@ class Run:
     #: The backend knows no such stack.
     missing: bool = False
     offline: bool = False
+    #: Type and name of every resource that an offline plan declares.
+    planned: tuple[tuple[str, str], ...] = ()
     #: A preview or an `up` that reads what is real first, and compares with that.
     refresh: bool = False
 

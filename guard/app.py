@@ -12,6 +12,9 @@ from guard.http.endpoint import McpEndpoint
 from guard.readiness import readiness
 from guard.runtime import Runtime
 
+#: Where the server finds the keys of the token about its caller, on the guard's admin port.
+JWKS_PATH = "/.well-known/jwks.json"
+
 
 def traffic_app(runtime: Runtime) -> ASGIApp:
     """The MCP endpoint, and `/healthz` for the gateway's probes, which is answered for any Host."""
@@ -35,7 +38,7 @@ def traffic_app(runtime: Runtime) -> ASGIApp:
 
 
 def admin_app(runtime: Runtime) -> Starlette:
-    """`/readyz` (what is in force and what is wrong; 503 if anything is) and `/metrics`."""
+    """`/readyz` (what is in force and what is wrong; 503 if anything is), `/metrics`, and the keys of `origin.identity`."""
 
     async def readyz(_: Request) -> Response:
         state = readiness(runtime)
@@ -45,4 +48,11 @@ def admin_app(runtime: Runtime) -> Starlette:
         runtime.metrics.state(readiness(runtime))
         return Response(runtime.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    return Starlette(routes=[Route("/readyz", readyz, methods=["GET"]), Route("/metrics", metrics, methods=["GET"])])
+    async def jwks(_: Request) -> Response:
+        introduction = runtime.policy.introduction
+        if introduction is None:
+            return PlainTextResponse("origin.identity is none: the server is not told who calls\n", 404)
+        return JSONResponse(introduction.tokens.jwks(), headers={"cache-control": "max-age=60"})
+
+    rows = ((JWKS_PATH, jwks), ("/readyz", readyz), ("/metrics", metrics))
+    return Starlette(routes=[Route(path, answer, methods=["GET"]) for path, answer in rows])

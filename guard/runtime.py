@@ -239,7 +239,10 @@ class Runtime:
             self.log.warning("the server sends requests faster than it accepts answers: one refusal was not sent")
             return
         self._refusals_in_flight += 1
-        self._in_background(self._post(dump(message), headers, owner))
+        body = message
+        if self.policy.introduction is not None:
+            headers, body = self.policy.introduction.of_guard(headers, message)
+        self._in_background(self._post(dump(body), headers, owner))
 
     async def _post(self, body: bytes, headers: Mapping[str, str], owner: str) -> None:
         try:
@@ -309,6 +312,9 @@ class Runtime:
             milliseconds=(time.monotonic() - context.started) * 1000,
             payload=payload,
             uninspected=inspected.uninspected if inspected else {},
+            identity=context.token.as_json()
+            if context.token and leg is Leg.ARGUMENTS and decision in _PASSING
+            else None,
         )
         sequence = self.audit.write(record)
         if decision is Decision.BLOCK or (decision is Decision.REFUSE and record.key is not None):
@@ -342,6 +348,8 @@ class Runtime:
         await self.audit.close()
 
 
+#: Decisions after which a message goes on.
+_PASSING = frozenset((Decision.ALLOW, Decision.FLAG, Decision.REDACT))
 #: How many refusals may be under way to the server at once: each of them holds a connection.
 MAX_REFUSALS_IN_FLIGHT = 256
 #: Seconds until a replaced policy or connection is closed: what began under it should have ended by then.

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from model.countries import ISO_3166_1
+from model.countries import ISO_3166_1, country_remedy
 from model.errors import InputErrors
 from model.loader import Document, Json, KeyPath
 from model.loopback import is_loopback as is_loopback
@@ -105,7 +105,7 @@ def _https_url(value: str) -> str:
 
 def _country(value: str) -> str:
     if value not in ISO_3166_1:
-        raise Wrong("must be an ISO 3166-1 alpha-2 country code in capitals", "write it such as SE")
+        raise Wrong("must be an ISO 3166-1 alpha-2 country code in capitals", country_remedy(value))
     return value
 
 

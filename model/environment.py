@@ -32,6 +32,7 @@ from model.base import (
 from model.defaults import ServerDefaults
 from model.loopback import is_loopback
 from model.problems import Wrong
+from model.redirect_uris import HostedRedirectUri
 from model.waivers import Waiver
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=350)]
@@ -245,7 +246,9 @@ class HostedClient(Model):
 
     addresses: Networks = Field(min_length=1, description="The vendor's published egress ranges.")
     source: HttpsUrl = Field(description="Where the vendor publishes them; shown to the reviewer.")
-    redirect_uris: Many[HttpsUrl] = Field(min_length=1, description="Where its OAuth sign-in may return to, exactly.")
+    redirect_uris: Many[HostedRedirectUri] = Field(
+        min_length=1, description="Where its OAuth sign-in may return to, exactly or with a last /*."
+    )
 
 
 class Issuer(Model):

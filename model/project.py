@@ -225,6 +225,8 @@ def _load_server(project: Project, environment: EnvironmentStack, name: str) -> 
     )
     inherited = settings.defaults.model_dump(mode="json", by_alias=True, exclude_unset=True)
     inherited.setdefault("countries", list(settings.countries))
+    if _registers_elsewhere(document):
+        inherited.pop("access", None)
     manifest: Server = _manifest(document, SERVER_KEY, Server, inherited)
     lock_file = project.lock_file(stack)
     if not lock_file.is_file():
@@ -235,6 +237,13 @@ def _load_server(project: Project, environment: EnvironmentStack, name: str) -> 
         )
     lock = lock_from_text(read_text(lock_file), lock_file)
     return ServerStack(environment, name, document, manifest, lock_file, lock)
+
+
+def _registers_elsewhere(document: Document) -> bool:
+    """Whether the server's clients register at an external issuer, whose list of clients no default here can be."""
+    manifest = config_of(document).get(SERVER_KEY)
+    oauth = manifest.get("oauth") if isinstance(manifest, dict) else None
+    return isinstance(oauth, dict) and oauth.get("mode") == "external"
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

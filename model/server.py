@@ -29,12 +29,15 @@ from model.base import (
     Yes,
     split_url,
 )
+from model.clients import Clients
 from model.defaults import CircuitBreaker, Guard, Limits, Rate, Timeouts
 from model.environment import Logs
 from model.finding_exceptions import FindingException
 from model.lockdown import Lockdown
 from model.loopback import is_loopback
 from model.name_patterns import GRANT_PATTERN, MAX_NAME
+from model.origin_headers import OriginHeaders
+from model.origin_identity import IdentityKey
 from model.problems import PATTERN_WORDS, Wrong
 from model.waivers import Waiver
 
@@ -86,6 +89,24 @@ class Origin(Model):
     command: Words | None = Field(None, description="stdio: the guard starts it; no port exists at all.")
     environment: dict[EnvName, SecretRef] = Field({}, description="stdio: variables for the command, by reference.")
     directory: AbsolutePath | None = Field(None, description="stdio: working directory.")
+    # Left out of what is deployed where it is not used, so that a configuration without it stays as it was.
+    identity: Literal["none", "header", "meta"] = Field(
+        "none",
+        exclude_if=lambda value: value == "none",
+        description="How the guard tells the server who calls, by a token it signs: not at all, in the header "
+        "`Ringwall-Identity`, or in `_meta` as `io.ringwall/identity`.",
+    )
+    identity_keys: Many[IdentityKey] = Field(
+        (),
+        max_length=3,
+        exclude_if=lambda value: not value,
+        description="The public keys of that token; with them the guard signs by no other. For servers that pin.",
+    )
+    headers: OriginHeaders = Field(
+        {},
+        exclude_if=lambda value: not value,
+        description="Fixed headers of every request to the server, each value by reference.",
+    )
 
     @model_validator(mode="after")
     def _exactly_one_place(self) -> Self:
@@ -95,7 +116,23 @@ class Origin(Model):
         if not self.command and (self.environment or self.directory):
             key = "environment" if self.environment else "directory"
             raise Wrong("belongs to command", "remove it", (key,))
+        if self.command and self.identity == "header":
+            raise Wrong("header: a command is sent no headers", "write identity: meta", ("identity",))
+        if self.command and self.headers:
+            raise Wrong("a command is sent no headers", "give its secrets in origin.environment", ("headers",))
+        if self.identity_keys and self.identity == "none":
+            raise Wrong("belongs to identity", "write identity: header or meta, or remove it", ("identity_keys",))
         return self
+
+    def check_mode(self, *, external: bool) -> None:
+        """Raise Wrong, as the model that holds `origin`, where the way of signing in does not allow a key of this one."""
+        fixed = [name for name in self.headers if name.lower() == "authorization"]
+        if external and fixed:
+            raise Wrong(
+                "in mode external this header carries the caller's token",
+                "name another header of the server's",
+                ("origin", "headers", fixed[0]),
+            )
 
     @property
     def port(self) -> int | None:
@@ -156,6 +193,12 @@ class Access(Model):
     people: People | None = Field(None, description="People, by address, domain or group.")
     agents: Names = Field((), description="Keys of the environment's agents.")
     hosted_clients: dict[Name, HostedAccess] = Field({}, description="Keys of the environment's hosted_clients.")
+    clients: Clients | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Clients that may register themselves to sign people in: names that are known, or clients of your own. "
+        "Without it every client that returns to the person's own machine may, and no other.",
+    )
 
     @model_validator(mode="after")
     def _somebody(self) -> Self:
@@ -277,6 +320,13 @@ class Server(Model):
                 "use oauth mode access, or remove them",
                 ("access", "hosted_clients"),
             )
+        if self.oauth.mode == "external" and self.access.clients is not None:
+            raise Wrong(
+                "clients register at the external authorization server, which Access does not keep",
+                "allow their redirect URIs there, and remove the key",
+                ("access", "clients"),
+            )
+        self.origin.check_mode(external=self.oauth.mode == "external")
         hostnames = {self.hostname}
         for client, hosted in sorted(self.access.hosted_clients.items()):
             if hosted.hostname in hostnames:

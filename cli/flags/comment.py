@@ -16,7 +16,7 @@ def comment(
         typer.Option(
             "--from",
             metavar="DIR",
-            help="What `ringwall diff --output DIR` wrote: one ENV.md for each environment that changes.",
+            help="What `ringwall diff BASE --output DIR` wrote: one ENV.md for each environment that changes.",
             show_default=False,
         ),
     ],

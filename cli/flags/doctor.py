@@ -38,9 +38,10 @@ def doctor(
     """Check what a deployment needs, and name the remedy of whatever is missing. Changes nothing.
 
     Engine and provider plugins; Cloudflare token (CLOUDFLARE_API_TOKEN), its permissions against those the plan needs,
-    account, zone and team; Kong's Admin API (KONG_ADMIN_TOKEN), version, edition, plugins, Lua sandbox, access log and
-    signing keys; issuers' keys and metadata; clocks; and on the origin host the guard, its secrets, whether the vendors'
-    engines take them (each is asked about one harmless word), its log and the server behind it.
+    account, zone, team and the zone's bot settings, which stop clients unseen; Kong's Admin API (KONG_ADMIN_TOKEN),
+    version, edition, plugins, Lua sandbox, access log and signing keys; issuers' keys and metadata; clocks; and on the
+    origin host the guard, its secrets, whether the vendors' engines take them (each is asked about one harmless word), its
+    log and the server behind it.
 
     Outside a project only the engine is checked. What could not be looked at is listed as skipped, with the reason. Exit
     code 3 when a check is an error.

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from cli.flags.guard_bundle import bundle, keygen, verify_bundle
+from cli.flags.guard_identity import identity
 from cli.options import Debug
 
 app = typer.Typer(help="Run the guard, and sign the configuration it runs by.", no_args_is_help=True)
 app.command()(keygen)
 app.command()(bundle)
 app.command("verify")(verify_bundle)
+app.command()(identity)
 
 
 @app.command()

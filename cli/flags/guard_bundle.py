@@ -7,14 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import AsJson, Debug, ProjectDir, Sandbox, complete_stack
-
-Server = Annotated[
-    str,
-    typer.Argument(
-        metavar="ENV.SERVER", help="A server, such as dev.github.", autocompletion=complete_stack, show_default=False
-    ),
-]
+from cli.options import AsJson, Debug, ProjectDir, Sandbox, Server
 
 
 def keygen(

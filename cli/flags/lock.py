@@ -6,17 +6,11 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Accept, AsJson, Debug, ProjectDir, Yes, complete_stack
+from cli.options import Accept, AsJson, Debug, ProjectDir, Server, Yes
 
 app = typer.Typer(
     help="Tool locks: what servers may offer, pinned in Git.", no_args_is_help=True, rich_markup_mode=None
 )
-Server = Annotated[
-    str,
-    typer.Argument(
-        metavar="ENV.SERVER", help="A server, such as dev.github.", autocompletion=complete_stack, show_default=False
-    ),
-]
 Timeout = Annotated[float, typer.Option(help="Seconds the server has to answer everything.", min=1, max=300)]
 
 ClientCapabilities = Annotated[
@@ -37,7 +31,7 @@ def diff(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show how the running server differs from its lock. Exit code 1 when it does."""
+    """Show how the running server differs from its lock. Exit code 3 when it does."""
     from cli.lock import diff as work  # noqa: PLC0415 - 0.9 s of imports that --help and completion do without
 
     work(server, timeout=timeout, client_capabilities=client_capabilities)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import AsJson, Debug, ProjectDir, Sandbox, Yes, complete_stack
+from cli.options import AsJson, Debug, ProjectDir, Sandbox, Yes, complete_stack, set_stack
 
 Closable = Annotated[
     str,
@@ -15,6 +15,7 @@ Closable = Annotated[
         metavar="STACK",
         help="A server (dev.github), or an environment (dev) for all of its servers.",
         autocompletion=complete_stack,
+        callback=set_stack,
         show_default=False,
     ),
 ]

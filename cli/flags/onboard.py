@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.options import Accept, AsJson, Debug, ProjectDir, Yes
+from cli.options import Accept, AsJson, Debug, ProjectDir, Yes, complete_client
 
 
 def onboard(
-    server: Annotated[str, typer.Argument(help="Name of the server, such as github.", show_default=False)],
-    env: Annotated[str, typer.Option("--env", help="Environment it belongs to.", show_default=False)],
+    server: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENV.SERVER", help="Its name: dev.github, or github with --env dev.", show_default=False
+        ),
+    ],
+    env: Annotated[
+        str | None,
+        typer.Option("--env", metavar="ENV", help="Environment it belongs to.", show_default=False),
+    ] = None,
     url: Annotated[
         str | None, typer.Option(help="Streamable HTTP: http://127.0.0.1:PORT/mcp.", show_default=False)
     ] = None,
@@ -54,6 +63,26 @@ def onboard(
     ] = None,
     group: Annotated[list[str] | None, typer.Option(help="A group of the environment.", show_default=False)] = None,
     agent: Annotated[list[str] | None, typer.Option(help="An agent of the environment.", show_default=False)] = None,
+    client: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A client that may register to sign people in; repeatable (default: claude-code, cursor and vscode).",
+            autocompletion=complete_client,
+            show_default=False,
+        ),
+    ] = None,
+    link: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLIENT",
+            help="Write the server into this client's own settings file too, and keep a copy; repeatable.",
+            autocompletion=complete_client,
+            show_default=False,
+        ),
+    ] = None,
+    link_file: Annotated[
+        Path | None, typer.Option("--link-file", help="With --link: this file instead.", show_default=False)
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds the server has to answer everything.", min=1, max=300)] = 10,
     allow_exposed: Annotated[
         bool, typer.Option("--allow-exposed", help="Only warn when the server is bound beyond loopback.")
@@ -67,7 +96,7 @@ def onboard(
 ) -> None:
     """Connect to a running server, look at its socket and tools, and write its stack file and tool lock.
 
-    For a server that has them already: show what it changed, and write nothing. Exit code 1 when it changed.
+    For a server that has them already: show what it changed, and write nothing. Exit code 3 when it changed.
     """
     from cli.onboard import onboard as work  # noqa: PLC0415 - 1.0 s of imports that --help and completion do without
 
@@ -87,6 +116,9 @@ def onboard(
         domain=domain,
         group=group,
         agent=agent,
+        client=client,
+        link=link,
+        link_file=link_file,
         timeout=timeout,
         allow_exposed=allow_exposed,
         accept=list(accept or ()),

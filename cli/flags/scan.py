@@ -45,9 +45,13 @@ def scan(
     server/discover, WebSocket. Paths tried: /mcp /sse / /mcp/ /ws /messages /api/mcp /mcp/sse, and each --path. A port
     gets a HEAD first and nothing more unless it speaks HTTP. Tools are listed and judged, never called.
 
+    Exposed: other machines may call it without credentials. Open: every program of this machine may, and no other machine.
+    The danger is the worst that its tools could do, for as many as may call them: an exposed server that can run commands is
+    critical, an open one medium.
+
     Another machine is looked at only where it is named, 16 at most; ranges are refused. Scan only what is yours.
 
-    Exit code 3 when a server beyond loopback answers without authentication, 6 when time ran out before every socket
+    Exit code 3 when a server is exposed, 6 when time ran out before every socket
     was looked at, else 0.
     """
     from cli.scan import scan as work  # noqa: PLC0415 - 0.5 s of imports that --help and completion do without

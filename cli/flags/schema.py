@@ -13,7 +13,7 @@ def schema(
     name: Annotated[
         str,
         typer.Argument(
-            help="stack, environment, server, zone, tool-lock, guard-config, guard-bundle or host-bundle.",
+            help="stack, environment, server, zone, tool-lock, guard-config, guard-bundle, host-bundle or access-test.",
             autocompletion=lambda: [
                 "stack",
                 "environment",
@@ -23,6 +23,7 @@ def schema(
                 "guard-config",
                 "guard-bundle",
                 "host-bundle",
+                "access-test",
             ],
         ),
     ] = "stack",

@@ -51,7 +51,7 @@ def build_host_bundle(
         provided=(
             ProvidedFile(
                 path=bundle_file(server.stack),
-                purpose=f"the guard's signed configuration: made off this host by `ringwall guard bundle {server.stack}`",
+                purpose=f"the guard's signed configuration: made off this host by `ringwall guard bundle {server.stack} --key FILE`",
             ),
             ProvidedFile(
                 path=public_key_file(server.stack),
@@ -182,6 +182,9 @@ def _secrets(server: ServerStack, *, local: bool) -> tuple[Secret, ...]:
             result.append(
                 Secret(reader="guard", reference=SecretRef(file=f"{folder}/{name}"), purpose=f"mutual TLS: {purpose}")
             )
+    for name, header in sorted(manifest.origin.headers.items()):
+        reference = SecretRef(env=header.env, file=header.file)
+        result.append(Secret(reader="guard", reference=reference, purpose=f"header {name} that the server is sent"))
     for variable, reference in sorted(manifest.origin.environment.items()):
         result.append(Secret(reader="server", reference=reference, purpose=f"the server's {variable}"))
     return tuple(result)

@@ -58,7 +58,8 @@ class AuditRecord:
     without any value of the message. `incident` is the incident id that the caller was given.
     `limit` is the limit that was reached: its key in the stack file, what it allows, what is used, when it is over.
     `content_sha256` is the digest of the inspected content, `payload` that content as redacted text. `milliseconds` is
-    the time the guard itself took. `uninspected` counts bytes that no engine could look into, by media type.
+    the time the guard itself took. `uninspected` counts bytes that no engine could look into, by media type. `identity` has
+    the id of the token that tells the server who calls, and of the key that signs it.
     """
 
     method: str
@@ -83,6 +84,7 @@ class AuditRecord:
     exceptions: tuple[str, ...] = ()
     problem: str | None = None
     uninspected: Mapping[str, int] = field(default_factory=dict)
+    identity: Mapping[str, str] | None = None
 
     def summary(self) -> str:
         """What the guard's own log says of a message that was stopped: the first finding, the key, the caller."""
@@ -100,8 +102,8 @@ class AuditRecord:
         return f"{self.decision} {subject}: {self.reason}{finding}{decided}; {self.principal}, incident {self.incident}"
 
     def as_json(self) -> dict[str, Any]:
-        """The record's members. `key`, `exceptions`, `problem`, `uninspected_bytes`, `limit` and `payload` are there only if
-        they say something, `payload_cut` (the payload's full length) only if it was cut."""
+        """The record's members. `key`, `exceptions`, `identity`, `problem`, `uninspected_bytes`, `limit` and `payload` are
+        there only if they say something, `payload_cut` (the payload's full length) only if it was cut."""
         members: dict[str, Any] = {
             "bundle": self.bundle,
             "content_sha256": self.content_sha256,
@@ -124,6 +126,8 @@ class AuditRecord:
             members["key"] = self.key
         if self.exceptions:
             members["exceptions"] = list(self.exceptions)
+        if self.identity is not None:
+            members["identity"] = dict(self.identity)
         if self.problem is not None:
             members["problem"] = _short(self.problem)
         if self.uninspected:

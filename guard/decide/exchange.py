@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from guard.audit.record import AuditRecord
 from guard.decide import answers
 from guard.decide.answers import error, new_incident, status_of, tool_error
-from guard.decide.context import Caller, Context, Sink, Stop
-from guard.decide.methods import Method
+from guard.decide.context import Caller, Context, Prepared, Sink, Stop
+from guard.decide.methods import Method, Names, Section
 from guard.decide.policy import Policy
 from guard.decide.reasons import AnyReason, Decision, Reason
 from guard.inspect.inspection import Inspected
@@ -38,6 +39,50 @@ class Exchange:
     def context(self, id_: Id, method: str, row: Method, size: int = 0) -> Context:
         """The context of a message that arrives now, under a new incident id."""
         return Context(id_, method, row, self.caller.modern, new_incident(), time.monotonic(), size)
+
+    def client_context(self, id_: Id, method: str, row: Method, size: int) -> Context:
+        """As `context`, of a message whose sender the server may be told."""
+        context = self.context(id_, method, row, size)
+        if self.policy.introduction is not None:
+            context.token = self.policy.introduction.tokens.new_id()
+        return context
+
+    def introduced(self, prepared: Prepared) -> tuple[Mapping[str, str], Mapping[str, Any]]:
+        """Headers and body of a message that goes to the server, which is told who calls if the stack file says so."""
+        introduction, about = self.policy.introduction, prepared.about
+        if introduction is None:
+            return prepared.headers, prepared.body
+        if about is None or about.token is None:
+            return introduction.of_guard(prepared.headers, prepared.body)
+        kind, section = _TOOL if about.row.is_call else _NAMED.get(about.row.names, (None, None))
+        named = {kind: about.name} if kind else {}
+        return introduction.of_caller(
+            prepared.headers,
+            prepared.body,
+            about.token,
+            self.caller.principal,
+            message={"method": about.method, **named},
+            groups=self.policy.grants.deciding_groups(self.caller.principal, section, about.name),
+            incident=about.incident,
+        )
+
+    def introduced_verb(self, verb: str, headers: dict[str, str]) -> dict[str, str]:
+        """Headers of a request without a message. Raises AuditUnwritable, as the token's id is recorded."""
+        introduction, principal = self.policy.introduction, self.caller.principal
+        if introduction is None or introduction.place != "header":
+            return headers
+        token = introduction.tokens.new_id()
+        self.runtime.audit.write(
+            AuditRecord(
+                method=f"http {verb}",
+                decision=Decision.ALLOW,
+                reason=Decision.ALLOW,
+                bundle=self.policy.sha256,
+                principal=principal.id,
+                identity=token.as_json(),
+            )
+        )
+        return introduction.of_caller(headers, {}, token, principal, message={"method": f"http {verb}"})[0]
 
     async def inspect(
         self,
@@ -161,6 +206,11 @@ class Exchange:
             self.runtime.cache.clear()
         if context.ticket is not None:
             await context.ticket.release()
+
+
+#: What a method names, as the token about its caller calls it, and the grants that decide about it.
+_TOOL = ("tool", Section.TOOLS)
+_NAMED = {Names.NAME: ("prompt", Section.PROMPTS), Names.URI: ("resource", Section.RESOURCES)}
 
 
 def can_be_allowed(context: Context, inspected: Inspected, leg: Leg) -> bool:

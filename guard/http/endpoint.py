@@ -228,9 +228,8 @@ class McpEndpoint:
             sink.stream_if_silent()
         upstream: UpstreamAnswer | None = None
         try:
-            upstream = await runtime.upstream.send(
-                "POST", prepared.headers, dump(prepared.body), owner=caller.principal.id
-            )
+            headers, body = exchange.introduced(prepared)
+            upstream = await runtime.upstream.send("POST", headers, dump(body), owner=caller.principal.id)
             if context is None:
                 await self._acknowledge(upstream, sink)
                 return
@@ -358,6 +357,7 @@ class McpEndpoint:
             sent["last-event-id"] = cursor
         upstream: UpstreamAnswer | None = None
         try:
+            sent = exchange.introduced_verb("GET", sent)
             upstream = await self.runtime.upstream.send("GET", sent, None, owner=principal.id)
             if upstream.status != 200 or upstream.media_type != "text/event-stream":
                 status = _status_shown(upstream) if upstream.status >= 400 else 405
@@ -389,7 +389,10 @@ class McpEndpoint:
             if session is None:
                 raise HttpRefusal(400, Reason.BAD_SESSION, error(None, answers.INVALID_REQUEST, "no session is named"))
             self._check_session(session, principal)
+            caller = arrival.caller(modern=False, version=legacy_version(headers), session=session)
+            exchange = Exchange(self.runtime, arrival.policy, caller, headers)
             sent = forwarded(headers, modern=False, bearer=arrival.policy.forward_bearer)
+            sent = exchange.introduced_verb("DELETE", sent)
             try:
                 upstream = await self.runtime.upstream.send("DELETE", sent, None, owner=principal.id)
             except UpstreamDown:
@@ -407,5 +410,6 @@ def _opens_session(request: Request) -> bool:
 
 
 def _status_shown(upstream: UpstreamAnswer) -> int:
-    """The status for an answer without a body: a 5xx of the server must not look like one of the guard's own."""
-    return answers.ORIGIN_FAILED if upstream.status >= 500 else upstream.status
+    """The status for an answer without a body: a 5xx of the server must not look like one of the guard's own, nor its 401 as
+    if the client's sign-in had ended."""
+    return answers.ORIGIN_FAILED if upstream.status >= 500 or upstream.status in (401, 407) else upstream.status

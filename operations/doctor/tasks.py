@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components.gateway.names import ACCESS
+from model.clients import client_name
 from model.cross_checks import missing_tunnel_secrets
 from model.errors import InputError, RingwallError
+from model.known_clients import KNOWN_CLIENTS
 from model.loader import Document
 from model.project import Project, config_of, load
+from model.resource_types import is_resource
 from model.stacks import EnvironmentStack, ServerStack, Stack, ZoneStack
+from model.text import counted
 from operations.doctor.checks import Check, Task, ok
 from operations.doctor.cloudflare import IDS as CLOUDFLARE_IDS
 from operations.doctor.cloudflare import Account, incident_permissions, permissions_for
@@ -151,6 +155,7 @@ def _environment(
             secret_in_stack=_holds(environment.document),
             is_environment=stack == environment.stack,
             subject=stack,
+            hosted_clients=_hosted(servers),
         )
         work.tasks.append(_cloudflare_task(account))
         plan = GatewayPlan(
@@ -173,6 +178,15 @@ def _environment(
             work.tasks.append(Task(VENDOR_IDS, _vendors_run(server), server.stack))
 
 
+def _hosted(servers: Sequence[ServerStack]) -> tuple[str, ...]:
+    """The clients of these servers that call from their vendor's cloud."""
+    names = {name for server in servers for name in server.manifest.access.hosted_clients}
+    for server in servers:
+        named = (client_name(client) for client in server.manifest.access.clients or ())
+        names |= {name for name in named if name in KNOWN_CLIENTS and KNOWN_CLIENTS[name].is_hosted}
+    return tuple(sorted(names))
+
+
 def _planned(
     work: Work, project: Project, environment: EnvironmentStack, servers: list[ServerStack], stack: str
 ) -> list[Graph] | None:
@@ -188,8 +202,9 @@ def _planned(
         for id_ in (*CLOUDFLARE_IDS, *KONG_IDS):
             work.checks.append(Check(id_, "skipped", "needs a plan", None, stack))
         return None
-    count = sum(1 for graph in graphs for resource in graph.resources if resource.custom)
-    work.checks.append(ok("project.plan", f"{count} resources planned", stack))
+    for graph in graphs:
+        count = sum(is_resource(resource.type) for resource in graph.resources)
+        work.checks.append(ok("project.plan", f"{counted(count, 'resource')} planned", graph.stack))
     return graphs
 
 

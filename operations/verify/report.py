@@ -18,27 +18,30 @@ SHOWN = 300
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """The outcome of one probe. `observed` says how the server answered, or for `skipped` the reason."""
+    """The outcome of one probe. `observed` says how the server answered, or for `skipped` the reason; `remedy` replaces that
+    of the probe where the answer itself names the cause."""
 
     outcome: Outcome
     observed: str
+    remedy: str | None = None
 
 
 def passed(observed: str) -> ProbeResult:
     return ProbeResult("pass", observed)
 
 
-def failed(observed: str) -> ProbeResult:
-    return ProbeResult("fail", observed)
+def failed(observed: str, remedy: str | None = None) -> ProbeResult:
+    return ProbeResult("fail", observed, remedy)
 
 
-def skipped(reason: str) -> ProbeResult:
-    return ProbeResult("skipped", reason)
+def skipped(reason: str, remedy: str | None = None) -> ProbeResult:
+    return ProbeResult("skipped", reason, remedy)
 
 
 @dataclass(frozen=True)
 class ProbeRecord:
-    """One probe that was run: `target` is the public name or host it was run against, `seconds` its duration."""
+    """One probe that was run: `target` is the public name or host it was run against, `seconds` its duration. A failure has
+    a remedy, and so has a skip that somebody can do something about."""
 
     id: str
     target: str
@@ -46,7 +49,7 @@ class ProbeRecord:
     expected: str
     observed: str
     outcome: Outcome
-    remedy: str
+    remedy: str | None
     seconds: float = 0.0
 
     @property
@@ -62,7 +65,7 @@ class ProbeRecord:
             "expected": self.expected,
             "seen": None if self.outcome == "skipped" else self.observed,
             "outcome": self.outcome,
-            "remedy": self.remedy if self.outcome == "fail" else None,
+            "remedy": self.remedy,
             "seconds": round(self.seconds, 3),
             "reason": self.reason,
         }
@@ -125,7 +128,8 @@ class VerificationReport:
                 time=f"{check.seconds:.3f}",
             )
             text = _xml(
-                f"tried: {check.tried}\nexpected: {check.expected}\nseen: {check.observed}\nremedy: {check.remedy}"
+                f"tried: {check.tried}\nexpected: {check.expected}\nseen: {check.observed}\n"
+                f"remedy: {check.remedy or 'none'}"
             )
             if check.outcome == "skipped" and not strict:
                 ElementTree.SubElement(case, "skipped", message=_xml(check.observed))

@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 
-from operations.verify import behind, calls, discovery, edge, tokens
+from operations.verify import behind, calls, clients, discovery, edge, tokens
 from operations.verify.client import NoResponse
 from operations.verify.context import Probe, VerifyContext
 from operations.verify.conversation import CallerRefused
 from operations.verify.ports import probe_of
+from operations.verify.registration import leftovers
 from operations.verify.report import ProbeRecord, ProbeResult, VerificationReport, failed, skipped
 from operations.verify.subject import PublicHostname
 
@@ -23,9 +24,12 @@ def planned(context: VerifyContext) -> Iterator[tuple[Probe, PublicHostname]]:
     doors = context.subject.doors
     for door in doors:
         yield edge.REACHABLE, door
-    for probe in (*edge.PROBES, *tokens.PROBES, *discovery.PROBES, *calls.PROBES):
-        for door in doors if probe.everywhere else doors[:1]:
+    for probe in (*edge.PROBES, *tokens.PROBES, *discovery.PROBES):
+        for door in doors:
             yield probe, door
+    yield from clients.planned(doors)
+    for probe in calls.PROBES:
+        yield probe, doors[0]
     for ring in context.subject.rings:
         for door in doors:
             yield behind.probe_of(ring), door
@@ -58,13 +62,14 @@ async def verify(context: VerifyContext, progress: Callable[[str], None] = lambd
                 probe.expected,
                 result.observed,
                 result.outcome,
-                probe.remedy,
+                result.remedy or (probe.remedy if result.outcome == "fail" else None),
                 time.monotonic() - began,
             )
         )
         if probe is edge.REACHABLE and result.outcome == "fail":
             silent[door.hostname] = result.observed
-    return VerificationReport(context.subject.stack, tuple(checks), (*_notes(context), behind.proven(tuple(checks))))
+    notes = (*_notes(context), *_registrations(context), behind.proven(tuple(checks)))
+    return VerificationReport(context.subject.stack, tuple(checks), notes)
 
 
 async def _bounded(context: VerifyContext, probe: Probe, door: PublicHostname) -> ProbeResult:
@@ -78,12 +83,19 @@ async def _bounded(context: VerifyContext, probe: Probe, door: PublicHostname) -
         return failed(str(problem))
 
 
+def _registrations(context: VerifyContext) -> tuple[str, ...]:
+    """Name each client that this run leaves behind at an authorization server."""
+    return tuple(f"a registration stays: {leftover}" for leftover in leftovers(context))
+
+
 def _notes(context: VerifyContext) -> tuple[str, ...]:
     notes = []
     if context.client.insecure_http:
         notes.append("plain HTTP on loopback: TLS and the edge itself were not tried")
     elif context.client.resolve:
         notes.append(f"resolved by hand: {', '.join(sorted(context.client.resolve))}")
+    else:
+        notes.append(clients.FROM_HERE)
     if any(door.audience is None for door in context.subject.doors):
         notes.append("the audience of a public name is not known, so forged tokens had a made-up one")
     if context.caller is None:

@@ -13,6 +13,8 @@ import pytest
 from typer.core import TyperGroup
 
 from cli import commands, main
+from cli.exit_codes import EXIT_CODES
+from model.errors import RingwallError
 from model.project import Project
 from operations.project.write import FileChange
 from tests.support.command_line import flags, on_a_terminal, ringwall
@@ -88,7 +90,7 @@ with contextlib.suppress(SystemExit):
     run()
 print(sorted(name for name in sys.modules if name.startswith("cli.")), file=sys.stderr)
 """
-FRAME = ["cli.commands", "cli.console", "cli.main", "cli.state"]
+FRAME = ["cli.commands", "cli.console", "cli.exit_codes", "cli.main", "cli.state", "cli.streams", "cli.suggestions"]
 
 
 @pytest.mark.parametrize(
@@ -170,8 +172,21 @@ def test_every_command_can_show_the_trace_of_an_error() -> None:
 
 def test_help_names_the_exit_codes() -> None:
     text = " ".join(ringwall("--help").out.split())
-    for code in ("0 done", "2 wrong input (nothing written)", "4 no engine", "6 something did not answer"):
-        assert code in text
+    for code, meaning in EXIT_CODES.items():
+        assert f"{code} {meaning}" in text
+
+
+def test_documentation_names_the_same_exit_codes() -> None:
+    root = Path(main.__file__).parents[1]
+    table = " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    for code, meaning in EXIT_CODES.items():
+        assert f"{code} {meaning}" in table
+    own = {kind.exit_code for kind in (RingwallError, *_below(RingwallError)) if kind.__module__ == "model.errors"}
+    assert own <= set(EXIT_CODES)
+
+
+def _below(kind: type[RingwallError]) -> list[type[RingwallError]]:
+    return [inner for child in kind.__subclasses__() for inner in (child, *_below(child))]
 
 
 @pytest.mark.parametrize("arguments", [("nonsense",), ("list", "--nonsense"), ("onboard",)])
@@ -197,7 +212,8 @@ def test_no_project_is_one_line_with_what_to_do(tmp_path: Path) -> None:
     done = ringwall("list", "--project", tmp_path)
     assert (done.code, done.out) == (2, "")
     assert done.err == (
-        f"error: {tmp_path}: no Pulumi.yaml here or above; run `ringwall init ENV`, or name the folder with --project\n"
+        f"error: {tmp_path}: no Pulumi.yaml here or above; "
+        f"run `ringwall init ENV --project {tmp_path}`, or name the folder with --project\n"
     )
 
 

@@ -39,7 +39,7 @@ def test_diff_shows_every_change_word_by_word_and_writes_nothing(onboarded: Path
     shelf(list_books="List every book.", delete_book="Delete a book.")
     before = snapshot(onboarded)
     result = ringwall("lock", "diff", "dev.shelf", "--project", onboarded)
-    assert result.code == 1
+    assert result.code == 3
     assert "~ tool list_books changed\n    List [-books.-] {+every book.+}" in result.out
     assert "- tool get_book removed" in result.out
     assert "+ tool delete_book added (risk: write)" in result.out
@@ -110,7 +110,7 @@ def test_approve_works_while_another_servers_file_is_wrong(onboarded: Path, shel
 def test_json_holds_the_changes(onboarded: Path, shelf: Callable[..., str]) -> None:
     shelf(list_books="List every book.", get_book="Get one book.")
     result = ringwall("lock", "diff", "dev.shelf", "--json", "--project", onboarded)
-    assert result.code == 1
+    assert result.code == 3
     assert result.json["same"] is False
     (change,) = result.json["changes"]
     assert (change["part"], change["kind"], change["name"], change["blocks"]) == ("tool", "changed", "list_books", True)

@@ -155,6 +155,29 @@ def test_wrong_options_are_refused_before_anything_is_sent(stack: SimpleNamespac
     assert len(stack.edge.seen) == before
 
 
+def test_a_rehearsal_asks_no_public_name(stack: SimpleNamespace, verify: Verify) -> None:
+    before = len(stack.edge.seen)
+    result = verify("--sandbox")
+    assert (result.code, len(stack.edge.seen)) == (2, before)
+    assert "--sandbox: nothing of a rehearsal answers at a public name" in result.err
+    assert "`ringwall plan dev.one`" in result.err
+
+
+def test_clients_are_registered_and_removed_unless_that_is_declined(stack: SimpleNamespace, verify: Verify) -> None:
+    def clients(*arguments: str) -> dict[str, str]:
+        checks = json.loads(verify("--json", *arguments).out)["checks"]
+        return {check["id"]: check["outcome"] for check in checks if check["id"].startswith("discovery.client.")}
+
+    seen = len(stack.edge.seen)
+    outcomes = clients()
+    assert (outcomes["discovery.client.claude-code"], outcomes["discovery.client.cursor"]) == ("pass", "skipped")
+    assert {path for _, path, _ in stack.edge.seen[seen:] if path == "/oauth/register"}
+    assert stack.edge.registered == {}
+    seen = len(stack.edge.seen)
+    assert set(clients("--no-register").values()) == {"skipped"}
+    assert not {path for _, path, _ in stack.edge.seen[seen:] if path == "/oauth/register"}
+
+
 def test_plain_http_is_for_loopback_only() -> None:
     with pytest.raises(InputError, match="would show the tokens"):
         Client({"a.example.com": Address("192.0.2.1", 80)}, insecure_http=True)

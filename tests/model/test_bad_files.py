@@ -20,7 +20,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "an unknown key like none": Mistake(
         ONE, "      agents: [ci]\n    posture", "      agents: [ci]\n      zzz: 1\n    posture", "zzz", f"{S}.access.zzz",
-        UNKNOWN, "remove it; known here: agents, hosted_clients, people",
+        UNKNOWN, "remove it; known here: agents, clients, hosted_clients, people",
     ),
     "an unknown key in a named entry": Mistake(
         ENVIRONMENT, "gateway_port: 8010", "gateway-port: 8010", "gateway-port", f"{E}.hosts.dev-2.gateway-port", UNKNOWN,
@@ -128,7 +128,7 @@ MISTAKES: dict[str, Mistake] = {
     # Values
     "a country that is none": Mistake(
         HOSTED, "countries: [NO]", "countries: [EU]", "countries", f"{S}.countries.0",
-        "must be an ISO 3166-1 alpha-2 country code in capitals", "write it such as SE",
+        "must be an ISO 3166-1 alpha-2 country code in capitals", "write an ISO 3166-1 alpha-2 code, such as SE",
     ),
     "a range with host bits": Mistake(
         ENVIRONMENT, "192.0.2.0/24", "192.0.2.1/24", "192.0.2.1", f"{E}.agents.ci.addresses.0",
@@ -423,6 +423,47 @@ MISTAKES: dict[str, Mistake] = {
     "a grant to an agent that is not admitted": Mistake(
         ONE, "{agents: [ci]}", "{agents: [nightly]}", "nightly", f"{S}.grants.1.to.agents",
         "nightly is not admitted by access.agents", "add it to access.agents too",
+    ),
+    # Clients that register
+    "a client that is nearly known": Mistake(
+        ONE, "      agents: [ci]\n    posture", "      agents: [ci]\n      clients: [vs-code]\n    posture", "vs-code",
+        f"{S}.access.clients.0", "vs-code is no client that is known by name",
+        "write vscode, or give its redirect URIs: {name: vs-code, redirect_uris: [https://…]}",
+    ),
+    "a client of one's own by a known name": Mistake(
+        ONE, "      agents: [ci]\n    posture",
+        "      agents: [ci]\n      clients: [{name: cursor, redirect_uris: ['https://desk.example.com/cb']}]\n    posture",
+        "clients:", f"{S}.access.clients.0.name", "cursor is a client that is known by name",
+        "write cursor alone, or choose another name",
+    ),
+    "a client of one's own without where it returns to": Mistake(
+        ONE, "      agents: [ci]\n    posture", "      agents: [ci]\n      clients: [{name: desk}]\n    posture", "clients:",
+        f"{S}.access.clients.0.redirect_uris", "a required key is missing", "add it",
+    ),
+    "a client twice": Mistake(
+        ONE, "      agents: [ci]\n    posture", "      agents: [ci]\n      clients: [cursor, cursor]\n    posture",
+        "clients:", f"{S}.access.clients", "names cursor twice", "remove one of the two",
+    ),
+    "a redirect to a whole host": Mistake(
+        ONE, "      agents: [ci]\n    posture",
+        "      agents: [ci]\n      clients: [{name: desk, redirect_uris: ['https://desk.example.com/*']}]\n    posture",
+        "clients:", f"{S}.access.clients.0.redirect_uris.0", "lets every page of desk.example.com receive sign-ins",
+        "name the client's path, such as https://desk.example.com/oauth/callback or https://desk.example.com/oauth/*",
+    ),
+    "clients of a server whose issuer is external": Mistake(
+        EXTERNAL, "    access:\n", "    access:\n      clients: [cursor]\n", "clients:", f"{S}.access.clients",
+        "clients register at the external authorization server, which Access does not keep",
+        "allow their redirect URIs there, and remove the key",
+    ),
+    "a hosted client that returns to a wildcard": Mistake(
+        ENVIRONMENT, "redirect_uris: [https://claude.example.com/callback]", "redirect_uris: ['https://*.example.com/cb']",
+        "redirect_uris", f"{E}.hosted_clients.claude-ai.redirect_uris.0",
+        "holds * in its host: anyone with such a name receives sign-ins", "write each host by name",
+    ),
+    "a hosted client that returns to a machine": Mistake(
+        ENVIRONMENT, "redirect_uris: [https://claude.example.com/callback]", "redirect_uris: ['http://127.0.0.1/cb']",
+        "redirect_uris", f"{E}.hosted_clients.claude-ai.redirect_uris.0",
+        "must be https: a hosted client runs in its vendor's cloud", "write the vendor's own https redirect URI",
     ),
     "a limit of an unknown tool": Mistake(
         HOSTED, "requests_per_minute: 30", "tools: {nothing: {}}", "nothing", f"{S}.limits.tools.nothing",

@@ -3,15 +3,19 @@
 People sign in by OAuth, so their snippets hold a URL and nothing else. Agents present a Cloudflare Access service token
 in two headers (Cloudflare One docs, "Service tokens"); a snippet names the environment variables, never the secret.
 Formats: code.claude.com/docs (claude mcp add, .mcp.json with ${VAR}), cursor.com/docs/mcp (${env:VAR}),
-code.visualstudio.com MCP configuration reference ("servers", "inputs").
+code.visualstudio.com MCP configuration reference ("servers", "inputs"), geminicli.com/docs/tools/mcp-server (`httpUrl`;
+`url` means SSE there).
 """
 
 from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from model.known_clients import KNOWN_CLIENTS
 
 CLIENT_ID_HEADER = "CF-Access-Client-Id"
 CLIENT_SECRET_HEADER = "CF-Access-Client-Secret"  # noqa: S105 - a header's name
@@ -21,7 +25,8 @@ CLIENT_SECRET_VARIABLE = "CF_ACCESS_CLIENT_SECRET"  # noqa: S105 - a variable's 
 
 @dataclass(frozen=True)
 class Snippet:
-    """The settings of one client. `file` is the file that `text` goes into, None when `text` is a command line."""
+    """The settings of one client. `file` is the file that `text` goes into, None when `text` is a command line or an
+    address; `note` then says where it goes."""
 
     client: str
     file: str | None
@@ -32,13 +37,64 @@ class Snippet:
         return {"client": self.client, "where": self.file, "text": self.text, "note": self.note}
 
 
-def people(name: str, url: str) -> tuple[Snippet, ...]:
-    """Settings for people: the client opens the sign-in by itself on first use."""
-    return (
-        Snippet("Claude Code", None, f"claude mcp add --transport http {shlex.quote(name)} {shlex.quote(url)}"),
-        Snippet("Cursor", ".cursor/mcp.json", _json({"mcpServers": {name: {"url": url}}})),
-        Snippet("VS Code", ".vscode/mcp.json", _json({"servers": {name: {"type": "http", "url": url}}})),
-    )
+@dataclass(frozen=True)
+class SettingsFormat:
+    """The settings file of one client: where it lies in a project, and the entry of a server in it."""
+
+    project_file: str
+    section: str
+    entry: Callable[[str], dict[str, Any]]
+
+    def document(self, name: str, url: str) -> dict[str, Any]:
+        return {self.section: {name: self.entry(url)}}
+
+
+FORMATS: dict[str, SettingsFormat] = {
+    "claude-code": SettingsFormat(".mcp.json", "mcpServers", lambda url: {"type": "http", "url": url}),
+    "cursor": SettingsFormat(".cursor/mcp.json", "mcpServers", lambda url: {"url": url}),
+    "vscode": SettingsFormat(".vscode/mcp.json", "servers", lambda url: {"type": "http", "url": url}),
+    "gemini-cli": SettingsFormat(".gemini/settings.json", "mcpServers", lambda url: {"httpUrl": url}),
+}
+_COMMANDS = {
+    "claude-code": "claude mcp add --transport http {name} {url}",
+    "gemini-cli": "gemini mcp add --scope user --transport http {name} {url}",
+}
+#: Clients without a file or command for it: what to do with the address.
+_PLACES = {
+    "claude": "in Claude: Settings, Connectors, Add custom connector; paste this address (the desktop app reads it from "
+    "the account)",
+    "chatgpt": "in ChatGPT: Settings, Apps & Connectors, with developer mode on: Create; paste this address, "
+    "Authentication: OAuth",
+}
+
+
+def person(client: str, name: str, url: str) -> Snippet:
+    """Settings of one client that is known by name: it opens the sign-in by itself on first use."""
+    title = KNOWN_CLIENTS[client].title
+    if client in _COMMANDS:
+        return Snippet(title, None, _COMMANDS[client].format(name=shlex.quote(name), url=shlex.quote(url)))
+    if client in FORMATS:
+        settings = FORMATS[client]
+        return Snippet(title, settings.project_file, _json(settings.document(name, url)))
+    if client == "inspector":
+        note = f"on its page choose Streamable HTTP and paste {url}"
+        return Snippet(title, None, "npx @modelcontextprotocol/inspector", note)
+    return Snippet(title, None, url, _PLACES[client])
+
+
+def people(name: str, addresses: Sequence[tuple[str, str]]) -> tuple[Snippet, ...]:
+    """Settings for people: of each client by its name, with the address it is to use."""
+    return tuple(person(client, name, url) for client, url in addresses)
+
+
+def lines_of(kind: str, snippets: Sequence[Snippet]) -> list[str]:
+    """The settings for people or for agents, as they are printed."""
+    lines = [f"\nClients, for {kind}:"] if snippets else []
+    for snippet in snippets:
+        place = f" ({snippet.file})" if snippet.file else ""
+        note = f"; {snippet.note}" if snippet.note else ""
+        lines.append(f"\n# {snippet.client}{place}{note}\n{snippet.text}")
+    return lines
 
 
 def agents(name: str, url: str) -> tuple[Snippet, ...]:

@@ -9,19 +9,27 @@ from typing import Any
 import anyio
 import pytest
 
-from operations.onboard.snippets import agents, people
+from model.known_clients import KNOWN_CLIENTS
+from operations.clients.snippets import agents, people, person
 
 URL = "https://notes.example.com/mcp"
 
 
 def test_people_get_a_url_and_nothing_else() -> None:
-    claude, cursor, code = people("notes", URL)
-    assert shlex.split(claude.text) == ["claude", "mcp", "add", "--transport", "http", "notes", URL]
+    snippets = people("notes", [(name, URL) for name in KNOWN_CLIENTS])
+    claude_code, cursor, code, claude, chatgpt, inspector, gemini = snippets
+    assert shlex.split(claude_code.text) == ["claude", "mcp", "add", "--transport", "http", "notes", URL]
     assert (cursor.file, json.loads(cursor.text)) == (".cursor/mcp.json", {"mcpServers": {"notes": {"url": URL}}})
     assert (code.file, json.loads(code.text)) == (
         ".vscode/mcp.json",
         {"servers": {"notes": {"type": "http", "url": URL}}},
     )
+    assert shlex.split(gemini.text)[-2:] == ["notes", URL]
+    for snippet in (claude, chatgpt):
+        assert (snippet.text, snippet.file) == (URL, None)
+        assert "Settings" in snippet.note
+    assert inspector.text == "npx @modelcontextprotocol/inspector"
+    assert URL in inspector.note
 
 
 def test_agents_name_the_variables_of_their_service_token() -> None:
@@ -56,4 +64,4 @@ def test_agent_script_runs_against_a_real_server(desk: str, monkeypatch: pytest.
 
 
 def test_name_with_shell_characters_is_quoted() -> None:
-    assert shlex.split(people("a; rm -rf /", URL)[0].text)[5] == "a; rm -rf /"
+    assert shlex.split(person("claude-code", "a; rm -rf /", URL).text)[5] == "a; rm -rf /"
