@@ -81,8 +81,8 @@ it also covers service tokens and OAuth endpoints. Below is a whole file first, 
         """\
 # Access tests
 
-`tests/NAME.access.yaml` says in your repository who may use which tool and who may never. `ringwall test` judges each
-line by the guard's own decision code, offline; the GitHub Action runs it on pull requests.
+`tests/NAME.access.yaml` in your project says who may use what, and who may never. `ringwall test` proves it from the
+files, in your pull requests too. Below is a whole file first, then every key.
 """,
         ("access-test",),
         "../../access/tickets.access.yaml",
@@ -121,7 +121,7 @@ class FileReference:
         lines = [page.head, MADE]
         if page.example:
             text = (EXAMPLES / page.example).read_text(encoding="utf-8").rstrip()
-            lines += ["## Example", "", f"`{page.example.rpartition('/')[2]}`:", "", "```yaml", text, "```", ""]
+            lines += ["## Example", "", f"`{Path(page.example).name}`:", "", "```yaml", text, "```", ""]
         for word in page.formats:
             title = TITLES.get(word, "Keys")
             lines += [f"## {title}", "", *self._format(name, word, alone=len(page.formats) == 1)]
