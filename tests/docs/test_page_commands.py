@@ -26,8 +26,8 @@ from tests.support.ports import free_port
 
 TUTORIAL = DOCS / "start" / "tutorial.md"
 RUN = [page for page in PAGES if page.parent.name in ("start", "howto") and page != TUTORIAL]
-#: What a run decides: ids, times, process numbers. Shown output is compared without them.
-VARIES = re.compile(r"[0-9a-f]{16,}|\d+\.\d s|pid \d+|\d{4}-\d\d-\d\dT[\d:.]+Z|\d{10}")
+#: What a run decides (ids, times, process numbers), and how many rules there are. Shown output is compared without them.
+VARIES = re.compile(r"[0-9a-f]{16,}|\d+ rules|\d+\.\d s|pid \d+|\d{4}-\d\d-\d\dT[\d:.]+Z|\d{10}")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,10 @@ def run_page(page: Path, folder: Path, desk: str, monkeypatch: pytest.MonkeyPatc
     for block in blocks(page):
         if block.note.startswith("into "):
             _merge(Path("stacks") / block.note.removeprefix("into "), block.text)
+        if block.note.startswith("file "):
+            file = Path(block.note.removeprefix("file "))
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(block.text, encoding="utf-8")
         if block.language not in ("console", "bash") or not block.runs:
             continue
         for command, shown in block.commands():
