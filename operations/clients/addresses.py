@@ -46,6 +46,14 @@ def usable(server: ServerStack) -> tuple[tuple[str, str], ...]:
     return tuple((item.client.name, item.url) for item in client_addresses(server) if item.url is not None)
 
 
+def script_url(server: ServerStack) -> str | None:
+    """The address for a person's own program, which returns to 127.0.0.1; None where it may not register."""
+    manifest = server.manifest
+    if manifest.access.people is None or not registration(server.settings, manifest, None).loopback:
+        return None
+    return f"https://{manifest.hostname}{manifest.path}"
+
+
 def address_of(server: ServerStack, name: str) -> str:
     """The address for one client; raises InputError where it may not register."""
     if name not in KNOWN_CLIENTS:
@@ -65,6 +73,8 @@ def _address(server: ServerStack, client: KnownClient) -> ClientAddress:
     for hostname, hosted_client in manifest.hostnames.items():
         if hosted_client is None and manifest.access.people is None:
             continue
+        if manifest.oauth.mode == "external" and client.is_hosted:
+            return ClientAddress(client, None, "its vendor's servers cannot pass Access before an external issuer")
         if manifest.oauth.mode == "external":
             note = f"registers at the issuer {manifest.oauth.issuer}, which must allow its redirect URIs"
             return ClientAddress(client, f"https://{hostname}{manifest.path}", note)
