@@ -37,7 +37,7 @@ from model.lockdown import Lockdown
 from model.loopback import is_loopback
 from model.name_patterns import GRANT_PATTERN, MAX_NAME
 from model.origin_headers import OriginHeaders
-from model.origin_identity import IdentityKey
+from model.origin_identity import IdentityKey, TokenExchange
 from model.problems import PATTERN_WORDS, Wrong
 from model.waivers import Waiver
 
@@ -107,6 +107,11 @@ class Origin(Model):
         exclude_if=lambda value: not value,
         description="Fixed headers of every request to the server, each value by reference.",
     )
+    token_exchange: TokenExchange | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="mode external: the caller's token is exchanged for one of the server's own.",
+    )
 
     @model_validator(mode="after")
     def _exactly_one_place(self) -> Self:
@@ -118,19 +123,27 @@ class Origin(Model):
             raise Wrong("belongs to command", "remove it", (key,))
         if self.command and self.identity == "header":
             raise Wrong("header: a command is sent no headers", "write identity: meta", ("identity",))
-        if self.command and self.headers:
-            raise Wrong("a command is sent no headers", "give its secrets in origin.environment", ("headers",))
+        if self.command and (self.headers or self.token_exchange):
+            key = "headers" if self.headers else "token_exchange"
+            remedy = "give its secrets in origin.environment" if self.headers else "give the server a URL or a socket"
+            raise Wrong("a command is sent no headers", remedy, (key,))
         if self.identity_keys and self.identity == "none":
             raise Wrong("belongs to identity", "write identity: header or meta, or remove it", ("identity_keys",))
         return self
 
     def check_mode(self, *, external: bool) -> None:
         """Raise Wrong, as the model that holds `origin`, where the way of signing in does not allow a key of this one."""
+        if self.token_exchange and not external:
+            raise Wrong(
+                "exchanges the caller's own token, which there is in mode external alone",
+                "write oauth mode external with its issuer, or give the server a key in origin.headers",
+                ("origin", "token_exchange"),
+            )
         fixed = [name for name in self.headers if name.lower() == "authorization"]
         if external and fixed:
             raise Wrong(
                 "in mode external this header carries the caller's token",
-                "name another header of the server's",
+                "name another header of the server's, or use origin.token_exchange",
                 ("origin", "headers", fixed[0]),
             )
 

@@ -35,6 +35,15 @@ def onboard(
         list[str] | None,
         typer.Option(help="stdio: a variable the command needs, kept as a reference; repeatable.", show_default=False),
     ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A header in which the server takes its key, such as X-Api-Key=DESK_KEY or "
+            "'Authorization=Bearer DESK_KEY': the key stands in that variable, kept as a reference; repeatable.",
+            metavar="NAME=VARIABLE",
+            show_default=False,
+        ),
+    ] = None,
     client_capabilities: Annotated[
         str | None,
         typer.Option(
@@ -108,6 +117,7 @@ def onboard(
         path=path,
         command=command,
         pass_env=pass_env,
+        header=header,
         client_capabilities=client_capabilities,
         host=host,
         hostname=hostname,

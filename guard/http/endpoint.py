@@ -35,7 +35,7 @@ from guard.http.http_rules import (
     session_of,
 )
 from guard.http.sink import HttpSink, Send, SilentSink
-from guard.http.upstream import Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
+from guard.http.upstream import NoToken, Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
 from guard.identity.principal import Principal
 from guard.identity.verifier import NotIdentified
 from guard.runtime import Runtime, WorkEnded
@@ -229,7 +229,7 @@ class McpEndpoint:
         upstream: UpstreamAnswer | None = None
         try:
             headers, body = exchange.introduced(prepared)
-            upstream = await runtime.upstream.send("POST", headers, dump(body), owner=caller.principal.id)
+            upstream = await exchange.send("POST", headers, dump(body))
             if context is None:
                 await self._acknowledge(upstream, sink)
                 return
@@ -249,6 +249,8 @@ class McpEndpoint:
                 runtime.origin.succeeded()
             if upstream.status == 404 and caller.session:
                 runtime.sessions.end(caller.session)
+        except NoToken as problem:
+            await self._without_token(exchange, prepared, sink, problem)
         except Slip as slip:
             if context is not None:
                 await sink.answer(200, await substitutes.for_slip(exchange, context, slip))
@@ -266,6 +268,21 @@ class McpEndpoint:
                 upstream.close()
             if context is not None:
                 await exchange.release(context)
+
+    async def _without_token(
+        self, exchange: Exchange, prepared: Prepared, sink: HttpSink | SilentSink, problem: NoToken
+    ) -> None:
+        """Refuse what the server cannot be asked in the caller's name. It is up, so no breaker counts this."""
+        wait = None if problem.wait is None else max(1, round(problem.wait))
+        headers = {} if wait is None else {"retry-after": str(wait)}
+        if prepared.answers is not None:
+            self.runtime.remember(exchange.caller, "server", *prepared.answers)
+        if prepared.context is None:
+            self.runtime.log.warning("the server cannot be told this: %s", problem)
+            await sink.refuse(answers.ORIGIN_FAILED, None, headers)
+            return
+        message = await substitutes.without_token(exchange, prepared.context, problem, wait)
+        await sink.refuse(200, message, headers)
 
     async def _unavailable(
         self, exchange: Exchange, prepared: Prepared, sink: HttpSink | SilentSink, wait: int | None, *, sent: bool
@@ -358,7 +375,7 @@ class McpEndpoint:
         upstream: UpstreamAnswer | None = None
         try:
             sent = exchange.introduced_verb("GET", sent)
-            upstream = await self.runtime.upstream.send("GET", sent, None, owner=principal.id)
+            upstream = await exchange.send("GET", sent, None)
             if upstream.status != 200 or upstream.media_type != "text/event-stream":
                 status = _status_shown(upstream) if upstream.status >= 400 else 405
                 await sink.answer(status, None, {"allow": "POST, DELETE"} if status == 405 else None)
@@ -394,7 +411,7 @@ class McpEndpoint:
             sent = forwarded(headers, modern=False, bearer=arrival.policy.forward_bearer)
             sent = exchange.introduced_verb("DELETE", sent)
             try:
-                upstream = await self.runtime.upstream.send("DELETE", sent, None, owner=principal.id)
+                upstream = await exchange.send("DELETE", sent, None)
             except UpstreamDown:
                 await arrival.sink.refuse(answers.ORIGIN_FAILED, None)
                 return
