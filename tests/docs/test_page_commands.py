@@ -18,10 +18,11 @@ from typing import Any
 import click
 import pytest
 from ruamel.yaml import YAML
+from typer.main import get_command
 
-from cli import commands
+from cli import commands, main
 from tests.support.command_line import flags, ringwall, serve_desk
-from tests.support.pages import DOCS, PAGES, blocks
+from tests.support.pages import DOCS, PAGES, ROOT, blocks
 from tests.support.ports import free_port
 
 TUTORIAL = DOCS / "start" / "tutorial.md"
@@ -129,6 +130,33 @@ def test_every_command_of_every_page_parses(page: Path) -> None:
                     parse(words_of(command))
                 except click.UsageError as wrong:
                     pytest.fail(f"{page.name}: {command}: {wrong.format_message()}")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md"))],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_every_command_that_a_sentence_names_exists_with_its_options(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    spans = re.findall(r"`ringwall ([^`\n]+)`", text)
+    spans += re.findall(r"^    ringwall (.+)$", text.replace("\\\n", " "), re.MULTILINE)
+    for span in spans:
+        command, words = _named(re.sub(r"\s+#.*", "", span).split())
+        known = {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
+        used = {word.partition("=")[0] for word in words if word.startswith("--") and word != "--"}
+        assert used <= known | {"--help", "--json"}, f"{page.name}: ringwall {span}"
+
+
+def _named(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that words begin with, and what follows."""
+    if words[0].startswith("--"):
+        return get_command(main.app), words
+    command: Any = commands.load(words[0])
+    words = words[1:]
+    while words and words[0] in getattr(command, "commands", {}):
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
 
 
 def test_what_is_not_run_says_why() -> None:
