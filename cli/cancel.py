@@ -12,7 +12,7 @@ from engine.workspace import workspace
 from model.errors import EngineFailed, InputError
 
 
-def cancel(stack: str, *, yes: bool, sandbox: bool) -> None:
+def cancel(stack: str, *, yes: bool, sandbox: bool, as_json: bool) -> None:
     """What `ringwall cancel` does; its flags and help are in `cli.flags.cancel`."""
     project = current_project()
     if stack not in project.stacks():
@@ -21,6 +21,8 @@ def cancel(stack: str, *, yes: bool, sandbox: bool) -> None:
         target.require_state()
         holders = on_file(target.backend, project.name, stack)
         if holders == []:
+            if as_json:
+                console.print_json({"version": 1, "stack": stack, "released": False, "holders": [], "next": None})
             console.say(f"{stack}: nobody holds its lock")
             return
         for holder in holders or ():
@@ -33,4 +35,8 @@ def cancel(stack: str, *, yes: bool, sandbox: bool) -> None:
         with workspace(target, stack) as selected:
             selected.cancel()
         following = "repair" if interrupted(target, [stack]) else "up"
+    if as_json:
+        names = [str(holder) for holder in holders or ()]
+        command = f"ringwall {following} {stack}"
+        console.print_json({"version": 1, "stack": stack, "released": True, "holders": names, "next": command})
     console.say(f"{stack}: lock released; run `ringwall {following} {stack}`")

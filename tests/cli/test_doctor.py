@@ -571,3 +571,13 @@ def test_server_bound_beyond_loopback_is_an_error_of_the_server(tmp_path: Path) 
         finding = doctor_guard._server(manifest.model_copy(update={"origin": origin}), "dev.one")
     assert finding.status == "error"
     assert "is bound beyond loopback, on 0.0.0.0" in finding.message
+
+
+def test_doctor_of_a_rehearsal_looks_at_engine_and_files_and_asks_nobody(project: Project) -> None:
+    done = ringwall("doctor", "dev", "--sandbox", "--json", "--project", project.root)
+    checks = {check["id"]: check for check in done.json["checks"]}
+    assert done.json["sandbox"] is True
+    assert checks["engine.plugins"]["message"] == "a rehearsal has stand-ins for them"
+    assert {check["status"] for name, check in checks.items() if name.startswith(("cloudflare", "gateway"))} == {
+        "skipped"
+    }
