@@ -41,7 +41,7 @@ def clients(stack: str, client: str | None, *, link: bool, link_file: Path | Non
         "people": (*people(entry_name(server), shown), *((python_person(script),) if script else ())),
         "agents": agents(entry_name(server), _url(server)) if server.manifest.access.agents and client is None else (),
     }
-    rows = [item for item in client_addresses(server) if client in (None, item.client.name)]
+    rows = [item for item in client_addresses(server) if client in (None, item.name)]
     if as_json:
         values: dict[str, Any] = {kind: [snippet.as_json() for snippet in group] for kind, group in snippets.items()}
         console.print_json(
@@ -49,7 +49,7 @@ def clients(stack: str, client: str | None, *, link: bool, link_file: Path | Non
         )
         return
     if client is None:
-        table = [(row.client.name, "yes" if row.url else "no", row.note) for row in rows]
+        table = [(row.name, "yes" if row.url else "no", row.note) for row in rows]
         console.table(["client", "may register", "note"], table)
     for kind, group in snippets.items():
         for line in lines_of(kind, group):

@@ -16,7 +16,7 @@ def refresh(
     environments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ENV]...", help="Environments; else all.", autocompletion=complete_stack, show_default=False
+            metavar="ENV", help="Environments; else all.", autocompletion=complete_stack, show_default=False
         ),
     ] = None,
     check: Annotated[

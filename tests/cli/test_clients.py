@@ -75,6 +75,24 @@ def test_hosted_client_is_given_its_own_public_name(desk_project: Path) -> None:
     assert (result.code, "https://hosted-claude.example.com/mcp" in result.out) == (0, True)
 
 
+def test_client_of_ones_own_is_listed_and_a_hosted_one_without_a_door_is_told_how_to_get_one(
+    desk_project: Path,
+) -> None:
+    file = desk_project / "stacks" / "Pulumi.dev.one.yaml"
+    own = "{name: desk, redirect_uris: ['https://desk.example.com/cb']}"
+    file.write_text(file.read_text().replace("clients: [claude-code, cursor]", f"clients: [vscode, {own}]"))
+    rows = {
+        row["client"]: row
+        for row in ringwall("clients", "dev.one", "--json", "--project", desk_project).json["clients"]
+    }
+    assert (rows["desk"]["url"], rows["desk"]["note"]) == (URL, "returns to https://desk.example.com/cb")
+    assert rows["gemini-cli"]["note"] == "not listed: Access allows loopback by host, for any client"
+    assert rows["vscode"]["note"] == ""
+    (error,) = ringwall("clients", "dev.one", "chatgpt", "--project", desk_project).errors
+    assert "needs a door of its own below hosted_clients" in error
+    assert "https://chatgpt.com/connector/oauth/*" in error
+
+
 def test_vendors_servers_are_given_no_address_before_an_external_issuer(desk_project: Path) -> None:
     document = ringwall("clients", "dev.external", "--json", "--project", desk_project).json
     assert {row["client"] for row in document["clients"] if not row["may_register"]} == {"claude", "chatgpt"}

@@ -20,6 +20,7 @@ from mcp.server.auth.provider import (
     AccessToken,
     AuthorizationCode,
     AuthorizationParams,
+    OAuthAuthorizationServerProvider,
     RefreshToken,
     RegistrationError,
     construct_redirect_uri,
@@ -34,7 +35,7 @@ from tests.support.waiting import eventually_sync
 
 
 @dataclass
-class ManagedOAuth:
+class ManagedOAuth(OAuthAuthorizationServerProvider[AuthorizationCode, RefreshToken, AccessToken]):
     """What was registered and handed out, in memory."""
 
     registration: AccessRegistration
@@ -85,7 +86,9 @@ class ManagedOAuth:
     async def load_refresh_token(self, client: OAuthClientInformationFull, refresh_token: str) -> RefreshToken | None:
         return None
 
-    async def exchange_refresh_token(self, *arguments: Any) -> OAuthToken:
+    async def exchange_refresh_token(
+        self, client: OAuthClientInformationFull, refresh_token: RefreshToken, scopes: list[str]
+    ) -> OAuthToken:
         raise AssertionError("no refresh token was handed out")
 
     async def load_access_token(self, token: str) -> AccessToken | None:
