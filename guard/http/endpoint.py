@@ -35,6 +35,7 @@ from guard.http.http_rules import (
     session_of,
 )
 from guard.http.sink import HttpSink, Send, SilentSink
+from guard.http.unsent import unavailable, without_token
 from guard.http.upstream import NoToken, Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
 from guard.identity.principal import Principal
 from guard.identity.verifier import NotIdentified
@@ -221,7 +222,7 @@ class McpEndpoint:
         runtime, caller, context = self.runtime, exchange.caller, prepared.context
         wait = runtime.origin.retry_after()
         if wait is not None:
-            await self._unavailable(exchange, prepared, sink, wait, sent=False)
+            await unavailable(exchange, prepared, sink, wait, sent=False)
             return
         if context is not None and not context.row.opens_session and accepts_stream(exchange.headers):
             # The answer to `initialize` carries the session's id in its headers, which are not known yet.
@@ -250,7 +251,7 @@ class McpEndpoint:
             if upstream.status == 404 and caller.session:
                 runtime.sessions.end(caller.session)
         except NoToken as problem:
-            await self._without_token(exchange, prepared, sink, problem)
+            await without_token(exchange, prepared, sink, problem)
         except Slip as slip:
             if context is not None:
                 await sink.answer(200, await substitutes.for_slip(exchange, context, slip))
@@ -262,46 +263,12 @@ class McpEndpoint:
             if not isinstance(problem, UpstreamFull):
                 runtime.watch.forget()
                 runtime.origin.failed(caller.principal.id, reached=problem.sent)
-            await self._unavailable(exchange, prepared, sink, runtime.origin.retry_after(), sent=problem.sent)
+            await unavailable(exchange, prepared, sink, runtime.origin.retry_after(), sent=problem.sent)
         finally:
             if upstream is not None:
                 upstream.close()
             if context is not None:
                 await exchange.release(context)
-
-    async def _without_token(
-        self, exchange: Exchange, prepared: Prepared, sink: HttpSink | SilentSink, problem: NoToken
-    ) -> None:
-        """Refuse what the server cannot be asked in the caller's name. It is up, so no breaker counts this."""
-        wait = None if problem.wait is None else max(1, round(problem.wait))
-        headers = {} if wait is None else {"retry-after": str(wait)}
-        if prepared.answers is not None:
-            self.runtime.remember(exchange.caller, "server", *prepared.answers)
-        if prepared.context is None:
-            self.runtime.log.warning("the server cannot be told this: %s", problem)
-            await sink.refuse(answers.ORIGIN_FAILED, None, headers)
-            return
-        message = await substitutes.without_token(exchange, prepared.context, problem, wait)
-        await sink.refuse(200, message, headers)
-
-    async def _unavailable(
-        self, exchange: Exchange, prepared: Prepared, sink: HttpSink | SilentSink, wait: int | None, *, sent: bool
-    ) -> None:
-        """Answer in place of a server that did not. The status is never a 5xx, or Kong would take the guard for broken."""
-        context = prepared.context
-        headers = {} if wait is None else {"retry-after": str(wait)}
-        if prepared.answers is not None:
-            # The server did not receive the client's answer, so the client may send it again.
-            self.runtime.remember(exchange.caller, "server", *prepared.answers)
-        if context is None:
-            await sink.refuse(answers.ORIGIN_FAILED, None, headers)
-            return
-        message = await substitutes.unavailable(exchange, context, wait, sent=sent)
-        await exchange.release(context)
-        if sent:
-            await sink.answer(200, message, headers)
-        else:
-            await sink.refuse(200, message, headers)
 
     async def _acknowledge(self, upstream: UpstreamAnswer, sink: HttpSink | SilentSink) -> None:
         """Answer a notification or an answer that was forwarded: 202, or the status by which the server refused it."""

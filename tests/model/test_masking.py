@@ -143,6 +143,19 @@ def test_a_secret_in_a_text_of_several_lines_is_no_word_of_a_difference() -> Non
     assert [(key.before, key.after) for key in resource.keys] == [("[secret]", "[secret] (changed)")]
 
 
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        'Bearer resource_metadata="https://a.example.com/.well-known/oauth-protected-resource/mcp"',
+        "Bearer error=\\034insufficient_scope\\034, resource_metadata=\\034https://a.example.com/\\034",
+        'Basic realm="a-realm-of-some-length"',
+    ],
+)
+def test_a_challenge_holds_no_credential(challenge: str) -> None:
+    """As the gateway's script of mode external has it, which without scopes was taken for a secret."""
+    assert masked({"access": challenge}) == {"access": challenge}
+
+
 @pytest.mark.parametrize("sentinel", ["4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"])
 def test_the_engines_signs_stand_in_one_module(sentinel: str) -> None:
     """The sandbox has its own: a stand-in is written from its source, not from what it stands for."""
