@@ -74,8 +74,8 @@ async def without_token(
     text = answers.text("no_token", context.incident) + later
     data = None if retry_after is None else {"retryAfterSeconds": retry_after}
     if context.row.is_call:
-        return tool_error(context.id, text, modern=context.modern)
-    return error(context.id, answers.ORIGIN_UNAVAILABLE, text, data)
+        return tool_error(context.id, text, modern=context.modern, incident=context.incident)
+    return error(context.id, answers.ORIGIN_UNAVAILABLE, text, data, context.incident)
 
 
 async def _id_in_use(exchange: Exchange, context: Context) -> Mapping[str, Any]:
