@@ -24,6 +24,7 @@ from engine.state import live_resources
 from engine.workspace import workspace
 from model.errors import EngineFailed
 from model.project import open_project
+from model.text import counted
 from plan.rings import protections
 
 ENVIRONMENT = "demo"
@@ -80,13 +81,13 @@ def run_demo(*, keep_folder: bool, everything: bool) -> dict[str, Any]:
             demo.ringwall("destroy", ENVIRONMENT, "--servers", "--sandbox", "--yes")
             remaining = _remaining(servers)
         if remaining:
-            raise EngineFailed(f"destroy left {remaining} resources behind")
+            raise EngineFailed(f"destroy left {counted(remaining, 'resource')} behind")
         console.say(
             "\nWhat each ring was deployed to enforce (the guard's rows are its configuration; it runs on the host):"
         )
         if not state.json:
             console.table(["server", "ring", "protection", "how"], [list(row) for row in rows])
-        console.say(f"\nA second up changed {unchanged} resources; destroy left {remaining}.")
+        console.say(f"\nA second up changed {counted(unchanged, 'resource')}; destroy left {remaining}.")
         console.say("Nothing real was touched: Cloudflare and Kong were stand-ins. Next: README, “Your own server”.")
         return {
             "version": 1,
@@ -126,7 +127,7 @@ def _second_up(demo: _Demo) -> int:
     changed = sum(len(run.steps.changed) for run in runs)
     if changed:
         names = ", ".join(change.name for run in runs for change in run.steps.changed)
-        raise EngineFailed(f"an unchanged second up changed {changed} resources: {names}")
+        raise EngineFailed(f"an unchanged second up changed {counted(changed, 'resource')}: {names}")
     return changed
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import console
+from cli import state as invocation
 from guard.bundle.keys import load_public_keys
 from guard.bundle.source import BundleSource, open_demo_config
 from guard.logs import to_stderr
@@ -14,6 +15,7 @@ from model.base import seconds
 from model.errors import InputError
 from model.problems import Wrong
 from model.stacks import environment_of, server_of
+from operations.sockets import require_free
 
 if TYPE_CHECKING:
     from guard.bundle.bundle import Opened
@@ -66,9 +68,11 @@ async def demo(opened: Opened, state: Path) -> None:
     """Serve a configuration that verifies nobody, and say so."""
     from guard.service import running, serve  # noqa: PLC0415 - signing does without its 0.9 s
 
+    _require_free(opened)
     principal = opened.config.identity.demo.principal if opened.config.identity.demo else ""
-    console.say(f"warning: DEMO IDENTITY: nobody is verified, everyone who reaches this guard is {principal}.")
-    console.say("warning: It listens on loopback only, and is never to be reached from beyond this machine.")
+    show = console.note if invocation.json else console.say  # a warning is never left out
+    show(f"warning: DEMO IDENTITY: nobody is verified, everyone who reaches this guard is {principal}.")
+    show("warning: It listens on loopback only, and is never to be reached from beyond this machine.")
     async with running(opened, state) as service:
         await serve(service, started=lambda: _say_started(opened))
 
@@ -77,6 +81,7 @@ async def _signed(source: BundleSource, state: Path, every: float) -> None:
     from guard.service import running, serve  # noqa: PLC0415 - signing does without its 0.9 s
 
     opened = await source.load_first()
+    _require_free(opened.opened)
     async with running(opened.opened, state) as service:
         service.runtime.source_status = source.members
 
@@ -90,10 +95,25 @@ async def _signed(source: BundleSource, state: Path, every: float) -> None:
             await asyncio.gather(watching, return_exceptions=True)
 
 
+def _require_free(opened: Opened) -> None:
+    """Refuse ports that others hold before anything is said or opened."""
+    listen = opened.config.listen
+    ports = {"guard_port": (listen.address, listen.port), "guard_admin_port": ("127.0.0.1", opened.config.admin_port)}
+    for key, (address, port) in ports.items():
+        if port is not None:
+            remedy = f"end it, or give the server another {key} and deploy it"
+            require_free(port, key=key, address=address, remedy=remedy)
+
+
 def _say_started(opened: Opened) -> None:
     config = opened.config
     name = f"{config.server.environment}.{config.server.name}"
     scheme = "http" if config.listen.tls_certificate is None else "https"
-    console.say(f"guard of {name} listens on {scheme}://{config.listen.address}:{config.listen.port}{config.path}")
+    address = f"{scheme}://{config.listen.address}:{config.listen.port}{config.path}"
+    if invocation.json:
+        admin = f"http://127.0.0.1:{config.admin_port}" if config.admin_port else None
+        console.print_json({"version": 1, "server": name, "listens": address, "admin": admin})
+    console.say(f"guard of {name} listens on {address}")
     if config.admin_port:
         console.say(f"readiness and metrics on http://127.0.0.1:{config.admin_port}")
+    console.say(f"audit log in {config.audit.path}")

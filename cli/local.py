@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
-import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from cli import console
 from cli.guard import demo
+from cli.local_server import started
 from cli.project import current_project
 from components.guard.settings import build_guard_config
 from guard.bundle.bundle import Opened
 from guard.logs import to_stderr
-from model.errors import InputError, PlanRefused, Unreachable
+from model.errors import InputError
 from model.guard_config import DemoIdentity, GuardConfig, Identity, Principals
 from model.project import load
+from model.server import ADMIN_PORT_OFFSET
 from model.stacks import EnvironmentStack, ServerStack
-from operations.sockets import exposure
+from operations.audit_logs import local_log
+from operations.sockets import require_free
 
 
 def local(
@@ -39,12 +36,13 @@ def local(
         raise InputError(f"{stack} is not a server", remedy="name one server, such as dev.github")
     environment, server = loaded.environment, loaded
     to_stderr(debug=debug)
-    state = project.root / ".ringwall" / "local" / stack
+    state = local_log(project, stack).parent
     config = local_config(environment, server, state, acting_as=acting_as, port=port)
     if server.manifest.origin.command and command:
         raise InputError("the guard starts this server itself (origin.command)", remedy="leave the command out")
+    _refuse_taken(config, starts_server=bool(command))
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _started(config, command or []):
+    with started(config, command or []):
         asyncio.run(demo(Opened(config, config.tool_lock_sha256, 1, frozenset()), state))
 
 
@@ -84,11 +82,35 @@ def local_config(
     values = config.dump() | {
         "identity": Identity(demo=identity).dump(),
         "listen": {"port": port or manifest.guard_port},
-        "admin_port": config.admin_port if port is None else None,
+        "admin_port": config.admin_port if port is None else _beside(port, config.origin.port),
         "audit": {"path": str(state.absolute() / "audit.jsonl")},
     }
     values["guard"]["redis"] = None
+    for key in ("identity_keys", "token_exchange"):
+        if values["origin"].pop(key, None):
+            console.note(f"warning: origin.{key} is left out: it needs the host's own keys, or callers who sign in")
     return GuardConfig.model_validate(values)
+
+
+def _beside(port: int, taken: int | None) -> int:
+    """The readiness port beside a chosen guard's port: as far from it as in the stack file, and not the server's."""
+    above = port + ADMIN_PORT_OFFSET
+    return port - ADMIN_PORT_OFFSET if above > 65535 or above == taken else above
+
+
+def _refuse_taken(config: GuardConfig, *, starts_server: bool) -> None:
+    """Refuse ports that others hold, before anything is started: a stranger there is not to be taken for the guard, nor
+    for the server."""
+    if config.listen.port == config.origin.port:
+        raise InputError(
+            f"{config.listen.port} is the server's own port (origin.url)", key="--port", remedy="choose another"
+        )
+    for port in (config.listen.port, config.admin_port):
+        if port is not None:
+            require_free(port, remedy="end it, or choose another port with --port")
+    if starts_server and config.origin.port is not None:
+        remedy = "end it if it is the server that the command would start, or leave the command out"
+        require_free(config.origin.port, remedy=remedy)
 
 
 def _applies(grantees: Principals, principal: str) -> bool:
@@ -99,46 +121,3 @@ def _applies(grantees: Principals, principal: str) -> bool:
     ):
         return True
     return principal.rpartition("@")[2] in grantees.domains
-
-
-@contextlib.contextmanager
-def _started(config: GuardConfig, command: list[str]) -> Iterator[None]:
-    """The server, if it is to be started here: it must listen on loopback alone, where the stack says."""
-    if not command:
-        yield
-        return
-    try:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-    except OSError as error:
-        raise InputError(f"{command[0]} cannot be started: {error.strerror}", remedy="correct the command") from None
-    try:
-        _refuse_exposed(config, process)
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _refuse_exposed(config: GuardConfig, process: object, patience: float = 20.0) -> None:
-    """Wait until the server listens; raises when it listens beyond loopback, ends, or never does."""
-    port = config.origin.port
-    if port is None or not isinstance(process, subprocess.Popen):
-        return
-    until = time.monotonic() + patience
-    with console.working(f"waiting for the server on port {port}"):
-        while time.monotonic() < until:
-            if process.poll() is not None:
-                raise Unreachable(f"the server ended with code {process.returncode}; run its command by itself")
-            socket = exposure(port)
-            if socket.state == "exposed":
-                raise PlanRefused(f"port {port} is {socket}; the server was ended")
-            if socket.state == "loopback":
-                return
-            time.sleep(0.05)
-    raise Unreachable(f"nothing listens on port {port} after {patience:g} s; origin.url must name the server's port")

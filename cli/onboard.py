@@ -9,7 +9,7 @@ import typer
 from cli import console
 from cli.acceptance import review
 from cli.clients import link_client, plan_link
-from cli.onboard_answers import ask_access, host_of
+from cli.onboard_answers import ask_access, environment_and_server, host_of
 from cli.onboard_display import show
 from cli.onboard_existing import compare_existing, meet
 from cli.project import current_project
@@ -28,19 +28,20 @@ from operations.onboard.propose import (
     refuse_existing,
     with_clients,
 )
-from operations.project.new_project import AGENT, refresh_schema
+from operations.project.new_project import refresh_schema
 from operations.project.write import apply
 
 
 def onboard(
     server: str,
-    env: str,
+    env: str | None,
     *,
     url: str | None,
     socket: str | None,
     path: str | None,
     command: str | None,
     pass_env: list[str] | None,
+    header: list[str] | None,
     client_capabilities: str | None,
     host: str | None,
     hostname: str | None,
@@ -60,11 +61,10 @@ def onboard(
     as_json: bool,
 ) -> None:
     """What `ringwall onboard` does; its flags and help are in `cli.flags.onboard`."""
-    if AGENT.wrong(server):
-        raise InputError(f"{server} is no server name", key="SERVER", remedy="use lower-case letters, digits and -")
+    env, server = environment_and_server(server, env)
     project = current_project()
     stack = f"{env}.{server}"
-    origin_flags = origins.from_flags(url, socket, path, command, list(pass_env or ()))
+    origin_flags = origins.from_flags(url, socket, path, command, list(pass_env or ()), header)
     if project.stack_file(stack).is_file():
         ignored = {
             "--host": host, "--hostname": hostname, "--guard-port": guard_port, "--people": people, "--domain": domain,

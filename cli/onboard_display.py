@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cli import console, state
 from model.clients import client_title
-from model.text import visible
+from model.text import counted, visible
 from operations.onboard.offer import concern_lines, left_out_lines, tool_rows
 from operations.onboard.propose import Proposal
 from operations.sockets import Exposure
@@ -20,8 +20,9 @@ def show(proposal: Proposal, exposure: Exposure | None) -> None:
         console.table(["tool", "risk", "sends out", "granted to", "why this risk"], rows)
     lock = proposal.lock
     console.say(
-        f"{len(lock.tools)} tools ({len(proposal.granted)} granted), {len(lock.prompts)} prompts, {len(lock.resources)} "
-        f"resources, {len(lock.resource_templates)} resource templates: all pinned; only what is granted can be used."
+        f"{counted(len(lock.tools), 'tool')} ({len(proposal.granted)} granted), {counted(len(lock.prompts), 'prompt')}, "
+        f"{counted(len(lock.resources), 'resource')}, {counted(len(lock.resource_templates), 'resource template')}: "
+        "all pinned; only what is granted can be used."
     )
     for line in left_out_lines(lock):
         console.note(f"note: {line}")

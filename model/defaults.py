@@ -54,7 +54,7 @@ class CircuitBreaker(Model):
     """When the gateway takes a guard out, and when it tries it again.
 
     Only what the guard alone brings about counts; its server's failures are counted by the guard's own breaker. Neither 429
-    nor a verdict ever counts: three refused calls closed a server for everyone (run on a Kong 3.9.3).
+    nor a verdict ever counts, because on Kong 3.9.3 three refused calls would then close a server for everyone.
     """
 
     failures: Annotated[int, Field(ge=1, le=255)] = Field(

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from model.project import Project, load_environment, open_project
 from model.stacks import EnvironmentStack
+from tests.support.engine_project import OFFICIAL_HOST
 from tests.support.projects import write_project
 
 pytest_plugins = ["tests.support.mcp_peers"]
@@ -16,6 +17,11 @@ pytest_plugins = ["tests.support.mcp_peers"]
 # A busy machine is slow at making examples; that says nothing about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+def pytest_report_header() -> str:
+    own = "the tests' own Python host (no pulumi-language-python on PATH)"
+    return f"plain pulumi runs programs by {OFFICIAL_HOST or own}"
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,11 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from model import effects
 from model.errors import InputError, RingwallError
 from model.loader import KeyPath, dotted, parse
 
@@ -62,17 +64,23 @@ def apply(changes: Sequence[FileChange]) -> None:
         for change in changes:
             _commit(change, staged)
             committed.append(change)
-    except (OSError, RingwallError) as error:
+    except (OSError, RingwallError, KeyboardInterrupt) as error:
         unrestored = _undo(committed, folders, staged)
-        if isinstance(error, RingwallError):
+        if not isinstance(error, OSError):
             raise
         outcome = f"and {', '.join(unrestored)} could not be put back" if unrestored else "nothing was changed"
         raise RingwallError(
-            f"{error.filename2 or error.filename}: cannot be written ({error.strerror}); {outcome}"
+            f"{error.filename2 or error.filename or change.path}: cannot be written ({error.strerror}); {outcome}"
         ) from None
     finally:
         for temporary in staged.values():
             temporary.unlink(missing_ok=True)
+    for change in changes:
+        effects.record(partial(_line, change))
+
+
+def _line(change: FileChange) -> str:
+    return f"{change.path} was {'removed' if change.after is None else 'written'}"
 
 
 def _refuse_surprise(change: FileChange) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -80,6 +81,12 @@ def test_the_stacks_guard_and_server_run_until_interrupted(root: Path) -> None:
     desk = (sys.executable, "-m", "sandbox.mcp_server", "--port", str(server))
     with local(root, "--port", str(guard), "--", *desk) as process:
         url = said(process)
+        assert process.stdout is not None
+        admin = process.stdout.readline().strip().removeprefix("readiness and metrics on ")
+        assert admin == f"http://127.0.0.1:{guard + 1000}"
+        assert httpx.get(f"{admin}/readyz", trust_env=False).status_code == 200
+        log = root / ".ringwall" / "local" / "dev.tickets" / "audit.jsonl"
+        assert process.stdout.readline() == f"audit log in {log}\n"
 
         async def use() -> None:
             async with Client(url) as client:
@@ -96,7 +103,6 @@ def test_the_stacks_guard_and_server_run_until_interrupted(root: Path) -> None:
         assert {listener.address for port in (server, guard) for listener in listeners(port)} == {"127.0.0.1"}
     assert process.returncode == 0
     assert listeners(server) == ()
-    log = root / ".ringwall" / "local" / "dev.tickets" / "audit.jsonl"
     assert ringwall("audit", "verify", log).code == 0
     shown = ringwall("audit", "show", log, "--tool", "run_report_command", "--json")
     assert [record["reason"] for record in shown.json["records"]] == ["not_granted"]
@@ -130,6 +136,26 @@ def test_a_server_that_ends_at_once_is_said_to(root: Path) -> None:
     )
     assert done.code == 6
     assert "ended with code 7" in done.errors[0]
+
+
+def test_a_port_that_is_taken_is_all_that_is_said_and_nothing_is_started(root: Path) -> None:
+    onboarded(root)
+    marker = root / "started"
+    touch = ("--", sys.executable, "-c", f"open({str(marker)!r}, 'w')")
+    [file] = root.rglob("Pulumi.dev.tickets.yaml")
+    with socket.create_server(("127.0.0.1", free_port())) as stranger:
+        port = stranger.getsockname()[1]
+        name = listeners(port)[0].command
+        for whose, chosen in (("guard", port), ("readiness", port - 1000), ("server", free_port())):
+            if whose == "server":
+                text = re.sub(r"http://127\.0\.0\.1:\d+/", f"http://127.0.0.1:{port}/", file.read_text())
+                file.write_text(text)
+            done = ringwall("local", "dev.tickets", "--project", root, "--port", str(chosen), *touch)
+            assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1), whose
+            assert done.errors[0].startswith(f"127.0.0.1:{port} is taken by {name} (pid {os.getpid()}); end it")
+            assert ("--port" in done.errors[0]) == (whose != "server")
+            assert not marker.exists()
+            assert not (root / ".ringwall" / "local").exists()
 
 
 def test_whose_grants_count_must_be_somebody_of_the_stack(root: Path) -> None:

@@ -25,8 +25,8 @@ from cryptography.x509.oid import NameOID
 from guard.app import admin_app
 from guard.bundle.bundle import Opened, render, sign
 from guard.bundle.keys import create_key_pair, load_private_key
-from guard.service import GuardService
-from model.errors import InputError
+from guard.service import GuardService, running, serve
+from model.errors import InputError, RingwallError
 from model.guard_config import GuardConfig
 from tests.support.guard_service import Origin, answer_of, config_for, guarded, serving, sse, tool
 from tests.support.ports import free_port
@@ -363,3 +363,15 @@ class Certificate:
         if key is not None:
             pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
             key.write_bytes(self.key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+
+
+async def test_a_guard_that_cannot_listen_never_says_that_it_does(tmp_path: Path) -> None:
+    origin = Origin()
+    async with serving(origin):
+        config = config_for(origin, tmp_path)
+        said: list[str] = []
+        with socket.create_server(("127.0.0.1", config.listen.port)):
+            async with running(Opened(config, "sha256:" + "1" * 64, 1, frozenset()), tmp_path / "state") as service:
+                with pytest.raises(RingwallError, match=f"cannot listen on 127.0.0.1:{config.listen.port}"):
+                    await serve(service, started=lambda: said.append("listens"))
+        assert said == []
