@@ -81,17 +81,17 @@ def local_config(
     values = config.dump() | {
         "identity": Identity(demo=identity).dump(),
         "listen": {"port": port or manifest.guard_port},
-        "admin_port": config.admin_port if port is None else _beside(port, config.origin.port),
+        "admin_port": config.admin_port if port is None else _readiness_port(port, config.origin.port),
         "audit": {"path": str(state.absolute() / "audit.jsonl")},
     }
     values["guard"]["redis"] = None
     return GuardConfig.model_validate(values)
 
 
-def _beside(port: int, taken: int | None) -> int:
+def _readiness_port(port: int, server_port: int | None) -> int:
     """The readiness port beside a chosen guard's port: as far from it as in the stack file, and not the server's."""
     above = port + ADMIN_PORT_OFFSET
-    return port - ADMIN_PORT_OFFSET if above > 65535 or above == taken else above
+    return port - ADMIN_PORT_OFFSET if above > 65535 or above == server_port else above
 
 
 def _refuse_taken(config: GuardConfig, *, starts_server: bool) -> None:
