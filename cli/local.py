@@ -89,9 +89,15 @@ def local_config(
 
 
 def _readiness_port(port: int, server_port: int | None) -> int:
-    """The readiness port beside a chosen guard's port: as far from it as in the stack file, and not the server's."""
-    above = port + ADMIN_PORT_OFFSET
-    return port - ADMIN_PORT_OFFSET if above > 65535 or above == server_port else above
+    """The readiness port beside a chosen guard's port: as far from it as in the stack file, else the next that is a port
+    and not the server's."""
+    candidates = (
+        port + ADMIN_PORT_OFFSET,
+        port + ADMIN_PORT_OFFSET + 1,
+        port - ADMIN_PORT_OFFSET,
+        port - ADMIN_PORT_OFFSET - 1,
+    )
+    return next(number for number in candidates if number <= 65535 and number != server_port)
 
 
 def _refuse_taken(config: GuardConfig, *, starts_server: bool) -> None:
