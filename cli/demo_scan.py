@@ -59,7 +59,7 @@ def _in_own_network(stage: Stage, folder: Path) -> DemoFinding | None:
     namespaces = ("--map-root-user", "--net", "--pid", "--fork", "--kill-child")
     command = [unshare, *namespaces, "--", sys.executable, "-m", "sandbox.own_network", *scan]
     began = time.monotonic()
-    with stage.running(" ".join(command)) as out:
+    with stage.running(" ".join(command), label="ringwall scan") as out:
         process = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
         print(process.stdout + process.stderr)
     if process.returncode in (_REFUSED, NO_NETWORK):

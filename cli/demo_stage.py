@@ -82,11 +82,11 @@ class Stage:
             log.write(f"{text}\n")
 
     @contextlib.contextmanager
-    def running(self, shown: str) -> Iterator[io.StringIO]:
-        """What is said in this block goes to the log and the value, while the screen shows that it runs."""
+    def running(self, shown: str, *, label: str | None = None) -> Iterator[io.StringIO]:
+        """What is said in this block goes to the log and the value, while the screen shows that it (or `label`) runs."""
         self.log_line(f"\n$ {shown}")
         out = _Copy(self.log)
-        with _working(shown), contextlib.redirect_stdout(out), contextlib.redirect_stderr(_Copy(self.log)):
+        with _working(label or shown), contextlib.redirect_stdout(out), contextlib.redirect_stderr(_Copy(self.log)):
             yield out
 
     def ringwall(self, *arguments: str, expected: int = 0) -> str:
