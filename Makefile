@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ringwall-setup
 
-.PHONY: setup demo test lint docs bench bench-up bench-guard bench-lockdown conformance soak exposure interrupt readers servers lock clean help
+.PHONY: setup demo test lint docs docs-site bench bench-up bench-guard bench-lockdown conformance soak exposure interrupt readers servers lock clean help
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,12 +29,15 @@ lint: setup ## Style, floors and types
 test: lint ## Lint, types and every test
 	$(BIN)/pytest -n 2
 
-docs: setup ## Write docs/cli.md, docs/files.md, docs/rules.md, docs/reasons.md and docs/gateway.md from the code
+docs: setup ## Write the generated pages of docs/reference from the code
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/generate_rules.py
 	$(BIN)/python docs/generate_reasons.py
 	$(BIN)/python docs/generate_detection_rules.py
 	$(BIN)/python docs/generate_gateway.py
+
+docs-site: setup ## Build the site of docs/ into dist/site; a dead link or anchor fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: setup ## Measure start-up, plans and previews, each beside its peer in the same run
 	$(BIN)/python tests/bench/run.py

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from cli import console, state
-from guard.audit.chain import AuditReport
+from cli.audit_report import show_report
+from cli.project import current_project
 from guard.audit.files import log_files
 from guard.audit.keys import load_public_key
 from guard.audit.reader import Filter, follow, instant, last, read_anchors, select
 from guard.audit.reader import verify as check
 from guard.decide.reasons import Decision
 from model.errors import InputError
-from model.text import visible
 from model.waivers import today_utc
 from operations.audit import document
-from operations.audit_entries import entry, line, way_out
+from operations.audit_entries import entry, is_bookkeeping, line, way_out
+from operations.audit_logs import find_log
 
 #: Bytes that take about a second to verify; below that no progress is shown.
 _LONG = 20_000_000
 
 
-def verify(path: Path, *, key: list[Path] | None, anchors: Path | None) -> None:
+def verify(log: str, *, key: list[Path] | None, anchors: Path | None) -> None:
     """What `ringwall audit verify` does; its flags and help are in `cli.flags.audit`."""
+    path = find_log(log, current_project, console.note)
     keys = [load_public_key(file) for file in key or []]
     heads = None if anchors is None else read_anchors(anchors)
     size = sum(os.stat(file).st_size for file in log_files(path)) if path.parent.is_dir() else 0
@@ -39,38 +42,13 @@ def verify(path: Path, *, key: list[Path] | None, anchors: Path | None) -> None:
     if state.json:
         console.print_json(document(report))
     else:
-        _show_report(report)
+        show_report(report)
     if not report.ok:
         raise typer.Exit(3)
 
 
-def _show_report(report: AuditReport) -> None:
-    if report.broken is not None:
-        console.say(f"BROKEN {visible(str(report.broken))}")
-        if report.records:
-            console.say(f"before it, {report.records} records hold together, to number {report.last_sequence}")
-        return
-    console.say(
-        f"{visible(report.server or '')}: {report.records} records in {len(report.files)} files hold together, "
-        f"{report.first_sequence} to {report.last_sequence} ({visible(report.last_time or '')})"
-    )
-    if report.recovered:
-        console.say(f"{report.recovered} incomplete records were set aside after a crash")
-    if report.signatures_checked:
-        console.say(f"{report.heads} signed heads are good; {report.unsigned} records after the last are not signed")
-    else:
-        console.note("warning: signatures were not checked; give the guard's public key with --key")
-    if report.anchors:
-        older = f", {report.anchors_older} are older than the kept files" if report.anchors_older else ""
-        console.say(f"{report.anchors_found} of {report.anchors} anchored heads are in the chain{older}")
-    else:
-        console.note(
-            "warning: root on the guard's host could have rewritten all of it; give anchored heads with --anchors"
-        )
-
-
 def show(
-    path: Path,
+    log: str,
     *,
     principal: str | None,
     tool: str | None,
@@ -80,12 +58,17 @@ def show(
     until: str | None,
     incident: str | None,
     limit: int,
+    everything: bool,
 ) -> None:
     """What `ringwall audit show` does; its flags and help are in `cli.flags.audit`."""
+    path = find_log(log, current_project, console.note)
     decisions = tuple(Decision)
     if decision is not None and decision not in decisions:
         raise InputError(f"there is no decision {decision}", key="--decision", remedy=f"give {', '.join(decisions)}")
-    query = Filter(principal, tool, decision, reason, _time("--since", since), _time("--until", until), incident)
+    hidden = _hidden(everything)
+    query = Filter(
+        principal, tool, decision, reason, _time("--since", since), _time("--until", until), incident, hidden
+    )
     bad: list[str] = []
     records, total = select(path, query, limit, lambda file, line, problem: bad.append(f"{file}:{line}: {problem}"))
     for problem in bad[:10]:
@@ -99,17 +82,26 @@ def show(
         console.say("no record matches")
         return
     for record in records:
-        _say(entry(record))
+        _say(record)
         if incident is not None:
-            _say(way_out(record, today_utc()))
+            for text in way_out(record, today_utc()):
+                console.say(text)
     if incident is None and any(record.get("decision") in (Decision.BLOCK, Decision.REFUSE) for record in records):
-        console.note("what would let a call pass: `ringwall audit show PATH --incident INCIDENT`")
+        console.note(f"what would let a call pass: `ringwall audit show {log} --incident INCIDENT`")
     if total > len(records):
         console.say(f"the newest {len(records)} of {total}; --limit shows more")
 
 
-def _say(lines: list[str]) -> None:
-    for text in lines:
+def _hidden(everything: bool) -> Callable[[dict[str, Any]], bool] | None:
+    """Which records people are not shown; programs get all of them."""
+    return None if everything or state.json else is_bookkeeping
+
+
+def _say(record: dict[str, Any]) -> None:
+    first, *following = entry(record)
+    decision = str(record.get("decision") or "")
+    console.say(first.replace(f" {decision} ", f" {console.coloured(decision)} ", 1) if decision else first)
+    for text in following:
         console.say(text)
 
 
@@ -122,18 +114,19 @@ def _time(option: str, text: str | None) -> str | None:
         ) from None
 
 
-def tail(path: Path, *, count: int, watch: bool) -> None:
+def tail(log: str, *, count: int, watch: bool, everything: bool) -> None:
     """What `ringwall audit tail` does; its flags and help are in `cli.flags.audit`."""
+    path, hidden = find_log(log, current_project, console.note), _hidden(everything)
     if not watch:
-        records = last(path, count)
+        records = last(path, count, hidden)
         if state.json:
             _print_json({"version": 1, "records": records})
         else:
             for record in records:
-                _say(entry(record))
+                _say(record)
         return
     try:
-        for record in follow(path, count):
+        for record in follow(path, count, hidden=hidden):
             print(json.dumps(record, sort_keys=True) if state.json else line(record), flush=True)
     except KeyboardInterrupt:
         return

@@ -11,6 +11,7 @@ from cli import console, state
 from cli.project import current_project
 from model.errors import InputError
 from model.project import find_project
+from model.text import counted
 from operations.check import Checked
 from operations.check import check as check_stacks
 from operations.check_document import document, finding_line, rule_document, write_sarif
@@ -43,13 +44,13 @@ def check(
     names = list(dict.fromkeys(stacks or project.stacks()))
     if not names:
         raise InputError("the project has no stacks", file=project.stack_dir, remedy="run `ringwall init ENV`")
-    with console.working(f"checking {len(names)} stacks"):
+    with console.working(f"checking {counted(len(names), 'stack')}"):
         verdict = check_stacks(project, names, rules_file=rules, base=revision)
     if sarif is not None:
         write_sarif(project, verdict, None if to_stdout else sarif)
     if as_json:
         console.print_json(document(verdict))
-    say = console.note if to_stdout else console.say
+    say = console.note if to_stdout else console.say_coloured
     for stack, finding in verdict.findings:
         say(finding_line(stack, finding))
     _say_base(verdict)
@@ -57,8 +58,9 @@ def check(
     counts = Counter(str(finding.severity) for finding in open_findings)
     waived = len(verdict.findings) - len(open_findings)
     say(
-        f"{len(verdict.stacks)} stacks checked by {len(verdict.rules)} rules, {counts['error']} errors, "
-        f"{counts['warning']} warnings, {counts['info']} notes, {waived} waived"
+        f"{counted(len(verdict.stacks), 'stack')} checked by {counted(len(verdict.rules), 'rule')}, "
+        f"{counted(counts['error'], 'error')}, {counted(counts['warning'], 'warning')}, "
+        f"{counted(counts['info'], 'note')}, {waived} waived"
     )
     if any(finding.refuses for _, finding in verdict.findings):
         raise typer.Exit(3)
@@ -69,7 +71,9 @@ def _say_base(verdict: Checked) -> None:
         return
     console.note(f"own rules and waivers are those of {verdict.base.revision} ({verdict.base.commit[:12]})")
     for stack, count in sorted(verdict.ignored_waivers.items()):
-        console.note(f"{stack}: {count} waivers of the working tree are not there, so they are not in force")
+        console.note(
+            f"{stack}: not in force: {counted(count, 'waiver')} of the working tree that {verdict.base.revision} lacks"
+        )
 
 
 def _list(rules_file: Path | None, base: str | None) -> None:

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 from typer.main import get_group
+
+from cli.presentation import GROUPS, Commands, in_one_style
 
 
 class CommandEntry(NamedTuple):
@@ -29,6 +31,10 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.onboard",
         "Connect to a running server, look at its socket and tools, and write its stack file and tool lock.",
     ),
+    "clients": CommandEntry(
+        "cli.flags.clients",
+        "Show which clients may sign people in at a server, and the settings of each, ready to be pasted.",
+    ),
     "offboard": CommandEntry("cli.flags.offboard", "Remove a server's stack file and tool lock."),
     "scan": CommandEntry(
         "cli.flags.scan",
@@ -36,7 +42,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     ),
     "list": CommandEntry("cli.flags.list_stacks", "Show environments, servers and zones as the files declare them."),
     "plan": CommandEntry(
-        "cli.flags.plan", "Show every resource a stack declares, offline: no engine, account, network or secret."
+        "cli.flags.plan", "Show what a stack declares, ring by ring, offline: no engine, account, network or secret."
     ),
     "check": CommandEntry("cli.flags.check", "Check stack files, account quotas and every policy rule, offline."),
     "doctor": CommandEntry(
@@ -46,6 +52,11 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.diff",
         "Show what a change of the stack files means: who gains which tool, what loosens, what is replaced.",
     ),
+    "explain": CommandEntry(
+        "cli.flags.explain", "Explain what each ring says to one call, by which line of which file."
+    ),
+    "who": CommandEntry("cli.flags.callers", "Show who may use one tool, by which grant, and who may not."),
+    "test": CommandEntry("cli.flags.access_tests", "Test who may and may never do what, by tests/NAME.access.yaml."),
     "comment": CommandEntry(
         "cli.flags.comment",
         "Put what `ringwall diff` wrote on a pull request: exactly one comment for each environment.",
@@ -61,15 +72,17 @@ COMMANDS: Mapping[str, CommandEntry] = {
     ),
     "outputs": CommandEntry(
         "cli.flags.outputs",
-        "Show what a deployed stack exports; secrets stay masked (see `ringwall agents show --reveal`).",
+        "Show what a deployed stack exports; secrets stay masked (see `ringwall agents show ENV --reveal`).",
     ),
     "drift": CommandEntry("cli.flags.drift", "Compare what is recorded, what is real and what the files say."),
     "verify": CommandEntry("cli.flags.verify", "Try on a deployed server what an attacker and a client would."),
     "lockdown": CommandEntry(
-        "cli.flags.lockdown", "Close a server, or all servers of an environment, to everyone: edge, gateway and guard."
+        "cli.flags.lockdown",
+        "EMERGENCY: close a server, or all servers of an environment, to everyone: edge, gateway and guard.",
     ),
     "revoke": CommandEntry(
-        "cli.flags.revoke", "Put one person or agent out of every server of an environment at once, open streams too."
+        "cli.flags.revoke",
+        "EMERGENCY: put one person or agent out of every server of an environment at once, open streams too.",
     ),
     "refresh": CommandEntry(
         "cli.flags.refresh",
@@ -103,24 +116,17 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "audit": CommandEntry("cli.flags.audit", "Prove, search and watch a guard's audit log."),
     "keys": CommandEntry("cli.flags.keys", "Keep the issuers' signing keys at the gateway."),
     "agents": CommandEntry("cli.flags.agents", "Show agents, and rotate their service tokens."),
+    "hosted": CommandEntry("cli.flags.hosted", "Clients that run in their vendor's cloud."),
     "engine": CommandEntry("cli.flags.engine", "The Pulumi engine that previews and applies."),
+    "help": CommandEntry("cli.flags.help_page", "Show the help of a command, or of all."),
+    "version": CommandEntry("cli.flags.version", "Print the version."),
 }
-
-
-class Commands(TyperGroup):
-    """Shows the first sentence of each command whole, on two lines where it must be."""
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        commands: dict[str, Any] = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
-        rows = [
-            (name, command.get_short_help_str(limit=1000)) for name, command in commands.items() if not command.hidden
-        ]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
 
 
 class RootCommands(Commands):
     """Holds each command's name and help until it is called."""
+
+    groups = GROUPS
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -141,4 +147,4 @@ def load(name: str) -> Any:
         root.command(name)(getattr(module, module.__name__.rpartition(".")[2]))
     else:
         root.add_typer(group, name=name, cls=Commands)
-    return get_group(root).commands[name]
+    return in_one_style(get_group(root).commands[name])

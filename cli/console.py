@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cli import state
-from model.errors import InputError, InputErrors, RingwallError
+from cli import colours, state
+from cli.streams import writes_unicode
+from cli.suggestions import complete, complete_document
+from model.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from model.errors import RingwallError
-
 
 #: Columns where no terminal says how wide it is: a log or a pipe.
 _WIDE = 160
@@ -50,35 +50,64 @@ def _console(terminal: bool, *, stderr: bool) -> Console:
 def say(text: str = "") -> None:
     """A line of the result, at once also into a pipe; silent with --json."""
     if not state.json:
-        print(text, flush=True)
+        print(complete(text), flush=True)
+
+
+def say_coloured(text: str) -> None:
+    """A line of the result in the colour of how it begins: with the sign of a change, or with error or warning."""
+    say(colours.line(text) if colours.wanted(sys.stdout) else text)
+
+
+def coloured(word: str) -> str:
+    """A word of the result in the colour of what it says."""
+    return colours.word(word) if colours.wanted(sys.stdout) else word
 
 
 def note(text: str) -> None:
     """Progress or advice, on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    text = complete(text)
+    with suppress(OSError):  # progress that nobody can read stops no work
+        print(colours.line(text) if colours.wanted(sys.stderr) else text, file=sys.stderr, flush=True)
 
 
 def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
-    """The one document of a --json command: sorted keys, two spaces."""
-    print(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False))
+    """The one document of a --json command: sorted keys, two spaces; a rehearsal's says that it is one."""
+    document = complete_document(document)
+    if state.sandbox and isinstance(document, Mapping):
+        document = {**document, "sandbox": True}
+    print(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=not writes_unicode()))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
-    """A table of the result; cells are plain text, never markup."""
-    from rich.table import Table  # noqa: PLC0415 - 0.02 s of the 0.07 that --help takes
-    from rich.text import Text  # noqa: PLC0415 - 0.02 s of the 0.07 that --help takes
+    """A table of the result, laid out for a terminal; into a pipe whole cells with tabs, unless COLUMNS is set.
 
-    grid = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for row in rows:
-        grid.add_row(*(Text(cell) for cell in row))
-    stdout().print(grid)
+    Silent with --json.
+    """
+    from cli.tables import laid_out, piped  # noqa: PLC0415 - 0.02 s of the 0.07 that --help takes
+
+    if title is not None:
+        say(title)
+    rows = [[complete(cell) for cell in row] for row in rows]  # before it is measured
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        lines = piped(columns, rows)
+    elif colours.wanted(sys.stdout):
+        lines = laid_out(columns, rows, width(), colours.word, colours.heading)
+    else:
+        lines = laid_out(columns, rows, width())
+    for line in lines:
+        say(line)
+
+
+def width() -> int:
+    """Columns of the terminal: COLUMNS, else what it says of itself, else 80."""
+    return shutil.get_terminal_size().columns
 
 
 @contextmanager
 def working(text: str) -> Iterator[None]:
     """Progress for what takes over a second: a spinner on a terminal, one line elsewhere."""
     console = stderr()
-    if console.is_terminal:
+    if console.is_terminal and not console.is_dumb_terminal:
         with console.status(text):
             yield
     else:
@@ -106,29 +135,3 @@ def consent(question: str, *, yes: bool) -> None:
     if not ask(question, yes=yes):
         note("nothing was changed")
         raise typer.Exit(1)
-
-
-def show_error(error: RingwallError) -> None:
-    """One line per problem on standard error; with --json also the one error document on standard output."""
-    problems = error.problems if isinstance(error, InputErrors) else [error]
-    if state.json:
-        print_json(
-            {
-                "version": 1,
-                "error": {
-                    "kind": type(error).__name__,
-                    "exit_code": error.exit_code,
-                    "problems": [
-                        {
-                            "message": str(problem),
-                            "file": problem.file if isinstance(problem, InputError) else None,
-                            "key": problem.key if isinstance(problem, InputError) else None,
-                            "remedy": problem.remedy if isinstance(problem, InputError) else None,
-                        }
-                        for problem in problems
-                    ],
-                },
-            }
-        )
-    for problem in problems:
-        note(f"error: {problem}")

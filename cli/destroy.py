@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cli import console
 from cli.project import current_project
 from cli.report import show_results
 from cli.target import target_of
 from engine import deploy
+from engine.checkpoint import recorded, recorded_stacks
 from engine.locate import require
 from engine.repair import pending
 from engine.run import Run, fail_on_error
-from engine.state import live_resources
-from model.errors import InputError
+from engine.workspace import Target
+from model.errors import StateMissing
 
 
 def destroy(
@@ -25,17 +28,19 @@ def destroy(
     """What `ringwall destroy` does; its flags and help are in `cli.flags.destroy`."""
     project = current_project()
     require()
-    if stack not in project.stacks():
-        raise InputError(f"there is no stack {stack}", file=project.stack_file(stack), remedy="see `ringwall list`")
+    with target_of(project, sandbox=sandbox, plugins=False) as target:
+        names = _present(target, stack, servers=servers)
+    if not names:
+        console.say(f"{stack} is not deployed: there is nothing to destroy")
+        if as_json:
+            console.print_json({"version": 1, "runs": []})
+        return
     with target_of(project, sandbox=sandbox) as target:
-        names = [f"{stack}.{name}" for name in project.servers_of(stack)] if servers and "." not in stack else []
-        repaired = pending.resolve_before(target, [*names, stack], yes=yes)
-        names = [name for name in names if live_resources(project, name, target)]
+        with_file = [name for name in names if name in project.stacks()]
+        repaired = pending.resolve_before(target, with_file, yes=yes)
         runs: list[Run] = []
-        if not names:
-            deploy.refuse_live_servers(target, stack)
-        console.consent(f"Destroy {', '.join([*names, stack])}?", yes=yes)
-        for name in [*names, stack]:
+        console.consent(f"Destroy {', '.join(names)}?", yes=yes)
+        for name in names:
             runs.append(deploy.destroy(target, name))
             if runs[-1].error:
                 break
@@ -45,3 +50,30 @@ def destroy(
         console.print_json({"version": 1, "runs": [run.as_json() for run in runs]})
     show_results(runs)
     fail_on_error(runs)
+
+
+def _present(target: Target, stack: str, *, servers: bool) -> list[str]:
+    """What is to be destroyed, in order: what the backend has of it, whether or not its file is still there.
+
+    Raises:
+        InputError: neither the backend nor the files know the stack, or an environment's servers are live.
+    """
+    try:
+        stacks = recorded_stacks(target)
+    except StateMissing:
+        if stack in target.project.stacks():
+            raise
+        stacks = []
+    if stack not in stacks and stack not in target.project.stacks():
+        raise target.project.unknown(stack)
+    names = list(deploy.live_servers(target, stack)) if servers and "." not in stack else []
+    if not names:
+        deploy.refuse_live_servers(target, stack)
+    for name in names:
+        if name not in target.project.stacks():
+            console.note(f"{name} has no file any more; the backend's record of it is used")
+    return [name for name in (*names, stack) if name in stacks and _has_anything(recorded(target, name))]
+
+
+def _has_anything(state: dict[str, Any]) -> bool:
+    return bool(state.get("resources") or state.get("pending_operations"))

@@ -11,6 +11,7 @@ from rich.text import Text
 from cli import console, state
 from cli.project import current_project
 from model.errors import InputError
+from model.text import counted
 from operations.pull_request.reports import breaks_rules, report_of, write, write_all
 from plan.diff.html import render_html
 from plan.diff.markdown import render_markdown
@@ -98,7 +99,7 @@ def show(report: DiffReport) -> None:
             out.print(Text(f"           in {_first_names(group.stacks)}", style="dim"))
     _show_resources(report)
     for stack, finding in report.findings:
-        console.say(finding_line(stack, finding))
+        console.say_coloured(finding_line(stack, finding))
     for note in report.notes:
         console.note(f"note: {note}")
 
@@ -109,7 +110,7 @@ def _show_resources(report: DiffReport) -> None:
     for stack in report.stacks:
         if not stack.resources:
             continue
-        console.say(f"\n{stack.stack}: {len(stack.resources)} resources")
+        console.say(f"\n{stack.stack}: {counted(len(stack.resources), 'resource')}")
         for resource in stack.resources:
             out.print(Text(f"  {resource.action:<8} {resource.type.rsplit(':', 1)[-1]} {resource.name}"))
             for key in resource.keys:

@@ -11,6 +11,7 @@ from cli import console, state
 from cli.project import current_project
 from model.errors import InputError
 from model.stacks import ZONE_PREFIX
+from model.text import counted
 from operations.doctor.checks import GROUPS, Check, run_all, skipped
 from operations.doctor.tasks import engine_task, work_for
 
@@ -22,21 +23,22 @@ def doctor(
     stack: str | None,
     host: str | None,
     offline: bool,
+    sandbox: bool,
     deadline: float,
     as_json: bool,
 ) -> None:
     """What `ringwall doctor` does; its flags and help are in `cli.flags.doctor`."""
-    tasks = [engine_task()]
+    tasks = [engine_task(sandbox=sandbox)]
     checks: list[Check] = []
     stacks, missing = _stacks(stack)
     if stacks:
         with console.working(f"planning {', '.join(stacks)}"):
-            work = work_for(current_project(), stacks, host=host)
+            work = work_for(current_project(), stacks, host=host, secrets=not sandbox)
         checks += work.checks
         tasks += work.tasks
     checks += missing
-    with console.working(f"{len(tasks)} things to look at"):
-        checks += run_all(tasks, offline=offline, deadline=deadline)
+    with console.working(f"{counted(len(tasks), 'thing')} to look at"):
+        checks += run_all(tasks, offline=offline or sandbox, deadline=deadline)
     # One Cloudflare answer and one issuer may share a host: its clock is named once.
     checks = sorted(dict.fromkeys(checks), key=lambda check: (GROUPS.index(check.group), check.subject))
     counts: Counter[str] = Counter(check.status for check in checks)
@@ -63,7 +65,7 @@ def _stacks(stack: str | None) -> tuple[list[str], list[Check]]:
             return [], [skipped("project.files", "the project has no stacks", "", "run `ringwall init dev`")]
         return every, []
     if stack not in project.stacks():
-        raise InputError(f"there is no stack {stack}", remedy="see `ringwall list`")
+        raise project.unknown(stack)
     return [stack], []
 
 
@@ -77,10 +79,12 @@ def _show(checks: list[Check], counts: Counter[str]) -> None:
             console.say(("\n" if group else "") + check.group)
             group = check.group
         about = f" [{check.subject}]" if check.subject else ""
-        console.say(f"  {_MARKS[check.status]:<8} {check.id.partition('.')[2]}{about}: {check.message}")
+        mark = console.coloured(_MARKS[check.status]) + " " * (8 - len(_MARKS[check.status]))
+        console.say(f"  {mark} {check.id.partition('.')[2]}{about}: {check.message}")
         if check.remedy and check.status != "ok":
             console.say(f"           remedy: {check.remedy}")
-    parts = [f"{counts[word]} {word}" for word in ("ok", "warning", "error", "skipped") if counts[word]]
+    words = {"warning": "warnings", "error": "errors"}
+    parts = [counted(counts[word], word, words.get(word, word)) for word in _MARKS if counts[word]]
     console.say(f"\n{', '.join(parts)}")
 
 

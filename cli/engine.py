@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Literal
 
 import typer
 
 from cli import console
+from cli.project import current_project
 from engine import install as installer
 from engine.locate import PINNED, explain, find
 from engine.plugins import install_plugins, plugins_missing
+from model.errors import NoProject
+from operations.project.new_project import make_virtualenv
 
 
-def install(*, method: Literal["auto", "download", "build"], plugins: bool, yes: bool) -> None:
+def install(*, method: Literal["auto", "download", "build"], plugins: bool, yes: bool, as_json: bool) -> None:
     """What `ringwall engine install` does; its flags and help are in `cli.flags.engine`."""
     engine = find()
     if engine is None and not console.ask(f"Install Pulumi {PINNED} into this user's cache?", yes=yes):
         raise typer.Exit(1)
     engine = installer.install(progress=console.note, method=method)
     console.say(f"engine: Pulumi {engine.version} at {engine.path}")
+    with contextlib.suppress(NoProject):
+        if virtualenv := make_virtualenv(current_project().root):
+            console.say(f"made {virtualenv} for the plain pulumi CLI, leading to this Ringwall (ignored by Git)")
     if plugins:
         install_plugins(engine, console.note)
+    if as_json:
+        used = {"path": str(engine.path), "version": engine.version, "source": engine.source}
+        console.print_json({"version": 1, "engine": used, "plugins": plugins})
 
 
 def status(*, as_json: bool) -> None:

@@ -62,7 +62,7 @@ def init(
     if plan.state_folder is not None:
         plan.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     made.refresh_schema(plan.project)
-    linked = made.link_virtualenv(root)
+    virtualenv = made.make_virtualenv(root)
     written = [str(change.path) for change in plan.changes]
     if as_json:
         state_folder = str(plan.state_folder) if plan.state_folder else None
@@ -73,8 +73,8 @@ def init(
         console.say(
             f"State is kept in {plan.state_folder}, on this machine only and ignored by Git; a team gives --backend."
         )
-    if linked is not None:
-        console.say(f"linked {linked} to this environment, for the plain pulumi CLI (ignored by Git)")
+    if virtualenv is not None:
+        console.say(f"made {virtualenv} for the plain pulumi CLI, leading to this Ringwall (ignored by Git)")
     console.say(f"Next: ringwall onboard SERVER --env {environment} --url http://127.0.0.1:PORT/mcp")
 
 

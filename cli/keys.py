@@ -21,6 +21,7 @@ from model.base import seconds
 from model.errors import InputError, RingwallError, Unreachable
 from model.project import Project, load_environment
 from model.stacks import EnvironmentStack
+from model.text import counted
 from operations.keys.sync import SyncReport, remedy, stranger_lines, sync_keys
 
 #: Exit code where Kong holds a key or a consumer that Ringwall did not put there, which is accepted like the issuer's own.
@@ -122,7 +123,7 @@ def show(report: SyncReport, *, quiet: bool = False) -> bool:
             (consumer.consumer, "taken out of the issuer's group") for consumer in issuer.strangers if consumer.removed
         ]
         if not quiet:
-            rows += [(kid, f"kept, {age} days old") for kid, age in sorted(issuer.unchanged.items())]
+            rows += [(kid, f"kept, {counted(age, 'day')} old") for kid, age in sorted(issuer.unchanged.items())]
         for kid, event in rows:
             console.say(f"{issuer.issuer}: {kid}: {event}")
     return not any(issuer.error for issuer in report.issuers)

@@ -6,6 +6,7 @@ import typer
 
 from cli import console
 from cli.project import current_project
+from model.text import counted
 from operations.project.inventory import InventoryRow, inventory
 
 
@@ -38,14 +39,14 @@ def _show(rows: list[InventoryRow]) -> None:
         servers = [r for r in good if r.kind == "server" and r.stack.startswith(f"{row.stack}.")]
         if servers:
             console.table(
-                ["server", "hostname", "host", "oauth", "tools granted/locked", "access policies"],
+                ["server", "hostname", "host", "oauth", "tools granted", "policies"],
                 [
                     [
                         r.stack,
                         r.facts["hostname"],
                         r.facts["host"],
                         r.facts["oauth"],
-                        f"{r.facts['tools_granted']}/{r.facts['tools_locked']}",
+                        f"{r.facts['tools_granted']} of {r.facts['tools_locked']}",
                         str(r.facts["access_policies"]),
                     ]
                     for r in servers
@@ -54,6 +55,6 @@ def _show(rows: list[InventoryRow]) -> None:
         elif not facts["servers"]:
             console.say(f"  no servers yet; run `ringwall onboard SERVER --env {row.stack} --url URL`")
     for row in (row for row in good if row.kind == "zone"):
-        console.say(f"{row.stack}: {row.facts['zone']}; {len(row.facts['hostnames'])} host names")
+        console.say(f"{row.stack}: {row.facts['zone']}; {counted(len(row.facts['hostnames']), 'host name')}")
     for row in (row for row in rows if row.error is not None):
         console.say(f"{row.stack}: not valid: {row.error}")

@@ -17,6 +17,7 @@ from model.guard_config import DemoIdentity, GuardConfig, Identity, Principals
 from model.project import load
 from model.server import ADMIN_PORT_OFFSET
 from model.stacks import EnvironmentStack, ServerStack
+from operations.audit_logs import local_log
 from operations.sockets import require_free
 
 
@@ -35,7 +36,7 @@ def local(
         raise InputError(f"{stack} is not a server", remedy="name one server, such as dev.github")
     environment, server = loaded.environment, loaded
     to_stderr(debug=debug)
-    state = project.root / ".ringwall" / "local" / stack
+    state = local_log(project, stack).parent
     config = local_config(environment, server, state, acting_as=acting_as, port=port)
     if server.manifest.origin.command and command:
         raise InputError("the guard starts this server itself (origin.command)", remedy="leave the command out")
@@ -85,6 +86,9 @@ def local_config(
         "audit": {"path": str(state.absolute() / "audit.jsonl")},
     }
     values["guard"]["redis"] = None
+    for key in ("identity_keys", "token_exchange"):
+        if values["origin"].pop(key, None):
+            console.note(f"warning: origin.{key} is left out: it needs the host's own keys, or callers who sign in")
     return GuardConfig.model_validate(values)
 
 

@@ -7,7 +7,7 @@ import typer
 from cli import console, state
 from cli.acceptance import review, show_findings
 from cli.project import current_project
-from model.text import visible
+from model.text import counted, visible
 from model.tool_lock import to_yaml
 from operations.onboard.acceptance import findings_json
 from operations.onboard.lock import render
@@ -21,7 +21,7 @@ from operations.onboard.offer import (
     left_out_lines,
     with_acceptances,
 )
-from operations.project.server_files import ServerFiles, granted, read_server
+from operations.project.server_files import ServerFiles, foreign_tools, granted, read_server
 from operations.project.write import FileChange, apply
 
 
@@ -30,7 +30,7 @@ def diff(server: str, *, timeout: float, client_capabilities: str | None) -> Non
     files, comparison = _compare(server, timeout, client_capabilities)
     report(files, comparison)
     if not comparison.is_unchanged:
-        raise typer.Exit(1)
+        raise typer.Exit(3)
 
 
 def approve(server: str, *, timeout: float, client_capabilities: str | None, accept: list[str], yes: bool) -> None:
@@ -47,7 +47,7 @@ def approve(server: str, *, timeout: float, client_capabilities: str | None, acc
         for line in (*granted_changes(files, comparison), *concern_lines(comparison.concerns)):
             console.note(f"warning: {line}")
     before = files.lock_file.read_bytes()
-    if not console.ask(f"Approve these {len(comparison.changes)} changes?", yes=yes):
+    if not console.ask(f"Approve {counted(len(comparison.changes), 'change')}?", yes=yes):
         console.note("nothing was written")
         raise typer.Exit(1)
     apply([FileChange(files.lock_file, before, to_yaml(comparison.new).encode())])
@@ -57,11 +57,12 @@ def approve(server: str, *, timeout: float, client_capabilities: str | None, acc
 
 
 def _compare(server: str, timeout: float, client_capabilities: str | None) -> tuple[ServerFiles, Comparison]:
-    files = read_server(current_project(), server)
+    project = current_project()
+    files = read_server(project, server)
     lock = files.locked()
     with console.working(f"asking {files.stack} what it offers"):
         offer = ask_server(files.origin, timeout, capabilities_of(client_capabilities, lock))
-    return files, compared(lock, offer)
+    return files, compared(lock, offer, foreign_tools(project, files.stack))
 
 
 def granted_changes(files: ServerFiles, comparison: Comparison) -> list[str]:
@@ -101,7 +102,7 @@ def report(files: ServerFiles, comparison: Comparison, *, advise: bool = True, f
     for line in (*granted_changes(files, comparison), *concern_lines(comparison.concerns)):
         console.note(f"warning: {line}")
     if advise:
-        console.say(f"Nothing was written. To take this over: ringwall lock approve {files.stack}")
+        console.say(f"Nothing was written. To take this over: `ringwall lock approve {files.stack}`")
 
 
 def _document(files: ServerFiles, comparison: Comparison) -> dict[str, object]:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
-from cli import console, state
+from cli import console, failures, state, streams
 from cli.commands import RootCommands
-from model.errors import RingwallError
+from cli.exit_codes import INTERRUPTED, PIPE_CLOSED, sentence
+from cli.spellings import in_use
+from model import effects
+from model.errors import InputError, RingwallError
 
-#: Exit code after Ctrl-C: 128 and the number of SIGINT, as shells have it.
-INTERRUPTED = 130
+
+class Interrupted(RingwallError):
+    """Ctrl-C ended the command."""
+
+    exit_code = INTERRUPTED
+
 
 app = typer.Typer(
     name="ringwall",
@@ -23,14 +33,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=(
-        "Exit codes: 0 done, 1 failed, 2 wrong input (nothing written), 3 a rule is broken or something was found, "
-        "4 no engine or plugin, 5 the engine failed, 6 something did not answer, 130 interrupted."
-    ),
+    epilog=f"{sentence()} Something was refused? `ringwall audit show PATH --incident ID` says why.",
 )
 
 
-def _version(value: bool) -> None:
+def print_version(value: bool) -> None:
+    """Print the version and end."""
     if value:
         from importlib.metadata import version  # noqa: PLC0415 - 0.01 s of the 0.07 that --help takes
 
@@ -41,7 +49,7 @@ def _version(value: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
     ] = False,
 ) -> None:
     pass
@@ -49,23 +57,75 @@ def _root(
 
 def run(arguments: list[str] | None = None) -> None:
     """Entry point. Every known error is one line; --debug shows where it came from."""
+    streams.prepare()
+    effects.forget()
     try:
-        app(arguments)
-    except SystemExit as ended:
-        if ended.code == INTERRUPTED:  # Typer turns Ctrl-C into this, without a word
-            console.note("interrupted; what was finished is recorded, so the same command goes on from there")
-        raise
-    except Exception as error:
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `ringwall … | head`: its reader has what it wanted
+        code = PIPE_CLOSED
+    except OSError as error:
         if state.debug:
             raise
-        if isinstance(error, RingwallError):
-            console.show_error(error)
-            sys.exit(error.exit_code)
-        if isinstance(error, OSError) and error.filename is not None:  # a file or folder of the user's, somewhere
-            console.note(f"error: {error.filename}: {error.strerror}; correct the path, or who may read and write it")
-            sys.exit(1)
-        console.note(f"error: {type(error).__name__}: {error} (a defect; run again with --debug and report it)")
-        sys.exit(1)
+        console.note(f"error: the output cannot be written: {error.strerror}; make room, or write it elsewhere")
+        code = 1
+    streams.abandon()
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        ended = app(in_use(arguments), prog_name="ringwall", standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        return _interrupted()
+    except SystemExit as ending:
+        if isinstance(ending.__context__, BrokenPipeError):  # Typer's own answer to it is exit code 1
+            return PIPE_CLOSED
+        raise
+    except TyperException as error:
+        return _wrong_usage(error, arguments)
+    except Exception as error:
+        return _failure(error)
+    return _interrupted() if ended == INTERRUPTED else ended if isinstance(ended, int) else 0
+
+
+def _interrupted() -> int:
+    with suppress(ValueError):  # in a thread nobody presses Ctrl-C
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # one more ends the process without a trace
+    changes = effects.descriptions()
+    failures.show(Interrupted(f"interrupted; {'; '.join(changes) if changes else 'nothing was changed'}"))
+    return INTERRUPTED
+
+
+def _wrong_usage(error: Any, arguments: list[str]) -> int:
+    state.json = state.json or "--json" in arguments
+    if type(error).__name__ == "NoArgsIsHelpError" and not state.json:
+        error.show()
+        return 2
+    command = error.ctx.command_path if getattr(error, "ctx", None) is not None else "ringwall"
+    problem = error.format_message().rstrip(".") if command != error.format_message() else "a command is missing"
+    remedy = None if problem.endswith("?") else f"see `{command} --help`"
+    if getattr(error, "option_name", None) == "--sandbox":
+        remedy = f"leave it out: `{command}` has nothing that the sandbox stands in for"
+    failures.show(InputError(f"{command}: {problem}", remedy=remedy))
+    return 2
+
+
+def _failure(error: Exception) -> int:
+    if state.debug or isinstance(error, BrokenPipeError):
+        raise error
+    if isinstance(error, RingwallError):
+        failures.show(error)
+        return error.exit_code
+    if isinstance(error, OSError) and error.filename is None and error.errno in streams.FULL:
+        raise error
+    if isinstance(error, OSError) and error.filename is not None:  # a file or folder of the user's, somewhere
+        remedy = "correct the path, or who may read and write it"
+        problem = RingwallError(f"{error.filename}: {error.strerror}", remedy=remedy)
+    else:
+        problem = RingwallError(f"{type(error).__name__}: {error} (a defect; run again with --debug and report it)")
+    failures.show(problem)
+    return 1
 
 
 if __name__ == "__main__":

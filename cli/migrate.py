@@ -25,4 +25,4 @@ def migrate(*, check: bool, as_json: bool) -> None:
     if not changes:
         console.say("every file is in its current version")
     if check and changes:
-        raise typer.Exit(1)
+        raise typer.Exit(3)

@@ -6,9 +6,11 @@ import typer
 
 from cli import console
 from cli.project import current_project
+from cli.target import sandbox_target
 from engine.state import live_resources
 from model.errors import EngineFailed, EngineMissing, InputError
 from model.project import Project
+from model.text import counted
 from operations.project.server_files import require_stack
 from operations.project.write import FileChange, apply
 
@@ -43,6 +45,14 @@ def _refuse_live(project: Project, stack: str, *, forced: bool) -> bool:
     Returns:
         True when it is unknown whether anything is deployed, and the user insisted.
     """
+    sandbox = sandbox_target(project)
+    rehearsed = live_resources(project, stack, sandbox) if sandbox.state_folder and sandbox.state_folder.is_dir() else 0
+    if rehearsed:
+        raise InputError(
+            f"{stack} still has {rehearsed} resources deployed in the sandbox",
+            file=project.stack_file(stack),
+            remedy=f"run `ringwall destroy {stack} --sandbox` first",
+        )
     try:
         count = live_resources(project, stack)
     except (EngineMissing, EngineFailed) as error:
@@ -57,7 +67,7 @@ def _refuse_live(project: Project, stack: str, *, forced: bool) -> bool:
         return True
     if count:
         raise InputError(
-            f"{stack} still has {count} resources deployed",
+            f"{stack} still has {counted(count, 'resource')} deployed",
             file=project.stack_file(stack),
             remedy=f"run `ringwall destroy {stack}` first",
         )

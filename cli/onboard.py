@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
-from cli import console, state
+from cli import console
 from cli.acceptance import review
-from cli.onboard_answers import ask_access, host_of
+from cli.clients import link_client, plan_link
+from cli.onboard_answers import ask_access, environment_and_server, host_of
+from cli.onboard_display import show
 from cli.onboard_existing import compare_existing, meet
 from cli.project import current_project
 from guard.probe.probe import Moved
@@ -15,29 +19,29 @@ from model.project import load_environment
 from model.text import visible
 from operations.onboard import origins
 from operations.onboard.document import document, next_steps
-from operations.onboard.offer import capabilities_of, concern_lines, left_out_lines, tool_rows
+from operations.onboard.offer import capabilities_of
 from operations.onboard.propose import (
-    Proposal,
     access_value,
     default_hostname,
     free_guard_port,
     propose,
     refuse_existing,
+    with_clients,
 )
-from operations.project.new_project import AGENT, refresh_schema
+from operations.project.new_project import refresh_schema
 from operations.project.write import apply
-from operations.sockets import Exposure
 
 
 def onboard(
     server: str,
-    env: str,
+    env: str | None,
     *,
     url: str | None,
     socket: str | None,
     path: str | None,
     command: str | None,
     pass_env: list[str] | None,
+    header: list[str] | None,
     client_capabilities: str | None,
     host: str | None,
     hostname: str | None,
@@ -46,6 +50,9 @@ def onboard(
     domain: list[str] | None,
     group: list[str] | None,
     agent: list[str] | None,
+    client: list[str] | None,
+    link: list[str] | None,
+    link_file: Path | None,
     timeout: float,
     allow_exposed: bool,
     accept: list[str],
@@ -54,18 +61,19 @@ def onboard(
     as_json: bool,
 ) -> None:
     """What `ringwall onboard` does; its flags and help are in `cli.flags.onboard`."""
-    if AGENT.wrong(server):
-        raise InputError(f"{server} is no server name", key="SERVER", remedy="use lower-case letters, digits and -")
+    env, server = environment_and_server(server, env)
     project = current_project()
     stack = f"{env}.{server}"
-    origin_flags = origins.from_flags(url, socket, path, command, list(pass_env or ()))
+    origin_flags = origins.from_flags(url, socket, path, command, list(pass_env or ()), header)
     if project.stack_file(stack).is_file():
         ignored = {
             "--host": host, "--hostname": hostname, "--guard-port": guard_port, "--people": people, "--domain": domain,
-            "--group": group, "--agent": agent,
+            "--group": group, "--agent": agent, "--client": client,
         }  # fmt: skip
         for flag in (flag for flag, value in ignored.items() if value):
             console.note(f"warning: {flag} is not used: {project.stack_file(stack)} is there already; edit it")
+        for name in link or ():
+            console.note(f"note: to write {server} into the settings of {name}: ringwall clients {stack} {name} --link")
         compare_existing(
             project,
             stack,
@@ -84,7 +92,8 @@ def onboard(
         raise InputError("is missing", key="--url", remedy="say where the server is: --url, --socket or --command")
     origin = origins.check(origin_flags)
     access = access_value(list(people or ()), list(domain or ()), list(group or ()), list(agent or ()))
-    access = access or ask_access(yes)
+    inherits = environment.settings.defaults.access is not None
+    access = with_clients(access or ask_access(yes), client or (), link or (), inherits=inherits)
     host = host or host_of(environment, yes)
     capabilities = capabilities_of(client_capabilities)
     try:
@@ -107,7 +116,12 @@ def onboard(
         guard_port=free_guard_port(environment, origin) if guard_port is None else guard_port,
         review=lambda lock: review(lock, accept, yes=yes, command=f"ringwall lock approve {stack}"),
     )
-    _show(proposal, exposure)
+    show(proposal, exposure)
+    if link_file is not None and len(link or ()) != 1:
+        raise InputError("is the file of one client", key="--link-file", remedy="give --link once")
+    for name in link or ():
+        plan_link(proposal.stack, name, link_file)  # what cannot be written is said before anything is
+    links = []
     if dry_run:
         for change in proposal.changes:
             console.say(f"\n--- {change.path} (not written)\n{(change.after or b'').decode()}")
@@ -118,33 +132,9 @@ def onboard(
             raise typer.Exit(1)
         apply(proposal.changes)
         refresh_schema(project)
+        links = [link_client(proposal.stack, name, link_file, yes=yes) for name in link or ()]
     if as_json:
-        console.print_json(document(proposal, exposure, warnings, written=not dry_run))
+        console.print_json({**document(proposal, exposure, warnings, written=not dry_run), "links": links})
     if not dry_run:
         for line in next_steps(proposal):
             console.say(line)
-
-
-def _show(proposal: Proposal, exposure: Exposure | None) -> None:
-    offer, manifest = proposal.offer, proposal.stack.manifest
-    console.say(f"{visible(offer.name)} {visible(offer.version)}, MCP {', '.join(offer.protocol_versions)}")
-    if exposure is not None and exposure.state == "loopback":
-        console.say(f"Its socket is {exposure}.")
-    if not state.json:
-        rows = tool_rows(proposal.lock, proposal.granted, proposal.withheld)
-        console.table(["tool", "risk", "sends out", "granted to", "why this risk"], rows)
-    lock = proposal.lock
-    console.say(
-        f"{len(lock.tools)} tools ({len(proposal.granted)} granted), {len(lock.prompts)} prompts, {len(lock.resources)} "
-        f"resources, {len(lock.resource_templates)} resource templates: all pinned; only what is granted can be used."
-    )
-    for line in left_out_lines(lock):
-        console.note(f"note: {line}")
-    for line in (*proposal.acquaintance.lines(), *concern_lines(proposal.concerns)):
-        console.note(f"warning: {line}")
-    if proposal.concerns:
-        console.note("warning: read these definitions before you commit the lock: being in it is being approved")
-    console.say(
-        f"{manifest.hostname} on host {manifest.host}, guard on 127.0.0.1:{manifest.guard_port}, "
-        f"people from {', '.join(manifest.countries or ())}"
-    )

@@ -9,11 +9,20 @@ from cli.prompt import read_answer
 from model.base import Email
 from model.errors import InputError
 from model.stacks import EnvironmentStack
-from operations.onboard.propose import (
-    access_value,
-    default_host,
-)
-from operations.project.new_project import Question
+from operations.onboard.propose import access_value, default_host
+from operations.project.new_project import AGENT, Question
+
+
+def environment_and_server(name: str, env: str | None) -> tuple[str, str]:
+    """The environment and the server that ``dev.tickets``, or ``tickets`` with `--env dev`, names."""
+    environment, dot, server = name.rpartition(".")
+    if AGENT.wrong(server) or (dot and AGENT.wrong(environment)):
+        raise InputError(f"{name} is no server name", key="SERVER", remedy="use lower-case letters, digits and -")
+    if not dot and env is None:
+        raise InputError("is missing", key="--env", remedy=f"name the environment too, such as dev.{server}")
+    if dot and env not in (None, environment):
+        raise InputError(f"{env} is not the environment of {name}", key="--env", remedy="leave it out, or correct it")
+    return (environment if dot else env or ""), server
 
 
 def ask_access(yes: bool) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def compare_existing(
         comparison = compared(files.lock, offer)
         report(files, comparison)
         if not comparison.is_unchanged:
-            raise typer.Exit(1)
+            raise typer.Exit(3)
         return
     lock = review(build_lock(offer), accept, yes=yes, command=f"ringwall lock approve {stack}")
     text = to_yaml(lock)

@@ -11,6 +11,7 @@ from engine.locate import require
 from engine.repair import pending
 from engine.run import Run, fail_on_error
 from engine.runs import execute_all
+from model.text import counted
 from operations.drift.gateway_look import look_at_gateway
 
 
@@ -26,7 +27,7 @@ def refresh(
     project = current_project()
     require()
     scope = deploy.scope_of(project, stack, to_change=False)
-    subject = f"{stack} and its {len(scope.servers)} servers" if scope.servers else stack
+    subject = f"{stack} and its {counted(len(scope.servers), 'server')}" if scope.servers else stack
     if not preview_only:
         console.consent(f"Replace the recorded state of {subject} by what is read?", yes=yes)
     runs = [Run(name, "preview_refresh" if preview_only else "refresh") for name in scope.stacks]

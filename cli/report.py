@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cli import console, live, state
+from engine.events import EngineChange
 from engine.run import Run
+from model.resource_types import is_resource
+from model.text import counted
+from plan.summary import by_ring
 
 _SIGN = {"create": "+", "update": "~", "delete": "-", "replace": "±", "create-replacement": "±", "delete-replaced": "∓"}
 
@@ -17,17 +21,35 @@ def show_preview(runs: Sequence[Run]) -> None:
             console.say(f"{run.stack}: not previewed, as {runs[0].stack} failed")
             continue
         source = "offline plan: not compared with what is deployed" if run.offline else "engine preview"
-        console.say(f"{run.stack} ({source}): {live.counts(run) or 'nothing'}")
+        console.say(f"{run.stack} ({source}): {_scale(run)}")
+        for line in by_ring(run.planned):
+            console.say_coloured(line)
         changed = {change.urn for change in run.steps.changed}
         for drifted in run.steps.drifted.values():
             event = "is gone" if drifted.operation == "delete" else "was changed"
             advice = "" if drifted.urn in changed else f"; this does not put it back: see `ringwall drift {run.stack}`"
-            console.say(f"  ! {drifted.name}  {drifted.type.rsplit(':', 1)[-1]} {event} outside Ringwall{advice}")
+            console.say_coloured(
+                f"  ! {drifted.name}  {drifted.type.rsplit(':', 1)[-1]} {event} outside Ringwall{advice}"
+            )
         order = {"delete": 0, "replace": 1, "create-replacement": 1, "delete-replaced": 1, "update": 2}
-        for change in sorted(run.steps.changed, key=lambda c: (order.get(c.operation, 3), c.urn)):
-            console.say(f"  {_SIGN.get(change.operation, '?')} {change.name}  {change.type.rsplit(':', 1)[-1]}")
+        for change in sorted(filter(_is_shown, run.steps.changed), key=lambda c: (order.get(c.operation, 3), c.urn)):
+            console.say_coloured(
+                f"  {_SIGN.get(change.operation, '?')} {change.name}  {change.type.rsplit(':', 1)[-1]}"
+            )
             for detail in change.details:
                 console.say(f"      {detail}")
+
+
+def _scale(run: Run) -> str:
+    if not run.offline:
+        return live.counts(run) or "nothing"
+    number = counted(sum(run.steps.counts.values()), "resource")
+    return f"a new server of {number}" if run.planned else f"{number} declared"
+
+
+def _is_shown(change: EngineChange) -> bool:
+    """What Pulumi itself is made of comes and goes with a stack; only a change of its settings tells a reader something."""
+    return is_resource(change.type) or change.operation not in ("create", "delete")
 
 
 def show_results(runs: Sequence[Run]) -> None:
@@ -36,3 +58,19 @@ def show_results(runs: Sequence[Run]) -> None:
         rows = [[run.stack, run.operation, run.state, live.counts(run)] for run in runs]
         if not state.json:
             console.table(["stack", "run", "state", "resources"], rows)
+
+
+def next_steps(servers: Sequence[str], runs: Sequence[Run]) -> list[str]:
+    """What remains to be done for the servers that an `up` changed: their guards still run what was there before."""
+    changed = [run.stack for run in runs if run.stack in servers and run.state == "done" and run.steps.differs]
+    if not changed:
+        return []
+    others = f" (the same for {', '.join(changed[1:])})" if changed[1:] else ""
+    server = changed[0]
+    return [
+        "",
+        f"Next, as the guard of {server} runs its old configuration until it has a new bundle{others}:",
+        f"  `ringwall guard bundle {server} --key FILE`",
+        f"  `ringwall outputs {server} host_bundle`   # what its host runs",
+        f"  `ringwall verify {server}`   # attacks it, and says what holds",
+    ]

@@ -8,9 +8,10 @@ import typer
 
 from cli import console, state
 from model.errors import InputError, Unreachable
+from model.text import counted
 from model.tool_lock import Risk
 from operations.scan import origins
-from operations.scan.advice import Advice, advise, name_for
+from operations.scan.advice import YOURSELF, Advice, advise, name_for
 from operations.scan.document import document, row, summary
 from operations.scan.places import named_places, places
 from operations.scan.report import ScanReport, ScanTarget
@@ -55,7 +56,7 @@ def scan(
     elsewhere = 0 if targets else other_namespaces()
     if elsewhere:
         console.note(
-            f"note: {elsewhere} other network namespace{'' if elsewhere == 1 else 's'} of this machine (containers) not "
+            f"note: {counted(elsewhere, 'other network namespace')} of this machine (containers) not "
             "looked at, published ports aside; run `ringwall scan` inside"
         )
     if as_json:
@@ -104,7 +105,7 @@ _VERBS: tuple[tuple[Risk, str], ...] = (
 )
 _WORDS = {
     "exposed": "EXPOSED: anyone who reaches this machine may call it",
-    "open": "open to every process of this machine",
+    "open": "open: every program of this machine may call it, and nobody beyond it",
     "guarded": "asks for credentials",
     "behind rings": "behind the rings",
 }
@@ -132,9 +133,11 @@ def _show(report: ScanReport, advices: list[Advice], *, named: bool) -> None:
             console.say(f"  first: {step}")
         if advice.command:
             console.say(f"  then:  {advice.command}" if advice.steps else f"  {advice.command}")
+    if any(advice.command for advice in advices):
+        console.say(f"\n{YOURSELF} is whoever may reach the server; where no terminal is there to ask, add --yes")
     for unjudged in report.unjudged:
         console.note(f"warning: {unjudged.place} {unjudged.reason}")
-    subject = "named places" if named else "listening sockets"
+    subject = "named place" if named else "listening socket"
     console.say(("\n" if report.servers else "") + summary(report, subject))
 
 

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from cli import console
 from cli.keys import sync_environment
 from cli.project import current_project
-from cli.report import show_preview, show_results
+from cli.report import next_steps, show_preview, show_results
 from cli.target import target_of
 from engine import deploy
 from engine.deploy import Scope
 from engine.locate import require
+from engine.readiness import refuse_server_alone, refuse_shared
 from engine.repair import pending
 from engine.run import Run, fail_on_error
 from model.errors import InputError
+from model.text import counted
 from operations.drift.gateway_look import GatewayLook, look_at_gateway
 from operations.incident.lift import open_gateway
 from wire.kong import KongAdmin
@@ -37,6 +39,8 @@ def up(
     if target and scope.servers:
         raise InputError("--target goes with one stack", remedy="name a server, or leave --target out")
     with target_of(project, sandbox=sandbox) as destination:
+        refuse_server_alone(destination, scope)
+        refuse_shared(destination, scope)
         repaired = pending.resolve_before(destination, scope.stacks, yes=yes)
         began = time.monotonic()
         # The sandbox's Kong is a provider and no Admin API.
@@ -46,7 +50,7 @@ def up(
         fail_on_error(previews)
         deploy.refuse_gaps(previews)
         show_reading(scope, previews, gateway, time.monotonic() - began)
-        subject = f"{stack} and its {len(scope.servers)} servers" if scope.servers else stack
+        subject = f"{stack} and its {counted(len(scope.servers), 'server')}" if scope.servers else stack
         console.consent(f"Apply this to {subject}?", yes=yes)
         if gateway is not None and not target:
             gateway.put_back()
@@ -61,6 +65,8 @@ def up(
         console.note("the sandbox has no gateway: `keys sync` was not run")
     else:
         _follow_at_gateway(scope)
+    for line in next_steps([server.stack for server in scope.loaded.reach], runs):
+        console.say(line)
 
 
 def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | None, seconds: float) -> None:
@@ -79,7 +85,8 @@ def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | N
     basis = "what is real" if planned else "what was recorded last"
     skip = " (--no-refresh compares with what was recorded)" if planned else ""
     console.note(
-        f"compared {len(previews)} stacks with {basis} in {seconds:.1f} s{skip}; {unchanged} need no run of the engine"
+        f"compared {counted(len(previews), 'stack')} with {basis} in {seconds:.1f} s{skip}; "
+        f"nothing to do in {unchanged} of them"
     )
 
 

@@ -58,7 +58,7 @@ def _server(server: ServerStack) -> None:
         PerimeterArgs(server, contract, secret),
         pulumi.ResourceOptions(providers=providers),
     )
-    for key, value in component.outputs.items():
+    for key, value in component.exports.items():
         pulumi.export(key, value)
 
 

@@ -34,7 +34,7 @@ class Perimeter(pulumi.ComponentResource):
     Outputs:
         hostname, urls: where clients connect.
         tunnel_id, audiences, application_ids: the edge.
-        guard_config, guard_config_sha256, host_bundle: what the origin host runs.
+        guard_config, host_bundle: what the origin host runs; guard_config_sha256, host_bundle_sha256: their digests.
     """
 
     def __init__(self, name: str, args: PerimeterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -86,15 +86,20 @@ class Perimeter(pulumi.ComponentResource):
             ),
             child,
         )
-        self.outputs = {
+        #: What a stack exports; the long documents stand at their components (see `components.documents`).
+        self.exports = {
             "hostname": manifest.hostname,
             "urls": [f"https://{hostname}{manifest.path}" for hostname in manifest.hostnames],
             "tunnel_id": self.edge.tunnel_id,
             "audiences": self.edge.audiences,
             "application_ids": self.edge.application_ids,
             "gateway_route_id": self.gateway.route_id,
-            "guard_config": self.guard.config,
             "guard_config_sha256": self.guard.config_sha256,
+            "host_bundle_sha256": self.origin.host_bundle_sha256,
+        }
+        self.outputs = {
+            **self.exports,
+            "guard_config": self.guard.config,
             "host_bundle": self.origin.host_bundle,
         }
         self.register_outputs(self.outputs)

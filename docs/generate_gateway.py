@@ -1,4 +1,7 @@
-"""Writes docs/gateway.md from the tables of Kong's options: `python docs/generate_gateway.py`, --check compares only."""
+"""Writes docs/reference/gateway.md from the tables of Kong's options: `python docs/generate_gateway.py`.
+
+--check compares only.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ def _escaped(text: str) -> str:
 
 
 def main(check: bool) -> int:
-    file, text = DOCS / "gateway.md", gateway_reference()
+    file, text = DOCS / "reference" / "gateway.md", gateway_reference()
     if file.exists() and file.read_text(encoding="utf-8") == text:
         return 0
     print(f"{file.name}: {'out of date, run `make docs`' if check else 'written'}")

@@ -1,4 +1,7 @@
-"""Writes docs/rules.md from the rules themselves: `python docs/generate_rules.py`, with --check to compare only."""
+"""Writes docs/reference/rules.md from the rules themselves: `python docs/generate_rules.py`.
+
+--check compares only.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +110,7 @@ def _escaped(text: str) -> str:
 
 
 def main(check: bool) -> int:
-    file, text = DOCS / "rules.md", rules_reference()
+    file, text = DOCS / "reference" / "rules.md", rules_reference()
     if file.exists() and file.read_text(encoding="utf-8") == text:
         return 0
     print(f"{file.name}: {'out of date, run `python docs/generate_rules.py`' if check else 'written'}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.holder import all_ended, on_file
-from engine.workspace import Target, stack_text, workspace
+from engine.workspace import Target, list_stacks, stack_text, workspace
 from model.errors import EngineFailed, NoSuchStack
 
 
@@ -23,13 +23,13 @@ def recorded(target: Target, stack: str) -> dict[str, Any]:
 
     Raises:
         EngineFailed: it cannot be read.
-        InputError: the stack has no file.
+        InputError: neither the backend nor the files know the stack.
     """
     try:
         deployment = from_folder(target, stack)
         if deployment is not None:
             return deployment
-        with workspace(target, stack) as selected:
+        with workspace(target, stack, file_needed=False) as selected:
             return dict(selected.export_stack().deployment or {})
     except NoSuchStack:
         return {}
@@ -41,13 +41,12 @@ def from_folder(target: Target, stack: str) -> dict[str, Any] | None:
     Raises:
         NoSuchStack: the folder is there and knows no such stack.
         EngineFailed: the checkpoint cannot be read.
-        InputError: the stack has no file.
+        InputError: the folder knows no such stack, and neither do the files.
         StateMissing: the folder is not there.
     """
     folder = stacks_folder(target)
     if folder is None:
         return None
-    stack_text(target.project, stack)
     for name, read in _FORMS:
         file = folder / f"{stack}{name}"
         try:
@@ -65,7 +64,21 @@ def from_folder(target: Target, stack: str) -> dict[str, Any] | None:
         raise EngineFailed(
             f"{file}: the recorded state cannot be read ({problem})", remedy=f"restore it from {backups}"
         )
+    stack_text(target.project, stack)
     raise NoSuchStack(f"stack {stack} does not exist in the backend", remedy=f"run `ringwall up {stack}` first")
+
+
+def recorded_stacks(target: Target) -> list[str]:
+    """The names of the project's stacks in the backend, sorted, whether or not they have a file.
+
+    Raises:
+        StateMissing: the backend is a folder that is not there.
+        EngineFailed: the backend cannot be asked.
+    """
+    folder = stacks_folder(target)
+    if folder is None:
+        return sorted(list_stacks(target))
+    return sorted({file.name.removesuffix(form) for form, _ in _FORMS for file in folder.glob(f"*{form}")})
 
 
 def stacks_folder(target: Target) -> Path | None:

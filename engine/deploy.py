@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.contract import OUTPUT
+from engine.checkpoint import recorded_stacks
 from engine.run import Run
-from engine.runs import execute, execute_all
+from engine.runs import execute_all
 from engine.state import live_resources, outputs
 from engine.workspace import Target
 from model.cross_checks import missing_tunnel_secrets, refuse_missing_secret
 from model.errors import InputError, InputErrors, NoSuchStack, PlanRefused
 from model.project import Project, load
-from model.stacks import EnvironmentStack, Stack, server_of
+from model.resource_types import is_resource
+from model.stacks import EnvironmentStack, Stack, environment_of, server_of
+from model.text import counted
 from plan.offline import plan_stack
 from plan.preflight import refuse_unsafe
 from plan.step_order import judge_steps
@@ -67,7 +70,7 @@ def preview(target: Target, scope: Scope, only: Sequence[str] = (), *, refresh: 
     """
     first = Run(scope.first, "preview", refresh=refresh)
     with target.progress.running([first]):
-        execute(target, first, only=only)
+        execute_all(target, [first], only=only)
     servers = [Run(stack, "preview", refresh=refresh) for stack in scope.servers]
     if first.error is None and servers:
         if contract_is_current(target, scope.loaded) and not _changes_contract(first):
@@ -75,7 +78,7 @@ def preview(target: Target, scope: Scope, only: Sequence[str] = (), *, refresh: 
                 execute_all(target, servers)
         else:
             for run in servers:
-                _plan_offline(scope, run)
+                _plan_offline(scope, run, is_new=not live_resources(scope.project, run.stack, target))
     return [first, *servers]
 
 
@@ -94,13 +97,15 @@ def _changes_contract(run: Run) -> bool:
     return any(change.operation in ("create", "replace") for change in run.steps.changed)
 
 
-def _plan_offline(scope: Scope, run: Run) -> None:
+def _plan_offline(scope: Scope, run: Run, *, is_new: bool) -> None:
     if not isinstance(scope.loaded, EnvironmentStack):
         raise TypeError("only an environment's servers are planned in its place")
     server = scope.loaded.servers[server_of(run.stack)]
     graph = plan_stack(scope.project, server)
     run.offline, run.state = True, "done"
-    run.steps.counts = {"create": sum(1 for resource in graph.resources if "read" not in resource.options)}
+    declared = tuple((resource.type, resource.name) for resource in graph.resources if is_resource(resource.type))
+    run.planned = declared if is_new else ()
+    run.steps.counts = {"create": len(declared)}
 
 
 def refuse_gaps(previews: Sequence[Run]) -> None:
@@ -140,11 +145,11 @@ def bring_up(
     if dropped and all(run.error is None for run in servers):
         last = Run(scope.first, "up")
         with target.progress.running([last]):
-            execute(target, last)
+            execute_all(target, [last])
         runs.append(last)
     elif dropped:
         target.progress.note(
-            f"{len(dropped)} resources that {scope.first} no longer wants stay until every server is up"
+            f"staying until every server is up: {counted(len(dropped), 'resource')} that {scope.first} no longer wants"
         )
     return runs
 
@@ -158,7 +163,7 @@ def _run_of(previewed: Run, refresh: bool) -> Run:
     if not previewed.offline and not previewed.steps.differs:
         return Run(previewed.stack, "up", previewed.steps, "done")
     anew = refresh and (previewed.offline or bool(previewed.steps.drifted))
-    return Run(previewed.stack, "up", refresh=anew)
+    return Run(previewed.stack, "up", refresh=anew, expected=sum(previewed.steps.counts.values()))
 
 
 def _execute(target: Target, runs: Sequence[Run], **options: Any) -> None:
@@ -172,13 +177,19 @@ def refuse_live_servers(target: Target, stack: str) -> None:
     """Refuse to destroy an environment while one of its servers is live, as that would take the server's policies away."""
     if "." in stack:
         return
-    for server in target.project.servers_of(stack):
-        count = live_resources(target.project, f"{stack}.{server}", target)
-        if count:
-            raise InputError(
-                f"environment {stack} has a live server: {stack}.{server} ({count} resources)",
-                remedy=f"run `ringwall destroy {stack}.{server}` first, or add --servers",
-            )
+    for server, count in live_servers(target, stack).items():
+        raise InputError(
+            f"environment {stack} has a live server: {server} ({counted(count, 'resource')})",
+            remedy=f"run `ringwall destroy {server}` first, or `ringwall destroy {stack} --servers`",
+        )
+
+
+def live_servers(target: Target, environment: str) -> dict[str, int]:
+    """The servers of an environment that have resources in the backend, also where their files are gone."""
+    stacks = {f"{environment}.{server}" for server in target.project.servers_of(environment)}
+    stacks |= {stack for stack in recorded_stacks(target) if server_of(stack) and environment_of(stack) == environment}
+    counts = {stack: live_resources(target.project, stack, target) for stack in sorted(stacks)}
+    return {stack: count for stack, count in counts.items() if count}
 
 
 def destroy(target: Target, stack: str) -> Run:
@@ -186,5 +197,5 @@ def destroy(target: Target, stack: str) -> Run:
     refuse_live_servers(target, stack)
     run = Run(stack, "destroy")
     with target.progress.running([run]):
-        execute(target, run)
+        execute_all(target, [run])
     return run

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.provider_errors import is_conflict, plain
+from model.resource_types import is_resource
 from plan.engine_steps import step_differences
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 QUIET = {"same", "read", "read-discard", "discard", "refresh"}
 #: The operations that make or remove a whole resource.
 _LIFECYCLE = {"create", "delete", "delete-replaced", "import", "import-replacement"}
+_COUNTED = {"same", "create", "update", "replace", "delete", "import", "refresh"}
 _MARKUP = re.compile(r"<\{%[^%]*%\}>")
 
 
@@ -70,6 +73,7 @@ class Steps:
     #: Whether the stack's own outputs would change; an edited grant or tool lock changes them and no resource.
     outputs_differ: bool = False
     changes: dict[tuple[str, str], EngineChange] = field(default_factory=dict)
+    #: How many resources by operation, once the run has ended; the engine's own summary counts providers and the stack, too.
     counts: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -91,8 +95,7 @@ class Steps:
             elif event.diagnostic_event:
                 self._diagnostic(event.diagnostic_event)
             elif event.summary_event:
-                changes = event.summary_event.resource_changes or {}
-                self.counts = {_word(operation): count for operation, count in changes.items()}
+                self.counts = self._counted()
 
     @property
     def changed(self) -> list[EngineChange]:
@@ -104,9 +107,26 @@ class Steps:
         """Whether the run would change a resource or an output."""
         return bool(self.changed) or self.outputs_differ
 
+    def _counted(self) -> dict[str, int]:
+        """Resources by what was done to them; a replacement's two halves are one `replace`."""
+        return dict(
+            Counter(
+                change.operation
+                for change in self.changes.values()
+                if change.urn in self.finished and change.operation in _COUNTED and is_resource(change.type)
+            )
+        )
+
+    @property
+    def resources_done(self) -> int:
+        """How many resources the run has come past so far."""
+        with self._lock:
+            return len({urn for urn, _ in self.changes if urn in self.finished and is_resource(_type_of(urn))})
+
     def _finish(self, metadata: Any) -> None:
-        self.finished.add(metadata.urn)
-        if metadata.urn in self._refreshing:
+        if metadata.urn not in self._refreshing:
+            self.finished.add(metadata.urn)
+        else:
             self._refreshing.remove(metadata.urn)
             # Outputs alone move by themselves (a tunnel's connections); nothing a program says could move them back.
             if metadata.new is None or _inputs(metadata.old) != _inputs(metadata.new):
@@ -147,6 +167,11 @@ class Steps:
                 self.conflicts[error] = _conflict(begun, error)
         elif diagnostic.severity == "warning":
             self.warnings.append(" ".join(text.split()))
+
+
+def _type_of(urn: str) -> str:
+    """The type token in a URN, the last of the types that it is below."""
+    return urn.split("::")[2].rsplit("$", 1)[-1]
 
 
 def _inputs(state: Any) -> dict[str, Any]:

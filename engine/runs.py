@@ -6,21 +6,30 @@ The order of an environment and its servers is in `engine.deploy`.
 from __future__ import annotations
 
 import logging
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from engine.causes import cause
+from engine.holder import on_file
 from engine.locked import with_lock
+from engine.progress import Note
 from engine.repair.conflicts import explained
 from engine.run import Run
 from engine.workspace import Target, workspace
+from model import effects
 from model.errors import EngineFailed, NoSuchStack, RingwallError
 from model.project import Project
 
 #: Each engine process takes about 108 MB (Pulumi, run); two cores gain nothing from more.
 PARALLEL = 4
+_CHANGING = ("up", "destroy", "refresh")
 
 
 def program_for(project: Project, stack: str) -> Callable[[], None]:
@@ -48,11 +57,19 @@ def execute(
 
     if not target.debug:
         _quiet_sdk()
-    run.state = "running"
+    run.state, run.began = "running", time.monotonic()
     create = run.operation in ("preview", "up")
     run.steps.refreshes_first = run.refresh
+    if run.operation in _CHANGING:
+        effects.record(lambda: outcome(target, run))
     try:
-        with workspace(target, run.stack, program or program_for(target.project, run.stack), create=create) as stack:
+        with workspace(
+            target,
+            run.stack,
+            program or program_for(target.project, run.stack),
+            create=create,
+            file_needed=run.operation != "destroy",
+        ) as stack:
             arguments: dict[str, Any] = {"on_event": run.steps.on_event, "color": "never", **options}
             if run.refresh:
                 arguments["refresh"] = True
@@ -60,7 +77,7 @@ def execute(
                 arguments["target"] = list(only)
             if exclude:
                 arguments["exclude"] = list(exclude)
-            if run.operation in ("up", "destroy", "refresh"):
+            if run.operation in _CHANGING:
                 arguments["show_secrets"] = False
             try:
                 with_lock(stack, run.stack, lambda: getattr(stack, run.operation)(**arguments), target.progress.note)
@@ -69,23 +86,65 @@ def execute(
                     line = explained(target, run.stack, conflict)
                     run.steps.errors = [line if message == text else message for message in run.steps.errors]
                 raise EngineFailed(cause(run.steps, str(error))) from None
-        run.state = "done"
+        run.ended, run.state = time.monotonic(), "done"
     except RingwallError as error:
+        run.ended = time.monotonic()
         run.state, run.error, run.missing = "failed", str(error), isinstance(error, NoSuchStack)
     return run
 
 
 def execute_all(target: Target, runs: Sequence[Run], **options: Any) -> None:
     """Independent stacks side by side."""
-    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+    pool = ThreadPoolExecutor(max_workers=PARALLEL)
+    try:
         list(pool.map(lambda run: execute(target, run, **options), runs))
+    except KeyboardInterrupt:
+        with _ending(target.progress.note):
+            pool.shutdown(cancel_futures=True)
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _ending(note: Note) -> Iterator[None]:
+    """Wait for engines that were interrupted: each records what it has begun and releases its lock.
+
+    A terminal sends Ctrl-C to them, too. The second one makes them stop at once, so this process goes on waiting.
+    """
+    note("interrupted: the engine finishes what it has begun; Ctrl-C once more makes it stop at once")
+    previous = signal.signal(signal.SIGINT, lambda *_: note("interrupted again: the engine stops at once"))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def outcome(target: Target, run: Run) -> str:
+    """What an interrupt left of a run that changes a stack."""
+    if run.state == "done":
+        return f"{run.operation} of {run.stack} is done"
+    holders = on_file(target.backend, target.project.name, run.stack)
+    if holders == []:
+        return f"what was finished of {run.stack} is recorded, and the same command goes on from there"
+    lock = "its lock is left" if holders else "its lock may be left"
+    return f"{run.stack} was being changed, and {lock}: run `ringwall cancel {run.stack}`, then the same command"
 
 
 def _quiet_sdk() -> None:
-    """Silence the traces that the SDK's servers log after a failed step; the cause is in the engine's events."""
+    """Silence the traces that the SDK leaves after a failed or interrupted step; the cause is in the engine's events."""
+    warnings.filterwarnings("ignore", "Error in event stream", UserWarning)
+    threading.excepthook = _without_cut_off_streams
     for name in ("grpc", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     sys.unraisablehook = _without_cut_off_programs
+
+
+def _without_cut_off_streams(failure: threading.ExceptHookArgs) -> None:
+    """Drop the trace of a thread that read an interrupted engine's output to its end; report any other as usual."""
+    name = failure.thread.name if failure.thread is not None else ""
+    if not (isinstance(failure.exc_value, ValueError) and "(consumer)" in name):
+        threading.__excepthook__(failure)
 
 
 def _without_cut_off_programs(unraisable: Any) -> None:

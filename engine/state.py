@@ -5,14 +5,19 @@ A state folder is read without an engine process and without the passphrase.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from components.documents import documents
 from engine.checkpoint import from_folder, stacks_folder
 from engine.workspace import Target, list_stacks, workspace
 from model.errors import NoSuchStack
 from model.masking import SECRET
 from model.project import Project
+from model.resource_types import is_resource
 from model.sentinels import WIRE_SECRET, WIRE_SIGNATURE
+
+if TYPE_CHECKING:
+    from pulumi.automation import Stack
 
 
 def outputs(project: Project, stack: str, show_secrets: bool = False, target: Target | None = None) -> dict[str, Any]:
@@ -24,20 +29,15 @@ def outputs(project: Project, stack: str, show_secrets: bool = False, target: Ta
     target = target or Target(project)
     if not show_secrets:
         resources = _resources(target, stack)
-        if resources is not None:
-            exported = (
-                next(
-                    (resource.get("outputs") for resource in resources if resource["type"] == "pulumi:pulumi:Stack"),
-                    None,
-                )
-                or {}
-            )
-            return {name: _without_secrets(value) for name, value in sorted(exported.items())}
+        if resources is None:
+            with workspace(target, stack) as selected:
+                resources = _exported_resources(selected)
+        stack_outputs = next((r.get("outputs") for r in resources if r["type"] == "pulumi:pulumi:Stack"), None) or {}
+        known = {**stack_outputs, **documents(resources)}
+        return {name: _without_secrets(value) for name, value in sorted(known.items())}
     with workspace(target, stack) as selected:
-        answered = selected.outputs()
-    return {
-        name: output.value if show_secrets or not output.secret else SECRET for name, output in sorted(answered.items())
-    }
+        answered = {name: output.value for name, output in selected.outputs().items()}
+        return dict(sorted({**answered, **documents(_exported_resources(selected))}.items()))
 
 
 def live_resources(project: Project, stack: str, target: Target | None = None) -> int | None:
@@ -49,8 +49,8 @@ def live_resources(project: Project, stack: str, target: Target | None = None) -
     try:
         resources = _resources(target, stack)
         if resources is None:
-            with workspace(target, stack) as selected:
-                resources = (selected.export_stack().deployment or {}).get("resources") or []
+            with workspace(target, stack, file_needed=False) as selected:
+                resources = _exported_resources(selected)
     except NoSuchStack:
         return None
     return _count(resources)
@@ -59,16 +59,26 @@ def live_resources(project: Project, stack: str, target: Target | None = None) -
 def all_live_resources(target: Target, stacks: list[str]) -> dict[str, int | None]:
     """`live_resources` of many stacks at once: without an engine process for a state folder, with one for any other backend.
 
-    The list of such a backend counts providers and the stack itself, too.
+    The list of such a backend counts providers and the stack itself, too, which `lists_everything` says.
     """
-    if stacks_folder(target) is not None:
+    if not lists_everything(target):
         return {stack: live_resources(target.project, stack, target) for stack in stacks}
     listed = list_stacks(target)
     return {stack: listed.get(stack) for stack in stacks}
 
 
+def lists_everything(target: Target) -> bool:
+    """Whether `all_live_resources` counts more than resources, as it takes the numbers from the backend's own list."""
+    return stacks_folder(target) is None
+
+
+def _exported_resources(selected: Stack) -> list[dict[str, Any]]:
+    """The resources of a stack as its backend exports them, secrets still encrypted."""
+    return list((selected.export_stack().deployment or {}).get("resources") or [])
+
+
 def _count(resources: list[dict[str, Any]]) -> int:
-    return sum(1 for resource in resources if not resource["type"].startswith("pulumi:"))
+    return sum(1 for resource in resources if is_resource(resource["type"]))
 
 
 def _resources(target: Target, stack: str) -> list[dict[str, Any]] | None:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.progress import Progress, SilentProgress
 from model.cross_checks import TUNNEL_SECRET
-from model.errors import EngineFailed, InputError, NoSuchStack, SecretsLocked, StateMissing
+from model.errors import EngineFailed, NoSuchStack, SecretsLocked, StateMissing
 from model.loader import read, read_text
 from model.project import SECRET_KEYS, Project
 
@@ -112,13 +112,19 @@ class Target:
 
 @contextmanager
 def workspace(
-    target: Target, stack: str, program: Callable[[], None] | None = None, *, create: bool = False
+    target: Target,
+    stack: str,
+    program: Callable[[], None] | None = None,
+    *,
+    create: bool = False,
+    file_needed: bool = True,
 ) -> Iterator[Stack]:
     """An Automation API stack in a private workspace.
 
     Args:
         program: the inline program; None for operations that run none.
         create: make the stack in the backend when it is not there.
+        file_needed: refuse a stack that has no file. To take one down or count it the backend's record is enough.
 
     Raises:
         EngineMissing: no usable engine.
@@ -139,7 +145,10 @@ def workspace(
         root = Path(folder)
         _write_project(target, root)
         copy = root / "stacks" / f"Pulumi.{stack}.yaml"
-        _copy_stack_file(target, stack, copy)
+        if file_needed or target.project.stack_file(stack).is_file():
+            _copy_stack_file(target, stack, copy)
+        elif target.sandbox_folder is not None and (saved := target.sandbox_folder / "salts" / copy.name).is_file():
+            shutil.copyfile(saved, copy)
         environment = _environment(target)
         local = LocalWorkspace(
             work_dir=folder,
@@ -241,7 +250,7 @@ def stack_text(project: Project, stack: str) -> str:
     """The text of a stack's file; raises InputError where there is none, or it is no text."""
     file = project.stack_file(stack)
     if not file.is_file():
-        raise InputError(f"there is no stack {stack}", file=file, remedy="see `ringwall list`")
+        raise project.unknown(stack)
     return read_text(file)
 
 
@@ -324,7 +333,7 @@ def backend_problem(output: str) -> str:
         problem += "; the backend cannot be reached: check backend.url, its credentials and the network"
     elif "failed to load checkpoint: EOF" in problem:
         problem += (
-            "; a killed run left a half-written file next to the state: run `ringwall repair` with the stack's name"
+            "; a killed run left a half-written file next to the state: run `ringwall repair STACK` with its name"
         )
     elif re.search(r"unmarshal|invalid character|unexpected end of JSON", problem):
         problem += "; the recorded state cannot be read: restore the checkpoint from the backend's .pulumi/backups"

@@ -8,9 +8,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from guard.decide.answers import INCIDENT_HEADER
+from guard.decide.reasons import Reason
 from guard.http.endpoint import McpEndpoint
 from guard.readiness import readiness
 from guard.runtime import Runtime
+
+HEALTH = "/healthz"
+#: Where the server finds the keys of the token about its caller, on the guard's admin port.
+JWKS_PATH = "/.well-known/jwks.json"
 
 
 def traffic_app(runtime: Runtime) -> ASGIApp:
@@ -22,12 +28,16 @@ def traffic_app(runtime: Runtime) -> ASGIApp:
         return PlainTextResponse("ok\n")
 
     endpoint, path = McpEndpoint(runtime), runtime.policy.config.path
-    health_app = Starlette(routes=[Route("/healthz", healthz, methods=["GET"])])
+    health_app = Starlette(routes=[Route(HEALTH, healthz, methods=["GET"])])
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # Compared before the router, which takes longer than many decisions.
         if scope["type"] == "http" and scope["path"] == path:
             await endpoint(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] != HEALTH:
+            incident = runtime.note_refusal(None, Reason.NO_SUCH_PATH)
+            text = f"The guard serves {path} alone. Incident {incident}.\n"
+            await PlainTextResponse(text, 404, {INCIDENT_HEADER: incident})(scope, receive, send)
         else:
             await health_app(scope, receive, send)
 
@@ -35,7 +45,7 @@ def traffic_app(runtime: Runtime) -> ASGIApp:
 
 
 def admin_app(runtime: Runtime) -> Starlette:
-    """`/readyz` (what is in force and what is wrong; 503 if anything is) and `/metrics`."""
+    """`/readyz` (what is in force and what is wrong; 503 if anything is), `/metrics`, and the keys of `origin.identity`."""
 
     async def readyz(_: Request) -> Response:
         state = readiness(runtime)
@@ -45,4 +55,11 @@ def admin_app(runtime: Runtime) -> Starlette:
         runtime.metrics.state(readiness(runtime))
         return Response(runtime.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    return Starlette(routes=[Route("/readyz", readyz, methods=["GET"]), Route("/metrics", metrics, methods=["GET"])])
+    async def jwks(_: Request) -> Response:
+        introduction = runtime.policy.introduction
+        if introduction is None:
+            return PlainTextResponse("origin.identity is none: the server is not told who calls\n", 404)
+        return JSONResponse(introduction.tokens.jwks(), headers={"cache-control": "max-age=60"})
+
+    rows = ((JWKS_PATH, jwks), ("/readyz", readyz), ("/metrics", metrics))
+    return Starlette(routes=[Route(path, answer, methods=["GET"]) for path, answer in rows])

@@ -30,6 +30,11 @@ def readiness(runtime: Runtime) -> dict[str, Any]:
         "server": policy.server,
         "identity": "demo" if policy.config.identity.demo else "verified",
         "bundle": {"sha256": policy.sha256, "sequence": policy.sequence, **source},
+        **(
+            {"origin_identity": {"place": introduction.place, "key_id": introduction.tokens.key_id}}
+            if (introduction := policy.introduction)
+            else {}
+        ),
         "tool_lock_sha256": policy.pins.digest,
         "engines": list(policy.config.guard.engines.names),
         "denied": sorted(policy.denied),

@@ -32,6 +32,9 @@ from guard.decide.taint import Taints
 from guard.decide.watch import Watch
 from guard.http.connection import upstream_of
 from guard.http.joined_writes import JoinedWrites
+from guard.identity.caller_token import CallerTokens
+from guard.identity.introduction import CallerIntroduction
+from guard.identity.signing_keys import FILE, IdentityKeys
 from guard.runtime import Runtime
 from model.base import SecretRef
 from model.errors import InputError, RingwallError
@@ -74,14 +77,15 @@ class GuardService:
         # For issuers' keys, which are never fetched from where a redirect points.
         client = HttpPolicy(None, proxies=True).async_client(timeout=5.0)
         counters = _counters(config)
-        policy = _policy(opened, state, counters, client, lambda _: None)
+        introduction = _introduction(config, state)
+        policy = _policy(opened, state, counters, client, lambda _: None, introduction)
         audit = AuditLog.open(
             config.audit,
             server=policy.server,
             key=load_or_create_key(state / "audit.key"),
             anchor_token=_token(config),
         )
-        upstream = upstream_of(config.origin)
+        upstream = upstream_of(config.origin, introduction=introduction)
         watch = Watch(upstream, lambda: policy)
         runtime = Runtime(
             policy,
@@ -118,8 +122,12 @@ class GuardService:
         if changed or old.guard.redis != opened.config.guard.redis:
             fields = ", ".join(changed) or "guard.redis"
             raise InputError(f"{fields} differs from what this guard was started with", remedy="restart the guard")
-        policy = _policy(opened, self._state, self._counters, self._client, self.runtime.refused, self.runtime.policy)
-        upstream = upstream_of(opened.config.origin) if opened.config.origin != old.origin else None
+        introduction = _introduction(opened.config, self._state)
+        policy = _policy(
+            opened, self._state, self._counters, self._client, self.runtime.refused, introduction, self.runtime.policy
+        )
+        moved = opened.config.origin != old.origin
+        upstream = upstream_of(opened.config.origin, introduction=introduction) if moved else None
         await self.runtime.apply(policy, upstream)
         policy.verifier.problems()
         if upstream is not None:
@@ -140,6 +148,7 @@ def _policy(
     counters: Counters,
     client: httpx.AsyncClient,
     report: Callable[[Refusal], None],
+    introduction: CallerIntroduction | None,
     previous: Policy | None = None,
 ) -> Policy:
     return Policy(
@@ -151,8 +160,19 @@ def _policy(
         counters=counters,
         report=report,
         state=state,
+        introduction=introduction,
         previous=previous,
     )
+
+
+def _introduction(config: GuardConfig, state: Path) -> CallerIntroduction | None:
+    """The keys are read anew for each configuration, so one that pins others is refused; raises InputError."""
+    place = config.origin.identity
+    if place == "none":
+        return None
+    tokens = CallerTokens(IdentityKeys(state / FILE), f"{config.server.environment}.{config.server.name}")
+    tokens.pin(config.origin.identity_keys)
+    return CallerIntroduction(place, tokens)
 
 
 def _counters(config: GuardConfig) -> Counters:
@@ -197,6 +217,7 @@ async def serve(service: GuardService, *, started: Callable[[], None] = lambda: 
             # What exists now stays for ever: the garbage collector need not walk it every few thousand messages.
             gc.collect()
             gc.freeze()
+            runtime.look_again()
             started()
         await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
         runtime.draining = True

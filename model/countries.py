@@ -11,3 +11,27 @@ ISO_3166_1 = frozenset(
     TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
     """.split()  # noqa: SIM905 - 249 quoted codes would hide a typo
 )
+
+#: What people write instead of a code: the codes that other lists have, and names.
+_MEANT = {
+    "UK": "GB", "EN": "GB", "EL": "GR", "USA": "US", "UAE": "AE",
+    "england": "GB", "great britain": "GB", "scotland": "GB", "united kingdom": "GB", "wales": "GB",
+    "america": "US", "united states": "US", "united states of america": "US",
+    "argentina": "AR", "australia": "AU", "austria": "AT", "belgium": "BE", "brazil": "BR", "bulgaria": "BG",
+    "canada": "CA", "chile": "CL", "china": "CN", "colombia": "CO", "croatia": "HR", "cyprus": "CY", "czechia": "CZ",
+    "czech republic": "CZ", "denmark": "DK", "egypt": "EG", "estonia": "EE", "finland": "FI", "france": "FR",
+    "germany": "DE", "greece": "GR", "hong kong": "HK", "hungary": "HU", "iceland": "IS", "india": "IN",
+    "indonesia": "ID", "ireland": "IE", "israel": "IL", "italy": "IT", "japan": "JP", "kenya": "KE", "latvia": "LV",
+    "liechtenstein": "LI", "lithuania": "LT", "luxembourg": "LU", "malaysia": "MY", "malta": "MT", "mexico": "MX",
+    "netherlands": "NL", "new zealand": "NZ", "nigeria": "NG", "norway": "NO", "philippines": "PH", "poland": "PL",
+    "portugal": "PT", "romania": "RO", "saudi arabia": "SA", "serbia": "RS", "singapore": "SG", "slovakia": "SK",
+    "slovenia": "SI", "south africa": "ZA", "south korea": "KR", "spain": "ES", "sweden": "SE", "switzerland": "CH",
+    "taiwan": "TW", "thailand": "TH", "turkey": "TR", "ukraine": "UA", "united arab emirates": "AE", "vietnam": "VN",
+}  # fmt: skip
+
+
+def country_remedy(text: str) -> str:
+    """What to write for something that is no code of the list."""
+    upper = text.strip().upper()
+    code = upper if upper in ISO_3166_1 else _MEANT.get(upper) or _MEANT.get(text.strip().lower())
+    return f"write {code}" if code else "write an ISO 3166-1 alpha-2 code, such as SE"

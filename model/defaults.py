@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, StringConstraints, model_validator
 
 from model.base import Countries, Duration, HttpsUrl, Model, Names, Positive, SecretRef, Yes
+from model.clients import Clients
 from model.loopback import is_loopback
 from model.problems import Wrong
 
@@ -53,7 +54,7 @@ class CircuitBreaker(Model):
     """When the gateway takes a guard out, and when it tries it again.
 
     Only what the guard alone brings about counts; its server's failures are counted by the guard's own breaker. Neither 429
-    nor a verdict ever counts: three refused calls closed a server for everyone (run on a Kong 3.9.3).
+    nor a verdict ever counts, because on Kong 3.9.3 three refused calls would then close a server for everyone.
     """
 
     failures: Annotated[int, Field(ge=1, le=255)] = Field(
@@ -179,12 +180,23 @@ class Guard(Model):
     redis: GuardRedis | None = Field(None, description="Counters shared by several replicas of the guard.")
 
 
+class DefaultAccess(Model):
+    """What every server's `access` has unless it says otherwise."""
+
+    clients: Clients | None = Field(
+        None, description="As in a server. Servers in oauth mode external do not inherit it."
+    )
+
+
 class ServerDefaults(Model):
     """`defaults` of an environment. A server inherits the keys that are written here and no others."""
 
     countries: Countries | None = Field(None, description="As in a server.")
     posture: Names | None = Field(None, description="As in a server.")
     session: Duration | None = Field(None, description="As in a server.")
+    access: DefaultAccess | None = Field(
+        None, exclude_if=lambda value: value is None, description="As in a server; merged key by key."
+    )
     limits: Limits | None = Field(None, description="As in a server; merged key by key.")
     timeouts: Timeouts | None = Field(None, description="As in a server; merged key by key.")
     circuit_breaker: CircuitBreaker | None = Field(None, description="As in a server; merged key by key.")

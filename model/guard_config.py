@@ -182,6 +182,11 @@ class GuardConfig(Model):
     tool_lock: ToolLock = Field(description="The tool lock, whole.")
 
     @model_validator(mode="after")
+    def _fits_its_mode(self) -> Self:
+        self.origin.check_mode(external=self.identity.external is not None)
+        return self
+
+    @model_validator(mode="after")
     def _one_redis(self) -> Self:
         if self.guard.redis is not None and self.guard.redis != self.redis:
             raise Wrong("differs from guard.redis", "write the same in both, or remove guard.redis", ("redis",))

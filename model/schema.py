@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from model.access_tests import AccessTests
 from model.base import Model
 from model.environment import Environment
 from model.guard_config import GuardBundle, GuardConfig
@@ -21,6 +22,7 @@ FORMATS: dict[str, type[Model]] = {
     "guard-config": GuardConfig,
     "guard-bundle": GuardBundle,
     "host-bundle": HostBundle,
+    "access-test": AccessTests,
 }
 
 

@@ -29,6 +29,7 @@ from model.schema_keywords import (
     Budget,
     Exhausted,
 )
+from model.schema_words import in_words
 from model.text import visible
 
 DEFAULT_DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -318,11 +319,10 @@ def _countable(arguments: Any) -> None:
 
 
 def _describe(error: ValidationError, names: frozenset[str]) -> str:
-    """``/pointer: keyword``. Names the schema does not speak are the caller's data and appear as ``*``."""
+    """``/pointer: what is wrong``. Names the schema does not speak are the caller's data and appear as ``*``."""
     parts = [str(part) if isinstance(part, int) or part in names else "*" for part in error.absolute_path]
     place = pointer(parts[:8]) or "/"
-    keyword = str(error.validator or "false")
-    if keyword == "required" and isinstance(error.validator_value, list) and isinstance(error.instance, dict):
+    if error.validator == "required" and isinstance(error.validator_value, list) and isinstance(error.instance, dict):
         missing = next((name for name in error.validator_value if name not in error.instance), None)
         return f"{place}: lacks {missing}"
-    return f"{place}: breaks {keyword}"
+    return f"{place}: {in_words(error)}"

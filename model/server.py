@@ -29,22 +29,37 @@ from model.base import (
     Yes,
     split_url,
 )
+from model.clients import Clients
 from model.defaults import CircuitBreaker, Guard, Limits, Rate, Timeouts
 from model.environment import Logs
 from model.finding_exceptions import FindingException
 from model.lockdown import Lockdown
 from model.loopback import is_loopback
 from model.name_patterns import GRANT_PATTERN, MAX_NAME
+from model.origin_headers import OriginHeaders
+from model.origin_identity import IdentityKey, TokenExchange
 from model.problems import PATTERN_WORDS, Wrong
 from model.waivers import Waiver
 
+#: A host and port without a scheme, which a URL reader takes for a scheme and a path.
+_BARE_ADDRESS = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}(?:[/?].*)?")
+
 
 def _loopback_url(value: str) -> str:
+    if _BARE_ADDRESS.fullmatch(value):
+        raise Wrong("has no scheme", f"write http://{value}")
     parts = split_url(value)
-    if parts.scheme != "http" or not parts.hostname:
+    if parts.scheme == "https" and parts.hostname and is_loopback(parts.hostname):
+        remedy = f"have the server speak http on loopback, and write http{value.removeprefix('https')}"
+        raise Wrong("is https, and the guard speaks http on loopback", remedy)
+    if not parts.hostname or parts.scheme not in ("http", "https"):
         raise Wrong("must be an http URL", "write it such as http://127.0.0.1:3000/mcp")
     if not is_loopback(parts.hostname):
-        raise Wrong(f"{parts.hostname} is not loopback", "bind the server to 127.0.0.1 and write that address here")
+        raise Wrong(
+            f"{parts.hostname} is not loopback",
+            "the guard runs on the server's own machine: bind the server to 127.0.0.1 there, and write "
+            f"http://127.0.0.1:{parts.port or 3000}{parts.path or '/mcp'}",
+        )
     if parts.port is None:
         raise Wrong("must name its port", "write it such as http://127.0.0.1:3000/mcp")
     for name, _ in parse_qsl(parts.query, keep_blank_values=True):
@@ -86,6 +101,29 @@ class Origin(Model):
     command: Words | None = Field(None, description="stdio: the guard starts it; no port exists at all.")
     environment: dict[EnvName, SecretRef] = Field({}, description="stdio: variables for the command, by reference.")
     directory: AbsolutePath | None = Field(None, description="stdio: working directory.")
+    # Left out of what is deployed where it is not used, so that a configuration without it stays as it was.
+    identity: Literal["none", "header", "meta"] = Field(
+        "none",
+        exclude_if=lambda value: value == "none",
+        description="How the guard tells the server who calls, by a token it signs: not at all, in the header "
+        "`Ringwall-Identity`, or in `_meta` as `io.ringwall/identity`.",
+    )
+    identity_keys: Many[IdentityKey] = Field(
+        (),
+        max_length=3,
+        exclude_if=lambda value: not value,
+        description="The public keys of that token; with them the guard signs by no other. For servers that pin.",
+    )
+    headers: OriginHeaders = Field(
+        {},
+        exclude_if=lambda value: not value,
+        description="Fixed headers of every request to the server, each value by reference.",
+    )
+    token_exchange: TokenExchange | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="mode external: the caller's token is exchanged for one of the server's own.",
+    )
 
     @model_validator(mode="after")
     def _exactly_one_place(self) -> Self:
@@ -95,7 +133,31 @@ class Origin(Model):
         if not self.command and (self.environment or self.directory):
             key = "environment" if self.environment else "directory"
             raise Wrong("belongs to command", "remove it", (key,))
+        if self.command and self.identity == "header":
+            raise Wrong("header: a command is sent no headers", "write identity: meta", ("identity",))
+        if self.command and (self.headers or self.token_exchange):
+            key = "headers" if self.headers else "token_exchange"
+            remedy = "give its secrets in origin.environment" if self.headers else "give the server a URL or a socket"
+            raise Wrong("a command is sent no headers", remedy, (key,))
+        if self.identity_keys and self.identity == "none":
+            raise Wrong("belongs to identity", "write identity: header or meta, or remove it", ("identity_keys",))
         return self
+
+    def check_mode(self, *, external: bool) -> None:
+        """Raise Wrong, as the model that holds `origin`, where the way of signing in does not allow a key of this one."""
+        if self.token_exchange and not external:
+            raise Wrong(
+                "exchanges the caller's own token, which there is in mode external alone",
+                "write oauth mode external with its issuer, or give the server a key in origin.headers",
+                ("origin", "token_exchange"),
+            )
+        fixed = [name for name in self.headers if name.lower() == "authorization"]
+        if external and fixed:
+            raise Wrong(
+                "in mode external this header carries the caller's token",
+                "name another header of the server's, or use origin.token_exchange",
+                ("origin", "headers", fixed[0]),
+            )
 
     @property
     def port(self) -> int | None:
@@ -156,6 +218,12 @@ class Access(Model):
     people: People | None = Field(None, description="People, by address, domain or group.")
     agents: Names = Field((), description="Keys of the environment's agents.")
     hosted_clients: dict[Name, HostedAccess] = Field({}, description="Keys of the environment's hosted_clients.")
+    clients: Clients | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Clients that may register themselves to sign people in: names that are known, or clients of your own. "
+        "Without it every client that returns to the person's own machine may, and no other.",
+    )
 
     @model_validator(mode="after")
     def _somebody(self) -> Self:
@@ -277,6 +345,13 @@ class Server(Model):
                 "use oauth mode access, or remove them",
                 ("access", "hosted_clients"),
             )
+        if self.oauth.mode == "external" and self.access.clients is not None:
+            raise Wrong(
+                "clients register at the external authorization server, which Access does not keep",
+                "allow their redirect URIs there, and remove the key",
+                ("access", "clients"),
+            )
+        self.origin.check_mode(external=self.oauth.mode == "external")
         hostnames = {self.hostname}
         for client, hosted in sorted(self.access.hosted_clients.items()):
             if hosted.hostname in hostnames:

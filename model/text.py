@@ -55,3 +55,8 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
 
 def _written_out(char: str) -> str:
     return f"<U+{ord(char):04X}>" if is_hidden(char) else char
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number and its noun, such as ``1 stack`` and ``2 stacks``; `plural` where an s does not make it."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

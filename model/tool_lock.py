@@ -24,7 +24,7 @@ from model.json import parse_json
 from model.loader import Document, Json, parse
 from model.text import is_hidden, visible
 
-_REMEDY = "run `ringwall lock approve` instead of editing the lock"
+_REMEDY = "run `ringwall lock approve ENV.SERVER` instead of editing the lock"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Risk = Literal["read", "write", "execute", "unknown"]
@@ -250,7 +250,7 @@ def _json_document(text: str, file: Path) -> Document:
 _HEADER = """\
 # What this server may offer: its tools, prompts and resources as they were approved.
 # The guard lists and runs only what stands here, unchanged. Do not edit definitions or digests by hand:
-# `ringwall lock diff` shows what the running server changed, `ringwall lock approve` takes it over.
+# `ringwall lock diff` shows what the running server changed, `ringwall lock approve` accepts it.
 # Yours to set on a tool: risk, outbound, cacheable, parameters, media_types, accepted.
 """
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from guard.decide.reasons import Decision, Reason
 from guard.inspect.verdict import Leg
 from model.finding_exceptions import KINDS, NO_EXCEPTION, admits_exceptions, is_place, rule_of
 from model.text import is_hidden, visible
+from operations.audit_words import limit_words, reason_words
 
 WIDTH = 80
 #: Days for which an exception is proposed.
@@ -26,7 +27,7 @@ _STOPPED = (Decision.BLOCK, Decision.REFUSE)
 
 _WAYS = {
     Reason.NO_VERDICT: "Nothing passes without a verdict. Mend what the engine says, or give it longer: guard.deadline.",
-    Reason.NOT_GRANTED: "Name it in a grant: `grants` of the stack file; what writes needs read_only: false there.",
+    Reason.NOT_GRANTED: "Name it in a grant: `grants` of {file}; what writes needs read_only: false there.",
     Reason.NOT_IN_LOCK: "See what the server offers with `ringwall lock diff {server}`; take it over with"
     " `ringwall lock approve {server}`, and grant it.",
     Reason.LOCK_MISMATCH: "See what changed with `ringwall lock diff {server}`; take it over with"
@@ -37,20 +38,29 @@ _WAYS = {
 }
 
 
+def is_bookkeeping(record: dict[str, Any]) -> bool:
+    """Whether a record is the log's own (opened, closed, signed) and tells of no message and no change."""
+    return record.get("kind") in ("open", "close", "head")
+
+
 def entry(record: dict[str, Any]) -> list[str]:
-    """A record in two to five lines: when and what, who, and where something was found or refused, by which key."""
+    """A record in a few lines: when, what and who; its incident; then why, in words, with places and the deciding key."""
     kind = record.get("kind")
-    head = f"{record.get('time')} #{record.get('sequence')}"
+    moment = _local(record.get("time"))
     if kind != "decision":
         details = record.get("details")
         shown = json.dumps(details, sort_keys=True) if details and kind != "head" else ""
-        return [visible(f"{head} ({kind})"), *_wrapped(shown)]
-    subject = " ".join(str(record[key]) for key in ("method", "name") if record.get(key))
-    subject += f" ({record['leg']})" if record.get("leg") else ""
-    sender = [f"by {record['principal']}"] if record.get("principal") else []
+        return [visible(f"{moment} ({kind}), record {record.get('sequence')}"), *_wrapped(shown)]
+    reason = str(record.get("reason"))
+    subject = str(record.get("name") or record.get("method") or "")
+    sender = f"by {record['principal']}" if record.get("principal") else ""
+    lines = [visible(f"{moment} {record.get('decision')} {subject} {sender}")]
     incident = [f"incident {record['incident']}"] if record.get("incident") else []
-    lines = [visible(f"{head} {record.get('decision')} {record.get('reason')}")]
-    lines += _wrapped(", ".join([subject, *sender, *incident]))
+    method = f"{record.get('method')}{' (' + str(record['leg']) + ')' if record.get('leg') else ''}"
+    lines += _wrapped(", ".join([*incident, method, f"record {record.get('sequence')}"]))
+    if reason != record.get("decision"):
+        words = reason_words(reason)
+        lines += _wrapped(f"{reason}: {words}" if words else reason)
     for rule, place in _findings(record):
         lines += _wrapped(f"{rule} at {place}" if place else rule)
     for engine in record.get("engines", ()):
@@ -58,9 +68,21 @@ def entry(record: dict[str, Any]) -> list[str]:
             lines += _wrapped(f"{engine['engine']} gave no verdict: {engine.get('error')}")
     if record.get("problem"):
         lines += _wrapped(str(record["problem"]))
-    if record.get("key"):
+    if isinstance(record.get("limit"), dict):
+        lines += _wrapped(limit_words(record["limit"]))
+    elif record.get("key"):
         lines += _wrapped(f"decided by {record['key']}")
+    if isinstance(record.get("repeats"), int):
+        lines += _wrapped(f"{record['repeats']} more within a second, without records of their own")
     return lines
+
+
+def _local(time: Any) -> str:
+    """A record's time on the clock of whoever reads it."""
+    try:
+        return datetime.fromisoformat(str(time)).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        return str(time)
 
 
 def line(record: dict[str, Any]) -> str:
@@ -77,14 +99,22 @@ def way_out(record: dict[str, Any], today: date) -> list[str]:
     if reason == Reason.UNREADABLE and record.get("leg") in (Leg.RESULTS, Leg.RESOURCES):
         text = f"List its media type in the lock of {server}: media_types of {record.get('name')}."
     elif reason in _WAYS:
-        text = next(advice for known, advice in _WAYS.items() if known == reason).format(server=server)
+        text = next(advice for known, advice in _WAYS.items() if known == reason).format(
+            server=server, file=_file_of(server)
+        )
     elif reason == Reason.RATE_LIMITED and record.get("key"):
-        text = f"Raise {record['key']} in the stack file of {server}."
+        text = f"Raise {record['key']} in {_file_of(server)}."
     elif findings := _findings(record):
         return _exception(record, findings, server, today)
+    elif key := record.get("key"):
+        text = f"What decides is {key} in {_file_of(server)}."
     else:
         return []
     return _wrapped(text)
+
+
+def _file_of(server: str) -> str:
+    return f"Pulumi.{server}.yaml"
 
 
 def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], server: str, today: date) -> list[str]:
@@ -96,10 +126,11 @@ def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], serv
         rule = next((rule for rule in rules if rule in NO_EXCEPTION), None)
         reason = f"{rule} {NO_EXCEPTION[rule]}" if rule else f"none holds for {leg} of {method}"
         return _wrapped(f"No exception can be given: {reason}.")
-    lines = _wrapped(f"To let just this pass, below ringwall:server in the stack file of {server}:")
+    lines = _wrapped(f"To let just this pass, below ringwall:server in {_file_of(server)}:")
     lines += ["", "    guard:", "      exceptions:"]
     expires = (today + timedelta(days=DAYS)).isoformat()
-    reason = f"Incident {record.get('incident')}: why it is harmless, who decided"
+    incident = record.get("incident")
+    reason = f"Incident {incident}: why it is harmless, who decided" if incident else "Why it is harmless, who decided"
     for rule, place in _with_places(findings):
         lines.append(f"        - {KINDS[method]}: {_quoted(str(record.get('name')))}")
         lines += [f"          leg: {leg}", f"          rule: {_quoted(rule)}"]

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from model.difference import path_elements, subset, without
 from model.masking import SECRET, masked
 from model.sentinels import WIRE_SIGNATURE, WIRE_UNKNOWN
-from model.text import visible
+from model.text import counted, visible
 
 Kind = Literal["drift", "missing", "ahead", "unreachable", "note"]
 KINDS: tuple[Kind, ...] = ("drift", "missing", "ahead", "unreachable", "note")
@@ -155,12 +155,14 @@ def shown_pair(before: Any, after: Any, path: str = "") -> tuple[str, str]:
 def _shown_lists(before: list[Any], after: list[Any], path: str) -> tuple[str, str]:
     removed, added = ([entry for _, entry in without(*sides)] for sides in ((before, after), (after, before)))
     if not removed and not added:
-        return f"{len(before)} entries", f"{len(after)} entries in another order"
+        return counted(len(before), "entry", "entries"), f"{counted(len(after), 'entry', 'entries')} in another order"
     if len(removed) == len(added) == 1:
         return shown_pair(removed[0], added[0], path)
     sides = []
     for entries, unmatched in ((before, removed), (after, added)):
-        sides.append(f"{len(entries)} entries" + (f", among them {_text(unmatched, path)}" if unmatched else ""))
+        sides.append(
+            counted(len(entries), "entry", "entries") + (f", among them {_text(unmatched, path)}" if unmatched else "")
+        )
     return _cut(sides[0]), _cut(sides[1])
 
 

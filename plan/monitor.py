@@ -23,10 +23,11 @@ from google.protobuf import empty_pb2, struct_pb2  # type: ignore[import-untyped
 from pulumi import _types
 from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, engine_pb2, resource_pb2, source_pb2
 
+from components.documents import DOCUMENTS
 from model.errors import RingwallError
 from model.sentinels import WIRE_SECRET, WIRE_SIGNATURE, WIRE_UNKNOWN
 from plan.graph import STACK_TYPE, Graph, Resource, Source, make_urn
-from plan.values import from_struct, holds_secret, is_wire_secret, symbol
+from plan.values import from_struct, holds_secret, is_wire_secret, symbol, unknown
 from plan.values import to_wire as value_to_wire
 from plan.wire_options import from_transform, set_options, to_transform, urn_of
 
@@ -155,7 +156,9 @@ class RecordingMonitor:
             if resource is None:
                 raise RingwallError(f"outputs were registered for {request.urn}, which the program never declared")
             if resource.type == STACK_TYPE:
-                self._outputs = outputs
+                self._outputs.update(outputs)
+            for key, name in DOCUMENTS.get(resource.type, {}).items():
+                self._outputs[name] = outputs.get(key, unknown())
         return empty_pb2.Empty()
 
     def ExistsResource(self, _: object) -> resource_pb2.ExistsResourceResponse:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from model.errors import InputError
+from model.resource_types import is_resource
+from model.text import counted
 from plan.graph import VERSION, Graph, Resource, Source
 from plan.values import Json, is_secret, is_unknown
 
@@ -52,7 +54,7 @@ def from_json(text: str) -> Graph:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise InputError(f"this is no plan: {error}", remedy="write it with `ringwall plan --json`") from error
+        raise InputError(f"this is no plan: {error}", remedy="write it with `ringwall plan STACK --json`") from error
     version = document.get("version") if isinstance(document, dict) else None
     if version != VERSION:
         raise InputError(
@@ -91,9 +93,9 @@ def to_text(graph: Graph) -> str:
     JSON inside strings (a Kong plugin's `configJson`) is shown expanded. Control and direction characters are
     escaped, so that a value cannot repaint the reviewer's terminal.
     """
-    count = len(graph.resources)
+    count = sum(is_resource(resource.type) for resource in graph.resources)
     lines = [
-        f"Offline plan of {graph.project}/{graph.stack}: {count} resource{'' if count == 1 else 's'}",
+        f"Offline plan of {graph.project}/{graph.stack}: {counted(count, 'resource')}",
         "This is the desired state the program declares, not a diff against the cloud: no provider was asked.",
     ]
     known = {resource.urn for resource in graph.resources}

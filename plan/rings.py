@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from model.text import counted
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,14 @@ _PLUGINS = {
     "prometheus": "metrics",
     "request-termination": "protected-resource metadata",
 }
+_LIMITS = {
+    "body_kilobytes": "KiB a request",
+    "concurrency": "calls at once",
+    "principal_tokens_per_minute": "tokens a minute",
+    "requests_per_hour": "requests an hour",
+    "requests_per_minute": "requests a minute",
+    "tokens_per_minute": "tokens a minute of all callers",
+}
 
 
 def protections(resources: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Enforcement]:
@@ -51,18 +61,24 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
         policies = len(inputs.get("policies") or [])
         session = inputs.get("sessionDuration", "?")
         name = inputs.get("domain") or ", ".join(d.get("uri", "") for d in inputs.get("destinations") or [])
-        return [Enforcement("edge", f"Access before {name}", f"{policies} policies, sign-in lasts {session}")]
+        return [
+            Enforcement(
+                "edge", f"Access before {name}", f"{counted(policies, 'policy', 'policies')}, sign-in lasts {session}"
+            )
+        ]
     if kind == "ZeroTrustTunnelCloudflaredConfig":
         rules = [rule for rule in (inputs.get("config") or {}).get("ingresses") or [] if rule.get("hostname")]
         checked = sum(1 for rule in rules if ((rule.get("originRequest") or {}).get("access") or {}).get("required"))
-        detail = f"in {checked} of {len(rules)} ingress rules, else 404"
+        detail = f"in {checked} of {counted(len(rules), 'ingress rule')}, else 404"
         return [Enforcement("edge", "tunnel checks the Access token", detail)]
     if kind == "DnsRecord":
         return [Enforcement("edge", f"name {inputs.get('name')}", "proxied; made last, removed first")]
     if kind == "ZeroTrustAccessPolicy":
-        requires = sum(1 for rule in inputs.get("requires") or [] for _ in rule)
-        detail = f"{inputs.get('decision')}, {requires} further conditions"
+        admitted, needed = (_conditions(inputs.get(key)) for key in ("includes", "requires"))
+        detail = f"{inputs.get('decision')} {_first(admitted)}" + (f"; needs {' and '.join(needed)}" if needed else "")
         return [Enforcement("edge", f"policy {inputs.get('name')}", detail)]
+    if kind == "ZeroTrustAccessGroup":
+        return [Enforcement("edge", f"group {inputs.get('name')}", _first(_conditions(inputs.get("includes"))))]
     if kind == "Plugin":
         return [Enforcement("gateway", _PLUGINS.get(str(inputs.get("name")), str(inputs.get("name"))), _plugin(inputs))]
     if kind == "Upstream":
@@ -70,17 +86,79 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
         detail = f"opens after {passive.get('httpFailures', '?')} failures; probes /healthz"
         return [Enforcement("gateway", "circuit breaker", detail)]
     if kind == "Guard":
-        tools = sorted({tool for grant in inputs.get("grants") or [] for tool in grant.get("tools") or []})
-        return [
-            Enforcement("guard", "verdict engines", ", ".join(inputs.get("engines") or [])),
-            Enforcement("guard", "tools granted", ", ".join(tools) or "none"),
-            Enforcement("guard", "listens on", f"127.0.0.1:{inputs.get('port')}"),
-        ]
+        return _guard(inputs)
     if kind == "Origin":
         origin = inputs.get("origin") or {}
         address = origin.get("url") or origin.get("socket") or " ".join(origin.get("command") or [])
-        return [Enforcement("origin", "server reached only at", str(address))]
+        rows = [Enforcement("origin", "server reached only at", str(address))]
+        if (place := origin.get("identity")) in _IDENTITY:
+            rows.append(Enforcement("origin", "server told who calls", _IDENTITY[place]))
+        if origin.get("headers"):
+            rows.append(Enforcement("origin", "headers sent to the server", ", ".join(sorted(origin["headers"]))))
+        if exchange := origin.get("token_exchange"):
+            rows.append(
+                Enforcement(
+                    "origin",
+                    "server acts as the caller",
+                    f"{exchange.get('grant')} at {exchange.get('token_endpoint')}",
+                )
+            )
+        return rows
     return []
+
+
+_IDENTITY = {"header": "signed token in Ringwall-Identity", "meta": "signed token in _meta io.ringwall/identity"}
+
+
+def _guard(inputs: Mapping[str, Any]) -> list[Enforcement]:
+    open_legs = [f"{leg}: {action}" for leg, action in sorted((inputs.get("legs") or {}).items()) if action != "block"]
+    rows = [
+        Enforcement("guard", "verdict engines", ", ".join(inputs.get("engines") or [])),
+        Enforcement(
+            "guard", "what an engine finds", f"is blocked{', but ' + ', '.join(open_legs) if open_legs else ''}"
+        ),
+        Enforcement("guard", "listens on", f"127.0.0.1:{inputs.get('port')}"),
+    ]
+    for grant in inputs.get("grants") or []:
+        granted = [f"{kind} {_first(grant[kind])}" for kind in ("tools", "prompts", "resources") if grant.get(kind)]
+        ending = ", read only" if grant.get("read_only") else ""
+        rows.append(Enforcement("guard", f"grant to {_grantees(grant.get('to') or {})}", "; ".join(granted) + ending))
+    if not inputs.get("grants"):
+        rows.append(Enforcement("guard", "grants", "none: nobody may call anything"))
+    limits = {name: value for name, value in (inputs.get("limits") or {}).items() if isinstance(value, int)}
+    if limits:
+        parts = (f"{value} {_LIMITS.get(name, name)}" for name, value in sorted(limits.items()))
+        rows.append(Enforcement("guard", "limits of a caller", ", ".join(parts)))
+    return rows
+
+
+def _grantees(to: Mapping[str, Any]) -> str:
+    if to.get("all"):
+        return "everyone admitted"
+    return _first([str(name) for _, names in sorted(to.items()) if isinstance(names, list) for name in names])
+
+
+def _conditions(rules: Any) -> list[str]:
+    """Access rules in words: the kind of each and what it names; a reference stands as the resource's own name."""
+    return [
+        " ".join([kind, *(str(value).removeprefix("${").partition(".id}")[0] for value in (body or {}).values())])
+        for rule in rules or []
+        for kind, body in rule.items()
+    ]
+
+
+def _first(names: Sequence[str], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "") or "nobody"
+
+
+def ring_of(token: str) -> str | None:
+    """The ring that a resource belongs to; None for a component that holds several."""
+    kind = token.rsplit(":", 1)[-1]
+    if token.startswith("cloudflare:") or kind in ("Edge", "PublicName"):
+        return "edge"
+    if token.startswith("kong:") or kind == "Gateway":
+        return "gateway"
+    return {"Guard": "guard", "Origin": "origin"}.get(kind)
 
 
 def _plugin(inputs: Mapping[str, Any]) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from components.documents import DOCUMENTS
 from plan.graph import STACK_TYPE, Graph, Resource
-from plan.rules.subject import GUARD, ORIGIN
 from plan.values import Json, from_struct, unknown
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 #: Inputs that hold an id the provider gave. Offline they are symbols; here the dependency says which resource is meant.
 _IDS: Final = ("content",)
-#: What a component exports that rules read, by the stack's name for it.
-_DOCUMENTS: Final = {GUARD: {"config": "guard_config"}, ORIGIN: {"host_bundle": "host_bundle"}}
 
 
 def to_graph(
@@ -34,9 +32,9 @@ def to_graph(
     outputs: dict[str, Json] = {}
     for message in resources:
         shown = from_struct(message.properties)
-        for name, key in _DOCUMENTS.get(message.type, {}).items():
+        for name, key in DOCUMENTS.get(message.type, {}).items():
             outputs[key] = shown.get(name, unknown())
-        # Outputs of the stack itself are what the components above export.
+        # What the stack itself exports no rule reads.
         nodes.append(_resource(message, {} if message.type == STACK_TYPE else inputs.get(message.urn, shown)))
     return Graph.build(project, stack, nodes, outputs)
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from model.project import Project, load_environment, open_project
 from model.stacks import EnvironmentStack
+from tests.support.engine_project import OFFICIAL_HOST
 from tests.support.example_ports import refuse_connections
 from tests.support.projects import write_project
 
@@ -25,6 +26,11 @@ def _nobody_on_example_ports() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         refuse_connections(patch)
         yield
+
+
+def pytest_report_header() -> str:
+    own = "the tests' own Python host (no pulumi-language-python on PATH)"
+    return f"plain pulumi runs programs by {OFFICIAL_HOST or own}"
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Which answers of an MCP server over HTTP are unusable by status and headers alone, in the words for its operator.
+"""The headers of an MCP server's answer over HTTP: which reach the client, and which make the answer unusable.
 
 Whoever speaks to a server judges by these, so that a server that is taken when it is looked at is taken by every call.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from model.masking import masked
@@ -20,6 +21,51 @@ MAX_SESSION = 1024
 MAX_HEADER = 2**16
 #: The form of a session id that MCP allows: every client can send it back.
 SESSION = re.compile(rf"[!-~]{{1,{MAX_SESSION}}}")
+
+
+#: Characters of any other header that is passed on.
+MAX_PASSED = 128
+
+
+@dataclass(frozen=True)
+class PassedHeader:
+    """A header of the server that reaches the client: the one form it may have, and what the client needs it for."""
+
+    form: re.Pattern[str]
+    reason: str
+
+
+#: Every header of the server's answer that reaches the client, by lower-case name; all others end at the guard. A value in
+#: another form is left out: some clients would read it and others not, and free text could speak to a model or a person.
+#:
+#: Left out on purpose: `WWW-Authenticate`, which would send the client to sign in at whatever issuer the server names (in
+#: mode external the guard writes its own, for the configured issuer); `Set-Cookie`, as no session but MCP's own exists;
+#: CORS, which is the gateway's; `Location` and `Link`, as nothing is followed; the server's banner; `X-Kong-Limit` and
+#: `RateLimit-*`, by which guard and gateway count; `Mcp-*` but the session, which only a client sends.
+PASSED: Mapping[str, PassedHeader] = {
+    "mcp-session-id": PassedHeader(SESSION, "a client of 2025-* sends it back with each request of its session"),
+    "retry-after": PassedHeader(
+        re.compile(r"[0-9]{1,9}|[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"),
+        "when to ask again: seconds or a date (RFC 9110 section 10.2.3)",
+    ),
+    "allow": PassedHeader(
+        re.compile(rf"(?=.{{1,{MAX_PASSED}}}$)[A-Z]+(?: ?, ?[A-Z]+)*"),
+        "the verbs there are, with 405 (RFC 9110 section 10.2.1): a client learns that there is no stream to open",
+    ),
+}
+#: An authentication scheme (RFC 9110 section 11.1), which alone of a challenge is shown to the operator.
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}(?= |$)")
+
+
+def passed(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that reach the client, by lower-case name. `headers` are read without regard to case."""
+    return {name: value for name, row in PASSED.items() if row.form.fullmatch(value := headers.get(name, ""))}
+
+
+def challenge_scheme(headers: Mapping[str, str]) -> str:
+    """The scheme of the credentials that the server asks for; empty where it names none."""
+    match = _SCHEME.match(headers.get("www-authenticate", ""))
+    return match[0] if match else ""
 
 
 class HeaderFault(StrEnum):

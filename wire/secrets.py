@@ -50,6 +50,14 @@ def command_variables(origin: Origin) -> dict[str, str]:
     return {name: read_secret(reference) for name, reference in origin.environment.items()}
 
 
+def origin_headers(origin: Origin) -> dict[str, str]:
+    """The fixed headers of an HTTP origin by lower-case name, read where the stack file says; raises InputError."""
+    return {
+        name.lower(): f"{header.scheme} {read_secret(header)}" if header.scheme else read_secret(header)
+        for name, header in origin.headers.items()
+    }
+
+
 def _file(ref: SecretRef, path: str) -> str:
     try:
         # O_NONBLOCK: a pipe in its place would block the start for ever.

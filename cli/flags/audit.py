@@ -7,22 +7,29 @@ from typing import Annotated, Optional
 
 import typer
 
-from cli.options import AsJson, Debug
+from cli.options import AsJson, Debug, ProjectDir, complete_stack
 
 app = typer.Typer(help="Prove, search and watch a guard's audit log.", no_args_is_help=True, rich_markup_mode=None)
 Log = Annotated[
-    Path,
-    typer.Argument(metavar="PATH", help="The log file; its rotated files beside it are read too.", show_default=False),
+    str,
+    typer.Argument(
+        metavar="SERVER|PATH",
+        help="A server such as dev.github, whose log is on this machine, or a log file; rotated files are read too.",
+        autocompletion=complete_stack,
+        show_default=False,
+    ),
 ]
+Everything = Annotated[bool, typer.Option("--all", help="Also records of the log itself: opened, closed, signed.")]
 
 
 @app.command()
 def verify(
-    path: Log,
+    log: Log,
     key: Annotated[
         Optional[list[Path]],  # noqa: UP045 - Typer reads it at run time
         typer.Option(
-            "--key",
+            "--public-key",
+            metavar="FILE",
             help="Public key (PEM) of the guard, kept off its host; repeat after a new key.",
             show_default=False,
         ),
@@ -30,32 +37,40 @@ def verify(
     anchors: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
-            "--anchors", help="Heads that the collector received, one JSON object a line.", show_default=False
+            "--anchors",
+            metavar="FILE",
+            help="Heads that the collector received, one JSON object a line.",
+            show_default=False,
         ),
     ] = None,
+    project: ProjectDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Check every record, the chain over all files, signed heads and anchors. Exit code 3 when anything is broken.
 
-    The bare chain shows records changed, removed, moved or repeated. With --key, what was written without the signing
+    The bare chain shows records changed, removed, moved or repeated. With --public-key, what was written without the signing
     key shows too, but for the records after the last head; with --anchors also a chain rewritten on the guard's host.
     """
     from cli.audit import verify as work  # noqa: PLC0415 - 0.2 s of imports that --help and completion do without
 
-    work(path, key=key, anchors=anchors)
+    work(log, key=key, anchors=anchors)
 
 
 @app.command()
 def show(
-    path: Log,
+    log: Log,
     principal: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="Of one principal, such as person:<sub> or agent:<common name>.", show_default=False),
+        typer.Option(
+            metavar="PRINCIPAL",
+            help="Of one principal, such as person:<sub> or agent:<common name>.",
+            show_default=False,
+        ),
     ] = None,
     tool: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="About one tool, prompt or resource.", show_default=False),
+        typer.Option(metavar="NAME", help="About one tool, prompt or resource.", show_default=False),
     ] = None,
     decision: Annotated[
         Optional[str],  # noqa: UP045
@@ -67,21 +82,23 @@ def show(
     ] = None,
     since: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="From this time on (ISO 8601; UTC unless it says).", show_default=False),
+        typer.Option(metavar="TIME", help="From this time on (ISO 8601; UTC unless it says).", show_default=False),
     ] = None,
     until: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="Before this time.", show_default=False),
+        typer.Option(metavar="TIME", help="Before this time.", show_default=False),
     ] = None,
     incident: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="The incident id a caller was told.", show_default=False),
+        typer.Option(metavar="ID", help="The incident id a caller was told.", show_default=False),
     ] = None,
-    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=1_000_000)] = 100,
+    limit: Annotated[int, typer.Option(metavar="N", help="The newest so many.", min=1, max=1_000_000)] = 100,
+    everything: Everything = False,
+    project: ProjectDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show records that match every option given, oldest first. They are shown as they stand: `verify` proves them.
+    """Show records that match every option given, oldest first, times on your clock. `verify` proves them.
 
     With --incident also what would let pass exactly what was stopped: an exception to paste into the stack file, a key, or
     a command.
@@ -89,7 +106,7 @@ def show(
     from cli.audit import show as work  # noqa: PLC0415 - 0.2 s of imports that --help and completion do without
 
     work(
-        path,
+        log,
         principal=principal,
         tool=tool,
         decision=decision,
@@ -98,18 +115,23 @@ def show(
         until=until,
         incident=incident,
         limit=limit,
+        everything=everything,
     )
 
 
 @app.command()
 def tail(
-    path: Log,
-    count: Annotated[int, typer.Option("-n", help="So many of the newest records first.", min=0, max=100_000)] = 20,
+    log: Log,
+    count: Annotated[
+        int, typer.Option("-n", metavar="N", help="So many of the newest records first.", min=0, max=100_000)
+    ] = 20,
     watch: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones, over rotations.")] = False,
+    everything: Everything = False,
+    project: ProjectDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Show the newest records; with --follow each new one too, until Ctrl-C. --follow --json prints a record a line."""
     from cli.audit import tail as work  # noqa: PLC0415 - 0.2 s of imports that --help and completion do without
 
-    work(path, count=count, watch=watch)
+    work(log, count=count, watch=watch, everything=everything)

@@ -26,12 +26,16 @@ def install(
     ] = InstallMethod.auto,
     plugins: Annotated[bool, typer.Option("--plugins", help="Install the real provider plugins too.")] = False,
     yes: Yes = False,
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Install the pinned engine into this user's cache folder, and with --plugins its provider plugins."""
+    """Install the pinned engine into this user's cache folder, and with --plugins its provider plugins.
+
+    In a clone of a project it also makes the `.venv` in which the plain pulumi CLI finds Ringwall, where there is none.
+    """
     from cli.engine import install as work  # noqa: PLC0415 - 0.04 s of imports that --help and completion do without
 
-    work(method=method.value, plugins=plugins, yes=yes)
+    work(method=method.value, plugins=plugins, yes=yes, as_json=as_json)
 
 
 @app.command()

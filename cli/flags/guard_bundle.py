@@ -7,18 +7,11 @@ from typing import Annotated
 
 import typer
 
-from cli.options import AsJson, Debug, ProjectDir, Sandbox, complete_stack
-
-Server = Annotated[
-    str,
-    typer.Argument(
-        metavar="ENV.SERVER", help="A server, such as dev.github.", autocompletion=complete_stack, show_default=False
-    ),
-]
+from cli.options import AsJson, Debug, ProjectDir, Sandbox, Server
 
 
 def keygen(
-    out: Annotated[Path, typer.Option("--out", help="Folder for the two files.", metavar="DIR", show_default=False)],
+    out: Annotated[Path, typer.Option("--output", help="Folder for the two files.", metavar="DIR", show_default=False)],
     force: Annotated[
         bool, typer.Option("--force", help="Replace a pair that is there; its private key is gone then.")
     ] = False,
@@ -62,7 +55,7 @@ def bundle(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out",
+            "--output",
             metavar="FILE",
             help="Where it goes (default: ENV.SERVER.guard.bundle.json here). What is there is the previous bundle.",
             show_default=False,

@@ -6,18 +6,15 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Accept, AsJson, Debug, ProjectDir, Yes, complete_stack
+from cli.flags.durations import duration
+from cli.options import Accept, AsJson, Debug, ProjectDir, Server, Yes
 
 app = typer.Typer(
     help="Tool locks: what servers may offer, pinned in Git.", no_args_is_help=True, rich_markup_mode=None
 )
-Server = Annotated[
-    str,
-    typer.Argument(
-        metavar="ENV.SERVER", help="A server, such as dev.github.", autocompletion=complete_stack, show_default=False
-    ),
+Timeout = Annotated[
+    float, duration("--timeout", "10s", help="How long the server has to answer everything.", least="1s", most="5m")
 ]
-Timeout = Annotated[float, typer.Option(help="Seconds the server has to answer everything.", min=1, max=300)]
 
 ClientCapabilities = Annotated[
     str | None,
@@ -37,7 +34,7 @@ def diff(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show what the running server offers otherwise than its lock. Exit code 1 when anything differs."""
+    """Show how the running server differs from its lock. Exit code 3 when it does."""
     from cli.lock import diff as work  # noqa: PLC0415 - 0.9 s of imports that --help and completion do without
 
     work(server, timeout=timeout, client_capabilities=client_capabilities)

@@ -10,7 +10,7 @@ from cli.options import AsJson, Debug, ProjectDir
 
 
 def migrate(
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when a file is old.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 3 when a file is old.")] = False,
     project: ProjectDir = None,
     as_json: AsJson = False,
     debug: Debug = False,

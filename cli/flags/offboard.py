@@ -6,19 +6,11 @@ from typing import Annotated
 
 import typer
 
-from cli.options import AsJson, Debug, ProjectDir, Yes, complete_stack
+from cli.options import AsJson, Debug, ProjectDir, Server, Yes
 
 
 def offboard(
-    server: Annotated[
-        str,
-        typer.Argument(
-            metavar="ENV.SERVER",
-            help="A server, such as dev.github.",
-            autocompletion=complete_stack,
-            show_default=False,
-        ),
-    ],
+    server: Server,
     force: Annotated[
         bool, typer.Option("--force", help="With --yes: go on where nobody can tell whether it is deployed.")
     ] = False,

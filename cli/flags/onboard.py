@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.options import Accept, AsJson, Debug, ProjectDir, Yes
+from cli.flags.durations import duration
+from cli.options import Accept, AsJson, Debug, ProjectDir, Yes, complete_client
 
 
 def onboard(
-    server: Annotated[str, typer.Argument(help="Name of the server, such as github.", show_default=False)],
-    env: Annotated[str, typer.Option("--env", help="Environment it belongs to.", show_default=False)],
+    server: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENV.SERVER", help="Its name: dev.github, or github with --env dev.", show_default=False
+        ),
+    ],
+    env: Annotated[
+        str | None,
+        typer.Option("--env", metavar="ENV", help="Environment it belongs to.", show_default=False),
+    ] = None,
     url: Annotated[
         str | None, typer.Option(help="Streamable HTTP: http://127.0.0.1:PORT/mcp.", show_default=False)
     ] = None,
@@ -24,7 +34,20 @@ def onboard(
     ] = None,
     pass_env: Annotated[
         list[str] | None,
-        typer.Option(help="stdio: a variable the command needs, kept as a reference; repeatable.", show_default=False),
+        typer.Option(
+            metavar="NAME",
+            help="stdio: a variable the command needs, kept as a reference; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A header in which the server takes its key, such as X-Api-Key=DESK_KEY or "
+            "'Authorization=Bearer DESK_KEY': the key stands in that variable, kept as a reference; repeatable.",
+            metavar="NAME=VARIABLE",
+            show_default=False,
+        ),
     ] = None,
     client_capabilities: Annotated[
         str | None,
@@ -54,7 +77,29 @@ def onboard(
     ] = None,
     group: Annotated[list[str] | None, typer.Option(help="A group of the environment.", show_default=False)] = None,
     agent: Annotated[list[str] | None, typer.Option(help="An agent of the environment.", show_default=False)] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds the server has to answer everything.", min=1, max=300)] = 10,
+    client: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A client that may register to sign people in; repeatable (default: claude-code, cursor and vscode).",
+            autocompletion=complete_client,
+            show_default=False,
+        ),
+    ] = None,
+    link: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLIENT",
+            help="Write the server into this client's own settings file too, and keep a copy; repeatable.",
+            autocompletion=complete_client,
+            show_default=False,
+        ),
+    ] = None,
+    link_file: Annotated[
+        Path | None, typer.Option("--link-file", help="With --link: this file instead.", show_default=False)
+    ] = None,
+    timeout: Annotated[
+        float, duration("--timeout", "10s", help="How long the server has to answer everything.", least="1s", most="5m")
+    ] = 10,
     allow_exposed: Annotated[
         bool, typer.Option("--allow-exposed", help="Only warn when the server is bound beyond loopback.")
     ] = False,
@@ -67,7 +112,7 @@ def onboard(
 ) -> None:
     """Connect to a running server, look at its socket and tools, and write its stack file and tool lock.
 
-    For a server that has them already: show what it changed, and write nothing. Exit code 1 when it changed.
+    For a server that has them already: show what it changed, and write nothing. Exit code 3 when it changed.
     """
     from cli.onboard import onboard as work  # noqa: PLC0415 - 1.0 s of imports that --help and completion do without
 
@@ -79,6 +124,7 @@ def onboard(
         path=path,
         command=command,
         pass_env=pass_env,
+        header=header,
         client_capabilities=client_capabilities,
         host=host,
         hostname=hostname,
@@ -87,6 +133,9 @@ def onboard(
         domain=domain,
         group=group,
         agent=agent,
+        client=client,
+        link=link,
+        link_file=link_file,
         timeout=timeout,
         allow_exposed=allow_exposed,
         accept=list(accept or ()),

@@ -17,7 +17,7 @@ def outputs(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show what a deployed stack exports; secrets stay masked (see `ringwall agents show --reveal`)."""
+    """Show what a deployed stack exports; secrets stay masked (see `ringwall agents show ENV --reveal`)."""
     from cli.outputs import outputs as work  # noqa: PLC0415 - 0.3 s of imports that --help and completion do without
 
     work(

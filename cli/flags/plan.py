@@ -17,15 +17,16 @@ class Format(StrEnum):
 
 def plan(
     stack: Stack,
-    format: Annotated[Format, typer.Option("--format", help="For people, or for tools.")] = Format.text,
+    full: Annotated[bool, typer.Option("--full", help="Every resource with all its inputs.")] = False,
+    format: Annotated[Format, typer.Option("--format", help="json is --json.", hidden=True)] = Format.text,
     project: ProjectDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show every resource a stack declares, offline: no engine, account, network or secret.
+    """Show what a stack declares, ring by ring, offline: no engine, account, network or secret.
 
     It is the desired state, not a difference to what is deployed; `ringwall preview` asks the engine for that.
     """
     from cli.plan import plan as work  # noqa: PLC0415 - 0.5 s of imports that --help and completion do without
 
-    work(stack, as_json=as_json or format is Format.json)
+    work(stack, full=full, as_json=as_json or format is Format.json)

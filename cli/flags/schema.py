@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Debug
+from cli.options import AsJson, Debug
 
 
 def schema(
     name: Annotated[
         str,
         typer.Argument(
-            help="stack, environment, server, zone, tool-lock, guard-config, guard-bundle or host-bundle.",
+            help="stack, environment, server, zone, tool-lock, guard-config, guard-bundle, host-bundle or access-test.",
             autocompletion=lambda: [
                 "stack",
                 "environment",
@@ -23,9 +23,11 @@ def schema(
                 "guard-config",
                 "guard-bundle",
                 "host-bundle",
+                "access-test",
             ],
         ),
     ] = "stack",
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Print the JSON Schema of a file format, for editors."""

@@ -7,19 +7,12 @@ from typing import Annotated
 
 import typer
 
-from cli.options import AsJson, Debug, ProjectDir, Sandbox, complete_stack
+from cli.flags.durations import duration
+from cli.options import AsJson, Debug, ProjectDir, Sandbox, Server
 
 
 def verify(
-    server: Annotated[
-        str,
-        typer.Argument(
-            metavar="ENV.SERVER",
-            help="A server, such as dev.github.",
-            autocompletion=complete_stack,
-            show_default=False,
-        ),
-    ],
+    server: Server,
     resolve: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,12 +50,18 @@ def verify(
     ] = None,
     expired: Annotated[
         Path | None,
-        typer.Option("--expired-token-file", help="A genuine token after its time, to be refused.", show_default=False),
+        typer.Option(
+            "--expired-token-file",
+            metavar="FILE",
+            help="A genuine token after its time, to be refused.",
+            show_default=False,
+        ),
     ] = None,
     sibling: Annotated[
         Path | None,
         typer.Option(
             "--sibling-token-file",
+            metavar="FILE",
             help="A genuine token of another server, to be refused; else the service token is exchanged at one.",
             show_default=False,
         ),
@@ -77,15 +76,24 @@ def verify(
         ),
     ] = None,
     register: Annotated[
-        bool, typer.Option("--register", help="Try dynamic client registration too; it leaves a client behind.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--register/--no-register",
+            help="Register each client as it would itself, and remove it again. Without either: only in oauth mode "
+            "access, as an external authorization server may keep what cannot be removed.",
+            show_default=False,
+        ),
+    ] = None,
     guard_config: Annotated[
         Path | None,
         typer.Option(
-            "--guard-config", help="The rendered guard configuration, instead of the backend's.", show_default=False
+            "--guard-config",
+            metavar="FILE",
+            help="The rendered guard configuration, instead of the backend's.",
+            show_default=False,
         ),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for one request.", min=1, max=120)] = 10,
+    timeout: Annotated[float, duration("--timeout", "10s", help="For one request.", least="1s", most="2m")] = 10,
     strict: Annotated[bool, typer.Option("--strict", help="What was skipped fails too.")] = False,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there too.", show_default=False)
@@ -98,8 +106,9 @@ def verify(
     """Try on a deployed server what an attacker and a client would. Exit code 3 when a check fails.
 
     Without a token, with forged ones, with headers that lie about country and identity, past the public name, straight at
-    the gateway's and the guard's port where this machine reaches them, and by discovery as Claude, Cursor, VS Code and the
-    Inspector do it. With an identity, also what somebody let in must not do.
+    the gateway's and the guard's port where this machine reaches them, and the whole way in of Claude Code, Cursor, VS Code,
+    the Inspector, your own and hosted clients: by each one's user agents, and with its own registration. With an identity,
+    also what somebody let in must not do.
     What could not be tried is skipped with its reason and never counts as passed. Tokens are never printed.
     """
     from cli.verify import verify as work  # noqa: PLC0415 - 0.5 s of imports that --help and completion do without

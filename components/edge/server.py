@@ -9,6 +9,7 @@ import pulumi
 import pulumi_cloudflare as cloudflare  # noqa: TID253
 
 from components.edge.access import lockdown_policy, render_rule, server_policies
+from components.edge.registration import registration
 from components.edge.tunnel import config_yml, ingress_rules, is_tunnel_secret
 from model.cross_checks import set_tunnel_secret
 from model.errors import InputError
@@ -137,7 +138,7 @@ class EdgeRing(pulumi.ComponentResource):
         client = manifest.hostnames[hostname]
         managed = manifest.oauth.mode == "access"
         admitting = [{"id": args.policy_ids[key], "precedence": rank} for rank, key in enumerate(policies, start=1)]
-        redirects = settings.hosted_clients[client].redirect_uris if client else ()
+        clients = registration(settings, manifest, client)
         return cloudflare.ZeroTrustAccessApplication(
             f"{name}-application" + (f"-{client}" if client else ""),
             account_id=settings.cloudflare.account_id,
@@ -163,10 +164,10 @@ class EdgeRing(pulumi.ComponentResource):
             oauth_configuration={
                 "enabled": managed,
                 "dynamic_client_registration": {
-                    "enabled": managed,
-                    "allow_any_on_localhost": managed and client is None,
-                    "allow_any_on_loopback": managed and client is None,
-                    "allowed_uris": list(redirects),
+                    "enabled": clients.enabled,
+                    "allow_any_on_localhost": clients.localhost,
+                    "allow_any_on_loopback": clients.loopback,
+                    "allowed_uris": list(clients.uris),
                 },
                 "grant": {
                     "access_token_lifetime": manifest.oauth.access_token_lifetime,

@@ -1,8 +1,8 @@
 """Every option that Ringwall sets at Kong, and what Kong's source does with it at its edges.
 
-docs/gateway.md is made from these tables; a test fails when a planned stack sets an option that no table has, or a table
-has one that no stack sets. Read in Kong/kong at tag 3.9.3: the plugins' handlers and schemas. *Recorded* means that a real
-Kong 3.9.3 answered so.
+docs/reference/gateway.md is made from these tables; a test fails when a planned stack sets an option that no table has, or
+a table has one that no stack sets. Read in Kong/kong at tag 3.9.3: the plugins' handlers and schemas. *Recorded* means that
+a real Kong 3.9.3 answered so.
 """
 
 from __future__ import annotations

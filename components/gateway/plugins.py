@@ -79,7 +79,9 @@ def identity_plugin(server: ServerStack, audiences: Mapping[str, str]) -> Plugin
     for hostname, audience in sorted(audiences.items()):
         if not audience:
             raise InputError(
-                f"the Access audience of {hostname} is empty", key="hostname", remedy="run `ringwall up` again"
+                f"the Access audience of {hostname} is empty",
+                key="hostname",
+                remedy=f"run `ringwall up {server.stack}` again",
             )
     bearer = bearer_check(server)
     lua = kong_lua.identity_check(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.documents import GUARD
 from components.guard.settings import build_guard_config, bundle_file, render
 from model.stacks import ServerStack
 
@@ -39,7 +40,7 @@ class GuardRing(pulumi.ComponentResource):
     def __init__(self, name: str, args: GuardArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         manifest = args.server.manifest
         super().__init__(
-            "ringwall:index:Guard",
+            GUARD,
             name,
             {
                 "engines": list(manifest.guard.engines.names),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import pulumi
 
+from components.documents import ORIGIN
 from components.origin.host import build_host_bundle, render
 from model.stacks import ServerStack
 
@@ -27,10 +29,11 @@ class OriginRing(pulumi.ComponentResource):
     """
 
     host_bundle: pulumi.Output[str]
+    host_bundle_sha256: pulumi.Output[str]
 
     def __init__(self, name: str, args: OriginArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(
-            "ringwall:index:Origin",
+            ORIGIN,
             name,
             {"host": args.server.manifest.host, "origin": args.server.manifest.origin.dump()},
             opts,
@@ -41,5 +44,8 @@ class OriginRing(pulumi.ComponentResource):
             lambda known: render(
                 build_host_bundle(args.server, known["tunnel_id"], known["guard"], known["cloudflared"])
             )
+        )
+        self.host_bundle_sha256 = self.host_bundle.apply(
+            lambda text: "sha256:" + hashlib.sha256(text.encode()).hexdigest()
         )
         self.register_outputs({"host_bundle": self.host_bundle})

@@ -1,4 +1,4 @@
-"""One perimeter beside whatever else this program deploys; docs/package.md says what has to be there first."""
+"""One perimeter beside whatever else this program deploys; docs/howto/package.md says what has to be there first."""
 
 from pathlib import Path
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -17,7 +15,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from guard.private_file import create_private, read_private
 from model.errors import InputError
+
+_NAME = "the audit signing key"
 
 
 def load_or_create_key(path: Path) -> Ed25519PrivateKey:
@@ -33,8 +34,6 @@ def load_or_create_key(path: Path) -> Ed25519PrivateKey:
         key = _load(path)
     except FileNotFoundError:
         key = _create(path)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from None
     public = path.with_name(path.name + ".pub")
     try:
         pem = public_pem(key.public_key())
@@ -46,18 +45,7 @@ def load_or_create_key(path: Path) -> Ed25519PrivateKey:
 
 
 def _load(path: Path) -> Ed25519PrivateKey:
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with open(fd, "rb") as file:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
-            raise InputError("the audit signing key is not a file of the guard's own user", file=path)
-        if status.st_mode & 0o077:
-            raise InputError(
-                f"others may use the audit signing key (mode {stat.S_IMODE(status.st_mode):04o})",
-                file=path,
-                remedy="chmod 600, and make a new one if anyone could have read it",
-            )
-        data = file.read(65536)
+    data = read_private(path, _NAME)
     try:
         key = load_pem_private_key(data, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -69,15 +57,7 @@ def _load(path: Path) -> Ed25519PrivateKey:
 
 def _create(path: Path) -> Ed25519PrivateKey:
     key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(fd, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(fd)
-    except OSError as error:
-        raise InputError(f"the audit signing key cannot be made: {error.strerror}", file=path) from None
+    create_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), _NAME)
     return key
 
 

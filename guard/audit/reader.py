@@ -22,6 +22,7 @@ from model.errors import InputError
 #: (file, line from 1, record)
 Place = tuple[Path, int, dict[str, Any]]
 Complain = Callable[[Path, int, str], None]
+Hidden = Callable[[dict[str, Any]], bool]
 
 _PAUSE = 0.2
 
@@ -132,6 +133,8 @@ class Filter:
     since: str | None = None
     until: str | None = None
     incident: str | None = None
+    #: Says of a record whether it is left out.
+    hidden: Hidden | None = None
 
     def matches(self, record: dict[str, Any]) -> bool:
         expected = {
@@ -141,6 +144,8 @@ class Filter:
             "reason": self.reason,
             "incident": self.incident,
         }
+        if self.hidden is not None and self.hidden(record):
+            return False
         if any(value is not None and record.get(key) != value for key, value in expected.items()):
             return False
         written_at = str(record.get("time"))
@@ -191,8 +196,8 @@ def select(path: Path, criteria: Filter, limit: int, complain: Complain) -> tupl
     return list(newest), total
 
 
-def last(path: Path, count: int) -> list[dict[str, Any]]:
-    """The newest `count` records, oldest first. Reads backwards, so a long log takes no longer."""
+def last(path: Path, count: int, hidden: Hidden | None = None) -> list[dict[str, Any]]:
+    """The newest `count` records that are not hidden, oldest first. Reads backwards, so a long log takes no longer."""
     newest: list[dict[str, Any]] = []
     opened = open_all(path)
     try:
@@ -201,7 +206,7 @@ def last(path: Path, count: int) -> list[dict[str, Any]]:
                 if len(newest) == count:
                     return newest[::-1]
                 record = _record(line)
-                if record is not None:
+                if record is not None and not (hidden and hidden(record)):
                     newest.append(record)
     finally:
         close_all(opened)
@@ -225,15 +230,24 @@ def _backwards(stream: io.BufferedReader) -> Iterator[bytes]:
         yield remainder + b"\n"
 
 
-def follow(path: Path, count: int, pause: Callable[[float], None] = time.sleep) -> Iterator[dict[str, Any]]:
+def follow(
+    path: Path, count: int, pause: Callable[[float], None] = time.sleep, *, hidden: Hidden | None = None
+) -> Iterator[dict[str, Any]]:
     """The newest `count` records and then each new one, for ever, across rotations. Raises InputError at the start.
 
-    `pause` waits for the given seconds while there is no new record.
+    Those that are `hidden` are left out. `pause` waits for the given seconds while there is no new record.
     """
     sequence = 0
-    for record in last(path, count):
+    for record in last(path, 1):
         sequence = _number(record, sequence)
-        yield record
+    yield from (record for record in last(path, count, hidden) if _number(record, 0) <= sequence)
+    for record in _following(path, sequence, pause):
+        if not (hidden and hidden(record)):
+            yield record
+
+
+def _following(path: Path, sequence: int, pause: Callable[[float], None]) -> Iterator[dict[str, Any]]:
+    """Every record with a sequence above that one, for ever."""
     moved = False
     while True:
         try:

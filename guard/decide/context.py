@@ -13,6 +13,7 @@ from guard.decide.cache import CacheKey
 from guard.decide.grants import Rights, ToolRight
 from guard.decide.limits import Admission, ReachedLimit
 from guard.decide.methods import Method
+from guard.identity.caller_token import TokenId
 from guard.identity.principal import Principal
 from wire.jsonrpc import Id
 from wire.sse import Event
@@ -82,19 +83,22 @@ class Context:
     writes: bool = False
     #: The server failed: it answered HTTP 5xx, or something that is no answer to the request.
     failed: bool = False
+    #: The token that will tell the server who calls, where it is told; it is signed once the message may be forwarded.
+    token: TokenId | None = None
 
 
 @dataclass(slots=True)
 class Prepared:
     """A message that may be forwarded.
 
-    A request has a `context`, as its answer is awaited. The answer to a server's request has `answers`: the id and the
-    method of that request.
+    `about` is what is known of it; None where the guard's own refusal takes its place. A request has a `context`, as its
+    answer is awaited. The answer to a server's request has `answers`: the id and the method of that request.
     """
 
     body: Mapping[str, Any]
     headers: dict[str, str]
     context: Context | None = None
+    about: Context | None = None
     cached: bytes | None = None
     answers: tuple[Id, str] | None = None
     #: What a message without an answer takes from the server's budget: the tokens that its sender's own budget could pay.

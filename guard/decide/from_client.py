@@ -30,6 +30,7 @@ from guard.http.http_rules import (
     rewrite_param_headers,
     unmirrored,
 )
+from guard.identity.introduction import without_claims
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import Leg
 from model.errors import Unreachable
@@ -39,6 +40,7 @@ from wire.jsonrpc import Answer, Message, Notification, Request, blurred_argumen
 
 async def prepare(exchange: Exchange, message: Message, headers: dict[str, str], size: int) -> Prepared:
     """Decide a client's message. Raises Stop with the answer when the message goes no further."""
+    message = without_claims(message)
     if isinstance(message, Request):
         return await _request(exchange, message, headers, size)
     if isinstance(message, Notification):
@@ -51,8 +53,8 @@ async def prepare(exchange: Exchange, message: Message, headers: dict[str, str],
 
 async def _request(exchange: Exchange, request: Request, headers: dict[str, str], size: int) -> Prepared:
     row = methods.from_client(request.method, MessageKind.REQUEST, modern=exchange.caller.modern)
-    context = exchange.context(request.id, request.method, row or methods.UNKNOWN, size)
-    prepared = Prepared(request.body, headers, context)
+    context = exchange.client_context(request.id, request.method, row or methods.UNKNOWN, size)
+    prepared = Prepared(request.body, headers, context, about=context)
     try:
         await check_size(exchange, context)
         if row is None:
@@ -94,7 +96,7 @@ async def _decide(exchange: Exchange, request: Request, prepared: Prepared, cont
 
 async def _call(exchange: Exchange, request: Request, prepared: Prepared, context: Context) -> Request:
     """Judge a tool call; returns it as it goes on, with the defaults of required arguments that were left out."""
-    caller, policy, runtime = exchange.caller, exchange.policy, exchange.runtime
+    caller, runtime = exchange.caller, exchange.runtime
     if request.params.get("arguments", {}) is None:
         # Some clients write every absent member as null, which has no other meaning here.
         request = _with_arguments(request, {})
@@ -102,27 +104,14 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
     if not isinstance(name, str) or not isinstance(arguments, dict):
         text = "name must be a string and arguments an object"
         await exchange.refuse(context, Reason.MALFORMED, answers.INVALID_PARAMS, text)
-    context.name = name
-    unknown = _unknown("tool", name[:128], context)
-    right = caller.rights.tools.get(name)
-    tool = policy.tool(name)
-    if right is None or tool is None:
-        unenforceable = f"{Section.TOOLS}/{name}" in policy.pins.unenforceable
-        missing = Reason.UNENFORCEABLE if unenforceable else Reason.NOT_IN_LOCK
-        reason = Reason.NOT_GRANTED if tool else missing
-        await exchange.refuse(context, reason, answers.INVALID_PARAMS, unknown)
-    if "task" in request.params:
-        await exchange.refuse(context, Reason.TASKS, answers.INVALID_PARAMS, "tasks are not carried")
-    await _fresh(exchange, context, "tools")
-    if policy.pins.entry(Section.TOOLS, name) is None:
-        await exchange.refuse(context, Reason.LOCK_MISMATCH, answers.INVALID_PARAMS, unknown)
-    await _passed(exchange, context, [(Section.TOOLS, name)], unknown)
+    right, tool = await judge_tool(exchange, request, context, name)
     if context.modern and tool.mirrored:
         try:
             check_param_headers(exchange.headers, tool.schema, arguments, request.id)
         except HttpRefusal as refused:
             await exchange.record(context, Decision.REFUSE, Reason.HEADER_MISMATCH)
-            raise Stop(refused.status, refused.message) from None
+            message = refused.message and answers.of_refusal(refused.message, context.incident)
+            raise Stop(refused.status, message) from None
     problem = tool.check(arguments)
     if problem is not None and tool.fill is not None and (filled := tool.fill(arguments)) is not arguments:
         arguments, problem = filled, tool.check(filled)
@@ -155,6 +144,25 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
                 exchange.sink.repeats(repeated)
             await context.ticket.charge(estimate(len(prepared.cached) - repeated))
     return request
+
+
+async def judge_tool(exchange: Exchange, request: Request, context: Context, name: str) -> tuple[ToolRight, PinnedTool]:
+    """Judge a tool by grants, lock and engines, whatever the arguments are; raises Stop where it may not be called."""
+    context.name = name
+    unknown = _unknown("tool", name[:128], context)
+    right = exchange.caller.rights.tools.get(name)
+    pins, tool = exchange.policy.pins, exchange.policy.tool(name)
+    if right is None or tool is None:
+        missing = Reason.UNENFORCEABLE if f"{Section.TOOLS}/{name}" in pins.unenforceable else Reason.NOT_IN_LOCK
+        reason = Reason.NOT_GRANTED if tool else missing
+        await exchange.refuse(context, reason, answers.INVALID_PARAMS, unknown)
+    if "task" in request.params:
+        await exchange.refuse(context, Reason.TASKS, answers.INVALID_PARAMS, "tasks are not carried")
+    await _fresh(exchange, context, "tools")
+    if pins.entry(Section.TOOLS, name) is None:
+        await exchange.refuse(context, Reason.LOCK_MISMATCH, answers.INVALID_PARAMS, unknown)
+    await _passed(exchange, context, [(Section.TOOLS, name)], unknown)
+    return right, tool
 
 
 def _with_arguments(request: Request, arguments: dict[str, Any]) -> Request:
@@ -190,7 +198,11 @@ async def _fresh(exchange: Exchange, context: Context, *kinds: EntryKind) -> Non
 
 
 async def _passed(
-    exchange: Exchange, context: Context, definitions: list[tuple[str, str]], unknown: str, data: Any = None
+    exchange: Exchange,
+    context: Context,
+    definitions: list[tuple[str, str]],
+    unknown: str,
+    data: dict[str, Any] | None = None,
 ) -> None:
     """Refuse what no list shows: the engines' findings withhold every one of these definitions. Raises Stop."""
     inspected = None
@@ -198,10 +210,12 @@ async def _passed(
         inspected = await exchange.judge_definition(kind, key, context)
         if inspected.passed:
             return
+    begun = context.incident
     if inspected is not None:
         await exchange.record_inspected(context, inspected, Leg.DEFINITIONS)
-    code = answers.INVALID_PARAMS
-    raise Stop(status_of(code, modern=context.modern), error(context.id, code, unknown, data))
+    code, unknown = answers.INVALID_PARAMS, unknown.replace(begun, context.incident)
+    message = error(context.id, code, unknown, data, context.incident)
+    raise Stop(status_of(code, modern=context.modern), message)
 
 
 async def _prompt(exchange: Exchange, request: Request, context: Context) -> None:
@@ -311,9 +325,10 @@ def _blocked(context: Context, inspected: Inspected) -> Stop:
     key = "arguments" if can_be_allowed(context, inspected, Leg.ARGUMENTS) else "arguments_final"
     text = answers.text("no_verdict" if silent else key, context.incident)
     if context.row.is_call:
-        return Stop(200, tool_error(context.id, text, modern=context.modern))
+        return Stop(200, tool_error(context.id, text, modern=context.modern, incident=context.incident))
     code = answers.NO_VERDICT if silent else answers.REFUSED
-    return Stop(answers.status_of(code, modern=context.modern), error(context.id, code, text))
+    message = error(context.id, code, text, incident=context.incident)
+    return Stop(answers.status_of(code, modern=context.modern), message)
 
 
 async def _redacted(
@@ -346,7 +361,7 @@ async def _redacted(
 
 async def _notification(exchange: Exchange, notification: Notification, headers: dict[str, str], size: int) -> Prepared:
     row = methods.from_client(notification.method, MessageKind.NOTIFICATION, modern=exchange.caller.modern)
-    context = exchange.context("", notification.method, row or methods.UNKNOWN, size)
+    context = exchange.client_context("", notification.method, row or methods.UNKNOWN, size)
     if row is None:
         await exchange.refuse_silently(context, Reason.UNKNOWN_METHOD)
     if size > exchange.policy.body_limit:
@@ -354,17 +369,17 @@ async def _notification(exchange: Exchange, notification: Notification, headers:
     inspected = await exchange.inspect(Leg.ARGUMENTS, context, notification.params)
     await exchange.record_inspected(context, inspected, Leg.ARGUMENTS)
     if not inspected.passed:
-        raise Stop(400, None)
+        raise Stop(400, None, {answers.INCIDENT_HEADER: context.incident})
     body = notification.body
     if inspected.decision is Decision.REDACT:
         body = {**body, "params": inspected.value}
-    return Prepared(body, headers, tokens=await pay(exchange, size))
+    return Prepared(body, headers, about=context, tokens=await pay(exchange, size))
 
 
 async def _answer(exchange: Exchange, answer: Answer, headers: dict[str, str], size: int) -> Prepared:
     """The client's answer to a server's request, which must have been sent to this very session."""
     runtime, caller = exchange.runtime, exchange.caller
-    context = exchange.context("", methods.ANSWER.name, methods.ANSWER, size)
+    context = exchange.client_context("", methods.ANSWER.name, methods.ANSWER, size)
     if runtime.consents.hear(caller.channel, answer):
         await exchange.record(context, Decision.ALLOW, Reason.TAINT_ANSWERED)
         raise Stop(202, None)
@@ -393,5 +408,7 @@ async def _answer(exchange: Exchange, answer: Answer, headers: dict[str, str], s
         return Prepared(refusal, headers, answers=answered, tokens=tokens)
     if inspected.decision is Decision.REDACT:
         member = "result" if answer.error is None else "error"
-        return Prepared({**answer.body, member: inspected.value}, headers, answers=answered, tokens=tokens)
-    return Prepared(answer.body, headers, answers=answered, tokens=tokens)
+        return Prepared(
+            {**answer.body, member: inspected.value}, headers, about=context, answers=answered, tokens=tokens
+        )
+    return Prepared(answer.body, headers, about=context, answers=answered, tokens=tokens)

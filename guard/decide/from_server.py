@@ -12,7 +12,7 @@ from typing import Any
 
 from guard.decide import answers, methods, substitutes
 from guard.decide.answers import error
-from guard.decide.context import Context, Sink
+from guard.decide.context import Context, Prepared, Sink
 from guard.decide.exchange import Exchange
 from guard.decide.lists import DECIDING, filter_list, holds_definitions
 from guard.decide.methods import Names, ResultKind, Section
@@ -37,7 +37,7 @@ async def relay(exchange: Exchange, context: Context, upstream: UpstreamAnswer, 
     An HTTP 5xx of the server never reaches the client as a 5xx. One caller may be able to provoke it, and Kong would take
     it for a failure of the guard and close the guard to everyone.
     """
-    headers = _answer_headers(exchange, upstream)
+    status, headers = answer_head(exchange, upstream)
     try:
         if upstream.media_type == "text/event-stream" and upstream.status == 200:
             await _relay_stream(exchange, context, upstream, sink, headers)
@@ -55,7 +55,7 @@ async def relay(exchange: Exchange, context: Context, upstream: UpstreamAnswer, 
             # The status tells the client what to do: after a 404 its session is over, and it begins another.
             await exchange.record(context, Decision.ERROR, origin_status(upstream.status), problem=str(slip))
             refusal = error(context.id, answers.ORIGIN_UNAVAILABLE, "The server refused this.")
-            await sink.answer(upstream.status, refusal, headers)
+            await sink.answer(status, refusal, headers)
             return
         if context.failed:
             slip = UnusableAnswer(Reason.ORIGIN_BROKEN, f"the server answered HTTP {upstream.status}")
@@ -63,7 +63,7 @@ async def relay(exchange: Exchange, context: Context, upstream: UpstreamAnswer, 
         return
     _adopt_policy(exchange)
     decided = await _answer(exchange, context, message)
-    await sink.answer(200 if context.failed else upstream.status, decided, headers)
+    await sink.answer(200 if context.failed else status, decided, headers)
 
 
 def _fitting(context: Context, body: bytes, *, refused: bool) -> Answer:
@@ -380,14 +380,26 @@ async def _notification(exchange: Exchange, notification: Notification) -> Mappi
 
 async def _tell_server(exchange: Exchange, message: Mapping[str, Any]) -> None:
     """Send the server the refusal of its request, as it waits for an answer."""
-    headers = forwarded(exchange.headers, modern=exchange.caller.modern, bearer=exchange.policy.forward_bearer)
-    exchange.runtime.post_refusal(message, headers, owner=exchange.caller.principal.id)
+    sent = forwarded(exchange.headers, modern=exchange.caller.modern, bearer=exchange.policy.forward_bearer)
+    headers, body = exchange.introduced(Prepared(message, sent))
+    exchange.runtime.post_refusal(lambda: exchange.send("POST", headers, dump(body)))
 
 
-def _answer_headers(exchange: Exchange, upstream: UpstreamAnswer) -> dict[str, str]:
-    return {
+def answer_head(exchange: Exchange, upstream: UpstreamAnswer) -> tuple[int, dict[str, str]]:
+    """The status and the headers by which the client gets the server's answer.
+
+    A client that reads 401 signs in again, which helps in mode external alone: the server judged the caller's own token.
+    Else it judged the guard's credentials, and the JSON-RPC error alone says that it refused.
+    """
+    headers = {
         name: value
         for name, value in upstream.headers.items()
         # The guard knows only the session that it bound; a client that took up another could not use it.
         if name != "mcp-session-id" or value == exchange.caller.session
     }
+    if upstream.status not in (401, 407):
+        return upstream.status, headers
+    if upstream.status == 401 and exchange.policy.forward_bearer:
+        headers["www-authenticate"] = exchange.policy.verifier.challenge(exchange.caller.hostname, "invalid_token")
+        return 401, headers
+    return 200, headers

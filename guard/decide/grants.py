@@ -80,6 +80,7 @@ class Grants:
         self._grants = config.grants
         self._facts = tuple(_Facts(grant.to) for grant in config.grants)
         self._checkers = [_checkers(grant, index) for index, grant in enumerate(config.grants)]
+        self._resources = [compile_globs(grant.resources) for grant in config.grants]
         self._by_grants: dict[tuple[int, ...], Rights] = {}
         self._cached: OrderedDict[int, tuple[Principal, Rights]] = OrderedDict()
 
@@ -91,7 +92,7 @@ class Grants:
         cached = self._cached.get(id(principal))
         if cached is not None and cached[0] is principal:
             return cached[1]
-        matching = tuple(index for index, facts in enumerate(self._facts) if facts.match(principal))
+        matching = self.applying(principal)
         rights = self._by_grants.get(matching)
         if rights is None:
             rights = self._by_grants[matching] = self._combine(matching)
@@ -101,6 +102,21 @@ class Grants:
         if len(self._cached) > CACHED_PRINCIPALS:
             self._cached.popitem(last=False)
         return rights
+
+    def deciding_groups(self, principal: Principal, section: str | None, name: str) -> list[str]:
+        """The principal's groups by which a grant of this tool, prompt or resource applies; without a section, any grant."""
+        groups: dict[str, None] = {}
+        for facts, grant, resources in zip(self._facts, self._grants, self._resources, strict=True):
+            if not grant.to.idp_groups or not facts.match(principal) or principal.hosted_client is not None:
+                continue
+            granted = {"tools": grant.tools, "prompts": grant.prompts}.get(section or "")
+            if section is None or (name in granted if granted is not None else resources(name)):
+                groups |= dict.fromkeys(item.group for item in grant.to.idp_groups if in_group(principal.claims, item))
+        return sorted(groups)
+
+    def applying(self, principal: Principal) -> tuple[int, ...]:
+        """The numbers of the grants that apply to `principal`, in the order of the stack file."""
+        return tuple(index for index, facts in enumerate(self._facts) if facts.match(principal))
 
     def everything(self) -> Rights:
         """What anybody at all may use."""

@@ -24,6 +24,7 @@ from guard.decide.pins import Pins, Refusal
 from guard.decide.question_answers import IN_PARAMS
 from guard.decide.resource_uris import is_plain_uri, parse_template
 from guard.http.http_rules import PublicNames
+from guard.identity.introduction import CallerIntroduction
 from guard.identity.verifier import Verifier
 from guard.inspect.exceptions import Exceptions
 from guard.inspect.inspection import Inspector
@@ -63,6 +64,7 @@ class Policy:
         sha256: digest of the bundle or demo configuration it was made from.
         denied: principals refused at once, whatever their tokens say.
         state: folder where the guard keeps the list of refused definitions; None keeps it in memory.
+        introduction: tells the server who calls; None where the stack file has it told nothing.
         previous: the policy before this one. Issuers' keys are taken over, so that no issuer must be up for a new bundle.
 
     Raises:
@@ -81,6 +83,7 @@ class Policy:
         counters: Counters,
         report: Callable[[Refusal], None],
         state: Path | None = None,
+        introduction: CallerIntroduction | None = None,
         previous: Policy | None = None,
     ) -> None:
         self.config = config
@@ -96,8 +99,10 @@ class Policy:
             identity, client, path=config.path, previous=previous.verifier if previous else None
         )
         self.names = PublicNames(_hostnames(config), config.browser_origins, loopback=identity.demo is not None)
-        # The bearer token's audience is this very server, so the server may see it (RFC 8707). No other token is forwarded.
-        self.forward_bearer = identity.external is not None
+        # The bearer token's audience is this very server, so the server may see it (RFC 8707). No other token is forwarded,
+        # nor is this one where the server is sent another in exchange for it.
+        self.forward_bearer = identity.external is not None and config.origin.token_exchange is None
+        self.introduction = introduction
         # A demo identity serves one's own machine, where no Kong stands before the guard.
         self.behind_gateway = identity.demo is None
         self.limits = Limiter(config.limits, counters, behind_gateway=self.behind_gateway)

@@ -22,6 +22,7 @@ from guard.decide.answers import status_of
 from guard.http.stdio_process import CommandProcess, EventStreamAnswer
 from guard.http.stdio_road import CopyRoad, SharedRoad
 from guard.http.upstream import Road, Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
+from guard.identity.introduction import CallerIntroduction
 from wire.json import dump, parse
 from wire.jsonrpc import Answer, Message, Notification, Request, classify
 
@@ -37,9 +38,12 @@ _SESSION, _SHARED = "s", "p"
 class StdioUpstream:
     """Many processes of one command behind the interface of `guard.http.upstream.Upstream`.
 
-    `silence` is how long, in seconds, the server may send nothing while an answer is awaited. `stderr` is a file for what
-    the command writes there.
+    `introduction` is for the guard's own requests. `silence` is how long, in seconds, the server may send nothing while an
+    answer is awaited. `stderr` is a file for what the command writes there.
     """
+
+    #: A command is sent no headers.
+    exchanged = None
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class StdioUpstream:
         environment: Mapping[str, str],
         directory: str | None,
         *,
+        introduction: CallerIntroduction | None = None,
         silence: float = 300.0,
         stderr: IO[str] | None = None,
     ) -> None:
@@ -54,6 +59,7 @@ class StdioUpstream:
         self._secrets = tuple(environment.values())
         self._environment = {key: os.environ[key] for key in _INHERITED if key in os.environ} | dict(environment)
         self._directory = directory
+        self._introduction = introduction
         self._silence = silence
         self._stderr: IO[str] | int = asyncio.subprocess.PIPE if stderr is None else stderr
         #: Held while a copy of the command runs for a probe, and while a client's process starts: two processes at once may
@@ -129,10 +135,13 @@ class StdioUpstream:
         return SharedRoad(process, self._ask_internally, modern=place.startswith(_SHARED))
 
     async def _ask_copy(self, process: CommandProcess, message: Message) -> UpstreamAnswer:
-        return await self._exchange(process, message, {}, renumber=False)
+        return await self._exchange(process, self._introduced(message), {}, renumber=False)
+
+    def _introduced(self, message: Message) -> Message:
+        return message if self._introduction is None else self._introduction.message_of_guard(message)
 
     async def _ask_internally(self, process: CommandProcess, message: Message) -> UpstreamAnswer:
-        return await self._exchange(process, message, {}, renumber=True, internal=True)
+        return await self._exchange(process, self._introduced(message), {}, renumber=True, internal=True)
 
     async def _initialize(self, message: Request, owner: str) -> UpstreamAnswer:
         # One start at a time for each principal, so that requests sent together cannot all pass the count.

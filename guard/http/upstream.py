@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,10 +18,13 @@ from typing import Any, Protocol
 import aiohttp
 
 from guard.decide.reasons import Reason
+from guard.identity.exchanged_tokens import ExchangedToken, ExchangedTokens
+from guard.identity.introduction import CallerIntroduction
 from model.server import Origin
-from wire.answer_headers import MAX_HEADER, SESSION, HeaderFault, encoding_of, header_fault
+from wire.answer_headers import MAX_HEADER, HeaderFault, challenge_scheme, encoding_of, header_fault, passed
 from wire.content_encoding import DECODED, Decoder
-from wire.json import Malformed
+from wire.json import Malformed, dump, parse
+from wire.token_endpoint import TokenRefused
 
 #: Nothing was sent yet when a connection is refused, so trying again for this long bridges a restart.
 RECONNECT_SECONDS = 2.0
@@ -62,6 +64,17 @@ class IdInUse(Slip):
         super().__init__("an id is in use already", sent=False)
 
 
+class NoToken(Slip):
+    """There is no token by which the server would act as the caller, so nothing was sent. `wait` is in seconds.
+
+    The message holds no token.
+    """
+
+    def __init__(self, problem: str, wait: float | None) -> None:
+        super().__init__(problem, sent=False)
+        self.wait = wait
+
+
 class UnusableAnswer(Slip):
     """The server answered, and the answer cannot be passed on.
 
@@ -95,6 +108,8 @@ class UpstreamAnswer:
     media_type: str
     _response: aiohttp.ClientResponse | None = None
     _decoder: Decoder | None = None
+    #: The scheme of the credentials that the server asks for, with 401.
+    scheme: str = ""
 
     async def read(self, limit: int) -> bytes:
         """The whole body; raises AnswerTooLarge when it is over `limit` bytes, UpstreamDown when it breaks off."""
@@ -134,6 +149,11 @@ class UpstreamAnswer:
 
 class Upstream(Protocol):
     """One MCP server, however it is reached. `owner` is the principal: principals never share a process of a command."""
+
+    @property
+    def exchanged(self) -> ExchangedTokens | None:
+        """The tokens by which the server acts as its callers, where it does."""
+        ...
 
     async def send(
         self, verb: str, headers: Mapping[str, str], body: bytes | None, *, owner: str
@@ -177,26 +197,74 @@ class Road(Protocol):
         ...
 
 
+async def send_with_token(
+    upstream: Upstream,
+    exchanged: ExchangedTokens,
+    token_of: Callable[[], Awaitable[ExchangedToken | None]],
+    verb: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    *,
+    owner: str,
+) -> UpstreamAnswer:
+    """Send one request with the token that the server acts by; once more with another where the server refuses one that was
+    used before, as it carried nothing out then (401).
+
+    Raises UpstreamDown, which NoToken is.
+    """
+    while True:
+        try:
+            token = await token_of()
+        except TokenRefused as refused:
+            raise NoToken(str(refused), refused.wait) from None
+        sent = headers if token is None else {**headers, "authorization": f"Bearer {token.text}"}
+        answer = await upstream.send(verb, sent, body, owner=owner)
+        if answer.status != 401 or token is None or not token.reused:
+            return answer
+        answer.close()
+        exchanged.drop(token)
+
+
 class HttpRoad:
     """A server that listens: a probe is one more of its clients."""
 
     introduced = None
     busy = False
 
-    def __init__(self, upstream: HttpUpstream) -> None:
+    def __init__(self, upstream: HttpUpstream, introduction: CallerIntroduction | None) -> None:
         self._upstream = upstream
+        self._introduction = introduction
 
     async def send(self, verb: str, headers: Mapping[str, str], body: bytes | None) -> UpstreamAnswer:
-        return await self._upstream.send(verb, headers, body, owner="")
+        if self._introduction is not None:
+            headers, message = self._introduction.of_guard(headers, {} if body is None else parse(body))
+            body = None if body is None else dump(message)
+        exchanged = self._upstream.exchanged
+        if exchanged is None:
+            return await self._upstream.send(verb, headers, body, owner="")
+        return await send_with_token(self._upstream, exchanged, exchanged.of_guard, verb, headers, body, owner="")
 
     async def restart(self) -> None:
         """There is nothing to begin anew."""
 
 
 class HttpUpstream:
-    """Streamable HTTP at a loopback URL or a Unix socket. Create and close it inside the event loop."""
+    """Streamable HTTP at a loopback URL or a Unix socket. Create and close it inside the event loop.
 
-    def __init__(self, origin: Origin, *, connect: float = 5.0, silence: float = 300.0) -> None:
+    `fixed` are headers of every request, by lower-case name; they stand in place of any that the request has itself.
+    `introduction` and `exchanged` are for the guard's own requests; `exchanged` is closed with it.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        *,
+        fixed: Mapping[str, str] | None = None,
+        introduction: CallerIntroduction | None = None,
+        exchanged: ExchangedTokens | None = None,
+        connect: float = 5.0,
+        silence: float = 300.0,
+    ) -> None:
         if origin.socket:
             connector: aiohttp.BaseConnector = aiohttp.UnixConnector(path=origin.socket, limit=0)
             self._url = f"http://localhost{origin.path}"
@@ -206,6 +274,9 @@ class HttpUpstream:
             connector = aiohttp.TCPConnector(limit=0, use_dns_cache=True)
             self._url = str(origin.url)
             self._host = None
+        self._fixed = fixed or {}
+        self._introduction = introduction
+        self.exchanged = exchanged
         self._connect, self._silence = connect, silence
         self._client = aiohttp.ClientSession(
             connector=connector,
@@ -221,14 +292,11 @@ class HttpUpstream:
 
     async def send(self, verb: str, headers: Mapping[str, str], body: bytes | None, *, owner: str) -> UpstreamAnswer:
         """Send one request; raises UpstreamDown."""
-        sent = dict(headers)
+        sent = {**headers, **self._fixed}
         if self._host:
             sent["host"] = self._host
         sent["accept-encoding"] = "identity"
         response = await self._request(verb, sent, body, endless=is_endless(verb, headers))
-        passed = {
-            name: value for name, form in _FORWARDED.items() if form.fullmatch(value := response.headers.get(name, ""))
-        }
         fault = header_fault(response.status, response.headers, opening=opens_session(verb, headers))
         if fault is not None:
             response.close()
@@ -239,7 +307,8 @@ class HttpUpstream:
         encoding = encoding_of(response.headers)
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         decoder = Decoder(encoding) if encoding in DECODED else None
-        return UpstreamAnswer(response.status, passed, media_type, response, decoder)
+        scheme = challenge_scheme(response.headers)
+        return UpstreamAnswer(response.status, passed(response.headers), media_type, response, decoder, scheme)
 
     async def _request(
         self, verb: str, headers: Mapping[str, str], body: bytes | None, *, endless: bool
@@ -279,9 +348,11 @@ class HttpUpstream:
     @contextlib.asynccontextmanager
     async def road(self, place: str) -> AsyncIterator[Road]:
         """A probe's way to the server; there is one server for all places."""
-        yield HttpRoad(self)
+        yield HttpRoad(self, self._introduction)
 
     async def close(self) -> None:
+        if self.exchanged is not None:
+            await self.exchanged.close()
         await self._client.close()
 
 
@@ -300,14 +371,3 @@ def opens_session(verb: str, headers: Mapping[str, str]) -> bool:
 def is_endless(verb: str, headers: Mapping[str, str]) -> bool:
     """Whether the answer is a stream that may be silent as long as its session lives: that of a GET or a subscription."""
     return verb == "GET" or headers.get("mcp-method") == "subscriptions/listen"
-
-
-_PLAIN = re.compile(r"[\x20-\x7e]{1,1024}")
-#: Headers of the server's answer that reach the client, each in the form that MCP allows: a value in any other form would be
-#: read by some clients and not by others. Cookies, CORS, the server's banner and X-Kong-Limit are left out.
-_FORWARDED = {
-    "mcp-session-id": SESSION,
-    "www-authenticate": _PLAIN,
-    "retry-after": _PLAIN,
-    "allow": _PLAIN,
-}

@@ -160,7 +160,7 @@ class Verifier:
                 second = await self._by_bearer(self._external, self._external_keys, bearers, hostname, unix_time)
             except BadToken as bad:
                 error = None if bad.fault is TokenFault.MISSING else "invalid_token"
-                raise Unauthenticated(token_reason("bearer", bad.fault), self._challenge(hostname, error)) from None
+                raise Unauthenticated(token_reason("bearer", bad.fault), self.challenge(hostname, error)) from None
         if first is None or second is None:
             return first or second or _nobody()
         if not _same_caller(first, second):
@@ -209,7 +209,7 @@ class Verifier:
         if subject is None:
             raise BadToken(TokenFault.AMBIGUOUS)
         if not set(external.scopes) <= _scopes(claims):
-            raise Forbidden(Reason.INSUFFICIENT_SCOPE, self._challenge(hostname, "insufficient_scope"))
+            raise Forbidden(Reason.INSUFFICIENT_SCOPE, self.challenge(hostname, "insufficient_scope"))
         clients = {claims[name] for name in ("client_id", "azp", "cid", "appid") if text(claims, name)}
         if _is_machine(subject, clients, claims):
             if len(clients) != 1:
@@ -229,8 +229,9 @@ class Verifier:
             f"agent:{client_id}", "agent", agent=name, hosted_client=hosted_client, expires=float(claims["exp"])
         )
 
-    def _challenge(self, hostname: str, error: str | None) -> str:
-        """RFC 6750 section 3, with the metadata address of RFC 9728 section 5.1. It names configured hosts only."""
+    def challenge(self, hostname: str, error: str | None) -> str:
+        """What the caller is asked for in mode external: RFC 6750 section 3, with the metadata address of RFC 9728 section
+        5.1. It names configured hosts only."""
         external = self._external
         if external is None:
             raise AssertionError("only bearer tokens are challenged")

@@ -151,14 +151,14 @@ class ProbeConversation:
         except Malformed as error:
             message, problem = None, f"its answer cannot be read: {error}"
         if answer.status in (401, 403, 407, 421):
-            raise RefusedStatus(answer.status, _refusal(answer))
+            raise RefusedStatus(answer.status, _refusal(answer, body))
         if isinstance(message, Answer):
             if message.id == id_ or (message.id is None and answer.status >= 400):
                 return _settled(message)
             problem = _foreign(message, id_)
         kind = f"HTTP {answer.status} {visible(answer.media_type)[:60]}".rstrip()
         if answer.status >= 400:
-            raise RefusedStatus(answer.status, f"it did not answer as an MCP server ({kind})")
+            raise RefusedStatus(answer.status, f"it did not answer as an MCP server ({kind}{_quotation(answer, body)})")
         if not body.strip():
             problem = "it answered nothing"
         elif message is None and answer.media_type != "application/json":
@@ -226,16 +226,31 @@ def _message(text: str) -> Message:
         raise Unreadable(f"its stream holds what cannot be read: {error}") from None
 
 
-def _refusal(answer: UpstreamAnswer) -> str:
+def _refusal(answer: UpstreamAnswer, body: bytes) -> str:
     if answer.status == 421:
         return "it refuses this Host header (421); add the name to the server's allowed hosts"
-    scheme = visible(answer.headers.get("www-authenticate", "")).split(" ")[0][:40]
     if answer.status == 401:
-        header = f"an Authorization header ({scheme})" if scheme else "credentials of its own, naming no header"
-        return (
-            f"the origin itself demands {header} (401); give it, or switch its own authentication off behind the rings"
+        header = (
+            f"an Authorization header ({answer.scheme})"
+            if answer.scheme
+            else "credentials of its own, naming no header"
         )
-    return f"the origin itself forbids this (HTTP {answer.status}); allow loopback there, or give what it asks for"
+        return (
+            f"the origin itself demands {header} (401); give it in origin.headers (onboard: --header NAME=VARIABLE), "
+            "or switch its own authentication off behind the rings"
+        )
+    return (
+        f"the origin itself forbids this (HTTP {answer.status}{_quotation(answer, body)});"
+        " write the address under the host name it allows, often localhost, or give what it asks for"
+    )
+
+
+def _quotation(answer: UpstreamAnswer, body: bytes) -> str:
+    """The first line of a refusal in plain text, bounded, as a server's own words say best what it wants."""
+    if answer.media_type not in ("", "text/plain"):
+        return ""
+    line = visible(body.decode(errors="replace").strip().split("\n")[0]).strip()
+    return f"; {line[:120]}" if line else ""
 
 
 def _settled(answer: Answer) -> dict[str, Any]:

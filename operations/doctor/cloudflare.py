@@ -13,14 +13,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from model.text import visible
+from model.text import counted, visible
+from operations.doctor import bots
 from operations.doctor.checks import Check, clock, ok, skipped
 from operations.doctor.http import ServiceResponse, fetch
 from wire.cloudflare import CHANGE_SERVICE_TOKENS, END_APPLICATION_SESSIONS, END_USER_SESSIONS, READ_USERS
 
 TOKEN_VARIABLE = "CLOUDFLARE_API_TOKEN"  # noqa: S105 - a variable's name
 SOON = timedelta(days=14)
-IDS = ("cloudflare.token", "cloudflare.permissions", "cloudflare.account", "cloudflare.zone", "cloudflare.team")
+IDS = (
+    "cloudflare.token",
+    "cloudflare.permissions",
+    "cloudflare.account",
+    "cloudflare.zone",
+    "cloudflare.team",
+    bots.ID,
+)
 CREATE = "create one at dash.cloudflare.com/profile/api-tokens"
 
 
@@ -73,6 +81,8 @@ class Account:
     secret_in_stack: bool
     is_environment: bool
     subject: str
+    #: Clients that call from their vendor's cloud.
+    hosted_clients: tuple[str, ...] = ()
 
 
 def permissions_for(types: Iterable[str]) -> tuple[list[Permission], list[str]]:
@@ -123,6 +133,8 @@ def check(account: Account, environ: Mapping[str, str] = os.environ) -> Iterator
         return
     yield from _permissions(api, account, base)
     yield from _scope(api, account)
+    answer = api.get(f"/zones/{account.zone_id}/bot_management")
+    yield bots.judge(answer.status, _result(answer), account.hosted_clients, subject)
 
 
 @dataclass(frozen=True)
@@ -194,7 +206,7 @@ def _judge_token(result: Mapping[str, Any], subject: str) -> Check:
         )
     remaining = end - datetime.now(UTC)
     if remaining < SOON:
-        text = f"the token expires on {end:%Y-%m-%d}, in {max(0, remaining.days)} days"
+        text = f"the token expires on {end:%Y-%m-%d}, in {counted(max(0, remaining.days), 'day')}"
         return Check(id_, "warning", text, "roll it in the dashboard before that", subject)
     return ok(id_, f"active until {end:%Y-%m-%d}", subject)
 

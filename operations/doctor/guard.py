@@ -24,7 +24,7 @@ from model.canonical import digest
 from model.errors import InputError
 from model.server import Server
 from model.stacks import EnvironmentStack, ServerStack
-from model.text import visible
+from model.text import counted, visible
 from operations.doctor.checks import Check, ok, skipped
 from operations.sockets import exposure
 from wire.readyz import NotAGuard, ReadyzClient, Silent
@@ -46,7 +46,11 @@ def check(environment: EnvironmentStack, server: ServerStack, *, is_local: bool)
     subject = server.stack
     tools = len(server.lock.tools)
     left_out = f", leaves out {len(server.lock.left_out)} (see `ringwall check`)" if server.lock.left_out else ""
-    yield ok("server.lock", f"pins {tools} tools, {len(server.lock.prompts)} prompts{left_out}", subject)
+    yield ok(
+        "server.lock",
+        f"pins {counted(tools, 'tool')}, {counted(len(server.lock.prompts), 'prompt')}{left_out}",
+        subject,
+    )
     if not is_local:
         host = server.manifest.host
         for id_ in (*IDS, *(VENDOR_IDS if asks_vendors(server.manifest) else ())):

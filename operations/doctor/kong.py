@@ -12,7 +12,7 @@ from urllib.parse import quote
 from model.environment import Environment
 from model.errors import Unreachable
 from model.loopback import is_loopback
-from model.text import visible
+from model.text import counted, visible
 from operations.doctor.checks import Check, ok, skipped
 from operations.doctor.http import fetch
 from operations.keys.sync import remedy, stranger_lines, sync_keys
@@ -245,16 +245,16 @@ def _keys(plan: GatewayPlan) -> Iterator[Check]:
         if issuer.added or issuer.replaced:
             problems = True
             count = len(issuer.added) + len(issuer.replaced)
-            text = f"{count} of the issuer's keys are not at Kong: their tokens are refused"
+            text = f"{counted(count, 'key')} of the issuer missing at Kong: tokens signed with it are refused"
             yield Check(id_, "error", text, f"run `{sync}`, and keep it on a timer", subject)
         if issuer.removed:
             problems = True
-            text = f"{len(issuer.removed)} keys at Kong are not the issuer's any more and are trusted all the same"
+            text = f"Kong still trusts {counted(len(issuer.removed), 'key')} that the issuer no longer publishes"
             yield Check(id_, "warning", text, f"run `{sync}`", subject)
         youngest = min(issuer.unchanged.values(), default=0)
         if issuer.issuer == "access" and not issuer.added and youngest > OLD_KEY_DAYS:
             problems = True
-            text = f"the youngest key is {youngest} days old, and Access changes its key every six weeks"
+            text = f"the youngest key is {counted(youngest, 'day')} old, and Access changes its key every six weeks"
             yield Check(id_, "warning", text, f"see whether the timer of `{sync}` runs", subject)
         if not problems:
-            yield ok(id_, f"{len(issuer.unchanged)} keys, as published", subject)
+            yield ok(id_, f"{counted(len(issuer.unchanged), 'key')}, as published", subject)

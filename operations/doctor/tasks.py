@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components.gateway.names import ACCESS
+from model.clients import client_name
 from model.cross_checks import missing_tunnel_secrets
 from model.errors import InputError, RingwallError
+from model.known_clients import KNOWN_CLIENTS
 from model.loader import Document
 from model.project import Project, config_of, load
+from model.resource_types import is_resource
 from model.stacks import EnvironmentStack, ServerStack, Stack, ZoneStack
+from model.text import counted
 from operations.doctor.checks import Check, Task, ok
 from operations.doctor.cloudflare import IDS as CLOUDFLARE_IDS
 from operations.doctor.cloudflare import Account, incident_permissions, permissions_for
@@ -41,12 +45,12 @@ class Work:
     tasks: list[Task] = field(default_factory=list)
 
 
-def engine_task() -> Task:
+def engine_task(*, sandbox: bool = False) -> Task:
     """The task for the engine and its plugins; it runs their programs and sends no request."""
-    return Task(ENGINE_IDS, lambda: engine_checks(), network=False)
+    return Task(ENGINE_IDS, lambda: engine_checks(sandbox=sandbox), network=False)
 
 
-def engine_checks() -> Iterator[Check]:
+def engine_checks(*, sandbox: bool = False) -> Iterator[Check]:
     from engine.locate import explain, find
     from engine.plugins import plugins_missing, required_plugins
 
@@ -63,6 +67,9 @@ def engine_checks() -> Iterator[Check]:
         yield Check("engine.found", "error", tampered[0], "run `ringwall engine install`")
     else:
         yield ok("engine.found", f"Pulumi {engine.version} at {engine.path}")
+    if sandbox:
+        yield Check("engine.plugins", "skipped", "a rehearsal has stand-ins for them")
+        return
     missing = plugins_missing(engine)
     if missing:
         names = ", ".join(str(plugin) for plugin in missing)
@@ -72,12 +79,13 @@ def engine_checks() -> Iterator[Check]:
         yield ok("engine.plugins", ", ".join(str(plugin) for plugin in required_plugins()))
 
 
-def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Work:
+def work_for(project: Project, stacks: Sequence[str], *, host: str | None, secrets: bool = True) -> Work:
     """Read and plan each stack. A stack that cannot be read becomes a failed check, and the other stacks are examined still.
 
     Args:
         stacks: environments, servers (`dev.github`) or zones (`zone.example`).
         host: the key of this machine under `hosts`; None compares the machine's name.
+        secrets: whether the stacks' own encrypted keys must be there; a rehearsal needs none.
     """
     work = Work()
     for stack in stacks:
@@ -89,7 +97,7 @@ def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Wo
                     Check("project.files", "error", problem.summary, problem.remedy or "correct it", stack)
                 )
             continue
-        missing = _missing_secrets(loaded)
+        missing = _missing_secrets(loaded) if secrets else []
         for secret in missing:
             text = f"{secret.file}: {secret.key} {secret.problem}"
             work.checks.append(Check("project.files", "error", text, secret.remedy, stack))
@@ -151,6 +159,7 @@ def _environment(
             secret_in_stack=_holds(environment.document),
             is_environment=stack == environment.stack,
             subject=stack,
+            hosted_clients=_hosted(servers),
         )
         work.tasks.append(_cloudflare_task(account))
         plan = GatewayPlan(
@@ -173,6 +182,15 @@ def _environment(
             work.tasks.append(Task(VENDOR_IDS, _vendors_run(server), server.stack))
 
 
+def _hosted(servers: Sequence[ServerStack]) -> tuple[str, ...]:
+    """The clients of these servers that call from their vendor's cloud."""
+    names = {name for server in servers for name in server.manifest.access.hosted_clients}
+    for server in servers:
+        named = (client_name(client) for client in server.manifest.access.clients or ())
+        names |= {name for name in named if name in KNOWN_CLIENTS and KNOWN_CLIENTS[name].is_hosted}
+    return tuple(sorted(names))
+
+
 def _planned(
     work: Work, project: Project, environment: EnvironmentStack, servers: list[ServerStack], stack: str
 ) -> list[Graph] | None:
@@ -188,8 +206,9 @@ def _planned(
         for id_ in (*CLOUDFLARE_IDS, *KONG_IDS):
             work.checks.append(Check(id_, "skipped", "needs a plan", None, stack))
         return None
-    count = sum(1 for graph in graphs for resource in graph.resources if resource.custom)
-    work.checks.append(ok("project.plan", f"{count} resources planned", stack))
+    for graph in graphs:
+        count = sum(is_resource(resource.type) for resource in graph.resources)
+        work.checks.append(ok("project.plan", f"{counted(count, 'resource')} planned", graph.stack))
     return graphs
 
 

@@ -100,7 +100,11 @@ def _bundle_rows(
     recorded = _digest_of(exported, sequence, denied)
     desired = _digest_of(_planned_config(comparison, server), sequence, denied)
     if recorded is None and desired is None:
-        return [unreachable(f"{source} configuration", "what is deployed is not recorded; run `ringwall up` first")]
+        return [
+            unreachable(
+                f"{source} configuration", f"what is deployed is not recorded; run `ringwall up {server.stack}` first"
+            )
+        ]
     expected = desired or recorded
     if real == expected:
         return []

@@ -77,7 +77,7 @@ def _remedy(source: str, name: str) -> str:
         "engine": f"`ringwall up {name}`",
         "gateway": f"`ringwall up {name}`",
         "keys": f"`ringwall keys sync {name}`",
-        "guard": f"`ringwall guard bundle {name}`",
+        "guard": f"`ringwall guard bundle {name} --key FILE`",
         "server": f"`ringwall lock diff {name}`, then `ringwall lock approve {name}` or mend the server",
     }[source]
 

@@ -93,5 +93,5 @@ def _require(server: ServerStack, kind: str, names: list[str], known: Mapping[st
         raise InputError(
             f"{kind} {missing[0]} is not deployed yet",
             file=server.document.file,
-            remedy=f"run `ringwall up {server.stack}`, then `ringwall guard bundle {server.stack}`",
+            remedy=f"run `ringwall up {server.stack}`, then `ringwall guard bundle {server.stack} --key FILE`",
         )

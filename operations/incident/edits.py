@@ -15,6 +15,7 @@ from model.loader import Document, read
 from model.lockdown import Lockdown
 from model.project import Project, config_of
 from model.stacks import SERVER_KEY, EnvironmentStack, server_of
+from model.text import counted
 from operations.incident.stack_file import lifted, locked
 from operations.journal import timestamp
 from operations.project.write import FileChange
@@ -75,11 +76,11 @@ def planned_steps(environment: EnvironmentStack, stacks: Sequence[str], *, lift:
         rings = {
             "edge": f"deny everyone, and nothing else, on {' and '.join(names)}; end all sessions there",
             "gateway": "503 for every request, before every other plugin",
-            "guard": f"a bundle without grants, in place of {len(manifest.grants)} grants",
+            "guard": f"a bundle without grants, in place of {counted(len(manifest.grants), 'grant')}",
         }
         if lift:
             rings = {
-                "guard": f"a bundle with the {len(manifest.grants)} grants of the stack file",
+                "guard": f"a bundle with the {counted(len(manifest.grants), 'grant')} of the stack file",
                 "gateway": "no 503 any more",
                 "edge": f"the policies of the stack file on {' and '.join(names)}",
             }

@@ -1,8 +1,8 @@
 """Closes servers at Cloudflare and Kong directly, edge and gateway in parallel, and then at their guards.
 
 Nothing here needs the backend, the engine or its secrets. Applications and routes are found at Cloudflare and Kong by name
-and host name, so a server that another program deployed (docs/package.md), or whose state is out of reach, is closed like
-any other. A ring is called closed only where the service itself said so, or was seen to refuse. Opening is in `lift`.
+and host name, so a server that another program deployed (docs/howto/package.md), or whose state is out of reach, is closed
+like any other. A ring is called closed only where the service itself said so, or was seen to refuse. Opening is in `lift`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from operations.onboard import snippets
+from operations.clients import snippets
+from operations.clients.addresses import entry_name, usable
 from operations.onboard.acceptance import findings_json
 from operations.onboard.offer import concern_lines
 from operations.onboard.propose import (
@@ -40,10 +41,8 @@ def document(proposal: Proposal, exposure: Exposure | None, warnings: list[str],
         ],
         "left_out": [left_out.dump() for left_out in proposal.lock.left_out],
         "clients": {
-            "people": [snippet.as_json() for snippet in snippets.people(stack.name, proposal.url)]
-            if stack.manifest.access.people
-            else [],
-            "agents": [snippet.as_json() for snippet in snippets.agents(stack.name, proposal.url)]
+            "people": [snippet.as_json() for snippet in snippets.people(entry_name(stack), usable(stack))],
+            "agents": [snippet.as_json() for snippet in snippets.agents(entry_name(stack), proposal.url)]
             if stack.manifest.access.agents
             else [],
         },
@@ -60,13 +59,7 @@ def next_steps(proposal: Proposal) -> list[str]:
         f"  ringwall preview {stack.stack}   # the same from the real engine",
         f"  ringwall up {stack.stack}",
     ]
-    access = stack.manifest.access
-    clients = [("people", snippets.people(stack.name, proposal.url))] if access.people else []
-    clients += [("agents", snippets.agents(stack.name, proposal.url))] if access.agents else []
-    for principals, configurations in clients:
-        lines.append(f"\nClients, for {principals}:")
-        for snippet in configurations:
-            place = f" ({snippet.file})" if snippet.file else ""
-            note = f"; {snippet.note}" if snippet.note else ""
-            lines.append(f"\n# {snippet.client}{place}{note}\n{snippet.text}")
+    lines += snippets.lines_of("people", snippets.people(entry_name(stack), usable(stack)))
+    if stack.manifest.access.agents:
+        lines += snippets.lines_of("agents", snippets.agents(entry_name(stack), proposal.url))
     return lines

@@ -5,12 +5,13 @@ Nothing is written here; `operations.project.write` does that after a person agr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from model.environment import Environment
 from model.errors import InputError
+from model.known_clients import KNOWN_CLIENTS
 from model.project import Project
 from model.server import ADMIN_PORT_OFFSET, Origin
 from model.stacks import EnvironmentStack, ServerStack
@@ -25,6 +26,8 @@ from operations.project.write import FileChange
 from wire.mcp import ServerOffer
 
 FIRST_GUARD_PORT = 9010
+#: What people are most often at a desk with; each can be taken out of the file, and `--client` names others.
+USUAL_CLIENTS = ("claude-code", "cursor", "vscode")
 
 
 @dataclass(frozen=True)
@@ -156,3 +159,27 @@ def access_value(people: list[str], domains: list[str], groups: list[str], agent
     admitted = {key: list(dict.fromkeys(values)) for key, values in named.items() if values}
     value: dict[str, Any] = {"people": admitted} if admitted else {}
     return {**value, "agents": list(dict.fromkeys(agents))} if agents else value
+
+
+def with_clients(
+    access: dict[str, Any], clients: Sequence[str], linked: Sequence[str], *, inherits: bool
+) -> dict[str, Any]:
+    """`access` with the clients that may register: those that were named, else the environment's (`inherits`), else the
+    usual ones where people may come.
+
+    Raises:
+        InputError: a client is not known by name.
+    """
+    for flag, names in (("--client", clients), ("--link", linked)):
+        for name in names:
+            if name not in KNOWN_CLIENTS:
+                raise InputError(
+                    f"{name} is no client that is known by name",
+                    key=flag,
+                    remedy=f"name one of {', '.join(KNOWN_CLIENTS)}, or write your own into access.clients afterwards",
+                )
+    if inherits and not clients:
+        return access
+    named = clients or (USUAL_CLIENTS if "people" in access else ())
+    admitted = list(dict.fromkeys([*named, *linked]))
+    return {**access, "clients": admitted} if admitted else access

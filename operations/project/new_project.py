@@ -1,12 +1,15 @@
 """What `ringwall init` writes: its questions, the checks of its flags, and the changes that make a project and environment.
 
-Nothing is written here but the schema cache and the link to the virtual environment; the text of the files is in
+Nothing is written here but the schema cache and the project's virtual environment; the text of the files is in
 `templates`.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import sysconfig
+import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,17 +204,23 @@ def _refuse_other_program(project: Project) -> None:
         )
 
 
-def link_virtualenv(root: Path) -> Path | None:
-    """Point the project's `.venv`, which Git ignores, at the environment this runs in, so that the plain pulumi CLI finds
-    Ringwall there. None where there is one already, or the system has no such links."""
-    link = root / ".venv"
-    if sys.prefix == sys.base_prefix or link.exists() or link.is_symlink():
+def make_virtualenv(root: Path) -> Path | None:
+    """Make the project's `.venv`, which Git ignores, so that the plain pulumi CLI finds Ringwall there.
+
+    It holds no package of its own: one line leads to the environment this runs in. `pulumi install` and `pulumi package
+    add` write into the project's environment (sdk/python/toolchain/pip.go), and so never into Ringwall's.
+    None where there is one already, or Ringwall runs in no virtual environment.
+    """
+    folder = root / ".venv"
+    if sys.prefix == sys.base_prefix or folder.exists() or folder.is_symlink():
         return None
-    try:
-        link.symlink_to(sys.prefix, target_is_directory=True)
-    except OSError:
-        return None
-    return link
+    builder = venv.EnvBuilder(with_pip=False, symlinks=os.name != "nt")
+    builder.create(folder)
+    base = {"base": str(folder), "platbase": str(folder)}
+    packages = Path(sysconfig.get_path("purelib", scheme="venv", vars=base))
+    origin = sysconfig.get_path("purelib")
+    (packages / "ringwall-environment.pth").write_text(f"import site; site.addsitedir({origin!r})\n", encoding="utf-8")
+    return folder
 
 
 def portable_backend(url: str | None, root: Path) -> tuple[str, Path | None]:

@@ -31,7 +31,8 @@ runtime:
   name: python
   options:
     toolchain: pip
-    # For the plain pulumi CLI, which needs Ringwall in .venv (a link will do); ringwall itself does not use this line.
+    # For the plain pulumi CLI, which finds Ringwall in .venv: `ringwall init` makes one that leads to its own, and in a
+    # clone `ringwall engine install` does. ringwall itself does not use this line.
     virtualenv: .venv
 main: stacks
 stackConfigDir: stacks

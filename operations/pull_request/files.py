@@ -39,10 +39,12 @@ def read_reports(folder: Path) -> dict[str, str]:
         names = sorted(os.listdir(folder))
     except OSError as error:
         raise InputError(
-            f"cannot be read ({error.strerror})", file=folder, remedy="name the folder of `ringwall diff --output`"
+            f"cannot be read ({error.strerror})",
+            file=folder,
+            remedy="name the folder of `ringwall diff BASE --output DIR`",
         ) from None
     if not names:
-        raise InputError("is empty", file=folder, remedy="see whether `ringwall diff --output` ran")
+        raise InputError("is empty", file=folder, remedy="see whether `ringwall diff BASE --output DIR` ran")
     if len(names) > MAX_ENVIRONMENTS + len(_REPORT_FILES):
         raise InputError(f"holds over {MAX_ENVIRONMENTS} environments", file=folder, remedy="compare fewer at once")
     reports = {}
@@ -138,5 +140,5 @@ def provenance(sha: str, *, touched: bool | None) -> str:
     reason = "changes files below `.github/`" if touched else "could not be looked at whole"
     return (
         f"> [!WARNING]\n> This pull request {reason}, so its own run may have written anything below. "
-        f"Do not rely on it: run `ringwall diff` yourself.\n\n{line}"
+        f"Do not rely on it: run `ringwall diff BASE` yourself.\n\n{line}"
     )

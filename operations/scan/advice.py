@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from operations.scan.report import ScannedServer
 
+#: Whoever pastes the command names themselves: as it stands it is no address, so it admits nobody by mistake.
+YOURSELF = "YOU@..."
 _SWITCH = "make it speak streamable HTTP: Ringwall's guard speaks that or stdio to a server"
 
 
@@ -62,7 +64,7 @@ def advise(
         words += ["--socket", server.place.socket, *(["--path", path] if path != "/mcp" else [])]
     else:
         words += ["--url", f"http://{_loopback(server)}:{server.place.port}{path}"]
-    return Advice(tuple(steps), shlex.join([*words, *project_option]))
+    return Advice(tuple(steps), shlex.join([*words, "--people", YOURSELF, *project_option]))
 
 
 def _loopback(server: ScannedServer) -> str:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
+from model.text import counted
 from model.tool_lock import Risk
 from operations.scan.advice import Advice
-from operations.scan.report import ScannedServer, ScanReport
+from operations.scan.report import ScannedServer, ScanReport, State
+
+#: What each state of a server means, in the order of how many may call it.
+STATES: dict[State, str] = {
+    "exposed": "exposed to other machines",
+    "open": "open to every program of this machine",
+    "guarded": "asking for credentials",
+    "behind rings": "behind the rings",
+}
 
 
 def summary(report: ScanReport, subject: str) -> str:
+    """The last line: every server counts once, by its state."""
     count = len(report.servers)
-    text = f"{report.sockets} {subject} looked at, {count} MCP server{'' if count == 1 else 's'} found"
-    if report.exposed:
-        return f"{text}, {len(report.exposed)} of them exposed"
+    text = f"looked at {counted(report.sockets, subject)}: {counted(count, 'MCP server')}"
+    states = Counter(server.state for server in report.servers)
+    parts = [f"{states[state]} {words}" for state, words in STATES.items() if states[state]]
     if report.unjudged:
-        return f"{text}, none of them exposed, {len(report.unjudged)} could not be judged"
-    return f"{text}, none of them exposed"
+        parts.append(f"{counted(len(report.unjudged), 'place')} that could not be judged")
+    return f"{text}; {', '.join(parts)}" if parts else text
 
 
 def row(server: ScannedServer) -> list[str]:

@@ -24,6 +24,7 @@ from wire.json import parse
 from wire.sse import Event, Reader
 
 MOST_BYTES = 1024 * 1024
+USER_AGENT = "ringwall-verify"
 _NO_CONNECTION = "no connection"
 Headers = Sequence[tuple[str, str]]
 
@@ -185,13 +186,15 @@ class Client:
                 read at all, as it need not end.
 
         Raises:
-            NoAnswer: no connection, no verified TLS, no answer in time, or an answer of over 1 MiB.
+            NoResponse: no connection, no verified TLS, no answer in time, or an answer of over 1 MiB.
         """
         parts = urlsplit(url)
         name = (parts.hostname or "").lower()
         address = self.resolve.get(name)
         extensions: dict[str, Any] = {}
-        sent = [("user-agent", "ringwall-verify"), *headers]
+        sent = list(headers)
+        if all(name.lower() != "user-agent" for name, _ in headers):
+            sent.insert(0, ("user-agent", USER_AGENT))
         if address is not None:
             plain = parts.scheme == "http" or self.insecure_http
             host = f"[{address.host}]" if ":" in address.host else address.host

@@ -56,11 +56,10 @@ Run = Callable[[VerifyContext, PublicHostname], Awaitable[ProbeResult]]
 
 @dataclass(frozen=True)
 class Probe:
-    """A check that can be run. `everywhere` runs it at every public name, else only at the first."""
+    """A check that can be run at a public name."""
 
     id: str
     tried: str
     expected: str
     remedy: str
     run: Run
-    everywhere: bool = True

@@ -99,5 +99,4 @@ def probe_of(listening: Listening) -> Probe:
         "refused, and bound to loopback only",
         listening.remedy,
         run,
-        everywhere=False,
     )

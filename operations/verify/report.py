@@ -18,27 +18,30 @@ SHOWN = 300
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """The outcome of one probe. `observed` says how the server answered, or for `skipped` the reason."""
+    """The outcome of one probe. `observed` says how the server answered, or for `skipped` the reason; `remedy` replaces that
+    of the probe where the answer itself names the cause."""
 
     outcome: Outcome
     observed: str
+    remedy: str | None = None
 
 
 def passed(observed: str) -> ProbeResult:
     return ProbeResult("pass", observed)
 
 
-def failed(observed: str) -> ProbeResult:
-    return ProbeResult("fail", observed)
+def failed(observed: str, remedy: str | None = None) -> ProbeResult:
+    return ProbeResult("fail", observed, remedy)
 
 
-def skipped(reason: str) -> ProbeResult:
-    return ProbeResult("skipped", reason)
+def skipped(reason: str, remedy: str | None = None) -> ProbeResult:
+    return ProbeResult("skipped", reason, remedy)
 
 
 @dataclass(frozen=True)
 class ProbeRecord:
-    """One probe that was run: `target` is the public name or host it was run against, `seconds` its duration."""
+    """One probe that was run: `target` is the public name or host it was run against, `seconds` its duration. A failure has
+    a remedy, and so has a skip that somebody can do something about."""
 
     id: str
     target: str
@@ -46,7 +49,7 @@ class ProbeRecord:
     expected: str
     observed: str
     outcome: Outcome
-    remedy: str
+    remedy: str | None
     seconds: float = 0.0
 
     @property
@@ -62,7 +65,7 @@ class ProbeRecord:
             "expected": self.expected,
             "seen": None if self.outcome == "skipped" else self.observed,
             "outcome": self.outcome,
-            "remedy": self.remedy if self.outcome == "fail" else None,
+            "remedy": self.remedy,
             "seconds": round(self.seconds, 3),
             "reason": self.reason,
         }
@@ -88,9 +91,22 @@ class VerificationReport:
         bad = self.count("fail") or not self.count("pass") or (strict and self.count("skipped"))
         return FAILED if bad else 0
 
+    @property
+    def tried(self) -> tuple[ProbeRecord, ...]:
+        return tuple(check for check in self.checks if check.outcome != "skipped")
+
     def rows(self) -> list[list[str]]:
-        """Make rows of outcome, check, target, expected and observed answer (for skipped the reason)."""
-        return [[check.outcome, check.id, check.target, check.expected, shown(check.observed)] for check in self.checks]
+        """Make rows of outcome, check, target and observed answer of what was tried."""
+        return [[check.outcome, check.id, check.target, shown(check.observed)] for check in self.tried]
+
+    def skips(self) -> dict[tuple[str, str | None], tuple[ProbeRecord, ...]]:
+        """Group what was skipped by reason and remedy, in the order of the checks: one silent name skips them all."""
+        groups: dict[tuple[str, str | None], tuple[ProbeRecord, ...]] = {}
+        for check in self.checks:
+            if check.outcome == "skipped":
+                key = shown(check.observed), check.remedy
+                groups[key] = (*groups.get(key, ()), check)
+        return groups
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -125,7 +141,8 @@ class VerificationReport:
                 time=f"{check.seconds:.3f}",
             )
             text = _xml(
-                f"tried: {check.tried}\nexpected: {check.expected}\nseen: {check.observed}\nremedy: {check.remedy}"
+                f"tried: {check.tried}\nexpected: {check.expected}\nseen: {check.observed}\n"
+                f"remedy: {check.remedy or 'none'}"
             )
             if check.outcome == "skipped" and not strict:
                 ElementTree.SubElement(case, "skipped", message=_xml(check.observed))

@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 
-from operations.verify import behind, calls, discovery, edge, tokens
+from operations.verify import behind, calls, clients, discovery, edge, tokens
 from operations.verify.client import NoResponse
 from operations.verify.context import Probe, VerifyContext
 from operations.verify.conversation import CallerRefused
 from operations.verify.ports import probe_of
+from operations.verify.registration import leftovers
 from operations.verify.report import ProbeRecord, ProbeResult, VerificationReport, failed, skipped
 from operations.verify.subject import PublicHostname
 
@@ -23,9 +24,12 @@ def planned(context: VerifyContext) -> Iterator[tuple[Probe, PublicHostname]]:
     doors = context.subject.doors
     for door in doors:
         yield edge.REACHABLE, door
-    for probe in (*edge.PROBES, *tokens.PROBES, *discovery.PROBES, *calls.PROBES):
-        for door in doors if probe.everywhere else doors[:1]:
+    for probe in (*edge.PROBES, *tokens.PROBES, *discovery.PROBES):
+        for door in doors:
             yield probe, door
+    yield from clients.planned(doors)
+    for probe in calls.PROBES:
+        yield probe, doors[0]
     for ring in context.subject.rings:
         for door in doors:
             yield behind.probe_of(ring), door
@@ -58,13 +62,15 @@ async def verify(context: VerifyContext, progress: Callable[[str], None] = lambd
                 probe.expected,
                 result.observed,
                 result.outcome,
-                probe.remedy,
+                result.remedy or (probe.remedy if result.outcome == "fail" else None),
                 time.monotonic() - began,
             )
         )
         if probe is edge.REACHABLE and result.outcome == "fail":
             silent[door.hostname] = result.observed
-    return VerificationReport(context.subject.stack, tuple(checks), (*_notes(context), behind.proven(tuple(checks))))
+    records = tuple(checks)
+    notes = (*_notes(context), *_about_clients(context, records), behind.proven(records))
+    return VerificationReport(context.subject.stack, records, notes)
 
 
 async def _bounded(context: VerifyContext, probe: Probe, door: PublicHostname) -> ProbeResult:
@@ -76,6 +82,13 @@ async def _bounded(context: VerifyContext, probe: Probe, door: PublicHostname) -
         return failed(f"not done within {limit:g} s")
     except (NoResponse, CallerRefused) as problem:
         return failed(str(problem))
+
+
+def _about_clients(context: VerifyContext, checks: tuple[ProbeRecord, ...]) -> tuple[str, ...]:
+    """Say how far the imitation of clients goes, and name each client that stays at an authorization server."""
+    works = any(check.id.startswith("discovery.client.") and check.outcome == "pass" for check in checks)
+    far = (clients.FROM_HERE,) if works and not context.client.insecure_http else ()
+    return (*far, *(f"a registration stays: {leftover}" for leftover in leftovers(context)))
 
 
 def _notes(context: VerifyContext) -> tuple[str, ...]:

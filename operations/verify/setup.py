@@ -10,10 +10,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from components.edge.registration import registration
 from components.guard.settings import OUTPUT, build_guard_config
 from engine.state import outputs
 from engine.workspace import Target
 from model.base import split_url, validate
+from model.clients import client_name, redirect_uris
 from model.errors import EngineFailed, EngineMissing, InputError
 from model.guard_config import GuardConfig
 from model.json import parse_json
@@ -21,13 +23,21 @@ from model.loader import Document
 from model.loopback import is_loopback
 from model.project import Project
 from model.stacks import EnvironmentStack, ServerStack
-from operations.onboard.snippets import (
+from operations.clients.snippets import (
     CLIENT_ID_HEADER,
     CLIENT_ID_VARIABLE,
     CLIENT_SECRET_HEADER,
     CLIENT_SECRET_VARIABLE,
 )
-from operations.verify.subject import CallerIdentity, InnerRing, Listening, PlantedCall, PublicHostname, VerifySubject
+from operations.verify.subject import (
+    CallerIdentity,
+    ExpectedClient,
+    InnerRing,
+    Listening,
+    PlantedCall,
+    PublicHostname,
+    VerifySubject,
+)
 from operations.verify.tokens import claims_of
 
 #: Kong's status API, as the host bundle configures it.
@@ -53,7 +63,16 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
     canonical_url = f"https://{manifest.hostname}{manifest.path}"
     return VerifySubject(
         stack=server.stack,
-        doors=tuple(PublicHostname(name, audiences.get(name)) for name in names),
+        doors=tuple(
+            PublicHostname(
+                name,
+                audiences.get(name),
+                _clients_at(environment, server, hosted),
+                registration(environment.settings, manifest, hosted) if manifest.oauth.mode == "access" else None,
+                hosted=hosted is not None,
+            )
+            for name, hosted in names.items()
+        ),
         path=manifest.path,
         mode=manifest.oauth.mode,
         issuer=access.issuer if access is not None else environment.settings.cloudflare.issuer,
@@ -73,6 +92,16 @@ def subject_of(environment: EnvironmentStack, server: ServerStack, deployed: Gua
     )
 
 
+def _clients_at(
+    environment: EnvironmentStack, server: ServerStack, hosted: str | None
+) -> tuple[ExpectedClient, ...] | None:
+    """The clients that the stack files let register at a public name; None where they name none."""
+    if hosted is not None:
+        return (ExpectedClient(hosted, environment.settings.hosted_clients[hosted].redirect_uris),)
+    clients = server.manifest.access.clients
+    return None if clients is None else tuple(ExpectedClient(client_name(c), redirect_uris(c)) for c in clients)
+
+
 def _rings(environment: EnvironmentStack, server: ServerStack) -> list[InnerRing]:
     """The rings on the server's own host.
 
@@ -85,7 +114,9 @@ def _rings(environment: EnvironmentStack, server: ServerStack) -> list[InnerRing
         rings.append(InnerRing("gateway", host.gateway_port, "run `ringwall drift`, then `ringwall keys sync`"))
     if host.guard_address is None:
         rings.append(
-            InnerRing("guard", server.manifest.guard_port, f"sign `ringwall guard bundle {server.stack}` again")
+            InnerRing(
+                "guard", server.manifest.guard_port, f"sign `ringwall guard bundle {server.stack} --key FILE` again"
+            )
         )
     return rings
 

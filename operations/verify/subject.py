@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from components.edge.registration import Registration
 from model.guard_config import ResolvedGrant
 from model.tool_lock import ToolLock
 from operations.verify.client import Headers, HttpResponse, NoResponse
@@ -21,11 +22,26 @@ JSON_HEADERS: Headers = (("content-type", "application/json"), ("accept", "appli
 
 
 @dataclass(frozen=True)
+class ExpectedClient:
+    """A client that is meant to register itself, with all redirect URIs of its registration."""
+
+    name: str
+    redirect_uris: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class PublicHostname:
-    """One public name. `audience` is the `aud` of its tokens, None where it is not known."""
+    """One public name. `audience` is the `aud` of its tokens, None where it is not known.
+
+    `clients` are those that are meant to register there; None where nobody named any. `registration` is what the edge lets
+    register, None where another authorization server decides that. `hosted`: the name is one hosted client's own.
+    """
 
     hostname: str
     audience: str | None = None
+    clients: tuple[ExpectedClient, ...] | None = None
+    registration: Registration | None = None
+    hosted: bool = False
 
 
 @dataclass(frozen=True)

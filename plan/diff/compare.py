@@ -17,7 +17,7 @@ from model.errors import InputError, InputErrors
 from model.loader import read
 from model.project import Project, load_environment, load_zone, open_project
 from model.stacks import ZONE_PREFIX, EnvironmentStack, ZoneStack, environment_of
-from model.text import visible
+from model.text import counted, visible
 from plan.diff.model import Change, DiffReport, Direction, LoadError, StackDiff, change
 from plan.diff.pairs import STILL_DEPLOYED, Pair, Plans, planned
 from plan.diff.semantic.access import compare_identity_providers
@@ -95,14 +95,14 @@ def compare(
     diffs += _project_file(base, head)
     project = next((p.name for p in (opened[head], opened[base]) if p is not None), "")
     notes = (
-        [f"{len(unplanned)} changed files are no stack files of this project; this report plans none of their code"]
+        [f"not planned: {counted(len(unplanned), 'changed file')} outside the stack files of this project"]
         if unplanned
         else []
     )
     alike = sum(1 for diff in diffs if diff.resources_like is not None)
     if alike:
         notes.append(
-            f"{alike} servers that changed in the same keys as another were not planned; --every-resource does"
+            f"not planned, --every-resource does: {counted(alike, 'server')} with changes in the same keys as another"
         )
     return DiffReport(
         project,

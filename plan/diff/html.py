@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from model.text import visible
+from model.text import counted, visible
 from plan.diff.markdown import resource_lines, visible_line
 from plan.diff.model import DiffReport, Direction, Grouped, Matrix, StackDiff, grouped, stand_ins
 from plan.diff.picture import RingSummary, rings
@@ -113,7 +113,7 @@ def _svg(shown_rings: list[RingSummary]) -> str:
 
 def _change(group: Grouped) -> str:
     change = group.change
-    place = f"in {', '.join(group.stacks)}" if len(group.stacks) <= 3 else f"in {len(group.stacks)} stacks"
+    place = f"in {', '.join(group.stacks)}" if len(group.stacks) <= 3 else f"in {counted(len(group.stacks), 'stack')}"
     details = list(change.details)
     if len(group.stacks) > 3:
         details.append(f"in {', '.join(group.stacks)}")
@@ -186,7 +186,7 @@ def _resources(stacks: Sequence[StackDiff]) -> list[str]:
             lines = [line for resource in stack.resources for line in resource_lines(resource)]
             if alike_stacks := alike.get(stack.stack):
                 lines.append(f"the same resources and keys, with values of their own: {', '.join(alike_stacks)}")
-            summary = f"{_e(stack.stack)}: {len(stack.resources)} resources"
+            summary = f"{_e(stack.stack)}: {counted(len(stack.resources), 'resource')}"
             parts.append(f"<details><summary>{summary}</summary>{_pre(lines)}</details>")
     return ["<h2>Resources, key by key</h2>", *parts] if parts else []
 
@@ -194,5 +194,5 @@ def _resources(stacks: Sequence[StackDiff]) -> list[str]:
 def _unplanned(report: DiffReport) -> list[str]:
     if not report.unplanned:
         return []
-    text = f"{len(report.unplanned)} changed files are no stack files of this project; none of their code was planned"
+    text = f"not planned: {counted(len(report.unplanned), 'changed file')} outside the stack files of this project"
     return [f"<details><summary>{text}</summary>{_pre(report.unplanned)}</details>"]

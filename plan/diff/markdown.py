@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from model.text import visible
+from model.text import counted, visible
 from plan.diff.mermaid import render_mermaid
 from plan.diff.model import DiffReport, Direction, Grouped, ResourceChange, StackDiff, finding_line, grouped, stand_ins
 
@@ -120,7 +120,8 @@ def _head(report: DiffReport, environment: str | None) -> str:
     title = f"Ringwall: {code(environment)}" if environment else "Ringwall"
     lines = [marker(environment), f"### {title}: {words}", "", f"{code(report.base)} → {code(report.head)}"]
     if report.errors:
-        lines += ["", f"**{len(report.errors)} files or settings do not load**; what depends on them is not compared."]
+        what = counted(len(report.errors), "file or setting", "files or settings")
+        lines += ["", f"**Does not load: {what}**; what depends on it is not compared."]
     elif not report.stacks:
         lines += ["", "Nothing that the stack files declare changes."]
     return "\n".join(lines)
@@ -184,7 +185,7 @@ def _stacks(stacks: Sequence[StackDiff]) -> list[_Section]:
         lines = [line for resource in stack.resources for line in resource_lines(resource)]
         if alike_stacks := alike.get(stack.stack):
             lines.append(f"the same resources and keys, with values of their own: {', '.join(alike_stacks)}")
-        summary = f"{code(stack.stack)}: {len(stack.resources)} resources, key by key"
+        summary = f"{code(stack.stack)}: {counted(len(stack.resources), 'resource')}, key by key"
         text = f"\n<details><summary>{summary}</summary>\n\n{pre(lines)}\n\n</details>"
         sections.append(_Section((4, number), (5, number), text, "a stack's resources"))
     return sections
@@ -203,7 +204,7 @@ def _findings(report: DiffReport) -> list[_Section]:
     if not report.findings:
         return []
     lines = [finding_line(stack, finding) for stack, finding in report.findings]
-    text = f"\n<details><summary>{len(lines)} findings of the rules</summary>\n\n{pre(lines)}\n\n</details>"
+    text = f"\n<details><summary>{counted(len(lines), 'finding')} of the rules</summary>\n\n{pre(lines)}\n\n</details>"
     return [_Section((5, 0), (4, 0), text, "the findings")]
 
 
@@ -220,12 +221,12 @@ def _left_out(omitted: Sequence[_Section], artifact_url: str | None) -> list[str
 def _pointer(artifact_url: str | None) -> str:
     if artifact_url and _URL.fullmatch(artifact_url) and len(artifact_url) <= 500:
         return f"The whole report: [artifact](<{artifact_url}>)."
-    return "The whole report is what `ringwall diff --html` writes; in CI it is the run's artifact."
+    return "The whole report is what `ringwall diff BASE --html FILE` writes; in CI it is the run's artifact."
 
 
 def _tail(report: DiffReport, artifact_url: str | None, omitted: Sequence[_Section]) -> list[str]:
     lines = (
-        [f"_{len(report.unplanned)} changed files are no stack files of this project: none of their code was planned._"]
+        [f"_Not planned: {counted(len(report.unplanned), 'changed file')} outside the stack files of this project._"]
         if report.unplanned
         else []
     )

@@ -262,7 +262,9 @@ def resource_changes(
     modified = [r for r in resources if r.action in ("create", "update")]  # the others are changes of their own
     if modified and cause:
         names = ", ".join(sorted({f"{kind(r.type)} {r.name}" for r in modified})[:5])
-        title = f"{len(modified)} resources differ and {cause}: {names}"
+        title = (
+            f"{len(modified)} {'resource differs' if len(modified) == 1 else 'resources differ'} and {cause}: {names}"
+        )
         changes.append(change("resource-unexplained", Direction.LOOSENS, 70, stack, "", title))
     return changes
 

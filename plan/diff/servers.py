@@ -15,6 +15,7 @@ from model.stacks import EnvironmentStack, ServerStack
 from plan.diff.model import Change, Direction, StackDiff, change
 from plan.diff.pairs import STILL_DEPLOYED, Pair
 from plan.diff.semantic.access import Door, compare_access, doors
+from plan.diff.semantic.clients import Clients, client_lines, clients_of, compare_clients
 from plan.diff.semantic.exceptions import compare_waivers, dump_waivers
 from plan.diff.semantic.finding_exceptions import compare_finding_exceptions
 from plan.diff.semantic.grants import EVERYONE, Rights, compare_grants, matrix, rights
@@ -75,6 +76,7 @@ def compare_server(
     pair.changes += compare_grants(stack, base_view.rights, head_view.rights, base_view.risks, head_view.risks)
     if base_server and head_server:
         granted = {primitive for primitives in head_view.rights.values() for primitive in primitives}
+        pair.changes += compare_clients(stack, base_view.clients, head_view.clients)
         pair.changes += compare_keys("server", stack, base_manifest, head_manifest)
         pair.changes += compare_locks(stack, base_server.lock, head_server.lock, granted)
         pair.changes += _rewritten(stack, base_manifest, head_manifest, pair.changes)
@@ -84,6 +86,7 @@ def compare_server(
             f"host {manifest.host}",
             f"sign-in: {manifest.oauth.mode}",
             f"guard engines: {', '.join(manifest.guard.engines.names)}",
+            *client_lines(head_view.clients),
         )
         title = f"new server, public at {', '.join(manifest.hostnames)}"
         pair.changes.append(change("stack-new", Direction.LOOSENS, 92, stack, "edge", title, lines))
@@ -100,16 +103,18 @@ class _View:
     doors: dict[str, Door]
     rights: Rights
     risks: dict[str, str]
+    clients: Clients
 
     @classmethod
     def resolve(cls, environment: EnvironmentStack | None, name: str) -> _View:
         if environment is None or name not in environment.servers:
-            return cls({}, {}, {})
+            return cls({}, {}, {}, {})
         server = environment.servers[name]
         return cls(
             doors(environment.settings, server.manifest),
             rights(server),
             {tool.name: tool.risk for tool in server.lock.tools},
+            clients_of(server.manifest),
         )
 
 

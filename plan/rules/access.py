@@ -58,8 +58,8 @@ _ANYBODY: Final = frozenset({"geo", "ip", "ipList", "loginMethod", "authMethod",
 @rule(
     id="edge-policy-everyone",
     severity=Severity.ERROR,
-    reason="Everyone admits the whole internet, any valid service token every agent of the account, and a country, address,"
-    " device or login method under include whoever comes from there or signs in that way.",
+    reason="`everyone` admits the whole internet. `any_valid_service_token` admits every agent of the account. A country,"
+    " address, device or login method under `include` admits everybody who matches it, known or not.",
     remedy="name people by address, domain or group, and agents by their own token",
     source=POLICIES + ", selectors",
     waivable=False,

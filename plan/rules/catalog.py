@@ -7,7 +7,7 @@ from typing import Final
 
 from model.errors import InputError
 from plan.findings import Severity
-from plan.rules import access, edge, exceptions, gateway, limits, lock, origin
+from plan.rules import access, clients, edge, exceptions, gateway, limits, lock, origin
 from plan.rules import guard as rules_guard
 from plan.rules import secrets as rules_secrets
 from plan.rules.rule import FAMILIES, Broken, Rule
@@ -60,6 +60,7 @@ WAIVER_UNUSED: Final = Rule(
 BUILT_IN: Final[tuple[Rule, ...]] = (
     *access.RULES,
     *edge.RULES,
+    *clients.RULES,
     *gateway.RULES,
     *limits.RULES,
     *rules_guard.RULES,

@@ -87,7 +87,12 @@ def _run(rule: Rule, subject: Subject) -> Iterator[tuple[Finding, Key]]:
         text = f"the rule {rule.id} could not be run: {_error_text(error)}"
         yield Finding(RULE_FAILED.id, RULE_FAILED.severity, "", text, RULE_FAILED.remedy), ()
     for finding, key in findings:
-        yield replace(finding, severity=severity), key
+        yield replace(finding, severity=severity, remedy=_with_name(finding.remedy, subject)), key
+
+
+def _with_name(remedy: str, subject: Subject) -> str:
+    """A rule's remedy with the server's stack for the words ENV.SERVER, so that the command in it can be pasted."""
+    return remedy if subject.server is None else remedy.replace("ENV.SERVER", subject.server.stack)
 
 
 def _error_text(error: BaseException) -> str:

@@ -242,8 +242,8 @@ def retries(subject: Subject) -> Iterator[Broken]:
 @rule(
     id="gateway-route-wide",
     severity=Severity.ERROR,
-    reason="A plain Kong path is a prefix, a pattern more than it looks like, and a route without hosts or with another's"
-    " takes names that are not this server's: more is reachable than was meant.",
+    reason="A plain Kong path also matches longer paths, and a pattern may match more than it seems to. A route without"
+    " hosts, or with other hosts, receives requests for other servers.",
     remedy="give the host names this stack publishes, and paths as ~/path$ with every pattern character escaped",
     source=_RUN,
 )

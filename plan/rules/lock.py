@@ -20,7 +20,7 @@ _SOURCE: Final = "mcp-scan, rug pulls; MCP specification, tools/list_changed"
     id="lock-missing",
     severity=Severity.ERROR,
     reason="Without a lock the guard has nothing to compare a server's tools with, and a changed tool is not seen.",
-    remedy="run `ringwall onboard`, review the lock and commit it",
+    remedy="run `ringwall onboard ENV.SERVER`, review the lock and commit it",
     source=_SOURCE,
     waivable=False,
 )
@@ -36,7 +36,7 @@ def lock_missing(subject: Subject) -> Iterator[Broken]:
     severity=Severity.ERROR,
     reason="A lock that differs from the approved file, or whose digests differ from its definitions, approves what nobody"
     " reviewed.",
-    remedy="run `ringwall lock approve`, review the difference and commit it",
+    remedy="run `ringwall lock approve ENV.SERVER`, review the difference and commit it",
     source=_SOURCE,
     waivable=False,
 )
@@ -62,7 +62,7 @@ def lock_stale(subject: Subject) -> Iterator[Broken]:
     id="lock-grant-unknown",
     severity=Severity.ERROR,
     reason="A grant of a tool that the lock does not have would hold for whatever a server later offers under that name.",
-    remedy="take it out of the grant, or approve the tool with `ringwall lock approve`",
+    remedy="take it out of the grant, or approve the tool with `ringwall lock approve ENV.SERVER`",
     source=_SOURCE,
     waivable=False,
 )
@@ -78,7 +78,7 @@ def grant_unknown(subject: Subject) -> Iterator[Broken]:
     id="lock-unenforceable",
     severity=Severity.WARNING,
     reason="The guard refuses a tool whose input schema it cannot enforce, and serves the others.",
-    remedy="have the server corrected, then run `ringwall lock approve`, which leaves out of the lock what stays so",
+    remedy="have the server corrected, then run `ringwall lock approve ENV.SERVER`; what stays so it leaves out of the lock",
     source="MCP specification, server/tools: servers must have valid schemas; RE2's syntax",
 )
 def unenforceable_tool(subject: Subject) -> Iterator[Broken]:
@@ -100,7 +100,7 @@ def unenforceable_tool(subject: Subject) -> Iterator[Broken]:
     id="lock-left-out",
     severity=Severity.INFO,
     reason="Nobody can use what the server offers and the lock leaves out, as it cannot be pinned or enforced.",
-    remedy="have the server corrected, then run `ringwall lock approve`",
+    remedy="have the server corrected, then run `ringwall lock approve ENV.SERVER`",
     source=_SOURCE,
 )
 def left_out(subject: Subject) -> Iterator[Broken]:
@@ -141,7 +141,8 @@ def _file(subject: Subject) -> str:
     severity=Severity.WARNING,
     reason="The guard withholds a definition in which its own rules find something: clients do not see it, and a call of it"
     " is refused as unknown.",
-    remedy="read the words, then accept the finding with `ringwall lock approve`, or take the definition out of the grants",
+    remedy="read the words, then accept the finding with `ringwall lock approve ENV.SERVER`, or take the definition out of "
+    "the grants",
     source=_FINDINGS,
 )
 def finding_unaccepted(subject: Subject) -> Iterator[Broken]:

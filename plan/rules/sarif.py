@@ -30,7 +30,7 @@ def to_sarif(
     Args:
         findings: stack and finding; every finding's rule is among `rules`.
         version: of Ringwall.
-        docs: address of the folder that holds rules.md, without a / at the end. SARIF takes absolute addresses only, so
+        docs: address of the folder docs, without a / at the end. SARIF takes absolute addresses only, so
             without one rules carry their help as text alone.
         prefix: the project's folder inside the repository, with a / at its end: code hosts count from its top.
     """
@@ -62,7 +62,7 @@ def _rule(rule: Rule, docs: str | None) -> dict[str, Any]:
         "properties": {"tags": ["security"], "waivable": rule.waivable, "custom": rule.custom},
     }
     if docs and not rule.custom:
-        descriptor["helpUri"] = f"{docs}/rules.md#{rule.id}"
+        descriptor["helpUri"] = f"{docs}/reference/rules.md#{rule.id}"
     return descriptor
 
 

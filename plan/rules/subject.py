@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from components.documents import GUARD, ORIGIN
 from model.loopback import is_loopback as is_loopback
 from model.waivers import today_utc
 from plan.exposure import _BESIDE_TERMINATION, _TERMINATION, _is_unconditional, check_exposure, is_narrow, linked
@@ -38,8 +39,6 @@ FORMER_TYPES: Final = {
     "cloudflare:index/tunnel:Tunnel": TUNNEL,
     "cloudflare:index/tunnelConfig:TunnelConfig": TUNNEL_CONFIG,
 }
-GUARD: Final = "ringwall:index:Guard"
-ORIGIN: Final = "ringwall:index:Origin"
 KONG_PROVIDER: Final = "pulumi:providers:kong"
 
 

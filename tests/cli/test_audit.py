@@ -15,6 +15,8 @@ from guard.audit.log import AuditLog
 from guard.audit.record import AuditRecord
 from guard.decide.reasons import Decision
 from model.guard_config import Audit
+from model.project import Project
+from operations.audit_logs import local_log
 from tests.support.command_line import ringwall
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -52,7 +54,7 @@ def test_verify_of_a_good_log_is_exit_0_and_warns_of_what_was_not_checked(path: 
     done = ringwall("audit", "verify", path)
     assert (done.code, done.out) == (
         0,
-        "dev.desk: 7 records in 1 files hold together, 1 to 7 (2026-09-21T14:13:20.000000Z)\n",
+        "dev.desk: 7 records in 1 file, unbroken, 1 to 7 (2026-09-21T14:13:20.000000Z)\n",
     )
     assert done.err.count("warning: ") == 2
 
@@ -60,10 +62,10 @@ def test_verify_of_a_good_log_is_exit_0_and_warns_of_what_was_not_checked(path: 
 def test_verify_with_key_and_anchors_warns_of_nothing(path: Path, key: Path, tmp_path: Path) -> None:
     anchors = tmp_path / "anchors.jsonl"
     anchors.write_bytes(heads(path))
-    done = ringwall("audit", "verify", path, "--key", key, "--anchors", anchors)
+    done = ringwall("audit", "verify", path, "--public-key", key, "--anchors", anchors)
     assert (done.code, done.err) == (0, "")
-    assert "2 signed heads are good; 0 records after the last are not signed" in done.out
-    assert "2 of 2 anchored heads are in the chain" in done.out
+    assert "signed and good: 2 heads; not signed: 0 records after it" in done.out
+    assert "in the chain: 2 of 2 anchored heads" in done.out
 
 
 def test_verify_names_the_first_break_and_is_exit_3(path: Path) -> None:
@@ -71,7 +73,7 @@ def test_verify_names_the_first_break_and_is_exit_3(path: Path) -> None:
     done = ringwall("audit", "verify", path)
     assert done.code == 3
     assert done.out == (
-        f"BROKEN {path}:5: its hash does not match its content\nbefore it, 4 records hold together, to number 4\n"
+        f"BROKEN {path}:5: its hash does not match its content\nbefore it, 4 records, unbroken, to number 4\n"
     )
     done = ringwall("audit", "verify", path, "--json")
     assert done.code == 3
@@ -89,7 +91,7 @@ def test_verify_against_anchors_shows_a_log_that_was_cut(path: Path, tmp_path: P
 
 def test_verify_of_nothing_and_with_a_wrong_key_file_is_exit_2(path: Path, tmp_path: Path) -> None:
     assert ringwall("audit", "verify", tmp_path / "none").errors == [f"{tmp_path / 'none'}: no audit log is here"]
-    done = ringwall("audit", "verify", path, "--key", path)
+    done = ringwall("audit", "verify", path, "--public-key", path)
     assert (done.code, "is no PEM public key" in done.err) == (2, True)
 
 
@@ -117,7 +119,32 @@ def test_show_refuses_a_decision_and_a_time_that_are_none(path: Path) -> None:
 def test_tail_shows_the_newest_records(path: Path) -> None:
     done = ringwall("audit", "tail", path, "-n", "3", "--json")
     assert [record["kind"] for record in done.json["records"]] == ["decision", "close", "head"]
-    assert "(close)" in ringwall("audit", "tail", path, "-n", "2").out
+    newest = ringwall("audit", "tail", path, "-n", "2").out
+    assert ("(close)" in newest, "(head)" in newest, NAMES[1].split("\u202e")[0] in newest) == (False, False, True)
+    assert "(close)" in ringwall("audit", "tail", path, "-n", "2", "--all").out
+
+
+def test_the_logs_own_records_are_shown_with_all_alone(path: Path) -> None:
+    usual, everything = (ringwall("audit", "show", path, *option).out for option in ([], ["--all"]))
+    assert [word in usual for word in ("(open)", "(close)", "(head)")] == [False] * 3
+    assert [word in everything for word in ("(open)", "(close)", "(head)")] == [True] * 3
+
+
+def test_a_server_names_its_log_in_the_project(path: Path, project: Project) -> None:
+    here = local_log(project, "dev.one")
+    missing = ringwall("audit", "show", "dev.one", "--project", project.root)
+    assert missing.code == 2
+    assert "dev.one has no audit log on this machine; run this on its host" in missing.errors[0]
+    assert f"`ringwall local dev.one` writes {here}" in missing.errors[0]
+    here.parent.mkdir(parents=True)
+    here.write_bytes(path.read_bytes())
+    shown = ringwall("audit", "show", "dev.one", "--project", project.root)
+    assert (shown.code, f"reading {here}" in shown.err) == (0, True)
+    assert shown.out == ringwall("audit", "show", path).out
+    assert (
+        "name one of dev.external, dev.hosted, dev.one"
+        in (ringwall("audit", "show", "dev.none", "--project", project.root).errors[0])
+    )
 
 
 def test_tail_follows_until_ctrl_c_and_ends_without_a_word(path: Path) -> None:
@@ -158,11 +185,13 @@ def test_show_of_an_incident_says_what_would_let_the_call_pass(path: Path) -> No
     )
     asyncio.run(log.close())
     listed = ringwall("audit", "show", path, "--reason", "not_granted")
-    assert ("Name it in a grant" in listed.out, "--incident INCIDENT" in listed.err) == (False, True)
+    assert ("Name it in a grant" in listed.out, f"{path} --incident INCIDENT" in listed.err) == (False, True)
     shown = ringwall("audit", "show", path, "--incident", "ab12")
     assert shown.out.splitlines()[1:] == [
-        "    tools/call x, incident ab12",
+        "    incident ab12, tools/call, record 9",
+        "    not_granted: No grant of the principal names the tool, prompt or resource,",
+        "    or the lock does not.",
         "    decided by grants",
-        "    Name it in a grant: `grants` of the stack file; what writes needs read_only:",
-        "    false there.",
+        "    Name it in a grant: `grants` of Pulumi.dev.desk.yaml; what writes needs",
+        "    read_only: false there.",
     ]

@@ -53,7 +53,7 @@ def test_one_server_alone_answers_for_its_environments_errors_too(project: Proje
 
 
 def test_a_server_that_is_not_there_is_no_pass(project: Project) -> None:
-    with pytest.raises(InputErrors, match=r"there is no stack dev\.ghost"):
+    with pytest.raises(InputErrors, match=r"there is no server ghost in environment dev"):
         check_all(project, ["dev.ghost"])
 
 
@@ -63,7 +63,7 @@ def test_an_error_is_shown_with_its_line_and_exit_code_3(tmp_path: Path) -> None
     first, last = done.out.splitlines()
     assert first.startswith(f"error: dev.one: {FINDING}; ")
     assert first.endswith("(stacks/Pulumi.dev.one.yaml:19)")
-    assert last == f"2 stacks checked by {len(BUILT_IN)} rules, 1 errors, 0 warnings, 0 notes, 0 waived"
+    assert last == f"2 stacks checked by {len(BUILT_IN)} rules, 1 error, 0 warnings, 0 notes, 0 waived"
 
 
 def test_what_a_server_inherits_is_shown_where_its_environment_says_it(project: Project) -> None:
@@ -147,7 +147,7 @@ def test_a_review_says_whose_rules_and_waivers_are_in_force(tmp_path: Path) -> N
     done = ringwall("check", "--project", root, "--base", "HEAD")
     assert done.code == 3
     assert "own rules and waivers are those of HEAD (" in done.err
-    assert "dev.one: 1 waivers of the working tree are not there, so they are not in force" in done.err
+    assert "dev.one: not in force: 1 waiver of the working tree that HEAD lacks" in done.err
     document = json.loads(ringwall("check", "--project", root, "--base", "HEAD", "--json").out)
     assert document["base"]["revision"] == "HEAD"
     assert document["waivers_not_in_force"] == {"dev.one": 1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def test_token_with_just_the_permissions_needed_is_all_well(cloudflare: Cloudfla
     assert {finding.status for finding in checks.values()} == {"ok"}, checks
     assert set(checks) == {
         "cloudflare.token", "cloudflare.permissions", "cloudflare.account", "cloudflare.zone", "cloudflare.team",
-        "clock.skew",
+        "cloudflare.bots", "clock.skew",
     }  # fmt: skip
 
 
@@ -165,6 +166,66 @@ def test_wrong_zone_wrong_team_and_a_clock_that_is_off_are_errors(cloudflare: Cl
     checks = cloudflare_checks(cloudflare)
     assert checks["clock.skew"].status == "ok"
     assert checks["cloudflare.zone"].status == "skipped"
+
+
+BOTS = "AI Crawl Control, the third place, cannot be read: `ringwall verify` tries it by each client's user agent"
+
+
+@pytest.mark.parametrize(
+    ("settings", "hosted", "status", "message"),
+    [
+        ({"fight_mode": True}, (), "warning", "Bot Fight Mode (fight_mode: true) stops every client that is a program"),
+        (
+            {"ai_bots_protection": "block", "fight_mode": False},
+            ("claude",),
+            "warning",
+            "Block AI bots (ai_bots_protection: block) stops claude after a sign-in that looks well",
+        ),
+        (
+            {"ai_bots_protection": "block"},
+            (),
+            "ok",
+            "no bot setting that can be read stops your clients (Block AI bots (ai_bots_protection: block) would stop",
+        ),
+        ({"ai_bots_protection": "only_on_ad_pages"}, ("claude",), "ok", "no bot setting that can be read stops"),
+        # A value of next year is no pass.
+        ({"ai_bots_protection": "strict"}, ("claude",), "warning", "Block AI bots (ai_bots_protection: strict) stops"),
+        (
+            {"sbfm_definitely_automated": "managed_challenge", "sbfm_verified_bots": "allow"},
+            (),
+            "warning",
+            "Super Bot Fight Mode, definitely automated (sbfm_definitely_automated: managed_challenge) stops every client",
+        ),
+        ({"sbfm_likely_automated": "block"}, (), "warning", "Super Bot Fight Mode, likely automated"),
+        ({"sbfm_verified_bots": "block"}, (), "warning", "Super Bot Fight Mode, verified bots"),
+        ({"content_bots_protection": "block"}, (), "warning", "Block content bots"),
+        ({"fight_mode": False, "stale_zone_configuration": {"fight_mode": True}}, (), "warning", "Bot Fight Mode"),
+        ({"enable_js": True}, (), "skipped", "unverifiable: the answer holds no bot settings that Ringwall knows"),
+        (None, ("claude",), "skipped", "unverifiable: the token may not read the zone's bot settings (403)"),
+    ],
+)
+def test_a_bot_setting_that_stops_clients_is_a_warning_and_one_that_cannot_be_read_is_no_pass(
+    cloudflare: CloudflareStandIn, settings: dict[str, Any] | None, hosted: tuple[str, ...], status: str, message: str
+) -> None:
+    cloudflare.bots = settings
+    finding = cloudflare_checks(cloudflare, hosted_clients=hosted)["cloudflare.bots"]
+    assert (finding.status, finding.message.startswith(message)) == (status, True), finding
+    assert finding.message.endswith(BOTS)
+    if status != "ok":
+        assert finding.remedy
+    if settings is None:
+        assert "Bot Management Read (zone)" in str(finding.remedy)
+
+
+def test_hosted_clients_of_the_stack_files_are_those_that_bot_settings_stop(project: Project) -> None:
+    from operations.doctor.tasks import _hosted
+
+    servers = list(load_environment(project, "dev").servers.values())
+    assert _hosted(servers) == tuple(sorted({n for server in servers for n in server.manifest.access.hosted_clients}))
+    access = servers[0].manifest.access.model_copy(update={"clients": ("cursor", "chatgpt")})
+    manifest = servers[0].manifest.model_copy(update={"access": access})
+    assert "chatgpt" in _hosted([replace(servers[0], manifest=manifest)])
+    assert "cursor" not in _hosted([replace(servers[0], manifest=manifest)])
 
 
 def test_deny_takes_back_what_a_wider_policy_allows_and_other_accounts_do_not_count() -> None:
@@ -430,7 +491,7 @@ def test_whole_environment_is_asked_about_and_no_secret_is_printed(
     checks = by_id(result)
     gateway = {key: value for key, value in checks.items() if key.startswith("gateway.")}
     assert {value[0][0] for key, value in gateway.items() if key != "gateway.keys"} == {"ok"}, gateway
-    assert ("error", "1 of the issuer's keys are not at Kong: their tokens are refused") in checks["gateway.keys"]
+    assert ("error", "1 key of the issuer missing at Kong: tokens signed with it are refused") in checks["gateway.keys"]
     strange = (
         "consumer mallory is in group issuer-access and not Ringwall's, so what it signs is trusted (no JWT key yet)"
     )
@@ -510,3 +571,13 @@ def test_server_bound_beyond_loopback_is_an_error_of_the_server(tmp_path: Path) 
         finding = doctor_guard._server(manifest.model_copy(update={"origin": origin}), "dev.one")
     assert finding.status == "error"
     assert "is bound beyond loopback, on 0.0.0.0" in finding.message
+
+
+def test_doctor_of_a_rehearsal_looks_at_engine_and_files_and_asks_nobody(project: Project) -> None:
+    done = ringwall("doctor", "dev", "--sandbox", "--json", "--project", project.root)
+    checks = {check["id"]: check for check in done.json["checks"]}
+    assert done.json["sandbox"] is True
+    assert checks["engine.plugins"]["message"] == "a rehearsal has stand-ins for them"
+    assert {check["status"] for name, check in checks.items() if name.startswith(("cloudflare", "gateway"))} == {
+        "skipped"
+    }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import stat
 import subprocess
 import sys
@@ -19,7 +20,8 @@ def test_an_empty_folder_becomes_a_project_that_the_model_reads(tmp_path: Path) 
     done = ringwall("init", "dev", "--project", tmp_path / "new", "--agent", "ci", *flags(), "--country", "NO")
     assert done.code == 0
     root = tmp_path / "new"
-    assert set(snapshot(root)) == {"Pulumi.yaml", ".gitignore", "stacks/__main__.py", "stacks/Pulumi.dev.yaml"}
+    written = {name for name in snapshot(root) if not name.startswith(".venv/")}
+    assert written == {"Pulumi.yaml", ".gitignore", "stacks/__main__.py", "stacks/Pulumi.dev.yaml"}
     environment = load_environment(open_project(root), "dev")
     assert environment.settings.countries == ("SE", "NO")
     assert environment.settings.agents["ci"].countries == ("SE", "NO")
@@ -50,9 +52,25 @@ def test_nothing_that_is_committed_holds_a_path_of_this_machine(tmp_path: Path) 
         text = (root / file).read_text(encoding="utf-8")
         assert str(tmp_path) not in text
         assert sys.prefix not in text
-    # What is this person's own is a link that Git ignores.
+    # What is this person's own is in a folder that Git ignores.
     assert (root / ".venv" / "bin" / "python").exists()
-    assert (root / ".venv").readlink() == Path(sys.prefix)
+
+
+def test_environment_of_the_project_runs_ringwall_and_takes_packages_of_its_own(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    assert ringwall("init", "dev", "--project", root, *flags()).code == 0
+    python = root / ".venv" / "bin" / "python"
+
+    def run(*arguments: str) -> str:
+        return subprocess.run([python, *arguments], check=True, capture_output=True, text=True, cwd=root).stdout
+
+    # What Pulumi's Python host asks for first, and what the program in stacks/ imports.
+    assert {"pulumi", "ringwall"} <= {
+        package["name"] for package in json.loads(run("-m", "pip", "list", "--format=json"))
+    }
+    run("-c", "from plan.program import main")
+    # Where `pulumi install` puts what it updates: not into the environment Ringwall is installed in.
+    assert run("-c", "import sysconfig; print(sysconfig.get_path('purelib'))").startswith(str(root / ".venv"))
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_a_program_that_names_the_former_module_is_rewritten(project: Project) -
     program = project.root / "stacks" / "__main__.py"
     current = program.read_text()
     program.write_text("# Ours.\n" + current.replace("plan.program", "components.program"))
-    assert ringwall("migrate", "--check", "--project", project.root).code == 1
+    assert ringwall("migrate", "--check", "--project", project.root).code == 3
     done = ringwall("migrate", "--project", project.root)
     assert (done.code, done.out) == (0, f"wrote {program}\n")
     assert program.read_text() == "# Ours.\n" + current

@@ -52,7 +52,8 @@ def test_a_deployed_server_is_refused_even_by_force(project: Project) -> None:
     before = snapshot(project.root)
     done = ringwall("offboard", "dev.one", "--yes", "--force", "--project", project.root)
     assert (done.code, len(done.errors)) == (2, 1)
-    assert "dev.one still has 1 resources deployed; run `ringwall destroy dev.one` first" in done.errors[0]
+    assert "dev.one still has 1 resource deployed; " in done.errors[0]
+    assert f"run `ringwall destroy dev.one --project {project.root}` first" in done.errors[0]
     assert snapshot(project.root) == before
 
 

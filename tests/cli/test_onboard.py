@@ -240,7 +240,7 @@ def test_a_second_run_shows_what_changed_and_writes_nothing_even_with_yes(
     before = snapshot(root)
     shelf(list_books="List all books.", delete_book="Delete a book.")
     result = ringwall("onboard", "shelf", "--env", "dev", "--host", "dev-1", "--yes", "--project", root)
-    assert result.code == 1
+    assert result.code == 3
     assert "List {+all+} books." in result.out
     assert "+ tool delete_book added (risk: write)" in result.out
     assert "ringwall lock approve dev.shelf" in result.out
@@ -314,7 +314,7 @@ def test_an_unknown_environment_is_named_with_its_remedy(root: Path) -> None:
         "onboard", "tickets", "--env", "qa", "--url", "http://127.0.0.1:9/mcp", *PEOPLE, "--project", root
     )
     assert result.code == 2
-    assert result.errors == [f"{root}/stacks/Pulumi.qa.yaml: there is no stack qa; run `ringwall init qa`"]
+    assert result.errors == ["there is no stack qa; correct it (known: dev)"]
 
 
 def test_a_bad_server_name_is_refused(root: Path) -> None:

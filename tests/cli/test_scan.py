@@ -40,7 +40,11 @@ def test_seeds_server_is_critical_and_told_how_to_come_behind_the_rings(
     assert f"http://127.0.0.1:{seed}/mcp: EXPOSED: anyone who reaches this machine may call it" in result.out
     assert "  can run: execute_command\n" in result.out
     assert "  first: bind it to 127.0.0.1" in result.out
-    assert f"then:  ringwall onboard ops-helper --env dev --url http://127.0.0.1:{seed}/mcp" in result.out
+    assert (
+        f"then:  ringwall onboard ops-helper --env dev --url http://127.0.0.1:{seed}/mcp --people YOU@..." in result.out
+    )
+    assert result.out.splitlines()[-1] == "looked at 1 listening socket: 1 MCP server; 1 exposed to other machines"
+    assert "YOU@... is whoever may reach the server" in result.out
     assert "critical" in result.out
     assert "\x1b" not in result.out
     assert SECRET not in result.out + result.err
@@ -56,8 +60,12 @@ def test_command_that_the_scan_names_onboards_the_server_and_the_next_scan_knows
         assert ringwall("scan", "--port", port, "--strict", "--project", root).code == 3
         words = shlex.split(server["command"])
         assert words[0] == "ringwall"
-        people = ("--people", "ada@example.com", "--yes", "--project", str(root))
-        assert ringwall(*words[1:], *people).code == 0
+        # As it stands it admits nobody; with somebody's address it needs no terminal.
+        unedited = ringwall(*words[1:], "--yes")
+        assert (unedited.code, "must be an e-mail address" in unedited.err) == (2, True)
+        shown = ringwall("scan", "--port", port, "--project", root).out
+        assert "looked at 1 listening socket: 1 MCP server; 1 open to every program of this machine" in shown
+        assert ringwall(*(word.replace("YOU@...", "ada@example.com") for word in words[1:]), "--yes").code == 0
         second = ringwall("scan", "--port", port, "--json", "--strict", "--project", root)
     (rescanned,) = second.json["servers"]
     assert (rescanned["state"], rescanned["onboarded"], rescanned["command"]) == (
@@ -107,7 +115,7 @@ def test_unix_socket_is_looked_at_when_it_is_named(tmp_path: Path) -> None:
         result = ringwall("scan", str(path), "--json")
     (server,) = result.json["servers"]
     assert server["name"] == "ticket-desk"
-    assert server["command"].endswith(f"--socket {path}")
+    assert server["command"].endswith(f"--socket {path} --people YOU@...")
 
 
 def test_time_that_runs_out_is_exit_code_6() -> None:

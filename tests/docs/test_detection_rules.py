@@ -20,6 +20,9 @@ def test_the_table_is_what_the_engine_says() -> None:
     spec.loader.exec_module(module)
     table = (ROOT / "model" / "detection_rules.py").read_text(encoding="utf-8")
     assert table == module.detection_rules(), "run `python docs/generate_detection_rules.py`"
+    page = (ROOT / "docs" / "reference" / "detection-rules.md").read_text(encoding="utf-8")
+    assert page == module.rules_page(), "run `python docs/generate_detection_rules.py`"
+    assert all(f"| `{name}` |" in page for name in DETECTION_RULES)
 
 
 def test_every_rule_without_exceptions_is_a_rule() -> None:

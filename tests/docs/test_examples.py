@@ -28,6 +28,17 @@ def test_their_plans_read_back_equal() -> None:
         assert str(ROOT) not in text
 
 
+def test_the_production_example_passes_every_check_and_is_shown_whole() -> None:
+    """The pages of docs/reference show its files; the one note is what a hosted client always brings."""
+    root = ROOT / "examples" / "production"
+    project = open_project(root)
+    assert project.stacks() == ["prod", "prod.tickets", "zone.example"]
+    assert [finding.rule_id for _, finding in check_all(project, project.stacks())] == ["hosted-client"]
+    for page, stack in (("environment", "prod"), ("server", "prod.tickets"), ("zone", "zone.example")):
+        text = (root / "stacks" / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
+        assert f"```yaml\n{text}```\n" in (ROOT / "docs" / "reference" / f"{page}.md").read_text(encoding="utf-8")
+
+
 def test_the_stack_file_in_the_readme_passes_every_check(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)

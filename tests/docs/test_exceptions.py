@@ -1,4 +1,4 @@
-"""docs/exceptions.md works as it is written: from the caller's incident to the exception that lets the call pass."""
+"""docs/howto/allow-a-blocked-call.md works as it is written: from an incident to the exception that lets the call pass."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.guard_messages import result
 from tests.support.guard_service import Origin, guarded, tool
 from tests.support.projects import write_project
 
-PAGE = (Path(__file__).parents[2] / "docs" / "exceptions.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "allow-a-blocked-call.md").read_text(encoding="utf-8")
 CARD = "Paid with 4929 4212 3460 0821."
 COMMANDS = re.findall(r"^    ringwall (.*)$", PAGE, re.MULTILINE)
 

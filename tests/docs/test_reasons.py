@@ -6,7 +6,9 @@ import ast
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
+from guard.decide import answers
 from guard.decide.reasons import Decision, Reason, TokenFault
 
 ROOT = Path(__file__).parents[2]
@@ -19,14 +21,25 @@ def nodes() -> Iterator[ast.AST]:
             yield from ast.walk(ast.parse(file.read_text(encoding="utf-8")))
 
 
-def test_the_page_is_what_the_enumerations_say() -> None:
-    file = ROOT / "docs" / "generate_reasons.py"
-    spec = importlib.util.spec_from_file_location("docs_generate_reasons", file)
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate_reasons", ROOT / "docs" / "generate_reasons.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert file.with_name("reasons.md").read_text(encoding="utf-8") == module.reasons_reference()
+    return module
+
+
+def test_the_page_is_what_the_enumerations_say() -> None:
+    page = ROOT / "docs" / "reference" / "errors.md"
+    assert page.read_text(encoding="utf-8") == generator().reasons_reference()
+
+
+def test_every_exit_code_and_every_code_of_the_guard_is_on_the_page() -> None:
+    module = generator()
+    assert set(module.EXIT_CODES) == {*module.exit_codes(), 1, 130}
+    codes = {name: value for name, value in vars(answers).items() if isinstance(value, int) and value < 0}
+    assert set(module.CODE_MEANINGS) == set(codes)
 
 
 def test_every_reason_is_given_somewhere_and_every_decision_taken() -> None:

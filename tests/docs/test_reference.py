@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 from types import ModuleType
@@ -23,17 +24,35 @@ def generate() -> ModuleType:
     return module
 
 
-def test_the_command_reference_is_what_the_commands_say(generate: ModuleType) -> None:
-    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == generate.cli_reference()
-
-
-def test_the_file_reference_is_what_the_models_say(generate: ModuleType) -> None:
-    assert (ROOT / "docs" / "files.md").read_text(encoding="utf-8") == generate.files_reference()
+def test_the_references_are_what_commands_and_models_say(generate: ModuleType) -> None:
+    for name, text in generate.pages().items():
+        assert (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8") == text, name
 
 
 def test_every_key_of_every_file_says_what_it_means(generate: ModuleType) -> None:
-    mute = [line for line in generate.files_reference().splitlines() if re.search(r"\|\s*\|$", line)]
-    assert mute == []
+    pages = generate.FileReference().pages()
+    assert [line for text in pages.values() for line in text.splitlines() if re.search(r"\|\s*\|$", line)] == []
+
+
+def test_every_type_of_every_format_is_described_once(generate: ModuleType) -> None:
+    """A type without a section, or a section repeated, would leave a key unexplained or explained twice."""
+    from model.schema import FORMATS, json_schema
+
+    pages = generate.FileReference().pages()
+    assert sorted(name for page in generate.PAGES.values() for name in page.formats) == sorted(FORMATS)
+    types = {
+        json.dumps([name, definition], sort_keys=True)
+        for word in FORMATS
+        for name, definition in json_schema(word).get("$defs", {}).items()
+        if "properties" in definition
+    }
+    sections = [
+        line
+        for text in pages.values()
+        for line in text.splitlines()
+        if re.fullmatch(r"##+ ([A-Z]\w+|[a-z-]+: \w+)", line) and line not in ("## Example", "## Keys")
+    ]
+    assert len(sections) == len(types)
 
 
 def test_every_command_stands_in_the_readme() -> None:

@@ -82,7 +82,7 @@ GRAMMAR = frozenset(
 )
 #: Members of documents that users, CI or the schema read, and of the engine's protocol.
 KEYS = {("plan/drift.py", "what")}
-#: The names that the package's schema gives (docs/package.md), which are those of the stack files they hold.
+#: The names that the package's schema gives (docs/howto/package.md), which are those of the stack files they hold.
 SCHEMA = {"Environment"}
 
 

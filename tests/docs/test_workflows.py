@@ -17,7 +17,7 @@ from cli import commands
 
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "action.yml"
-GUIDE = ROOT / "docs" / "pull-requests.md"
+GUIDE = ROOT / "docs" / "howto" / "pull-requests.md"
 WORKFLOWS = sorted((ROOT / "examples" / "github").glob("*.yml"))
 EVERY = pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: str(file.stem))
 #: What each job's token may do: all of it, so that a permission more is a change of this table.
@@ -254,7 +254,7 @@ def test_inputs_are_arguments_and_never_shell(tmp_path: Path) -> None:
         "diff",
         "--merge-base",
         f"--output={directory}",
-        f"--environment=-x {hostile}",
+        f"--env=-x {hostile}",
         "--",
         "--help",
         hostile,

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
+from pathlib import Path
+
 import pytest
 
 from engine.run import Run
 from engine.runs import execute
 from engine.state import outputs
-from model.project import load_environment
+from model.project import load_environment, open_project
+from sandbox import Sandbox
+from tests.support.command_line import flags, ringwall
 from tests.support.engine_project import EngineProject
 
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
@@ -161,3 +168,29 @@ def test_a_renamed_agent_gets_its_new_token_before_the_old_goes_and_a_longer_one
     engine_project.run("dev", "up")
     assert {name.rpartition("-")[2] for name in tokens()} == {"builder", "nightly"}
     assert not set(tokens().values()) & {before[name] for name in before if name.endswith("-ci")}
+
+
+def test_a_project_that_init_made_lives_by_plain_pulumi_alone(tmp_path: Path) -> None:
+    """The card's own way: init and onboard write files, everything else is `pulumi`."""
+    root = tmp_path / "project"
+    assert ringwall("init", "dev", "--project", root, *flags()).code == 0
+    command = shlex.join([sys.executable, "-m", "sandbox.mcp_server", "--stdio"])
+    answers = ["--people", "ada@example.com", "--yes", "--project", str(root)]
+    assert ringwall("onboard", "tickets", "--env", "dev", "--command", command, *answers).code == 0
+    with Sandbox(tmp_path / "world") as sandbox:
+        plain = EngineProject(open_project(root), sandbox, tmp_path / "home")
+        for stack in ("dev", "dev.tickets"):
+            plain.pulumi("stack", "init", stack)
+            shown = plain.pulumi("up", "--stack", stack, "--yes").stdout
+            # Pulumi prints outputs whole: what a person reads after `up` fits a screen.
+            outputs = shown.partition("Outputs:")[2].partition("Resources:")[0]
+            assert len(outputs.splitlines()) < 80, outputs
+        plain.pulumi("preview", "--stack", "dev.tickets", "--expect-no-changes")
+        assert json.loads(exported(plain, "guard_config"))["server"] == {"environment": "dev", "name": "tickets"}
+        for stack in ("dev.tickets", "dev"):
+            plain.pulumi("destroy", "--stack", stack, "--yes")
+        assert sandbox.resources() == []
+
+
+def exported(plain: EngineProject, name: str) -> str:
+    return str(outputs(plain.project, "dev.tickets", target=plain.target)[name])

@@ -60,7 +60,7 @@ def test_planted_secrets_are_found_nowhere(engine_project: EngineProject) -> Non
         *(agent["client_secret"] for agent in agents.values()),
     ]
     printed = [
-        ringwall(engine_project, "plan", "dev.one"),
+        ringwall(engine_project, "plan", "dev.one", "--full"),
         ringwall(engine_project, "plan", "dev", "--format", "json"),
         ringwall(engine_project, "preview", "dev"),
         ringwall(engine_project, "preview", "dev.one", "--json"),

@@ -82,7 +82,7 @@ def test_an_unchanged_environment_is_asked_once_a_stack_and_nothing_is_run(proje
     assert project.calls("up", "dev", "--yes") == [("preview", "dev"), ("preview", "dev.one"), ("preview", "dev.two")]
     stderr = project.done.stderr
     assert "compared 3 stacks with what is real in " in stderr
-    assert "s (--no-refresh compares with what was recorded); 3 need no run of the engine" in stderr
+    assert "s (--no-refresh compares with what was recorded); nothing to do in 3 of them" in stderr
 
 
 def test_up_puts_back_what_was_changed_at_the_gateway_and_runs_that_server_alone(project: Project) -> None:
@@ -115,7 +115,7 @@ def test_without_a_refresh_up_says_what_it_compared_with_and_leaves_what_it_did_
     acl = project.entity("Plugin", "acl")
     project.change(acl, enabled=False)
     stderr = project.run("up", "dev.one", "--yes", "--no-refresh").stderr
-    assert "compared 1 stacks with what was recorded last in " in stderr
+    assert "compared 1 stack with what was recorded last in " in stderr
     assert project.entity("Plugin", "acl").outputs["enabled"] is False
     project.change(acl, enabled=True)
 

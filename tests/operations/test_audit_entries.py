@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from guard.decide.reasons import Reason
+from guard.inspect.verdict import Category
 from model.finding_exceptions import FindingException
 from model.loader import parse
 from operations.audit_entries import entry, line, way_out
+from operations.audit_words import reason_words
 
 TODAY = date(2026, 11, 26)
 
@@ -44,16 +47,46 @@ def exceptions(text: list[str]) -> list[FindingException]:
     return [FindingException.model_validate(item) for item in value["guard"]["exceptions"]]
 
 
-def test_an_entry_names_rule_place_and_key_within_80_columns() -> None:
+#: The time of `record` on this machine's clock.
+LOCAL = datetime.fromisoformat("2026-11-26T01:17:02Z").astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def test_an_entry_says_when_what_who_and_why_within_80_columns() -> None:
     shown = entry(record(("injection.override", "/content/0/text")))
     assert shown == [
-        "2026-11-26T01:17:02.684582Z #9 block injection",
-        "    tools/call search (results), by person:ada, incident 9a4c05fa4d8d882d",
+        f"{LOCAL} block search by person:ada",
+        "    incident 9a4c05fa4d8d882d, tools/call (results), record 9",
+        "    injection: The text tries to steer a model.",
         "    injection.override at /content/0/text",
         "    decided by guard.legs.results",
     ]
     assert line(record()).count("\n") == 0
     assert line(record(("pii.card", "/a"))).endswith("pii.card at /a  decided by guard.legs.results")
+
+
+def test_an_entry_of_a_limit_names_its_numbers_and_one_that_counts_says_how_many() -> None:
+    limit = {"limit": "limits.requests_per_minute", "most": 60, "used": 60, "retryAfterSeconds": 3}
+    members = {"decision": "refuse", "reason": "rate_limited", "key": "limits.requests_per_minute", "leg": None}
+    assert entry(record(**members, limit=limit, repeats=190))[2:] == [
+        "    rate_limited: A limit of the principal, the tool or the server is reached.",
+        "    limit limits.requests_per_minute: 60 allowed, 60 used, again in 3 s",
+        "    190 more within a second, without records of their own",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("access_expired", "Access token: Its time is over."),
+        ("bearer_wrong_audience", "Bearer token: It is for another application or server."),
+        ("withheld_1", "1 definition of the list withheld."),
+        ("origin_503", "The server refused with HTTP 503."),
+        ("of_another_version", ""),
+    ],
+)
+def test_a_reason_is_said_in_words(reason: str, words: str) -> None:
+    assert reason_words(reason) == words
+    assert all(reason_words(known) for known in (*Reason, *Category))
 
 
 def test_hidden_characters_in_names_and_places_are_shown() -> None:
@@ -117,7 +150,11 @@ def test_a_vendors_finding_is_named_with_its_engine_and_has_no_place() -> None:
         ({"reason": "arguments", "leg": None, "decision": "refuse"}, "the schema is the server's own"),
         (
             {"reason": "rate_limited", "key": "limits.concurrency", "decision": "refuse"},
-            "Raise limits.concurrency in the stack file of dev.desk",
+            "Raise limits.concurrency in Pulumi.dev.desk.yaml",
+        ),
+        (
+            {"reason": "foreign_origin", "key": "cors.origins", "decision": "refuse", "leg": None},
+            "cors.origins in Pulumi.dev",
         ),
         ({"reason": "taint"}, "guard.taint.outbound_call: ask"),
     ],

@@ -193,7 +193,7 @@ async def ask(
         answers["version"] = client.protocol_version
         capabilities = client.server_capabilities
         if capabilities.tools:
-            # `execution` speaks of tasks alone, which the guard does not carry (docs/guard.md).
+            # `execution` speaks of tasks alone, which the guard does not carry (docs/explain/guard.md).
             listed = (await client.list_tools()).tools
             answers["lists"]["tools"] = {t.name: t.model_dump(by_alias=True, exclude={"execution"}) for t in listed}
         if capabilities.prompts:
@@ -242,7 +242,7 @@ def try_server(server: RealServer, ringwall: Path, folder: Path) -> Row:
     shutil.copytree(template, folder / "work")
     command = [filled(part, places) for part in server.command]
     environment = filled(server.environment, places)
-    url = f"http://127.0.0.1:{places['port']}{server.http}" if server.http else None
+    url = f"http://{server.host}:{places['port']}{server.http}" if server.http else None
 
     def cli(*arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

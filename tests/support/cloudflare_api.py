@@ -1,4 +1,4 @@
-"""The few calls of Cloudflare's API that the doctor makes, on loopback: token, its policies, tunnels, zone, organization."""
+"""The calls of Cloudflare's API that the doctor makes, on loopback: token, policies, tunnels, zone, bots, organization."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ class CloudflareStandIn:
     account_owned: bool = False
     policies: list[dict[str, Any]] | None = field(default_factory=list)
     zone_readable: bool = True
+    #: The zone's bot settings (provider schema, `getBotManagement`); None: the token may not read them.
+    bots: dict[str, Any] | None = field(
+        default_factory=lambda: {"fight_mode": False, "ai_bots_protection": "disabled", "enable_js": False}
+    )
     #: Seconds that its clock is ahead.
     ahead: float = 0
     log: list[str] = field(default_factory=list)
@@ -61,6 +65,8 @@ class CloudflareStandIn:
             return 200, _success([])
         if path == f"/zones/{self.zone_id}" and self.zone_readable:
             return 200, _success({"id": self.zone_id, "name": self.zone, "status": "active"})
+        if path == f"/zones/{self.zone_id}/bot_management" and self.bots is not None:
+            return 200, _success(self.bots)
         if path == f"/accounts/{self.account_id}/access/organizations":
             return 200, _success({"name": "Example", "auth_domain": self.auth_domain})
         return 403, _error(9109, "Unauthorized to access requested resource")

@@ -44,7 +44,7 @@ class Result:
 
 def ringwall(*arguments: str | Path) -> Result:
     """Run one command; nothing of it outlives the call but what it wrote."""
-    state.project, state.debug, state.json = None, False, False
+    state.project, state.stack, state.debug, state.json, state.sandbox = None, None, False, False, False
     out, err = io.StringIO(), io.StringIO()
     code: object = 0
     with redirect_stdout(out), redirect_stderr(err):
@@ -53,7 +53,7 @@ def ringwall(*arguments: str | Path) -> Result:
         except SystemExit as end:
             code = end.code
         finally:
-            state.project, state.debug, state.json = None, False, False
+            state.project, state.stack, state.debug, state.json, state.sandbox = None, None, False, False, False
     return Result(code if isinstance(code, int) else int(code is not None), out.getvalue(), err.getvalue())
 
 

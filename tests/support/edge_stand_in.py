@@ -3,6 +3,9 @@
 It does what Access does with an identity (service token, OAuth access token, its own cookie), answers everybody else
 with 401 and the documents of managed OAuth, takes off what a client must not send, and hands on the signed assertion.
 Each field that starts with `breaks_` makes it do one thing wrong.
+
+Registration is Access's (`access_registration`) and can be removed (RFC 7592), which Cloudflare's pages do not speak of. The
+challenges are those that Access and others were seen to answer with (`CHALLENGES`).
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import secrets
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -25,6 +29,7 @@ from guard.bundle.bundle import render, sign
 from guard.bundle.keys import create_key_pair, load_private_key
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock
+from tests.support.access_registration import AccessRegistration
 from tests.support.guard_process import COMMAND, GuardProcess, Upstream, await_http, config_of
 from tests.support.issued_tokens import PERSON, SERVICE_TOKEN, IssuedToken
 from tests.support.ports import free_port
@@ -34,6 +39,29 @@ WELL_KNOWN = "/.well-known/oauth-protected-resource"
 CLIENT_ID = "ci.access"
 CLIENT_SECRET = "cfast_not-a-real-secret"
 ACCESS_TOKEN = "opaque-access-token-of-ada"
+_LOGIN = "https://team.cloudflareaccess.com/cdn-cgi/access/login/{host}?kid=0&redirect_url=%2Fmcp"
+_BROWSER = 'Cloudflare-Access resource_metadata="https://{host}/.well-known/cloudflare-access-protected-resource/mcp"'
+_HTML = {"content-type": "text/html; charset=utf-8"}
+#: Kind of challenge: status, headers with `{host}` for the public name, and body.
+CHALLENGES: dict[str, tuple[int, dict[str, str], bytes]] = {
+    "login-page": (302, {"location": _LOGIN}, b""),
+    "login-page with Cloudflare-Access": (302, {"location": _LOGIN, "www-authenticate": _BROWSER}, b""),
+    "page": (200, _HTML, b"<html><title>Sign in</title></html>"),
+    "cloudflare-access": (401, {**_HTML, "www-authenticate": _BROWSER}, b"<title>401 Unauthorized</title>"),
+    "bearer-alone": (401, {"www-authenticate": 'Bearer realm="mcp", error="invalid_token"'}, b""),
+    "html": (401, _HTML, b"<html><title>401 Unauthorized</title></html>"),
+    "bare": (401, {}, b""),
+    "foreign-scheme": (401, {"www-authenticate": 'Basic realm="staff"'}, b""),
+    "blocked": (403, {**_HTML, "server": "cloudflare"}, b"<title>Attention Required! | Cloudflare</title>"),
+    "mitigated": (403, {**_HTML, "server": "cloudflare", "cf-mitigated": "challenge"}, b"<title>Just a moment...</title>"),
+    "missing": (404, {}, b""),
+    "two challenges": (
+        401,
+        {"www-authenticate": 'Basic realm="a", Bearer scope="x", resource_metadata=https://{host}/.well-known/'
+         "oauth-protected-resource/mcp"},
+        b"",
+    ),
+}  # fmt: skip
 
 
 @dataclass
@@ -52,6 +80,22 @@ class EdgeStandIn:
     breaks_pkce: bool = False
     breaks_redirects: bool = False
     breaks_query: bool = False
+    #: A key of CHALLENGES for whoever is not let in.
+    breaks_challenge: str | None = None
+    #: Parts of user agents that bot rules block on every path but the well-known ones.
+    breaks_user_agents: tuple[str, ...] = ()
+    #: A registration takes this many redirect URIs and drops the others without a word.
+    breaks_registered_uris: int | None = None
+    #: Settings of the application, as `dynamicClientRegistration` has them.
+    registration: dict[str, Any] = field(
+        default_factory=lambda: {"enabled": True, "allowAnyOnLocalhost": True, "allowAnyOnLoopback": True}
+    )
+    #: Whether a registration can be removed (RFC 7592), and whether client id metadata documents are announced.
+    removes: bool = True
+    announces_cimd: bool = False
+    auth_methods: tuple[str, ...] = ("none", "client_secret_post")
+    #: What is registered now: client id to its document and the token that removes it.
+    registered: dict[str, tuple[dict[str, Any], str]] = field(default_factory=dict)
     port: int = 0
     #: Every request: verb, path, and the names of its headers.
     seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -98,14 +142,37 @@ class EdgeStandIn:
                 "registration_endpoint": f"{here}/oauth/register",
                 "response_types_supported": ["code"],
                 "code_challenge_methods_supported": ["plain"] if self.breaks_pkce else ["S256"],
+                "client_id_metadata_document_supported": self.announces_cimd,
+                "token_endpoint_auth_methods_supported": list(self.auth_methods),
             }
         return None
 
-    def register(self, document: dict[str, Any]) -> tuple[int, Any]:
-        uris = document["redirect_uris"]
-        if not self.breaks_redirects and not all(uri.startswith("http://127.0.0.1:") for uri in uris):
-            return 400, {"error": "invalid_redirect_uri"}
-        return 201, {"client_id": "made", **document}
+    def register(self, hostname: str, document: dict[str, Any]) -> tuple[int, Any]:
+        status, answer = AccessRegistration(self.registration).register(document)
+        if status != 201 and not self.breaks_redirects:
+            return status, answer
+        id_, token = secrets.token_hex(8), secrets.token_hex(16)
+        self.registered[id_] = document, token
+        removal = {
+            "registration_client_uri": f"https://{hostname}/oauth/register/{id_}",
+            "registration_access_token": token,
+        }
+        taken = {**document, "redirect_uris": document["redirect_uris"][: self.breaks_registered_uris]}
+        return 201, {"client_id": id_, **taken, **(removal if self.removes else {})}
+
+    def unregister(self, id_: str, headers: dict[str, str]) -> tuple[int, Any]:
+        if id_ not in self.registered or headers.get("authorization") != f"Bearer {self.registered[id_][1]}":
+            return 401, {}
+        del self.registered[id_]
+        return 204, None
+
+    def turned_away(self, hostname: str) -> tuple[int, dict[str, str], bytes]:
+        """The answer to whoever is not let in."""
+        if self.breaks_challenge is not None:
+            status, headers, body = CHALLENGES[self.breaks_challenge]
+            return status, {name: value.format(host=hostname) for name, value in headers.items()}, body
+        pointer = f"https://{hostname}{WELL_KNOWN}{self.path}"
+        return 401, {"www-authenticate": f'Bearer resource_metadata="{pointer}"'}, b"{}"
 
     def handed_on(self, headers: dict[str, str], assertion: str) -> dict[str, str]:
         """What the guard gets to see."""
@@ -131,12 +198,15 @@ def _handler(edge: EdgeStandIn) -> type[BaseHTTPRequestHandler]:
                 return self._answer(404, {})
             if (document := edge.document(hostname, path)) is not None:
                 return self._answer(*document)
+            if any(part in headers.get("user-agent", "") for part in edge.breaks_user_agents):
+                return self._send(*CHALLENGES["blocked"])
             if path == "/oauth/register":
-                return self._answer(*edge.register(json.loads(body)))
+                return self._answer(*edge.register(hostname, json.loads(body)))
+            if path.startswith("/oauth/register/") and self.command == "DELETE":
+                return self._answer(*edge.unregister(path.rpartition("/")[2], headers))
             assertion = edge.identify(hostname, headers)
             if assertion is None:
-                pointer = f"https://{hostname}{WELL_KNOWN}{edge.path}"
-                return self._answer(401, {}, {"www-authenticate": f'Bearer resource_metadata="{pointer}"'})
+                return self._send(*edge.turned_away(hostname))
             if path != edge.path:
                 return self._answer(404, {}, {"set-cookie": f"CF_Authorization={assertion}; Path=/; HttpOnly"})
             target = path if edge.breaks_query or not query else self.path
@@ -159,9 +229,12 @@ def _handler(edge: EdgeStandIn) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def _answer(self, status: int, document: Any, headers: dict[str, str] | None = None) -> None:
-            content = json.dumps(document).encode()
+            content = b"" if status == 204 else json.dumps(document).encode()
+            self._send(status, {"content-type": "application/json", **(headers or {})}, content)
+
+        def _send(self, status: int, headers: dict[str, str], content: bytes) -> None:
             self.send_response(status)
-            for name, value in {"content-type": "application/json", **(headers or {})}.items():
+            for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("content-length", str(len(content)))
             self.end_headers()

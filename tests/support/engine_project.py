@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,13 @@ from engine.run import Run
 from engine.runs import execute
 from engine.workspace import Target
 from model.project import Project
+from operations.project.new_project import make_virtualenv
 from sandbox import Sandbox
 from tests.support.language_host import write_language_host
 
 PASSPHRASE = "correct horse battery staple"
+#: Pulumi's own Python host, where it is on PATH; else programs run by the tests' host (`tests.support.language_host`).
+OFFICIAL_HOST = shutil.which("pulumi-language-python")
 
 
 @dataclass
@@ -45,7 +49,9 @@ class EngineProject:
     def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """The plain CLI in the user's folder."""
         hosts = self.home / "hosts"
-        if not hosts.exists():
+        if OFFICIAL_HOST is not None:
+            make_virtualenv(self.project.root)
+        elif not hosts.exists():
             write_language_host(hosts)
         environment = {
             **os.environ,

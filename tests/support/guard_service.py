@@ -250,7 +250,8 @@ def answer_of(response: httpx.Response, id_: int | str) -> Any:
 
 
 def config_for(server: Origin, state: Path, **changes: Any) -> GuardConfig:
-    """A demo configuration that grants every tool, prompt and resource of `server` to everyone; `changes` on top."""
+    """A demo configuration that grants every tool, prompt and resource of `server` to everyone; `changes` on top.
+    `beside_url` is what `origin` holds beside the server's address."""
     grant = {
         "to": {"all": True},
         "tools": [one["name"] for one in server.tools],
@@ -269,7 +270,7 @@ def config_for(server: Origin, state: Path, **changes: Any) -> GuardConfig:
         "server": {"environment": "dev", "name": "raw"},
         "listen": {"port": free_port()},
         "path": "/mcp",
-        "origin": {"url": f"http://127.0.0.1:{server.port}/mcp"},
+        "origin": {"url": f"http://127.0.0.1:{server.port}/mcp", **changes.pop("beside_url", {})},
         "identity": {"demo": {"principal": ME, "email": "ada@example.com"}},
         "grants": [grant],
         "limits": {**WIDE_REQUESTS, **changes.pop("limits", {})},

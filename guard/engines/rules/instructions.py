@@ -1,6 +1,6 @@
 """Rules for text that addresses the model instead of its user: overrides, jailbreaks, prompt theft, poisoned definitions.
 
-The rules match phrases, not meaning: a paraphrase gets through (docs/detection.md has the figures). Sources of the forms: OWASP LLM01,
+The rules match phrases, not meaning: a paraphrase gets through (docs/explain/detection.md has the figures). Sources of the forms: OWASP LLM01,
 Invariant Labs' tool poisoning notes, the chat templates of the common model families.
 """
 

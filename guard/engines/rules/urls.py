@@ -13,7 +13,6 @@ import ipaddress
 import re
 import socket
 import unicodedata
-from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
@@ -126,7 +125,8 @@ def carries_data(value: str, before: str) -> bool:
     return bool(query) and (_PLACEHOLDER.search(query) is not None or _CARRIES.search("?" + query) is not None)
 
 
-def rules(check: Callable[[str, str], bool]) -> tuple[DetectionRule, ...]:
+@lru_cache(maxsize=32)
+def rules(check: Check) -> tuple[DetectionRule, ...]:
     """The rules; `check` says which addresses arguments must not hold."""
     bad = Category.MALICIOUS_URL
     return (

@@ -137,11 +137,18 @@ ENVIRONMENT: Table = {
     "quotas.tunnels": KeyRule(more_loosens, "quota of tunnels", "edge", 10),
 }
 
+_CLIENTS = KeyRule(
+    no_effect, "clients that may register", "edge", 10, proof="it is shown at each server that inherits it"
+)
 #: `defaults` with what a server has when neither says anything (`model.server`), so that writing a default changes nothing.
 DEFAULTS: Table = {
     "countries": KeyRule(allow_list, "countries people may come from", "edge", 60),
     "posture": KeyRule(shrinks_loosens, "posture rules people's devices must pass", "edge", 75),
     "session": KeyRule(longer_loosens, "how long a sign-in lasts", "edge", 65),
+    "access": _CLIENTS,
+    "access.clients": _CLIENTS,
+    "access.clients[].name": _CLIENTS,
+    "access.clients[].redirect_uris": _CLIENTS,
 }
 
 ZONE: Table = {

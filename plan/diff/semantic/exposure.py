@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from model.origin_identity import IdentityKey, TokenExchange
 from plan.diff.semantic.directions import (
     Delegated,
     KeyRule,
@@ -47,6 +48,31 @@ RULES: Table = {
     "origin.environment.*.env": KeyRule(any_change, "where variable {0} comes from", "origin", 60),
     "origin.environment.*.file": KeyRule(any_change, "where variable {0} comes from", "origin", 60),
     "origin.directory": KeyRule(any_change, "working directory of the command", "origin", 60),
+    # Either way: the server is told who people are, or no longer, and may decide by it.
+    "origin.identity": KeyRule(any_change, "how the server is told who calls", "origin", 60),
+    "origin.identity_keys": KeyRule(appearing_tightens, "keys that tell the server who calls", "origin", 60),
+    **{
+        f"origin.identity_keys[].{name}": KeyRule(any_change, "key that tells the server who calls", "origin", 60)
+        for name in IdentityKey.model_fields
+    },
+    "origin.headers.*": KeyRule(any_change, "header {0} that the server is sent", "origin", 65),
+    "origin.headers.*.env": KeyRule(any_change, "where header {0} comes from", "origin", 60),
+    "origin.headers.*.file": KeyRule(any_change, "where header {0} comes from", "origin", 60),
+    "origin.headers.*.scheme": KeyRule(any_change, "scheme of header {0}", "origin", 40),
+    # Either way somebody else acts at the server: the caller with their own rights there, or whoever it was before.
+    "origin.token_exchange": KeyRule(any_change, "the server acts as the caller, by token exchange", "origin", 85),
+    **{
+        f"origin.token_exchange.{name}": KeyRule(
+            any_change, f"{name} of the exchange by which the server acts as the caller", "origin", 80
+        )
+        for name in TokenExchange.model_fields
+    },
+    **{
+        f"origin.token_exchange.client_secret.{name}": KeyRule(
+            any_change, "where the secret for the token exchange comes from", "origin", 60
+        )
+        for name in ("env", "file")
+    },
     "oauth.mode": KeyRule(any_change, "who signs people in", "edge", 95),
     "oauth.issuer": KeyRule(any_change, "issuer of tokens", "gateway", 95),
     "oauth.audience": KeyRule(any_change, "audience a token must carry", "gateway", 90),

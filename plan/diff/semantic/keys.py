@@ -13,12 +13,18 @@ from typing import Any
 
 from model.difference import Part, Path, by_key, descend
 from plan.diff.model import Change, Direction, change
-from plan.diff.semantic import environment, exposure, finding_exceptions, guard_settings, limits
+from plan.diff.semantic import clients, environment, exposure, finding_exceptions, guard_settings, limits
 from plan.diff.semantic.directions import Entry, KeyRule, Table, keys, longer_loosens, shorter_loosens
 
 _SHARED: Table = {**limits.RULES, **guard_settings.RULES}
 TABLES: dict[str, Table] = {
-    "server": {**exposure.RULES, **_SHARED, **finding_exceptions.TABLE, **environment.WAIVERS},
+    "server": {
+        **exposure.RULES,
+        **_SHARED,
+        **clients.TABLE,
+        **finding_exceptions.TABLE,
+        **environment.WAIVERS,
+    },
     "environment": {
         **environment.ENVIRONMENT,
         **environment.WAIVERS,

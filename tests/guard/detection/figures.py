@@ -1,6 +1,6 @@
 """How much the embedded engine finds, and how often it is wrong, on the two corpora beside this file.
 
-`python tests/guard/detection/figures.py` prints the tables; `--write` puts them into docs/detection.md, between its markers;
+`python tests/guard/detection/figures.py` prints the tables; `--write` puts them into docs/explain/detection.md;
 `--wrong` prints the ids of the tuning texts that were judged wrongly. There is no such option for the texts held out, since
 rules are changed for what tuning shows alone. A text that is a list is several strings of one message. A bar ``¦`` is taken
 out before judging: it keeps other scanners from taking invented keys for real ones.
@@ -22,7 +22,7 @@ if str(ROOT) not in sys.path:
 from guard.engines.embedded import EmbeddedVerdictEngine  # noqa: E402 - found only now
 from guard.inspect.verdict import Leg, Outcome, ScanItem, Text  # noqa: E402
 
-DOCUMENT = ROOT / "docs" / "detection.md"
+DOCUMENT = ROOT / "docs" / "explain" / "detection.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 CORPORA = ("held_out", "tuning")
 #: Tools that the server of the corpora is said to have.
@@ -92,7 +92,7 @@ def written(document: str, tables: str) -> str:
     head, _, rest = document.partition(BEGIN)
     _, found, tail = rest.partition(END)
     if not found:
-        raise ValueError("docs/detection.md has no markers for the figures")
+        raise ValueError("docs/explain/detection.md has no markers for the figures")
     return f"{head}{BEGIN}\n\n{tables}\n\n{END}{tail}"
 
 

@@ -1,4 +1,4 @@
-"""The published figures are the measured ones, and the corpora are what docs/detection.md says of them."""
+"""The published figures are the measured ones, and the corpora are what docs/explain/detection.md says of them."""
 
 from __future__ import annotations
 

@@ -220,3 +220,8 @@ def test_long_json_text_with_line_ends_is_read_to_its_end() -> None:
 def test_a_secret_before_a_quoted_line_end_is_one_finding_with_its_place() -> None:
     (finding,) = judge(json.dumps({"env": "PASSWORD=xK9" + "vTq2-mLw7Z\nHOST=a\n"})).findings
     assert finding.span is not None
+
+
+def test_engines_with_the_same_rules_share_their_tables() -> None:
+    first, second = EmbeddedVerdictEngine(), EmbeddedVerdictEngine()
+    assert all(first._tables[leg][0] is second._tables[leg][0] for leg in Leg)

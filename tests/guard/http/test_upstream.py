@@ -12,6 +12,7 @@ import pytest
 from starlette.responses import Response, StreamingResponse
 
 from guard.http.upstream import HttpUpstream, UpstreamDown
+from model.errors import InputError
 from model.server import Origin as OriginSettings
 from tests.guard.test_verified_road import HOST, identity, person
 from tests.support.guard_messages import call, result
@@ -112,3 +113,71 @@ async def test_the_refusal_of_a_servers_question_carries_what_the_server_knows_i
         await guard.post(call(9), {**person(issuer), "authorization": token})
         await asyncio.wait_for(refused.wait(), 5)
         assert origin.seen[-1][1]["authorization"] == token
+
+
+def _challenging(message: dict[str, Any]) -> Response:
+    headers = {"www-authenticate": 'Bearer resource_metadata="https://evil.example/.well-known/x", scope="all"'}
+    return Response("", 401, headers)
+
+
+async def test_no_client_is_sent_to_sign_in_where_the_server_says(tmp_path: Path, issuer: TokenIssuer) -> None:
+    """In mode access a 401 of the server is about the guard's credentials, so the client must not sign in anew over it."""
+    origin = Origin(get=lambda request: _later(_challenging({})))
+    origin.replies |= {"tools/call": _challenging, "initialize": _challenging}
+    async with guarded(origin, tmp_path, identity=identity(issuer)) as guard:
+        who = person(issuer)
+        for body in (call(1), {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25",
+                     "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}}):  # fmt: skip
+            response = await guard.post(body, who)
+            assert (response.status_code, response.json()["error"]["code"]) == (200, -31004)
+            assert "www-authenticate" not in response.headers
+        assert guard.reasons()[-1] == ("initialize", "error", "origin_401")
+        stream = await guard.client.get("/mcp", headers={**who, "accept": "text/event-stream"})
+        assert (stream.status_code, "www-authenticate" in stream.headers) == (424, False)
+
+
+async def test_in_mode_external_a_401_of_the_server_becomes_the_configured_issuers_challenge(
+    tmp_path: Path, issuer: TokenIssuer
+) -> None:
+    audience = f"https://{HOST}/mcp"
+    external = {"issuer": issuer.url, "jwks_uri": issuer.jwks_uri, "audience": audience}
+    claims: dict[str, Any] = {"sub": "ada", "email": "ada@example.com"}
+    token = f"Bearer {issuer.sign(EXTERNAL_PERSON.claims(issuer.url, audience, **claims), typ='at+jwt')}"
+    origin = Origin()
+    origin.replies["tools/call"] = _challenging
+    async with guarded(origin, tmp_path, identity={**identity(issuer), "external": external}) as guard:
+        response = await guard.post(call(1), {**person(issuer), "authorization": token})
+        assert response.status_code == 401
+        metadata = f"https://{HOST}/.well-known/oauth-protected-resource/mcp"
+        expected = f'Bearer error="invalid_token", resource_metadata="{metadata}"'
+        assert response.headers.get_list("www-authenticate") == [expected]
+
+
+async def _later(response: Response) -> Response:
+    return response
+
+
+async def test_the_servers_own_key_goes_with_every_request_and_no_client_can_send_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK_KEY", "planted-desk-key")
+    bearer = tmp_path / "bearer"
+    bearer.write_text("planted-bearer\n")
+    bearer.chmod(0o600)
+    headers = {"X-Desk-Key": {"env": "DESK_KEY"}, "Authorization": {"file": str(bearer), "scheme": "Bearer"}}
+    origin = Origin()
+    async with guarded(origin, tmp_path, beside_url={"headers": headers}) as guard:
+        await guard.initialize()
+        await guard.post(call(1), {"x-desk-key": "mine", "authorization": "Bearer mine"})
+        await guard.client.get("/mcp", headers={"x-desk-key": "mine", "mcp-session-id": "s-1", "accept": "*/*"})
+        assert {verb for verb, _, _ in origin.seen} >= {"POST", "GET"}
+        for _, sent, _ in origin.seen:
+            assert (sent["x-desk-key"], sent["authorization"]) == ("planted-desk-key", "Bearer planted-bearer")
+        assert "planted" not in guard.audit.read_text()
+
+
+async def test_a_header_whose_secret_is_not_there_keeps_the_guard_from_starting(tmp_path: Path) -> None:
+    headers = {"X-Desk-Key": {"env": "NO_SUCH_VARIABLE"}}
+    with pytest.raises(InputError, match="NO_SUCH_VARIABLE is not set"):
+        async with guarded(Origin(), tmp_path, beside_url={"headers": headers}):
+            pass

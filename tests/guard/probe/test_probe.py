@@ -353,6 +353,15 @@ def test_origin_that_demands_its_own_authentication_is_named_with_its_header(pee
     assert "the origin itself forbids this (HTTP 403)" in refused(Origin(url=peer.url))
 
 
+def test_refusal_quotes_what_the_server_says_in_plain_text(peer: Any) -> None:
+    peer.status, peer.headers = 403, {"content-type": "text/plain"}
+    peer.raw = b"Only for localhost:80\x1b[31m\nand more"
+    text = refused(Origin(url=peer.url))
+    assert "forbids this (HTTP 403; Only for localhost:80" in text
+    assert "\x1b" not in text
+    assert "and more" not in text
+
+
 def test_proxy_of_the_environment_is_not_used(peer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")

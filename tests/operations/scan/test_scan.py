@@ -67,7 +67,7 @@ def test_streamable_server_is_found_with_what_its_tools_could_do(ports: dict[str
     assert (server.name, server.version, server.protocol_version) == ("ops-helper", "0.3.1", "2026-07-28")
     assert tools(server) == [("execute_command", "execute"), ("read_log", "read")]
     assert advise(server, environments=("dev",)).command == (
-        f"ringwall onboard ops-helper --env dev --url http://127.0.0.1:{ports['seed']}/mcp"
+        f"ringwall onboard ops-helper --env dev --url http://127.0.0.1:{ports['seed']}/mcp --people YOU@..."
     )
 
 
@@ -518,7 +518,7 @@ def test_command_names_the_address_where_the_server_is_on_its_own_host(address: 
     server = scanned_server(address, "open", beyond=beyond, port=80)
     server = replace(server, place=replace(server.place, address=address))
     advice = advise(server, environments=("dev", "prod"), project="/srv/my project")
-    assert advice.command == f"ringwall onboard n --env dev --url {url} --project '/srv/my project'"
+    assert advice.command == f"ringwall onboard n --env dev --url {url} --people YOU@... --project '/srv/my project'"
     assert advice.steps[-1] == "choose its environment: dev, prod"
     assert advise(server, project="p").steps[-1] == "make an environment first: ringwall init dev --project p"
 

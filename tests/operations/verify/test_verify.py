@@ -17,6 +17,7 @@ from typing import Any
 import jwt
 import pytest
 
+from components.edge.registration import Registration
 from model.guard_config import ResolvedGrant
 from model.tool_lock import ToolLock
 from operations.verify.calls import PHRASE
@@ -50,7 +51,11 @@ ADA = CallerIdentity(
 ALWAYS_SKIPPED = {
     "edge.plain-http": "the whole run was by plain HTTP on loopback (--insecure-http)",
     "tokens.expired": "no genuine expired token was given (--expired-token-file); one made here would be forged",
-    "discovery.loopback-redirect": "registering leaves a client at the authorization server; add --register to try it",
+    "discovery.strangers-redirect": "no client was registered: add --register",
+    **{
+        f"discovery.client.{client}": "works from resource_metadata up to its registration, which was not tried"
+        for client in ("claude-code", "cursor", "vscode", "inspector", "gemini-cli")
+    },
     "calls.injected-result": "no tool of the lock takes a text and returns it unblocked; plant an instruction "
     "where a tool reads it, and name that call with --planted",
 }
@@ -94,7 +99,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             edge = EdgeStandIn(issuer, AUDIENCES, {HOST: guard.port, SIBLING: guard.port})
             subject = VerifySubject(
                 stack="test.one",
-                doors=(PublicHostname(HOST, AUDIENCES[HOST]),),
+                doors=(PublicHostname(HOST, AUDIENCES[HOST], registration=Registration(True, True, ())),),
                 path="/mcp",
                 mode="access",
                 issuer=issuer.url,
@@ -134,14 +139,13 @@ async def test_a_whole_stack_passes_and_says_what_it_did_not_try(stack: Stack) -
     report = await stack.run()
     assert outcomes(report, "fail") == {}
     assert outcomes(report, "skipped") == ALWAYS_SKIPPED
-    assert report.summary == f"{len(report.checks) - 4} passed, 0 failed, 4 skipped"
+    assert report.summary == f"{len(report.checks) - 9} passed, 0 failed, 9 skipped"
     assert (report.exit_code(strict=False), report.exit_code(strict=True)) == (0, 3)
     observed = outcomes(report, "pass")
     assert observed["calls.tools-list"] == "2 tools, all locked and granted to agent:ci"
     assert observed["calls.denied-tool"] == "get_ticket: -32602 Unknown tool"
     assert observed["calls.injected-arguments"] == "search_tickets: blocked by the guard"
     assert observed["calls.foreign-session"] == "404 for a second identity's session"
-    assert observed["discovery.client.claude"] == "from pointer, DCR; comes back to http://localhost:PORT/callback"
 
 
 async def test_no_token_appears_in_any_report(stack: Stack) -> None:
@@ -166,6 +170,7 @@ async def test_an_edge_that_lets_strangers_in_fails_whatever_must_be_refused(sta
         "tokens.sibling",
         # Whoever is let in at once never learns that there is a sign-in.
         "discovery.challenge",
+        *(f"discovery.client.{client}" for client in ("claude-code", "cursor", "vscode", "inspector", "gemini-cli")),
     }
 
 
@@ -242,13 +247,15 @@ async def test_a_document_for_another_resource_keeps_every_client_out(stack: Sta
     report = await stack.run()
     assert failures(report) == {
         "discovery.resource",
-        *(f"discovery.client.{client}" for client in ("claude", "cursor", "vscode", "inspector")),
+        *(f"discovery.client.{client}" for client in ("claude-code", "cursor", "vscode", "inspector", "gemini-cli")),
     }
     assert "https://elsewhere.example.com/mcp" in outcomes(report, "fail")["discovery.resource"]
 
 
 async def test_missing_documents_and_missing_pkce_are_told_apart(stack: Stack) -> None:
-    clients = {f"discovery.client.{client}" for client in ("claude", "cursor", "vscode", "inspector")}
+    clients = {
+        f"discovery.client.{client}" for client in ("claude-code", "cursor", "vscode", "inspector", "gemini-cli")
+    }
     stack.edge.breaks_pkce = True
     assert failures(await stack.run()) == {"discovery.pkce", *clients}
     stack.edge.breaks_pkce, stack.edge.breaks_well_known = False, True
@@ -257,13 +264,20 @@ async def test_missing_documents_and_missing_pkce_are_told_apart(stack: Stack) -
     assert failures(await stack.run()) == missing
 
 
-async def test_registration_is_tried_only_when_asked_for_and_a_strangers_redirect_must_be_refused(stack: Stack) -> None:
-    before = len([request for request in stack.edge.seen if request[1] == "/oauth/register"])
+async def test_registration_is_tried_only_when_asked_for(stack: Stack) -> None:
+    def registrations() -> int:
+        return sum(path == "/oauth/register" for _, path, _ in stack.edge.seen)
+
+    before = registrations()
     await stack.run()
-    assert len([request for request in stack.edge.seen if request[1] == "/oauth/register"]) == before
-    assert "discovery.loopback-redirect" in outcomes(await stack.run(register=True), "pass")
-    stack.edge.breaks_redirects = True
-    assert failures(await stack.run(register=True)) == {"discovery.loopback-redirect"}
+    assert registrations() == before
+    stack.edge.removes = False
+    report = await stack.run(register=True)
+    stack.edge.removes = True
+    assert failures(report) == set()
+    assert {"discovery.strangers-redirect", "discovery.client.claude-code"} < set(outcomes(report, "pass"))
+    # Three clients that return to loopback were registered, and this server keeps them.
+    assert len([note for note in report.notes if note.startswith("a registration stays: ")]) == 3
 
 
 async def test_a_gateway_that_swallows_the_query_fails_the_query_check_alone(stack: Stack) -> None:

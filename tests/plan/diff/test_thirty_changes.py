@@ -84,6 +84,18 @@ CASES = {
         DEV_FILE, "countries: [NO, SE]\n    identity", "countries: [NO]\n    identity",
         "dev.one", "countries people may come from: - SE", T,
     ),
+    "client-may-register": case(
+        HOSTED_FILE, "      agents: [ci, nightly]\n", "      agents: [ci, nightly]\n      clients: [cursor, claude-code]\n",
+        "dev.hosted", "Cursor may register and sign people in", L, N, T,
+    ),
+    "every-client-of-the-environment": case(
+        DEV_FILE, "    logs:", "    defaults: {access: {clients: [vscode]}}\n    logs:",
+        "dev.hosted", "VS Code may register and sign people in", L, N,
+    ),
+    "no-client-may-register": case(
+        HOSTED_FILE, "      agents: [ci, nightly]\n", "      agents: [ci, nightly]\n      clients: []\n",
+        "dev.hosted", "any client that returns to the person's own machine may no longer register", T,
+    ),
     "posture-dropped": case(
         ONE_FILE, "    posture: [encrypted]\n", "", "dev.one", "posture rules people's devices must pass: - encrypted", L
     ),

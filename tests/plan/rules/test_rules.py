@@ -242,7 +242,13 @@ HALVES = [{"ip": {"ip": "0.0.0.0/1"}}, {"ip": {"ip": "128.0.0.0/1"}}]
 POSTURE = {"devicePosture": {"integrationUid": "${dev-edge-posture-encrypted.id}"}}
 GATEWAY = "one-gateway-"
 
+
 #: Rule, stack, what breaks it. In production where the third is "hybrid"; the finding must be that rule's and no other's.
+def redirects(uri: str) -> Break:
+    settings = {"enabled": True, "allowAnyOnLocalhost": True, "allowAnyOnLoopback": True, "allowedUris": [uri]}
+    return put("one-edge-application", oauthConfiguration={"enabled": True, "dynamicClientRegistration": settings})
+
+
 BROKEN: list[tuple[str, str, str, Break]] = [
     ("edge-policy-bypass", "dev", "colocated", put(POLICY, decision="bypass")),
     ("edge-policy-bypass", "dev", "colocated", put(POLICY, decision={"$unknown": True})),
@@ -482,6 +488,10 @@ BROKEN: list[tuple[str, str, str, Break]] = [
     ("origin-gateway-exposed", "dev.one", "hybrid", host(lambda b: node(b).pop("proxy_listen"))),
     ("origin-gateway-exposed", "dev.one", "colocated", host(lambda b: node(b).pop("admin_gui_listen"))),
     ("origin-gateway-exposed", "dev.one", "hybrid", host(lambda b: node(b).update(admin_listen="127.0.0.1:8001"))),
+    ("edge-client-dangerous", "dev.one", "colocated", redirects("https://*.example.com/cb")),
+    ("edge-client-dangerous", "dev.one", "colocated", redirects("http://desk.example.com/cb")),
+    ("edge-client-dangerous", "dev.one", "colocated", redirects("https://desk.example.com/*")),
+    ("edge-client-wide", "dev.one", "colocated", redirects("https://desk.example.com/oauth/*")),
     ("origin-lua-sandbox", "dev.one", "colocated", host(lambda b: node(b).update(untrusted_lua_sandbox_requires="os"))),
     ("secret-in-clear", "dev.one", "colocated", put("kong", kongAdminToken="hunter2")),
     ("secret-in-clear", "dev", "colocated", config("dev-gateway-log-http", headers={"Authorization": "abc"})),
@@ -557,7 +567,11 @@ def test_a_plan_that_breaks_one_rule_has_that_finding_alone(
 def test_every_rule_about_a_plan_is_broken_somewhere_here_or_in_the_exposure_tests() -> None:
     elsewhere = {rule.id for rule in BUILT_IN if rule.id.startswith(("exposure-", "waiver-", "rule-"))} | {
         "hosted-client",
+        # About the file: tests/plan/rules/test_clients.py.
+        "edge-client-hosted",
         *("lock-unenforceable", "lock-left-out", "lock-left-to-server"),
+        # tests/plan/rules/test_name_depth.py
+        "edge-name-depth",
         # About the guard's findings in definitions: tests/cli/test_acceptance.py.
         "lock-finding-unaccepted",
         "lock-finding-accepted",

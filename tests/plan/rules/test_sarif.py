@@ -69,10 +69,10 @@ def test_a_waived_finding_is_a_suppressed_result_with_its_reason_and_no_other_is
 def test_every_rule_carries_its_help_and_where_documentation_has_an_address_the_link_to_its_heading() -> None:
     with_docs = log(docs="https://docs.example.com/ringwall")["runs"][0]["tool"]["driver"]["rules"]
     without = log()["runs"][0]["tool"]["driver"]["rules"]
-    reference = (Path(__file__).parents[3] / "docs" / "rules.md").read_text(encoding="utf-8")
+    reference = (Path(__file__).parents[3] / "docs" / "reference" / "rules.md").read_text(encoding="utf-8")
     assert [rule["id"] for rule in with_docs] == sorted(rule.id for rule in BUILT_IN)
     for rule, plain in zip(with_docs, without, strict=True):
-        assert rule["helpUri"] == f"https://docs.example.com/ringwall/rules.md#{rule['id']}"
+        assert rule["helpUri"] == f"https://docs.example.com/ringwall/reference/rules.md#{rule['id']}"
         assert f"\n### {rule['id']}\n" in reference
         assert "helpUri" not in plain
         assert "Remedy: " in plain["help"]["text"]

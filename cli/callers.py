@@ -1,0 +1,49 @@
+"""`ringwall who`: shows who may use one tool, prompt or resource of a server."""
+
+from __future__ import annotations
+
+from cli import console
+from cli.project import current_project
+from operations.access.callers import CallerRow, callers_of
+from operations.access.question import question_of
+from operations.access.refusals import grantees_of
+from operations.access.servers import server_named
+
+_SECTIONS = {
+    "may": "may:",
+    "not_granted": "may not, though the edge admits them:",
+    "not_admitted": "granted, and not admitted at the edge:",
+    "neither": "neither admitted nor granted:",
+}
+
+
+def callers(stack: str, *, tool: str | None, prompt: str | None, resource: str | None, as_json: bool) -> None:
+    """What `ringwall who` does; its flags and help are in `cli.flags.callers`."""
+    question = question_of(tool, prompt, resource, None)
+    project = current_project()
+    server = server_named(project, stack)
+    result = callers_of(server, question)
+    if as_json:
+        console.print_json(result.as_json(project.root))
+        return
+    locked = server.lock.tool(question.name) if question.kind == "tool" else None
+    console.say(f"{server.stack}: {question}" + (f" (risk: {locked.risk})" if locked else ""))
+    if server.manifest.lockdown is not None:
+        console.say(f"closed to everyone: {server.manifest.lockdown.reason}")
+    for state, title in _SECTIONS.items():
+        rows = result.having(state)
+        if rows or state == "may":
+            console.say(f"\n{title}")
+        for row in rows:
+            _show(row, [grantees_of(grant.to) for grant in server.manifest.grants])
+        if not rows and state == "may":
+            console.say("  nobody")
+
+
+def _show(row: CallerRow, grantees: list[str]) -> None:
+    console.say(f"  {row.name}")
+    for number, place in row.grants:
+        console.say(f"      grant {number + 1}, to {grantees[number]}: {place}")
+    conditions = [answer for answer in row.edge if answer.effect == "depends"]
+    for answer in conditions if row.state == "may" else ():
+        console.say(f"      if: {answer.text} ({answer.place})")

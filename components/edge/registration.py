@@ -1,0 +1,44 @@
+"""Which clients may register at one public name, as Access's managed OAuth takes it. Pure.
+
+A registration holds all redirect URIs of a client at once. Those on the person's own machine are allowed by host, on every
+port, as native clients need it (RFC 8252 section 7.3); all others by the list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model.clients import redirect_uris
+from model.environment import Environment
+from model.redirect_uris import loopback_host
+from model.server import Server
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What may be registered. Nobody may where nothing is allowed."""
+
+    localhost: bool
+    loopback: bool
+    uris: tuple[str, ...]
+
+    @property
+    def enabled(self) -> bool:
+        return self.localhost or self.loopback or bool(self.uris)
+
+
+def registration(settings: Environment, manifest: Server, hosted_client: str | None) -> Registration:
+    """The registration of a server's own public name, or of a hosted client's."""
+    if manifest.oauth.mode != "access":
+        return Registration(False, False, ())
+    if hosted_client is not None:
+        return Registration(False, False, settings.hosted_clients[hosted_client].redirect_uris)
+    if manifest.access.clients is None:
+        return Registration(True, True, ())
+    uris = [uri for client in manifest.access.clients for uri in redirect_uris(client)]
+    hosts = {loopback_host(uri) for uri in uris}
+    return Registration(
+        "localhost" in hosts,
+        "127.0.0.1" in hosts,
+        tuple(dict.fromkeys(sorted(uri for uri in uris if loopback_host(uri) is None))),
+    )

@@ -1,0 +1,186 @@
+"""Every command that a message suggests parses, and keeps `--sandbox` and `--project` of the call it was shown by."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli import state, suggestions
+from cli.commands import COMMANDS, load
+from model.project import Project
+from tests.docs.test_floors import ROOMS, ROOT
+from tests.support.command_line import ringwall
+
+#: What an expression of a message stands for, by a word in it; a server's stack for all others.
+SAMPLES = {
+    "environment": "dev",
+    ".name": "dev",
+    "following": "up",
+    "options": "--allow person:8b0f",
+    "OUTPUT": "guard_config",
+    "path": "audit.jsonl",
+    "kind": "dns-record",
+    "agent": "ci",
+}
+MENTION = re.compile(r"`(ringwall [^`]+)`")
+
+
+def _strings(tree: ast.AST) -> Iterator[str]:
+    """Strings of a module, docstrings left out; an expression in one is replaced by a sample of its value."""
+    inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(
+                part.value if isinstance(part, ast.Constant) else _sample(part) for part in node.values if part
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner | statements:
+            yield node.value
+
+
+def _sample(part: ast.AST) -> str:
+    expression = ast.unparse(part)
+    return next((value for word, value in SAMPLES.items() if word in expression), "dev.one")
+
+
+def suggested() -> list[tuple[str, str]]:
+    """Where a message names a command, and the whole message."""
+    result = []
+    for file in sorted(
+        path for room in (*ROOMS, "sandbox", "policy_pack", "package") for path in (ROOT / room).rglob("*.py")
+    ):
+        result += [
+            (str(file.relative_to(ROOT)), text)
+            for text in _strings(ast.parse(file.read_text(encoding="utf-8")))
+            if MENTION.search(text)
+        ]
+    return sorted(set(result))
+
+
+def _parse(command: str) -> None:
+    """Parse with the real command; raises what Typer raises."""
+    words = shlex.split(command)[1:]
+    if words == ["--help"]:
+        return
+    parsed = load(words[0])
+    words = words[1:]
+    if hasattr(parsed, "commands"):
+        parsed = parsed.commands[words.pop(0)]
+    parsed.make_context(parsed.name, words)
+
+
+def _is_a_name(command: str) -> bool:
+    """Whether it is a command's name alone, as prose has it (“what `ringwall diff` wrote”)."""
+    words = command.split()[1:]
+    if words[0] not in COMMANDS:
+        return False
+    group = getattr(load(words[0]), "commands", None)
+    return len(words) == 1 or (group is not None and len(words) == 2 and words[1] in group)
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    yield
+    state.project, state.stack, state.debug, state.json, state.sandbox = None, None, False, False, False
+
+
+@pytest.mark.parametrize(("file", "message"), suggested())
+def test_command_in_a_message_parses(file: str, message: str) -> None:
+    for match in MENTION.finditer(message):
+        advised = re.search(r"\b(run|with|see|by) $", message[: match.start()])
+        if _is_a_name(match[1]) and not (advised and advised[1] == "run"):
+            continue
+        state.stack = "dev.one"  # a command on a server may leave its name out of what it advises
+        _parse(suggestions.command_line(match[1]))
+
+
+@pytest.mark.parametrize(
+    ("command", "completed"),
+    [
+        ("ringwall destroy dev.one", "ringwall destroy dev.one --sandbox --project '/tmp/my project'"),
+        ("ringwall destroy dev.one --sandbox", "ringwall destroy dev.one --sandbox --project '/tmp/my project'"),
+        # These take no --sandbox: files are the same for both.
+        ("ringwall lock approve dev.one", "ringwall lock approve dev.one --project '/tmp/my project'"),
+        ("ringwall check --list-rules", "ringwall check --list-rules --project '/tmp/my project'"),
+        ("ringwall schema server", "ringwall schema server"),
+        ("ringwall engine install --plugins", "ringwall engine install --plugins"),
+        (
+            "ringwall local dev.one -- python desk.py --sandbox",
+            "ringwall local dev.one --project '/tmp/my project' -- python desk.py --sandbox",
+        ),
+        ("ringwall nonsense", "ringwall nonsense"),
+        # Prose that names a command; it needs a stack to be run.
+        ("ringwall revoke", "ringwall revoke"),
+        ("ringwall isn't a command", "ringwall isn't a command"),
+    ],
+)
+def test_suggestion_takes_the_options_in_force_that_its_command_has(command: str, completed: str) -> None:
+    state.sandbox, state.project = True, Path("/tmp/my project")
+    assert suggestions.complete(f"run `{command}` first") == f"run `{completed}` first"
+    assert suggestions.complete_document({"remedy": f"`{command}`", "name": "`ringwall up`"}) == {
+        "remedy": f"`{completed}`",
+        "name": "`ringwall up`",
+    }
+
+
+def test_line_that_is_a_command_is_completed_before_its_comment() -> None:
+    state.sandbox = True
+    assert suggestions.complete("Next:\n  ringwall up dev   # brings it up\nringwall is good") == (
+        "Next:\n  ringwall up dev --sandbox   # brings it up\nringwall is good"
+    )
+    assert suggestions.complete("Next: ringwall up dev") == "Next: ringwall up dev --sandbox"
+
+
+@pytest.mark.parametrize(
+    ("stack", "command", "completed"),
+    [
+        ("dev.one", "ringwall drift", "ringwall drift dev.one"),
+        ("dev.one", "ringwall keys sync", "ringwall keys sync dev"),
+        ("dev.one", "ringwall lock approve ENV.SERVER", "ringwall lock approve dev.one"),
+        ("dev", "ringwall lock approve ENV.SERVER", "ringwall lock approve ENV.SERVER"),
+        ("zone.example", "ringwall keys sync", "ringwall keys sync"),
+        ("dev", "ringwall lock diff", "ringwall lock diff"),
+        ("dev.one", "ringwall up dev", "ringwall up dev"),
+        ("dev.one", "ringwall audit show", "ringwall audit show"),
+        ("dev.one", "ringwall check", "ringwall check"),
+    ],
+)
+def test_suggestion_without_a_stack_takes_the_one_this_call_names(stack: str, command: str, completed: str) -> None:
+    state.stack = stack
+    assert suggestions.command_line(command) == completed
+
+
+def test_without_options_in_force_nothing_changes() -> None:
+    text = "run `ringwall destroy dev.one`"
+    assert suggestions.complete(text) is text
+
+
+@pytest.mark.parametrize("variable", [False, True])
+def test_rehearsal_says_that_it_is_one_and_its_remedy_stays_in_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch, variable: bool
+) -> None:
+    if variable:
+        monkeypatch.setenv("RINGWALL_SANDBOX", "1")
+    done = ringwall("outputs", "dev", "--json", "--project", project.root, *([] if variable else ["--sandbox"]))
+    assert (
+        done.err.splitlines()[0] == "rehearsal: stand-in Cloudflare and Kong on this machine, nothing real is touched"
+    )
+    assert f"run `ringwall up dev --sandbox --project {project.root}`" in done.err
+    assert done.json["sandbox"] is True
+    (problem,) = done.json["error"]["problems"]
+    assert f"--sandbox --project {project.root}" in problem["message"]
+
+
+@pytest.mark.parametrize("value", ["", "0", "false"])
+def test_variable_that_says_no_makes_no_rehearsal(
+    project: Project, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("RINGWALL_SANDBOX", value)
+    done = ringwall("outputs", "dev", "--json", "--project", project.root)
+    assert "rehearsal" not in done.err
+    assert "sandbox" not in done.json
