@@ -19,8 +19,6 @@ from operations.onboard.offer import capabilities_of, concern_lines, left_out_li
 from operations.onboard.propose import (
     Proposal,
     access_value,
-    default_hostname,
-    free_guard_port,
     propose,
     refuse_existing,
 )
@@ -103,8 +101,8 @@ def onboard(
         origin=origin_flags,
         access=access,
         host=host,
-        hostname=hostname or default_hostname(environment, server),
-        guard_port=free_guard_port(environment, origin) if guard_port is None else guard_port,
+        hostname=hostname,
+        guard_port=guard_port,
         review=lambda lock: review(lock, accept, yes=yes, command=f"ringwall lock approve {stack}"),
     )
     _show(proposal, exposure)
