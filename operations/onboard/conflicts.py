@@ -34,9 +34,9 @@ def free_guard_port(environment: EnvironmentStack, siblings: Sequence[Environmen
     return next(port for port in range(FIRST_GUARD_PORT, 64536) if not used & {port, port + ADMIN_PORT_OFFSET})
 
 
-def _ports(environment: EnvironmentStack, beside: EnvironmentStack) -> Iterator[int | None]:
-    """The ports that an environment uses on the hosts that `beside` has, too."""
-    hosts = beside.settings.hosts
+def _ports(environment: EnvironmentStack, neighbour: EnvironmentStack) -> Iterator[int | None]:
+    """The ports that an environment uses on the hosts that `neighbour` has, too."""
+    hosts = neighbour.settings.hosts
     yield from (host.gateway_port for name, host in environment.settings.hosts.items() if name in hosts)
     for server in environment.reach:
         if server.manifest.host in hosts:
