@@ -33,6 +33,11 @@ def destroy(
         runs: list[Run] = []
         if not names:
             deploy.refuse_live_servers(target, stack)
+            if live_resources(project, stack, target) is None:
+                console.say(f"{stack} is not deployed: nothing to destroy")
+                if as_json:
+                    console.print_json({"version": 1, "runs": []})
+                return
         console.consent(f"Destroy {', '.join([*names, stack])}?", yes=yes)
         for name in [*names, stack]:
             runs.append(deploy.destroy(target, name))
