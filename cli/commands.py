@@ -116,6 +116,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "audit": CommandEntry("cli.flags.audit", "Prove, search and watch a guard's audit log."),
     "keys": CommandEntry("cli.flags.keys", "Keep the issuers' signing keys at the gateway."),
     "agents": CommandEntry("cli.flags.agents", "Show agents, and rotate their service tokens."),
+    "hosted": CommandEntry("cli.flags.hosted", "Clients that run in their vendor's cloud."),
     "engine": CommandEntry("cli.flags.engine", "The Pulumi engine that previews and applies."),
     "help": CommandEntry("cli.flags.help_page", "Show the help of a command, or of all."),
     "version": CommandEntry("cli.flags.version", "Print the version."),

@@ -11,11 +11,14 @@ import hashlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+from guard.audit.files import AuditUnwritable
 from guard.audit.log import AuditLog
 from guard.audit.record import AuditRecord, EngineNote
+from guard.audit.repeats import Repeats
+from guard.decide.answers import new_incident
 from guard.decide.cache import ResultCache
 from guard.decide.consent import Consents
 from guard.decide.context import Caller, Context
@@ -27,7 +30,7 @@ from guard.decide.taint import Taints
 from guard.decide.tokens import ServerBudget
 from guard.decide.watch import Watch
 from guard.http.origin_breaker import OriginBreaker
-from guard.http.upstream import Upstream, UpstreamDown
+from guard.http.upstream import Upstream, UpstreamAnswer, UpstreamDown
 from guard.identity.principal import Principal
 from guard.inspect.inspection import Inspected
 from guard.inspect.redaction import redact
@@ -83,6 +86,7 @@ class Runtime:
         self.refusals: dict[str, Refusal] = {}
         self._work: dict[str, set[asyncio.Task[Any]]] = defaultdict(set)
         self._noted: dict[str, float] = {}
+        self.repeats = Repeats(self._count_repeats)
         self._ended: set[asyncio.Task[Any]] = set()
         self._background: set[asyncio.Task[None]] = set()
         self._refusals_in_flight = 0
@@ -117,6 +121,16 @@ class Runtime:
         self.judge_definitions()
         # Exchanges that began under the old policy may still be asking its engines.
         self._in_background(_close_later(old))
+
+    def look_again(self) -> None:
+        """Read the server's lists once more if that fails: a server that asks who calls fetches the keys of the guard's
+        token from the admin port, which does not listen at the first look."""
+        if self.policy.introduction is not None:
+            self._in_background(self._look_twice())
+
+    async def _look_twice(self) -> None:
+        if not await self.watch.reached():
+            await self.watch.reached()
 
     def judge_definitions(self) -> None:
         """Begin to judge the pinned definitions of the policy in force, so that /readyz names what it withholds."""
@@ -212,41 +226,54 @@ class Runtime:
         self._ended.add(task)
         task.cancel("ended by the guard")
 
-    def note_refusal(self, policy: Policy, principal: Principal | None, reason: AnyReason) -> None:
-        """Record a request that was refused before there was a message to decide on.
+    def note_refusal(self, principal: Principal | None, reason: AnyReason, decision: Decision = Decision.REFUSE) -> str:
+        """Record a request that was refused before there was a message to decide on, or that has no answer.
 
-        Strangers can send many, so one refusal per reason and second is written; the metrics count all of them.
+        Returns its incident id. The metrics count all of them.
         """
-        self.metrics.decided(Decision.REFUSE, reason, None)
-        moment = time.monotonic()
-        if moment - self._noted.get(reason, float("-inf")) < 1.0:
-            return
-        self._noted[reason] = moment
-        self.audit.write(
-            AuditRecord(
-                method="http",
-                decision=Decision.REFUSE,
-                reason=str(reason),
-                key=deciding_key(reason),
-                bundle=policy.sha256,
-                principal=principal.id if principal else None,
+        self.metrics.decided(decision, reason, None)
+        owner, fresh = principal.id if principal else None, new_incident()
+        incident = self.repeats.incident(owner, str(reason), fresh)
+        if incident == fresh:
+            self.audit.write(
+                AuditRecord(
+                    method="http",
+                    decision=decision,
+                    reason=str(reason),
+                    key=deciding_key(reason),
+                    bundle=self.policy.sha256,
+                    principal=owner,
+                    incident=incident,
+                )
             )
-        )
+        return incident
 
-    def post_refusal(self, message: Mapping[str, Any], headers: Mapping[str, str], *, owner: str) -> None:
+    def _count_repeats(self, principal: str | None, reason: str, incident: str, count: int) -> None:
+        """Record how many refusals followed another one without records of their own."""
+        with contextlib.suppress(AuditUnwritable):  # the guard is closed then, and says so to every caller
+            self.audit.write(
+                AuditRecord(
+                    method="http",
+                    decision=Decision.REFUSE,
+                    reason=reason,
+                    bundle=self.policy.sha256,
+                    principal=principal,
+                    incident=incident,
+                    repeats=count,
+                )
+            )
+
+    def post_refusal(self, send: Callable[[], Awaitable[UpstreamAnswer]]) -> None:
         """Answer a server's request with the guard's own refusal, in a POST of its own beside the stream of the request."""
         if self._refusals_in_flight >= MAX_REFUSALS_IN_FLIGHT:
             self.log.warning("the server sends requests faster than it accepts answers: one refusal was not sent")
             return
         self._refusals_in_flight += 1
-        body = message
-        if self.policy.introduction is not None:
-            headers, body = self.policy.introduction.of_guard(headers, message)
-        self._in_background(self._post(dump(body), headers, owner))
+        self._in_background(self._post(send))
 
-    async def _post(self, body: bytes, headers: Mapping[str, str], owner: str) -> None:
+    async def _post(self, send: Callable[[], Awaitable[UpstreamAnswer]]) -> None:
         try:
-            answer = await self.upstream.send("POST", headers, body, owner=owner)
+            answer = await send()
             await answer.read(65536)
             answer.close()
         except UpstreamDown as problem:
@@ -281,9 +308,18 @@ class Runtime:
         `key` names the key of the stack file that decided, where neither the reason nor the inspection does; so does
         `problem` what was wrong.
 
+        A refusal of a flood has no record: `context.incident` becomes the one that it is counted under.
+
         Raises:
             AuditUnwritable: nothing may pass without a record, so the caller gets 503.
         """
+        # What was admitted is bounded by the limits; what was not, here.
+        if context.ticket is None and decision in (Decision.REFUSE, Decision.BLOCK):
+            begun = context.incident
+            context.incident = self.repeats.incident(caller.principal.id, str(reason or decision), begun)
+            if context.incident != begun:
+                self.metrics.decided(decision, reason, leg)
+                return
         verdicts = inspected.verdicts if inspected else ()
         digest = payload = None
         if inspected is not None and inspected.document is not None:
@@ -338,6 +374,7 @@ class Runtime:
     async def close(self) -> None:
         """End all streams, cancel the background tasks, and close the server's connection and the audit log."""
         self.end_work()
+        self.repeats.close()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)

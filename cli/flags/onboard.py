@@ -40,6 +40,15 @@ def onboard(
             show_default=False,
         ),
     ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A header in which the server takes its key, such as X-Api-Key=DESK_KEY or "
+            "'Authorization=Bearer DESK_KEY': the key stands in that variable, kept as a reference; repeatable.",
+            metavar="NAME=VARIABLE",
+            show_default=False,
+        ),
+    ] = None,
     client_capabilities: Annotated[
         str | None,
         typer.Option(
@@ -115,6 +124,7 @@ def onboard(
         path=path,
         command=command,
         pass_env=pass_env,
+        header=header,
         client_capabilities=client_capabilities,
         host=host,
         hostname=hostname,

@@ -18,6 +18,7 @@ from guard.decide.context import Caller, Context, Prepared, Sink, Stop
 from guard.decide.methods import Method, Names, Section
 from guard.decide.policy import Policy
 from guard.decide.reasons import AnyReason, Decision, Reason
+from guard.http.upstream import NoToken, UpstreamAnswer, send_with_token
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import EVERYTHING, Leg, Outcome
 from guard.runtime import Runtime
@@ -46,6 +47,22 @@ class Exchange:
         if self.policy.introduction is not None:
             context.token = self.policy.introduction.tokens.new_id()
         return context
+
+    async def send(self, verb: str, headers: Mapping[str, str], body: bytes | None) -> UpstreamAnswer:
+        """Send the caller's request to the server, by the caller's own token for it where the stack file has one exchanged.
+
+        Raises UpstreamDown.
+        """
+        upstream, principal = self.runtime.upstream, self.caller.principal
+        exchanged = upstream.exchanged
+        if exchanged is None:
+            if self.policy.config.origin.token_exchange is not None:
+                raise NoToken("the connection to the server is being replaced", 1.0)
+            return await upstream.send(verb, headers, body, owner=principal.id)
+        token = self.headers.get("authorization", "").partition(" ")[2].strip()
+        return await send_with_token(
+            upstream, exchanged, lambda: exchanged.of_caller(principal, token), verb, headers, body, owner=principal.id
+        )
 
     def introduced(self, prepared: Prepared) -> tuple[Mapping[str, str], Mapping[str, Any]]:
         """Headers and body of a message that goes to the server, which is told who calls if the stack file says so."""
@@ -155,18 +172,22 @@ class Exchange:
         reason: Reason,
         code: int,
         text: str,
-        data: Any = None,
+        data: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         key: str | None = None,
     ) -> NoReturn:
         """Record a refusal and answer it with a JSON-RPC error; raises Stop."""
+        begun = context.incident
         await self.record(context, Decision.REFUSE, reason, key=key)
-        raise Stop(status_of(code, modern=context.modern), error(context.id, code, text, data), headers)
+        # Of a flood, this refusal may be counted under the incident of another.
+        text = text.replace(begun, context.incident)
+        message = error(context.id, code, text, data, context.incident)
+        raise Stop(status_of(code, modern=context.modern), message, headers)
 
     async def refuse_silently(self, context: Context, reason: Reason, status: int = 400) -> NoReturn:
         """Record the refusal of a message that has no answer, and answer with a bare HTTP status; raises Stop."""
         await self.record(context, Decision.REFUSE, reason)
-        raise Stop(status, None)
+        raise Stop(status, None, {answers.INCIDENT_HEADER: context.incident})
 
     async def refuse_call(
         self,
@@ -179,8 +200,10 @@ class Exchange:
         problem: str | None = None,
     ) -> NoReturn:
         """Record the refusal of a tool call and answer it as a tool's error, which the model reads; raises Stop."""
+        begun = context.incident
         await self.record(context, decision, reason, key=key, problem=problem)
-        raise Stop(200, tool_error(context.id, text, modern=context.modern))
+        text = text.replace(begun, context.incident)
+        raise Stop(200, tool_error(context.id, text, modern=context.modern, incident=context.incident))
 
     def withheld(self, context: Context, inspected: Inspected, leg: Leg) -> dict[str, Any]:
         """The answer in place of a result that is withheld."""
@@ -189,10 +212,11 @@ class Exchange:
         final = inspected.untrusted or not can_be_allowed(context, inspected, leg)
         if context.row.is_call:
             key = "no_verdict_result" if silent else "results_final" if final else "results"
-            return tool_error(context.id, answers.text(key, context.incident), modern=context.modern)
+            text = answers.text(key, context.incident)
+            return tool_error(context.id, text, modern=context.modern, incident=context.incident)
         key = "no_verdict_other" if silent else "other_final" if final else "other"
         code = answers.NO_VERDICT if silent else answers.REFUSED
-        return error(context.id, code, answers.text(key, context.incident))
+        return error(context.id, code, answers.text(key, context.incident), incident=context.incident)
 
     def taint(self, inspected: Inspected, context: Context) -> None:
         """Mark the principal as tainted if the text tries to steer a model, whether the policy blocked the text or not."""

@@ -40,6 +40,7 @@ class Reason(_Explained):
     """Why the guard decided as it did."""
 
     # The HTTP request, before anyone reads its body.
+    NO_SUCH_PATH = "no_such_path", "The address is not the path of the MCP endpoint."
     WEBSOCKET = "websocket", "The request asks for a protocol upgrade."
     QUERY = "query", "The address has a query."
     FOREIGN_HOST = "foreign_host", "`Host` is no public name of this server.", "hostname"
@@ -47,7 +48,7 @@ class Reason(_Explained):
     BAD_HEADER = "bad_header", "A header that decides something is not visible ASCII."
     DUPLICATE_HEADER = "duplicate_header", "A header that decides something is given twice."
     NO_SUCH_VERB = "no_such_verb", "The verb is not POST, GET or DELETE, or the protocol version does not have it."
-    DRAINING = "draining", "The guard is ending."
+    DRAINING = "draining", "The guard is ending, or it ended the request as a new configuration closed the server."
     DISCONNECTED = "disconnected", "The client closed its connection before its body was complete."
     MEDIA_TYPE = "media_type", "The body is not JSON in UTF-8."
     CONTENT_ENCODING = "content_encoding", "The body is compressed."
@@ -103,6 +104,11 @@ class Reason(_Explained):
     TAINT_CONFIRMED = "taint_confirmed", "The person allowed such a call."
     # The server's answer.
     CACHED = "cached", "Answered from the cache."
+    NO_UPSTREAM_TOKEN = (
+        "no_upstream_token",
+        "The authorization server gave no token by which the server would act as the caller.",
+        "origin.token_exchange",
+    )
     ORIGIN_UNAVAILABLE = "origin_unavailable", "The server does not answer, or its lists cannot be read."
     ORIGIN_BROKEN = "origin_broken", "The server answered with something that is no answer to the request."
     ORIGIN_MALFORMED = "origin_malformed", "The server's answer is no JSON-RPC message with one meaning."

@@ -20,6 +20,7 @@ from guard.decide.exchange import Exchange
 from guard.decide.policy import Policy
 from guard.decide.reasons import Reason
 from guard.decide.tokens import estimate, read_remaining
+from guard.http import refusals
 from guard.http.arrival import Arrival, Receive, bounded, read_body, until_disconnect
 from guard.http.http_rules import (
     HttpRefusal,
@@ -35,7 +36,8 @@ from guard.http.http_rules import (
     session_of,
 )
 from guard.http.sink import HttpSink, Send, SilentSink
-from guard.http.upstream import Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
+from guard.http.unsent import unavailable, without_token
+from guard.http.upstream import NoToken, Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
 from guard.identity.principal import Principal
 from guard.identity.verifier import NotIdentified
 from guard.runtime import Runtime, WorkEnded
@@ -45,8 +47,6 @@ from wire.jsonrpc import Answer, Message, Notification, Request, classify
 Scope = MutableMapping[str, Any]
 
 MAX_BATCH = 50
-#: Reasons of refusals that are not noted in the audit log, as they tell of no attempt at anything.
-_UNNOTED = frozenset((Reason.DRAINING, Reason.DISCONNECTED))
 
 
 class McpEndpoint:
@@ -68,16 +68,11 @@ class McpEndpoint:
             try:
                 await self._serve(scope, receive, sink)
             except HttpRefusal as refused:
-                if refused.reason not in _UNNOTED:
-                    self.runtime.note_refusal(self.runtime.policy, sink.principal, refused.reason)
-                # A stream whose token expires ends without a further message.
-                if not sink.streaming and not sink.finished:
-                    await sink.refuse(refused.status, refused.message, refused.headers)
+                await refusals.refuse(self.runtime, sink, refused)
                 if sink.principal is not None:
                     await self.runtime.policy.limits.fine(sink.principal, sink.unjudged)
-        except WorkEnded:
-            if not sink.streaming and not sink.finished:
-                await sink.refuse(403, error(None, answers.REFUSED, "This principal is denied."))
+            except WorkEnded:
+                await refusals.refuse_ended(self.runtime, sink)
         except AuditUnwritable:
             # Nothing passes without a record, so a stream that has begun ends without its answer.
             if not sink.streaming and not sink.finished:
@@ -128,7 +123,7 @@ class McpEndpoint:
             raise HttpRefusal(refused.status, refused.reason, message, headers) from None
         sink.principal = principal
         if principal.id in policy.denied:
-            raise HttpRefusal(403, Reason.DENIED, error(None, answers.REFUSED, "This principal is denied."))
+            raise refusals.denied()
         return principal
 
     # -- POST ---------------------------------------------------------------------------------------------------------
@@ -221,7 +216,7 @@ class McpEndpoint:
         runtime, caller, context = self.runtime, exchange.caller, prepared.context
         wait = runtime.origin.retry_after()
         if wait is not None:
-            await self._unavailable(exchange, prepared, sink, wait, sent=False)
+            await unavailable(exchange, prepared, sink, wait, sent=False)
             return
         if context is not None and not context.row.opens_session and accepts_stream(exchange.headers):
             # The answer to `initialize` carries the session's id in its headers, which are not known yet.
@@ -229,7 +224,7 @@ class McpEndpoint:
         upstream: UpstreamAnswer | None = None
         try:
             headers, body = exchange.introduced(prepared)
-            upstream = await runtime.upstream.send("POST", headers, dump(body), owner=caller.principal.id)
+            upstream = await exchange.send("POST", headers, dump(body))
             if context is None:
                 await self._acknowledge(upstream, sink)
                 return
@@ -249,42 +244,25 @@ class McpEndpoint:
                 runtime.origin.succeeded()
             if upstream.status == 404 and caller.session:
                 runtime.sessions.end(caller.session)
+        except NoToken as problem:
+            await without_token(exchange, prepared, sink, problem)
         except Slip as slip:
             if context is not None:
                 await sink.answer(200, await substitutes.for_slip(exchange, context, slip))
             else:
                 runtime.log.warning("the server cannot be told this: %s", slip)
-                await sink.refuse(answers.ORIGIN_FAILED, None)
+                await refusals.fail(runtime, sink, caller.principal)
         except UpstreamDown as problem:
             runtime.log.warning("the server is not available: %s", problem)
             if not isinstance(problem, UpstreamFull):
                 runtime.watch.forget()
                 runtime.origin.failed(caller.principal.id, reached=problem.sent)
-            await self._unavailable(exchange, prepared, sink, runtime.origin.retry_after(), sent=problem.sent)
+            await unavailable(exchange, prepared, sink, runtime.origin.retry_after(), sent=problem.sent)
         finally:
             if upstream is not None:
                 upstream.close()
             if context is not None:
                 await exchange.release(context)
-
-    async def _unavailable(
-        self, exchange: Exchange, prepared: Prepared, sink: HttpSink | SilentSink, wait: int | None, *, sent: bool
-    ) -> None:
-        """Answer in place of a server that did not. The status is never a 5xx, or Kong would take the guard for broken."""
-        context = prepared.context
-        headers = {} if wait is None else {"retry-after": str(wait)}
-        if prepared.answers is not None:
-            # The server did not receive the client's answer, so the client may send it again.
-            self.runtime.remember(exchange.caller, "server", *prepared.answers)
-        if context is None:
-            await sink.refuse(answers.ORIGIN_FAILED, None, headers)
-            return
-        message = await substitutes.unavailable(exchange, context, wait, sent=sent)
-        await exchange.release(context)
-        if sent:
-            await sink.answer(200, message, headers)
-        else:
-            await sink.refuse(200, message, headers)
 
     async def _acknowledge(self, upstream: UpstreamAnswer, sink: HttpSink | SilentSink) -> None:
         """Answer a notification or an answer that was forwarded: 202, or the status by which the server refused it."""
@@ -358,7 +336,7 @@ class McpEndpoint:
         upstream: UpstreamAnswer | None = None
         try:
             sent = exchange.introduced_verb("GET", sent)
-            upstream = await self.runtime.upstream.send("GET", sent, None, owner=principal.id)
+            upstream = await exchange.send("GET", sent, None)
             if upstream.status != 200 or upstream.media_type != "text/event-stream":
                 status = _status_shown(upstream) if upstream.status >= 400 else 405
                 await sink.answer(status, None, {"allow": "POST, DELETE"} if status == 405 else None)
@@ -375,7 +353,7 @@ class McpEndpoint:
         except UpstreamDown as problem:
             self.runtime.log.warning("the server is not available: %s", problem)
             if not sink.streaming:
-                await sink.refuse(answers.ORIGIN_FAILED, None)
+                await refusals.fail(self.runtime, sink, principal)
         finally:
             if upstream is not None:
                 upstream.close()
@@ -394,9 +372,9 @@ class McpEndpoint:
             sent = forwarded(headers, modern=False, bearer=arrival.policy.forward_bearer)
             sent = exchange.introduced_verb("DELETE", sent)
             try:
-                upstream = await self.runtime.upstream.send("DELETE", sent, None, owner=principal.id)
+                upstream = await exchange.send("DELETE", sent, None)
             except UpstreamDown:
-                await arrival.sink.refuse(answers.ORIGIN_FAILED, None)
+                await refusals.fail(self.runtime, arrival.sink, principal)
                 return
             upstream.close()
             if upstream.status != 405:
