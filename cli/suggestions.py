@@ -16,7 +16,7 @@ from cli.commands import COMMANDS, load
 _QUOTED = re.compile(r"(?<=`)ringwall [^`\n]+(?=`)")
 _WHOLE_LINE = re.compile(r"(?m)^(?P<before> *(?:Next: )?)(?P<command>ringwall [^`#\n]*[^`#\n ])(?P<after> *(?:#.*)?)$")
 #: Keys of a JSON document that hold a suggestion; what servers and clients said is never changed.
-_JSON_KEYS = frozenset({"error", "message", "next", "note", "remedy", "remedies", "line"})
+_JSON_KEYS = frozenset({"error", "line", "message", "next", "note", "remedies", "remedy", "repair"})
 
 
 def complete(text: str) -> str:

@@ -91,7 +91,7 @@ from cli.main import run
 sys.argv[0] = "ringwall"
 with contextlib.suppress(SystemExit):
     run()
-print(sorted(name for name in sys.modules if name.startswith("cli.")), file=sys.stderr)
+print(sorted(name for name in sys.modules if name.startswith(("cli.", "model."))), file=sys.stderr)
 """
 FRAME = [
     f"cli.{name}"
@@ -108,7 +108,7 @@ FRAME = [
         "streams",
         "suggestions",
     )
-]
+] + ["model.effects", "model.errors"]
 #: What every file of options imports.
 OPTIONS = ["cli.flags", "cli.options", "cli.stack_names"]
 
