@@ -37,7 +37,7 @@ def _strings(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             yield "".join(
-                part.value if isinstance(part, ast.Constant) else _sample(part) for part in node.values if part
+                str(part.value) if isinstance(part, ast.Constant) else _sample(part) for part in node.values if part
             )
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner | statements:
             yield node.value
