@@ -146,7 +146,7 @@ def test_line_that_is_a_command_is_completed_before_its_comment() -> None:
         ("zone.example", "ringwall keys sync", "ringwall keys sync"),
         ("dev", "ringwall lock diff", "ringwall lock diff"),
         ("dev.one", "ringwall up dev", "ringwall up dev"),
-        ("dev.one", "ringwall audit show", "ringwall audit show"),
+        ("dev.one", "ringwall audit show", "ringwall audit show dev.one"),
         ("dev.one", "ringwall check", "ringwall check"),
     ],
 )
