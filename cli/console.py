@@ -125,9 +125,18 @@ def ask(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not interactive():
-        raise InputError(f"{question} needs consent and there is no terminal to ask on", remedy="add --yes")
+        raise InputError(f"nobody can be asked here: {question}", remedy="add --yes to agree")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    return answer().strip().lower() in {"y", "yes"}
+
+
+def answer() -> str:
+    """The next line that somebody types; empty at the end of the input."""
+    try:
+        return sys.stdin.readline()
+    except KeyboardInterrupt:
+        note("")  # what is said next gets a line of its own
+        raise
 
 
 def consent(question: str, *, yes: bool) -> None:

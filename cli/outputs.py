@@ -7,6 +7,7 @@ import json
 from cli import console
 from cli.project import current_project
 from cli.target import target_of
+from engine.state import live_resources
 from engine.state import outputs as read_outputs
 from model.errors import InputError, NoSuchStack
 from model.suggestions import did_you_mean
@@ -26,9 +27,9 @@ def outputs(
             values = read_outputs(project, stack, target=target)
         except NoSuchStack:
             values = {}
-    if not values:
-        command = f"ringwall up {stack}{' --sandbox' if sandbox else ''}"
-        raise InputError(f"{stack} is not deployed, so it exports nothing", remedy=f"run `{command}`")
+        deployed = bool(values) or live_resources(project, stack, target)
+    if not deployed:
+        raise InputError(f"{stack} is not deployed", remedy=f"run `ringwall up {stack}`")
     if name is not None:
         if name not in values:
             raise InputError(f"{stack} exports no {name}", remedy=did_you_mean(name, values))
