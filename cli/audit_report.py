@@ -26,7 +26,7 @@ def show_report(report: AuditReport) -> None:
             f"signed and good: {counted(report.heads, 'head')}; not signed: {counted(report.unsigned, 'record')} after it"
         )
     else:
-        console.note("warning: signatures were not checked; give the guard's public key with --key")
+        console.note("warning: signatures were not checked; give the guard's public key with --public-key")
     if report.anchors:
         older = f", {report.anchors_older} are older than the kept files" if report.anchors_older else ""
         console.say(f"in the chain: {report.anchors_found} of {counted(report.anchors, 'anchored head')}{older}")

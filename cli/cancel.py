@@ -9,18 +9,20 @@ from engine.holder import on_file
 from engine.locked import held
 from engine.repair.pending import interrupted
 from engine.workspace import workspace
-from model.errors import EngineFailed, InputError
+from model.errors import EngineFailed
 
 
-def cancel(stack: str, *, yes: bool, sandbox: bool) -> None:
+def cancel(stack: str, *, yes: bool, sandbox: bool, as_json: bool) -> None:
     """What `ringwall cancel` does; its flags and help are in `cli.flags.cancel`."""
     project = current_project()
     if stack not in project.stacks():
-        raise InputError(f"there is no stack {stack}", file=project.stack_file(stack), remedy="see `ringwall list`")
+        raise project.unknown(stack)
     with target_of(project, sandbox=sandbox, plugins=False) as target:
         target.require_state()
         holders = on_file(target.backend, project.name, stack)
         if holders == []:
+            if as_json:
+                console.print_json({"version": 1, "stack": stack, "released": False, "holders": [], "next": None})
             console.say(f"{stack}: nobody holds its lock")
             return
         for holder in holders or ():
@@ -33,4 +35,8 @@ def cancel(stack: str, *, yes: bool, sandbox: bool) -> None:
         with workspace(target, stack) as selected:
             selected.cancel()
         following = "repair" if interrupted(target, [stack]) else "up"
+    if as_json:
+        names = [str(holder) for holder in holders or ()]
+        command = f"ringwall {following} {stack}"
+        console.print_json({"version": 1, "stack": stack, "released": True, "holders": names, "next": command})
     console.say(f"{stack}: lock released; run `ringwall {following} {stack}`")

@@ -14,9 +14,9 @@ from cli.project import current_project
 from model.errors import InputError
 from model.project import load
 from model.stacks import ServerStack
-from operations.clients.addresses import address_of, client_addresses, entry_name, usable
+from operations.clients.addresses import address_of, client_addresses, entry_name, script_url, usable
 from operations.clients.link import Link, prepare, settings_file, undo, write
-from operations.clients.snippets import agents, lines_of, people
+from operations.clients.snippets import agents, lines_of, people, python_person
 
 
 def clients(stack: str, client: str | None, *, link: bool, link_file: Path | None, yes: bool, as_json: bool) -> None:
@@ -36,22 +36,23 @@ def clients(stack: str, client: str | None, *, link: bool, link_file: Path | Non
         if as_json:
             console.print_json({"version": 1, "stack": stack, "link": document})
         return
+    script = script_url(server) if client is None else None
     snippets = {
-        "people": people(entry_name(server), shown),
+        "people": (*people(entry_name(server), shown), *((python_person(script),) if script else ())),
         "agents": agents(entry_name(server), _url(server)) if server.manifest.access.agents and client is None else (),
     }
-    rows = [item for item in client_addresses(server) if client in (None, item.client.name)]
+    rows = [item for item in client_addresses(server) if client in (None, item.name)]
     if as_json:
-        values: dict[str, Any] = {kind: [snippet.as_json() for snippet in some] for kind, some in snippets.items()}
+        values: dict[str, Any] = {kind: [snippet.as_json() for snippet in group] for kind, group in snippets.items()}
         console.print_json(
             {"version": 1, "stack": stack, "clients": [row.as_json() for row in rows], "snippets": values}
         )
         return
     if client is None:
-        table = [(row.client.name, "yes" if row.url else "no", row.note) for row in rows]
+        table = [(row.name, "yes" if row.url else "no", row.note) for row in rows]
         console.table(["client", "may register", "note"], table)
-    for kind, some in snippets.items():
-        for line in lines_of(kind, some):
+    for kind, group in snippets.items():
+        for line in lines_of(kind, group):
             console.say(line)
     if client is None and usable(server):
         console.say(f"\nTo write a client's own settings file: ringwall clients {stack} CLIENT --link")

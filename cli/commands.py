@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 from typer.main import get_group
+
+from cli.presentation import GROUPS, Commands, in_one_style
 
 
 class CommandEntry(NamedTuple):
@@ -75,10 +77,12 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "drift": CommandEntry("cli.flags.drift", "Compare what is recorded, what is real and what the files say."),
     "verify": CommandEntry("cli.flags.verify", "Try on a deployed server what an attacker and a client would."),
     "lockdown": CommandEntry(
-        "cli.flags.lockdown", "Close a server, or all servers of an environment, to everyone: edge, gateway and guard."
+        "cli.flags.lockdown",
+        "EMERGENCY: close a server, or all servers of an environment, to everyone: edge, gateway and guard.",
     ),
     "revoke": CommandEntry(
-        "cli.flags.revoke", "Put one person or agent out of every server of an environment at once, open streams too."
+        "cli.flags.revoke",
+        "EMERGENCY: put one person or agent out of every server of an environment at once, open streams too.",
     ),
     "refresh": CommandEntry(
         "cli.flags.refresh",
@@ -112,24 +116,17 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "audit": CommandEntry("cli.flags.audit", "Prove, search and watch a guard's audit log."),
     "keys": CommandEntry("cli.flags.keys", "Keep the issuers' signing keys at the gateway."),
     "agents": CommandEntry("cli.flags.agents", "Show agents, and rotate their service tokens."),
+    "hosted": CommandEntry("cli.flags.hosted", "Clients that run in their vendor's cloud."),
     "engine": CommandEntry("cli.flags.engine", "The Pulumi engine that previews and applies."),
+    "help": CommandEntry("cli.flags.help_page", "Show the help of a command, or of all."),
+    "version": CommandEntry("cli.flags.version", "Print the version."),
 }
-
-
-class Commands(TyperGroup):
-    """Shows the first sentence of each command whole, on two lines where it must be."""
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        commands: dict[str, Any] = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
-        rows = [
-            (name, command.get_short_help_str(limit=1000)) for name, command in commands.items() if not command.hidden
-        ]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
 
 
 class RootCommands(Commands):
     """Holds each command's name and help until it is called."""
+
+    groups = GROUPS
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -150,4 +147,4 @@ def load(name: str) -> Any:
         root.command(name)(getattr(module, module.__name__.rpartition(".")[2]))
     else:
         root.add_typer(group, name=name, cls=Commands)
-    return get_group(root).commands[name]
+    return in_one_style(get_group(root).commands[name])

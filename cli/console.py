@@ -16,16 +16,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cli import colours, state
-from cli.exit_codes import INTERRUPTED
 from cli.streams import writes_unicode
 from cli.suggestions import complete, complete_document
-from model.errors import InputError, RingwallError
+from model.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from model.errors import RingwallError
-
 
 #: Columns where no terminal says how wide it is: a log or a pipe.
 _WIDE = 160
@@ -139,29 +135,3 @@ def consent(question: str, *, yes: bool) -> None:
     if not ask(question, yes=yes):
         note("nothing was changed")
         raise typer.Exit(1)
-
-
-def show_error(error: RingwallError) -> None:
-    """One line per problem on standard error; with --json also the one error document on standard output."""
-    if state.json:
-        print_json(
-            {
-                "version": 1,
-                "error": {
-                    "kind": type(error).__name__,
-                    "exit_code": error.exit_code,
-                    "problems": [
-                        {
-                            "message": str(problem),
-                            "file": problem.file,
-                            "key": problem.key,
-                            "remedy": problem.remedy,
-                        }
-                        for problem in error.each
-                    ],
-                },
-            }
-        )
-    word = "" if error.exit_code == INTERRUPTED else "error: "
-    for problem in error.each:
-        note(f"{word}{problem}")

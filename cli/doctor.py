@@ -23,21 +23,22 @@ def doctor(
     stack: str | None,
     host: str | None,
     offline: bool,
+    sandbox: bool,
     deadline: float,
     as_json: bool,
 ) -> None:
     """What `ringwall doctor` does; its flags and help are in `cli.flags.doctor`."""
-    tasks = [engine_task()]
+    tasks = [engine_task(sandbox=sandbox)]
     checks: list[Check] = []
     stacks, missing = _stacks(stack)
     if stacks:
         with console.working(f"planning {', '.join(stacks)}"):
-            work = work_for(current_project(), stacks, host=host)
+            work = work_for(current_project(), stacks, host=host, secrets=not sandbox)
         checks += work.checks
         tasks += work.tasks
     checks += missing
     with console.working(f"{counted(len(tasks), 'thing')} to look at"):
-        checks += run_all(tasks, offline=offline, deadline=deadline)
+        checks += run_all(tasks, offline=offline or sandbox, deadline=deadline)
     # One Cloudflare answer and one issuer may share a host: its clock is named once.
     checks = sorted(dict.fromkeys(checks), key=lambda check: (GROUPS.index(check.group), check.subject))
     counts: Counter[str] = Counter(check.status for check in checks)
@@ -64,7 +65,7 @@ def _stacks(stack: str | None) -> tuple[list[str], list[Check]]:
             return [], [skipped("project.files", "the project has no stacks", "", "run `ringwall init dev`")]
         return every, []
     if stack not in project.stacks():
-        raise InputError(f"there is no stack {stack}", remedy="see `ringwall list`")
+        raise project.unknown(stack)
     return [stack], []
 
 

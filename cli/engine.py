@@ -16,7 +16,7 @@ from model.errors import NoProject
 from operations.project.new_project import make_virtualenv
 
 
-def install(*, method: Literal["auto", "download", "build"], plugins: bool, yes: bool) -> None:
+def install(*, method: Literal["auto", "download", "build"], plugins: bool, yes: bool, as_json: bool) -> None:
     """What `ringwall engine install` does; its flags and help are in `cli.flags.engine`."""
     engine = find()
     if engine is None and not console.ask(f"Install Pulumi {PINNED} into this user's cache?", yes=yes):
@@ -28,6 +28,9 @@ def install(*, method: Literal["auto", "download", "build"], plugins: bool, yes:
             console.say(f"made {virtualenv} for the plain pulumi CLI, leading to this Ringwall (ignored by Git)")
     if plugins:
         install_plugins(engine, console.note)
+    if as_json:
+        used = {"path": str(engine.path), "version": engine.version, "source": engine.source}
+        console.print_json({"version": 1, "engine": used, "plugins": plugins})
 
 
 def status(*, as_json: bool) -> None:

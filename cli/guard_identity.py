@@ -26,5 +26,5 @@ def identity(state: Path, *, rotate: bool, as_json: bool) -> None:
         console.say(f"key {key.kid} {role}")
     console.say("for the stack file, below origin:")
     console.say("  identity_keys:")
-    for key in public:
-        console.say(f"    - {json.dumps(key, sort_keys=True)}")
+    for jwk in public:
+        console.say(f"    - {json.dumps(jwk, sort_keys=True)}")

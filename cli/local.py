@@ -86,6 +86,9 @@ def local_config(
         "audit": {"path": str(state.absolute() / "audit.jsonl")},
     }
     values["guard"]["redis"] = None
+    for key in ("identity_keys", "token_exchange"):
+        if values["origin"].pop(key, None):
+            console.note(f"warning: origin.{key} is left out: it needs the host's own keys, or callers who sign in")
     return GuardConfig.model_validate(values)
 
 

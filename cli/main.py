@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from cli import console, state, streams
+from cli import console, failures, state, streams
 from cli.commands import RootCommands
 from cli.exit_codes import INTERRUPTED, PIPE_CLOSED, sentence
+from cli.spellings import in_use
 from model import effects
 from model.errors import InputError, RingwallError
 
@@ -74,9 +75,13 @@ def run(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> int:
     try:
-        ended = app(arguments, prog_name="ringwall", standalone_mode=False)
+        ended = app(in_use(arguments), prog_name="ringwall", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
         return _interrupted()
+    except SystemExit as ending:
+        if isinstance(ending.__context__, BrokenPipeError):  # Typer's own answer to it is exit code 1
+            return PIPE_CLOSED
+        raise
     except TyperException as error:
         return _wrong_usage(error, arguments)
     except Exception as error:
@@ -88,7 +93,7 @@ def _interrupted() -> int:
     with suppress(ValueError):  # in a thread nobody presses Ctrl-C
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # one more ends the process without a trace
     changes = effects.descriptions()
-    console.show_error(Interrupted(f"interrupted; {'; '.join(changes) if changes else 'nothing was changed'}"))
+    failures.show(Interrupted(f"interrupted; {'; '.join(changes) if changes else 'nothing was changed'}"))
     return INTERRUPTED
 
 
@@ -102,7 +107,7 @@ def _wrong_usage(error: Any, arguments: list[str]) -> int:
     remedy = None if problem.endswith("?") else f"see `{command} --help`"
     if getattr(error, "option_name", None) == "--sandbox":
         remedy = f"leave it out: `{command}` has nothing that the sandbox stands in for"
-    console.show_error(InputError(f"{command}: {problem}", remedy=remedy))
+    failures.show(InputError(f"{command}: {problem}", remedy=remedy))
     return 2
 
 
@@ -110,7 +115,7 @@ def _failure(error: Exception) -> int:
     if state.debug or isinstance(error, BrokenPipeError):
         raise error
     if isinstance(error, RingwallError):
-        console.show_error(error)
+        failures.show(error)
         return error.exit_code
     if isinstance(error, OSError) and error.filename is None and error.errno in streams.FULL:
         raise error
@@ -119,7 +124,7 @@ def _failure(error: Exception) -> int:
         problem = RingwallError(f"{error.filename}: {error.strerror}", remedy=remedy)
     else:
         problem = RingwallError(f"{type(error).__name__}: {error} (a defect; run again with --debug and report it)")
-    console.show_error(problem)
+    failures.show(problem)
     return 1
 
 

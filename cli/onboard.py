@@ -41,6 +41,7 @@ def onboard(
     path: str | None,
     command: str | None,
     pass_env: list[str] | None,
+    header: list[str] | None,
     client_capabilities: str | None,
     host: str | None,
     hostname: str | None,
@@ -63,7 +64,7 @@ def onboard(
     env, server = environment_and_server(server, env)
     project = current_project()
     stack = f"{env}.{server}"
-    origin_flags = origins.from_flags(url, socket, path, command, list(pass_env or ()))
+    origin_flags = origins.from_flags(url, socket, path, command, list(pass_env or ()), header)
     if project.stack_file(stack).is_file():
         ignored = {
             "--host": host, "--hostname": hostname, "--guard-port": guard_port, "--people": people, "--domain": domain,

@@ -9,23 +9,18 @@ from typing import Annotated, Optional
 import typer
 
 from cli import state
-from model.errors import RingwallError
+from cli.stack_names import stack_names
 
 #: Where Kong's Admin API is on a host of its own, and the default of `init` for a gateway beside its servers.
 LOCAL_ADMIN = "http://127.0.0.1:8001"
 
 
 def complete_stack(incomplete: str) -> list[str]:
-    from model.project import find_project  # noqa: PLC0415 - the models take 0.2 s, and --help has no use for them
-
-    try:
-        return [stack for stack in find_project(state.project or Path.cwd()).stacks() if stack.startswith(incomplete)]
-    except RingwallError:
-        return []
+    return [name for name in stack_names(state.project or Path.cwd()) if name.startswith(incomplete)]
 
 
 def complete_client(incomplete: str) -> list[str]:
-    from model.known_clients import KNOWN_CLIENTS  # noqa: PLC0415 - only completion reads the table
+    from model.known_clients import KNOWN_CLIENTS  # noqa: PLC0415 - 0.01 s, and only completion reads the table
 
     return [name for name in KNOWN_CLIENTS if name.startswith(incomplete)]
 
@@ -53,6 +48,14 @@ def _set_sandbox(context: typer.Context, value: bool) -> bool:
     return value
 
 
+def _refuse_sandbox(value: bool) -> bool:
+    if value:
+        raise typer.BadParameter(
+            "this works on what is real, for which the sandbox has no stand-in; leave it out, or unset RINGWALL_SANDBOX"
+        )
+    return value
+
+
 def set_stack(value: str) -> str:
     state.stack = value
     return value
@@ -62,6 +65,7 @@ ProjectDir = Annotated[
     Optional[Path],  # noqa: UP045 - Typer reads it at run time
     typer.Option(
         "--project",
+        metavar="DIR",
         help="Folder that holds Pulumi.yaml; else this folder or the nearest above it.",
         envvar="RINGWALL_PROJECT",
         callback=_set_project,
@@ -96,6 +100,17 @@ Sandbox = Annotated[
         envvar="RINGWALL_SANDBOX",
         callback=_set_sandbox,
         is_eager=True,
+    ),
+]
+#: Of a command that reaches what the sandbox has no stand-in for: in a shell for rehearsals it refuses.
+NoSandbox = Annotated[
+    bool,
+    typer.Option(
+        "--sandbox",
+        help="Refused: this works on what is real.",
+        hidden=True,
+        envvar="RINGWALL_SANDBOX",
+        callback=_refuse_sandbox,
     ),
 ]
 Stack = Annotated[

@@ -23,7 +23,7 @@ def status(*, environment: str | None, sandbox: bool, as_json: bool) -> None:
     project = current_project()
     stacks = [s for s in project.stacks() if environment is None or environment_of(s) == environment]
     if environment is not None and not stacks:
-        raise InputError(f"there is no environment {environment}", remedy="see `ringwall list`")
+        raise project.unknown(environment)
     asking = console.working(f"asking the backend about {counted(len(stacks), 'stack')}")
     with target_of(project, sandbox=sandbox, plugins=False) as target, asking:
         rows = _rows(project, stacks, target)

@@ -45,9 +45,12 @@ def command_line(command: str) -> str:
     except ValueError:  # an apostrophe of prose: this is no command
         return command
     front, dashes, program = command.partition(" -- ")
+    named = _with_stack(front, words)
+    if named == front and _is_bare(words) and any(parameter.required for parameter in _parameters(words)):
+        return command  # prose that names a command, such as “the closing of `ringwall lockdown`”
     known = {option for parameter in _parameters(words) for option in parameter.opts} - set(words)
     missing = [part for option, parts in _in_force().items() if option in known for part in parts]
-    return f"{_with_stack(front, words)}{f' {shlex.join(missing)}' if missing else ''}{dashes}{program}"
+    return f"{named}{f' {shlex.join(missing)}' if missing else ''}{dashes}{program}"
 
 
 def _in_force() -> dict[str, list[str]]:
@@ -81,7 +84,7 @@ def _is_argument(parameter: Any) -> bool:
 
 def _is_bare(words: list[str]) -> bool:
     """Whether a command stands there without any argument or option."""
-    return len(words) == (3 if hasattr(load(words[1]), "commands") else 2)
+    return len(words) > 1 and words[1] in COMMANDS and len(words) == (3 if hasattr(load(words[1]), "commands") else 2)
 
 
 def _parameters(words: list[str]) -> list[Any]:

@@ -5,6 +5,7 @@ Where a row is wider than the terminal, the columns that do not fit go below it,
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -14,6 +15,9 @@ from model.text import visible
 
 _GAP = "  "
 _INDENT = "    "
+_COMMAND = re.compile(r"`[^`\n]+`")
+#: Stands for a blank at which no line ends.
+_JOINED = "\N{NO-BREAK SPACE}"
 #: A terminal narrower than this gets lines of this width all the same.
 _NARROWEST = 40
 
@@ -77,12 +81,15 @@ def _line(cells: Sequence[str], widths: Mapping[int, int], paint: Callable[[str]
 
 
 def paragraph(text: str, width: int, indent: str = _INDENT) -> list[str]:
-    """Text wrapped between words, indented; a word longer than the line stays whole."""
-    return textwrap.wrap(
-        text,
+    """Text wrapped between words, indented; a word longer than the line stays whole, and so does a command in backticks,
+    which somebody pastes."""
+    whole = _COMMAND.sub(lambda match: match[0].replace(" ", _JOINED), text)
+    lines = textwrap.wrap(
+        whole,
         max(width, _NARROWEST),
         initial_indent=indent,
         subsequent_indent=indent + _GAP,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace(_JOINED, " ") for line in lines]

@@ -13,6 +13,7 @@ from cli.target import target_of
 from engine import deploy
 from engine.deploy import Scope
 from engine.locate import require
+from engine.readiness import refuse_server_alone, refuse_shared
 from engine.repair import pending
 from engine.run import Run, fail_on_error
 from model.errors import InputError
@@ -38,6 +39,8 @@ def up(
     if target and scope.servers:
         raise InputError("--target goes with one stack", remedy="name a server, or leave --target out")
     with target_of(project, sandbox=sandbox) as destination:
+        refuse_server_alone(destination, scope)
+        refuse_shared(destination, scope)
         repaired = pending.resolve_before(destination, scope.stacks, yes=yes)
         began = time.monotonic()
         # The sandbox's Kong is a provider and no Admin API.

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import textwrap
 from pathlib import Path
 
 import typer
 
 from cli import console
 from cli.project import current_project
+from cli.suggestions import complete
+from cli.tables import paragraph
 from cli.target import target_of
 from model.errors import InputError
 from model.project import load_environment
 from operations.project.server_files import require_stack, split_stack
 from operations.verify.client import Client, parse_resolve
 from operations.verify.context import VerifyContext
-from operations.verify.report import VerificationReport
+from operations.verify.report import ProbeRecord, VerificationReport
 from operations.verify.run import verify as run
 from operations.verify.setup import callers, deployed_config, planted_call, subject_of, token_in
 
@@ -44,7 +49,7 @@ def verify(
         raise InputError(
             "nothing of a rehearsal answers at a public name, so there is nothing to try",
             key="--sandbox",
-            remedy=f"leave it out to try what is deployed; `ringwall plan {server}` shows what would be",
+            remedy=f"leave it out and unset RINGWALL_SANDBOX, or see what is rehearsed by `ringwall plan {server}`",
         )
     project = current_project()
     require_stack(project, server)
@@ -89,14 +94,57 @@ def verify(
 
 
 def show(report: VerificationReport, *, as_json: bool) -> None:
-    """The table with the remedies of what failed below it, or the one JSON document."""
+    """The table of what was tried, with remedies below it, and each reason for a skip once; or the one JSON document."""
     if as_json:
         console.print_json(report.as_json())
         return
-    console.table(["", "check", "on", "expected", "seen"], report.rows())
+    _say_tried(report)
     for check in report.checks:
-        if check.remedy is not None:
-            console.say(f"{check.id} on {check.target}: {check.remedy}")
+        if check.outcome == "fail":
+            console.say()
+            _say(f"{check.id} on {check.target}", f"expected: {check.expected}", f"remedy: {check.remedy}")
+    for (reason, remedy), checks in report.skips().items():
+        console.say()
+        heading = f"skipped{f' {len(checks)} checks' if len(checks) > 1 else ''}: {reason}"
+        _say(heading, _names(checks), *([f"remedy: {remedy}"] if remedy else []))
+    console.say()
     for note in report.notes:
         console.note(f"note: {note}")
     console.say(report.summary)
+
+
+def _say_tried(report: VerificationReport) -> None:
+    """What was tried: for a terminal below each name, with what was seen in a column of its own; for a pipe with tabs."""
+    if not _on_terminal():
+        console.table(["", "check", "on", "seen"], report.rows())
+        return
+    wide = max((len(check.id) for check in report.tried), default=0)
+    target = ""
+    for outcome, id_, on, seen in report.rows():
+        if on != target:
+            console.say(f"{report.stack} at {on}")
+            target = on
+        room = max(console.width() - wide - 8, 20)
+        first, *others = textwrap.wrap(seen, room, break_long_words=False, break_on_hyphens=False) or [""]
+        console.say(f"{console.coloured(outcome)}  {id_:<{wide}}  {first}".rstrip())
+        for line in others:
+            console.say(" " * (wide + 8) + line)
+
+
+def _names(checks: tuple[ProbeRecord, ...]) -> str:
+    by_target: dict[str, list[str]] = {}
+    for check in checks:
+        by_target.setdefault(check.target, []).append(check.id)
+    return "; ".join(f"{', '.join(ids)} on {target}" for target, ids in by_target.items())
+
+
+def _say(heading: str, *details: str) -> None:
+    """A heading with details indented below it, wrapped between words for a terminal and whole for a pipe."""
+    for indent, text in (("", heading), *(("  ", detail) for detail in details)):
+        # Completed before it is wrapped: a command over two lines would be neither found nor pasted.
+        for line in paragraph(complete(text), console.width(), indent) if _on_terminal() else [indent + text]:
+            console.say(line)
+
+
+def _on_terminal() -> bool:
+    return sys.stdout.isatty() or "COLUMNS" in os.environ

@@ -11,7 +11,7 @@ import hashlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from guard.audit.files import AuditUnwritable
@@ -30,7 +30,7 @@ from guard.decide.taint import Taints
 from guard.decide.tokens import ServerBudget
 from guard.decide.watch import Watch
 from guard.http.origin_breaker import OriginBreaker
-from guard.http.upstream import Upstream, UpstreamDown
+from guard.http.upstream import Upstream, UpstreamAnswer, UpstreamDown
 from guard.identity.principal import Principal
 from guard.inspect.inspection import Inspected
 from guard.inspect.redaction import redact
@@ -121,6 +121,16 @@ class Runtime:
         self.judge_definitions()
         # Exchanges that began under the old policy may still be asking its engines.
         self._in_background(_close_later(old))
+
+    def look_again(self) -> None:
+        """Read the server's lists once more if that fails: a server that asks who calls fetches the keys of the guard's
+        token from the admin port, which does not listen at the first look."""
+        if self.policy.introduction is not None:
+            self._in_background(self._look_twice())
+
+    async def _look_twice(self) -> None:
+        if not await self.watch.reached():
+            await self.watch.reached()
 
     def judge_definitions(self) -> None:
         """Begin to judge the pinned definitions of the policy in force, so that /readyz names what it withholds."""
@@ -253,20 +263,17 @@ class Runtime:
                 )
             )
 
-    def post_refusal(self, message: Mapping[str, Any], headers: Mapping[str, str], *, owner: str) -> None:
+    def post_refusal(self, send: Callable[[], Awaitable[UpstreamAnswer]]) -> None:
         """Answer a server's request with the guard's own refusal, in a POST of its own beside the stream of the request."""
         if self._refusals_in_flight >= MAX_REFUSALS_IN_FLIGHT:
             self.log.warning("the server sends requests faster than it accepts answers: one refusal was not sent")
             return
         self._refusals_in_flight += 1
-        body = message
-        if self.policy.introduction is not None:
-            headers, body = self.policy.introduction.of_guard(headers, message)
-        self._in_background(self._post(dump(body), headers, owner))
+        self._in_background(self._post(send))
 
-    async def _post(self, body: bytes, headers: Mapping[str, str], owner: str) -> None:
+    async def _post(self, send: Callable[[], Awaitable[UpstreamAnswer]]) -> None:
         try:
-            answer = await self.upstream.send("POST", headers, body, owner=owner)
+            answer = await send()
             await answer.read(65536)
             answer.close()
         except UpstreamDown as problem:

@@ -217,6 +217,7 @@ async def serve(service: GuardService, *, started: Callable[[], None] = lambda: 
             # What exists now stays for ever: the garbage collector need not walk it every few thousand messages.
             gc.collect()
             gc.freeze()
+            runtime.look_again()
             started()
         await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
         runtime.draining = True

@@ -42,7 +42,15 @@ _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("an OpenAI or Anthropic key", re.compile(r"\bsk-[A-Za-z0-9_-]{20,}")),
     ("a Google key", re.compile(r"\bAIza[A-Za-z0-9_-]{35}")),
     ("a Pulumi token", re.compile(r"\bpul-[0-9a-f]{40}\b")),
-    ("a bearer credential", re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/_.=-]{16,}")),
+    # A challenge is no credential: it names a parameter where a credential would begin (RFC 9110 section 11.4, RFC 6750
+    # section 3, RFC 9728 section 5.1). Its quotation mark may be escaped, as JSON or as Lua has it.
+    (
+        "a bearer credential",
+        re.compile(
+            r"(?i)\b(bearer|basic)\s+"
+            r"(?!(realm|scope|error(_description|_uri)?|resource_metadata|charset)=(\\*\"|\\+034))[A-Za-z0-9+/_.=-]{16,}"
+        ),
+    ),
     ("a URL with a password", re.compile(r"://[^/\s:@]*:[^/\s@{]+@")),
     (
         "a secret in a URL's query",

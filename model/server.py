@@ -37,17 +37,29 @@ from model.lockdown import Lockdown
 from model.loopback import is_loopback
 from model.name_patterns import GRANT_PATTERN, MAX_NAME
 from model.origin_headers import OriginHeaders
-from model.origin_identity import IdentityKey
+from model.origin_identity import IdentityKey, TokenExchange
 from model.problems import PATTERN_WORDS, Wrong
 from model.waivers import Waiver
 
+#: A host and port without a scheme, which a URL reader takes for a scheme and a path.
+_BARE_ADDRESS = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}(?:[/?].*)?")
+
 
 def _loopback_url(value: str) -> str:
+    if _BARE_ADDRESS.fullmatch(value):
+        raise Wrong("has no scheme", f"write http://{value}")
     parts = split_url(value)
-    if parts.scheme != "http" or not parts.hostname:
+    if parts.scheme == "https" and parts.hostname and is_loopback(parts.hostname):
+        remedy = f"have the server speak http on loopback, and write http{value.removeprefix('https')}"
+        raise Wrong("is https, and the guard speaks http on loopback", remedy)
+    if not parts.hostname or parts.scheme not in ("http", "https"):
         raise Wrong("must be an http URL", "write it such as http://127.0.0.1:3000/mcp")
     if not is_loopback(parts.hostname):
-        raise Wrong(f"{parts.hostname} is not loopback", "bind the server to 127.0.0.1 and write that address here")
+        raise Wrong(
+            f"{parts.hostname} is not loopback",
+            "the guard runs on the server's own machine: bind the server to 127.0.0.1 there, and write "
+            f"http://127.0.0.1:{parts.port or 3000}{parts.path or '/mcp'}",
+        )
     if parts.port is None:
         raise Wrong("must name its port", "write it such as http://127.0.0.1:3000/mcp")
     for name, _ in parse_qsl(parts.query, keep_blank_values=True):
@@ -107,6 +119,11 @@ class Origin(Model):
         exclude_if=lambda value: not value,
         description="Fixed headers of every request to the server, each value by reference.",
     )
+    token_exchange: TokenExchange | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="mode external: the caller's token is exchanged for one of the server's own.",
+    )
 
     @model_validator(mode="after")
     def _exactly_one_place(self) -> Self:
@@ -118,19 +135,27 @@ class Origin(Model):
             raise Wrong("belongs to command", "remove it", (key,))
         if self.command and self.identity == "header":
             raise Wrong("header: a command is sent no headers", "write identity: meta", ("identity",))
-        if self.command and self.headers:
-            raise Wrong("a command is sent no headers", "give its secrets in origin.environment", ("headers",))
+        if self.command and (self.headers or self.token_exchange):
+            key = "headers" if self.headers else "token_exchange"
+            remedy = "give its secrets in origin.environment" if self.headers else "give the server a URL or a socket"
+            raise Wrong("a command is sent no headers", remedy, (key,))
         if self.identity_keys and self.identity == "none":
             raise Wrong("belongs to identity", "write identity: header or meta, or remove it", ("identity_keys",))
         return self
 
     def check_mode(self, *, external: bool) -> None:
         """Raise Wrong, as the model that holds `origin`, where the way of signing in does not allow a key of this one."""
+        if self.token_exchange and not external:
+            raise Wrong(
+                "exchanges the caller's own token, which there is in mode external alone",
+                "write oauth mode external with its issuer, or give the server a key in origin.headers",
+                ("origin", "token_exchange"),
+            )
         fixed = [name for name in self.headers if name.lower() == "authorization"]
         if external and fixed:
             raise Wrong(
                 "in mode external this header carries the caller's token",
-                "name another header of the server's",
+                "name another header of the server's, or use origin.token_exchange",
                 ("origin", "headers", fixed[0]),
             )
 

@@ -95,6 +95,14 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
             rows.append(Enforcement("origin", "server told who calls", _IDENTITY[place]))
         if origin.get("headers"):
             rows.append(Enforcement("origin", "headers sent to the server", ", ".join(sorted(origin["headers"]))))
+        if exchange := origin.get("token_exchange"):
+            rows.append(
+                Enforcement(
+                    "origin",
+                    "server acts as the caller",
+                    f"{exchange.get('grant')} at {exchange.get('token_endpoint')}",
+                )
+            )
         return rows
     return []
 

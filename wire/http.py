@@ -7,7 +7,7 @@ machine or to pinned addresses and uses no proxy at all.
 | Connection | Proxy of the environment |
 |---|---|
 | to loopback | never: it must not see a token on its way to this very machine |
-| issuers' keys, Cloudflare, Kong's Admin API, GitHub, downloads, the audit log's collector | HTTPS_PROXY, NO_PROXY |
+| issuers' keys, token endpoints, Cloudflare, Kong's Admin API, GitHub, downloads, audit collector | HTTPS_PROXY, NO_PROXY |
 | `verify` at a public name | HTTPS_PROXY, NO_PROXY; never with `--resolve`, which says where that name is |
 | a verdict engine, a bundle's address, the guard's own server | never: pinned, key and text go there or nowhere |
 

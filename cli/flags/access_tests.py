@@ -13,7 +13,7 @@ def access_tests(
     stacks: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[STACK]...",
+            metavar="STACK",
             help="Only tests about these environments and servers; else all.",
             show_default=False,
             autocompletion=complete_stack,

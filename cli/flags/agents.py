@@ -41,7 +41,9 @@ def show(
 def rotate(
     environment: Environment,
     agent: Annotated[str, typer.Argument(help="The agent.", show_default=False)],
-    grace: Annotated[str, typer.Option("--grace", help="How long the present secret still works.")] = "24h",
+    grace: Annotated[
+        str, typer.Option("--grace", metavar="DURATION", help="How long the present secret still works.")
+    ] = "24h",
     yes: Yes = False,
     project: ProjectDir = None,
     as_json: AsJson = False,

@@ -28,7 +28,8 @@ def verify(
     key: Annotated[
         Optional[list[Path]],  # noqa: UP045 - Typer reads it at run time
         typer.Option(
-            "--key",
+            "--public-key",
+            metavar="FILE",
             help="Public key (PEM) of the guard, kept off its host; repeat after a new key.",
             show_default=False,
         ),
@@ -36,7 +37,10 @@ def verify(
     anchors: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
-            "--anchors", help="Heads that the collector received, one JSON object a line.", show_default=False
+            "--anchors",
+            metavar="FILE",
+            help="Heads that the collector received, one JSON object a line.",
+            show_default=False,
         ),
     ] = None,
     project: ProjectDir = None,
@@ -45,7 +49,7 @@ def verify(
 ) -> None:
     """Check every record, the chain over all files, signed heads and anchors. Exit code 3 when anything is broken.
 
-    The bare chain shows records changed, removed, moved or repeated. With --key, what was written without the signing
+    The bare chain shows records changed, removed, moved or repeated. With --public-key, what was written without the signing
     key shows too, but for the records after the last head; with --anchors also a chain rewritten on the guard's host.
     """
     from cli.audit import verify as work  # noqa: PLC0415 - 0.2 s of imports that --help and completion do without
@@ -58,11 +62,15 @@ def show(
     log: Log,
     principal: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="Of one principal, such as person:<sub> or agent:<common name>.", show_default=False),
+        typer.Option(
+            metavar="PRINCIPAL",
+            help="Of one principal, such as person:<sub> or agent:<common name>.",
+            show_default=False,
+        ),
     ] = None,
     tool: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="About one tool, prompt or resource.", show_default=False),
+        typer.Option(metavar="NAME", help="About one tool, prompt or resource.", show_default=False),
     ] = None,
     decision: Annotated[
         Optional[str],  # noqa: UP045
@@ -74,17 +82,17 @@ def show(
     ] = None,
     since: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="From this time on (ISO 8601; UTC unless it says).", show_default=False),
+        typer.Option(metavar="TIME", help="From this time on (ISO 8601; UTC unless it says).", show_default=False),
     ] = None,
     until: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="Before this time.", show_default=False),
+        typer.Option(metavar="TIME", help="Before this time.", show_default=False),
     ] = None,
     incident: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="The incident id a caller was told.", show_default=False),
+        typer.Option(metavar="ID", help="The incident id a caller was told.", show_default=False),
     ] = None,
-    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=1_000_000)] = 100,
+    limit: Annotated[int, typer.Option(metavar="N", help="The newest so many.", min=1, max=1_000_000)] = 100,
     everything: Everything = False,
     project: ProjectDir = None,
     as_json: AsJson = False,
@@ -114,7 +122,9 @@ def show(
 @app.command()
 def tail(
     log: Log,
-    count: Annotated[int, typer.Option("-n", help="So many of the newest records first.", min=0, max=100_000)] = 20,
+    count: Annotated[
+        int, typer.Option("-n", metavar="N", help="So many of the newest records first.", min=0, max=100_000)
+    ] = 20,
     watch: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones, over rotations.")] = False,
     everything: Everything = False,
     project: ProjectDir = None,

@@ -14,12 +14,17 @@ def check(
     stacks: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Environments, servers or zones; else all.", show_default=False, autocompletion=complete_stack
+            metavar="STACK",
+            help="Environments, servers or zones; else all.",
+            show_default=False,
+            autocompletion=complete_stack,
         ),
     ] = None,
     rules: Annotated[
         Path | None,
-        typer.Option("--rules", help="Own rules, instead of the project's ringwall-rules.py.", show_default=False),
+        typer.Option(
+            "--rules", metavar="FILE", help="Own rules, instead of the project's ringwall-rules.py.", show_default=False
+        ),
     ] = None,
     base: Annotated[
         str | None,

@@ -23,7 +23,7 @@ def clients(
     client: Annotated[
         str | None,
         typer.Argument(
-            metavar="[CLIENT]",
+            metavar="CLIENT",
             help="A client, such as cursor; else all that may register.",
             autocompletion=complete_client,
             show_default=False,

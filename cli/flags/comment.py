@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from cli.options import AsJson, Debug
+from cli.options import AsJson, Debug, NoSandbox
 
 
 def comment(
@@ -50,6 +50,7 @@ def comment(
         str, typer.Option("--api-url", help="GitHub Enterprise: its API's address.", envvar="GITHUB_API_URL")
     ] = "https://api.github.com",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written and write nothing.")] = False,
+    sandbox: NoSandbox = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:

@@ -22,7 +22,7 @@ def diff(
     ] = False,
     environment: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--environment", help="Only this environment, or this zone stack.", show_default=False),
+        typer.Option("--env", metavar="ENV", help="Only this environment, or this zone stack.", show_default=False),
     ] = None,
     markdown: Annotated[
         Optional[str],  # noqa: UP045
@@ -48,7 +48,9 @@ def diff(
     ] = None,
     artifact_url: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--artifact-url", help="Where the whole report is, for the comment.", show_default=False),
+        typer.Option(
+            "--artifact-url", metavar="URL", help="Where the whole report is, for the comment.", show_default=False
+        ),
     ] = None,
     fail_on: Annotated[
         Optional[list[str]],  # noqa: UP045

@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
-from cli.options import AsJson, Debug, ProjectDir, complete_stack
+from cli.flags.durations import duration
+from cli.options import AsJson, Debug, ProjectDir, Sandbox, complete_stack
 
 
 def doctor(
     stack: Annotated[
         str | None,
         typer.Argument(
+            metavar="STACK",
             help="An environment (dev), one server of it (dev.github) or a zone (zone.example); else all of them.",
             autocompletion=complete_stack,
             show_default=False,
@@ -29,8 +31,16 @@ def doctor(
         bool, typer.Option("--offline", help="Ask nothing beyond this machine, and say what that leaves unknown.")
     ] = False,
     deadline: Annotated[
-        float, typer.Option(help="Seconds for everything together; what is not done then is an error.", min=1, max=600)
+        float,
+        duration(
+            "--deadline",
+            "60s",
+            help="For everything together; what is not done then is an error.",
+            least="1s",
+            most="10m",
+        ),
     ] = 60,
+    sandbox: Sandbox = False,
     project: ProjectDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -43,6 +53,8 @@ def doctor(
     origin host the guard, its secrets, whether the vendors' engines take them (each is asked about one harmless word), its
     log and the server behind it.
 
+    With --sandbox, what a rehearsal needs: the engine and the files.
+
     Outside a project only the engine is checked. What could not be looked at is listed as skipped, with the reason. Exit
     code 3 when a check is an error.
     """
@@ -52,6 +64,7 @@ def doctor(
         stack=stack,
         host=host,
         offline=offline,
+        sandbox=sandbox,
         deadline=deadline,
         as_json=as_json,
     )

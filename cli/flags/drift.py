@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.flags.durations import duration
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Stack
 
 
@@ -36,7 +37,9 @@ def drift(
         bool,
         typer.Option("--on-host", help="This is the origin host: a server that is a command is started and asked."),
     ] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds a guard or server has to answer.", min=1, max=300)] = 10,
+    timeout: Annotated[
+        float, duration("--timeout", "10s", help="How long a guard or server has to answer.", least="1s", most="5m")
+    ] = 10,
     sandbox: Sandbox = False,
     project: ProjectDir = None,
     as_json: AsJson = False,

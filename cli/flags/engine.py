@@ -26,6 +26,7 @@ def install(
     ] = InstallMethod.auto,
     plugins: Annotated[bool, typer.Option("--plugins", help="Install the real provider plugins too.")] = False,
     yes: Yes = False,
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Install the pinned engine into this user's cache folder, and with --plugins its provider plugins.
@@ -34,7 +35,7 @@ def install(
     """
     from cli.engine import install as work  # noqa: PLC0415 - 0.04 s of imports that --help and completion do without
 
-    work(method=method.value, plugins=plugins, yes=yes)
+    work(method=method.value, plugins=plugins, yes=yes, as_json=as_json)
 
 
 @app.command()

@@ -9,7 +9,7 @@ import typer
 
 from cli.flags.guard_bundle import bundle, keygen, verify_bundle
 from cli.flags.guard_identity import identity
-from cli.options import Debug
+from cli.options import AsJson, Debug, NoSandbox
 
 app = typer.Typer(help="Run the guard, and sign the configuration it runs by.", no_args_is_help=True)
 app.command()(keygen)
@@ -25,21 +25,26 @@ def run(
     ],
     public_key: Annotated[
         list[Path] | None,
-        typer.Option(help="Public key that bundles are signed with; twice while keys change.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="Public key that bundles are signed with; twice while keys change.", show_default=False
+        ),
     ] = None,
     server: Annotated[
         str | None,
         typer.Option(
-            help="The only server whose bundles count; else the first one's.", metavar="ENV.NAME", show_default=False
+            help="The only server whose bundles count; else the first one's.", metavar="ENV.SERVER", show_default=False
         ),
     ] = None,
-    state: Annotated[Path, typer.Option(help="Directory only the guard may write: last good bundle, its keys.")] = Path(
-        "/var/lib/ringwall"
-    ),
-    poll: Annotated[str, typer.Option(help="How often to look for a new bundle.")] = "30s",
+    state: Annotated[
+        Path, typer.Option(metavar="DIR", help="Directory only the guard may write: last good bundle, its keys.")
+    ] = Path("/var/lib/ringwall"),
+    poll: Annotated[str, typer.Option(help="How often to look for a new bundle.", metavar="DURATION")] = "30s",
     token_file: Annotated[
-        Path | None, typer.Option(help="File with a bearer token for the bundle's URL.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="File with a bearer token for the bundle's URL.", show_default=False),
     ] = None,
+    sandbox: NoSandbox = False,
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Run the guard of one server until SIGTERM, which lets calls under way end.

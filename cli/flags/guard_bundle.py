@@ -11,7 +11,7 @@ from cli.options import AsJson, Debug, ProjectDir, Sandbox, Server
 
 
 def keygen(
-    out: Annotated[Path, typer.Option("--out", help="Folder for the two files.", metavar="DIR", show_default=False)],
+    out: Annotated[Path, typer.Option("--output", help="Folder for the two files.", metavar="DIR", show_default=False)],
     force: Annotated[
         bool, typer.Option("--force", help="Replace a pair that is there; its private key is gone then.")
     ] = False,
@@ -55,7 +55,7 @@ def bundle(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out",
+            "--output",
             metavar="FILE",
             help="Where it goes (default: ENV.SERVER.guard.bundle.json here). What is there is the previous bundle.",
             show_default=False,

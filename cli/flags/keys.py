@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import AsJson, Debug, Environment, ProjectDir
+from cli.options import AsJson, Debug, Environment, NoSandbox, ProjectDir
 
 app = typer.Typer(help="Keep the issuers' signing keys at the gateway.", no_args_is_help=True)
 
@@ -15,7 +15,7 @@ app = typer.Typer(help="Keep the issuers' signing keys at the gateway.", no_args
 def sync(
     environment: Environment,
     watch_it: Annotated[bool, typer.Option("--watch", help="Keep running and sync again and again.")] = False,
-    interval: Annotated[str, typer.Option("--interval", help="With --watch: how often, such as 5m.")] = "5m",
+    interval: Annotated[str, typer.Option("--interval", metavar="DURATION", help="With --watch: how often.")] = "5m",
     issuer: Annotated[
         list[str] | None,
         typer.Option("--issuer", help="Only this issuer; access is Cloudflare Access. May be repeated."),
@@ -31,6 +31,7 @@ def sync(
             help="Delete keys that Ringwall did not put on an issuer's consumer, and take other consumers out of its group.",
         ),
     ] = False,
+    sandbox: NoSandbox = False,
     project: ProjectDir = None,
     as_json: AsJson = False,
     debug: Debug = False,

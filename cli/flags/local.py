@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Debug, ProjectDir, Stack
+from cli.options import AsJson, Debug, ProjectDir, Stack
 
 
 def local(
@@ -24,6 +24,7 @@ def local(
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port of the guard; else the stack's.", show_default=False)] = None,
     project: ProjectDir = None,
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:  # fmt: skip
     """Run the guard of one server on this machine, and the server behind it, until Ctrl-C.

@@ -6,12 +6,15 @@ from typing import Annotated
 
 import typer
 
+from cli.flags.durations import duration
 from cli.options import Accept, AsJson, Debug, ProjectDir, Server, Yes
 
 app = typer.Typer(
     help="Tool locks: what servers may offer, pinned in Git.", no_args_is_help=True, rich_markup_mode=None
 )
-Timeout = Annotated[float, typer.Option(help="Seconds the server has to answer everything.", min=1, max=300)]
+Timeout = Annotated[
+    float, duration("--timeout", "10s", help="How long the server has to answer everything.", least="1s", most="5m")
+]
 
 ClientCapabilities = Annotated[
     str | None,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.flags.durations import duration
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Yes, complete_stack, set_stack
 
 Closable = Annotated[
@@ -33,8 +34,12 @@ Bundles = Annotated[
 ]
 Wait = Annotated[
     float,
-    typer.Option(
-        "--wait", min=0, max=600, help="Seconds the gateway and a guard here get to show what they have taken."
+    duration(
+        "--wait",
+        "60s",
+        help="How long the gateway and a guard here get to show what they have taken.",
+        least="0s",
+        most="10m",
     ),
 ]
 
@@ -56,7 +61,7 @@ def lockdown(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Close a server, or all servers of an environment, to everyone: edge, gateway and guard.
+    """EMERGENCY: close a server, or all servers of an environment, to everyone: edge, gateway and guard.
 
     Writes `lockdown` into the stack file, so that it survives the next `up` and is reviewed in Git. Then at once, at
     Cloudflare and Kong themselves, so that it needs neither the backend nor its passphrase: Access denies everyone and

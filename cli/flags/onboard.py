@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.flags.durations import duration
 from cli.options import Accept, AsJson, Debug, ProjectDir, Yes, complete_client
 
 
@@ -33,7 +34,20 @@ def onboard(
     ] = None,
     pass_env: Annotated[
         list[str] | None,
-        typer.Option(help="stdio: a variable the command needs, kept as a reference; repeatable.", show_default=False),
+        typer.Option(
+            metavar="NAME",
+            help="stdio: a variable the command needs, kept as a reference; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A header in which the server takes its key, such as X-Api-Key=DESK_KEY or "
+            "'Authorization=Bearer DESK_KEY': the key stands in that variable, kept as a reference; repeatable.",
+            metavar="NAME=VARIABLE",
+            show_default=False,
+        ),
     ] = None,
     client_capabilities: Annotated[
         str | None,
@@ -83,7 +97,9 @@ def onboard(
     link_file: Annotated[
         Path | None, typer.Option("--link-file", help="With --link: this file instead.", show_default=False)
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds the server has to answer everything.", min=1, max=300)] = 10,
+    timeout: Annotated[
+        float, duration("--timeout", "10s", help="How long the server has to answer everything.", least="1s", most="5m")
+    ] = 10,
     allow_exposed: Annotated[
         bool, typer.Option("--allow-exposed", help="Only warn when the server is bound beyond loopback.")
     ] = False,
@@ -108,6 +124,7 @@ def onboard(
         path=path,
         command=command,
         pass_env=pass_env,
+        header=header,
         client_capabilities=client_capabilities,
         host=host,
         hostname=hostname,

@@ -41,7 +41,7 @@ def revoke(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Put one person or agent out of every server of an environment at once, open streams too.
+    """EMERGENCY: put one person or agent out of every server of an environment at once, open streams too.
 
     At the edge, with CLOUDFLARE_API_TOKEN: a person's sessions end, an agent's service token is disabled. At the
     guards, with --key: the next bundle of each server denies them. Each step says how long after the start it took

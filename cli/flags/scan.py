@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.flags.durations import duration
 from cli.options import AsJson, Debug, ProjectDir
 
 
@@ -14,7 +15,7 @@ def scan(
         list[str] | None,
         typer.Argument(
             help="Other machines to look at, each named: HOST:PORT, a URL, or a Unix socket's path; else this machine.",
-            metavar="[HOST:PORT]...",
+            metavar="HOST:PORT",
             show_default=False,
         ),
     ] = None,
@@ -26,8 +27,12 @@ def scan(
         list[str] | None,
         typer.Option(help="One more path where an MCP endpoint may be; repeatable.", show_default=False),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for one socket with all its paths.", min=1, max=120)] = 10,
-    deadline: Annotated[float, typer.Option(help="Seconds for everything together.", min=1, max=3600)] = 120,
+    timeout: Annotated[
+        float, duration("--timeout", "10s", help="For one socket with all its paths.", least="1s", most="2m")
+    ] = 10,
+    deadline: Annotated[
+        float, duration("--deadline", "2m", help="For everything together.", least="1s", most="1h")
+    ] = 120,
     strict: Annotated[
         bool,
         typer.Option(

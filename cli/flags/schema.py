@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Debug
+from cli.options import AsJson, Debug
 
 
 def schema(
@@ -27,6 +27,7 @@ def schema(
             ],
         ),
     ] = "stack",
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Print the JSON Schema of a file format, for editors."""

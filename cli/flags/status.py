@@ -10,7 +10,9 @@ from cli.options import AsJson, Debug, ProjectDir, Sandbox
 
 
 def status(
-    environment: Annotated[str | None, typer.Argument(help="One environment; else all.", show_default=False)] = None,
+    environment: Annotated[
+        str | None, typer.Argument(metavar="ENV", help="One environment; else all.", show_default=False)
+    ] = None,
     sandbox: Sandbox = False,
     project: ProjectDir = None,
     as_json: AsJson = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.flags.durations import duration
 from cli.options import AsJson, Debug, ProjectDir, Sandbox, Server
 
 
@@ -49,12 +50,18 @@ def verify(
     ] = None,
     expired: Annotated[
         Path | None,
-        typer.Option("--expired-token-file", help="A genuine token after its time, to be refused.", show_default=False),
+        typer.Option(
+            "--expired-token-file",
+            metavar="FILE",
+            help="A genuine token after its time, to be refused.",
+            show_default=False,
+        ),
     ] = None,
     sibling: Annotated[
         Path | None,
         typer.Option(
             "--sibling-token-file",
+            metavar="FILE",
             help="A genuine token of another server, to be refused; else the service token is exchanged at one.",
             show_default=False,
         ),
@@ -80,10 +87,13 @@ def verify(
     guard_config: Annotated[
         Path | None,
         typer.Option(
-            "--guard-config", help="The rendered guard configuration, instead of the backend's.", show_default=False
+            "--guard-config",
+            metavar="FILE",
+            help="The rendered guard configuration, instead of the backend's.",
+            show_default=False,
         ),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for one request.", min=1, max=120)] = 10,
+    timeout: Annotated[float, duration("--timeout", "10s", help="For one request.", least="1s", most="2m")] = 10,
     strict: Annotated[bool, typer.Option("--strict", help="What was skipped fails too.")] = False,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there too.", show_default=False)

@@ -186,6 +186,9 @@ def _secrets(server: ServerStack, *, local: bool) -> tuple[Secret, ...]:
     for name, header in sorted(manifest.origin.headers.items()):
         reference = SecretRef(env=header.env, file=header.file)
         result.append(Secret(reader="guard", reference=reference, purpose=f"header {name} that the server is sent"))
+    if manifest.origin.token_exchange:
+        reference = manifest.origin.token_exchange.client_secret
+        result.append(Secret(reader="guard", reference=reference, purpose="the guard's secret at the token endpoint"))
     for variable, reference in sorted(manifest.origin.environment.items()):
         result.append(Secret(reader="server", reference=reference, purpose=f"the server's {variable}"))
     return tuple(result)
@@ -205,6 +208,8 @@ def _egress(server: ServerStack) -> tuple[Egress, ...]:
     for engine in (engines.lakera, engines.prisma_airs):
         if engine:
             result.append(Egress(process="guard", destination=engine.base_url, purpose="verdicts"))
+    if exchange := server.manifest.origin.token_exchange:
+        result.append(Egress(process="guard", destination=exchange.token_endpoint, purpose="tokens in callers' names"))
     guard = server.manifest.guard
     if guard.audit_anchor:
         result.append(

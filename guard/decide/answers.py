@@ -83,6 +83,10 @@ TEXTS = {
         "This call could send data out after untrusted content was read, and was blocked by the guard. "
         "It is possible again some minutes after such content. Incident {incident}."
     ),
+    "no_token": (
+        "Nothing was executed: the server acts by your own rights, and no token in your name could be had for it. "
+        "An operator can see why: give them incident {incident}."
+    ),
     "constraint": "The operator who grants this tool can allow it: give them incident {incident}.",
     # The same whether the thing exists or not, as a caller must not learn what it may not use.
     "unknown": "An operator can grant what exists: give them incident {incident}.",

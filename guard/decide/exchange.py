@@ -18,6 +18,7 @@ from guard.decide.context import Caller, Context, Prepared, Sink, Stop
 from guard.decide.methods import Method, Names, Section
 from guard.decide.policy import Policy
 from guard.decide.reasons import AnyReason, Decision, Reason
+from guard.http.upstream import NoToken, UpstreamAnswer, send_with_token
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import EVERYTHING, Leg, Outcome
 from guard.runtime import Runtime
@@ -46,6 +47,22 @@ class Exchange:
         if self.policy.introduction is not None:
             context.token = self.policy.introduction.tokens.new_id()
         return context
+
+    async def send(self, verb: str, headers: Mapping[str, str], body: bytes | None) -> UpstreamAnswer:
+        """Send the caller's request to the server, by the caller's own token for it where the stack file has one exchanged.
+
+        Raises UpstreamDown.
+        """
+        upstream, principal = self.runtime.upstream, self.caller.principal
+        exchanged = upstream.exchanged
+        if exchanged is None:
+            if self.policy.config.origin.token_exchange is not None:
+                raise NoToken("the connection to the server is being replaced", 1.0)
+            return await upstream.send(verb, headers, body, owner=principal.id)
+        token = self.headers.get("authorization", "").partition(" ")[2].strip()
+        return await send_with_token(
+            upstream, exchanged, lambda: exchanged.of_caller(principal, token), verb, headers, body, owner=principal.id
+        )
 
     def introduced(self, prepared: Prepared) -> tuple[Mapping[str, str], Mapping[str, Any]]:
         """Headers and body of a message that goes to the server, which is told who calls if the stack file says so."""

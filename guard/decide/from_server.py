@@ -12,7 +12,7 @@ from typing import Any
 
 from guard.decide import answers, methods, substitutes
 from guard.decide.answers import error
-from guard.decide.context import Context, Sink
+from guard.decide.context import Context, Prepared, Sink
 from guard.decide.exchange import Exchange
 from guard.decide.lists import DECIDING, filter_list, holds_definitions
 from guard.decide.methods import Names, ResultKind, Section
@@ -380,8 +380,9 @@ async def _notification(exchange: Exchange, notification: Notification) -> Mappi
 
 async def _tell_server(exchange: Exchange, message: Mapping[str, Any]) -> None:
     """Send the server the refusal of its request, as it waits for an answer."""
-    headers = forwarded(exchange.headers, modern=exchange.caller.modern, bearer=exchange.policy.forward_bearer)
-    exchange.runtime.post_refusal(message, headers, owner=exchange.caller.principal.id)
+    sent = forwarded(exchange.headers, modern=exchange.caller.modern, bearer=exchange.policy.forward_bearer)
+    headers, body = exchange.introduced(Prepared(message, sent))
+    exchange.runtime.post_refusal(lambda: exchange.send("POST", headers, dump(body)))
 
 
 def answer_head(exchange: Exchange, upstream: UpstreamAnswer) -> tuple[int, dict[str, str]]:

@@ -99,8 +99,9 @@ class Policy:
             identity, client, path=config.path, previous=previous.verifier if previous else None
         )
         self.names = PublicNames(_hostnames(config), config.browser_origins, loopback=identity.demo is not None)
-        # The bearer token's audience is this very server, so the server may see it (RFC 8707). No other token is forwarded.
-        self.forward_bearer = identity.external is not None
+        # The bearer token's audience is this very server, so the server may see it (RFC 8707). No other token is forwarded,
+        # nor is this one where the server is sent another in exchange for it.
+        self.forward_bearer = identity.external is not None and config.origin.token_exchange is None
         self.introduction = introduction
         # A demo identity serves one's own machine, where no Kong stands before the guard.
         self.behind_gateway = identity.demo is None

@@ -104,6 +104,11 @@ class Reason(_Explained):
     TAINT_CONFIRMED = "taint_confirmed", "The person allowed such a call."
     # The server's answer.
     CACHED = "cached", "Answered from the cache."
+    NO_UPSTREAM_TOKEN = (
+        "no_upstream_token",
+        "The authorization server gave no token by which the server would act as the caller.",
+        "origin.token_exchange",
+    )
     ORIGIN_UNAVAILABLE = "origin_unavailable", "The server does not answer, or its lists cannot be read."
     ORIGIN_BROKEN = "origin_broken", "The server answered with something that is no answer to the request."
     ORIGIN_MALFORMED = "origin_malformed", "The server's answer is no JSON-RPC message with one meaning."

@@ -14,7 +14,7 @@ from guard.decide.answers import error, tool_error
 from guard.decide.context import Context
 from guard.decide.exchange import Exchange
 from guard.decide.reasons import Decision, Reason
-from guard.http.upstream import AnswerTooLarge, IdInUse, Slip, UnusableAnswer
+from guard.http.upstream import AnswerTooLarge, IdInUse, NoToken, Slip, UnusableAnswer
 from guard.inspect.verdict import Leg
 from wire.jsonrpc import Id
 
@@ -62,6 +62,20 @@ async def for_slip(exchange: Exchange, context: Context, slip: Slip) -> Mapping[
     outcome = "Nothing was executed." if reason is Reason.ORIGIN_REDIRECTS else "It may have been executed."
     text = f"The server's answer cannot be passed on. {outcome} Incident {context.incident}."
     return error(context.id, answers.ORIGIN_UNAVAILABLE, text, {"reason": reason}, context.incident)
+
+
+async def without_token(
+    exchange: Exchange, context: Context, problem: NoToken, retry_after: int | None
+) -> Mapping[str, Any]:
+    """The refusal of a request that the server cannot be sent in the caller's name."""
+    await exchange.record(context, Decision.REFUSE, Reason.NO_UPSTREAM_TOKEN, problem=str(problem))
+    await exchange.release(context)
+    later = "" if retry_after is None else f" Try again in {retry_after} s."
+    text = answers.text("no_token", context.incident) + later
+    data = None if retry_after is None else {"retryAfterSeconds": retry_after}
+    if context.row.is_call:
+        return tool_error(context.id, text, modern=context.modern, incident=context.incident)
+    return error(context.id, answers.ORIGIN_UNAVAILABLE, text, data, context.incident)
 
 
 async def _id_in_use(exchange: Exchange, context: Context) -> Mapping[str, Any]:

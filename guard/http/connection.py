@@ -6,9 +6,12 @@ from typing import IO
 
 from guard.http.stdio import StdioUpstream
 from guard.http.upstream import HttpUpstream, Upstream
+from guard.identity.exchanged_tokens import ExchangedTokens
 from guard.identity.introduction import CallerIntroduction
+from model.origin_identity import TokenExchange
 from model.server import Origin
-from wire.secrets import command_variables, origin_headers
+from wire.secrets import command_variables, origin_headers, read_secret
+from wire.token_endpoint import TokenEndpoint
 
 
 def upstream_of(
@@ -16,12 +19,21 @@ def upstream_of(
 ) -> Upstream:
     """Create it inside the event loop.
 
-    A command's environment and a server's fixed headers are read from where the stack file says; raises InputError as
-    `wire.secrets`. `introduction` tells the server of the guard's own requests; `stderr` is a file for what a command writes
-    there.
+    A command's environment, a server's fixed headers and the secret for its token endpoint are read from where the stack
+    file says; raises InputError as `wire.secrets`. `introduction` tells the server of the guard's own requests; `stderr` is
+    a file for what a command writes there.
     """
     if origin.command:
         return StdioUpstream(
             origin.command, command_variables(origin), origin.directory, introduction=introduction, stderr=stderr
         )
-    return HttpUpstream(origin, fixed=origin_headers(origin), introduction=introduction)
+    return HttpUpstream(
+        origin, fixed=origin_headers(origin), introduction=introduction, exchanged=_exchanged(origin.token_exchange)
+    )
+
+
+def _exchanged(settings: TokenExchange | None) -> ExchangedTokens | None:
+    if settings is None:
+        return None
+    endpoint = TokenEndpoint(settings, read_secret(settings.client_secret))
+    return ExchangedTokens(endpoint, for_itself=settings.own_requests == "client-credentials")

@@ -36,7 +36,8 @@ from guard.http.http_rules import (
     session_of,
 )
 from guard.http.sink import HttpSink, Send, SilentSink
-from guard.http.upstream import Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
+from guard.http.unsent import unavailable, without_token
+from guard.http.upstream import NoToken, Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
 from guard.identity.principal import Principal
 from guard.identity.verifier import NotIdentified
 from guard.runtime import Runtime, WorkEnded
@@ -215,7 +216,7 @@ class McpEndpoint:
         runtime, caller, context = self.runtime, exchange.caller, prepared.context
         wait = runtime.origin.retry_after()
         if wait is not None:
-            await self._unavailable(exchange, prepared, sink, wait, sent=False)
+            await unavailable(exchange, prepared, sink, wait, sent=False)
             return
         if context is not None and not context.row.opens_session and accepts_stream(exchange.headers):
             # The answer to `initialize` carries the session's id in its headers, which are not known yet.
@@ -223,7 +224,7 @@ class McpEndpoint:
         upstream: UpstreamAnswer | None = None
         try:
             headers, body = exchange.introduced(prepared)
-            upstream = await runtime.upstream.send("POST", headers, dump(body), owner=caller.principal.id)
+            upstream = await exchange.send("POST", headers, dump(body))
             if context is None:
                 await self._acknowledge(upstream, sink)
                 return
@@ -243,6 +244,8 @@ class McpEndpoint:
                 runtime.origin.succeeded()
             if upstream.status == 404 and caller.session:
                 runtime.sessions.end(caller.session)
+        except NoToken as problem:
+            await without_token(exchange, prepared, sink, problem)
         except Slip as slip:
             if context is not None:
                 await sink.answer(200, await substitutes.for_slip(exchange, context, slip))
@@ -254,31 +257,12 @@ class McpEndpoint:
             if not isinstance(problem, UpstreamFull):
                 runtime.watch.forget()
                 runtime.origin.failed(caller.principal.id, reached=problem.sent)
-            await self._unavailable(exchange, prepared, sink, runtime.origin.retry_after(), sent=problem.sent)
+            await unavailable(exchange, prepared, sink, runtime.origin.retry_after(), sent=problem.sent)
         finally:
             if upstream is not None:
                 upstream.close()
             if context is not None:
                 await exchange.release(context)
-
-    async def _unavailable(
-        self, exchange: Exchange, prepared: Prepared, sink: HttpSink | SilentSink, wait: int | None, *, sent: bool
-    ) -> None:
-        """Answer in place of a server that did not. The status is never a 5xx, or Kong would take the guard for broken."""
-        context = prepared.context
-        headers = {} if wait is None else {"retry-after": str(wait)}
-        if prepared.answers is not None:
-            # The server did not receive the client's answer, so the client may send it again.
-            self.runtime.remember(exchange.caller, "server", *prepared.answers)
-        if context is None:
-            await refusals.fail(self.runtime, sink, exchange.caller.principal, headers)
-            return
-        message = await substitutes.unavailable(exchange, context, wait, sent=sent)
-        await exchange.release(context)
-        if sent:
-            await sink.answer(200, message, headers)
-        else:
-            await sink.refuse(200, message, headers)
 
     async def _acknowledge(self, upstream: UpstreamAnswer, sink: HttpSink | SilentSink) -> None:
         """Answer a notification or an answer that was forwarded: 202, or the status by which the server refused it."""
@@ -352,7 +336,7 @@ class McpEndpoint:
         upstream: UpstreamAnswer | None = None
         try:
             sent = exchange.introduced_verb("GET", sent)
-            upstream = await self.runtime.upstream.send("GET", sent, None, owner=principal.id)
+            upstream = await exchange.send("GET", sent, None)
             if upstream.status != 200 or upstream.media_type != "text/event-stream":
                 status = _status_shown(upstream) if upstream.status >= 400 else 405
                 await sink.answer(status, None, {"allow": "POST, DELETE"} if status == 405 else None)
@@ -388,7 +372,7 @@ class McpEndpoint:
             sent = forwarded(headers, modern=False, bearer=arrival.policy.forward_bearer)
             sent = exchange.introduced_verb("DELETE", sent)
             try:
-                upstream = await self.runtime.upstream.send("DELETE", sent, None, owner=principal.id)
+                upstream = await exchange.send("DELETE", sent, None)
             except UpstreamDown:
                 await refusals.fail(self.runtime, arrival.sink, principal)
                 return

@@ -42,6 +42,9 @@ class StdioUpstream:
     answer is awaited. `stderr` is a file for what the command writes there.
     """
 
+    #: A command is sent no headers.
+    exchanged = None
+
     def __init__(
         self,
         command: tuple[str, ...],

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,11 +18,13 @@ from typing import Any, Protocol
 import aiohttp
 
 from guard.decide.reasons import Reason
+from guard.identity.exchanged_tokens import ExchangedToken, ExchangedTokens
 from guard.identity.introduction import CallerIntroduction
 from model.server import Origin
 from wire.answer_headers import MAX_HEADER, HeaderFault, challenge_scheme, encoding_of, header_fault, passed
 from wire.content_encoding import DECODED, Decoder
 from wire.json import Malformed, dump, parse
+from wire.token_endpoint import TokenRefused
 
 #: Nothing was sent yet when a connection is refused, so trying again for this long bridges a restart.
 RECONNECT_SECONDS = 2.0
@@ -60,6 +62,17 @@ class IdInUse(Slip):
 
     def __init__(self) -> None:
         super().__init__("an id is in use already", sent=False)
+
+
+class NoToken(Slip):
+    """There is no token by which the server would act as the caller, so nothing was sent. `wait` is in seconds.
+
+    The message holds no token.
+    """
+
+    def __init__(self, problem: str, wait: float | None) -> None:
+        super().__init__(problem, sent=False)
+        self.wait = wait
 
 
 class UnusableAnswer(Slip):
@@ -137,6 +150,11 @@ class UpstreamAnswer:
 class Upstream(Protocol):
     """One MCP server, however it is reached. `owner` is the principal: principals never share a process of a command."""
 
+    @property
+    def exchanged(self) -> ExchangedTokens | None:
+        """The tokens by which the server acts as its callers, where it does."""
+        ...
+
     async def send(
         self, verb: str, headers: Mapping[str, str], body: bytes | None, *, owner: str
     ) -> UpstreamAnswer: ...
@@ -179,6 +197,34 @@ class Road(Protocol):
         ...
 
 
+async def send_with_token(
+    upstream: Upstream,
+    exchanged: ExchangedTokens,
+    token_of: Callable[[], Awaitable[ExchangedToken | None]],
+    verb: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    *,
+    owner: str,
+) -> UpstreamAnswer:
+    """Send one request with the token that the server acts by; once more with another where the server refuses one that was
+    used before, as it carried nothing out then (401).
+
+    Raises UpstreamDown, which NoToken is.
+    """
+    while True:
+        try:
+            token = await token_of()
+        except TokenRefused as refused:
+            raise NoToken(str(refused), refused.wait) from None
+        sent = headers if token is None else {**headers, "authorization": f"Bearer {token.text}"}
+        answer = await upstream.send(verb, sent, body, owner=owner)
+        if answer.status != 401 or token is None or not token.reused:
+            return answer
+        answer.close()
+        exchanged.drop(token)
+
+
 class HttpRoad:
     """A server that listens: a probe is one more of its clients."""
 
@@ -193,7 +239,10 @@ class HttpRoad:
         if self._introduction is not None:
             headers, message = self._introduction.of_guard(headers, {} if body is None else parse(body))
             body = None if body is None else dump(message)
-        return await self._upstream.send(verb, headers, body, owner="")
+        exchanged = self._upstream.exchanged
+        if exchanged is None:
+            return await self._upstream.send(verb, headers, body, owner="")
+        return await send_with_token(self._upstream, exchanged, exchanged.of_guard, verb, headers, body, owner="")
 
     async def restart(self) -> None:
         """There is nothing to begin anew."""
@@ -203,7 +252,7 @@ class HttpUpstream:
     """Streamable HTTP at a loopback URL or a Unix socket. Create and close it inside the event loop.
 
     `fixed` are headers of every request, by lower-case name; they stand in place of any that the request has itself.
-    `introduction` is for the guard's own requests.
+    `introduction` and `exchanged` are for the guard's own requests; `exchanged` is closed with it.
     """
 
     def __init__(
@@ -212,6 +261,7 @@ class HttpUpstream:
         *,
         fixed: Mapping[str, str] | None = None,
         introduction: CallerIntroduction | None = None,
+        exchanged: ExchangedTokens | None = None,
         connect: float = 5.0,
         silence: float = 300.0,
     ) -> None:
@@ -226,6 +276,7 @@ class HttpUpstream:
             self._host = None
         self._fixed = fixed or {}
         self._introduction = introduction
+        self.exchanged = exchanged
         self._connect, self._silence = connect, silence
         self._client = aiohttp.ClientSession(
             connector=connector,
@@ -300,6 +351,8 @@ class HttpUpstream:
         yield HttpRoad(self, self._introduction)
 
     async def close(self) -> None:
+        if self.exchanged is not None:
+            await self.exchanged.close()
         await self._client.close()
 
 

@@ -236,7 +236,8 @@ def _refusal(answer: UpstreamAnswer, body: bytes) -> str:
             else "credentials of its own, naming no header"
         )
         return (
-            f"the origin itself demands {header} (401); give it, or switch its own authentication off behind the rings"
+            f"the origin itself demands {header} (401); give it in origin.headers (onboard: --header NAME=VARIABLE), "
+            "or switch its own authentication off behind the rings"
         )
     return (
         f"the origin itself forbids this (HTTP {answer.status}{_quotation(answer, body)});"

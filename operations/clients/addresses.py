@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from components.edge.registration import Registration, registration
+from model.clients import OwnClient
 from model.cross_checks import BELOW
 from model.errors import InputError
 from model.known_clients import KNOWN_CLIENTS, KnownClient
@@ -14,17 +15,17 @@ from model.stacks import ServerStack
 
 @dataclass(frozen=True)
 class ClientAddress:
-    """One known client at one server: the address it uses, or why it cannot register."""
+    """One client at one server: the address it uses, None where it cannot register, and what is to be known about it."""
 
-    client: KnownClient
+    name: str
+    title: str
     url: str | None
-    #: Why there is no address, or what is to be known about it.
     note: str = ""
 
     def as_json(self) -> dict[str, str | bool | None]:
         return {
-            "client": self.client.name,
-            "title": self.client.title,
+            "client": self.name,
+            "title": self.title,
             "may_register": self.url is not None,
             "url": self.url,
             "note": self.note,
@@ -32,8 +33,13 @@ class ClientAddress:
 
 
 def client_addresses(server: ServerStack) -> tuple[ClientAddress, ...]:
-    """Every known client, in the order of the table."""
-    return tuple(_address(server, client) for client in KNOWN_CLIENTS.values())
+    """Every known client, in the order of the table, and then the clients of the file's own."""
+    addresses = [_address(server, client) for client in KNOWN_CLIENTS.values()]
+    for client in server.manifest.access.clients or ():
+        if isinstance(client, OwnClient):
+            uris = f"returns to {', '.join(client.redirect_uris)}"
+            addresses.append(ClientAddress(client.name, client.name, _url(server, server.manifest.hostname), uris))
+    return tuple(addresses)
 
 
 def entry_name(server: ServerStack) -> str:
@@ -42,8 +48,17 @@ def entry_name(server: ServerStack) -> str:
 
 
 def usable(server: ServerStack) -> tuple[tuple[str, str], ...]:
-    """The clients that people can use, each with its address."""
-    return tuple((item.client.name, item.url) for item in client_addresses(server) if item.url is not None)
+    """The known clients that people can use, each with its address."""
+    addresses = (_address(server, client) for client in KNOWN_CLIENTS.values())
+    return tuple((item.name, item.url) for item in addresses if item.url is not None)
+
+
+def script_url(server: ServerStack) -> str | None:
+    """The address for a person's own program, which returns to 127.0.0.1; None where it may not register."""
+    manifest = server.manifest
+    if manifest.access.people is None or not registration(server.settings, manifest, None).loopback:
+        return None
+    return _url(server, manifest.hostname)
 
 
 def address_of(server: ServerStack, name: str) -> str:
@@ -52,27 +67,49 @@ def address_of(server: ServerStack, name: str) -> str:
         raise InputError(
             f"{name} is no client that is known by name", key="CLIENT", remedy=f"name one of {', '.join(KNOWN_CLIENTS)}"
         )
-    item = _address(server, KNOWN_CLIENTS[name])
-    if item.url is None:
-        key = "hosted_clients" if item.client.is_hosted else "clients"
-        remedy = f"add {name} to access.{key} there, and bring the server up again"
-        raise server.document.error((*BELOW, "access", key), f"{item.client.title}: {item.note}", remedy)
-    return item.url
+    client = KNOWN_CLIENTS[name]
+    item = _address(server, client)
+    if item.url is not None:
+        return item.url
+    if client.is_hosted:
+        key = "hosted_clients"
+        remedy = (
+            f"in {server.environment.name}'s file describe it below hosted_clients, with the vendor's addresses and the "
+            f"redirect_uris {', '.join(client.redirect_uris)}; here admit it by a host name of its own"
+        )
+    else:
+        key, remedy = "clients", f"add {name} to access.clients there, and bring the server up again"
+    raise server.document.error((*BELOW, "access", key), f"{client.title}: {item.note}", remedy)
+
+
+def _url(server: ServerStack, hostname: str) -> str:
+    return f"https://{hostname}{server.manifest.path}"
 
 
 def _address(server: ServerStack, client: KnownClient) -> ClientAddress:
     manifest, settings = server.manifest, server.settings
+
+    def address(hostname: str | None, note: str = "") -> ClientAddress:
+        return ClientAddress(client.name, client.title, _url(server, hostname) if hostname else None, note)
+
+    if manifest.oauth.mode == "external":
+        if client.is_hosted:
+            return address(None, "its vendor's servers cannot pass Access before an external issuer")
+        if manifest.access.people is None:
+            return address(None, "no person may reach the server with it")
+        return address(
+            manifest.hostname, f"registers at the issuer {manifest.oauth.issuer}, which must allow its redirect URIs"
+        )
     for hostname, hosted_client in manifest.hostnames.items():
-        if hosted_client is None and manifest.access.people is None:
-            continue
-        if manifest.oauth.mode == "external":
-            note = f"registers at the issuer {manifest.oauth.issuer}, which must allow its redirect URIs"
-            return ClientAddress(client, f"https://{hostname}{manifest.path}", note)
-        if _allows(registration(settings, manifest, hosted_client), client):
-            return ClientAddress(client, f"https://{hostname}{manifest.path}")
+        admitted = hosted_client is not None or manifest.access.people is not None
+        if admitted and _allows(registration(settings, manifest, hosted_client), client):
+            listed = hosted_client is not None or client.name in (manifest.access.clients or (client.name,))
+            return address(hostname, "" if listed else "not listed: Access allows loopback by host, for any client")
+    if client.is_hosted:
+        return address(None, "needs a door of its own below hosted_clients, with its redirect URIs")
     if manifest.access.people is None:
-        return ClientAddress(client, None, "no person may reach the server with it")
-    return ClientAddress(client, None, "its redirect URIs are not allowed")
+        return address(None, "no person may reach the server with it")
+    return address(None, "its redirect URIs are not allowed")
 
 
 def _allows(registration: Registration, client: KnownClient) -> bool:

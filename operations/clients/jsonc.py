@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from json.decoder import scanstring
 from typing import Any
 
 from model.json import MAX_DEPTH, NotJson, read_json
@@ -90,10 +89,11 @@ def _insert(text: str, stripped: str, start: int, members: Sequence[_Member], en
     comma = _after_space(stripped, last.end)
     trailing = stripped[comma] == ","
     anchor = comma + 1 if trailing else last.end
-    indent = _margin(text, last.key)
-    if indent is None:
+    last_margin = _margin(text, last.key)
+    if last_margin is None:
         added = f"{key}{json.dumps(value, ensure_ascii=False)}"
         return f"{text[:anchor]}{' ' if trailing else ', '}{added}{',' if trailing else ''}{text[anchor:]}"
+    indent = last_margin
     # Behind a comment in the same line: it belongs to the member before.
     line = stripped.find("\n", anchor, end)
     place = anchor if line < 0 or stripped[anchor:line].strip() else line - (stripped[line - 1] == "\r")
@@ -107,7 +107,7 @@ def _members(plain: str, start: int) -> tuple[dict[str, _Member], int]:
     members: dict[str, _Member] = {}
     place = _after_space(plain, start + 1)
     while plain[place] != "}":
-        key, colon = scanstring(plain, place + 1)
+        key, colon = decoder.raw_decode(plain, place)
         value = _after_space(plain, _after_space(plain, colon) + 1)
         _, end = decoder.raw_decode(plain, value)
         members[key] = _Member(place, value, end)

@@ -46,8 +46,8 @@ def settings_file(client: str, environment: Mapping[str, str], platform: str = s
     title = KNOWN_CLIENTS[client].title
     if client not in FORMATS:
         snippet = person(client, "NAME", "the address")
-        where = snippet.note if snippet.text == "the address" else f"run `{snippet.text}`; {snippet.note}"
-        raise InputError(f"{title} has no settings file for servers", key="--link", remedy=where)
+        advice = snippet.note if snippet.text == "the address" else f"run `{snippet.text}`; {snippet.note}"
+        raise InputError(f"{title} has no settings file for servers", key="--link", remedy=advice)
     if client == "claude-code":
         return Path(".mcp.json").absolute()
     home = Path(environment.get("USERPROFILE" if platform == "win32" else "HOME") or Path.home())

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.known_clients import KNOWN_CLIENTS
+from operations.clients.scripts import agent_script, person_script
 
 CLIENT_ID_HEADER = "CF-Access-Client-Id"
 CLIENT_SECRET_HEADER = "CF-Access-Client-Secret"  # noqa: S105 - a header's name
@@ -87,6 +88,11 @@ def people(name: str, addresses: Sequence[tuple[str, str]]) -> tuple[Snippet, ..
     return tuple(person(client, name, url) for client, url in addresses)
 
 
+def python_person(url: str) -> Snippet:
+    """A program of a person's own; it may register where any client that returns to 127.0.0.1 may."""
+    return Snippet("Python (mcp SDK)", "person.py", person_script(url), "it opens the sign-in in the browser")
+
+
 def lines_of(kind: str, snippets: Sequence[Snippet]) -> list[str]:
     """The settings for people or for agents, as they are printed."""
     lines = [f"\nClients, for {kind}:"] if snippets else []
@@ -134,32 +140,20 @@ def agents(name: str, url: str) -> tuple[Snippet, ...]:
             _json({"inputs": inputs, "servers": {name: {**server, "headers": headers("${{input:{}}}")}}}),
             "VS Code asks for both and keeps them in its secret storage",
         ),
-        Snippet("Python (mcp SDK)", "agent.py", _python(url), note),
+        Snippet(
+            "Python (mcp SDK)",
+            "agent.py",
+            agent_script(
+                url,
+                id_header=CLIENT_ID_HEADER,
+                id_variable=CLIENT_ID_VARIABLE,
+                secret_header=CLIENT_SECRET_HEADER,
+                secret_variable=CLIENT_SECRET_VARIABLE,
+            ),
+            note,
+        ),
     )
 
 
 def _json(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _python(url: str) -> str:
-    return f"""\
-import os
-
-import httpx2
-from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
-
-HEADERS = {{
-    "{CLIENT_ID_HEADER}": os.environ["{CLIENT_ID_VARIABLE}"],
-    "{CLIENT_SECRET_HEADER}": os.environ["{CLIENT_SECRET_VARIABLE}"],
-}}
-
-
-async def tools() -> list[str]:
-    async with (
-        httpx2.AsyncClient(headers=HEADERS, timeout=60) as http,
-        Client(streamable_http_client({url!r}, http_client=http)) as client,
-    ):
-        return [tool.name for tool in (await client.list_tools()).tools]
-"""

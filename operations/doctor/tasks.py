@@ -45,12 +45,12 @@ class Work:
     tasks: list[Task] = field(default_factory=list)
 
 
-def engine_task() -> Task:
+def engine_task(*, sandbox: bool = False) -> Task:
     """The task for the engine and its plugins; it runs their programs and sends no request."""
-    return Task(ENGINE_IDS, lambda: engine_checks(), network=False)
+    return Task(ENGINE_IDS, lambda: engine_checks(sandbox=sandbox), network=False)
 
 
-def engine_checks() -> Iterator[Check]:
+def engine_checks(*, sandbox: bool = False) -> Iterator[Check]:
     from engine.locate import explain, find
     from engine.plugins import plugins_missing, required_plugins
 
@@ -67,6 +67,9 @@ def engine_checks() -> Iterator[Check]:
         yield Check("engine.found", "error", tampered[0], "run `ringwall engine install`")
     else:
         yield ok("engine.found", f"Pulumi {engine.version} at {engine.path}")
+    if sandbox:
+        yield Check("engine.plugins", "skipped", "a rehearsal has stand-ins for them")
+        return
     missing = plugins_missing(engine)
     if missing:
         names = ", ".join(str(plugin) for plugin in missing)
@@ -76,12 +79,13 @@ def engine_checks() -> Iterator[Check]:
         yield ok("engine.plugins", ", ".join(str(plugin) for plugin in required_plugins()))
 
 
-def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Work:
+def work_for(project: Project, stacks: Sequence[str], *, host: str | None, secrets: bool = True) -> Work:
     """Read and plan each stack. A stack that cannot be read becomes a failed check, and the other stacks are examined still.
 
     Args:
         stacks: environments, servers (`dev.github`) or zones (`zone.example`).
         host: the key of this machine under `hosts`; None compares the machine's name.
+        secrets: whether the stacks' own encrypted keys must be there; a rehearsal needs none.
     """
     work = Work()
     for stack in stacks:
@@ -93,7 +97,7 @@ def work_for(project: Project, stacks: Sequence[str], *, host: str | None) -> Wo
                     Check("project.files", "error", problem.summary, problem.remedy or "correct it", stack)
                 )
             continue
-        missing = _missing_secrets(loaded)
+        missing = _missing_secrets(loaded) if secrets else []
         for secret in missing:
             text = f"{secret.file}: {secret.key} {secret.problem}"
             work.checks.append(Check("project.files", "error", text, secret.remedy, stack))

@@ -5,6 +5,7 @@ The schema of an origin is `model.server.Origin`; reading the kernel's socket ta
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,28 @@ from typing import Any
 from pydantic import ValidationError
 
 from model.errors import InputError
+from model.problems import Wrong
 from model.server import Origin
 from operations.sockets import Exposure, exposure
 
-_FLAGS = {"url": "--url", "socket": "--socket", "path": "--path", "command": "--command", "environment": "--pass-env"}
+_FLAGS = {
+    "url": "--url",
+    "socket": "--socket",
+    "path": "--path",
+    "command": "--command",
+    "environment": "--pass-env",
+    "headers": "--header",
+}
+_HEADER = re.compile(r"([^=]+)=(?:(\w+) )?([A-Za-z_]\w*)", re.ASCII)
 
 
 def from_flags(
-    url: str | None, socket: str | None, path: str | None, command: str | None, pass_env: list[str]
+    url: str | None,
+    socket: str | None,
+    path: str | None,
+    command: str | None,
+    pass_env: list[str],
+    header: list[str] | None = None,
 ) -> dict[str, Any] | None:
     """Build the manifest's `origin` value from the flags; None when no flag names an origin.
 
@@ -34,6 +49,8 @@ def from_flags(
     for flag, extra, needs in (("--path", path, "--socket"), ("--pass-env", pass_env, "--command")):
         if extra and flags != [needs]:
             raise InputError(f"belongs to {needs}", key=flag, remedy=f"give {needs} too, or leave it out")
+    if header and flags not in (["--url"], ["--socket"]):
+        raise InputError("belongs to --url and --socket", key="--header", remedy="give one of them, or leave it out")
     if not flags:
         return None
     value: dict[str, Any] = {}
@@ -45,8 +62,23 @@ def from_flags(
         value = {"command": _split(command)}
         if pass_env:
             value["environment"] = {name: {"env": name} for name in pass_env}
+    if header:
+        value["headers"] = dict(_header(item) for item in header)
     check(value)
     return value
+
+
+def _header(text: str) -> tuple[str, dict[str, str]]:
+    """``X-Api-Key=DESK_KEY`` or ``Authorization=Bearer DESK_KEY``: a header's name, and the variable with its value."""
+    match = _HEADER.fullmatch(text)
+    if match is None:
+        raise InputError(
+            "is not NAME=VARIABLE",
+            key="--header",
+            remedy="write it such as X-Api-Key=DESK_KEY or 'Authorization=Bearer DESK_KEY', where DESK_KEY is a variable",
+        )
+    name, scheme, variable = match.groups()
+    return name, {"env": variable, **({"scheme": scheme} if scheme else {})}
 
 
 def _split(command: str) -> list[str]:
@@ -65,10 +97,12 @@ def check(value: dict[str, Any]) -> Origin:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         flag = _FLAGS.get(str(first["loc"][0]) if first["loc"] else "", "--url")
+        wrong = first.get("ctx", {}).get("error")
+        remedy = wrong.remedy if isinstance(wrong, Wrong) else None
         raise InputError(
             first["msg"].removeprefix("Value error, "),
             key=flag,
-            remedy="an origin is on loopback, a Unix socket or a command",
+            remedy=remedy or "an origin is on loopback, a Unix socket or a command",
         ) from None
 
 

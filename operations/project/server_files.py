@@ -59,14 +59,9 @@ def split_stack(stack: str) -> tuple[str, str]:
 
 def require_stack(project: Project, stack: str) -> None:
     """Raise `InputError` unless the server has a stack file."""
-    environment, server = split_stack(stack)
+    split_stack(stack)
     if not project.stack_file(stack).is_file():
-        have = ", ".join(f"{environment}.{name}" for name in project.servers_of(environment)) or "none"
-        raise InputError(
-            f"there is no server {server} in environment {environment} (it has {have})",
-            file=project.stack_file(stack),
-            remedy="see `ringwall list`",
-        )
+        raise project.unknown(stack)
 
 
 def read_server(project: Project, stack: str) -> ServerFiles:
@@ -126,5 +121,7 @@ def servers_of(project: Project, stack: str) -> list[str]:
         return [stack]
     names = project.servers_of(stack)
     if not names:
+        if stack not in project.stacks():
+            raise project.unknown(stack)
         raise InputError(f"environment {stack} has no server", key="STACK", remedy="see `ringwall list`")
     return [f"{stack}.{name}" for name in names]

@@ -6,7 +6,9 @@ that matters in review. So edits are made in the text itself, at the position th
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
@@ -142,6 +144,77 @@ def replace_scalar(text: str, path: KeyPath, scalar: str) -> str:
     if type(node).__name__ != "ScalarNode":
         raise InputError("is not a single value", key=dotted(path))
     return text[: node.start_mark.index] + scalar + text[node.end_mark.index :]
+
+
+def replace_list(text: str, path: KeyPath, items: Sequence[str]) -> str:
+    """`text` with the list at `path` holding `items`; the lines of those that stay keep their comments and order.
+
+    Raises:
+        InputError: there is no such list, or it is laid out so that it cannot be edited without losing something.
+    """
+    node = _node(text, path)
+    if type(node).__name__ != "SequenceNode":
+        raise InputError("is not a list", key=dotted(path))
+    parent_is_flow = _node(text, path[:-1]).flow_style
+    after = (_flow_list if node.flow_style else _block_list)(text, node, items, parent_is_flow)
+    expected = parse(text, Path("text")).value
+    holder: Any = expected
+    for part in path[:-1]:
+        holder = holder[part]
+    holder[path[-1]] = sorted(items)
+    actual = parse(after, Path("text")).value
+    holder = actual
+    for part in path[:-1]:
+        holder = holder[part]
+    holder[path[-1]] = sorted(holder[path[-1]])
+    if actual != expected:
+        raise InputError("cannot be edited safely in the way it is laid out", key=dotted(path))
+    return after
+
+
+#: A list in one line is written as one line only as long as a reader can see it whole.
+_LINE = 110
+
+
+def _flow_list(text: str, node: Any, items: Sequence[str], parent_is_flow: bool) -> str:
+    start, end = node.start_mark.index, node.end_mark.index
+    if "#" in text[start:end]:
+        raise InputError(
+            "holds comments in its brackets, which would be lost", remedy="put each item in a line of its own"
+        )
+    line_start = text.rfind("\n", 0, start) + 1
+    flow = f"[{', '.join(map(_scalar, items))}]"
+    if parent_is_flow or start - line_start + len(flow) <= _LINE:
+        return text[:start] + flow + text[end:]
+    margin = text[line_start:start]
+    margin = margin[: len(margin) - len(margin.lstrip())] + "  "
+    line_end = text.find("\n", end)
+    line_end = len(text) if line_end < 0 else line_end
+    lines = "".join(f"\n{margin}- {_scalar(item)}" for item in items)
+    return text[:start].rstrip(" ") + text[end:line_end].rstrip("\r") + lines + text[line_end:]
+
+
+def _block_list(text: str, node: Any, items: Sequence[str], parent_is_flow: bool) -> str:
+    margin = " " * node.start_mark.column
+    pieces: list[str] = []
+    place, remaining = text.rfind("\n", 0, node.start_mark.index) + 1, set(items)
+    head, tail_start = text[:place], place
+    for item in node.value:
+        start = text.rfind("\n", 0, item.start_mark.index) + 1
+        end = text.find("\n", item.end_mark.index)
+        end = len(text) if end < 0 else end + 1
+        pieces.append(text[tail_start:start])
+        if item.value in remaining:
+            pieces.append(text[start:end] if text[start:end].endswith("\n") else f"{text[start:end]}\n")
+            remaining.discard(item.value)
+        tail_start = end
+    pieces += [f"{margin}- {_scalar(item)}\n" for item in items if item in remaining]
+    return head + "".join(pieces) + text[tail_start:]
+
+
+def _scalar(item: str) -> str:
+    """An item that no reader of YAML takes for something else: colons and braces are quoted."""
+    return item if re.fullmatch(r"[A-Za-z0-9./-]+", item) and not item.replace(".", "").isdigit() else json.dumps(item)
 
 
 def rename_key(text: str, path: KeyPath, name: str) -> str:

@@ -4,6 +4,8 @@ The transports stand beside it: `event_stream` (HTTP+SSE of 2024-11-05), `stream
 2026-07-28) and `websocket`. They are written by hand and not with the official SDK's clients, which are made for servers
 that one trusts: a scan does not know what answers, so everything is bounded in bytes, no redirect to another server is
 followed, no cookie is kept, no proxy of the environment is used, and nothing beyond `tools/list` is ever requested.
+`guard.probe` reads as strictly as the guard does; a server that breaks the protocol, and that the guard would pass on to
+nobody, can still be called by an attacker, so a scan has to find it.
 """
 
 from __future__ import annotations

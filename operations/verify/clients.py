@@ -42,8 +42,9 @@ class ClientFlow:
     """How one client signs in.
 
     `falls_back`: a 401 that names no document makes it look at the well-known paths, which closed clients are not known to
-    do. `exact`: `resource` must equal the URL, and may not be a URL above it. `members` are those of its registration beyond
-    the common ones.
+    do. `exact`: `resource` must equal the URL, and may not be a URL above it. `needs_none`: it uses its client id document
+    only at a server that announces the authentication method `none`. `members` are those of its registration beyond the
+    common ones.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ClientFlow:
     registers: tuple[str, ...] = ("CIMD", "DCR")
     falls_back: bool = False
     exact: bool = True
+    needs_none: bool = False
     members: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -82,7 +84,7 @@ KNOWN = (
         falls_back=True,
         members={"client_uri": "https://code.visualstudio.com", "application_type": "native"},
     ),
-    _known("claude", UserAgents("Claude-User", "python-httpx/0.28.1")),
+    _known("claude", UserAgents("Claude-User", "python-httpx/0.28.1"), needs_none=True),
     _known(
         "chatgpt",
         UserAgents("openai-mcp/1.0.0 (+https://openai.com/bot)", "openai-mcp/1.0.0 (+https://openai.com/bot)"),
@@ -180,7 +182,7 @@ def _covers(stated: str, typed: str) -> bool:
 async def _registered(
     context: VerifyContext, door: PublicHostname, flow: ClientFlow, discovery: Discovery, route: str
 ) -> ProbeResult:
-    method = next((method for method in discovery.registration if method in flow.registers), None)
+    method = next((method for method in discovery.registration if _uses(flow, method, discovery)), None)
     if method is None:
         return skipped(f"needs {' or '.join(flow.registers)}, or a client id set by hand; neither is offered")
     if method == "CIMD":
@@ -201,6 +203,13 @@ async def _registered(
     if not (is_named(door, flow) or may_register(door, flow)):
         return failed(f"registered {count}, and access.clients does not let it", _TAKE_OFF)
     return passed(f"works {route}; registered {count}")
+
+
+def _uses(flow: ClientFlow, method: str, discovery: Discovery) -> bool:
+    if method == "CIMD" and flow.needs_none:
+        methods = discovery.metadata.get("token_endpoint_auth_methods_supported")
+        return isinstance(methods, list) and "none" in methods
+    return method in flow.registers
 
 
 def _admit(flow: ClientFlow) -> str:
@@ -276,11 +285,13 @@ def flows_at(door: PublicHostname) -> tuple[ClientFlow, ...]:
 
 def _flow_of(client: ExpectedClient) -> ClientFlow:
     """Imitate a client by its redirect URIs: as the hosted one that they belong to, else as a careful client."""
-    for flow in KNOWN:
-        hosted = KNOWN_CLIENTS[flow.name].is_hosted
-        if hosted and all(any(is_allowed(uri, form) for form in client.redirect_uris) for uri in flow.redirect_uris):
-            return replace(flow, name=client.name)
     exact = tuple(f"{uri[:-1]}ringwall-verify" if uri.endswith("/*") else uri for uri in client.redirect_uris)
+    for flow in KNOWN:
+        vendor = KNOWN_CLIENTS[flow.name]
+        if vendor.is_hosted and any(is_allowed(uri, form) for uri in exact for form in vendor.redirect_uris):
+            usual = all(any(is_allowed(uri, form) for form in client.redirect_uris) for uri in flow.redirect_uris)
+            # One connector of one's own is listed by its id, which nobody else's registration has.
+            return replace(flow, name=client.name, redirect_uris=flow.redirect_uris if usual else exact)
     return ClientFlow(client.name, client.name, exact)
 
 

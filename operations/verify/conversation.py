@@ -1,4 +1,8 @@
-"""An MCP client's conversation with a server, written by hand so that a probe can send what no correct client sends."""
+"""An MCP client's conversation with a server, written by hand so that a probe can send what no correct client sends.
+
+`guard.probe` is no substitute: it stands behind the rings and speaks as the guard, without anybody's identity. Here a probe
+sends another principal's session and headers that lie, asks for tools it may not have, and judges the bare status and error.
+"""
 
 from __future__ import annotations
 

@@ -76,9 +76,12 @@ def _flaw(document: Mapping[str, Any], accepted: Sequence[str], sent: Sequence[s
 def _refused(answer: HttpResponse, document: object, sent: Sequence[str]) -> RegistrationAnswer:
     if answer.status == 429:
         return RegistrationAnswer(429, "429, too many registrations", limited=True)
-    error = document.get("error") if isinstance(document, dict) else None
-    code = f" {visible(error)[:60]}" if isinstance(error, str) else ""
-    return RegistrationAnswer(answer.status, f"{answer.status}{code} for {visible(', '.join(sent))}")
+    if answer.status in _ACCEPTED:
+        return RegistrationAnswer(answer.status, f"{answer.status} without a JSON object")
+    members = document if isinstance(document, dict) else {}
+    words = [members.get(key) for key in ("error", "error_description")]
+    reason = ": ".join(visible(word)[:160] for word in words if isinstance(word, str))
+    return RegistrationAnswer(answer.status, f"{answer.status} {reason or 'without a reason'}; sent {', '.join(sent)}")
 
 
 async def _remove(context: VerifyContext, endpoint: str, document: Mapping[str, Any], name: str) -> None:

@@ -91,9 +91,22 @@ class VerificationReport:
         bad = self.count("fail") or not self.count("pass") or (strict and self.count("skipped"))
         return FAILED if bad else 0
 
+    @property
+    def tried(self) -> tuple[ProbeRecord, ...]:
+        return tuple(check for check in self.checks if check.outcome != "skipped")
+
     def rows(self) -> list[list[str]]:
-        """Make rows of outcome, check, target, expected and observed answer (for skipped the reason)."""
-        return [[check.outcome, check.id, check.target, check.expected, shown(check.observed)] for check in self.checks]
+        """Make rows of outcome, check, target and observed answer of what was tried."""
+        return [[check.outcome, check.id, check.target, shown(check.observed)] for check in self.tried]
+
+    def skips(self) -> dict[tuple[str, str | None], tuple[ProbeRecord, ...]]:
+        """Group what was skipped by reason and remedy, in the order of the checks: one silent name skips them all."""
+        groups: dict[tuple[str, str | None], tuple[ProbeRecord, ...]] = {}
+        for check in self.checks:
+            if check.outcome == "skipped":
+                key = shown(check.observed), check.remedy
+                groups[key] = (*groups.get(key, ()), check)
+        return groups
 
     def as_json(self) -> dict[str, Any]:
         return {

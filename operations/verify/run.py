@@ -68,8 +68,9 @@ async def verify(context: VerifyContext, progress: Callable[[str], None] = lambd
         )
         if probe is edge.REACHABLE and result.outcome == "fail":
             silent[door.hostname] = result.observed
-    notes = (*_notes(context), *_registrations(context), behind.proven(tuple(checks)))
-    return VerificationReport(context.subject.stack, tuple(checks), notes)
+    records = tuple(checks)
+    notes = (*_notes(context), *_about_clients(context, records), behind.proven(records))
+    return VerificationReport(context.subject.stack, records, notes)
 
 
 async def _bounded(context: VerifyContext, probe: Probe, door: PublicHostname) -> ProbeResult:
@@ -83,9 +84,11 @@ async def _bounded(context: VerifyContext, probe: Probe, door: PublicHostname) -
         return failed(str(problem))
 
 
-def _registrations(context: VerifyContext) -> tuple[str, ...]:
-    """Name each client that this run leaves behind at an authorization server."""
-    return tuple(f"a registration stays: {leftover}" for leftover in leftovers(context))
+def _about_clients(context: VerifyContext, checks: tuple[ProbeRecord, ...]) -> tuple[str, ...]:
+    """Say how far the imitation of clients goes, and name each client that stays at an authorization server."""
+    works = any(check.id.startswith("discovery.client.") and check.outcome == "pass" for check in checks)
+    far = (clients.FROM_HERE,) if works and not context.client.insecure_http else ()
+    return (*far, *(f"a registration stays: {leftover}" for leftover in leftovers(context)))
 
 
 def _notes(context: VerifyContext) -> tuple[str, ...]:
@@ -94,8 +97,6 @@ def _notes(context: VerifyContext) -> tuple[str, ...]:
         notes.append("plain HTTP on loopback: TLS and the edge itself were not tried")
     elif context.client.resolve:
         notes.append(f"resolved by hand: {', '.join(sorted(context.client.resolve))}")
-    else:
-        notes.append(clients.FROM_HERE)
     if any(door.audience is None for door in context.subject.doors):
         notes.append("the audience of a public name is not known, so forged tokens had a made-up one")
     if context.caller is None:

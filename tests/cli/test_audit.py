@@ -62,7 +62,7 @@ def test_verify_of_a_good_log_is_exit_0_and_warns_of_what_was_not_checked(path: 
 def test_verify_with_key_and_anchors_warns_of_nothing(path: Path, key: Path, tmp_path: Path) -> None:
     anchors = tmp_path / "anchors.jsonl"
     anchors.write_bytes(heads(path))
-    done = ringwall("audit", "verify", path, "--key", key, "--anchors", anchors)
+    done = ringwall("audit", "verify", path, "--public-key", key, "--anchors", anchors)
     assert (done.code, done.err) == (0, "")
     assert "signed and good: 2 heads; not signed: 0 records after it" in done.out
     assert "in the chain: 2 of 2 anchored heads" in done.out
@@ -91,7 +91,7 @@ def test_verify_against_anchors_shows_a_log_that_was_cut(path: Path, tmp_path: P
 
 def test_verify_of_nothing_and_with_a_wrong_key_file_is_exit_2(path: Path, tmp_path: Path) -> None:
     assert ringwall("audit", "verify", tmp_path / "none").errors == [f"{tmp_path / 'none'}: no audit log is here"]
-    done = ringwall("audit", "verify", path, "--key", path)
+    done = ringwall("audit", "verify", path, "--public-key", path)
     assert (done.code, "is no PEM public key" in done.err) == (2, True)
 
 

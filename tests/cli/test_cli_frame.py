@@ -14,6 +14,9 @@ from typer.core import TyperGroup
 
 from cli import commands, main
 from cli.exit_codes import EXIT_CODES
+from cli.flags.durations import duration
+from cli.presentation import GROUPS
+from cli.spellings import in_use
 from model.errors import RingwallError
 from model.project import Project
 from operations.project.write import FileChange
@@ -90,7 +93,24 @@ with contextlib.suppress(SystemExit):
     run()
 print(sorted(name for name in sys.modules if name.startswith("cli.")), file=sys.stderr)
 """
-FRAME = ["cli.commands", "cli.console", "cli.exit_codes", "cli.main", "cli.state", "cli.streams", "cli.suggestions"]
+FRAME = [
+    f"cli.{name}"
+    for name in (
+        "colours",
+        "commands",
+        "console",
+        "exit_codes",
+        "failures",
+        "main",
+        "presentation",
+        "spellings",
+        "state",
+        "streams",
+        "suggestions",
+    )
+]
+#: What every file of options imports.
+OPTIONS = ["cli.flags", "cli.options", "cli.stack_names"]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +118,7 @@ FRAME = ["cli.commands", "cli.console", "cli.exit_codes", "cli.main", "cli.state
     [
         (("--help",), []),
         (("lok",), []),
-        (("list", "--help"), ["cli.flags", "cli.flags.list_stacks", "cli.options"]),
+        (("list", "--help"), [*OPTIONS, "cli.flags.list_stacks"]),
     ],
 )
 def test_commands_that_are_not_called_are_not_imported(arguments: tuple[str, ...], loaded: list[str]) -> None:
@@ -113,7 +133,7 @@ def test_completion_of_a_name_imports_no_command() -> None:
 def test_completion_of_a_stack_and_of_an_option_imports_no_work() -> None:
     for words in ("ringwall up ", "ringwall up --s"):
         loaded = _completed(words, MODULES).stderr.splitlines()[-1]
-        assert loaded == str(sorted([*FRAME, "cli.flags", "cli.flags.up", "cli.options"]))
+        assert loaded == str(sorted([*FRAME, *OPTIONS, "cli.flags.up"]))
 
 
 def test_help_of_no_command_loads_anything_heavy() -> None:
@@ -160,8 +180,9 @@ def test_every_command_and_every_option_says_what_it_does() -> None:
 @pytest.mark.parametrize("arguments", [(), ("lock",), ("guard",), ("audit",), ("keys",), ("agents",), ("engine",)])
 def test_no_sentence_about_a_command_is_cut_off(arguments: tuple[str, ...]) -> None:
     out = ringwall(*arguments, "--help").out
-    assert "Commands:" in out
-    assert "..." not in out.partition("Commands:")[2]
+    _, title, listed = out.partition("Commands:" if arguments else "Start:")
+    assert title
+    assert "..." not in listed
 
 
 def test_every_command_can_show_the_trace_of_an_error() -> None:
@@ -304,3 +325,96 @@ def test_a_removal_reads_the_file_it_removes(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"x")
     assert FileChange.removal(file) == FileChange(file, b"x", None)
+
+
+def test_every_command_stands_in_one_group_of_the_help() -> None:
+    grouped = [name for members in GROUPS.values() for name in members]
+    assert sorted(grouped) == sorted(commands.COMMANDS)
+    shown = ringwall("--help").out
+    places = [shown.index(f"\n{title}:\n") for title in GROUPS]
+    assert places == sorted(places)
+    assert [line.split()[1] for line in shown.splitlines() if line.startswith(("  lockdown", "  revoke"))] == [
+        "EMERGENCY:",
+        "EMERGENCY:",
+    ]
+
+
+def test_values_are_named_in_capitals_and_no_type_of_the_program_is_shown() -> None:
+    for name, command in _commands().items():
+        for line in ringwall(*name.split(), "--help").out.splitlines():
+            if re.match(r"Usage: |  -", line):
+                assert not re.search(r"[<{]", line), (name, line)
+        for parameter in getattr(command, "params", ()):
+            value = getattr(parameter, "metavar", None)
+            if value is not None and not getattr(parameter.type_descriptor, "choices", None):
+                assert re.fullmatch(r"[A-Z][][A-Z.|:/=-]*(\.\.\.)?", value), (name, parameter.name, value)
+
+
+def test_every_command_takes_json_and_every_deploying_one_a_sandbox() -> None:
+    offline = {
+        *("init", "onboard", "offboard", "scan", "list", "plan", "check", "diff", "schema", "migrate", "local", "demo"),
+        *("clients", "explain", "who", "test", "lock diff", "lock approve", "audit verify", "audit show", "audit tail"),
+        *("guard keygen", "guard verify", "guard identity", "engine install", "engine status", "help", "version"),
+        # It writes the stack file alone; the `up` after it is rehearsed or not.
+        "agents rotate",
+    }
+    for name, command in _commands().items():
+        options = {flag for parameter in getattr(command, "params", ()) for flag in parameter.opts}
+        assert name == "help" or "--json" in options, name
+        assert ("--sandbox" in options) != (name in offline), name
+
+
+def test_help_and_version_are_commands_too() -> None:
+    assert ringwall("help").out == ringwall("--help").out
+    assert ringwall("help", "lock", "diff").out == ringwall("lock", "diff", "--help").out
+    assert ringwall("help", "lok").code == 2
+    assert ringwall("version").out == ringwall("--version").out
+    assert set(ringwall("version", "--json").json) == {"version", "ringwall"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("up", "--json"), "ringwall up: Missing argument 'STACK'"),
+        (("chekc", "--json"), "ringwall: No such command 'chekc'. Did you mean 'check'?"),
+        (
+            ("lock", "diff", "dev.one", "--json", "--timeout", "soon"),
+            "soon is no duration; write it such as 30s, 5m or 24h",
+        ),
+        (("lock", "diff", "dev.one", "--json", "--timeout", "6m"), "6m is not between 1s and 5m"),
+        (("plan", "dev", "--sandbox", "--json"), "`ringwall plan` has nothing that the sandbox stands in for"),
+    ],
+)
+def test_wrong_command_line_with_json_is_one_document(arguments: tuple[str, ...], message: str) -> None:
+    done = ringwall(*arguments)
+    assert done.code == 2
+    (problem,) = done.json["error"]["problems"]
+    assert message in problem["message"]
+    assert done.err == f"error: {problem['message']}\n"
+
+
+@pytest.mark.parametrize(
+    "command", [("keys", "sync", "dev"), ("comment", "--from", "."), ("guard", "run", "--config", "c")]
+)
+def test_command_that_works_on_what_is_real_refuses_in_a_shell_for_rehearsals(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RINGWALL_SANDBOX", "1")
+    done = ringwall(*command)
+    assert done.code == 2
+    assert "unset RINGWALL_SANDBOX" in done.err
+
+
+def test_former_spellings_mean_what_those_of_today_mean(tmp_path: Path) -> None:
+    assert in_use(["audit", "verify", "a", "--key=k"]) == ["audit", "verify", "a", "--public-key=k"]
+    assert in_use(["diff", "main", "--environment", "dev"]) == ["diff", "main", "--env", "dev"]
+    assert in_use(["local", "dev.one", "--", "--out"]) == ["local", "dev.one", "--", "--out"]
+    assert in_use(["guard", "bundle", "dev.one", "--key", "k"]) == ["guard", "bundle", "dev.one", "--key", "k"]
+    assert ringwall("guard", "keygen", "--out", tmp_path / "keys").code == 0
+    assert "--out " not in ringwall("guard", "keygen", "--help").out
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("10", 10), ("90s", 90), ("1h30m", 5400), ("5m", 300), ("1.5s", 1.5)])
+def test_duration_is_read_in_one_form(text: str, seconds: float) -> None:
+    option = duration("--timeout", "10s", help="", least="1s", most="24h")
+    assert option.parser(text) == seconds

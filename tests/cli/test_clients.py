@@ -64,6 +64,7 @@ def test_clients_that_may_register_are_shown_with_their_settings_and_the_others_
         **dict.fromkeys(("claude-code", "cursor", "inspector", "gemini-cli"), True),
     }
     texts = {snippet["client"]: snippet["text"] for snippet in document["snippets"]["people"]}
+    assert "http://127.0.0.1:" in texts["Python (mcp SDK)"]
     assert shlex.split(texts["Claude Code"]) == ["claude", "mcp", "add", "--transport", "http", "dev-one", URL]
     assert json.loads(texts["Cursor"]) == {"mcpServers": {"dev-one": {"url": URL}}}
     assert {snippet["client"] for snippet in document["snippets"]["agents"]} >= {"Claude Code", "Python (mcp SDK)"}
@@ -72,6 +73,32 @@ def test_clients_that_may_register_are_shown_with_their_settings_and_the_others_
 def test_hosted_client_is_given_its_own_public_name(desk_project: Path) -> None:
     result = ringwall("clients", "dev.hosted", "claude", "--project", desk_project)
     assert (result.code, "https://hosted-claude.example.com/mcp" in result.out) == (0, True)
+
+
+def test_client_of_ones_own_is_listed_and_a_hosted_one_without_a_door_is_told_how_to_get_one(
+    desk_project: Path,
+) -> None:
+    file = desk_project / "stacks" / "Pulumi.dev.one.yaml"
+    own = "{name: desk, redirect_uris: ['https://desk.example.com/cb']}"
+    file.write_text(file.read_text().replace("clients: [claude-code, cursor]", f"clients: [vscode, {own}]"))
+    rows = {
+        row["client"]: row
+        for row in ringwall("clients", "dev.one", "--json", "--project", desk_project).json["clients"]
+    }
+    assert (rows["desk"]["url"], rows["desk"]["note"]) == (URL, "returns to https://desk.example.com/cb")
+    assert rows["gemini-cli"]["note"] == "not listed: Access allows loopback by host, for any client"
+    assert rows["vscode"]["note"] == ""
+    (error,) = ringwall("clients", "dev.one", "chatgpt", "--project", desk_project).errors
+    assert "needs a door of its own below hosted_clients" in error
+    assert "https://chatgpt.com/connector/oauth/*" in error
+
+
+def test_vendors_servers_are_given_no_address_before_an_external_issuer(desk_project: Path) -> None:
+    document = ringwall("clients", "dev.external", "--json", "--project", desk_project).json
+    assert {row["client"] for row in document["clients"] if not row["may_register"]} == {"claude", "chatgpt"}
+    assert {row["note"] for row in document["clients"] if row["may_register"]} == {
+        "registers at the issuer keycloak, which must allow its redirect URIs"
+    }
 
 
 def test_client_that_may_not_register_is_an_error_that_names_the_key(desk_project: Path) -> None:

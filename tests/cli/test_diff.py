@@ -87,7 +87,7 @@ def test_fail_on_decides_the_exit_code(root: Path) -> None:
     assert run(root, "HEAD").code == 0
     assert run(root, "HEAD", "--fail-on", "errors").code == 0
     assert run(root, "HEAD", "--fail-on", "errors,loosens").code == 3
-    assert run(root, "HEAD", "--environment", "prod", "--fail-on", "loosens").code == 0
+    assert run(root, "HEAD", "--env", "prod", "--fail-on", "loosens").code == 0
     assert run(root, "HEAD", "--fail-on", "anything").code == 2
 
 
@@ -102,9 +102,7 @@ def test_a_head_that_does_not_load_exits_with_two_and_shows_why(root: Path) -> N
 
 def test_markdown_and_html_are_written_beside_the_text(root: Path, tmp_path: Path) -> None:
     edit(root, "Pulumi.dev.one.yaml", "posture: [encrypted]", "posture: []")
-    done = run(
-        root, "HEAD", "--environment", "dev", "--markdown", tmp_path / "out" / "c.md", "--html", tmp_path / "r.html"
-    )
+    done = run(root, "HEAD", "--env", "dev", "--markdown", tmp_path / "out" / "c.md", "--html", tmp_path / "r.html")
     assert done.code == 0, done.err
     assert (tmp_path / "out" / "c.md").read_text(encoding="utf-8").startswith("<!-- ringwall-diff:dev -->\n")
     assert (tmp_path / "r.html").read_text(encoding="utf-8").startswith("<!doctype html>")

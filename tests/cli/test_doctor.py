@@ -491,7 +491,7 @@ def test_whole_environment_is_asked_about_and_no_secret_is_printed(
     checks = by_id(result)
     gateway = {key: value for key, value in checks.items() if key.startswith("gateway.")}
     assert {value[0][0] for key, value in gateway.items() if key != "gateway.keys"} == {"ok"}, gateway
-    assert ("error", "1 of the issuer's keys are not at Kong: their tokens are refused") in checks["gateway.keys"]
+    assert ("error", "1 key of the issuer missing at Kong: tokens signed with it are refused") in checks["gateway.keys"]
     strange = (
         "consumer mallory is in group issuer-access and not Ringwall's, so what it signs is trusted (no JWT key yet)"
     )
@@ -571,3 +571,13 @@ def test_server_bound_beyond_loopback_is_an_error_of_the_server(tmp_path: Path) 
         finding = doctor_guard._server(manifest.model_copy(update={"origin": origin}), "dev.one")
     assert finding.status == "error"
     assert "is bound beyond loopback, on 0.0.0.0" in finding.message
+
+
+def test_doctor_of_a_rehearsal_looks_at_engine_and_files_and_asks_nobody(project: Project) -> None:
+    done = ringwall("doctor", "dev", "--sandbox", "--json", "--project", project.root)
+    checks = {check["id"]: check for check in done.json["checks"]}
+    assert done.json["sandbox"] is True
+    assert checks["engine.plugins"]["message"] == "a rehearsal has stand-ins for them"
+    assert {check["status"] for name, check in checks.items() if name.startswith(("cloudflare", "gateway"))} == {
+        "skipped"
+    }

@@ -44,7 +44,7 @@ def run(*arguments: str | Path) -> str:
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a key pair and a rendered configuration of dev.one."""
     monkeypatch.chdir(tmp_path)
-    run("keygen", "--out", tmp_path)
+    run("keygen", "--output", tmp_path)
     write_config(tmp_path)
     return tmp_path
 
@@ -65,14 +65,14 @@ def read(folder: Path, name: str = "dev.one.guard.bundle.json") -> Any:
 
 
 def test_keygen_says_where_each_key_goes_and_shows_none(tmp_path: Path) -> None:
-    shown = run("keygen", "--out", tmp_path / "keys")
+    shown = run("keygen", "--output", tmp_path / "keys")
     assert stat.S_IMODE((tmp_path / "keys" / "guard-signing.key").stat().st_mode) == 0o600
     assert re.search(r"guard-signing\.key: private, .* never on an origin host", shown)
     assert "guard-signing.pub: public, for each host as /etc/ringwall/ENV.SERVER/guard-signing.pub" in shown
     assert "BEGIN" not in shown
     with pytest.raises(InputError, match="is there already"):
-        run("keygen", "--out", tmp_path / "keys")
-    again = json.loads(run("keygen", "--out", tmp_path / "keys", "--force", "--json"))
+        run("keygen", "--output", tmp_path / "keys")
+    again = json.loads(run("keygen", "--output", tmp_path / "keys", "--force", "--json"))
     assert list(load_public_keys([tmp_path / "keys" / "guard-signing.pub"])) == [again["key_id"]]
 
 
@@ -172,13 +172,13 @@ def test_a_previous_bundle_that_cannot_be_trusted_is_not_replaced(desk: Path) ->
     file.write_text(good)
     write_config(desk, "two")
     with pytest.raises(InputError, match=r"for dev\.one, and this is dev\.two"):
-        bundle("--out", file, stack="dev.two")
+        bundle("--output", file, stack="dev.two")
 
 
 def test_another_signing_key_keeps_the_deny_list_once_the_old_key_is_named(desk: Path) -> None:
     bundle("--deny", "person:a")
     (desk / "guard-signing.pub").rename(desk / "old.pub")
-    run("keygen", "--out", desk, "--force")
+    run("keygen", "--output", desk, "--force")
     with pytest.raises(InputError, match=r"is not trusted here.*--previous-public-key"):
         bundle()
     assert bundle("--previous-public-key", "old.pub")["denied"] == ["person:a"]
@@ -224,7 +224,7 @@ def test_what_the_command_line_loads_at_start_has_no_cryptography_in_it() -> Non
 def test_what_a_deployed_server_exports_is_what_is_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write_project(tmp_path / "project")
     monkeypatch.chdir(root)
-    run("keygen", "--out", tmp_path)
+    run("keygen", "--output", tmp_path)
     arguments = ("bundle", "dev.one", "--key", tmp_path / "guard-signing.key", "--sandbox", "--json", "--project", root)
     with pytest.raises(Exception, match=r"dev\.one does not exist in the backend; run `ringwall up dev\.one` first"):
         run(*arguments)

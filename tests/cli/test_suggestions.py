@@ -114,6 +114,8 @@ def test_command_in_a_message_parses(file: str, message: str) -> None:
             "ringwall local dev.one --project '/tmp/my project' -- python desk.py --sandbox",
         ),
         ("ringwall nonsense", "ringwall nonsense"),
+        # Prose that names a command; it needs a stack to be run.
+        ("ringwall revoke", "ringwall revoke"),
         ("ringwall isn't a command", "ringwall isn't a command"),
     ],
 )

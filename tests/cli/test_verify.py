@@ -14,6 +14,7 @@ import typer
 
 from cli import state
 from cli.flags import verify as command
+from cli.verify import show
 from model.errors import InputError, RingwallError
 from model.project import load_environment, open_project
 from model.tool_lock import to_yaml
@@ -128,7 +129,37 @@ def test_a_failure_names_its_remedy_and_ends_with_3(stack: SimpleNamespace, veri
     finally:
         stack.edge.breaks_pkce = False
     assert result.code == 3
-    assert "discovery.pkce on one.example.com: switch PKCE on at the issuer" in result.out
+    lines = result.out.splitlines()
+    at = lines.index("discovery.pkce on one.example.com")
+    assert lines[at + 1 : at + 3] == ["  expected: S256", "  remedy: switch PKCE on at the issuer"]
+    # Tabs in a pipe, a whole row a line.
+    assert "fail\tdiscovery.pkce\tone.example.com\tonly plain" in lines
+
+
+ADVICE = "for people who use it, add its name to the access.clients of it and run `ringwall up dev`"
+
+
+def test_at_80_columns_nothing_is_cut_and_a_reason_stands_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    name = "a-rather-long-name-of-a-server.of-an-environment.example.com"
+    silent = f"{name} does not answer: no connection"
+    failed = ProbeRecord(
+        "edge.reachable", name, "t", "an answer of the edge or gateway", "no connection", "fail", "run it"
+    )
+    ids = [f"discovery.check-number-{number}" for number in range(38)]
+    skips = tuple(ProbeRecord(id_, name, "t", "e", silent, "skipped", None) for id_ in ids)
+    kept_out = ProbeRecord("discovery.client.cursor", name, "t", "e", "does not work: it is refused", "skipped", ADVICE)
+    show(VerificationReport("dev.one", (failed, *skips, kept_out)), as_json=False)
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert " ".join(out.split()).count(silent) == 1
+    assert "skipped 38 checks: " in out
+    assert all(id_ in out for id_ in (*ids, name))
+    assert "skipped: does not work: it is refused\n  discovery.client.cursor on" in out
+    # The command stays on one line, to be pasted.
+    assert "`ringwall up dev`" in out
 
 
 def test_what_was_skipped_fails_with_strict_only(verify: Verify) -> None:
@@ -201,7 +232,7 @@ def test_an_empty_report_is_no_pass_and_untrusted_words_stay_data() -> None:
     check = ProbeRecord("edge.x", "h", "t", "e", "a\x00\x1b[31m<b>\n", "fail", "r")
     text = VerificationReport("s", (check,)).junit()
     assert ElementTree.fromstring(text)[0][0][0].attrib["message"] == "a<U+0000><U+001B>[31m<b>"  # noqa: S314
-    assert VerificationReport("s", (check,)).rows()[0][4] == "a<U+0000><U+001B>[31m<b>"
+    assert VerificationReport("s", (check,)).rows()[0][3] == "a<U+0000><U+001B>[31m<b>"
 
 
 def test_every_port_behind_the_name_is_tried_and_none_that_is_meant_to_be_reached(tmp_path: Path) -> None:

@@ -18,16 +18,17 @@ from typing import Any
 import click
 import pytest
 from ruamel.yaml import YAML
+from typer.main import get_command
 
-from cli import commands
+from cli import commands, main
 from tests.support.command_line import flags, ringwall, serve_desk
-from tests.support.pages import DOCS, PAGES, blocks
+from tests.support.pages import DOCS, PAGES, ROOT, blocks
 from tests.support.ports import free_port
 
 TUTORIAL = DOCS / "start" / "tutorial.md"
 RUN = [page for page in PAGES if page.parent.name in ("start", "howto") and page != TUTORIAL]
-#: What a run decides: ids, times, process numbers. Shown output is compared without them.
-VARIES = re.compile(r"[0-9a-f]{16,}|\d+\.\d s|pid \d+|\d{4}-\d\d-\d\dT[\d:.]+Z|\d{10}")
+#: What a run decides (ids, times, process numbers), and how many rules there are. Shown output is compared without them.
+VARIES = re.compile(r"[0-9a-f]{16,}|\d+ rules|\d+\.\d s|pid \d+|\d{4}-\d\d-\d\dT[\d:.]+Z|\d{10}")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,10 @@ def run_page(page: Path, folder: Path, desk: str, monkeypatch: pytest.MonkeyPatc
     for block in blocks(page):
         if block.note.startswith("into "):
             _merge(Path("stacks") / block.note.removeprefix("into "), block.text)
+        if block.note.startswith("file "):
+            file = Path(block.note.removeprefix("file "))
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(block.text, encoding="utf-8")
         if block.language not in ("console", "bash") or not block.runs:
             continue
         for command, shown in block.commands():
@@ -125,6 +130,33 @@ def test_every_command_of_every_page_parses(page: Path) -> None:
                     parse(words_of(command))
                 except click.UsageError as wrong:
                     pytest.fail(f"{page.name}: {command}: {wrong.format_message()}")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md"))],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_every_command_that_a_sentence_names_exists_with_its_options(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    spans = re.findall(r"`ringwall ([^`\n]+)`", text)
+    spans += re.findall(r"^    ringwall (.+)$", text.replace("\\\n", " "), re.MULTILINE)
+    for span in spans:
+        command, words = _named(re.sub(r"\s+#.*", "", span).split())
+        known = {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
+        used = {word.partition("=")[0] for word in words if word.startswith("--") and word != "--"}
+        assert used <= known | {"--help", "--json"}, f"{page.name}: ringwall {span}"
+
+
+def _named(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that words begin with, and what follows."""
+    if words[0].startswith("--"):
+        return get_command(main.app), words
+    command: Any = commands.load(words[0])
+    words = words[1:]
+    while words and words[0] in getattr(command, "commands", {}):
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
 
 
 def test_what_is_not_run_says_why() -> None:

@@ -254,7 +254,7 @@ def test_inputs_are_arguments_and_never_shell(tmp_path: Path) -> None:
         "diff",
         "--merge-base",
         f"--output={directory}",
-        f"--environment=-x {hostile}",
+        f"--env=-x {hostile}",
         "--",
         "--help",
         hostile,

@@ -13,7 +13,7 @@ from pulumi.automation.events import StepEventMetadata
 from guard.engines.embedded import may_be_secret
 from model.clear_secrets import find_clear_secrets
 from model.loader import parse
-from model.masking import is_secret_name, is_secret_path, masked
+from model.masking import is_secret_name, is_secret_path, masked, secret_shape
 from operations.scan.process import short
 from plan.diff.resources import compare_resources
 from plan.drift import shown
@@ -143,6 +143,19 @@ def test_a_secret_in_a_text_of_several_lines_is_no_word_of_a_difference() -> Non
     assert [(key.before, key.after) for key in resource.keys] == [("[secret]", "[secret] (changed)")]
 
 
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        'Bearer resource_metadata="https://a.example.com/.well-known/oauth-protected-resource/mcp"',
+        "Bearer error=\\034insufficient_scope\\034, resource_metadata=\\034https://a.example.com/\\034",
+        'Basic realm="a-realm-of-some-length"',
+    ],
+)
+def test_a_challenge_holds_no_credential(challenge: str) -> None:
+    """As the gateway's script of mode external has it, which without scopes was taken for a secret."""
+    assert masked({"access": challenge}) == {"access": challenge}
+
+
 @pytest.mark.parametrize("sentinel", ["4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"])
 def test_the_engines_signs_stand_in_one_module(sentinel: str) -> None:
     """The sandbox has its own: a stand-in is written from its source, not from what it stands for."""
@@ -150,3 +163,11 @@ def test_the_engines_signs_stand_in_one_module(sentinel: str) -> None:
     floors = ("model", "wire", "components", "plan", "guard", "engine", "package", "policy_pack", "operations", "cli")
     files = [file for floor in floors for file in (root / floor).rglob("*.py")]
     assert [file.name for file in files if sentinel in file.read_text(encoding="utf-8")] == ["sentinels.py"]
+
+
+def test_a_challenge_is_no_credential_and_a_credential_after_its_words_is_one() -> None:
+    assert secret_shape('Bearer resource_metadata="https://tickets.example.com/.well-known"') is None
+    assert secret_shape('{"access":"Bearer resource_metadata=\\"https://tickets.example.com\\""}') is None
+    assert secret_shape("'Bearer resource_metadata=\\\\034https://tickets.example.com\\\\034'") is None
+    assert secret_shape("Bearer resource_metadata=abcdefghijklmnop") == "a bearer credential"
+    assert secret_shape('Bearer abcdefghijklmnop="') == "a bearer credential"

@@ -16,6 +16,14 @@ from tests.guard.bundle.test_bundle import config
 URL = {"url": "http://127.0.0.1:3000/mcp"}
 KEY = {"env": "DESK_KEY"}
 X, Y = "a" * 43, "b" * 43
+SERVER: dict[str, Any] = {
+    "version": 1,
+    "host": "dev-1",
+    "hostname": "tickets.example.com",
+    "guard_port": 9010,
+    "access": {"agents": ["ci"]},
+}
+EXTERNAL = {"mode": "external", "issuer": "okta", "audience": "https://tickets.example.com/mcp"}
 
 
 @pytest.mark.parametrize(
@@ -32,7 +40,7 @@ X, Y = "a" * 43, "b" * 43
 def test_a_header_that_steers_is_refused_with_its_reason(name: str) -> None:
     assert refusal_of(name)
     with pytest.raises(ValidationError) as refused:
-        Origin(**URL, headers={name: KEY})
+        Origin.model_validate({**URL, "headers": {name: KEY}})
     wrong = refused.value.errors()[0]["ctx"]["error"]
     assert isinstance(wrong, Wrong)
     assert str(wrong).startswith(f"{name} ")
@@ -41,7 +49,7 @@ def test_a_header_that_steers_is_refused_with_its_reason(name: str) -> None:
 @pytest.mark.parametrize("name", ["X-Api-Key", "Authorization", "x-functions-key", "PRIVATE-TOKEN", "User-Agent"])
 def test_a_header_that_holds_a_key_may_be_set(name: str) -> None:
     assert refusal_of(name) is None
-    assert Origin(**URL, headers={name: KEY}).headers.keys() == {name}
+    assert Origin.model_validate({**URL, "headers": {name: KEY}}).headers.keys() == {name}
 
 
 @pytest.mark.parametrize(
@@ -64,23 +72,53 @@ def test_what_no_server_can_be_sent_is_refused(origin: dict[str, Any], problem: 
 
 
 def test_in_mode_external_authorization_is_the_callers() -> None:
-    values: dict[str, Any] = {
-        "version": 1,
-        "host": "dev-1",
-        "hostname": "tickets.example.com",
-        "guard_port": 9010,
-        "origin": {**URL, "headers": {"authorization": KEY}},
-        "access": {"agents": ["ci"]},
-    }
+    values = {**SERVER, "origin": {**URL, "headers": {"authorization": KEY}}}
     assert Server.model_validate(values).origin.headers
-    external = {"mode": "external", "issuer": "okta", "audience": "https://tickets.example.com/mcp"}
     with pytest.raises(ValidationError) as refused:
-        Server.model_validate({**values, "oauth": external})
+        Server.model_validate({**values, "oauth": EXTERNAL})
     wrong = refused.value.errors()[0]["ctx"]["error"]
     assert isinstance(wrong, Wrong)
     assert (str(wrong), wrong.key) == (
         "in mode external this header carries the caller's token",
         ("origin", "headers", "authorization"),
+    )
+
+
+EXCHANGE = {
+    "grant": "token-exchange",
+    "token_endpoint": "https://login.example.com/token",
+    "client_id": "guard",
+    "client_secret": {"env": "SECRET"},
+    "audience": "api://tickets",
+}
+
+
+@pytest.mark.parametrize(
+    ("origin", "problem"),
+    [
+        ({"command": ["server"], "token_exchange": EXCHANGE}, "a command is sent no headers"),
+        ({**URL, "token_exchange": {**EXCHANGE, "audience": None}}, "names no server"),
+        ({**URL, "token_exchange": {**EXCHANGE, "on_behalf_of": True}}, "belongs to grant: jwt-bearer"),
+        ({**URL, "token_exchange": {**EXCHANGE, "token_endpoint": "http://login.example.com/token"}}, "https URL"),
+        ({**URL, "token_exchange": {**EXCHANGE, "client_secret": "plain"}}, "valid dictionary"),
+    ],
+)
+def test_an_exchange_that_cannot_be_made_is_refused(origin: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Origin.model_validate(origin)
+    assert problem in refused.value.errors()[0]["msg"]
+
+
+def test_only_mode_external_has_a_callers_token_to_exchange() -> None:
+    values = {**SERVER, "origin": {**URL, "token_exchange": EXCHANGE}}
+    assert Server.model_validate({**values, "oauth": EXTERNAL}).origin.token_exchange
+    with pytest.raises(ValidationError) as refused:
+        Server.model_validate(values)
+    wrong = refused.value.errors()[0]["ctx"]["error"]
+    assert isinstance(wrong, Wrong)
+    assert (str(wrong), wrong.key) == (
+        "exchanges the caller's own token, which there is in mode external alone",
+        ("origin", "token_exchange"),
     )
 
 

@@ -72,7 +72,7 @@ def make(**auth: Any) -> "MCPServer[None]":
 if sys.argv[1] == "stdio":
     make().run("stdio")
 else:
-    settings = AuthSettings(issuer_url="https://unused.example.com", resource_server_url=None)  # type: ignore[arg-type]
+    settings = AuthSettings(issuer_url="https://unused.example.com", resource_server_url=None)
     app = make(auth=settings, token_verifier=GuardsTokens(sys.argv[3])).streamable_http_app()
 
     async def introduced(scope: Any, receive: Any, send: Any) -> None:

@@ -93,6 +93,7 @@ class EdgeStandIn:
     #: Whether a registration can be removed (RFC 7592), and whether client id metadata documents are announced.
     removes: bool = True
     announces_cimd: bool = False
+    auth_methods: tuple[str, ...] = ("none", "client_secret_post")
     #: What is registered now: client id to its document and the token that removes it.
     registered: dict[str, tuple[dict[str, Any], str]] = field(default_factory=dict)
     port: int = 0
@@ -142,6 +143,7 @@ class EdgeStandIn:
                 "response_types_supported": ["code"],
                 "code_challenge_methods_supported": ["plain"] if self.breaks_pkce else ["S256"],
                 "client_id_metadata_document_supported": self.announces_cimd,
+                "token_endpoint_auth_methods_supported": list(self.auth_methods),
             }
         return None
 

@@ -1,7 +1,7 @@
 """The pages of docs/ as tests read them: their links, anchors and fenced blocks.
 
 A block is run unless a comment stands before it, `<!-- not run: REASON -->`. A YAML block with `<!-- into FILE -->` before
-it is a part of that stack file.
+it is a part of that stack file, one with `<!-- file FILE -->` a whole file.
 """
 
 from __future__ import annotations

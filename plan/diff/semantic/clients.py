@@ -55,11 +55,11 @@ def compare_clients(stack: str, base: Clients, head: Clients) -> Iterator[Change
             title = f"{_title(name)} may no longer register"
             title = title if name not in head else f"{_title(name)}: sign-in no longer returns to {', '.join(lost)}"
             remaining = sorted(_allowed([lost]) & head_allowed)
-            lines = (f"still allowed, for another client: {', '.join(remaining)}",) if remaining else ()
+            line = f"still allowed, for another client: {', '.join(remaining)}"
             if _allowed([lost]) <= head_allowed:
-                yield change("client-lost", Direction.NEUTRAL, 20, stack, "edge", title, (f"neutral: {lines[0]}",))
+                yield change("client-lost", Direction.NEUTRAL, 20, stack, "edge", title, (f"neutral: {line}",))
             else:
-                yield change("client-lost", Direction.TIGHTENS, 55, stack, "edge", title, lines)
+                yield change("client-lost", Direction.TIGHTENS, 55, stack, "edge", title, (line,) if remaining else ())
 
 
 def client_lines(clients: Clients) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model.origin_identity import IdentityKey
+from model.origin_identity import IdentityKey, TokenExchange
 from plan.diff.semantic.directions import (
     Delegated,
     KeyRule,
@@ -59,6 +59,20 @@ RULES: Table = {
     "origin.headers.*.env": KeyRule(any_change, "where header {0} comes from", "origin", 60),
     "origin.headers.*.file": KeyRule(any_change, "where header {0} comes from", "origin", 60),
     "origin.headers.*.scheme": KeyRule(any_change, "scheme of header {0}", "origin", 40),
+    # Either way somebody else acts at the server: the caller with their own rights there, or whoever it was before.
+    "origin.token_exchange": KeyRule(any_change, "the server acts as the caller, by token exchange", "origin", 85),
+    **{
+        f"origin.token_exchange.{name}": KeyRule(
+            any_change, f"{name} of the exchange by which the server acts as the caller", "origin", 80
+        )
+        for name in TokenExchange.model_fields
+    },
+    **{
+        f"origin.token_exchange.client_secret.{name}": KeyRule(
+            any_change, "where the secret for the token exchange comes from", "origin", 60
+        )
+        for name in ("env", "file")
+    },
     "oauth.mode": KeyRule(any_change, "who signs people in", "edge", 95),
     "oauth.issuer": KeyRule(any_change, "issuer of tokens", "gateway", 95),
     "oauth.audience": KeyRule(any_change, "audience a token must carry", "gateway", 90),

@@ -13,6 +13,7 @@ from plan.offline import plan_stack
 from tests.support.access_registration import AccessRegistration
 from tests.support.client_registrations import REGISTRATIONS
 from tests.support.projects import write_project
+from tests.support.provider_schema import graph_problems
 
 EVERY = {name: range(len(bodies)) for name, bodies in REGISTRATIONS.items()}
 #: The lists of a stack file, and the registrations that Access accepts under each, by client and number of the body.
@@ -47,9 +48,9 @@ def registrations(root: Path, clients: str, *, everywhere: bool = False) -> dict
     project = open_project(root)
     planned: dict[str, AccessRegistration] = {}
     for stack in load_environment(project, "dev").servers.values():
-        for resource in plan_stack(project, stack).by_type(
-            "cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication"
-        ):
+        plan = plan_stack(project, stack)
+        assert graph_problems(plan) == []
+        for resource in plan.by_type("cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication"):
             inputs: Any = resource.inputs
             settings = inputs["oauthConfiguration"]["dynamicClientRegistration"]
             planned[inputs["destinations"][0]["uri"]] = AccessRegistration(settings)

@@ -134,3 +134,29 @@ def test_what_the_audit_anchor_and_the_shared_counters_need_is_named(tmp_path: P
         ("https://anchor.example.com/heads", "the audit log's signed head"),
         ("rediss://counters.example.com:6380/0", "shared counters"),
     ]
+
+
+def test_what_the_server_is_sent_and_where_tokens_come_from_stand_in_the_bundle(tmp_path: Path) -> None:
+    root = write_project(tmp_path, every_shape=True)
+    origin = """origin:
+      url: http://127.0.0.1:3999/mcp
+      headers: {X-Desk-Key: {env: DESK_KEY}}
+      token_exchange:
+        grant: token-exchange
+        token_endpoint: https://login.example.com/token
+        client_id: guard
+        client_secret: {file: /etc/ringwall/exchange}
+        audience: api://tickets"""
+    path = root / "stacks" / "Pulumi.dev.external.yaml"
+    before = path.read_text()
+    after = """origin:
+      command: [node, server.js]
+      environment:
+        API_KEY: {file: /etc/server/key}"""
+    assert after in before
+    path.write_text(before.replace(after, origin))
+    bundle = built(load_environment(open_project(root), "dev"), "external")
+    secrets = {secret.purpose: secret.reference for secret in bundle.secrets if secret.reader == "guard"}
+    assert secrets["header X-Desk-Key that the server is sent"].env == "DESK_KEY"
+    assert secrets["the guard's secret at the token endpoint"].file == "/etc/ringwall/exchange"
+    assert ("guard", "https://login.example.com/token") in {(item.process, item.destination) for item in bundle.egress}

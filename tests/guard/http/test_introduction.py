@@ -15,12 +15,16 @@ from typing import Any
 
 import jwt
 import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from guard.bundle.bundle import Opened
 from guard.identity import signing_keys
 from guard.identity.introduction import CallerIntroduction
 from guard.identity.signing_keys import FILE, IdentityKeys, rotate
 from guard.probe.probe import probe
+from guard.service import _Server
 from model.errors import InputError
 from model.server import Origin as OriginSettings
 from operations.onboard.lock import build_lock
@@ -28,7 +32,7 @@ from tests.guard.test_verified_road import AUDIENCE, HOST, agent, identity, pers
 from tests.support.guard_service import MODERN, Guarded, Origin, config_for, guarded, sse
 from tests.support.ports import free_port
 from tests.support.token_issuer import TokenIssuer
-from tests.support.waiting import eventually_sync
+from tests.support.waiting import eventually, eventually_sync
 
 SERVER = Path(__file__).parents[2] / "servers" / "introduced_server.py"
 HEADER, META = "ringwall-identity", "io.ringwall/identity"
@@ -87,6 +91,12 @@ async def test_a_server_of_the_sdk_verifies_the_token_with_the_keys_of_the_admin
         guard = await stack.enter_async_context(
             guarded(Origin(), tmp_path, origin=origin, identity=identity(issuer), **changes)
         )
+
+        async def ready() -> bool:
+            return (await guard.client.get(f"http://127.0.0.1:{admin}/readyz")).status_code == 200
+
+        # The guard's own look at the lists needs a token too, and its keys are there only once it listens.
+        await eventually(ready, "the guard is ready before anybody calls")
         guard.client.headers.update(person(issuer))
         await guard.initialize()
         await guard.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -156,6 +166,24 @@ async def test_each_request_of_a_caller_has_a_token_of_its_own_and_so_have_the_g
         log = guard.audit.read_text()
         assert not any(headers[HEADER] in log for _, headers, _ in origin.seen)
         assert all("cf-access-jwt-assertion" not in headers for _, headers, _ in origin.seen)
+
+
+async def test_a_server_on_a_unix_socket_is_told_and_sent_its_key_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK_KEY", "planted-desk-key")
+    origin, path = Origin(), str(tmp_path / "mcp.sock")
+    app = Starlette(routes=[Route("/mcp", origin.handle, methods=["GET", "POST", "DELETE"])])
+    server = _Server(uvicorn.Config(app, uds=path, log_config=None, lifespan="off"))
+    running = asyncio.get_running_loop().create_task(server.serve())
+    await eventually(lambda: server.started, "the server listens")
+    settings = {"socket": path, "identity": "header", "headers": {"X-Desk-Key": {"env": "DESK_KEY"}}}
+    async with guarded(Origin(), tmp_path, origin=settings) as guard:
+        await guard.post(_call("search"))
+        sent = origin.seen[-1][1]
+        assert (claims_of(guard, sent[HEADER])["tool"], sent["x-desk-key"]) == ("search", "planted-desk-key")
+    server.should_exit = True
+    await running
 
 
 async def test_an_agent_is_named_and_only_groups_that_a_grant_used_are_told(

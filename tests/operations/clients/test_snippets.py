@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
+import threading
+import traceback
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 
 from model.known_clients import KNOWN_CLIENTS
-from operations.clients.snippets import agents, people, person
+from operations.clients.snippets import agents, people, person, python_person
+from tests.support.managed_oauth import managed_oauth
 
 URL = "https://notes.example.com/mcp"
 
@@ -65,3 +70,32 @@ def test_agent_script_runs_against_a_real_server(desk: str, monkeypatch: pytest.
 
 def test_name_with_shell_characters_is_quoted() -> None:
     assert shlex.split(person("claude-code", "a; rm -rf /", URL).text)[5] == "a; rm -rf /"
+
+
+class Browser:
+    """A browser with a session at the identity provider: it follows the sign-in back to the person's machine."""
+
+    def open(self, address: str) -> None:
+        threading.Thread(target=lambda: httpx.get(address, follow_redirects=True, timeout=20, trust_env=False)).start()
+
+
+def test_persons_script_registers_signs_in_and_lists_tools_where_loopback_may_register(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "webbrowser", Browser())
+    with managed_oauth({"enabled": True, "allowAnyOnLoopback": True}) as edge:
+        module: dict[str, Any] = {"__name__": "person"}
+        exec(python_person(edge.url).text, module)  # noqa: S102 - our own snippet
+        assert anyio.run(module["tools"]) == ["list_tickets"]
+        (registered,) = edge.registration.registered.values()
+        assert str(registered["redirect_uris"][0]).startswith("http://127.0.0.1:")
+
+
+def test_persons_script_is_refused_where_loopback_may_not_register(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "webbrowser", Browser())
+    with managed_oauth({"enabled": True, "allowAnyOnLocalhost": True}) as edge:
+        module: dict[str, Any] = {"__name__": "person"}
+        exec(python_person(edge.url).text, module)  # noqa: S102 - our own snippet
+        with pytest.raises(BaseException) as caught:  # noqa: PT011 - the client's group of one
+            anyio.run(module["tools"])
+        assert "invalid_redirect_uri" in "".join(traceback.format_exception(caught.value))

@@ -199,7 +199,10 @@ async def test_one_redirect_uri_that_is_not_allowed_keeps_the_client_out(edge: E
         set_up(edge, replace(EVERY_CLIENT, uris=left))
         results, _ = await run(edge)
         assert [client for client, outcome in outcomes(results).items() if outcome == "fail"] == [name]
-        assert results[name].observed == f"cannot register: 400 invalid_redirect_uri for {', '.join(uris)}"
+        refused = next(uri for uri in uris if clients.is_allowed(uri, missing))
+        assert results[name].observed == (
+            f"cannot register: 400 invalid_redirect_uri: not allowed: {refused}; sent {', '.join(uris)}"
+        )
 
 
 @pytest.mark.parametrize("name", list(BY_NAME))
@@ -239,7 +242,7 @@ async def test_a_client_that_nobody_named_is_kept_out_and_said_and_one_that_gets
         "claude-code": "pass", "cursor": "skipped", "vscode": "skipped", "inspector": "pass", "gemini-cli": "pass",
     }  # fmt: skip
     assert results["cursor"].observed.startswith(
-        "does not work: cannot register: 400 invalid_redirect_uri for cursor://"
+        "does not work: cannot register: 400 invalid_redirect_uri: not allowed: cursor://"
     )
     assert results["cursor"].remedy == "for people who use it, add cursor to access.clients and run `ringwall up`"
     set_up(edge, EVERY_CLIENT)
@@ -254,15 +257,27 @@ async def test_a_client_of_ones_own_and_a_hosted_one_are_tried_with_their_own_ur
     set_up(edge, edges)
     results, _ = await run(edge, PublicHostname(HOST, None, (ExpectedClient("desk-app", uris),), edges))
     assert results["desk-app"].observed == "works from resource_metadata; registered 2 redirect URIs"
-    # At a hosted client's own name nobody else is meant to come in, and it comes with its vendor's user agents.
-    for form in ("https://chatgpt.com/connector/oauth/*", *BY_NAME["chatgpt"].redirect_uris):
-        edges = Registration(localhost=False, loopback=False, uris=(form,))
-        set_up(edge, edges)
-        edge.seen = []
-        alone, _ = await run(edge, PublicHostname(HOST, None, (ExpectedClient("gpt", (form,)),), edges, hosted=True))
-        assert set(alone) == {"strangers-redirect", "gpt"}
-        assert alone["gpt"].outcome == "pass"
-        assert "openai-mcp/1.0.0 (+https://openai.com/bot)" in {headers["user-agent"] for _, _, headers in edge.seen}
+
+
+@pytest.mark.parametrize(
+    ("form", "agent"),
+    [
+        ("https://chatgpt.com/connector/oauth/*", "openai-mcp/1.0.0 (+https://openai.com/bot)"),
+        ("https://chatgpt.com/connector/oauth/kZ81mQx0TfWv", "openai-mcp/1.0.0 (+https://openai.com/bot)"),
+        ("https://claude.ai/api/mcp/auth_callback", "Claude-User"),
+        ("https://claude.com/api/mcp/auth_callback", "Claude-User"),
+        ("https://agents.example.net/callback", "ringwall-verify"),
+    ],
+)
+async def test_at_a_hosted_clients_name_it_alone_comes_with_its_vendors_user_agent(
+    edge: EdgeStandIn, form: str, agent: str
+) -> None:
+    edges = Registration(localhost=False, loopback=False, uris=(form,))
+    set_up(edge, edges)
+    results, _ = await run(edge, PublicHostname(HOST, None, (ExpectedClient("vendor", (form,)),), edges, hosted=True))
+    assert set(results) == {"strangers-redirect", "vendor"}
+    assert results["vendor"].outcome == "pass"
+    assert agent in {headers["user-agent"] for _, path, headers in edge.seen if path == "/mcp"}
 
 
 async def test_without_registration_no_client_is_said_to_work(edge: EdgeStandIn) -> None:
@@ -280,6 +295,15 @@ async def test_a_client_id_document_is_used_where_the_edge_announces_it(edge: Ed
     assert {name for name, outcome in outcomes(results).items() if outcome == "fail"} == {
         "cursor", "inspector", "gemini-cli",
     }  # fmt: skip
+
+
+async def test_claude_registers_where_the_edge_does_not_announce_the_method_that_its_document_needs(
+    edge: EdgeStandIn,
+) -> None:
+    edge.announces_cimd, edge.auth_methods = True, ("client_secret_basic",)
+    results, _ = await run(edge)
+    assert results["claude"].observed == "works from resource_metadata; registered 1 redirect URI"
+    assert results["vscode"].observed == "works from resource_metadata, by its own client id document (CIMD)"
 
 
 async def test_a_registration_that_cannot_be_removed_is_named(edge: EdgeStandIn) -> None:

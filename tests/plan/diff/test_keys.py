@@ -117,6 +117,34 @@ def test_lifting_a_lockdown_loosens_and_writing_one_tightens() -> None:
     assert (written.direction, lifted.direction, lifted.risk) == (Direction.TIGHTENS, Direction.LOOSENS, 95)
 
 
+EXCHANGE = {"grant": "token-exchange", "token_endpoint": "https://login.example.com/token", "client_id": "guard"}
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "title"),
+    [
+        ({}, {"identity": "header"}, "how the server is told who calls: none → header"),
+        ({"identity": "meta"}, {}, "how the server is told who calls: meta → none"),
+        ({}, {"headers": {"X-Key": {"env": "KEY"}}}, "header X-Key that the server is sent: added"),
+        (
+            {"headers": {"X-Key": {"env": "KEY"}}},
+            {"headers": {"X-Key": {"env": "OTHER"}}},
+            "where header X-Key comes from: KEY → OTHER",
+        ),
+        ({}, {"token_exchange": EXCHANGE}, "the server acts as the caller, by token exchange: added"),
+        ({"token_exchange": EXCHANGE}, {}, "the server acts as the caller, by token exchange: removed"),
+        (
+            {"token_exchange": EXCHANGE},
+            {"token_exchange": {**EXCHANGE, "client_id": "other"}},
+            "client_id of the exchange by which the server acts as the caller: guard → other",
+        ),
+    ],
+)
+def test_who_the_server_hears_of_and_acts_as_loosens_either_way(base: Any, head: Any, title: str) -> None:
+    (changed,) = compare_keys("server", "dev.one", {"origin": base}, {"origin": head})
+    assert (changed.title, changed.direction, changed.ring) == (title, Direction.LOOSENS, "origin")
+
+
 def test_an_unknown_key_inside_a_grant_loosens_though_grants_are_compared_elsewhere() -> None:
     before = {"grants": [{"tools": ["a"], "to": {"all": True}, "consent": "always"}]}
     after = {"grants": [{"tools": ["a"], "to": {"all": True}, "consent": "never"}]}

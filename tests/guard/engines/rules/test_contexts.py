@@ -292,7 +292,8 @@ def test_the_checks_take_time_in_proportion_to_the_text(piece: str) -> None:
 
 def test_ringwalls_own_documents_pass_in_results() -> None:
     folder = Path(__file__).parents[4]
-    for file in [folder / "README.md", *sorted((folder / "docs").rglob("*.md"))]:
+    with_an_attack = folder / "docs" / "reference" / "access-tests.md"  # its example holds one, to be stopped
+    for file in {folder / "README.md", *(folder / "docs").rglob("*.md")} - {with_an_attack}:
         assert _stopped(Leg.RESULTS, file.read_text(encoding="utf-8")) == [], file.name
 
 
