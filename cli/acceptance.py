@@ -13,21 +13,29 @@ from operations.onboard.acceptance import accepting, read_acceptances
 
 
 def review(lock: ToolLock, accept: Sequence[str], *, yes: bool, command: str) -> ToolLock:
-    """The lock with what the reviewer accepts. `--yes` alone accepts nothing; `command` is named as the way to accept later.
+    """The lock with what the reviewer accepts, asked for each rule in each definition.
+
+    `--yes` alone accepts nothing; `command` is named as the way to accept later.
 
     Raises:
         InputError: `accept` names what is not there.
     """
     lock = accepting(lock, read_acceptances(lock, accept))
+    asking = not yes and console.interactive()
     for findings in _unaccepted(lock):
-        _show(findings)
-        first, rules = findings[0], {finding.rule for finding in findings}
-        acceptable = all(finding.acceptable for finding in findings)
-        question = f"Accept {', '.join(sorted(rules))} in {first.subject}? Else the guard withholds it."
-        if acceptable and not yes and console.interactive() and console.ask(question, yes=False):
-            lock = accepting(lock, {(first.kind, first.key): rules})
-        else:
-            console.note(f"warning: {withheld_line(findings, command)}")
+        remaining = []
+        for rule in sorted({finding.rule for finding in findings}):
+            of_rule = [finding for finding in findings if finding.rule == rule]
+            _show(of_rule)
+            first = of_rule[0]
+            question = f"Accept {rule} in {first.subject}? Else the guard withholds it."
+            acceptable = all(finding.acceptable for finding in findings)
+            if acceptable and asking and console.ask(question, yes=False):
+                lock = accepting(lock, {(first.kind, first.key): {rule}})
+            else:
+                remaining += of_rule
+        if remaining:
+            console.note(f"warning: {withheld_line(remaining, command)}")
     return lock
 
 

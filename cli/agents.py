@@ -17,6 +17,7 @@ from model.errors import InputError, NoSuchStack
 from model.loader import parse
 from model.project import load_environment
 from model.stacks import EnvironmentStack
+from model.suggestions import did_you_mean
 from operations.agents import describe, rotated
 from operations.project.write import FileChange, apply
 
@@ -128,7 +129,11 @@ def _known(environment: EnvironmentStack, agent: str) -> str:
             f"there is no agent {agent}",
             file=environment.document.file,
             key="agents",
-            remedy=f"use one of {', '.join(sorted(environment.settings.agents)) or 'none'}",
+            remedy=did_you_mean(
+                agent,
+                environment.settings.agents,
+                none=f"{environment.name} has no agents: add one under agents: of {environment.document.file.name}",
+            ),
         )
     return agent
 

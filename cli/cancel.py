@@ -9,14 +9,14 @@ from engine.holder import on_file
 from engine.locked import held
 from engine.repair.pending import interrupted
 from engine.workspace import workspace
-from model.errors import EngineFailed, InputError
+from model.errors import EngineFailed
 
 
 def cancel(stack: str, *, yes: bool, sandbox: bool, as_json: bool) -> None:
     """What `ringwall cancel` does; its flags and help are in `cli.flags.cancel`."""
     project = current_project()
     if stack not in project.stacks():
-        raise InputError(f"there is no stack {stack}", file=project.stack_file(stack), remedy="see `ringwall list`")
+        raise project.unknown(stack)
     with target_of(project, sandbox=sandbox, plugins=False) as target:
         target.require_state()
         holders = on_file(target.backend, project.name, stack)

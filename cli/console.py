@@ -87,6 +87,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str |
 
     if title is not None:
         say(title)
+    rows = [[complete(cell) for cell in row] for row in rows]  # before it is measured
     if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         lines = piped(columns, rows)
     elif colours.wanted(sys.stdout):
@@ -106,7 +107,7 @@ def width() -> int:
 def working(text: str) -> Iterator[None]:
     """Progress for what takes over a second: a spinner on a terminal, one line elsewhere."""
     console = stderr()
-    if console.is_terminal:
+    if console.is_terminal and not console.is_dumb_terminal:
         with console.status(text):
             yield
     else:

@@ -14,7 +14,7 @@ from engine.locate import require
 from engine.repair import pending
 from engine.run import Run, fail_on_error
 from engine.workspace import Target
-from model.errors import InputError, StateMissing
+from model.errors import StateMissing
 
 
 def destroy(
@@ -65,9 +65,7 @@ def _present(target: Target, stack: str, *, servers: bool) -> list[str]:
             raise
         stacks = []
     if stack not in stacks and stack not in target.project.stacks():
-        raise InputError(
-            f"there is no stack {stack}", file=target.project.stack_file(stack), remedy="see `ringwall list`"
-        )
+        raise target.project.unknown(stack)
     names = list(deploy.live_servers(target, stack)) if servers and "." not in stack else []
     if not names:
         deploy.refuse_live_servers(target, stack)

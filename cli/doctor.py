@@ -65,7 +65,7 @@ def _stacks(stack: str | None) -> tuple[list[str], list[Check]]:
             return [], [skipped("project.files", "the project has no stacks", "", "run `ringwall init dev`")]
         return every, []
     if stack not in project.stacks():
-        raise InputError(f"there is no stack {stack}", remedy="see `ringwall list`")
+        raise project.unknown(stack)
     return [stack], []
 
 

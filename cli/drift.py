@@ -10,6 +10,7 @@ from cli.target import target_of
 from engine.locate import require
 from model.errors import InputError
 from model.project import load
+from model.suggestions import did_you_mean
 from operations.drift.comparison import DriftComparison
 from operations.drift.sources import SOURCES, compare
 from plan.drift import DriftTable
@@ -29,7 +30,7 @@ def drift(
     """What `ringwall drift` does; its flags and help are in `cli.flags.drift`."""
     for name in only or ():
         if name not in SOURCES:
-            raise InputError(f"there is no source {name}", key="--only", remedy=f"use {', '.join(SOURCES)}")
+            raise InputError(f"there is no source {name}", key="--only", remedy=did_you_mean(name, SOURCES))
     project = current_project()
     require()
     loaded = load(project, stack)

@@ -1,24 +1,27 @@
-"""Progress of several engine runs: a live table on a terminal, a line per change of state elsewhere."""
+"""Progress of several engine runs: a live table on a terminal, a line per start and end elsewhere.
+
+What has ended stays on the screen, as a line of its own.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cli import console
-from model.text import counted
+from cli import colours, console
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.text import Text
 
     from engine.run import Run
 
 _TICK = 0.2
-_LINE_EVERY = 10.0
+_LINE_EVERY = 5.0
 _COUNTS = (("create", "+"), ("update", "~"), ("replace", "±"), ("delete", "-"), ("same", "="))
+_COLUMNS = ("stack", "run", "state", "resources", "time", "at work on")
 
 
 @contextmanager
@@ -26,7 +29,7 @@ def progress(runs: Sequence[Run]) -> Iterator[None]:
     """Show `runs` until the context ends."""
     screen = console.stderr()
     stop = threading.Event()
-    if screen.is_terminal:
+    if screen.is_terminal and not screen.is_dumb_terminal:
         from rich.live import Live  # noqa: PLC0415 - 0.02 s of the 0.07 that --help takes
 
         with Live(_table(runs), console=screen, refresh_per_second=5, transient=True) as live:
@@ -37,6 +40,9 @@ def progress(runs: Sequence[Run]) -> Iterator[None]:
             finally:
                 stop.set()
                 watcher.join()
+        for run in runs:
+            if run.state != "waiting":
+                console.note(line(run))
         return
     watcher = threading.Thread(target=_print_lines, args=(runs, stop), daemon=True)
     watcher.start()
@@ -48,41 +54,58 @@ def progress(runs: Sequence[Run]) -> Iterator[None]:
 
 
 def counts(run: Run) -> str:
-    """``+12 ~1 =30`` of one run; before its summary, how many steps are done."""
+    """``+12 ~1 =30`` of one run; before its end, how many of its resources are done."""
     parts = [f"{sign}{run.steps.counts[word]}" for word, sign in _COUNTS if run.steps.counts.get(word)]
-    return " ".join(parts) or (f"{counted(len(run.steps.finished), 'step')}" if run.steps.finished else "")
+    if parts or run.state != "running":
+        return " ".join(parts)
+    done = run.steps.resources_done
+    return f"{done} of {max(done, run.expected)}" if run.expected else str(done or "")
 
 
-def _table(runs: Sequence[Run]) -> Table:
-    from rich.table import Table  # noqa: PLC0415 - 0.02 s of the 0.07 that --help takes
+def line(run: Run) -> str:
+    """One run on a line: what, how far, and how long it took."""
+    ending = f" in {run.seconds:.0f} s" if run.ended is not None else ""
+    return f"{run.operation} {run.stack}: {run.state} {counts(run)}".rstrip() + ending
+
+
+def _table(runs: Sequence[Run]) -> Text:
     from rich.text import Text  # noqa: PLC0415 - 0.02 s of the 0.07 that --help takes
 
-    grid = Table("stack", "run", "state", "resources", "now", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for run in runs:
-        activity = run.steps.current if run.state == "running" else (run.error or "").split("\n")[0]
-        grid.add_row(*(Text(cell) for cell in (run.stack, run.operation, run.state, counts(run), activity)))
-    return grid
+    from cli.tables import laid_out  # noqa: PLC0415 - as above
+
+    rows = [(run.stack, run.operation, run.state, counts(run), f"{run.seconds:.0f} s", _activity(run)) for run in runs]
+    # A column less than the terminal has: a line that fills it wraps on some.
+    return Text.from_ansi("\n".join(laid_out(_COLUMNS, rows, console.width() - 1, colours.word, colours.heading)))
 
 
-def _redraw(update: object, runs: Sequence[Run], stop: threading.Event) -> None:
-    if callable(update):
-        while not stop.wait(_TICK):
-            update(_table(runs))
+def _activity(run: Run) -> str:
+    if run.state == "running":
+        return run.steps.current or "starting the engine"
+    return (run.error or "").split("\n")[0]
+
+
+def _redraw(update: Callable[[Text], None], runs: Sequence[Run], stop: threading.Event) -> None:
+    while not stop.wait(_TICK):
+        update(_table(runs))
 
 
 def _print_lines(runs: Sequence[Run], stop: threading.Event) -> None:
     states: dict[str, str] = {}
-    began = last = time.monotonic()
+    last = time.monotonic()
     while True:
         ended = stop.wait(_TICK)
         for run in runs:
             if states.get(run.stack) != run.state and run.state != "waiting":
-                states[run.stack] = run.state
-                console.note(f"{run.operation} {run.stack}: {run.state} {counts(run)}".rstrip())
+                states[run.stack], last = run.state, time.monotonic()
+                console.note(line(run))
         if time.monotonic() - last > _LINE_EVERY:
             last = time.monotonic()
-            busy = ", ".join(f"{run.stack} ({run.steps.current})" for run in runs if run.state == "running")
-            if busy:
-                console.note(f"still running after {last - began:.0f} s: {busy}")
+            busy = (
+                f"{run.stack} {counts(run)} after {run.seconds:.0f} s ({_activity(run)})"
+                for run in runs
+                if run.state == "running"
+            )
+            if text := ", ".join(busy):
+                console.note(f"still running: {text}")
         if ended:
             return

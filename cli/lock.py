@@ -21,7 +21,7 @@ from operations.onboard.offer import (
     left_out_lines,
     with_acceptances,
 )
-from operations.project.server_files import ServerFiles, granted, read_server
+from operations.project.server_files import ServerFiles, foreign_tools, granted, read_server
 from operations.project.write import FileChange, apply
 
 
@@ -57,11 +57,12 @@ def approve(server: str, *, timeout: float, client_capabilities: str | None, acc
 
 
 def _compare(server: str, timeout: float, client_capabilities: str | None) -> tuple[ServerFiles, Comparison]:
-    files = read_server(current_project(), server)
+    project = current_project()
+    files = read_server(project, server)
     lock = files.locked()
     with console.working(f"asking {files.stack} what it offers"):
         offer = ask_server(files.origin, timeout, capabilities_of(client_capabilities, lock))
-    return files, compared(lock, offer)
+    return files, compared(lock, offer, foreign_tools(project, files.stack))
 
 
 def granted_changes(files: ServerFiles, comparison: Comparison) -> list[str]:

@@ -20,7 +20,7 @@ def complete_stack(incomplete: str) -> list[str]:
 
 
 def complete_client(incomplete: str) -> list[str]:
-    from model.known_clients import KNOWN_CLIENTS  # noqa: PLC0415 - 0.07 s that only completion takes
+    from model.known_clients import KNOWN_CLIENTS  # noqa: PLC0415 - 0.01 s, and only completion reads the table
 
     return [name for name in KNOWN_CLIENTS if name.startswith(incomplete)]
 

@@ -9,6 +9,7 @@ from cli.project import current_project
 from cli.target import target_of
 from engine.state import outputs as read_outputs
 from model.errors import InputError
+from model.suggestions import did_you_mean
 
 
 def outputs(
@@ -24,7 +25,7 @@ def outputs(
         values = read_outputs(project, stack, target=target)
     if name is not None:
         if name not in values:
-            raise InputError(f"{stack} exports no {name}", remedy=f"use one of {', '.join(values) or 'none'}")
+            raise InputError(f"{stack} exports no {name}", remedy=did_you_mean(name, values))
         value = values[name]
         print(value.rstrip("\n") if isinstance(value, str) else json.dumps(value, indent=2, sort_keys=True))
     elif as_json:

@@ -17,5 +17,7 @@ def plan(stack: str, *, full: bool, as_json: bool) -> None:
         graph = plan_stack(project, load(project, stack))
     if as_json:
         print(to_json(graph), end="")
+    elif full:
+        print(to_text(graph), end="")
     else:
-        print(to_text(graph) if full else to_summary(graph, f"ringwall plan {stack} --full"), end="")
+        console.say(to_summary(graph, f"`ringwall plan {stack} --full`").rstrip())

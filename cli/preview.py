@@ -12,6 +12,7 @@ from cli.up import show_reading
 from engine.deploy import preview as run_preview
 from engine.deploy import scope_of
 from engine.locate import require
+from engine.readiness import refuse_server_alone
 from engine.repair import pending
 from engine.run import fail_on_error
 from operations.drift.gateway_look import look_at_gateway
@@ -30,6 +31,7 @@ def preview(
     require()
     scope = scope_of(project, stack)
     with target_of(project, sandbox=sandbox) as target:
+        refuse_server_alone(target, scope)
         pending.tell(target, scope.stacks)
         began = time.monotonic()
         gateway = look_at_gateway(scope) if refresh and not sandbox else None

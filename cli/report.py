@@ -41,7 +41,10 @@ def show_preview(runs: Sequence[Run]) -> None:
 
 
 def _scale(run: Run) -> str:
-    return counted(len(run.planned), "resource") if run.offline else live.counts(run) or "nothing"
+    if not run.offline:
+        return live.counts(run) or "nothing"
+    number = counted(sum(run.steps.counts.values()), "resource")
+    return f"a new server of {number}" if run.planned else f"{number} declared"
 
 
 def _is_shown(change: EngineChange) -> bool:
@@ -55,3 +58,19 @@ def show_results(runs: Sequence[Run]) -> None:
         rows = [[run.stack, run.operation, run.state, live.counts(run)] for run in runs]
         if not state.json:
             console.table(["stack", "run", "state", "resources"], rows)
+
+
+def next_steps(servers: Sequence[str], runs: Sequence[Run]) -> list[str]:
+    """What remains to be done for the servers that an `up` changed: their guards still run what was there before."""
+    changed = [run.stack for run in runs if run.stack in servers and run.state == "done" and run.steps.differs]
+    if not changed:
+        return []
+    others = f" (the same for {', '.join(changed[1:])})" if changed[1:] else ""
+    server = changed[0]
+    return [
+        "",
+        f"Next, as the guard of {server} runs its old configuration until it has a new bundle{others}:",
+        f"  `ringwall guard bundle {server} --key FILE`",
+        f"  `ringwall outputs {server} host_bundle`   # what its host runs",
+        f"  `ringwall verify {server}`   # attacks it, and says what holds",
+    ]

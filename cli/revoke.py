@@ -12,6 +12,7 @@ from cli.target import target_of
 from cli.terminal import Terminal
 from model.errors import InputError
 from model.project import load_environment
+from model.suggestions import did_you_mean
 from operations.guard_bundle.delivery import guards_of
 from operations.incident.revoke import Revocation, RevocationSubject, planned_steps, read_principal
 from operations.journal import Operation
@@ -39,8 +40,8 @@ def revoke(
     project = current_project()
     environment = load_environment(project, env)
     if subject.agent and subject.agent not in environment.settings.agents:
-        known = ", ".join(sorted(environment.settings.agents)) or "none"
-        raise InputError(f"environment {env} has no agent {subject.agent} (it has: {known})", key="PRINCIPAL")
+        remedy = did_you_mean(subject.agent, environment.settings.agents, none=f"{env} has no agents")
+        raise InputError(f"there is no agent {subject.agent}", key="PRINCIPAL", remedy=remedy)
     guards = guards_of(key, bundles, wait)
     if dry_run:
         _say_plan(subject, planned_steps(environment, subject, lift=lift), lift=lift, as_json=as_json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cli import console
 from model.errors import InputError
 from model.schema import FORMATS, json_schema, stack_file_schema
+from model.suggestions import did_you_mean
 
 
 def schema(*, name: str) -> None:
@@ -14,4 +15,4 @@ def schema(*, name: str) -> None:
     elif name in FORMATS:
         console.print_json(json_schema(name))
     else:
-        raise InputError(f"there is no format {name}", remedy=f"use stack, {', '.join(FORMATS)}")
+        raise InputError(f"there is no format {name}", remedy=did_you_mean(name, ["stack", *FORMATS]))

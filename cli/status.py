@@ -10,7 +10,7 @@ from cli.project import current_project
 from cli.target import target_of
 from engine.deploy import contract_is_current
 from engine.repair.pending import interrupted, pending_summary
-from engine.state import all_live_resources
+from engine.state import all_live_resources, lists_everything
 from engine.workspace import Target
 from model.errors import InputError, InputErrors
 from model.project import Project, load
@@ -23,13 +23,16 @@ def status(*, environment: str | None, sandbox: bool, as_json: bool) -> None:
     project = current_project()
     stacks = [s for s in project.stacks() if environment is None or environment_of(s) == environment]
     if environment is not None and not stacks:
-        raise InputError(f"there is no environment {environment}", remedy="see `ringwall list`")
+        raise project.unknown(environment)
     asking = console.working(f"asking the backend about {counted(len(stacks), 'stack')}")
     with target_of(project, sandbox=sandbox, plugins=False) as target, asking:
         rows = _rows(project, stacks, target)
+        more = lists_everything(target)
     if as_json:
         console.print_json({"version": 1, "stacks": rows})
         return
+    if more:
+        console.note("note: this backend's numbers count providers and the stack itself, too")
     console.table(
         ["stack", "deployed", "resources", "note"],
         [[row["stack"], "yes" if row["resources"] else "no", str(row["resources"] or 0), row["note"]] for row in rows],

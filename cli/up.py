@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from cli import console
 from cli.keys import sync_environment
 from cli.project import current_project
-from cli.report import show_preview, show_results
+from cli.report import next_steps, show_preview, show_results
 from cli.target import target_of
 from engine import deploy
 from engine.deploy import Scope
 from engine.locate import require
+from engine.readiness import refuse_server_alone, refuse_shared
 from engine.repair import pending
 from engine.run import Run, fail_on_error
 from model.errors import InputError
@@ -38,6 +39,8 @@ def up(
     if target and scope.servers:
         raise InputError("--target goes with one stack", remedy="name a server, or leave --target out")
     with target_of(project, sandbox=sandbox) as destination:
+        refuse_server_alone(destination, scope)
+        refuse_shared(destination, scope)
         repaired = pending.resolve_before(destination, scope.stacks, yes=yes)
         began = time.monotonic()
         # The sandbox's Kong is a provider and no Admin API.
@@ -62,6 +65,8 @@ def up(
         console.note("the sandbox has no gateway: `keys sync` was not run")
     else:
         _follow_at_gateway(scope)
+    for line in next_steps([server.stack for server in scope.loaded.reach], runs):
+        console.say(line)
 
 
 def show_reading(scope: Scope, previews: Sequence[Run], gateway: GatewayLook | None, seconds: float) -> None:

@@ -44,7 +44,7 @@ COMMAND_EXAMPLES = {
     "destroy": "ringwall destroy dev --servers",
     "offboard": "ringwall offboard dev.tickets",
     "guard run": "ringwall guard run --config guard.bundle.json --public-key guard-signing.pub --server dev.tickets",
-    "guard keygen": "ringwall guard keygen --out ~/ringwall-keys",
+    "guard keygen": "ringwall guard keygen --output ~/ringwall-keys",
     "guard bundle": "ringwall guard bundle dev.tickets --key ~/ringwall-keys/guard-signing.key",
     "guard verify": "ringwall guard verify dev.tickets.guard.bundle.json --public-key guard-signing.pub",
     "guard identity": "ringwall guard identity --state /var/lib/ringwall/dev.tickets",

@@ -78,7 +78,7 @@ def preview(target: Target, scope: Scope, only: Sequence[str] = (), *, refresh: 
                 execute_all(target, servers)
         else:
             for run in servers:
-                _plan_offline(scope, run)
+                _plan_offline(scope, run, is_new=not live_resources(scope.project, run.stack, target))
     return [first, *servers]
 
 
@@ -97,14 +97,15 @@ def _changes_contract(run: Run) -> bool:
     return any(change.operation in ("create", "replace") for change in run.steps.changed)
 
 
-def _plan_offline(scope: Scope, run: Run) -> None:
+def _plan_offline(scope: Scope, run: Run, *, is_new: bool) -> None:
     if not isinstance(scope.loaded, EnvironmentStack):
         raise TypeError("only an environment's servers are planned in its place")
     server = scope.loaded.servers[server_of(run.stack)]
     graph = plan_stack(scope.project, server)
     run.offline, run.state = True, "done"
-    run.planned = tuple((resource.type, resource.name) for resource in graph.resources if is_resource(resource.type))
-    run.steps.counts = {"create": len(run.planned)}
+    declared = tuple((resource.type, resource.name) for resource in graph.resources if is_resource(resource.type))
+    run.planned = declared if is_new else ()
+    run.steps.counts = {"create": len(declared)}
 
 
 def refuse_gaps(previews: Sequence[Run]) -> None:
@@ -162,7 +163,7 @@ def _run_of(previewed: Run, refresh: bool) -> Run:
     if not previewed.offline and not previewed.steps.differs:
         return Run(previewed.stack, "up", previewed.steps, "done")
     anew = refresh and (previewed.offline or bool(previewed.steps.drifted))
-    return Run(previewed.stack, "up", refresh=anew)
+    return Run(previewed.stack, "up", refresh=anew, expected=sum(previewed.steps.counts.values()))
 
 
 def _execute(target: Target, runs: Sequence[Run], **options: Any) -> None:

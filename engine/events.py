@@ -117,9 +117,16 @@ class Steps:
             )
         )
 
+    @property
+    def resources_done(self) -> int:
+        """How many resources the run has come past so far."""
+        with self._lock:
+            return len({urn for urn, _ in self.changes if urn in self.finished and is_resource(_type_of(urn))})
+
     def _finish(self, metadata: Any) -> None:
-        self.finished.add(metadata.urn)
-        if metadata.urn in self._refreshing:
+        if metadata.urn not in self._refreshing:
+            self.finished.add(metadata.urn)
+        else:
             self._refreshing.remove(metadata.urn)
             # Outputs alone move by themselves (a tunnel's connections); nothing a program says could move them back.
             if metadata.new is None or _inputs(metadata.old) != _inputs(metadata.new):
@@ -160,6 +167,11 @@ class Steps:
                 self.conflicts[error] = _conflict(begun, error)
         elif diagnostic.severity == "warning":
             self.warnings.append(" ".join(text.split()))
+
+
+def _type_of(urn: str) -> str:
+    """The type token in a URN, the last of the types that it is below."""
+    return urn.split("::")[2].rsplit("$", 1)[-1]
 
 
 def _inputs(state: Any) -> dict[str, Any]:

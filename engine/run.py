@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -24,8 +25,21 @@ class Run:
     #: The backend knows no such stack.
     missing: bool = False
     offline: bool = False
-    #: Type and name of every resource that an offline plan declares.
+    #: Type and name of every resource that an offline plan declares, of a server that is not deployed yet.
     planned: tuple[tuple[str, str], ...] = ()
+    #: How many resources the run will come to, as its preview counted them; None where nobody knows.
+    expected: int | None = None
+    #: When it began and ended, on the monotonic clock.
+    began: float | None = None
+    ended: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been running, or ran."""
+        if self.began is None:
+            return 0.0
+        return (time.monotonic() if self.ended is None else self.ended) - self.began
+
     #: A preview or an `up` that reads what is real first, and compares with that.
     refresh: bool = False
 

@@ -9,6 +9,7 @@ import logging
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -56,7 +57,7 @@ def execute(
 
     if not target.debug:
         _quiet_sdk()
-    run.state = "running"
+    run.state, run.began = "running", time.monotonic()
     create = run.operation in ("preview", "up")
     run.steps.refreshes_first = run.refresh
     if run.operation in _CHANGING:
@@ -85,8 +86,9 @@ def execute(
                     line = explained(target, run.stack, conflict)
                     run.steps.errors = [line if message == text else message for message in run.steps.errors]
                 raise EngineFailed(cause(run.steps, str(error))) from None
-        run.state = "done"
+        run.ended, run.state = time.monotonic(), "done"
     except RingwallError as error:
+        run.ended = time.monotonic()
         run.state, run.error, run.missing = "failed", str(error), isinstance(error, NoSuchStack)
     return run
 

@@ -59,12 +59,17 @@ def live_resources(project: Project, stack: str, target: Target | None = None) -
 def all_live_resources(target: Target, stacks: list[str]) -> dict[str, int | None]:
     """`live_resources` of many stacks at once: without an engine process for a state folder, with one for any other backend.
 
-    The list of such a backend counts providers and the stack itself, too.
+    The list of such a backend counts providers and the stack itself, too, which `lists_everything` says.
     """
-    if stacks_folder(target) is not None:
+    if not lists_everything(target):
         return {stack: live_resources(target.project, stack, target) for stack in stacks}
     listed = list_stacks(target)
     return {stack: listed.get(stack) for stack in stacks}
+
+
+def lists_everything(target: Target) -> bool:
+    """Whether `all_live_resources` counts more than resources, as it takes the numbers from the backend's own list."""
+    return stacks_folder(target) is None
 
 
 def _exported_resources(selected: Stack) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.progress import Progress, SilentProgress
 from model.cross_checks import TUNNEL_SECRET
-from model.errors import EngineFailed, InputError, NoSuchStack, SecretsLocked, StateMissing
+from model.errors import EngineFailed, NoSuchStack, SecretsLocked, StateMissing
 from model.loader import read, read_text
 from model.project import SECRET_KEYS, Project
 
@@ -250,7 +250,7 @@ def stack_text(project: Project, stack: str) -> str:
     """The text of a stack's file; raises InputError where there is none, or it is no text."""
     file = project.stack_file(stack)
     if not file.is_file():
-        raise InputError(f"there is no stack {stack}", file=file, remedy="see `ringwall list`")
+        raise project.unknown(stack)
     return read_text(file)
 
 

@@ -8,10 +8,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from guard.decide.answers import INCIDENT_HEADER
+from guard.decide.reasons import Reason
 from guard.http.endpoint import McpEndpoint
 from guard.readiness import readiness
 from guard.runtime import Runtime
 
+HEALTH = "/healthz"
 #: Where the server finds the keys of the token about its caller, on the guard's admin port.
 JWKS_PATH = "/.well-known/jwks.json"
 
@@ -25,12 +28,16 @@ def traffic_app(runtime: Runtime) -> ASGIApp:
         return PlainTextResponse("ok\n")
 
     endpoint, path = McpEndpoint(runtime), runtime.policy.config.path
-    health_app = Starlette(routes=[Route("/healthz", healthz, methods=["GET"])])
+    health_app = Starlette(routes=[Route(HEALTH, healthz, methods=["GET"])])
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # Compared before the router, which takes longer than many decisions.
         if scope["type"] == "http" and scope["path"] == path:
             await endpoint(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] != HEALTH:
+            incident = runtime.note_refusal(None, Reason.NO_SUCH_PATH)
+            text = f"The guard serves {path} alone. Incident {incident}.\n"
+            await PlainTextResponse(text, 404, {INCIDENT_HEADER: incident})(scope, receive, send)
         else:
             await health_app(scope, receive, send)
 

@@ -14,8 +14,11 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+from guard.audit.files import AuditUnwritable
 from guard.audit.log import AuditLog
 from guard.audit.record import AuditRecord, EngineNote
+from guard.audit.repeats import Repeats
+from guard.decide.answers import new_incident
 from guard.decide.cache import ResultCache
 from guard.decide.consent import Consents
 from guard.decide.context import Caller, Context
@@ -83,6 +86,7 @@ class Runtime:
         self.refusals: dict[str, Refusal] = {}
         self._work: dict[str, set[asyncio.Task[Any]]] = defaultdict(set)
         self._noted: dict[str, float] = {}
+        self.repeats = Repeats(self._count_repeats)
         self._ended: set[asyncio.Task[Any]] = set()
         self._background: set[asyncio.Task[None]] = set()
         self._refusals_in_flight = 0
@@ -222,26 +226,42 @@ class Runtime:
         self._ended.add(task)
         task.cancel("ended by the guard")
 
-    def note_refusal(self, policy: Policy, principal: Principal | None, reason: AnyReason) -> None:
-        """Record a request that was refused before there was a message to decide on.
+    def note_refusal(self, principal: Principal | None, reason: AnyReason, decision: Decision = Decision.REFUSE) -> str:
+        """Record a request that was refused before there was a message to decide on, or that has no answer.
 
-        Strangers can send many, so one refusal per reason and second is written; the metrics count all of them.
+        Returns its incident id. The metrics count all of them.
         """
-        self.metrics.decided(Decision.REFUSE, reason, None)
-        moment = time.monotonic()
-        if moment - self._noted.get(reason, float("-inf")) < 1.0:
-            return
-        self._noted[reason] = moment
-        self.audit.write(
-            AuditRecord(
-                method="http",
-                decision=Decision.REFUSE,
-                reason=str(reason),
-                key=deciding_key(reason),
-                bundle=policy.sha256,
-                principal=principal.id if principal else None,
+        self.metrics.decided(decision, reason, None)
+        owner, fresh = principal.id if principal else None, new_incident()
+        incident = self.repeats.incident(owner, str(reason), fresh)
+        if incident == fresh:
+            self.audit.write(
+                AuditRecord(
+                    method="http",
+                    decision=decision,
+                    reason=str(reason),
+                    key=deciding_key(reason),
+                    bundle=self.policy.sha256,
+                    principal=owner,
+                    incident=incident,
+                )
             )
-        )
+        return incident
+
+    def _count_repeats(self, principal: str | None, reason: str, incident: str, count: int) -> None:
+        """Record how many refusals followed another one without records of their own."""
+        with contextlib.suppress(AuditUnwritable):  # the guard is closed then, and says so to every caller
+            self.audit.write(
+                AuditRecord(
+                    method="http",
+                    decision=Decision.REFUSE,
+                    reason=reason,
+                    bundle=self.policy.sha256,
+                    principal=principal,
+                    incident=incident,
+                    repeats=count,
+                )
+            )
 
     def post_refusal(self, send: Callable[[], Awaitable[UpstreamAnswer]]) -> None:
         """Answer a server's request with the guard's own refusal, in a POST of its own beside the stream of the request."""
@@ -288,9 +308,18 @@ class Runtime:
         `key` names the key of the stack file that decided, where neither the reason nor the inspection does; so does
         `problem` what was wrong.
 
+        A refusal of a flood has no record: `context.incident` becomes the one that it is counted under.
+
         Raises:
             AuditUnwritable: nothing may pass without a record, so the caller gets 503.
         """
+        # What was admitted is bounded by the limits; what was not, here.
+        if context.ticket is None and decision in (Decision.REFUSE, Decision.BLOCK):
+            begun = context.incident
+            context.incident = self.repeats.incident(caller.principal.id, str(reason or decision), begun)
+            if context.incident != begun:
+                self.metrics.decided(decision, reason, leg)
+                return
         verdicts = inspected.verdicts if inspected else ()
         digest = payload = None
         if inspected is not None and inspected.document is not None:
@@ -345,6 +374,7 @@ class Runtime:
     async def close(self) -> None:
         """End all streams, cancel the background tasks, and close the server's connection and the audit log."""
         self.end_work()
+        self.repeats.close()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)

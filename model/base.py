@@ -56,10 +56,21 @@ def _duration(value: str) -> str:
     return value
 
 
+_HOSTNAME = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
+
+
 def _hostname(value: str) -> str:
-    if not re.fullmatch(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])", value):
-        raise Wrong("must be a full lower-case host name", "write it such as github.example.com")
+    if not _HOSTNAME.fullmatch(value):
+        raise Wrong("must be a full lower-case host name", _hostname_remedy(value))
     return value
+
+
+def _hostname_remedy(value: str) -> str:
+    """The host name that was meant: without a scheme, port, path or wildcard, in lower case."""
+    if value.startswith("*"):
+        return "wildcards are not possible: write one host name, such as github.example.com"
+    host = re.split(r"[/?#:]", value.strip().rpartition("://")[2])[0].rstrip(".").lower()
+    return f"write {host if _HOSTNAME.fullmatch(host) else 'it such as github.example.com'}"
 
 
 def _network(value: str) -> str:

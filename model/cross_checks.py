@@ -14,6 +14,7 @@ from model.loader import KeyPath
 from model.name_patterns import matches, matches_any
 from model.server import People
 from model.stacks import EnvironmentStack, ServerStack, Stack
+from model.suggestions import did_you_mean
 from model.text import visible
 
 BELOW: KeyPath = ("config", "ringwall:server")
@@ -81,11 +82,10 @@ def _references(stack: ServerStack, settings: Environment) -> Iterable[InputErro
         known = getattr(settings, key)
         for name in names:
             if name not in known:
-                available = ", ".join(sorted(known)) or "none"
+                file = f"Pulumi.{stack.environment.name}.yaml"
+                remedy = did_you_mean(name, known, none=f"{file} has no {key}")
                 yield stack.document.error(
-                    (*BELOW, *path),
-                    f"{name} is not in the environment's {key} (it has {available})",
-                    f"add it to Pulumi.{stack.environment.name}.yaml or correct the name",
+                    (*BELOW, *path), f"{name} is not in the environment's {key}", f"{remedy}; or add it to {file}"
                 )
 
 
@@ -223,7 +223,7 @@ def check_together(environment: EnvironmentStack) -> list[InputError]:
                     stack.document.error((*BELOW, *path), f"{hostname} is {holder}'s host name", "choose another")
                 )
         wrong: set[KeyPath] = set()
-        for path, port, remedy in _ports(stack):
+        for path, port, remedy in server_ports(stack):
             if path == ADMIN_PORT and manifest.guard_admin_port is None and GUARD_PORT in wrong:
                 continue  # it follows guard_port, whose problem is reported already
             claim = f"{stack.stack} ({'.'.join(map(str, path))})"
@@ -241,7 +241,7 @@ def check_together(environment: EnvironmentStack) -> list[InputError]:
     return problems
 
 
-def _ports(stack: ServerStack) -> Iterable[tuple[KeyPath, int, str]]:
+def server_ports(stack: ServerStack) -> Iterable[tuple[KeyPath, int, str]]:
     """The loopback ports of one server, each with what to do when it is taken."""
     manifest = stack.manifest
     yield GUARD_PORT, manifest.guard_port, "choose another"

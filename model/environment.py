@@ -33,6 +33,7 @@ from model.defaults import ServerDefaults
 from model.loopback import is_loopback
 from model.problems import Wrong
 from model.redirect_uris import HostedRedirectUri
+from model.suggestions import did_you_mean
 from model.waivers import Waiver
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=350)]
@@ -379,7 +380,5 @@ class Environment(Model):
     def _known(self, key: str, names: tuple[str, ...], path: tuple[str | int, ...]) -> None:
         for name in names:
             if name not in (known := getattr(self, key)):
-                available = ", ".join(sorted(known)) or "none"
-                raise Wrong(
-                    f"{name} is not in {key} (it has {available})", f"add it to {key} or correct the name", path
-                )
+                remedy = did_you_mean(name, known, none=f"there are no {key}")
+                raise Wrong(f"{name} is not in {key}", f"{remedy}; or add it to {key}", path)

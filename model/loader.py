@@ -132,7 +132,7 @@ def parse(text: str, file: Path) -> Document:
         problem = " ".join(str(error.problem or error.context or "is not valid YAML").split())
         if problem == "but found another document":
             problem = "a second document, which Pulumi would not read"
-        raise InputError(problem, file=place, remedy="correct the YAML") from None
+        raise InputError(problem, file=place, remedy=_yaml_remedy(problem)) from None
     except ReaderError as error:
         raise InputError(
             f"holds the control character U+{_code(error.character):04X}",
@@ -148,6 +148,26 @@ def parse(text: str, file: Path) -> Document:
         return Document(file, None, {(): 1})
     value = _Reader(file, text, lines, tags).value(root, ())
     return Document(file, value, lines)
+
+
+#: What the reader's own words mostly come from.
+_YAML_REMEDIES = {
+    "mapping values are not allowed here": "check the indentation of this line and of the one above, and quote a value that"
+    " holds a colon",
+    "could not find expected ':'": "write it as key: value, and check the line above",
+    "expected ',' or": "close the bracket, here or on a line above",
+    "expected <block end>": "check the indentation of this line and of the one above",
+    "expected '<document start>'": "check the indentation of this line and of the one above",
+    "found undefined alias": "quote a value that begins with *",
+    "found character '@'": "quote a value that begins with @",
+    "found character '%'": "quote a value that begins with %",
+    "found character '`'": "quote a value that begins with a backquote",
+    "found unexpected end of stream": "close the quotes",
+}
+
+
+def _yaml_remedy(problem: str) -> str:
+    return next((remedy for words, remedy in _YAML_REMEDIES.items() if words in problem), "correct the YAML")
 
 
 def _code(character: object) -> int:

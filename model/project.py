@@ -32,6 +32,7 @@ from model.stacks import (
     environment_of,
     server_of,
 )
+from model.suggestions import did_you_mean
 from model.tool_lock import from_text as lock_from_text
 from model.zone import Zone
 
@@ -70,6 +71,26 @@ class Project:
     def zones(self) -> list[str]:
         return [s.removeprefix(ZONE_PREFIX) for s in self.stacks() if s.startswith(ZONE_PREFIX)]
 
+    def unknown(self, stack: str) -> InputError:
+        """The error for a stack that has no file: the name that was meant, or how to make the first environment."""
+        known, (name, server) = self.stacks(), (environment_of(stack), server_of(stack))
+        if self.servers_of(name) and name not in known:
+            remedy = f"its servers' files are here: run `ringwall init {name}`, or restore {self.stack_file(name).name}"
+            return InputError(f"there is no stack {name}", file=self.stack_file(name), remedy=remedy)
+        if not known:
+            return InputError(f"there is no stack {stack}", remedy=f"make the environment: `ringwall init {name}`")
+        if server and name in known:
+            servers = [f"{name}.{known_server}" for known_server in self.servers_of(name)]
+            remedy = did_you_mean(stack, servers, none=f"{name} has no servers")
+            return InputError(f"there is no server {server} in environment {name}", remedy=remedy)
+        owners = [known_stack for known_stack in known if server_of(known_stack) == stack]
+        if owners:
+            return InputError(
+                f"{stack} is a server of {' and of '.join(map(environment_of, owners))}",
+                remedy=f"write {' or '.join(owners)}",
+            )
+        return InputError(f"there is no stack {stack}", remedy=did_you_mean(stack, known))
+
 
 def find_project(start: Path) -> Project:
     """The project of `start` or the nearest folder above it; raises `InputError` when there is none."""
@@ -104,7 +125,7 @@ def load(project: Project, stack: str) -> Stack:
     if not server:
         return environment
     if server not in environment.servers:
-        raise InputError(f"there is no server {server} in environment {name}", remedy="run `ringwall list`")
+        raise project.unknown(stack)
     return environment.servers[server]
 
 
@@ -120,7 +141,7 @@ def load_environment(project: Project, name: str) -> EnvironmentStack:
             f"{name!r} is no environment name",
             remedy="use lower-case letters, digits and -, and not the word zone",
         )
-    document = _read_stack(project, name, "an environment", "run `ringwall init " + name + "`")
+    document = _read_stack(project, name, "an environment", "write it as docs/files.md says")
     try:
         settings: Environment = _manifest(document, ENVIRONMENT_KEY, Environment)
     except InputError as error:
@@ -143,7 +164,7 @@ def load_environment(project: Project, name: str) -> EnvironmentStack:
 
 def load_settings(project: Project, name: str) -> Environment:
     """An environment's own settings, without reading its servers' files; raises `InputError`."""
-    document = _read_stack(project, name, "an environment", "run `ringwall init " + name + "`")
+    document = _read_stack(project, name, "an environment", "write it as docs/files.md says")
     settings: Environment = _manifest(document, ENVIRONMENT_KEY, Environment)
     return settings
 
@@ -156,7 +177,7 @@ def load_zone(project: Project, name: str) -> ZoneStack:
 def _read_stack(project: Project, stack: str, kind: str, remedy: str) -> Document:
     file = project.stack_file(stack)
     if not file.is_file():
-        raise InputError(f"there is no stack {stack}", file=file, remedy=remedy)
+        raise project.unknown(stack)
     document = read(file)
     value = document.value
     if not isinstance(value, dict):

@@ -41,13 +41,25 @@ from model.origin_identity import IdentityKey, TokenExchange
 from model.problems import PATTERN_WORDS, Wrong
 from model.waivers import Waiver
 
+#: A host and port without a scheme, which a URL reader takes for a scheme and a path.
+_BARE_ADDRESS = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}(?:[/?].*)?")
+
 
 def _loopback_url(value: str) -> str:
+    if _BARE_ADDRESS.fullmatch(value):
+        raise Wrong("has no scheme", f"write http://{value}")
     parts = split_url(value)
-    if parts.scheme != "http" or not parts.hostname:
+    if parts.scheme == "https" and parts.hostname and is_loopback(parts.hostname):
+        remedy = f"have the server speak http on loopback, and write http{value.removeprefix('https')}"
+        raise Wrong("is https, and the guard speaks http on loopback", remedy)
+    if not parts.hostname or parts.scheme not in ("http", "https"):
         raise Wrong("must be an http URL", "write it such as http://127.0.0.1:3000/mcp")
     if not is_loopback(parts.hostname):
-        raise Wrong(f"{parts.hostname} is not loopback", "bind the server to 127.0.0.1 and write that address here")
+        raise Wrong(
+            f"{parts.hostname} is not loopback",
+            "the guard runs on the server's own machine: bind the server to 127.0.0.1 there, and write "
+            f"http://127.0.0.1:{parts.port or 3000}{parts.path or '/mcp'}",
+        )
     if parts.port is None:
         raise Wrong("must name its port", "write it such as http://127.0.0.1:3000/mcp")
     for name, _ in parse_qsl(parts.query, keep_blank_values=True):

@@ -24,7 +24,7 @@ def _day(value: str) -> str:
 
 def _reason(value: str) -> str:
     if len(value.split()) < 2:
-        raise Wrong("says too little", "write why the rule does not hold here and who decided it")
+        raise Wrong("says too little", "write in two words or more why the rule does not hold here and who decided it")
     return value
 
 

@@ -27,7 +27,7 @@ _STOPPED = (Decision.BLOCK, Decision.REFUSE)
 
 _WAYS = {
     Reason.NO_VERDICT: "Nothing passes without a verdict. Mend what the engine says, or give it longer: guard.deadline.",
-    Reason.NOT_GRANTED: "Name it in a grant: `grants` of the stack file; what writes needs read_only: false there.",
+    Reason.NOT_GRANTED: "Name it in a grant: `grants` of {file}; what writes needs read_only: false there.",
     Reason.NOT_IN_LOCK: "See what the server offers with `ringwall lock diff {server}`; take it over with"
     " `ringwall lock approve {server}`, and grant it.",
     Reason.LOCK_MISMATCH: "See what changed with `ringwall lock diff {server}`; take it over with"
@@ -99,14 +99,22 @@ def way_out(record: dict[str, Any], today: date) -> list[str]:
     if reason == Reason.UNREADABLE and record.get("leg") in (Leg.RESULTS, Leg.RESOURCES):
         text = f"List its media type in the lock of {server}: media_types of {record.get('name')}."
     elif reason in _WAYS:
-        text = next(advice for known, advice in _WAYS.items() if known == reason).format(server=server)
+        text = next(advice for known, advice in _WAYS.items() if known == reason).format(
+            server=server, file=_file_of(server)
+        )
     elif reason == Reason.RATE_LIMITED and record.get("key"):
-        text = f"Raise {record['key']} in the stack file of {server}."
+        text = f"Raise {record['key']} in {_file_of(server)}."
     elif findings := _findings(record):
         return _exception(record, findings, server, today)
+    elif key := record.get("key"):
+        text = f"What decides is {key} in {_file_of(server)}."
     else:
         return []
     return _wrapped(text)
+
+
+def _file_of(server: str) -> str:
+    return f"Pulumi.{server}.yaml"
 
 
 def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], server: str, today: date) -> list[str]:
@@ -118,7 +126,7 @@ def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], serv
         rule = next((rule for rule in rules if rule in NO_EXCEPTION), None)
         reason = f"{rule} {NO_EXCEPTION[rule]}" if rule else f"none holds for {leg} of {method}"
         return _wrapped(f"No exception can be given: {reason}.")
-    lines = _wrapped(f"To let just this pass, below ringwall:server in the stack file of {server}:")
+    lines = _wrapped(f"To let just this pass, below ringwall:server in {_file_of(server)}:")
     lines += ["", "    guard:", "      exceptions:"]
     expires = (today + timedelta(days=DAYS)).isoformat()
     incident = record.get("incident")

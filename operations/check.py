@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 from guard.inspect.definitions import findings_of
 from model.cross_checks import missing_tunnel_secrets
 from model.errors import InputError, InputErrors
-from model.loader import KeyPath
-from model.project import Project, load
+from model.project import Project, load, load_environment
+from model.shared_machines import shared_problems
 from model.stacks import EnvironmentStack, Stack, ZoneStack, environment_of, server_of
 from model.waivers import Waiver
 from plan.findings import Finding, Severity
@@ -117,26 +118,29 @@ def _load(project: Project, stacks: Sequence[str]) -> tuple[dict[str, Environmen
     for stack in stacks:
         name, server = environment_of(stack), server_of(stack)
         if server and name in environments and server not in environments[name].servers:
-            file = project.stack_file(stack)
-            problems.append(InputError(f"there is no stack {stack}", file=file, remedy="run `ringwall list`"))
+            problems.append(project.unknown(stack))
     for name, environment in environments.items():
         servers = [server for server in environment.servers.values() if name in stacks or server.stack in stacks]
         problems += missing_tunnel_secrets(environment.settings, servers)
     problems += quota_problems(list(environments.values()))
-    problems += _shared_hostnames(list(environments.values()))
+    problems += _shared(project, environments)
     if problems:
         raise InputErrors(problems)
     return environments, zones
 
 
-def _shared_hostnames(environments: list[EnvironmentStack]) -> list[InputError]:
-    owners: dict[str, str] = {}
-    problems = []
-    for environment in environments:
-        for server in environment.servers.values():
-            for hostname in server.manifest.hostnames:
-                owner = owners.setdefault(hostname, server.stack)
-                if owner != server.stack and environment_of(owner) != environment.name:
-                    path: KeyPath = ("config", "ringwall:server", "hostname")
-                    problems.append(server.document.error(path, f"{hostname} is {owner}'s host name", "choose another"))
+def _shared(project: Project, environments: dict[str, EnvironmentStack]) -> list[InputError]:
+    """What the named environments share with each other and with the project's other ones; each pair once.
+
+    Another environment that cannot be read has its own errors, which its own check shows.
+    """
+    siblings: list[EnvironmentStack] = []
+    for name in project.environments():
+        if name not in environments:
+            with suppress(InputError):
+                siblings.append(load_environment(project, name))
+    problems: list[InputError] = []
+    for _, environment in sorted(environments.items()):
+        problems += shared_problems(environment, siblings)
+        siblings.append(environment)
     return problems

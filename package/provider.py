@@ -80,9 +80,7 @@ class ServerPerimeter(pulumi.ComponentResource):
         project, environment = _read(args)
         server = environment.servers.get(args["server"])
         if server is None:
-            raise InputError(
-                f"there is no server {args['server']} in environment {environment.name}", remedy="run `ringwall list`"
-            )
+            raise project.unknown(f"{environment.name}.{args['server']}")
         secret = args.get("tunnel_secret")
         local = environment.settings.hosts[server.manifest.host].tunnel == "local"
         if local != (secret is not None):

@@ -51,7 +51,8 @@ def build_host_bundle(
         provided=(
             ProvidedFile(
                 path=bundle_file(server.stack),
-                purpose=f"the guard's signed configuration: made off this host by `ringwall guard bundle {server.stack} --key FILE`",
+                purpose="the guard's signed configuration: made off this host by "
+                f"`ringwall guard bundle {server.stack} --key FILE`",
             ),
             ProvidedFile(
                 path=public_key_file(server.stack),

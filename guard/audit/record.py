@@ -55,7 +55,8 @@ class AuditRecord:
     `bundle` is the SHA-256 of the configuration in force. `session` is a prefix of the session id's SHA-256. `reason` is
     a short stable code such as not_granted or no_verdict. `key` is the key of the stack file that decided; `exceptions` are
     the rules whose findings exceptions of that file let pass; `problem` says what was wrong where no engine's finding does,
-    without any value of the message. `incident` is the incident id that the caller was given.
+    without any value of the message. `incident` is the incident id that the caller was given; `repeats` counts
+    further refusals under the same id, which have no records of their own (`guard.audit.repeats`).
     `limit` is the limit that was reached: its key in the stack file, what it allows, what is used, when it is over.
     `content_sha256` is the digest of the inspected content, `payload` that content as redacted text. `milliseconds` is
     the time the guard itself took. `uninspected` counts bytes that no engine could look into, by media type. `identity` has
@@ -83,6 +84,7 @@ class AuditRecord:
     key: str | None = None
     exceptions: tuple[str, ...] = ()
     problem: str | None = None
+    repeats: int | None = None
     uninspected: Mapping[str, int] = field(default_factory=dict)
     identity: Mapping[str, str] | None = None
 
@@ -102,8 +104,8 @@ class AuditRecord:
         return f"{self.decision} {subject}: {self.reason}{finding}{decided}; {self.principal}, incident {self.incident}"
 
     def as_json(self) -> dict[str, Any]:
-        """The record's members. `key`, `exceptions`, `identity`, `problem`, `uninspected_bytes`, `limit` and `payload` are
-        there only if they say something, `payload_cut` (the payload's full length) only if it was cut."""
+        """The record's members. `key`, `exceptions`, `identity`, `problem`, `repeats`, `uninspected_bytes`, `limit` and
+        `payload` are there only if they say something, `payload_cut` (the payload's full length) only if it was cut."""
         members: dict[str, Any] = {
             "bundle": self.bundle,
             "content_sha256": self.content_sha256,
@@ -130,6 +132,8 @@ class AuditRecord:
             members["identity"] = dict(self.identity)
         if self.problem is not None:
             members["problem"] = _short(self.problem)
+        if self.repeats is not None:
+            members["repeats"] = self.repeats
         if self.uninspected:
             members["uninspected_bytes"] = dict(sorted(self.uninspected.items()))
         if self.limit is not None:

@@ -174,7 +174,8 @@ def read_demo_config(text: str | bytes, file: Path) -> GuardConfig:
         raise InputError(
             "is not signed, and only a demo identity runs without a signature",
             file=file,
-            remedy=f"sign it with `ringwall guard bundle {stack} --key FILE`, and name the key to check it with: --public-key",
+            remedy=f"sign it with `ringwall guard bundle {stack} --key FILE`, and name the key to check it with: "
+            "--public-key",
         )
     demo_stays_on_loopback(config)
     return config

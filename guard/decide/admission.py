@@ -76,9 +76,11 @@ async def _refuse(exchange: Exchange, context: Context, reached: ReachedLimit) -
     headers = {} if wait is None else {"retry-after": str(wait)}
     text = answers.limited(reached.text, wait)
     if context.row.is_call:
-        message = answers.tool_error(context.id, text, modern=context.modern, limit=reached.as_json())
+        message = answers.tool_error(
+            context.id, text, modern=context.modern, incident=context.incident, limit=reached.as_json()
+        )
     else:
-        message = answers.error(context.id, answers.LIMITED, text, reached.as_json())
+        message = answers.error(context.id, answers.LIMITED, text, reached.as_json(), context.incident)
     stop = Stop(200, message, headers)
     stop.paid = True
     raise stop

@@ -33,6 +33,10 @@ WITHHELD = -31006
 
 #: The member of a tool error's `_meta` that says which limit was reached, as `data` does in a JSON-RPC error.
 LIMIT_META = "ringwall/limit"
+#: The member of a tool error's `_meta` that names the incident, as `data.incident` does in a JSON-RPC error.
+INCIDENT_META = "ringwall/incident"
+#: The header of a refusal that names the incident, also where there is no body.
+INCIDENT_HEADER = "ringwall-incident"
 
 #: HTTP status, when the server fails, of a request without a JSON-RPC answer (a notification, a GET, a DELETE). A 5xx would
 #: tell Kong that the guard is broken, and a 404 would tell the client that its session has ended.
@@ -113,22 +117,42 @@ def new_incident() -> str:
     return secrets.token_hex(8)
 
 
-def error(id_: Id | None, code: int, message: str, data: Any = None) -> dict[str, Any]:
-    """A JSON-RPC error answer."""
+def error(
+    id_: Id | None, code: int, message: str, data: Mapping[str, Any] | None = None, incident: str | None = None
+) -> dict[str, Any]:
+    """A JSON-RPC error answer; with `incident` its text and its data name that."""
+    if incident is not None:
+        message, data = _with_incident(message, incident), {**(data or {}), "incident": incident}
     body: dict[str, Any] = {"code": code, "message": message}
     if data is not None:
         body["data"] = data
     return {"jsonrpc": "2.0", "id": id_, "error": body}
 
 
-def tool_error(id_: Id, text: str, *, modern: bool, limit: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def of_refusal(message: dict[str, Any], incident: str) -> dict[str, Any]:
+    """A JSON-RPC error that was made before its incident was known, with the incident in its text and its data."""
+    body = message["error"]
+    return error(message["id"], body["code"], body["message"], body.get("data"), incident)
+
+
+def _with_incident(text: str, incident: str) -> str:
+    if incident in text:
+        return text
+    return f"{text}{'' if text.endswith('.') else '.'} Incident {incident}."
+
+
+def tool_error(
+    id_: Id, text: str, *, modern: bool, incident: str, limit: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """A tool result with `isError`, which the model reads. SDK clients do not check it against the output schema.
 
-    `limit` is what was reached, for programs.
+    `limit` is what was reached, for programs, as `incident` is.
     """
-    result: dict[str, Any] = {"content": [{"type": "text", "text": text}], "isError": True}
+    content = [{"type": "text", "text": _with_incident(text, incident)}]
+    meta: dict[str, Any] = {INCIDENT_META: incident}
     if limit is not None:
-        result["_meta"] = {LIMIT_META: limit}
+        meta[LIMIT_META] = limit
+    result: dict[str, Any] = {"content": content, "isError": True, "_meta": meta}
     if modern:
         result["resultType"] = "complete"
     return {"jsonrpc": "2.0", "id": id_, "result": result}

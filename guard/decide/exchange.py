@@ -172,18 +172,22 @@ class Exchange:
         reason: Reason,
         code: int,
         text: str,
-        data: Any = None,
+        data: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         key: str | None = None,
     ) -> NoReturn:
         """Record a refusal and answer it with a JSON-RPC error; raises Stop."""
+        begun = context.incident
         await self.record(context, Decision.REFUSE, reason, key=key)
-        raise Stop(status_of(code, modern=context.modern), error(context.id, code, text, data), headers)
+        # Of a flood, this refusal may be counted under the incident of another.
+        text = text.replace(begun, context.incident)
+        message = error(context.id, code, text, data, context.incident)
+        raise Stop(status_of(code, modern=context.modern), message, headers)
 
     async def refuse_silently(self, context: Context, reason: Reason, status: int = 400) -> NoReturn:
         """Record the refusal of a message that has no answer, and answer with a bare HTTP status; raises Stop."""
         await self.record(context, Decision.REFUSE, reason)
-        raise Stop(status, None)
+        raise Stop(status, None, {answers.INCIDENT_HEADER: context.incident})
 
     async def refuse_call(
         self,
@@ -196,8 +200,10 @@ class Exchange:
         problem: str | None = None,
     ) -> NoReturn:
         """Record the refusal of a tool call and answer it as a tool's error, which the model reads; raises Stop."""
+        begun = context.incident
         await self.record(context, decision, reason, key=key, problem=problem)
-        raise Stop(200, tool_error(context.id, text, modern=context.modern))
+        text = text.replace(begun, context.incident)
+        raise Stop(200, tool_error(context.id, text, modern=context.modern, incident=context.incident))
 
     def withheld(self, context: Context, inspected: Inspected, leg: Leg) -> dict[str, Any]:
         """The answer in place of a result that is withheld."""
@@ -206,10 +212,11 @@ class Exchange:
         final = inspected.untrusted or not can_be_allowed(context, inspected, leg)
         if context.row.is_call:
             key = "no_verdict_result" if silent else "results_final" if final else "results"
-            return tool_error(context.id, answers.text(key, context.incident), modern=context.modern)
+            text = answers.text(key, context.incident)
+            return tool_error(context.id, text, modern=context.modern, incident=context.incident)
         key = "no_verdict_other" if silent else "other_final" if final else "other"
         code = answers.NO_VERDICT if silent else answers.REFUSED
-        return error(context.id, code, answers.text(key, context.incident))
+        return error(context.id, code, answers.text(key, context.incident), incident=context.incident)
 
     def taint(self, inspected: Inspected, context: Context) -> None:
         """Mark the principal as tainted if the text tries to steer a model, whether the policy blocked the text or not."""

@@ -110,7 +110,8 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
             check_param_headers(exchange.headers, tool.schema, arguments, request.id)
         except HttpRefusal as refused:
             await exchange.record(context, Decision.REFUSE, Reason.HEADER_MISMATCH)
-            raise Stop(refused.status, refused.message) from None
+            message = refused.message and answers.of_refusal(refused.message, context.incident)
+            raise Stop(refused.status, message) from None
     problem = tool.check(arguments)
     if problem is not None and tool.fill is not None and (filled := tool.fill(arguments)) is not arguments:
         arguments, problem = filled, tool.check(filled)
@@ -197,7 +198,11 @@ async def _fresh(exchange: Exchange, context: Context, *kinds: EntryKind) -> Non
 
 
 async def _passed(
-    exchange: Exchange, context: Context, definitions: list[tuple[str, str]], unknown: str, data: Any = None
+    exchange: Exchange,
+    context: Context,
+    definitions: list[tuple[str, str]],
+    unknown: str,
+    data: dict[str, Any] | None = None,
 ) -> None:
     """Refuse what no list shows: the engines' findings withhold every one of these definitions. Raises Stop."""
     inspected = None
@@ -205,10 +210,12 @@ async def _passed(
         inspected = await exchange.judge_definition(kind, key, context)
         if inspected.passed:
             return
+    begun = context.incident
     if inspected is not None:
         await exchange.record_inspected(context, inspected, Leg.DEFINITIONS)
-    code = answers.INVALID_PARAMS
-    raise Stop(status_of(code, modern=context.modern), error(context.id, code, unknown, data))
+    code, unknown = answers.INVALID_PARAMS, unknown.replace(begun, context.incident)
+    message = error(context.id, code, unknown, data, context.incident)
+    raise Stop(status_of(code, modern=context.modern), message)
 
 
 async def _prompt(exchange: Exchange, request: Request, context: Context) -> None:
@@ -318,9 +325,10 @@ def _blocked(context: Context, inspected: Inspected) -> Stop:
     key = "arguments" if can_be_allowed(context, inspected, Leg.ARGUMENTS) else "arguments_final"
     text = answers.text("no_verdict" if silent else key, context.incident)
     if context.row.is_call:
-        return Stop(200, tool_error(context.id, text, modern=context.modern))
+        return Stop(200, tool_error(context.id, text, modern=context.modern, incident=context.incident))
     code = answers.NO_VERDICT if silent else answers.REFUSED
-    return Stop(answers.status_of(code, modern=context.modern), error(context.id, code, text))
+    message = error(context.id, code, text, incident=context.incident)
+    return Stop(answers.status_of(code, modern=context.modern), message)
 
 
 async def _redacted(
@@ -361,7 +369,7 @@ async def _notification(exchange: Exchange, notification: Notification, headers:
     inspected = await exchange.inspect(Leg.ARGUMENTS, context, notification.params)
     await exchange.record_inspected(context, inspected, Leg.ARGUMENTS)
     if not inspected.passed:
-        raise Stop(400, None)
+        raise Stop(400, None, {answers.INCIDENT_HEADER: context.incident})
     body = notification.body
     if inspected.decision is Decision.REDACT:
         body = {**body, "params": inspected.value}

@@ -40,6 +40,7 @@ class Reason(_Explained):
     """Why the guard decided as it did."""
 
     # The HTTP request, before anyone reads its body.
+    NO_SUCH_PATH = "no_such_path", "The address is not the path of the MCP endpoint."
     WEBSOCKET = "websocket", "The request asks for a protocol upgrade."
     QUERY = "query", "The address has a query."
     FOREIGN_HOST = "foreign_host", "`Host` is no public name of this server.", "hostname"
@@ -47,7 +48,7 @@ class Reason(_Explained):
     BAD_HEADER = "bad_header", "A header that decides something is not visible ASCII."
     DUPLICATE_HEADER = "duplicate_header", "A header that decides something is given twice."
     NO_SUCH_VERB = "no_such_verb", "The verb is not POST, GET or DELETE, or the protocol version does not have it."
-    DRAINING = "draining", "The guard is ending."
+    DRAINING = "draining", "The guard is ending, or it ended the request as a new configuration closed the server."
     DISCONNECTED = "disconnected", "The client closed its connection before its body was complete."
     MEDIA_TYPE = "media_type", "The body is not JSON in UTF-8."
     CONTENT_ENCODING = "content_encoding", "The body is compressed."

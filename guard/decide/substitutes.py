@@ -31,7 +31,7 @@ async def unavailable(
     later = "" if retry_after is None else f" Try again in {retry_after} s."
     text = f"The server is not available. {outcome}{later} Incident {context.incident}."
     data = None if retry_after is None else {"retryAfterSeconds": retry_after}
-    return error(context.id, answers.ORIGIN_UNAVAILABLE, text, data)
+    return error(context.id, answers.ORIGIN_UNAVAILABLE, text, data, context.incident)
 
 
 async def executed(exchange: Exchange, context: Context, reason: Reason, key: str) -> Mapping[str, Any]:
@@ -45,8 +45,8 @@ async def executed(exchange: Exchange, context: Context, reason: Reason, key: st
     text = answers.text(key, context.incident) + (f" {reached.text}" if reached else "")
     limit = reached.as_json() if reached else None
     if context.row.is_call:
-        return tool_error(context.id, text, modern=context.modern, limit=limit)
-    return error(context.id, answers.WITHHELD, text, {"executed": True, **(limit or {})})
+        return tool_error(context.id, text, modern=context.modern, incident=context.incident, limit=limit)
+    return error(context.id, answers.WITHHELD, text, {"executed": True, **(limit or {})}, context.incident)
 
 
 async def for_slip(exchange: Exchange, context: Context, slip: Slip) -> Mapping[str, Any]:
@@ -61,7 +61,7 @@ async def for_slip(exchange: Exchange, context: Context, slip: Slip) -> Mapping[
     await exchange.record(context, Decision.ERROR, reason, leg=Leg.RESULTS, problem=str(slip))
     outcome = "Nothing was executed." if reason is Reason.ORIGIN_REDIRECTS else "It may have been executed."
     text = f"The server's answer cannot be passed on. {outcome} Incident {context.incident}."
-    return error(context.id, answers.ORIGIN_UNAVAILABLE, text, {"reason": reason})
+    return error(context.id, answers.ORIGIN_UNAVAILABLE, text, {"reason": reason}, context.incident)
 
 
 async def without_token(
@@ -74,15 +74,15 @@ async def without_token(
     text = answers.text("no_token", context.incident) + later
     data = None if retry_after is None else {"retryAfterSeconds": retry_after}
     if context.row.is_call:
-        return tool_error(context.id, text, modern=context.modern)
-    return error(context.id, answers.ORIGIN_UNAVAILABLE, text, data)
+        return tool_error(context.id, text, modern=context.modern, incident=context.incident)
+    return error(context.id, answers.ORIGIN_UNAVAILABLE, text, data, context.incident)
 
 
 async def _id_in_use(exchange: Exchange, context: Context) -> Mapping[str, Any]:
     await exchange.record(context, Decision.REFUSE, Reason.ID_IN_USE)
     await exchange.release(context)
     text = "Another request with this id awaits its answer. Nothing was executed."
-    return error(context.id, answers.INVALID_REQUEST, text)
+    return error(context.id, answers.INVALID_REQUEST, text, incident=context.incident)
 
 
 def wrong_id(request: Id, answer: Id | None) -> UnusableAnswer:

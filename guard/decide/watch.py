@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection
 
 from guard.decide.policy import Policy
-from guard.http.stdio_road import CopyRoad
+from guard.http.stdio_road import CopyRoad, SharedRoad
 from guard.http.upstream import Road, Upstream, UpstreamDown
 from guard.probe.conversation import ProbeFailed
 from guard.probe.lists import read_offer
@@ -28,10 +28,12 @@ log = logging.getLogger("ringwall.guard.watch")
 STALE_AFTER = 60.0
 #: Seconds after which the next call has the lists read again, without waiting for it.
 REFRESH_AFTER = 20.0
-#: Seconds the server has for all its lists; where it is a command that starts for it, and may fetch itself first (npx, uvx);
-#: and where it works on a client's request, after which alone it may answer.
+#: Seconds the server has for all its lists; where it is a command that serves a client, on a host whose load it shares;
+#: where it starts for them, and may fetch itself first (npx, uvx); and where it works on a client's request, after which
+#: alone it may answer.
 PATIENCE = 10.0
-START_PATIENCE = 30.0
+COMMAND_PATIENCE = 30.0
+START_PATIENCE = 60.0
 BUSY_PATIENCE = 300.0
 #: Places whose readings are remembered before the stale ones are dropped.
 _PLACES = 64
@@ -167,7 +169,9 @@ class Watch:
 def _patience(road: Road) -> float:
     if isinstance(road, CopyRoad):
         return START_PATIENCE
-    return BUSY_PATIENCE if road.busy else PATIENCE
+    if road.busy:
+        return BUSY_PATIENCE
+    return COMMAND_PATIENCE if isinstance(road, SharedRoad) else PATIENCE
 
 
 def _granted(policy: Policy) -> set[EntryKind]:

@@ -20,6 +20,7 @@ from guard.decide.exchange import Exchange
 from guard.decide.policy import Policy
 from guard.decide.reasons import Reason
 from guard.decide.tokens import estimate, read_remaining
+from guard.http import refusals
 from guard.http.arrival import Arrival, Receive, bounded, read_body, until_disconnect
 from guard.http.http_rules import (
     HttpRefusal,
@@ -46,8 +47,6 @@ from wire.jsonrpc import Answer, Message, Notification, Request, classify
 Scope = MutableMapping[str, Any]
 
 MAX_BATCH = 50
-#: Reasons of refusals that are not noted in the audit log, as they tell of no attempt at anything.
-_UNNOTED = frozenset((Reason.DRAINING, Reason.DISCONNECTED))
 
 
 class McpEndpoint:
@@ -69,16 +68,11 @@ class McpEndpoint:
             try:
                 await self._serve(scope, receive, sink)
             except HttpRefusal as refused:
-                if refused.reason not in _UNNOTED:
-                    self.runtime.note_refusal(self.runtime.policy, sink.principal, refused.reason)
-                # A stream whose token expires ends without a further message.
-                if not sink.streaming and not sink.finished:
-                    await sink.refuse(refused.status, refused.message, refused.headers)
+                await refusals.refuse(self.runtime, sink, refused)
                 if sink.principal is not None:
                     await self.runtime.policy.limits.fine(sink.principal, sink.unjudged)
-        except WorkEnded:
-            if not sink.streaming and not sink.finished:
-                await sink.refuse(403, error(None, answers.REFUSED, "This principal is denied."))
+            except WorkEnded:
+                await refusals.refuse_ended(self.runtime, sink)
         except AuditUnwritable:
             # Nothing passes without a record, so a stream that has begun ends without its answer.
             if not sink.streaming and not sink.finished:
@@ -129,7 +123,7 @@ class McpEndpoint:
             raise HttpRefusal(refused.status, refused.reason, message, headers) from None
         sink.principal = principal
         if principal.id in policy.denied:
-            raise HttpRefusal(403, Reason.DENIED, error(None, answers.REFUSED, "This principal is denied."))
+            raise refusals.denied()
         return principal
 
     # -- POST ---------------------------------------------------------------------------------------------------------
@@ -257,7 +251,7 @@ class McpEndpoint:
                 await sink.answer(200, await substitutes.for_slip(exchange, context, slip))
             else:
                 runtime.log.warning("the server cannot be told this: %s", slip)
-                await sink.refuse(answers.ORIGIN_FAILED, None)
+                await refusals.fail(runtime, sink, caller.principal)
         except UpstreamDown as problem:
             runtime.log.warning("the server is not available: %s", problem)
             if not isinstance(problem, UpstreamFull):
@@ -359,7 +353,7 @@ class McpEndpoint:
         except UpstreamDown as problem:
             self.runtime.log.warning("the server is not available: %s", problem)
             if not sink.streaming:
-                await sink.refuse(answers.ORIGIN_FAILED, None)
+                await refusals.fail(self.runtime, sink, principal)
         finally:
             if upstream is not None:
                 upstream.close()
@@ -380,7 +374,7 @@ class McpEndpoint:
             try:
                 upstream = await exchange.send("DELETE", sent, None)
             except UpstreamDown:
-                await arrival.sink.refuse(answers.ORIGIN_FAILED, None)
+                await refusals.fail(self.runtime, arrival.sink, principal)
                 return
             upstream.close()
             if upstream.status != 405:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from guard.decide import answers, substitutes
+from guard.decide import substitutes
 from guard.decide.context import Prepared
 from guard.decide.exchange import Exchange
+from guard.http import refusals
 from guard.http.sink import HttpSink, SilentSink
 from guard.http.upstream import NoToken
 
@@ -17,7 +18,7 @@ async def without_token(exchange: Exchange, prepared: Prepared, sink: HttpSink |
         exchange.runtime.remember(exchange.caller, "server", *prepared.answers)
     if prepared.context is None:
         exchange.runtime.log.warning("the server cannot be told this: %s", problem)
-        await sink.refuse(answers.ORIGIN_FAILED, None, headers)
+        await refusals.fail(exchange.runtime, sink, exchange.caller.principal, headers)
         return
     message = await substitutes.without_token(exchange, prepared.context, problem, wait)
     await sink.refuse(200, message, headers)
@@ -33,7 +34,7 @@ async def unavailable(
         # The server did not receive the client's answer, so the client may send it again.
         exchange.runtime.remember(exchange.caller, "server", *prepared.answers)
     if context is None:
-        await sink.refuse(answers.ORIGIN_FAILED, None, headers)
+        await refusals.fail(exchange.runtime, sink, exchange.caller.principal, headers)
         return
     message = await substitutes.unavailable(exchange, context, wait, sent=sent)
     await exchange.release(context)

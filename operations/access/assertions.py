@@ -79,7 +79,8 @@ def run_assertions(project: Project, stacks: Sequence[str]) -> list[AssertionRes
     """
     assertions = list(_read(project))
     for stack in stacks:
-        _refuse_unknown(project, stack)
+        if stack not in project.stacks():
+            raise project.unknown(stack)
     chosen = [item for item in assertions if not stacks or _concerns(item.case.server, stacks)]
     if not chosen:
         named = f" about {' or '.join(stacks)}" if stacks else ""
@@ -93,11 +94,6 @@ def run_assertions(project: Project, stacks: Sequence[str]) -> list[AssertionRes
 
 def _concerns(server: str, stacks: Sequence[str]) -> bool:
     return server in stacks or environment_of(server) in stacks
-
-
-def _refuse_unknown(project: Project, stack: str) -> None:
-    if stack not in project.stacks():
-        raise InputError(f"there is no stack {stack}", remedy=did_you_mean(stack, project.stacks()))
 
 
 def _read(project: Project) -> Iterator[Assertion]:

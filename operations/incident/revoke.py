@@ -53,11 +53,11 @@ def read_principal(text: str, sub: str | None) -> RevocationSubject:
             return RevocationSubject(text, email=name, sub=sub)
         if sub is None:
             return RevocationSubject(text, sub=name)
-    raise InputError(
-        f"{text} names no principal" if sub is None else f"{text} does not go with --sub",
-        key="PRINCIPAL",
-        remedy="write person:EMAIL (with or without --sub), person:SUB or agent:NAME",
-    )
+    remedy = "write person:EMAIL (with or without --sub), person:SUB or agent:NAME"
+    if not kind.startswith(("person", "agent")) and "@" in text and _PERSON.fullmatch(text):
+        remedy = f"write person:{text}"
+    problem = f"{text} names no principal" if sub is None else f"{text} does not go with --sub"
+    raise InputError(problem, key="PRINCIPAL", remedy=remedy)
 
 
 def planned_steps(environment: EnvironmentStack, subject: RevocationSubject, *, lift: bool) -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ from typing import Any
 from components.gateway.names import ACCESS, consumer_username, issuer_group, tags
 from model.environment import Environment
 from model.errors import InputError, RingwallError, Unreachable
+from model.suggestions import did_you_mean
 from model.text import visible
 from operations.keys.decide import KeyChanges, decide, read_jwks
 from wire.jwks import fetch_jwks
@@ -142,7 +143,7 @@ def sync_keys(
     chosen = list(addresses) if issuers is None else list(issuers)
     for name in chosen:
         if name not in addresses:
-            raise InputError(f"there is no issuer {name}", remedy=f"use one of {', '.join(addresses)}")
+            raise InputError(f"there is no issuer {name}", remedy=did_you_mean(name, addresses))
     reports = []
     with KongReader(settings.gateway) as kong:
         kong.check_version()

@@ -59,8 +59,8 @@ def capabilities_of(text: str | None, lock: ToolLock | None = None) -> tuple[Cli
     return tuple(capability for capability in known if capability in names)
 
 
-def compared(lock: ToolLock, offer: ServerOffer) -> Comparison:
-    """Compare a server's offer with its lock.
+def compared(lock: ToolLock, offer: ServerOffer, foreign_names: Iterable[str] = ()) -> Comparison:
+    """Compare a server's offer with its lock; `foreign_names` are the tools of further servers.
 
     Only concerns about changed entries are returned: the reviewer saw those about unchanged entries when approving them.
     """
@@ -71,7 +71,7 @@ def compared(lock: ToolLock, offer: ServerOffer) -> Comparison:
     names.update({("resource template", entry.uri_template): entry.name for entry in new.resource_templates})
     touched = {(part, names.get((part, key), key)) for part, key in changed}
     pinned = pinned_offer(offer, new)
-    concerns = tuple(concern for concern in examine(pinned) if (concern.part, concern.name) in touched)
+    concerns = tuple(concern for concern in examine(pinned, foreign_names) if (concern.part, concern.name) in touched)
     return Comparison(new, changes, concerns)
 
 

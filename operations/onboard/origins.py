@@ -98,7 +98,7 @@ def check(value: dict[str, Any]) -> Origin:
         first = error.errors(include_url=False, include_input=False)[0]
         flag = _FLAGS.get(str(first["loc"][0]) if first["loc"] else "", "--url")
         wrong = first.get("ctx", {}).get("error")
-        remedy = wrong.remedy if flag == "--header" and isinstance(wrong, Wrong) else None
+        remedy = wrong.remedy if isinstance(wrong, Wrong) else None
         raise InputError(
             first["msg"].removeprefix("Value error, "),
             key=flag,

@@ -6,6 +6,7 @@ its grants: the user repairs such files with them.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,14 +59,9 @@ def split_stack(stack: str) -> tuple[str, str]:
 
 def require_stack(project: Project, stack: str) -> None:
     """Raise `InputError` unless the server has a stack file."""
-    environment, server = split_stack(stack)
+    split_stack(stack)
     if not project.stack_file(stack).is_file():
-        have = ", ".join(f"{environment}.{name}" for name in project.servers_of(environment)) or "none"
-        raise InputError(
-            f"there is no server {server} in environment {environment} (it has {have})",
-            file=project.stack_file(stack),
-            remedy="see `ringwall list`",
-        )
+        raise project.unknown(stack)
 
 
 def read_server(project: Project, stack: str) -> ServerFiles:
@@ -92,6 +88,18 @@ def read_server(project: Project, stack: str) -> ServerFiles:
     return ServerFiles(environment, name, document, origin, grants, lock_file, lock)
 
 
+def foreign_tools(project: Project, stack: str) -> list[str]:
+    """The names of the tools of the environment's further servers; one whose lock cannot be read has none here."""
+    environment, name = split_stack(stack)
+    names: set[str] = set()
+    for server in project.servers_of(environment):
+        file = project.lock_file(f"{environment}.{server}")
+        if server != name:
+            with contextlib.suppress(OSError, UnicodeDecodeError, InputError):
+                names.update(tool.name for tool in from_text(file.read_text(encoding="utf-8"), file).tools)
+    return sorted(names)
+
+
 def granted(grants: Iterable[Grant], tools: Iterable[ToolEntry]) -> list[str]:
     """Names of the tools that at least one grant opens to somebody."""
     every = list(grants)
@@ -113,5 +121,7 @@ def servers_of(project: Project, stack: str) -> list[str]:
         return [stack]
     names = project.servers_of(stack)
     if not names:
+        if stack not in project.stacks():
+            raise project.unknown(stack)
         raise InputError(f"environment {stack} has no server", key="STACK", remedy="see `ringwall list`")
     return [f"{stack}.{name}" for name in names]

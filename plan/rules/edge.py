@@ -18,7 +18,7 @@ from plan.graph import Resource
 from plan.protectors import ACCESS_APPLICATION, DNS_RECORD, TUNNEL, TUNNEL_CONFIG
 from plan.protectors import RULESET as RULESET
 from plan.rules.access import POLICIES
-from plan.rules.rule import Broken, Rule, rule
+from plan.rules.rule import Broken, Key, Rule, rule
 from plan.rules.subject import Subject, host_of, items, mapping
 from plan.values import Json, symbol
 
@@ -252,6 +252,25 @@ def hosted_client(subject: Subject) -> Iterator[Broken]:
             yield Broken(f"{policy.key}: {policy.note}", key=("hosted_clients",))
 
 
+@rule(
+    id="edge-name-depth",
+    severity=Severity.WARNING,
+    reason="Cloudflare's universal certificate covers the zone and one level below it, so clients of a deeper name fail in"
+    " TLS until somebody orders a certificate for it.",
+    remedy="use a name one level below the zone, or order an advanced certificate (or Total TLS) and waive this",
+    source="Cloudflare SSL/TLS docs, Universal SSL, Limitations",
+)
+def name_depth(subject: Subject) -> Iterator[Broken]:
+    if subject.server is None:
+        return
+    zone = subject.server.settings.cloudflare.zone
+    for hostname, client in subject.server.manifest.hostnames.items():
+        below = hostname.removesuffix(f".{zone}")
+        if "." in below:
+            key: Key = ("hostname",) if client is None else ("access", "hosted_clients", client, "hostname")
+            yield Broken(f"{hostname} is {below.count('.') + 1} levels below the zone {zone}", key=key)
+
+
 def _name(ingress_rule: Mapping[str, Json]) -> str:
     return str(ingress_rule.get("hostname") or "everything else")
 
@@ -265,4 +284,5 @@ RULES: Final[tuple[Rule, ...]] = (
     tunnel_unprotected,
     zone_unprotected,
     hosted_client,
+    name_depth,
 )

@@ -5,13 +5,13 @@ What an exception can say at all is in `model.finding_exceptions`; what it chang
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import Any, Final
 
 from model.detection_rules import DETECTION_RULES
 from model.finding_exceptions import LEGS, VENDORS
+from model.suggestions import nearest
 from model.waivers import holds_on
 from plan.findings import Severity
 from plan.rules.rule import Broken, Key, Rule, rule
@@ -127,8 +127,8 @@ def _idle(legs: Any, exception: dict[str, Any]) -> tuple[str, str | None] | None
 
 
 def _meant(name: str, known: Iterable[str]) -> str | None:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else None
+    close = nearest(name, known)
+    return f"did you mean {close}?" if close else None
 
 
 RULES: Final[tuple[Rule, ...]] = (exception_expired, exception_ending, exception_unused)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from model.suggestions import nearest
 from plan.findings import Finding
 from plan.graph import urn_name
 from plan.rules.catalog import WAIVER_EXPIRED, WAIVER_REFUSED, WAIVER_UNUSED
@@ -36,7 +37,7 @@ def apply_waivers(
             yield _about(WAIVER_EXPIRED, f"the waiver of {waiver.rule} ended on {waiver.expires}"), key
         elif rule is None:
             text = f"the waiver of {waiver.rule} names a rule that does not exist"
-            yield _about(WAIVER_UNUSED, text, "correct its rule: `ringwall check --list-rules` shows them"), key
+            yield _about(WAIVER_UNUSED, text, _rule_remedy(waiver.rule, by_id)), key
         elif not any(_covers(waiver, finding) for finding in findings):
             place = "" if waiver.resource == "*" else f" at {waiver.resource}"
             yield _about(WAIVER_UNUSED, f"the waiver of {waiver.rule}{place} matches no finding"), key
@@ -56,6 +57,11 @@ def apply_waivers(
         if number not in used:
             text = f"the waiver of {waiver.rule} covers only findings that an earlier waiver covers"
             yield _about(WAIVER_UNUSED, text, "remove one of them"), key
+
+
+def _rule_remedy(name: str, known: Iterable[str]) -> str:
+    close = nearest(name, known)
+    return f"did you mean {close}?" if close else "correct its rule: `ringwall check --list-rules` shows them"
 
 
 def _covers(waiver: Waiver, finding: Finding) -> bool:

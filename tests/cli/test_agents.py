@@ -77,7 +77,7 @@ def test_a_secret_is_not_written_to_a_pipe_without_yes(folder: Path) -> None:
 def test_an_unknown_agent_is_wrong_input(folder: Path, arguments: list[str]) -> None:
     done = ringwall("agents", *arguments, "--project", folder)
     assert done.code == 2
-    assert done.errors == [f"{stack_file(folder)}: agents: there is no agent nobody; use one of ci, nightly"]
+    assert done.errors == [f"{stack_file(folder)}: agents: there is no agent nobody; correct it (known: ci, nightly)"]
 
 
 def test_a_rotation_adds_two_lines_and_changes_no_other_byte(folder: Path) -> None:

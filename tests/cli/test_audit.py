@@ -192,6 +192,6 @@ def test_show_of_an_incident_says_what_would_let_the_call_pass(path: Path) -> No
         "    not_granted: No grant of the principal names the tool, prompt or resource,",
         "    or the lock does not.",
         "    decided by grants",
-        "    Name it in a grant: `grants` of the stack file; what writes needs read_only:",
-        "    false there.",
+        "    Name it in a grant: `grants` of Pulumi.dev.desk.yaml; what writes needs",
+        "    read_only: false there.",
     ]

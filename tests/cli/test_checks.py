@@ -53,7 +53,7 @@ def test_one_server_alone_answers_for_its_environments_errors_too(project: Proje
 
 
 def test_a_server_that_is_not_there_is_no_pass(project: Project) -> None:
-    with pytest.raises(InputErrors, match=r"there is no stack dev\.ghost"):
+    with pytest.raises(InputErrors, match=r"there is no server ghost in environment dev"):
         check_all(project, ["dev.ghost"])
 
 

@@ -314,9 +314,7 @@ def test_an_unknown_environment_is_named_with_its_remedy(root: Path) -> None:
         "onboard", "tickets", "--env", "qa", "--url", "http://127.0.0.1:9/mcp", *PEOPLE, "--project", root
     )
     assert result.code == 2
-    assert result.errors == [
-        f"{root}/stacks/Pulumi.qa.yaml: there is no stack qa; run `ringwall init qa --project {root}`"
-    ]
+    assert result.errors == ["there is no stack qa; correct it (known: dev)"]
 
 
 def test_a_bad_server_name_is_refused(root: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_stack_that_is_not_there_is_one_line(command: str, project: Project) -
     assert done.code == 2
     (error,) = done.errors
     assert "dev.nobody" in error or "there is no server nobody" in error
-    assert "ringwall list" in error
+    assert "(known: dev.external, dev.hosted, dev.one)" in error
 
 
 @pytest.mark.engine

@@ -150,9 +150,7 @@ def test_at_80_columns_nothing_is_cut_and_a_reason_stands_once(
     )
     ids = [f"discovery.check-number-{number}" for number in range(38)]
     skips = tuple(ProbeRecord(id_, name, "t", "e", silent, "skipped", None) for id_ in ids)
-    kept_out = ProbeRecord(
-        "discovery.client.cursor", name, "t", "e", "does not work: it is refused", "skipped", ADVICE
-    )
+    kept_out = ProbeRecord("discovery.client.cursor", name, "t", "e", "does not work: it is refused", "skipped", ADVICE)
     show(VerificationReport("dev.one", (failed, *skips, kept_out)), as_json=False)
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80

@@ -299,7 +299,9 @@ def test_what_ringwall_refuses_the_package_refuses_in_one_line(caller: Caller) -
         return f"ringwall:index:ServerPerimeter resource 'one' has a problem: {line}"
 
     assert refused(project="stacks") == message("project: stacks is a relative path; hand in an absolute one")
-    assert refused(server="nine") == message("there is no server nine in environment dev; run `ringwall list`")
+    assert refused(server="nine") == message(
+        "there is no server nine in environment dev; did you mean dev.one? (known: dev.one)"
+    )
     assert refused(environmentStack="dev") == message(
         "environmentStack: dev is no full stack name; write organization/project/stack"
     )

@@ -130,6 +130,14 @@ MISTAKES: dict[str, Mistake] = {
         HOSTED, "countries: [NO]", "countries: [EU]", "countries", f"{S}.countries.0",
         "must be an ISO 3166-1 alpha-2 country code in capitals", "write an ISO 3166-1 alpha-2 code, such as SE",
     ),
+    "a country by another list's code": Mistake(
+        HOSTED, "countries: [NO]", "countries: [UK]", "countries", f"{S}.countries.0",
+        "must be an ISO 3166-1 alpha-2 country code in capitals", "write GB",
+    ),
+    "a country by its name": Mistake(
+        HOSTED, "countries: [NO]", "countries: [Sweden]", "countries", f"{S}.countries.0",
+        "must be an ISO 3166-1 alpha-2 country code in capitals", "write SE",
+    ),
     "a range with host bits": Mistake(
         ENVIRONMENT, "192.0.2.0/24", "192.0.2.1/24", "192.0.2.1", f"{E}.agents.ci.addresses.0",
         "must be an address range in CIDR form, its host bits zero", "write it such as 203.0.113.0/24",
@@ -172,11 +180,11 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "an agent with an unknown posture rule": Mistake(
         ENVIRONMENT, "        posture: [encrypted]", "        posture: [patched]", "patched", f"{E}.agents.nightly.posture",
-        "patched is not in posture (it has encrypted)", "add it to posture or correct the name",
+        "patched is not in posture", "correct it (known: encrypted); or add it to posture",
     ),
     "a group of an unknown identity provider": Mistake(
         ENVIRONMENT, "provider: okta", "provider: entra", "provider: entra", f"{E}.groups.engineers.idp_groups.0.provider",
-        "entra is not in identity_providers (it has okta)", "add it to identity_providers or correct the name",
+        "entra is not in identity_providers", "correct it (known: okta); or add it to identity_providers",
     ),
     "a posture key of another kind of rule": Mistake(
         ENVIRONMENT, "        require_all: true", "        require_all: true\n        enabled: true", "enabled",
@@ -206,11 +214,31 @@ MISTAKES: dict[str, Mistake] = {
     # One server
     "an origin that is not loopback": Mistake(
         ONE, "http://127.0.0.1:3000/mcp", "http://0.0.0.0:3000/mcp", "0.0.0.0", f"{S}.origin.url", "0.0.0.0 is not loopback",
-        "bind the server to 127.0.0.1 and write that address here",
+        "the guard runs on the server's own machine: bind the server to 127.0.0.1 there, and write "
+        "http://127.0.0.1:3000/mcp",
     ),
     "an origin by a name that DNS decides": Mistake(
         ONE, "http://127.0.0.1:3000/mcp", "http://localhost.example.com:3000/mcp", "localhost.", f"{S}.origin.url",
-        "localhost.example.com is not loopback", "bind the server to 127.0.0.1 and write that address here",
+        "localhost.example.com is not loopback",
+        "the guard runs on the server's own machine: bind the server to 127.0.0.1 there, and write "
+        "http://127.0.0.1:3000/mcp",
+    ),
+    "an origin without a scheme": Mistake(
+        ONE, "http://127.0.0.1:3000/mcp", "127.0.0.1:3000/mcp", "url:", f"{S}.origin.url", "has no scheme",
+        "write http://127.0.0.1:3000/mcp",
+    ),
+    "an origin that speaks https": Mistake(
+        ONE, "http://127.0.0.1:3000/mcp", "https://127.0.0.1:3000/mcp", "url:", f"{S}.origin.url",
+        "is https, and the guard speaks http on loopback",
+        "have the server speak http on loopback, and write http://127.0.0.1:3000/mcp",
+    ),
+    "a host name with scheme, path and capitals": Mistake(
+        ONE, "one.example.com", "https://One.Example.com/mcp", "hostname:", f"{S}.hostname",
+        "must be a full lower-case host name", "write one.example.com",
+    ),
+    "a wildcard for a host name": Mistake(
+        ONE, "one.example.com", '"*.example.com"', "hostname:", f"{S}.hostname", "must be a full lower-case host name",
+        "wildcards are not possible: write one host name, such as github.example.com",
     ),
     "an origin without a port": Mistake(
         ONE, "http://127.0.0.1:3000/mcp", "http://127.0.0.1/mcp", "url:", f"{S}.origin.url", "must name its port",
@@ -303,24 +331,24 @@ MISTAKES: dict[str, Mistake] = {
     # A server against its environment
     "an unknown host": Mistake(
         ONE, "host: dev-1", "host: dev-9", "dev-9", f"{S}.host",
-        "dev-9 is not in the environment's hosts (it has dev-1, dev-2)",
-        "add it to Pulumi.dev.yaml or correct the name",
+        "dev-9 is not in the environment's hosts",
+        "did you mean dev-2? (known: dev-1, dev-2); or add it to Pulumi.dev.yaml",
     ),
     "an unknown group": Mistake(
         ONE, "groups: [engineers]", "groups: [admins]", "admins", f"{S}.access.people.groups",
-        "admins is not in the environment's groups (it has engineers)", "add it to Pulumi.dev.yaml or correct the name",
+        "admins is not in the environment's groups", "correct it (known: engineers); or add it to Pulumi.dev.yaml",
     ),
     "an unknown agent": Mistake(
         ONE, "      agents: [ci]\n    posture", "      agents: [ci, bot]\n    posture", "bot", f"{S}.access.agents",
-        "bot is not in the environment's agents (it has ci, nightly)", "add it to Pulumi.dev.yaml or correct the name",
+        "bot is not in the environment's agents", "correct it (known: ci, nightly); or add it to Pulumi.dev.yaml",
     ),
     "an unknown posture rule": Mistake(
         ONE, "posture: [encrypted]", "posture: [patched]", "patched", f"{S}.posture",
-        "patched is not in the environment's posture (it has encrypted)", "add it to Pulumi.dev.yaml or correct the name",
+        "patched is not in the environment's posture", "correct it (known: encrypted); or add it to Pulumi.dev.yaml",
     ),
     "an unknown issuer": Mistake(
         EXTERNAL, "issuer: keycloak", "issuer: okta", "issuer: okta", f"{S}.oauth.issuer",
-        "okta is not in the environment's issuers (it has keycloak)", "add it to Pulumi.dev.yaml or correct the name",
+        "okta is not in the environment's issuers", "correct it (known: keycloak); or add it to Pulumi.dev.yaml",
     ),
     "a host name outside the zone": Mistake(
         ONE, "one.example.com", "one.example.org", "one.example.org", f"{S}.hostname",

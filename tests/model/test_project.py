@@ -96,8 +96,8 @@ def test_an_unknown_posture_rule_in_the_defaults_is_said_once_where_it_stands(tm
     (root / ENVIRONMENT).write_text((root / ENVIRONMENT).read_text() + "    defaults:\n      posture: [patched]\n")
     number = len((root / ENVIRONMENT).read_text().splitlines())
     assert lines(root) == [
-        f"{root / ENVIRONMENT}:{number}: config.ringwall:environment.defaults.posture: patched is not in posture "
-        "(it has encrypted); add it to posture or correct the name"
+        f"{root / ENVIRONMENT}:{number}: config.ringwall:environment.defaults.posture: patched is not in posture; "
+        "correct it (known: encrypted); or add it to posture"
     ]
 
 
@@ -239,9 +239,29 @@ def test_pulumis_own_keys_and_encrypted_provider_tokens_are_allowed(tmp_path: Pa
     assert load_environment(open_project(root), "dev").name == "dev"
 
 
-def test_an_environment_that_is_not_there_names_init(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no stack prod; run `ringwall init prod`"):
-        load_environment(open_project(write_project(tmp_path)), "prod")
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("dve", r"there is no stack dve; did you mean dev\? \(known: dev, dev.one\)"),
+        ("prod", r"there is no stack prod; correct it \(known: dev, dev.one\)"),
+        ("one", "one is a server of dev; write dev.one"),
+        ("dev.oen", r"there is no server oen in environment dev; did you mean dev.one\? \(known: dev.one\)"),
+        ("zone.exampel", r"there is no stack zone.exampel; correct it \(known: dev, dev.one\)"),
+    ],
+)
+def test_a_mistyped_stack_is_answered_with_the_one_that_was_meant(tmp_path: Path, name: str, line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        load(open_project(write_project(tmp_path)), name)
+
+
+def test_init_is_named_only_where_there_is_no_environment_or_its_file_is_missing(tmp_path: Path) -> None:
+    project = open_project(write_project(tmp_path))
+    project.stack_file("dev").unlink()
+    with pytest.raises(InputError, match="its servers' files are here: run `ringwall init dev`"):
+        load(project, "dev")
+    project.stack_file("dev.one").unlink()
+    with pytest.raises(InputError, match="there is no stack prod; make the environment: `ringwall init prod`"):
+        load(project, "prod")
 
 
 def test_a_project_is_found_from_below_and_missed_where_there_is_none(tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ def test_property_called_schema_is_still_a_property() -> None:
         (
             {"patternProperties": {"^(a+)+$": {}}, "additionalProperties": False},
             {"a" * 40 + "!": 1},
-            "additionalProperties",
+            "a property that is not allowed",
         ),
         ({"$ref": "#"}, {}, "cannot be applied"),
         ({"uniqueItems": True}, [{"a": n} for n in range(20_000)] + [{"a": 0}], "an entry twice"),

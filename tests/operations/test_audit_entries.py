@@ -150,7 +150,11 @@ def test_a_vendors_finding_is_named_with_its_engine_and_has_no_place() -> None:
         ({"reason": "arguments", "leg": None, "decision": "refuse"}, "the schema is the server's own"),
         (
             {"reason": "rate_limited", "key": "limits.concurrency", "decision": "refuse"},
-            "Raise limits.concurrency in the stack file of dev.desk",
+            "Raise limits.concurrency in Pulumi.dev.desk.yaml",
+        ),
+        (
+            {"reason": "foreign_origin", "key": "cors.origins", "decision": "refuse", "leg": None},
+            "cors.origins in Pulumi.dev",
         ),
         ({"reason": "taint"}, "guard.taint.outbound_call: ask"),
     ],

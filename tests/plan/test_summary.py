@@ -25,7 +25,7 @@ def test_a_servers_rings_are_on_one_screen_and_full_shows_every_input(project: P
         "  server reached only at: ",
     ):
         assert any(line.startswith(text) for line in lines), text
-    assert lines[-1] == "Every resource with its inputs: ringwall plan dev.one --full"
+    assert lines[-1] == "Every resource with its inputs: `ringwall plan dev.one --full`"
     full = ringwall("plan", "dev.one", "--full", "--project", project.root).out
     assert "configJson: (JSON)" in full
     assert full.splitlines()[0] == lines[0]

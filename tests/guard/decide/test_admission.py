@@ -35,11 +35,11 @@ async def test_a_call_over_a_limit_is_a_tool_error_with_the_limit_its_number_and
         }
         assert 0 < wait <= 30
         assert refused["isError"]
+        (record,) = [one for one in guard.records() if one["reason"] == "rate_limited"]
         assert refused["content"][0]["text"] == (
             "The limit limits.tools.search.requests_per_minute is reached: 2 requests a minute, 2 used."
-            f" Nothing was executed. Try again in {wait} s."
+            f" Nothing was executed. Try again in {wait} s. Incident {record['incident']}."
         )
-        (record,) = [one for one in guard.records() if one["reason"] == "rate_limited"]
         assert record["limit"] == limit
         assert "result" in await guard.call("delete")
         assert len(guard.origin.calls) == 3

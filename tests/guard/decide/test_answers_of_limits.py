@@ -43,11 +43,14 @@ async def test_a_request_over_the_size_is_refused_with_the_key_its_number_and_it
         text = "The limit limits.body_kilobytes is reached: 1 KiB a request, 3 used. Nothing was executed."
         assert (called.status_code, read.status_code) == (200, 200)
         assert called.json()["result"]["isError"]
-        assert called.json()["result"]["content"] == [{"type": "text", "text": text}]
-        assert called.json()["result"]["_meta"] == {"ringwall/limit": limit}
-        assert read.json()["error"] == {"code": -31003, "message": text, "data": limit}
-        refused = [(one["method"], one["limit"]) for one in guard.records() if one["reason"] == "too_large"]
-        assert refused == [("tools/call", limit), ("resources/read", limit)]
+        refused = [one for one in guard.records() if one["reason"] == "too_large"]
+        assert [(one["method"], one["limit"]) for one in refused] == [("tools/call", limit), ("resources/read", limit)]
+        first, second = (one["incident"] for one in refused)
+        result, error = called.json()["result"], read.json()["error"]
+        assert result["content"] == [{"type": "text", "text": f"{text} Incident {first}."}]
+        assert result["_meta"] == {"ringwall/incident": first, "ringwall/limit": limit}
+        data = {"incident": second, **limit}
+        assert error == {"code": -31003, "message": f"{text} Incident {second}.", "data": data}
         assert origin.calls == []
         small = {"name": "search", "arguments": {"text": "x"}}
         assert "isError" not in (await ask(guard, "tools/call", small)).json()["result"]

@@ -209,3 +209,16 @@ async def test_the_lists_are_asked_with_the_capabilities_that_the_lock_was_made_
         assert "result" in await guard.call("search")
         own = [json.loads(body) for _, _, body in guard.origin.seen if b'"initialize"' in body]
         assert {"roots": {}} in [message["params"]["capabilities"] for message in own]
+
+
+async def test_a_command_that_serves_has_longer_for_its_lists_than_a_server_with_a_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shares the load of the guard's host, where its lists may take long though it is at rest."""
+    monkeypatch.setattr(watch, "PATIENCE", 0.2)
+    settings = lonely(tmp_path, [tool("search")])
+    beginning = '\n        elif method == "tools/list":'
+    settings["origin"]["command"][2] = LONELY.replace(beginning, f"{beginning}\n            time.sleep(1)")
+    async with guarded(Origin(), tmp_path, **settings) as guard:
+        await begin(guard)
+        assert (await guard.call("search"))["result"] == result("done")

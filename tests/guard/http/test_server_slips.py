@@ -71,7 +71,7 @@ async def test_a_slip_is_told_by_kind_to_the_caller_and_by_place_to_the_log(form
             refusal = answer_of(response, 7)["error"]
             record = guard.records()[-1]
             assert response.status_code == 200
-            assert (refusal["code"], refusal["data"]) == (-31004, {"reason": reason}), text
+            assert (refusal["code"], refusal["data"]["reason"]) == (-31004, reason), text
             assert refusal["message"].endswith(f"It may have been executed. Incident {record['incident']}.")
             assert (record["decision"], record["reason"]) == ("error", reason)
             assert detail in record["problem"]
@@ -148,7 +148,7 @@ async def test_an_answer_under_a_wrong_id_ends_the_wait_although_the_stream_stay
         await guard.initialize()
         response = await asyncio.wait_for(guard.post(call(7)), 30)
         forever.set()
-        assert answer_of(response, 7)["error"]["data"] == {"reason": "origin_wrong_id"}
+        assert answer_of(response, 7)["error"]["data"]["reason"] == "origin_wrong_id"
 
 
 async def test_a_malformed_notification_costs_itself_alone_and_a_question_is_refused(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ async def test_a_resumed_stream_tells_of_the_answer_that_cannot_be_read(tmp_path
         await guard.initialize()
         cursor = (await guard.post(call(31))).text.splitlines()[0].removeprefix("id: ")
         resumed = await guard.client.get("/mcp", headers={**session_of(guard), "last-event-id": cursor})
-        assert answer_of(resumed, 31)["error"]["data"] == {"reason": "origin_malformed"}
+        assert answer_of(resumed, 31)["error"]["data"]["reason"] == "origin_malformed"
 
 
 async def test_a_stream_that_is_not_utf_8_is_a_slip(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ async def test_a_stream_that_is_not_utf_8_is_a_slip(tmp_path: Path) -> None:
     origin = Origin(replies={"tools/call": lambda _: StreamingResponse(body(), media_type="text/event-stream")})
     async with guarded(origin, tmp_path) as guard:
         await guard.initialize()
-        assert (await guard.call("search"))["error"]["data"] == {"reason": "origin_malformed"}
+        assert (await guard.call("search"))["error"]["data"]["reason"] == "origin_malformed"
 
 
 # -- sessions ---------------------------------------------------------------------------------------------------------
@@ -286,7 +286,7 @@ async def test_an_answer_that_http_itself_makes_unusable_says_how(
     async with guarded(origin, tmp_path) as guard:
         await guard.initialize()
         for _ in range(FAILURES + 1):
-            assert (await guard.call("search"))["error"]["data"] == {"reason": reason}
+            assert (await guard.call("search"))["error"]["data"]["reason"] == reason
         assert detail in guard.records()[-1]["problem"]
         assert "x=1" not in guard.records()[-1]["problem"]
         assert not guard.service.runtime.origin.is_open
@@ -296,7 +296,7 @@ async def test_a_session_id_that_no_client_could_send_back_is_an_error_at_initia
     origin = Origin(session="s" * 1500)
     async with guarded(origin, tmp_path) as guard:
         answer = await guard.initialize()
-        assert answer["error"]["data"] == {"reason": "origin_header"}
+        assert answer["error"]["data"]["reason"] == "origin_header"
         assert "1500 characters" in guard.records()[-1]["problem"]
         assert "Mcp-Session-Id" in guard.records()[-1]["problem"]
         assert guard.session is None

@@ -1,0 +1,62 @@
+"""Bounds how many records refusals make: callers decide how often they are refused, and no limit bounds that.
+
+Within one second a caller's first refusals for a reason have records and incident ids of their own. Those that follow are
+given the incident of the last one, and one record counts them when the second is over: every incident that a caller was
+told stands in the log, and a flood makes a dozen records a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+#: Seconds of one window.
+WINDOW = 1.0
+#: Refusals of a verified principal for one reason that have records of their own in a window; a stranger's have one.
+OWN_RECORDS = 10
+
+
+@dataclass(slots=True)
+class _Window:
+    records: int
+    incident: str
+    timer: asyncio.TimerHandle
+    repeated: int = 0
+
+
+class Repeats:
+    """The refusals of the last second, by caller and reason.
+
+    `count` writes the record that counts: it is handed caller, reason, the incident of the last refusal that has a record,
+    and how many followed it.
+    """
+
+    def __init__(self, count: Callable[[str | None, str, str, int], None]) -> None:
+        self._count = count
+        self._windows: dict[tuple[str | None, str], _Window] = {}
+
+    def incident(self, principal: str | None, reason: str, fresh: str) -> str:
+        """The incident id of a refusal: `fresh` where it gets a record of its own, else the one it is counted under."""
+        window = self._windows.get((principal, reason))
+        if window is None:
+            timer = asyncio.get_running_loop().call_later(WINDOW, self._close, principal, reason)
+            self._windows[principal, reason] = _Window(1, fresh, timer)
+            return fresh
+        if window.records < (1 if principal is None else OWN_RECORDS):
+            window.records += 1
+            window.incident = fresh
+            return fresh
+        window.repeated += 1
+        return window.incident
+
+    def close(self) -> None:
+        """Count what is not counted yet."""
+        for principal, reason in list(self._windows):
+            self._close(principal, reason)
+
+    def _close(self, principal: str | None, reason: str) -> None:
+        window = self._windows.pop((principal, reason))
+        window.timer.cancel()
+        if window.repeated:
+            self._count(principal, reason, window.incident, window.repeated)
