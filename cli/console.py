@@ -127,7 +127,16 @@ def ask(question: str, *, yes: bool) -> bool:
     if not interactive():
         raise InputError(f"{question} needs consent and there is no terminal to ask on", remedy="add --yes")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    return answer().strip().lower() in {"y", "yes"}
+
+
+def answer() -> str:
+    """The next line that somebody types; empty at the end of the input."""
+    try:
+        return sys.stdin.readline()
+    except KeyboardInterrupt:
+        note("")  # what is said next gets a line of its own
+        raise
 
 
 def consent(question: str, *, yes: bool) -> None:
