@@ -214,7 +214,7 @@ def _left_out(omitted: Sequence[_Section], artifact_url: str | None) -> list[str
     counts: dict[str, int] = {}
     for section in omitted:
         counts[section.label] = counts.get(section.label, 0) + 1
-    words = ", ".join(f"{count} times {label}" for label, count in counts.items())
+    words = ", ".join(f"{counted(count, 'time')} {label}" for label, count in counts.items())
     return [f"**Left out for length, lowest risk first: {words}.** {_pointer(artifact_url)}", ""]
 
 
