@@ -125,7 +125,7 @@ def ask(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not interactive():
-        raise InputError(f"{question} needs consent and there is no terminal to ask on", remedy="add --yes")
+        raise InputError(f"nobody can be asked here: {question}", remedy="add --yes to agree")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return answer().strip().lower() in {"y", "yes"}
 

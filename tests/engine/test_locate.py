@@ -123,3 +123,16 @@ def test_cached_engine_without_a_good_record_is_not_taken(record: str | None) ->
 def test_relative_cache_variable_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert locate.cache_path() == Path.home() / ".cache/ringwall/engine/v3.256.0/pulumi"
+
+
+def test_a_copy_of_the_cache_is_the_engine_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "pulumi"
+    path.write_bytes(b"\x7fELF engine")
+    path.chmod(0o755)
+    tmp_path.chmod(0o755)
+    locate.write_checksum(path)
+    os.utime(path, ns=(1, 1))
+    assert locate.verify(path, full=False) is None
+    path.write_bytes(b"\x7fELF enginE")
+    os.utime(path, ns=(1, 1))
+    assert locate.verify(path, full=False) == "was changed after it was installed; remove its folder"
