@@ -85,8 +85,7 @@ def run_demo(*, keep_folder: bool, everything: bool) -> dict[str, Any]:
         console.say(
             "\nWhat each ring was deployed to enforce (the guard's rows are its configuration; it runs on the host):"
         )
-        if not state.json:
-            console.table(["server", "ring", "protection", "how"], [list(row) for row in rows])
+        console.table(["server", "ring", "protection", "how"], [list(row) for row in rows])
         console.say(f"\nA second up changed {counted(unchanged, 'resource')}; destroy left {remaining}.")
         console.say("Nothing real was touched: Cloudflare and Kong were stand-ins. Next: README, “Your own server”.")
         return {

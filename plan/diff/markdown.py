@@ -120,8 +120,8 @@ def _head(report: DiffReport, environment: str | None) -> str:
     title = f"Ringwall: {code(environment)}" if environment else "Ringwall"
     lines = [marker(environment), f"### {title}: {words}", "", f"{code(report.base)} → {code(report.head)}"]
     if report.errors:
-        what = counted(len(report.errors), "file or setting", "files or settings")
-        lines += ["", f"**Does not load: {what}**; what depends on it is not compared."]
+        subject = counted(len(report.errors), "file or setting", "files or settings")
+        lines += ["", f"**Does not load: {subject}**; what depends on it is not compared."]
     elif not report.stacks:
         lines += ["", "Nothing that the stack files declare changes."]
     return "\n".join(lines)

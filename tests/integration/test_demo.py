@@ -30,6 +30,6 @@ def test_the_demo_runs_the_main_job_on_real_servers() -> None:
     for server in report["servers"]:
         rows = {(row["ring"], row["protection"]): row["how"] for row in report["enforced"] if row["server"] == server}
         assert {ring for ring, _ in rows} == {"edge", "gateway", "guard", "origin"}
-        assert rows[("edge", "tunnel checks the Access token")] == "in 1 of 1 ingress rules, else 404"
+        assert rows[("edge", "tunnel checks the Access token")] == "in 1 of 1 ingress rule, else 404"
         assert rows[("gateway", "requests per principal")] == "240 per minute, 4800 per hour; fails closed"
         assert "127.0.0.1" in rows[("origin", "server reached only at")]
