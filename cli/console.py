@@ -55,19 +55,19 @@ def say(text: str = "") -> None:
 
 def say_coloured(text: str) -> None:
     """A line of the result in the colour of how it begins: with the sign of a change, or with error or warning."""
-    say(colours.line(text) if colours.wanted(sys.stdout) else text)
+    say(colours.line(text) if colours.are_wanted(sys.stdout) else text)
 
 
 def coloured(word: str) -> str:
     """A word of the result in the colour of what it says."""
-    return colours.word(word) if colours.wanted(sys.stdout) else word
+    return colours.word(word) if colours.are_wanted(sys.stdout) else word
 
 
 def note(text: str) -> None:
     """Progress or advice, on standard error."""
     text = complete(text)
     with suppress(OSError):  # progress that nobody can read stops no work
-        print(colours.line(text) if colours.wanted(sys.stderr) else text, file=sys.stderr, flush=True)
+        print(colours.line(text) if colours.are_wanted(sys.stderr) else text, file=sys.stderr, flush=True)
 
 
 def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
@@ -90,7 +90,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str |
     rows = [[complete(cell) for cell in row] for row in rows]  # before it is measured
     if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         lines = piped(columns, rows)
-    elif colours.wanted(sys.stdout):
+    elif colours.are_wanted(sys.stdout):
         lines = laid_out(columns, rows, width(), colours.word, colours.heading)
     else:
         lines = laid_out(columns, rows, width())

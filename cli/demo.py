@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from cli import console
 from cli.demo_run import run_demo
 
 
-def demo(*, keep_folder: bool, everything: bool, as_json: bool) -> None:
+def demo(*, keep_folder: bool, everything: bool, out: Path | None, as_json: bool) -> None:
     """What `ringwall demo` does; its flags and help are in `cli.flags.demo`."""
-    report = run_demo(keep_folder=keep_folder, everything=everything)
+    report = run_demo(keep_folder=keep_folder, everything=everything, out=out)
     if as_json:
         console.print_json(report)

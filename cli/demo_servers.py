@@ -1,4 +1,4 @@
-"""The MCP servers that the demo starts: the sandbox's ticket desk, and npm's reference server where Node is."""
+"""The MCP servers that the demo starts: the ticket desk, and npm's reference server where Node is."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import sandbox
 from cli import console
@@ -21,18 +22,45 @@ from model.errors import Unreachable
 EVERYTHING = "@modelcontextprotocol/server-everything@2026.8.31"
 
 
+class DeskServer:
+    """The ticket desk's process, which can be replaced by its changed version on the same port."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self, *options: str) -> str:
+        """Start it on loopback; its URL.
+
+        Raises:
+            Unreachable: it did not start.
+        """
+        command = [sys.executable, "-m", "sandbox.demo_server", *options]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.url = self._process.stdout.readline().strip() if self._process.stdout else ""
+        if not self.url.startswith("http://127.0.0.1:"):
+            raise Unreachable("the demo's MCP server did not start; run `python -m sandbox.demo_server` to see why")
+        return self.url
+
+    def change(self) -> None:
+        """Put the changed version where this one was."""
+        port = str(urlsplit(self.url).port)
+        self.stop()
+        self.start("--changed", "--port", port)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            stop(self._process)
+
+
 @contextlib.contextmanager
-def tickets_server() -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox.mcp_server", "--port", "0"], stdout=subprocess.PIPE, text=True
-    )
+def desk_server() -> Iterator[DeskServer]:
+    desk = DeskServer()
     try:
-        url = process.stdout.readline().strip() if process.stdout else ""
-        if not url.startswith("http://127.0.0.1:"):
-            raise Unreachable("the demo's MCP server did not start; run `python -m sandbox.mcp_server` to see why")
-        yield url
+        desk.start()
+        yield desk
     finally:
-        _stop(process)
+        desk.stop()
 
 
 @contextlib.contextmanager
@@ -61,7 +89,7 @@ def everything_server() -> Iterator[str | None]:
             console.note("skipped npm's server-everything: it did not start (is the npm registry reachable?)")
             yield None
     finally:
-        _stop(process, group=True)
+        stop(process, group=True)
 
 
 def _free_port() -> int:
@@ -80,7 +108,8 @@ def _wait_for(port: int, process: subprocess.Popen[Any], seconds: float = 90) ->
     return False
 
 
-def _stop(process: subprocess.Popen[Any], *, group: bool = False) -> None:
+def stop(process: subprocess.Popen[Any], *, group: bool = False) -> None:
+    """End a process (with `group` all of its group), by force after five seconds."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             if group:

@@ -82,7 +82,7 @@ def local_config(
     values = config.dump() | {
         "identity": Identity(demo=identity).dump(),
         "listen": {"port": port or manifest.guard_port},
-        "admin_port": config.admin_port if port is None else _beside(port, config.origin.port),
+        "admin_port": config.admin_port if port is None else _readiness_port(port, config.origin.port),
         "audit": {"path": str(state.absolute() / "audit.jsonl")},
     }
     values["guard"]["redis"] = None
@@ -92,10 +92,16 @@ def local_config(
     return GuardConfig.model_validate(values)
 
 
-def _beside(port: int, taken: int | None) -> int:
-    """The readiness port beside a chosen guard's port: as far from it as in the stack file, and not the server's."""
-    above = port + ADMIN_PORT_OFFSET
-    return port - ADMIN_PORT_OFFSET if above > 65535 or above == taken else above
+def _readiness_port(port: int, server_port: int | None) -> int:
+    """The readiness port beside a chosen guard's port: as far from it as in the stack file, else the next that is a port
+    and not the server's."""
+    candidates = (
+        port + ADMIN_PORT_OFFSET,
+        port + ADMIN_PORT_OFFSET + 1,
+        port - ADMIN_PORT_OFFSET,
+        port - ADMIN_PORT_OFFSET - 1,
+    )
+    return next(number for number in candidates if number <= 65535 and number != server_port)
 
 
 def _refuse_taken(config: GuardConfig, *, starts_server: bool) -> None:

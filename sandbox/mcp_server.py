@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import signal
 import socket
+from collections.abc import Sequence
 from typing import Literal
 
 import uvicorn
@@ -32,12 +33,13 @@ class Ticket(BaseModel):
     notes: list[str] = []
 
 
-def make_server() -> MCPServer[None]:
-    """A fresh desk with three tickets."""
+def make_server(extra_tickets: Sequence[Ticket] = ()) -> MCPServer[None]:
+    """A fresh desk with three tickets, and `extra_tickets`."""
     tickets = {
         1: Ticket(id=1, title="Printer on floor 3 prints blank pages", reporter="ada@example.com"),
         2: Ticket(id=2, title="VPN drops every hour", notes=["Reproduced on Linux and macOS."]),
         3: Ticket(id=3, title="New laptop for Grace", status="closed", reporter="grace@example.com"),
+        **{ticket.id: ticket for ticket in extra_tickets},
     }
     server: MCPServer[None] = MCPServer(
         "ticket-desk", version="1.4.0", instructions=INSTRUCTIONS, log_level="WARNING", warn_on_duplicate_tools=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from model.project import Project, load_environment, open_project
 from model.stacks import EnvironmentStack
 from tests.support.engine_project import OFFICIAL_HOST
+from tests.support.example_ports import refuse_connections
 from tests.support.projects import write_project
 
 pytest_plugins = ["tests.support.mcp_peers"]
@@ -17,6 +19,13 @@ pytest_plugins = ["tests.support.mcp_peers"]
 # A busy machine is slow at making examples; that says nothing about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_on_example_ports() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        refuse_connections(patch)
+        yield
 
 
 def pytest_report_header() -> str:

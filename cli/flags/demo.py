@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,13 +15,25 @@ def demo(
     everything: Annotated[
         bool, typer.Option("--everything/--no-everything", help="Also run on npm's server-everything, where Node is.")
     ] = True,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Folder for the log, the page and the data; else a new one.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
     debug: Debug = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put four rings around real MCP servers on this machine: onboard, plan, preview, up, up again, destroy.
+    """Put four rings around a real MCP server on this machine, and try to get past them.
 
-    The servers and the Pulumi engine are real; Cloudflare and Kong are stand-ins, so that no account is needed.
+    A server that runs commands is found by scan, onboarded, deployed, called by a real client through the running guard
+    (allowed, and refused in six ways), its audit log proven, and all of it destroyed. Exit code 0 only if each step did
+    what it says. Server, client, guard and Pulumi engine are real; Cloudflare and Kong are stand-ins, so that no account
+    is needed. Ends with a table of the rings, and an HTML page.
     """
     from cli.demo import demo as work  # noqa: PLC0415 - 0.5 s of imports that --help and completion do without
 
-    work(keep_folder=keep_folder, everything=everything, as_json=as_json)
+    work(keep_folder=keep_folder, everything=everything, out=out, as_json=as_json)

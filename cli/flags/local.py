@@ -22,7 +22,13 @@ def local(
             metavar="WHO", show_default=False,
         ),
     ] = None,
-    port: Annotated[int | None, typer.Option(help="Port of the guard; else the stack's.", show_default=False)] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port of the guard (its readiness is 1000 above); else the stack's.", min=1024, max=65535,
+            show_default=False,
+        ),
+    ] = None,
     project: ProjectDir = None,
     as_json: AsJson = False,
     debug: Debug = False,

@@ -77,7 +77,7 @@ def onboarded(root: Path) -> int:
 
 def test_the_stacks_guard_and_server_run_until_interrupted(root: Path) -> None:
     server = onboarded(root)
-    guard = free_port()
+    guard = free_port(beside=1000)
     desk = (sys.executable, "-m", "sandbox.mcp_server", "--port", str(server))
     with local(root, "--port", str(guard), "--", *desk) as process:
         url = said(process)
@@ -112,7 +112,7 @@ def test_a_server_that_opens_itself_to_the_network_is_ended(root: Path) -> None:
     server = onboarded(root)
     open_desk = [sys.executable, "-m", "sandbox.mcp_server", "--port", str(server), "--host", "0.0.0.0"]
     done = subprocess.run(
-        [RINGWALL, "local", "dev.tickets", "--project", str(root), "--port", str(free_port()), "--", *open_desk],
+        [RINGWALL, "local", "dev.tickets", "--project", str(root), "--port", str(free_port(beside=1000)), "--", *open_desk],
         capture_output=True, text=True, cwd=REPOSITORY, timeout=60, env=os.environ,
     )  # fmt: skip
     assert done.returncode == 3
@@ -128,7 +128,7 @@ def test_a_server_that_ends_at_once_is_said_to(root: Path) -> None:
         "--project",
         root,
         "--port",
-        str(free_port()),
+        str(free_port(beside=1000)),
         "--",
         sys.executable,
         "-c",
@@ -143,10 +143,10 @@ def test_a_port_that_is_taken_is_all_that_is_said_and_nothing_is_started(root: P
     marker = root / "started"
     touch = ("--", sys.executable, "-c", f"open({str(marker)!r}, 'w')")
     [file] = root.rglob("Pulumi.dev.tickets.yaml")
-    with socket.create_server(("127.0.0.1", free_port())) as stranger:
+    with socket.create_server(("127.0.0.1", free_port(beside=1000))) as stranger:
         port = stranger.getsockname()[1]
         name = listeners(port)[0].command
-        for whose, chosen in (("guard", port), ("readiness", port - 1000), ("server", free_port())):
+        for whose, chosen in (("guard", port), ("readiness", port - 1000), ("server", free_port(beside=1000))):
             if whose == "server":
                 text = re.sub(r"http://127\.0\.0\.1:\d+/", f"http://127.0.0.1:{port}/", file.read_text())
                 file.write_text(text)
@@ -169,7 +169,7 @@ def test_whose_grants_count_must_be_somebody_of_the_stack(root: Path) -> None:
 def test_nobody_is_let_in_from_a_page_or_another_host(root: Path) -> None:
     server = onboarded(root)
     desk = (sys.executable, "-m", "sandbox.mcp_server", "--port", str(server))
-    with local(root, "--port", str(free_port()), "--", *desk) as process:
+    with local(root, "--port", str(free_port(beside=1000)), "--", *desk) as process:
         url = said(process)
         body = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
         with httpx.Client(trust_env=False) as client:

@@ -22,3 +22,11 @@ def test_a_server_before_its_environment_is_one_line_with_the_command(
         "up too"
     ]
     assert "Warning" not in done.err
+
+
+def test_what_is_not_deployed_exports_nothing_and_needs_no_destroying(project: Project) -> None:
+    exported = ringwall("outputs", "dev.one", "--sandbox", "--project", project.root)
+    assert exported.code == 2
+    assert exported.errors == ["dev.one is not deployed, so it exports nothing; run `ringwall up dev.one --sandbox`"]
+    destroyed = ringwall("destroy", "dev", "--yes", "--sandbox", "--project", project.root)
+    assert (destroyed.code, destroyed.out) == (0, "dev is not deployed: nothing to destroy\n")

@@ -95,6 +95,22 @@ def test_cached_engine_that_was_changed_is_not_taken() -> None:
     assert "was changed after it was installed" in locate.explain()[1].reason
 
 
+def test_a_copy_of_the_cache_with_other_times_is_taken() -> None:
+    path = cached()
+    os.utime(path, ns=(1, 1))
+    assert locate.verify(path, full=False) is None
+    assert locate.find() is not None
+
+
+def test_what_installs_the_engine_is_said_once() -> None:
+    path = cached()
+    path.write_text(path.read_text() + "# more\n")
+    with pytest.raises(EngineMissing) as refused:
+        locate.require()
+    assert str(refused.value).count("ringwall engine install") == 1
+    assert "was changed after it was installed; remove its folder)" in str(refused.value)
+
+
 def test_full_check_sees_a_change_that_keeps_size_and_time() -> None:
     path = cached()
     status = path.stat()

@@ -28,6 +28,8 @@ from guard.bundle.keys import create_key_pair, load_private_key
 from guard.service import GuardService, running, serve
 from model.errors import InputError, RingwallError
 from model.guard_config import GuardConfig
+from operations.sockets import listeners
+from tests.support.command_line import ringwall
 from tests.support.guard_service import Origin, answer_of, config_for, guarded, serving, sse, tool
 from tests.support.ports import free_port
 from tests.support.token_issuer import TokenIssuer
@@ -375,3 +377,30 @@ async def test_a_guard_that_cannot_listen_never_says_that_it_does(tmp_path: Path
                 with pytest.raises(RingwallError, match=f"cannot listen on 127.0.0.1:{config.listen.port}"):
                     await serve(service, started=lambda: said.append("listens"))
         assert said == []
+
+
+def test_a_taken_port_is_refused_by_its_holders_name_before_anything_is_said(tmp_path: Path) -> None:
+    for key in ("guard_port", "guard_admin_port"):
+        with socket.create_server(("127.0.0.1", 0)) as stranger:
+            port = stranger.getsockname()[1]
+            origin = Origin()
+            origin.port = free_port()
+            config = config_for(origin, tmp_path, admin_port=free_port()).dump()
+            if key == "guard_port":
+                config["listen"]["port"] = port
+            else:
+                config["admin_port"] = port
+            file = tmp_path / f"{key}.json"
+            file.write_text(json.dumps(config))
+            done = ringwall("guard", "run", "--config", file, "--state", tmp_path / "unused")
+        assert (done.code, done.out) == (2, "")
+        assert done.errors[0].startswith(
+            f"{key}: 127.0.0.1:{port} is taken by {listening_name()} (pid {os.getpid()}); "
+        )
+        assert not (tmp_path / "unused").exists()
+
+
+def listening_name() -> str | None:
+    """The name by which the kernel's table calls this process."""
+    with socket.create_server(("127.0.0.1", 0)) as own:
+        return listeners(own.getsockname()[1])[0].command

@@ -21,21 +21,33 @@ FIRST, LAST = 20_000, 32_000
 _held: list[IO[str]] = []
 
 
-def free_port() -> int:
-    """A loopback port that nothing listens on, and that no other caller is given while this process lives."""
+def free_port(*, beside: int = 0) -> int:
+    """A loopback port that nothing listens on, and that no other caller is given while this process lives.
+
+    With `beside` the port so far above it is held in the same way, as `ringwall local --port` uses both.
+    """
     folder = Path(tempfile.gettempdir()) / f"ringwall-test-ports-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     # Processes that begin at different places meet less often; what decides is the lock.
     order = random.Random(f"{os.getpid()} {len(_held)}").sample(range(FIRST, LAST), LAST - FIRST)  # noqa: S311
     for port in order:
-        lock = (folder / str(port)).open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", port))
-        except OSError:
+        locks = [lock for each in {port, port + beside} if (lock := _lock(folder, each)) is not None]
+        if len(locks) == len({port, port + beside}):
+            _held.extend(locks)
+            return port
+        for lock in locks:
             lock.close()
-            continue
-        _held.append(lock)
-        return port
     raise RuntimeError(f"no port from {FIRST} to {LAST} is free")
+
+
+def _lock(folder: Path, port: int) -> IO[str] | None:
+    """The lock of a free port; None where somebody has one of the two."""
+    lock = (folder / str(port)).open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+    except OSError:
+        lock.close()
+        return None
+    return lock
