@@ -38,6 +38,8 @@ def show_preview(runs: Sequence[Run]) -> None:
             )
             for detail in change.details:
                 console.say(f"      {detail}")
+        if run.steps.outputs_differ and not run.steps.changed:
+            console.say_coloured("  ~ the stack's outputs, and no resource")
 
 
 def _scale(run: Run) -> str:

@@ -162,8 +162,8 @@ def write_checksum(path: Path) -> None:
 def verify(path: Path, *, full: bool) -> str | None:
     """What is wrong with a cached engine, or None.
 
-    The quick form compares size and modification time with the record, hashes the file where they differ, and refuses
-    files others may write; `full` always hashes it.
+    The quick form compares size and modification time with the record and refuses files others may write; it hashes the
+    file where its time is another one, and `full` always does.
     """
     try:
         record = checksum_path(path).read_text(encoding="ascii")
@@ -180,9 +180,9 @@ def verify(path: Path, *, full: bool) -> str | None:
         return "belongs to another user; remove it"
     if not os.access(path, os.X_OK):
         return "is not executable; remove its folder"
-    expected = (int(match.group(2)), int(match.group(3)))
-    # A copy of the cache has other times and the same content.
-    untouched = (status.st_size, status.st_mtime_ns) == expected and not full
-    if not untouched and digest(path) != match.group(1):
+    size, modified = int(match.group(2)), int(match.group(3))
+    # A copy of the folder has other times and the same bytes.
+    hashed = full or status.st_mtime_ns != modified
+    if status.st_size != size or (hashed and digest(path) != match.group(1)):
         return "was changed after it was installed; remove its folder"
     return None

@@ -112,7 +112,7 @@ def test_an_acceptance_of_nothing_is_refused_and_writes_nothing(root: Path, comm
         assert "--accept" in result.errors[0]
     again = onboard(root, command, "--accept", "list_books")
     assert again.code == 2
-    assert "give it to `ringwall lock approve dev.shelf`" in again.errors[0]
+    assert f"give it to `ringwall lock approve dev.shelf --project {root}`" in again.errors[0]
     assert (root / "stacks" / "dev.shelf.lock.yaml").read_bytes() == before
 
 

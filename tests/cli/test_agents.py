@@ -100,7 +100,7 @@ def test_a_rotation_adds_two_lines_and_changes_no_other_byte(folder: Path) -> No
 def test_a_rotation_says_to_run_up(folder: Path) -> None:
     done = ringwall("agents", "rotate", "dev", "ci", "--project", folder)
     assert "gets secret version 2; the present one stops working at " in done.out
-    assert "run `ringwall up dev`" in done.out
+    assert f"run `ringwall up dev --project {folder}`" in done.out
 
 
 def test_a_second_rotation_within_the_grace_asks_first(folder: Path) -> None:
