@@ -15,6 +15,7 @@ from typing import Any
 from typer.main import get_command
 
 from cli import console, main, state
+from cli.exit_codes import INTERRUPTED
 from model.errors import RingwallError
 
 WIDTH = 80
@@ -104,7 +105,7 @@ class Stage:
                 code = get_command(main.app).main(list(arguments), prog_name="ringwall", standalone_mode=False) or 0
         finally:
             state.project, state.json, state.debug = options
-        if code == main.INTERRUPTED:
+        if code == INTERRUPTED:
             raise KeyboardInterrupt
         self.note_command(shown, began, code)
         if code != expected:
