@@ -125,9 +125,9 @@ def _say_tried(report: VerificationReport) -> None:
             console.say(f"{report.stack} at {on}")
             target = on
         room = max(console.width() - wide - 8, 20)
-        first, *rest = textwrap.wrap(observation, room, break_long_words=False, break_on_hyphens=False) or [""]
+        first, *continuation = textwrap.wrap(observation, room, break_long_words=False, break_on_hyphens=False) or [""]
         console.say(f"{console.coloured(outcome)}  {id_:<{wide}}  {first}".rstrip())
-        for line in rest:
+        for line in continuation:
             console.say(" " * (wide + 8) + line)
 
 
