@@ -163,7 +163,7 @@ def test_an_interrupted_up_says_so_in_one_line_and_the_next_one_goes_on(root: Pa
     process.stderr.close()
     assert process.wait() == 130
     assert stderr.splitlines()[-1] == (
-        "interrupted; what was finished is recorded, so the same command goes on from there"
+        "interrupted; what was finished of dev is recorded, and the same command goes on from there"
     )
     assert "Traceback" not in stderr
     faults.write(state, [])
@@ -172,7 +172,8 @@ def test_an_interrupted_up_says_so_in_one_line_and_the_next_one_goes_on(root: Pa
 
 def test_without_an_engine_preview_names_what_helps(root: Path) -> None:
     failed = ringwall(root, "preview", "dev", "--sandbox", code=4, engine="/nowhere/pulumi")
-    assert failed.stderr.count("\n") == 1
+    rehearsal, *lines = failed.stderr.splitlines()
+    assert (rehearsal.partition(":")[0], len(lines)) == ("rehearsal", 1)
     assert "ringwall engine install" in failed.stderr
     assert "ringwall plan" in failed.stderr
 
