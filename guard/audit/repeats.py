@@ -20,7 +20,7 @@ OWN_RECORDS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class RefusalRecord:
+class RefusalNote:
     """What a refusal's record says of it: who was refused, how, why, and for which method (`http` before any is known)."""
 
     principal: str | None
@@ -32,7 +32,7 @@ class RefusalRecord:
 @dataclass(slots=True)
 class _Window:
     records: int
-    refused: RefusalRecord
+    refused: RefusalNote
     incident: str
     timer: asyncio.TimerHandle
     repeated: int = 0
@@ -45,11 +45,11 @@ class Repeats:
     followed it.
     """
 
-    def __init__(self, count: Callable[[RefusalRecord, str, int], None]) -> None:
+    def __init__(self, count: Callable[[RefusalNote, str, int], None]) -> None:
         self._count = count
         self._windows: dict[tuple[str | None, str], _Window] = {}
 
-    def incident(self, refused: RefusalRecord, fresh: str) -> str:
+    def incident(self, refused: RefusalNote, fresh: str) -> str:
         """The incident id of a refusal: `fresh` where it gets a record of its own, else the one it is counted under."""
         place = refused.principal, refused.reason
         window = self._windows.get(place)
