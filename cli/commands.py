@@ -109,7 +109,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     ),
     "demo": CommandEntry(
         "cli.flags.demo",
-        "Put four rings around real MCP servers on this machine: onboard, plan, preview, up, up again, destroy.",
+        "Put four rings around a real MCP server on this machine, and try to get past them.",
     ),
     "lock": CommandEntry("cli.flags.lock", "Tool locks: what servers may offer, pinned in Git."),
     "guard": CommandEntry("cli.flags.guard", "Run the guard, and sign the configuration it runs by."),

@@ -31,7 +31,7 @@ def destroy(
     with target_of(project, sandbox=sandbox, plugins=False) as target:
         names = _present(target, stack, servers=servers)
     if not names:
-        console.say(f"{stack} is not deployed: there is nothing to destroy")
+        console.say(f"{stack} is not deployed: nothing to destroy")
         if as_json:
             console.print_json({"version": 1, "runs": []})
         return

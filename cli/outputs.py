@@ -29,7 +29,7 @@ def outputs(
             values = {}
         deployed = bool(values) or live_resources(project, stack, target)
     if not deployed:
-        raise InputError(f"{stack} is not deployed", remedy=f"run `ringwall up {stack}`")
+        raise InputError(f"{stack} is not deployed, so it exports nothing", remedy=f"run `ringwall up {stack}`")
     if name is not None:
         if name not in values:
             raise InputError(f"{stack} exports no {name}", remedy=did_you_mean(name, values))

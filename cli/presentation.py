@@ -24,7 +24,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "destroy",
         "offboard",
     ),
-    "Run the guard": ("guard", "audit", "keys", "agents"),
+    "Run the guard": ("guard", "audit", "keys", "agents", "hosted"),
     "Prove and react": ("verify", "drift", "lockdown", "revoke"),
     "Tooling": ("engine", "schema", "migrate", "help", "version"),
 }

@@ -378,7 +378,8 @@ def test_the_command_says_what_it_could_not_look_at_by_its_exit_code(
     world.kong.extra.clear()
     world.sandbox.change(of(world, "Service", "dev-one-mcp").id, readTimeout=1)
     code, out = run("gateway", "guard", allow_unreachable=True, as_json=True)
-    assert [row["repair"] for row in json.loads(out)["rows"]] == ["`ringwall up dev.one`", ""]
+    repairs = [row["repair"] for row in json.loads(out)["rows"]]
+    assert [repair.partition(" --project")[0].rstrip("`") for repair in repairs] == ["`ringwall up dev.one", ""]
     assert (code, json.loads(out)["counts"]) == (3, {"ahead": 0, "drift": 1, "missing": 0, "unreachable": 1, "note": 0})
 
 

@@ -226,7 +226,7 @@ def test_json_is_one_document_also_when_something_is_not_closed(folder: Path) ->
 
 def test_opening_what_is_not_closed_is_refused(folder: Path) -> None:
     result = ringwall("dev.one", "--lift", "--yes", "--project", folder)
-    message = "no stack file closes dev.one; where a ring stayed closed, run `ringwall up dev.one`"
+    message = f"no stack file closes dev.one; where a ring stayed closed, run `ringwall up dev.one --project {folder}`"
     assert (result.code, message in result.err) == (2, True)
 
 

@@ -339,7 +339,8 @@ def test_without_a_key_every_bundle_that_must_be_signed_is_named(desk: Desk) -> 
     result = desk.revoke("person:ada@example.com", "--reason", REASON)
     assert result.code == 1
     for name in ("one", "two"):
-        command = f"`ringwall guard bundle dev.{name} --key FILE --deny person:ada --deny person:ada-uid`"
+        options = f"--key FILE --deny person:ada --deny person:ada-uid --project {desk.root}"
+        command = f"`ringwall guard bundle dev.{name} {options}`"
         assert command in result.err
 
 

@@ -18,6 +18,7 @@ from tests.support.command_line import ringwall
 
 #: What an expression of a message stands for, by a word in it; a server's stack for all others.
 SAMPLES = {
+    "shown": "up dev",
     "environment": "dev",
     ".name": "dev",
     "following": "up",

@@ -191,7 +191,7 @@ def test_a_rehearsal_asks_no_public_name(stack: SimpleNamespace, verify: Verify)
     result = verify("--sandbox")
     assert (result.code, len(stack.edge.seen)) == (2, before)
     assert "--sandbox: nothing of a rehearsal answers at a public name" in result.err
-    assert "`ringwall plan dev.one`" in result.err
+    assert "`ringwall plan dev.one" in result.err
 
 
 def test_clients_are_registered_and_removed_unless_that_is_declined(stack: SimpleNamespace, verify: Verify) -> None:

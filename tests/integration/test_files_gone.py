@@ -55,7 +55,7 @@ def test_server_of_the_sandbox_is_not_offboarded_and_the_advice_frees_it(project
     with Sandbox(project.root / ".ringwall" / "sandbox" / "providers") as sandbox:
         assert sandbox.resources() == []
     again = ringwall("destroy", "dev", "--sandbox", "--yes", "--project", project.root)
-    assert (again.code, again.out) == (0, "dev is not deployed: there is nothing to destroy\n")
+    assert (again.code, again.out) == (0, "dev is not deployed: nothing to destroy\n")
 
 
 def test_environment_takes_servers_without_files_down_from_its_own_backend(
