@@ -80,7 +80,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     # Short, as a Unix socket's whole path must be.
     with tempfile.TemporaryDirectory(prefix="demo-", dir="/tmp") as home:
         out = tmp_path_factory.mktemp("out")
-        process = demo(Path(home), "--out", str(out))
+        process = demo(Path(home), "--output", str(out))
         text, errors = process.communicate(timeout=280)
         yield Run(process.returncode, text, errors, Path(home), out)
 
@@ -215,7 +215,8 @@ def test_an_interruption_leaves_nothing_behind() -> None:
         assert len(logs) == 1
         os.killpg(process.pid, signal.SIGINT)
         out, errors = process.communicate(timeout=60)
-        assert (process.returncode, out) == (130, ""), errors
+        assert (process.returncode, json.loads(out)["error"]["exit_code"]) == (130, 130), errors
+        assert "nothing was changed" in errors
         assert list(Path(home).iterdir()) == []
         # The group is empty: neither server nor engine outlives the command.
         with pytest.raises(ProcessLookupError):
