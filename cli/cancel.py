@@ -9,6 +9,7 @@ from engine.holder import on_file
 from engine.locked import held
 from engine.repair.pending import interrupted
 from engine.workspace import workspace
+from model import effects
 from model.errors import EngineFailed
 
 
@@ -33,6 +34,7 @@ def cancel(stack: str, *, yes: bool, sandbox: bool, as_json: bool) -> None:
             raise EngineFailed(held(stack, living))
         console.consent(f"Make sure that no update of {stack} is running. Release its lock?", yes=yes)
         with workspace(target, stack) as selected:
+            effects.record(lambda: f"the lock of {stack} was released")
             selected.cancel()
         following = "repair" if interrupted(target, [stack]) else "up"
     if as_json:

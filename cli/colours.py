@@ -22,7 +22,7 @@ _SIGNED = re.compile(r"( *)([+~±∓!-])( .*|\d+)", re.DOTALL)
 _JUDGED = re.compile(r"(error|warning)(?=:)")
 
 
-def wanted(stream: TextIO) -> bool:
+def are_wanted(stream: TextIO) -> bool:
     """Whether colours may go to this stream."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 

@@ -55,19 +55,19 @@ def say(text: str = "") -> None:
 
 def say_coloured(text: str) -> None:
     """A line of the result in the colour of how it begins: with the sign of a change, or with error or warning."""
-    say(colours.line(text) if colours.wanted(sys.stdout) else text)
+    say(colours.line(text) if colours.are_wanted(sys.stdout) else text)
 
 
 def coloured(word: str) -> str:
     """A word of the result in the colour of what it says."""
-    return colours.word(word) if colours.wanted(sys.stdout) else word
+    return colours.word(word) if colours.are_wanted(sys.stdout) else word
 
 
 def note(text: str) -> None:
     """Progress or advice, on standard error."""
     text = complete(text)
     with suppress(OSError):  # progress that nobody can read stops no work
-        print(colours.line(text) if colours.wanted(sys.stderr) else text, file=sys.stderr, flush=True)
+        print(colours.line(text) if colours.are_wanted(sys.stderr) else text, file=sys.stderr, flush=True)
 
 
 def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
@@ -90,7 +90,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str |
     rows = [[complete(cell) for cell in row] for row in rows]  # before it is measured
     if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         lines = piped(columns, rows)
-    elif colours.wanted(sys.stdout):
+    elif colours.are_wanted(sys.stdout):
         lines = laid_out(columns, rows, width(), colours.word, colours.heading)
     else:
         lines = laid_out(columns, rows, width())
@@ -125,9 +125,18 @@ def ask(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not interactive():
-        raise InputError(f"{question} needs consent and there is no terminal to ask on", remedy="add --yes")
+        raise InputError(f"nobody can be asked here: {question}", remedy="add --yes to agree")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    return answer().strip().lower() in {"y", "yes"}
+
+
+def answer() -> str:
+    """The next line that somebody types; empty at the end of the input."""
+    try:
+        return sys.stdin.readline()
+    except KeyboardInterrupt:
+        note("")  # what is said next gets a line of its own
+        raise
 
 
 def consent(question: str, *, yes: bool) -> None:

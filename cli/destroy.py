@@ -69,10 +69,11 @@ def _present(target: Target, stack: str, *, servers: bool) -> list[str]:
     names = list(deploy.live_servers(target, stack)) if servers and "." not in stack else []
     if not names:
         deploy.refuse_live_servers(target, stack)
-    for name in names:
+    present = [name for name in (*names, stack) if name in stacks and _has_anything(recorded(target, name))]
+    for name in present:
         if name not in target.project.stacks():
             console.note(f"{name} has no file any more; the backend's record of it is used")
-    return [name for name in (*names, stack) if name in stacks and _has_anything(recorded(target, name))]
+    return present
 
 
 def _has_anything(state: dict[str, Any]) -> bool:

@@ -90,7 +90,7 @@ class _Interview:
             return read_answer(question.text, default, question.advice)
         problem = "is missing" if value is None else question.wrong(value)
         if problem:
-            self.problems.append(InputError(problem, key=question.flag, remedy=question.remedy))
+            self.problems.append(InputError(problem, key=question.flag, remedy=question.remedy_of(value)))
         return value or ""
 
     def texts(self, question: Question, values: list[str] | None, default: str | None = None) -> tuple[str, ...]:

@@ -58,8 +58,8 @@ def counts(run: Run) -> str:
     parts = [f"{sign}{run.steps.counts[word]}" for word, sign in _COUNTS if run.steps.counts.get(word)]
     if parts or run.state != "running":
         return " ".join(parts)
-    done = run.steps.resources_done
-    return f"{done} of {max(done, run.expected)}" if run.expected else str(done or "")
+    finished = run.steps.resources_done
+    return f"{finished} of {max(finished, run.expected)}" if run.expected else str(finished or "")
 
 
 def line(run: Run) -> str:

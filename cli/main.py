@@ -33,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=f"{sentence()} Something was refused? `ringwall audit show PATH --incident ID` says why.",
+    epilog=f"{sentence()} Something was refused? `ringwall audit show STACK --incident ID` says why.",
 )
 
 

@@ -22,8 +22,6 @@ from operations.onboard.document import document, next_steps
 from operations.onboard.offer import capabilities_of
 from operations.onboard.propose import (
     access_value,
-    default_hostname,
-    free_guard_port,
     propose,
     refuse_existing,
     with_clients,
@@ -112,8 +110,8 @@ def onboard(
         origin=origin_flags,
         access=access,
         host=host,
-        hostname=hostname or default_hostname(environment, server),
-        guard_port=free_guard_port(environment, origin) if guard_port is None else guard_port,
+        hostname=hostname,
+        guard_port=guard_port,
         review=lambda lock: review(lock, accept, yes=yes, command=f"ringwall lock approve {stack}"),
     )
     show(proposal, exposure)

@@ -34,10 +34,12 @@ def meet(
     """Look at the server's socket, warn of what is wrong with it, and ask the server twice what it offers."""
     exposure = origins.listener_of(origin)
     warnings = origins.judge(origin, exposure, allow_exposed=allow_exposed)
+    with console.working("asking the server twice what it offers"):
+        acquaintance = acquaint(origin, timeout, capabilities)
+    # Where nothing answers, there is nothing to warn of.
     for warning in warnings:
         console.note(f"WARNING: {warning}")
-    with console.working("asking the server twice what it offers"):
-        return exposure, warnings, acquaint(origin, timeout, capabilities)
+    return exposure, warnings, acquaintance
 
 
 def compare_existing(

@@ -7,8 +7,9 @@ import json
 from cli import console
 from cli.project import current_project
 from cli.target import target_of
+from engine.state import live_resources
 from engine.state import outputs as read_outputs
-from model.errors import InputError
+from model.errors import InputError, NoSuchStack
 from model.suggestions import did_you_mean
 
 
@@ -22,7 +23,13 @@ def outputs(
     """What `ringwall outputs` does; its flags and help are in `cli.flags.outputs`."""
     project = current_project()
     with target_of(project, sandbox=sandbox, plugins=False) as target:
-        values = read_outputs(project, stack, target=target)
+        try:
+            values = read_outputs(project, stack, target=target)
+        except NoSuchStack:
+            values = {}
+        deployed = bool(values) or live_resources(project, stack, target)
+    if not deployed:
+        raise InputError(f"{stack} is not deployed", remedy=f"run `ringwall up {stack}`")
     if name is not None:
         if name not in values:
             raise InputError(f"{stack} exports no {name}", remedy=did_you_mean(name, values))

@@ -17,7 +17,7 @@ def read_answer(question: str, default: str | None = None, wrong: Callable[[str]
     """
     while True:
         print(f"{question}{f' [{default}]' if default else ''}: ", end="", file=sys.stderr, flush=True)
-        line = sys.stdin.readline()
+        line = console.answer()
         if not line:
             raise InputError(f"no answer to “{question}”", remedy="nothing was written")
         answer = line.strip() or default or ""

@@ -38,6 +38,8 @@ def show_preview(runs: Sequence[Run]) -> None:
             )
             for detail in change.details:
                 console.say(f"      {detail}")
+        if run.steps.outputs_differ and not run.steps.changed:
+            console.say_coloured("  ~ the stack's outputs, and no resource")
 
 
 def _scale(run: Run) -> str:
@@ -65,11 +67,11 @@ def next_steps(servers: Sequence[str], runs: Sequence[Run]) -> list[str]:
     changed = [run.stack for run in runs if run.stack in servers and run.state == "done" and run.steps.differs]
     if not changed:
         return []
-    others = f" (the same for {', '.join(changed[1:])})" if changed[1:] else ""
+    further = f" (the same for {', '.join(changed[1:])})" if changed[1:] else ""
     server = changed[0]
     return [
         "",
-        f"Next, as the guard of {server} runs its old configuration until it has a new bundle{others}:",
+        f"Next, as the guard of {server} runs its old configuration until it has a new bundle{further}:",
         f"  `ringwall guard bundle {server} --key FILE`",
         f"  `ringwall outputs {server} host_bundle`   # what its host runs",
         f"  `ringwall verify {server}`   # attacks it, and says what holds",

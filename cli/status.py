@@ -27,11 +27,11 @@ def status(*, environment: str | None, sandbox: bool, as_json: bool) -> None:
     asking = console.working(f"asking the backend about {counted(len(stacks), 'stack')}")
     with target_of(project, sandbox=sandbox, plugins=False) as target, asking:
         rows = _rows(project, stacks, target)
-        more = lists_everything(target)
+        is_list = lists_everything(target)
     if as_json:
         console.print_json({"version": 1, "stacks": rows})
         return
-    if more:
+    if is_list:
         console.note("note: this backend's numbers count providers and the stack itself, too")
     console.table(
         ["stack", "deployed", "resources", "note"],

@@ -16,7 +16,7 @@ from cli.commands import COMMANDS, load
 _QUOTED = re.compile(r"(?<=`)ringwall [^`\n]+(?=`)")
 _WHOLE_LINE = re.compile(r"(?m)^(?P<before> *(?:Next: )?)(?P<command>ringwall [^`#\n]*[^`#\n ])(?P<after> *(?:#.*)?)$")
 #: Keys of a JSON document that hold a suggestion; what servers and clients said is never changed.
-_JSON_KEYS = frozenset({"error", "message", "next", "note", "remedy", "remedies", "line"})
+_JSON_KEYS = frozenset({"error", "line", "message", "next", "note", "remedies", "remedy", "repair"})
 
 
 def complete(text: str) -> str:
@@ -69,7 +69,9 @@ def _with_stack(command: str, words: list[str]) -> str:
     environment, _, server = state.stack.partition(".")
     names = {"STACK": state.stack}
     if environment != "zone":
-        names |= {"ENV": environment, **({"ENV.SERVER": state.stack} if server else {})}
+        names["ENV"] = environment
+    if environment != "zone" and server:
+        names |= {"ENV.SERVER": state.stack, "SERVER|PATH": state.stack}
     if "ENV.SERVER" in words:
         return command.replace("ENV.SERVER", names.get("ENV.SERVER", "ENV.SERVER"))
     needed = [parameter for parameter in _parameters(words) if _is_argument(parameter) and parameter.required]

@@ -46,11 +46,11 @@ def laid_out(
         for index, name in enumerate(columns)
         if not cells or any(row[index] for row in cells)
     }
-    beside = {index: widths[index] for index in _beside(widths, width)}
-    below = [index for index in widths if index not in beside]
-    lines = [_line(columns, beside, heading)]
+    fitting = {index: widths[index] for index in _fitting(widths, width)}
+    below = [index for index in widths if index not in fitting]
+    lines = [_line(columns, fitting, heading)]
     for row in cells:
-        lines.append(_line(row, beside, paint))
+        lines.append(_line(row, fitting, paint))
         lines += _below([f"{columns[index]}: {row[index]}" for index in below if row[index]], width)
     return lines
 
@@ -66,7 +66,7 @@ def _below(parts: Sequence[str], width: int) -> list[str]:
     return lines
 
 
-def _beside(widths: Mapping[int, int], width: int) -> Iterator[int]:
+def _fitting(widths: Mapping[int, int], width: int) -> Iterator[int]:
     """The columns of the first line: the first, and from the left each that still fits."""
     room = width
     for place, (index, needed) in enumerate(widths.items()):
@@ -83,9 +83,9 @@ def _line(cells: Sequence[str], widths: Mapping[int, int], paint: Callable[[str]
 def paragraph(text: str, width: int, indent: str = _INDENT) -> list[str]:
     """Text wrapped between words, indented; a word longer than the line stays whole, and so does a command in backticks,
     which somebody pastes."""
-    whole = _COMMAND.sub(lambda match: match[0].replace(" ", _JOINED), text)
+    joined = _COMMAND.sub(lambda match: match[0].replace(" ", _JOINED), text)
     lines = textwrap.wrap(
-        whole,
+        joined,
         max(width, _NARROWEST),
         initial_indent=indent,
         subsequent_indent=indent + _GAP,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from cli import console
+from cli.approval import ask_about, refuse_unclear_approval
 from cli.keys import sync_environment
 from cli.project import current_project
 from cli.report import next_steps, show_preview, show_results
@@ -18,6 +19,7 @@ from engine.repair import pending
 from engine.run import Run, fail_on_error
 from model.errors import InputError
 from model.text import counted
+from operations.approval import files_of, reasons_to_ask, record
 from operations.drift.gateway_look import GatewayLook, look_at_gateway
 from operations.incident.lift import open_gateway
 from wire.kong import KongAdmin
@@ -28,11 +30,13 @@ def up(
     *,
     target: list[str],
     refresh: bool,
+    approve: str | None,
     yes: bool,
     sandbox: bool,
     as_json: bool,
 ) -> None:
     """What `ringwall up` does; its flags and help are in `cli.flags.up`."""
+    refuse_unclear_approval(approve, yes=yes)
     project = current_project()
     require()
     scope = deploy.scope_of(project, stack)
@@ -42,7 +46,7 @@ def up(
         refuse_server_alone(destination, scope)
         refuse_shared(destination, scope)
         repaired = pending.resolve_before(destination, scope.stacks, yes=yes)
-        began = time.monotonic()
+        began, deployed = time.monotonic(), [files_of(project, name) for name in scope.stacks]
         # The sandbox's Kong is a provider and no Admin API.
         gateway = look_at_gateway(scope) if refresh and not sandbox else None
         previews = deploy.preview(destination, scope, only=target, refresh=refresh)
@@ -51,10 +55,14 @@ def up(
         deploy.refuse_gaps(previews)
         show_reading(scope, previews, gateway, time.monotonic() - began)
         subject = f"{stack} and its {counted(len(scope.servers), 'server')}" if scope.servers else stack
-        console.consent(f"Apply this to {subject}?", yes=yes)
+        differs = gateway is not None and bool(gateway.differences)
+        if approve is None or ask_about(reasons_to_ask(destination, scope, previews, differs_at_gateway=differs)):
+            console.consent(f"Apply this to {subject}?", yes=yes)
         if gateway is not None and not target:
             gateway.put_back()
         runs = deploy.bring_up(destination, scope, previews, only=target, refresh=refresh)
+        if not target:
+            record(destination, deployed, runs)
         for line in pending.delete_late_objects(destination, repaired):
             console.note(line)
     if as_json:

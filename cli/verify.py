@@ -120,14 +120,14 @@ def _say_tried(report: VerificationReport) -> None:
         return
     wide = max((len(check.id) for check in report.tried), default=0)
     target = ""
-    for outcome, id_, on, seen in report.rows():
+    for outcome, id_, on, observation in report.rows():
         if on != target:
             console.say(f"{report.stack} at {on}")
             target = on
         room = max(console.width() - wide - 8, 20)
-        first, *others = textwrap.wrap(seen, room, break_long_words=False, break_on_hyphens=False) or [""]
+        first, *continuation = textwrap.wrap(observation, room, break_long_words=False, break_on_hyphens=False) or [""]
         console.say(f"{console.coloured(outcome)}  {id_:<{wide}}  {first}".rstrip())
-        for line in others:
+        for line in continuation:
             console.say(" " * (wide + 8) + line)
 
 

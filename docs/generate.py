@@ -12,29 +12,98 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 DOCS = Path(__file__).parent
+#: An example of each command; a test parses them.
+COMMAND_EXAMPLES = {
+    "demo": "ringwall demo",
+    "scan": "ringwall scan",
+    "init": "ringwall init dev --project ~/mcp --account-id 00000000000000000000000000000001 --zone example.com"
+    " --zone-id 00000000000000000000000000000002 --team example --country SE --host dev-1",
+    "onboard": "ringwall onboard tickets --env dev --url http://127.0.0.1:3000/mcp --people you@example.com",
+    "clients": "ringwall clients dev.tickets cursor --link",
+    "local": "ringwall local dev.tickets -- python tickets.py",
+    "list": "ringwall list",
+    "plan": "ringwall plan dev.tickets",
+    "check": "ringwall check",
+    "explain": "ringwall explain dev.tickets get_ticket '{\"ticket_id\": 1}' --as person:ada@example.com --country SE",
+    "who": "ringwall who dev.tickets create_ticket",
+    "test": "ringwall test",
+    "diff": "ringwall diff origin/main --merge-base",
+    "comment": "ringwall comment --pr 12 --from ringwall-diff --repo example/perimeters --dry-run",
+    "lock diff": "ringwall lock diff dev.tickets",
+    "lock approve": "ringwall lock approve dev.tickets --accept search_docs:poisoning.loot",
+    "doctor": "ringwall doctor dev",
+    "preview": "ringwall preview dev --refresh",
+    "up": "ringwall up dev",
+    "status": "ringwall status dev",
+    "outputs": "ringwall outputs dev.tickets host_bundle",
+    "refresh": "ringwall refresh dev",
+    "cancel": "ringwall cancel dev.tickets",
+    "repair": "ringwall repair dev.tickets --dry-run",
+    "import": "ringwall import dev.tickets tunnel f70ff985-a4ef-4643-bbbc-4a0ed4fc8415",
+    "hosted refresh": "ringwall hosted refresh --check",
+    "destroy": "ringwall destroy dev --servers",
+    "offboard": "ringwall offboard dev.tickets",
+    "guard run": "ringwall guard run --config guard.bundle.json --public-key guard-signing.pub --server dev.tickets",
+    "guard keygen": "ringwall guard keygen --output ~/ringwall-keys",
+    "guard bundle": "ringwall guard bundle dev.tickets --key ~/ringwall-keys/guard-signing.key",
+    "guard verify": "ringwall guard verify dev.tickets.guard.bundle.json --public-key guard-signing.pub",
+    "guard identity": "ringwall guard identity --state /var/lib/ringwall/dev.tickets",
+    "audit show": "ringwall audit show dev.tickets --incident 9a4c05fa4d8d882d",
+    "audit tail": "ringwall audit tail dev.tickets --follow",
+    "audit verify": "ringwall audit verify dev.tickets --anchors heads.jsonl",
+    "keys sync": "ringwall keys sync dev --watch",
+    "agents show": "ringwall agents show dev ci",
+    "agents rotate": "ringwall agents rotate dev ci --grace 24h",
+    "verify": "ringwall verify dev.tickets --strict",
+    "drift": "ringwall drift dev",
+    "lockdown": 'ringwall lockdown dev.tickets --reason "Suspicious calls. Ada" --key ~/ringwall-keys/guard-signing.key',
+    "revoke": 'ringwall revoke person:ada@example.com --env dev --reason "Laptop stolen. Ada"'
+    " --key ~/ringwall-keys/guard-signing.key",
+    "engine install": "ringwall engine install --plugins",
+    "engine status": "ringwall engine status",
+    "schema": "ringwall schema server",
+    "migrate": "ringwall migrate --check",
+    "help": "ringwall help guard bundle",
+    "version": "ringwall version",
+}
 
 
 def cli_reference() -> str:
-    """Every command with its help, at a fixed width."""
+    """Every command with its help, at a fixed width, and an example, in the groups of `ringwall --help`."""
     from typer.main import get_command
 
     from cli import commands, main
+    from cli.presentation import GROUPS
 
     root: Any = get_command(main.app)
-    root.commands = {name: commands.load(name) for name in commands.COMMANDS}
-    lines = ["# Command line", "", "Made by `make docs` from the commands themselves.", ""]
-    for path, command in _walk(root, ("ringwall",)):
-        context = command.make_context(
-            " ".join(path), [], resilient_parsing=True, terminal_width=100, max_content_width=100
-        )
-        lines += [f"## {' '.join(path)}", "", "```", command.get_help(context).rstrip(), "```", ""]
+    context = _context(root, "ringwall", None)
+    lines = ["# Command line", "", "Made by `make docs` from the commands themselves.", "", *_help(context)]
+    grouped = {name for members in GROUPS.values() for name in members}
+    rest = tuple(name for name in commands.COMMANDS if name not in grouped)
+    for title, members in GROUPS.items():
+        lines += [f"## {title}", ""]
+        for name in members + (rest if title == list(GROUPS)[-1] else ()):
+            for child in _walk(_context(commands.load(name), name, context)):
+                lines += [f"### {child.command_path}", "", *_help(child)]
+                if example := COMMAND_EXAMPLES.get(child.command_path.removeprefix("ringwall ")):
+                    lines += ["```console", f"$ {example}", "```", ""]
     return "\n".join(lines)
 
 
-def _walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    yield path, command
-    for name, child in sorted(getattr(command, "commands", {}).items()):
-        yield from _walk(child, (*path, name))
+def _context(command: Any, name: str, parent: Any) -> Any:
+    return command.make_context(
+        name, [], parent=parent, resilient_parsing=True, terminal_width=100, max_content_width=100
+    )
+
+
+def _help(context: Any) -> list[str]:
+    return ["```", context.get_help().rstrip(), "```", ""]
+
+
+def _walk(context: Any) -> Iterator[Any]:
+    yield context
+    for name, child in sorted(getattr(context.command, "commands", {}).items()):
+        yield from _walk(_context(child, name, context))
 
 
 class Page(NamedTuple):

@@ -162,25 +162,27 @@ def write_checksum(path: Path) -> None:
 def verify(path: Path, *, full: bool) -> str | None:
     """What is wrong with a cached engine, or None.
 
-    The quick form compares size and modification time with the record and refuses files others may write; `full` hashes
-    the file.
+    The quick form compares size and modification time with the record and refuses files others may write; it hashes the
+    file where its time is another one, and `full` always does.
     """
     try:
         record = checksum_path(path).read_text(encoding="ascii")
         status = path.stat()
         folder = path.parent.stat()
     except (OSError, UnicodeDecodeError) as error:
-        return f"has no readable checksum record ({error.__class__.__name__}); remove its folder and {REMEDY}"
+        return f"has no readable checksum record ({error.__class__.__name__}); remove its folder"
     match = re.fullmatch(r"([0-9a-f]{64})  \S+\n# size (\d+) mtime_ns (\d+)\n", record)
     if match is None:
-        return f"has a malformed checksum record; remove its folder and {REMEDY}"
+        return "has a malformed checksum record; remove its folder"
     if (status.st_mode | folder.st_mode) & (stat.S_IWGRP | stat.S_IWOTH):
         return "may be written by other users; run chmod go-w on it and its folder"
     if status.st_uid not in (os.getuid(), 0):
         return "belongs to another user; remove it"
     if not os.access(path, os.X_OK):
-        return f"is not executable; remove its folder and {REMEDY}"
-    expected = (int(match.group(2)), int(match.group(3)))
-    if (status.st_size, status.st_mtime_ns) != expected or (full and digest(path) != match.group(1)):
-        return f"was changed after it was installed; remove its folder and {REMEDY}"
+        return "is not executable; remove its folder"
+    size, modified = int(match.group(2)), int(match.group(3))
+    # A copy of the folder has other times and the same bytes.
+    hashed = full or status.st_mtime_ns != modified
+    if status.st_size != size or (hashed and digest(path) != match.group(1)):
+        return "was changed after it was installed; remove its folder"
     return None

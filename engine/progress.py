@@ -46,7 +46,7 @@ class SilentProgress:
 
     def consent(self, question: str, *, yes: bool) -> None:
         if not yes:
-            raise InputError(f"{question} needs consent and there is nobody to ask", remedy="add --yes")
+            raise InputError(f"nobody can be asked here: {question}", remedy="add --yes to agree")
 
     def changes(self, previews: Sequence[Run]) -> None:
         return

@@ -17,7 +17,7 @@ from typing import Any
 from guard.audit.files import AuditUnwritable
 from guard.audit.log import AuditLog
 from guard.audit.record import AuditRecord, EngineNote
-from guard.audit.repeats import Repeats
+from guard.audit.repeats import RefusalNote, Repeats
 from guard.decide.answers import new_incident
 from guard.decide.cache import ResultCache
 from guard.decide.consent import Consents
@@ -233,7 +233,7 @@ class Runtime:
         """
         self.metrics.decided(decision, reason, None)
         owner, fresh = principal.id if principal else None, new_incident()
-        incident = self.repeats.incident(owner, str(reason), fresh)
+        incident = self.repeats.incident(RefusalNote(owner, decision, str(reason), "http"), fresh)
         if incident == fresh:
             self.audit.write(
                 AuditRecord(
@@ -248,16 +248,16 @@ class Runtime:
             )
         return incident
 
-    def _count_repeats(self, principal: str | None, reason: str, incident: str, count: int) -> None:
+    def _count_repeats(self, refused: RefusalNote, incident: str, count: int) -> None:
         """Record how many refusals followed another one without records of their own."""
         with contextlib.suppress(AuditUnwritable):  # the guard is closed then, and says so to every caller
             self.audit.write(
                 AuditRecord(
-                    method="http",
-                    decision=Decision.REFUSE,
-                    reason=reason,
+                    method=refused.method,
+                    decision=refused.decision,
+                    reason=refused.reason,
                     bundle=self.policy.sha256,
-                    principal=principal,
+                    principal=refused.principal,
                     incident=incident,
                     repeats=count,
                 )
@@ -316,7 +316,8 @@ class Runtime:
         # What was admitted is bounded by the limits; what was not, here.
         if context.ticket is None and decision in (Decision.REFUSE, Decision.BLOCK):
             begun = context.incident
-            context.incident = self.repeats.incident(caller.principal.id, str(reason or decision), begun)
+            refused = RefusalNote(caller.principal.id, decision, str(reason or decision), context.method)
+            context.incident = self.repeats.incident(refused, begun)
             if context.incident != begun:
                 self.metrics.decided(decision, reason, leg)
                 return

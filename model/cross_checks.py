@@ -204,8 +204,11 @@ def _constraint(schema: dict[str, Any]) -> str | None:
     return None
 
 
-def check_together(environment: EnvironmentStack) -> list[InputError]:
-    """Problems of host names and ports that two servers of the environment would share."""
+def check_together(environment: EnvironmentStack, newcomer: str | None = None) -> list[InputError]:
+    """Problems of host names and ports that two servers of the environment would share.
+
+    What `newcomer`, a server that is being added, takes from another is its own problem and not the other's.
+    """
     problems: list[InputError] = []
     names: dict[str, str] = {}
     ports: dict[tuple[str, int], str] = {}
@@ -213,7 +216,7 @@ def check_together(environment: EnvironmentStack) -> list[InputError]:
         if environment.settings.topology != "central":
             ports[(name, host.gateway_port)] = f"the gateway of host {name}"
     guards: dict[int, str] = {}
-    for stack in environment.servers.values():
+    for stack in sorted(environment.servers.values(), key=lambda server: server.name == newcomer):
         manifest = stack.manifest
         for hostname, client in manifest.hostnames.items():
             path: KeyPath = ("hostname",) if client is None else ("access", "hosted_clients", client, "hostname")

@@ -72,6 +72,7 @@ def withheld_line(findings: Sequence[DefinitionFinding], command: str) -> str:
 
 
 def acceptance_command(findings: Sequence[DefinitionFinding], command: str) -> str:
-    """The command that accepts these findings, all of one definition; it works when pasted."""
+    """The command that accepts these findings, all of one definition; in backticks, and what stands there can be pasted."""
     rules = dict.fromkeys(finding.rule for finding in findings)
-    return " ".join([command, *(f"--accept {shlex.quote(f'{name_of(findings[0].key)}:{rule}')}" for rule in rules)])
+    options = [f"--accept {shlex.quote(f'{name_of(findings[0].key)}:{rule}')}" for rule in rules]
+    return f"`{' '.join([command, *options])}`"

@@ -16,6 +16,12 @@ def record(description: Callable[[], str]) -> None:
     _records.append(description)
 
 
+def request(method: str, service: str) -> None:
+    """Take note of a request to a service, where it asks for a change."""
+    if method not in ("GET", "HEAD"):
+        record(lambda: f"{service} was asked for changes")
+
+
 def descriptions() -> list[str]:
     """Every change, in order and each once."""
     return list(dict.fromkeys(description() for description in _records))

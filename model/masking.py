@@ -27,7 +27,7 @@ _SECRET_NAME = re.compile(
 _ABOUT_A_SECRET = re.compile(
     r"(^|_)(id|ids|name|names|url|uri|uris|endpoint|endpoints|server|servers|issuer|issuers|path|file|env|duration|lifetime"
     r"|ttl|seconds|minute|hour|day|expiry|expires|expiration|at|version|type|types|method|methods|attribute|domain|supported"
-    r"|count|limit|size|length|algorithm|algorithms|outputs|purpose|reader)$"
+    r"|count|limit|size|length|algorithm|algorithms|outputs|purpose|reader|scheme)$"
 )
 _WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 

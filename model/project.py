@@ -129,8 +129,8 @@ def load(project: Project, stack: str) -> Stack:
     return environment.servers[server]
 
 
-def load_environment(project: Project, name: str) -> EnvironmentStack:
-    """Read one environment with every server of it, and check them together.
+def load_environment(project: Project, name: str, newcomer: str | None = None) -> EnvironmentStack:
+    """Read one environment with every server of it, and check them together; `newcomer` is a server that is being added.
 
     Raises:
         InputErrors: all problems found, one line each.
@@ -156,7 +156,7 @@ def load_environment(project: Project, name: str) -> EnvironmentStack:
         raise InputErrors(problems)
     for stack in environment.servers.values():
         problems += check_server(stack, settings)
-    problems += check_together(environment)
+    problems += check_together(environment, newcomer)
     if problems:
         raise InputErrors(problems)
     return environment

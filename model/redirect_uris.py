@@ -19,7 +19,7 @@ from model.problems import Wrong
 
 MAX_LENGTH = 2048
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
-_SCHEME = re.compile(r"[a-z][a-z0-9.-]{0,62}")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,62}")
 #: Schemes that a browser or the system runs, reads or hands to a service of many: none returns to one program.
 _SHARED_SCHEMES = frozenset(
     ("about", "blob", "chrome", "data", "edge", "feed", "file", "filesystem", "ftp", "intent", "jar", "javascript", "mailto",

@@ -21,23 +21,23 @@ _ENVIRONMENT: KeyPath = ("config", ENVIRONMENT_KEY)
 Holder = tuple[Document, KeyPath, str]
 
 
-def shared_problems(environment: EnvironmentStack, others: Iterable[EnvironmentStack]) -> list[InputError]:
-    """What `environment` shares with the others, at the keys of its own files; each line names the other's file."""
-    siblings = sorted((item for item in others if item.name != environment.name), key=lambda item: item.name)
+def shared_problems(environment: EnvironmentStack, siblings: Iterable[EnvironmentStack]) -> list[InputError]:
+    """What `environment` shares with its siblings, at the keys of its own files; each line names the other's file."""
+    foreign = sorted((item for item in siblings if item.name != environment.name), key=lambda item: item.name)
     problems: list[InputError] = []
-    for sibling in siblings:
+    for sibling in foreign:
         problems += _gateways(environment, sibling)
-    return [*problems, *_hostnames(environment, siblings), *_ports(environment, siblings)]
+    return [*problems, *_hostnames(environment, foreign), *_ports(environment, foreign)]
 
 
 def _gateways(environment: EnvironmentStack, sibling: EnvironmentStack) -> Iterator[InputError]:
     """One Kong has a global plugin (correlation-id, prometheus) once, so it is one environment's, or one workspace is."""
-    gateway, taken = environment.settings.gateway, sibling.settings.gateway
-    if gateway.workspace != taken.workspace or _admin(environment) != _admin(sibling):
+    gateway, foreign = environment.settings.gateway, sibling.settings.gateway
+    if gateway.workspace != foreign.workspace or _admin(environment) != _admin(sibling):
         return
     local = is_loopback(split_url(gateway.admin_uri).hostname or "")
-    each_its_own = not set(environment.settings.hosts) & set(sibling.settings.hosts)
-    if local and each_its_own and {environment.settings.topology, sibling.settings.topology} == {"colocated"}:
+    distinct_hosts = not set(environment.settings.hosts) & set(sibling.settings.hosts)
+    if local and distinct_hosts and {environment.settings.topology, sibling.settings.topology} == {"colocated"}:
         return  # each on the loopback of its own hosts
     key: KeyPath = (*_ENVIRONMENT, "gateway", "admin_uri")
     yield environment.document.error(

@@ -40,7 +40,7 @@ _WAYS = {
 
 def is_bookkeeping(record: dict[str, Any]) -> bool:
     """Whether a record is the log's own (opened, closed, signed) and tells of no message and no change."""
-    return record.get("kind") in ("open", "close", "head")
+    return record.get("kind") in ("start", "open", "close", "head")
 
 
 def entry(record: dict[str, Any]) -> list[str]:

@@ -42,8 +42,8 @@ def find_log(name: str, project: Callable[[], Project], note: Callable[[str], No
             f"{name} has no audit log on this machine",
             remedy=f"run this on its host, where the guard writes {places[0]}; `ringwall local {name}` writes {places[1]}",
         )
-    other = f"; there is also {logs[1]}" if len(logs) > 1 else ""
-    note(f"reading {logs[0]}{other}")
+    second = f"; there is also {logs[1]}" if len(logs) > 1 else ""
+    note(f"reading {logs[0]}{second}")
     return logs[0]
 
 

@@ -21,17 +21,17 @@ _FINDINGS = {
     Category.HIDDEN_TEXT: "The text holds characters that a reader does not see.",
     Category.POLICY: "The text breaks a policy of the engine's operator.",
 }
+_MEANINGS = {str(reason): reason.meaning for reason in Reason} | {str(name): text for name, text in _FINDINGS.items()}
+_FAULTS = {str(fault): fault.meaning for fault in TokenFault}
 
 
 def reason_words(reason: str) -> str:
     """What a reason means; empty for a decision's own word and for a reason of another version."""
-    if reason in set(Reason):
-        return Reason(reason).meaning
-    if reason in set(Category):
-        return _FINDINGS[Category(reason)]
+    if reason in _MEANINGS:
+        return _MEANINGS[reason]
     source, _, ending = reason.partition("_")
-    if source in _SOURCES and ending in set(TokenFault):
-        return f"{_SOURCES[source]}: {TokenFault(ending).meaning}"
+    if source in _SOURCES and ending in _FAULTS:
+        return f"{_SOURCES[source]}: {_FAULTS[ending]}"
     if source == "withheld" and ending.isdecimal():
         return f"{counted(int(ending), 'definition')} of the list withheld."
     if source == "origin" and ending.isdecimal():

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.progress import Progress
+from model import effects
 from model.errors import RingwallError
 
 JOURNAL = Path(".ringwall") / "operations.jsonl"
@@ -81,6 +82,7 @@ class Operation:
     def begin(self) -> None:
         """Start the clock, and record in the journal what is about to be done."""
         self.started = self.clock()
+        effects.record(self._outcome)
         self._write({"who": operator(self.root), "reason": self.reason, "result": "begun"})
 
     @property
@@ -116,6 +118,10 @@ class Operation:
         if open_steps:
             lines = [f"{step.stack}: {step.ring}: {step.text}" for step in open_steps]
             raise NotComplete("\n".join(lines))
+
+    def _outcome(self) -> str:
+        known = ", ".join(f"{step.stack}: {step.ring}" for step in self.steps if step.state == "done") or "nothing yet"
+        return f"{self.command} of {self.target} was begun (done: {known}); the same command goes on from there"
 
     def as_json(self) -> dict[str, Any]:
         return {

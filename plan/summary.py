@@ -22,7 +22,7 @@ def to_summary(graph: Graph, full: str) -> str:
     resources = [resource for resource in graph.resources if is_resource(resource.type)]
     rings = Counter(ring_of(resource.type) for resource in resources)
     rows = protections((resource.type, resource.inputs) for resource in resources)
-    own = len(graph.resources) - len(resources)
+    internal = len(graph.resources) - len(resources)
     lines = [
         f"Offline plan of {graph.project}/{graph.stack}: {counted(len(resources), 'resource')}",
         "This is the desired state that the files declare, not a diff: nothing real was asked.",
@@ -34,10 +34,10 @@ def to_summary(graph: Graph, full: str) -> str:
         for row in rows:
             if row.ring == ring:
                 lines += _wrapped(f"{row.control}: {row.detail}")
-    rest = [f"{counted(rings[None], 'component')} that holds the others"] if rings[None] == 1 else []
-    rest += [f"{counted(rings[None], 'component')} that hold the others"] if rings[None] > 1 else []
-    rest += [f"not counted: {own} of Pulumi's own (stack, providers, references)"] if own else []
-    lines += ["", *textwrap.wrap(f"Also {'; '.join(rest)}.", _WIDTH)] if rest else []
+    remainder = [f"{counted(rings[None], 'component')} that holds the others"] if rings[None] == 1 else []
+    remainder += [f"{counted(rings[None], 'component')} that hold the others"] if rings[None] > 1 else []
+    remainder += [f"not counted: {internal} of Pulumi's own (stack, providers, references)"] if internal else []
+    lines += ["", *textwrap.wrap(f"Also {'; '.join(remainder)}.", _WIDTH)] if remainder else []
     return "\n".join([*lines, f"Every resource with its inputs: {full}"]) + "\n"
 
 

@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 import httpx
 
+from model import effects
 from model.environment import Cloudflare
 from model.errors import Unreachable
 from model.text import visible
@@ -239,6 +240,7 @@ class CloudflareApi:
     def _call(
         self, method: str, path: str, permission: str, *, root: str | None = None, **options: Any
     ) -> dict[str, Any]:
+        effects.request(method, "Cloudflare")
         for wait in (*WAITS, None):
             try:
                 answer = exchange(

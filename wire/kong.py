@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
+from model import effects
 from model.environment import Gateway
 from model.errors import Unreachable
 from wire.http import HttpAnswer, HttpPolicy, exchange, reason_of
@@ -242,6 +243,7 @@ class KongAdmin:
         params: dict[str, str] | None = None,
         absent: tuple[int, ...] = (204, 404),
     ) -> dict[str, Any] | None:
+        effects.request(method, "Kong")
         try:
             answer = exchange(self._http, method, path, limit=MAX_ANSWER, deadline=DEADLINE, json=body, params=params)
         except httpx.HTTPError as error:

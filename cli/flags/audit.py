@@ -64,7 +64,7 @@ def show(
         Optional[str],  # noqa: UP045
         typer.Option(
             metavar="PRINCIPAL",
-            help="Of one principal, such as person:<sub> or agent:<common name>.",
+            help="Of one principal, such as person:SUB or agent:NAME.",
             show_default=False,
         ),
     ] = None,

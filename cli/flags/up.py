@@ -15,6 +15,15 @@ def up(
         list[str], typer.Option("--target", help="Only this resource (URN); may be repeated.", show_default=False)
     ] = [],  # noqa: B006 - Typer copies it
     refresh: Refresh = True,
+    approve: Annotated[
+        str | None,
+        typer.Option(
+            "--approve",
+            metavar="WHAT",
+            help="loosening: ask only when something loosens, or when that cannot be told.",
+            show_default=False,
+        ),
+    ] = None,
     yes: Yes = False,
     sandbox: Sandbox = False,
     project: ProjectDir = None,
@@ -25,6 +34,10 @@ def up(
 
     What is real is read first (`--no-refresh` skips that), so what somebody changed at Cloudflare or Kong is put back; a
     stack that is as its file says and as it was left is not run.
+
+    Asks before it applies. --yes never asks; --approve loosening asks when the files let somebody or something in that what
+    is deployed does not, and whenever the two cannot be compared: the first time on a machine, after another machine's `up`,
+    and where what is real is not as it was recorded.
     """
     from cli.up import up as work  # noqa: PLC0415 - 0.8 s of imports that --help and completion do without
 
@@ -32,6 +45,7 @@ def up(
         stack,
         target=target,
         refresh=refresh,
+        approve=approve,
         yes=yes,
         sandbox=sandbox,
         as_json=as_json,

@@ -22,6 +22,7 @@ from engine.repair.kinds import SHAPES, Kind, named, own_id
 from engine.repair.lookup import Lookup, find, opened_lookup
 from engine.repair.pending_state import Pending, adopted, import_id, pending, provider_of, recorded_ids, with_strays
 from engine.workspace import Target, backend_problem, workspace
+from model import effects
 from model.errors import EngineFailed, RingwallError
 
 if TYPE_CHECKING:
@@ -303,6 +304,7 @@ def _record(selected: Stack, stack: str, state: Mapping[str, Any], note: Note) -
     from pulumi.automation.errors import CommandError
 
     version = selected.export_stack().version
+    effects.record(lambda: f"the recorded state of {stack} was corrected")
     try:
         with_lock(selected, stack, lambda: selected.import_stack(Deployment(version, dict(state))), note)
     except CommandError as error:

@@ -89,6 +89,8 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
             PKCS 8 PEM.
     """
     content, mode = _read(path)
+    if b"-----BEGIN PUBLIC KEY-----" in content:
+        raise InputError("is a public key, and signing takes the private one", file=path, remedy="name the other file")
     if mode & 0o077:
         raise InputError(
             f"others may read or write the signing key (mode {mode:04o})", file=path, remedy=f"run `chmod 600 {path}`"

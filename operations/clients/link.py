@@ -77,6 +77,8 @@ def _configuration_folder(home: Path, environment: Mapping[str, str], platform: 
 
 def prepare(client: str, name: str, url: str, file: Path) -> Link:
     """The change that lets a client find the server; raises InputError where the file cannot be read or edited."""
+    # A link to a file is followed at once, so that the copy lies beside the file and its undo leaves the link alone.
+    file = file.resolve()
     before = _content(file)
     text = "" if before is None else _text(before, file)
     settings = FORMATS[client]

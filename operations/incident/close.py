@@ -59,9 +59,8 @@ def close(
             operation.step(server, "file", "failed", text)
             continue
         known = any(change.path == project.stack_file(server) for change in changes)
-        operation.step(
-            server, "file", "done", "lockdown is in its stack file" + ("; commit it" if known else " already")
-        )
+        advice = f"; a rehearsal, which `ringwall lockdown {stack} --lift` ends" if sandbox else "; commit it"
+        operation.step(server, "file", "done", "lockdown is in its stack file" + (advice if known else " already"))
     environment = environment_of(stack)
     settings, manifests = _readable(project, environment)
     places = places_of(project, stacks, manifests, settings, guards, progress.note)

@@ -98,8 +98,9 @@ class Opening:
         """
         self.operation.begin()
         environment = load_environment(self.project, environment_of(self.stacks[0]))
+        advice = "; commit it" if keys is not None else ""  # a rehearsal leaves the file as it was
         for stack in self.stacks:
-            self.operation.step(stack, "file", "done", "lockdown is out of its stack file; commit it")
+            self.operation.step(stack, "file", "done", f"lockdown is out of its stack file{advice}")
             if stack not in self._scopes:
                 self._open_foreign(environment, stack)
                 continue

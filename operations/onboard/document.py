@@ -56,8 +56,8 @@ def next_steps(proposal: Proposal) -> list[str]:
         *(f"wrote {change.path}" for change in proposal.changes),
         "\nNext, after a review in Git:",
         f"  ringwall plan {stack.stack}      # what it will make, offline",
-        f"  ringwall preview {stack.stack}   # the same from the real engine",
-        f"  ringwall up {stack.stack}",
+        f"  ringwall preview {stack.environment.name}   # the same from the real engine, with its environment",
+        f"  ringwall up {stack.environment.name}",
     ]
     lines += snippets.lines_of("people", snippets.people(entry_name(stack), usable(stack)))
     if stack.manifest.access.agents:

@@ -5,7 +5,7 @@ Nothing is written here; `operations.project.write` does that after a person agr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,10 @@ from model.environment import Environment
 from model.errors import InputError
 from model.known_clients import KNOWN_CLIENTS
 from model.project import Project
-from model.server import ADMIN_PORT_OFFSET, Origin
+from model.server import Origin
 from model.stacks import EnvironmentStack, ServerStack
 from model.tool_lock import ToolLock, to_yaml
+from operations.onboard.conflicts import free_guard_port, refuse_taken, siblings_of
 from operations.onboard.lock import build_lock
 from operations.onboard.offer import default_grants, pinned_offer
 from operations.onboard.risk import Concern, examine
@@ -25,7 +26,6 @@ from operations.project.templates import ServerAnswers, server_file
 from operations.project.write import FileChange
 from wire.mcp import ServerOffer
 
-FIRST_GUARD_PORT = 9010
 #: What people are most often at a desk with; each can be taken out of the file, and `--client` names others.
 USUAL_CLIENTS = ("claude-code", "cursor", "vscode")
 
@@ -75,23 +75,6 @@ def default_hostname(environment: EnvironmentStack, server: str) -> str:
     return f"{label}.{environment.settings.cloudflare.zone}"
 
 
-def free_guard_port(environment: EnvironmentStack, origin: Origin) -> int:
-    """Return the first port from 9010 that nothing in the environment uses.
-
-    It is free on every host, as topology hybrid needs one port that is free on all of them.
-    """
-    used = set(_ports(environment)) | {origin.port}
-    return next(port for port in range(FIRST_GUARD_PORT, 64536) if not used & {port, port + ADMIN_PORT_OFFSET})
-
-
-def _ports(environment: EnvironmentStack) -> Iterator[int | None]:
-    yield from (host.gateway_port for host in environment.settings.hosts.values())
-    for manifest in environment.manifests.values():
-        yield manifest.guard_port
-        yield manifest.admin_port
-        yield manifest.origin.port
-
-
 def propose(
     project: Project,
     environment: EnvironmentStack,
@@ -101,15 +84,22 @@ def propose(
     origin: dict[str, Any],
     access: dict[str, Any],
     host: str,
-    hostname: str,
-    guard_port: int,
+    hostname: str | None,
+    guard_port: int | None,
     review: Callable[[ToolLock], ToolLock],
 ) -> Proposal:
     """Prepare both files of a new server. `review` lets a person accept findings of the guard in the lock.
 
+    Without `hostname` and `guard_port` the server gets its default name and the first port that nothing uses.
+
     Raises:
-        InputErrors: the environment would refuse the files; nothing is written.
+        InputErrors: another server has its name or one of its ports, or the environment would refuse the files; nothing is
+            written.
     """
+    siblings, checked = siblings_of(project, environment), Origin.model_validate(origin)
+    hostname = hostname or default_hostname(environment, server)
+    guard_port = free_guard_port(environment, siblings, checked) if guard_port is None else guard_port
+    refuse_taken(environment, siblings, host=host, hostname=hostname, guard_port=guard_port, origin=checked)
     offer = acquaintance.offer
     lock = review(build_lock(offer))
     sibling_tools = {tool.name for sibling in environment.servers.values() for tool in sibling.lock.tools}
@@ -134,7 +124,7 @@ def propose(
     )
     stack = f"{environment.name}.{server}"
     files = {project.stack_file(stack): text, project.lock_file(stack): to_yaml(lock)}
-    staged = load_staged(project, environment.name, files)
+    staged = load_staged(project, environment.name, files, newcomer=server)
     changes = tuple(FileChange.new(path, content) for path, content in files.items())
     return Proposal(staged.servers[server], staged.settings, acquaintance, lock, granted, withheld, concerns, changes)
 

@@ -10,7 +10,7 @@ import os
 import sys
 import sysconfig
 import venv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from engine.workspace import DEFAULT_BACKEND
 from model.base import CloudflareId, Country, Domain, HttpsUrl, Name
+from model.countries import country_remedy
 from model.errors import InputError, NoProject
 from model.loader import read
 from model.loopback import is_loopback
@@ -49,6 +50,12 @@ class Question:
     text: str
     type: Any
     remedy: str
+    #: What to write for a wrong value, where the value itself says it.
+    correct: Callable[[str], str] | None = None
+
+    def remedy_of(self, value: str | None) -> str:
+        """What to do about a missing or wrong value."""
+        return self.correct(value) if self.correct is not None and value else self.remedy
 
     def wrong(self, value: str) -> str | None:
         """The model's complaint about `value`; None when it is valid."""
@@ -64,7 +71,7 @@ class Question:
     def advice(self, value: str) -> str | None:
         """The same in one line for a person who is asked: the problem and what to do."""
         problem = self.wrong(value)
-        return f"{problem}; {self.remedy}" if problem else None
+        return f"{problem}; {self.remedy_of(value)}" if problem else None
 
 
 _LABEL = "lower-case letters, digits and -, starting with a letter"
@@ -85,6 +92,7 @@ COUNTRY = Question(
     "Country people come from, such as SE",
     Country,
     "give an ISO 3166-1 code such as SE; repeat it for more",
+    country_remedy,
 )
 HOST = Question("--host", "Name of the origin host", Name, f"use {_LABEL}, such as dev-1")
 KONG_ADMIN = Question(

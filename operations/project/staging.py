@@ -47,17 +47,23 @@ def staged(project: Project, files: Mapping[Path, str]) -> Iterator[Project]:
 
 
 def load_staged(
-    project: Project, environment: str, files: Mapping[Path, str], *, server: str | None = None
+    project: Project,
+    environment: str,
+    files: Mapping[Path, str],
+    *,
+    server: str | None = None,
+    newcomer: str | None = None,
 ) -> EnvironmentStack:
     """Read one environment as if `files` were in the project already; raises `InputErrors`.
 
-    With `server` its other servers are left out, so that what is wrong with them refuses nothing.
+    With `server` its other servers are left out, so that what is wrong with them refuses nothing. `newcomer` is a server
+    that the files add.
     """
     with staged(project, files) as copy:
         if server is not None:
             hidden = frozenset(f"{environment}.{name}" for name in copy.servers_of(environment) if name != server)
             copy = PartialProject(copy.root, copy.name, copy.stack_dir, hidden)
-        return load_environment(copy, environment)
+        return load_environment(copy, environment, newcomer)
 
 
 def _relative(root: Path, path: Path) -> Path:

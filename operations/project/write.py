@@ -190,12 +190,14 @@ def _flow_list(text: str, node: Any, items: Sequence[str], parent_is_flow: bool)
     margin = margin[: len(margin) - len(margin.lstrip())] + "  "
     line_end = text.find("\n", end)
     line_end = len(text) if line_end < 0 else line_end
-    lines = "".join(f"\n{margin}- {_scalar(item)}" for item in items)
-    return text[:start].rstrip(" ") + text[end:line_end].rstrip("\r") + lines + text[line_end:]
+    line_break = "\r\n" if "\r\n" in text else "\n"
+    lines = "".join(f"{line_break}{margin}- {_scalar(item)}" for item in items)
+    carriage = "\r" if text[line_end - 1 : line_end] == "\r" and line_end < len(text) else ""
+    return text[:start].rstrip(" ") + text[end:line_end].rstrip("\r") + lines + carriage + text[line_end:]
 
 
 def _block_list(text: str, node: Any, items: Sequence[str], parent_is_flow: bool) -> str:
-    margin = " " * node.start_mark.column
+    margin, line_end = " " * node.start_mark.column, "\r\n" if "\r\n" in text else "\n"
     pieces: list[str] = []
     place, remaining = text.rfind("\n", 0, node.start_mark.index) + 1, set(items)
     head, tail_start = text[:place], place
@@ -205,10 +207,10 @@ def _block_list(text: str, node: Any, items: Sequence[str], parent_is_flow: bool
         end = len(text) if end < 0 else end + 1
         pieces.append(text[tail_start:start])
         if item.value in remaining:
-            pieces.append(text[start:end] if text[start:end].endswith("\n") else f"{text[start:end]}\n")
+            pieces.append(text[start:end] if text[start:end].endswith("\n") else f"{text[start:end]}{line_end}")
             remaining.discard(item.value)
         tail_start = end
-    pieces += [f"{margin}- {_scalar(item)}\n" for item in items if item in remaining]
+    pieces += [f"{margin}- {_scalar(item)}{line_end}" for item in items if item in remaining]
     return head + "".join(pieces) + text[tail_start:]
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 
+from model import effects
 from model.base import split_url
 from model.errors import InputError, Unreachable
 from model.loopback import is_loopback
@@ -266,6 +267,7 @@ class GitHub:
                 raise problem
 
     def _send(self, method: str, url: str, body: Any, params: dict[str, str] | None) -> HttpAnswer:
+        effects.request(method, "GitHub")
         try:
             return exchange(self._http, method, url, limit=MAX_ANSWER, deadline=DEADLINE, json=body, params=params)
         except RefusedAnswer as error:

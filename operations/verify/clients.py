@@ -119,6 +119,7 @@ FROM_HERE = (
     "clients were imitated by their user agents from this machine's address: a rule about a vendor's addresses does not "
     "show here"
 )
+_OTHER_RESOURCE = "see discovery.resource: the document must name the URL that people type"
 _TAKE_OFF = "the edge lets more clients register than the stack file says: run `ringwall drift`"
 _NOT_BY_AGENT = "it is refused whatever the user agent: look at the country, address and WAF rules for where you are"
 
@@ -138,11 +139,11 @@ async def _judged(context: VerifyContext, door: PublicHostname, flow: ClientFlow
     stated = str(discovery.documents[start].get("resource"))
     typed = context.url(door)
     if not (same_url(stated, typed) if flow.exact else _covers(stated, typed)):
-        return failed(f"refuses: resource is {visible(stated)}, and the URL it was given is {typed}")
-    for step in (authorization_server, pkce):
+        return failed(f"refuses: resource is {visible(stated)}, and the URL it was given is {typed}", _OTHER_RESOURCE)
+    for id_, step in (("authorization-server", authorization_server), ("pkce", pkce)):
         result = await step(context, door, flow.agents)
         if result.outcome != "pass":
-            return failed(result.observed)
+            return failed(result.observed, f"see discovery.{id_}")
     route = (
         "from resource_metadata" if start == "pointer" else f"from the {start} document, as {discovery.challenge.text}"
     )
@@ -191,7 +192,7 @@ async def _registered(
         return skipped(f"works {route} up to its registration, which was not tried", "add --register")
     endpoint = str(discovery.metadata["registration_endpoint"])
     if problem := context.client.allows(endpoint):
-        return failed(f"registration_endpoint {problem}")
+        return failed(f"registration_endpoint {problem}", "see discovery.authorization-server")
     sent: Headers = (("user-agent", flow.agents.discovery),)
     registration = await register(context, endpoint, flow.metadata, sent)
     if registration.limited or registration.status is None or registration.status >= 500:

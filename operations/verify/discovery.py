@@ -77,7 +77,7 @@ async def _walk(context: VerifyContext, door: PublicHostname, agents: UserAgents
         return past
     answer = await attempt(context.send_initialize(door, (*past, ("user-agent", agents.mcp))))
     if isinstance(answer, NoResponse):
-        return failed(str(answer))
+        return failed(str(answer), "see edge.reachable")
     discovery = Discovery(challenge_of(context.subject, answer))
     sent = (*past, ("user-agent", agents.discovery))
     await _resource_metadata(context, door, discovery, sent)

@@ -120,8 +120,8 @@ def _head(report: DiffReport, environment: str | None) -> str:
     title = f"Ringwall: {code(environment)}" if environment else "Ringwall"
     lines = [marker(environment), f"### {title}: {words}", "", f"{code(report.base)} → {code(report.head)}"]
     if report.errors:
-        what = counted(len(report.errors), "file or setting", "files or settings")
-        lines += ["", f"**Does not load: {what}**; what depends on it is not compared."]
+        subject = counted(len(report.errors), "file or setting", "files or settings")
+        lines += ["", f"**Does not load: {subject}**; what depends on it is not compared."]
     elif not report.stacks:
         lines += ["", "Nothing that the stack files declare changes."]
     return "\n".join(lines)
@@ -214,7 +214,7 @@ def _left_out(omitted: Sequence[_Section], artifact_url: str | None) -> list[str
     counts: dict[str, int] = {}
     for section in omitted:
         counts[section.label] = counts.get(section.label, 0) + 1
-    words = ", ".join(f"{count} times {label}" for label, count in counts.items())
+    words = ", ".join(f"{counted(count, 'time')} {label}" for label, count in counts.items())
     return [f"**Left out for length, lowest risk first: {words}.** {_pointer(artifact_url)}", ""]
 
 

@@ -276,8 +276,13 @@ CASES = (
     Case(
         "38",
         "Clients that register several redirect addresses",
-        "Not yet: a key for them is planned with the clients' presets.",
-        (),
+        "`access.clients` names them; all that a client registers at once is written into the list of Access.",
+        (
+            "components/edge/test_registration.py::"
+            "test_whole_registration_of_a_client_is_accepted_exactly_where_the_list_allows_it",
+            "operations/clients/test_snippets.py::"
+            "test_persons_script_registers_signs_in_and_lists_tools_where_loopback_may_register",
+        ),
     ),
     Case(
         "39",

@@ -42,7 +42,7 @@ def test_onboard_shows_rule_place_and_words_and_grants_nothing_that_is_withheld(
     (finding,) = [line for line in result.err.splitlines() if line.startswith("finding: ")]
     assert finding.startswith(f"finding: tool list_books /description: {RULE}: ")
     assert ".gnupg and are listed too" in finding
-    remedy = f"ringwall lock approve dev.shelf --accept list_books:{RULE}"
+    remedy = f"`ringwall lock approve dev.shelf --accept list_books:{RULE} --project {root}`"
     assert f"warning: the guard withholds tool list_books until a reviewer accepts: {remedy}" in result.err
     assert granted(root) == ["get_book"]
     assert "nobody: has a finding of the guard that nobody accepted" in result.out
@@ -60,11 +60,11 @@ def test_onboard_with_an_acceptance_grants_the_tool(root: Path, command: str, fl
 
 def test_yes_alone_accepts_nothing_and_the_command_that_a_warning_names_accepts(root: Path, command: str) -> None:
     warning = onboard(root, command).err
-    suggested = warning.split("until a reviewer accepts: ringwall ", 1)[1].splitlines()[0].split()
+    suggested = warning.split("until a reviewer accepts: `ringwall ", 1)[1].split("`")[0].split()
     before = lock_of(root)
     assert ringwall("lock", "approve", "dev.shelf", "--yes", "--project", root).code == 0
     assert lock_of(root) == before
-    result = ringwall(*suggested, "--yes", "--project", root)
+    result = ringwall(*suggested, "--yes")
     assert result.code == 0, result.err
     assert f'~ tool list_books changed\n    /accepted: new, ["{RULE}"]' in result.out
     after = lock_of(root)
@@ -112,7 +112,7 @@ def test_an_acceptance_of_nothing_is_refused_and_writes_nothing(root: Path, comm
         assert "--accept" in result.errors[0]
     again = onboard(root, command, "--accept", "list_books")
     assert again.code == 2
-    assert "give it to `ringwall lock approve dev.shelf`" in again.errors[0]
+    assert f"give it to `ringwall lock approve dev.shelf --project {root}`" in again.errors[0]
     assert (root / "stacks" / "dev.shelf.lock.yaml").read_bytes() == before
 
 

@@ -100,7 +100,7 @@ def test_a_rotation_adds_two_lines_and_changes_no_other_byte(folder: Path) -> No
 def test_a_rotation_says_to_run_up(folder: Path) -> None:
     done = ringwall("agents", "rotate", "dev", "ci", "--project", folder)
     assert "gets secret version 2; the present one stops working at " in done.out
-    assert "run `ringwall up dev`" in done.out
+    assert f"run `ringwall up dev --project {folder}`" in done.out
 
 
 def test_a_second_rotation_within_the_grace_asks_first(folder: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_second_rotation_within_the_grace_asks_first(folder: Path) -> None:
     written = stack_file(folder).read_bytes()
     done = ringwall("agents", "rotate", "dev", "ci", "--project", folder)
     assert done.code == 2
-    assert "needs consent" in done.errors[0]
+    assert "nobody can be asked here" in done.errors[0]
     assert stack_file(folder).read_bytes() == written
     assert ringwall("agents", "rotate", "dev", "ci", "--project", folder, "--yes", "--grace", "1h").code == 0
     text = stack_file(folder).read_text()

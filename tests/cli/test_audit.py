@@ -135,7 +135,8 @@ def test_a_server_names_its_log_in_the_project(path: Path, project: Project) -> 
     missing = ringwall("audit", "show", "dev.one", "--project", project.root)
     assert missing.code == 2
     assert "dev.one has no audit log on this machine; run this on its host" in missing.errors[0]
-    assert f"`ringwall local dev.one` writes {here}" in missing.errors[0]
+    assert "`ringwall local dev.one" in missing.errors[0]
+    assert missing.errors[0].endswith(f"` writes {here}")
     here.parent.mkdir(parents=True)
     here.write_bytes(path.read_bytes())
     shown = ringwall("audit", "show", "dev.one", "--project", project.root)

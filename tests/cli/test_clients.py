@@ -212,7 +212,7 @@ def test_client_without_a_settings_file_is_refused_with_what_to_do_in_it(client:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["dev.one", "--link"], "--link: needs a client; name one: `ringwall clients dev.one CLIENT --link`"),
+        (["dev.one", "--link"], "--link: needs a client; name one: `ringwall clients dev.one CLIENT --link --project {}`"),
         (["dev.one", "--link-file", "x"], "--link-file: says where to write, and nothing is written; add --link"),
         (["dev"], "ENV.SERVER: dev is no server; name a server, such as dev.github"),
         (["dev.one", "vscod"], "CLIENT: vscod is no client that is known by name; name one of claude-code, cursor, vscode, "
@@ -221,7 +221,7 @@ def test_client_without_a_settings_file_is_refused_with_what_to_do_in_it(client:
 )  # fmt: skip
 def test_wrong_arguments_are_one_error(desk_project: Path, arguments: list[str], error: str) -> None:
     result = ringwall("clients", *arguments, "--project", desk_project)
-    assert (result.code, result.errors) == (2, [error])
+    assert (result.code, result.errors) == (2, [error.replace("{}", str(desk_project))])
 
 
 def test_onboard_names_the_usual_clients_and_links_the_one_that_was_named(root: Path, desk: str, home: Path) -> None:

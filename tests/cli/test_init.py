@@ -117,6 +117,7 @@ def test_without_a_terminal_every_missing_flag_is_one_line(tmp_path: Path) -> No
         ("account_id", "0" * 31, "--account-id: "),
         ("zone", "example", "--zone: example: must be a full lower-case host name"),
         ("country", "se", "--country: se: must be an ISO 3166-1"),
+        ("country", "UK", "--country: UK: must be an ISO 3166-1 alpha-2 country code in capitals; write GB"),
         ("country", "XX", "--country: XX: must be an ISO 3166-1"),
         ("host", "Dev_1", "--host: Dev_1 does not fit"),
         ("kong_admin", "http://kong.example.com:8001", "--kong-admin: "),

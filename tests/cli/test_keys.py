@@ -531,7 +531,7 @@ def test_the_command_names_what_is_not_ours_fails_and_ends_it_when_told(
     assert (result.code, result.out) == (3, "keycloak: k1: added\n")
     assert result.err == (
         "warning: issuer keycloak: consumer mallory is in group issuer-keycloak and not Ringwall's, so what it signs is "
-        "trusted (kid m1); `ringwall keys sync dev --remove-strangers` ends that\n"
+        f"trusted (kid m1); `ringwall keys sync dev --remove-strangers --project {folder}` ends that\n"
     )
     result = command(folder, "--remove-strangers")
     assert (result.code, result.err) == (0, "")

@@ -75,7 +75,7 @@ def test_zones_are_listed(project: Project) -> None:
 def test_a_project_without_environments_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: x\nruntime: python\n")
     done = ringwall("list", "--project", tmp_path)
-    assert (done.code, done.out) == (0, "no environments yet; run `ringwall init ENV`\n")
+    assert (done.code, done.out) == (0, f"no environments yet; run `ringwall init ENV --project {tmp_path}`\n")
 
 
 def test_listing_writes_nothing(project: Project) -> None:

@@ -6,8 +6,10 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from cli import live
-from cli.report import next_steps
+from cli.report import next_steps, show_preview
 from engine.run import Run
 from plan.summary import by_ring
 
@@ -71,3 +73,10 @@ def test_the_next_steps_are_those_of_servers_that_changed() -> None:
         "ringwall verify dev.one",
     ]
     assert next_steps(["dev.two"], [unchanged]) == []
+
+
+def test_a_preview_that_changes_outputs_alone_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run("dev.one", "preview", state="done")
+    run.steps.outputs_differ = True
+    show_preview([run])
+    assert capsys.readouterr().out == ("dev.one (engine preview): nothing\n  ~ the stack's outputs, and no resource\n")

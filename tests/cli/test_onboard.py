@@ -74,7 +74,7 @@ def test_next_steps_and_client_settings_are_shown(root: Path, desk: str) -> None
     result = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--yes", "--project", root)
     for text in (
         "ringwall plan dev.tickets",
-        "ringwall up dev.tickets",
+        "ringwall up dev\n",
         "https://dev-tickets.example.com/mcp",
         "Cursor",
     ):
@@ -488,3 +488,46 @@ def test_stack_file_says_which_tools_were_left_out_and_why(root: Path, shelf: Ca
         '    #   risk unknown (it reads what its name calls "secrets"): get_secrets\n'
         "    #   risk unknown (its name has no verb that says what it does): magic\n"
     )
+
+
+def test_a_conflict_blames_the_newcomer_by_its_flag(root: Path, desk: str) -> None:
+    first = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--yes", "--project", root)
+    assert first.code == 0, first.err
+    before = snapshot(root)
+    port = desk.rpartition(":")[2].partition("/")[0]
+    again = ringwall(
+        *(
+            "onboard",
+            "desk",
+            "--env",
+            "dev",
+            "--url",
+            desk,
+            *PEOPLE,
+            "--guard-port",
+            "9010",
+            "--yes",
+            "--project",
+            root,
+        ),
+        *("--hostname", "dev-tickets.example.com"),
+    )
+    assert again.code == 2
+    assert again.errors == [
+        "--hostname: dev-tickets.example.com is dev.tickets's host name; choose another",
+        "--guard-port: port 9010 on host dev-1 is dev.tickets's; leave the option out (free: 9011)",
+        f"--url: port {port} on host dev-1 is dev.tickets's server already; to see what that server changed run "
+        "`ringwall lock diff dev.tickets`; another server has a port of its own",
+    ]
+    assert snapshot(root) == before
+
+
+def test_a_guard_port_is_free_in_every_environment_of_the_host(root: Path, desk: str) -> None:
+    assert ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--yes", "--project", root).code == 0
+    assert ringwall("init", "test", "--project", root, *flags()).code == 0
+    shelf = ringwall(
+        *("onboard", "shelf", "--env", "test", "--command", f"{sys.executable} -m sandbox.mcp_server --stdio"),
+        *(*PEOPLE, "--yes", "--dry-run", "--project", root),
+    )
+    assert shelf.code == 0, shelf.err
+    assert "guard_port: 9011" in shelf.out

@@ -18,7 +18,16 @@ def test_a_server_before_its_environment_is_one_line_with_the_command(
     done = ringwall(command, "dev.one", *options, "--sandbox", "--project", project.root)
     assert done.code == 2
     assert done.errors == [
-        "environment dev is not deployed, and dev.one needs it; run `ringwall up dev --sandbox`, which brings its servers "
-        "up too"
+        "environment dev is not deployed, and dev.one needs it; "
+        f"run `ringwall up dev --sandbox --project {project.root}`, which brings its servers up too"
     ]
     assert "Warning" not in done.err
+
+
+def test_what_is_not_deployed_exports_nothing_and_needs_no_destroying(project: Project) -> None:
+    exported = ringwall("outputs", "dev.one", "--sandbox", "--project", project.root)
+    assert exported.code == 2
+    command = f"ringwall up dev.one --sandbox --project {project.root}"
+    assert exported.errors == [f"dev.one is not deployed; run `{command}`"]
+    destroyed = ringwall("destroy", "dev", "--yes", "--sandbox", "--project", project.root)
+    assert (destroyed.code, destroyed.out) == (0, "dev is not deployed: there is nothing to destroy\n")

@@ -85,7 +85,7 @@ def test_status_asks_no_engine_however_many_servers_there_are(root: Path) -> Non
         ("dev.one", 2),
         ("dev.two", None),
     ]
-    assert "run `ringwall up dev`" in done.json["stacks"][0]["note"]
+    assert f"run `ringwall up dev --project {root}`" in done.json["stacks"][0]["note"]
 
 
 def test_a_broken_file_is_noted_at_its_own_stack(root: Path) -> None:

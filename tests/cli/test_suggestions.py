@@ -37,7 +37,7 @@ def _strings(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             yield "".join(
-                part.value if isinstance(part, ast.Constant) else _sample(part) for part in node.values if part
+                str(part.value) if isinstance(part, ast.Constant) else _sample(part) for part in node.values if part
             )
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner | statements:
             yield node.value
@@ -146,7 +146,7 @@ def test_line_that_is_a_command_is_completed_before_its_comment() -> None:
         ("zone.example", "ringwall keys sync", "ringwall keys sync"),
         ("dev", "ringwall lock diff", "ringwall lock diff"),
         ("dev.one", "ringwall up dev", "ringwall up dev"),
-        ("dev.one", "ringwall audit show", "ringwall audit show"),
+        ("dev.one", "ringwall audit show", "ringwall audit show dev.one"),
         ("dev.one", "ringwall check", "ringwall check"),
     ],
 )

@@ -72,7 +72,7 @@ def test_what_is_installed_is_a_lock_as_it_stands_or_one_exact_version(file: Pat
     for words in commands(file):
         if {"-r", "--requirement"} & set(words):
             assert {"--no-deps", "--require-hashes"} <= set(words), words
-        elif {"--editable", "."} & set(words):
+        elif "--editable" in words or "." in words:
             assert {"--no-deps", "--no-build-isolation"} <= set(words), words
         else:
             packages = [word for word in words if not word.startswith("-") and "{" not in word and word != "--quiet"]

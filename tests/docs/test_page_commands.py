@@ -39,8 +39,8 @@ def desk() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory, desk: str) -> Path:
     root = tmp_path_factory.mktemp("template") / "mcp"
-    assert ringwall("init", "dev", "--project", root, *flags(), "--agent", "ci", "--yes").code == 0
-    onboard = ["onboard", "tickets", "--env", "dev", "--project", root, "--url", desk]
+    assert ringwall("init", "dev", "--project", str(root), *flags(), "--agent", "ci", "--yes").code == 0
+    onboard = ["onboard", "tickets", "--env", "dev", "--project", str(root), "--url", desk]
     assert ringwall(*onboard, "--people", "you@example.com", "--yes").code == 0
     return root
 

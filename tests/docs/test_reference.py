@@ -29,6 +29,10 @@ def test_the_references_are_what_commands_and_models_say(generate: ModuleType) -
         assert (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8") == text, name
 
 
+def test_every_command_has_an_example(generate: ModuleType) -> None:
+    assert sorted(generate.COMMAND_EXAMPLES) == sorted(commands())
+
+
 def test_every_key_of_every_file_says_what_it_means(generate: ModuleType) -> None:
     pages = generate.FileReference().pages()
     assert [line for text in pages.values() for line in text.splitlines() if re.search(r"\|\s*\|$", line)] == []

@@ -95,6 +95,22 @@ def test_cached_engine_that_was_changed_is_not_taken() -> None:
     assert "was changed after it was installed" in locate.explain()[1].reason
 
 
+def test_a_copy_of_the_cache_with_other_times_is_taken() -> None:
+    path = cached()
+    os.utime(path, ns=(1, 1))
+    assert locate.verify(path, full=False) is None
+    assert locate.find() is not None
+
+
+def test_what_installs_the_engine_is_said_once() -> None:
+    path = cached()
+    path.write_text(path.read_text() + "# more\n")
+    with pytest.raises(EngineMissing) as refused:
+        locate.require()
+    assert str(refused.value).count("ringwall engine install") == 1
+    assert "was changed after it was installed; remove its folder)" in str(refused.value)
+
+
 def test_full_check_sees_a_change_that_keeps_size_and_time() -> None:
     path = cached()
     status = path.stat()
@@ -123,3 +139,16 @@ def test_cached_engine_without_a_good_record_is_not_taken(record: str | None) ->
 def test_relative_cache_variable_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert locate.cache_path() == Path.home() / ".cache/ringwall/engine/v3.256.0/pulumi"
+
+
+def test_a_copy_of_the_cache_is_the_engine_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "pulumi"
+    path.write_bytes(b"\x7fELF engine")
+    path.chmod(0o755)
+    tmp_path.chmod(0o755)
+    locate.write_checksum(path)
+    os.utime(path, ns=(1, 1))
+    assert locate.verify(path, full=False) is None
+    path.write_bytes(b"\x7fELF enginE")
+    os.utime(path, ns=(1, 1))
+    assert locate.verify(path, full=False) == "was changed after it was installed; remove its folder"

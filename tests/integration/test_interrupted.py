@@ -70,7 +70,7 @@ def test_an_application_made_while_the_run_died_is_recorded_and_not_made_twice(p
         (False, "dev"),
         (True, "dev.one"),
     ]
-    assert "run `ringwall repair dev.one`" in rows[1]["note"]
+    assert f"run `ringwall repair dev.one --sandbox --project {stage.root}`" in rows[1]["note"]
     (application,) = stage.sandbox.resources("*AccessApplication")
     line = f"application dev-one: Cloudflare has made it ({application.id})"
     # A kill may leave this file empty, which says nothing, and then the engine refuses the whole state.
@@ -115,7 +115,9 @@ def test_a_delete_that_was_interrupted_is_not_done_twice(prepared: Prepared) -> 
     assert stage.kill_in(fault, "destroy", "dev.one", "--yes")
     released = stage.run("cancel", "dev.one", "--yes")
     assert "which has ended" in released.stderr
-    assert released.stdout == "dev.one: lock released; run `ringwall repair dev.one`\n"
+    assert released.stdout == (
+        f"dev.one: lock released; run `ringwall repair dev.one --sandbox --project {stage.root}`\n"
+    )
     assert "its delete was interrupted; read back" in stage.run("destroy", "dev.one", "--yes").stderr
     stage.assert_whole(prepared.alone)
 

@@ -66,7 +66,12 @@ def test_an_entry_says_when_what_who_and_why_within_80_columns() -> None:
 
 def test_an_entry_of_a_limit_names_its_numbers_and_one_that_counts_says_how_many() -> None:
     limit = {"limit": "limits.requests_per_minute", "most": 60, "used": 60, "retryAfterSeconds": 3}
-    members = {"decision": "refuse", "reason": "rate_limited", "key": "limits.requests_per_minute", "leg": None}
+    members: dict[str, Any] = {
+        "decision": "refuse",
+        "reason": "rate_limited",
+        "key": "limits.requests_per_minute",
+        "leg": None,
+    }
     assert entry(record(**members, limit=limit, repeats=190))[2:] == [
         "    rate_limited: A limit of the principal, the tool or the server is reached.",
         "    limit limits.requests_per_minute: 60 allowed, 60 used, again in 3 s",

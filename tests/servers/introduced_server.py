@@ -79,7 +79,8 @@ else:
         """The SDK reads `Authorization` alone, so the guard's header is handed to it there."""
         if scope["type"] == "http":
             token = dict(scope["headers"]).get(b"ringwall-identity", b"")
-            scope = {**scope, "headers": [*scope["headers"], (b"authorization", b"Bearer " + token)]}
+            others = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
+            scope = {**scope, "headers": [*others, (b"authorization", b"Bearer " + token)]}
         await app(scope, receive, send)
 
     uvicorn.run(introduced, host="127.0.0.1", port=int(sys.argv[2]), log_level="error")

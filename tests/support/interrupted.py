@@ -46,6 +46,26 @@ class Stage:
         self.sandbox.faults.clear()
         return met
 
+    def interrupt_in(self, fault: Fault, *arguments: str, times: int = 1) -> subprocess.CompletedProcess[str]:
+        """Run until a call meets `fault`, then press Ctrl-C, as a terminal does: command and engine get the signal.
+
+        Once more, where `times` says so, as soon as the command has answered the first.
+        """
+        self.sandbox.faults.add(fault)
+        process = self._start(*arguments)
+        assert process.stderr is not None
+        assert self.sandbox.faults.wait_for(fault, 120), "no call met the fault"
+        heard = ""
+        for _ in range(times):
+            os.killpg(process.pid, signal.SIGINT)
+            while line := process.stderr.readline():
+                heard += line
+                if line.startswith("interrupted"):
+                    break
+        out, err = process.communicate(timeout=120)
+        self.sandbox.faults.clear()
+        return subprocess.CompletedProcess(arguments, process.returncode, out, heard + err)
+
     def _start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from model import effects
 from model.environment import Cloudflare
 from model.errors import Unreachable
 from tests.support.access_api import SECRET, TOKEN, AccessApi, access_api
@@ -26,6 +27,17 @@ def test_sessions_of_the_one_application_end() -> None:
         assert api.ended == ["app-1"]
         with pytest.raises(Unreachable, match=r"11021.*not confirmed"):
             cloudflare.revoke_sessions("app-3")
+
+
+def test_a_request_for_a_change_is_noted_for_ctrl_c_and_a_reading_is_not() -> None:
+    effects.forget()
+    with access_api(applications={"app-1": {}}) as api, client(api) as cloudflare:
+        cloudflare.find_user(email="ada@example.com")
+        assert effects.descriptions() == []
+        cloudflare.revoke_sessions("app-1")
+        cloudflare.revoke_sessions("app-1")
+    assert effects.descriptions() == ["Cloudflare was asked for changes"]
+    effects.forget()
 
 
 def test_a_person_is_found_by_address_and_by_either_identifier() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ async def test_every_filter_counts_and_all_must_hold(path: Path, open_log: Opene
     log.write(call(2, principal="agent:ci", decision=Decision.BLOCK, reason="no_verdict"))
     await log.close()
 
-    def found(**wanted: str) -> list[int]:
+    def found(**wanted: Any) -> list[int]:
         return [record["sequence"] for record in select(path, Filter(**wanted), 10, nothing_bad)[0]]
 
     assert found(principal="person:ada") == [3, 4]

@@ -68,6 +68,12 @@ def test_a_forced_private_key_is_not_readable_by_whoever_could_read_the_old_file
     assert stat.S_IMODE(private.stat().st_mode) == 0o600
 
 
+def test_a_public_key_in_place_of_the_private_one_is_named(tmp_path: Path) -> None:
+    _, public, _ = create_key_pair(tmp_path)
+    with pytest.raises(InputError, match="is a public key, and signing takes the private one; name the other file"):
+        load_private_key(public)
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
 def test_a_signing_key_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> None:
     private, _, _ = create_key_pair(tmp_path)
@@ -116,7 +122,7 @@ def test_what_is_no_signing_key_is_refused(tmp_path: Path) -> None:
     encrypted = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")
     )
-    for content in (b"", pem(ec.generate_private_key(ec.SECP256R1())), encrypted, pem(key.public_key())):
+    for content in (b"", pem(ec.generate_private_key(ec.SECP256R1())), encrypted):
         file.write_bytes(content)
         file.chmod(0o600)
         with pytest.raises(InputError, match="holds no unencrypted Ed25519 private key"):

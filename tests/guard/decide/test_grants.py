@@ -229,3 +229,31 @@ def test_resource_patterns_know_star_and_question_mark_only() -> None:
     assert rights.template("t://{id}")
     assert not rights.template("t://{other}")
     assert not rights.resource("t://{id}")
+
+
+def test_the_groups_that_decided_are_those_by_which_a_grant_of_this_very_thing_applies() -> None:
+    def to(*groups: str, **others: Any) -> dict[str, Any]:
+        return {"idp_groups": [{"provider": "okta", "group": group} for group in groups], **others}
+
+    compiled = grants(
+        {"to": to("support", "desk"), "tools": ["get"], "prompts": ["brief"]},
+        {"to": to("admins"), "tools": ["get", "drop"], "resources": ["file:///docs/*"]},
+        {"to": {"all": True}, "tools": ["list"]},
+        {"to": to("never", emails=["kari@example.com"]), "tools": ["list"]},
+        {"to": {"hosted_clients": ["claude"], **to("support")}, "tools": ["get"]},
+    )
+    claims = {"custom": {"groups": ["support", "admins", "chess"]}}
+    kari = Principal("person:kari", "person", email="kari@example.com", claims=claims)
+    named = {
+        ("tools", "get"): ["admins", "support"],
+        ("tools", "drop"): ["admins"],
+        ("tools", "list"): [],
+        ("prompts", "brief"): ["support"],
+        ("resources", "file:///docs/a"): ["admins"],
+        ("resources", "file:///other"): [],
+        (None, ""): ["admins", "support"],
+    }
+    assert {thing: compiled.deciding_groups(kari, *thing) for thing in named} == named
+    hosted = Principal("person:kari", "person", email="kari@example.com", hosted_client="claude", claims=claims)
+    assert compiled.deciding_groups(hosted, "tools", "get") == []
+    assert compiled.deciding_groups(CI, "tools", "get") == []

@@ -210,6 +210,24 @@ async def test_an_agent_is_named_and_only_groups_that_a_grant_used_are_told(
             assert ("email" in claims) is (claims["kind"] == "person")
 
 
+async def test_a_prompt_and_a_resource_are_named_as_such(tmp_path: Path) -> None:
+    prompt, resource = {"name": "brief"}, {"uri": "file:///docs/a", "name": "a"}
+    origin = Origin(prompts=[prompt], resources=[resource])
+    origin.replies |= {"prompts/get": lambda _: {"messages": []}, "resources/read": lambda _: {"contents": []}}
+    async with guarded(origin, tmp_path, beside_url={"identity": "meta"}) as guard:
+        await guard.initialize()
+        for method, params, claim in (
+            ("prompts/get", prompt, {"prompt": "brief"}),
+            ("resources/read", {"uri": "file:///docs/a"}, {"resource": "file:///docs/a"}),
+            ("ping", {}, {}),
+        ):
+            await guard.request(method, params)
+            (body,) = (json.loads(body) for _, _, body in origin.seen if f'"{method}"'.encode() in body)
+            claims = claims_of(guard, body["params"]["_meta"][META])
+            named = {name: value for name, value in claims.items() if name in ("tool", "prompt", "resource")}
+            assert (claims["method"], named) == (method, claim)
+
+
 @pytest.mark.parametrize("place", ["none", "header", "meta"])
 async def test_what_a_client_says_in_the_guards_places_never_arrives(tmp_path: Path, place: str) -> None:
     origin = Origin()

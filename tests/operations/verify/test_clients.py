@@ -133,6 +133,12 @@ async def test_each_kind_of_challenge_is_told_apart_for_each_client(
         assert text in results[name].observed
 
 
+async def test_a_client_that_stops_for_another_check_points_to_it(edge: EdgeStandIn) -> None:
+    edge.breaks_pkce = True
+    results, _ = await run(edge)
+    assert {results[name].remedy for name in BY_NAME} == {"see discovery.pkce"}
+
+
 async def test_a_challenge_without_documents_lets_nobody_in(edge: EdgeStandIn) -> None:
     """Access without managed OAuth protects the well-known paths as well."""
     edge.breaks_challenge, edge.breaks_well_known = "cloudflare-access", True
@@ -189,6 +195,7 @@ async def test_the_documents_resource_is_compared_as_each_client_compares_it(
         assert results["vscode"].observed == (
             f"refuses: resource is {resource}, and the URL it was given is https://desk.example.com/mcp"
         )
+        assert str(results["vscode"].remedy).startswith("see discovery.resource")
 
 
 @pytest.mark.parametrize("name", ["cursor", "vscode", "claude", "chatgpt"])
