@@ -20,8 +20,8 @@ def verify_log(stage: Stage, folder: Path) -> dict[str, Any]:
     """
     step = stage.step("The audit log proven")
     log, key = folder / "audit.jsonl", folder / "state" / "audit.key.pub"
-    stage.show_command("audit", "verify", log.name, "--key", key.name)
-    report: dict[str, Any] = json.loads(stage.ringwall("audit", "verify", str(log), "--key", str(key), "--json"))
+    stage.show_command("audit", "verify", log.name, "--public-key", key.name)
+    report: dict[str, Any] = json.loads(stage.ringwall("audit", "verify", str(log), "--public-key", str(key), "--json"))
     stage.say(f"{report['records']} records and {report['heads']} signed heads hold together")
     copy = folder / "altered" / log.name
     copy.parent.mkdir()
@@ -30,7 +30,7 @@ def verify_log(stage: Stage, folder: Path) -> dict[str, Any]:
     if altered == text:
         raise RingwallError("the audit log holds no refusal to alter in a copy")
     copy.write_text(altered, encoding="utf-8")
-    stage.ringwall("audit", "verify", str(copy), "--key", str(key), expected=_BROKEN)
+    stage.ringwall("audit", "verify", str(copy), "--public-key", str(key), expected=_BROKEN)
     stage.say(f"a copy with one word changed is called BROKEN (exit code {_BROKEN})")
     step.result = {"records": report["records"], "heads": report["heads"], "altered_copy_is_broken": True}
     return step.result

@@ -62,9 +62,9 @@ def signed_guard(stage: Stage, stack: str, folder: Path, sign_in: SignIn) -> Ite
     config["audit"]["path"] = str(folder / "audit.jsonl")
     rendered = folder / "guard_config.json"
     rendered.write_text(json.dumps(config), encoding="utf-8")
-    stage.ringwall("guard", "keygen", "--out", str(keys))
+    stage.ringwall("guard", "keygen", "--output", str(keys))
     private, public = keys / "guard-signing.key", keys / "guard-signing.pub"
-    signing = ("--key", str(private), "--config", str(rendered), "--out", str(bundle))
+    signing = ("--key", str(private), "--config", str(rendered), "--output", str(bundle))
     stage.ringwall("guard", "bundle", stack, *signing)
     command = [sys.executable, "-m", "cli.main", "guard", "run", "--config", str(bundle), "--public-key", str(public)]
     command += ["--server", stack, "--state", str(state)]

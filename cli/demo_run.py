@@ -15,6 +15,7 @@ from typing import Any
 from cli import console, state
 from cli.demo_stage import Stage
 from cli.demo_story import Story
+from model import effects
 
 
 def run_demo(*, keep_folder: bool, everything: bool, out: Path | None) -> dict[str, Any]:
@@ -50,6 +51,7 @@ def run_demo(*, keep_folder: bool, everything: bool, out: Path | None) -> dict[s
             console.note(f"kept {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
+            effects.forget()  # what the demo wrote is gone, so an interruption has nothing to tell of it
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import typer
 from typer.main import get_command
 
 from cli import console, main, state
@@ -20,6 +21,8 @@ from model.errors import RingwallError
 
 WIDTH = 80
 _INDENT = "   "
+#: The options of a command that the next one does not inherit.
+_OPTIONS = ("project", "json", "debug", "sandbox", "stack")
 
 
 @dataclass
@@ -97,14 +100,17 @@ class Stage:
             RingwallError: the command's own, or that it ended with another exit code than the story has.
         """
         shown = shlex.join(arguments)
-        options = (state.project, state.json, state.debug)
+        options = {name: getattr(state, name) for name in _OPTIONS}
         began = time.monotonic()
         try:
             with self.running(f"ringwall {shown}") as out:
-                state.json = False
+                state.json = state.sandbox = False
                 code = get_command(main.app).main(list(arguments), prog_name="ringwall", standalone_mode=False) or 0
+        except typer.Abort:
+            code = INTERRUPTED
         finally:
-            state.project, state.json, state.debug = options
+            for name, value in options.items():
+                setattr(state, name, value)
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         self.note_command(shown, began, code)

@@ -18,7 +18,7 @@ def demo(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out",
+            "--output",
             help="Folder for the log, the page and the data; else a new one.",
             metavar="DIR",
             show_default=False,
