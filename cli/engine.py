@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
+from pathlib import Path
 from typing import Literal
 
 import typer
@@ -14,6 +16,7 @@ from engine.locate import PINNED, explain, find
 from engine.plugins import install_plugins, plugins_missing
 from model.errors import NoProject
 from operations.project.new_project import make_virtualenv
+from operations.project.pulumi_addons import write_addons
 
 
 def install(*, method: Literal["auto", "download", "build"], plugins: bool, yes: bool, as_json: bool) -> None:
@@ -31,6 +34,15 @@ def install(*, method: Literal["auto", "download", "build"], plugins: bool, yes:
     if as_json:
         used = {"path": str(engine.path), "version": engine.version, "source": engine.source}
         console.print_json({"version": 1, "engine": used, "plugins": plugins})
+
+
+def addons(folder: Path, *, as_json: bool) -> None:
+    """What `ringwall engine addons` does; its flags and help are in `cli.flags.engine`."""
+    pack, package = write_addons(folder.expanduser())
+    if as_json:
+        console.print_json({"version": 1, "policy_pack": str(pack), "package": str(package)})
+    console.say(f"policy pack: pulumi preview --policy-pack {shlex.quote(str(pack))}")
+    console.say(f"component package: name {package} as a provider's path under plugins: in your Pulumi.yaml")
 
 
 def status(*, as_json: bool) -> None:

@@ -67,10 +67,12 @@ the rules it is judged by.
 PACK = """\
 ## On the engine's own preview
 
-`policy_pack/ringwall-policy` is the same set of rules as a Pulumi policy pack, own rules and waivers included:
+The same set of rules is a Pulumi policy pack, own rules and waivers included. In a checkout it is
+`policy_pack/ringwall-policy`; wherever Ringwall is installed, `ringwall engine addons` writes it:
 
 ```sh
-pulumi preview --policy-pack /path/to/ringwall/policy_pack/ringwall-policy
+ringwall engine addons ~/.ringwall
+pulumi preview --policy-pack ~/.ringwall/ringwall-policy
 ```
 
 It sees what a program declares beside Ringwall's own resources. The engine calls it at the end of a preview, which stops

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,6 +37,18 @@ def install(
     from cli.engine import install as work  # noqa: PLC0415 - 0.04 s of imports that --help and completion do without
 
     work(method=method.value, plugins=plugins, yes=yes, as_json=as_json)
+
+
+@app.command()
+def addons(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write them, such as ~/.ringwall.")],
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Write what plain pulumi takes beside a project: Ringwall's policy pack, and its component package."""
+    from cli.engine import addons as work  # noqa: PLC0415 - 0.04 s of imports that --help and completion do without
+
+    work(folder, as_json=as_json)
 
 
 @app.command()
