@@ -60,6 +60,7 @@ COMMAND_EXAMPLES = {
     "revoke": 'ringwall revoke person:ada@example.com --env dev --reason "Laptop stolen. Ada"'
     " --key ~/ringwall-keys/guard-signing.key",
     "engine install": "ringwall engine install --plugins",
+    "engine addons": "ringwall engine addons ~/.ringwall",
     "engine status": "ringwall engine status",
     "schema": "ringwall schema server",
     "migrate": "ringwall migrate --check",
