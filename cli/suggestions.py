@@ -12,6 +12,7 @@ from typing import Any
 
 from cli import state
 from cli.commands import COMMANDS, load
+from model.stack_names import ZONE_PREFIX, environment_of, server_of
 
 _QUOTED = re.compile(r"(?<=`)ringwall [^`\n]+(?=`)")
 _WHOLE_LINE = re.compile(r"(?m)^(?P<before> *(?:Next: )?)(?P<command>ringwall [^`#\n]*[^`#\n ])(?P<after> *(?:#.*)?)$")
@@ -66,11 +67,10 @@ def _with_stack(command: str, words: list[str]) -> str:
     """The command with this call's own stack where it says ENV.SERVER, or names none although it needs one."""
     if state.stack is None:
         return command
-    environment, _, server = state.stack.partition(".")
     names = {"STACK": state.stack}
-    if environment != "zone":
-        names["ENV"] = environment
-    if environment != "zone" and server:
+    if not state.stack.startswith(ZONE_PREFIX):
+        names["ENV"] = environment_of(state.stack)
+    if server_of(state.stack):
         names |= {"ENV.SERVER": state.stack, "SERVER|PATH": state.stack}
     if "ENV.SERVER" in words:
         return command.replace("ENV.SERVER", names.get("ENV.SERVER", "ENV.SERVER"))

@@ -1,7 +1,7 @@
 """The three kinds of stack as they are in memory: an environment, one server of it, and a zone.
 
-Each is one stack file, read and checked. `model.project` reads them; nothing here opens a file. The functions
-that read a stack's name are here, too: `environment_of`, `server_of`, `config_key_of`.
+Each is one stack file, read and checked. `model.project` reads them; nothing here opens a file. What a stack's name says
+is in `model.stack_names`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from typing import ClassVar
 from model.environment import Environment
 from model.loader import Document
 from model.server import Server
+from model.stack_names import ENVIRONMENT_KEY as ENVIRONMENT_KEY
+from model.stack_names import KINDS as KINDS
+from model.stack_names import SERVER_KEY as SERVER_KEY
+from model.stack_names import ZONE_KEY as ZONE_KEY
+from model.stack_names import ZONE_PREFIX as ZONE_PREFIX
+from model.stack_names import config_key_of as config_key_of
+from model.stack_names import environment_of as environment_of
+from model.stack_names import server_of as server_of
 from model.tool_lock import ToolLock
 from model.zone import Zone
-
-ENVIRONMENT_KEY = "ringwall:environment"
-SERVER_KEY = "ringwall:server"
-ZONE_KEY = "ringwall:zone"
-KINDS = {ENVIRONMENT_KEY: "environment", SERVER_KEY: "server", ZONE_KEY: "zone"}
-ZONE_PREFIX = "zone."
 
 
 @dataclass(frozen=True)
@@ -115,19 +117,3 @@ class ZoneStack:
 #: What every kind has: `name`, `stack` (Pulumi's name of it), `document`, `config_key` (where its manifest stands), the
 #: `environment` it is or belongs to, and `reach`, the servers it stands for.
 Stack = EnvironmentStack | ServerStack | ZoneStack
-
-
-def environment_of(stack: str) -> str:
-    """The environment that a stack is or belongs to: ``dev`` of ``dev`` and of ``dev.github``. A zone's stack stands
-    alone: ``zone.example`` stays as it is."""
-    return stack if stack.startswith(ZONE_PREFIX) else stack.partition(".")[0]
-
-
-def server_of(stack: str) -> str:
-    """The server of a server's stack: ``github`` of ``dev.github``; empty for an environment and a zone."""
-    return "" if stack.startswith(ZONE_PREFIX) else stack.partition(".")[2]
-
-
-def config_key_of(stack: str) -> str:
-    """Where the manifest of a stack stands in its file, going by its name."""
-    return ZONE_KEY if stack.startswith(ZONE_PREFIX) else SERVER_KEY if server_of(stack) else ENVIRONMENT_KEY

@@ -58,7 +58,7 @@ def test_what_is_bad_is_named_by_onboard_check_and_lock_diff_and_the_rest_is_use
 
     peer.answers["tools/list"] = {"tools": [{**GOOD, "inputSchema": {"type": "object", "not": {"type": "file"}}}]}
     broken = ringwall("lock", "diff", "dev.notes", "--project", root)
-    assert broken.code == 1
+    assert broken.code == 3
     assert "- tool list_notes removed" in broken.out
     assert "+ tool list_notes is left out: its input schema cannot be enforced: " in broken.out
     assert "- tool list_tags is no longer left out" in broken.out

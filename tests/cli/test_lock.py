@@ -51,7 +51,7 @@ def test_approve_needs_consent(onboarded: Path, shelf: Callable[..., str]) -> No
     before = snapshot(onboarded)
     result = ringwall("lock", "approve", "dev.shelf", "--project", onboarded)
     assert result.code == 2
-    assert result.errors[-1].endswith("add --yes")
+    assert result.errors[-1].endswith("add --yes to agree")
     assert snapshot(onboarded) == before
 
 

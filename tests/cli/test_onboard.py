@@ -74,7 +74,7 @@ def test_next_steps_and_client_settings_are_shown(root: Path, desk: str) -> None
     result = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--yes", "--project", root)
     for text in (
         "ringwall plan dev.tickets",
-        "ringwall up dev\n",
+        f"ringwall up dev --project {root}\n",
         "https://dev-tickets.example.com/mcp",
         "Cursor",
     ):
@@ -86,7 +86,7 @@ def test_without_consent_nothing_is_written(root: Path, desk: str) -> None:
     before = snapshot(root)
     result = ringwall("onboard", "tickets", "--env", "dev", "--url", desk, *PEOPLE, "--project", root)
     assert result.code == 2
-    assert result.errors[-1].endswith("add --yes")
+    assert result.errors[-1].endswith("add --yes to agree")
     assert snapshot(root) == before
 
 
@@ -517,7 +517,7 @@ def test_a_conflict_blames_the_newcomer_by_its_flag(root: Path, desk: str) -> No
         "--hostname: dev-tickets.example.com is dev.tickets's host name; choose another",
         "--guard-port: port 9010 on host dev-1 is dev.tickets's; leave the option out (free: 9011)",
         f"--url: port {port} on host dev-1 is dev.tickets's server already; to see what that server changed run "
-        "`ringwall lock diff dev.tickets`; another server has a port of its own",
+        f"`ringwall lock diff dev.tickets --project {root}`; another server has a port of its own",
     ]
     assert snapshot(root) == before
 

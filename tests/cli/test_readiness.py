@@ -30,4 +30,4 @@ def test_what_is_not_deployed_exports_nothing_and_needs_no_destroying(project: P
     command = f"ringwall up dev.one --sandbox --project {project.root}"
     assert exported.errors == [f"dev.one is not deployed, so it exports nothing; run `{command}`"]
     destroyed = ringwall("destroy", "dev", "--yes", "--sandbox", "--project", project.root)
-    assert (destroyed.code, destroyed.out) == (0, "dev is not deployed: there is nothing to destroy\n")
+    assert (destroyed.code, destroyed.out) == (0, "dev is not deployed: nothing to destroy\n")

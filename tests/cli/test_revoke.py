@@ -386,6 +386,9 @@ def test_a_principal_is_read_as_it_is_written() -> None:
 def test_an_agent_the_environment_does_not_have_is_refused_before_anything_is_done(desk: Desk) -> None:
     two_servers(desk)
     result = desk.revoke("agent:other", "--reason", REASON, "--key", desk.key)
-    assert (result.code, "environment dev has no agent other (it has: ci, nightly)" in result.err) == (2, True)
+    assert (result.code, "PRINCIPAL: there is no agent other; correct it (known: ci, nightly)" in result.err) == (
+        2,
+        True,
+    )
     assert desk.api.log == []
     assert not (desk.root / JOURNAL).exists()

@@ -64,9 +64,11 @@ def flags(**changed: str | None) -> list[str]:
 
 
 def snapshot(root: Path) -> dict[str, bytes]:
-    """Every file below `root` with its content, caches aside."""
+    """Every file below `root` with its content, caches and the virtual environment aside."""
     files = (path for path in root.rglob("*") if path.is_file())
-    return {str(path.relative_to(root)): path.read_bytes() for path in files if ".ringwall" not in path.parts}
+    return {
+        str(path.relative_to(root)): path.read_bytes() for path in files if not {".ringwall", ".venv"} & set(path.parts)
+    }
 
 
 def on_a_terminal(arguments: list[str], answers: list[str], **environment: str) -> tuple[int, str]:
