@@ -225,7 +225,7 @@ def test_a_name_that_is_taken_is_told_with_its_object_and_a_command_that_works(p
     # Which of the two is refused first is chance, and only the first line begins with "error: ".
     (line,) = [message for message in lines if "tunnel dev-one: Cloudflare has one already" in message]
     command = f"ringwall import dev.one tunnel {tunnel.id} --name one-edge-tunnel"
-    assert f"({tunnel.id}), which this stack does not record; run `{command}`" in line
+    assert f"({tunnel.id}), which this stack does not record; run `{command} " in line
     # Kong is asked for its own: the answer is about another object.
     assert any("upstream dev-one-guard: Kong has one already" in message for message in lines)
     assert len([message for message in lines if "1013" in message]) == 1

@@ -222,7 +222,7 @@ def test_a_character_is_matched_by_either_of_its_escapes() -> None:
 
 def test_many_patterns_left_to_the_server_take_linear_time() -> None:
     schema = {"properties": {f"p{number}": {"pattern": "(?<=a)b"} for number in range(5000)}}
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(patterns_left_to_server(schema)) == 5000
     assert time.perf_counter() - started < 20
 
@@ -230,7 +230,7 @@ def test_many_patterns_left_to_the_server_take_linear_time() -> None:
 def test_references_inside_the_document_work_and_stay_safe() -> None:
     tree = {"$schema": TICKET["$schema"], "properties": {"next": {"$ref": "#"}, "name": {"pattern": "^(a+)+$"}}}
     check = compile_schema(tree)
-    started = time.perf_counter()
+    started = time.process_time()
     # Through "#" the schema is met with its $schema again, where jsonschema would take its own class and Python's `re`.
     assert check({"next": {"next": {"name": "a" * 40 + "!"}}}) == "/next/next/name: does not match the pattern"
     assert time.perf_counter() - started < 2
@@ -268,9 +268,9 @@ def test_property_called_schema_is_still_a_property() -> None:
 )
 def test_nothing_takes_long(schema: Any, arguments: Any, message: str) -> None:
     check = compile_schema(schema)
-    started = time.perf_counter()
+    started = time.process_time()
     assert message in str(check(arguments))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def fans_out(keyword: str, leaf: Any) -> Any:
@@ -296,17 +296,17 @@ DOUBLED = {f"a{n}": {"$ref": f"#/$defs/a{n + 1}", "$dynamicRef": f"#/$defs/a{n +
 )
 def test_what_is_unevaluated_is_found_in_bounded_steps(schema: Any, arguments: Any) -> None:
     check = compile_schema(schema)
-    started = time.perf_counter()
+    started = time.process_time()
     assert check(arguments) == "takes too many steps to check"
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_long_lists_of_long_enums_are_checked_at_once() -> None:
     check = compile_schema({"items": {"enum": [f"value-{n}" for n in range(5000)]}})
-    started = time.perf_counter()
+    started = time.process_time()
     assert check(["value-4999"] * 40_000) is None
     assert check(["value-4999"] * 40_000 + ["value-5000"]) == "/40000: is none of the allowed values"
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_long_lists_of_booleans_pass() -> None:
@@ -376,7 +376,7 @@ def test_common_generated_patterns_are_matched_as_ecmascript_does(pattern: str, 
 def test_typical_check_is_quick() -> None:
     check = compile_schema(TICKET)
     arguments = {"query": "all of them", "limit": 5, "tags": ["a", "b"], "state": "open"}
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(2000):
         check(arguments)
     each = (time.perf_counter() - started) / 2000
