@@ -31,7 +31,7 @@ from guard.decide.redis_counters import RedisCounters
 from guard.decide.taint import Taints
 from guard.decide.watch import Watch
 from guard.http.connection import upstream_of
-from guard.http.joined_writes import JoinedWrites
+from guard.http.request_reader import RequestReader
 from guard.identity.caller_token import CallerTokens
 from guard.identity.introduction import CallerIntroduction
 from guard.identity.signing_keys import FILE, IdentityKeys
@@ -292,7 +292,7 @@ def _plain(app: Any, host: str, port: int, **tls: Any) -> uvicorn.Config:
         app,
         host=host,
         port=port,
-        http=JoinedWrites,
+        http=RequestReader,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -44,6 +44,7 @@ class Reason(_Explained):
     WEBSOCKET = "websocket", "The request asks for a protocol upgrade."
     QUERY = "query", "The address has a query."
     FOREIGN_HOST = "foreign_host", "`Host` is no public name of this server.", "hostname"
+    FOREIGN_TARGET = "foreign_target", "The address of the request names another host than `Host` does."
     FOREIGN_ORIGIN = "foreign_origin", "`Origin` may not call this server.", "cors.origins"
     BAD_HEADER = "bad_header", "A header that decides something is not visible ASCII."
     DUPLICATE_HEADER = "duplicate_header", "A header that decides something is given twice."

@@ -35,6 +35,7 @@ from guard.http.http_rules import (
     read_headers,
     session_of,
 )
+from guard.http.request_reader import check_target
 from guard.http.sink import HttpSink, Send, SilentSink
 from guard.http.unsent import unavailable, without_token
 from guard.http.upstream import NoToken, Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
@@ -91,6 +92,7 @@ class McpEndpoint:
         if scope["type"] != "http":
             raise HttpRefusal(400, Reason.WEBSOCKET)
         headers = read_headers(scope["headers"])
+        check_target(scope, headers)
         if "upgrade" in headers:
             raise HttpRefusal(
                 400, Reason.WEBSOCKET, error(None, answers.INVALID_REQUEST, "no protocol upgrade is served")
