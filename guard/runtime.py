@@ -30,6 +30,7 @@ from guard.decide.taint import Taints
 from guard.decide.tokens import ServerBudget
 from guard.decide.watch import Watch
 from guard.http.origin_breaker import OriginBreaker
+from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.http.upstream import Upstream, UpstreamAnswer, UpstreamDown
 from guard.identity.principal import Principal
 from guard.inspect.inspection import Inspected
@@ -59,6 +60,7 @@ class Runtime:
         cache: ResultCache,
         *,
         keep_alive: float = KEEP_ALIVE_SECONDS,
+        bounds: RequestBounds = DEFAULT_BOUNDS,
     ) -> None:
         self.policy = policy
         self.upstream = upstream
@@ -74,6 +76,7 @@ class Runtime:
         self.origin = OriginBreaker(time.monotonic, watch.reached)
         #: Seconds of silence after which a stream gets a keep-alive, and a call is answered as a stream.
         self.keep_alive = keep_alive
+        self.bounds = bounds
         self.metrics = GuardMetrics()
         self.log = logging.getLogger("ringwall.guard")
         #: The state of the configuration's source, as members of `bundle` in /readyz.
@@ -176,6 +179,11 @@ class Runtime:
         self.sessions.forget(caller.channel, _pending(kind, id_))
 
     # -- streams ------------------------------------------------------------------------------------------------------
+
+    def has_room(self, principal: str) -> bool:
+        """Whether one more request of the principal's is served beside those that are, open streams among them."""
+        most = self.bounds.streams + self.policy.config.limits.concurrency
+        return len(self._work.get(principal, ())) < most
 
     @contextlib.contextmanager
     def work_for(self, principal: str) -> Iterator[None]:

@@ -9,10 +9,12 @@ import asyncio
 import contextlib
 import gc
 import logging
+import resource
 import signal
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,9 @@ from guard.decide.policy import Policy
 from guard.decide.redis_counters import RedisCounters
 from guard.decide.taint import Taints
 from guard.decide.watch import Watch
+from guard.http.bounded_reader import BoundedReader
 from guard.http.connection import upstream_of
-from guard.http.request_reader import RequestReader
+from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.identity.caller_token import CallerTokens
 from guard.identity.introduction import CallerIntroduction
 from guard.identity.signing_keys import FILE, IdentityKeys
@@ -60,7 +63,14 @@ class GuardService:
         self._client = client
 
     @classmethod
-    async def open(cls, opened: Opened, state: Path, *, keep_alive: float = KEEP_ALIVE_SECONDS) -> GuardService:
+    async def open(
+        cls,
+        opened: Opened,
+        state: Path,
+        *,
+        keep_alive: float = KEEP_ALIVE_SECONDS,
+        bounds: RequestBounds = DEFAULT_BOUNDS,
+    ) -> GuardService:
         """Make everything but the sockets. `state` is a directory that only the guard may write. A stream that is silent
         for `keep_alive` seconds gets a comment.
 
@@ -95,6 +105,7 @@ class GuardService:
             Taints(config.guard.taint, time.monotonic),
             ResultCache(config.tool_lock, opened.sha256, time.monotonic),
             keep_alive=keep_alive,
+            bounds=bounds.within(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
         watch.follow(lambda: runtime.policy)
         service = cls(runtime, state, counters, client)
@@ -205,7 +216,7 @@ async def serve(service: GuardService, *, started: Callable[[], None] = lambda: 
     runtime, config = service.runtime, service.runtime.policy.config
     servers = [_Server(_traffic(runtime))]
     if config.admin_port is not None:
-        servers.append(_Server(_plain(admin_app(runtime), "127.0.0.1", config.admin_port)))
+        servers.append(_Server(_plain(runtime, admin_app(runtime), "127.0.0.1", config.admin_port)))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -267,8 +278,9 @@ def _traffic(runtime: Runtime) -> uvicorn.Config:
     if listen.tls_certificate is None:
         if not is_loopback(listen.address):
             raise InputError(f"{listen.address} is beyond loopback, and the listener has no TLS", key="listen")
-        return _plain(traffic_app(runtime), listen.address, listen.port)
+        return _plain(runtime, traffic_app(runtime), listen.address, listen.port)
     return _plain(
+        runtime,
         traffic_app(runtime),
         listen.address,
         listen.port,
@@ -287,12 +299,12 @@ def _file(reference: SecretRef | None, key: str) -> str:
     return reference.file
 
 
-def _plain(app: Any, host: str, port: int, **tls: Any) -> uvicorn.Config:
+def _plain(runtime: Runtime, app: Any, host: str, port: int, **tls: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=RequestReader,
+        http=partial(BoundedReader, bounds=runtime.bounds, note=partial(runtime.note_refusal, None)),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         log_config=None,

@@ -40,6 +40,14 @@ class Reason(_Explained):
     """Why the guard decided as it did."""
 
     # The HTTP request, before anyone reads its body.
+    NOT_HTTP = "not_http", "What arrived is no HTTP/1.1 request."
+    HEAD_TOO_LARGE = "head_too_large", "The request has more headers, or larger ones, than are read."
+    TOO_SLOW = "too_slow", "The request's headers or its body did not arrive in time."
+    TOO_MANY_CONNECTIONS = (
+        "too_many_connections",
+        "As many connections are open, or requests wait on one, as are served.",
+    )
+    TOO_MANY_STREAMS = "too_many_streams", "The principal has as many streams and requests open as are served at once."
     NO_SUCH_PATH = "no_such_path", "The address is not the path of the MCP endpoint."
     WEBSOCKET = "websocket", "The request asks for a protocol upgrade."
     QUERY = "query", "The address has a query."

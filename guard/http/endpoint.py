@@ -112,6 +112,10 @@ class McpEndpoint:
         if handle is None:
             raise HttpRefusal(405, Reason.NO_SUCH_VERB, None, {"allow": "POST, GET, DELETE"})
         principal = await self._identify(policy, scope, hostname, sink)
+        if not runtime.has_room(principal.id):
+            text = "You have as many streams and requests open as are served at once."
+            refusal = error(None, answers.LIMITED, text)
+            raise HttpRefusal(429, Reason.TOO_MANY_STREAMS, refusal, {"retry-after": "1"})
         with runtime.work_for(principal.id):
             async with bounded(principal):
                 await handle(Arrival(policy, principal, hostname, headers, receive, sink))
