@@ -125,6 +125,32 @@ class Runtime:
         # Exchanges that began under the old policy may still be asking its engines.
         self._in_background(_close_later(old))
 
+    def deny(self, principals: frozenset[str]) -> None:
+        """Deny these principals too, at once, whatever becomes of the configuration that names them."""
+        added = principals - self.policy.denied
+        if not added:
+            return
+        self.audit.event("deny", {"bundle": self.policy.sha256, "denied": sorted(added)})
+        self.policy.denied |= added
+        for principal in added:
+            self.end_work(principal)
+
+    def watch_term(self) -> None:
+        """Begin to watch whether the configuration in force expires, by the host's clock, which may be set at any time."""
+        self._in_background(self._watch_term())
+
+    async def _watch_term(self) -> None:
+        said: str | None = None
+        while True:
+            term, clock = self.policy.term, time.time()
+            text = term.warning(clock) or term.problem(clock)
+            if text is not None and text != said:
+                self.log.warning("%s", text)
+            said = text
+            if term.is_over(clock):
+                self.end_work()
+            await asyncio.sleep(_TERM_INTERVAL)
+
     def look_again(self) -> None:
         """Read the server's lists once more if that fails: a server that asks who calls fetches the keys of the guard's
         token from the admin port, which does not listen at the first look."""
@@ -393,6 +419,8 @@ class Runtime:
         await self.audit.close()
 
 
+#: Seconds between two looks at the clock: so long a stream may outlast its configuration.
+_TERM_INTERVAL = 1.0
 #: Decisions after which a message goes on.
 _PASSING = frozenset((Decision.ALLOW, Decision.FLAG, Decision.REDACT))
 #: How many refusals may be under way to the server at once: each of them holds a connection.

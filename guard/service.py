@@ -25,12 +25,14 @@ from guard.app import admin_app, traffic_app
 from guard.audit.keys import load_or_create_key
 from guard.audit.log import AuditLog
 from guard.bundle.bundle import Opened
+from guard.bundle.source import NeedsRestart
 from guard.decide.cache import ResultCache
 from guard.decide.counters import Counters, MemoryCounters
 from guard.decide.pins import Refusal
 from guard.decide.policy import Policy
 from guard.decide.redis_counters import RedisCounters
 from guard.decide.taint import Taints
+from guard.decide.term import Term
 from guard.decide.watch import Watch
 from guard.http.bounded_reader import BoundedReader
 from guard.http.connection import upstream_of
@@ -108,6 +110,7 @@ class GuardService:
             bounds=bounds.within(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
         watch.follow(lambda: runtime.policy)
+        runtime.watch_term()
         service = cls(runtime, state, counters, client)
         policy.pins.report_to(runtime.refused)
         audit.event(
@@ -126,13 +129,21 @@ class GuardService:
         return service
 
     async def apply(self, opened: Opened) -> None:
-        """Put another configuration in force. Raises RingwallError when that is impossible; then nothing changes."""
+        """Put another configuration in force.
+
+        Raises RingwallError when that is impossible. Then nothing changes, except that whom it denies is denied at once:
+        a revoked caller must not wait for a restart, nor for the rest of the configuration to be corrected.
+        """
+        self.runtime.deny(opened.denied)
         old = self.runtime.policy.config
         fixed = ("listen", "path", "admin_port", "audit", "server")
         changed = [key for key in fixed if getattr(old, key) != getattr(opened.config, key)]
         if changed or old.guard.redis != opened.config.guard.redis:
             fields = ", ".join(changed) or "guard.redis"
-            raise InputError(f"{fields} differs from what this guard was started with", remedy="restart the guard")
+            raise NeedsRestart(
+                f"{fields} differs from what this guard was started with (its deny list is in force)",
+                remedy="restart the guard",
+            )
         introduction = _introduction(opened.config, self._state)
         policy = _policy(
             opened, self._state, self._counters, self._client, self.runtime.refused, introduction, self.runtime.policy
@@ -167,6 +178,7 @@ def _policy(
         sha256=opened.sha256,
         sequence=opened.sequence,
         denied=opened.denied,
+        term=Term(opened.made, opened.expires),
         client=client,
         counters=counters,
         report=report,

@@ -58,6 +58,7 @@ class Reason(_Explained):
     DUPLICATE_HEADER = "duplicate_header", "A header that decides something is given twice."
     NO_SUCH_VERB = "no_such_verb", "The verb is not POST, GET or DELETE, or the protocol version does not have it."
     DRAINING = "draining", "The guard is ending, or it ended the request as a new configuration closed the server."
+    BUNDLE_EXPIRED = "bundle_expired", "The guard's signed configuration is past its time."
     DISCONNECTED = "disconnected", "The client closed its connection before its body was complete."
     MEDIA_TYPE = "media_type", "The body is not JSON in UTF-8."
     CONTENT_ENCODING = "content_encoding", "The body is compressed."

@@ -106,6 +106,9 @@ class McpEndpoint:
             raise HttpRefusal(503, Reason.DRAINING, None, {"retry-after": "1"})
         if not runtime.audit.healthy:
             raise AuditUnwritable("the audit log is closed")
+        if policy.term.is_over(time.time()):
+            text = "The guard's configuration has expired, so it lets nothing pass."
+            raise HttpRefusal(403, Reason.BUNDLE_EXPIRED, error(None, answers.REFUSED, text))
         if policy.behind_gateway:
             sink.remaining = read_remaining(headers.get(REMAINING_HEADER))
         handle = self._handlers.get(scope["method"])

@@ -310,13 +310,17 @@ async def guarded(
     denied: frozenset[str] = frozenset(),
     keep_alive: float = KEEP_ALIVE_SECONDS,
     bounds: RequestBounds = DEFAULT_BOUNDS,
+    expires: int | None = None,
     **changes: Any,
 ) -> AsyncIterator[Guarded]:
     """The guard before the origin, both running until the end of the block."""
     async with serving(server):
         config = config_for(server, state, **changes)
         service = await GuardService.open(
-            Opened(config, "sha256:" + "1" * 64, 1, denied), state / "state", keep_alive=keep_alive, bounds=bounds
+            Opened(config, "sha256:" + "1" * 64, 1, denied, expires),
+            state / "state",
+            keep_alive=keep_alive,
+            bounds=bounds,
         )
         started = asyncio.Event()
         running = asyncio.get_running_loop().create_task(serve(service, started=started.set))
