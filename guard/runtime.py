@@ -140,13 +140,13 @@ class Runtime:
         self._in_background(self._watch_term())
 
     async def _watch_term(self) -> None:
-        said: str | None = None
+        shown: str | None = None
         while True:
             term, clock = self.policy.term, time.time()
             text = term.warning(clock) or term.problem(clock)
-            if text is not None and text != said:
+            if text is not None and text != shown:
                 self.log.warning("%s", text)
-            said = text
+            shown = text
             if term.is_over(clock):
                 self.end_work()
             await asyncio.sleep(_TERM_INTERVAL)

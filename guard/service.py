@@ -178,7 +178,7 @@ def _policy(
         sha256=opened.sha256,
         sequence=opened.sequence,
         denied=opened.denied,
-        term=Term(opened.made, opened.expires),
+        term=Term(opened.issued, opened.expires),
         client=client,
         counters=counters,
         report=report,

@@ -211,7 +211,7 @@ class GuardBundle(Model):
     denied: Many[PrincipalId] = Field(
         (), description="Principals refused at once: person:<sub> or agent:<common_name>."
     )
-    made: Annotated[int, Field(ge=1)] | None = Field(None, description="When it was signed, in Unix seconds.")
+    issued: Annotated[int, Field(ge=1)] | None = Field(None, description="When it was signed, in Unix seconds.")
     expires: Annotated[int, Field(ge=1)] | None = Field(
         None, description="When guards stop serving by it, in Unix seconds; bundles of older versions have no end."
     )

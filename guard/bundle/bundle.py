@@ -64,7 +64,7 @@ class Expired(BundleRefused):
     """Past the time until which it was signed."""
 
 
-class NotYetMade(BundleRefused):
+class NotYetIssued(BundleRefused):
     """Signed later than this host's clock says it is."""
 
 
@@ -78,7 +78,7 @@ class Opened:
     denied: frozenset[str]
     #: When the guard stops serving by it, in Unix seconds; None for a demo, and for a bundle of an older version.
     expires: int | None = None
-    made: int | None = None
+    issued: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,15 +99,15 @@ class OpenedBundle:
         """The configuration in the form that the guard's service takes."""
         bundle = self.bundle
         return Opened(
-            bundle.config, self.sha256, bundle.sequence, frozenset(bundle.denied), bundle.expires, bundle.made
+            bundle.config, self.sha256, bundle.sequence, frozenset(bundle.denied), bundle.expires, bundle.issued
         )
 
 
 def bundle_bytes(
-    sequence: int, denied: Iterable[str], config: GuardConfig, *, made: int | None = None, expires: int | None = None
+    sequence: int, denied: Iterable[str], config: GuardConfig, *, issued: int | None = None, expires: int | None = None
 ) -> bytes:
     """The bytes that are signed for a bundle of these members."""
-    times = {name: value for name, value in (("made", made), ("expires", expires)) if value is not None}
+    times = {name: value for name, value in (("issued", issued), ("expires", expires)) if value is not None}
     return _signed({"version": 1, "sequence": sequence, "denied": list(denied), **times, "config": config.dump()})
 
 
@@ -117,21 +117,21 @@ def sign(
     sequence: int,
     denied: Iterable[str],
     key: Ed25519PrivateKey,
-    made: int | None = None,
+    issued: int | None = None,
     expires: int | None = None,
 ) -> GuardBundle:
     """Sign a configuration. `denied` is sorted, so that the same content has the same bytes.
 
-    `made` and `expires` are Unix seconds; without them the bundle has no end.
+    `issued` and `expires` are Unix seconds; without them the bundle has no end.
 
     Raises:
         ValueError: the sequence is not positive, or a denied principal is named twice.
     """
     refused = tuple(sorted(denied))
-    value = key.sign(bundle_bytes(sequence, refused, config, made=made, expires=expires))
+    value = key.sign(bundle_bytes(sequence, refused, config, issued=issued, expires=expires))
     signature = Signature(key_id=key_id(key.public_key()), value=_encode(value))
     return GuardBundle(
-        version=1, sequence=sequence, denied=refused, made=made, expires=expires, config=config, signature=signature
+        version=1, sequence=sequence, denied=refused, issued=issued, expires=expires, config=config, signature=signature
     )
 
 
@@ -159,7 +159,7 @@ def open_bundle(
         clock: Unix seconds by this host's clock; None takes a bundle whatever its times are.
 
     Raises:
-        MalformedBundle, UnknownSigningKey, BadSignature, OtherServer, Rollback, Expired, NotYetMade: it must not be put in
+        MalformedBundle, UnknownSigningKey, BadSignature, OtherServer, Rollback, Expired, NotYetIssued: it must not be put in
             force.
     """
     value = _parse(text)
@@ -291,9 +291,9 @@ def _in_time(bundle: GuardBundle, clock: float) -> None:
             f"the bundle expired at {utc(bundle.expires)}, and this host's clock says {utc(clock)}",
             remedy=f"{_SIGN}; if the clock is wrong, set it",
         )
-    if bundle.made is not None and bundle.made > clock + MAX_AHEAD:
-        raise NotYetMade(
-            f"the bundle was made at {utc(bundle.made)}, and this host's clock says {utc(clock)}",
+    if bundle.issued is not None and bundle.issued > clock + MAX_AHEAD:
+        raise NotYetIssued(
+            f"the bundle was signed at {utc(bundle.issued)}, and this host's clock says {utc(clock)}",
             remedy="set the clock that is wrong, this host's or that of the machine that signs",
         )
 

@@ -12,9 +12,9 @@ WARNING = 7 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """When a bundle was made and when it expires, in Unix seconds; None where it does not say."""
+    """When a bundle was issued and when it expires, in Unix seconds; None where it does not say."""
 
-    made: int | None = None
+    issued: int | None = None
     expires: int | None = None
 
     def is_over(self, clock: float) -> bool:
@@ -35,7 +35,9 @@ class Term:
 
     def members(self) -> dict[str, int]:
         """The times, for /readyz."""
-        return {name: value for name, value in (("made", self.made), ("expires", self.expires)) if value is not None}
+        return {
+            name: value for name, value in (("issued", self.issued), ("expires", self.expires)) if value is not None
+        }
 
 
 NO_END = Term()

@@ -125,14 +125,14 @@ class BoundedReader(RequestReader):
 
     def _wait(self) -> None:
         self._since = self.loop.time()
-        end = self._since + self._left()
+        end = self._since + self._remaining()
         if self._timer is not None and self._timer.when() > end:
             self._timer.cancel()
             self._timer = None
         if self._timer is None:
-            self._timer = self.loop.call_at(end, self._look)
+            self._timer = self.loop.call_at(end, self._check_time)
 
-    def _left(self) -> float:
+    def _remaining(self) -> float:
         if self._since is None:
             return 0.0
         allowed = self._bounds.head_seconds
@@ -140,7 +140,7 @@ class BoundedReader(RequestReader):
             allowed = self._bounds.body_seconds + self._body_bytes / self._bounds.body_rate
         return self._since + allowed - self.loop.time()
 
-    def _look(self) -> None:
+    def _check_time(self) -> None:
         """End the connection if its client has used up its time."""
         self._timer = None
         if self._since is None or self.transport.is_closing():
@@ -148,9 +148,9 @@ class BoundedReader(RequestReader):
         if self.flow.read_paused:
             # The guard does not read, so nobody can say that the client does not send.
             self._since = self.loop.time()
-        left = self._left()
-        if left > 0:
-            self._timer = self.loop.call_later(left, self._look)
+        remaining = self._remaining()
+        if remaining > 0:
+            self._timer = self.loop.call_later(remaining, self._check_time)
         elif self._phase is _Phase.REQUEST:
             self.transport.close()  # nothing was asked
         else:

@@ -129,7 +129,7 @@ def _digest_of(text: Any, in_force: Mapping[str, Any], denied: Sequence[str]) ->
         config = GuardConfig.model_validate(json.loads(text))
     except (ValueError, ValidationError):
         return None
-    times = {name: value for name in ("made", "expires") if isinstance(value := in_force.get(name), int)}
+    times = {name: value for name in ("issued", "expires") if isinstance(value := in_force.get(name), int)}
     signed = bundle_bytes(sequence, sorted(denied), config, **times)
     return "sha256:" + hashlib.sha256(signed).hexdigest()
 

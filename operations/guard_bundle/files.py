@@ -79,11 +79,13 @@ class BundleFile:
         `sequence` is its number, by default the time in Unix seconds; it is above the previous one. `valid` is for how many
         seconds guards serve by it: by default 90 days, and never less long than by the previous one. Raises InputError.
         """
-        made = int(time.time())
-        expires = made + (DEFAULT_VALID if valid is None else valid)
+        issued = int(time.time())
+        expires = issued + (DEFAULT_VALID if valid is None else valid)
         if valid is None and self.previous:
             expires = max(expires, self.previous.bundle.expires or 0)
-        bundle = sign(config, sequence=self._number(sequence), denied=denied, key=self.key, made=made, expires=expires)
+        bundle = sign(
+            config, sequence=self._number(sequence), denied=denied, key=self.key, issued=issued, expires=expires
+        )
         text = render(bundle)
         opened = reopened(text, {key_id(self.key.public_key()): self.key.public_key()})
         apply([FileChange(self.path, self._content, text.encode())])

@@ -247,7 +247,7 @@ def test_a_bundle_is_valid_for_ninety_days_or_as_long_as_is_said(desk: Path) -> 
     assert read(desk).bundle.expires > before + 399 * day
     bundle("--valid", "8h")
     assert read(desk).bundle.expires < before + day
-    assert before <= read(desk).bundle.made <= time.time()
+    assert before <= read(desk).bundle.issued <= time.time()
 
 
 @pytest.mark.parametrize("wrong", ["0d", "-1d", "90", "d", "99999d", "1.5d", ""])
@@ -261,7 +261,7 @@ def test_a_validity_that_is_no_duration_is_refused(desk: Path, wrong: str) -> No
 def test_an_expired_bundle_is_refused_by_verify_and_its_deny_list_is_kept(desk: Path) -> None:
     file = desk / "dev.one.guard.bundle.json"
     key = load_private_key(desk / "guard-signing.key")
-    file.write_text(render(sign(config(), sequence=5, denied=("person:a",), key=key, made=1, expires=2)))
+    file.write_text(render(sign(config(), sequence=5, denied=("person:a",), key=key, issued=1, expires=2)))
     with pytest.raises(InputError, match="expired at 1970-01-01T00:00:02Z"):
         run("verify", file, "--public-key", "guard-signing.pub")
     assert bundle()["denied"] == ["person:a"]

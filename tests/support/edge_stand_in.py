@@ -281,7 +281,7 @@ def signed_guard(
     config = GuardConfig.model_validate(document)
     bundle = folder / "bundle.json"
     made, key = int(time.time()), load_private_key(private)
-    signed = sign(config, sequence=sequence, denied=(), key=key, made=made, expires=made + 3600)
+    signed = sign(config, sequence=sequence, denied=(), key=key, issued=made, expires=made + 3600)
     bundle.write_text(render(signed))
     command = [*COMMAND, "--config", str(bundle), "--public-key", str(public), "--state", str(folder / "state")]
     log = folder / "guard.log"

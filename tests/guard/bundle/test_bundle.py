@@ -19,7 +19,7 @@ from guard.bundle.bundle import (
     BadSignature,
     Expired,
     MalformedBundle,
-    NotYetMade,
+    NotYetIssued,
     OtherServer,
     Rollback,
     UnknownSigningKey,
@@ -305,7 +305,7 @@ def test_a_demo_identity_is_refused_beyond_loopback_even_when_signed() -> None:
 
 
 def timed(made: int | None, expires: int | None) -> str:
-    return render(sign(config(), sequence=7, denied=(), key=KEY, made=made, expires=expires))
+    return render(sign(config(), sequence=7, denied=(), key=KEY, issued=made, expires=expires))
 
 
 def judged(bundle: str, clock: float) -> Any:
@@ -323,14 +323,14 @@ def test_a_bundle_is_taken_until_it_expires_and_not_a_second_longer() -> None:
 
 def test_a_bundle_of_the_future_is_refused_beyond_five_minutes() -> None:
     bundle = timed(1_000_000, 2_000_000)
-    assert judged(bundle, 1_000_000 - 300).bundle.made == 1_000_000
-    with pytest.raises(NotYetMade, match="set the clock"):
+    assert judged(bundle, 1_000_000 - 300).bundle.issued == 1_000_000
+    with pytest.raises(NotYetIssued, match="set the clock"):
         judged(bundle, 1_000_000 - 301)
 
 
 def test_the_times_are_signed() -> None:
     document = json.loads(timed(1_000_000, 2_000_000))
-    for change in ({"expires": 3_000_000}, {"made": 1}):
+    for change in ({"expires": 3_000_000}, {"issued": 1}):
         with pytest.raises(BadSignature):
             judged(json.dumps(document | change), 1_500_000)
     del document["expires"]

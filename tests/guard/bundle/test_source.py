@@ -491,7 +491,7 @@ def test_a_demo_configuration_is_taken_as_it_is() -> None:
 
 def until(sequence: int, expires: float, denied: tuple[str, ...] = ()) -> str:
     made = int(time.time()) - 1000
-    return render(sign(config(), sequence=sequence, denied=denied, key=KEY, made=made, expires=int(expires)))
+    return render(sign(config(), sequence=sequence, denied=denied, key=KEY, issued=made, expires=int(expires)))
 
 
 async def test_an_expired_bundle_is_neither_started_with_nor_changed_over_to(tmp_path: Path) -> None:
