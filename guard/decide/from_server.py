@@ -18,6 +18,7 @@ from guard.decide.lists import DECIDING, filter_list, holds_definitions
 from guard.decide.methods import Names, ResultKind, Section
 from guard.decide.pins import KEYS
 from guard.decide.reasons import Decision, Reason, origin_status, withheld
+from guard.decide.server_questions import fault_in_error, fault_in_result, fault_of
 from guard.decide.tokens import estimate, repeated_bytes
 from guard.http.http_rules import forwarded
 from guard.http.upstream import AnswerTooLarge, Slip, UnusableAnswer, UpstreamAnswer, UpstreamDown
@@ -223,6 +224,9 @@ async def _answer(exchange: Exchange, context: Context, answer: Answer) -> Mappi
 
 
 async def _error_answer(exchange: Exchange, context: Context, answer: Answer) -> Mapping[str, Any]:
+    fault = fault_in_error(exchange.policy.config.guard.questions, answer)
+    if fault is not None:
+        return await substitutes.for_question(exchange, context, fault)
     leg, size = context.row.leg, len(dump(answer.error))
     inspected = await exchange.inspect(leg, context, answer.error)
     exchange.taint(inspected, context)
@@ -307,6 +311,9 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
     asks = result.get("inputRequests") if result.get("resultType") == "input_required" else None
     if asks is not None:
         leg = Leg.SERVER_REQUESTS
+    fault = fault_in_result(exchange.policy.config.guard.questions, result)
+    if fault is not None:
+        return await substitutes.for_question(exchange, context, fault)
     media_types = exchange.policy.media_types(context.row.section, context.name)
     inspected = await exchange.inspect(leg, context, result, media_types=media_types)
     exchange.taint(inspected, context)
@@ -342,6 +349,11 @@ async def _request(exchange: Exchange, request: Request) -> Mapping[str, Any] | 
     if row is None:
         await exchange.record(about, Decision.REFUSE, Reason.UNKNOWN_METHOD, leg=Leg.SERVER_REQUESTS)
         await _tell_server(exchange, error(request.id, answers.METHOD_NOT_FOUND, "Method not found"))
+        return None
+    fault = fault_of(exchange.policy.config.guard.questions, request.method, request.params)
+    if fault is not None:
+        await exchange.record(about, Decision.REFUSE, fault.reason, leg=Leg.SERVER_REQUESTS, problem=fault.problem)
+        await _tell_server(exchange, error(request.id, answers.REFUSED, answers.text("server", about.incident)))
         return None
     inspected = await exchange.inspect(Leg.SERVER_REQUESTS, about, request.params)
     await exchange.record_inspected(about, inspected, Leg.SERVER_REQUESTS)

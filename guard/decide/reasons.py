@@ -104,6 +104,17 @@ class Reason(_Explained):
     UNREADABLE = "unreadable", "The message holds data that no engine can inspect.", "tool_lock"
     BLOCKED = "blocked", "An engine blocked the message without naming a finding."
     EXCEPTED = "excepted", "An engine found something, and exceptions of the stack file let it pass."
+    CONTEXT_NOT_GRANTED = (
+        "context_not_granted",
+        "Sampling asks for more of the conversation than the stack file lets the server have.",
+        "guard.questions.include_context",
+    )
+    URL_NOT_GRANTED = (
+        "url_not_granted",
+        "Elicitation sends the person to an address whose host the stack file does not name.",
+        "guard.questions.url_hosts",
+    )
+    UNCLEAR_QUESTION = "unclear_question", "The server's question has no single meaning, or is of no known mode."
     TAINT = (
         "taint",
         "The principal was sent text that steers a model, and this call may send data out.",
