@@ -33,6 +33,10 @@ class GuardMetrics:
             buckets=_BUCKETS, registry=self.registry,
         )  # fmt: skip
         self.open_streams = Gauge("ringwall_guard_open_streams", "Streams open now.", registry=self.registry)
+        self.dropped_events = Counter(
+            "ringwall_guard_dropped_events", "Events of servers' streams left out as too many.", ("kind",),
+            registry=self.registry,
+        )  # fmt: skip
         self.pins_refused = Counter(
             "ringwall_guard_lock_refusals", "Definitions refused as not what the tool lock approves.",
             registry=self.registry,

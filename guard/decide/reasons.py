@@ -124,6 +124,10 @@ class Reason(_Explained):
     TAINT_ANSWERED = "taint_answered", "The person answered."
     TAINT_CONFIRMED = "taint_confirmed", "The person allowed such a call."
     # The server's answer.
+    PROGRESS_FLOOD = (
+        "progress_flood",
+        "The server reports progress faster than a stream passes on; the result still comes.",
+    )
     CACHED = "cached", "Answered from the cache."
     NO_UPSTREAM_TOKEN = (
         "no_upstream_token",

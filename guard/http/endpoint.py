@@ -13,7 +13,7 @@ from typing import Any
 
 from components.gateway.names import REMAINING_HEADER
 from guard.audit.files import AuditUnwritable
-from guard.decide import answers, from_client, from_server, methods, substitutes
+from guard.decide import answers, from_client, from_server, methods, stream_events, substitutes
 from guard.decide.answers import error
 from guard.decide.context import Prepared, Stop
 from guard.decide.exchange import Exchange
@@ -276,7 +276,7 @@ class McpEndpoint:
     async def _acknowledge(self, upstream: UpstreamAnswer, sink: HttpSink | SilentSink) -> None:
         """Answer a notification or an answer that was forwarded: 202, or the status by which the server refused it."""
         if upstream.media_type != "text/event-stream":
-            await upstream.read(from_server.MAX_ANSWER)  # a stream would be no answer here, and it may never end
+            await upstream.read(stream_events.MAX_ANSWER)  # a stream would be no answer here, and it may never end
         await sink.answer(202 if upstream.status < 300 else _status_shown(upstream), None)
 
     def _bind(self, exchange: Exchange, upstream: UpstreamAnswer, prepared: Prepared) -> bool:
@@ -355,7 +355,7 @@ class McpEndpoint:
                 sink.session_ended = lambda: not self.runtime.sessions.lives(session, principal)
             with self.runtime.open_stream():
                 await sink.open_stream({})
-                async for event in from_server.events(exchange, upstream):
+                async for event in stream_events.events(exchange, upstream):
                     await from_server.deliver(exchange, event, sink, None)
                     if event.data:
                         await exchange.policy.limits.fine(principal, estimate(len(event.data)))
