@@ -10,10 +10,10 @@ from cli.project import current_project
 from cli.target import target_of
 from components.guard.settings import OUTPUT
 from engine.state import outputs
-from guard.bundle.bundle import OpenedBundle
+from guard.bundle.bundle import OpenedBundle, utc
 from guard.bundle.keys import create_key_pair, load_private_key, load_public_keys
 from model.tool_schema import unenforceable_lines
-from operations.guard_bundle.contents import configuration_of, denied_by
+from operations.guard_bundle.contents import configuration_of, denied_by, validity
 from operations.guard_bundle.files import BundleFile, bundle_path, read, reopened
 
 
@@ -34,6 +34,7 @@ def bundle(
     deny: list[str] | None,
     allow: list[str] | None,
     sequence: int | None,
+    valid: str | None,
     out: Path | None,
     config: Path | None,
     previous_key: list[Path] | None,
@@ -49,7 +50,7 @@ def bundle(
     target = BundleFile.open(out or bundle_path(Path(), stack), stack, private, previous_key or ())
     file, before = target.path, target.denied
     denied, lifted = denied_by(document, deny or (), allow or (), before)
-    opened = target.write(document, denied, sequence)
+    opened = target.write(document, denied, sequence, None if valid is None else validity(valid))
     added = sorted(denied - before)
     if as_json:
         console.print_json(
@@ -89,6 +90,7 @@ def _describe(opened: OpenedBundle) -> dict[str, Any]:
         "version": 1,
         "server": ".".join(opened.server),
         "sequence": signed.sequence,
+        "expires": None if signed.expires is None else utc(signed.expires),
         "sha256": opened.sha256,
         "key_id": signed.signature.key_id,
         "tool_lock_sha256": signed.config.tool_lock_sha256,
@@ -98,6 +100,6 @@ def _describe(opened: OpenedBundle) -> dict[str, Any]:
 
 def _show(opened: OpenedBundle) -> None:
     facts = _describe(opened)
-    for name in ("server", "sequence", "sha256", "key_id", "tool_lock_sha256"):
+    for name in ("server", "sequence", "expires", "sha256", "key_id", "tool_lock_sha256"):
         console.say(f"{name.replace('_', ' ')}: {facts[name]}")
     console.say(f"denied: {', '.join(facts['denied']) or 'nobody'}")

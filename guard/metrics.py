@@ -33,6 +33,10 @@ class GuardMetrics:
             buckets=_BUCKETS, registry=self.registry,
         )  # fmt: skip
         self.open_streams = Gauge("ringwall_guard_open_streams", "Streams open now.", registry=self.registry)
+        self.dropped_events = Counter(
+            "ringwall_guard_dropped_events", "Events of servers' streams left out as too many.", ("kind",),
+            registry=self.registry,
+        )  # fmt: skip
         self.pins_refused = Counter(
             "ringwall_guard_lock_refusals", "Definitions refused as not what the tool lock approves.",
             registry=self.registry,
@@ -50,6 +54,7 @@ class GuardMetrics:
             for name, text in {
                 "ready": "1 while nothing keeps the guard from being sound (/readyz says what does).",
                 "bundle_sequence": "Number of the configuration in force.",
+                "bundle_expires": "When the configuration in force expires, in Unix seconds; 0 for never.",
                 "bundle_source_well": "0 while the configuration's source is out of reach or holds what is refused.",
                 "audit_records": "Number of the last audit record.",
                 "audit_anchor_lag_records": "Audit records that no head the collector took covers yet.",
@@ -81,6 +86,7 @@ class GuardMetrics:
         bundle, audit = readiness["bundle"], readiness["audit"]
         self._state["ready"].set(readiness["ready"])
         self._state["bundle_sequence"].set(bundle["sequence"])
+        self._state["bundle_expires"].set(bundle.get("expires", 0))
         self._state["bundle_source_well"].set(not bundle.get("problem"))
         self._state["audit_records"].set(audit["sequence"])
         self._state["audit_anchor_lag_records"].set(audit["anchor_lag_records"] or 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -12,14 +13,17 @@ def readiness(runtime: Runtime) -> dict[str, Any]:
     """The JSON that `up`, `drift` and `lockdown` read; they compare `bundle.sha256` and `denied` with what they sent.
 
     `ready` is false while the guard would refuse every call: the audit log is closed, the server was never reached, an
-    issuer's keys are missing, or the guard is draining.
+    issuer's keys are missing, the configuration has expired, or the guard is draining. `warnings` say what will be so.
     """
     policy, audit = runtime.policy, runtime.audit
+    clock = time.time()
+    expired, warning = policy.term.problem(clock), policy.term.warning(clock)
     problems = [
         *([f"audit: {audit.reason}"] if not audit.healthy else []),
         *(f"identity: {problem}" for problem in policy.verifier.problems()),
         *([f"server: {runtime.watch.problem}"] if runtime.watch.problem else []),
         *([f"lock: {policy.pins.problem}"] if policy.pins.problem else []),
+        *([f"bundle: {expired}"] if expired else []),
         *(["draining"] if runtime.draining else []),
     ]
     source = runtime.source_status()
@@ -27,9 +31,10 @@ def readiness(runtime: Runtime) -> dict[str, Any]:
         "version": 1,
         "ready": not problems,
         "problems": problems,
+        "warnings": [f"bundle: {warning}"] if warning else [],
         "server": policy.server,
         "identity": "demo" if policy.config.identity.demo else "verified",
-        "bundle": {"sha256": policy.sha256, "sequence": policy.sequence, **source},
+        "bundle": {"sha256": policy.sha256, "sequence": policy.sequence, **policy.term.members(), **source},
         **(
             {"origin_identity": {"place": introduction.place, "key_id": introduction.tokens.key_id}}
             if (introduction := policy.introduction)

@@ -30,6 +30,7 @@ from guard.decide.taint import Taints
 from guard.decide.tokens import ServerBudget
 from guard.decide.watch import Watch
 from guard.http.origin_breaker import OriginBreaker
+from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.http.upstream import Upstream, UpstreamAnswer, UpstreamDown
 from guard.identity.principal import Principal
 from guard.inspect.inspection import Inspected
@@ -59,6 +60,7 @@ class Runtime:
         cache: ResultCache,
         *,
         keep_alive: float = KEEP_ALIVE_SECONDS,
+        bounds: RequestBounds = DEFAULT_BOUNDS,
     ) -> None:
         self.policy = policy
         self.upstream = upstream
@@ -74,6 +76,7 @@ class Runtime:
         self.origin = OriginBreaker(time.monotonic, watch.reached)
         #: Seconds of silence after which a stream gets a keep-alive, and a call is answered as a stream.
         self.keep_alive = keep_alive
+        self.bounds = bounds
         self.metrics = GuardMetrics()
         self.log = logging.getLogger("ringwall.guard")
         #: The state of the configuration's source, as members of `bundle` in /readyz.
@@ -121,6 +124,32 @@ class Runtime:
         self.judge_definitions()
         # Exchanges that began under the old policy may still be asking its engines.
         self._in_background(_close_later(old))
+
+    def deny(self, principals: frozenset[str]) -> None:
+        """Deny these principals too, at once, whatever becomes of the configuration that names them."""
+        added = principals - self.policy.denied
+        if not added:
+            return
+        self.audit.event("deny", {"bundle": self.policy.sha256, "denied": sorted(added)})
+        self.policy.denied |= added
+        for principal in added:
+            self.end_work(principal)
+
+    def watch_term(self) -> None:
+        """Begin to watch whether the configuration in force expires, by the host's clock, which may be set at any time."""
+        self._in_background(self._watch_term())
+
+    async def _watch_term(self) -> None:
+        shown: str | None = None
+        while True:
+            term, clock = self.policy.term, time.time()
+            text = term.warning(clock) or term.problem(clock)
+            if text is not None and text != shown:
+                self.log.warning("%s", text)
+            shown = text
+            if term.is_over(clock):
+                self.end_work()
+            await asyncio.sleep(_TERM_INTERVAL)
 
     def look_again(self) -> None:
         """Read the server's lists once more if that fails: a server that asks who calls fetches the keys of the guard's
@@ -176,6 +205,11 @@ class Runtime:
         self.sessions.forget(caller.channel, _pending(kind, id_))
 
     # -- streams ------------------------------------------------------------------------------------------------------
+
+    def has_room(self, principal: str) -> bool:
+        """Whether one more request of the principal's is served beside those that are, open streams among them."""
+        most = self.bounds.streams + self.policy.config.limits.concurrency
+        return len(self._work.get(principal, ())) < most
 
     @contextlib.contextmanager
     def work_for(self, principal: str) -> Iterator[None]:
@@ -386,6 +420,8 @@ class Runtime:
         await self.audit.close()
 
 
+#: Seconds between two looks at the clock: so long a stream may outlast its configuration.
+_TERM_INTERVAL = 1.0
 #: Decisions after which a message goes on.
 _PASSING = frozenset((Decision.ALLOW, Decision.FLAG, Decision.REDACT))
 #: How many refusals may be under way to the server at once: each of them holds a connection.

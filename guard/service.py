@@ -9,10 +9,12 @@ import asyncio
 import contextlib
 import gc
 import logging
+import resource
 import signal
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +25,18 @@ from guard.app import admin_app, traffic_app
 from guard.audit.keys import load_or_create_key
 from guard.audit.log import AuditLog
 from guard.bundle.bundle import Opened
+from guard.bundle.source import NeedsRestart
 from guard.decide.cache import ResultCache
 from guard.decide.counters import Counters, MemoryCounters
 from guard.decide.pins import Refusal
 from guard.decide.policy import Policy
 from guard.decide.redis_counters import RedisCounters
 from guard.decide.taint import Taints
+from guard.decide.term import Term
 from guard.decide.watch import Watch
+from guard.http.bounded_reader import BoundedReader
 from guard.http.connection import upstream_of
-from guard.http.joined_writes import JoinedWrites
+from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.identity.caller_token import CallerTokens
 from guard.identity.introduction import CallerIntroduction
 from guard.identity.signing_keys import FILE, IdentityKeys
@@ -60,7 +65,14 @@ class GuardService:
         self._client = client
 
     @classmethod
-    async def open(cls, opened: Opened, state: Path, *, keep_alive: float = KEEP_ALIVE_SECONDS) -> GuardService:
+    async def open(
+        cls,
+        opened: Opened,
+        state: Path,
+        *,
+        keep_alive: float = KEEP_ALIVE_SECONDS,
+        bounds: RequestBounds = DEFAULT_BOUNDS,
+    ) -> GuardService:
         """Make everything but the sockets. `state` is a directory that only the guard may write. A stream that is silent
         for `keep_alive` seconds gets a comment.
 
@@ -95,8 +107,10 @@ class GuardService:
             Taints(config.guard.taint, time.monotonic),
             ResultCache(config.tool_lock, opened.sha256, time.monotonic),
             keep_alive=keep_alive,
+            bounds=bounds.within(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
         watch.follow(lambda: runtime.policy)
+        runtime.watch_term()
         service = cls(runtime, state, counters, client)
         policy.pins.report_to(runtime.refused)
         audit.event(
@@ -115,13 +129,21 @@ class GuardService:
         return service
 
     async def apply(self, opened: Opened) -> None:
-        """Put another configuration in force. Raises RingwallError when that is impossible; then nothing changes."""
+        """Put another configuration in force.
+
+        Raises RingwallError when that is impossible. Then nothing changes, except that whom it denies is denied at once:
+        a revoked caller must not wait for a restart, nor for the rest of the configuration to be corrected.
+        """
+        self.runtime.deny(opened.denied)
         old = self.runtime.policy.config
         fixed = ("listen", "path", "admin_port", "audit", "server")
         changed = [key for key in fixed if getattr(old, key) != getattr(opened.config, key)]
         if changed or old.guard.redis != opened.config.guard.redis:
             fields = ", ".join(changed) or "guard.redis"
-            raise InputError(f"{fields} differs from what this guard was started with", remedy="restart the guard")
+            raise NeedsRestart(
+                f"{fields} differs from what this guard was started with (its deny list is in force)",
+                remedy="restart the guard",
+            )
         introduction = _introduction(opened.config, self._state)
         policy = _policy(
             opened, self._state, self._counters, self._client, self.runtime.refused, introduction, self.runtime.policy
@@ -156,6 +178,7 @@ def _policy(
         sha256=opened.sha256,
         sequence=opened.sequence,
         denied=opened.denied,
+        term=Term(opened.issued, opened.expires),
         client=client,
         counters=counters,
         report=report,
@@ -205,7 +228,7 @@ async def serve(service: GuardService, *, started: Callable[[], None] = lambda: 
     runtime, config = service.runtime, service.runtime.policy.config
     servers = [_Server(_traffic(runtime))]
     if config.admin_port is not None:
-        servers.append(_Server(_plain(admin_app(runtime), "127.0.0.1", config.admin_port)))
+        servers.append(_Server(_plain(runtime, admin_app(runtime), "127.0.0.1", config.admin_port)))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -267,8 +290,9 @@ def _traffic(runtime: Runtime) -> uvicorn.Config:
     if listen.tls_certificate is None:
         if not is_loopback(listen.address):
             raise InputError(f"{listen.address} is beyond loopback, and the listener has no TLS", key="listen")
-        return _plain(traffic_app(runtime), listen.address, listen.port)
+        return _plain(runtime, traffic_app(runtime), listen.address, listen.port)
     return _plain(
+        runtime,
         traffic_app(runtime),
         listen.address,
         listen.port,
@@ -287,12 +311,12 @@ def _file(reference: SecretRef | None, key: str) -> str:
     return reference.file
 
 
-def _plain(app: Any, host: str, port: int, **tls: Any) -> uvicorn.Config:
+def _plain(runtime: Runtime, app: Any, host: str, port: int, **tls: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=JoinedWrites,
+        http=partial(BoundedReader, bounds=runtime.bounds, note=partial(runtime.note_refusal, None)),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         log_config=None,

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
-from model.base import Countries, Duration, HttpsUrl, Model, Names, Positive, SecretRef, Yes
+from model.base import Countries, Duration, Hostname, HttpsUrl, Many, Model, Names, Positive, SecretRef, Yes
 from model.clients import Clients
 from model.loopback import is_loopback
 from model.problems import Wrong
@@ -141,6 +141,19 @@ class Taint(Model):
     )
 
 
+class Questions(Model):
+    """What the server may ask of a client beyond a form for the person: nothing that is not named here."""
+
+    include_context: Literal["none", "thisServer", "allServers"] = Field(
+        "none",
+        description="How much of the conversation sampling may ask the client to give its model: `thisServer` the part with "
+        "this server, `allServers` that with every server of the client.",
+    )
+    url_hosts: Many[Hostname] = Field(
+        (), description="Hosts whose https pages elicitation may send the person to (URL mode)."
+    )
+
+
 class Anchor(Model):
     """Where the guard sends the signed head of its audit log. Root on the host can rewrite the log, but not the heads
     that have left the host."""
@@ -175,6 +188,11 @@ class Guard(Model):
     deadline: Duration = Field("5s", description="For all engines together; no verdict in time is a refusal.")
     legs: LegPolicy = Field(LegPolicy(), description="What a finding on each leg leads to.")
     taint: Taint = Field(Taint(), description="The toxic flow.")
+    questions: Questions = Field(
+        Questions(),
+        exclude_if=lambda value: value == Questions(),
+        description="What the server may ask of a client.",
+    )
     audit_payloads: bool = Field(False, description="Write redacted payloads to the audit log too.")
     audit_anchor: Anchor | None = Field(None, description="Send the audit log's signed head off the host.")
     redis: GuardRedis | None = Field(None, description="Counters shared by several replicas of the guard.")

@@ -211,5 +211,13 @@ class GuardBundle(Model):
     denied: Many[PrincipalId] = Field(
         (), description="Principals refused at once: person:<sub> or agent:<common_name>."
     )
+    issued: Annotated[int, Field(ge=1)] | None = Field(None, description="When it was signed, in Unix seconds.")
+    expires: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="When guards stop serving by it, in Unix seconds; bundles of older versions have no end."
+    )
     config: GuardConfig = Field(description="The configuration.")
     signature: Signature = Field(description="Over everything else.")
+
+    def dump(self) -> dict[str, Any]:
+        """As it is signed: without times that it does not have."""
+        return {name: value for name, value in super().dump().items() if value is not None}

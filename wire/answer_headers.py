@@ -71,6 +71,7 @@ def challenge_scheme(headers: Mapping[str, str]) -> str:
 class HeaderFault(StrEnum):
     """What makes the answer unusable."""
 
+    STATUS = "status"
     REDIRECT = "redirect"
     ENCODING = "encoding"
     SESSION = "session"
@@ -81,6 +82,8 @@ def header_fault(status: int, headers: Mapping[str, str], *, opening: bool) -> t
 
     `headers` are read without regard to case.
     """
+    if not 200 <= status <= 599:
+        return HeaderFault.STATUS, f"its HTTP status is {status}, which no final answer has"
     if 300 <= status < 400:
         return HeaderFault.REDIRECT, f"the server redirects to {_address(headers.get('location', ''))}"
     encoding = encoding_of(headers)

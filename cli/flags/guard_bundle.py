@@ -52,6 +52,15 @@ def bundle(
         int | None,
         typer.Option("--sequence", min=1, help="Its number (default: Unix seconds, above the previous bundle's)."),
     ] = None,
+    valid: Annotated[
+        str | None,
+        typer.Option(
+            "--valid",
+            metavar="DURATION",
+            help="How long guards serve by it, such as 30d (default: 90d, or until the previous bundle ends).",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -86,7 +95,8 @@ def bundle(
 ) -> None:
     """Sign the guard configuration of a deployed server, with its deny list, as the bundle its guard takes.
 
-    The guard takes a bundle with a higher number only. Whoever the previous bundle denies stays denied, unless --allow
+    The guard takes a bundle with a higher number only, and refuses every call once it has expired: sign it again before
+    that. Whoever the previous bundle denies stays denied, unless --allow
     lifts it.
     """
     from cli.guard_bundle import bundle as work  # noqa: PLC0415 - 0.2 s of imports that --help and completion do without
@@ -97,6 +107,7 @@ def bundle(
         deny=deny,
         allow=allow,
         sequence=sequence,
+        valid=valid,
         out=out,
         config=config,
         previous_key=previous_key,

@@ -153,8 +153,9 @@ class AuditLog:
         """
         return self._write("decision", record.as_json)
 
-    def event(self, kind: Literal["open", "config"], details: Mapping[str, Any]) -> int:
-        """Write that the guard opened (identity mode, bundle) or put another configuration in force. Raises as `write`."""
+    def event(self, kind: Literal["open", "config", "deny"], details: Mapping[str, Any]) -> int:
+        """Write that the guard opened (identity mode, bundle), put another configuration in force, or of one that it could
+        not put in force the deny list alone. Raises as `write`."""
         return self._write(kind, lambda: {"details": dict(details)})
 
     async def durable(self, sequence: int) -> None:

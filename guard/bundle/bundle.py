@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from model.loader import Document, parse
 
 PREFIX = b"ringwall guard bundle 1\n"
 MOST_BYTES = 16 * 1024 * 1024
+#: Seconds by which the clock of the machine that signs may be ahead of a guard's.
+MAX_AHEAD = 300
 _SIGN = "sign it again with `ringwall guard bundle`"
 
 
@@ -57,6 +60,14 @@ class Rollback(BundleRefused):
     """Older than the bundle in force, or of the same sequence with another content."""
 
 
+class Expired(BundleRefused):
+    """Past the time until which it was signed."""
+
+
+class NotYetIssued(BundleRefused):
+    """Signed later than this host's clock says it is."""
+
+
 @dataclass(frozen=True)
 class Opened:
     """A configuration that may be put in force: from a verified bundle, or of a demo."""
@@ -65,6 +76,9 @@ class Opened:
     sha256: str
     sequence: int
     denied: frozenset[str]
+    #: When the guard stops serving by it, in Unix seconds; None for a demo, and for a bundle of an older version.
+    expires: int | None = None
+    issued: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,24 +97,42 @@ class OpenedBundle:
     @property
     def opened(self) -> Opened:
         """The configuration in the form that the guard's service takes."""
-        return Opened(self.bundle.config, self.sha256, self.bundle.sequence, frozenset(self.bundle.denied))
+        bundle = self.bundle
+        return Opened(
+            bundle.config, self.sha256, bundle.sequence, frozenset(bundle.denied), bundle.expires, bundle.issued
+        )
 
 
-def bundle_bytes(sequence: int, denied: Iterable[str], config: GuardConfig) -> bytes:
+def bundle_bytes(
+    sequence: int, denied: Iterable[str], config: GuardConfig, *, issued: int | None = None, expires: int | None = None
+) -> bytes:
     """The bytes that are signed for a bundle of these members."""
-    return _signed({"version": 1, "sequence": sequence, "denied": list(denied), "config": config.dump()})
+    times = {name: value for name, value in (("issued", issued), ("expires", expires)) if value is not None}
+    return _signed({"version": 1, "sequence": sequence, "denied": list(denied), **times, "config": config.dump()})
 
 
-def sign(config: GuardConfig, *, sequence: int, denied: Iterable[str], key: Ed25519PrivateKey) -> GuardBundle:
+def sign(
+    config: GuardConfig,
+    *,
+    sequence: int,
+    denied: Iterable[str],
+    key: Ed25519PrivateKey,
+    issued: int | None = None,
+    expires: int | None = None,
+) -> GuardBundle:
     """Sign a configuration. `denied` is sorted, so that the same content has the same bytes.
+
+    `issued` and `expires` are Unix seconds; without them the bundle has no end.
 
     Raises:
         ValueError: the sequence is not positive, or a denied principal is named twice.
     """
     refused = tuple(sorted(denied))
-    value = key.sign(bundle_bytes(sequence, refused, config))
+    value = key.sign(bundle_bytes(sequence, refused, config, issued=issued, expires=expires))
     signature = Signature(key_id=key_id(key.public_key()), value=_encode(value))
-    return GuardBundle(version=1, sequence=sequence, denied=refused, config=config, signature=signature)
+    return GuardBundle(
+        version=1, sequence=sequence, denied=refused, issued=issued, expires=expires, config=config, signature=signature
+    )
 
 
 def render(bundle: GuardBundle) -> str:
@@ -115,6 +147,7 @@ def open_bundle(
     expected_server: tuple[str, str] | None,
     after: int,
     applied: str | None = None,
+    clock: float | None = None,
 ) -> OpenedBundle:
     """Check a bundle and return its content.
 
@@ -123,9 +156,11 @@ def open_bundle(
         expected_server: environment and server it must be for; None takes any.
         after: the sequence applied last, 0 for none. A bundle of the same sequence passes only with the same content.
         applied: `OpenedBundle.sha256` of the bundle applied last; a result with this digest is no change.
+        clock: Unix seconds by this host's clock; None takes a bundle whatever its times are.
 
     Raises:
-        MalformedBundle, UnknownKey, BadSignature, OtherServer, Rollback: it must not be put in force.
+        MalformedBundle, UnknownSigningKey, BadSignature, OtherServer, Rollback, Expired, NotYetIssued: it must not be put in
+            force.
     """
     value = _parse(text)
     signature = value.pop("signature", None)
@@ -151,6 +186,8 @@ def open_bundle(
     bundle = _validated({**value, "signature": signature})
     opened = OpenedBundle(bundle, "sha256:" + hashlib.sha256(signed).hexdigest())
     _in_order(opened, expected_server, after, applied)
+    if clock is not None:
+        _in_time(bundle, clock)
     demo_stays_on_loopback(bundle.config)
     return opened
 
@@ -246,6 +283,24 @@ def _validated(value: dict[str, Any]) -> GuardBundle:
             f"signed, but not of this version's format: {lines[0]}{further}",
             remedy="sign with the version of Ringwall that the guard runs",
         ) from None
+
+
+def _in_time(bundle: GuardBundle, clock: float) -> None:
+    if bundle.expires is not None and bundle.expires <= clock:
+        raise Expired(
+            f"the bundle expired at {utc(bundle.expires)}, and this host's clock says {utc(clock)}",
+            remedy=f"{_SIGN}; if the clock is wrong, set it",
+        )
+    if bundle.issued is not None and bundle.issued > clock + MAX_AHEAD:
+        raise NotYetIssued(
+            f"the bundle was signed at {utc(bundle.issued)}, and this host's clock says {utc(clock)}",
+            remedy="set the clock that is wrong, this host's or that of the machine that signs",
+        )
+
+
+def utc(moment: float) -> str:
+    """Unix seconds as a date and time (RFC 3339)."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _in_order(opened: OpenedBundle, expected: tuple[str, str] | None, after: int, applied: str | None) -> None:

@@ -42,6 +42,11 @@ TIMEOUT = 20.0
 #: File systems keep times no finer than a clock tick: a file this young may change again without a new time.
 _SETTLED_NS = 2_000_000_000
 
+
+class NeedsRestart(InputError):
+    """A sound bundle that a running guard cannot change over to."""
+
+
 Apply = Callable[[OpenedBundle], Awaitable[None]]
 
 
@@ -199,7 +204,10 @@ class BundleSource:
         try:
             await apply(opened)
         except Exception as error:
-            if before is not None:
+            if isinstance(error, NeedsRestart):
+                # A restart takes it, with its deny list, also where the source is out of reach by then.
+                self._content = before
+            elif before is not None:
                 self._write(before, floor)
             problem = str(error) if isinstance(error, RingwallError) else f"{type(error).__name__}: {error}"
             raise RingwallError(
@@ -226,7 +234,12 @@ class BundleSource:
     def _open(self, content: bytes) -> OpenedBundle:
         floor = self._floor
         return open_bundle(
-            content, self._keys, expected_server=floor.server, after=floor.sequence, applied=floor.sha256
+            content,
+            self._keys,
+            expected_server=floor.server,
+            after=floor.sequence,
+            applied=floor.sha256,
+            clock=time.time(),
         )
 
     def _keep_bundle(self, opened: OpenedBundle, content: bytes) -> None:

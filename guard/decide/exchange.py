@@ -18,6 +18,7 @@ from guard.decide.context import Caller, Context, Prepared, Sink, Stop
 from guard.decide.methods import Method, Names, Section
 from guard.decide.policy import Policy
 from guard.decide.reasons import AnyReason, Decision, Reason
+from guard.decide.stream_rate import StreamRate
 from guard.http.upstream import NoToken, UpstreamAnswer, send_with_token
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import EVERYTHING, Leg, Outcome
@@ -36,6 +37,7 @@ class Exchange:
     caller: Caller
     headers: Mapping[str, str] = field(default_factory=dict)
     sink: Sink | None = None
+    rate: StreamRate = field(default_factory=StreamRate)
 
     def context(self, id_: Id, method: str, row: Method, size: int = 0) -> Context:
         """The context of a message that arrives now, under a new incident id."""

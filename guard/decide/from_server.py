@@ -6,7 +6,7 @@ What the answer to a method may hold is in the method's row in `guard.decide.met
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,17 +18,19 @@ from guard.decide.lists import DECIDING, filter_list, holds_definitions
 from guard.decide.methods import Names, ResultKind, Section
 from guard.decide.pins import KEYS
 from guard.decide.reasons import Decision, Reason, origin_status, withheld
+from guard.decide.server_questions import fault_in_error, fault_in_result, fault_of
+from guard.decide.stream_events import MAX_ANSWER, events, pass_empty, readable_id
 from guard.decide.tokens import estimate, repeated_bytes
 from guard.http.http_rules import forwarded
-from guard.http.upstream import AnswerTooLarge, Slip, UnusableAnswer, UpstreamAnswer, UpstreamDown
+from guard.http.upstream import Slip, UnusableAnswer, UpstreamAnswer
+from guard.inspect.content import is_handle
 from guard.inspect.verdict import Leg
 from wire.faults import diagnose
 from wire.json import Malformed, dump, parse
 from wire.jsonrpc import Answer, Message, Notification, Request, blurred, classify
-from wire.sse import Event, OverLimit, Reader
+from wire.sse import Event
 
-#: An answer, or one event of a stream, may be this large; a client's request has the configured limit.
-MAX_ANSWER = 16 * 1024 * 1024
+_PROGRESS = methods.SERVER["notifications/progress"]
 
 
 async def relay(exchange: Exchange, context: Context, upstream: UpstreamAnswer, sink: Sink) -> None:
@@ -108,35 +110,15 @@ def _adopt_policy(exchange: Exchange) -> None:
         exchange.caller.rights = exchange.policy.grants.rights(exchange.caller.principal)
 
 
-async def events(exchange: Exchange, upstream: UpstreamAnswer) -> AsyncIterator[Event]:
-    """The events of an upstream stream. A stream that breaks off ends here without an error.
-
-    Raises AnswerTooLarge for an event over the limit, UnusableAnswer where the stream cannot be read.
-    """
-    reader = Reader(MAX_ANSWER)
-    try:
-        async for chunk in upstream.chunks():
-            for event in reader.feed(chunk):
-                yield event
-    except OverLimit:
-        exchange.runtime.log.warning("upstream stream ended: an event is over %d bytes", MAX_ANSWER)
-        raise AnswerTooLarge("an event is over the limit") from None
-    except Malformed as problem:
-        raise UnusableAnswer(Reason.ORIGIN_MALFORMED, str(problem)) from None
-    except Slip:
-        raise
-    except UpstreamDown as problem:
-        exchange.runtime.log.warning("upstream stream ended: %s", problem)
-
-
 async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context | None) -> bool:
     """Pass on what the client may see of one event. True when it was the final answer to `context`."""
     _adopt_policy(exchange)
     if event.id:
-        event = replace(event, id=exchange.runtime.cursors.seal(event.id, exchange.caller.channel))
+        known = is_handle(event.id) or await readable_id(exchange, event.id)
+        event = replace(event, id=exchange.runtime.cursors.seal(event.id, exchange.caller.channel) if known else None)
     if not event.is_message:
-        # MCP knows no other event type. The event keeps its place in the stream (its id) and loses its data.
-        await sink.event(event if not event.data else Event("", None, event.id, event.retry))
+        # MCP knows no other event type. The event keeps its place in the stream (its id) and loses its data and its name.
+        await pass_empty(exchange, Event(None if event.data is None else "", None, event.id, event.retry), sink)
         return False
     message: Message | None
     try:
@@ -154,7 +136,7 @@ async def deliver(exchange: Exchange, event: Event, sink: Sink, context: Context
         return True
     out = None if message is None else await _decide(exchange, message, context)
     if out is None:
-        await sink.event(Event(None, None, event.id, event.retry))
+        await pass_empty(exchange, Event(None, None, event.id, event.retry), sink)
     else:
         await sink.event(Event(dump(out).decode(), event.event, event.id, event.retry))
     return final
@@ -223,6 +205,9 @@ async def _answer(exchange: Exchange, context: Context, answer: Answer) -> Mappi
 
 
 async def _error_answer(exchange: Exchange, context: Context, answer: Answer) -> Mapping[str, Any]:
+    fault = fault_in_error(exchange.policy.config.guard.questions, answer)
+    if fault is not None:
+        return await substitutes.for_question(exchange, context, fault)
     leg, size = context.row.leg, len(dump(answer.error))
     inspected = await exchange.inspect(leg, context, answer.error)
     exchange.taint(inspected, context)
@@ -307,6 +292,9 @@ async def _result(exchange: Exchange, context: Context, answer: Answer, result: 
     asks = result.get("inputRequests") if result.get("resultType") == "input_required" else None
     if asks is not None:
         leg = Leg.SERVER_REQUESTS
+    fault = fault_in_result(exchange.policy.config.guard.questions, result)
+    if fault is not None:
+        return await substitutes.for_question(exchange, context, fault)
     media_types = exchange.policy.media_types(context.row.section, context.name)
     inspected = await exchange.inspect(leg, context, result, media_types=media_types)
     exchange.taint(inspected, context)
@@ -343,6 +331,11 @@ async def _request(exchange: Exchange, request: Request) -> Mapping[str, Any] | 
         await exchange.record(about, Decision.REFUSE, Reason.UNKNOWN_METHOD, leg=Leg.SERVER_REQUESTS)
         await _tell_server(exchange, error(request.id, answers.METHOD_NOT_FOUND, "Method not found"))
         return None
+    fault = fault_of(exchange.policy.config.guard.questions, request.method, request.params)
+    if fault is not None:
+        await exchange.record(about, Decision.REFUSE, fault.reason, leg=Leg.SERVER_REQUESTS, problem=fault.problem)
+        await _tell_server(exchange, error(request.id, answers.REFUSED, answers.text("server", about.incident)))
+        return None
     inspected = await exchange.inspect(Leg.SERVER_REQUESTS, about, request.params)
     await exchange.record_inspected(about, inspected, Leg.SERVER_REQUESTS)
     exchange.taint(inspected, about)
@@ -360,6 +353,10 @@ async def _notification(exchange: Exchange, notification: Notification) -> Mappi
     about = exchange.context("", notification.method, row or methods.UNKNOWN)
     if row is None:
         await exchange.record(about, Decision.REFUSE, Reason.UNKNOWN_METHOD, leg=Leg.RESULTS)
+        return None
+    if row is _PROGRESS and not exchange.rate.admits_progress():
+        exchange.runtime.metrics.dropped_events.labels("progress").inc()
+        await exchange.record(about, Decision.REFUSE, Reason.PROGRESS_FLOOD, leg=Leg.RESULTS)
         return None
     if row.names is Names.URI:
         uri = notification.params.get("uri")

@@ -23,6 +23,7 @@ from guard.decide.methods import Section
 from guard.decide.pins import Pins, Refusal
 from guard.decide.question_answers import IN_PARAMS
 from guard.decide.resource_uris import is_plain_uri, parse_template
+from guard.decide.term import NO_END, Term
 from guard.http.http_rules import PublicNames
 from guard.identity.introduction import CallerIntroduction
 from guard.identity.verifier import Verifier
@@ -63,6 +64,7 @@ class Policy:
     Args:
         sha256: digest of the bundle or demo configuration it was made from.
         denied: principals refused at once, whatever their tokens say.
+        term: until when it may be served by.
         state: folder where the guard keeps the list of refused definitions; None keeps it in memory.
         introduction: tells the server who calls; None where the stack file has it told nothing.
         previous: the policy before this one. Issuers' keys are taken over, so that no issuer must be up for a new bundle.
@@ -79,6 +81,7 @@ class Policy:
         sha256: str,
         sequence: int,
         denied: frozenset[str],
+        term: Term = NO_END,
         client: httpx.AsyncClient,
         counters: Counters,
         report: Callable[[Refusal], None],
@@ -90,6 +93,7 @@ class Policy:
         self.sha256 = sha256
         self.sequence = sequence
         self.denied = denied
+        self.term = term
         #: Bytes that a message may have, and bytes after which a body is not read on: in between the refusal can name the
         #: request that it answers.
         self.body_limit = config.limits.body_kilobytes * 1024

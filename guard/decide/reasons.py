@@ -40,15 +40,25 @@ class Reason(_Explained):
     """Why the guard decided as it did."""
 
     # The HTTP request, before anyone reads its body.
+    NOT_HTTP = "not_http", "What arrived is no HTTP/1.1 request."
+    HEAD_TOO_LARGE = "head_too_large", "The request has more headers, or larger ones, than are read."
+    TOO_SLOW = "too_slow", "The request's headers or its body did not arrive in time."
+    TOO_MANY_CONNECTIONS = (
+        "too_many_connections",
+        "As many connections are open, or requests wait on one, as are served.",
+    )
+    TOO_MANY_STREAMS = "too_many_streams", "The principal has as many streams and requests open as are served at once."
     NO_SUCH_PATH = "no_such_path", "The address is not the path of the MCP endpoint."
     WEBSOCKET = "websocket", "The request asks for a protocol upgrade."
     QUERY = "query", "The address has a query."
     FOREIGN_HOST = "foreign_host", "`Host` is no public name of this server.", "hostname"
+    FOREIGN_TARGET = "foreign_target", "The address of the request names another host than `Host` does."
     FOREIGN_ORIGIN = "foreign_origin", "`Origin` may not call this server.", "cors.origins"
     BAD_HEADER = "bad_header", "A header that decides something is not visible ASCII."
     DUPLICATE_HEADER = "duplicate_header", "A header that decides something is given twice."
     NO_SUCH_VERB = "no_such_verb", "The verb is not POST, GET or DELETE, or the protocol version does not have it."
     DRAINING = "draining", "The guard is ending, or it ended the request as a new configuration closed the server."
+    BUNDLE_EXPIRED = "bundle_expired", "The guard's signed configuration is past its time."
     DISCONNECTED = "disconnected", "The client closed its connection before its body was complete."
     MEDIA_TYPE = "media_type", "The body is not JSON in UTF-8."
     CONTENT_ENCODING = "content_encoding", "The body is compressed."
@@ -94,6 +104,17 @@ class Reason(_Explained):
     UNREADABLE = "unreadable", "The message holds data that no engine can inspect.", "tool_lock"
     BLOCKED = "blocked", "An engine blocked the message without naming a finding."
     EXCEPTED = "excepted", "An engine found something, and exceptions of the stack file let it pass."
+    CONTEXT_NOT_GRANTED = (
+        "context_not_granted",
+        "Sampling asks for more of the conversation than the stack file lets the server have.",
+        "guard.questions.include_context",
+    )
+    URL_NOT_GRANTED = (
+        "url_not_granted",
+        "Elicitation sends the person to an address whose host the stack file does not name.",
+        "guard.questions.url_hosts",
+    )
+    UNCLEAR_QUESTION = "unclear_question", "The server's question has no single meaning, or is of no known mode."
     TAINT = (
         "taint",
         "The principal was sent text that steers a model, and this call may send data out.",
@@ -103,6 +124,10 @@ class Reason(_Explained):
     TAINT_ANSWERED = "taint_answered", "The person answered."
     TAINT_CONFIRMED = "taint_confirmed", "The person allowed such a call."
     # The server's answer.
+    PROGRESS_FLOOD = (
+        "progress_flood",
+        "The server reports progress faster than a stream passes on; the result still comes.",
+    )
     CACHED = "cached", "Answered from the cache."
     NO_UPSTREAM_TOKEN = (
         "no_upstream_token",

@@ -14,6 +14,7 @@ from guard.decide.answers import error, tool_error
 from guard.decide.context import Context
 from guard.decide.exchange import Exchange
 from guard.decide.reasons import Decision, Reason
+from guard.decide.server_questions import QuestionFault
 from guard.http.upstream import AnswerTooLarge, IdInUse, NoToken, Slip, UnusableAnswer
 from guard.inspect.verdict import Leg
 from wire.jsonrpc import Id
@@ -47,6 +48,17 @@ async def executed(exchange: Exchange, context: Context, reason: Reason, key: st
     if context.row.is_call:
         return tool_error(context.id, text, modern=context.modern, incident=context.incident, limit=limit)
     return error(context.id, answers.WITHHELD, text, {"executed": True, **(limit or {})}, context.incident)
+
+
+async def for_question(exchange: Exchange, context: Context, fault: QuestionFault) -> Mapping[str, Any]:
+    """The answer in place of a question that the server may not ask the client."""
+    await exchange.record(context, Decision.BLOCK, fault.reason, leg=Leg.SERVER_REQUESTS, problem=fault.problem)
+    final = fault.reason.key is None
+    if context.row.is_call:
+        text = answers.text("results_final" if final else "results", context.incident)
+        return tool_error(context.id, text, modern=context.modern, incident=context.incident)
+    text = answers.text("other_final" if final else "other", context.incident)
+    return error(context.id, answers.REFUSED, text, incident=context.incident)
 
 
 async def for_slip(exchange: Exchange, context: Context, slip: Slip) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ import asyncio
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from guard.engines.breaker import Breaker
+from guard.engines.decoding import fold
 from guard.inspect.verdict import EngineFinding, Leg, Outcome, ScanItem, Verdict
 from model.loopback import is_loopback
 from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of, retry_after
@@ -38,6 +39,7 @@ MAX_CANCELLED = 16
 LEAST = 0.02
 MAX_ID = 100
 _UNITS = {"millisecond": 0.001, "second": 1.0, "minute": 60.0, "hour": 3600.0}
+_NO_LETTER = re.compile(r"[^a-z0-9]+")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _./:-]{0,99}")
 
 
@@ -352,3 +354,21 @@ def reference(value: Any) -> str | None:
 def request_id(item: ScanItem, suffix: str) -> str:
     """An id for one request: the incident id and `suffix`, cut to at most 100 characters."""
     return f"{item.correlation_id[: MAX_ID - len(suffix) - 1]}-{suffix}"
+
+
+def look_alike(members: Iterable[str], known: Collection[str]) -> bool:
+    """Whether a member is not in `known` and reads like one that is: another case, script, space or mark.
+
+    Another reader of the answer might take it for that one, so what it says is not certain.
+    """
+    plain = {_letters(name) for name in known}
+    return any(name not in known and _letters(name) in plain for name in members)
+
+
+def failed(answer: Mapping[str, Any]) -> bool:
+    """Whether an answer says that something failed, in a member for which the vendor documents no such use."""
+    return any(answer.get(name) not in (None, False, []) for name in ("error", "errors", "timeout", "timed_out"))
+
+
+def _letters(name: str) -> str:
+    return _NO_LETTER.sub("", fold(name).casefold())

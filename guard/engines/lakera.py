@@ -25,7 +25,9 @@ from guard.engines.http_engine import (
     HttpEngine,
     JsonService,
     Piece,
+    failed,
     label,
+    look_alike,
     no_verdict,
     reference,
     request_id,
@@ -38,12 +40,18 @@ PIECE = 20_000
 OVERLAP = 1_000
 
 
+#: The members of an answer and of a row that decide.
+_DECIDING = frozenset(("flagged", "breakdown", "payload", "metadata", "error", "errors", "timeout", "timed_out"))
+_ROW = frozenset(("detected", "detector_type", "project_id", "message_id", "error", "errors", "timeout", "timed_out"))
+
+
 class LakeraVerdictEngine(HttpEngine):
     """Judges by the policy of one Lakera project.
 
     `flagged: false` with a detector that is `detected` blocks: the vendor documents `flagged` as any detector of the
     policy, so the two contradict each other and the stricter one holds. An empty `breakdown` is no verdict: no detector
-    ran, as happens when a project screens only the other direction.
+    ran, as happens when a project screens only the other direction. Nothing that stands beside a clean verdict is passed
+    over: a failure, a member that reads like a known one, or a detector that judged another message or request.
     """
 
     name = "lakera"
@@ -101,11 +109,24 @@ class LakeraVerdictEngine(HttpEngine):
             return no_verdict("no detector ran: the project's policy screens nothing here", scan)
         if any(row.get("project_id", self._project) != self._project for row in rows):
             return no_verdict("the answer is by another project's policy", scan)
+        if failed(answer) or any(failed(row) for row in rows):
+            return no_verdict("a detector failed or ran out of time", scan)
+        if look_alike(answer, _DECIDING) or any(look_alike(row, _ROW) for row in rows):
+            return no_verdict("a member reads like a known one", scan)
+        if not all(_is_first(row.get("message_id", 0)) for row in rows):
+            return no_verdict("a detector judged another message", scan)
+        if isinstance(metadata, dict) and metadata.get("request_id", request) != request:
+            return no_verdict("the answer is to another request", scan)
         return Piece(Outcome.ALLOW, (), scan)
 
 
 def _is_row(row: Any) -> bool:
     return isinstance(row, dict) and isinstance(row.get("detected"), bool) and isinstance(row.get("detector_type"), str)
+
+
+def _is_first(message_id: Any) -> bool:
+    """Whether it is the only message of a request: 0, and not False, which equals it."""
+    return type(message_id) is int and message_id == 0
 
 
 def _finding(leg: Leg, row: dict[str, Any]) -> EngineFinding:

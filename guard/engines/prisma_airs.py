@@ -27,6 +27,7 @@ from guard.engines.http_engine import (
     JsonService,
     Piece,
     label,
+    look_alike,
     no_verdict,
     reference,
     request_id,
@@ -54,12 +55,33 @@ _CATEGORIES = {
 }
 
 
+#: The members of an answer, and of its part about the tool event, that decide.
+_DECIDING = frozenset(
+    (
+        "action",
+        "category",
+        "timeout",
+        "error",
+        "errors",
+        "scan_id",
+        "tr_id",
+        "profile_name",
+        "tool_detected",
+        "prompt_detected",
+        "response_detected",
+    )
+)
+_TOOL = frozenset(("verdict", "summary", "input_detected", "output_detected", "metadata"))
+
+
 class PrismaAirsVerdictEngine(HttpEngine):
     """Judges by one security profile of Prisma AIRS.
 
     With `block_on: category`, a malicious verdict or any detection blocks even where the profile only alerts; with
     `action`, the profile decides, and its alerts remain as findings of an ALLOW. A scan that timed out or failed at the
-    vendor comes as HTTP 200 and is no verdict, whatever its action is: the profile may turn a timeout into allow.
+    vendor comes as HTTP 200 and is no verdict, whatever its action is: the profile may turn a timeout into allow. An allow
+    needs the `tr_id` that was sent, which the specification has returned, and a verdict on the tool event: without
+    `tool_detected` the vendor judged something else, or nothing.
     """
 
     name = "prisma_airs"
@@ -117,6 +139,8 @@ class PrismaAirsVerdictEngine(HttpEngine):
             return Piece(Outcome.BLOCK, findings or (EngineFinding(Category.POLICY, "malicious"),), scan)
         if category == "malicious" and not findings:
             findings = (EngineFinding(Category.POLICY, "malicious"),)
+        if (reason := _unproven(answer)) is not None:
+            return no_verdict(reason, scan, findings)
         return Piece(Outcome.ALLOW, findings, scan)
 
 
@@ -153,6 +177,18 @@ def _incomplete(answer: dict[str, Any]) -> str | None:
         if answer.get(flag) is not False:
             return f"{flag} is not false"
     return "a detection service failed" if answer.get("errors") not in (None, []) else None
+
+
+def _unproven(answer: dict[str, Any]) -> str | None:
+    """Why an allow is not certain to be about what was sent; None if it is."""
+    if "tr_id" not in answer:
+        return "tr_id is missing"
+    tool = _dict(answer, "tool_detected")
+    if not isinstance(tool.get("verdict"), str) or not tool["verdict"]:
+        return "there is no verdict on the tool event"
+    if look_alike(answer, _DECIDING) or look_alike(tool, _TOOL):
+        return "a member reads like a known one"
+    return None
 
 
 def _findings(leg: Leg, answer: dict[str, Any]) -> Iterator[EngineFinding]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from components.gateway.names import REMAINING_HEADER
 from guard.audit.files import AuditUnwritable
-from guard.decide import answers, from_client, from_server, methods, substitutes
+from guard.decide import answers, from_client, from_server, methods, stream_events, substitutes
 from guard.decide.answers import error
 from guard.decide.context import Prepared, Stop
 from guard.decide.exchange import Exchange
@@ -35,6 +35,7 @@ from guard.http.http_rules import (
     read_headers,
     session_of,
 )
+from guard.http.request_reader import check_target
 from guard.http.sink import HttpSink, Send, SilentSink
 from guard.http.unsent import unavailable, without_token
 from guard.http.upstream import NoToken, Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
@@ -91,6 +92,7 @@ class McpEndpoint:
         if scope["type"] != "http":
             raise HttpRefusal(400, Reason.WEBSOCKET)
         headers = read_headers(scope["headers"])
+        check_target(scope, headers)
         if "upgrade" in headers:
             raise HttpRefusal(
                 400, Reason.WEBSOCKET, error(None, answers.INVALID_REQUEST, "no protocol upgrade is served")
@@ -104,12 +106,19 @@ class McpEndpoint:
             raise HttpRefusal(503, Reason.DRAINING, None, {"retry-after": "1"})
         if not runtime.audit.healthy:
             raise AuditUnwritable("the audit log is closed")
+        if policy.term.is_over(time.time()):
+            text = "The guard's configuration has expired, so it lets nothing pass."
+            raise HttpRefusal(403, Reason.BUNDLE_EXPIRED, error(None, answers.REFUSED, text))
         if policy.behind_gateway:
             sink.remaining = read_remaining(headers.get(REMAINING_HEADER))
         handle = self._handlers.get(scope["method"])
         if handle is None:
             raise HttpRefusal(405, Reason.NO_SUCH_VERB, None, {"allow": "POST, GET, DELETE"})
         principal = await self._identify(policy, scope, hostname, sink)
+        if not runtime.has_room(principal.id):
+            text = "You have as many streams and requests open as are served at once."
+            refusal = error(None, answers.LIMITED, text)
+            raise HttpRefusal(429, Reason.TOO_MANY_STREAMS, refusal, {"retry-after": "1"})
         with runtime.work_for(principal.id):
             async with bounded(principal):
                 await handle(Arrival(policy, principal, hostname, headers, receive, sink))
@@ -267,7 +276,7 @@ class McpEndpoint:
     async def _acknowledge(self, upstream: UpstreamAnswer, sink: HttpSink | SilentSink) -> None:
         """Answer a notification or an answer that was forwarded: 202, or the status by which the server refused it."""
         if upstream.media_type != "text/event-stream":
-            await upstream.read(from_server.MAX_ANSWER)  # a stream would be no answer here, and it may never end
+            await upstream.read(stream_events.MAX_ANSWER)  # a stream would be no answer here, and it may never end
         await sink.answer(202 if upstream.status < 300 else _status_shown(upstream), None)
 
     def _bind(self, exchange: Exchange, upstream: UpstreamAnswer, prepared: Prepared) -> bool:
@@ -346,7 +355,7 @@ class McpEndpoint:
                 sink.session_ended = lambda: not self.runtime.sessions.lives(session, principal)
             with self.runtime.open_stream():
                 await sink.open_stream({})
-                async for event in from_server.events(exchange, upstream):
+                async for event in stream_events.events(exchange, upstream):
                     await from_server.deliver(exchange, event, sink, None)
                     if event.data:
                         await exchange.policy.limits.fine(principal, estimate(len(event.data)))

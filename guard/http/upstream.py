@@ -29,6 +29,7 @@ from wire.token_endpoint import TokenRefused
 #: Nothing was sent yet when a connection is refused, so trying again for this long bridges a restart.
 RECONNECT_SECONDS = 2.0
 _REASONS = {
+    HeaderFault.STATUS: Reason.ORIGIN_MALFORMED,
     HeaderFault.REDIRECT: Reason.ORIGIN_REDIRECTS,
     HeaderFault.ENCODING: Reason.ORIGIN_ENCODING,
     HeaderFault.SESSION: Reason.ORIGIN_HEADER,

@@ -24,6 +24,11 @@ _INERT = re.compile(r"[A-Za-z0-9_.:/+-]{1,64}")
 #: Member names up to this long that are identifiers are not inspected, as every message has them. The shortest secrets that
 #: could stand in their place have 20 characters (AKIA…).
 _SHORT_KEY = 19
+#: Characters of the values that are opaque by definition (`guard.decide.methods`), by their last member's name. A
+#: `requestState` may be a server's whole memory of a call; a progress token is an id, and a cursor names a place in a list.
+MAX_OPAQUE = {"requestState": 65_536, "progressToken": 1024, "cursor": 8192, "nextCursor": 8192}
+#: A handle is one word; what holds a blank or another script is text, wherever it stands.
+_HANDLE = re.compile(r"[!-~]*")
 #: Characters of all pointers of one value. A long key of a long list is repeated in the pointer of each item: 26 kB on the
 #: wire made 40 MB here, and a body of the usual limit would end the process. Ordinary messages stay far below.
 MAX_POINTERS = 32 * 1024 * 1024
@@ -86,7 +91,12 @@ def content_of(value: Any, method: str = "", media_types: frozenset[str] = froze
                     if "~" in key or "/" in key
                     else f"{pointer}/{key}"
                 )
-                if child_pointer in opaque and isinstance(child, str | int):
+                if child_pointer in opaque and (
+                    isinstance(child, int) or (isinstance(child, str) and is_handle(child))
+                ):
+                    if isinstance(child, str) and len(child) > MAX_OPAQUE[key]:
+                        unreadable = child_pointer
+                        problem = f"it has {len(child)} characters, and {MAX_OPAQUE[key]} may pass"
                     continue
                 if key == blob:
                     judged, size = _decoded(child, node.get("mimeType"), media_types)
@@ -107,6 +117,11 @@ def content_of(value: Any, method: str = "", media_types: frozenset[str] = froze
         elif isinstance(node, list):
             stack.extend((f"{pointer}/{index}", child) for index, child in reversed(list(enumerate(node))))
     return Content(tuple(texts), uninspected, unreadable, frozenset(decoded), problem, corrected)
+
+
+def is_handle(value: str) -> bool:
+    """Whether a value that is opaque by definition is one, and no text in its place."""
+    return _HANDLE.fullmatch(value) is not None
 
 
 def document_of(value: Any) -> str:

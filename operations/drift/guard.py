@@ -93,12 +93,12 @@ def _by_capability(
 def _bundle_rows(
     comparison: DriftComparison, server: ServerStack, source: str, in_force: Mapping[str, Any], denied: Sequence[str]
 ) -> list[DriftRow]:
-    """Compare the configuration in the guard's bundle. The bundle's digest also covers its number and its deny list, so both
-    are taken from the guard's own answer."""
+    """Compare the configuration in the guard's bundle. The bundle's digest also covers its number, times and deny list,
+    so these are taken from the guard's own answer."""
     sequence, real = in_force.get("sequence"), in_force.get("sha256")
     exported = comparison.deployed(server.stack).exported.get("guard_config")
-    recorded = _digest_of(exported, sequence, denied)
-    desired = _digest_of(_planned_config(comparison, server), sequence, denied)
+    recorded = _digest_of(exported, in_force, denied)
+    desired = _digest_of(_planned_config(comparison, server), in_force, denied)
     if recorded is None and desired is None:
         return [
             unreachable(
@@ -113,7 +113,7 @@ def _bundle_rows(
     return [DriftRow(source, label, _short(recorded), _short(real), _short(expected), kind)]  # type: ignore[arg-type]
 
 
-def _digest_of(text: Any, sequence: Any, denied: Sequence[str]) -> str | None:
+def _digest_of(text: Any, in_force: Mapping[str, Any], denied: Sequence[str]) -> str | None:
     import hashlib
     import json
 
@@ -122,13 +122,16 @@ def _digest_of(text: Any, sequence: Any, denied: Sequence[str]) -> str | None:
     from guard.bundle.bundle import bundle_bytes
     from model.guard_config import GuardConfig
 
+    sequence = in_force.get("sequence")
     if not isinstance(text, str) or not isinstance(sequence, int) or is_symbolic(text):
         return None
     try:
         config = GuardConfig.model_validate(json.loads(text))
     except (ValueError, ValidationError):
         return None
-    return "sha256:" + hashlib.sha256(bundle_bytes(sequence, sorted(denied), config)).hexdigest()
+    times = {name: value for name in ("issued", "expires") if isinstance(value := in_force.get(name), int)}
+    signed = bundle_bytes(sequence, sorted(denied), config, **times)
+    return "sha256:" + hashlib.sha256(signed).hexdigest()
 
 
 def _planned_config(comparison: DriftComparison, server: ServerStack) -> Any:

@@ -10,13 +10,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from components.guard.settings import OUTPUT
-from model.base import validate
+from model.base import seconds, validate
 from model.errors import InputError
 from model.guard_config import GuardConfig
 from model.json import parse_json
 from model.loader import Document
+from model.problems import Wrong
 from operations.guard_bundle.files import read
 
+_DAYS = re.compile(r"([1-9][0-9]{0,3})d")
 _PRINCIPAL = re.compile(r"(person|agent):[^\x00-\x20\x7f]{1,256}")
 
 
@@ -49,6 +51,16 @@ def configuration_of(stack: str, file: Path | None, exported: Callable[[], objec
             remedy="run it unsigned on your own machine; sign a configuration with a real identity",
         )
     return config
+
+
+def validity(text: str) -> int:
+    """Seconds from `--valid`: days such as ``90d``, or a duration. Raises InputError."""
+    try:
+        return int(days[1]) * 86_400 if (days := _DAYS.fullmatch(text)) else seconds(text)
+    except Wrong:
+        raise InputError(
+            f"{text} is no duration", key="--valid", remedy='write it such as "90d", "8h" or "30m"'
+        ) from None
 
 
 def _exported(stack: str, text: object) -> str:

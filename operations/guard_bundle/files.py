@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from model.guard_config import GuardConfig
 
 
+#: Seconds for which a bundle is served by: so long a host that gets no new one serves what nobody confirms any more.
+DEFAULT_VALID = 90 * 24 * 3600
+
+
 def bundle_path(folder: Path, stack: str) -> Path:
     """The file of a server's bundle, unless the user names another one."""
     return folder / f"{stack}.guard.bundle.json"
@@ -67,12 +71,22 @@ class BundleFile:
         """The principals that the previous bundle denies."""
         return frozenset(self.previous.bundle.denied if self.previous else ())
 
-    def write(self, config: GuardConfig, denied: Collection[str], sequence: int | None = None) -> OpenedBundle:
+    def write(
+        self, config: GuardConfig, denied: Collection[str], sequence: int | None = None, valid: int | None = None
+    ) -> OpenedBundle:
         """Sign `config` as the next bundle, read it back as a guard would, and replace the previous one with it.
 
-        `sequence` is its number, by default the time in Unix seconds; it is above the previous one. Raises InputError.
+        `sequence` is its number, by default the time in Unix seconds; it is above the previous one. `valid` is for how many
+        seconds guards serve by it: by default 90 days, and never less long than by the previous one. Raises InputError.
         """
-        text = render(sign(config, sequence=self._number(sequence), denied=denied, key=self.key))
+        issued = int(time.time())
+        expires = issued + (DEFAULT_VALID if valid is None else valid)
+        if valid is None and self.previous:
+            expires = max(expires, self.previous.bundle.expires or 0)
+        bundle = sign(
+            config, sequence=self._number(sequence), denied=denied, key=self.key, issued=issued, expires=expires
+        )
+        text = render(bundle)
         opened = reopened(text, {key_id(self.key.public_key()): self.key.public_key()})
         apply([FileChange(self.path, self._content, text.encode())])
         return opened
@@ -91,8 +105,8 @@ class BundleFile:
 
 
 def reopened(text: str | bytes, keys: Mapping[str, Ed25519PublicKey]) -> OpenedBundle:
-    """Read a bundle as the guard of its server would; raises InputError."""
-    return open_bundle(text, keys, expected_server=None, after=0)
+    """Read a bundle as the guard of its server would at this time; raises InputError."""
+    return open_bundle(text, keys, expected_server=None, after=0, clock=time.time())
 
 
 def read(file: Path) -> bytes:

@@ -14,8 +14,8 @@ import typer
 
 from cli import state
 from cli.flags import guard_bundle
-from guard.bundle.bundle import open_bundle
-from guard.bundle.keys import load_public_keys
+from guard.bundle.bundle import open_bundle, render, sign
+from guard.bundle.keys import load_private_key, load_public_keys
 from model.canonical import digest
 from model.errors import InputError
 from model.tool_lock import ToolLock
@@ -233,3 +233,36 @@ def test_what_a_deployed_server_exports_is_what_is_signed(tmp_path: Path, monkey
     said = json.loads(run(*arguments))
     exported = ringwall("outputs", "dev.one", "guard_config", "--sandbox", "--project", root)
     assert digest(json.loads(exported.out)) == digest(read(tmp_path, str(root / said["file"])).bundle.config.dump())
+
+
+def test_a_bundle_is_valid_for_ninety_days_or_as_long_as_is_said(desk: Path) -> None:
+    day, before = 24 * 3600, int(time.time())
+    said = bundle()
+    expires = read(desk).bundle.expires
+    assert before + 90 * day <= expires <= time.time() + 90 * day
+    assert said["expires"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(expires))
+    bundle("--valid", "400d")
+    assert read(desk).bundle.expires > before + 399 * day
+    bundle()  # which takes nothing of that away, as a revocation signs with no word about it
+    assert read(desk).bundle.expires > before + 399 * day
+    bundle("--valid", "8h")
+    assert read(desk).bundle.expires < before + day
+    assert before <= read(desk).bundle.issued <= time.time()
+
+
+@pytest.mark.parametrize("wrong", ["0d", "-1d", "90", "d", "99999d", "1.5d", ""])
+def test_a_validity_that_is_no_duration_is_refused(desk: Path, wrong: str) -> None:
+    with pytest.raises(InputError, match="--valid") as refused:
+        bundle("--valid", wrong)
+    assert "90d" in str(refused.value)
+    assert not (desk / "dev.one.guard.bundle.json").exists()
+
+
+def test_an_expired_bundle_is_refused_by_verify_and_its_deny_list_is_kept(desk: Path) -> None:
+    file = desk / "dev.one.guard.bundle.json"
+    key = load_private_key(desk / "guard-signing.key")
+    file.write_text(render(sign(config(), sequence=5, denied=("person:a",), key=key, issued=1, expires=2)))
+    with pytest.raises(InputError, match="expired at 1970-01-01T00:00:02Z"):
+        run("verify", file, "--public-key", "guard-signing.pub")
+    assert bundle()["denied"] == ["person:a"]
+    assert "expires: 20" in run("verify", file, "--public-key", "guard-signing.pub")

@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,14 @@ from cryptography.x509.oid import NameOID
 from guard.app import admin_app
 from guard.bundle.bundle import Opened, render, sign
 from guard.bundle.keys import create_key_pair, load_private_key
+from guard.decide.term import Term
+from guard.readiness import readiness
 from guard.service import GuardService, running, serve
 from model.errors import InputError, RingwallError
 from model.guard_config import GuardConfig
 from operations.sockets import listeners
 from tests.support.command_line import ringwall
-from tests.support.guard_service import Origin, answer_of, config_for, guarded, serving, sse, tool
+from tests.support.guard_service import ME, Origin, answer_of, config_for, guarded, serving, sse, tool
 from tests.support.ports import free_port
 from tests.support.token_issuer import TokenIssuer
 from tests.support.waiting import eventually, eventually_sync
@@ -404,3 +407,63 @@ def listening_name() -> str | None:
     """The name by which the kernel's table calls this process."""
     with socket.create_server(("127.0.0.1", 0)) as own:
         return listeners(own.getsockname()[1])[0].command
+
+
+async def test_a_configuration_that_needs_a_restart_denies_at_once_all_the_same(tmp_path: Path) -> None:
+    listening, over = asyncio.Event(), asyncio.Event()
+
+    async def listen(_: Any) -> Any:
+        listening.set()
+        return sse(": hello\n\n", then=over.wait)  # type: ignore[arg-type]
+
+    async with guarded(Origin(get=listen), tmp_path) as guard:
+        await guard.initialize()
+        stream = asyncio.ensure_future(guard.client.get("/mcp", headers={"accept": "text/event-stream"}))
+        await listening.wait()
+        moved = guard.config.model_copy(update={"path": "/other"})
+        with pytest.raises(InputError, match=r"path differs .*its deny list is in force"):
+            await guard.service.apply(Opened(moved, "sha256:" + "2" * 64, 2, frozenset({ME})))
+        await stream  # it ended, although its server goes on
+        assert (await guard.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})).status_code == 403
+        assert guard.reasons()[-1][2] == "denied"
+        events = [json.loads(line) for line in guard.audit.read_text().splitlines()]
+        assert [event["details"]["denied"] for event in events if event["kind"] == "deny"] == [[ME]]
+        await guard.service.apply(Opened(guard.config, "sha256:" + "3" * 64, 3, frozenset()))
+        assert (await guard.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})).status_code == 200
+        over.set()
+
+
+async def test_an_expired_configuration_lets_nothing_pass_and_ends_its_streams(tmp_path: Path) -> None:
+    listening, over = asyncio.Event(), asyncio.Event()
+
+    async def listen(_: Any) -> Any:
+        listening.set()
+        return sse(": hello\n\n", then=over.wait)  # type: ignore[arg-type]
+
+    ends = int(time.time()) + 5
+    async with guarded(Origin(get=listen), tmp_path, expires=ends) as guard:
+        await guard.initialize()
+        soon = readiness(guard.service.runtime)
+        assert soon["bundle"]["expires"] == ends
+        assert soon["warnings"][0].startswith("bundle: the configuration expires at ")
+        stream = asyncio.ensure_future(guard.client.get("/mcp", headers={"accept": "text/event-stream"}))
+        await listening.wait()
+        await stream
+        assert time.time() >= ends
+        response = await guard.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})
+        assert response.status_code == 403
+        assert response.headers["ringwall-incident"] == guard.records()[-1]["incident"]
+        assert guard.reasons()[-1] == ("http", "refuse", "bundle_expired")
+        late = readiness(guard.service.runtime)
+        assert (late["ready"], late["warnings"]) == (False, [])
+        assert late["problems"][0].startswith("bundle: the configuration expired at ")
+        over.set()
+
+
+def test_a_configuration_warns_for_seven_days_before_its_end() -> None:
+    day, end = 24 * 3600, 1_800_000_000
+    term = Term(1, end)
+    assert term.warning(end - 7 * day - 1) is None
+    assert "expires at 2027-01-15T08:00:00Z" in str(term.warning(end - 7 * day))
+    assert (term.warning(end), term.is_over(end), term.is_over(end - 0.1)) == (None, True, False)
+    assert not Term().is_over(float("inf"))

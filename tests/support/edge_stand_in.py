@@ -16,6 +16,7 @@ import json
 import secrets
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -279,7 +280,9 @@ def signed_guard(
     (folder / "config.json").write_text(json.dumps(document))
     config = GuardConfig.model_validate(document)
     bundle = folder / "bundle.json"
-    bundle.write_text(render(sign(config, sequence=sequence, denied=(), key=load_private_key(private))))
+    made, key = int(time.time()), load_private_key(private)
+    signed = sign(config, sequence=sequence, denied=(), key=key, issued=made, expires=made + 3600)
+    bundle.write_text(render(signed))
     command = [*COMMAND, "--config", str(bundle), "--public-key", str(public), "--state", str(folder / "state")]
     log = folder / "guard.log"
     with log.open("ab") as out:

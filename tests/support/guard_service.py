@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from components.gateway.names import REMAINING_HEADER
 from guard.bundle.bundle import Opened
+from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.service import GuardService, _Server, serve
 from model.canonical import digest
 from model.guard_config import GuardConfig
@@ -308,13 +309,18 @@ async def guarded(
     headers: Mapping[str, str] | None = None,
     denied: frozenset[str] = frozenset(),
     keep_alive: float = KEEP_ALIVE_SECONDS,
+    bounds: RequestBounds = DEFAULT_BOUNDS,
+    expires: int | None = None,
     **changes: Any,
 ) -> AsyncIterator[Guarded]:
     """The guard before the origin, both running until the end of the block."""
     async with serving(server):
         config = config_for(server, state, **changes)
         service = await GuardService.open(
-            Opened(config, "sha256:" + "1" * 64, 1, denied), state / "state", keep_alive=keep_alive
+            Opened(config, "sha256:" + "1" * 64, 1, denied, expires),
+            state / "state",
+            keep_alive=keep_alive,
+            bounds=bounds,
         )
         started = asyncio.Event()
         running = asyncio.get_running_loop().create_task(serve(service, started=started.set))

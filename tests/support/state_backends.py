@@ -25,10 +25,11 @@ def postgres(folder: Path) -> Iterator[str]:
     """A PostgreSQL with one database; gives the address of a backend in it."""
     programs = next((venv(LOCK).parent / "lib").glob("python*/site-packages/pgserver/pginstall/bin"))
     data, port = folder / "postgres", free_port()
-    subprocess.run(_as_user([programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N"]), check=True)
+    make = _as_user([str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"])
+    subprocess.run(make, check=True)
     listen = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
     url = f"postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable"
-    with _running(_as_user([programs / "postgres", "-D", data, *listen]), folder / "postgres.log"):
+    with _running(_as_user([str(programs / "postgres"), "-D", str(data), *listen]), folder / "postgres.log"):
         ready = [programs / "pg_isready", "-q", "-d", url]
         eventually_sync(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL answers")
         yield url
@@ -39,7 +40,7 @@ def s3(folder: Path) -> Iterator[str]:
     """An S3 with one bucket; gives the address of a backend in it. Needs `CREDENTIALS` in the environment."""
     port = free_port()
     bucket = f"http://127.0.0.1:{port}/state"
-    with _running([venv(LOCK) / "moto_server", "-H", "127.0.0.1", "-p", str(port)], folder / "s3.log"):
+    with _running([str(venv(LOCK) / "moto_server"), "-H", "127.0.0.1", "-p", str(port)], folder / "s3.log"):
         eventually_sync(lambda: _put(bucket), "moto makes a bucket")
         yield f"s3://state?endpoint=http://127.0.0.1:{port}&s3ForcePathStyle=true&region=us-east-1"
 
@@ -51,7 +52,7 @@ def _put(bucket: str) -> bool:
         return False
 
 
-def _as_user(command: Sequence[str | Path]) -> list[str | Path]:
+def _as_user(command: Sequence[str]) -> list[str]:
     """The command, as another user than root, whom PostgreSQL refuses: in a user namespace, so no user is made."""
     if os.geteuid() != 0:
         return list(command)
@@ -61,7 +62,7 @@ def _as_user(command: Sequence[str | Path]) -> list[str | Path]:
 
 
 @contextmanager
-def _running(command: Sequence[str | Path], log: Path) -> Iterator[None]:
+def _running(command: Sequence[str], log: Path) -> Iterator[None]:
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
         try:
             yield

@@ -22,6 +22,8 @@ from wire.answer_headers import MAX_PASSED, MAX_SESSION, HeaderFault, challenge_
             HeaderFault.REDIRECT,
             "to [secret]; give the address that answers",
         ),
+        (101, {}, HeaderFault.STATUS, "status is 101"),
+        (600, {}, HeaderFault.STATUS, "status is 600"),
         (302, {}, HeaderFault.REDIRECT, "does not name"),
         (200, {"content-encoding": " BR"}, HeaderFault.ENCODING, "with br, although asked not to"),
         (200, {"content-encoding": "gzip, gzip"}, HeaderFault.ENCODING, "gzip, gzip"),

@@ -8,6 +8,7 @@ from plan.diff.semantic.directions import (
     any_change,
     appearing_tightens,
     false_loosens,
+    grows_loosens,
     ladder,
     longer_loosens,
     shorter_loosens,
@@ -47,6 +48,10 @@ RULES: Table = {
     "guard.taint.outbound_call": KeyRule(
         ladder("allow", "ask", "block"), "an outbound call after untrusted text meets", "guard", 85
     ),
+    "guard.questions.include_context": KeyRule(
+        ladder("allServers", "thisServer", "none"), "conversation that sampling may ask for", "guard", 75
+    ),
+    "guard.questions.url_hosts": KeyRule(grows_loosens, "hosts that elicitation may send people to", "guard", 75),
     # Either way: on, personal data stands in the log; off, there is less to look at after an incident.
     "guard.audit_payloads": KeyRule(any_change, "redacted payloads in the audit log", "guard", 45),
     "guard.audit_anchor": KeyRule(appearing_tightens, "audit log's head sent off the host", "guard", 70),

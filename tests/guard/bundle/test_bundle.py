@@ -17,7 +17,9 @@ from guard.bundle.bundle import (
     MOST_BYTES,
     PREFIX,
     BadSignature,
+    Expired,
     MalformedBundle,
+    NotYetIssued,
     OtherServer,
     Rollback,
     UnknownSigningKey,
@@ -300,3 +302,42 @@ def test_a_demo_identity_is_refused_beyond_loopback_even_when_signed() -> None:
         read_demo_config(plain(**far), Path("guard.yaml"))
     with pytest.raises(InputError, match="verifies nobody, so it serves loopback only"):
         opened(render(sign(config(**far), sequence=1, denied=(), key=KEY)))
+
+
+def timed(made: int | None, expires: int | None) -> str:
+    return render(sign(config(), sequence=7, denied=(), key=KEY, issued=made, expires=expires))
+
+
+def judged(bundle: str, clock: float) -> Any:
+    return open_bundle(bundle, KEYS, expected_server=SERVER, after=0, clock=clock)
+
+
+def test_a_bundle_is_taken_until_it_expires_and_not_a_second_longer() -> None:
+    bundle = timed(1_000_000, 2_000_000)
+    assert judged(bundle, 1_999_999.9).bundle.expires == 2_000_000
+    with pytest.raises(
+        Expired, match="expired at 1970-01-24T03:33:20Z, and this host's clock says 1970-01-24T03:33:20Z"
+    ):
+        judged(bundle, 2_000_000)
+
+
+def test_a_bundle_of_the_future_is_refused_beyond_five_minutes() -> None:
+    bundle = timed(1_000_000, 2_000_000)
+    assert judged(bundle, 1_000_000 - 300).bundle.issued == 1_000_000
+    with pytest.raises(NotYetIssued, match="set the clock"):
+        judged(bundle, 1_000_000 - 301)
+
+
+def test_the_times_are_signed() -> None:
+    document = json.loads(timed(1_000_000, 2_000_000))
+    for change in ({"expires": 3_000_000}, {"issued": 1}):
+        with pytest.raises(BadSignature):
+            judged(json.dumps(document | change), 1_500_000)
+    del document["expires"]
+    with pytest.raises(BadSignature):
+        judged(json.dumps(document), 1_500_000)
+
+
+def test_a_bundle_of_an_older_version_has_no_end() -> None:
+    assert "expires" not in json.loads(text())
+    assert judged(text(), 4_000_000_000).bundle.expires is None

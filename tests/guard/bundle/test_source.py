@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from guard.bundle.bundle import OpenedBundle
+from guard.bundle.bundle import OpenedBundle, render, sign
 from guard.bundle.keys import key_id
-from guard.bundle.source import BundleSource, open_demo_config
-from model.errors import InputError, Unreachable
-from tests.guard.bundle.test_bundle import DEMO, KEYS, OTHER, config, plain, text
+from guard.bundle.source import BundleSource, NeedsRestart, open_demo_config
+from model.errors import InputError, RingwallError, Unreachable
+from tests.guard.bundle.test_bundle import DEMO, KEY, KEYS, OTHER, config, plain, text
 from tests.support.waiting import eventually
 
 
@@ -486,3 +487,46 @@ def test_a_demo_configuration_is_taken_as_it_is() -> None:
     found = open_demo_config(plain(**DEMO), Path("guard.json"))
     assert (found.config, found.sequence, found.denied) == (config(**DEMO), 0, frozenset())
     assert found.sha256.startswith("sha256:")
+
+
+def until(sequence: int, expires: float, denied: tuple[str, ...] = ()) -> str:
+    made = int(time.time()) - 1000
+    return render(sign(config(), sequence=sequence, denied=denied, key=KEY, issued=made, expires=int(expires)))
+
+
+async def test_an_expired_bundle_is_neither_started_with_nor_changed_over_to(tmp_path: Path) -> None:
+    file, state = tmp_path / "bundle.json", tmp_path / "state"
+    file.write_text(until(7, time.time() - 1))
+    with pytest.raises(InputError, match="the bundle expired at"):
+        await started(str(file), state)
+    file.write_text(until(7, time.time() + 1000))
+    source, guard = await started(str(file), state), Guard()
+    file.write_text(until(8, time.time() - 1))
+    assert not await source.check(guard)
+    assert "expired" in str(source.status().problem)
+    assert (source.status().sequence, guard.applied) == (7, [])
+
+
+async def test_a_last_good_bundle_that_expired_meanwhile_is_not_started_with(tmp_path: Path) -> None:
+    file, state = tmp_path / "bundle.json", tmp_path / "state"
+    file.write_text(until(7, time.time() + 1000))
+    await started(str(file), state)
+    (state / "last-good.bundle.json").write_text(until(8, time.time() - 1))
+    file.unlink()
+    with pytest.raises(RingwallError, match=r"last good bundle .* is refused: the bundle expired"):
+        await started(str(file), state)
+
+
+async def test_a_bundle_that_needs_a_restart_is_what_a_restart_takes(tmp_path: Path) -> None:
+    file, state = tmp_path / "bundle.json", tmp_path / "state"
+    file.write_text(text(7))
+    source, guard = await started(str(file), state), Guard()
+    file.write_text(text(8, denied=("person:x",)))
+    guard.fails = NeedsRestart("path differs", remedy="restart the guard")
+    for _ in range(2):  # it is said for as long as the source serves it
+        assert not await source.check(guard)
+        assert "path differs" in str(source.status().problem)
+        assert source.status().sequence == 7
+    file.unlink()
+    opened = await BundleSource(str(file), KEYS, state).load_first()
+    assert (opened.bundle.sequence, opened.bundle.denied) == (8, ("person:x",))

@@ -176,3 +176,49 @@ async def test_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, mo
         assert "certificate is not trusted" in str(refused.error)
         monkeypatch.setenv("SSL_CERT_FILE", str(running.certificate))
         assert (await ask(running.url)).outcome is Outcome.ALLOW
+
+
+@pytest.mark.parametrize(
+    "name", ["Flagged", "flagged ", "FLAGGED", "fl\u0430gged", "flag_ged", "Breakdown", "time_out"]
+)
+async def test_a_member_that_reads_like_a_known_one_is_no_verdict(lakera: LakeraService, name: str) -> None:
+    verdict = await judge(lakera, answer=lakera.good(**{name: True}))
+    assert (verdict.outcome, verdict.error) == (Outcome.NO_VERDICT, "a member reads like a known one")
+    flagged = await judge(lakera, answer=lakera.good(**{name: False}, flagged=True))
+    assert flagged.outcome is Outcome.BLOCK
+
+
+@pytest.mark.parametrize("name", ["Detected", "DETECTED", "d\u0435tected"])
+async def test_a_row_with_a_member_that_reads_like_a_known_one_is_no_verdict(lakera: LakeraService, name: str) -> None:
+    verdict = await judge(lakera, answer=lakera.good(breakdown=[row("pii/email", detected=False, **{name: True})]))
+    assert (verdict.outcome, verdict.error) == (Outcome.NO_VERDICT, "a member reads like a known one")
+
+
+@pytest.mark.parametrize("name", ["error", "errors", "timeout", "timed_out"])
+@pytest.mark.parametrize("value", [True, "x", "", {"message": "x"}, ["x"], 1])
+async def test_a_failure_beside_a_clean_verdict_is_no_verdict(lakera: LakeraService, name: str, value: Any) -> None:
+    for answer in (
+        lakera.good(**{name: value}),
+        lakera.good(breakdown=[row("prompt_attack", detected=False, **{name: value})]),
+    ):
+        verdict = await judge(lakera, answer=answer)
+        assert (verdict.outcome, verdict.error) == (Outcome.NO_VERDICT, "a detector failed or ran out of time")
+
+
+async def test_a_failure_that_is_none_changes_nothing(lakera: LakeraService) -> None:
+    answer = lakera.good(error=None, errors=[], timeout=False, dev_info={"git_revision": "x"})
+    assert (await judge(lakera, answer=answer)).outcome is Outcome.ALLOW
+
+
+@pytest.mark.parametrize("message_id", [1, -1, "0", False, None, 0.5])
+async def test_a_detector_that_judged_another_message_is_no_verdict(lakera: LakeraService, message_id: Any) -> None:
+    rows = [row("pii/email", detected=False), row("prompt_attack", detected=False, message_id=message_id)]
+    verdict = await judge(lakera, answer=lakera.good(breakdown=rows))
+    assert (verdict.outcome, verdict.error) == (Outcome.NO_VERDICT, "a detector judged another message")
+    rows[1]["detected"] = True
+    assert (await judge(lakera, answer=lakera.good(breakdown=rows))).outcome is Outcome.BLOCK
+
+
+async def test_an_answer_to_another_request_is_no_verdict(lakera: LakeraService) -> None:
+    verdict = await judge(lakera, answer=lakera.good(metadata={"request_uuid": "u", "request_id": "incident-2-0"}))
+    assert (verdict.outcome, verdict.error) == (Outcome.NO_VERDICT, "the answer is to another request")

@@ -247,3 +247,35 @@ async def test_detections_map_to_our_categories_and_unknown_ones_to_policy(
 
 async def test_reference_is_the_id_of_the_scan(airs: AirsService) -> None:
     assert (await judge(airs)).reference == "scan-1"
+
+
+async def test_an_allow_without_the_id_that_was_sent_is_no_verdict(airs: AirsService) -> None:
+    answer = airs.good()
+    assert (await judge(airs, answer=answer)).outcome is Outcome.ALLOW
+    del answer["tr_id"]
+    for block_on in ("action", "category"):
+        silent(await judge(airs, answer=answer, block_on=block_on), "tr_id is missing")
+    assert (await judge(airs, answer={**answer, "action": "block"})).outcome is Outcome.BLOCK
+
+
+@pytest.mark.parametrize(
+    "tool",
+    ["absent", None, {}, {"summary": {"detections": {}, "threats": []}}, {"verdict": ""}, {"verdict": None}],
+)
+async def test_an_allow_that_says_nothing_of_the_tool_event_is_no_verdict(airs: AirsService, tool: Any) -> None:
+    answer = airs.good(tool_detected=tool, prompt_detected={"injection": False})
+    if tool == "absent":
+        del answer["tool_detected"]
+    for block_on in ("action", "category"):
+        silent(await judge(airs, answer=answer, block_on=block_on), "tool event")
+
+
+@pytest.mark.parametrize("name", ["Action", "category ", "CATEGORY", "\u0430ction", "time_out", "tool_detected\u200b"])
+async def test_a_member_that_reads_like_a_known_one_is_no_verdict(airs: AirsService, name: str) -> None:
+    silent(await judge(airs, answer=airs.good(**{name: "block"})), "reads like")
+    assert (await judge(airs, answer=airs.good(**{name: "block"}, action="block"))).outcome is Outcome.BLOCK
+
+
+async def test_members_that_the_vendor_adds_change_nothing(airs: AirsService) -> None:
+    answer = airs.good(source="AI-Runtime-API", created_at="2026-08-21T00:00:00Z", prompt_masked_data={"data": "x"})
+    assert (await judge(airs, answer=answer)).outcome is Outcome.ALLOW

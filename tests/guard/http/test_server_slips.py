@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from starlette.responses import Response, StreamingResponse
 
+from guard.decide.answers import INCIDENT_HEADER, ORIGIN_FAILED
 from guard.http.origin_breaker import FAILURES
 from guard.readiness import readiness
 from tests.support.guard_messages import ATTACK, call, result, session_of
 from tests.support.guard_service import LEGACY, Origin, answer_of, guarded, sse
+from tests.support.raw_http import answering
 from tests.support.waiting import eventually
 
 HEAD = '{"jsonrpc":"2.0","id":%s,'
@@ -342,3 +344,22 @@ async def test_a_long_call_of_a_json_server_sends_the_client_a_byte_now_and_then
         plain = {**headers, "accept": "application/json"}
         whole = await guard.client.post("/mcp", json=call(8), headers=plain)
         assert whole.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("status", ["600", "999", "000", "099", "101", "1000", "20", "2x0"])
+async def test_a_status_that_no_answer_has_is_a_failed_server_and_no_broken_connection(
+    tmp_path: Path, status: str
+) -> None:
+    async with (
+        answering(f"HTTP/1.1 {status} X".encode()) as port,
+        guarded(Origin(), tmp_path, origin={"url": f"http://127.0.0.1:{port}/mcp"}) as guard,
+    ):
+        response = await guard.post(call(7))
+        refusal = answer_of(response, 7)["error"]
+        assert (response.status_code, refusal["code"]) == (200, -31004)
+        assert refusal["data"]["incident"] == guard.records()[-1]["incident"]
+        told = await guard.post({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})
+        listened = await guard.client.get("/mcp", headers={"accept": "text/event-stream"})
+        for refused in (told, listened):
+            assert refused.status_code == ORIGIN_FAILED
+            assert refused.headers[INCIDENT_HEADER] in {record["incident"] for record in guard.records()}
