@@ -30,7 +30,7 @@ def postgres(folder: Path) -> Iterator[str]:
     listen = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
     url = f"postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable"
     with _running(_as_user([str(programs / "postgres"), "-D", str(data), *listen]), folder / "postgres.log"):
-        ready = [programs / "pg_isready", "-q", "-d", url]
+        ready = [str(programs / "pg_isready"), "-q", "-d", url]
         eventually_sync(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL answers")
         yield url
 
