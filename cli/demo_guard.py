@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from cli.demo_servers import stop
 from cli.demo_stage import Stage
 from model.errors import Unreachable
 from model.server import ADMIN_PORT_OFFSET
 from sandbox.sign_in import SignIn
+from wire.readyz import ReadyzClient
 
 _PATIENCE = 60
 _PROXIES = {name for proxy in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") for name in (proxy, proxy.upper())}
@@ -89,14 +88,16 @@ def _ready(port: int, process: subprocess.Popen[Any]) -> int:
     """Wait until the guard is ready; the number of the bundle it runs by."""
     until = time.monotonic() + _PATIENCE
     answer = "it does not answer"
-    with httpx.Client(trust_env=False, timeout=2) as client:
+    with ReadyzClient(f"http://127.0.0.1:{port}") as guard:
         while time.monotonic() < until and process.poll() is None:
-            with contextlib.suppress(httpx.HTTPError):
-                response = client.get(f"http://127.0.0.1:{port}/readyz")
-                body = response.json()
-                if response.status_code == 200:
-                    return int(body["bundle"]["sequence"])
-                answer = "; ".join(body["problems"])
+            try:
+                state = guard.read()
+            except Unreachable as error:
+                answer = error.problem
+            else:
+                if state["ready"]:
+                    return int(state["bundle"]["sequence"])
+                answer = "; ".join(state["problems"])
             time.sleep(0.1)
     if process.poll() is not None:
         answer = f"it ended with exit code {process.returncode}"
