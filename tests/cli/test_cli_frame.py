@@ -108,7 +108,7 @@ FRAME = [
         "streams",
         "suggestions",
     )
-] + ["model.effects", "model.errors"]
+] + ["model.effects", "model.errors", "model.stack_names"]
 #: What every file of options imports.
 OPTIONS = ["cli.flags", "cli.options", "cli.stack_names"]
 
@@ -366,7 +366,16 @@ def test_every_command_takes_json_and_every_deploying_one_a_sandbox() -> None:
             "audit show",
             "audit tail",
         ),
-        *("guard keygen", "guard verify", "guard identity", "engine install", "engine status", "help", "version"),
+        *(
+            "guard keygen",
+            "guard verify",
+            "guard identity",
+            "engine install",
+            "engine status",
+            "engine addons",
+            "help",
+            "version",
+        ),
         # It writes the stack file alone; the `up` after it is rehearsed or not.
         "agents rotate",
     }
