@@ -46,7 +46,7 @@ def fault_in_result(settings: Questions, result: Mapping[str, Any]) -> QuestionF
     requests = result.get("inputRequests")
     if not isinstance(requests, dict):
         return None
-    return next((fault for asked in requests.values() if (fault := _asked(settings, asked))), None)
+    return next((fault for question in requests.values() if (fault := _fault(settings, question))), None)
 
 
 def fault_in_error(settings: Questions, answer: Answer) -> QuestionFault | None:
@@ -65,11 +65,11 @@ def fault_in_error(settings: Questions, answer: Answer) -> QuestionFault | None:
     return next((fault for fault in faults if fault is not None), None)
 
 
-def _asked(settings: Questions, asked: Any) -> QuestionFault | None:
-    method = asked.get("method") if isinstance(asked, dict) else None
-    if not isinstance(method, str) or blurred(asked, ("method", "params")):
+def _fault(settings: Questions, question: Any) -> QuestionFault | None:
+    method = question.get("method") if isinstance(question, dict) else None
+    if not isinstance(method, str) or blurred(question, ("method", "params")):
         return QuestionFault(Reason.UNCLEAR_QUESTION, "a question in inputRequests names no method")
-    return fault_of(settings, method, asked.get("params"))
+    return fault_of(settings, method, question.get("params"))
 
 
 def _sampling(settings: Questions, params: Mapping[str, Any]) -> QuestionFault | None:
