@@ -224,7 +224,7 @@ def test_many_patterns_left_to_the_server_take_linear_time() -> None:
     schema = {"properties": {f"p{number}": {"pattern": "(?<=a)b"} for number in range(5000)}}
     started = time.process_time()
     assert len(patterns_left_to_server(schema)) == 5000
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_references_inside_the_document_work_and_stay_safe() -> None:
@@ -233,7 +233,7 @@ def test_references_inside_the_document_work_and_stay_safe() -> None:
     started = time.process_time()
     # Through "#" the schema is met with its $schema again, where jsonschema would take its own class and Python's `re`.
     assert check({"next": {"next": {"name": "a" * 40 + "!"}}}) == "/next/next/name: does not match the pattern"
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert "$schema" in tree
 
 
@@ -379,6 +379,6 @@ def test_typical_check_is_quick() -> None:
     started = time.process_time()
     for _ in range(2000):
         check(arguments)
-    each = (time.perf_counter() - started) / 2000
+    each = (time.process_time() - started) / 2000
     print(f"check {each * 1e6:.0f} us")
     assert each < 1e-3
