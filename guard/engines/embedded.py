@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
 
-from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, pieces, unbroken, unescape
+from guard.engines.blocks import pieces
+from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, unbroken, unescape
 from guard.engines.mentions import SPAN, is_mention, may_be_mentioned
 from guard.engines.rules import commands, hidden_text, instructions, personal_data, secrets, urls
 from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable, spans
@@ -390,7 +391,7 @@ def _opened(texts: Sequence[Text], budget: DecodingBudget, *, dry: bool = False)
             budget.spend(len(read))
         if read != text.value:
             inline.append(Text(text.pointer, read))
-        inner.extend(Text(text.pointer, piece) for piece in pieces(text.value, budget))
+        inner.extend(Text(text.pointer, piece) for piece in pieces(plain, budget))
     return inline, inner
 
 
