@@ -19,11 +19,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
 
+from guard.engines import forms
 from guard.engines.blocks import pieces
 from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, unbroken, unescape
+from guard.engines.forms import FormTable, form_table
 from guard.engines.mentions import SPAN, is_mention, may_be_mentioned
 from guard.engines.rules import commands, hidden_text, instructions, personal_data, secrets, urls
-from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable, spans
+from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable
 from guard.inspect.verdict import EVERYTHING, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from model.masking import SECRET, is_secret_name
 from model.parameter_kinds import JUDGED, SUBJECTS, Subject
@@ -51,7 +53,7 @@ _RULES = (
 
 def embedded_rules() -> tuple[DetectionRule, ...]:
     """All rules but those made from the names of a server's tools, which match definitions alone."""
-    return (*_RULES, *urls.rules(urls.checker(frozenset())))
+    return (*_RULES, *forms.RULES.values(), *urls.rules(urls.checker(frozenset())))
 
 
 @lru_cache(maxsize=32)
@@ -68,7 +70,8 @@ def _argument_table(rules: tuple[DetectionRule, ...], subjects: frozenset[Subjec
 
 
 #: The tables of an item's texts, each with the texts that it judges.
-Split = Callable[[Sequence[Text]], Iterable[tuple[tuple[RuleTable, ...], Sequence[Text]]]]
+Table = RuleTable | FormTable
+Split = Callable[[Sequence[Text]], Iterable[tuple[tuple[Table, ...], Sequence[Text]]]]
 #: A query that is one URL is judged as a URL too: a search may fetch it.
 _BARE_URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]{0,15}:/\S*\s*")
 
@@ -109,7 +112,7 @@ class EmbeddedVerdictEngine:
         self._thorough = thorough
         rules = (*_RULES, *urls.rules(urls.checker(allowed_hosts)))
         shadowing = instructions.shadowing(tool_names)
-        self._tables: dict[Leg, tuple[RuleTable, ...]] = {leg: (_table(rules, leg),) for leg in Leg}
+        self._tables: dict[Leg, tuple[Table, ...]] = {leg: (_table(rules, leg), form_table(leg)) for leg in Leg}
         self._every_argument = _argument_table(rules, frozenset())
         self._kinds: dict[ParameterKind | None, RuleTable] = {
             kind: _argument_table(rules, subjects) for kind, subjects in JUDGED.items() if subjects
@@ -160,8 +163,8 @@ class EmbeddedVerdictEngine:
             tables = self._tables[item.leg]
             return lambda texts: ((tables, texts),)
 
-        def split(texts: Sequence[Text]) -> Iterable[tuple[tuple[RuleTable, ...], Sequence[Text]]]:
-            yield (self._every_argument,), texts
+        def split(texts: Sequence[Text]) -> Iterable[tuple[tuple[Table, ...], Sequence[Text]]]:
+            yield (self._every_argument, form_table(Leg.ARGUMENTS)), texts
             parts: dict[ParameterKind | None, list[Text]] = {}
             for text in texts:
                 kind = item.kinds.kind(text.pointer)
@@ -287,7 +290,7 @@ class _Matches:
 
 
 def _match(
-    tables: tuple[RuleTable, ...],
+    tables: tuple[Table, ...],
     joined_text: _JoinedText,
     matches: _Matches,
     *,
@@ -301,8 +304,8 @@ def _match(
     """
     matches.in_time()
     counts: Counter[tuple[str, str, str]] = Counter()
-    for rule, expression in chain.from_iterable(table.hits(joined_text.data) for table in tables):
-        for start, end in spans(expression, rule.group, joined_text.data):
+    for rule, places in chain.from_iterable(table.places(joined_text.data) for table in tables):
+        for start, end in places:
             matches.in_time()
             value = _decoded(joined_text.data[start:end])
             if rule.check is not None and not rule.check(value, joined_text.before(start)):
@@ -366,8 +369,8 @@ def _match_named_values(texts: Sequence[Text], matches: _Matches) -> None:
         matches.in_time()
         prefix = f"{name}="
         line = _JoinedText((Text(text.pointer, prefix + text.value),))
-        for rule, expression in _named_value_table().hits(line.data):
-            for start, end in spans(expression, rule.group, line.data):
+        for rule, places in _named_value_table().places(line.data):
+            for start, end in places:
                 _, span = line.place(start, end)
                 if span is None or span[0] < len(prefix) or (rule.id, text.pointer) in matches.known:
                     continue
