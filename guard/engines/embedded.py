@@ -24,7 +24,7 @@ from guard.engines.blocks import pieces
 from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, unbroken, unescape
 from guard.engines.forms import FormTable, form_table
 from guard.engines.mentions import SPAN, is_mention, may_be_mentioned
-from guard.engines.rules import commands, hidden_text, instructions, personal_data, secrets, urls
+from guard.engines.rules import commands, hidden_text, instructions, languages, personal_data, secrets, urls
 from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable
 from guard.inspect.verdict import EVERYTHING, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from model.masking import SECRET, is_secret_name
@@ -45,6 +45,7 @@ LATE = "not read to its end before the deadline"
 _RULES = (
     *hidden_text.RULES,
     *instructions.RULES,
+    *languages.RULES,
     *secrets.RULES,
     *personal_data.RULES,
     *commands.RULES,
