@@ -27,13 +27,14 @@ _MARK = re.compile(rb"\n[ \t]*(?:[>#*|]|//)[ \t]+")
 _HEX_PREFIX = re.compile(rb"0[xX]|\\x")
 _NO_HEX = re.compile(rb"[^0-9A-Fa-f]+")
 _NO_BASE32 = re.compile(rb"[^A-Z2-7]+")
+_STANDARD = bytes.maketrans(b"-_", b"+/")
 _LETTERS = r"[A-Za-z0-9+/_-]"
 
 
 class Budget(Protocol):
     """What may still be decoded; both methods raise when that is nothing."""
 
-    def candidate(self) -> None: ...
+    def candidate(self, block: bytes, encoding: int) -> bool: ...
 
     def spend(self, characters: int) -> None: ...
 
@@ -58,11 +59,13 @@ def pieces(text: str, budget: Budget) -> Iterator[str]:
     if len(text) < _PART:
         return
     data = text.encode("utf-8", "replace")
-    for encoding in _ENCODINGS:
+    for number, encoding in enumerate(_ENCODINGS):
         for match in encoding.blocks.finditer(data):
             start, end = match.span()
-            budget.candidate()
-            for decoded in encoding.texts(data[start:end]):
+            block = data[start:end]
+            if not budget.candidate(block, number):
+                continue
+            for decoded in encoding.texts(block):
                 budget.spend(len(decoded))
                 yield decoded
 
@@ -94,7 +97,10 @@ def _base64(block: bytes) -> Iterator[str]:
 
 def _base64_line(letters: bytes) -> str | None:
     """Decode from each of four offsets: characters before the base64 (a path, a name) may be of the same alphabet."""
-    compact = letters.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
+    if letters.islower():
+        # A name or a path: text has capitals in base64, as a letter before "h" begins with one there.
+        return None
+    compact = letters.rstrip(b"=").translate(_STANDARD)
     for start in range(4):
         size = len(compact) - start
         part = compact[start : start + size - (size % 4 == 1)]

@@ -71,16 +71,22 @@ class DecodingBudget:
     def __init__(self) -> None:
         self.characters = MAX_DECODED
         self.candidates = MAX_CANDIDATES
+        self._known: set[tuple[bytes, int]] = set()
 
     def spend(self, characters: int) -> None:
         self.characters -= characters
         if self.characters < 0:
             raise OverBounds
 
-    def candidate(self) -> None:
+    def candidate(self, block: bytes, encoding: int) -> bool:
+        """Whether a block is still to be decoded: a text that has escapes is read with and without them, with the same blocks."""
         self.candidates -= 1
         if self.candidates < 0:
             raise OverBounds
+        if (block, encoding) in self._known:
+            return False
+        self._known.add((block, encoding))
+        return True
 
 
 def may_be_encoded(data: bytes) -> bool:

@@ -121,7 +121,7 @@ def test_more_than_the_budget_is_never_a_silent_pass(form: str) -> None:
     blocks = "\n. \n".join([forms(HARMLESS)[form]] * 3)
     assert may_be_encoded(blocks.encode())
     budget = DecodingBudget()
-    budget.spend(MAX_DECODED - 100)
+    budget.spend(MAX_DECODED - 50)
     with pytest.raises(OverBounds):
         list(pieces(blocks, budget))
 
