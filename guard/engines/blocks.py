@@ -31,7 +31,7 @@ _STANDARD = bytes.maketrans(b"-_", b"+/")
 _LETTERS = r"[A-Za-z0-9+/_-]"
 
 
-class Budget(Protocol):
+class Spending(Protocol):
     """What may still be decoded; both methods raise when that is nothing."""
 
     def candidate(self, block: bytes, encoding: int) -> bool: ...
@@ -54,7 +54,7 @@ class Encoding:
     texts: Callable[[bytes], Iterator[str]]
 
 
-def pieces(text: str, budget: Budget) -> Iterator[str]:
+def pieces(text: str, budget: Spending) -> Iterator[str]:
     """Texts that `text` holds in blocks; binary content is left out. Raises what `budget` raises."""
     if len(text) < _PART:
         return

@@ -1,10 +1,10 @@
 """The guard's own engine: it matches rules in linear time, without network or model. The rules are in `engines/rules`.
 
-It finds what has a fixed form (hidden characters, keys, forged chat turns, private addresses, well-known phrases in a few
-languages) and misses what is only a meaning. docs/explain/detection.md has the measured rates.
+It finds what has a form (hidden characters, keys, forged chat turns, private addresses, well-known phrases in many languages,
+and signs that add up, `engines/forms.py`) and misses what is only a meaning. docs/explain/detection.md has the measured rates.
 
-An item is matched in several readings: as it is; with look-alike letters folded; and with up to two layers of base64,
-hexadecimal, percent, entity and backslash encoding decoded. All strings of an item are joined into one text, one a line,
+An item is matched in several readings: as it is; with look-alike letters folded; and with up to two layers of encoding opened
+(`engines/decoding.py`, `engines/blocks.py`). All strings of an item are joined into one text, one a line,
 so that a phrase that is cut into two fields is still found.
 """
 

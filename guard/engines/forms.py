@@ -68,28 +68,33 @@ class FormTable:
 
     def places(self, data: bytes) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
         """The rules that match in `data` (UTF-8), each with one place."""
-        hits = [(self._named[rule.id], found) for rule, found in self._table.hits(data)]
+        hits = [(self._named[rule.id], expression) for rule, expression in self._table.hits(data)]
         if not self._reaches(sign for sign, _ in hits):
             return
         #: The latest mark by family and weight.
         latest: dict[tuple[Family, int], Mark] = {}
-        for mark in sorted(chain.from_iterable(_marks(sign, found, data) for sign, found in hits)):
+        for mark in sorted(chain.from_iterable(self._marks(sign, expression, data) for sign, expression in hits)):
             latest[mark.sign.family, mark.sign.weight] = mark
-            lead = self._lead(latest, mark)
-            while lead is not None and not self._is_meant(lead, data):
-                del latest[lead.sign.family, lead.sign.weight]
-                lead = self._lead(latest, mark)
-            if lead is not None:
-                start = min(other.start for other in latest.values() if mark.start - other.start <= NEAR)
+            if lead := self._lead(latest, mark):
+                start = min(sign.start for sign in latest.values() if mark.start - sign.start <= NEAR)
                 yield RULES[lead.sign.family], ((start, mark.end),)
                 latest.clear()
 
-    def _lead(self, latest: dict[tuple[Family, int], Mark], last: Mark) -> Mark | None:
-        """The heaviest mark of the frame near `last`; None where the marks near it do not reach the threshold."""
+    def _marks(self, sign: Sign, expression: Any, data: bytes) -> Iterator[Mark]:
+        """The places of a sign that are meant, one for every `APART` bytes."""
+        edge = -APART
+        for start, end in spans(expression, 0, data):
+            mark = Mark(start, end, sign)
+            if start - edge >= APART and (sign.family not in FRAMES or self._is_meant(mark, data)):
+                edge = start
+                yield mark
+
+    def _lead(self, latest: dict[tuple[Family, int], Mark], newest: Mark) -> Mark | None:
+        """The heaviest mark of the frame near `newest`; None where the marks near it do not reach the threshold."""
         heaviest: dict[Family, int] = {}
         lead = None
         for (family, weight), mark in latest.items():
-            if last.start - mark.start > NEAR:
+            if newest.start - mark.start > NEAR:
                 continue
             heaviest[family] = max(weight, heaviest.get(family, 0))
             if family in FRAMES and (lead is None or weight > lead.sign.weight):
@@ -112,15 +117,6 @@ class FormTable:
         """Whether signs would be a finding if all stood at one place."""
         latest = {(sign.family, sign.weight): Mark(0, 0, sign) for sign in signs}
         return self._lead(latest, _START) is not None
-
-
-def _marks(sign: Sign, found: Any, data: bytes) -> Iterator[Mark]:
-    """The places of a sign, one for every `APART` bytes."""
-    last = -APART
-    for start, end in spans(found, 0, data):
-        if start - last >= APART:
-            last = start
-            yield Mark(start, end, sign)
 
 
 @lru_cache(maxsize=len(Leg))

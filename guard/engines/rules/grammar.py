@@ -82,17 +82,15 @@ _AI = r"(?:ai|a\.i\.|(?:large )?language models?|llms?|chat ?bots?|assistants?|a
 _AI_SURE = r"(?:ai (?:assistants?|agents?|models?|systems?|readers?|reviewers?|tools?)|(?:large )?language models?|llms?|llm agents?|chat ?bots?|claude|chatgpt|gpt-?\d\w*|gemini|copilot|llama|coding agents?|automated assistants?|ai)"
 _EARLIER = r"(?:previous|prior|earlier|preceding|foregoing|above|original|initial|former|past|old|existing)"
 _ORDERS = r"(?:(?:\w+ )?(?:instructions?|prompts?|directions|directives?|orders|commands?|guidelines|tasks?|assignments?|jobs|rules|training|programming|restrictions)|context)"
-_TOLD = r"(?:instructions?|prompts?|directions?|directives?|orders?|commands?|guidelines?|tasks?|assignments?|jobs?|context|conversations?|messages?|requests?|questions?|text|content|rules|training|programming|restrictions)"
+_WORK = r"(?:instructions?|prompts?|directions?|directives?|orders?|commands?|guidelines?|tasks?|assignments?|jobs?|context|conversations?|messages?|requests?|questions?|text|content|rules|training|programming|restrictions)"
 _IGNORE = r"(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?|set aside|put aside|leave aside|never ?mind|pay no (?:attention|heed) to|stop following|do not (?:follow|obey)|don['’]t (?:follow|obey))"
 #: What programs do too; with another object these are ordinary work.
 _DROP = r"(?:overlook|neglect|discard|dismiss|drop|abandon|cancel|abort|skip|override|bypass|throw away|delete|erase)"
 _NOT = r"(?:do not|don['’]t|never|must not|mustn['’]t|should not|shouldn['’]t|not to|without)"
-_TELL = r"(?:tell|telling|inform|informing|mention|mentioning|reveal|revealing|notify|notifying|disclose|disclosing|alert|alerting|warn|warning|show|talk about|comment on|highlight|admit|say that|asking|ask)"
 _HUMAN = (
     r"(?:users?|humans?|operators?|persons?|people|recruiters?|readers?|anyone|anybody|owners?|customers?|him|her|them)"
 )
 _LOOT = r"(?:passwords?|passcodes?|secrets?|secret (?:keys?|words?|codes?)|api keys?|access (?:keys?|codes?|tokens?)|tokens?|credentials|private keys?|ssh keys?|environment variables|session cookies?|otp|(?:access|secret|reset) codes?)"
-_WORKS = r"(?:instructions?|prompt|rules|guidelines|configuration|system prompt|context|directives|programming)"
 _GO_ON = r"(?:continue|resume|proceed|carry on|go on|return|go back|get back|complete|solve|finish|answer|do)"
 _YOUR_WORK = r"(?:the |my |your |this |that |any )?(?:original |initial |main |earlier |first |user['’]?s? |actual |previous )*(?:tasks?|requests?|questions?|job|query|work|assignment|instructions?)"
 _DOING = r"(?:send|forward|post|upload|e-?mail|transfer|wire|delete|remove|share|call|invoke|run|execute|open|fetch|read|write|create|add|append|include|insert|attach|invite|grant|approve|book|buy|purchase|make a (?:reservation|payment|transfer|purchase)|reserve|cancel|update|change|reveal|print|output|reply|respond|answer|visit|click|download|install|disable|enable|unlock|turn off|search|list|copy|paste|export|dump|set|mark|rate|recommend|tell|show|say|give|use|provide|start|begin|save|memori[sz]e|store|merge|push|commit|close|accept|confirm|verify|pay|order|schedule|submit|publish|escalate|dispatch|deliver|draft|rotate|provide)"
@@ -106,11 +104,11 @@ SIGNS: Final = (
     Sign(_O, 5, rf"\b{_IGNORE} ~(?:my|your|all|any|these|those) ~{_EARLIER} {_ORDERS}\b", "drops what came before"),
     Sign(_O, 5, rf"\b{_IGNORE} (?:(?:all|any|every) )?(?:of )?(?:the |my |your |these |those )?{_EARLIER} {_ORDERS}\b", "drops what came before"),
     Sign(_O, 4, rf"\b{_DROP} (?:(?:all|any|every) )?(?:of )?(?:the |my |your |these |those )?{_EARLIER} (?:instructions?|prompts?|directives?|orders|guidelines|training|programming|context)\b", "drops what came before"),
-    Sign(_O, 3, rf"\b{_IGNORE} (?:(?:all|any|every) )?(?:of )?(?:the |my |your |these |those )?{_EARLIER} (?:\w+ )?{_TOLD}\b", "drops what came before"),
+    Sign(_O, 3, rf"\b{_IGNORE} (?:(?:all|any|every) )?(?:of )?(?:the |my |your |these |those )?{_EARLIER} (?:\w+ )?{_WORK}\b", "drops what came before"),
     Sign(_O, 5, rf"\b{_IGNORE} (?:all|everything|anything|whatever|what)(?: of)?(?: (?:the|this|that|was|is|has been|came|comes|stands|written|said|text|content|we|you))* (?:above|before (?:this|that|now|the)|until now|so far|up to (?:now|here|this point)|previously|earlier|prior|preceding|asked|told|talked|wanted|learn(?:ed|t)|instructed)\b", "drops everything said so far"),
     Sign(_O, 4, rf"\b(?:{_IGNORE}|{_DROP}) (?:all|everything|anything)(?: (?:the|this|that|was|is|has been|came|written|said|text|content|we|you))* (?:above|before|until now|so far|previously|earlier|prior)\b", "drops everything said so far"),
-    Sign(_O, 4, rf"\b(?:{_IGNORE}|{_DROP}) (?:the |all |any )?(?:of )?(?:the )?(?:\w+ )?{_TOLD} (?:above|before|(?:that )?you (?:got|were (?:given|trained|told)|received|have|had)|given)\b", "drops what was given"),
-    Sign(_O, 4, rf"\b(?:{_IGNORE}|{_DROP}) (?:all )?(?:of )?(?:your|the user['’]?s) (?:\w+ ){{0,2}}{_TOLD}\b", "drops the model's own instructions"),
+    Sign(_O, 4, rf"\b(?:{_IGNORE}|{_DROP}) (?:the |all |any )?(?:of )?(?:the )?(?:\w+ )?{_WORK} (?:above|before|(?:that )?you (?:got|were (?:given|trained|told)|received|have|had)|given)\b", "drops what was given"),
+    Sign(_O, 4, rf"\b(?:{_IGNORE}|{_DROP}) (?:all )?(?:of )?(?:your|the user['’]?s) (?:\w+ ){{0,2}}{_WORK}\b", "drops the model's own instructions"),
     Sign(_O, 4, rf"\b{_IGNORE} (?:what|whatever) (?:the (?:user|human|person)|you) (?:\w+ )?(?:were|was|wanted|asked|said|told|have|had|are)\b", "drops what the user wanted"),
     Sign(_O, 2, rf"\b{_IGNORE} (?:the )?(?:above|rest|game|page|everything)\b|\b(?:abort|cancel|skip|drop) the above\b", "drops the matter at hand"),
     Sign(_O, 3, r"\b(?:these instructions|what follows|the following|new ones?|this (?:text|message)) replaces? (?:them|it|those|all|everything|any)\b", "replaces what came before"),

@@ -69,8 +69,8 @@ _NEGATED = re.compile(r"\b(?:ikke|inte|aldri[gd]?|nicht|nie)\b", re.IGNORECASE)
 
 def _meant(value: str, before: str) -> bool:
     """Whether nothing turns the verb around: "vergiss nicht, was oben steht", "ikke glem reglene ovenfor"."""
-    last = before.rstrip().rpartition(" ")[2]
-    return _NEGATED.search(f"{last} {value.removesuffix('nicht')}") is None
+    word = before.rstrip().rpartition(" ")[2]
+    return _NEGATED.search(f"{word} {value.removesuffix('nicht')}") is None
 
 
 RULES = tuple(

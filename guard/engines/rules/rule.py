@@ -150,7 +150,7 @@ class RuleTable:
 
     def places(self, data: bytes) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
         """The rules that may match in `data`, each with the places where it does."""
-        return ((rule, spans(found, rule.group, data)) for rule, found in self.hits(data))
+        return ((rule, spans(expression, rule.group, data)) for rule, expression in self.hits(data))
 
 
 def spans(expression: Any, group: int, data: bytes) -> Iterator[tuple[int, int]]:
