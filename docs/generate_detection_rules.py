@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from guard.engines.embedded import embedded_rules
+from guard.engines.rules.grammar import FRAMES, SIGNS, THRESHOLDS
 from guard.inspect.verdict import Category, Leg
 from model.finding_exceptions import NO_EXCEPTION
 
@@ -56,6 +57,21 @@ CATEGORIES = {
     Category.POLICY: "What a server may not ask a person for, or what a policy of your own at a vendor refuses.",
 }
 
+FORMS_HEAD = """
+## Forms
+
+A rule named `form_` is no list of sentences. The engine adds up signs that stand within 700 bytes, of each family the
+heaviest; the text is a finding where the sum reaches the threshold of its leg, and the family of the heaviest sign names the
+rule. Families that only add name none.
+
+| Leg | Threshold |
+|---|---|
+"""
+SIGNS_HEAD = """
+| Family | Sign | Weight |
+|---|---|---|
+"""
+
 
 def _legs() -> dict[str, list[Leg]]:
     legs_of: dict[str, set[Leg]] = {}
@@ -90,7 +106,16 @@ def rules_page() -> str:
             legs = _legs()[name]
             where = "all" if legs == list(Leg) else ", ".join(legs)
             lines.append(f"| `{name}` | {where} | {'none' if name in NO_EXCEPTION else 'possible'} |\n")
-    return "".join(lines)
+    return "".join([*lines, *_forms()])
+
+
+def _forms() -> list[str]:
+    """What the rules whose names begin with ``form_`` add up."""
+    lines = [FORMS_HEAD, *(f"| {leg} | {threshold} |\n" for leg, threshold in THRESHOLDS.items()), SIGNS_HEAD]
+    rows = dict.fromkeys((sign.family, sign.reason, sign.weight) for sign in SIGNS)
+    for family, reason, weight in rows:
+        lines.append(f"| {family}{'' if family in FRAMES else ' (adds only)'} | {reason} | {weight} |\n")
+    return lines
 
 
 def main(check: bool) -> int:

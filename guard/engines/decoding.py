@@ -1,4 +1,5 @@
-"""Other readings of a text: with look-alike letters folded, and with encoded text in it decoded. No rule is matched here.
+"""Other readings of a text: with look-alike letters folded, and with escapes in it read. No rule is matched here; blocks of
+encoded text are in `guard.engines.blocks`.
 
 All work is linear in the length of the text. Two layers of encoding are opened; text that still looks encoded below them
 is over the bounds, and the engine gives no verdict on it.
@@ -10,11 +11,9 @@ import base64
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
-from typing import Any
 from urllib.parse import unquote
 
-import re2  # type: ignore[import-untyped]
+from guard.engines.blocks import SIGN, expression
 
 LAYERS = 2
 #: Characters of decoded text per item.
@@ -24,6 +23,8 @@ MAX_CANDIDATES = 20_000
 #: Characters normalised at once: sorting a run of combining marks takes time by the square of its length (run: 80 s for
 #: 760 kB), and no other thread runs meanwhile.
 SLICE = 256
+#: Characters of a quoted-printable line, at most.
+LINE = 76
 
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+"
@@ -35,27 +36,29 @@ _LOOKALIKES = str.maketrans(
     "aAbBcCdeEfghHiIijJkKlmMnoOpPqrsStTuuvvwwxXyYyABEZHIKMNOPTYXaeikoptuxynwwauohIEllijaiACDEIKOPSTUVWZ!'''\"\"------//",
 )
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
-_ENTITY = re.compile(r"&#[0-9]|&#[xX][0-9A-Fa-f]|&[A-Za-z]{2,12};")
+_ENTITY = re.compile(r"&(?:#[0-9]|#[xX][0-9A-Fa-f]|[A-Za-z]{2,12};)")
 #: More digits than Python reads as a number.
 _HUGE = re.compile(r"&#([0-9]{4000,});?")
-_ESCAPE = re.compile(r"\\u\{?([0-9A-Fa-f]{4,6})\}?|\\x([0-9A-Fa-f]{2})")
+_ESCAPE = re.compile(r"\\(?:u\{?([0-9A-Fa-f]{4,6})\}?|x([0-9A-Fa-f]{2})|([0-3][0-7]{2}))")
+#: Quoted-printable (RFC 2045): a line that goes on, and an octet. Two octets before a letter are a sign of it; `x=10` is none.
+_SOFT_BREAK = re.compile(r"=(?<![=\s]=)\r?\n(?=[^=\s])")
+_OCTETS = re.compile(r"=[0-9A-F]{2}(?=[A-Za-z=])")
+_QUOTED = re.compile(r"(?:=[0-9A-F]{2})+")
+#: A run of plain letters in UTF-7 (RFC 2152): UTF-16 in base64, whose first octet is zero.
+_UTF_7 = re.compile(r"\+(A[A-P][A-Za-z0-9+/]+)-?")
 #: A line end, tab or the like as JSON and other languages write it, however often the text was quoted; the letter would
 #: otherwise stick to the next word and hide where it begins (`…\\nIgnore all`).
-_BREAK = re.compile(r"\\+[nrtfvb]")
+_BREAK = re.compile(r"\\\\*[nrtfvb]")
 #: A command to a terminal: colours stand within words, any other moves on.
 _COLOUR = re.compile("(?:\x1b\\[|\x9b)[0-9;:]*m")
 _TERMINAL = re.compile("(?:\x1b\\[|\x9b)[0-9;:?]*[A-Za-z]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|\x1b[PX^_78=>c]")
-_PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
-
-
-def _expression(pattern: str) -> Any:
-    options = re2.Options()
-    options.never_capture = True
-    return re2.compile(pattern, options)
-
-
-_ANY = _expression(r"%[0-9A-Fa-f]{2}|&#|&[A-Za-z]+;|\\[uxnrtfvb]|\x1b|\x{9b}|[A-Za-z0-9+/_-]{20}")
-_BLOCK = _expression(r"[A-Za-z0-9+/_-]{20,}(?:\r?\n[ \t]*[A-Za-z0-9+/_-]{16,})*(?:\r?\n[ \t]*[A-Za-z0-9+/_-]+)?={0,2}")
+#: A quote or slash that is quoted itself, as JSON writes it.
+_QUOTED_MARK = re.compile(r"\\\\*([\"'/])")
+#: What a text has of which there is another reading.
+_ANY = expression(
+    r"%[0-9A-Fa-f]{2}|&#|&[A-Za-z]+;|\\[uxnrtfvb\"'/]|\\[0-3][0-7]{2}|\x1b|\x{9b}|[^=\s]=\r?\n[^=\s]|=[0-9A-F]{2}[A-Za-z=]|\+A[A-P][A-Za-z0-9+/]|"
+    + SIGN
+)
 
 
 class OverBounds(Exception):
@@ -68,16 +71,22 @@ class DecodingBudget:
     def __init__(self) -> None:
         self.characters = MAX_DECODED
         self.candidates = MAX_CANDIDATES
+        self._known: set[tuple[bytes, int]] = set()
 
     def spend(self, characters: int) -> None:
         self.characters -= characters
         if self.characters < 0:
             raise OverBounds
 
-    def candidate(self) -> None:
+    def candidate(self, block: bytes, encoding: int) -> bool:
+        """Whether a block is still to be decoded: a text that has escapes is read with and without them, with the same blocks."""
         self.candidates -= 1
         if self.candidates < 0:
             raise OverBounds
+        if (block, encoding) in self._known:
+            return False
+        self._known.add((block, encoding))
+        return True
 
 
 def may_be_encoded(data: bytes) -> bool:
@@ -103,16 +112,22 @@ def _folded(text: str) -> str:
 
 
 def unbroken(text: str) -> str:
-    """The text with quoted line ends as line ends, and without commands to a terminal; the same object without either."""
+    """The text with quoted line ends as line ends, quoted quotes and slashes as such, and without commands to a terminal; the
+    same object without any."""
     read = text
     if "\x1b" in read or "\x9b" in read:
         read = _TERMINAL.sub("\n", _COLOUR.sub("", read))
-    return _BREAK.sub("\n", read) if "\\" in read else read
+    return _QUOTED_MARK.sub(r"\1", _BREAK.sub("\n", read)) if "\\" in read else read
 
 
 def unescape(text: str) -> str:
-    """Decode percent encoding, HTML entities and backslash escapes once; the same object when there are none."""
+    """Decode quoted-printable, UTF-7, percent encoding, HTML entities and backslash escapes once; the same object when there
+    are none."""
     read = text
+    if "=" in read:
+        read = _unquoted(read)
+    if "+A" in read:
+        read = _UTF_7.sub(_letters, read)
     if "\\" in read:
         read = _joined_surrogates(_ESCAPE.sub(_character, read))
     if "&" in read and _ENTITY.search(read):
@@ -122,13 +137,35 @@ def unescape(text: str) -> str:
     return read
 
 
+def _unquoted(text: str) -> str:
+    """The text without quoted-printable encoding."""
+    joined = _SOFT_BREAK.sub(_nothing, text)
+    if joined == text and len(_OCTETS.findall(text)) < 2:
+        return text
+    return _QUOTED.sub(lambda match: bytes.fromhex(match[0].replace("=", "")).decode("utf-8", "replace"), joined)
+
+
+def _nothing(match: re.Match[str]) -> str:
+    """Nothing for the end of a quoted-printable line, which has blanks or octets; a line of base64 only ends with padding."""
+    line = match.string[max(0, match.start() - LINE) : match.start()].rpartition("\n")[2]
+    return "" if " " in line or "=" in line else match[0]
+
+
+def _letters(match: re.Match[str]) -> str:
+    """What a run in UTF-7 says; the run itself where that is no plain text."""
+    letters = match[1]
+    raw = base64.b64decode(letters[: len(letters) - (len(letters) % 4 == 1)] + "=" * (-len(letters) % 4))
+    plain = raw[: len(raw) // 2 * 2].decode("utf-16-be", "replace")
+    return plain if plain.isascii() and plain.isprintable() else match[0]
+
+
 def _shorter(match: re.Match[str]) -> str:
     digits = match[1].lstrip("0")
     return f"&#{digits};" if len(digits) < 8 else "\ufffd"
 
 
 def _character(match: re.Match[str]) -> str:
-    code = int(match[1] or match[2], 16)
+    code = int(match[3], 8) if match[3] else int(match[1] or match[2], 16)
     return chr(code) if code < 0x110000 else match[0]
 
 
@@ -136,52 +173,3 @@ def _joined_surrogates(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def pieces(text: str, budget: DecodingBudget) -> Iterator[str]:
-    """Texts that `text` holds as base64 (both alphabets) or hexadecimal; binary content is left out. Raises OverBounds."""
-    if len(text) < 20:
-        return
-    data = text.encode("utf-8", "replace")
-    for match in _BLOCK.finditer(data):
-        budget.candidate()
-        start, end = match.span()
-        decoded = _text_of(data[start:end])
-        if decoded is not None:
-            budget.spend(len(decoded))
-            yield decoded
-
-
-def _text_of(block: bytes) -> str | None:
-    compact = b"".join(block.split()) if b"\n" in block else block
-    compact = compact.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
-    if not compact.translate(None, b"0123456789abcdefABCDEF"):
-        return _readable(bytes.fromhex(compact[: len(compact) // 2 * 2].decode())) or _base64(compact)
-    return _base64(compact)
-
-
-def _base64(compact: bytes) -> str | None:
-    """Decode from each of four offsets: characters before the base64 (a path, a name) may be of the same alphabet."""
-    for start in range(4):
-        size = len(compact) - start
-        part = compact[start : start + size - (size % 4 == 1)]
-        decoded = _readable(base64.b64decode(part + b"=" * (-len(part) % 4)))
-        if decoded is not None:
-            return decoded
-    return None
-
-
-def _readable(raw: bytes) -> str | None:
-    """The bytes as text, or None for binary. Mostly printable bytes count as text, so that one odd byte hides nothing."""
-    if len(raw) < 8:
-        return None
-    strange = len(raw.translate(None, _PRINTABLE))
-    if strange == 0:
-        return raw.decode("ascii")
-    if raw[1::2].count(0) * 2 > len(raw) * 0.8:
-        return raw.decode("utf-16-le", "replace")
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("utf-8", "replace") if strange <= len(raw) * 0.3 else None
-    return text if text.isprintable() or strange <= len(raw) * 0.3 else None

@@ -1,10 +1,10 @@
 """The guard's own engine: it matches rules in linear time, without network or model. The rules are in `engines/rules`.
 
-It finds what has a fixed form (hidden characters, keys, forged chat turns, private addresses, well-known phrases in a few
-languages) and misses what is only a meaning. docs/explain/detection.md has the measured rates.
+It finds what has a form (hidden characters, keys, forged chat turns, private addresses, well-known phrases in many languages,
+and signs that add up, `engines/forms.py`) and misses what is only a meaning. docs/explain/detection.md has the measured rates.
 
-An item is matched in several readings: as it is; with look-alike letters folded; and with up to two layers of base64,
-hexadecimal, percent, entity and backslash encoding decoded. All strings of an item are joined into one text, one a line,
+An item is matched in several readings: as it is; with look-alike letters folded; and with up to two layers of encoding opened
+(`engines/decoding.py`, `engines/blocks.py`). All strings of an item are joined into one text, one a line,
 so that a phrase that is cut into two fields is still found.
 """
 
@@ -19,10 +19,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
 
-from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, pieces, unbroken, unescape
+from guard.engines import forms
+from guard.engines.blocks import pieces
+from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, unbroken, unescape
+from guard.engines.forms import FormTable, form_table
 from guard.engines.mentions import SPAN, is_mention, may_be_mentioned
-from guard.engines.rules import commands, hidden_text, instructions, personal_data, secrets, urls
-from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable, spans
+from guard.engines.rules import commands, hidden_text, instructions, languages, personal_data, secrets, urls
+from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable
 from guard.inspect.verdict import EVERYTHING, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from model.masking import SECRET, is_secret_name
 from model.parameter_kinds import JUDGED, SUBJECTS, Subject
@@ -42,6 +45,7 @@ LATE = "not read to its end before the deadline"
 _RULES = (
     *hidden_text.RULES,
     *instructions.RULES,
+    *languages.RULES,
     *secrets.RULES,
     *personal_data.RULES,
     *commands.RULES,
@@ -50,7 +54,7 @@ _RULES = (
 
 def embedded_rules() -> tuple[DetectionRule, ...]:
     """All rules but those made from the names of a server's tools, which match definitions alone."""
-    return (*_RULES, *urls.rules(urls.checker(frozenset())))
+    return (*_RULES, *forms.RULES.values(), *urls.rules(urls.checker(frozenset())))
 
 
 @lru_cache(maxsize=32)
@@ -67,7 +71,8 @@ def _argument_table(rules: tuple[DetectionRule, ...], subjects: frozenset[Subjec
 
 
 #: The tables of an item's texts, each with the texts that it judges.
-Split = Callable[[Sequence[Text]], Iterable[tuple[tuple[RuleTable, ...], Sequence[Text]]]]
+Table = RuleTable | FormTable
+Split = Callable[[Sequence[Text]], Iterable[tuple[tuple[Table, ...], Sequence[Text]]]]
 #: A query that is one URL is judged as a URL too: a search may fetch it.
 _BARE_URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]{0,15}:/\S*\s*")
 
@@ -108,7 +113,7 @@ class EmbeddedVerdictEngine:
         self._thorough = thorough
         rules = (*_RULES, *urls.rules(urls.checker(allowed_hosts)))
         shadowing = instructions.shadowing(tool_names)
-        self._tables: dict[Leg, tuple[RuleTable, ...]] = {leg: (_table(rules, leg),) for leg in Leg}
+        self._tables: dict[Leg, tuple[Table, ...]] = {leg: (_table(rules, leg), form_table(leg)) for leg in Leg}
         self._every_argument = _argument_table(rules, frozenset())
         self._kinds: dict[ParameterKind | None, RuleTable] = {
             kind: _argument_table(rules, subjects) for kind, subjects in JUDGED.items() if subjects
@@ -159,8 +164,8 @@ class EmbeddedVerdictEngine:
             tables = self._tables[item.leg]
             return lambda texts: ((tables, texts),)
 
-        def split(texts: Sequence[Text]) -> Iterable[tuple[tuple[RuleTable, ...], Sequence[Text]]]:
-            yield (self._every_argument,), texts
+        def split(texts: Sequence[Text]) -> Iterable[tuple[tuple[Table, ...], Sequence[Text]]]:
+            yield (self._every_argument, form_table(Leg.ARGUMENTS)), texts
             parts: dict[ParameterKind | None, list[Text]] = {}
             for text in texts:
                 kind = item.kinds.kind(text.pointer)
@@ -286,7 +291,7 @@ class _Matches:
 
 
 def _match(
-    tables: tuple[RuleTable, ...],
+    tables: tuple[Table, ...],
     joined_text: _JoinedText,
     matches: _Matches,
     *,
@@ -300,8 +305,8 @@ def _match(
     """
     matches.in_time()
     counts: Counter[tuple[str, str, str]] = Counter()
-    for rule, expression in chain.from_iterable(table.hits(joined_text.data) for table in tables):
-        for start, end in spans(expression, rule.group, joined_text.data):
+    for rule, places in chain.from_iterable(table.places(joined_text.data) for table in tables):
+        for start, end in places:
             matches.in_time()
             value = _decoded(joined_text.data[start:end])
             if rule.check is not None and not rule.check(value, joined_text.before(start)):
@@ -365,8 +370,8 @@ def _match_named_values(texts: Sequence[Text], matches: _Matches) -> None:
         matches.in_time()
         prefix = f"{name}="
         line = _JoinedText((Text(text.pointer, prefix + text.value),))
-        for rule, expression in _named_value_table().hits(line.data):
-            for start, end in spans(expression, rule.group, line.data):
+        for rule, places in _named_value_table().places(line.data):
+            for start, end in places:
                 _, span = line.place(start, end)
                 if span is None or span[0] < len(prefix) or (rule.id, text.pointer) in matches.known:
                     continue
@@ -390,7 +395,7 @@ def _opened(texts: Sequence[Text], budget: DecodingBudget, *, dry: bool = False)
             budget.spend(len(read))
         if read != text.value:
             inline.append(Text(text.pointer, read))
-        inner.extend(Text(text.pointer, piece) for piece in pieces(text.value, budget))
+        inner.extend(Text(text.pointer, piece) for piece in pieces(plain, budget))
     return inline, inner
 
 

@@ -220,7 +220,7 @@ _NORDIC_USER = r"(?:bruger|brukar|bruker|använda)\pL*"
 _OTHER_LANGUAGES = (
     _translated(
         "nordic",
-        r"\b(?:ignorér|ignorera|ignorer|glemme?|glömma?|glöm|bortse(?: från| fra)?|se bort (?:fra|från)|strunta i|overse|tilsidesæt|tilsidesett|åsidosätt)",
+        r"\b(?:ignorér|ignorera|ignorer|glem(?:me?)?|glömma?|glöm|bortse(?: från| fra)?|se bort (?:fra|från)|strunta i|overse|tilsidesæt|tilsidesett|åsidosätt)",
         rf"{gap(3)}(?:tidligere|tidigare|forrige|förra|förut|foregående|föregående|forudgående|forutgående|ovenstående|ovanstående|ovennævnte|hidtidige|hittillsvarande|oprindelige|ursprungliga|opprinnelige|dine|dina|alle|alla|samtlige|samtliga){gap(3)}{_NORDIC_RULES}",
         check=_meant,
     ),

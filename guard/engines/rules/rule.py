@@ -8,7 +8,7 @@ automaton's states.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -147,6 +147,10 @@ class RuleTable:
         if not matches or len(self._rules) not in matches:
             return list(self._rules)
         return [self._rules[index] for index in sorted(matches) if index < len(self._rules)]
+
+    def places(self, data: bytes) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
+        """The rules that may match in `data`, each with the places where it does."""
+        return ((rule, spans(expression, rule.group, data)) for rule, expression in self.hits(data))
 
 
 def spans(expression: Any, group: int, data: bytes) -> Iterator[tuple[int, int]]:

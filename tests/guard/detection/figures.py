@@ -1,4 +1,4 @@
-"""How much the embedded engine finds, and how often it is wrong, on the two corpora beside this file.
+"""How much the embedded engine finds, and how often it is wrong, on the corpora beside this file.
 
 `python tests/guard/detection/figures.py` prints the tables; `--write` puts them into docs/explain/detection.md;
 `--wrong` prints the ids of the tuning texts that were judged wrongly. There is no such option for the texts held out, since
@@ -25,6 +25,9 @@ from guard.inspect.verdict import Leg, Outcome, ScanItem, Text  # noqa: E402
 DOCUMENT = ROOT / "docs" / "explain" / "detection.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 CORPORA = ("held_out", "tuning")
+FORMS = ("forms_held_out", "forms_tuning")
+FORMS_HEAD = "Texts written for the forms, split in halves at random:"
+_KIND = {"category": "kind"}
 #: Tools that the server of the corpora is said to have.
 TOOLS = frozenset(("send_message", "list_issues", "send_email"))
 
@@ -64,7 +67,7 @@ def _share(pair: tuple[int, int] | None) -> str:
 
 def _table(title: str, sets: Sequence[list[Judged]], field: str) -> str:
     parts = [counts(rows, field) for rows in sets]
-    totals = [counts(rows, None)["all"] for rows in sets]
+    totals = [counts(rows, None).get("all") for rows in sets]
     lines = [f"| {title} | held out | tuning |", "|---|---|---|"]
     for key in sorted(set().union(*parts)):
         lines.append(f"| {key.replace('_', ' ')} | " + " | ".join(_share(part.get(key)) for part in parts) + " |")
@@ -74,16 +77,18 @@ def _table(title: str, sets: Sequence[list[Judged]], field: str) -> str:
 
 def report(engine: EmbeddedVerdictEngine) -> str:
     """The tables, in Markdown."""
-    sets = [judged(engine, name) for name in CORPORA]
+    return "\n\n".join(
+        (_tables(engine, CORPORA, ("category", "leg")), FORMS_HEAD, _tables(engine, FORMS, ("category",)))
+    )
+
+
+def _tables(engine: EmbeddedVerdictEngine, corpora: Sequence[str], fields: Sequence[str]) -> str:
+    sets = [judged(engine, name) for name in corpora]
     attacks = [[pair for pair in rows if pair[0]["label"] == "attack"] for rows in sets]
     benign = [[pair for pair in rows if pair[0]["label"] == "benign"] for rows in sets]
+    tables = [_table(f"Attacks stopped, by {field}", attacks, field) for field in fields]
     return "\n\n".join(
-        (
-            _table("Attacks stopped, by category", attacks, "category"),
-            _table("Attacks stopped, by leg", attacks, "leg"),
-            _table("Harmless texts stopped, by kind", benign, "category"),
-            _table("Harmless texts stopped, by leg", benign, "leg"),
-        )
+        [*tables, *(_table(f"Harmless texts stopped, by {_KIND.get(field, field)}", benign, field) for field in fields)]
     )
 
 
@@ -99,7 +104,7 @@ def written(document: str, tables: str) -> str:
 def main(arguments: list[str]) -> None:
     engine = EmbeddedVerdictEngine(TOOLS)
     if arguments == ["--wrong"]:
-        for row, stopped in judged(engine, "tuning"):
+        for row, stopped in (*judged(engine, "tuning"), *judged(engine, "forms_tuning")):
             if stopped != (row["label"] == "attack"):
                 print(row["id"], row["label"], row["leg"], row["category"])
     elif arguments == ["--write"]:

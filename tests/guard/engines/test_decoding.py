@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.engines import decoding
-from guard.engines.decoding import DecodingBudget, OverBounds, fold, may_be_encoded, pieces, unbroken, unescape
+from guard.engines.blocks import pieces
+from guard.engines.decoding import DecodingBudget, OverBounds, fold, may_be_encoded, unbroken, unescape
 from guard.engines.embedded import EmbeddedVerdictEngine
 from guard.inspect.verdict import Leg, Outcome, ScanItem, Text
 

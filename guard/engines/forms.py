@@ -1,0 +1,125 @@
+"""Adds up the signs of the grammar: a text that claims authority, and then orders, is a finding whatever its words are.
+
+The signs are in `guard.engines.rules.grammar`. One pass of RE2 tells which of them occur at all; their
+places are looked at only where those could reach the threshold of the leg, in one further pass over the text for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import chain
+from typing import Any, NamedTuple
+
+from guard.engines.mentions import SPAN, is_mention
+from guard.engines.rules.contexts import is_done_secretly, is_marked_order, is_order, is_wanted
+from guard.engines.rules.grammar import FRAMES, SIGNS, THRESHOLDS, Family, Sign
+from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable, spans
+from guard.inspect.verdict import Category, Leg
+
+#: Bytes over which signs belong together: the frame of an "important message" with the three sentences of its order.
+NEAR = 700
+#: Bytes over which one mark of a sign stands for all, so that a text full of them costs no more than its length.
+APART = 64
+_JAILBREAKS = (Family.ROLE, Family.LICENCE, Family.MODE)
+
+
+def _rule(family: Family) -> DetectionRule:
+    category = Category.JAILBREAK if family in _JAILBREAKS else Category.INJECTION
+    pattern = "|".join(sign.expression for sign in SIGNS if sign.family is family)
+    return DetectionRule(f"{category}.form_{family}", category, pattern, frozenset(THRESHOLDS), confidence=0.6)
+
+
+#: The rule that a finding is named by: that of the family whose sign is the heaviest of the frame.
+RULES = {family: _rule(family) for family in Family if family in FRAMES}
+
+
+@lru_cache(maxsize=1)
+def _signs() -> tuple[RuleTable, dict[str, Sign]]:
+    """The table of all signs, and the signs by the ids that they have in it."""
+    named = {f"{sign.family}.{number}": sign for number, sign in enumerate(SIGNS)}
+    return RuleTable([DetectionRule(name, Category.INJECTION, sign.expression) for name, sign in named.items()]), named
+
+
+class Mark(NamedTuple):
+    """One place of a sign, in bytes."""
+
+    start: int
+    end: int
+    sign: Sign
+
+
+_START = Mark(0, 0, SIGNS[0])
+#: What must hold around a mark of a family for it to be meant.
+_CONTEXTS = {Family.OVERRIDE: is_order, Family.THEFT: is_wanted, Family.SECRECY: is_done_secretly}
+
+
+class FormTable:
+    """The grammar with the threshold of one leg."""
+
+    def __init__(self, leg: Leg) -> None:
+        self._leg, self._threshold = leg, THRESHOLDS[leg]
+        self._table, self._named = _signs()
+
+    @property
+    def one_pass(self) -> bool:
+        """Whether all signs fit into one automaton."""
+        return self._table.one_pass
+
+    def places(self, data: bytes) -> Iterator[tuple[DetectionRule, Iterable[tuple[int, int]]]]:
+        """The rules that match in `data` (UTF-8), each with one place."""
+        hits = [(self._named[rule.id], expression) for rule, expression in self._table.hits(data)]
+        if not self._reaches(sign for sign, _ in hits):
+            return
+        #: The latest mark by family and weight.
+        latest: dict[tuple[Family, int], Mark] = {}
+        for mark in sorted(chain.from_iterable(self._marks(sign, expression, data) for sign, expression in hits)):
+            latest[mark.sign.family, mark.sign.weight] = mark
+            if lead := self._lead(latest, mark):
+                start = min(sign.start for sign in latest.values() if mark.start - sign.start <= NEAR)
+                yield RULES[lead.sign.family], ((start, mark.end),)
+                latest.clear()
+
+    def _marks(self, sign: Sign, expression: Any, data: bytes) -> Iterator[Mark]:
+        """The places of a sign that are meant, one for every `APART` bytes."""
+        edge = -APART
+        for start, end in spans(expression, 0, data):
+            mark = Mark(start, end, sign)
+            if start - edge >= APART and (sign.family not in FRAMES or self._is_meant(mark, data)):
+                edge = start
+                yield mark
+
+    def _lead(self, latest: dict[tuple[Family, int], Mark], newest: Mark) -> Mark | None:
+        """The heaviest mark of the frame near `newest`; None where the marks near it do not reach the threshold."""
+        heaviest: dict[Family, int] = {}
+        lead = None
+        for (family, weight), mark in latest.items():
+            if newest.start - mark.start > NEAR:
+                continue
+            heaviest[family] = max(weight, heaviest.get(family, 0))
+            if family in FRAMES and (lead is None or weight > lead.sign.weight):
+                lead = mark
+        return lead if sum(heaviest.values()) >= self._threshold else None
+
+    def _is_meant(self, mark: Mark, data: bytes) -> bool:
+        """Whether what stands around a mark lets it be meant; a server's request to a model is no document that quotes."""
+        if self._leg is Leg.SERVER_REQUESTS:
+            return True
+        value = data[mark.start : mark.end].decode("utf-8", "replace")
+        before = data[max(0, mark.start - SPAN) : mark.start].decode("utf-8", "replace")
+        after = data[mark.end : mark.end + SPAN].decode("utf-8", "replace")
+        context = _CONTEXTS.get(mark.sign.family, is_marked_order)
+        if not context(value, before[-BEFORE:], after[:AFTER]):
+            return False
+        return self._leg not in READ or not is_mention(before, value, after)
+
+    def _reaches(self, signs: Iterable[Sign]) -> bool:
+        """Whether signs would be a finding if all stood at one place."""
+        latest = {(sign.family, sign.weight): Mark(0, 0, sign) for sign in signs}
+        return self._lead(latest, _START) is not None
+
+
+@lru_cache(maxsize=len(Leg))
+def form_table(leg: Leg) -> FormTable:
+    """The table of a leg, shared by all engines."""
+    return FormTable(leg)
