@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ from tests.support.example_ports import refuse_connections
 from tests.support.projects import write_project
 
 pytest_plugins = ["tests.support.mcp_peers"]
+
+# Workers of xdist are told the width of its terminal. Commands that write into a pipe are tested without one.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
 
 # A busy machine is slow at making examples; that says nothing about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
