@@ -370,7 +370,7 @@ def test_the_command_says_what_it_could_not_look_at_by_its_exit_code(
 
     assert run("gateway", allow_unreachable=False) == (0, "dev.one: no drift; looked at gateway dev.one\n")
     code, out = run("guard", "server", allow_unreachable=False)
-    assert (code, out.count("unreachable  ")) == (6, 2)
+    assert (code, out.count("unreachable\t")) == (6, 2)
     assert run("guard", allow_unreachable=True)[0] == 0
     world.kong.extra["/services/dev-one-mcp/routes"] = [{"name": "back-door"}]
     (row,) = json.loads(run("gateway", allow_unreachable=False, as_json=True)[1])["rows"]
