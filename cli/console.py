@@ -126,13 +126,13 @@ def ask(question: str, *, yes: bool) -> bool:
         return True
     if not interactive():
         raise InputError(f"nobody can be asked here: {question}", remedy="add --yes to agree")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return answer().strip().lower() in {"y", "yes"}
+    return answer(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
 
-def answer() -> str:
-    """The next line that somebody types; empty at the end of the input."""
+def answer(prompt: str) -> str:
+    """The line that somebody types behind `prompt`; empty at the end of the input."""
     try:
+        print(prompt, end="", file=sys.stderr, flush=True)
         return sys.stdin.readline()
     except KeyboardInterrupt:
         note("")  # what is said next gets a line of its own

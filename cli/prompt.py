@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 from cli import console
@@ -16,8 +15,7 @@ def read_answer(question: str, default: str | None = None, wrong: Callable[[str]
         InputError: the terminal ended (Ctrl-D) before an answer.
     """
     while True:
-        print(f"{question}{f' [{default}]' if default else ''}: ", end="", file=sys.stderr, flush=True)
-        line = console.answer()
+        line = console.answer(f"{question}{f' [{default}]' if default else ''}: ")
         if not line:
             raise InputError(f"no answer to “{question}”", remedy="nothing was written")
         answer = line.strip() or default or ""

@@ -140,7 +140,8 @@ def test_nothing_is_left_but_what_was_asked_for(run: Run) -> None:
     assert list(run.home.iterdir()) == []
     assert sorted(file.name for file in run.out.iterdir()) == ["demo.json", "demo.log", "rings.html"]
     ports = {int(port) for port in re.findall(r"http://127\.0\.0\.1:(\d+)", (run.out / "demo.log").read_text())}
-    assert [listener for port in ports - {8001} for listener in listeners(port)] == []
+    # 8001 stands for a Kong, and 8080 is the scanned server's in a network of its own: both may be a stranger's here.
+    assert [listener for port in ports - {8001, 8080} for listener in listeners(port)] == []
 
 
 class _Page(HTMLParser):
