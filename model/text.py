@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import unicodedata
 from collections.abc import Iterator
 
@@ -55,6 +56,18 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
 
 def _written_out(char: str) -> str:
     return f"<U+{ord(char):04X}>" if is_hidden(char) else char
+
+
+def wrapped(text: str, indent: str = "    ", hanging: str = "    ") -> list[str]:
+    """Visible text for a person, in lines of 80 columns, words whole: `indent` before the first, `hanging` before others."""
+    return textwrap.wrap(
+        visible(text),
+        80,
+        initial_indent=indent,
+        subsequent_indent=hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -7,7 +7,6 @@ rewrite the screen.
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,10 +14,9 @@ from typing import Any
 from guard.decide.reasons import Decision, Reason
 from guard.inspect.verdict import Leg
 from model.finding_exceptions import KINDS, NO_EXCEPTION, admits_exceptions, is_place, rule_of
-from model.text import is_hidden, visible
+from model.text import is_hidden, visible, wrapped
 from operations.audit_words import limit_words, reason_words
 
-WIDTH = 80
 #: Days for which an exception is proposed.
 DAYS = 30
 #: Places of one rule up to which each gets an exception of its own; with more, one exception holds anywhere.
@@ -51,30 +49,30 @@ def entry(record: dict[str, Any]) -> list[str]:
     if kind != "decision":
         details = record.get("details")
         shown = json.dumps(details, sort_keys=True) if details and kind != "head" else ""
-        return [visible(f"{moment} ({kind}), record {record.get('sequence')}"), *_wrapped(shown)]
+        return [visible(f"{moment} ({kind}), record {record.get('sequence')}"), *wrapped(shown)]
     reason = str(record.get("reason"))
     subject = str(record.get("name") or record.get("method") or "")
     sender = f"by {record['principal']}" if record.get("principal") else ""
     lines = [visible(f"{moment} {record.get('decision')} {subject} {sender}")]
     incident = [f"incident {record['incident']}"] if record.get("incident") else []
     method = f"{record.get('method')}{' (' + str(record['leg']) + ')' if record.get('leg') else ''}"
-    lines += _wrapped(", ".join([*incident, method, f"record {record.get('sequence')}"]))
+    lines += wrapped(", ".join([*incident, method, f"record {record.get('sequence')}"]))
     if reason != record.get("decision"):
         words = reason_words(reason)
-        lines += _wrapped(f"{reason}: {words}" if words else reason)
+        lines += wrapped(f"{reason}: {words}" if words else reason)
     for rule, place in _findings(record):
-        lines += _wrapped(f"{rule} at {place}" if place else rule)
+        lines += wrapped(f"{rule} at {place}" if place else rule)
     for engine in record.get("engines", ()):
         if engine.get("outcome") == "no_verdict":
-            lines += _wrapped(f"{engine['engine']} gave no verdict: {engine.get('error')}")
+            lines += wrapped(f"{engine['engine']} gave no verdict: {engine.get('error')}")
     if record.get("problem"):
-        lines += _wrapped(str(record["problem"]))
+        lines += wrapped(str(record["problem"]))
     if isinstance(record.get("limit"), dict):
-        lines += _wrapped(limit_words(record["limit"]))
+        lines += wrapped(limit_words(record["limit"]))
     elif record.get("key"):
-        lines += _wrapped(f"decided by {record['key']}")
+        lines += wrapped(f"decided by {record['key']}")
     if isinstance(record.get("repeats"), int):
-        lines += _wrapped(f"{record['repeats']} more within a second, without records of their own")
+        lines += wrapped(f"{record['repeats']} more within a second, without records of their own")
     return lines
 
 
@@ -111,7 +109,7 @@ def way_out(record: dict[str, Any], today: date) -> list[str]:
         text = f"What decides is {key} in {_file_of(server)}."
     else:
         return []
-    return _wrapped(text)
+    return wrapped(text)
 
 
 def _file_of(server: str) -> str:
@@ -121,13 +119,13 @@ def _file_of(server: str) -> str:
 def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], server: str, today: date) -> list[str]:
     leg, method = str(record.get("leg")), str(record.get("method"))
     if leg == Leg.DEFINITIONS:
-        return _wrapped(f"A reviewer accepts a definition in the lock: `ringwall lock approve {server}`.")
+        return wrapped(f"A reviewer accepts a definition in the lock: `ringwall lock approve {server}`.")
     rules = [rule for rule, _ in findings]
     if not admits_exceptions(leg, method, rules):
         rule = next((rule for rule in rules if rule in NO_EXCEPTION), None)
         reason = f"{rule} {NO_EXCEPTION[rule]}" if rule else f"none holds for {leg} of {method}"
-        return _wrapped(f"No exception can be given: {reason}.")
-    lines = _wrapped(f"To let just this pass, below ringwall:server in {_file_of(server)}:")
+        return wrapped(f"No exception can be given: {reason}.")
+    lines = wrapped(f"To let just this pass, below ringwall:server in {_file_of(server)}:")
     lines += ["", "    guard:", "      exceptions:"]
     expires = (today + timedelta(days=DAYS)).isoformat()
     incident = record.get("incident")
@@ -140,7 +138,7 @@ def _exception(record: dict[str, Any], findings: Sequence[tuple[str, str]], serv
     return [
         *lines,
         "",
-        *_wrapped("It is flagged and still taints; `action: allow` makes it count as harmless. Then:"),
+        *wrapped("It is flagged and still taints; `action: allow` makes it count as harmless. Then:"),
         f"    ringwall check {server}",
     ]
 
@@ -167,17 +165,6 @@ def _findings(record: dict[str, Any]) -> list[tuple[str, str]]:
         for finding in engine.get("findings", ())
     ]
     return [pair for pair in dict.fromkeys(pairs) if pair[0] not in covered]
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(
-        visible(text),
-        WIDTH,
-        initial_indent="    ",
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _quoted(text: str) -> str:

@@ -10,11 +10,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from model.resource_types import is_resource
-from model.text import counted, visible
+from model.text import counted, wrapped
 from plan.graph import Graph
 from plan.rings import RINGS, protections, ring_of
-
-_WIDTH = 80
 
 
 def to_summary(graph: Graph, full: str) -> str:
@@ -25,7 +23,7 @@ def to_summary(graph: Graph, full: str) -> str:
     internal = len(graph.resources) - len(resources)
     lines = [
         f"Offline plan of {graph.project}/{graph.stack}: {counted(len(resources), 'resource')}",
-        "This is the desired state that the files declare, not a diff: nothing real was asked.",
+        "This is what the files declare, not a diff: nothing real was asked.",
     ]
     for ring in RINGS:
         if not rings[ring] and not any(row.ring == ring for row in rows):
@@ -33,11 +31,11 @@ def to_summary(graph: Graph, full: str) -> str:
         lines += ["", f"{ring}: {counted(rings[ring], 'resource')}"]
         for row in rows:
             if row.ring == ring:
-                lines += _wrapped(f"{row.control}: {row.detail}")
+                lines += wrapped(f"{row.control}: {row.detail}", "  ", "      ")
     remainder = [f"{counted(rings[None], 'component')} that holds the others"] if rings[None] == 1 else []
     remainder += [f"{counted(rings[None], 'component')} that hold the others"] if rings[None] > 1 else []
     remainder += [f"not counted: {internal} of Pulumi's own (stack, providers, references)"] if internal else []
-    lines += ["", *textwrap.wrap(f"Also {'; '.join(remainder)}.", _WIDTH)] if remainder else []
+    lines += ["", *textwrap.wrap(f"Also {'; '.join(remainder)}.", 80)] if remainder else []
     return "\n".join([*lines, f"Every resource with its inputs: {full}"]) + "\n"
 
 
@@ -50,16 +48,5 @@ def by_ring(resources: Iterable[tuple[str, str]]) -> list[str]:
         line
         for ring in (*RINGS, "perimeter")
         if ring in names
-        for line in _wrapped(f"+ {ring}: {', '.join(sorted(names[ring]))}")
+        for line in wrapped(f"+ {ring}: {', '.join(sorted(names[ring]))}", "  ", "      ")
     ]
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(
-        visible(text),
-        _WIDTH,
-        initial_indent="  ",
-        subsequent_indent="      ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
