@@ -19,10 +19,11 @@ _JOINERS = r"\x{200C}\x{200D}"
 _FLAG_BASE = "\U0001f3f4"
 #: A comment speaks to a model when it names one (or whom it serves) and wants something done; "the assistant widget" does not.
 _NAMES_AI = r"\b(?:assistant|agents?|ai|llm|language model|chatbot|claude|chatgpt|gpt|copilot|gemini|the user|you)\b"
+#: "Not run here" describes; "do not run" and "must not run" are found by their first words.
 _WANTS = (
-    r"\b(?:do not|don['’]t|never|must|should|shall|wants?|send|forward|e-?mail|post|reply|respond|answer|call|run|execute|read|reveal|print|output|include"
+    r"\b(?:do not|don['’]t|never|must|should|shall|wants?|(?<!\bnot )(?:send|forward|e-?mail|post|reply|respond|answer|call|run|execute|read|reveal|print|output|include"
     r"|append|say|tell|approve|reject|rate|recommend|click|visit|fetch|download|upload|open|use|delete|write|act|pretend|obey|follow|summari[sz]e|treat"
-    r"|ignore|disregard|override|forget)\b"
+    r"|ignore|disregard|override|forget))\b"
 )
 _OVERRIDES = r"\b(?:ignore|disregard|override|forget)\b.{0,60}\b(?:instructions?|previous|prior|above|earlier|rules|prompts?|everything|guidelines)\b|\bdo not tell\b|\byou must\b"
 _MODEL = r"(?:assistants?|agents?|ais?|llms?|language models?|chatbots?|claude|chatgpt|gpt|copilot|gemini)"
