@@ -13,7 +13,7 @@ from guard.logs import to_stderr
 from model.base import seconds
 from model.errors import InputError
 from model.problems import Wrong
-from model.stacks import environment_of, server_of
+from model.stack_names import environment_of, server_of
 from operations.sockets import require_free
 
 if TYPE_CHECKING:

@@ -12,6 +12,12 @@ from typing import Any
 from wire.json import Malformed
 
 Id = str | int
+
+#: Error codes of MCP and JSON-RPC that more than one module answers with.
+INVALID_PARAMS = -32602
+HEADER_MISMATCH = -32020
+UNSUPPORTED_VERSION = -32022
+
 #: Below it every number that a double holds is a different integer (RFC 8259, section 6).
 _EXACT = 2.0**53
 

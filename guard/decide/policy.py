@@ -22,7 +22,7 @@ from guard.decide.limits import Limiter
 from guard.decide.methods import Section
 from guard.decide.pins import Pins, Refusal
 from guard.decide.question_answers import IN_PARAMS
-from guard.decide.resource_uris import is_plain_uri, parse_template
+from guard.decide.resource_uris import is_plain_uri
 from guard.decide.term import NO_END, Term
 from guard.http.http_rules import PublicNames
 from guard.identity.introduction import CallerIntroduction
@@ -37,6 +37,7 @@ from model.schema_defaults import Filler, compile_defaults
 from model.schemas import Checker, Unenforceable
 from model.tool_lock import ToolEntry
 from model.tool_schema import check_of
+from wire.uri_templates import parse_template
 
 
 @dataclass(frozen=True, slots=True)
