@@ -121,6 +121,7 @@ class Exchange:
             context.name,
             value,
             principal=self.caller.principal.hash,
+            principal_kind=self.caller.principal.kind,
             incident=context.incident,
             structural=context.row.structural,
             kinds=kinds,

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
-from model.definition_findings import VENDORS, DefinitionFinding, acceptance_command, subject_of_kind
+from model.definition_findings import DefinitionFinding, acceptance_command, subject_of_kind
+from model.engines import VENDORS
 from model.text import visible
 from plan.findings import Severity
 from plan.rules.rule import Broken, Rule, rule
