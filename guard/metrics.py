@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from guard.decide.limits import LIMIT_KEYS
+from guard.decide.reasons import Decision, Reason
 from guard.inspect.verdict import Leg, Verdict
 
 PREFIX = "ringwall_guard_"
@@ -48,6 +50,10 @@ LABELS: Mapping[str, str] = {
 #: Prometheus shows them with `_total` behind the name.
 COUNTERS: Mapping[str, MetricFamily] = {
     "decisions": MetricFamily("Decisions by outcome, reason and leg.", ("decision", "reason", "leg")),
+    "outcomes": MetricFamily(
+        "Decisions by outcome alone. Each series is there from the start, so alerts build on it.", ("decision",)
+    ),
+    "no_verdicts": MetricFamily("Texts that no engine judged, so that they did not pass."),
     "tool_decisions": MetricFamily("Decisions on calls of tools and on their results.", ("tool", "decision", "leg")),
     "limits_reached": MetricFamily("Requests that met a limit.", ("limit",)),
     "taints": MetricFamily("Texts by which a caller was marked as tainted."),
@@ -86,13 +92,13 @@ class BoundedCounter:
         self._overflow = overflow
         self._children: dict[tuple[str, ...], Counter] = {}
 
-    def count(self, *labels: str) -> None:
+    def count(self, *labels: str, amount: int = 1) -> None:
         child = self._children.get(labels)
         if child is None:
             if len(self._children) >= self._most:
                 labels = self._overflow
             child = self._children.setdefault(labels, self._counter.labels(*labels))
-        child.inc()
+        child.inc(amount)
 
 
 class GuardMetrics:
@@ -113,8 +119,12 @@ class GuardMetrics:
             for name, family in GAUGES.items()
         }
         self._decisions = BoundedCounter(counters["decisions"], _REASONS, (UNLISTED, UNLISTED, ""))
+        self._outcomes = {decision: counters["outcomes"].labels(decision) for decision in Decision}
+        self._no_verdicts = counters["no_verdicts"]
         self._tool_decisions = BoundedCounter(counters["tool_decisions"], MAX_SERIES, (UNLISTED, UNLISTED, ""))
         self._limits = BoundedCounter(counters["limits_reached"], MAX_SERIES, (UNLISTED,))
+        for limit in LIMIT_KEYS:
+            self._limits.count(limit, amount=0)
         self._uninspected = counters["uninspected_bytes"]
         self._engines = histograms["engine_seconds"]
         self.requests = histograms["request_seconds"]
@@ -125,9 +135,12 @@ class GuardMetrics:
         self.request_tokens = counters["tokens"].labels("request")
         self.result_tokens = counters["tokens"].labels("result")
 
-    def decided(self, decision: str, reason: str | None, leg: Leg | None, tool: str | None = None) -> None:
+    def decided(self, decision: Decision, reason: str | None, leg: Leg | None, tool: str | None = None) -> None:
         """Count a decision; `tool` is the name of a locked tool or UNLISTED where it is about a call, else None."""
         part = leg.value if leg else ""
+        self._outcomes[decision].inc()
+        if reason is Reason.NO_VERDICT:
+            self._no_verdicts.inc()
         self._decisions.count(decision, reason or "", part)
         if tool is not None:
             self._tool_decisions.count(tool, decision, part)

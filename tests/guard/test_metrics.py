@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from guard.decide.reasons import Decision
 from guard.http.origin_breaker import FAILURES
 from guard.metrics import LABELS, GuardMetrics
 from guard.readiness import readiness
@@ -98,7 +99,7 @@ async def test_gauges_say_what_readiness_says(tmp_path: Path) -> None:
 def test_a_counter_has_a_bounded_number_of_series() -> None:
     metrics = GuardMetrics()
     for number in range(500):
-        metrics.decided("refuse", f"origin_{number}", None)
+        metrics.decided(Decision.REFUSE, f"origin_{number}", None)
     text = metrics.text().decode()
     assert text.count("ringwall_guard_decisions_total{") == 201
     assert 'ringwall_guard_decisions_total{decision="other",leg="",reason="other"} 300.0' in text
