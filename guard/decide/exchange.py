@@ -228,6 +228,7 @@ class Exchange:
         """Mark the principal as tainted if the text tries to steer a model, whether the policy blocked the text or not."""
         if inspected.untrusted:
             self.runtime.taints.mark(self.caller.principal.id, context.incident)
+            self.runtime.metrics.taints.inc()
 
     async def release(self, context: Context) -> None:
         """Free the request's place among its principal's calls in flight, as it is over."""
