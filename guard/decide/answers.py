@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from wire.jsonrpc import Id
+from wire.mcp_client import METHOD_NOT_FOUND as METHOD_NOT_FOUND
+from wire.mcp_client import UNSUPPORTED_VERSION as UNSUPPORTED_VERSION
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
-METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 HEADER_MISMATCH = -32020
-UNSUPPORTED_VERSION = -32022
 
 REFUSED = -31001
 NO_VERDICT = -31002
