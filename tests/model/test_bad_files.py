@@ -37,6 +37,10 @@ MISTAKES: dict[str, Mistake] = {
     "a missing key": Mistake(
         ONE, "    guard_port: 9010\n", "", "ringwall:server", f"{S}.guard_port", "a required key is missing", "add it"
     ),
+    "a required key, its name nearly right": Mistake(
+        ONE, "    guard_port: 9010", "    gaurd_port: 9010", "gaurd_port", f"{S}.gaurd_port", UNKNOWN,
+        "write guard_port, which is required",
+    ),
     "a wrong type of number": Mistake(
         ONE, "guard_port: 9010", 'guard_port: "9010"', "guard_port", f"{S}.guard_port", "must be a whole number",
         "write it without quotes",
