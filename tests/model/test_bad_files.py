@@ -307,6 +307,9 @@ MISTAKES: dict[str, Mistake] = {
         "the value, it has been in a file",
     ),
     # Beside the manifest
+    "the key above the manifest, its name nearly right": Mistake(
+        ONE, "config:", "confg:", "confg", "confg", UNKNOWN, "write config, or remove it"
+    ),
     "an unknown configuration key": Mistake(
         ENVIRONMENT, "config:\n", "config:\n  cloudflare:apitoken: x\n", "apitoken", "config.cloudflare:apitoken",
         "unknown key: providers are explicit and read nothing from here", "write cloudflare:apiToken, or remove it",
