@@ -37,6 +37,10 @@ MISTAKES: dict[str, Mistake] = {
     "a missing key": Mistake(
         ONE, "    guard_port: 9010\n", "", "ringwall:server", f"{S}.guard_port", "a required key is missing", "add it"
     ),
+    "a required key, its name nearly right": Mistake(
+        ONE, "    guard_port: 9010", "    gaurd_port: 9010", "gaurd_port", f"{S}.gaurd_port", UNKNOWN,
+        "write guard_port, which is required",
+    ),
     "a wrong type of number": Mistake(
         ONE, "guard_port: 9010", 'guard_port: "9010"', "guard_port", f"{S}.guard_port", "must be a whole number",
         "write it without quotes",
@@ -303,6 +307,9 @@ MISTAKES: dict[str, Mistake] = {
         "the value, it has been in a file",
     ),
     # Beside the manifest
+    "the key above the manifest, its name nearly right": Mistake(
+        ONE, "config:", "confg:", "confg", "confg", UNKNOWN, "write config, or remove it"
+    ),
     "an unknown configuration key": Mistake(
         ENVIRONMENT, "config:\n", "config:\n  cloudflare:apitoken: x\n", "apitoken", "config.cloudflare:apitoken",
         "unknown key: providers are explicit and read nothing from here", "write cloudflare:apiToken, or remove it",
