@@ -21,6 +21,7 @@ from itertools import accumulate, chain
 
 from guard.engines import forms
 from guard.engines.blocks import pieces
+from guard.engines.content_blocks import linked, seams, without_marks_between
 from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, unbroken, unescape
 from guard.engines.forms import FormTable, form_table
 from guard.engines.mentions import SPAN, is_mention, may_be_mentioned
@@ -80,6 +81,10 @@ _BARE_URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]{0,15}:/\S*\s*")
 #: Names of members that may hold a secret or a card number, besides those of `model.masking.is_secret_name`. Their values
 #: are still judged by a rule, so more names cost only time.
 _MAYBE_SECRET = re.compile(r"(?i)pass|pwd|token|key|secret|credential|card|\bpan$")
+
+
+#: Members that say what they hold only together with the member above: `{"card": {"number": …}}`.
+_OF_A_CARD = frozenset(("number", "value", "digits"))
 
 
 @lru_cache(maxsize=1)
@@ -184,6 +189,7 @@ class EmbeddedVerdictEngine:
         return split
 
     def _read(self, split: Split, texts: Sequence[Text], matches: _Matches, leg: Leg) -> None:
+        texts = without_marks_between(texts)
         may_be_more = False
         for tables, part in split(texts):
             joined_text = _JoinedText(part)
@@ -193,6 +199,8 @@ class EmbeddedVerdictEngine:
                 _match(tables, _JoinedText(_folded(part)), matches)
         if leg in READ:
             _match_named_values(texts, matches)
+            if further := [*seams(texts), *linked(texts)]:
+                _match(self._tables[leg], _JoinedText(further), matches)
         if not may_be_more:
             return
         budget = DecodingBudget()
@@ -369,7 +377,9 @@ def _match_named_values(texts: Sequence[Text], matches: _Matches) -> None:
     Arguments are left out: their names are the tool's own parameters, which the tool lock approved.
     """
     for text in texts:
-        name = text.pointer.rpartition("/")[2]
+        above, _, name = text.pointer.rpartition("/")
+        if name in _OF_A_CARD and "card" in (holder := above.rpartition("/")[2]).lower():
+            name = f"{holder}_{name}"
         if len(text.value) < 8 or not may_be_secret(name):
             continue
         matches.in_time()
