@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 DETECTION_RULES: Final[dict[str, tuple[str, ...]]] = {
+    "behaviour.credential": ("results", "resources"),
+    "behaviour.recipient": ("results", "resources"),
+    "behaviour.tool": ("results", "resources"),
     "command.backticks": ("arguments",),
     "command.blanks": ("arguments",),
     "command.braces": ("arguments",),

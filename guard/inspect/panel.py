@@ -210,9 +210,11 @@ def build_panel(config: GuardConfig, environ: Mapping[str, str] = os.environ) ->
     if engine_settings.embedded:
         from guard.engines.embedded import EmbeddedVerdictEngine
 
-        engines.append(
-            EmbeddedVerdictEngine(frozenset(tool.name for tool in config.tool_lock.tools), thorough=thorough)
+        tools = config.tool_lock.tools
+        names, acting = (
+            frozenset(tool.name for tool in some) for some in (tools, [t for t in tools if t.risk != "read"])
         )
+        engines.append(EmbeddedVerdictEngine(names, acting_tools=acting, thorough=thorough))
     if lakera := engine_settings.lakera:
         from guard.engines.lakera import LakeraVerdictEngine
 
