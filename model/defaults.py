@@ -89,7 +89,9 @@ class Taint(Model):
 
     window: Duration = Field("10m", description="How long untrusted text counts.")
     outbound_call: Literal["block", "ask", "allow"] = Field(
-        "block", description="What happens to a call that can send data outside during that time."
+        "ask",
+        description="What happens to a call that can send data outside during that time. `ask` puts it to the person by "
+        "MCP elicitation, and blocks it where the client cannot ask.",
     )
 
 

@@ -215,7 +215,7 @@ class Exchange:
         """The answer in place of a result that is withheld."""
         silent = inspected.reason is Reason.NO_VERDICT
         # What tries to steer a model is not for the model to ask for.
-        final = inspected.untrusted or not can_be_allowed(context, inspected, leg)
+        final = inspected.attacked or not can_be_allowed(context, inspected, leg)
         if context.row.is_call:
             key = "no_verdict_result" if silent else "results_final" if final else "results"
             text = answers.text(key, context.incident)
@@ -225,9 +225,9 @@ class Exchange:
         return error(context.id, code, answers.text(key, context.incident), incident=context.incident)
 
     def taint(self, inspected: Inspected, context: Context) -> None:
-        """Mark the principal as tainted if the text tries to steer a model, whether the policy blocked the text or not."""
+        """Mark the principal as tainted if the text tries to steer a model, or may, whether the policy blocked it or not."""
         if inspected.untrusted:
-            self.runtime.taints.mark(self.caller.principal.id, context.incident)
+            self.runtime.taints.mark(self.caller.principal.id, context.incident, suspected=not inspected.attacked)
             self.runtime.metrics.taints.inc()
 
     async def release(self, context: Context) -> None:
