@@ -6,8 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli import console
-from cli import state as invocation
+from cli import console, invocation
 from operations.sockets import require_free
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ async def serve_demo(opened: Opened, state: Path) -> None:
 
     require_free_ports(opened)
     principal = opened.config.identity.demo.principal if opened.config.identity.demo else ""
-    show = console.note if invocation.json else console.say  # a warning is never left out
+    show = console.note if invocation.current().json else console.say  # a warning is never left out
     show(f"warning: DEMO IDENTITY: nobody is verified, everyone who reaches this guard is {principal}.")
     show("warning: It listens on loopback only, and is never to be reached from beyond this machine.")
 
@@ -73,7 +72,7 @@ async def serve_host(folder: Path, state: Path, every: float, admin_port: int | 
 
     def started() -> None:
         configs = [service.runtime.policy.config for service in host.services.values()]
-        if invocation.json:
+        if invocation.current().json:
             servers = [addresses(config) for config in configs]
             console.print_json({"version": 1, "servers": servers, "refused": dict(host.refused)})
         for config in configs:
@@ -107,7 +106,7 @@ def addresses(config: GuardConfig) -> dict[str, str | None]:
 
 
 def _say_started(config: GuardConfig) -> None:
-    if invocation.json:
+    if invocation.current().json:
         console.print_json({"version": 1, **addresses(config)})
     say_addresses(config)
 

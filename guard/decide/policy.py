@@ -120,7 +120,7 @@ class Policy:
         unenforceable: dict[str, str] = {}
         for entry in config.tool_lock.tools:
             try:
-                self._tools[entry.name] = _pinned(entry)
+                self._tools[entry.name] = _pinned(entry, strict=config.tool_lock.is_strict(entry))
             except Unenforceable as error:
                 unenforceable[f"{Section.TOOLS}/{entry.name}"] = f"its input schema cannot be enforced: {error}"
         self.pins: Pins = Pins(
@@ -188,12 +188,12 @@ def _hostnames(config: GuardConfig) -> list[str]:
     return names
 
 
-def _pinned(entry: ToolEntry) -> PinnedTool:
+def _pinned(entry: ToolEntry, *, strict: bool) -> PinnedTool:
     """Raises Unenforceable: this tool cannot be used, and every other can."""
     schema = entry.definition.get("inputSchema", {"type": "object"})
     return PinnedTool(
         schema,
-        check_of(entry.definition, entry.left_to_server),
+        check_of(entry.definition, entry.left_to_server, strict_arguments=strict),
         entry.outbound,
         entry.cacheable,
         entry.risk != "read",

@@ -176,6 +176,11 @@ class EmbeddedVerdictEngine:
             parts: dict[ParameterKind | None, list[Text]] = {}
             for text in texts:
                 kind = item.kinds.kind(text.pointer)
+                if text.value.startswith("$") and text.pointer.endswith("#"):
+                    # An object in the place of one value, `{"$gt": ""}`: its member is read as the text of that object.
+                    exact = item.kinds.exact(text.pointer.rpartition("/")[0])
+                    if exact is not None:
+                        parts.setdefault(exact, []).append(Text(text.pointer, f'{{"{text.value}":'))
                 if kind == "query" and _BARE_URL.fullmatch(text.value):
                     kind = None
                 parts.setdefault(kind, []).append(text)

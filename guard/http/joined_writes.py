@@ -37,10 +37,12 @@ class _Joined:
 
     def close(self) -> None:
         self._flush()
+        # A closed TLS transport cannot say what it holds.
+        unread = 0 if self._transport.is_closing() else self._transport.get_write_buffer_size()
         self._transport.close()
-        if self._transport.get_write_buffer_size():  # type: ignore[attr-defined]
+        if unread:
             # It closes once all is read, which need never be.
-            self._loop.call_later(CLOSE_SECONDS, self._transport.abort)  # type: ignore[attr-defined]
+            self._loop.call_later(CLOSE_SECONDS, self._transport.abort)
 
     def _flush(self) -> None:
         if self._parts:

@@ -81,7 +81,16 @@ class HostProcess:
 def guard_host(folder: HostFolder, *options: str) -> Iterator[HostProcess]:
     """The process over this folder, once it has looked at each server."""
     admin, log = free_port(), folder.root / "host.log"
-    command = [*COMMAND, "--host", folder.path, "--state", folder.root / "state", "--admin-port", str(admin), *options]
+    command: list[str | Path] = [
+        *COMMAND,
+        "--host",
+        folder.path,
+        "--state",
+        folder.root / "state",
+        "--admin-port",
+        str(admin),
+        *options,
+    ]
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "NO_COLOR": "1"})
     running = HostProcess(process, admin, log)

