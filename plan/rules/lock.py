@@ -86,12 +86,14 @@ def unenforceable_tool(subject: Subject) -> Iterator[Broken]:
     from model.schemas import Unenforceable
     from model.tool_schema import check_of
 
-    for tool in map(mapping, items(_lock(subject).get("tools"))):
+    lock = _lock(subject)
+    for tool in map(mapping, items(lock.get("tools"))):
         definition = tool.get("definition")
         if not isinstance(definition, dict):
             continue
+        strict = tool.get("strict_arguments", lock.get("strict_arguments")) is True
         try:
-            check_of(definition, items(tool.get("left_to_server")))
+            check_of(definition, items(tool.get("left_to_server")), strict_arguments=strict)
         except Unenforceable as error:
             text = f"pins {_entry_name(tool)}{_file(subject)}, whose input schema cannot be enforced: {error}"
             yield Broken(text, subject.guard_resource)
