@@ -287,7 +287,7 @@ MISTAKES: dict[str, Mistake] = {
     "no guard engine": Mistake(
         HOSTED, "        embedded: {}\n        lakera:\n          project_id: project-1234\n"
         "          api_key: {env: LAKERA_API_KEY}\n", "        {}\n", "engines", f"{S}.guard.engines", "names no engine",
-        "give embedded, lakera or prisma_airs",
+        "give embedded, lakera, prisma_airs, bedrock, model_armor, azure_content_safety or http",
     ),
     "a guard on its origin's port": Mistake(
         ONE, "guard_port: 9010", "guard_port: 3000", "guard_port", f"{S}.guard_port", "port 3000 is the origin's own port",
