@@ -31,6 +31,7 @@ from guard.identity.caller_token import CallerTokens
 from guard.identity.introduction import CallerIntroduction
 from guard.identity.signing_keys import FILE, IdentityKeys
 from guard.runtime import Runtime
+from guard.traces.opening import collector_headers, tracer_of
 from model.errors import InputError
 from model.guard_config import GuardConfig
 from wire.http import HttpPolicy
@@ -75,6 +76,7 @@ class GuardService:
         client = HttpPolicy(None, proxies=True).async_client(timeout=5.0)
         counters = _counters(config)
         introduction = _introduction(config, state)
+        trace_headers = collector_headers(config)
         policy = _policy(opened, state, counters, client, lambda _: None, introduction)
         audit = AuditLog.open(
             config.audit,
@@ -95,6 +97,7 @@ class GuardService:
             bounds=bounds.within(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
         watch.follow(lambda: runtime.policy)
+        runtime.trace_with(tracer_of(config, trace_headers, runtime.metrics))
         runtime.watch_term()
         service = cls(runtime, state, counters, client)
         policy.pins.report_to(runtime.refused)
@@ -134,8 +137,12 @@ class GuardService:
             opened, self._state, self._counters, self._client, self.runtime.refused, introduction, self.runtime.policy
         )
         moved = opened.config.origin != old.origin
+        retraced = moved or opened.config.guard.traces != old.guard.traces
+        trace_headers = collector_headers(opened.config) if retraced else {}
         upstream = upstream_of(opened.config.origin, introduction=introduction) if moved else None
         await self.runtime.apply(policy, upstream)
+        if retraced:
+            self.runtime.trace_with(tracer_of(opened.config, trace_headers, self.runtime.metrics))
         policy.verifier.problems()
         if upstream is not None:
             self.runtime.watch.aim(upstream)

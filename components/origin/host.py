@@ -175,6 +175,9 @@ def _secrets(server: ServerStack, *, local: bool) -> tuple[Secret, ...]:
     anchor, redis = manifest.guard.audit_anchor, manifest.guard.redis
     if anchor and anchor.token:
         result.append(Secret(reader="guard", reference=anchor.token, purpose="token for the audit log's anchor"))
+    for name, header in sorted(manifest.guard.traces.headers.items() if manifest.guard.traces else ()):
+        reference = SecretRef(env=header.env, file=header.file)
+        result.append(Secret(reader="guard", reference=reference, purpose=f"header {name} for the collector of traces"))
     if redis and redis.password:
         result.append(Secret(reader="guard", reference=redis.password, purpose="Redis password"))
     if settings.topology == "central":
@@ -212,6 +215,8 @@ def _egress(server: ServerStack) -> tuple[Egress, ...]:
         result.append(
             Egress(process="guard", destination=guard.audit_anchor.url, purpose="the audit log's signed head")
         )
+    if guard.traces:
+        result.append(Egress(process="guard", destination=guard.traces.endpoint, purpose="spans of calls"))
     if guard.redis:
         result.append(Egress(process="guard", destination=guard.redis.url, purpose="shared counters"))
     if settings.topology != "central":

@@ -23,6 +23,7 @@ from guard.http.upstream import NoToken, UpstreamAnswer, send_with_token
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import EVERYTHING, Leg, Outcome
 from guard.runtime import Runtime
+from guard.traces.span import NO_SPAN, Span
 from model.finding_exceptions import admits_exceptions, rule_of
 from model.parameter_kinds import KindTree
 from wire.jsonrpc import Id
@@ -38,6 +39,7 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict)
     sink: Sink | None = None
     rate: StreamRate = field(default_factory=StreamRate)
+    span: Span = NO_SPAN
 
     def context(self, id_: Id, method: str, row: Method, size: int = 0) -> Context:
         """The context of a message that arrives now, under a new incident id."""
@@ -160,6 +162,7 @@ class Exchange:
             key=key,
             problem=problem,
         )
+        self.span.decided(context, decision, reason, leg)
 
     async def record_inspected(
         self, context: Context, inspected: Inspected, leg: Leg, answer_size: int | None = None

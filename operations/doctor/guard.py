@@ -72,6 +72,8 @@ def references(manifest: Server) -> Iterator[tuple[str, SecretRef]]:
             yield f"{service.title} {service.secret_title}", service.secret
     if anchor and anchor.token:
         yield "token for the audit log's anchor", anchor.token
+    for name, header in sorted(manifest.guard.traces.headers.items() if manifest.guard.traces else ()):
+        yield f"header {name} for the collector of traces", header
     if redis and redis.password:
         yield "Redis password", redis.password
     for variable, reference in sorted(manifest.origin.environment.items()):

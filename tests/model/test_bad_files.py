@@ -388,6 +388,11 @@ MISTAKES: dict[str, Mistake] = {
         ONE, "guard_port: 9010", "guard_port: 9052", "guard_port", f"{S}.guard_port",
         "port 9052 on host dev-1 belongs to dev.external (guard_port)", "choose another",
     ),
+    "traces sent in clear": Mistake(
+        ONE, "    guard_port: 9010", "    guard_port: 9010\n    guard: {traces: {endpoint: http://otlp.example.com/v1/traces}}",
+        "endpoint", f"{S}.guard.traces.endpoint",
+        "must be an https URL (http only on loopback)", "write it such as https://login.example.com/path",
+    ),
     "a guard that serves its metrics on its own port": Mistake(
         ONE, "    guard_port: 9010", "    guard_port: 9010\n    guard_admin_port: 9010", "guard_admin_port",
         f"{S}.guard_admin_port", "port 9010 is the guard's port for traffic", "choose another",
