@@ -7,7 +7,7 @@ from pydantic import Field
 from model.base import Hostname, HttpsUrl, Many, Model, Port, SecretRef, UrlPath, Version1
 from model.defaults import GuardRedis, Timeouts
 from model.guard_config import Audit, Identity, Listen, Principals, ServerName
-from model.model_route import Budget, ExactCache, ModelGuard, ModelKind, ModelLimits, ModelName, Price
+from model.model_route import ExactCache, ModelBudget, ModelGuard, ModelKind, ModelLimits, ModelName, Price
 
 
 class InnerModel(Model):
@@ -27,7 +27,7 @@ class ModelRight(Model):
 
     to: Principals = Field(description="To whom.")
     models: Many[ModelName] = Field(description="Exact public names.")
-    budget: Budget = Field(Budget(), description="Of each of these principals and for these models.")
+    budget: ModelBudget = Field(ModelBudget(), description="Of each of these principals and for these models.")
 
 
 class InnerGateway(Model):

@@ -30,9 +30,11 @@ from model.base import (
 from model.defaults import Anchor, CircuitBreaker, EmbeddedEngine, Engines, GuardRedis, Timeouts, Verdict
 from model.environment import Logs
 from model.finding_exceptions import FindingException
+from model.front_door import ADMIN_PORT_OFFSET, check_front_door
 from model.lockdown import Lockdown
+from model.name_patterns import matches_any
 from model.problems import PATTERN_WORDS, Wrong
-from model.server import ADMIN_PORT_OFFSET, Access, Cors, Grantees, OAuth, Pattern
+from model.server import Access, Cors, Grantees, OAuth, Pattern
 from model.waivers import Waiver
 
 _PRICE = r"^[0-9]{1,6}(\.[0-9]{1,6})?$"
@@ -48,7 +50,7 @@ ModelKind = Literal["chat", "responses", "embeddings"]
 Provider = Literal["openai", "azure", "anthropic", "mistral", "cohere", "gemini", "bedrock", "llama2"]
 
 
-class Target(Model):
+class ModelTarget(Model):
     """One model at one provider. The credential stays with Kong: neither the guard nor a caller ever holds it."""
 
     provider: Provider = Field(description="Whose API it is; openai for everything that speaks OpenAI's format.")
@@ -83,14 +85,14 @@ class RoutedModel(Model):
     """A model under its public name. Names that no route lists do not exist."""
 
     kinds: Many[ModelKind] = Field(("chat",), min_length=1, description="What it answers.")
-    targets: Many[Target] = Field(min_length=1, description="Where it is.")
+    targets: Many[ModelTarget] = Field(min_length=1, description="Where it is.")
     price: Price | None = Field(None, description="What it costs; needed where a budget counts cost.")
     max_output_tokens: Positive | None = Field(
         None, description="Most output tokens of one answer; a request for more is refused."
     )
 
 
-class Budget(Model):
+class ModelBudget(Model):
     """How much may be used in a time. Input and output count; cost is counted by the models' prices."""
 
     requests_per_minute: Positive | None = Field(None, description="Requests a minute.")
@@ -103,6 +105,10 @@ class Budget(Model):
     cost_per_day: Amount | None = Field(None, description="Cost a day.")
 
     @property
+    def counts_tokens(self) -> bool:
+        return any((self.tokens_per_minute, self.tokens_per_hour, self.tokens_per_day))
+
+    @property
     def counts_cost(self) -> bool:
         return self.cost_per_hour is not None or self.cost_per_day is not None
 
@@ -110,11 +116,11 @@ class Budget(Model):
 class ModelLimits(Model):
     """Limits of a route. The guard counts them; the gateway cuts off floods, as it does before a server."""
 
-    principal: Budget = Field(
-        Budget(requests_per_minute=60, tokens_per_minute=200_000, tokens_per_day=2_000_000),
+    principal: ModelBudget = Field(
+        ModelBudget(requests_per_minute=60, tokens_per_minute=200_000, tokens_per_day=2_000_000),
         description="Of each principal, for all models together.",
     )
-    all: Budget = Field(Budget(tokens_per_minute=2_000_000), description="Of all principals together.")
+    all: ModelBudget = Field(ModelBudget(tokens_per_minute=2_000_000), description="Of all principals together.")
     body_kilobytes: Annotated[int, Field(gt=0, le=65536)] = Field(1024, description="Request size.")
     concurrency: Positive = Field(8, description="Requests in flight per principal.")
 
@@ -124,8 +130,8 @@ class ModelGrant(Model):
 
     to: Grantees = Field(description="To whom.")
     models: Many[Pattern] = Field(min_length=1, description="Public model names, or patterns with * and ?.")
-    budget: Budget = Field(
-        Budget(), description="Of each of these principals and for these models; tighter than limits.principal."
+    budget: ModelBudget = Field(
+        ModelBudget(), description="Of each of these principals and for these models; tighter than limits.principal."
     )
 
 
@@ -159,7 +165,7 @@ class SemanticCache(Model):
     host: Annotated[str, StringConstraints(min_length=1, max_length=350)] = Field(description="Its host name.")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(6379, description="Its port.")
     password: VaultReference | None = Field(None, description="Gateway-side reference.")
-    embeddings: Target = Field(description="The model that turns requests into vectors.")
+    embeddings: ModelTarget = Field(description="The model that turns requests into vectors.")
     dimensions: Positive = Field(1536, description="Length of its vectors.")
     threshold: Annotated[str, StringConstraints(pattern=r"^0\.[0-9]{1,4}$")] = Field(
         "0.1", description="Largest distance that still means the same."
@@ -237,9 +243,24 @@ class ModelRoute(Model):
     )
 
     @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        check_front_door(self)
+        # What Kong cuts off a flood by, and what ends a runaway loop: a route without them would have no limit.
+        if self.limits.principal.requests_per_minute is None:
+            raise Wrong("has no requests_per_minute", "add it: it bounds a flood", ("limits", "principal"))
+        if not self.limits.all.counts_tokens:
+            raise Wrong(
+                "counts no tokens", "add tokens_per_minute, tokens_per_hour or tokens_per_day", ("limits", "all")
+            )
+        return self
+
+    @model_validator(mode="after")
     def _costs_are_known(self) -> Self:
         """A budget of cost with an unpriced model would be a budget that nothing uses up."""
-        budgets = [(("limits", "principal"), self.limits.principal), (("limits", "all"), self.limits.all)]
+        budgets: list[tuple[tuple[str, ...], ModelBudget]] = [
+            (("limits", "principal"), self.limits.principal),
+            (("limits", "all"), self.limits.all),
+        ]
         budgets += [(("grants", str(index), "budget"), grant.budget) for index, grant in enumerate(self.grants)]
         unpriced = sorted(name for name, model in self.models.items() if model.price is None)
         for path, budget in budgets:
@@ -252,11 +273,21 @@ class ModelRoute(Model):
         return self.guard_port + ADMIN_PORT_OFFSET if self.guard_admin_port is None else self.guard_admin_port
 
     @property
+    def grantees(self) -> tuple[Grantees, ...]:
+        """To whom each grant applies, in order."""
+        return tuple(grant.to for grant in self.grants)
+
+    @property
     def hostnames(self) -> dict[str, str | None]:
         """Every public name, each with the hosted client it belongs to (None: everyone else)."""
         names: dict[str, str | None] = {self.hostname: None}
         names.update({hosted.hostname: client for client, hosted in sorted(self.access.hosted_clients.items())})
         return names
+
+
+def granted_models(manifest: ModelRoute) -> set[str]:
+    """The models that at least one grant opens to somebody."""
+    return {name for name in manifest.models if any(matches_any(grant.models, name) for grant in manifest.grants)}
 
 
 def per_million(price: Amount) -> Decimal:
