@@ -29,7 +29,7 @@ from model.base import (
 )
 from model.defaults import Anchor, CircuitBreaker, EmbeddedEngine, Engines, GuardRedis, Timeouts, Verdict
 from model.environment import Logs
-from model.finding_exceptions import FindingException
+from model.finding_exceptions import ModelFindingException
 from model.lockdown import Lockdown
 from model.problems import PATTERN_WORDS, Wrong
 from model.server import ADMIN_PORT_OFFSET, Access, Cors, Grantees, OAuth, Pattern
@@ -43,12 +43,13 @@ PATTERN_WORDS[_MODEL_NAME] = "letters, digits and . _ : / -, at most 128, a lett
 #: Money as text: a number would pass through binary fractions. The currency is the route's own, the same everywhere.
 Amount = Annotated[str, StringConstraints(pattern=_PRICE)]
 ModelName = Annotated[str, StringConstraints(pattern=_MODEL_NAME)]
+ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 #: What a model answers: chat completions, responses or embeddings of the OpenAI API.
 ModelKind = Literal["chat", "responses", "embeddings"]
 Provider = Literal["openai", "azure", "anthropic", "mistral", "cohere", "gemini", "bedrock", "llama2"]
 
 
-class Target(Model):
+class ModelTarget(Model):
     """One model at one provider. The credential stays with Kong: neither the guard nor a caller ever holds it."""
 
     provider: Provider = Field(description="Whose API it is; openai for everything that speaks OpenAI's format.")
@@ -83,14 +84,14 @@ class RoutedModel(Model):
     """A model under its public name. Names that no route lists do not exist."""
 
     kinds: Many[ModelKind] = Field(("chat",), min_length=1, description="What it answers.")
-    targets: Many[Target] = Field(min_length=1, description="Where it is.")
+    targets: Many[ModelTarget] = Field(min_length=1, description="Where it is.")
     price: Price | None = Field(None, description="What it costs; needed where a budget counts cost.")
     max_output_tokens: Positive | None = Field(
         None, description="Most output tokens of one answer; a request for more is refused."
     )
 
 
-class Budget(Model):
+class UsageBudget(Model):
     """How much may be used in a time. Input and output count; cost is counted by the models' prices."""
 
     requests_per_minute: Positive | None = Field(None, description="Requests a minute.")
@@ -110,11 +111,11 @@ class Budget(Model):
 class ModelLimits(Model):
     """Limits of a route. The guard counts them; the gateway cuts off floods, as it does before a server."""
 
-    principal: Budget = Field(
-        Budget(requests_per_minute=60, tokens_per_minute=200_000, tokens_per_day=2_000_000),
+    principal: UsageBudget = Field(
+        UsageBudget(requests_per_minute=60, tokens_per_minute=200_000, tokens_per_day=2_000_000),
         description="Of each principal, for all models together.",
     )
-    all: Budget = Field(Budget(tokens_per_minute=2_000_000), description="Of all principals together.")
+    all: UsageBudget = Field(UsageBudget(tokens_per_minute=2_000_000), description="Of all principals together.")
     body_kilobytes: Annotated[int, Field(gt=0, le=65536)] = Field(1024, description="Request size.")
     concurrency: Positive = Field(8, description="Requests in flight per principal.")
 
@@ -124,8 +125,8 @@ class ModelGrant(Model):
 
     to: Grantees = Field(description="To whom.")
     models: Many[Pattern] = Field(min_length=1, description="Public model names, or patterns with * and ?.")
-    budget: Budget = Field(
-        Budget(), description="Of each of these principals and for these models; tighter than limits.principal."
+    budget: UsageBudget = Field(
+        UsageBudget(), description="Of each of these principals and for these models; tighter than limits.principal."
     )
 
 
@@ -159,7 +160,7 @@ class SemanticCache(Model):
     host: Annotated[str, StringConstraints(min_length=1, max_length=350)] = Field(description="Its host name.")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(6379, description="Its port.")
     password: VaultReference | None = Field(None, description="Gateway-side reference.")
-    embeddings: Target = Field(description="The model that turns requests into vectors.")
+    embeddings: ModelTarget = Field(description="The model that turns requests into vectors.")
     dimensions: Positive = Field(1536, description="Length of its vectors.")
     threshold: Annotated[str, StringConstraints(pattern=r"^0\.[0-9]{1,4}$")] = Field(
         "0.1", description="Largest distance that still means the same."
@@ -192,10 +193,13 @@ class ModelGuard(Model):
     hold_back: Annotated[int, Field(ge=64, le=65536)] = Field(
         1024, description="Characters of a stream that wait for their verdict before they are sent."
     )
+    extra_parameters: Many[ParameterName] = Field(
+        (), description="Further members of a request that pass to the provider, inspected as prompts are."
+    )
     audit_payloads: bool = Field(False, description="Write redacted payloads to the audit log too.")
     audit_anchor: Anchor | None = Field(None, description="Send the audit log's signed head off the host.")
     redis: GuardRedis | None = Field(None, description="Counters shared by several replicas of the guard.")
-    exceptions: Many[FindingException] = Field(
+    exceptions: Many[ModelFindingException] = Field(
         (), description="Findings that do not block, each for one model and rule."
     )
 
@@ -239,7 +243,10 @@ class ModelRoute(Model):
     @model_validator(mode="after")
     def _costs_are_known(self) -> Self:
         """A budget of cost with an unpriced model would be a budget that nothing uses up."""
-        budgets = [(("limits", "principal"), self.limits.principal), (("limits", "all"), self.limits.all)]
+        budgets: list[tuple[tuple[str, ...], UsageBudget]] = [
+            (("limits", "principal"), self.limits.principal),
+            (("limits", "all"), self.limits.all),
+        ]
         budgets += [(("grants", str(index), "budget"), grant.budget) for index, grant in enumerate(self.grants)]
         unpriced = sorted(name for name, model in self.models.items() if model.price is None)
         for path, budget in budgets:

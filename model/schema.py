@@ -7,8 +7,10 @@ from typing import Any
 from model.access_tests import AccessTests
 from model.base import Model
 from model.environment import Environment
-from model.guard_config import GuardBundle, GuardConfig
+from model.guard_bundle import GuardBundle
+from model.guard_config import GuardConfig
 from model.host_bundle import HostBundle
+from model.model_guard_config import ModelGuardConfig
 from model.server import Server
 from model.tool_lock import ToolLock
 from model.zone import Zone
@@ -20,6 +22,7 @@ FORMATS: dict[str, type[Model]] = {
     "zone": Zone,
     "tool-lock": ToolLock,
     "guard-config": GuardConfig,
+    "model-guard-config": ModelGuardConfig,
     "guard-bundle": GuardBundle,
     "host-bundle": HostBundle,
     "access-test": AccessTests,
