@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal, Self
 
-from model.base import Hostname, HttpsUrl, Many, Model, Port, SecretRef, UrlPath, Version1
+from pydantic import Field, model_validator
+
+from model.base import Hostname, HttpsUrl, Many, Model, Port, Positive, SecretRef, UrlPath, Version1
 from model.defaults import GuardRedis, Timeouts
 from model.guard_config import Audit, Identity, Listen, Principals, ServerName
 from model.model_route import ExactCache, ModelBudget, ModelGuard, ModelKind, ModelLimits, ModelName, Price
+from model.problems import Wrong
 
 
 class InnerModel(Model):
@@ -19,7 +22,11 @@ class InnerModel(Model):
     inner_host: Hostname = Field(description="Host name of the inner route.")
     provider_model: ModelName = Field(description="The name that the inner route asks for.")
     price: Price | None = Field(None, description="What it costs.")
-    max_output_tokens: int | None = Field(None, description="Most output tokens of one answer.")
+    max_output_tokens: Positive | None = Field(None, description="Most output tokens of one answer.")
+    #: OpenAI renamed it, and each provider knows one of the two names.
+    bound: Literal["max_completion_tokens", "max_tokens"] = Field(
+        "max_completion_tokens", description="The member of a chat completion that bounds the answer."
+    )
 
 
 class ModelRight(Model):
@@ -57,3 +64,20 @@ class ModelGuardConfig(Model):
     timeouts: Timeouts = Field(Timeouts(), description="Waiting for the inner route.")
     guard: ModelGuard = Field(description="Engines, legs and exceptions.")
     audit: Audit = Field(description="The audit log.")
+
+    @property
+    def server(self) -> ServerName:
+        """The stack's name, under the name that a server's configuration has for it."""
+        return self.model_route
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        names = [model.name for model in self.models]
+        for index, model in enumerate(self.models):
+            if model.name in names[:index]:
+                raise Wrong(f"names {model.name} twice", "remove one", ("models", str(index), "name"))
+        for index, grant in enumerate(self.grants):
+            for name in grant.models:
+                if name not in names:
+                    raise Wrong(f"{name} is none of the models", "name one of models", ("grants", str(index), "models"))
+        return self

@@ -29,7 +29,7 @@ from model.base import (
 )
 from model.defaults import Anchor, CircuitBreaker, EmbeddedEngine, Engines, GuardRedis, Timeouts, Verdict
 from model.environment import Logs
-from model.finding_exceptions import FindingException
+from model.finding_exceptions import ModelFindingException
 from model.front_door import ADMIN_PORT_OFFSET, check_front_door
 from model.lockdown import Lockdown
 from model.name_patterns import matches_any
@@ -45,6 +45,7 @@ PATTERN_WORDS[_MODEL_NAME] = "letters, digits and . _ : / -, at most 128, a lett
 #: Money as text: a number would pass through binary fractions. The currency is the route's own, the same everywhere.
 Amount = Annotated[str, StringConstraints(pattern=_PRICE)]
 ModelName = Annotated[str, StringConstraints(pattern=_MODEL_NAME)]
+ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 #: What a model answers: chat completions, responses or embeddings of the OpenAI API.
 ModelKind = Literal["chat", "responses", "embeddings"]
 Provider = Literal["openai", "azure", "anthropic", "mistral", "cohere", "gemini", "bedrock", "llama2"]
@@ -198,10 +199,13 @@ class ModelGuard(Model):
     hold_back: Annotated[int, Field(ge=64, le=65536)] = Field(
         1024, description="Characters of a stream that wait for their verdict before they are sent."
     )
+    extra_parameters: Many[ParameterName] = Field(
+        (), description="Further members of a request that pass to the provider, inspected as prompts are."
+    )
     audit_payloads: bool = Field(False, description="Write redacted payloads to the audit log too.")
     audit_anchor: Anchor | None = Field(None, description="Send the audit log's signed head off the host.")
     redis: GuardRedis | None = Field(None, description="Counters shared by several replicas of the guard.")
-    exceptions: Many[FindingException] = Field(
+    exceptions: Many[ModelFindingException] = Field(
         (), description="Findings that do not block, each for one model and rule."
     )
 

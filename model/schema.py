@@ -7,7 +7,8 @@ from typing import Any
 from model.access_tests import AccessTests
 from model.base import Model
 from model.environment import Environment
-from model.guard_config import GuardBundle, GuardConfig
+from model.guard_bundle import GuardBundle
+from model.guard_config import GuardConfig
 from model.host_bundle import HostBundle
 from model.model_guard_config import ModelGuardConfig
 from model.model_route import ModelRoute
