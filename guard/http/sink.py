@@ -57,6 +57,7 @@ class HttpSink:
 
     def admit(self, tokens: int) -> None:
         """Note a message of so many tokens that was let through. The server's budget pays for it and for its answer."""
+        self.runtime.metrics.request_tokens.inc(tokens)
         if self.streaming:
             self.runtime.budget.owe(tokens)
         else:
@@ -127,7 +128,9 @@ class HttpSink:
 
     def _tokens(self, body: bytes) -> int:
         repeated, self._repeated = self._repeated, 0
-        return estimate(max(0, len(body) - repeated))
+        tokens = estimate(max(0, len(body) - repeated))
+        self.runtime.metrics.result_tokens.inc(tokens)
+        return tokens
 
     def _report(self, tokens: int) -> list[tuple[bytes, bytes]]:
         reported = self.runtime.budget.settle(tokens, self.remaining)

@@ -73,6 +73,7 @@ class Inspector:
         *,
         principal: str,
         incident: str,
+        principal_kind: str = "",
         structural: bool = False,
         accepted: frozenset[str] = frozenset(),
         kinds: KindTree = EVERYTHING,
@@ -81,7 +82,7 @@ class Inspector:
         """Judge every string of `value`.
 
         Args:
-            principal: hash of the principal, which is all that engines learn about it.
+            principal: hash of the principal, which with its kind is all that engines learn about it.
             accepted: rules whose findings a reviewer accepted for this very value (`guard.inspect.verdict.rule_id`).
             structural: the method carries no prose (ping, lists, levels), so that short words need no verdict.
             kinds: what each argument is, by its pointer in `value`.
@@ -104,7 +105,9 @@ class Inspector:
         if not content.texts or (structural and content.inert):
             return Inspected(Decision.ALLOW, value, None, (), content.uninspected)
         document = document_of(value)
-        item = ScanItem(leg, self._server, method, name, content.texts, document, principal, incident, kinds)
+        item = ScanItem(
+            leg, self._server, method, name, content.texts, document, principal, incident, kinds, principal_kind
+        )
         judgement = (await self._panel.judge(item)).accepting(accepted)
         if judgement.outcome is Outcome.NO_VERDICT:
             return Inspected(
