@@ -65,7 +65,7 @@ class GuardService:
         Raises:
             RingwallError: a secret, schema, log or state file cannot be used, so the guard does not start.
         """
-        config = opened.config
+        config = opened.for_server
         try:
             state.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -123,26 +123,26 @@ class GuardService:
         a revoked caller must not wait for a restart, nor for the rest of the configuration to be corrected.
         """
         self.runtime.deny(opened.denied)
-        old = self.runtime.policy.config
+        old, new = self.runtime.policy.config, opened.for_server
         fixed = ("listen", "path", "admin_port", "audit", "server")
-        changed = [key for key in fixed if getattr(old, key) != getattr(opened.config, key)]
-        if changed or old.guard.redis != opened.config.guard.redis:
+        changed = [key for key in fixed if getattr(old, key) != getattr(new, key)]
+        if changed or old.guard.redis != new.guard.redis:
             fields = ", ".join(changed) or "guard.redis"
             raise NeedsRestart(
                 f"{fields} differs from what this guard was started with (its deny list is in force)",
                 remedy="restart the guard",
             )
-        introduction = _introduction(opened.config, self._state)
+        introduction = _introduction(new, self._state)
         policy = _policy(
             opened, self._state, self._counters, self._client, self.runtime.refused, introduction, self.runtime.policy
         )
-        moved = opened.config.origin != old.origin
-        retraced = moved or opened.config.guard.traces != old.guard.traces
-        trace_headers = collector_headers(opened.config) if retraced else {}
-        upstream = upstream_of(opened.config.origin, introduction=introduction) if moved else None
+        moved = new.origin != old.origin
+        retraced = moved or new.guard.traces != old.guard.traces
+        trace_headers = collector_headers(new) if retraced else {}
+        upstream = upstream_of(new.origin, introduction=introduction) if moved else None
         await self.runtime.apply(policy, upstream)
         if retraced:
-            self.runtime.trace_with(tracer_of(opened.config, trace_headers, self.runtime.metrics))
+            self.runtime.trace_with(tracer_of(new, trace_headers, self.runtime.metrics))
         policy.verifier.problems()
         if upstream is not None:
             self.runtime.watch.aim(upstream)
@@ -166,7 +166,7 @@ def _policy(
     previous: Policy | None = None,
 ) -> Policy:
     return Policy(
-        opened.config,
+        opened.for_server,
         sha256=opened.sha256,
         sequence=opened.sequence,
         denied=opened.denied,
