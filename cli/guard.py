@@ -32,7 +32,7 @@ def run(
 ) -> None:
     """What `ringwall guard run` does; its flags and help are in `cli.flags.guard`."""
     try:
-        every = seconds(poll)
+        interval = seconds(poll)
     except Wrong as error:
         raise InputError(str(error), key="--poll") from None
     to_stderr(debug=debug)
@@ -42,7 +42,7 @@ def run(
             raise InputError(f"{server} is no server", key="--server", remedy="name one such as dev.github")
         keys = load_public_keys(public_key)
         source = BundleSource(config, keys, state, expected_server=expected, token_file=token_file)
-        work = _signed(source, state, every)
+        work = _signed(source, state, interval)
     else:
         for option, value in (("--server", server), ("--token-file", token_file)):
             if value is not None:
@@ -76,7 +76,7 @@ async def demo(opened: Opened, state: Path) -> None:
         await serve(service, started=lambda: _say_started(opened))
 
 
-async def _signed(source: BundleSource, state: Path, every: float) -> None:
+async def _signed(source: BundleSource, state: Path, interval: float) -> None:
     from guard.service import running, serve  # noqa: PLC0415 - signing does without its 0.9 s
 
     opened = await source.load_first()
@@ -85,7 +85,7 @@ async def _signed(source: BundleSource, state: Path, every: float) -> None:
         service.runtime.source_status = source.members
 
         watching = asyncio.get_running_loop().create_task(
-            source.watch(lambda loaded: service.apply(loaded.opened), every)
+            source.watch(lambda loaded: service.apply(loaded.opened), interval)
         )
         try:
             await serve(service, started=lambda: _say_started(opened.opened))
