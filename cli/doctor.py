@@ -60,10 +60,10 @@ def _stacks(stack: str | None) -> tuple[list[str], list[Check]]:
             skipped("project.files", "there is no project here", "", "run `ringwall init dev`, or give --project")
         ]
     if stack is None:
-        every = [*project.environments(), *(name for name in project.stacks() if name.startswith(ZONE_PREFIX))]
-        if not every:
+        stacks = [*project.environments(), *(name for name in project.stacks() if name.startswith(ZONE_PREFIX))]
+        if not stacks:
             return [], [skipped("project.files", "the project has no stacks", "", "run `ringwall init dev`")]
-        return every, []
+        return stacks, []
     if stack not in project.stacks():
         raise project.unknown(stack)
     return [stack], []
