@@ -31,6 +31,7 @@ from guard.identity.caller_token import CallerTokens
 from guard.identity.introduction import CallerIntroduction
 from guard.identity.signing_keys import FILE, IdentityKeys
 from guard.runtime import Runtime
+from guard.traces.opening import collector_headers, tracer_of
 from model.errors import InputError
 from model.guard_config import GuardConfig
 from wire.http import HttpPolicy
@@ -64,7 +65,7 @@ class GuardService:
         Raises:
             RingwallError: a secret, schema, log or state file cannot be used, so the guard does not start.
         """
-        config = opened.config
+        config = opened.for_server
         try:
             state.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -75,6 +76,7 @@ class GuardService:
         client = HttpPolicy(None, proxies=True).async_client(timeout=5.0)
         counters = _counters(config)
         introduction = _introduction(config, state)
+        trace_headers = collector_headers(config)
         policy = _policy(opened, state, counters, client, lambda _: None, introduction)
         audit = AuditLog.open(
             config.audit,
@@ -95,6 +97,7 @@ class GuardService:
             bounds=bounds.within(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
         watch.follow(lambda: runtime.policy)
+        runtime.trace_with(tracer_of(config, trace_headers, runtime.metrics))
         runtime.watch_term()
         service = cls(runtime, state, counters, client)
         policy.pins.report_to(runtime.refused)
@@ -120,22 +123,26 @@ class GuardService:
         a revoked caller must not wait for a restart, nor for the rest of the configuration to be corrected.
         """
         self.runtime.deny(opened.denied)
-        old = self.runtime.policy.config
+        old, new = self.runtime.policy.config, opened.for_server
         fixed = ("listen", "path", "admin_port", "audit", "server")
-        changed = [key for key in fixed if getattr(old, key) != getattr(opened.config, key)]
-        if changed or old.guard.redis != opened.config.guard.redis:
+        changed = [key for key in fixed if getattr(old, key) != getattr(new, key)]
+        if changed or old.guard.redis != new.guard.redis:
             fields = ", ".join(changed) or "guard.redis"
             raise NeedsRestart(
                 f"{fields} differs from what this guard was started with (its deny list is in force)",
                 remedy="restart the guard",
             )
-        introduction = _introduction(opened.config, self._state)
+        introduction = _introduction(new, self._state)
         policy = _policy(
             opened, self._state, self._counters, self._client, self.runtime.refused, introduction, self.runtime.policy
         )
-        moved = opened.config.origin != old.origin
-        upstream = upstream_of(opened.config.origin, introduction=introduction) if moved else None
+        moved = new.origin != old.origin
+        retraced = moved or new.guard.traces != old.guard.traces
+        trace_headers = collector_headers(new) if retraced else {}
+        upstream = upstream_of(new.origin, introduction=introduction) if moved else None
         await self.runtime.apply(policy, upstream)
+        if retraced:
+            self.runtime.trace_with(tracer_of(new, trace_headers, self.runtime.metrics))
         policy.verifier.problems()
         if upstream is not None:
             self.runtime.watch.aim(upstream)
@@ -159,7 +166,7 @@ def _policy(
     previous: Policy | None = None,
 ) -> Policy:
     return Policy(
-        opened.config,
+        opened.for_server,
         sha256=opened.sha256,
         sequence=opened.sequence,
         denied=opened.denied,
