@@ -25,14 +25,14 @@ _COLUMNS = ("stack", "run", "state", "resources", "time", "at work on")
 
 
 @contextmanager
-def progress(runs: Sequence[Run]) -> Iterator[None]:
-    """Show `runs` until the context ends."""
+def progress(runs: Sequence[Run], note: Callable[[str], None]) -> Iterator[None]:
+    """Show `runs` until the context ends: on a terminal as a table, elsewhere by `note`, from a thread of its own."""
     screen = console.stderr()
     stop = threading.Event()
     if screen.is_terminal and not screen.is_dumb_terminal:
         from rich.live import Live  # noqa: PLC0415 - 0.02 s of the 0.07 that --help takes
 
-        with Live(_table(runs), console=screen, refresh_per_second=5, transient=True) as live:
+        with Live(table(runs), console=screen, refresh_per_second=5, transient=True) as live:
             watcher = threading.Thread(target=_redraw, args=(live.update, runs, stop), daemon=True)
             watcher.start()
             try:
@@ -42,9 +42,9 @@ def progress(runs: Sequence[Run]) -> Iterator[None]:
                 watcher.join()
         for run in runs:
             if run.state != "waiting":
-                console.note(line(run))
+                note(line(run))
         return
-    watcher = threading.Thread(target=_print_lines, args=(runs, stop), daemon=True)
+    watcher = threading.Thread(target=_print_lines, args=(runs, stop, note), daemon=True)
     watcher.start()
     try:
         yield
@@ -56,10 +56,17 @@ def progress(runs: Sequence[Run]) -> Iterator[None]:
 def counts(run: Run) -> str:
     """``+12 ~1 =30`` of one run; before its end, how many of its resources are done."""
     parts = [f"{sign}{run.steps.counts[word]}" for word, sign in _COUNTS if run.steps.counts.get(word)]
-    if parts or run.state != "running":
+    if parts or run.state not in ("waiting", "running"):
         return " ".join(parts)
-    finished = run.steps.resources_done
-    return f"{finished} of {max(finished, run.expected)}" if run.expected else str(finished or "")
+    return _of([run])
+
+
+def _of(runs: Sequence[Run]) -> str:
+    """How many resources of `runs` are done; of how many, where that is known of each."""
+    finished = [run.steps.resources_done for run in runs]
+    if any(run.expected is None for run in runs):
+        return str(sum(finished) or "")
+    return f"{sum(finished)} of {sum(max(done, run.expected or 0) for done, run in zip(finished, runs, strict=True))}"
 
 
 def line(run: Run) -> str:
@@ -68,12 +75,14 @@ def line(run: Run) -> str:
     return f"{run.operation} {run.stack}: {run.state} {counts(run)}".rstrip() + ending
 
 
-def _table(runs: Sequence[Run]) -> Text:
+def table(runs: Sequence[Run]) -> Text:
     from rich.text import Text  # noqa: PLC0415 - 0.02 s of the 0.07 that --help takes
 
     from cli.tables import laid_out  # noqa: PLC0415 - as above
 
     rows = [(run.stack, run.operation, run.state, counts(run), f"{run.seconds:.0f} s", _activity(run)) for run in runs]
+    if len(runs) > 1:
+        rows.append(("together", "", "", _of(runs), f"{max(run.seconds for run in runs):.0f} s", ""))
     # A column less than the terminal has: a line that fills it wraps on some.
     return Text.from_ansi("\n".join(laid_out(_COLUMNS, rows, console.width() - 1, colours.word, colours.heading)))
 
@@ -86,10 +95,10 @@ def _activity(run: Run) -> str:
 
 def _redraw(update: Callable[[Text], None], runs: Sequence[Run], stop: threading.Event) -> None:
     while not stop.wait(_TICK):
-        update(_table(runs))
+        update(table(runs))
 
 
-def _print_lines(runs: Sequence[Run], stop: threading.Event) -> None:
+def _print_lines(runs: Sequence[Run], stop: threading.Event, note: Callable[[str], None]) -> None:
     states: dict[str, str] = {}
     last = time.monotonic()
     while True:
@@ -97,7 +106,7 @@ def _print_lines(runs: Sequence[Run], stop: threading.Event) -> None:
         for run in runs:
             if states.get(run.stack) != run.state and run.state != "waiting":
                 states[run.stack], last = run.state, time.monotonic()
-                console.note(line(run))
+                note(line(run))
         if time.monotonic() - last > _LINE_EVERY:
             last = time.monotonic()
             busy = (
@@ -106,6 +115,6 @@ def _print_lines(runs: Sequence[Run], stop: threading.Event) -> None:
                 if run.state == "running"
             )
             if text := ", ".join(busy):
-                console.note(f"still running: {text}")
+                note(f"still running: {text}")
         if ended:
             return

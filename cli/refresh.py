@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli import console, live
+from cli import console
 from cli.project import current_project
 from cli.report import show_preview, show_results
 from cli.target import target_of
@@ -11,7 +11,6 @@ from engine.locate import require
 from engine.repair import pending
 from engine.run import Run, fail_on_error
 from engine.runs import execute_all
-from model.text import counted
 from operations.drift.gateway_look import look_at_gateway
 
 
@@ -27,7 +26,7 @@ def refresh(
     project = current_project()
     require()
     scope = deploy.scope_of(project, stack, to_change=False)
-    subject = f"{stack} and its {counted(len(scope.servers), 'server')}" if scope.servers else stack
+    subject = scope.subject
     if not preview_only:
         console.consent(f"Replace the recorded state of {subject} by what is read?", yes=yes)
     runs = [Run(name, "preview_refresh" if preview_only else "refresh") for name in scope.stacks]
@@ -39,7 +38,7 @@ def refresh(
             pending.resolve_before(target, scope.stacks, yes=True)
         if not sandbox:
             look_at_gateway(scope)
-        with live.progress(runs):
+        with target.progress.running(runs):
             execute_all(target, runs)
     for run in runs[1:]:
         if run.missing:

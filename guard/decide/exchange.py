@@ -123,6 +123,7 @@ class Exchange:
             context.name,
             value,
             principal=self.caller.principal.hash,
+            principal_kind=self.caller.principal.kind,
             incident=context.incident,
             structural=context.row.structural,
             kinds=kinds,
@@ -180,18 +181,21 @@ class Exchange:
         data: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         key: str | None = None,
+        problem: str | None = None,
     ) -> NoReturn:
         """Record a refusal and answer it with a JSON-RPC error; raises Stop."""
         begun = context.incident
-        await self.record(context, Decision.REFUSE, reason, key=key)
+        await self.record(context, Decision.REFUSE, reason, key=key, problem=problem)
         # Of a flood, this refusal may be counted under the incident of another.
         text = text.replace(begun, context.incident)
         message = error(context.id, code, text, data, context.incident)
         raise Stop(status_of(code, modern=context.modern), message, headers)
 
-    async def refuse_silently(self, context: Context, reason: Reason, status: int = 400) -> NoReturn:
+    async def refuse_silently(
+        self, context: Context, reason: Reason, status: int = 400, *, problem: str | None = None
+    ) -> NoReturn:
         """Record the refusal of a message that has no answer, and answer with a bare HTTP status; raises Stop."""
-        await self.record(context, Decision.REFUSE, reason)
+        await self.record(context, Decision.REFUSE, reason, problem=problem)
         raise Stop(status, None, {answers.INCIDENT_HEADER: context.incident})
 
     async def refuse_call(
@@ -214,7 +218,7 @@ class Exchange:
         """The answer in place of a result that is withheld."""
         silent = inspected.reason is Reason.NO_VERDICT
         # What tries to steer a model is not for the model to ask for.
-        final = inspected.untrusted or not can_be_allowed(context, inspected, leg)
+        final = inspected.attacked or not can_be_allowed(context, inspected, leg)
         if context.row.is_call:
             key = "no_verdict_result" if silent else "results_final" if final else "results"
             text = answers.text(key, context.incident)
@@ -224,9 +228,9 @@ class Exchange:
         return error(context.id, code, answers.text(key, context.incident), incident=context.incident)
 
     def taint(self, inspected: Inspected, context: Context) -> None:
-        """Mark the principal as tainted if the text tries to steer a model, whether the policy blocked the text or not."""
+        """Mark the principal as tainted if the text tries to steer a model, or may, whether the policy blocked it or not."""
         if inspected.untrusted:
-            self.runtime.taints.mark(self.caller.principal.id, context.incident)
+            self.runtime.taints.mark(self.caller.principal.id, context.incident, suspected=not inspected.attacked)
             self.runtime.metrics.taints.inc()
 
     async def release(self, context: Context) -> None:

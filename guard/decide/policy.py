@@ -22,7 +22,7 @@ from guard.decide.limits import Limiter
 from guard.decide.methods import Section
 from guard.decide.pins import Pins, Refusal
 from guard.decide.question_answers import IN_PARAMS
-from guard.decide.resource_uris import is_plain_uri, parse_template
+from guard.decide.resource_uris import is_plain_uri
 from guard.decide.term import NO_END, Term
 from guard.http.http_rules import PublicNames
 from guard.identity.introduction import CallerIntroduction
@@ -37,6 +37,7 @@ from model.schema_defaults import Filler, compile_defaults
 from model.schemas import Checker, Unenforceable
 from model.tool_lock import ToolEntry
 from model.tool_schema import check_of
+from wire.uri_templates import parse_template
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class PinnedTool:
 
     `check` judges arguments by the pinned input schema; `fill` adds what it requires and has a default for, None where there
     is no such member. `mirrored` says that some arguments travel in headers too. `kinds` says what each argument is, by its
-    pointer in the params.
+    pointer in the params. `reaches` says that a call changes something, fetches an address or runs a command.
     """
 
     schema: Mapping[str, Any]
@@ -53,6 +54,7 @@ class PinnedTool:
     outbound: bool
     cacheable: bool
     writes: bool
+    reaches: bool
     mirrored: bool
     kinds: KindTree
     fill: Filler | None = None
@@ -119,7 +121,7 @@ class Policy:
         unenforceable: dict[str, str] = {}
         for entry in config.tool_lock.tools:
             try:
-                self._tools[entry.name] = _pinned(entry)
+                self._tools[entry.name] = _pinned(entry, strict=config.tool_lock.is_strict(entry))
             except Unenforceable as error:
                 unenforceable[f"{Section.TOOLS}/{entry.name}"] = f"its input schema cannot be enforced: {error}"
         self.pins: Pins = Pins(
@@ -187,16 +189,17 @@ def _hostnames(config: GuardConfig) -> list[str]:
     return names
 
 
-def _pinned(entry: ToolEntry) -> PinnedTool:
+def _pinned(entry: ToolEntry, *, strict: bool) -> PinnedTool:
     """Raises Unenforceable: this tool cannot be used, and every other can."""
-    schema = entry.definition.get("inputSchema", {"type": "object"})
+    schema, kinds = entry.definition.get("inputSchema", {"type": "object"}), kinds_in_force(entry)
     return PinnedTool(
         schema,
-        check_of(entry.definition, entry.left_to_server),
+        check_of(entry.definition, entry.left_to_server, strict_arguments=strict),
         entry.outbound,
         entry.cacheable,
         entry.risk != "read",
+        entry.risk != "read" or not {"url", "command"}.isdisjoint(kinds.values()),
         mirrored='"x-mcp-header"' in json.dumps(schema),
-        kinds=KindTree({**IN_PARAMS, **{f"/arguments{place}": kind for place, kind in kinds_in_force(entry).items()}}),
+        kinds=KindTree({**IN_PARAMS, **{f"/arguments{place}": kind for place, kind in kinds.items()}}),
         fill=compile_defaults(schema),
     )

@@ -43,6 +43,7 @@ class Reason(_Explained):
     NOT_HTTP = "not_http", "What arrived is no HTTP/1.1 request."
     HEAD_TOO_LARGE = "head_too_large", "The request has more headers, or larger ones, than are read."
     TOO_SLOW = "too_slow", "The request's headers or its body did not arrive in time."
+    UNREAD = "unread", "The client left an answer unread for so long that its connection was cut."
     TOO_MANY_CONNECTIONS = (
         "too_many_connections",
         "As many connections are open, or requests wait on one, as are served.",
@@ -81,6 +82,7 @@ class Reason(_Explained):
     FOREIGN_STATE = "foreign_state", "`requestState` was not given to this principal."
     UNEXPECTED_ANSWER = "unexpected_answer", "The message answers no request of the server in this session."
     UNKNOWN_METHOD = "unknown_method", "The guard does not carry the method from this side in this era."
+    UNKNOWN_MEMBER = "unknown_member", "The parameters have a member that MCP does not know for this method."
     TASKS = "tasks", "The guard does not carry tasks."
     # What it asks for.
     NOT_GRANTED = (

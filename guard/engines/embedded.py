@@ -21,11 +21,12 @@ from itertools import accumulate, chain
 
 from guard.engines import forms
 from guard.engines.blocks import pieces
+from guard.engines.content_blocks import linked, seams, without_marks_between
 from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, unbroken, unescape
 from guard.engines.forms import FormTable, form_table
 from guard.engines.mentions import SPAN, is_mention, may_be_mentioned
-from guard.engines.rules import commands, hidden_text, instructions, languages, personal_data, secrets, urls
-from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable
+from guard.engines.rules import behaviour, commands, hidden_text, instructions, languages, personal_data, secrets, urls
+from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable, TriggerSet
 from guard.inspect.verdict import EVERYTHING, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from model.masking import SECRET, is_secret_name
 from model.parameter_kinds import JUDGED, SUBJECTS, Subject
@@ -49,25 +50,34 @@ _RULES = (
     *secrets.RULES,
     *personal_data.RULES,
     *commands.RULES,
+    *behaviour.RULES,
 )
 
 
 def embedded_rules() -> tuple[DetectionRule, ...]:
-    """All rules but those made from the names of a server's tools, which match definitions alone."""
-    return (*_RULES, *forms.RULES.values(), *urls.rules(urls.checker(frozenset())))
+    """All rules but those made from the names of a server's tools that match definitions alone."""
+    made = behaviour.tool_rules(frozenset(("send_message",)))
+    return (*_RULES, *made, *forms.RULES.values(), *urls.rules(urls.checker(frozenset())))
+
+
+@lru_cache(maxsize=1)
+def _triggers() -> TriggerSet:
+    """The triggers of all rules, once a process: those for addresses differ in the hosts they allow, not in their patterns."""
+    return TriggerSet((*_RULES, *urls.rules(urls.checker(frozenset()))))
 
 
 @lru_cache(maxsize=32)
 def _table(rules: tuple[DetectionRule, ...], leg: Leg) -> RuleTable:
-    """The table of one leg. Built once a process for all engines with the same rules, as it takes a fifth of a second."""
-    return RuleTable([rule for rule in rules if leg in rule.legs])
+    """The table of one leg, shared by all engines with the same rules."""
+    return RuleTable([rule for rule in rules if leg in rule.legs], triggers=_triggers())
 
 
 @lru_cache(maxsize=64)
 def _argument_table(rules: tuple[DetectionRule, ...], subjects: frozenset[Subject]) -> RuleTable:
     """The table for arguments that may hold these subjects; without subjects, of the rules that judge every argument."""
     arguments = [rule for rule in rules if Leg.ARGUMENTS in rule.legs]
-    return RuleTable([rule for rule in arguments if (rule.subject in subjects if subjects else rule.subject is None)])
+    judging = [rule for rule in arguments if (rule.subject in subjects if subjects else rule.subject is None)]
+    return RuleTable(judging, triggers=_triggers())
 
 
 #: The tables of an item's texts, each with the texts that it judges.
@@ -82,11 +92,15 @@ _BARE_URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]{0,15}:/\S*\s*")
 _MAYBE_SECRET = re.compile(r"(?i)pass|pwd|token|key|secret|credential|card|\bpan$")
 
 
+#: Members that say what they hold only together with the member above: `{"card": {"number": …}}`.
+_OF_A_CARD = frozenset(("number", "value", "digits"))
+
+
 @lru_cache(maxsize=1)
 def _named_value_table() -> RuleTable:
     """The rules for values beside a member's name."""
     rule_ids = ("secret.password", "secret.named_value", "secret.aws_secret_key", "pii.card")
-    return RuleTable([rule for rule in _RULES if rule.id in rule_ids])
+    return RuleTable([rule for rule in _RULES if rule.id in rule_ids], triggers=_triggers())
 
 
 class EmbeddedVerdictEngine:
@@ -94,6 +108,7 @@ class EmbeddedVerdictEngine:
 
     Args:
         tool_names: names of the server's tools, to find a definition that steers another tool.
+        acting_tools: names of those that change something, to taint whoever reads an order to call one.
         allowed_hosts: hosts that arguments may name although they are private.
         thorough: legs on which policy may let a finding pass (flag, redact). There a text that was not read to its end is
             NO_VERDICT even with findings: the unread part would pass together with the finding.
@@ -108,6 +123,7 @@ class EmbeddedVerdictEngine:
         tool_names: frozenset[str] = frozenset(),
         allowed_hosts: frozenset[str] = frozenset(),
         *,
+        acting_tools: frozenset[str] = frozenset(),
         thorough: frozenset[Leg] = frozenset(),
     ) -> None:
         self._thorough = thorough
@@ -121,6 +137,10 @@ class EmbeddedVerdictEngine:
         self._kinds[None] = _argument_table(rules, SUBJECTS)
         if shadowing:
             self._tables[Leg.DEFINITIONS] += (RuleTable(shadowing),)
+        if acting := behaviour.tool_rules(acting_tools):
+            table = RuleTable(acting)
+            for leg in behaviour.LEGS:
+                self._tables[leg] += (table,)
 
     async def scan(self, item: ScanItem, deadline: float) -> Verdict:
         """The verdict of `judge`."""
@@ -169,6 +189,11 @@ class EmbeddedVerdictEngine:
             parts: dict[ParameterKind | None, list[Text]] = {}
             for text in texts:
                 kind = item.kinds.kind(text.pointer)
+                if text.value.startswith("$") and text.pointer.endswith("#"):
+                    # An object in the place of one value, `{"$gt": ""}`: its member is read as the text of that object.
+                    exact = item.kinds.exact(text.pointer.rpartition("/")[0])
+                    if exact is not None:
+                        parts.setdefault(exact, []).append(Text(text.pointer, f'{{"{text.value}":'))
                 if kind == "query" and _BARE_URL.fullmatch(text.value):
                     kind = None
                 parts.setdefault(kind, []).append(text)
@@ -179,6 +204,7 @@ class EmbeddedVerdictEngine:
         return split
 
     def _read(self, split: Split, texts: Sequence[Text], matches: _Matches, leg: Leg) -> None:
+        texts = without_marks_between(texts)
         may_be_more = False
         for tables, part in split(texts):
             joined_text = _JoinedText(part)
@@ -188,6 +214,8 @@ class EmbeddedVerdictEngine:
                 _match(tables, _JoinedText(_folded(part)), matches)
         if leg in READ:
             _match_named_values(texts, matches)
+            if further := [*seams(texts), *linked(texts)]:
+                _match(self._tables[leg], _JoinedText(further), matches)
         if not may_be_more:
             return
         budget = DecodingBudget()
@@ -276,7 +304,7 @@ class _Matches:
             raise OverBounds
 
     def mention(self, rule: DetectionRule, pointer: str) -> None:
-        """Note a phrase that a document quotes; the same phrase elsewhere may still be meant."""
+        """Note what stops nothing: a phrase that a document quotes, which may still be meant elsewhere, or an advisory rule."""
         if (rule.id, pointer) not in self.mentioned and len(self.findings) < MAX_FINDINGS:
             self.mentioned.add((rule.id, pointer))
             self.findings.append(EngineFinding(rule.category, rule.id, pointer, None, rule.confidence, advisory=True))
@@ -312,6 +340,12 @@ def _match(
             if rule.check is not None and not rule.check(value, joined_text.before(start)):
                 continue
             text, span = joined_text.place(start, end)
+            if rule.advisory:
+                if _fits(rule, matches.leg, value, joined_text, start, end):
+                    matches.mention(rule, text.pointer)
+                    if matches.quotes is not None:
+                        matches.quotes.setdefault((rule.id, text.pointer), joined_text.quote(start, end))
+                continue
             if not _fits(rule, matches.leg, value, joined_text, start, end):
                 place = (rule.id, text.pointer)
                 if direct:
@@ -364,7 +398,9 @@ def _match_named_values(texts: Sequence[Text], matches: _Matches) -> None:
     Arguments are left out: their names are the tool's own parameters, which the tool lock approved.
     """
     for text in texts:
-        name = text.pointer.rpartition("/")[2]
+        above, _, name = text.pointer.rpartition("/")
+        if name in _OF_A_CARD and "card" in (holder := above.rpartition("/")[2]).lower():
+            name = f"{holder}_{name}"
         if len(text.value) < 8 or not may_be_secret(name):
             continue
         matches.in_time()

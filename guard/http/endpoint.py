@@ -22,6 +22,7 @@ from guard.decide.reasons import Reason
 from guard.decide.tokens import estimate, read_remaining
 from guard.http import refusals
 from guard.http.arrival import Arrival, Receive, bounded, read_body, until_disconnect
+from guard.http.bounded_writer import note_sender
 from guard.http.http_rules import (
     HttpRefusal,
     accepts_stream,
@@ -131,6 +132,7 @@ class McpEndpoint:
             message = error(None, answers.UNAUTHENTICATED, "Who you are could not be verified.")
             raise HttpRefusal(refused.status, refused.reason, message, headers) from None
         sink.principal = principal
+        note_sender(scope, principal)
         if principal.id in policy.denied:
             raise refusals.denied()
         return principal

@@ -7,7 +7,7 @@ finding that an exception of the stack file covers is no longer among them (`gua
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -46,13 +46,23 @@ class Inspected:
 
     @property
     def untrusted(self) -> bool:
-        """Whether something tried to steer a model, whatever the policy decided."""
+        """Whether something tried to steer a model, or is suspected of it, whatever the policy decided."""
+        return any(True for _ in self._steering())
+
+    @property
+    def attacked(self) -> bool:
+        """Whether something tried to steer a model: a finding that stops, where the policy does not let it pass."""
+        return any(not finding.advisory for finding in self._steering())
+
+    def _steering(self) -> Iterator[EngineFinding]:
         trusted = {(item.engine, item.finding) for item in self.covered if item.trusted}
-        return any(
-            finding.untrusted and (verdict.engine, finding) not in trusted
-            for verdict in self.verdicts
-            for finding in verdict.findings
-        )
+        # Whoever trusts what would be stopped in a text has read it, and what is only suspected of it too.
+        read = {finding.pointer for _, finding in trusted if not finding.advisory}
+        for verdict in self.verdicts:
+            for finding in verdict.findings:
+                known = (verdict.engine, finding) in trusted or (finding.advisory and finding.pointer in read)
+                if finding.untrusted and not known:
+                    yield finding
 
 
 class Inspector:
@@ -73,6 +83,7 @@ class Inspector:
         *,
         principal: str,
         incident: str,
+        principal_kind: str = "",
         structural: bool = False,
         accepted: frozenset[str] = frozenset(),
         kinds: KindTree = EVERYTHING,
@@ -81,7 +92,7 @@ class Inspector:
         """Judge every string of `value`.
 
         Args:
-            principal: hash of the principal, which is all that engines learn about it.
+            principal: hash of the principal, which with its kind is all that engines learn about it.
             accepted: rules whose findings a reviewer accepted for this very value (`guard.inspect.verdict.rule_id`).
             structural: the method carries no prose (ping, lists, levels), so that short words need no verdict.
             kinds: what each argument is, by its pointer in `value`.
@@ -104,7 +115,9 @@ class Inspector:
         if not content.texts or (structural and content.inert):
             return Inspected(Decision.ALLOW, value, None, (), content.uninspected)
         document = document_of(value)
-        item = ScanItem(leg, self._server, method, name, content.texts, document, principal, incident, kinds)
+        item = ScanItem(
+            leg, self._server, method, name, content.texts, document, principal, incident, kinds, principal_kind
+        )
         judgement = (await self._panel.judge(item)).accepting(accepted)
         if judgement.outcome is Outcome.NO_VERDICT:
             return Inspected(
