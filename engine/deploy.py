@@ -100,7 +100,7 @@ def preview(target: Target, scope: Scope, only: Sequence[str] = (), *, refresh: 
         else:
             for run in members:
                 _plan_offline(scope, run, is_new=not live_resources(scope.project, run.stack, target))
-    return [first, *servers]
+    return [first, *members]
 
 
 def contract_is_current(target: Target, loaded: Stack) -> bool:

@@ -35,7 +35,7 @@ Answer = Callable[[Any, Any], Awaitable[ElicitResult]]
 def answering(action: str, asked: list[str], **content: Any) -> Answer:
     async def answer(_: Any, params: Any) -> ElicitResult:
         asked.append(params.message)
-        return ElicitResult(action=action, content=content or None)  # type: ignore[arg-type]
+        return ElicitResult(action=action, content=content or None)
 
     return answer
 
@@ -56,7 +56,7 @@ async def workspace(folder: Path, text: str) -> AsyncIterator[tuple[str, Path, g
         yield f"http://127.0.0.1:{guard.config.listen.port}/mcp", forge, guard
 
 
-async def flow(url: str, mode: Any, answer: Answer | None) -> Any:
+async def flow(url: str, mode: Any, answer: Any) -> Any:
     """Read the ticket, then comment; the answer to the comment."""
     async with Client(url, mode=mode, elicitation_callback=answer) as client:
         ticket = await client.call_tool("read_file", {"path": "ticket.txt"})
