@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from cli import console, state
+from cli import console, invocation
 from cli.project import current_project
 from model.text import counted
 from operations.audit_export.destination import DestinationOptions, sink_of
@@ -58,7 +58,7 @@ def export(
 def _tell(result: Exported | None, to: str) -> None:
     if result is None:
         return
-    if state.json:
+    if invocation.current().json:
         console.print_json({"version": 1, "destination": to, "records": result.records, "sequence": result.sequence})
     elif result.records:
         console.say(f"{counted(result.records, 'record')} exported, to number {result.sequence}")
