@@ -37,7 +37,7 @@ def export(
     place = Position.open(position, to)
     cursor = LogCursor(path, place.sequence, place.hash)
     # As Ctrl-C: a service manager's stop ends the export between two steps, and what was not delivered is sent again.
-    signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         meter = ExportMeter(place.sequence, cursor.lag)
         if metrics_port is not None:
@@ -49,6 +49,7 @@ def export(
             raise
         result = None
     finally:
+        signal.signal(signal.SIGTERM, before)
         cursor.close()
         sink.close()
         place.close()
