@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 #: The commands of `ringwall --help` by what somebody is about to do; whatever stands in no group comes last.
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Start": ("demo", "scan", "init", "onboard", "clients", "local"),
+    "Start": ("demo", "scan", "init", "onboard", "model", "clients", "local"),
     "Look and review, offline": ("list", "plan", "check", "explain", "who", "test", "diff", "comment", "lock"),
     "Deploy": (
         "doctor",
