@@ -13,8 +13,8 @@ def schema(
     name: Annotated[
         str,
         typer.Argument(
-            help="stack, environment, server, zone, tool-lock, guard-config, model-guard-config, guard-bundle, host-bundle or "
-            "access-test.",
+            help="stack, environment, server, zone, tool-lock, guard-config, model-guard-config, guard-bundle, "
+            "host-bundle or access-test.",
             autocompletion=lambda: [
                 "stack",
                 "environment",
