@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from model.base import Hostname, HttpsUrl, Many, Model, Port, Positive, SecretRef, UrlPath, Version1
 from model.defaults import GuardRedis, Timeouts
 from model.guard_config import Audit, Identity, Listen, Principals, ServerName
-from model.model_route import ExactCache, ModelGuard, ModelKind, ModelLimits, ModelName, Price, UsageBudget
+from model.model_route import ExactCache, ModelGuard, ModelKind, ModelLimits, ModelName, Price, ModelBudget
 from model.problems import Wrong
 
 
@@ -34,7 +34,7 @@ class ModelRight(Model):
 
     to: Principals = Field(description="To whom.")
     models: Many[ModelName] = Field(description="Exact public names.")
-    budget: UsageBudget = Field(UsageBudget(), description="Of each of these principals and for these models.")
+    budget: ModelBudget = Field(ModelBudget(), description="Of each of these principals and for these models.")
 
 
 class InnerGateway(Model):

@@ -91,7 +91,7 @@ class RoutedModel(Model):
     )
 
 
-class UsageBudget(Model):
+class ModelBudget(Model):
     """How much may be used in a time. Input and output count; cost is counted by the models' prices."""
 
     requests_per_minute: Positive | None = Field(None, description="Requests a minute.")
@@ -111,11 +111,11 @@ class UsageBudget(Model):
 class ModelLimits(Model):
     """Limits of a route. The guard counts them; the gateway cuts off floods, as it does before a server."""
 
-    principal: UsageBudget = Field(
-        UsageBudget(requests_per_minute=60, tokens_per_minute=200_000, tokens_per_day=2_000_000),
+    principal: ModelBudget = Field(
+        ModelBudget(requests_per_minute=60, tokens_per_minute=200_000, tokens_per_day=2_000_000),
         description="Of each principal, for all models together.",
     )
-    all: UsageBudget = Field(UsageBudget(tokens_per_minute=2_000_000), description="Of all principals together.")
+    all: ModelBudget = Field(ModelBudget(tokens_per_minute=2_000_000), description="Of all principals together.")
     body_kilobytes: Annotated[int, Field(gt=0, le=65536)] = Field(1024, description="Request size.")
     concurrency: Positive = Field(8, description="Requests in flight per principal.")
 
@@ -125,8 +125,8 @@ class ModelGrant(Model):
 
     to: Grantees = Field(description="To whom.")
     models: Many[Pattern] = Field(min_length=1, description="Public model names, or patterns with * and ?.")
-    budget: UsageBudget = Field(
-        UsageBudget(), description="Of each of these principals and for these models; tighter than limits.principal."
+    budget: ModelBudget = Field(
+        ModelBudget(), description="Of each of these principals and for these models; tighter than limits.principal."
     )
 
 
@@ -243,7 +243,7 @@ class ModelRoute(Model):
     @model_validator(mode="after")
     def _costs_are_known(self) -> Self:
         """A budget of cost with an unpriced model would be a budget that nothing uses up."""
-        budgets: list[tuple[tuple[str, ...], UsageBudget]] = [
+        budgets: list[tuple[tuple[str, ...], ModelBudget]] = [
             (("limits", "principal"), self.limits.principal),
             (("limits", "all"), self.limits.all),
         ]

@@ -82,10 +82,25 @@ class Reason(_Explained):
     UNEXPECTED_ANSWER = "unexpected_answer", "The message answers no request of the server in this session."
     UNKNOWN_METHOD = "unknown_method", "The guard does not carry the method from this side in this era."
     TASKS = "tasks", "The guard does not carry tasks."
+    # A request to a model.
+    UNKNOWN_PARAMETER = (
+        "unknown_parameter",
+        "The guard does not know a member of the request to a model.",
+        "guard.extra_parameters",
+    )
+    UNSUPPORTED_PARAMETER = (
+        "unsupported_parameter",
+        "The provider would act or keep something by itself, or nobody could inspect what comes of it.",
+    )
+    TOO_MANY_TOKENS = (
+        "too_many_tokens",
+        "The request asks for more output tokens than the route allows of the model.",
+        "models",
+    )
     # What it asks for.
     NOT_GRANTED = (
         "not_granted",
-        "No grant of the principal names the tool, prompt or resource, or the lock does not.",
+        "No grant of the principal names the tool, prompt, resource or model, or the lock does not.",
         "grants",
     )
     NOT_IN_LOCK = "not_in_lock", "The tool is granted or asked for, and the tool lock does not have it.", "tool_lock"

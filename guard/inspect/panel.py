@@ -20,9 +20,20 @@ from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from guard.inspect.definitions import pinned_definitions
-from guard.inspect.verdict import EngineFinding, Leg, Outcome, ScanItem, Verdict, VerdictEngine, rule_id
+from guard.inspect.verdict import (
+    AnyLeg,
+    EngineFinding,
+    Leg,
+    ModelLeg,
+    Outcome,
+    ScanItem,
+    Verdict,
+    VerdictEngine,
+    rule_id,
+)
 from model.base import seconds
 from model.guard_config import GuardConfig
+from model.model_guard_config import ModelGuardConfig
 from wire.secrets import read_secret
 
 log = logging.getLogger("ringwall.guard.engines")
@@ -192,17 +203,22 @@ class Panel:
         return digest.digest()
 
 
-def build_panel(config: GuardConfig, environ: Mapping[str, str] = os.environ) -> Panel:
+def build_panel(config: GuardConfig | ModelGuardConfig, environ: Mapping[str, str] = os.environ) -> Panel:
     """The engines that the configuration names, all of them or none.
 
     Raises:
         InputError: an engine's key cannot be read. The embedded engine never stands in for a vendor's.
     """
     engine_settings, legs = config.guard.engines, config.guard.legs
-    excepted = {exception.leg for exception in config.guard.exceptions}
-    thorough = frozenset(leg for leg in Leg if getattr(legs, leg.value) != "block" or leg.value in excepted)
-    if any(pinned.accepted for pinned in pinned_definitions(config.tool_lock)):
-        thorough |= {Leg.DEFINITIONS}  # behind an accepted finding of one engine there may be one of another
+    excepted: set[str] = {exception.leg for exception in config.guard.exceptions}
+    every: tuple[AnyLeg, ...] = tuple(ModelLeg) if isinstance(config, ModelGuardConfig) else tuple(Leg)
+    passing = [leg for leg in every if getattr(legs, leg.value) != "block" or leg.value in excepted]
+    thorough = frozenset(leg.judged_as if isinstance(leg, ModelLeg) else leg for leg in passing)
+    tools: frozenset[str] = frozenset()
+    if isinstance(config, GuardConfig):
+        tools = frozenset(tool.name for tool in config.tool_lock.tools)
+        if any(pinned.accepted for pinned in pinned_definitions(config.tool_lock)):
+            thorough |= {Leg.DEFINITIONS}  # behind an accepted finding of one engine there may be one of another
     # Keys are read first, so that a missing one leaves no client open.
     lakera_key = read_secret(engine_settings.lakera.api_key, environ) if engine_settings.lakera else ""
     airs_key = read_secret(engine_settings.prisma_airs.api_key, environ) if engine_settings.prisma_airs else ""
@@ -210,9 +226,7 @@ def build_panel(config: GuardConfig, environ: Mapping[str, str] = os.environ) ->
     if engine_settings.embedded:
         from guard.engines.embedded import EmbeddedVerdictEngine
 
-        engines.append(
-            EmbeddedVerdictEngine(frozenset(tool.name for tool in config.tool_lock.tools), thorough=thorough)
-        )
+        engines.append(EmbeddedVerdictEngine(tools, thorough=thorough))
     if lakera := engine_settings.lakera:
         from guard.engines.lakera import LakeraVerdictEngine
 

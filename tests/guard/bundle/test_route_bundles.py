@@ -15,7 +15,7 @@ from guard.bundle.keys import key_id
 from model.canonical import canonical_json
 from model.errors import InputError
 from model.model_guard_config import ModelGuardConfig
-from tests.support.model_routes import route_config, route_document, small
+from tests.support.route_guard import route_config, route_document, small
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 KEYS = {key_id(KEY.public_key()): KEY.public_key()}
