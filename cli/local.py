@@ -13,9 +13,9 @@ from components.guard.settings import build_guard_config
 from guard.bundle.bundle import Opened
 from guard.logs import to_stderr
 from model.errors import InputError
+from model.front_door import ADMIN_PORT_OFFSET
 from model.guard_config import DemoIdentity, GuardConfig, Identity, Principals
 from model.project import load
-from model.server import ADMIN_PORT_OFFSET
 from model.stacks import EnvironmentStack, ServerStack
 from operations.audit_logs import local_log
 from operations.sockets import require_free

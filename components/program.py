@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pulumi
 
-from model.stacks import EnvironmentStack, ServerStack, Stack, ZoneStack
+from model.errors import InputError
+from model.stacks import EnvironmentStack, ModelStack, ServerStack, Stack, ZoneStack
 
 
 def declare(loaded: Stack) -> None:
@@ -19,6 +20,8 @@ def declare(loaded: Stack) -> None:
         _environment(loaded)
     elif isinstance(loaded, ServerStack):
         _server(loaded)
+    elif isinstance(loaded, ModelStack):
+        raise InputError("a model route cannot be deployed yet", file=loaded.document.file)
     else:
         _zone(loaded)
 

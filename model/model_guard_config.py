@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from model.base import Hostname, HttpsUrl, Many, Model, Port, Positive, SecretRef, UrlPath, Version1
 from model.defaults import GuardRedis, Timeouts
 from model.guard_config import Audit, Identity, Listen, Principals, ServerName
-from model.model_route import ExactCache, ModelGuard, ModelKind, ModelLimits, ModelName, Price, ModelBudget
+from model.model_route import ExactCache, ModelBudget, ModelGuard, ModelKind, ModelLimits, ModelName, Price
 from model.problems import Wrong
 
 

@@ -30,9 +30,11 @@ from model.base import (
 from model.defaults import Anchor, CircuitBreaker, EmbeddedEngine, Engines, GuardRedis, Timeouts, Verdict
 from model.environment import Logs
 from model.finding_exceptions import ModelFindingException
+from model.front_door import ADMIN_PORT_OFFSET, check_front_door
 from model.lockdown import Lockdown
+from model.name_patterns import matches_any
 from model.problems import PATTERN_WORDS, Wrong
-from model.server import ADMIN_PORT_OFFSET, Access, Cors, Grantees, OAuth, Pattern
+from model.server import Access, Cors, Grantees, OAuth, Pattern
 from model.waivers import Waiver
 
 _PRICE = r"^[0-9]{1,6}(\.[0-9]{1,6})?$"
@@ -102,6 +104,10 @@ class ModelBudget(Model):
     tokens_per_day: Positive | None = Field(None, description="Tokens a day.")
     cost_per_hour: Amount | None = Field(None, description="Cost an hour.")
     cost_per_day: Amount | None = Field(None, description="Cost a day.")
+
+    @property
+    def counts_tokens(self) -> bool:
+        return any((self.tokens_per_minute, self.tokens_per_hour, self.tokens_per_day))
 
     @property
     def counts_cost(self) -> bool:
@@ -241,6 +247,18 @@ class ModelRoute(Model):
     )
 
     @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        check_front_door(self)
+        # What Kong cuts off a flood by, and what ends a runaway loop: a route without them would have no limit.
+        if self.limits.principal.requests_per_minute is None:
+            raise Wrong("has no requests_per_minute", "add it: it bounds a flood", ("limits", "principal"))
+        if not self.limits.all.counts_tokens:
+            raise Wrong(
+                "counts no tokens", "add tokens_per_minute, tokens_per_hour or tokens_per_day", ("limits", "all")
+            )
+        return self
+
+    @model_validator(mode="after")
     def _costs_are_known(self) -> Self:
         """A budget of cost with an unpriced model would be a budget that nothing uses up."""
         budgets: list[tuple[tuple[str, ...], ModelBudget]] = [
@@ -259,11 +277,21 @@ class ModelRoute(Model):
         return self.guard_port + ADMIN_PORT_OFFSET if self.guard_admin_port is None else self.guard_admin_port
 
     @property
+    def grantees(self) -> tuple[Grantees, ...]:
+        """To whom each grant applies, in order."""
+        return tuple(grant.to for grant in self.grants)
+
+    @property
     def hostnames(self) -> dict[str, str | None]:
         """Every public name, each with the hosted client it belongs to (None: everyone else)."""
         names: dict[str, str | None] = {self.hostname: None}
         names.update({hosted.hostname: client for client, hosted in sorted(self.access.hosted_clients.items())})
         return names
+
+
+def granted_models(manifest: ModelRoute) -> set[str]:
+    """The models that at least one grant opens to somebody."""
+    return {name for name in manifest.models if any(matches_any(grant.models, name) for grant in manifest.grants)}
 
 
 def per_million(price: Amount) -> Decimal:

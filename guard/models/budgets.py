@@ -21,7 +21,7 @@ from guard.decide.counters import Charge, Counters, CountersUnavailable, Short, 
 from guard.decide.limits import UNCOUNTED, Limited, ReachedLimit
 from guard.models.usage import MICRO, NOTHING, ModelUsage, amount_of, micro_of
 from model.model_guard_config import InnerModel, ModelGuardConfig
-from model.model_route import Price, ModelBudget
+from model.model_route import ModelBudget, Price
 
 log = logging.getLogger("ringwall.guard.models")
 

@@ -199,7 +199,7 @@ def _load_side(
 
 def _declared(project: Project, stack: str) -> bool:
     """Whether a project declares a stack. An environment is also declared by its servers' files alone, and fails to load."""
-    return stack in project.stacks() or bool(project.servers_of(stack))
+    return stack in project.stacks() or bool(project.members_of(stack))
 
 
 def _status(base: Project | None, head: Project | None, stack: str, base_stack: Any, head_stack: Any) -> str:

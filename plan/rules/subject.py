@@ -27,7 +27,7 @@ from plan.values import Json, is_unknown
 if TYPE_CHECKING:
     from model.definition_findings import DefinitionFinding
     from model.loader import Document
-    from model.stacks import EnvironmentStack, ServerStack, ZoneStack
+    from model.stacks import EnvironmentStack, ModelStack, ServerStack, ZoneStack
 
 #: Former type tokens under which the installed provider still makes the same resources, with the same inputs.
 FORMER_TYPES: Final = {
@@ -49,7 +49,7 @@ class Subject:
     Args:
         graph: the plan.
         production: whether the environment says `production: true`.
-        environment, server, zone: the files behind the plan, where it was made from files.
+        environment, server, model, zone: the files behind the plan, where it was made from files.
         findings: what the guard's own rules find in the lock's definitions; None where nobody looked. The guard stands on
             the same floor as the plan, so whoever runs the rules hands them down.
         engine: whether the graph is that of a real preview, in which ids do not exist before the first deployment. What
@@ -61,6 +61,7 @@ class Subject:
     production: bool = False
     environment: EnvironmentStack | None = None
     server: ServerStack | None = None
+    model: ModelStack | None = None
     zone: ZoneStack | None = None
     engine: bool = False
     findings: tuple[DefinitionFinding, ...] | None = None
@@ -69,7 +70,7 @@ class Subject:
     @property
     def document(self) -> Document | None:
         """The stack file."""
-        for stack in (self.server, self.zone, self.environment):
+        for stack in (self.server, self.model, self.zone, self.environment):
             if stack is not None:
                 return stack.document
         return None
@@ -78,6 +79,8 @@ class Subject:
     def manifest_key(self) -> str:
         if self.server is not None:
             return "ringwall:server"
+        if self.model is not None:
+            return "ringwall:model"
         return "ringwall:zone" if self.zone is not None else "ringwall:environment"
 
     @cached_property

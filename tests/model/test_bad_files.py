@@ -292,7 +292,7 @@ MISTAKES: dict[str, Mistake] = {
     "a hosted client on the server's own name": Mistake(
         HOSTED, "hosted-claude.example.com", "hosted.example.com", "          hostname",
         f"{S}.access.hosted_clients.claude-ai.hostname",
-        "hosted.example.com is this server's already: a hosted client has a name, an audience and grants of its own",
+        "hosted.example.com is in this file already: a hosted client has a name, an audience and grants of its own",
         "choose another",
     ),
     # Secrets
@@ -370,7 +370,7 @@ MISTAKES: dict[str, Mistake] = {
     "a sink of the environment's kind": Mistake(
         HOSTED, "      file:\n        path: /var/log/kong/hosted.log", "      http:\n        url: https://logs.example.com",
         "http:", f"{S}.logs.http",
-        "the environment has a http sink already, and the server's would silence it for this server",
+        "the environment has a http sink already, and this one would silence it here",
         "use another kind of sink here, or remove one of the two",
     ),
     "the gateway's port": Mistake(
