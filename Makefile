@@ -33,6 +33,7 @@ docs: setup ## Write the generated pages of docs/reference from the code
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/generate_rules.py
 	$(BIN)/python docs/generate_reasons.py
+	$(BIN)/python docs/generate_metrics.py
 	$(BIN)/python docs/generate_detection_rules.py
 	$(BIN)/python docs/generate_gateway.py
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from cli import console, state
+from cli import console, invocation
 from cli.audit_report import show_report
 from cli.project import current_project
 from guard.audit.files import log_files
@@ -39,7 +39,7 @@ def verify(log: str, *, key: list[Path] | None, anchors: Path | None) -> None:
             report = check(path, keys, heads)
     else:
         report = check(path, keys, heads)
-    if state.json:
+    if invocation.current().json:
         console.print_json(document(report))
     else:
         show_report(report)
@@ -75,7 +75,7 @@ def show(
         console.note(f"warning: {problem}")
     if len(bad) > 10:
         console.note(f"warning: {len(bad) - 10} more lines are not records")
-    if state.json:
+    if invocation.current().json:
         _print_json({"version": 1, "matching": total, "unreadable": len(bad), "records": records})
         return
     if not records:
@@ -94,7 +94,7 @@ def show(
 
 def _hidden(everything: bool) -> Callable[[dict[str, Any]], bool] | None:
     """Which records people are not shown; programs get all of them."""
-    return None if everything or state.json else is_bookkeeping
+    return None if everything or invocation.current().json else is_bookkeeping
 
 
 def _say(record: dict[str, Any]) -> None:
@@ -119,7 +119,7 @@ def tail(log: str, *, count: int, watch: bool, everything: bool) -> None:
     path, hidden = find_log(log, current_project, console.note), _hidden(everything)
     if not watch:
         records = last(path, count, hidden)
-        if state.json:
+        if invocation.current().json:
             _print_json({"version": 1, "records": records})
         else:
             for record in records:
@@ -127,7 +127,7 @@ def tail(log: str, *, count: int, watch: bool, everything: bool) -> None:
         return
     try:
         for record in follow(path, count, hidden=hidden):
-            print(json.dumps(record, sort_keys=True) if state.json else line(record), flush=True)
+            print(json.dumps(record, sort_keys=True) if invocation.current().json else line(record), flush=True)
     except KeyboardInterrupt:
         return
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from cli import console, state
+from cli import console, invocation
 from cli.project import current_project
 from model.errors import InputError
 from model.project import find_project
@@ -78,7 +78,7 @@ def _say_base(verdict: Checked) -> None:
 
 def _list(rules_file: Path | None, base: str | None) -> None:
     rules = sorted(_known(rules_file, base), key=lambda rule: rule.id)
-    if state.json:
+    if invocation.current().json:
         console.print_json({"version": 1, "rules": [rule_document(rule) for rule in rules]})
         return
     for rule in rules:
@@ -94,9 +94,9 @@ def _list(rules_file: Path | None, base: str | None) -> None:
 def _known(rules_file: Path | None, base: str | None) -> tuple[Rule, ...]:
     """The project's rules; outside a project Ringwall's own, unless others were asked for."""
     try:
-        project = find_project(state.project or Path.cwd())
+        project = find_project(invocation.current().project or Path.cwd())
     except InputError:
-        if state.project is not None or rules_file is not None or base is not None:
+        if invocation.current().project is not None or rules_file is not None or base is not None:
             raise
         return BUILT_IN
     return rules_of(project, file=rules_file, base=BaseRevision.resolve(project.root, base) if base else None)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from cli import console, state
+from cli import console, invocation
 from model.errors import InputError
 from operations.pull_request.comment import REPOSITORY, CommentOutcome, find_pull, head_of, publish, touches_its_run
 from operations.pull_request.files import body_of, provenance, read_reports
@@ -65,7 +65,7 @@ def _token() -> str:
 def _show(
     repo: str, pull: PullRequest | None, outcomes: Sequence[CommentOutcome], skipped: str | None, dry_run: bool
 ) -> None:
-    if state.json:
+    if invocation.current().json:
         console.print_json(
             {
                 "version": 1,

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cli import colours, state
+from cli import colours, invocation
+from cli.invocation import Invocation
 from cli.streams import writes_unicode
 from cli.suggestions import complete, complete_document
 from model.errors import InputError
@@ -47,10 +48,11 @@ def _console(terminal: bool, *, stderr: bool) -> Console:
     )
 
 
-def say(text: str = "") -> None:
-    """A line of the result, at once also into a pipe; silent with --json."""
-    if not state.json:
-        print(complete(text), flush=True)
+def say(text: str = "", *, options: Invocation | None = None) -> None:
+    """A line of the result, at once also into a pipe; silent with --json. `options` are named in other threads."""
+    options = options or invocation.current()
+    if not options.json:
+        print(complete(text, options), flush=True)
 
 
 def say_coloured(text: str) -> None:
@@ -63,17 +65,18 @@ def coloured(word: str) -> str:
     return colours.word(word) if colours.are_wanted(sys.stdout) else word
 
 
-def note(text: str) -> None:
-    """Progress or advice, on standard error."""
-    text = complete(text)
+def note(text: str, *, options: Invocation | None = None) -> None:
+    """Progress or advice, on standard error. `options` are named in other threads."""
+    text = complete(text, options or invocation.current())
     with suppress(OSError):  # progress that nobody can read stops no work
         print(colours.line(text) if colours.are_wanted(sys.stderr) else text, file=sys.stderr, flush=True)
 
 
 def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """The one document of a --json command: sorted keys, two spaces; a rehearsal's says that it is one."""
-    document = complete_document(document)
-    if state.sandbox and isinstance(document, Mapping):
+    options = invocation.current()
+    document = complete_document(document, options)
+    if options.sandbox and isinstance(document, Mapping):
         document = {**document, "sandbox": True}
     print(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=not writes_unicode()))
 
@@ -87,7 +90,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str |
 
     if title is not None:
         say(title)
-    rows = [[complete(cell) for cell in row] for row in rows]  # before it is measured
+    rows = [[complete(cell, invocation.current()) for cell in row] for row in rows]  # before it is measured
     if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         lines = piped(columns, rows)
     elif colours.are_wanted(sys.stdout):
@@ -117,7 +120,7 @@ def working(text: str) -> Iterator[None]:
 
 def interactive() -> bool:
     """Whether a person can be asked."""
-    return sys.stdin.isatty() and sys.stderr.isatty() and not state.json
+    return sys.stdin.isatty() and sys.stderr.isatty() and not invocation.current().json
 
 
 def ask(question: str, *, yes: bool) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cli import console, state
+from cli import console, invocation
 from cli.demo_stage import Stage
 from cli.demo_story import Story
 from model import effects
@@ -31,8 +31,8 @@ def run_demo(*, keep_folder: bool, everything: bool, out: Path | None) -> dict[s
     shown.mkdir(parents=True, exist_ok=True)
     stage = Stage(shown / "demo.log")
     stage.log.write_text("", encoding="utf-8")
-    before = state.project
-    state.project = folder / "project"
+    options = invocation.current()
+    before, options.project = options.project, folder / "project"
     try:
         with _terminated_as_interrupted():
             report = Story(stage, folder, shown / "rings.html").tell(everything=everything)
@@ -46,7 +46,7 @@ def run_demo(*, keep_folder: bool, everything: bool, out: Path | None) -> dict[s
         console.note(f"the demo failed; all that its commands said is in {stage.log}")
         raise
     finally:
-        state.project = before
+        options.project = before
         if keep_folder:
             console.note(f"kept {folder}")
         else:

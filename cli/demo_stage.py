@@ -8,21 +8,19 @@ import shlex
 import textwrap
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import typer
 from typer.main import get_command
 
-from cli import console, main, state
+from cli import console, invocation, main
 from cli.exit_codes import INTERRUPTED
 from model.errors import RingwallError
 
 WIDTH = 80
 _INDENT = "   "
-#: The options of a command that the next one does not inherit.
-_OPTIONS = ("project", "json", "debug", "sandbox", "stack")
 
 
 @dataclass
@@ -100,17 +98,14 @@ class Stage:
             RingwallError: the command's own, or that it ended with another exit code than the story has.
         """
         shown = shlex.join(arguments)
-        options = {name: getattr(state, name) for name in _OPTIONS}
+        options = replace(invocation.current(), json=False, sandbox=False)
         began = time.monotonic()
         try:
             with self.running(f"ringwall {shown}") as out:
-                state.json = state.sandbox = False
-                code = get_command(main.app).main(list(arguments), prog_name="ringwall", standalone_mode=False) or 0
+                command = get_command(main.app)
+                code = command.main(list(arguments), prog_name="ringwall", standalone_mode=False, obj=options) or 0
         except typer.Abort:
             code = INTERRUPTED
-        finally:
-            for name, value in options.items():
-                setattr(state, name, value)
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         self.note_command(shown, began, code)

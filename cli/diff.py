@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
-from cli import console, state
+from cli import console, invocation
 from cli.project import current_project
 from model.errors import InputError
 from model.text import counted
@@ -42,7 +42,7 @@ def diff(
     if output is not None and output.is_dir() and any(output.iterdir()):
         raise InputError("is not empty, and an earlier report would pass for this one", file=output, remedy="empty it")
     to_stdout = markdown == "-"
-    if to_stdout and state.json:
+    if to_stdout and invocation.current().json:
         raise InputError("--json and --markdown - both want standard output", remedy="write one of them to a file")
     with console.working(f"comparing {base} with {head or 'the working tree'}"):
         report = report_of(
@@ -65,7 +65,7 @@ def diff(
         write(html, render_html(report))
     if output is not None:
         write_all(report, output, artifact_url)
-    if state.json:
+    if invocation.current().json:
         console.print_json(document(report))
     elif not to_stdout:
         show(report)

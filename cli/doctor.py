@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from cli import console, state
+from cli import console, invocation
 from cli.project import current_project
 from model.errors import InputError
 from model.stacks import ZONE_PREFIX
@@ -54,7 +54,7 @@ def _stacks(stack: str | None) -> tuple[list[str], list[Check]]:
     try:
         project = current_project()
     except InputError:
-        if stack is not None or state.project is not None:
+        if stack is not None or invocation.current().project is not None:
             raise
         return [], [
             skipped("project.files", "there is no project here", "", "run `ringwall init dev`, or give --project")

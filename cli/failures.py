@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from cli import console, state
+from cli import console, invocation
 from cli.exit_codes import INTERRUPTED
 from model.errors import RingwallError
 
 
 def show(error: RingwallError) -> None:
     """One line per problem on standard error; with --json also the one error document on standard output."""
-    if state.json:
+    if invocation.current().json:
         console.print_json(
             {
                 "version": 1,

@@ -6,15 +6,14 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli import console
-from cli import state as invocation
+from cli import console, invocation
 from guard.bundle.keys import load_public_keys
 from guard.bundle.source import BundleSource, open_demo_config
 from guard.logs import to_stderr
 from model.base import seconds
 from model.errors import InputError
 from model.problems import Wrong
-from model.stacks import environment_of, server_of
+from model.stack_names import environment_of, server_of
 from operations.sockets import require_free
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ async def demo(opened: Opened, state: Path) -> None:
 
     _require_free(opened)
     principal = opened.config.identity.demo.principal if opened.config.identity.demo else ""
-    show = console.note if invocation.json else console.say  # a warning is never left out
+    show = console.note if invocation.current().json else console.say  # a warning is never left out
     show(f"warning: DEMO IDENTITY: nobody is verified, everyone who reaches this guard is {principal}.")
     show("warning: It listens on loopback only, and is never to be reached from beyond this machine.")
     async with running(opened, state) as service:
@@ -110,7 +109,7 @@ def _say_started(opened: Opened) -> None:
     name = f"{config.server.environment}.{config.server.name}"
     scheme = "http" if config.listen.tls_certificate is None else "https"
     address = f"{scheme}://{config.listen.address}:{config.listen.port}{config.path}"
-    if invocation.json:
+    if invocation.current().json:
         admin = f"http://127.0.0.1:{config.admin_port}" if config.admin_port else None
         console.print_json({"version": 1, "server": name, "listens": address, "admin": admin})
     console.say(f"guard of {name} listens on {address}")

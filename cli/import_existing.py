@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli import console, live
+from cli import console
 from cli.project import current_project
 from cli.report import show_preview, show_results
 from cli.target import target_of
@@ -35,13 +35,13 @@ def import_existing(
     program = importing_program(project, stack, plan)
     before, run = Run(stack, "preview"), Run(stack, "up")
     with target_of(project, sandbox=sandbox) as target:
-        with live.progress([before]):
+        with target.progress.running([before]):
             execute(target, before, only=plan.targets, program=program)
         show_preview([before])
         fail_on_error([before])
         refuse_gaps([before])
         console.consent(f"Import {kind.value} {id} as {plan.name} of {stack}?", yes=yes)
-        with live.progress([run]):
+        with target.progress.running([run]):
             execute(target, run, only=plan.targets, program=program)
     if as_json:
         console.print_json({"version": 1, "runs": [run.as_json()]})

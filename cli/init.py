@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cli import console, state
+from cli import console, invocation
 from cli.options import LOCAL_ADMIN
 from cli.prompt import read_answer
 from model.errors import InputError, InputErrors
@@ -35,7 +35,8 @@ def init(
 ) -> None:
     """What `ringwall init` does; its flags and help are in `cli.flags.init`."""
     made.check_environment_name(environment)
-    root = state.project.absolute() if state.project else made.root_of(Path.cwd())
+    named = invocation.current().project
+    root = named.absolute() if named else made.root_of(Path.cwd())
     chosen = topology or ("hybrid" if production else "colocated")
     if kong_admin is None and chosen == "colocated":
         kong_admin = LOCAL_ADMIN

@@ -25,8 +25,8 @@ _COLUMNS = ("stack", "run", "state", "resources", "time", "at work on")
 
 
 @contextmanager
-def progress(runs: Sequence[Run]) -> Iterator[None]:
-    """Show `runs` until the context ends."""
+def progress(runs: Sequence[Run], note: Callable[[str], None]) -> Iterator[None]:
+    """Show `runs` until the context ends: on a terminal as a table, elsewhere by `note`, from a thread of its own."""
     screen = console.stderr()
     stop = threading.Event()
     if screen.is_terminal and not screen.is_dumb_terminal:
@@ -42,9 +42,9 @@ def progress(runs: Sequence[Run]) -> Iterator[None]:
                 watcher.join()
         for run in runs:
             if run.state != "waiting":
-                console.note(line(run))
+                note(line(run))
         return
-    watcher = threading.Thread(target=_print_lines, args=(runs, stop), daemon=True)
+    watcher = threading.Thread(target=_print_lines, args=(runs, stop, note), daemon=True)
     watcher.start()
     try:
         yield
@@ -89,7 +89,7 @@ def _redraw(update: Callable[[Text], None], runs: Sequence[Run], stop: threading
         update(_table(runs))
 
 
-def _print_lines(runs: Sequence[Run], stop: threading.Event) -> None:
+def _print_lines(runs: Sequence[Run], stop: threading.Event, note: Callable[[str], None]) -> None:
     states: dict[str, str] = {}
     last = time.monotonic()
     while True:
@@ -97,7 +97,7 @@ def _print_lines(runs: Sequence[Run], stop: threading.Event) -> None:
         for run in runs:
             if states.get(run.stack) != run.state and run.state != "waiting":
                 states[run.stack], last = run.state, time.monotonic()
-                console.note(line(run))
+                note(line(run))
         if time.monotonic() - last > _LINE_EVERY:
             last = time.monotonic()
             busy = (
@@ -106,6 +106,6 @@ def _print_lines(runs: Sequence[Run], stop: threading.Event) -> None:
                 if run.state == "running"
             )
             if text := ", ".join(busy):
-                console.note(f"still running: {text}")
+                note(f"still running: {text}")
         if ended:
             return

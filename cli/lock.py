@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import console, state
+from cli import console, invocation
 from cli.acceptance import review, show_findings
 from cli.project import current_project
 from model.text import counted, visible
@@ -41,7 +41,7 @@ def approve(server: str, *, timeout: float, client_capabilities: str | None, acc
     if comparison.is_unchanged:
         report(files, comparison, findings=False)
         return
-    if not state.json:
+    if not invocation.current().json:
         report(files, comparison, advise=False, findings=False)
     else:
         for line in (*granted_changes(files, comparison), *concern_lines(comparison.concerns)):
@@ -51,7 +51,7 @@ def approve(server: str, *, timeout: float, client_capabilities: str | None, acc
         console.note("nothing was written")
         raise typer.Exit(1)
     apply([FileChange(files.lock_file, before, to_yaml(comparison.new).encode())])
-    if state.json:
+    if invocation.current().json:
         console.print_json({**_document(files, comparison), "approved": True})
     console.say(f"wrote {files.lock_file}; commit it, then `ringwall up {files.stack}`")
 
@@ -87,7 +87,7 @@ def granted_changes(files: ServerFiles, comparison: Comparison) -> list[str]:
 
 def report(files: ServerFiles, comparison: Comparison, *, advise: bool = True, findings: bool = True) -> None:
     """The differences for people, or the one JSON document. `findings` says the guard's that nobody accepted."""
-    if state.json:
+    if invocation.current().json:
         console.print_json(_document(files, comparison))
         return
     for line in left_out_lines(comparison.new):

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
+from typer.main import get_command
 
-from cli import console, failures, state, streams
+from cli import console, failures, streams
 from cli.commands import RootCommands
 from cli.exit_codes import INTERRUPTED, PIPE_CLOSED, sentence
+from cli.invocation import Invocation
 from cli.spellings import in_use
 from model import effects
 from model.errors import InputError, RingwallError
@@ -59,23 +61,25 @@ def run(arguments: list[str] | None = None) -> None:
     """Entry point. Every known error is one line; --debug shows where it came from."""
     streams.prepare()
     effects.forget()
-    try:
-        code = _run(sys.argv[1:] if arguments is None else arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:  # `ringwall … | head`: its reader has what it wanted
-        code = PIPE_CLOSED
-    except OSError as error:
-        if state.debug:
-            raise
-        console.note(f"error: the output cannot be written: {error.strerror}; make room, or write it elsewhere")
-        code = 1
+    command, options = get_command(app), Invocation()
+    with typer.Context(command, obj=options):  # also while an error is shown, after the command's own context has ended
+        try:
+            code = _run(command, sys.argv[1:] if arguments is None else arguments, options)
+            sys.stdout.flush()
+        except BrokenPipeError:  # `ringwall … | head`: its reader has what it wanted
+            code = PIPE_CLOSED
+        except OSError as error:
+            if options.debug:
+                raise
+            console.note(f"error: the output cannot be written: {error.strerror}; make room, or write it elsewhere")
+            code = 1
     streams.abandon()
     sys.exit(code)
 
 
-def _run(arguments: list[str]) -> int:
+def _run(command: Any, arguments: list[str], options: Invocation) -> int:
     try:
-        ended = app(in_use(arguments), prog_name="ringwall", standalone_mode=False)
+        ended = command.main(in_use(arguments), prog_name="ringwall", standalone_mode=False, obj=options)
     except (typer.Abort, KeyboardInterrupt):
         return _interrupted()
     except SystemExit as ending:
@@ -83,9 +87,9 @@ def _run(arguments: list[str]) -> int:
             return PIPE_CLOSED
         raise
     except TyperException as error:
-        return _wrong_usage(error, arguments)
+        return _wrong_usage(error, arguments, options)
     except Exception as error:
-        return _failure(error)
+        return _failure(error, options)
     return _interrupted() if ended == INTERRUPTED else ended if isinstance(ended, int) else 0
 
 
@@ -97,9 +101,9 @@ def _interrupted() -> int:
     return INTERRUPTED
 
 
-def _wrong_usage(error: Any, arguments: list[str]) -> int:
-    state.json = state.json or "--json" in arguments
-    if type(error).__name__ == "NoArgsIsHelpError" and not state.json:
+def _wrong_usage(error: Any, arguments: list[str], options: Invocation) -> int:
+    options.json |= "--json" in arguments
+    if type(error).__name__ == "NoArgsIsHelpError" and not options.json:
         error.show()
         return 2
     command = error.ctx.command_path if getattr(error, "ctx", None) is not None else "ringwall"
@@ -111,8 +115,8 @@ def _wrong_usage(error: Any, arguments: list[str]) -> int:
     return 2
 
 
-def _failure(error: Exception) -> int:
-    if state.debug or isinstance(error, BrokenPipeError):
+def _failure(error: Exception, options: Invocation) -> int:
+    if options.debug or isinstance(error, BrokenPipeError):
         raise error
     if isinstance(error, RingwallError):
         failures.show(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli import console, state
+from cli import console, invocation
 from model.clients import client_title
 from model.text import counted, visible
 from operations.onboard.offer import concern_lines, left_out_lines, tool_rows
@@ -15,7 +15,7 @@ def show(proposal: Proposal, exposure: Exposure | None) -> None:
     console.say(f"{visible(offer.name)} {visible(offer.version)}, MCP {', '.join(offer.protocol_versions)}")
     if exposure is not None and exposure.state == "loopback":
         console.say(f"Its socket is {exposure}.")
-    if not state.json:
+    if not invocation.current().json:
         rows = tool_rows(proposal.lock, proposal.granted, proposal.withheld)
         console.table(["tool", "risk", "sends out", "granted to", "why this risk"], rows)
     lock = proposal.lock

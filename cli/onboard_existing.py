@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from cli import console, state
+from cli import console, invocation
 from cli.acceptance import review
 from cli.lock import report
 from model.errors import InputError
@@ -95,5 +95,5 @@ def compare_existing(
     else:
         console.note("nothing was written")
         raise typer.Exit(1)
-    if state.json:
+    if invocation.current().json:
         console.print_json({"version": 1, "stack": stack, "written": not dry_run, "files": [str(files.lock_file)]})

@@ -8,7 +8,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from cli import state
+from cli import invocation
+from cli.invocation import Invocation
 from cli.stack_names import stack_names
 
 #: Where Kong's Admin API is on a host of its own, and the default of `init` for a gateway beside its servers.
@@ -16,7 +17,7 @@ LOCAL_ADMIN = "http://127.0.0.1:8001"
 
 
 def complete_stack(incomplete: str) -> list[str]:
-    return [name for name in stack_names(state.project or Path.cwd()) if name.startswith(incomplete)]
+    return [name for name in stack_names(invocation.current().project or Path.cwd()) if name.startswith(incomplete)]
 
 
 def complete_client(incomplete: str) -> list[str]:
@@ -25,25 +26,26 @@ def complete_client(incomplete: str) -> list[str]:
     return [name for name in KNOWN_CLIENTS if name.startswith(incomplete)]
 
 
-def _set_project(value: Path | None) -> Path | None:
+def _set_project(context: typer.Context, value: Path | None) -> Path | None:
     if value is not None:
-        state.project = value
+        context.ensure_object(Invocation).project = value
     return value
 
 
-def _set_debug(value: bool) -> bool:
-    state.debug = state.debug or value
+def _set_debug(context: typer.Context, value: bool) -> bool:
+    context.ensure_object(Invocation).debug |= value
     return value
 
 
-def _set_json(value: bool) -> bool:
-    state.json = state.json or value
+def _set_json(context: typer.Context, value: bool) -> bool:
+    context.ensure_object(Invocation).json |= value
     return value
 
 
 def _set_sandbox(context: typer.Context, value: bool) -> bool:
-    if value and not state.sandbox and not context.resilient_parsing:
-        state.sandbox = True
+    options = context.ensure_object(Invocation)
+    if value and not options.sandbox and not context.resilient_parsing:
+        options.sandbox = True
         print("rehearsal: stand-in Cloudflare and Kong on this machine, nothing real is touched", file=sys.stderr)
     return value
 
@@ -56,8 +58,8 @@ def _refuse_sandbox(value: bool) -> bool:
     return value
 
 
-def set_stack(value: str) -> str:
-    state.stack = value
+def set_stack(context: typer.Context, value: str) -> str:
+    context.ensure_object(Invocation).stack = value
     return value
 
 

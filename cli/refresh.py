@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli import console, live
+from cli import console
 from cli.project import current_project
 from cli.report import show_preview, show_results
 from cli.target import target_of
@@ -38,7 +38,7 @@ def refresh(
             pending.resolve_before(target, scope.stacks, yes=True)
         if not sandbox:
             look_at_gateway(scope)
-        with live.progress(runs):
+        with target.progress.running(runs):
             execute_all(target, runs)
     for run in runs[1:]:
         if run.missing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cli import console, live, state
+from cli import console, invocation, live
 from engine.events import EngineChange
 from engine.run import Run
 from model.resource_types import is_resource
@@ -58,7 +58,7 @@ def show_results(runs: Sequence[Run]) -> None:
     """One row a run."""
     if runs:
         rows = [[run.stack, run.operation, run.state, live.counts(run)] for run in runs]
-        if not state.json:
+        if not invocation.current().json:
             console.table(["stack", "run", "state", "resources"], rows)
 
 

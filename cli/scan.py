@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from cli import console, state
+from cli import console, invocation
 from model.errors import InputError, Unreachable
 from model.text import counted
 from model.tool_lock import Risk
@@ -40,13 +40,14 @@ def scan(
         raise InputError(
             "belongs to this machine's own sockets", key="--port", remedy="write HOST:PORT, or leave it out"
         )
-    known = origins.read(state.project)
+    project = invocation.current().project
+    known = origins.read(project)
     for warning in known.warnings:
         console.note(f"warning: {warning}")
     sockets = named_places(targets) if targets else places(all_listeners(), port or ())
     report = _run(sockets, tuple(dict.fromkeys((*PATHS, *(path or ())))), timeout, deadline, known.stack_of)
     names_in_use: set[str] = set(known.names)
-    named = str(state.project) if state.project is not None else None
+    named = str(project) if project is not None else None
     advices = []
     for server in report.servers:
         advice = advise(server, environments=known.environments, used_names=frozenset(names_in_use), project=named)

@@ -10,8 +10,8 @@ import re
 import shlex
 from typing import Any
 
-from cli import state
 from cli.commands import COMMANDS, load
+from cli.invocation import Invocation
 from model.stack_names import ZONE_PREFIX, environment_of, server_of
 
 _QUOTED = re.compile(r"(?<=`)ringwall [^`\n]+(?=`)")
@@ -20,58 +20,60 @@ _WHOLE_LINE = re.compile(r"(?m)^(?P<before> *(?:Next: )?)(?P<command>ringwall [^
 _JSON_KEYS = frozenset({"error", "line", "message", "next", "note", "remedies", "remedy", "repair"})
 
 
-def complete(text: str) -> str:
-    """The text, its suggested commands completed with the options of this call that they take."""
-    if "ringwall " not in text or not (_in_force() or state.stack):
+def complete(text: str, options: Invocation) -> str:
+    """The text, its suggested commands completed with those of the options in force that they take."""
+    if "ringwall " not in text or not (_in_force(options) or options.stack):
         return text
-    text = _QUOTED.sub(lambda match: command_line(match[0]), text)
-    return _WHOLE_LINE.sub(lambda match: f"{match['before']}{command_line(match['command'])}{match['after']}", text)
+    text = _QUOTED.sub(lambda match: command_line(match[0], options), text)
+    return _WHOLE_LINE.sub(
+        lambda match: f"{match['before']}{command_line(match['command'], options)}{match['after']}", text
+    )
 
 
-def complete_document(value: Any, *, suggestion: bool = False) -> Any:
+def complete_document(value: Any, options: Invocation, *, suggestion: bool = False) -> Any:
     """A JSON document, the suggested commands in it completed."""
-    if not (_in_force() or state.stack):
+    if not (_in_force(options) or options.stack):
         return value
     if isinstance(value, dict):
-        return {key: complete_document(item, suggestion=key in _JSON_KEYS) for key, item in value.items()}
+        return {key: complete_document(item, options, suggestion=key in _JSON_KEYS) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [complete_document(item, suggestion=suggestion) for item in value]
-    return complete(value) if suggestion and isinstance(value, str) else value
+        return [complete_document(item, options, suggestion=suggestion) for item in value]
+    return complete(value, options) if suggestion and isinstance(value, str) else value
 
 
-def command_line(command: str) -> str:
+def command_line(command: str, options: Invocation) -> str:
     """One command, its words as they are and the options in force behind them."""
     try:
         words = shlex.split(command)
     except ValueError:  # an apostrophe of prose: this is no command
         return command
     front, dashes, program = command.partition(" -- ")
-    named = _with_stack(front, words)
+    named = _with_stack(front, words, options.stack)
     if named == front and _is_bare(words) and any(parameter.required for parameter in _parameters(words)):
         return command  # prose that names a command, such as “the closing of `ringwall lockdown`”
     known = {option for parameter in _parameters(words) for option in parameter.opts} - set(words)
-    missing = [part for option, parts in _in_force().items() if option in known for part in parts]
+    missing = [part for option, parts in _in_force(options).items() if option in known for part in parts]
     return f"{named}{f' {shlex.join(missing)}' if missing else ''}{dashes}{program}"
 
 
-def _in_force() -> dict[str, list[str]]:
-    options: dict[str, list[str]] = {}
-    if state.sandbox:
-        options["--sandbox"] = ["--sandbox"]
-    if state.project is not None:
-        options["--project"] = ["--project", str(state.project)]
-    return options
+def _in_force(options: Invocation) -> dict[str, list[str]]:
+    words: dict[str, list[str]] = {}
+    if options.sandbox:
+        words["--sandbox"] = ["--sandbox"]
+    if options.project is not None:
+        words["--project"] = ["--project", str(options.project)]
+    return words
 
 
-def _with_stack(command: str, words: list[str]) -> str:
-    """The command with this call's own stack where it says ENV.SERVER, or names none although it needs one."""
-    if state.stack is None:
+def _with_stack(command: str, words: list[str], stack: str | None) -> str:
+    """The command with the call's own stack where it says ENV.SERVER, or names none although it needs one."""
+    if stack is None:
         return command
-    names = {"STACK": state.stack}
-    if not state.stack.startswith(ZONE_PREFIX):
-        names["ENV"] = environment_of(state.stack)
-    if server_of(state.stack):
-        names |= {"ENV.SERVER": state.stack, "SERVER|PATH": state.stack}
+    names = {"STACK": stack}
+    if not stack.startswith(ZONE_PREFIX):
+        names["ENV"] = environment_of(stack)
+    if server_of(stack):
+        names |= {"ENV.SERVER": stack, "SERVER|PATH": stack}
     if "ENV.SERVER" in words:
         return command.replace("ENV.SERVER", names.get("ENV.SERVER", "ENV.SERVER"))
     needed = [parameter for parameter in _parameters(words) if _is_argument(parameter) and parameter.required]

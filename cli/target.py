@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli import state
+from cli import invocation
 from cli.terminal import Terminal
 from engine.plugins import require_plugins
 from engine.workspace import Target
@@ -50,7 +50,7 @@ def target_of(project: Project, *, sandbox: bool, plugins: bool = True) -> Itera
 
 def real_target(project: Project) -> Target:
     """The project's own backend and the real providers."""
-    return Target(project, progress=Terminal(), debug=state.debug)
+    return Target(project, progress=Terminal(), debug=invocation.current().debug)
 
 
 def sandbox_target(project: Project, environment: Mapping[str, str] | None = None) -> Target:
@@ -59,4 +59,6 @@ def sandbox_target(project: Project, environment: Mapping[str, str] | None = Non
 
     home = project.root / SANDBOX_HOME
     objects = reader(home / "providers")
-    return Target(project, dict(environment or {}), home, objects, progress=Terminal(), debug=state.debug)
+    return Target(
+        project, dict(environment or {}), home, objects, progress=Terminal(), debug=invocation.current().debug
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from cli import console
+from cli import console, invocation
 from cli.project import current_project
 from cli.suggestions import complete
 from cli.tables import paragraph
@@ -142,8 +142,8 @@ def _say(heading: str, *details: str) -> None:
     """A heading with details indented below it, wrapped between words for a terminal and whole for a pipe."""
     for indent, text in (("", heading), *(("  ", detail) for detail in details)):
         # Completed before it is wrapped: a command over two lines would be neither found nor pasted.
-        for line in paragraph(complete(text), console.width(), indent) if _on_terminal() else [indent + text]:
-            console.say(line)
+        completed = complete(text, invocation.current())
+        console.say("\n".join(paragraph(completed, console.width(), indent)) if _on_terminal() else indent + completed)
 
 
 def _on_terminal() -> bool:

@@ -38,14 +38,14 @@ class EnvironmentResources(pulumi.ComponentResource):
             opts,
         )
         child = pulumi.ResourceOptions(parent=self)
-        self.edge = EdgeEnvironment(
-            f"{name}-edge",
-            EdgeEnvironmentArgs(environment),
-            child,
-        )
         self.gateway = GatewayEnvironment(
             f"{name}-gateway",
             GatewayEnvironmentArgs(environment),
+            child,
+        )
+        self.edge = EdgeEnvironment(
+            f"{name}-edge",
+            EdgeEnvironmentArgs(environment, gateway=(self.gateway,)),
             child,
         )
         self.contract = contract_value(environment, self.edge.policy_ids, self.edge.agent_client_ids)

@@ -166,6 +166,16 @@ others. People read them in reviews; of the tool lock a reviewer edits a few key
 """,
         ("tool-lock", "guard-config", "model-guard-config", "guard-bundle", "host-bundle"),
     ),
+    "engine-contract.md": Page(
+        """\
+# Contract of an engine of your own
+
+The guard asks an engine of yours by one HTTP request for each piece of a message, and reads one answer.
+[Engines of your own](../howto/own-engine.md) shows how to build one. `verdict-request.schema.json` and
+`verdict-answer.schema.json` beside this page hold the contract as JSON Schema.
+""",
+        ("verdict-request", "verdict-answer"),
+    ),
 }
 TITLES = {
     "tool-lock": "Tool lock: `ENV.SERVER.lock.yaml`",
@@ -173,6 +183,8 @@ TITLES = {
     "model-guard-config": "Guard configuration of a model route",
     "guard-bundle": "Guard bundle: the signed, numbered guard configuration",
     "host-bundle": "Host bundle: output `host_bundle` of a server",
+    "verdict-request": "Request: what the guard sends",
+    "verdict-answer": "Answer: what your engine returns",
 }
 MADE = "Made by `make docs` from the models. `ringwall schema FORMAT` prints the same as JSON Schema.\n"
 EXAMPLES = DOCS.parent / "examples" / "production" / "stacks"
@@ -302,9 +314,17 @@ def _escaped(text: str) -> str:
     return "`".join(parts)
 
 
+def contract_schemas() -> dict[str, str]:
+    """The contract with engines of the user's own, for programs that read JSON Schema."""
+    from model.schema import json_schema
+
+    names = ("verdict-request", "verdict-answer")
+    return {f"{name}.schema.json": json.dumps(json_schema(name), indent=2) + "\n" for name in names}
+
+
 def pages() -> dict[str, str]:
-    """Each page by the name of its file below docs/reference."""
-    return {"cli.md": cli_reference(), **FileReference().pages()}
+    """Each page and schema by the name of its file below docs/reference."""
+    return {"cli.md": cli_reference(), **FileReference().pages(), **contract_schemas()}
 
 
 def main(check: bool) -> int:

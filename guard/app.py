@@ -52,7 +52,7 @@ def admin_app(runtime: Runtime) -> Starlette:
         return JSONResponse(state, 200 if state["ready"] else 503)
 
     async def metrics(_: Request) -> Response:
-        runtime.metrics.state(readiness(runtime))
+        runtime.metrics.state(readiness(runtime), runtime.taints.count())
         return Response(runtime.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def jwks(_: Request) -> Response:

@@ -1,96 +1,180 @@
-"""The guard's metrics for Prometheus. Labels are few and fixed: principals, tools and texts are unbounded or secret."""
+"""The guard's metrics for Prometheus, each described in one table, of which docs/reference/metrics.md is made.
+
+Labels are few and bounded. Tools are those of the tool lock; principals, arguments and texts are never a label.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from guard.decide.limits import LIMIT_KEYS
+from guard.decide.reasons import Decision, Reason
 from guard.inspect.verdict import Leg, Verdict
 
+PREFIX = "ringwall_guard_"
+#: The label in place of every value that has no series of its own.
+UNLISTED = "other"
+#: Series of one counter at most.
+MAX_SERIES = 10_000
 #: Seconds.
 _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+#: Reasons are words of the code but for `withheld_N`, `origin_N` and those of tokens.
 _REASONS = 200
 _KINDS = ("application", "audio", "font", "image", "video")
 
 
+class MetricFamily(NamedTuple):
+    """What a metric counts or shows, and the names of its labels."""
+
+    text: str
+    labels: tuple[str, ...] = ()
+
+
+#: What each label says.
+LABELS: Mapping[str, str] = {
+    "decision": "`allow`, `flag`, `redact`, `block`, `refuse` or `error`",
+    "reason": "why, as the audit log says it",
+    "leg": "the part of the conversation: `arguments`, `results`, `definitions`, `prompts`, `resources`, "
+    "`server_requests`; empty where no text was judged",
+    "tool": "a tool of the tool lock; `other` for every name that is not in it",
+    "limit": "the key of the stack file that sets the limit",
+    "engine": "the verdict engine",
+    "outcome": "`allow`, `block` or `no_verdict`",
+    "status": "the HTTP status",
+    "kind": "`progress` or `empty` of events; the first half of the media type of bytes",
+    "direction": "`request` or `result`",
+}
+#: Prometheus shows them with `_total` behind the name.
+COUNTERS: Mapping[str, MetricFamily] = {
+    "decisions": MetricFamily("Decisions by outcome, reason and leg.", ("decision", "reason", "leg")),
+    "outcomes": MetricFamily(
+        "Decisions by outcome alone. Each series is there from the start, so alerts build on it.", ("decision",)
+    ),
+    "no_verdicts": MetricFamily("Texts that no engine judged, so that they did not pass."),
+    "tool_decisions": MetricFamily("Decisions on calls of tools and on their results.", ("tool", "decision", "leg")),
+    "limits_reached": MetricFamily("Requests that met a limit.", ("limit",)),
+    "taints": MetricFamily("Texts by which a caller was marked as tainted."),
+    "dropped_events": MetricFamily("Events of servers' streams left out as too many.", ("kind",)),
+    "lock_refusals": MetricFamily("Definitions refused as not what the tool lock approves."),
+    "tokens": MetricFamily(
+        "Tokens of requests that were let through and of their results, by estimate.", ("direction",)
+    ),
+    "uninspected_bytes": MetricFamily("Bytes that passed uninspected, by kind.", ("kind",)),
+}
+HISTOGRAMS: Mapping[str, MetricFamily] = {
+    "request_seconds": MetricFamily("Time from a request's arrival to its answer, streams aside.", ("status",)),
+    "engine_seconds": MetricFamily("Time an engine took for one verdict.", ("engine", "outcome")),
+}
+GAUGES: Mapping[str, MetricFamily] = {
+    "open_streams": MetricFamily("Streams that are open."),
+    "ready": MetricFamily("1 while nothing keeps the guard from being sound (/readyz says what does)."),
+    "bundle_sequence": MetricFamily("Number of the configuration in force."),
+    "bundle_expires": MetricFamily("When the configuration in force expires, in Unix seconds; 0 for never."),
+    "bundle_source_well": MetricFamily("0 while the configuration's source is out of reach or holds what is refused."),
+    "origin_breaker_open": MetricFamily("1 while calls are refused as the server failed several times in a row."),
+    "tainted_principals": MetricFamily("Callers that are marked as tainted; calls of theirs that send data out are judged."),
+    "audit_writable": MetricFamily("0 since a record could not be written; the guard lets nothing pass then."),
+    "audit_records": MetricFamily("Number of the last audit record."),
+    "audit_anchor_lag_records": MetricFamily("Audit records that no head the collector took covers yet."),
+    "audit_anchor_failures": MetricFamily("Attempts to send a head that failed since the start."),
+}  # fmt: skip
+
+
+class BoundedCounter:
+    """A counter whose labels come from outside: beyond `most` series, every new one is counted under `overflow`."""
+
+    def __init__(self, counter: Counter, most: int, overflow: tuple[str, ...]) -> None:
+        self._counter = counter
+        self._most = most
+        self._overflow = overflow
+        self._children: dict[tuple[str, ...], Counter] = {}
+
+    def count(self, *labels: str, amount: int = 1) -> None:
+        child = self._children.get(labels)
+        if child is None:
+            if len(self._children) >= self._most:
+                labels = self._overflow
+            child = self._children.setdefault(labels, self._counter.labels(*labels))
+        child.inc(amount)
+
+
 class GuardMetrics:
-    """The metrics of one guard, in a registry of their own, so that several guards in one test stay apart."""
+    """The metrics of one guard, in a registry of their own, so that several guards in one process stay apart."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._decisions = Counter(
-            "ringwall_guard_decisions", "Decisions by outcome, reason and leg.", ("decision", "reason", "leg"),
-            registry=self.registry,
-        )  # fmt: skip
-        self._engines = Histogram(
-            "ringwall_guard_engine_seconds", "Time an engine took for one verdict.", ("engine", "outcome"),
-            buckets=_BUCKETS, registry=self.registry,
-        )  # fmt: skip
-        self.requests = Histogram(
-            "ringwall_guard_request_seconds", "Time from a request's arrival to its answer, streams aside.", ("status",),
-            buckets=_BUCKETS, registry=self.registry,
-        )  # fmt: skip
-        self.open_streams = Gauge("ringwall_guard_open_streams", "Streams open now.", registry=self.registry)
-        self.dropped_events = Counter(
-            "ringwall_guard_dropped_events", "Events of servers' streams left out as too many.", ("kind",),
-            registry=self.registry,
-        )  # fmt: skip
-        self.pins_refused = Counter(
-            "ringwall_guard_lock_refusals", "Definitions refused as not what the tool lock approves.",
-            registry=self.registry,
-        )  # fmt: skip
-        self.tokens = Counter(
-            "ringwall_guard_tokens", "Tokens of requests and results, by estimate.", ("direction",),
-            registry=self.registry,
-        )  # fmt: skip
-        self._uninspected = Counter(
-            "ringwall_guard_uninspected_bytes", "Bytes that passed uninspected, by the first half of their media type.",
-            ("kind",), registry=self.registry,
-        )  # fmt: skip
-        self._state = {
-            name: Gauge(f"ringwall_guard_{name}", text, registry=self.registry)
-            for name, text in {
-                "ready": "1 while nothing keeps the guard from being sound (/readyz says what does).",
-                "bundle_sequence": "Number of the configuration in force.",
-                "bundle_expires": "When the configuration in force expires, in Unix seconds; 0 for never.",
-                "bundle_source_well": "0 while the configuration's source is out of reach or holds what is refused.",
-                "audit_records": "Number of the last audit record.",
-                "audit_anchor_lag_records": "Audit records that no head the collector took covers yet.",
-                "audit_anchor_failures": "Attempts to send a head that failed since the start.",
-            }.items()
+        counters = {
+            name: Counter(PREFIX + name, family.text, family.labels, registry=self.registry)
+            for name, family in COUNTERS.items()
         }
-        self._children: dict[tuple[str, str, str], Counter] = {}
+        histograms = {
+            name: Histogram(PREFIX + name, family.text, family.labels, buckets=_BUCKETS, registry=self.registry)
+            for name, family in HISTOGRAMS.items()
+        }
+        self._gauges = {
+            name: Gauge(PREFIX + name, family.text, family.labels, registry=self.registry)
+            for name, family in GAUGES.items()
+        }
+        self._decisions = BoundedCounter(counters["decisions"], _REASONS, (UNLISTED, UNLISTED, ""))
+        self._outcomes = {decision: counters["outcomes"].labels(decision) for decision in Decision}
+        self._no_verdicts = counters["no_verdicts"]
+        self._tool_decisions = BoundedCounter(counters["tool_decisions"], MAX_SERIES, (UNLISTED, UNLISTED, ""))
+        self._limits = BoundedCounter(counters["limits_reached"], MAX_SERIES, (UNLISTED,))
+        for limit in LIMIT_KEYS:
+            self._limits.count(limit, amount=0)
+        self._uninspected = counters["uninspected_bytes"]
+        self._engines = histograms["engine_seconds"]
+        self.requests = histograms["request_seconds"]
+        self.open_streams = self._gauges["open_streams"]
+        self.dropped_events = counters["dropped_events"]
+        self.pins_refused = counters["lock_refusals"]
+        self.taints = counters["taints"]
+        self.request_tokens = counters["tokens"].labels("request")
+        self.result_tokens = counters["tokens"].labels("result")
 
-    def decided(self, decision: str, reason: str | None, leg: Leg | None) -> None:
-        key = (decision, reason or "", leg.value if leg else "")
-        child = self._children.get(key)
-        if child is None:
-            if len(self._children) >= _REASONS:
-                key = (decision, "other", "")
-            child = self._children.setdefault(key, self._decisions.labels(*key))
-        child.inc()
+    def decided(self, decision: Decision, reason: str | None, leg: Leg | None, tool: str | None = None) -> None:
+        """Count a decision; `tool` is the name of a locked tool or UNLISTED where it is about a call, else None."""
+        part = leg.value if leg else ""
+        self._outcomes[decision].inc()
+        if reason is Reason.NO_VERDICT:
+            self._no_verdicts.inc()
+        self._decisions.count(decision, reason or "", part)
+        if tool is not None:
+            self._tool_decisions.count(tool, decision, part)
+
+    def limit_reached(self, limit: str) -> None:
+        """Count a request that met the limit of this key."""
+        self._limits.count(limit)
 
     def passed_unseen(self, sizes: Mapping[str, int]) -> None:
         """Count bytes that passed uninspected, by media type."""
         for media_type, size in sizes.items():
             kind = media_type.partition("/")[0]
-            self._uninspected.labels(kind if kind in _KINDS else "other").inc(size)
+            self._uninspected.labels(kind if kind in _KINDS else UNLISTED).inc(size)
 
     def engine(self, verdict: Verdict) -> None:
         self._engines.labels(verdict.engine, verdict.outcome.value).observe(verdict.milliseconds / 1000)
 
-    def state(self, readiness: Mapping[str, Any]) -> None:
+    def state(self, readiness: Mapping[str, Any], tainted: int) -> None:
         """Set the gauges to what `/readyz` reports, so that an alert needs no second source."""
         bundle, audit = readiness["bundle"], readiness["audit"]
-        self._state["ready"].set(readiness["ready"])
-        self._state["bundle_sequence"].set(bundle["sequence"])
-        self._state["bundle_expires"].set(bundle.get("expires", 0))
-        self._state["bundle_source_well"].set(not bundle.get("problem"))
-        self._state["audit_records"].set(audit["sequence"])
-        self._state["audit_anchor_lag_records"].set(audit["anchor_lag_records"] or 0)
-        self._state["audit_anchor_failures"].set(audit["anchor"]["failures"] if audit["anchor"] else 0)
+        values = {
+            "ready": readiness["ready"],
+            "bundle_sequence": bundle["sequence"],
+            "bundle_expires": bundle.get("expires", 0),
+            "bundle_source_well": not bundle.get("problem"),
+            "origin_breaker_open": readiness["origin_breaker"] == "open",
+            "tainted_principals": tainted,
+            "audit_writable": audit["writable"],
+            "audit_records": audit["sequence"],
+            "audit_anchor_lag_records": audit["anchor_lag_records"] or 0,
+            "audit_anchor_failures": audit["anchor"]["failures"] if audit["anchor"] else 0,
+        }
+        for name, value in values.items():
+            self._gauges[name].set(value)
 
     def text(self) -> bytes:
         """The exposition format of Prometheus."""

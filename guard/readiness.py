@@ -61,7 +61,9 @@ def readiness(runtime: Runtime) -> dict[str, Any]:
         ],
         "unenforceable": dict(sorted(policy.pins.unenforceable.items())),
         "left_out": [left_out.dump() for left_out in policy.config.tool_lock.left_out],
+        "origin_breaker": "open" if runtime.origin.is_open else "closed",
         "audit": {
+            "writable": audit.healthy,
             "sequence": audit.sequence,
             "synced": audit.synced,
             "anchor_lag_records": audit.anchor_lag_records,

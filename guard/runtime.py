@@ -29,6 +29,7 @@ from guard.http.upstream import Upstream, UpstreamAnswer, UpstreamDown
 from guard.inspect.inspection import Inspected
 from guard.inspect.redaction import redact
 from guard.inspect.verdict import Category, Leg
+from guard.metrics import UNLISTED
 from guard.work import GuardWork
 from model.text import visible
 from wire.json import dump
@@ -200,7 +201,7 @@ class Runtime(GuardWork[Policy]):
             refused = RefusalNote(caller.principal.id, decision, str(reason or decision), context.method)
             context.incident = self.repeats.incident(refused, begun)
             if context.incident != begun:
-                self.metrics.decided(decision, reason, leg)
+                self._count(policy, context, decision, reason, leg)
                 return
         verdicts = inspected.verdicts if inspected else ()
         digest = payload = None
@@ -237,13 +238,24 @@ class Runtime(GuardWork[Policy]):
         sequence = self.audit.write(record)
         if decision is Decision.BLOCK or (decision is Decision.REFUSE and record.key is not None):
             self.tell_operator(record)
-        self.metrics.decided(decision, reason, leg)
+        self._count(policy, context, decision, reason, leg)
         for verdict in verdicts:
             self.metrics.engine(verdict)
         if inspected is not None and inspected.passed:
             self.metrics.passed_unseen(inspected.uninspected)
         if self._wait_for_disk:
             await self.audit.durable(sequence)
+
+    def _count(
+        self, policy: Policy, context: Context, decision: Decision, reason: AnyReason | None, leg: Leg | None
+    ) -> None:
+        """Count a decision in the metrics, whether or not it has a record of its own."""
+        tool = None
+        if context.row.is_call:
+            tool = context.name if policy.pins.holds("tools", context.name) else UNLISTED
+        self.metrics.decided(decision, reason, leg, tool)
+        if context.reached is not None:
+            self.metrics.limit_reached(context.reached.key)
 
     async def close(self) -> None:
         """End all streams, cancel the background tasks, and close the server's connection and the audit log."""

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
-from model.base import Countries, Duration, Hostname, HttpsUrl, Many, Model, Names, Positive, SecretRef, Yes
+from model.base import Countries, Duration, Hostname, HttpsUrl, Many, Model, Names, Positive, SecretRef
 from model.clients import Clients
+from model.engines import EmbeddedEngine, Engines
 from model.loopback import is_loopback
 from model.problems import Wrong
 
@@ -65,55 +66,6 @@ class CircuitBreaker(Model):
     )
     probe_every: Duration = Field("10s", description="Active probe of the guard's /healthz.")
     recover_after: Annotated[int, Field(ge=1, le=255)] = Field(2, description="Good probes before it is used again.")
-
-
-class EmbeddedEngine(Model):
-    """The guard's own rules: no account and no network; they miss most paraphrased injections."""
-
-    enabled: Yes = Field(True, description="Always true; `embedded: {}` is enough.")
-
-
-class LakeraEngine(Model):
-    """Lakera Guard v2. A project is required: the vendor calls its default policy too strict for production."""
-
-    base_url: HttpsUrl = Field("https://api.lakera.ai", description="Decides the region that processes the text.")
-    project_id: Annotated[str, StringConstraints(pattern=r"^project-[A-Za-z0-9_-]+$")] = Field(
-        description="Project whose policy decides."
-    )
-    api_key: SecretRef = Field(description="Where the host finds the key.")
-
-
-class PrismaAirsEngine(Model):
-    """Prisma AIRS API intercept."""
-
-    base_url: HttpsUrl = Field(
-        "https://service.api.aisecurity.paloaltonetworks.com", description="Decides the region that processes the text."
-    )
-    profile_name: Annotated[str, StringConstraints(min_length=1, max_length=100)] = Field(
-        description="Security profile that decides."
-    )
-    api_key: SecretRef = Field(description="Where the host finds the key.")
-    block_on: Literal["action", "category"] = Field(
-        "category", description="The profile's action may be allow for malicious content."
-    )
-
-
-class Engines(Model):
-    """The verdict engines, at least one. A single block decides, whatever the others answer."""
-
-    embedded: EmbeddedEngine | None = Field(None, description="The guard's own rules.")
-    lakera: LakeraEngine | None = Field(None, description="Lakera Guard.")
-    prisma_airs: PrismaAirsEngine | None = Field(None, description="Prisma AIRS.")
-
-    @model_validator(mode="after")
-    def _at_least_one(self) -> Self:
-        if not self.names:
-            raise Wrong("names no engine", "give embedded, lakera or prisma_airs")
-        return self
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(n for n in ("embedded", "lakera", "prisma_airs") if getattr(self, n) is not None)
 
 
 Verdict = Literal["block", "redact", "flag"]

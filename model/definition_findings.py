@@ -13,8 +13,6 @@ from model.tool_lock import EntryKind
 #: The kinds of `ToolLock.entries`, and the server's instructions, whose key is empty.
 DefinitionKind = EntryKind | Literal["instructions"]
 
-#: Engines whose findings only a guard at work learns. Their rules begin with the engine's name and are accepted unseen.
-VENDORS = ("lakera", "prisma_airs")
 _WORDS: dict[DefinitionKind, str] = {
     "tools": "tool",
     "prompts": "prompt",

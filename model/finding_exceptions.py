@@ -14,11 +14,9 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from model.base import Model
+from model.engines import VENDORS
 from model.problems import PATTERN_WORDS, Wrong
 from model.waivers import Day, Reason, holds_on
-
-#: The engines whose rules are written with the engine's name before them; the embedded engine's rules stand alone.
-VENDORS: Final = ("lakera", "prisma_airs")
 
 _UNSEEN = "lets through text that no reviewer can see"
 _UNNAMED = "is what the vendor says when it does not name what it found, so that everything would pass"

@@ -27,7 +27,8 @@ from model.base import (
     VaultReference,
     Version1,
 )
-from model.defaults import Anchor, CircuitBreaker, EmbeddedEngine, Engines, GuardRedis, Timeouts, Verdict
+from model.defaults import Anchor, CircuitBreaker, GuardRedis, Timeouts, Verdict
+from model.engines import EmbeddedEngine, Engines
 from model.environment import Logs
 from model.finding_exceptions import ModelFindingException
 from model.front_door import ADMIN_PORT_OFFSET, check_front_door

@@ -11,20 +11,21 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args
 
+from model.schema_references import referenced
 from model.tool_lock import ParameterKind, Risk, ToolEntry
 
 #: What a rule for arguments looks for: private addresses, files and pages by URL, metadata services, shell and template
-#: abuse, SQL, key files and traversal.
-Subject = Literal["address", "file_url", "data_url", "metadata", "command", "sql", "path"]
+#: abuse, SQL, fields of a header behind a line end, key files and traversal.
+Subject = Literal["address", "file_url", "data_url", "metadata", "command", "sql", "header", "path"]
 SUBJECTS: frozenset[Subject] = frozenset(get_args(Subject))
 
-#: The subjects of each kind. A shell may reach its own host anyway, a file's place may be given as a `file:` URL, and a
-#: `data:` URL carries its page along, whose text is judged like any other.
+#: The subjects of each kind. A shell may reach its own host anyway and writes whole requests and mails, a file's place may
+#: be given as a `file:` URL, and a `data:` URL carries its page along, whose text is judged like any other.
 JUDGED: Mapping[ParameterKind, frozenset[Subject]] = {
     "text": frozenset(),
     "url": SUBJECTS - {"sql", "data_url"},
     "path": SUBJECTS - {"sql", "file_url", "data_url"},
-    "command": SUBJECTS - {"address", "file_url"},
+    "command": SUBJECTS - {"address", "file_url", "header"},
     "query": SUBJECTS - {"address", "file_url"},
 }
 
@@ -117,6 +118,16 @@ class KindTree:
                 node = node.setdefault(step, {})
             node[""] = kind
 
+    def exact(self, pointer: str) -> ParameterKind | None:
+        """The kind that stands at just this place; None where it is inherited or there is none."""
+        node: Any = self._root
+        for step in pointer.split("/")[1:]:
+            node = (node.get(step) if step else None) or node.get("*")
+            if node is None:
+                return None
+        kind: ParameterKind | None = node.get("")
+        return kind
+
     def kind(self, pointer: str) -> ParameterKind | None:
         """The kind of the text at `pointer`; None where it is judged as everything, as the text of a key is."""
         if pointer.endswith("#"):
@@ -208,7 +219,7 @@ def _strings(schema: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
             node = {}
         if not isinstance(node, dict) or depth > MAX_DEPTH:
             continue
-        if isinstance(target := _target(schema, node.get("$ref")), dict):
+        if isinstance(target := referenced(schema, node.get("$ref")), dict):
             stack.append((pointer, name, target, depth + 1))
         branches = [
             branch for word in ("anyOf", "oneOf", "allOf") if isinstance(node.get(word), list) for branch in node[word]
@@ -237,14 +248,3 @@ def _inner(pointer: str, name: str, node: Mapping[str, Any], depth: int) -> Iter
             yield f"{pointer}/*", name, child, depth + 1
         elif isinstance(child, list):
             yield from ((f"{pointer}/{index}", name, value, depth + 1) for index, value in enumerate(child))
-
-
-def _target(root: Any, reference: Any) -> Any:
-    """What a reference within the schema leads to; None for any other."""
-    if not isinstance(reference, str) or not reference.startswith("#/"):
-        return None
-    node = root
-    for step in reference[2:].split("/"):
-        step = step.replace("~1", "/").replace("~0", "~")
-        node = node.get(step) if isinstance(node, dict) else None
-    return node

@@ -6,6 +6,7 @@ from typing import Any
 
 from model.access_tests import AccessTests
 from model.base import Model
+from model.engine_contract import VerdictAnswer, VerdictRequest
 from model.environment import Environment
 from model.guard_bundle import GuardBundle
 from model.guard_config import GuardConfig
@@ -28,6 +29,8 @@ FORMATS: dict[str, type[Model]] = {
     "guard-bundle": GuardBundle,
     "host-bundle": HostBundle,
     "access-test": AccessTests,
+    "verdict-request": VerdictRequest,
+    "verdict-answer": VerdictAnswer,
 }
 
 

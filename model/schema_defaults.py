@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import unquote
+
+from model.schema_references import referenced
 
 #: From a value to the same value with everything filled; the very object where nothing was missing.
 Filler = Callable[[Any], Any]
@@ -78,8 +79,8 @@ def _parts(schemas: list[Schema], root: Schema) -> list[Schema]:
         parts.append(schema)
         demands = schema.get("allOf")
         pending += [demand for demand in demands if isinstance(demand, dict)] if isinstance(demands, list) else []
-        target = _target(schema, root)
-        pending += [target] if target is not None else []
+        target = referenced(root, schema.get("$ref"))
+        pending += [target] if isinstance(target, dict) else []
     return parts
 
 
@@ -102,18 +103,6 @@ def _property(schema: Schema, name: str) -> Schema | None:
     properties = schema.get("properties")
     member = properties.get(name) if isinstance(properties, dict) else None
     return member if isinstance(member, dict) else None
-
-
-def _target(schema: Schema, root: Schema) -> Schema | None:
-    """What a reference within the schema points to; None for any other, which has no default that could be read here."""
-    reference = schema.get("$ref")
-    if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
-        return None
-    target: Any = root
-    for part in reference[2:].split("/") if len(reference) > 2 else []:
-        name = unquote(part).replace("~1", "/").replace("~0", "~")
-        target = target.get(name) if isinstance(target, dict) else None
-    return target if isinstance(target, dict) else None
 
 
 def _schemas(schema: Any) -> Iterator[Schema]:

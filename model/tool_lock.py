@@ -48,6 +48,10 @@ def optional(default: Any, description: str) -> Any:
     return Field(default, description=description, exclude_if=_empty)
 
 
+def _absent(value: Any) -> bool:
+    return value is None
+
+
 def _definition(value: Any) -> Any:
     return parse_json(value) if isinstance(value, str) else value
 
@@ -99,6 +103,12 @@ class ToolEntry(Entry):
     cacheable: bool = Field(False, description="Its results may be cached by exact key; only for risk: read.")
     parameters: dict[str, ParameterKind] = optional(
         {}, "What each text argument is, by its JSON pointer in the arguments, `*` for every item of a list."
+    )
+    strict_arguments: bool | None = Field(
+        None,
+        description="Refuse arguments that its schema does not name, where the schema leaves open whether there are any; "
+        "without it the lock's `strict_arguments` holds.",
+        exclude_if=_absent,
     )
     media_types: Many[MediaType] = optional((), "Media types of its results that pass without being inspected.")
     left_to_server: Many[PatternPlace] = optional(
@@ -191,6 +201,7 @@ class ToolLock(Model):
     """Everything one server may offer through its guard. Not in the lock means neither listed nor callable."""
 
     version: Version1 = Field(1, description="Format of this file.")
+    strict_arguments: bool = optional(False, "What `strict_arguments` is for tools that do not say it themselves.")
     server: LockedServer
     tools: Entries[ToolEntry] = ()
     prompts: Entries[PromptEntry] = ()
@@ -216,6 +227,10 @@ class ToolLock(Model):
             "resources": self.resources,
             "resource_templates": self.resource_templates,
         }
+
+    def is_strict(self, tool: ToolEntry) -> bool:
+        """Whether arguments that the tool's schema does not name are refused."""
+        return self.strict_arguments if tool.strict_arguments is None else tool.strict_arguments
 
     def tool(self, name: str) -> ToolEntry | None:
         """The pinned tool of exactly this name."""
@@ -251,13 +266,15 @@ _HEADER = """\
 # What this server may offer: its tools, prompts and resources as they were approved.
 # The guard lists and runs only what stands here, unchanged. Do not edit definitions or digests by hand:
 # `ringwall lock diff` shows what the running server changed, `ringwall lock approve` accepts it.
-# Yours to set on a tool: risk, outbound, cacheable, parameters, media_types, accepted.
+# Yours to set on a tool: risk, outbound, cacheable, parameters, strict_arguments, media_types, accepted.
 """
 
 
 def to_yaml(lock: ToolLock) -> str:
     """The lock as a file: the same lock gives the same bytes, entries sorted by key."""
-    lines = [_HEADER.rstrip("\n"), f"version: {lock.version}", "server:"]
+    lines = [_HEADER.rstrip("\n"), f"version: {lock.version}"]
+    lines += ["strict_arguments: true"] if lock.strict_arguments else []
+    lines.append("server:")
     lines += _fields(lock.server.dump(), "  ")
     for kind, entries in lock.entries().items():
         lines.append(f"{kind}:" if entries else f"{kind}: []")
@@ -281,6 +298,7 @@ _ORDER = (
     "outbound",
     "cacheable",
     "parameters",
+    "strict_arguments",
     "media_types",
     "left_to_server",
     "accepted",

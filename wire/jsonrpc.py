@@ -12,6 +12,12 @@ from typing import Any
 from wire.json import Malformed
 
 Id = str | int
+
+#: Error codes of MCP and JSON-RPC that more than one module answers with.
+INVALID_PARAMS = -32602
+HEADER_MISMATCH = -32020
+UNSUPPORTED_VERSION = -32022
+
 #: Below it every number that a double holds is a different integer (RFC 8259, section 6).
 _EXACT = 2.0**53
 
@@ -21,7 +27,7 @@ _RESULT = frozenset(("jsonrpc", "id", "result"))
 _ERROR = frozenset(("jsonrpc", "id", "error"))
 
 #: Members of a client's params that the official schemas know, and those of `ref` and `notifications` that decide.
-_MEMBERS = frozenset(
+MEMBERS = frozenset(
     (
         *(
             "_meta",
@@ -101,7 +107,7 @@ def classify(value: Any) -> Message:
         value = {**value, "params": params}
     if not isinstance(params, dict):
         raise Malformed("params is not an object")
-    if any(blurred(part, _MEMBERS) for part in (params, params.get("ref"), params.get("notifications"))):
+    if any(blurred(part, MEMBERS) for part in (params, params.get("ref"), params.get("notifications"))):
         raise Malformed("a member of params is a known one in another spelling")
     if "id" not in value:
         if not value.keys() <= _NOTIFICATION:
@@ -115,7 +121,7 @@ def classify(value: Any) -> Message:
 
 def _present(params: dict[str, Any]) -> dict[str, Any]:
     """`params` without the known members that are null, which is how some languages write an absent one."""
-    present = {key: item for key, item in params.items() if item is not None or key not in _MEMBERS}
+    present = {key: item for key, item in params.items() if item is not None or key not in MEMBERS}
     if "arguments" in params and params["arguments"] is None:
         # Not left out: some servers do not run a tool without arguments.
         present["arguments"] = {}

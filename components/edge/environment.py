@@ -5,13 +5,14 @@ A server's own applications and tunnel are in `components.edge.server`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_cloudflare as cloudflare  # noqa: TID253
 
-from components.edge.access import Rule, access_groups, environment_policies, render_rule
+from components.edge.access import PolicySpec, Rule, access_groups, environment_policies, render_rule, server_policies
 from model.base import seconds
 from model.environment import Posture
 from model.stacks import EnvironmentStack
@@ -21,13 +22,19 @@ from model.stacks import EnvironmentStack
 class EdgeEnvironmentArgs:
     #: With its servers: what they admit decides which policies exist.
     environment: EnvironmentStack
+    #: What the environment made at the gateway, which goes after the policies its servers use (see `EdgeEnvironment`).
+    gateway: Sequence[pulumi.Resource] = ()
 
 
 class EdgeEnvironment(pulumi.ComponentResource):
     """Device posture rules, Access groups, one service token an agent, and the reusable policies.
 
+    The policies that servers use depend on everything else of the environment. So a destroy deletes them first, and
+    Cloudflare refuses that while an application holds one (its docs: remove the policy from all applications first). Plain
+    `pulumi destroy` of an environment under live servers, which knows nothing of its servers, thus stops at its first step.
+
     Attributes:
-        policy_ids, group_ids, posture_ids: by key.
+        policies, groups, postures: resources by key. policy_ids: the policies' ids.
         agent_client_ids: a token's client id, which is the `common_name` of its assertions.
         agent_expires_at: when a token ends.
         agent_client_secrets: secret; Cloudflare answers them once, on create and rotation.
@@ -43,9 +50,11 @@ class EdgeEnvironment(pulumi.ComponentResource):
         )
         self._child = pulumi.ResourceOptions(parent=self)
         account = settings.cloudflare.account_id
-        self.posture_ids: dict[str, pulumi.Input[str]] = {}
-        for key, posture in sorted(settings.posture.items()):
-            self.posture_ids[key] = posture.existing or self._posture(name, environment, key, posture).id
+        self.postures = {
+            key: self._posture(name, environment, key, posture)
+            for key, posture in sorted(settings.posture.items())
+            if posture.existing is None
+        }
 
         self.tokens: dict[str, cloudflare.ZeroTrustAccessServiceToken] = {}
         for agent, described in sorted(settings.agents.items()):
@@ -62,30 +71,32 @@ class EdgeEnvironment(pulumi.ComponentResource):
             )
 
         self._settings = settings
-        self.group_ids: dict[str, pulumi.Output[str]] = {}
+        self.groups: dict[str, cloudflare.ZeroTrustAccessGroup] = {}
         for key, group in access_groups(settings, environment.manifests).items():
-            self.group_ids[key] = cloudflare.ZeroTrustAccessGroup(
+            self.groups[key] = cloudflare.ZeroTrustAccessGroup(
                 f"{name}-group-{key}",
                 account_id=account,
                 name=f"{environment.name}-{key}",
                 includes=self._rules(group.include),
                 is_default=False,
                 opts=self._child,
-            ).id
+            )
 
-        self.policy_ids: dict[str, pulumi.Output[str]] = {}
-        for key, policy in environment_policies(settings, environment.manifests).items():
-            self.policy_ids[key] = cloudflare.ZeroTrustAccessPolicy(
-                f"{name}-policy-{key}",
-                account_id=account,
-                name=f"{environment.name}-{key}",
-                decision=policy.decision,
-                includes=self._rules(policy.include),
-                requires=self._rules(policy.require),
-                # Always explicit: an empty one is a perpetual difference (terraform-provider-cloudflare #7165).
-                session_duration=policy.session_duration,
-                opts=self._child,
-            ).id
+        self.policies: dict[str, cloudflare.ZeroTrustAccessPolicy] = {}
+        specs = environment_policies(settings, environment.manifests)
+        used = {
+            key
+            for manifest in environment.manifests.values()
+            for keys in server_policies(settings, manifest).values()
+            for key in keys
+        }
+        for key in sorted(specs.keys() - used):
+            self.policies[key] = self._policy(name, environment, specs[key], self._child)
+        others = [*args.gateway, *self.postures.values(), *self.tokens.values(), *self.groups.values()]
+        last = pulumi.ResourceOptions(parent=self, depends_on=[*others, *self.policies.values()])
+        for key in sorted(used):
+            self.policies[key] = self._policy(name, environment, specs[key], last)
+        self.policy_ids = {key: self.policies[key].id for key in specs}
 
         self.agent_client_ids = {agent: token.client_id for agent, token in self.tokens.items()}
         self.agent_expires_at = {agent: token.expires_at for agent, token in self.tokens.items()}
@@ -93,8 +104,8 @@ class EdgeEnvironment(pulumi.ComponentResource):
         self.register_outputs(
             {
                 "policy_ids": self.policy_ids,
-                "group_ids": self.group_ids,
-                "posture_ids": self.posture_ids,
+                "group_ids": {key: group.id for key, group in self.groups.items()},
+                "posture_ids": {key: self._find("posture", key) for key in sorted(settings.posture)},
                 "agent_client_ids": self.agent_client_ids,
             }
         )
@@ -104,11 +115,28 @@ class EdgeEnvironment(pulumi.ComponentResource):
 
     def _find(self, kind: str, key: str) -> pulumi.Input[str]:
         if kind == "group":
-            return self.group_ids[key]
+            group_id: pulumi.Output[str] = self.groups[key].id
+            return group_id
         if kind == "posture":
-            return self.posture_ids[key]
+            existing: str | None = self._settings.posture[key].existing
+            return existing or self.postures[key].id
         token_id: pulumi.Output[str] = self.tokens[key].id
         return token_id
+
+    def _policy(
+        self, name: str, environment: EnvironmentStack, policy: PolicySpec, opts: pulumi.ResourceOptions
+    ) -> cloudflare.ZeroTrustAccessPolicy:
+        return cloudflare.ZeroTrustAccessPolicy(
+            f"{name}-policy-{policy.key}",
+            account_id=environment.settings.cloudflare.account_id,
+            name=f"{environment.name}-{policy.key}",
+            decision=policy.decision,
+            includes=self._rules(policy.include),
+            requires=self._rules(policy.require),
+            # Always explicit: an empty one is a perpetual difference (terraform-provider-cloudflare #7165).
+            session_duration=policy.session_duration,
+            opts=opts,
+        )
 
     def _posture(
         self, name: str, environment: EnvironmentStack, key: str, posture: Posture

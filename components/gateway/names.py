@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from model.stacks import ServerStack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from model.stacks import ServerStack
 
 #: Cloudflare Access among the issuers (the environment's own issuers may not take this name).
 ACCESS = "access"

@@ -168,11 +168,10 @@ def _secrets(server: ServerStack, *, local: bool) -> tuple[Secret, ...]:
     manifest, folder = server.manifest, _folder(server)
     tunnel = SecretRef(file=folder + ("/tunnel-credentials.json" if local else "/tunnel-token"))
     result = [Secret(reader="cloudflared", reference=tunnel, purpose="proves the connector to Cloudflare")]
-    engines = manifest.guard.engines
-    if engines.lakera:
-        result.append(Secret(reader="guard", reference=engines.lakera.api_key, purpose="Lakera Guard API key"))
-    if engines.prisma_airs:
-        result.append(Secret(reader="guard", reference=engines.prisma_airs.api_key, purpose="Prisma AIRS API key"))
+    for service in manifest.guard.engines.services:
+        if service.secret:
+            purpose = f"{service.title} {service.secret_title}"
+            result.append(Secret(reader="guard", reference=service.secret, purpose=purpose))
     anchor, redis = manifest.guard.audit_anchor, manifest.guard.redis
     if anchor and anchor.token:
         result.append(Secret(reader="guard", reference=anchor.token, purpose="token for the audit log's anchor"))
@@ -196,7 +195,6 @@ def _secrets(server: ServerStack, *, local: bool) -> tuple[Secret, ...]:
 
 def _egress(server: ServerStack) -> tuple[Egress, ...]:
     settings = server.settings
-    engines = server.manifest.guard.engines
     result = [
         Egress(process="cloudflared", destination="region1.v2.argotunnel.com:7844", purpose="tunnel"),
         Egress(process="cloudflared", destination="region2.v2.argotunnel.com:7844", purpose="tunnel"),
@@ -205,9 +203,8 @@ def _egress(server: ServerStack) -> tuple[Egress, ...]:
     if server.manifest.oauth.issuer:
         jwks = settings.issuers[server.manifest.oauth.issuer].jwks_uri
         result.append(Egress(process="guard", destination=jwks, purpose="issuer's signing keys"))
-    for engine in (engines.lakera, engines.prisma_airs):
-        if engine:
-            result.append(Egress(process="guard", destination=engine.base_url, purpose="verdicts"))
+    for service in server.manifest.guard.engines.services:
+        result.append(Egress(process="guard", destination=service.address, purpose="verdicts"))
     if exchange := server.manifest.origin.token_exchange:
         result.append(Egress(process="guard", destination=exchange.token_endpoint, purpose="tokens in callers' names"))
     guard = server.manifest.guard

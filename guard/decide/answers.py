@@ -14,14 +14,14 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from wire.jsonrpc import HEADER_MISMATCH as HEADER_MISMATCH
+from wire.jsonrpc import INVALID_PARAMS as INVALID_PARAMS
+from wire.jsonrpc import UNSUPPORTED_VERSION as UNSUPPORTED_VERSION
 from wire.jsonrpc import Id
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
-INVALID_PARAMS = -32602
-HEADER_MISMATCH = -32020
-UNSUPPORTED_VERSION = -32022
 
 REFUSED = -31001
 NO_VERDICT = -31002

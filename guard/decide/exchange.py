@@ -121,6 +121,7 @@ class Exchange:
             context.name,
             value,
             principal=self.caller.principal.hash,
+            principal_kind=self.caller.principal.kind,
             incident=context.incident,
             structural=context.row.structural,
             kinds=kinds,
@@ -177,18 +178,21 @@ class Exchange:
         data: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         key: str | None = None,
+        problem: str | None = None,
     ) -> NoReturn:
         """Record a refusal and answer it with a JSON-RPC error; raises Stop."""
         begun = context.incident
-        await self.record(context, Decision.REFUSE, reason, key=key)
+        await self.record(context, Decision.REFUSE, reason, key=key, problem=problem)
         # Of a flood, this refusal may be counted under the incident of another.
         text = text.replace(begun, context.incident)
         message = error(context.id, code, text, data, context.incident)
         raise Stop(status_of(code, modern=context.modern), message, headers)
 
-    async def refuse_silently(self, context: Context, reason: Reason, status: int = 400) -> NoReturn:
+    async def refuse_silently(
+        self, context: Context, reason: Reason, status: int = 400, *, problem: str | None = None
+    ) -> NoReturn:
         """Record the refusal of a message that has no answer, and answer with a bare HTTP status; raises Stop."""
-        await self.record(context, Decision.REFUSE, reason)
+        await self.record(context, Decision.REFUSE, reason, problem=problem)
         raise Stop(status, None, {answers.INCIDENT_HEADER: context.incident})
 
     async def refuse_call(
@@ -224,6 +228,7 @@ class Exchange:
         """Mark the principal as tainted if the text tries to steer a model, whether the policy blocked the text or not."""
         if inspected.untrusted:
             self.runtime.taints.mark(self.caller.principal.id, context.incident)
+            self.runtime.metrics.taints.inc()
 
     async def release(self, context: Context) -> None:
         """Free the request's place among its principal's calls in flight, as it is over."""

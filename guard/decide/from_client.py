@@ -34,6 +34,7 @@ from guard.identity.introduction import without_claims
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import Leg
 from model.errors import Unreachable
+from model.text import visible
 from model.tool_lock import EntryKind
 from wire.jsonrpc import Answer, Message, Notification, Request, blurred_arguments
 
@@ -76,6 +77,11 @@ async def _decide(exchange: Exchange, request: Request, prepared: Prepared, cont
     row = context.row
     if row.structural:
         await admit_structural(exchange, context)
+    if unknown := row.unknown_members(request.params, modern=context.modern):
+        text = f"Unknown member of params: {_shown(unknown)}. What MCP does not know for {row.name} belongs into _meta."
+        await exchange.refuse(
+            context, Reason.UNKNOWN_MEMBER, answers.INVALID_PARAMS, text, problem=f"params: {_shown(unknown)}"
+        )
     if row.is_call:
         request = await _call(exchange, request, prepared, context)
     elif row.names is Names.NAME:
@@ -163,6 +169,11 @@ async def judge_tool(exchange: Exchange, request: Request, context: Context, nam
         await exchange.refuse(context, Reason.LOCK_MISMATCH, answers.INVALID_PARAMS, unknown)
     await _passed(exchange, context, [(Section.TOOLS, name)], unknown)
     return right, tool
+
+
+def _shown(names: list[str]) -> str:
+    """The first of these names, which the sender chose, short and on one line."""
+    return f"{visible(names[0][:64])} and {len(names) - 1} more" if len(names) > 1 else visible(names[0][:64])
 
 
 def _with_arguments(request: Request, arguments: dict[str, Any]) -> Request:
@@ -364,6 +375,8 @@ async def _notification(exchange: Exchange, notification: Notification, headers:
     context = exchange.client_context("", notification.method, row or methods.UNKNOWN, size)
     if row is None:
         await exchange.refuse_silently(context, Reason.UNKNOWN_METHOD)
+    if unknown := row.unknown_members(notification.params, modern=exchange.caller.modern):
+        await exchange.refuse_silently(context, Reason.UNKNOWN_MEMBER, problem=f"params: {_shown(unknown)}")
     if size > exchange.policy.body_limit:
         await exchange.refuse_silently(context, Reason.TOO_LARGE, status=413)
     inspected = await exchange.inspect(Leg.ARGUMENTS, context, notification.params)

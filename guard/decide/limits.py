@@ -28,6 +28,8 @@ _UNITS = {
     "body_kilobytes": "KiB a request",
     "sessions": "sessions of all callers",
 }
+#: The keys of limits that every server has; those of single tools and grants come on top.
+LIMIT_KEYS = (*(f"limits.{name}" for name in _UNITS if name != "sessions"), "sessions", "guard.redis")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 from guard.inspect.verdict import Leg
 
@@ -86,6 +87,8 @@ class Addressee(StrEnum):
 _OPAQUE = frozenset(("/requestState", "/_meta/progressToken"))
 _PAGED = _OPAQUE | {"/cursor", "/nextCursor"}
 _PROGRESS = frozenset(("/progressToken",))
+#: The members by which a call of 2026-07-28 is repeated with the answers to the server's questions.
+_CONTINUED = frozenset(("inputResponses", "requestState"))
 #: Methods whose result is `EmptyResult` in the official schema.
 _ANSWER_NOTHING = frozenset(("ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"))
 
@@ -108,6 +111,10 @@ class Method:
     leg: Leg = Leg.RESULTS
     structural: bool = False
     opaque: frozenset[str] = _OPAQUE
+    #: What a client's params may have besides `_meta`, which is open to everybody's own members.
+    members: frozenset[str] = frozenset()
+    #: In 2026-07-28 the request may be repeated with the answers to the server's questions.
+    continued: bool = False
     addressee: Addressee = Addressee.STREAM
     #: The server opens a session in its answer.
     opens_session: bool = False
@@ -121,6 +128,14 @@ class Method:
         """Whether the method runs a tool. Its refusals are answered as tool errors, which the model reads."""
         return self.names is Names.NAME and self.section is Section.TOOLS
 
+    def unknown_members(self, params: Mapping[str, Any], *, modern: bool) -> list[str]:
+        """The members of a client's params that MCP does not know for this method, in order.
+
+        Some servers hand all params to code of their own, and a model or a log may be shown what no schema describes.
+        """
+        unknown = params.keys() - self.members - {"_meta"}
+        return sorted(unknown - _CONTINUED if self.continued and modern else unknown) if unknown else []
+
     @property
     def answers_nothing(self) -> bool:
         """Whether the result has no members: the method does something, and its answer says that it is done."""
@@ -130,14 +145,23 @@ class Method:
 _REQUEST, _NOTIFICATION = MessageKind.REQUEST, MessageKind.NOTIFICATION
 
 
+def _members(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+_URI = _members("uri")
+
+
 def _list(name: str, section: Section) -> Method:
     return Method(
-        name, MessageKind.REQUEST, Era.ALL, section=section, result=ResultKind.LIST, structural=True, opaque=_PAGED
+        name,
+        MessageKind.REQUEST,
+        section=section,
+        result=ResultKind.LIST,
+        structural=True,
+        opaque=_PAGED,
+        members=_members("cursor"),
     )
-
-
-def _resource(name: str, era: Era, leg: Leg = Leg.RESULTS) -> Method:
-    return Method(name, MessageKind.REQUEST, era, names=Names.URI, section=Section.RESOURCES, leg=leg)
 
 
 def _table(rows: Iterable[Method]) -> Mapping[str, Method]:
@@ -147,24 +171,71 @@ def _table(rows: Iterable[Method]) -> Mapping[str, Method]:
 #: The methods that a client may send.
 CLIENT = _table(
     (
-        Method("initialize", _REQUEST, Era.LEGACY, result=ResultKind.INTRODUCTION, structural=True, opens_session=True),
+        Method(
+            "initialize",
+            _REQUEST,
+            Era.LEGACY,
+            result=ResultKind.INTRODUCTION,
+            structural=True,
+            opens_session=True,
+            members=_members("protocolVersion", "capabilities", "clientInfo"),
+        ),
         Method("server/discover", _REQUEST, Era.MODERN, result=ResultKind.INTRODUCTION, structural=True),
         Method("ping", _REQUEST, Era.LEGACY, structural=True),
         _list("tools/list", Section.TOOLS),
-        Method("tools/call", _REQUEST, names=Names.NAME, section=Section.TOOLS),
+        Method(
+            "tools/call",
+            _REQUEST,
+            names=Names.NAME,
+            section=Section.TOOLS,
+            # Known in either era, as a call that asks for a task is refused for that.
+            members=_members("name", "arguments", "task"),
+            continued=True,
+        ),
         _list("prompts/list", Section.PROMPTS),
-        Method("prompts/get", _REQUEST, names=Names.NAME, section=Section.PROMPTS, leg=Leg.PROMPTS),
+        Method(
+            "prompts/get",
+            _REQUEST,
+            names=Names.NAME,
+            section=Section.PROMPTS,
+            leg=Leg.PROMPTS,
+            members=_members("name", "arguments"),
+            continued=True,
+        ),
         _list("resources/list", Section.RESOURCES),
         _list("resources/templates/list", Section.RESOURCE_TEMPLATES),
-        _resource("resources/read", Era.ALL, Leg.RESOURCES),
-        _resource("resources/subscribe", Era.LEGACY),
-        _resource("resources/unsubscribe", Era.LEGACY),
-        Method("subscriptions/listen", _REQUEST, Era.MODERN, names=Names.SUBSCRIPTIONS, structural=True, endless=True),
-        Method("completion/complete", _REQUEST, names=Names.REFERENCE),
-        Method("logging/setLevel", _REQUEST, Era.LEGACY, structural=True),
+        Method(
+            "resources/read",
+            _REQUEST,
+            names=Names.URI,
+            section=Section.RESOURCES,
+            leg=Leg.RESOURCES,
+            members=_URI,
+            continued=True,
+        ),
+        Method("resources/subscribe", _REQUEST, Era.LEGACY, names=Names.URI, section=Section.RESOURCES, members=_URI),
+        Method("resources/unsubscribe", _REQUEST, Era.LEGACY, names=Names.URI, section=Section.RESOURCES, members=_URI),
+        Method(
+            "subscriptions/listen",
+            _REQUEST,
+            Era.MODERN,
+            names=Names.SUBSCRIPTIONS,
+            structural=True,
+            endless=True,
+            members=_members("notifications"),
+        ),
+        Method("completion/complete", _REQUEST, names=Names.REFERENCE, members=_members("ref", "argument", "context")),
+        Method("logging/setLevel", _REQUEST, Era.LEGACY, structural=True, members=_members("level")),
         Method("notifications/initialized", _NOTIFICATION, Era.LEGACY, structural=True),
-        Method("notifications/cancelled", _NOTIFICATION, structural=True),
-        Method("notifications/progress", _NOTIFICATION, Era.LEGACY, structural=True, opaque=_PROGRESS),
+        Method("notifications/cancelled", _NOTIFICATION, structural=True, members=_members("requestId", "reason")),
+        Method(
+            "notifications/progress",
+            _NOTIFICATION,
+            Era.LEGACY,
+            structural=True,
+            opaque=_PROGRESS,
+            members=_members("progressToken", "progress", "total", "message"),
+        ),
         Method("notifications/roots/list_changed", _NOTIFICATION, Era.LEGACY, structural=True),
     )
 )

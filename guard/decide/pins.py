@@ -115,6 +115,10 @@ class Pins:
         """The pinned entry, unless the server changed it or it cannot be enforced."""
         return None if self._is_refused(f"{kind}/{key}") else self._entries[kind].get(key)
 
+    def holds(self, kind: str, key: str) -> bool:
+        """Whether the lock has the definition, whatever the server made of it."""
+        return key in self._entries[kind]
+
     def _is_refused(self, name: str) -> bool:
         return name in self._changed or name in self.unenforceable
 

@@ -22,7 +22,7 @@ from guard.decide.limits import Limiter
 from guard.decide.methods import Section
 from guard.decide.pins import Pins, Refusal
 from guard.decide.question_answers import IN_PARAMS
-from guard.decide.resource_uris import is_plain_uri, parse_template
+from guard.decide.resource_uris import is_plain_uri
 from guard.decide.term import NO_END, Term
 from guard.http.http_rules import PublicNames, hostnames_of
 from guard.identity.introduction import CallerIntroduction
@@ -37,6 +37,7 @@ from model.schema_defaults import Filler, compile_defaults
 from model.schemas import Checker, Unenforceable
 from model.tool_lock import ToolEntry
 from model.tool_schema import check_of
+from wire.uri_templates import parse_template
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class Policy:
         unenforceable: dict[str, str] = {}
         for entry in config.tool_lock.tools:
             try:
-                self._tools[entry.name] = _pinned(entry)
+                self._tools[entry.name] = _pinned(entry, strict=config.tool_lock.is_strict(entry))
             except Unenforceable as error:
                 unenforceable[f"{Section.TOOLS}/{entry.name}"] = f"its input schema cannot be enforced: {error}"
         self.pins: Pins = Pins(
@@ -179,12 +180,12 @@ class Policy:
         await self.panel.close()
 
 
-def _pinned(entry: ToolEntry) -> PinnedTool:
+def _pinned(entry: ToolEntry, *, strict: bool) -> PinnedTool:
     """Raises Unenforceable: this tool cannot be used, and every other can."""
     schema = entry.definition.get("inputSchema", {"type": "object"})
     return PinnedTool(
         schema,
-        check_of(entry.definition, entry.left_to_server),
+        check_of(entry.definition, entry.left_to_server, strict_arguments=strict),
         entry.outbound,
         entry.cacheable,
         entry.risk != "read",

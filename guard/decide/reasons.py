@@ -81,6 +81,7 @@ class Reason(_Explained):
     FOREIGN_STATE = "foreign_state", "`requestState` was not given to this principal."
     UNEXPECTED_ANSWER = "unexpected_answer", "The message answers no request of the server in this session."
     UNKNOWN_METHOD = "unknown_method", "The guard does not carry the method from this side in this era."
+    UNKNOWN_MEMBER = "unknown_member", "The parameters have a member that MCP does not know for this method."
     TASKS = "tasks", "The guard does not carry tasks."
     # A request to a model.
     UNKNOWN_PARAMETER = (

@@ -11,8 +11,6 @@ import re
 import unicodedata
 from urllib.parse import unquote_to_bytes
 
-from mcp.shared.uri_template import InvalidUriTemplate, UriTemplate
-
 MAX_LENGTH = 2048
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
 #: An encoded dot, slash, backslash, percent sign or control character, or a percent sign that encodes nothing.
@@ -50,11 +48,3 @@ def _plain_text(uri: str) -> bool:
         return False
     foreign = "".join(char for char in decoded if not char.isascii())
     return foreign.isprintable() and not set("./\\%:@?#") & set(unicodedata.normalize("NFKC", foreign))
-
-
-def parse_template(text: str) -> UriTemplate | None:
-    """The template ready to be matched; None if it is ambiguous, so that no URI matches it."""
-    try:
-        return UriTemplate.parse(text)
-    except InvalidUriTemplate:
-        return None

@@ -67,6 +67,11 @@ class Taints:
             self._everyone = None
         return self._everyone
 
+    def count(self) -> int:
+        """How many principals are marked, without those whom a full table taints."""
+        self._forget(self._clock())
+        return len(self._marks)
+
     def _forget(self, time: float) -> None:
         for principal_id, taint in list(self._marks.items()):
             if time < taint.until:

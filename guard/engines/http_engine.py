@@ -1,6 +1,6 @@
 """What every vendor engine shares: one HTTP request under a deadline, its one retry, and one verdict made of many pieces.
 
-What is sent and how an answer is read differs by vendor (`lakera`, `prisma_airs`). Anything but HTTP 200 with one strict
+What is sent and how an answer is read differs by engine (the other modules here). Anything but HTTP 200 with one strict
 JSON object is no answer. A request changes nothing at the vendor, so it is repeated once after a lost connection, a 429
 or a 5xx. Errors hold statuses and types, never text that was sent or received.
 """
@@ -13,7 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 import httpx
@@ -72,7 +72,11 @@ class JsonService:
     """Posts JSON to one address of one vendor.
 
     The client takes no proxy from the environment and follows no redirect: the key and the text go to the configured
-    host only. Certificates are verified against the usual roots, or those that SSL_CERT_FILE names.
+    host only. Certificates are verified against the usual roots, or those that SSL_CERT_FILE names; `ca_file` names the
+    only authority trusted.
+
+    Raises:
+        InputError: the authorities to trust cannot be read.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class JsonService:
         url: str,
         headers: Mapping[str, str],
         *,
+        ca_file: str | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         parts = urlsplit(url)
@@ -89,7 +94,7 @@ class JsonService:
         self._sleep = sleep
         fixed = {"content-type": "application/json", "accept": "application/json"}
         self._headers = {**fixed, "user-agent": "ringwall-guard", **headers}
-        self._policy = HttpPolicy(url, proxies=False)
+        self._policy = HttpPolicy(url, proxies=False, ca_file=ca_file)
         self._pool = self._new_pool()
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -341,14 +346,19 @@ class HttpEngine(ABC):
         )
 
 
+def is_label(value: Any) -> TypeGuard[str]:
+    """Whether a value is a name that is fit for a log."""
+    return isinstance(value, str) and _LABEL.fullmatch(value) is not None
+
+
 def label(value: str) -> str:
     """A vendor's name of a finding if it is fit for a log: it may come from a user's own rule, or quote the text."""
-    return value if _LABEL.fullmatch(value) else "unnamed"
+    return value if is_label(value) else "unnamed"
 
 
 def reference(value: Any) -> str | None:
     """A vendor's id of a scan; None if the value does not look like one."""
-    return value if isinstance(value, str) and _LABEL.fullmatch(value) else None
+    return value if is_label(value) else None
 
 
 def request_id(item: ScanItem, suffix: str) -> str:

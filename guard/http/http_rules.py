@@ -1,6 +1,6 @@
 """The rules for the headers of an HTTP request, before its body is read, and the headers that the server is sent.
 
-The MCP header rules of 2026-07-28 are the official SDK's own (`mcp.shared.inbound`). The body is decided in `guard.decide`.
+How headers repeat a body in MCP 2026-07-28 is in `wire.mirrored_headers`. The body is decided in `guard.decide`.
 """
 
 from __future__ import annotations
@@ -10,25 +10,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mcp.shared.inbound import (
-    MCP_PARAM_HEADER_PREFIX,
-    NAME_BEARING_METHODS,
-    InboundLadderRejection,
-    classify_inbound_request,
-    find_invalid_x_mcp_header,
-    mcp_param_headers,
-    unsupported_protocol_version_rejection,
-    validate_mcp_param_headers,
-    x_mcp_header_map,
-)
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
-
 from components.gateway.names import REMAINING_HEADER
 from guard.decide.answers import HEADER_MISMATCH, PARSE_ERROR, UNSUPPORTED_VERSION, error, status_of
 from guard.decide.reasons import Composed, Reason
 from model.guard_config import Identity
 from model.loopback import is_loopback
+from wire import mirrored_headers
 from wire.jsonrpc import Id
+from wire.mirrored_headers import Mismatch
+from wire.protocol_versions import HANDSHAKE_VERSIONS, MODERN_VERSIONS, VERSION_KEY
 
 #: Headers that may be given once only: of two values, one reader would take the first and another the second.
 _ONCE = frozenset(
@@ -49,7 +39,7 @@ _ONCE = frozenset(
         REMAINING_HEADER,
     )
 )
-_PARAM = MCP_PARAM_HEADER_PREFIX.lower()
+_PARAM = mirrored_headers.PREFIX.lower()
 _VALUE = re.compile(rb"[\x20-\x7e\t]*")
 _TOKEN = re.compile(r"[!-~]{1,1024}")
 _DEFAULT_LEGACY = "2025-03-26"
@@ -163,32 +153,32 @@ def is_modern(headers: Mapping[str, str], value: Any) -> bool:
     An unknown version counts as modern: `check_modern` refuses it with the versions that are known.
     """
     version = headers.get("mcp-protocol-version")
-    if version in HANDSHAKE_PROTOCOL_VERSIONS:
+    if version in HANDSHAKE_VERSIONS:
         return False
-    if version in MODERN_PROTOCOL_VERSIONS:
+    if version in MODERN_VERSIONS:
         return True
     if version is None:
         params = value.get("params") if isinstance(value, dict) else None
         meta = params.get("_meta") if isinstance(params, dict) else None
-        return isinstance(meta, dict) and "io.modelcontextprotocol/protocolVersion" in meta
+        return isinstance(meta, dict) and VERSION_KEY in meta
     return True
 
 
 def check_version(headers: Mapping[str, str]) -> None:
     """Check the version of a GET or DELETE. Raises Refused: 405 in the 2026 era, which has neither, 400 if it is unknown."""
     version = headers.get("mcp-protocol-version")
-    if version is None or version in HANDSHAKE_PROTOCOL_VERSIONS:
+    if version is None or version in HANDSHAKE_VERSIONS:
         return
-    if version in MODERN_PROTOCOL_VERSIONS:
+    if version in MODERN_VERSIONS:
         raise HttpRefusal(405, Reason.NO_SUCH_VERB, None, {"allow": "POST"})
     raise HttpRefusal(400, Reason.UNKNOWN_VERSION, error(None, UNSUPPORTED_VERSION, "Unsupported protocol version"))
 
 
 def check_modern(headers: Mapping[str, str], value: Mapping[str, Any], id_: Id | None) -> None:
     """Check a request by the rules of 2026-07-28: envelope, headers equal to the body, known version. Raises Refused."""
-    verdict = classify_inbound_request(value, headers=headers)
-    if isinstance(verdict, InboundLadderRejection):
-        raise _rejected(verdict, id_)
+    mismatch = mirrored_headers.envelope_mismatch(value, headers)
+    if mismatch is not None:
+        raise _rejected(mismatch, id_)
 
 
 def check_modern_notification(headers: Mapping[str, str], method: str) -> None:
@@ -200,23 +190,23 @@ def check_modern_notification(headers: Mapping[str, str], method: str) -> None:
         raise HttpRefusal(
             400, Reason.PROTOCOL, error(None, HEADER_MISMATCH, "the mcp-method header is not the body's method")
         )
-    rejection = unsupported_protocol_version_rejection(headers.get("mcp-protocol-version", ""))
-    if rejection is not None:
-        raise _rejected(rejection, None)
+    mismatch = mirrored_headers.version_mismatch(headers.get("mcp-protocol-version", ""))
+    if mismatch is not None:
+        raise _rejected(mismatch, None)
 
 
 def check_param_headers(
     headers: Mapping[str, str], schema: Mapping[str, Any], arguments: Mapping[str, Any], id_: Id
 ) -> None:
     """Raises Refused unless `Mcp-Param-*` headers equal the arguments that they mirror by the pinned schema."""
-    rejection = validate_mcp_param_headers(schema, arguments, headers)
-    if rejection is not None:
-        raise _rejected(rejection, id_)
+    mismatch = mirrored_headers.argument_mismatch(schema, arguments, headers)
+    if mismatch is not None:
+        raise _rejected(mismatch, id_)
 
 
-def _rejected(rejection: InboundLadderRejection, id_: Id | None) -> HttpRefusal:
-    message = error(id_, rejection.code, rejection.message, rejection.data)
-    return HttpRefusal(status_of(rejection.code, modern=True), Reason.PROTOCOL, message)
+def _rejected(mismatch: Mismatch, id_: Id | None) -> HttpRefusal:
+    message = error(id_, mismatch.code, mismatch.message, mismatch.data)
+    return HttpRefusal(status_of(mismatch.code, modern=True), Reason.PROTOCOL, message)
 
 
 def forwarded(headers: Mapping[str, str], *, modern: bool, bearer: bool, method: str = "") -> dict[str, str]:
@@ -230,7 +220,7 @@ def forwarded(headers: Mapping[str, str], *, modern: bool, bearer: bool, method:
     sent = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
     names = ["mcp-protocol-version"]
     names += ["mcp-method"] if modern else ["mcp-session-id"]
-    if modern and method in NAME_BEARING_METHODS:
+    if modern and method in mirrored_headers.NAMED:
         names.append("mcp-name")
     if bearer:
         names.append("authorization")
@@ -242,13 +232,13 @@ def forwarded(headers: Mapping[str, str], *, modern: bool, bearer: bool, method:
 
 def mirror_param_headers(headers: dict[str, str], schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
     """Set every header that mirrors an argument, as the client would have if it had sent these arguments."""
-    mirrored = mcp_param_headers(x_mcp_header_map(schema), arguments)
+    mirrored = mirrored_headers.headers_of(mirrored_headers.marks(schema), arguments)
     headers.update((name.lower(), value) for name, value in mirrored.items())
 
 
 def rewrite_param_headers(headers: dict[str, str], schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
     """Set the headers that mirror arguments to the values of the redacted arguments."""
-    mirrored = mcp_param_headers(x_mcp_header_map(schema), arguments)
+    mirrored = mirrored_headers.headers_of(mirrored_headers.marks(schema), arguments)
     for name, value in mirrored.items():
         if name.lower() in headers:
             headers[name.lower()] = value
@@ -260,7 +250,7 @@ def unmirrored(headers: Mapping[str, str], schema: Mapping[str, Any]) -> dict[st
     if not param_headers:
         return param_headers
     # If the schema marks its headers wrongly, no header was compared with an argument.
-    marked = {} if find_invalid_x_mcp_header(schema) else x_mcp_header_map(schema)
+    marked = mirrored_headers.marks(schema) if mirrored_headers.marks_hold(schema) else {}
     known = {_PARAM + name.lower() for name in marked.values()}
     return {name: value for name, value in param_headers.items() if name not in known}
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from components.gateway.names import LIMIT_HEADER, TOKENS
 from guard.decide.tokens import ServerBudget, estimate
 from guard.identity.principal import Principal
+from guard.metrics import GuardMetrics
 from wire.json import dump
 from wire.sse import KEEP_ALIVE, Event
 
@@ -30,6 +31,7 @@ class SinkHome(Protocol):
     """What a sink needs of the guard it belongs to."""
 
     keep_alive: float
+    metrics: GuardMetrics
 
     @property
     def budget(self) -> ServerBudget: ...
@@ -68,6 +70,7 @@ class HttpSink:
 
     def admit(self, tokens: int) -> None:
         """Note a message of so many tokens that was let through. The server's budget pays for it and for its answer."""
+        self.runtime.metrics.request_tokens.inc(tokens)
         if self.streaming:
             self.runtime.budget.owe(tokens)
         else:
@@ -138,7 +141,9 @@ class HttpSink:
 
     def _tokens(self, body: bytes) -> int:
         repeated, self._repeated = self._repeated, 0
-        return estimate(max(0, len(body) - repeated))
+        tokens = estimate(max(0, len(body) - repeated))
+        self.runtime.metrics.result_tokens.inc(tokens)
+        return tokens
 
     def _report(self, tokens: int) -> list[tuple[bytes, bytes]]:
         reported = self.runtime.budget.settle(tokens, self.remaining)

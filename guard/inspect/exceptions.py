@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from guard.decide.resource_uris import parse_template
 from guard.inspect.verdict import AnyLeg, EngineFinding, Verdict
 from model.finding_exceptions import KINDS, FindingException, ModelFindingException, rule_of
+from wire.uri_templates import parse_template
 
 
 @dataclass(frozen=True, slots=True)

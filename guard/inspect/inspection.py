@@ -87,6 +87,7 @@ class Inspector:
         *,
         principal: str,
         incident: str,
+        principal_kind: str = "",
         structural: bool = False,
         accepted: frozenset[str] = frozenset(),
         kinds: KindTree = EVERYTHING,
@@ -95,7 +96,7 @@ class Inspector:
         """Judge every string of `value`.
 
         Args:
-            principal: hash of the principal, which is all that engines learn about it.
+            principal: hash of the principal, which with its kind is all that engines learn about it.
             accepted: rules whose findings a reviewer accepted for this very value (`guard.inspect.verdict.rule_id`).
             structural: the method carries no prose (ping, lists, levels), so that short words need no verdict.
             kinds: what each argument is, by its pointer in `value`.
@@ -119,7 +120,9 @@ class Inspector:
             return Inspected(Decision.ALLOW, value, None, (), content.uninspected)
         document = document_of(value)
         judged_as = leg.judged_as if isinstance(leg, ModelLeg) else leg
-        item = ScanItem(judged_as, self._server, method, name, content.texts, document, principal, incident, kinds)
+        item = ScanItem(
+            judged_as, self._server, method, name, content.texts, document, principal, incident, kinds, principal_kind
+        )
         judgement = (await self._panel.judge(item)).accepting(accepted)
         if judgement.outcome is Outcome.NO_VERDICT:
             return Inspected(

@@ -207,7 +207,7 @@ def build_panel(config: GuardConfig | ModelGuardConfig, environ: Mapping[str, st
     """The engines that the configuration names, all of them or none.
 
     Raises:
-        InputError: an engine's key cannot be read. The embedded engine never stands in for a vendor's.
+        InputError: an engine's secret or certificates cannot be read. The embedded engine never stands in for a vendor's.
     """
     engine_settings, legs = config.guard.engines, config.guard.legs
     excepted: set[str] = {exception.leg for exception in config.guard.exceptions}
@@ -219,24 +219,20 @@ def build_panel(config: GuardConfig | ModelGuardConfig, environ: Mapping[str, st
         tools = frozenset(tool.name for tool in config.tool_lock.tools)
         if any(pinned.accepted for pinned in pinned_definitions(config.tool_lock)):
             thorough |= {Leg.DEFINITIONS}  # behind an accepted finding of one engine there may be one of another
-    # Keys are read first, so that a missing one leaves no client open.
-    lakera_key = read_secret(engine_settings.lakera.api_key, environ) if engine_settings.lakera else ""
-    airs_key = read_secret(engine_settings.prisma_airs.api_key, environ) if engine_settings.prisma_airs else ""
+    # Secrets are read first, so that a missing one leaves no client open.
+    services = [
+        (service, read_secret(service.secret, environ) if service.secret else "")
+        for service in engine_settings.services
+    ]
     engines: list[VerdictEngine] = []
     if engine_settings.embedded:
         from guard.engines.embedded import EmbeddedVerdictEngine
 
         engines.append(EmbeddedVerdictEngine(tools, thorough=thorough))
-    if lakera := engine_settings.lakera:
-        from guard.engines.lakera import LakeraVerdictEngine
+    if services:
+        from guard.engines.services import make_engine
 
-        engines.append(LakeraVerdictEngine(lakera.base_url, lakera.project_id, lakera_key, thorough=thorough))
-    if airs := engine_settings.prisma_airs:
-        from guard.engines.prisma_airs import PrismaAirsVerdictEngine
-
-        engines.append(
-            PrismaAirsVerdictEngine(airs.base_url, airs.profile_name, airs_key, airs.block_on, thorough=thorough)
-        )
+        engines += [make_engine(service, secret, thorough=thorough) for service, secret in services]
     return Panel(engines, seconds(config.guard.deadline), thorough=thorough)
 
 

@@ -84,7 +84,8 @@ class ScanItem:
     """One message part as an engine judges it: every string of it, keys included.
 
     `method` is the MCP method; `name` is the tool, prompt or resource URI. `document` is the same content as one JSON text
-    (canonical, UTF-8). `principal` is a hash, never an identity. `correlation_id` is the incident id of the exchange.
+    (canonical, UTF-8). `principal` is a hash, never an identity, and `principal_kind` says whose: ``person`` or ``agent``,
+    empty where nobody called. `correlation_id` is the incident id of the exchange.
     """
 
     leg: Leg
@@ -97,6 +98,7 @@ class ScanItem:
     correlation_id: str
     #: What each argument is; empty where nothing says it.
     kinds: KindTree = EVERYTHING
+    principal_kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
-
 from guard.decide.answers import METHOD_NOT_FOUND, UNSUPPORTED_VERSION
 from guard.decide.methods import Section
 from guard.http.upstream import HttpRoad, Redirected, Road, UpstreamDown
@@ -29,6 +27,7 @@ from model.canonical import digest
 from model.text import visible
 from model.tool_lock import ClientCapability, EntryKind
 from wire.mcp import ServerOffer
+from wire.protocol_versions import HANDSHAKE_VERSIONS, LATEST_HANDSHAKE_VERSION, MODERN_VERSIONS
 
 MAX_PAGES = 100
 MAX_ENTRIES = 5000
@@ -98,17 +97,17 @@ async def _introduced(conversation: ProbeConversation, timeout: float) -> Server
     under_way = conversation.road.introduced
     if under_way is not None:
         conversation.modern = under_way.modern
-        conversation.version = MODERN_PROTOCOL_VERSIONS[-1] if under_way.modern else LATEST_HANDSHAKE_VERSION
+        conversation.version = MODERN_VERSIONS[-1] if under_way.modern else LATEST_HANDSHAKE_VERSION
         capabilities = under_way.capabilities
         if capabilities is None:
             capabilities = {capability: {} for _, _, capability in LISTS.values()}
         return ServerIntroduction("", "", (conversation.version,), None, capabilities)
     try:
         async with asyncio.timeout(timeout / 2):
-            result = await conversation.ask("server/discover", version=MODERN_PROTOCOL_VERSIONS[-1])
+            result = await conversation.ask("server/discover", version=MODERN_VERSIONS[-1])
         versions = result.get("supportedVersions")
-        if isinstance(versions, list) and any(version in MODERN_PROTOCOL_VERSIONS for version in versions):
-            conversation.modern, conversation.version = True, MODERN_PROTOCOL_VERSIONS[-1]
+        if isinstance(versions, list) and any(version in MODERN_VERSIONS for version in versions):
+            conversation.modern, conversation.version = True, MODERN_VERSIONS[-1]
             meta = result.get("_meta")
             info = meta.get("io.modelcontextprotocol/serverInfo") if isinstance(meta, dict) else None
             return _introduction(result, info, [version for version in versions if isinstance(version, str)])
@@ -140,7 +139,7 @@ async def _initialized(conversation: ProbeConversation) -> ServerIntroduction:
         },
     )
     version = result.get("protocolVersion")
-    if version not in HANDSHAKE_PROTOCOL_VERSIONS:
+    if version not in HANDSHAKE_VERSIONS:
         raise Unreadable(f"it speaks protocol version {visible(str(version))[:40]}, which the guard does not know")
     conversation.version = str(version)
     await conversation.notify("notifications/initialized")
@@ -167,7 +166,7 @@ def _refuse_strange_versions(error: AnsweredError) -> None:
     """Raise for a server that knows 2026 versions only, and none that the guard knows."""
     supported = error.data.get("supported") if isinstance(error.data, dict) else None
     if error.code == UNSUPPORTED_VERSION and isinstance(supported, list) and supported:
-        known = {*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS}
+        known = {*HANDSHAKE_VERSIONS, *MODERN_VERSIONS}
         if not any(version in known for version in supported):
             shown = visible(", ".join(map(str, supported)))[:100]
             raise Unreadable(f"it speaks protocol version {shown}, which the guard does not know")

@@ -10,6 +10,7 @@ from typing import Any
 from components.gateway.flood import flood_kilobytes, flood_requests
 from model.parameter_kinds import kinds_in_force
 from model.stacks import ServerStack
+from model.strict_arguments import names_only_some
 from model.text import visible
 from model.tool_lock import ToolEntry
 from operations.access.answers import RingAnswer
@@ -174,5 +175,8 @@ def _origin_answers(server: ServerStack, question: AccessQuestion, answer: Guard
     tool = _locked(server, question)
     for pattern in tool.left_to_server if tool else ():
         text = f"the guard leaves {visible(pattern)} of the schema to the server"
+        answers.append(RingAnswer("origin", "note", text, lock_place(server, "tools", question.name)))
+    if tool and not server.lock.is_strict(tool) and names_only_some(tool.definition.get("inputSchema")):
+        text = "arguments that the schema does not name reach the server; with strict_arguments the guard refuses them"
         answers.append(RingAnswer("origin", "note", text, lock_place(server, "tools", question.name)))
     return answers

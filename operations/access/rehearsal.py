@@ -42,7 +42,7 @@ from guard.inspect.verdict import Outcome, ScanItem, Verdict
 from guard.runtime import Runtime
 from model.base import seconds
 from model.canonical import digest
-from model.defaults import EmbeddedEngine, Engines
+from model.engines import EmbeddedEngine, Engines
 from model.guard_config import Audit, GuardConfig
 from model.server import Origin
 from model.stacks import ServerStack

@@ -10,15 +10,15 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from components.guard.settings import audit_file
-from guard.engines.lakera import LakeraVerdictEngine
-from guard.engines.prisma_airs import PrismaAirsVerdictEngine
-from guard.inspect.verdict import Leg, Outcome, ScanItem, Text, Verdict, VerdictEngine
+from guard.engines.http_engine import HttpEngine
+from guard.engines.services import make_engine
+from guard.inspect.verdict import Leg, Outcome, ScanItem, Text, Verdict
 from model.base import SecretRef
 from model.canonical import digest
 from model.errors import InputError
@@ -78,10 +78,9 @@ def _lock(server: ServerStack, subject: str) -> Check:
 def references(manifest: PerimeterManifest) -> Iterator[tuple[str, SecretRef]]:
     """Every secret that the guard's process reads, with its purpose."""
     engines, anchor, redis = manifest.guard.engines, manifest.guard.audit_anchor, manifest.guard.redis
-    if engines.lakera:
-        yield "Lakera Guard API key", engines.lakera.api_key
-    if engines.prisma_airs:
-        yield "Prisma AIRS API key", engines.prisma_airs.api_key
+    for service in engines.services:
+        if service.secret:
+            yield f"{service.title} {service.secret_title}", service.secret
     if anchor and anchor.token:
         yield "token for the audit log's anchor", anchor.token
     if redis and redis.password:
@@ -117,20 +116,14 @@ def secrets(manifest: PerimeterManifest, subject: str, environ: Mapping[str, str
 
 
 def asks_vendors(manifest: PerimeterManifest) -> bool:
-    return bool(manifest.guard.engines.lakera or manifest.guard.engines.prisma_airs)
+    return bool(manifest.guard.engines.services)
 
 
 def vendors(manifest: PerimeterManifest, subject: str, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
     """Check that each vendor's engine accepts the guard's own credentials, by a scan of one harmless word."""
-    id_, settings = "guard.engines", manifest.guard.engines
-    engines: list[VerdictEngine] = []
+    id_, services = "guard.engines", manifest.guard.engines.services
     try:
-        if lakera := settings.lakera:
-            key = read_secret(lakera.api_key, environ)
-            engines.append(LakeraVerdictEngine(lakera.base_url, lakera.project_id, key))
-        if airs := settings.prisma_airs:
-            key = read_secret(airs.api_key, environ)
-            engines.append(PrismaAirsVerdictEngine(airs.base_url, airs.profile_name, key, airs.block_on))
+        keys = [read_secret(service.secret, environ) if service.secret else "" for service in services]
     except InputError:
         yield skipped(
             id_,
@@ -139,6 +132,17 @@ def vendors(manifest: PerimeterManifest, subject: str, environ: Mapping[str, str
             "run this as the guard's user, with its environment",
         )
         return
+    engines: list[HttpEngine] = []
+    keyed: set[str] = set()
+    for service, key in zip(services, keys, strict=True):
+        try:
+            engine = make_engine(service, key)
+        except InputError as error:
+            yield Check(id_, "error", f"{service.title}: {error.problem}", error.remedy, subject)
+            continue
+        engines.append(engine)
+        if key:
+            keyed.add(engine.name)
     for engine, verdict in zip(engines, asyncio.run(_verdicts(engines, subject)), strict=True):
         if verdict.outcome is Outcome.NO_VERDICT:
             reason = visible(verdict.error or "no reason")[:200]
@@ -148,10 +152,11 @@ def vendors(manifest: PerimeterManifest, subject: str, environ: Mapping[str, str
             text = f"{engine.name} blocks a harmless word: it would block every call"
             yield Check(id_, "error", text, "look at its policy in the vendor's console", subject)
         else:
-            yield ok(id_, f"{engine.name} takes the key and answered in {verdict.milliseconds:.0f} ms", subject)
+            accepts = "takes the key and " if engine.name in keyed else ""
+            yield ok(id_, f"{engine.name} {accepts}answered in {verdict.milliseconds:.0f} ms", subject)
 
 
-async def _verdicts(engines: list[VerdictEngine], subject: str) -> list[Verdict]:
+async def _verdicts(engines: Sequence[HttpEngine], subject: str) -> list[Verdict]:
     item = ScanItem(
         leg=Leg.ARGUMENTS,
         server=subject,

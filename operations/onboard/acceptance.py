@@ -12,8 +12,9 @@ from dataclasses import asdict
 from typing import Any
 
 from guard.inspect.definitions import definition_findings, pinned_definitions
-from model.definition_findings import VENDORS, name_of
+from model.definition_findings import name_of
 from model.difference import ValueChange, short_json
+from model.engines import VENDORS
 from model.errors import InputError
 from model.text import visible
 from model.tool_lock import ToolLock

@@ -15,6 +15,7 @@ from model.canonical import digest
 from model.definitions import same_meaning
 from model.difference import ValueChange, pointers, short_json
 from model.parameter_kinds import kinds_to_compare, parameter_kinds
+from model.strict_arguments import names_only_some
 from model.text import visible
 from model.tool_lock import (
     Entry,
@@ -78,6 +79,7 @@ def build_lock(offer: ServerOffer, previous: ToolLock | None = None) -> ToolLock
     traits = traits_of([item.definition for item in sifted.pinnable["tools"]], offer.name)
 
     return ToolLock(
+        strict_arguments=previous is not None and previous.strict_arguments,
         server=LockedServer(
             name=offer.name,
             version=offer.version,
@@ -119,6 +121,9 @@ def _tool(item: Pinnable, common: dict[str, Any], traits: ServerTraits) -> ToolE
         reasons=judged.reasons,
         outbound=judged.outbound,
         parameters=parameter_kinds(item.definition, judged.risk),
+        # Proposed where it can be decided with nothing in use yet: the maker named the properties and did not think of
+        # others. An older lock stays as it is, as its clients may be sending what no schema names.
+        strict_arguments=True if names_only_some(item.definition["inputSchema"]) else None,
         left_to_server=item.left_to_server,
     )
 
@@ -214,6 +219,8 @@ def _own_decisions(entry: Entry) -> dict[str, Any]:
     decisions: dict[str, Any] = {"media_types": media_types} if media_types else {}
     if isinstance(entry, ToolEntry):
         decisions |= {"risk": entry.risk, "outbound": entry.outbound, "cacheable": entry.cacheable}
+        if entry.strict_arguments is not None:
+            decisions["strict_arguments"] = entry.strict_arguments
         if entry.left_to_server:
             # Not a decision of a reviewer, but what the guard enforces depends on it too.
             decisions["left_to_server"] = list(entry.left_to_server)

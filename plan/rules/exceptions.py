@@ -10,7 +10,8 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from model.detection_rules import DETECTION_RULES
-from model.finding_exceptions import LEGS, VENDORS
+from model.engines import VENDORS
+from model.finding_exceptions import LEGS
 from model.suggestions import nearest
 from model.waivers import holds_on
 from plan.findings import Severity

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
-from model.definition_findings import VENDORS, DefinitionFinding, acceptance_command, subject_of_kind
+from model.definition_findings import DefinitionFinding, acceptance_command, subject_of_kind
+from model.engines import VENDORS
 from model.text import visible
 from plan.findings import Severity
 from plan.rules.rule import Broken, Rule, rule
@@ -85,12 +86,14 @@ def unenforceable_tool(subject: Subject) -> Iterator[Broken]:
     from model.schemas import Unenforceable
     from model.tool_schema import check_of
 
-    for tool in map(mapping, items(_lock(subject).get("tools"))):
+    lock = _lock(subject)
+    for tool in map(mapping, items(lock.get("tools"))):
         definition = tool.get("definition")
         if not isinstance(definition, dict):
             continue
+        strict = tool.get("strict_arguments", lock.get("strict_arguments")) is True
         try:
-            check_of(definition, items(tool.get("left_to_server")))
+            check_of(definition, items(tool.get("left_to_server")), strict_arguments=strict)
         except Unenforceable as error:
             text = f"pins {_entry_name(tool)}{_file(subject)}, whose input schema cannot be enforced: {error}"
             yield Broken(text, subject.guard_resource)

@@ -101,10 +101,10 @@ FRAME = [
         "console",
         "exit_codes",
         "failures",
+        "invocation",
         "main",
         "presentation",
         "spellings",
-        "state",
         "streams",
         "suggestions",
     )

@@ -14,8 +14,10 @@ import pytest
 from components.gateway.names import consumer_username
 from model.base import SecretRef
 from model.canonical import digest
+from model.engines import ContractEngine, Engines
 from model.errors import Unreachable
 from model.project import Project, load_environment, open_project
+from model.server import Server
 from model.stacks import EnvironmentStack
 from operations.doctor import guard as doctor_guard
 from operations.doctor import kong as doctor_kong
@@ -26,7 +28,7 @@ from operations.doctor.issuers import check as check_issuer
 from operations.doctor.kong import GatewayPlan
 from tests.support.cloudflare_api import CloudflareStandIn, cloudflare_api
 from tests.support.command_line import Result, ringwall
-from tests.support.engine_services import KEY, LakeraService
+from tests.support.engine_services import KEY, ContractService, LakeraService
 from tests.support.kong_admin import KongStandIn, kong_admin, serving
 from tests.support.projects import ACCOUNT, ZONE, write_project
 from tests.support.token_issuer import TokenIssuer
@@ -423,6 +425,24 @@ def test_a_vendors_engine_is_asked_with_the_guards_own_key(project: Project) -> 
     assert good.message.startswith("lakera takes the key and answered in ")
     assert bad.message.startswith("lakera reaches no verdict (it answered 401)")
     assert "planted" not in repr(bad)
+
+
+def test_an_engine_of_ones_own_is_asked_and_its_certificates_are_read(project: Project, tmp_path: Path) -> None:
+    manifest = load_environment(project, "dev").servers["hosted"].manifest
+    with ContractService() as service:
+        settings = {"url": f"{service.url}/verdict", "token": {"env": "ENGINE_TOKEN"}}
+        manifest = _with_engine(manifest, settings)
+        (good,) = doctor_guard.vendors(manifest, "dev.hosted", {"ENGINE_TOKEN": KEY})
+        unsure = _with_engine(manifest, {"url": "https://judge.example.com/", "ca_file": str(tmp_path / "missing.pem")})
+        (bad,) = doctor_guard.vendors(unsure, "dev.hosted", {})
+    assert good.message.startswith("http takes the key and answered in ")
+    assert bad.status == "error"
+    assert "missing.pem" in bad.message
+
+
+def _with_engine(manifest: Server, settings: dict[str, Any]) -> Server:
+    engines = Engines(http=ContractEngine.model_validate(settings))
+    return manifest.model_copy(update={"guard": manifest.guard.model_copy(update={"engines": engines})})
 
 
 def test_a_vendors_engine_is_not_asked_offline_nor_off_its_host(tmp_path: Path) -> None:

@@ -359,7 +359,6 @@ def test_the_command_says_what_it_could_not_look_at_by_its_exit_code(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(world.project.root)
-    monkeypatch.setattr("cli.state.project", None)
 
     def run(*only: str, **options: Any) -> tuple[int, str]:
         try:

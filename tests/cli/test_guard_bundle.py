@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import typer
 
-from cli import state
 from cli.flags import guard_bundle
 from guard.bundle.bundle import open_bundle, render, sign
 from guard.bundle.keys import load_private_key, load_public_keys
@@ -31,12 +30,8 @@ def run(*arguments: str | Path) -> str:
     app.command("bundle")(guard_bundle.bundle)
     app.command("verify")(guard_bundle.verify_bundle)
     out = io.StringIO()
-    state.project, state.debug, state.json = None, False, False
-    try:
-        with redirect_stdout(out):
-            app([str(argument) for argument in arguments], standalone_mode=False)
-    finally:
-        state.project, state.debug, state.json = None, False, False
+    with redirect_stdout(out):
+        app([str(argument) for argument in arguments], standalone_mode=False)
     return out.getvalue()
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperCommand
 
-from cli import state, suggestions
+from cli import suggestions
 from cli.commands import COMMANDS, load
+from cli.invocation import Invocation
+from cli.terminal import Terminal
 from model.project import Project
 from tests.docs.test_floors import ROOMS, ROOT
 from tests.support.command_line import ringwall
@@ -84,20 +89,14 @@ def _is_a_name(command: str) -> bool:
     return len(words) == 1 or (group is not None and len(words) == 2 and words[1] in group)
 
 
-@pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
-    yield
-    state.project, state.stack, state.debug, state.json, state.sandbox = None, None, False, False, False
-
-
 @pytest.mark.parametrize(("file", "message"), suggested())
 def test_command_in_a_message_parses(file: str, message: str) -> None:
     for match in MENTION.finditer(message):
         advised = re.search(r"\b(run|with|see|by) $", message[: match.start()])
         if _is_a_name(match[1]) and not (advised and advised[1] == "run"):
             continue
-        state.stack = "dev.one"  # a command on a server may leave its name out of what it advises
-        _parse(suggestions.command_line(match[1]))
+        # A command on a server may leave its name out of what it advises.
+        _parse(suggestions.command_line(match[1], Invocation(stack="dev.one")))
 
 
 @pytest.mark.parametrize(
@@ -121,20 +120,20 @@ def test_command_in_a_message_parses(file: str, message: str) -> None:
     ],
 )
 def test_suggestion_takes_the_options_in_force_that_its_command_has(command: str, completed: str) -> None:
-    state.sandbox, state.project = True, Path("/tmp/my project")
-    assert suggestions.complete(f"run `{command}` first") == f"run `{completed}` first"
-    assert suggestions.complete_document({"remedy": f"`{command}`", "name": "`ringwall up`"}) == {
+    options = Invocation(sandbox=True, project=Path("/tmp/my project"))
+    assert suggestions.complete(f"run `{command}` first", options) == f"run `{completed}` first"
+    assert suggestions.complete_document({"remedy": f"`{command}`", "name": "`ringwall up`"}, options) == {
         "remedy": f"`{completed}`",
         "name": "`ringwall up`",
     }
 
 
 def test_line_that_is_a_command_is_completed_before_its_comment() -> None:
-    state.sandbox = True
-    assert suggestions.complete("Next:\n  ringwall up dev   # brings it up\nringwall is good") == (
+    options = Invocation(sandbox=True)
+    assert suggestions.complete("Next:\n  ringwall up dev   # brings it up\nringwall is good", options) == (
         "Next:\n  ringwall up dev --sandbox   # brings it up\nringwall is good"
     )
-    assert suggestions.complete("Next: ringwall up dev") == "Next: ringwall up dev --sandbox"
+    assert suggestions.complete("Next: ringwall up dev", options) == "Next: ringwall up dev --sandbox"
 
 
 @pytest.mark.parametrize(
@@ -152,13 +151,24 @@ def test_line_that_is_a_command_is_completed_before_its_comment() -> None:
     ],
 )
 def test_suggestion_without_a_stack_takes_the_one_this_call_names(stack: str, command: str, completed: str) -> None:
-    state.stack = stack
-    assert suggestions.command_line(command) == completed
+    assert suggestions.command_line(command, Invocation(stack=stack)) == completed
+
+
+def test_note_of_another_thread_keeps_the_options_of_the_command_that_started_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with typer.Context(TyperCommand("up"), obj=Invocation(sandbox=True, json=True)):
+        terminal = Terminal()
+        for work in (terminal.note, terminal.say):
+            thread = threading.Thread(target=work, args=("run `ringwall up dev`",))
+            thread.start()
+            thread.join()
+    assert capsys.readouterr() == ("", "run `ringwall up dev --sandbox`\n")
 
 
 def test_without_options_in_force_nothing_changes() -> None:
     text = "run `ringwall destroy dev.one`"
-    assert suggestions.complete(text) is text
+    assert suggestions.complete(text, Invocation()) is text
 
 
 @pytest.mark.parametrize("variable", [False, True])

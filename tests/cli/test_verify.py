@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 import pytest
 import typer
 
-from cli import state
 from cli.flags import verify as command
 from cli.verify import show
 from model.errors import InputError, RingwallError
@@ -72,7 +71,6 @@ def verify(stack: SimpleNamespace, capsys: pytest.CaptureFixture[str], monkeypat
     def run(*arguments: str, service_token: bool = True, server: str = "dev.one") -> Result:
         monkeypatch.setenv("CF_ACCESS_CLIENT_ID", CLIENT_ID if service_token else "")
         monkeypatch.setenv("CF_ACCESS_CLIENT_SECRET", CLIENT_SECRET if service_token else "")
-        state.project, state.json = None, False
         resolved = [f"--resolve={name}=127.0.0.1:{stack.edge.port}" for name in DOORS]
         common_arguments = [
             server,
@@ -88,8 +86,6 @@ def verify(stack: SimpleNamespace, capsys: pytest.CaptureFixture[str], monkeypat
             code = app([*common_arguments, *arguments], standalone_mode=False) or 0
         except RingwallError as error:
             return Result(error.exit_code, "", f"error: {error}\n")
-        finally:
-            state.project, state.json = None, False
         out, err = capsys.readouterr()
         return Result(int(str(code)), out, err)
 

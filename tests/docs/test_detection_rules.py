@@ -6,7 +6,8 @@ import importlib.util
 from pathlib import Path
 
 from model.detection_rules import DETECTION_RULES
-from model.finding_exceptions import NO_EXCEPTION, VENDORS
+from model.engines import VENDORS
+from model.finding_exceptions import NO_EXCEPTION
 
 ROOT = Path(__file__).parents[2]
 

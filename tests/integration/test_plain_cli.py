@@ -32,6 +32,21 @@ def test_what_ringwall_brought_up_the_plain_cli_leaves_unchanged_and_the_other_w
     assert engine_project.run("dev.one", "preview").steps.changed == []
 
 
+def test_plain_destroy_of_an_environment_stops_at_its_first_step_while_a_server_is_live(
+    engine_project: EngineProject,
+) -> None:
+    engine_project.run("dev", "up")
+    engine_project.run("dev.one", "up")
+    before = engine_project.sandbox.resources()
+    process = engine_project.pulumi("destroy", "--stack", "dev", "--yes", check=False)
+    assert process.returncode != 0
+    assert "still uses this ZeroTrustAccessPolicy" in process.stdout + process.stderr
+    assert engine_project.sandbox.resources() == before
+    engine_project.pulumi("destroy", "--stack", "dev.one", "--yes")
+    engine_project.pulumi("destroy", "--stack", "dev", "--yes")
+    assert engine_project.sandbox.resources() == []
+
+
 def test_both_refuse_a_wrong_key_before_any_resource(engine_project: EngineProject) -> None:
     file = engine_project.project.stack_file("dev")
     file.write_text(

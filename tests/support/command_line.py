@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli import main, state
+from cli import main
 
 FLAGS = {
     "--account-id": "0af1" * 8,
@@ -44,7 +44,6 @@ class Result:
 
 def ringwall(*arguments: str | Path) -> Result:
     """Run one command; nothing of it outlives the call but what it wrote."""
-    state.project, state.stack, state.debug, state.json, state.sandbox = None, None, False, False, False
     out, err = io.StringIO(), io.StringIO()
     code: object = 0
     with redirect_stdout(out), redirect_stderr(err):
@@ -52,8 +51,6 @@ def ringwall(*arguments: str | Path) -> Result:
             main.run([str(argument) for argument in arguments])
         except SystemExit as end:
             code = end.code
-        finally:
-            state.project, state.stack, state.debug, state.json, state.sandbox = None, None, False, False, False
     return Result(code if isinstance(code, int) else int(code is not None), out.getvalue(), err.getvalue())
 
 

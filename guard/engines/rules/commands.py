@@ -1,4 +1,4 @@
-"""Command, SQL, template and path abuse in arguments.
+"""Command, SQL, template, header and path abuse in arguments.
 
 Only arguments are judged, and of those only what may be run (`model.parameter_kinds`): documentation and code in results
 or in a file that is written are full of the same signs, and nothing runs there. The rules also match the arguments of a
@@ -17,6 +17,14 @@ _PROGRAMS = (
     r"(?:curl|wget|nc|ncat|netcat|bash|zsh|sh|python[0-9.]*|perl|ruby|php|powershell|pwsh|cmd|whoami|id|env|printenv|cat|base64|"
     r"nslookup|dig|socat|telnet|ssh|scp)"
 )
+_PROGRAM = re.compile(_PROGRAMS, re.IGNORECASE)
+#: What begins an expression of a template: Jinja, Thymeleaf, FreeMarker, Ruby, OGNL, ERB.
+_OPENS = r"(?:\{\{|[#*%~]\{|<%[=-])"
+#: Fields that change where an answer goes, who asks, or to whom a mail is sent.
+_FIELDS = (
+    r"(?:set-cookie|cookie|location|host|authorization|content-(?:length|type|security-policy)|transfer-encoding|refresh|bcc|"
+    r"x-[a-z][a-z0-9-]*|proxy-[a-z-]+|access-control-[a-z-]+)"
+)
 _SHELL = r"(?:/bin/|/usr/bin/)?(?:ba|z|da|k|c)?sh"
 
 
@@ -30,6 +38,11 @@ def _equal(value: str, before: str) -> bool:
 def _rule(id_: str, pattern: str, **options: object) -> DetectionRule:
     subject = id_.partition(".")[0]
     return DetectionRule(id_, Category.MALICIOUS_CODE, pattern, legs=_ARGUMENTS, subject=subject, **options)  # type: ignore[arg-type]
+
+
+def _is_program(value: str, before: str) -> bool:
+    """Whether a word is a program's name once the quotes within it are gone, as a shell reads it."""
+    return _PROGRAM.fullmatch(re.sub("[\"']", "", value)) is not None
 
 
 RULES = (
@@ -56,10 +69,31 @@ RULES = (
     ),
     _rule("command.fork_bomb", r":\s*\(\s*\)\s*\{\s*:\s*\|\s*:\s*&\s*\}"),
     _rule(
+        # Any beginning of the option's name is the option, after any of four dashes or a slash (about_PowerShell_exe).
         "command.powershell",
-        r"\b(?:powershell|pwsh)(?:\.exe)?\b[^\n|;]*\s-(?:e|ec|enc|encodedcommand)\s+[a-z0-9+/=]{16}|\biex\s*\(",
-        trigger=r"\b(?:powershell|pwsh)(?:\.exe)?\b|\biex\s*\(",
+        r"\b(?:powershell|pwsh)(?:\.exe)?\b[^|;]*[\s'\"][-/–—―](?:e|ec|en|enc|enco|encod|encode|encoded[a-z]*)[\s:'\",]+[a-z0-9+/=]{16}|"
+        r"\biex\s*\(|\|\s*iex\b|\binvoke-expression\s*[(\"'$]|\bfrombase64string\s*\(",
+        trigger=r"\b(?:powershell|pwsh)(?:\.exe)?\b|\biex\b|\binvoke-expression\b|\bfrombase64string\b",
     ),
+    _rule(
+        "command.windows_fetch",
+        r"\bcertutil(?:\.exe)?\b[^\n|;]*[-/](?:urlcache|verifyctl)\b|\bbitsadmin(?:\.exe)?\b[^\n|;]*/(?:transfer|addfile)\b|"
+        r"\bmshta(?:\.exe)?\s+[\"']?(?:https?|javascript|vbscript):|\bregsvr32(?:\.exe)?\b[^\n|;]*/i:[\"']?https?:|"
+        r"\brundll32(?:\.exe)?\s+[\"']?javascript:",
+        trigger=r"\b(?:certutil|bitsadmin|mshta|regsvr32|rundll32)\b",
+    ),
+    # What a shell reads as a blank, a list of words or a name, so that the command does not look like one.
+    _rule("command.blanks", r"[\w'\")/]\$(?:IFS\b|\{IFS\b[^}\n]{0,16}\})", cased=True),
+    _rule("command.braces", rf"(?:^|[;&|`(]\s*|\$\(\s*)\{{{_PROGRAMS},[^}}\s]+\}}"),
+    _rule(
+        "command.quoted_name",
+        r"(?:^|[;&|`(]\s*)([a-z]+(?:''|\"\"|['\"][a-z0-9]+['\"])[a-z0-9'\"]*)(?:\s|$)",
+        check=_is_program,
+        group=1,
+    ),
+    _rule("command.escaped_name", r"\$'[^'\n]*(?:\\x[2-7][0-9a-f]|\\[01][0-7]{2}){3}", trigger=r"\$'[^'\n]*\\"),
+    _rule("command.fetched", r"(?:\b(?:ba|z|da)?sh|\bsource|(?:^|[;&|]\s*)\.)\s+<\(\s*(?:curl|wget)\b"),
+    _rule("command.function_variable", r"\(\)\s*\{\s*:;\s*\}\s*;"),
     _rule(
         "command.python",
         r"__import__\s*\(\s*[\"'](?:os|subprocess|socket|pty|builtins)|\bpython[0-9.]*\s+-c\s+[\"'].*(?:os\.|subprocess|socket|pty)",
@@ -67,9 +101,30 @@ RULES = (
     ),
     _rule(
         "command.template",
-        r"\{\{[^}\n]*(?:__class__|__globals__|__mro__|__subclasses__|popen|config\.)|\$\{(?:jndi:|[^}\n]*runtime\b)|<%=?[^%\n]*(?:system|exec|runtime)",
-        trigger=r"\{\{|\$\{|<%",
+        # `${1-5}` is a shell's own: the first argument, else 5.
+        rf"{_OPENS}\s*-?\d+\s*[*+-]\s*['\"]?\d|\$\{{\s*\d+\s*\*\s*\d|\{{\{{\s*(?:config|self)\s*\}}\}}|"
+        r"\{\{[^}\n]*(?:__[a-z]+__|\|\s*attr\s*\(|\bconstructor\s*[.(\[]|popen|config\.)|\{%-?\s*(?:import|include|from)\s|"
+        r"<%=|<%[^%\n]*(?:system|exec|runtime)",
+        trigger=r"\{\{|\{%|[$#*%~]\{|<%",
     ),
+    _rule(
+        "command.expression_language",
+        r"\$\{[^}\n]*runtime\b[.()@]|[$#*%]\{[^}\n]*(?:\bT\s*\(|@java\.|#_?memberaccess|\bgetclass\s*\(|\bprocessbuilder\b|\bruntime@)",
+        trigger=r"[$#*%]\{",
+    ),
+    _rule(
+        # A look-up within a look-up is there to hide a name: `${${lower:j}ndi:…}`, `${${::-j}ndi:…}`.
+        "command.lookup",
+        r"\$\{\s*jndi\s*:|\$\{(?:lower|upper|base64)\s*:[^}\n]{1,64}\}|\$\{[^}$\n]{0,64}:[^}$\n]{0,64}:-[^}\n]{0,8}\}",
+        trigger=r"\$\{\s*(?:jndi|lower|upper|base64)\s*:|\$\{[^}$\n]*:[^}$\n]*:-",
+    ),
+    _rule(
+        # What compares (MongoDB: query selectors) in the place of a value, and code that the database would run.
+        "command.operator",
+        r"^\s*\{\s*['\"]?\$(?:gte?|lte?|ne|n?in|eq|regex|exists|not|type|size|all|elemmatch)['\"]?\s*:|[{,]\s*['\"]?\$(?:where|function)['\"]?\s*:",
+        trigger=r"\$[a-z]+['\"]?\s*:",
+    ),
+    _rule("header.injected", rf"\r\n?{_FIELDS}:", trigger=r"\r\n?[a-z-]+:"),
     _rule(
         "sql.tautology",
         r"\b(?:or|and)\s+(?:\(?\s*'[^'\n]{0,20}'\s*(?:=|like)\s*'[^'\n]{0,20}'?|\(?\s*\"[^\"\n]{0,20}\"\s*=\s*\"[^\"\n]{0,20}\"?|\d+\s*=\s*\d+)",

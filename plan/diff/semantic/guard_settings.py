@@ -17,13 +17,15 @@ from plan.diff.semantic.directions import (
 _LEG = ladder("flag", "redact", "block")
 
 
-def _engine(key: str, name: str) -> Table:
+def _engine(key: str, name: str, address: str = "base_url", secret: str = "api_key") -> Table:  # noqa: S107 - a key's name
+    held = secret.removeprefix("api_")
+    where = f"guard.engines.{key}"
     return {
-        f"guard.engines.{key}": KeyRule(appearing_tightens, f"engine {name}", "guard", 85),
-        f"guard.engines.{key}.base_url": KeyRule(any_change, f"{name}: who processes the text", "guard", 75),
-        f"guard.engines.{key}.api_key": KeyRule(any_change, f"{name}: where the host finds the key", "guard", 40),
-        f"guard.engines.{key}.api_key.env": KeyRule(any_change, f"{name}: variable that holds the key", "guard", 40),
-        f"guard.engines.{key}.api_key.file": KeyRule(any_change, f"{name}: file that holds the key", "guard", 40),
+        where: KeyRule(appearing_tightens, f"engine {name}", "guard", 85),
+        f"{where}.{address}": KeyRule(any_change, f"{name}: who processes the text", "guard", 75),
+        f"{where}.{secret}": KeyRule(any_change, f"{name}: where the host finds the {held}", "guard", 40),
+        f"{where}.{secret}.env": KeyRule(any_change, f"{name}: variable that holds the {held}", "guard", 40),
+        f"{where}.{secret}.file": KeyRule(any_change, f"{name}: file that holds the {held}", "guard", 40),
     }
 
 
@@ -37,6 +39,9 @@ RULES: Table = {
     "guard.engines.prisma_airs.block_on": KeyRule(
         ladder("action", "category"), "Prisma AIRS: what counts as a block", "guard", 75
     ),
+    **_engine("http", "HTTP engine", "url", "token"),
+    "guard.engines.http.ca_file": KeyRule(any_change, "HTTP engine: who vouches for its TLS", "guard", 70),
+    "guard.engines.http.piece": KeyRule(any_change, "HTTP engine: characters in one request", "guard", 30),
     "guard.deadline": KeyRule(longer_loosens, "time for all engines together", "guard", 35),
     "guard.legs.definitions": KeyRule(_LEG, "a finding in a definition leads to", "guard", 85),
     "guard.legs.arguments": KeyRule(_LEG, "a finding in arguments leads to", "guard", 80),

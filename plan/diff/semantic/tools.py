@@ -36,6 +36,8 @@ _MAX_TEXT = 20_000
 _WITH_MEDIA_TYPES = ("tools", "resources", "resource_templates")
 _PARTS = {"tools": "tool", "prompts": "prompt", "resources": "resource", "resource_templates": "resource template"}
 
+_STRICT = "refuses arguments that its schema does not name"
+
 _ACCEPTED = KeyRule(grows_loosens, "findings of the guard that a reviewer accepts", "guard", 85)
 
 
@@ -71,6 +73,8 @@ TABLE: Table = {
     "tools[].outbound": KeyRule(false_loosens, "outbound, which taint blocks", "guard", 75),
     "tools[].cacheable": KeyRule(true_loosens, "cacheable", "guard", 50),
     "tools[].left_to_server": KeyRule(grows_loosens, "patterns that only the server enforces", "guard", 60),
+    "strict_arguments": KeyRule(false_loosens, _STRICT, "guard", 60),
+    "tools[].strict_arguments": KeyRule(false_loosens, _STRICT, "guard", 60),
     "left_out": KeyRule(
         no_effect, "left out of the lock", "guard", 20, proof="nobody can use what the lock leaves out"
     ),
@@ -97,7 +101,21 @@ def compare_locks(stack: str, base: ToolLock, head: ToolLock, granted: Collectio
         base_entries, head_entries = ({entry.key: entry for entry in lock.entries()[part]} for lock in (base, head))
         for key in sorted(base_entries.keys() | head_entries.keys()):
             changes += _entry(stack, word, key, base_entries.get(key), head_entries.get(key), granted)
-    return [*changes, *_left_out(stack, base, head)]
+    return [*changes, *_strictness(stack, base, head), *_left_out(stack, base, head)]
+
+
+def _strictness(stack: str, base_lock: ToolLock, head_lock: ToolLock) -> Iterator[Change]:
+    """What each tool of both locks does with arguments that its schema does not name, wherever the lock says it."""
+    rule = TABLE["tools[].strict_arguments"]
+    assert isinstance(rule, KeyRule)  # noqa: S101 - the table above
+    base_tools = {tool.name: tool for tool in base_lock.tools}
+    for tool in sorted(head_lock.tools, key=lambda entry: entry.name):
+        if tool.name not in base_tools:
+            continue
+        base, head = base_lock.is_strict(base_tools[tool.name]), head_lock.is_strict(tool)
+        if base != head:
+            title = f"tool {tool.name}: {rule.label}: {_text(base)} → {_text(head)}"
+            yield change("lock-strict_arguments", rule.judge(base, head), rule.risk, stack, "guard", title, [])
 
 
 def _left_out(stack: str, base_lock: ToolLock, head_lock: ToolLock) -> Iterator[Change]:

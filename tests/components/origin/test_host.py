@@ -136,6 +136,28 @@ def test_what_the_audit_anchor_and_the_shared_counters_need_is_named(tmp_path: P
     ]
 
 
+ENGINES = """\
+    guard:
+      engines:
+        lakera: {project_id: project-1, api_key: {env: LAKERA_API_KEY}}
+        http: {url: "https://judge.example.com/verdict", token: {file: /etc/ringwall/engine-token}}
+"""
+
+
+def test_what_each_engine_needs_is_named(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    write_server(root, "dev.one", server_text("one") + ENGINES)
+    bundle = built(load_environment(open_project(root), "dev"), "one")
+    assert [(s.reference.file or s.reference.env, s.purpose) for s in bundle.secrets if s.reader == "guard"] == [
+        ("LAKERA_API_KEY", "Lakera Guard API key"),
+        ("/etc/ringwall/engine-token", "HTTP engine token"),
+    ]
+    assert [e.destination for e in bundle.egress if e.purpose == "verdicts"] == [
+        "https://api.lakera.ai",
+        "https://judge.example.com/verdict",
+    ]
+
+
 def test_what_the_server_is_sent_and_where_tokens_come_from_stand_in_the_bundle(tmp_path: Path) -> None:
     root = write_project(tmp_path, every_shape=True)
     origin = """origin:

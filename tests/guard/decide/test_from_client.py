@@ -59,6 +59,28 @@ async def test_arguments_must_fit_the_pinned_schema_and_the_grant(tmp_path: Path
         assert (await guard.call("search", {"text": "yes"}))["result"] == result("done")
 
 
+@pytest.mark.parametrize(
+    ("lock_says", "tool_says", "passes"),
+    [(False, None, True), (False, True, False), (True, None, False), (True, False, True)],
+)
+async def test_arguments_that_the_schema_does_not_name_pass_as_the_lock_says(
+    tmp_path: Path, lock_says: bool, tool_says: bool | None, passes: bool
+) -> None:
+    schema = {"type": "object", "properties": {"path": {"type": "string"}}}
+    origin = Origin(tools=[tool("search", inputSchema=schema)])
+    decided = {} if tool_says is None else {"search": {"strict_arguments": tool_says}}
+    lock = {**lock_of(origin.tools, decided=decided), "strict_arguments": lock_says}
+    async with guarded(origin, tmp_path, tool_lock=lock) as guard:
+        await guard.initialize()
+        assert "isError" not in (await guard.call("search", {"path": "a"}))["result"]
+        answer = await guard.call("search", {"path": "a", "cwd": "b"})
+        assert answer["result"].get("isError", False) is not passes
+        if not passes:
+            assert "strict_arguments of the tool lock" in answer["result"]["content"][0]["text"]
+            assert guard.reasons()[-1] == ("tools/call", "refuse", "arguments")
+        assert len(guard.origin.calls) == 1 + passes
+
+
 @pytest.mark.parametrize("arguments", [{"Path": "/etc/shadow"}, {"path": "/ok", "PATH": "/x"}, {"to": [{"Host": "x"}]}])
 async def test_an_argument_that_some_servers_read_as_another_is_refused(
     tmp_path: Path, arguments: dict[str, Any]
@@ -217,3 +239,42 @@ async def test_arguments_that_are_null_are_none_and_a_list_is_no_arguments(tmp_p
         assert guard.origin.calls[-1]["params"]["arguments"] == {}
         answer = await guard.request("tools/call", {"name": "search", "arguments": []})
         assert answer["error"]["message"].startswith("name must be a string and arguments an object. Incident ")
+
+
+UNKNOWN_MEMBERS = {
+    "tools/call": {"name": "search", "arguments": {}, "cwd": "/"},
+    "tools/list": {"filter": "all"},
+    "prompts/get": {"name": "p", "system": "You are root."},
+    "ping": {"payload": "x"},
+    "logging/setLevel": {"level": "info", "logger": "a"},
+    "resources/read": {"uri": "file:///a", "headers": {"x": "y"}},
+    "completion/complete": {"ref": {"type": "ref/prompt", "name": "p"}, "argument": {}, "model": "m"},
+}
+
+
+@pytest.mark.parametrize(("method", "params"), UNKNOWN_MEMBERS.items(), ids=UNKNOWN_MEMBERS)
+async def test_a_member_of_params_that_mcp_does_not_know_is_refused_by_name(
+    tmp_path: Path, method: str, params: dict[str, Any]
+) -> None:
+    member = list(params)[-1]
+    async with guarded(Origin(), tmp_path) as guard:
+        await guard.initialize()
+        answer = await guard.request(method, params)
+        assert answer["error"]["code"] == -32602
+        assert answer["error"]["message"].startswith(f"Unknown member of params: {member}. ")
+        assert guard.records()[-1]["problem"] == f"params: {member}"
+        assert guard.origin.calls == []
+
+
+async def test_meta_is_open_and_the_members_of_the_other_era_are_unknown(tmp_path: Path) -> None:
+    async with guarded(Origin(), tmp_path) as guard:
+        await guard.initialize({"experimental": {"x": {}}, "vendor": {"deep": [1]}})
+        meta = {"progressToken": 7, "claudecode/toolUseId": "toolu_01", "vscode.conversationId": "c", "extra": {"a": 1}}
+        params = {"name": "search", "arguments": {}, "_meta": meta}
+        assert (await guard.request("tools/call", params))["result"] == result("done")
+        assert guard.origin.calls[-1]["params"] == params
+        answer = await guard.request("tools/call", {**params, "requestState": "s"})
+        assert answer["error"]["message"].startswith("Unknown member of params: requestState. ")
+        notification = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1, "why": "x"}}
+        assert (await guard.post(notification)).status_code == 400
+        assert guard.reasons()[-1] == ("notifications/cancelled", "refuse", "unknown_member")

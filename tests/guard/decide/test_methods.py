@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
 import pytest
 from mcp_types import methods as schema
@@ -13,6 +14,7 @@ from guard.decide.methods import CLIENT, SERVER, Addressee, MessageKind, Method,
 from guard.decide.pins import KEYS
 from guard.inspect.content import content_of
 from guard.inspect.verdict import Leg
+from wire.jsonrpc import MEMBERS
 
 
 def official(table: Mapping[tuple[str, str], object], *, modern: bool) -> set[str]:
@@ -117,3 +119,29 @@ def test_a_cursor_and_a_state_in_their_own_places_are_not_read_as_text() -> None
     assert content_of({"progressToken": "p"}, "notifications/progress").texts == ()
     assert content_of({"requestState": "s", "_meta": {"progressToken": "p"}}, "tools/call").texts == ()
     assert len(content_of({**paged, "progressToken": "t"}, "tools/call").texts) == 3
+
+
+def official_members(name: str, *, modern: bool) -> set[str]:
+    """The members of params that the official types of a client's method have, in any version of the era."""
+    known: set[str] = set()
+    for table in (schema.CLIENT_REQUESTS, schema.CLIENT_NOTIFICATIONS):
+        for (method, version), message in table.items():
+            if method == name and (version in MODERN_PROTOCOL_VERSIONS) is modern:
+                for part in (params := message.model_fields["params"].annotation, *get_args(params)):
+                    fields = getattr(part, "model_fields", {})
+                    known.update(field.alias or key for key, field in fields.items())
+    return known
+
+
+@pytest.mark.parametrize("modern", [False, True])
+@pytest.mark.parametrize("row", CLIENT.values(), ids=CLIENT)
+def test_a_clients_params_may_have_exactly_the_members_of_the_official_schema(row: Method, modern: bool) -> None:
+    official = official_members(row.name, modern=modern) | ({"task"} if row.is_call else set())
+    everything = dict.fromkeys({*official, *MEMBERS, "extra"})
+    if row.era.has(modern=modern):
+        assert row.unknown_members(everything, modern=modern) == sorted(everything.keys() - official)
+
+
+def test_the_members_that_are_read_as_known_ones_are_those_of_the_table_and_what_stands_in_them() -> None:
+    of_methods = {"_meta", "inputResponses", "requestState"}.union(*(row.members for row in CLIENT.values()))
+    assert of_methods | {"resourceSubscriptions", "type"} == MEMBERS

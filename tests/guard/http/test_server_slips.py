@@ -107,8 +107,8 @@ async def test_an_answer_of_one_meaning_passes(form: Any, method: str, text: str
     origin = Origin(replies={method: form(text)})
     async with guarded(origin, tmp_path) as guard:
         await guard.initialize()
-        params = {"name": "search", "arguments": {}} if method == "tools/call" else {"level": "info"}
-        assert (await guard.request(method, params))["result"] == shown
+        params = {"tools/call": {"name": "search", "arguments": {}}, "logging/setLevel": {"level": "info"}}
+        assert (await guard.request(method, params.get(method)))["result"] == shown
 
 
 async def test_what_stands_beside_half_a_pair_is_inspected_as_it_is_shown(tmp_path: Path) -> None:

@@ -47,6 +47,21 @@ def test_lock_pins_everything_offered_with_its_risk() -> None:
     assert lock.server.instructions_sha256 == digest("Be brief.")
 
 
+def test_strict_arguments_are_proposed_for_what_is_new_and_an_approved_tool_stays_as_it_is() -> None:
+    lock = build_lock(OFFER)
+    assert {tool.name: tool.strict_arguments for tool in lock.tools} == {"list_notes": None, "send_note": True}
+    older = lock.model_copy(
+        update={"tools": tuple(tool.model_copy(update={"strict_arguments": None}) for tool in lock.tools)}
+    )
+    assert [tool.strict_arguments for tool in build_lock(OFFER, older).tools] == [None, None]
+    assert compare(older, build_lock(OFFER, older)) == ()
+    whole = older.model_copy(update={"strict_arguments": True})
+    assert build_lock(OFFER, whole).strict_arguments
+    assert from_text(to_yaml(whole), Path("dev.notes.lock.yaml")) == whole
+    (change,) = compare(lock, older)
+    assert change.decisions == (ValueChange("/strict_arguments", "true", None),)
+
+
 def test_lock_of_a_real_server_survives_its_file_and_finds_no_change(desk: str) -> None:
     lock = build_lock(probe(Origin(url=desk)))
     assert {tool.name: tool.risk for tool in lock.tools} == {

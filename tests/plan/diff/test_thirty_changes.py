@@ -342,6 +342,13 @@ def test_a_pattern_left_to_the_server_loosens_and_what_the_lock_leaves_out_is_ne
     assert changes["lock-left-out"].details[0] == "reason: it has no inputSchema"
 
 
+def test_arguments_that_no_schema_names_loosen_wherever_the_lock_lets_them_in(differ: Differ) -> None:
+    strict = differ(("dev.one.lock.yaml", "server:", "strict_arguments: true\nserver:"))
+    assert {(change.id, change.direction) for change in strict.changes} == {("lock-strict_arguments", T)}
+    words = "refuses arguments that its schema does not name: false → true"
+    assert f"tool get_ticket: {words}" in {change.title for change in strict.changes}
+
+
 def test_calling_a_write_a_read_loosens_for_the_lock_and_for_whom_it_reaches(differ: Differ) -> None:
     def relabel(head: Path) -> None:
         text = to_yaml(lock()).replace('risk: "write"', 'risk: "read"')

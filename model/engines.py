@@ -1,0 +1,139 @@
+"""The verdict engines that a stack file can name, with the settings of each."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from model.base import AbsolutePath, HttpsUrl, Model, SecretRef, Yes
+from model.problems import Wrong
+
+
+class EmbeddedEngine(Model):
+    """The guard's own rules: no account and no network; they miss most paraphrased injections."""
+
+    enabled: Yes = Field(True, description="Always true; `embedded: {}` is enough.")
+
+
+class VerdictService(Model):
+    """An engine that the guard asks over HTTP."""
+
+    #: How messages name the engine, and its secret.
+    title: ClassVar[str]
+    secret_title: ClassVar[str]
+
+    @property
+    def address(self) -> str:
+        """The URL that the guard needs to reach."""
+        raise NotImplementedError
+
+    @property
+    def secret(self) -> SecretRef | None:
+        """Where the host finds what proves to the service who asks; None where it asks for nothing."""
+        raise NotImplementedError
+
+
+class _KeyedService(VerdictService):
+    """A vendor's service at an address of the user's choice, opened by a key."""
+
+    base_url: HttpsUrl
+    api_key: SecretRef = Field(description="Where the host finds the key.")
+
+    @property
+    def address(self) -> str:
+        return self.base_url
+
+    @property
+    def secret(self) -> SecretRef | None:
+        return self.api_key
+
+
+class LakeraEngine(_KeyedService):
+    """Lakera Guard v2. A project is required: the vendor calls its default policy too strict for production."""
+
+    title = "Lakera Guard"
+    secret_title = "API key"  # noqa: S105 - its name, not the secret
+
+    base_url: HttpsUrl = Field("https://api.lakera.ai", description="Decides the region that processes the text.")
+    project_id: Annotated[str, StringConstraints(pattern=r"^project-[A-Za-z0-9_-]+$")] = Field(
+        description="Project whose policy decides."
+    )
+
+
+class PrismaAirsEngine(_KeyedService):
+    """Prisma AIRS API intercept."""
+
+    title = "Prisma AIRS"
+    secret_title = "API key"  # noqa: S105 - its name, not the secret
+
+    base_url: HttpsUrl = Field(
+        "https://service.api.aisecurity.paloaltonetworks.com", description="Decides the region that processes the text."
+    )
+    profile_name: Annotated[str, StringConstraints(min_length=1, max_length=100)] = Field(
+        description="Security profile that decides."
+    )
+    block_on: Literal["action", "category"] = Field(
+        "category", description="The profile's action may be allow for malicious content."
+    )
+
+
+class ContractEngine(VerdictService):
+    """A classifier or policy server of your own, by the contract in docs/reference/engine-contract.md."""
+
+    title = "HTTP engine"
+    secret_title = "token"  # noqa: S105 - its name, not the secret
+
+    url: HttpsUrl = Field(description="Receives each text by POST; https beyond loopback.")
+    token: SecretRef | None = Field(None, description="Bearer token for it, found on the host.")
+    ca_file: AbsolutePath | None = Field(
+        None, description="Certificates on the host; the only authority that may vouch for its TLS."
+    )
+    piece: Annotated[int, Field(ge=1000, le=200_000)] = Field(
+        20_000, description="Characters that one request holds at most; longer texts are cut, with an overlap."
+    )
+
+    @model_validator(mode="after")
+    def _certificates_have_a_use(self) -> Self:
+        if self.ca_file and not self.url.startswith("https:"):
+            raise Wrong("is for https, and the url is http", "remove it, or write an https url", ("ca_file",))
+        return self
+
+    @property
+    def address(self) -> str:
+        return self.url
+
+    @property
+    def secret(self) -> SecretRef | None:
+        return self.token
+
+
+class Engines(Model):
+    """The verdict engines, at least one. A single block decides, whatever the others answer."""
+
+    embedded: EmbeddedEngine | None = Field(None, description="The guard's own rules.")
+    lakera: LakeraEngine | None = Field(None, description="Lakera Guard.")
+    prisma_airs: PrismaAirsEngine | None = Field(None, description="Prisma AIRS.")
+    http: ContractEngine | None = Field(
+        None, exclude_if=lambda value: value is None, description="A classifier or policy server of your own."
+    )
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> Self:
+        if not self.names:
+            raise Wrong("names no engine", f"give embedded, {', '.join(VENDORS[:-1])} or {VENDORS[-1]}")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+    @property
+    def services(self) -> tuple[VerdictService, ...]:
+        """The engines that are asked over the network, in their order."""
+        engines = (getattr(self, name) for name in self.names)
+        return tuple(engine for engine in engines if isinstance(engine, VerdictService))
+
+
+#: Engines whose findings only a guard at work learns. Their rules begin with the engine's name.
+VENDORS: Final = tuple(name for name in Engines.model_fields if name != "embedded")
