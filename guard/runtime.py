@@ -27,12 +27,11 @@ from guard.http.origin_breaker import OriginBreaker
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.http.upstream import Upstream, UpstreamAnswer, UpstreamDown
 from guard.inspect.inspection import Inspected
-from guard.inspect.redaction import redact
-from guard.inspect.verdict import Category, Leg
+from guard.inspect.payload import payload_of
+from guard.inspect.verdict import Leg
 from guard.metrics import UNLISTED
 from guard.work import GuardWork
 from model.text import visible
-from wire.json import dump
 from wire.jsonrpc import Id
 from wire.sse import KEEP_ALIVE_SECONDS
 
@@ -208,7 +207,7 @@ class Runtime(GuardWork[Policy]):
         if inspected is not None and inspected.document is not None:
             digest = "sha256:" + hashlib.sha256(inspected.document.encode()).hexdigest()
             if policy.config.audit.payloads:
-                payload = _payload(inspected)
+                payload = payload_of(inspected)
         record = AuditRecord(
             method=context.method,
             decision=decision,
@@ -287,20 +286,3 @@ async def _close_later(replaced: Policy | Upstream) -> None:
 def _pending(kind: str, id_: Id) -> str:
     """The key of a pending request: 1 and "1" are different ids, and a client's id is not a server's."""
     return f"{kind} {type(id_).__name__} {id_}"
-
-
-def _payload(inspected: Inspected) -> str | None:
-    """The content as text without its secrets and personal data; None where they cannot be cut out for certain."""
-    findings = [
-        finding
-        for verdict in inspected.verdicts
-        for finding in verdict.findings
-        if finding.category in (Category.SECRET, Category.PERSONAL_DATA)
-    ]
-    if not findings:
-        return inspected.document
-    try:
-        cleaned, _ = redact(inspected.source, findings)
-    except ValueError:
-        return None
-    return dump(cleaned).decode()

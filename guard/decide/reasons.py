@@ -157,6 +157,10 @@ class Reason(_Explained):
     ORIGIN_REDIRECTS = "origin_redirects", "The server redirects to another address, which the guard does not follow."
     ORIGIN_ENCODING = "origin_encoding", "The server's answer is compressed in a way that cannot be decoded."
     ORIGIN_HEADER = "origin_header", "A header of the server's answer is larger than the guard passes on."
+    ANSWER_CUT = (
+        "answer_cut",
+        "The answer of a model was not sent to its end: the client went away, or the guard ended the request.",
+    )
     ID_IN_USE = "id_in_use", "Another request of the session with this id awaits its answer."
     TOO_MANY_STATES = "too_many_states", "The server gave the principal more `requestState`s than are kept."
     RESULT_TOO_LARGE = "result_too_large", "The request was executed; the answer is withheld, as it is over 16 MiB."

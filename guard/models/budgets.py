@@ -67,22 +67,22 @@ class Reservation:
         self._settled = False
         self._released = False
 
-    async def settle(self, usage: ModelUsage) -> None:
-        """Charge what was used in place of what was taken. A second one has no effect."""
+    async def settle(self, usage: ModelUsage) -> bool:
+        """Charge what was used in place of what was taken. A second one has no effect, and returns False."""
         if self._settled:
-            return
+            return False
         self._settled = True
         charges = [
             replace(line.charge(0), amount=difference)
             for line, taken in zip(self._lines, self._taken, strict=True)
             if line.unit != "requests" and (difference := line.amount(1, usage, self._price) - taken)
         ]
-        if not charges:
-            return
         try:
-            await self._counters.charge(self._slot, charges)
+            if charges:
+                await self._counters.charge(self._slot, charges)
         except CountersUnavailable:
             log.warning("the counters are out of reach; what a request used is counted once they are back")
+        return True
 
     async def release(self) -> None:
         """Give the request's place back; what was not settled is given back whole, as nothing was sent."""

@@ -63,7 +63,7 @@ def request_parts(request: ModelRequest) -> list[MessagePart]:
         path: Path = (row.conversation, index)
         if not isinstance(item, dict):
             raise wrong_member(shown(path), "must be an object")
-        parts += _message(path, item) if request.kind == "chat" or "role" in item else _item(path, item)
+        parts += _message(path, item) if request.kind == "chat" else request_item(path, item)
     return parts
 
 
@@ -118,17 +118,17 @@ def called(path: Path, message: Mapping[str, Any]) -> Iterator[MessagePart]:
         if not isinstance(call, dict):
             raise wrong_member(shown(place), "must be an object")
         value = {
-            name: _readable_call(member) if name in ("function", "custom") else member
+            name: readable_call(member) if name in ("function", "custom") else member
             for name, member in call.items()
             if name not in ("id", "index") or not (is_id(member) or isinstance(member, int))
         }
         yield MessagePart(ModelLeg.TOOL_CALLS, place, value)
     call = message.get("function_call")
     if call is not None:
-        yield MessagePart(ModelLeg.TOOL_CALLS, (*path, "function_call"), _readable_call(call))
+        yield MessagePart(ModelLeg.TOOL_CALLS, (*path, "function_call"), readable_call(call))
 
 
-def _readable_call(call: Any) -> Any:
+def readable_call(call: Any) -> Any:
     """A call with its arguments as JSON where they are, so that each argument is judged by itself."""
     if not isinstance(call, dict) or not isinstance(call.get("arguments"), str):
         return call
@@ -178,10 +178,13 @@ def _block(path: Path, part: Mapping[str, Any]) -> dict[str, Any]:
 # -- items of responses ----------------------------------------------------------------------------------------------------
 
 
-def _item(path: Path, item: Mapping[str, Any]) -> Iterator[MessagePart]:
+def request_item(path: Path, item: Mapping[str, Any]) -> Iterator[MessagePart]:
+    """The parts of one item of the responses' kind, which are the same in requests and answers; raises ModelRefusal."""
     kind = item.get("type")
-    if kind in ("function_call", "custom_tool_call"):
-        yield MessagePart(ModelLeg.TOOL_CALLS, path, _without_ids(_readable_call(item)))
+    if "role" in item and kind in (None, "message"):
+        yield from _message(path, {name: value for name, value in item.items() if name not in ("type", "status")})
+    elif kind in ("function_call", "custom_tool_call"):
+        yield MessagePart(ModelLeg.TOOL_CALLS, path, _without_ids(readable_call(item)))
     elif kind in ("function_call_output", "custom_tool_call_output"):
         value = _without_ids(item)
         media = 0
@@ -216,6 +219,19 @@ def _is_encrypted(value: Any) -> bool:
 def is_id(value: Any) -> bool:
     """Whether this is one word that names something, and no text in its place."""
     return isinstance(value, str) and len(value) <= _MAX_ID and is_handle(value)
+
+
+def text_size(part: MessagePart) -> int:
+    """Bytes of a part as JSON, without its images and sounds."""
+    size = len(dump(part.value))
+    return size - sum(len(data) for data in _media(part.value)) if part.media else size
+
+
+def _media(value: Any) -> Iterator[str]:
+    blocks = value.get("content", value.get("output")) if isinstance(value, dict) else None
+    for block in blocks if isinstance(blocks, list) else ():
+        if isinstance(block, dict) and block.get("type") in ("image", "audio"):
+            yield block["data"]
 
 
 # -- places ---------------------------------------------------------------------------------------------------------------

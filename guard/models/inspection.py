@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guard.decide.reasons import Decision
+from guard.identity.principal import Principal
 from guard.inspect.inspection import Inspected, Inspector
 from guard.inspect.verdict import ModelLeg
 from guard.models.conversation import MessagePart, sparse
@@ -58,7 +59,7 @@ class PartInspector:
         self._clean = clean
 
     async def inspect(
-        self, parts: Sequence[MessagePart], method: str, model: str, *, principal: str, incident: str
+        self, parts: Sequence[MessagePart], method: str, model: str, *, principal: Principal, incident: str
     ) -> list[InspectedLeg]:
         """The decisions, one for each leg that had anything new; the first that blocks is the last of them."""
         decisions: list[InspectedLeg] = []
@@ -69,7 +70,7 @@ class PartInspector:
             if not new:
                 continue
             value = sparse([part for _, part in new])
-            result = await self._inspector.inspect(leg, method, model, value, principal=principal, incident=incident)
+            result = await self.judge(leg, value, method, model, principal=principal, incident=incident)
             decisions.append(InspectedLeg(leg, result))
             if not result.passed:
                 break
@@ -79,10 +80,12 @@ class PartInspector:
         return decisions
 
     async def judge(
-        self, leg: ModelLeg, value: Any, method: str, model: str, *, principal: str, incident: str
+        self, leg: ModelLeg, value: Any, method: str, model: str, *, principal: Principal, incident: str
     ) -> Inspected:
         """The decision on one value, which is not remembered: a piece of a stream."""
-        return await self._inspector.inspect(leg, method, model, value, principal=principal, incident=incident)
+        return await self._inspector.inspect(
+            leg, method, model, value, principal=principal.hash, principal_kind=principal.kind, incident=incident
+        )
 
 
 def _findings(result: Inspected) -> bool:

@@ -13,7 +13,11 @@ from enum import StrEnum
 from typing import Any
 
 from guard.decide.answers import INCIDENT_HEADER
+from guard.decide.limits import ReachedLimit
 from guard.decide.reasons import AnyReason, Decision
+from guard.inspect.inspection import Inspected
+from guard.inspect.verdict import ModelLeg
+from guard.models.usage import ModelUsage
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
@@ -120,8 +124,8 @@ class ErrorCode(StrEnum):
 class ModelRefusal(Exception):
     """A request that goes no further, or whose answer is withheld.
 
-    `param` is the member of the request that is wrong. `key` names the key of the stack file that decided, and `problem`
-    what was wrong, for the audit log, where the reason does not say it.
+    `param` is the member of the request that is wrong. The rest is for the audit log: the key of the stack file that decided
+    and what was wrong, where the reason does not say it; what was judged, on which leg; what was used; which limit was met.
     """
 
     code: ErrorCode
@@ -132,12 +136,16 @@ class ModelRefusal(Exception):
     decision: Decision = Decision.REFUSE
     key: str | None = None
     problem: str | None = None
+    leg: ModelLeg | None = None
+    inspected: Inspected | None = None
+    usage: ModelUsage | None = None
+    reached: ReachedLimit | None = None
 
     def body(self, incident: str) -> dict[str, Any]:
         """The error as OpenAI's API writes it, with the incident in its text and as a member of its own."""
         text = self.message if self.message.endswith(".") else f"{self.message}."
         error = {
-            "message": f"{text} Incident {incident}.",
+            "message": text if incident in text else f"{text} Incident {incident}.",
             "type": self.code.type,
             "param": self.param,
             "code": self.code.value,

@@ -102,3 +102,12 @@ def _detail(value: Mapping[str, Any], places: tuple[str, ...], name: str) -> int
         if isinstance(details, dict):
             return _count(details, name) or 0
     return 0
+
+
+def numbers_of(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """A usage without anything but numbers, as nothing else of it is judged."""
+    return {
+        name: numbers_of(value) if isinstance(value, dict) else value
+        for name, value in usage.items()
+        if isinstance(value, dict) or value is None or isinstance(value, int | float)
+    }
