@@ -131,9 +131,7 @@ def provider_error(request: ModelRequest, status: int, headers: Mapping[str, str
     return refusal
 
 
-def _named(
-    request: ModelRequest, status: int, headers: Mapping[str, str], error: Mapping[str, Any]
-) -> ModelRefusal:
+def _named(request: ModelRequest, status: int, headers: Mapping[str, str], error: Mapping[str, Any]) -> ModelRefusal:
     reason = origin_status(status)
     wait = {name: value for name, value in headers.items() if name == "retry-after"}
     if status in (400, 413, 422):

@@ -63,9 +63,9 @@ class ModelEndpoint:
         except AuditUnwritable:
             # Nothing passes without a record, so a stream that has begun ends without its answer.
             if not sink.streaming and not sink.finished:
-                text = "The guard is closed: its audit log cannot be written"
-                refusal = ModelRefusal(ErrorCode.GUARD_CLOSED, text, Reason.DRAINING)
-                await sink.refuse(503, {"error": {"message": text, "type": "server_error", "code": refusal.code.value}})
+                code, text = ErrorCode.GUARD_CLOSED, "The guard is closed: its audit log cannot be written."
+                error = {"message": text, "type": code.type, "param": None, "code": code.value}
+                await sink.refuse(code.status, {"error": error})
         finally:
             runtime.busy -= 1
             with contextlib.suppress(OSError):
@@ -105,7 +105,9 @@ class ModelEndpoint:
         listing = path == _MODELS or path.startswith(f"{_MODELS}/")
         if kind is None and not listing:
             known = ", ".join((*_KINDS, _MODELS))
-            raise ModelRefusal(ErrorCode.NOT_FOUND, f"The endpoint serves {known} and nothing else", Reason.NO_SUCH_PATH)
+            raise ModelRefusal(
+                ErrorCode.NOT_FOUND, f"The endpoint serves {known} and nothing else", Reason.NO_SUCH_PATH
+            )
         verb = "GET" if listing else "POST"
         if scope["method"] != verb:
             text = f"The path takes {verb} alone"

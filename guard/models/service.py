@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import resource
 from pathlib import Path
+from typing import Any
 
 import httpx
 from starlette.applications import Starlette
@@ -15,14 +16,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from guard.app import HEALTH, healthz_of
 from guard.audit.keys import load_or_create_key
 from guard.audit.log import AuditLog
 from guard.bundle.bundle import Opened
 from guard.bundle.source import NeedsRestart
 from guard.decide.counters import Counters
 from guard.decide.term import Term
+from guard.health import HEALTH, healthz_of
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
+from guard.logs import SERVER
 from guard.models.endpoint import ModelEndpoint
 from guard.models.inner import InnerRoutes
 from guard.models.policy import ModelPolicy
@@ -109,12 +111,19 @@ class ModelGuardService:
         endpoint = ModelEndpoint(self.runtime)
         health = healthz_of(self.runtime)
 
+        server = self.runtime.policy.server
+
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            SERVER.set(server)
             await (health if scope["type"] == "http" and scope["path"] == HEALTH else endpoint)(scope, receive, send)
 
         return app
 
-    def admin_app(self) -> Starlette:
+    def readiness(self) -> dict[str, Any]:
+        """The document of /readyz."""
+        return self.runtime.readiness()
+
+    def admin_app(self) -> ASGIApp:
         """`/readyz` (what is in force and what is wrong; 503 if anything is) and `/metrics`."""
         runtime = self.runtime
 
