@@ -5,17 +5,31 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
+
+from starlette.types import ASGIApp
 
 from guard.bundle.bundle import Opened
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
+from guard.work import GuardWork
 from model.guard_bundle import kind_of
 
-if TYPE_CHECKING:
-    from guard.models.service import ModelGuardService
-    from guard.service import GuardService
 
-    AnyGuardService = GuardService | ModelGuardService
+class AnyGuardService(Protocol):
+    """A guard of either kind, as whoever serves it needs it."""
+
+    @property
+    def runtime(self) -> GuardWork[Any]: ...
+
+    def traffic_app(self) -> ASGIApp: ...
+
+    def admin_app(self) -> ASGIApp: ...
+
+    def readiness(self) -> dict[str, Any]: ...
+
+    async def apply(self, opened: Opened) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 async def open_service(opened: Opened, state: Path, bounds: RequestBounds = DEFAULT_BOUNDS) -> AnyGuardService:

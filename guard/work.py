@@ -80,6 +80,9 @@ class GuardWork(Generic[P]):
         for principal in added:
             self.end_work(principal)
 
+    def look_again(self) -> None:
+        """Look at what the guard stands before, once it listens."""
+
     def watch_term(self) -> None:
         """Begin to watch whether the configuration in force expires, by the host's clock, which may be set at any time."""
         self.in_background(self._watch_term())
