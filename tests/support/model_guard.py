@@ -24,7 +24,7 @@ from tests.support.route_guard import route_config, small
 from wire.sse import KEEP_ALIVE_SECONDS
 
 ME = "person:ada"
-ASK = [{"role": "user", "content": "How are you today?"}]
+ASK: Any = [{"role": "user", "content": "How are you today?"}]
 #: Nobody shall meet a limit who does not test one.
 WIDE = {"principal": {}, "all": {"tokens_per_day": 1_000_000_000}}
 

@@ -35,7 +35,7 @@ async def test_a_stream_is_whole_and_shows_usage_to_who_asked_alone(tmp_path: Pa
         async with guard.client() as client:
             for wants in (False, True):
                 options: dict[str, Any] = {"stream_options": {"include_usage": True}} if wants else {}
-                stream = await client.chat.completions.create(model="small", messages=ASK, stream=True, **options)
+                stream: Any = await client.chat.completions.create(model="small", messages=ASK, stream=True, **options)
                 chunks = [chunk async for chunk in stream]
                 text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
                 assert text == "Good morning."
