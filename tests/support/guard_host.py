@@ -16,6 +16,7 @@ import httpx
 from guard.bundle.bundle import render, sign
 from guard.bundle.keys import create_key_pair, load_private_key
 from guard.host import BUNDLE, PUBLIC_KEY
+from model.guard_bundle import AnyGuardConfig
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock
 from tests.support.guard_process import COMMAND, Upstream, config_of, end, lock_of
@@ -43,7 +44,7 @@ class HostFolder:
             config_of(upstream, lock or lock_of(upstream), logs, free_port(), free_port(), **named)
         )
 
-    def write(self, name: str, config: GuardConfig, sequence: int = 1, denied: tuple[str, ...] = ()) -> None:
+    def write(self, name: str, config: AnyGuardConfig, sequence: int = 1, denied: tuple[str, ...] = ()) -> None:
         """Sign it, and put it there in one step."""
         folder = self.path / name
         folder.mkdir(exist_ok=True)
@@ -81,7 +82,16 @@ class HostProcess:
 def guard_host(folder: HostFolder, *options: str) -> Iterator[HostProcess]:
     """The process over this folder, once it has looked at each server."""
     admin, log = free_port(), folder.root / "host.log"
-    command = [*COMMAND, "--host", folder.path, "--state", folder.root / "state", "--admin-port", str(admin), *options]
+    command: list[str | Path] = [
+        *COMMAND,
+        "--host",
+        folder.path,
+        "--state",
+        folder.root / "state",
+        "--admin-port",
+        str(admin),
+        *options,
+    ]
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "NO_COLOR": "1"})
     running = HostProcess(process, admin, log)

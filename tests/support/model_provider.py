@@ -86,6 +86,8 @@ class Provider:
             return said
         if request.url.path.endswith("/embeddings"):
             return self._embeddings(body)
+        if request.url.path.endswith("/responses"):
+            return self._response(said, body)
         tokens = words(body["messages"]), words(said.text) + words([call["function"] for call in said.tool_calls])
         self.billed.append(tokens)
         usage = (said.usage or _usage)(*tokens) if said.counts else None
@@ -106,6 +108,80 @@ class Provider:
         data = [{"object": "embedding", "index": at, "embedding": [0.5, -0.25]} for at, _ in enumerate(texts)]
         usage = {"prompt_tokens": words(texts), "total_tokens": words(texts)}
         return JSONResponse({"object": "list", "data": data, "model": body["model"], "usage": usage})
+
+    def _response(self, said: Said, body: dict[str, Any]) -> Response:
+        """What the Responses API answers (openai-python 3.57, `types/responses/response_stream_event.py`)."""
+        tokens = words(body["input"]), words(said.text) + words([call["function"] for call in said.tool_calls])
+        self.billed.append(tokens)
+        content = [{"type": "output_text", "text": said.text, "annotations": [], "logprobs": []}]
+        output: list[dict[str, Any]] = [
+            {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": content}
+        ]
+        output += [
+            {
+                "id": f"fc_{at}",
+                "type": "function_call",
+                "call_id": call["id"],
+                "status": "completed",
+                **call["function"],
+            }
+            for at, call in enumerate(said.tool_calls)
+        ]
+        usage = {
+            "input_tokens": tokens[0],
+            "output_tokens": tokens[1],
+            "total_tokens": sum(tokens),
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens_details": {"reasoning_tokens": 0},
+        }
+        whole = {
+            "id": "resp_1",
+            "object": "response",
+            "created_at": 1_700_000_000,
+            "model": body["model"],
+            "status": "completed",
+            "instructions": body.get("instructions"),
+            "tools": body.get("tools", []),
+            "tool_choice": "auto",
+            "parallel_tool_calls": True,
+            "store": body.get("store", True),
+            "output": output,
+            "usage": usage,
+        }
+        if not body.get("stream"):
+            return JSONResponse(whole)
+        begun = {**whole, "status": "in_progress", "output": [], "usage": None}
+        events: list[dict[str, Any]] = [
+            {"type": "response.created", "response": begun},
+            {"type": "response.output_item.added", "output_index": 0, "item": {**output[0], "content": []}},
+        ]
+        place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+        part = {"type": "output_text", "text": "", "annotations": []}
+        events.append({"type": "response.content_part.added", **place, "part": part})
+        events += [
+            {"type": "response.output_text.delta", **place, "delta": piece, "logprobs": []} for piece in said.pieces
+        ]
+        events += [
+            {"type": "response.output_text.done", **place, "text": said.text, "logprobs": []},
+            {"type": "response.content_part.done", **place, "part": {**part, "text": said.text}},
+            {"type": "response.output_item.done", "output_index": 0, "item": output[0]},
+        ]
+        for at, item in enumerate(output[1:], 1):
+            where = {"item_id": item["id"], "output_index": at}
+            added = {**item, "arguments": ""}
+            events.append({"type": "response.output_item.added", "output_index": at, "item": added})
+            for start in range(0, len(item["arguments"]), 5):
+                piece = item["arguments"][start : start + 5]
+                events.append({"type": "response.function_call_arguments.delta", **where, "delta": piece})
+            done = {**where, "name": item["name"], "arguments": item["arguments"]}
+            events.append({"type": "response.function_call_arguments.done", **done})
+            events.append({"type": "response.output_item.done", "output_index": at, "item": item})
+        events.append({"type": "response.completed", "response": whole})
+        text = "".join(
+            f"event: {event['type']}\ndata: {json.dumps({**event, 'sequence_number': number})}\n\n"
+            for number, event in enumerate(events)
+        )
+        return Response(text, media_type="text/event-stream")
 
     async def _stream(self, said: Said, head: dict[str, Any], usage: dict[str, Any] | None) -> AsyncIterator[bytes]:
         def event(delta: dict[str, Any], finish: str | None = None) -> bytes:
