@@ -20,7 +20,8 @@ import uvicorn
 
 from guard.decide.answers import new_incident
 from guard.free_memory import give_back
-from guard.http.bounded_reader import BoundedReader, Note
+from guard.http.bounded_reader import Note
+from guard.http.bounded_writer import BoundedWriter
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.running import AnyGuardService
 from guard.work import GuardWork
@@ -99,7 +100,7 @@ async def listening_on(app: Any, port: int) -> AsyncIterator[None]:
     Raises:
         RingwallError: the port is in use.
     """
-    server = _Server(_config(app, "127.0.0.1", port, DEFAULT_BOUNDS, lambda _: new_incident()))
+    server = _Server(_config(app, "127.0.0.1", port, DEFAULT_BOUNDS, lambda *_: new_incident()))
     running = asyncio.get_running_loop().create_task(_run(server))
     try:
         if not await _all_started([server], [running]):
@@ -165,7 +166,7 @@ def _file(reference: SecretRef | None, key: str) -> str:
 
 
 def _plain(runtime: GuardWork[Any], app: Any, host: str, port: int, **tls: Any) -> uvicorn.Config:
-    return _config(app, host, port, runtime.bounds, partial(runtime.note_refusal, None), **tls)
+    return _config(app, host, port, runtime.bounds, lambda reason, sender: runtime.note_refusal(sender, reason), **tls)
 
 
 def _config(app: Any, host: str, port: int, bounds: RequestBounds, note: Note, **tls: Any) -> uvicorn.Config:
@@ -173,7 +174,7 @@ def _config(app: Any, host: str, port: int, bounds: RequestBounds, note: Note, *
         app,
         host=host,
         port=port,
-        http=partial(BoundedReader, bounds=bounds, note=note),  # type: ignore[arg-type]
+        http=partial(BoundedWriter, bounds=bounds, note=note),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         log_config=None,

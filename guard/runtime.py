@@ -30,6 +30,7 @@ from guard.inspect.inspection import Inspected
 from guard.inspect.payload import payload_of
 from guard.inspect.verdict import Leg
 from guard.metrics import UNLISTED
+from guard.traces.tracer import Tracer
 from guard.work import GuardWork
 from model.text import visible
 from wire.jsonrpc import Id
@@ -61,6 +62,7 @@ class Runtime(GuardWork[Policy]):
         self.cursors = Cursors()
         self.consents = Consents()
         self.origin = OriginBreaker(time.monotonic, watch.reached)
+        self.tracer: Tracer | None = None
         self._wait_for_disk = policy.config.audit.fsync == "always"
         self.refusals: dict[str, Refusal] = {}
         self._refusals_in_flight = 0
@@ -95,6 +97,12 @@ class Runtime(GuardWork[Policy]):
         self.judge_definitions()
         # Exchanges that began under the old policy may still be asking its engines.
         self.in_background(_close_later(old))
+
+    def trace_with(self, tracer: Tracer | None) -> None:
+        """Begin further spans with this tracer; those that are under way go where they would have gone."""
+        old, self.tracer = self.tracer, tracer
+        if old is not None:
+            self.in_background(_close_tracer(old, _LINGER))
 
     def look_again(self) -> None:
         """Read the server's lists once more if that fails: a server that asks who calls fetches the keys of the guard's
@@ -265,6 +273,8 @@ class Runtime(GuardWork[Policy]):
         await self.watch.close()
         await self.policy.close()
         await self.upstream.close()
+        if self.tracer is not None:
+            await _close_tracer(self.tracer)
         await self.audit.close()
 
 
@@ -274,6 +284,8 @@ _PASSING = frozenset((Decision.ALLOW, Decision.FLAG, Decision.REDACT))
 MAX_REFUSALS_IN_FLIGHT = 256
 #: Seconds until a replaced policy or connection is closed: what began under it should have ended by then.
 _LINGER = 120.0
+#: Seconds that a closing guard waits for the collector of traces.
+_TRACE_GRACE = 2.0
 
 
 async def _close_later(replaced: Policy | Upstream) -> None:
@@ -281,6 +293,13 @@ async def _close_later(replaced: Policy | Upstream) -> None:
         await asyncio.sleep(_LINGER)
     finally:
         await replaced.close()
+
+
+async def _close_tracer(tracer: Tracer, wait: float = 0.0) -> None:
+    try:
+        await asyncio.sleep(wait)
+    finally:
+        await asyncio.get_running_loop().run_in_executor(None, tracer.close, _TRACE_GRACE)
 
 
 def _pending(kind: str, id_: Id) -> str:

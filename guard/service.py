@@ -35,6 +35,7 @@ from guard.identity.signing_keys import FILE, IdentityKeys
 from guard.opening import anchor_token, counters_of, make_state
 from guard.readiness import readiness
 from guard.runtime import Runtime
+from guard.traces.opening import collector_headers, tracer_of
 from model.guard_config import GuardConfig
 from wire.http import HttpPolicy
 from wire.sse import KEEP_ALIVE_SECONDS
@@ -72,6 +73,7 @@ class GuardService:
         client = HttpPolicy(None, proxies=True).async_client(timeout=5.0)
         counters = counters_of(config)
         introduction = _introduction(config, state)
+        trace_headers = collector_headers(config)
         policy = _policy(opened, state, counters, client, lambda _: None, introduction)
         audit = AuditLog.open(
             config.audit,
@@ -92,6 +94,7 @@ class GuardService:
             bounds=bounds.within(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
         watch.follow(lambda: runtime.policy)
+        runtime.trace_with(tracer_of(config, trace_headers, runtime.metrics))
         runtime.watch_term()
         service = cls(runtime, state, counters, client)
         policy.pins.report_to(runtime.refused)
@@ -131,8 +134,12 @@ class GuardService:
             opened, self._state, self._counters, self._client, self.runtime.refused, introduction, self.runtime.policy
         )
         moved = new.origin != old.origin
+        retraced = moved or new.guard.traces != old.guard.traces
+        trace_headers = collector_headers(new) if retraced else {}
         upstream = upstream_of(new.origin, introduction=introduction) if moved else None
         await self.runtime.apply(policy, upstream)
+        if retraced:
+            self.runtime.trace_with(tracer_of(new, trace_headers, self.runtime.metrics))
         policy.verifier.problems()
         if upstream is not None:
             self.runtime.watch.aim(upstream)

@@ -167,6 +167,11 @@ PerimeterManifest = Server | ModelRoute
 Stack = EnvironmentStack | ServerStack | ModelStack | ZoneStack
 
 
+def noun(stack: PerimeterStack) -> str:
+    """The key under which components and documents say whose they are."""
+    return "model_route" if isinstance(stack, ModelStack) else "server"
+
+
 def manifest_path(stack: Stack, *key: str | int) -> KeyPath:
     """Where a key of a stack's manifest stands in its file."""
     return ("config", stack.config_key, *key)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from components.gateway.model_support import support_problems
 from guard.inspect.definitions import findings_of
 from model.cross_checks import missing_secrets
 from model.errors import InputError, InputErrors
@@ -123,11 +124,22 @@ def _load(project: Project, stacks: Sequence[str]) -> tuple[dict[str, Environmen
         problems += missing_secrets(
             member for member in environment.perimeters if name in stacks or member.stack in stacks
         )
+    problems += _unsupported(stacks, environments)
     problems += quota_problems(list(environments.values()))
     problems += _shared(project, environments)
     if problems:
         raise InputErrors(problems)
     return environments, zones
+
+
+def _unsupported(stacks: Sequence[str], environments: dict[str, EnvironmentStack]) -> list[InputError]:
+    return [
+        problem
+        for name, environment in environments.items()
+        for route in environment.models.values()
+        if name in stacks or route.stack in stacks
+        for problem in support_problems(route)
+    ]
 
 
 def _shared(project: Project, environments: dict[str, EnvironmentStack]) -> list[InputError]:

@@ -13,12 +13,13 @@ def schema(
     name: Annotated[
         str,
         typer.Argument(
-            help="stack, environment, server, zone, tool-lock, guard-config, model-guard-config, guard-bundle, "
+            help="stack, environment, server, model, zone, tool-lock, guard-config, model-guard-config, guard-bundle, "
             "host-bundle or access-test.",
             autocompletion=lambda: [
                 "stack",
                 "environment",
                 "server",
+                "model",
                 "zone",
                 "tool-lock",
                 "guard-config",

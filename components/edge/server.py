@@ -10,10 +10,11 @@ import pulumi_cloudflare as cloudflare  # noqa: TID253
 
 from components.edge.access import lockdown_policy, render_rule, server_policies
 from components.edge.registration import registration
-from components.edge.tunnel import config_yml, ingress_rules, is_tunnel_secret
+from components.edge.tunnel import config_yml, ingress_rules
+from components.random_secret import random_secret
 from model.cross_checks import TUNNEL_SECRET, set_secret
 from model.errors import InputError
-from model.stacks import ModelStack, PerimeterStack
+from model.stacks import PerimeterStack, noun
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class EdgeRing(pulumi.ComponentResource):
                     f"host {manifest.host} has a locally managed tunnel, which needs ringwall:tunnelSecret",
                     remedy=f"run `{set_secret(TUNNEL_SECRET, server.stack)}`",
                 )
-            secret = pulumi.Output.secret(args.tunnel_secret).apply(lambda value: _checked_secret(value, server.stack))
+            secret = random_secret(args.tunnel_secret, TUNNEL_SECRET, server.stack)
         super().__init__(
             "ringwall:index:Edge",
             name,
@@ -178,11 +179,6 @@ class EdgeRing(pulumi.ComponentResource):
         )
 
 
-def noun(stack: PerimeterStack) -> str:
-    """Under which key a component says whose it is."""
-    return "model_route" if isinstance(stack, ModelStack) else "server"
-
-
 def _entity(server: PerimeterStack) -> str:
     """What the server's tunnel, applications and policies are named after at Cloudflare."""
     return f"{server.environment.name}-{server.name}"
@@ -190,15 +186,6 @@ def _entity(server: PerimeterStack) -> str:
 
 def _nothing_to_find(kind: str, name: str) -> str:
     raise LookupError(f"{kind} {name}")
-
-
-def _checked_secret(value: str, stack: str) -> str:
-    # An offline plan never opens encrypted configuration and has ${ringwall:tunnelSecret} here; $ is not in base64.
-    if not value.startswith("${") and not is_tunnel_secret(value):
-        raise pulumi.RunError(
-            f"ringwall:tunnelSecret is not base64 of at least 32 bytes; run `{set_secret(TUNNEL_SECRET, stack)}`"
-        )
-    return value
 
 
 @dataclass(frozen=True)

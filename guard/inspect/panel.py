@@ -214,9 +214,11 @@ def build_panel(config: GuardConfig | ModelGuardConfig, environ: Mapping[str, st
     every: tuple[AnyLeg, ...] = tuple(ModelLeg) if isinstance(config, ModelGuardConfig) else tuple(Leg)
     passing = [leg for leg in every if getattr(legs, leg.value) != "block" or leg.value in excepted]
     thorough = frozenset(leg.judged_as if isinstance(leg, ModelLeg) else leg for leg in passing)
-    tools: frozenset[str] = frozenset()
+    tools = acting = frozenset[str]()
     if isinstance(config, GuardConfig):
-        tools = frozenset(tool.name for tool in config.tool_lock.tools)
+        locked = config.tool_lock.tools
+        tools = frozenset(tool.name for tool in locked)
+        acting = frozenset(tool.name for tool in locked if tool.risk != "read")
         if any(pinned.accepted for pinned in pinned_definitions(config.tool_lock)):
             thorough |= {Leg.DEFINITIONS}  # behind an accepted finding of one engine there may be one of another
     # Secrets are read first, so that a missing one leaves no client open.
@@ -228,7 +230,7 @@ def build_panel(config: GuardConfig | ModelGuardConfig, environ: Mapping[str, st
     if engine_settings.embedded:
         from guard.engines.embedded import EmbeddedVerdictEngine
 
-        engines.append(EmbeddedVerdictEngine(tools, thorough=thorough))
+        engines.append(EmbeddedVerdictEngine(tools, acting_tools=acting, thorough=thorough))
     if services:
         from guard.engines.services import make_engine
 

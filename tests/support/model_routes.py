@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 from model.environment import Environment
 from model.loader import Document
 from model.model_route import ModelRoute
@@ -83,6 +85,12 @@ def route(**changes: Any) -> ModelRoute:
         "grants": [{"to": {"all": True}, "models": ["small"]}],
     }
     return ModelRoute.model_validate(base | changes)
+
+
+def whole_route() -> ModelRoute:
+    """The manifest of `ROUTE`, with one target and with several."""
+    manifest = YAML(typ="safe").load(ROUTE)["config"]["ringwall:model"]
+    return ModelRoute.model_validate(manifest | {"host": "h1"})
 
 
 def route_stack(settings: Environment | None = None, manifest: ModelRoute | None = None) -> ModelStack:
