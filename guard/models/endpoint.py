@@ -18,6 +18,7 @@ from guard.decide.limits import ReachedLimit
 from guard.decide.reasons import Reason
 from guard.decide.tokens import read_remaining
 from guard.http.arrival import Receive, bounded, read_body, until_disconnect
+from guard.http.bounded_writer import note_sender
 from guard.http.http_rules import HttpRefusal, check_body_headers, read_headers
 from guard.http.request_reader import check_target
 from guard.http.sink import Send
@@ -135,6 +136,7 @@ class ModelEndpoint:
             code = OF_STATUS[refused.status]
             raise ModelRefusal(code, "Who you are could not be verified", refused.reason, headers=headers) from None
         sink.principal = principal
+        note_sender(scope, principal)
         if principal.id in policy.denied:
             raise _denied()
         return principal

@@ -15,6 +15,8 @@ from model.server import Origin
 from wire.json import dump
 from wire.secrets import read_secret
 
+#: Where the inner routes stand at the gateway, whatever path the public endpoint has (`components.gateway.inner_entities`).
+BASE = "/v1"
 #: Seconds for a connection of a probe.
 _PATIENCE = 2.0
 
@@ -71,7 +73,7 @@ class InnerRoutes:
         if route is None:
             fixed = {"host": model.inner_host, self._inner.key_header.lower(): self._key}
             route = self._routes[model.name, path] = HttpUpstream(
-                Origin(url=f"{self._inner.url.rstrip('/')}/{path}"),
+                Origin(url=f"{self._inner.url.rstrip('/')}{BASE}/{path}"),
                 fixed=fixed,
                 connect=seconds(self._timeouts.connect),
                 silence=seconds(self._timeouts.read),

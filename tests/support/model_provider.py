@@ -246,7 +246,7 @@ class InnerRoutes:
         headers = dict(request.headers)
         self.seen.append(headers)
         model = self.routes.get(headers["host"])
-        if model is None:
+        if model is None or not request.url.path.startswith("/v1/"):
             return JSONResponse({"message": "no Route matched with those values"}, 404)
         if headers.get("x-ringwall-key") != KEY:
             return JSONResponse({"message": "Unauthorized"}, 401)

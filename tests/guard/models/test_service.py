@@ -12,10 +12,13 @@ import httpx
 import openai
 import pytest
 
+from components.gateway.inner_entities import INNER_PATH
 from components.gateway.names import REMAINING_HEADER
 from guard.audit.reader import verify
 from guard.bundle.bundle import Opened
 from guard.bundle.source import NeedsRestart
+from guard.models.inner import BASE
+from guard.models.requests import FORMATS
 from model.errors import InputError
 from tests.support.guard_host import HostFolder, guard_host
 from tests.support.issued_tokens import PERSON, SERVICE_TOKEN
@@ -230,6 +233,10 @@ async def test_a_host_serves_a_route_by_its_signed_bundle_and_says_where(tmp_pat
             assert KEY not in running.said + (tmp_path / "etc/dev.models/guard.bundle.json").read_text()
             await asyncio.to_thread(stack.close)
     await inner.client.aclose()
+
+
+def test_the_guard_asks_where_the_gateways_inner_routes_are() -> None:
+    assert f"{BASE}/{FORMATS['chat'].path}" == INNER_PATH
 
 
 async def test_a_guard_without_its_key_does_not_start(tmp_path: Path) -> None:
