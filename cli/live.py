@@ -83,7 +83,9 @@ def table(runs: Sequence[Run]) -> Text:
 
     from cli.tables import laid_out  # noqa: PLC0415 - as above
 
-    rows = [(run.stack, run.operation, run.state, counts(run), f"{run.seconds:.0f} s", _activity(run)) for run in runs]
+    rows: list[tuple[str, ...]] = [
+        (run.stack, run.operation, run.state, counts(run), f"{run.seconds:.0f} s", _activity(run)) for run in runs
+    ]
     if len(runs) > 1:
         rows.append(("together", "", "", _of(runs), f"{max(run.seconds for run in runs):.0f} s", ""))
     # A column less than the terminal has: a line that fills it wraps on some.

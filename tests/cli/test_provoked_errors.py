@@ -120,7 +120,7 @@ def _in(root: Path, text: str) -> str:
 @pytest.mark.parametrize("case", CALLS)
 def test_a_wrong_call_names_its_cause_and_what_to_do(untouched: Path, case: str) -> None:
     arguments, code, line = CALLS[case]
-    project = [] if case == "a mistyped command" else ["--project", untouched]
+    project: list[str | Path] = [] if case == "a mistyped command" else ["--project", untouched]
     done = ringwall(*arguments, *project)
     assert (done.code, done.err.splitlines()[-1]) == (code, _in(untouched, line))
 
