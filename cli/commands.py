@@ -31,6 +31,9 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "cli.flags.onboard",
         "Connect to a running server, look at its socket and tools, and write its stack file and tool lock.",
     ),
+    "model": CommandEntry(
+        "cli.flags.model", "Model routes: one endpoint for language models, behind the same four rings."
+    ),
     "clients": CommandEntry(
         "cli.flags.clients",
         "Show which clients may sign people in at a server, and the settings of each, ready to be pasted.",
