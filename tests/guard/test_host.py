@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import shutil
 import signal
 import socket
@@ -83,10 +84,10 @@ async def answers(port: int) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: HostFolder) -> AsyncIterator[HostProcess]:
+async def serving(folder: HostFolder, *options: str) -> AsyncIterator[HostProcess]:
     """The process, started and ended beside the servers of this loop."""
     with contextlib.ExitStack() as stack:
-        running = await asyncio.to_thread(stack.enter_context, guard_host(folder, "--poll", "1h"))
+        running = await asyncio.to_thread(stack.enter_context, guard_host(folder, "--poll", "1h", *options))
         try:
             yield running
         finally:
@@ -147,7 +148,7 @@ async def test_a_server_that_cannot_be_served_is_refused_by_name_and_no_other(tm
         (folder.path / "Notes").mkdir()
         taken, forged = configs["dev.taken"].listen.port, configs["dev.forged"].listen.port
         with socket.create_server(("127.0.0.1", taken)):
-            async with serving(folder) as host:
+            async with serving(folder, "--json") as host:
                 assert await asked(configs["dev.desk"].listen.port) == "this is dev.desk"
                 status = host.status()
                 assert (status["ready"], set(status["servers"])) == (False, {"dev.desk"})
@@ -158,6 +159,9 @@ async def test_a_server_that_cannot_be_served_is_refused_by_name_and_no_other(tm
                 assert not await answers(forged)
                 assert "dev.forged is refused, and its ports stay closed" in host.said
                 assert "Notes is no server's name" in host.said
+                document = json.loads(host.out.read_text())
+                assert [server["server"] for server in document["servers"]] == ["dev.desk"]
+                assert document["refused"] == status["refused"]
 
                 # Corrected, it is served from the next look on; its folder gone, it is served no more.
                 folder.write("dev.forged", configs["dev.forged"])

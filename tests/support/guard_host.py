@@ -61,11 +61,12 @@ class HostFolder:
 
 @dataclass
 class HostProcess:
-    """The running process; `status` is its own /readyz."""
+    """The running process; `status` is its own /readyz, `out` its standard output."""
 
     process: subprocess.Popen[bytes]
     admin_port: int
     log: Path
+    out: Path
 
     @property
     def said(self) -> str:
@@ -81,7 +82,7 @@ class HostProcess:
 @contextlib.contextmanager
 def guard_host(folder: HostFolder, *options: str) -> Iterator[HostProcess]:
     """The process over this folder, once it has looked at each server."""
-    admin, log = free_port(), folder.root / "host.log"
+    admin, log, out = free_port(), folder.root / "host.log", folder.root / "host.out"
     command: list[str | Path] = [
         *COMMAND,
         "--host",
@@ -92,9 +93,9 @@ def guard_host(folder: HostFolder, *options: str) -> Iterator[HostProcess]:
         str(admin),
         *options,
     ]
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "NO_COLOR": "1"})
-    running = HostProcess(process, admin, log)
+    with log.open("wb") as errors, out.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=errors, env={**os.environ, "NO_COLOR": "1"})
+    running = HostProcess(process, admin, log, out)
     try:
 
         def looked() -> bool:
