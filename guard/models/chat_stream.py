@@ -13,12 +13,14 @@ from typing import Any
 
 from guard.decide.reasons import Decision
 from guard.inspect.inspection import Inspected
-from guard.inspect.verdict import ModelLeg
+from guard.inspect.verdict import EVERYTHING, ModelLeg
 from guard.models.answers import UnusableModelAnswer, is_misnamed
-from guard.models.conversation import MessagePart, called, is_id, merged, sparse
+from guard.models.conversation import MessagePart, called, is_id, kinds_of, merged, sparse
 from guard.models.held_text import HeldText, Withheld
 from guard.models.requests import MOST_ANSWERS, ROLES
+from guard.models.tool_kinds import ToolKinds
 from guard.models.usage import ModelUsage, numbers_of, read_usage
+from model.parameter_kinds import KindTree
 
 #: Channels of text, in the names that providers have for them.
 CHANNELS = ("reasoning_content", "reasoning", "content", "refusal")
@@ -28,7 +30,7 @@ MOST_ARGUMENTS = 4 * 1024 * 1024
 _KEPT = ("id", "created", "system_fingerprint", "service_tier")
 
 #: Judges a value on a leg.
-JudgeValue = Callable[[ModelLeg, Any], Awaitable[Inspected]]
+JudgeValue = Callable[[ModelLeg, Any, KindTree], Awaitable[Inspected]]
 Chunks = list[dict[str, Any]]
 
 
@@ -49,11 +51,12 @@ class ChatStream:
     """Takes in the provider's chunks and gives those that may be sent. `usage` is what the provider said of it, `text_size`
     counts the characters of all answers, `noted` are the decisions worth a record."""
 
-    def __init__(self, model: str, hold_back: int, judge: JudgeValue, *, wants_usage: bool) -> None:
+    def __init__(self, model: str, hold_back: int, judge: JudgeValue, *, wants_usage: bool, tools: ToolKinds) -> None:
         self._model = model
         self._hold_back = hold_back
         self._judge = judge
         self._wants_usage = wants_usage
+        self._tools = tools
         self._head: dict[str, Any] = {}
         self._choices: dict[int, _Choice] = {}
         self._usage_shown: Mapping[str, Any] | None = None
@@ -155,7 +158,7 @@ class ChatStream:
         path = ("choices", index, "message", name)
 
         async def judge(text: str) -> Inspected:
-            return await self._judge(ModelLeg.ANSWERS, sparse([MessagePart(ModelLeg.ANSWERS, path, text)]))
+            return await self._judge(ModelLeg.ANSWERS, sparse([MessagePart(ModelLeg.ANSWERS, path, text)]), EVERYTHING)
 
         return HeldText(self._hold_back, judge, f"/choices/{index}/message/{name}")
 
@@ -200,7 +203,7 @@ class ChatStream:
         if not message:
             return ready
         choice.calls, choice.call = {}, {}
-        parts = list(called(("choices", index, "message"), message))
+        parts = list(called(("choices", index, "message"), message, self._tools))
         return [*ready, self._delta(index, await self._passed(index, message, parts))]
 
     # -- verdicts and chunks ------------------------------------------------------------------------------------------
@@ -208,7 +211,7 @@ class ChatStream:
     async def _passed(self, index: int, message: Mapping[str, Any], parts: list[MessagePart]) -> dict[str, Any]:
         """A piece of a message as it may be sent; `parts` are what is judged of it. Raises Withheld."""
         leg = parts[0].leg
-        inspected = await self._judge(leg, sparse(parts))
+        inspected = await self._judge(leg, sparse(parts), kinds_of(parts))
         if not inspected.passed:
             raise Withheld(inspected, leg)
         self.noted.append((leg, inspected))

@@ -7,13 +7,16 @@ result (`guard.inspect.media_types`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from guard.inspect.content import is_handle
-from guard.inspect.verdict import ModelLeg
+from guard.inspect.verdict import EVERYTHING, ModelLeg
 from guard.models.requests import FORMATS, ROLES, ModelRequest, unsupported_member, wrong_member
+from guard.models.tool_kinds import ToolKinds
+from model.parameter_kinds import KindTree
+from model.tool_lock import ParameterKind
 from wire.json import Malformed, dump, parse
 
 Path = tuple[str | int, ...]
@@ -29,12 +32,13 @@ _LEGS = {"assistant": ModelLeg.ANSWERS, "tool": ModelLeg.TOOL_RESULTS, "function
 @dataclass(frozen=True, slots=True)
 class MessagePart:
     """One part: the leg it is judged on, where it stands, and its value in a form that engines read. `media` counts the
-    images and sounds in it."""
+    images and sounds in it; `kinds` says what the arguments of a call are, by their pointers in the value."""
 
     leg: ModelLeg
     path: Path
     value: Any
     media: int = 0
+    kinds: Mapping[str, ParameterKind] = field(default_factory=dict)
 
 
 def request_parts(request: ModelRequest) -> list[MessagePart]:
@@ -63,7 +67,8 @@ def request_parts(request: ModelRequest) -> list[MessagePart]:
         path: Path = (row.conversation, index)
         if not isinstance(item, dict):
             raise wrong_member(shown(path), "must be an object")
-        parts += _message(path, item) if request.kind == "chat" else request_item(path, item)
+        read = _message if request.kind == "chat" else request_item
+        parts += read(path, item, request.tools)
     return parts
 
 
@@ -87,7 +92,7 @@ def _embedded(said: Any) -> Iterator[MessagePart]:
 # -- messages of chat completions, and of responses -----------------------------------------------------------------------
 
 
-def _message(path: Path, message: Mapping[str, Any]) -> Iterator[MessagePart]:
+def _message(path: Path, message: Mapping[str, Any], tools: ToolKinds) -> Iterator[MessagePart]:
     role = message.get("role")
     if not isinstance(role, str) or role not in ROLES:
         raise wrong_member(f"{shown(path)}.role", f"must be one of {', '.join(sorted(ROLES))}")
@@ -105,10 +110,10 @@ def _message(path: Path, message: Mapping[str, Any]) -> Iterator[MessagePart]:
             value[name] = member
     if value:
         yield MessagePart(leg, path, value, media)
-    yield from called(path, message)
+    yield from called(path, message, tools)
 
 
-def called(path: Path, message: Mapping[str, Any]) -> Iterator[MessagePart]:
+def called(path: Path, message: Mapping[str, Any], tools: ToolKinds) -> Iterator[MessagePart]:
     """The tool calls of an assistant's message; raises ModelRefusal."""
     calls = message.get("tool_calls")
     if calls is not None and not isinstance(calls, list):
@@ -122,10 +127,12 @@ def called(path: Path, message: Mapping[str, Any]) -> Iterator[MessagePart]:
             for name, member in call.items()
             if name not in ("id", "index") or not (is_id(member) or isinstance(member, int))
         }
-        yield MessagePart(ModelLeg.TOOL_CALLS, place, value)
+        kinds = tools.of(call.get("function"), "/function/arguments")
+        yield MessagePart(ModelLeg.TOOL_CALLS, place, value, kinds=kinds)
     call = message.get("function_call")
     if call is not None:
-        yield MessagePart(ModelLeg.TOOL_CALLS, (*path, "function_call"), readable_call(call))
+        kinds = tools.of(call, "/arguments")
+        yield MessagePart(ModelLeg.TOOL_CALLS, (*path, "function_call"), readable_call(call), kinds=kinds)
 
 
 def readable_call(call: Any) -> Any:
@@ -178,13 +185,16 @@ def _block(path: Path, part: Mapping[str, Any]) -> dict[str, Any]:
 # -- items of responses ----------------------------------------------------------------------------------------------------
 
 
-def request_item(path: Path, item: Mapping[str, Any]) -> Iterator[MessagePart]:
+def request_item(path: Path, item: Mapping[str, Any], tools: ToolKinds) -> Iterator[MessagePart]:
     """The parts of one item of the responses' kind, which are the same in requests and answers; raises ModelRefusal."""
     kind = item.get("type")
     if "role" in item and kind in (None, "message"):
-        yield from _message(path, {name: value for name, value in item.items() if name not in ("type", "status")})
+        yield from _message(
+            path, {name: value for name, value in item.items() if name not in ("type", "status")}, tools
+        )
     elif kind in ("function_call", "custom_tool_call"):
-        yield MessagePart(ModelLeg.TOOL_CALLS, path, _without_ids(readable_call(item)))
+        kinds = tools.of(item, "/arguments")
+        yield MessagePart(ModelLeg.TOOL_CALLS, path, _without_ids(readable_call(item)), kinds=kinds)
     elif kind in ("function_call_output", "custom_tool_call_output"):
         value = _without_ids(item)
         media = 0
@@ -232,6 +242,16 @@ def _media(value: Any) -> Iterator[str]:
     for block in blocks if isinstance(blocks, list) else ():
         if isinstance(block, dict) and block.get("type") in ("image", "audio"):
             yield block["data"]
+
+
+def kinds_of(parts: Sequence[MessagePart]) -> KindTree:
+    """The kinds of all parts, by pointers in the document that `sparse` makes of them."""
+    kinds = {f"{_pointer(part.path)}{pointer}": kind for part in parts for pointer, kind in part.kinds.items()}
+    return KindTree(kinds) if kinds else EVERYTHING
+
+
+def _pointer(path: Path) -> str:
+    return "".join(f"/{step}" for step in path)
 
 
 # -- places ---------------------------------------------------------------------------------------------------------------

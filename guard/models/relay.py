@@ -22,6 +22,7 @@ from guard.models.runtime import ModelContext, ModelRuntime
 from guard.models.sink import ModelSink
 from guard.models.usage import ModelUsage
 from guard.models.verdicts import blocked_answer
+from model.parameter_kinds import KindTree
 from wire.json import Malformed, dump, parse
 from wire.sse import Event, Reader
 
@@ -42,15 +43,21 @@ async def relay_stream(
     """Judge a stream and pass it on. Raises ModelRefusal, and UpstreamDown where it broke off; whatever happens, what was
     used is charged and recorded."""
 
-    async def judge(leg: ModelLeg, value: Any) -> Inspected:
+    async def judge(leg: ModelLeg, value: Any, kinds: KindTree) -> Inspected:
         return await context.policy.inspector.judge(
-            leg, value, context.method, context.name, principal=context.principal, incident=context.incident
+            leg,
+            value,
+            context.method,
+            context.name,
+            principal=context.principal,
+            incident=context.incident,
+            kinds=kinds,
         )
 
     hold_back = context.policy.config.guard.hold_back
     stream: ChatStream | ResponsesStream
     if request.kind == "chat":
-        stream = ChatStream(request.model.name, hold_back, judge, wants_usage=request.wants_usage)
+        stream = ChatStream(request.model.name, hold_back, judge, wants_usage=request.wants_usage, tools=request.tools)
     else:
         stream = ResponsesStream(request, hold_back, judge)
     await sink.open_stream({})
@@ -99,7 +106,7 @@ async def _pass_on(
         if size > 4 * MAX_ANSWER:
             raise UnusableModelAnswer("its stream is larger than is passed on")
         value = parse(event.data.encode())
-        if isinstance(value, dict) and value.get("error") and "choices" not in value and "type" not in value:
+        if isinstance(value, dict) and value.get("error"):
             raise ProviderStreamError
         for chunk in await stream.take(value):
             await _send(sink, request, chunk)

@@ -14,6 +14,7 @@ from typing import Any
 
 from guard.decide.reasons import Reason
 from guard.models.refusals import ErrorCode, ModelRefusal
+from guard.models.tool_kinds import ToolKinds
 from model.model_guard_config import InnerModel
 from model.model_route import ModelKind
 
@@ -136,6 +137,7 @@ class ModelRequest:
     wants_usage: bool
     bound: int | None
     answers: int = 1
+    tools: ToolKinds = field(default_factory=lambda: ToolKinds({}))
 
     @property
     def format(self) -> RequestFormat:
@@ -193,15 +195,16 @@ def read_request(kind: ModelKind, model: InnerModel, body: Mapping[str, Any], ex
         raise wrong_member("n", f"must be at most {MOST_ANSWERS}")
     bounds = _bounds(row, body)
     most = model.max_output_tokens
-    for name, bound in bounds.items():
-        if most is not None and bound > most:
+    for name, number in bounds.items():
+        if most is not None and number > most:
             raise ModelRefusal(
                 ErrorCode.INVALID_REQUEST,
-                f"{name} is {bound}, and the route allows at most {most} output tokens of {model.name}",
+                f"{name} is {number}, and the route allows at most {most} output tokens of {model.name}",
                 Reason.TOO_MANY_TOKENS,
                 name,
             )
-    return ModelRequest(kind, model, body, stream, wants_usage, max(bounds.values(), default=most), answers)
+    bound = max(bounds.values(), default=most)
+    return ModelRequest(kind, model, body, stream, wants_usage, bound, answers, ToolKinds(body))
 
 
 def _bounds(row: RequestFormat, body: Mapping[str, Any]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import struct
 import zlib
 from pathlib import Path
@@ -119,6 +120,29 @@ async def test_a_tool_call_of_the_model_is_judged_before_its_first_character_is_
 async def listen(client: openai.AsyncOpenAI, pieces: list[str]) -> None:
     async for chunk in await client.chat.completions.create(model="small", messages=ASK, stream=True):
         pieces.append(chunk.choices[0].delta.content or "")
+
+
+async def test_an_argument_is_judged_as_what_the_callers_own_tool_says_it_is(tmp_path: Path) -> None:
+    """A shell may ask its own machine; what fetches pages may not."""
+
+    def offered(name: str, argument: str) -> dict[str, Any]:
+        parameters = {"type": "object", "properties": {argument: {"type": "string"}}}
+        return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+    def said(body: dict[str, Any]) -> Said:
+        name, argument = body["messages"][-1]["content"].split()
+        address = "http://localhost:8080/health"
+        text = json.dumps({argument: f"curl -s {address}" if argument == "command" else address})
+        call = {"id": "c", "type": "function", "function": {"name": name, "arguments": text}}
+        return Said(tool_calls=[call], finish="tool_calls")
+
+    tools = [offered("bash", "command"), offered("fetch_page", "url")]
+    async with route_guarded(tmp_path, Provider(said)) as guard:
+        for stream in (False, True):
+            assert "content_filter" not in (await guard.ask([user("bash command")], tools=tools, stream=stream)).text
+            for asked in ("fetch_page url", "bash url", "unknown command"):
+                answer = await guard.ask([user(asked)], tools=tools, stream=stream)
+                assert "content_filter" in answer.text, asked
 
 
 def split(text: str, size: int) -> list[str]:
