@@ -17,7 +17,7 @@ from typing import Any
 from cli.demo_servers import stop
 from cli.demo_stage import Stage
 from model.errors import Unreachable
-from model.server import ADMIN_PORT_OFFSET
+from model.front_door import ADMIN_PORT_OFFSET
 from sandbox.sign_in import SignIn
 from wire.readyz import ReadyzClient
 

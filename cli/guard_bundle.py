@@ -12,6 +12,7 @@ from components.guard.settings import OUTPUT
 from engine.state import outputs
 from guard.bundle.bundle import OpenedBundle, utc
 from guard.bundle.keys import create_key_pair, load_private_key, load_public_keys
+from model.guard_config import GuardConfig
 from model.tool_schema import unenforceable_lines
 from operations.guard_bundle.contents import configuration_of, denied_by, validity
 from operations.guard_bundle.files import BundleFile, bundle_path, read, reopened
@@ -44,7 +45,7 @@ def bundle(
     """What `ringwall guard bundle` does; its flags and help are in `cli.flags.guard_bundle`."""
     private = load_private_key(key)
     document = configuration_of(stack, config, lambda: _exported(stack, sandbox))
-    warnings = list(unenforceable_lines(document.tool_lock))
+    warnings = list(unenforceable_lines(document.tool_lock)) if isinstance(document, GuardConfig) else []
     for line in warnings:
         console.note(f"warning: {line}; have the server corrected, then run `ringwall lock approve {stack}`")
     target = BundleFile.open(out or bundle_path(Path(), stack), stack, private, previous_key or ())
@@ -86,6 +87,8 @@ def _exported(stack: str, sandbox: bool) -> object:
 
 def _describe(opened: OpenedBundle) -> dict[str, Any]:
     signed = opened.bundle
+    # A model route has no tools.
+    lock = {"tool_lock_sha256": signed.config.tool_lock_sha256} if isinstance(signed.config, GuardConfig) else {}
     return {
         "version": 1,
         "server": ".".join(opened.server),
@@ -93,7 +96,7 @@ def _describe(opened: OpenedBundle) -> dict[str, Any]:
         "expires": None if signed.expires is None else utc(signed.expires),
         "sha256": opened.sha256,
         "key_id": signed.signature.key_id,
-        "tool_lock_sha256": signed.config.tool_lock_sha256,
+        **lock,
         "denied": list(signed.denied),
     }
 
@@ -101,5 +104,6 @@ def _describe(opened: OpenedBundle) -> dict[str, Any]:
 def _show(opened: OpenedBundle) -> None:
     facts = _describe(opened)
     for name in ("server", "sequence", "expires", "sha256", "key_id", "tool_lock_sha256"):
-        console.say(f"{name.replace('_', ' ')}: {facts[name]}")
+        if name in facts:
+            console.say(f"{name.replace('_', ' ')}: {facts[name]}")
     console.say(f"denied: {', '.join(facts['denied']) or 'nobody'}")

@@ -6,16 +6,16 @@ import asyncio
 from pathlib import Path
 
 from cli import console
-from cli.guard import demo
+from cli.guard_serving import serve_demo
 from cli.local_server import started
 from cli.project import current_project
 from components.guard.settings import build_guard_config
 from guard.bundle.bundle import Opened
 from guard.logs import to_stderr
 from model.errors import InputError
+from model.front_door import ADMIN_PORT_OFFSET
 from model.guard_config import DemoIdentity, GuardConfig, Identity, Principals
 from model.project import load
-from model.server import ADMIN_PORT_OFFSET
 from model.stacks import EnvironmentStack, ServerStack
 from operations.audit_logs import local_log
 from operations.sockets import require_free
@@ -43,7 +43,7 @@ def local(
     _refuse_taken(config, starts_server=bool(command))
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with started(config, command or []):
-        asyncio.run(demo(Opened(config, config.tool_lock_sha256, 1, frozenset()), state))
+        asyncio.run(serve_demo(Opened(config, config.tool_lock_sha256, 1, frozenset()), state))
 
 
 def local_config(

@@ -11,7 +11,6 @@ from engine.locate import require
 from engine.repair import pending
 from engine.run import Run, fail_on_error
 from engine.runs import execute_all
-from model.text import counted
 from operations.drift.gateway_look import look_at_gateway
 
 
@@ -27,7 +26,7 @@ def refresh(
     project = current_project()
     require()
     scope = deploy.scope_of(project, stack, to_change=False)
-    subject = f"{stack} and its {counted(len(scope.servers), 'server')}" if scope.servers else stack
+    subject = scope.subject
     if not preview_only:
         console.consent(f"Replace the recorded state of {subject} by what is read?", yes=yes)
     runs = [Run(name, "preview_refresh" if preview_only else "refresh") for name in scope.stacks]

@@ -40,7 +40,7 @@ def up(
     project = current_project()
     require()
     scope = deploy.scope_of(project, stack)
-    if target and scope.servers:
+    if target and scope.members:
         raise InputError("--target goes with one stack", remedy="name a server, or leave --target out")
     with target_of(project, sandbox=sandbox) as destination:
         refuse_server_alone(destination, scope)
@@ -54,7 +54,7 @@ def up(
         fail_on_error(previews)
         deploy.refuse_gaps(previews)
         show_reading(scope, previews, gateway, time.monotonic() - began)
-        subject = f"{stack} and its {counted(len(scope.servers), 'server')}" if scope.servers else stack
+        subject = scope.subject
         differs = gateway is not None and bool(gateway.differences)
         if approve is None or ask_about(reasons_to_ask(destination, scope, previews, differs_at_gateway=differs)):
             console.consent(f"Apply this to {subject}?", yes=yes)
@@ -73,7 +73,7 @@ def up(
         console.note("the sandbox has no gateway: `keys sync` was not run")
     else:
         _follow_at_gateway(scope)
-    for line in next_steps([server.stack for server in scope.loaded.reach], runs):
+    for line in next_steps([member.stack for member in scope.loaded.perimeters], runs):
         console.say(line)
 
 
@@ -106,8 +106,7 @@ def _follow_at_gateway(scope: Scope) -> None:
     environment = scope.loaded.environment
     if environment is None:
         return
-    servers = scope.loaded.reach
-    open_ = [server.stack for server in servers if server.manifest.lockdown is None]
+    open_ = [stack.stack for stack in scope.loaded.perimeters if stack.manifest.lockdown is None]
     with KongAdmin(environment.settings.gateway) as gateway:
         for stack in open_gateway(gateway, open_):
             console.say(

@@ -37,6 +37,14 @@ class Protection(Enum):
     TOOL_RATE = "limit each tool"
     TOOL_ACCESS = "decide who may call which tool"
     INSPECTION = "inspect tool calls and results"
+    MODEL_PROXY = "send prompts to a model"
+    INNER_KEY = "ask for the guard's key before a model"
+    INNER_CONSUMER = "admit the guard alone to a model"
+    PROMPT_DECORATION = "put a system message before prompts"
+    PROMPT_PATTERNS = "refuse prompts by pattern"
+    MODEL_RESPONSES = "carry the Responses API"
+    MODEL_EMBEDDINGS = "carry embeddings"
+    MODEL_ORDER = "try a model's targets in order"
     LLM_SEMANTIC_CACHE = "cache LLM answers by meaning"
     LLM_TOKENS = "limit an LLM route's tokens"
     LLM_FAILOVER = "fail over between LLM providers"
@@ -82,6 +90,11 @@ TABLE: dict[Edition, dict[Protection, Enforcer]] = {
         Protection.LOG_HTTP: ByPlugin("http-log"),
         Protection.LOG_FILE: ByPlugin("file-log"),
         Protection.LOG_OTLP: ByPlugin("opentelemetry"),
+        Protection.MODEL_PROXY: ByPlugin("ai-proxy"),
+        Protection.INNER_KEY: ByPlugin("key-auth"),
+        Protection.INNER_CONSUMER: ByPlugin("acl"),
+        Protection.PROMPT_DECORATION: ByPlugin("ai-prompt-decorator"),
+        Protection.PROMPT_PATTERNS: ByPlugin("ai-prompt-guard"),
         **_BY_GUARD,
     },
     # Licensed editions come later; the model refuses them until their column is complete and tested.
@@ -89,6 +102,9 @@ TABLE: dict[Edition, dict[Protection, Enforcer]] = {
 
 #: For protections that no column above has: the first edition and version that could enforce them.
 _NEEDS = {
+    Protection.MODEL_RESPONSES: "edition ai 3.11 (ai-proxy, route type llm/v1/responses)",
+    Protection.MODEL_EMBEDDINGS: "edition ai 3.11 (ai-proxy, route type llm/v1/embeddings)",
+    Protection.MODEL_ORDER: "edition ai 3.8 (ai-proxy-advanced, its balancer)",
     Protection.LLM_SEMANTIC_CACHE: "edition ai 3.8 (ai-semantic-cache), on an LLM route of its own",
     Protection.LLM_TOKENS: "edition ai 3.7 (ai-rate-limiting-advanced), on an LLM route of its own",
     Protection.LLM_FAILOVER: "edition ai 3.8 (ai-proxy-advanced), on an LLM route of its own",

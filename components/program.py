@@ -1,4 +1,4 @@
-"""The Pulumi program: declares the resources of a stack by its kind (environment, server, zone).
+"""The Pulumi program: declares the resources of a stack by its kind (environment, server, model route, zone).
 
 `plan.program` calls `declare` under the engine, the offline plan and the CLI with what they have loaded.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pulumi
 
-from model.stacks import EnvironmentStack, ServerStack, Stack, ZoneStack
+from model.stacks import EnvironmentStack, ModelStack, ServerStack, Stack, ZoneStack
 
 
 def declare(loaded: Stack) -> None:
@@ -19,6 +19,8 @@ def declare(loaded: Stack) -> None:
         _environment(loaded)
     elif isinstance(loaded, ServerStack):
         _server(loaded)
+    elif isinstance(loaded, ModelStack):
+        _model(loaded)
     else:
         _zone(loaded)
 
@@ -56,6 +58,33 @@ def _server(server: ServerStack) -> None:
     component = Perimeter(
         server.name,
         PerimeterArgs(server, contract, secret),
+        pulumi.ResourceOptions(providers=providers),
+    )
+    for key, value in component.exports.items():
+        pulumi.export(key, value)
+
+
+def _model(stack: ModelStack) -> None:
+    from components.contract import read_contract
+    from components.model_perimeter import ModelPerimeter, ModelPerimeterArgs
+    from components.providers import cloudflare_provider, kong_provider
+
+    settings = stack.settings
+    contract = read_contract(stack.environment)
+    providers = [
+        cloudflare_provider(contract.after(settings.cloudflare.api)),
+        kong_provider(contract.after(settings.gateway.admin_uri), settings.gateway.workspace),
+    ]
+    secrets = pulumi.Config("ringwall")
+    local = settings.hosts[stack.manifest.host].tunnel == "local"
+    component = ModelPerimeter(
+        stack.name,
+        ModelPerimeterArgs(
+            stack,
+            contract,
+            secrets.require_secret("guardKey"),
+            secrets.require_secret("tunnelSecret") if local else None,
+        ),
         pulumi.ResourceOptions(providers=providers),
     )
     for key, value in component.exports.items():

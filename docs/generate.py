@@ -161,10 +161,10 @@ files, in your pull requests too. Below is a whole file first, then every key.
         """\
 # Formats for machines
 
-`ringwall onboard` and `ringwall lock approve` write the tool lock. `ringwall up` and `ringwall guard bundle` write the other
-three. People read them in reviews; of the tool lock a reviewer edits a few keys ([tool changes](../howto/tool-changes.md)).
+`ringwall onboard` and `ringwall lock approve` write the tool lock. `ringwall up` and `ringwall guard bundle` write the
+others. People read them in reviews; of the tool lock a reviewer edits a few keys ([tool changes](../howto/tool-changes.md)).
 """,
-        ("tool-lock", "guard-config", "guard-bundle", "host-bundle"),
+        ("tool-lock", "guard-config", "model-guard-config", "guard-bundle", "host-bundle"),
     ),
     "engine-contract.md": Page(
         """\
@@ -180,6 +180,7 @@ The guard asks an engine of yours by one HTTP request for each piece of a messag
 TITLES = {
     "tool-lock": "Tool lock: `ENV.SERVER.lock.yaml`",
     "guard-config": "Guard configuration: output `guard_config` of a server",
+    "model-guard-config": "Guard configuration of a model route",
     "guard-bundle": "Guard bundle: the signed, numbered guard configuration",
     "host-bundle": "Host bundle: output `host_bundle` of a server",
     "verdict-request": "Request: what the guard sends",

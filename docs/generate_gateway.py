@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from components.gateway.entity_options import ENTITIES
-from components.gateway.options import PLUGINS, OptionTable
+from components.gateway.option_table import OptionTable
+from components.gateway.options import PLUGINS
 
 DOCS = Path(__file__).parent
 

@@ -5,8 +5,8 @@ One run on one stack is in `engine.runs`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from components.contract import OUTPUT
@@ -15,12 +15,13 @@ from engine.run import Run
 from engine.runs import execute_all
 from engine.state import live_resources, outputs
 from engine.workspace import Target
-from model.cross_checks import missing_tunnel_secrets, refuse_missing_secret
+from model.cross_checks import missing_secrets, refuse_missing_secret
 from model.errors import InputError, InputErrors, NoSuchStack, PlanRefused
 from model.project import Project, load
 from model.resource_types import is_resource
-from model.stacks import EnvironmentStack, Stack, environment_of, server_of
+from model.stacks import EnvironmentStack, PerimeterStack, Stack, environment_of, server_of
 from model.text import counted
+from plan.graph import Graph
 from plan.offline import plan_stack
 from plan.preflight import refuse_unsafe
 from plan.step_order import judge_steps
@@ -32,32 +33,51 @@ class Scope:
 
     project: Project
     loaded: Stack
-    #: The stack named, then the servers that follow it when it is an environment.
+    #: The stack named, then the servers and model routes that follow it when it is an environment.
     first: str
-    servers: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    #: How many resources each stack declares, where it was planned offline.
+    declared: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def stacks(self) -> tuple[str, ...]:
-        return (self.first, *self.servers)
+        return (self.first, *self.members)
+
+    @property
+    def subject(self) -> str:
+        """The stacks in words: ``dev and its 3 servers``."""
+        if not self.members:
+            return self.first
+        counts = [
+            counted(len(stacks), noun)
+            for noun, stacks in (("server", self.loaded.reach), ("model route", self._models))
+            if stacks
+        ]
+        return f"{self.first} and its {' and '.join(counts)}"
+
+    @property
+    def _models(self) -> tuple[PerimeterStack, ...]:
+        return tuple(stack for stack in self.loaded.perimeters if stack not in self.loaded.reach)
 
 
 def scope_of(project: Project, stack: str, *, to_change: bool = True) -> Scope:
-    """Load the stack and the servers that follow it and, with `to_change`, refuse what must never run.
+    """Load the stack and what follows it and, with `to_change`, refuse what must never run.
 
     Nothing has been started when this raises.
     """
     loaded = load(project, stack)
-    servers: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
     if isinstance(loaded, EnvironmentStack):
-        servers = tuple(server.stack for server in loaded.reach)
-        if to_change and (problems := missing_tunnel_secrets(loaded.settings, loaded.servers.values())):
+        members = tuple(member.stack for member in loaded.perimeters)
+        if to_change and (problems := missing_secrets(loaded.perimeters)):
             raise InputErrors(problems)
-        for server in loaded.servers.values() if to_change else ():
-            refuse_unsafe(project, server)
+    declared: dict[str, int] = {}
     if to_change:
+        for member in loaded.perimeters if isinstance(loaded, EnvironmentStack) else ():
+            declared[member.stack] = len(_resources(refuse_unsafe(project, member)))
         refuse_missing_secret(loaded)
-        refuse_unsafe(project, loaded)
-    return Scope(project, loaded, stack, servers)
+        declared[stack] = len(_resources(refuse_unsafe(project, loaded)))
+    return Scope(project, loaded, stack, members, declared)
 
 
 def preview(target: Target, scope: Scope, only: Sequence[str] = (), *, refresh: bool = False) -> list[Run]:
@@ -68,18 +88,19 @@ def preview(target: Target, scope: Scope, only: Sequence[str] = (), *, refresh: 
     Servers of an environment that is not deployed as its file says have no contract to read yet, so the engine cannot
     preview them; they are planned offline and labelled so.
     """
-    first = Run(scope.first, "preview", refresh=refresh)
+    first, *members = (
+        Run(stack, "preview", refresh=refresh, expected=scope.declared.get(stack)) for stack in scope.stacks
+    )
     with target.progress.running([first]):
         execute_all(target, [first], only=only)
-    servers = [Run(stack, "preview", refresh=refresh) for stack in scope.servers]
-    if first.error is None and servers:
+    if first.error is None and members:
         if contract_is_current(target, scope.loaded) and not _changes_contract(first):
-            with target.progress.running(servers):
-                execute_all(target, servers)
+            with target.progress.running(members):
+                execute_all(target, members)
         else:
-            for run in servers:
+            for run in members:
                 _plan_offline(scope, run, is_new=not live_resources(scope.project, run.stack, target))
-    return [first, *servers]
+    return [first, *members]
 
 
 def contract_is_current(target: Target, loaded: Stack) -> bool:
@@ -99,13 +120,18 @@ def _changes_contract(run: Run) -> bool:
 
 def _plan_offline(scope: Scope, run: Run, *, is_new: bool) -> None:
     if not isinstance(scope.loaded, EnvironmentStack):
-        raise TypeError("only an environment's servers are planned in its place")
-    server = scope.loaded.servers[server_of(run.stack)]
-    graph = plan_stack(scope.project, server)
+        raise TypeError("only what belongs to an environment is planned in its place")
+    member = next(stack for stack in scope.loaded.perimeters if stack.stack == run.stack)
+    graph = plan_stack(scope.project, member)
     run.offline, run.state = True, "done"
-    declared = tuple((resource.type, resource.name) for resource in graph.resources if is_resource(resource.type))
+    declared = _resources(graph)
     run.planned = declared if is_new else ()
     run.steps.counts = {"create": len(declared)}
+
+
+def _resources(graph: Graph) -> tuple[tuple[str, str], ...]:
+    """Type and name of what a plan declares, Pulumi's own things left out."""
+    return tuple((resource.type, resource.name) for resource in graph.resources if is_resource(resource.type))
 
 
 def refuse_gaps(previews: Sequence[Run]) -> None:
@@ -133,13 +159,13 @@ def bring_up(
     previewed = {run.stack: run for run in previews}
     first = _run_of(previewed[scope.first], refresh)
     dropped = (
-        [change.urn for change in previews[0].steps.changed if change.operation == "delete"] if scope.servers else []
+        [change.urn for change in previews[0].steps.changed if change.operation == "delete"] if scope.members else []
     )
     _execute(target, [first], only=only, exclude=dropped)
     runs = [first]
     if first.error is not None:
-        return [*runs, *(Run(stack, "up", state="skipped", error=f"{scope.first} failed") for stack in scope.servers)]
-    servers = [_run_of(previewed[stack], refresh) for stack in scope.servers]
+        return [*runs, *(Run(stack, "up", state="skipped", error=f"{scope.first} failed") for stack in scope.members)]
+    servers = [_run_of(previewed[stack], refresh) for stack in scope.members]
     _execute(target, servers)
     runs += servers
     if dropped and all(run.error is None for run in servers):
@@ -179,14 +205,14 @@ def refuse_live_servers(target: Target, stack: str) -> None:
         return
     for server, count in live_servers(target, stack).items():
         raise InputError(
-            f"environment {stack} has a live server: {server} ({counted(count, 'resource')})",
+            f"environment {stack} has something live: {server} ({counted(count, 'resource')})",
             remedy=f"run `ringwall destroy {server}` first, or `ringwall destroy {stack} --servers`",
         )
 
 
 def live_servers(target: Target, environment: str) -> dict[str, int]:
-    """The servers of an environment that have resources in the backend, also where their files are gone."""
-    stacks = {f"{environment}.{server}" for server in target.project.servers_of(environment)}
+    """The servers and model routes of an environment that have resources in the backend, also where their files are gone."""
+    stacks = {f"{environment}.{server}" for server in target.project.members_of(environment)}
     stacks |= {stack for stack in recorded_stacks(target) if server_of(stack) and environment_of(stack) == environment}
     counts = {stack: live_resources(target.project, stack, target) for stack in sorted(stacks)}
     return {stack: count for stack, count in counts.items() if count}

@@ -10,12 +10,12 @@ from engine.workspace import Target
 from model.errors import InputError, InputErrors
 from model.project import load_environment
 from model.shared_machines import shared_problems
-from model.stacks import EnvironmentStack, ServerStack
+from model.stacks import EnvironmentStack, ModelStack, ServerStack
 
 
 def refuse_server_alone(target: Target, scope: Scope) -> None:
-    """Refuse a server whose environment is not deployed: there is no policy, token or consumer for it yet."""
-    if not isinstance(scope.loaded, ServerStack):
+    """Refuse a server or model route whose environment is not deployed: there is no policy, token or consumer for it yet."""
+    if not isinstance(scope.loaded, ServerStack | ModelStack):
         return
     name = scope.loaded.environment.name
     if not live_resources(target.project, name, target):

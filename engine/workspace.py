@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.progress import Progress, SilentProgress
-from model.cross_checks import TUNNEL_SECRET
+from model.cross_checks import GUARD_KEY, TUNNEL_SECRET
 from model.errors import EngineFailed, NoSuchStack, SecretsLocked, StateMissing
 from model.loader import read, read_text
 from model.project import SECRET_KEYS, Project
@@ -266,12 +266,12 @@ def _copy_stack_file(target: Target, stack: str, copy: Path) -> None:
     data = yaml.load(text)
     for key in SALT_KEYS:
         data.pop(key, None)
-    tunnel = TUNNEL_SECRET in data["config"]
+    held = [key for key in (TUNNEL_SECRET, GUARD_KEY) if key in data["config"]]
     for key in SECRET_KEYS:
         data["config"].pop(key, None)
-    if tunnel:
-        stand_in = hashlib.sha256(_sandbox_passphrase(target.sandbox_folder).encode()).digest()
-        data["config"][TUNNEL_SECRET] = base64.b64encode(stand_in).decode()
+    for key in held:
+        stand_in = hashlib.sha256(f"{key} {_sandbox_passphrase(target.sandbox_folder)}".encode()).digest()
+        data["config"][key] = base64.b64encode(stand_in).decode()
     with copy.open("w", encoding="utf-8") as out:
         yaml.dump(data, out)
         saved = target.sandbox_folder / "salts" / copy.name

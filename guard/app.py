@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from guard.decide.answers import INCIDENT_HEADER
 from guard.decide.reasons import Reason
 from guard.http.endpoint import McpEndpoint
+from guard.logs import SERVER
 from guard.readiness import readiness
 from guard.runtime import Runtime
 
@@ -30,7 +31,10 @@ def traffic_app(runtime: Runtime) -> ASGIApp:
     endpoint, path = McpEndpoint(runtime), runtime.policy.config.path
     health_app = Starlette(routes=[Route(HEALTH, healthz, methods=["GET"])])
 
+    server = runtime.policy.server
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        SERVER.set(server)
         # Compared before the router, which takes longer than many decisions.
         if scope["type"] == "http" and scope["path"] == path:
             await endpoint(scope, receive, send)

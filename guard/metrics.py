@@ -46,6 +46,7 @@ LABELS: Mapping[str, str] = {
     "status": "the HTTP status",
     "kind": "`progress` or `empty` of events; the first half of the media type of bytes",
     "direction": "`request` or `result`",
+    "cause": "`queue_full`, `rejected` by the collector, or `closed` as the guard ended",
 }
 #: Prometheus shows them with `_total` behind the name.
 COUNTERS: Mapping[str, MetricFamily] = {
@@ -62,6 +63,9 @@ COUNTERS: Mapping[str, MetricFamily] = {
     "tokens": MetricFamily(
         "Tokens of requests that were let through and of their results, by estimate.", ("direction",)
     ),
+    "spans_exported": MetricFamily("Spans that the collector of traces took."),
+    "spans_dropped": MetricFamily("Spans that were not exported; no call waits for a collector.", ("cause",)),
+    "span_export_failures": MetricFamily("Attempts to export spans that failed."),
     "uninspected_bytes": MetricFamily("Bytes that passed uninspected, by kind.", ("kind",)),
 }
 HISTOGRAMS: Mapping[str, MetricFamily] = {
@@ -132,6 +136,9 @@ class GuardMetrics:
         self.dropped_events = counters["dropped_events"]
         self.pins_refused = counters["lock_refusals"]
         self.taints = counters["taints"]
+        self.spans_exported = counters["spans_exported"]
+        self.spans_dropped = counters["spans_dropped"]
+        self.span_export_failures = counters["span_export_failures"]
         self.request_tokens = counters["tokens"].labels("request")
         self.result_tokens = counters["tokens"].labels("result")
 

@@ -37,6 +37,7 @@ from guard.inspect.inspection import Inspected
 from guard.inspect.redaction import redact
 from guard.inspect.verdict import Category, Leg
 from guard.metrics import UNLISTED, GuardMetrics
+from guard.traces.tracer import Tracer
 from model.text import visible
 from wire.json import dump
 from wire.jsonrpc import Id
@@ -78,6 +79,7 @@ class Runtime:
         self.keep_alive = keep_alive
         self.bounds = bounds
         self.metrics = GuardMetrics()
+        self.tracer: Tracer | None = None
         self.log = logging.getLogger("ringwall.guard")
         #: The state of the configuration's source, as members of `bundle` in /readyz.
         self.source_status: Callable[[], dict[str, Any]] = dict
@@ -124,6 +126,12 @@ class Runtime:
         self.judge_definitions()
         # Exchanges that began under the old policy may still be asking its engines.
         self._in_background(_close_later(old))
+
+    def trace_with(self, tracer: Tracer | None) -> None:
+        """Begin further spans with this tracer; those that are under way go where they would have gone."""
+        old, self.tracer = self.tracer, tracer
+        if old is not None:
+            self._in_background(_close_tracer(old, _LINGER))
 
     def deny(self, principals: frozenset[str]) -> None:
         """Deny these principals too, at once, whatever becomes of the configuration that names them."""
@@ -428,6 +436,8 @@ class Runtime:
         await self.watch.close()
         await self.policy.close()
         await self.upstream.close()
+        if self.tracer is not None:
+            await _close_tracer(self.tracer)
         await self.audit.close()
 
 
@@ -439,6 +449,8 @@ _PASSING = frozenset((Decision.ALLOW, Decision.FLAG, Decision.REDACT))
 MAX_REFUSALS_IN_FLIGHT = 256
 #: Seconds until a replaced policy or connection is closed: what began under it should have ended by then.
 _LINGER = 120.0
+#: Seconds that a closing guard waits for the collector of traces.
+_TRACE_GRACE = 2.0
 
 
 async def _close_later(replaced: Policy | Upstream) -> None:
@@ -446,6 +458,13 @@ async def _close_later(replaced: Policy | Upstream) -> None:
         await asyncio.sleep(_LINGER)
     finally:
         await replaced.close()
+
+
+async def _close_tracer(tracer: Tracer, wait: float = 0.0) -> None:
+    try:
+        await asyncio.sleep(wait)
+    finally:
+        await asyncio.get_running_loop().run_in_executor(None, tracer.close, _TRACE_GRACE)
 
 
 def _pending(kind: str, id_: Id) -> str:

@@ -12,16 +12,17 @@ from model.environment import Environment
 from model.errors import InputError
 from model.loader import KeyPath
 from model.name_patterns import matches, matches_any
-from model.server import People
-from model.stacks import EnvironmentStack, ServerStack, Stack
+from model.server import People, Server
+from model.stacks import EnvironmentStack, ModelStack, PerimeterStack, ServerStack, Stack, manifest_path
 from model.suggestions import did_you_mean
 from model.text import visible
 
-BELOW: KeyPath = ("config", "ringwall:server")
 GUARD_PORT: KeyPath = ("guard_port",)
 ADMIN_PORT: KeyPath = ("guard_admin_port",)
 ORIGIN_PORT: KeyPath = ("origin", "url")
 TUNNEL_SECRET = "ringwall:tunnelSecret"  # noqa: S105 - a key's name
+#: The key by which a model route's guard enters the gateway's inner route.
+GUARD_KEY = "ringwall:guardKey"
 
 
 def check_server(stack: ServerStack, settings: Environment) -> list[InputError]:
@@ -29,40 +30,94 @@ def check_server(stack: ServerStack, settings: Environment) -> list[InputError]:
     return [*_references(stack, settings), *_names(stack, settings), *_grants(stack), *_unseen_groups(stack, settings)]
 
 
-def missing_tunnel_secret(stack: ServerStack, settings: Environment) -> InputError | None:
-    """The problem of a server whose host has a locally managed tunnel while its stack file holds no secret for it.
+def check_model(stack: ModelStack, settings: Environment) -> list[InputError]:
+    """One model route against its environment."""
+    return [
+        *_references(stack, settings),
+        *_names(stack, settings),
+        *_model_grants(stack),
+        *_unseen_groups(stack, settings),
+        *_inner_road(stack, settings),
+    ]
 
-    `check_server` leaves this out: a server without the secret must still load, so that it can be closed.
+
+def missing_secrets(stacks: Iterable[PerimeterStack]) -> list[InputError]:
+    """The secrets that stack files lack: of locally managed tunnels, and of model routes' guards.
+
+    Loading leaves this out: a stack without the secret must still load, so that it can be closed.
     """
-    host = settings.hosts.get(stack.manifest.host)
-    config = stack.document.value.get("config") if isinstance(stack.document.value, dict) else None
-    if host is None or host.tunnel != "local" or (isinstance(config, dict) and TUNNEL_SECRET in config):
-        return None
-    return stack.document.error(
-        ("config", TUNNEL_SECRET),
-        f"is missing, and host {stack.manifest.host} has a locally managed tunnel",
-        f"run `{set_tunnel_secret(stack.stack)}`",
-    )
+    return [problem for stack in stacks for problem in _missing_secrets(stack)]
 
 
 def refuse_missing_secret(loaded: Stack) -> None:
-    """Raises InputError for a server whose stack file lacks the secret of its locally managed tunnel."""
-    if isinstance(loaded, ServerStack) and (problem := missing_tunnel_secret(loaded, loaded.environment.settings)):
+    """Raises InputError for a server or model route whose stack file lacks a secret that it needs."""
+    for problem in missing_secrets([loaded] if isinstance(loaded, ServerStack | ModelStack) else ()):
         raise problem
 
 
-def missing_tunnel_secrets(settings: Environment, servers: Iterable[ServerStack]) -> list[InputError]:
-    """The missing tunnel secrets of several servers of one environment."""
-    return [problem for server in servers if (problem := missing_tunnel_secret(server, settings)) is not None]
+def _missing_secrets(stack: PerimeterStack) -> Iterable[InputError]:
+    host = stack.settings.hosts.get(stack.manifest.host)
+    config = stack.document.value.get("config") if isinstance(stack.document.value, dict) else None
+    present = config if isinstance(config, dict) else {}
+    if host is not None and host.tunnel == "local" and TUNNEL_SECRET not in present:
+        yield stack.document.error(
+            ("config", TUNNEL_SECRET),
+            f"is missing, and host {stack.manifest.host} has a locally managed tunnel",
+            f"run `{set_secret(TUNNEL_SECRET, stack.stack)}`",
+        )
+    if isinstance(stack, ModelStack) and GUARD_KEY not in present:
+        yield stack.document.error(
+            ("config", GUARD_KEY),
+            "is missing, and by it alone the guard may enter the gateway's inner route",
+            f"run `{set_secret(GUARD_KEY, stack.stack)}`",
+        )
 
 
-def set_tunnel_secret(stack: str) -> str:
-    """The command that gives a stack its tunnel secret, also before the stack was ever brought up."""
-    command = f"openssl rand -base64 32 | pulumi config set --secret {TUNNEL_SECRET} --stack {stack}"
+def set_secret(key: str, stack: str) -> str:
+    """The command that gives a stack a random secret, also before the stack was ever brought up."""
+    command = f"openssl rand -base64 32 | pulumi config set --secret {key} --stack {stack}"
     return f"pulumi stack select --create {stack} && {command}"
 
 
-def _references(stack: ServerStack, settings: Environment) -> Iterable[InputError]:
+def _inner_road(stack: ModelStack, settings: Environment) -> Iterable[InputError]:
+    """The guard hands each request back to the gateway on its own machine, and over that road goes the key alone."""
+    if settings.topology == "central":
+        yield stack.document.error(
+            manifest_path(stack, "host"),
+            "model routes need the gateway on the guard's own machine, and in topology central it is elsewhere",
+            "use topology hybrid, or an environment of its own for the route",
+        )
+
+
+def _model_grants(stack: ModelStack) -> Iterable[InputError]:
+    for index, grant in enumerate(stack.manifest.grants):
+        for pattern in grant.models:
+            if not any(matches(pattern, name) for name in stack.manifest.models):
+                remedy = did_you_mean(pattern, stack.manifest.models, none="the route has no models")
+                yield stack.document.error(
+                    manifest_path(stack, "grants", index, "models"),
+                    f"{visible(pattern)} matches no model of the route",
+                    remedy,
+                )
+    yield from _unadmitted(stack)
+
+
+def _unadmitted(stack: PerimeterStack) -> Iterable[InputError]:
+    """Problems of grants to agents and hosted clients that access keeps out."""
+    access = stack.manifest.access
+    admitted = {"agents": access.agents, "hosted_clients": tuple(access.hosted_clients)}
+    for index, grantees in enumerate(stack.manifest.grantees):
+        for kind, known in admitted.items():
+            for name in getattr(grantees, kind):
+                if name not in known:
+                    yield stack.document.error(
+                        manifest_path(stack, "grants", index, "to", kind),
+                        f"{name} is not admitted by access.{kind}",
+                        f"add it to access.{kind} too",
+                    )
+
+
+def _references(stack: PerimeterStack, settings: Environment) -> Iterable[InputError]:
     manifest = stack.manifest
     people: list[tuple[KeyPath, People | None]] = [(("access", "people", "groups"), manifest.access.people)]
     people += [
@@ -76,7 +131,7 @@ def _references(stack: ServerStack, settings: Environment) -> Iterable[InputErro
         (("posture",), "posture", manifest.posture),
         (("oauth", "issuer"), "issuers", (manifest.oauth.issuer,) if manifest.oauth.issuer else ()),
         *((path, "groups", members.groups) for path, members in people if members is not None),
-        *((("grants", i, "to", "groups"), "groups", grant.to.groups) for i, grant in enumerate(manifest.grants)),
+        *((("grants", i, "to", "groups"), "groups", to.groups) for i, to in enumerate(manifest.grantees)),
     ]
     for path, key, names in references:
         known = getattr(settings, key)
@@ -85,23 +140,27 @@ def _references(stack: ServerStack, settings: Environment) -> Iterable[InputErro
                 file = f"Pulumi.{stack.environment.name}.yaml"
                 remedy = did_you_mean(name, known, none=f"{file} has no {key}")
                 yield stack.document.error(
-                    (*BELOW, *path), f"{name} is not in the environment's {key}", f"{remedy}; or add it to {file}"
+                    manifest_path(stack, *path),
+                    f"{name} is not in the environment's {key}",
+                    f"{remedy}; or add it to {file}",
                 )
 
 
-def _names(stack: ServerStack, settings: Environment) -> Iterable[InputError]:
+def _names(stack: PerimeterStack, settings: Environment) -> Iterable[InputError]:
     manifest, zone = stack.manifest, settings.cloudflare.zone
     for hostname, client in manifest.hostnames.items():
         if not hostname.endswith("." + zone):
             path: KeyPath = ("hostname",) if client is None else ("access", "hosted_clients", client, "hostname")
             yield stack.document.error(
-                (*BELOW, *path), f"{hostname} is outside the zone {zone}", f"use a name that ends in .{zone}"
+                manifest_path(stack, *path),
+                f"{hostname} is outside the zone {zone}",
+                f"use a name that ends in .{zone}",
             )
     shared = sorted(set(manifest.logs.kinds) & set(settings.logs.kinds))
     for kind in shared:
         yield stack.document.error(
-            (*BELOW, "logs", kind),
-            f"the environment has a {kind} sink already, and the server's would silence it for this server",
+            manifest_path(stack, "logs", kind),
+            f"the environment has a {kind} sink already, and this one would silence it here",
             "use another kind of sink here, or remove one of the two",
         )
 
@@ -113,7 +172,7 @@ def _grants(stack: ServerStack) -> Iterable[InputError]:
     prompts = {prompt.name for prompt in stack.lock.prompts}
     approve = f"ringwall lock approve {stack.stack}"
     for index, grant in enumerate(manifest.grants):
-        grant_path: KeyPath = (*BELOW, "grants", index)
+        grant_path = manifest_path(stack, "grants", index)
         for pattern in grant.tools:
             matched = [name for name in tools if matches(pattern, name)]
             if pattern in left_out:
@@ -155,36 +214,28 @@ def _grants(stack: ServerStack) -> Iterable[InputError]:
                 yield stack.document.error(
                     (*grant_path, "arguments", name), f"cannot be enforced: {problem}", "correct the schema"
                 )
-        admitted = {"agents": manifest.access.agents, "hosted_clients": tuple(manifest.access.hosted_clients)}
-        for kind, known in admitted.items():
-            for name in getattr(grant.to, kind):
-                if name not in known:
-                    yield stack.document.error(
-                        (*grant_path, "to", kind),
-                        f"{name} is not admitted by access.{kind}",
-                        f"add it to access.{kind} too",
-                    )
+    yield from _unadmitted(stack)
     for name in manifest.limits.tools:
-        path: KeyPath = (*BELOW, "limits", "tools", name)
+        path = manifest_path(stack, "limits", "tools", name)
         # One that is inherited may belong to another of the environment's servers.
         if name not in tools and path in stack.document.lines:
             yield stack.document.error(path, "no such tool in the lock", "correct the name")
 
 
-def _unseen_groups(stack: ServerStack, settings: Environment) -> Iterable[InputError]:
+def _unseen_groups(stack: PerimeterStack, settings: Environment) -> Iterable[InputError]:
     """Problems of grants to groups that the edge can check and the guard cannot see.
 
     Access puts custom OIDC claims and SAML attributes into its application tokens and nothing else about groups
     (Cloudflare One docs, "Application token"). A GitHub sign-in has neither, so a grant to an organization would never
     match anybody.
     """
-    for index, grant in enumerate(stack.manifest.grants):
-        for name in grant.to.groups:
+    for index, grantees in enumerate(stack.manifest.grantees):
+        for name in grantees.groups:
             group = settings.groups.get(name)
             for member in group.idp_groups if group else ():
                 if settings.identity_providers[member.provider].type == "github":
                     yield stack.document.error(
-                        (*BELOW, "grants", index, "to", "groups"),
+                        manifest_path(stack, "grants", index, "to", "groups"),
                         f"{name} holds the GitHub organization {member.group}, which Access tokens do not carry, so the "
                         "guard cannot grant by it",
                         "grant to emails, domains or agents, and let access.people keep the organization at the edge",
@@ -205,9 +256,9 @@ def _constraint(schema: dict[str, Any]) -> str | None:
 
 
 def check_together(environment: EnvironmentStack, newcomer: str | None = None) -> list[InputError]:
-    """Problems of host names and ports that two servers of the environment would share.
+    """Problems of host names and ports that two servers or model routes of the environment would share.
 
-    What `newcomer`, a server that is being added, takes from another is its own problem and not the other's.
+    What `newcomer`, one that is being added, takes from another is its own problem and not the other's.
     """
     problems: list[InputError] = []
     names: dict[str, str] = {}
@@ -216,17 +267,19 @@ def check_together(environment: EnvironmentStack, newcomer: str | None = None) -
         if environment.settings.topology != "central":
             ports[(name, host.gateway_port)] = f"the gateway of host {name}"
     guards: dict[int, str] = {}
-    for stack in sorted(environment.servers.values(), key=lambda server: server.name == newcomer):
+    for stack in sorted(environment.perimeters, key=lambda stack: stack.name == newcomer):
         manifest = stack.manifest
         for hostname, client in manifest.hostnames.items():
             path: KeyPath = ("hostname",) if client is None else ("access", "hosted_clients", client, "hostname")
             holder = names.setdefault(hostname, stack.stack)
             if holder != stack.stack:
                 problems.append(
-                    stack.document.error((*BELOW, *path), f"{hostname} is {holder}'s host name", "choose another")
+                    stack.document.error(
+                        manifest_path(stack, *path), f"{hostname} is {holder}'s host name", "choose another"
+                    )
                 )
         wrong: set[KeyPath] = set()
-        for path, port, remedy in server_ports(stack):
+        for path, port, remedy in perimeter_ports(stack):
             if path == ADMIN_PORT and manifest.guard_admin_port is None and GUARD_PORT in wrong:
                 continue  # it follows guard_port, whose problem is reported already
             claim = f"{stack.stack} ({'.'.join(map(str, path))})"
@@ -240,15 +293,15 @@ def check_together(environment: EnvironmentStack, newcomer: str | None = None) -
                     problem = f"port {port} is {owner}'s; hybrid guard ports are unique in the environment"
             if problem is not None:
                 wrong.add(path)
-                problems.append(stack.document.error((*BELOW, *path), problem, remedy))
+                problems.append(stack.document.error(manifest_path(stack, *path), problem, remedy))
     return problems
 
 
-def server_ports(stack: ServerStack) -> Iterable[tuple[KeyPath, int, str]]:
-    """The loopback ports of one server, each with what to do when it is taken."""
+def perimeter_ports(stack: PerimeterStack) -> Iterable[tuple[KeyPath, int, str]]:
+    """The loopback ports of one server or model route, each with what to do when it is taken."""
     manifest = stack.manifest
     yield GUARD_PORT, manifest.guard_port, "choose another"
     inherited = manifest.guard_admin_port is None
     yield ADMIN_PORT, manifest.admin_port, "add the key with another port" if inherited else "choose another"
-    if manifest.origin.port is not None:
+    if isinstance(manifest, Server) and manifest.origin.port is not None:
         yield ORIGIN_PORT, manifest.origin.port, "choose another"

@@ -43,6 +43,9 @@ KINDS: Final = {
     "resources/read": "resource",
     "resources/subscribe": "resource",
     "resources/unsubscribe": "resource",
+    "chat/completions": "model",
+    "responses": "model",
+    "embeddings": "model",
 }
 
 #: Characters of a place; the audit log keeps as many of a pointer.
@@ -63,6 +66,18 @@ def _exceptable(rule: str) -> str:
 
 
 Named = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+RuleName = Annotated[str, StringConstraints(pattern=_RULE), AfterValidator(_exceptable)]
+Place = Annotated[str, StringConstraints(pattern=_PLACE, max_length=MAX_PLACE)]
+
+
+def _stands_at(place: str | None, pointer: str) -> bool:
+    """Whether a JSON pointer is the place of an exception; without a place every one is."""
+    if place is None or place == pointer:
+        return True
+    steps, pattern = pointer.split("/"), place.split("/")
+    return len(steps) == len(pattern) and all(
+        expected in ("*", step) for step, expected in zip(steps, pattern, strict=True)
+    )
 
 
 class FindingException(Model):
@@ -74,10 +89,10 @@ class FindingException(Model):
     leg: Literal["arguments", "results", "prompts", "resources"] = Field(
         description="Where: arguments, and results of a tool, prompts of a prompt, resources of a resource."
     )
-    rule: Annotated[str, StringConstraints(pattern=_RULE), AfterValidator(_exceptable)] = Field(
+    rule: RuleName = Field(
         description="The rule, as `ringwall audit show` names it; a vendor's finding as ENGINE.FINDING."
     )
-    place: Annotated[str, StringConstraints(pattern=_PLACE, max_length=MAX_PLACE)] | None = Field(
+    place: Place | None = Field(
         None, description="Only at this JSON pointer, * for any one step; else anywhere in the message."
     )
     action: Literal["flag", "allow"] = Field(
@@ -110,12 +125,44 @@ class FindingException(Model):
 
     def covers(self, pointer: str) -> bool:
         """Whether a finding at this JSON pointer stands where the exception holds."""
-        if self.place is None or self.place == pointer:
-            return True
-        steps, pattern = pointer.split("/"), self.place.split("/")
-        return len(steps) == len(pattern) and all(
-            expected in ("*", step) for step, expected in zip(steps, pattern, strict=True)
-        )
+        return _stands_at(self.place, pointer)
+
+
+class ModelFindingException(Model):
+    """A finding that does not block on a model route. Every further finding in the same message does."""
+
+    model: Named = Field(description="Public name of the model.")
+    leg: Literal["prompts", "tool_results", "definitions", "answers", "tool_calls"] = Field(
+        description="Where, as in guard.legs."
+    )
+    rule: RuleName = Field(
+        description="The rule, as `ringwall audit show` names it; a vendor's finding as ENGINE.FINDING."
+    )
+    place: Place | None = Field(
+        None, description="Only at this JSON pointer, * for any one step; else anywhere on that leg."
+    )
+    action: Literal["flag", "allow"] = Field(
+        "flag", description="flag: it passes, and the record says so; allow: it passes as if nothing was found."
+    )
+    reason: Reason = Field(description="Why it is harmless here, and who decided it.")
+    expires: Day = Field(description="Last day it holds, in UTC, quoted; the guard itself ends it.")
+
+    @property
+    def kind(self) -> str:
+        """The kind of what it is for."""
+        return "model"
+
+    @property
+    def name(self) -> str:
+        """The name of what it is for."""
+        return self.model
+
+    def holds_on(self, today: date) -> bool:
+        return holds_on(self.expires, today)
+
+    def covers(self, pointer: str) -> bool:
+        """Whether a finding at this JSON pointer stands where the exception holds."""
+        return _stands_at(self.place, pointer)
 
 
 def is_place(pointer: str) -> bool:
@@ -131,4 +178,5 @@ def rule_of(engine: str, rule: str) -> str:
 def admits_exceptions(leg: str, method: str, rules: Iterable[str]) -> bool:
     """Whether exceptions could let pass what these rules (as `rule_of` writes them) match in a message of this method."""
     named = set(rules)
-    return method in KINDS and leg in LEGS[KINDS[method]] and bool(named) and named.isdisjoint(NO_EXCEPTION)
+    legs = LEGS.get(KINDS.get(method, ""), ())
+    return leg in legs and bool(named) and named.isdisjoint(NO_EXCEPTION)

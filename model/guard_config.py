@@ -191,33 +191,3 @@ class GuardConfig(Model):
         if self.guard.redis is not None and self.guard.redis != self.redis:
             raise Wrong("differs from guard.redis", "write the same in both, or remove guard.redis", ("redis",))
         return self
-
-
-class Signature(Model):
-    """Ed25519 (RFC 8032) over the canonical JSON of the bundle without its signature."""
-
-    algorithm: Literal["ed25519"] = Field("ed25519", description="Always Ed25519.")
-    key_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] = Field(description="Which key signed.")
-    value: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{86}$")] = Field(
-        description="Base64url without padding."
-    )
-
-
-class GuardBundle(Model):
-    """A signed, numbered guard configuration. A guard refuses a sequence lower than the one it applied last."""
-
-    version: Version1 = Field(description="Format of the bundle.")
-    sequence: Annotated[int, Field(ge=1)] = Field(description="Grows with every bundle of a server.")
-    denied: Many[PrincipalId] = Field(
-        (), description="Principals refused at once: person:<sub> or agent:<common_name>."
-    )
-    issued: Annotated[int, Field(ge=1)] | None = Field(None, description="When it was signed, in Unix seconds.")
-    expires: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="When guards stop serving by it, in Unix seconds; bundles of older versions have no end."
-    )
-    config: GuardConfig = Field(description="The configuration.")
-    signature: Signature = Field(description="Over everything else.")
-
-    def dump(self) -> dict[str, Any]:
-        """As it is signed: without times that it does not have."""
-        return {name: value for name, value in super().dump().items() if value is not None}

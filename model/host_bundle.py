@@ -85,18 +85,20 @@ class Egress(Model):
 
 
 class HostBundle(Model):
-    """Everything one host runs for one server."""
+    """Everything one host runs for one server or model route."""
 
     version: Version1 = Field(description="Format of this document.")
     environment: Name = Field(description="Environment.")
-    server: Name = Field(description="Server.")
+    server: Name = Field(description="Server or model route.")
     host: Name = Field(description="Host that runs it.")
     hostnames: Many[Hostname] = Field(description="Public names.")
     listeners: Many[Listener] = Field(description="Every socket that may be open.")
     cloudflared: Cloudflared = Field(description="The tunnel's connector.")
     kong: Kong = Field(description="The gateway node.")
     guard: GuardProcess = Field(description="The guard.")
-    origin: Origin = Field(description="The server.")
+    origin: Origin | None = Field(
+        description="The server; none for a model route, whose models are behind the gateway."
+    )
     files: Many[File] = Field(description="Files to place.")
     provided: Many[ProvidedFile] = Field((), description="Files the operator provides beside them.")
     secrets: Many[Secret] = Field((), description="Secrets to provide.")

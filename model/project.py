@@ -13,22 +13,27 @@ from typing import Any
 
 from model.base import validate
 from model.clear_secrets import find_clear_secrets
-from model.cross_checks import check_server, check_together
+from model.cross_checks import GUARD_KEY, TUNNEL_SECRET, check_model, check_server, check_together
 from model.environment import Environment
 from model.errors import InputError, InputErrors, NoProject
 from model.loader import Document, KeyPath, read, read_text
+from model.model_route import ModelRoute
 from model.problems import nearest
 from model.server import Server
 from model.stacks import (
     ENVIRONMENT_KEY,
     KINDS,
+    MODEL_KEY,
     SERVER_KEY,
     ZONE_KEY,
     ZONE_PREFIX,
     EnvironmentStack,
+    ModelStack,
+    PerimeterStack,
     ServerStack,
     Stack,
     ZoneStack,
+    config_key_of,
     environment_of,
     server_of,
 )
@@ -37,7 +42,7 @@ from model.tool_lock import from_text as lock_from_text
 from model.zone import Zone
 
 #: Keys beside the manifest; each must be a top-level `secure:` value, which Pulumi encrypts.
-SECRET_KEYS = {"cloudflare:apiToken", "kong:kongAdminToken", "ringwall:tunnelSecret"}
+SECRET_KEYS = {"cloudflare:apiToken", "kong:kongAdminToken", TUNNEL_SECRET, GUARD_KEY}
 PULUMI_KEYS = {"config", "encryptionsalt", "encryptedkey", "secretsprovider"}
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _STACK_FILE = re.compile(r"Pulumi\.(?P<stack>.+)\.ya?ml")
@@ -65,7 +70,8 @@ class Project:
     def environments(self) -> list[str]:
         return [stack for stack in self.stacks() if "." not in stack]
 
-    def servers_of(self, environment: str) -> list[str]:
+    def members_of(self, environment: str) -> list[str]:
+        """Names of an environment's servers and model routes; which of the two each is, its file says."""
         return [server_of(s) for s in self.stacks() if environment_of(s) == environment and server_of(s)]
 
     def zones(self) -> list[str]:
@@ -74,13 +80,13 @@ class Project:
     def unknown(self, stack: str) -> InputError:
         """The error for a stack that has no file: the name that was meant, or how to make the first environment."""
         known, (name, server) = self.stacks(), (environment_of(stack), server_of(stack))
-        if self.servers_of(name) and name not in known:
+        if self.members_of(name) and name not in known:
             remedy = f"its servers' files are here: run `ringwall init {name}`, or restore {self.stack_file(name).name}"
             return InputError(f"there is no stack {name}", file=self.stack_file(name), remedy=remedy)
         if not known:
             return InputError(f"there is no stack {stack}", remedy=f"make the environment: `ringwall init {name}`")
         if server and name in known:
-            servers = [f"{name}.{known_server}" for known_server in self.servers_of(name)]
+            servers = [f"{name}.{known_server}" for known_server in self.members_of(name)]
             remedy = did_you_mean(stack, servers, none=f"{name} has no servers")
             return InputError(f"there is no server {server} in environment {name}", remedy=remedy)
         owners = [known_stack for known_stack in known if server_of(known_stack) == stack]
@@ -124,13 +130,15 @@ def load(project: Project, stack: str) -> Stack:
     environment = load_environment(project, name)
     if not server:
         return environment
-    if server not in environment.servers:
-        raise project.unknown(stack)
-    return environment.servers[server]
+    for member in environment.perimeters:
+        if member.name == server:
+            return member
+    raise project.unknown(stack)
 
 
 def load_environment(project: Project, name: str, newcomer: str | None = None) -> EnvironmentStack:
-    """Read one environment with every server of it, and check them together; `newcomer` is a server that is being added.
+    """Read one environment with every server and model route of it, and check them together; `newcomer` is one that is
+    being added.
 
     Raises:
         InputErrors: all problems found, one line each.
@@ -147,15 +155,20 @@ def load_environment(project: Project, name: str, newcomer: str | None = None) -
     except InputError as error:
         raise InputErrors(_each(error)) from None
     environment = EnvironmentStack(name, document, settings)
-    for server in project.servers_of(name):
+    for member in project.members_of(name):
         try:
-            environment.servers[server] = _load_server(project, environment, server)
+            loaded = _load_member(project, environment, member)
         except InputError as error:
             problems += _each(error)
+        else:
+            if isinstance(loaded, ServerStack):
+                environment.servers[member] = loaded
+            else:
+                environment.models[member] = loaded
     if problems:
         raise InputErrors(problems)
-    for stack in environment.servers.values():
-        problems += check_server(stack, settings)
+    for stack in environment.perimeters:
+        problems += check_server(stack, settings) if isinstance(stack, ServerStack) else check_model(stack, settings)
     problems += check_together(environment, newcomer)
     if problems:
         raise InputErrors(problems)
@@ -186,6 +199,8 @@ def _read_stack(project: Project, stack: str, kind: str, remedy: str) -> Documen
     for key in value:
         if key not in PULUMI_KEYS:
             problems.append(document.error((key,), "unknown key", nearest(key, sorted(PULUMI_KEYS))))
+    if problems and "config" not in value:
+        raise InputErrors(problems)  # one of them was meant to be it
     config = value.get("config")
     if not isinstance(config, dict):
         raise document.error(("config",), "must be a mapping that holds the manifest", remedy)
@@ -235,8 +250,13 @@ def config_of(document: Document) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _load_server(project: Project, environment: EnvironmentStack, name: str) -> ServerStack:
-    settings, stack = environment.settings, f"{environment.name}.{name}"
+def manifest_key(document: Document, stack: str) -> str:
+    """Where the manifest of a stack stands in its file; a server and a model route differ in nothing else."""
+    return MODEL_KEY if MODEL_KEY in config_of(document) else config_key_of(stack)
+
+
+def _load_member(project: Project, environment: EnvironmentStack, name: str) -> PerimeterStack:
+    stack = f"{environment.name}.{name}"
     if not _NAME.fullmatch(name):
         raise InputError(
             f"{name} is no server name", file=project.stack_file(stack), remedy="use lower-case letters, digits and -"
@@ -244,6 +264,20 @@ def _load_server(project: Project, environment: EnvironmentStack, name: str) -> 
     document = _read_stack(
         project, stack, "a server", f"run `ringwall onboard {name} --env {environment.name} --url URL`"
     )
+    if MODEL_KEY in config_of(document):
+        return _load_model(environment, name, document)
+    return _load_server(project, environment, name, document)
+
+
+def _load_model(environment: EnvironmentStack, name: str, document: Document) -> ModelStack:
+    """A model route takes the environment's countries; its `defaults` are for servers."""
+    inherited = {"countries": list(environment.settings.countries)}
+    manifest: ModelRoute = _manifest(document, MODEL_KEY, ModelRoute, inherited)
+    return ModelStack(environment, name, document, manifest)
+
+
+def _load_server(project: Project, environment: EnvironmentStack, name: str, document: Document) -> ServerStack:
+    settings, stack = environment.settings, f"{environment.name}.{name}"
     inherited = settings.defaults.model_dump(mode="json", by_alias=True, exclude_unset=True)
     inherited.setdefault("countries", list(settings.countries))
     if _registers_elsewhere(document):

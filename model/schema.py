@@ -8,8 +8,11 @@ from model.access_tests import AccessTests
 from model.base import Model
 from model.engine_contract import VerdictAnswer, VerdictRequest
 from model.environment import Environment
-from model.guard_config import GuardBundle, GuardConfig
+from model.guard_bundle import GuardBundle
+from model.guard_config import GuardConfig
 from model.host_bundle import HostBundle
+from model.model_guard_config import ModelGuardConfig
+from model.model_route import ModelRoute
 from model.server import Server
 from model.tool_lock import ToolLock
 from model.zone import Zone
@@ -18,9 +21,11 @@ from model.zone import Zone
 FORMATS: dict[str, type[Model]] = {
     "environment": Environment,
     "server": Server,
+    "model": ModelRoute,
     "zone": Zone,
     "tool-lock": ToolLock,
     "guard-config": GuardConfig,
+    "model-guard-config": ModelGuardConfig,
     "guard-bundle": GuardBundle,
     "host-bundle": HostBundle,
     "access-test": AccessTests,
@@ -43,7 +48,7 @@ def stack_file_schema() -> dict[str, Any]:
     """JSON Schema of a whole `Pulumi.<stack>.yaml`, for an editor's `yaml-language-server` line."""
     definitions: dict[str, Any] = {}
     properties: dict[str, Any] = {}
-    for name in ("environment", "server", "zone"):
+    for name in ("environment", "server", "model", "zone"):
         schema = FORMATS[name].model_json_schema(by_alias=True)
         definitions.update(schema.pop("$defs", {}))
         properties[f"ringwall:{name}"] = schema

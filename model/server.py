@@ -33,6 +33,7 @@ from model.clients import Clients
 from model.defaults import CircuitBreaker, Guard, Limits, Rate, Timeouts
 from model.environment import Logs
 from model.finding_exceptions import FindingException
+from model.front_door import ADMIN_PORT_OFFSET, check_front_door
 from model.lockdown import Lockdown
 from model.loopback import is_loopback
 from model.name_patterns import GRANT_PATTERN, MAX_NAME
@@ -286,10 +287,6 @@ class ServerGuard(Guard):
     )
 
 
-#: What is added to a guard's port where its file does not name `guard_admin_port`.
-ADMIN_PORT_OFFSET = 1000
-
-
 class Server(Model):
     """`ringwall:server` of `Pulumi.<env>.<server>.yaml`."""
 
@@ -328,46 +325,21 @@ class Server(Model):
     def _consistent(self) -> Self:
         if self.origin.port == self.guard_port:
             raise Wrong(f"port {self.guard_port} is the origin's own port", "choose another", ("guard_port",))
-        if self.admin_port > 65535:
-            raise Wrong(
-                f"is {self.admin_port} unless given (guard_port + {ADMIN_PORT_OFFSET}), and no port is over 65535",
-                "add it",
-                ("guard_admin_port",),
-            )
-        if self.admin_port in (self.guard_port, self.origin.port):
-            whose = "the guard's port for traffic" if self.admin_port == self.guard_port else "the origin's own port"
-            raise Wrong(f"port {self.admin_port} is {whose}", "choose another", ("guard_admin_port",))
-        if self.countries == ():
-            raise Wrong("is empty", "name at least one, or remove the key to use the environment's", ("countries",))
-        if self.oauth.mode == "external" and self.access.hosted_clients:
-            raise Wrong(
-                "hosted clients cannot pass Access before an external authorization server",
-                "use oauth mode access, or remove them",
-                ("access", "hosted_clients"),
-            )
-        if self.oauth.mode == "external" and self.access.clients is not None:
-            raise Wrong(
-                "clients register at the external authorization server, which Access does not keep",
-                "allow their redirect URIs there, and remove the key",
-                ("access", "clients"),
-            )
+        check_front_door(self)
+        if self.admin_port == self.origin.port:
+            raise Wrong(f"port {self.admin_port} is the origin's own port", "choose another", ("guard_admin_port",))
         self.origin.check_mode(external=self.oauth.mode == "external")
-        hostnames = {self.hostname}
-        for client, hosted in sorted(self.access.hosted_clients.items()):
-            if hosted.hostname in hostnames:
-                raise Wrong(
-                    f"{hosted.hostname} is this server's already: a hosted client has a name, an audience and grants "
-                    "of its own",
-                    "choose another",
-                    ("access", "hosted_clients", client, "hostname"),
-                )
-            hostnames.add(hosted.hostname)
         return self
 
     @property
     def admin_port(self) -> int:
         """Where the guard serves /readyz and /metrics, on loopback."""
         return self.guard_port + ADMIN_PORT_OFFSET if self.guard_admin_port is None else self.guard_admin_port
+
+    @property
+    def grantees(self) -> tuple[Grantees, ...]:
+        """To whom each grant applies, in order."""
+        return tuple(grant.to for grant in self.grants)
 
     @property
     def hostnames(self) -> dict[str, str | None]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from model.base import split_url
-from model.cross_checks import BELOW, server_ports
+from model.cross_checks import perimeter_ports
 from model.errors import InputError
 from model.loader import Document, KeyPath
 from model.loopback import is_loopback
-from model.stacks import ENVIRONMENT_KEY, EnvironmentStack
+from model.stacks import ENVIRONMENT_KEY, EnvironmentStack, manifest_path
 
 _ENVIRONMENT: KeyPath = ("config", ENVIRONMENT_KEY)
 #: Whose a thing is: the file and the key where it stands, and what to call it.
@@ -58,15 +58,18 @@ def _admin(environment: EnvironmentStack) -> tuple[str, int | None, str]:
 
 def _hostnames(environment: EnvironmentStack, siblings: Sequence[EnvironmentStack]) -> Iterator[InputError]:
     owners = {
-        hostname: server for sibling in siblings for server in sibling.reach for hostname in server.manifest.hostnames
+        hostname: server
+        for sibling in siblings
+        for server in sibling.perimeters
+        for hostname in server.manifest.hostnames
     }
-    for server in environment.reach:
+    for server in environment.perimeters:
         for hostname, client in server.manifest.hostnames.items():
             if (owner := owners.get(hostname)) is not None:
                 key: KeyPath = ("hostname",) if client is None else ("access", "hosted_clients", client, "hostname")
-                place = owner.document.location((*BELOW, "hostname"))
+                place = owner.document.location(manifest_path(owner, "hostname"))
                 problem = f"{hostname} is {owner.stack}'s host name ({place})"
-                yield server.document.error((*BELOW, *key), problem, "choose another")
+                yield server.document.error(manifest_path(server, *key), problem, "choose another")
 
 
 def _ports(environment: EnvironmentStack, siblings: Sequence[EnvironmentStack]) -> Iterator[InputError]:
@@ -92,6 +95,6 @@ def _claims(environment: EnvironmentStack) -> Iterator[tuple[tuple[str, int], Ho
     for name, host in settings.hosts.items() if settings.topology != "central" else ():
         path: KeyPath = (*_ENVIRONMENT, "hosts", name, "gateway_port")
         yield (name, host.gateway_port), (environment.document, path, f"the gateway of environment {environment.name}")
-    for server in environment.reach:
-        for key, port, _ in server_ports(server):
-            yield (server.manifest.host, port), (server.document, (*BELOW, *key), server.stack)
+    for server in environment.perimeters:
+        for key, port, _ in perimeter_ports(server):
+            yield (server.manifest.host, port), (server.document, manifest_path(server, *key), server.stack)

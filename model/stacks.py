@@ -1,4 +1,4 @@
-"""The three kinds of stack as they are in memory: an environment, one server of it, and a zone.
+"""The kinds of stack as they are in memory: an environment, one server or model route of it, and a zone.
 
 Each is one stack file, read and checked. `model.project` reads them; nothing here opens a file. What a stack's name says
 is in `model.stack_names`.
@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from model.environment import Environment
-from model.loader import Document
+from model.loader import Document, KeyPath
+from model.model_route import ModelRoute
 from model.server import Server
 from model.stack_names import ENVIRONMENT_KEY as ENVIRONMENT_KEY
 from model.stack_names import KINDS as KINDS
+from model.stack_names import MODEL_KEY as MODEL_KEY
 from model.stack_names import SERVER_KEY as SERVER_KEY
 from model.stack_names import ZONE_KEY as ZONE_KEY
 from model.stack_names import ZONE_PREFIX as ZONE_PREFIX
@@ -30,12 +32,13 @@ from model.zone import Zone
 
 @dataclass(frozen=True)
 class EnvironmentStack:
-    """One environment's stack file with all its servers."""
+    """One environment's stack file with all its servers and model routes."""
 
     name: str
     document: Document
     settings: Environment
     servers: dict[str, ServerStack] = field(default_factory=dict)
+    models: dict[str, ModelStack] = field(default_factory=dict)
 
     config_key: ClassVar[str] = ENVIRONMENT_KEY
 
@@ -51,6 +54,10 @@ class EnvironmentStack:
     def reach(self) -> tuple[ServerStack, ...]:
         return tuple(server for _, server in sorted(self.servers.items()))
 
+    @property
+    def perimeters(self) -> tuple[PerimeterStack, ...]:
+        return tuple(sorted([*self.servers.values(), *self.models.values()], key=lambda stack: stack.name))
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the settings. Servers compare it with the deployed one: a deployed environment unlike the file
@@ -59,8 +66,8 @@ class EnvironmentStack:
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
     @property
-    def manifests(self) -> dict[str, Server]:
-        return {name: server.manifest for name, server in sorted(self.servers.items())}
+    def manifests(self) -> dict[str, PerimeterManifest]:
+        return {stack.name: stack.manifest for stack in self.perimeters}
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,40 @@ class ServerStack:
     def reach(self) -> tuple[ServerStack, ...]:
         return (self,)
 
+    @property
+    def perimeters(self) -> tuple[PerimeterStack, ...]:
+        return (self,)
+
+
+@dataclass(frozen=True)
+class ModelStack:
+    """One model route's stack file; `manifest` has the environment's countries where it names none."""
+
+    #: The environment lists its model routes, too: left out of texts and of comparing.
+    environment: EnvironmentStack = field(repr=False, compare=False)
+    name: str
+    document: Document
+    manifest: ModelRoute
+
+    config_key: ClassVar[str] = MODEL_KEY
+
+    @property
+    def stack(self) -> str:
+        return f"{self.environment.name}.{self.name}"
+
+    @property
+    def settings(self) -> Environment:
+        """The settings of its environment."""
+        return self.environment.settings
+
+    @property
+    def reach(self) -> tuple[ServerStack, ...]:
+        return ()
+
+    @property
+    def perimeters(self) -> tuple[PerimeterStack, ...]:
+        return (self,)
+
 
 @dataclass(frozen=True)
 class ZoneStack:
@@ -113,7 +154,24 @@ class ZoneStack:
     def reach(self) -> tuple[ServerStack, ...]:
         return ()
 
+    @property
+    def perimeters(self) -> tuple[PerimeterStack, ...]:
+        return ()
 
+
+#: What stands behind four rings of its own, and its manifest: a server or a model route.
+PerimeterStack = ServerStack | ModelStack
+PerimeterManifest = Server | ModelRoute
 #: What every kind has: `name`, `stack` (Pulumi's name of it), `document`, `config_key` (where its manifest stands), the
-#: `environment` it is or belongs to, and `reach`, the servers it stands for.
-Stack = EnvironmentStack | ServerStack | ZoneStack
+#: `environment` it is or belongs to, `reach`, the servers it stands for, and `perimeters`, those and the model routes.
+Stack = EnvironmentStack | ServerStack | ModelStack | ZoneStack
+
+
+def noun(stack: PerimeterStack) -> str:
+    """The key under which components and documents say whose they are."""
+    return "model_route" if isinstance(stack, ModelStack) else "server"
+
+
+def manifest_path(stack: Stack, *key: str | int) -> KeyPath:
+    """Where a key of a stack's manifest stands in its file."""
+    return ("config", stack.config_key, *key)

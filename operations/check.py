@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from components.gateway.model_support import support_problems
 from guard.inspect.definitions import findings_of
-from model.cross_checks import missing_tunnel_secrets
+from model.cross_checks import missing_secrets
 from model.errors import InputError, InputErrors
 from model.project import Project, load, load_environment
 from model.shared_machines import shared_problems
@@ -29,9 +30,9 @@ from plan.rules.rule import Rule
 class Checked:
     """The findings of a check, with the stacks and rules that it covered, and the waivers that it did not count.
 
-    `stacks` are those that were checked completely: an environment that is named includes all its servers. `base` is None
-    where rules and waivers are the working tree's. `ignored_waivers` counts, by stack, waivers of the working tree that the
-    base revision does not have: they hold once they are merged.
+    `stacks` are those that were checked completely: an environment that is named includes all that belongs to it. `base` is
+    None where rules and waivers are the working tree's. `ignored_waivers` counts, by stack, waivers of the working tree that
+    the base revision does not have: they hold once they are merged.
     """
 
     findings: tuple[tuple[str, Finding], ...]
@@ -93,9 +94,9 @@ def check(
         # An environment's policies and issuers protect each of its servers, so its errors count for a single server too.
         judge(name, environment, plan_stack(project, environment), errors_only=not everything)
         contract = planned_contract(project, environment)
-        for server in environment.servers.values():
-            if everything or server.stack in named:
-                judge(server.stack, server, plan_stack(project, server, contract=contract))
+        for member in environment.perimeters:
+            if everything or member.stack in named:
+                judge(member.stack, member, plan_stack(project, member, contract=contract))
     return Checked(tuple(findings), tuple(judged), rules, base, ignored)
 
 
@@ -117,16 +118,28 @@ def _load(project: Project, stacks: Sequence[str]) -> tuple[dict[str, Environmen
                 zones.append(loaded)
     for stack in stacks:
         name, server = environment_of(stack), server_of(stack)
-        if server and name in environments and server not in environments[name].servers:
+        if server and name in environments and server not in environments[name].manifests:
             problems.append(project.unknown(stack))
     for name, environment in environments.items():
-        servers = [server for server in environment.servers.values() if name in stacks or server.stack in stacks]
-        problems += missing_tunnel_secrets(environment.settings, servers)
+        problems += missing_secrets(
+            member for member in environment.perimeters if name in stacks or member.stack in stacks
+        )
+    problems += _unsupported(stacks, environments)
     problems += quota_problems(list(environments.values()))
     problems += _shared(project, environments)
     if problems:
         raise InputErrors(problems)
     return environments, zones
+
+
+def _unsupported(stacks: Sequence[str], environments: dict[str, EnvironmentStack]) -> list[InputError]:
+    return [
+        problem
+        for name, environment in environments.items()
+        for route in environment.models.values()
+        if name in stacks or route.stack in stacks
+        for problem in support_problems(route)
+    ]
 
 
 def _shared(project: Project, environments: dict[str, EnvironmentStack]) -> list[InputError]:

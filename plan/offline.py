@@ -10,8 +10,9 @@ from typing import Any
 
 from components.contract import OUTPUT
 from components.program import declare
+from model.cross_checks import GUARD_KEY, TUNNEL_SECRET
 from model.project import Project
-from model.stacks import EnvironmentStack, ServerStack, Stack
+from model.stacks import EnvironmentStack, ModelStack, ServerStack, Stack
 from plan.graph import Graph
 from plan.recorder import record
 
@@ -34,7 +35,7 @@ def plan_stack(
         organization: owner of the stacks in the backend.
         symbolic: ids as ``${name.id}``; else unknown, as the engine has them before the first `up`.
     """
-    if not isinstance(loaded, ServerStack):
+    if not isinstance(loaded, ServerStack | ModelStack):
         return _record(project, loaded, organization, {}, symbolic)
     environment = loaded.environment
     if contract is None:
@@ -60,13 +61,13 @@ def _record(
     stack_outputs: Mapping[str, Mapping[str, object]],
     symbolic: bool,
 ) -> Graph:
-    # A locally managed tunnel's secret comes from encrypted configuration, which a plan never opens.
+    # The secrets of tunnels and guards come from encrypted configuration, which a plan never opens.
     return record(
         lambda: declare(loaded),
         project=project.name,
         stack=loaded.stack,
-        config={"ringwall:tunnelSecret": "${ringwall:tunnelSecret}"},
-        secret_keys=["ringwall:tunnelSecret"],
+        config={key: f"${{{key}}}" for key in (TUNNEL_SECRET, GUARD_KEY)},
+        secret_keys=[TUNNEL_SECRET, GUARD_KEY],
         organization=organization,
         root_directory=project.root,
         stack_outputs=stack_outputs,

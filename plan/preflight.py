@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import date
 
 from components.edge.access import count_quotas
+from components.gateway.model_support import support_problems
 from model.errors import InputError, InputErrors, PlanRefused
 from model.project import Project
-from model.stacks import EnvironmentStack, Stack
+from model.stacks import EnvironmentStack, ModelStack, Stack
 from plan.findings import Finding
 from plan.graph import Graph
 from plan.offline import plan_stack
@@ -26,10 +27,13 @@ def refuse_unsafe(
     Waivers of the stack's file are honoured until they end; `today` is the day they are judged by, else today in UTC.
 
     Raises:
-        InputErrors: an account quota is exceeded, or the project's own rules cannot be read.
+        InputErrors: an account quota is exceeded, the edition cannot carry a model route, or the project's own rules
+            cannot be read.
         PlanRefused: a finding of severity error that nothing waives, one line each.
     """
     if loaded.environment is not None and (problems := quota_problems([loaded.environment])):
+        raise InputErrors(problems)
+    if isinstance(loaded, ModelStack) and (problems := support_problems(loaded)):
         raise InputErrors(problems)
     graph = plan_stack(project, loaded, organization=organization)
     findings = evaluate(subject_of(loaded, graph), rules=rules_of(project), today=today, root=project.root)

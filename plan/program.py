@@ -14,7 +14,7 @@ from components.program import declare
 from model.cross_checks import refuse_missing_secret
 from model.errors import RingwallError
 from model.project import Project, config_of, load, open_project
-from model.stacks import ServerStack, Stack
+from model.stacks import ModelStack, ServerStack, Stack
 from plan.preflight import refuse_unsafe
 
 
@@ -33,7 +33,7 @@ def run_or_refuse(project: Project, stack: str) -> None:
         refuse_unsafe(project, loaded, organization=pulumi.get_organization())
     except RingwallError as error:
         raise pulumi.RunError(str(error)) from None
-    if isinstance(loaded, ServerStack):
+    if isinstance(loaded, ServerStack | ModelStack):
         refuse_undeployed(loaded.environment)
     declare(loaded)
 

@@ -185,6 +185,7 @@ PROTECTING: Final = frozenset(PROTECTORS)
 UNPROTECTIVE: Final[Mapping[str, str]] = {
     DNS_RECORD: "the public name itself",
     "cloudflare:index/zeroTrustAccessServiceToken:ZeroTrustAccessServiceToken": "a key: it opens what policies let it open",
+    "kong:index/consumerKeyAuth:ConsumerKeyAuth": "a key: it opens the inner routes whose acl names its consumer's group",
     "pulumi:pulumi:StackReference": "reads the environment's contract",
     "pulumi:providers:cloudflare": "how Cloudflare is spoken to",
     "pulumi:providers:kong": "how Kong is spoken to",

@@ -37,6 +37,10 @@ _PLUGINS = {
     "opentelemetry": "traces and logs (OTLP)",
     "prometheus": "metrics",
     "request-termination": "protected-resource metadata",
+    "key-auth": "inner route: the guard's key",
+    "ai-proxy": "inner route: provider",
+    "ai-prompt-decorator": "inner route: system message",
+    "ai-prompt-guard": "inner route: prompt patterns",
 }
 _LIMITS = {
     "body_kilobytes": "KiB a request",
@@ -80,14 +84,21 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
     if kind == "ZeroTrustAccessGroup":
         return [Enforcement("edge", f"group {inputs.get('name')}", _first(_conditions(inputs.get("includes"))))]
     if kind == "Plugin":
-        return [Enforcement("gateway", _PLUGINS.get(str(inputs.get("name")), str(inputs.get("name"))), _plugin(inputs))]
+        return [Enforcement("gateway", _control(inputs), _plugin(inputs))]
     if kind == "Upstream":
         passive = ((inputs.get("healthchecks") or {}).get("passive") or {}).get("unhealthy") or {}
+        if not (passive.get("httpFailures") or passive.get("tcpFailures")):
+            return []
         detail = f"opens after {passive.get('httpFailures', '?')} failures; probes /healthz"
         return [Enforcement("gateway", "circuit breaker", detail)]
     if kind == "Guard":
         return _guard(inputs)
     if kind == "Origin":
+        if providers := inputs.get("providers"):
+            return [
+                Enforcement("origin", f"prompts for {model} go to", ", ".join(targets))
+                for model, targets in sorted(providers.items())
+            ]
         origin = inputs.get("origin") or {}
         address = origin.get("url") or origin.get("socket") or " ".join(origin.get("command") or [])
         rows = [Enforcement("origin", "server reached only at", str(address))]
@@ -120,8 +131,10 @@ def _guard(inputs: Mapping[str, Any]) -> list[Enforcement]:
         Enforcement("guard", "listens on", f"127.0.0.1:{inputs.get('port')}"),
     ]
     for grant in inputs.get("grants") or []:
-        granted = [f"{kind} {_first(grant[kind])}" for kind in ("tools", "prompts", "resources") if grant.get(kind)]
+        granted = [f"{kind} {_first(grant[kind])}" for kind in _GRANTED if grant.get(kind)]
         ending = ", read only" if grant.get("read_only") else ""
+        if budget := budget_words(grant.get("budget")):
+            ending = f", at most {budget}"
         rows.append(Enforcement("guard", f"grant to {_grantees(grant.get('to') or {})}", "; ".join(granted) + ending))
     if not inputs.get("grants"):
         rows.append(Enforcement("guard", "grants", "none: nobody may call anything"))
@@ -129,7 +142,32 @@ def _guard(inputs: Mapping[str, Any]) -> list[Enforcement]:
     if limits:
         parts = (f"{value} {_LIMITS.get(name, name)}" for name, value in sorted(limits.items()))
         rows.append(Enforcement("guard", "limits of a caller", ", ".join(parts)))
+    for whose, key in (("limits of a caller", "principal"), ("limits of all callers", "all")):
+        if budget := budget_words((inputs.get("model_limits") or {}).get(key)):
+            rows.append(Enforcement("guard", whose, budget))
     return rows
+
+
+_GRANTED = ("tools", "prompts", "resources", "models")
+
+
+def budget_words(budget: Any) -> str:
+    """A model route's budget: ``60 requests a minute, cost 5.00 a day``; empty where it has none."""
+    parts = []
+    for key, value in (budget or {}).items():
+        unit, _, period = str(key).partition("_per_")
+        if value is not None and period:
+            parts.append(
+                f"cost {value} a {period}" if unit == "cost" else f"{value} {unit} a{'n' * (period == 'hour')} {period}"
+            )
+    return ", ".join(parts)
+
+
+def _control(inputs: Mapping[str, Any]) -> str:
+    name = str(inputs.get("name"))
+    if name == "acl" and '"guard-' in str(inputs.get("configJson")):
+        return "inner route: consumer"
+    return _PLUGINS.get(name, name)
 
 
 def _grantees(to: Mapping[str, Any]) -> str:
@@ -156,7 +194,7 @@ def ring_of(token: str) -> str | None:
     kind = token.rsplit(":", 1)[-1]
     if token.startswith("cloudflare:") or kind in ("Edge", "PublicName"):
         return "edge"
-    if token.startswith("kong:") or kind == "Gateway":
+    if token.startswith("kong:") or kind in ("Gateway", "InnerRoutes"):
         return "gateway"
     return {"Guard": "guard", "Origin": "origin"}.get(kind)
 
@@ -179,4 +217,20 @@ def _plugin(inputs: Mapping[str, Any]) -> str:
         return "only " + ", ".join(config.get("allow") or [])
     if name == "jwt":
         return f"RS256 key by {config.get('key_claim_name')}; checks {', '.join(config.get('claims_to_verify') or [])}"
+    if name == "key-auth":
+        return ", ".join(config.get("key_names") or []) + " in a header"
+    if name == "ai-proxy":
+        model = config.get("model") or {}
+        held = (config.get("auth") or {}).get("header_value")
+        return f"{model.get('provider')}, {model.get('name')}, {'credential ' + held if held else 'no credential'}"
+    if name == "ai-prompt-decorator":
+        return (
+            counted(len((config.get("prompts") or {}).get("prepend") or []), "message") + " before every conversation"
+        )
+    if name == "ai-prompt-guard":
+        return "; ".join(
+            f"{word} {counted(len(config[key]), 'pattern')}"
+            for word, key in (("must match one of", "allow_patterns"), ("refuses", "deny_patterns"))
+            if config.get(key)
+        )
     return f"plugin {name}"

@@ -13,14 +13,17 @@ def schema(
     name: Annotated[
         str,
         typer.Argument(
-            help="stack, environment, server, zone, tool-lock, guard-config, guard-bundle, host-bundle or access-test.",
+            help="stack, environment, server, model, zone, tool-lock, guard-config, model-guard-config, guard-bundle, "
+            "host-bundle or access-test.",
             autocompletion=lambda: [
                 "stack",
                 "environment",
                 "server",
+                "model",
                 "zone",
                 "tool-lock",
                 "guard-config",
+                "model-guard-config",
                 "guard-bundle",
                 "host-bundle",
                 "access-test",

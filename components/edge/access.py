@@ -17,7 +17,8 @@ from typing import Any, Literal
 
 from model.environment import Environment, Group
 from model.errors import InputError
-from model.server import People, Server
+from model.server import People
+from model.stacks import PerimeterManifest
 
 #: A selector and what it names: ("email", address), ("email_domain", domain), ("group", access group key),
 #: ("posture", rule), ("agent", name), ("ip", range), ("geo", country), or an identity provider's selector with its Group.
@@ -60,7 +61,7 @@ def addresses_key(addresses: tuple[str, ...]) -> str:
     return "addresses-" + _short(sorted(addresses))
 
 
-def people_policy(settings: Environment, manifest: Server) -> PolicySpec | None:
+def people_policy(settings: Environment, manifest: PerimeterManifest) -> PolicySpec | None:
     """`allow` for people: signed in, from a listed country, on a device that passes every posture rule."""
     people = manifest.access.people
     if people is None:
@@ -71,7 +72,7 @@ def people_policy(settings: Environment, manifest: Server) -> PolicySpec | None:
     return _keyed("people", "allow", manifest.session, _people(people), tuple(require))
 
 
-def hosted_policy(settings: Environment, manifest: Server, client: str) -> PolicySpec:
+def hosted_policy(settings: Environment, manifest: PerimeterManifest, client: str) -> PolicySpec:
     """`allow` for people through a hosted client such as claude.ai.
 
     Such a client calls from its vendor's cloud: the request carries no device and the vendor's country, so posture and
@@ -98,7 +99,7 @@ def agent_policy(settings: Environment, agent: str) -> PolicySpec:
     return PolicySpec(f"agent-{agent}", "non_identity", "24h", (("agent", agent),), tuple(require))
 
 
-def server_policies(settings: Environment, manifest: Server) -> dict[str, list[str]]:
+def server_policies(settings: Environment, manifest: PerimeterManifest) -> dict[str, list[str]]:
     """Policy keys of every host name in order of precedence, agents first as Cloudflare evaluates them."""
     agents = [agent_policy(settings, agent).key for agent in sorted(manifest.access.agents)]
     people = people_policy(settings, manifest)
@@ -108,7 +109,7 @@ def server_policies(settings: Environment, manifest: Server) -> dict[str, list[s
     return result
 
 
-def lockdown_policy(manifest: Server) -> PolicySpec | None:
+def lockdown_policy(manifest: PerimeterManifest) -> PolicySpec | None:
     """`deny` for everyone, for a server whose stack file has a `lockdown`; None otherwise.
 
     It is the only policy of the server's applications.
@@ -121,7 +122,7 @@ def lockdown_policy(manifest: Server) -> PolicySpec | None:
     return PolicySpec("lockdown", "deny", "24h", (("everyone", True),), ())
 
 
-def environment_policies(settings: Environment, servers: Mapping[str, Server]) -> dict[str, PolicySpec]:
+def environment_policies(settings: Environment, servers: Mapping[str, PerimeterManifest]) -> dict[str, PolicySpec]:
     """Every policy the environment needs, each content once, by key.
 
     Raises:
@@ -139,7 +140,7 @@ def environment_policies(settings: Environment, servers: Mapping[str, Server]) -
     return policies
 
 
-def access_groups(settings: Environment, servers: Mapping[str, Server]) -> dict[str, GroupSpec]:
+def access_groups(settings: Environment, servers: Mapping[str, PerimeterManifest]) -> dict[str, GroupSpec]:
     """The user's groups, and one group for each set of countries and of address ranges in use.
 
     Raises:
@@ -170,7 +171,7 @@ def access_groups(settings: Environment, servers: Mapping[str, Server]) -> dict[
     return dict(sorted(groups.items()))
 
 
-def count_quotas(settings: Environment, servers: Mapping[str, Server]) -> dict[str, int]:
+def count_quotas(settings: Environment, servers: Mapping[str, PerimeterManifest]) -> dict[str, int]:
     """What the files ask of the account, by the names of `model.environment.Quotas`."""
     locked = sum(manifest.lockdown is not None for manifest in servers.values())
     return {

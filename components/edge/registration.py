@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from model.clients import redirect_uris
 from model.environment import Environment
 from model.redirect_uris import loopback_host
-from model.server import Server
+from model.stacks import PerimeterManifest
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Registration:
         return self.localhost or self.loopback or bool(self.uris)
 
 
-def registration(settings: Environment, manifest: Server, hosted_client: str | None) -> Registration:
+def registration(settings: Environment, manifest: PerimeterManifest, hosted_client: str | None) -> Registration:
     """The registration of a server's own public name, or of a hosted client's."""
     if manifest.oauth.mode != "access":
         return Registration(False, False, ())

@@ -1,4 +1,4 @@
-"""The edge ring of one server: its tunnel, its Access applications and, last of all, its public name."""
+"""The edge ring of one server or model route: its tunnel, its Access applications and, last of all, its public name."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import pulumi_cloudflare as cloudflare  # noqa: TID253
 
 from components.edge.access import lockdown_policy, render_rule, server_policies
 from components.edge.registration import registration
-from components.edge.tunnel import config_yml, ingress_rules, is_tunnel_secret
-from model.cross_checks import set_tunnel_secret
+from components.edge.tunnel import config_yml, ingress_rules
+from components.random_secret import random_secret
+from model.cross_checks import TUNNEL_SECRET, set_secret
 from model.errors import InputError
-from model.stacks import ServerStack
+from model.stacks import PerimeterStack, noun
 
 
 @dataclass(frozen=True)
 class EdgeArgs:
-    server: ServerStack
+    server: PerimeterStack
     #: Access policy ids by content key, from the environment.
     policy_ids: Mapping[str, pulumi.Input[str]]
     #: Locally managed tunnels only: base64 of at least 32 bytes, a secret.
@@ -47,13 +48,13 @@ class EdgeRing(pulumi.ComponentResource):
             if args.tunnel_secret is None:
                 raise InputError(
                     f"host {manifest.host} has a locally managed tunnel, which needs ringwall:tunnelSecret",
-                    remedy=f"run `{set_tunnel_secret(server.stack)}`",
+                    remedy=f"run `{set_secret(TUNNEL_SECRET, server.stack)}`",
                 )
-            secret = pulumi.Output.secret(args.tunnel_secret).apply(lambda value: _checked_secret(value, server.stack))
+            secret = random_secret(args.tunnel_secret, TUNNEL_SECRET, server.stack)
         super().__init__(
             "ringwall:index:Edge",
             name,
-            {"environment": server.environment.name, "server": server.name, "hostnames": list(manifest.hostnames)},
+            {"environment": server.environment.name, noun(server): server.name, "hostnames": list(manifest.hostnames)},
             opts,
         )
         account = settings.cloudflare.account_id
@@ -114,7 +115,7 @@ class EdgeRing(pulumi.ComponentResource):
             }
         )
 
-    def _lockdown(self, name: str, server: ServerStack) -> cloudflare.ZeroTrustAccessPolicy | None:
+    def _lockdown(self, name: str, server: PerimeterStack) -> cloudflare.ZeroTrustAccessPolicy | None:
         """The one policy of a closed server. Not protected: lifting the lockdown deletes it."""
         spec, settings = lockdown_policy(server.manifest), server.settings
         if spec is None:
@@ -178,7 +179,7 @@ class EdgeRing(pulumi.ComponentResource):
         )
 
 
-def _entity(server: ServerStack) -> str:
+def _entity(server: PerimeterStack) -> str:
     """What the server's tunnel, applications and policies are named after at Cloudflare."""
     return f"{server.environment.name}-{server.name}"
 
@@ -187,18 +188,9 @@ def _nothing_to_find(kind: str, name: str) -> str:
     raise LookupError(f"{kind} {name}")
 
 
-def _checked_secret(value: str, stack: str) -> str:
-    # An offline plan never opens encrypted configuration and has ${ringwall:tunnelSecret} here; $ is not in base64.
-    if not value.startswith("${") and not is_tunnel_secret(value):
-        raise pulumi.RunError(
-            f"ringwall:tunnelSecret is not base64 of at least 32 bytes; run `{set_tunnel_secret(stack)}`"
-        )
-    return value
-
-
 @dataclass(frozen=True)
 class PublicNameArgs:
-    server: ServerStack
+    server: PerimeterStack
     tunnel_id: pulumi.Input[str]
     #: Every resource that protects the name, of every ring.
     protectors: Sequence[pulumi.Resource]
@@ -209,7 +201,9 @@ class PublicName(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PublicNameArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         server, hostnames = args.server, args.server.manifest.hostnames
-        super().__init__("ringwall:index:PublicName", name, {"server": server.name, "hostnames": list(hostnames)}, opts)
+        super().__init__(
+            "ringwall:index:PublicName", name, {noun(server): server.name, "hostnames": list(hostnames)}, opts
+        )
         self.records: dict[str, cloudflare.DnsRecord] = {}
         for hostname, client in hostnames.items():
             self.records[hostname] = cloudflare.DnsRecord(

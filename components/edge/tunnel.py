@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from model.base import seconds
-from model.server import Server
+from model.stacks import PerimeterManifest
 
 CATCH_ALL = "http_status:404"
 
 
-def ingress_rules(manifest: Server, team: str, gateway_port: int, audiences: Mapping[str, Any]) -> list[dict[str, Any]]:
+def ingress_rules(
+    manifest: PerimeterManifest, team: str, gateway_port: int, audiences: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """One rule a host name, in the provider's spelling; `audiences` may be Outputs. The service has no path: cloudflared
     refuses even a trailing slash."""
     rules: list[dict[str, Any]] = [
@@ -45,7 +47,12 @@ def is_tunnel_secret(value: str) -> bool:
 
 
 def config_yml(
-    manifest: Server, team: str, gateway_port: int, audiences: Mapping[str, str], tunnel_id: str, credentials_file: str
+    manifest: PerimeterManifest,
+    team: str,
+    gateway_port: int,
+    audiences: Mapping[str, str],
+    tunnel_id: str,
+    credentials_file: str,
 ) -> str:
     """config.yml of a locally managed tunnel, deterministic. Every scalar is quoted JSON, which is YAML as well."""
     lines = [f"tunnel: {json.dumps(tunnel_id)}", f"credentials-file: {json.dumps(credentials_file)}", "ingress:"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 from components.gateway.names import (
     HEALTH_PATH,
@@ -16,7 +17,8 @@ from components.gateway.names import (
 from model.base import seconds
 from model.environment import Environment, MutualTls
 from model.errors import InputError
-from model.stacks import ServerStack
+from model.model_route import ModelKind, ModelRoute
+from model.stacks import PerimeterManifest, PerimeterStack
 
 Inputs = dict[str, Any]
 
@@ -30,7 +32,7 @@ FAILURES = [502, 503]
 SUCCESSES = [200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308]
 
 
-def upstream_inputs(server: ServerStack) -> Inputs:
+def upstream_inputs(server: PerimeterStack) -> Inputs:
     """The upstream, which is the circuit breaker: Kong probes the guard at `/healthz` on its traffic port, for any Host.
 
     Affinity is by principal, not by `Mcp-Session-Id`: the server names the session in its answer, so the request that
@@ -88,7 +90,7 @@ def upstream_inputs(server: ServerStack) -> Inputs:
     return inputs
 
 
-def target_inputs(server: ServerStack) -> Inputs:
+def target_inputs(server: PerimeterStack) -> Inputs:
     """Where the guard listens: this data plane's own loopback, or in the central topology the host's mTLS name."""
     manifest, settings = server.manifest, server.settings
     if manifest.host not in settings.hosts:
@@ -97,12 +99,13 @@ def target_inputs(server: ServerStack) -> Inputs:
     return {"target": f"{address}:{manifest.guard_port}", "weight": 100, "tags": server_tags(server)}
 
 
-def service_inputs(server: ServerStack) -> Inputs:
+def service_inputs(server: PerimeterStack) -> Inputs:
     """No retries: a tool call may have run although its answer was lost. TLS fields on an http service are a 400, so
     they exist in the central topology only, where the guard's certificate must carry the public host names (Kong
     verifies it against the Host it forwards)."""
     timeouts, settings = server.manifest.timeouts, server.settings
     inputs: Inputs = {
+        # A model route's is called so too: incident commands find whatever is closed by this one name.
         "name": _name(server, "mcp"),
         "protocol": "http",
         "host": upstream_name(server),
@@ -126,8 +129,8 @@ def service_inputs(server: ServerStack) -> Inputs:
     return inputs
 
 
-def route_inputs(server: ServerStack) -> Inputs:
-    """Exactly the endpoint's path on exactly its names. The Host is preserved: by it the guard knows which audience a
+def route_inputs(server: PerimeterStack) -> Inputs:
+    """Exactly the endpoint's paths on exactly its names. The Host is preserved: by it the guard knows which audience a
     hosted client's token must have, and refuses names that are not its own.
 
     cloudflared and Kong share a host in every topology (the guard may be elsewhere), so the hop is plain http on loopback.
@@ -135,12 +138,42 @@ def route_inputs(server: ServerStack) -> Inputs:
     return {
         "name": _name(server, "mcp"),
         **_route(server),
-        "methods": ["GET", "POST", "DELETE", *(["OPTIONS"] if server.manifest.cors else [])],
-        "paths": [exact_path(server.manifest.path)],
+        "methods": [*methods(server.manifest), *(["OPTIONS"] if server.manifest.cors else [])],
+        "paths": [exact_path(path) for path in endpoint_paths(server.manifest)],
     }
 
 
-def metadata_service_inputs(server: ServerStack) -> Inputs:
+def methods(manifest: PerimeterManifest) -> list[str]:
+    """What an endpoint takes beside preflights: DELETE ends an MCP session, and a model's endpoint has none."""
+    return ["GET", "POST"] if isinstance(manifest, ModelRoute) else ["GET", "POST", "DELETE"]
+
+
+#: Where a model's answer of each kind is asked for, below the route's path (OpenAI API reference).
+ENDPOINTS: dict[ModelKind, str] = {
+    "chat": "/chat/completions",
+    "responses": "/responses",
+    "embeddings": "/embeddings",
+}
+
+
+def endpoint_paths(manifest: PerimeterManifest) -> list[str]:
+    """The public paths: an MCP server's own one; a model route's endpoints, its list of models and each model's entry.
+
+    A model's name may hold a slash, which the official clients send escaped.
+    """
+    if not isinstance(manifest, ModelRoute):
+        return [manifest.path]
+    base = manifest.path.rstrip("/")
+    kinds = {kind for model in manifest.models.values() for kind in model.kinds}
+    names = {spelling for name in manifest.models for spelling in (name, quote(name, safe=":"))}
+    return [
+        *(base + path for kind, path in ENDPOINTS.items() if kind in kinds),
+        f"{base}/models",
+        *(f"{base}/models/{name}" for name in sorted(names)),
+    ]
+
+
+def metadata_service_inputs(server: PerimeterStack) -> Inputs:
     """A service of its own, since the server's has authentication. Its host can never resolve (RFC 6761 section 6.4):
     without its request-termination plugin the route answers an error, not somebody."""
     return {
@@ -156,7 +189,7 @@ def metadata_service_inputs(server: ServerStack) -> Inputs:
     }
 
 
-def metadata_route_inputs(server: ServerStack) -> Inputs:
+def metadata_route_inputs(server: PerimeterStack) -> Inputs:
     return {
         "name": _name(server, "metadata"),
         **_route(server),
@@ -165,11 +198,11 @@ def metadata_route_inputs(server: ServerStack) -> Inputs:
     }
 
 
-def _name(server: ServerStack, part: str) -> str:
+def _name(server: PerimeterStack, part: str) -> str:
     return entity_name(server.environment.name, server.name, part)
 
 
-def _route(server: ServerStack) -> Inputs:
+def _route(server: PerimeterStack) -> Inputs:
     return {
         "protocols": ["http"],
         "hosts": sorted(server.manifest.hostnames),

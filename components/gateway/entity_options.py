@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from components.gateway.options import OptionTable
+from components.gateway.option_table import OptionTable
 
 _TAGS = "absent: none. An empty list is not sent by the provider, so a tag is never taken off."
 _STATUSES = "[]: none counts."
@@ -106,6 +106,14 @@ ENTITIES: Final[dict[str, OptionTable]] = {
         {
             "consumer_id": "Required; a consumer's end takes its groups along.",
             "group": "Empty: refused by the schema. Not unique: any consumer may be put into it.",
+            "tags": _TAGS,
+        },
+    ),
+    "consumer_key_auth": OptionTable(
+        "kong/plugins/key-auth/daos.lua",
+        {
+            "consumer_id": "Required; a consumer's end takes its keys along.",
+            "key": "Unique at the gateway. absent: Kong makes one up, which nobody knows. Kong answers it in clear.",
             "tags": _TAGS,
         },
     ),

@@ -7,6 +7,8 @@ numbers (`components.gateway.flood`), at which the guard refuses inside the prot
 from __future__ import annotations
 
 import re
+from itertools import pairwise
+from typing import Any, Literal
 
 from components.editions import Protection
 from components.gateway.flood import flood_kilobytes, flood_requests
@@ -14,15 +16,41 @@ from components.gateway.names import LIMIT_HEADER, PRINCIPAL_HEADER, TOKENS
 from components.gateway.spec import Config, PluginSpec, name_of
 from model.environment import Redis
 from model.errors import InputError
-from model.stacks import ServerStack
+from model.model_route import ModelLimits
+from model.stacks import PerimeterStack
 
 
-def limits(server: ServerStack) -> list[PluginSpec]:
+def limits(server: PerimeterStack) -> list[PluginSpec]:
     """Body size, requests per principal, tokens per server; raises InputError where Kong would refuse a number."""
     return [_body_size(server), _principal_rate(server), _server_tokens(server)]
 
 
-def _body_size(server: ServerStack) -> PluginSpec:
+#: The periods that both manifests speak of, each in minutes.
+_MINUTES = {"minute": 1, "hour": 60, "day": 24 * 60}
+
+
+def _periods(server: PerimeterStack, unit: Literal["requests", "tokens"]) -> list[int | None]:
+    """Each principal's requests, or everyone's tokens, a minute, hour and day; raises InputError where a longer period
+    allows less than a shorter one, which Kong refuses."""
+    limits = server.manifest.limits
+    key = "limits"
+    budget: Any = limits
+    if isinstance(limits, ModelLimits):
+        key, budget = ("limits.principal", limits.principal) if unit == "requests" else ("limits.all", limits.all)
+    names = [f"{unit}_per_{period}" for period in _MINUTES]
+    result: list[int | None] = [getattr(budget, name, None) for name in names]
+    present = [(name, limit) for name, limit in zip(names, result, strict=True) if limit is not None]
+    for (shorter, least), (longer, most) in pairwise(present):
+        if most < least:
+            raise InputError(
+                f"{longer} {most} is lower than {shorter} {least}",
+                key=f"{key}.{longer}",
+                remedy="raise it, or lower the other",
+            )
+    return result
+
+
+def _body_size(server: PerimeterStack) -> PluginSpec:
     return PluginSpec(
         name_of(Protection.BODY_SIZE, server.settings),
         "body-size",
@@ -36,23 +64,18 @@ def _body_size(server: ServerStack) -> PluginSpec:
     )
 
 
-def _principal_rate(server: ServerStack) -> PluginSpec:
-    minute, hour = server.manifest.limits.requests_per_minute, server.manifest.limits.requests_per_hour
-    if hour < minute:
-        raise InputError(
-            f"requests_per_hour {hour} is lower than requests_per_minute {minute}",
-            key="limits.requests_per_hour",
-            remedy="raise it, or lower the other",
-        )
+def _principal_rate(server: PerimeterStack) -> PluginSpec:
+    periods = _periods(server, "requests")
     counters = _counters(server.settings.gateway.redis)
     return PluginSpec(
         name_of(Protection.PRINCIPAL_RATE, server.settings),
         "principal-rate",
         {
             "second": None,
-            "minute": flood_requests(minute),
-            "hour": flood_requests(hour, periods=60),
-            "day": None,
+            **{
+                period: limit and flood_requests(limit, periods=minutes)
+                for (period, minutes), limit in zip(_MINUTES.items(), periods, strict=True)
+            },
             "month": None,
             "year": None,
             # A missing header would count by address, and all clients share cloudflared's; the identity check always
@@ -71,7 +94,7 @@ def _principal_rate(server: ServerStack) -> PluginSpec:
     )
 
 
-def _server_tokens(server: ServerStack) -> PluginSpec:
+def _server_tokens(server: PerimeterStack) -> PluginSpec:
     counters = _counters(server.settings.gateway.redis)
     return PluginSpec(
         name_of(Protection.SERVER_TOKENS, server.settings),
@@ -90,9 +113,7 @@ def _server_tokens(server: ServerStack) -> PluginSpec:
             "limits": {
                 TOKENS: {
                     "second": None,
-                    "minute": server.manifest.limits.tokens_per_minute,
-                    "hour": None,
-                    "day": None,
+                    **dict(zip(_MINUTES, _periods(server, "tokens"), strict=True)),
                     "month": None,
                     "year": None,
                 }

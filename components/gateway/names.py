@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from model.stacks import ServerStack
+    from model.stacks import ModelStack, PerimeterStack
 
 #: Cloudflare Access among the issuers (the environment's own issuers may not take this name).
 ACCESS = "access"
@@ -22,6 +23,11 @@ TOKENS = "tokens"
 #: What Kong tells the guard is left of the server's token budget. response-ratelimiting sets it on every request it lets
 #: on (3.9.3, kong/plugins/response-ratelimiting/access.lua); the lowest of its periods, negative after an overshoot.
 REMAINING_HEADER = f"x-ratelimit-remaining-{TOKENS}"
+
+#: Where a model route's guard shows its key to the inner routes; public routes clear it with all of their prefix.
+GUARD_KEY_HEADER = "x-ringwall-key"
+#: No tunnel and no DNS zone has names below it: `internal` is for private use (ICANN resolution 2024.07.29.06).
+INNER_DOMAIN = "ringwall.internal"
 
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 HEALTH_PATH = "/healthz"
@@ -42,7 +48,7 @@ def entity_name(environment: str, server: str, part: str) -> str:
     return f"{environment}-{server}-{part}"
 
 
-def upstream_name(server: ServerStack) -> str:
+def upstream_name(server: PerimeterStack) -> str:
     """Name of the upstream, and so the host of the service: Kong resolves it to the upstream's targets, never by DNS."""
     return entity_name(server.environment.name, server.name, "guard")
 
@@ -58,9 +64,39 @@ def tags(environment: str, server: str | None = None) -> list[str]:
     return result
 
 
-def server_tags(server: ServerStack) -> list[str]:
+def server_tags(server: PerimeterStack) -> list[str]:
     """The tags of everything that one server has at Kong."""
     return tags(server.environment.name, server.name)
+
+
+def guard_username(stack: ModelStack) -> str:
+    """Kong username (and custom_id) of the consumer that stands for a model route's guard."""
+    return entity_name(stack.environment.name, stack.name, "guard-key")
+
+
+def guard_group(stack: ModelStack) -> str:
+    """ACL group of that consumer alone."""
+    return f"guard-{stack.environment.name}-{stack.name}"
+
+
+def _label(model: str) -> str:
+    """A model in the names of hosts and entities, where its own characters may not stand."""
+    return "m" + hashlib.sha256(model.encode()).hexdigest()[:16]
+
+
+def inner_host(stack: ModelStack, model: str) -> str:
+    """The Host by which Kong finds a model's inner route; each label at most 63 characters."""
+    return f"{_label(model)}.{stack.name}.{stack.environment.name}.{INNER_DOMAIN}"
+
+
+def inner_name(stack: ModelStack, model: str) -> str:
+    """Name of a model's inner service and route."""
+    return entity_name(stack.environment.name, stack.name, f"inner-{_label(model)}")
+
+
+def inner_upstream_name(stack: ModelStack, model: str) -> str:
+    """Name of a model's upstream where it has several targets, and so the host that ai-proxy sends to."""
+    return entity_name(stack.environment.name, stack.name, f"targets-{_label(model)}")
 
 
 def metadata_url(hostname: str, path: str) -> str:

@@ -8,23 +8,13 @@ a real Kong 3.9.3 answered so.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from components.gateway.inner_options import INNER_PLUGINS
+from components.gateway.option_table import OptionTable
 
 #: Options whose value is a map with keys of our choice: one row each.
 _MAPS: Final = frozenset({"custom_fields_by_lua", "headers", "resource_attributes"})
-
-
-@dataclass(frozen=True)
-class OptionTable:
-    """One kind of Kong object: where its behaviour is read, and each option's edges. A key may name several options."""
-
-    source: str
-    rows: Mapping[str, str]
-
-    @property
-    def options(self) -> list[str]:
-        return [option.strip() for row in self.rows for option in row.split(",")]
 
 
 def options_of(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -261,4 +251,5 @@ PLUGINS: Final[dict[str, OptionTable]] = {
             **_QUEUE,
         },
     ),
+    **INNER_PLUGINS,
 }

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from components.editions import Protection
 from components.gateway import lua as kong_lua
+from components.gateway.entities import methods
 from components.gateway.limits import limits
 from components.gateway.names import (
     ACCESS,
@@ -21,8 +22,7 @@ from components.gateway.spec import Config, PluginSpec, name_of
 from model.base import seconds
 from model.environment import Environment
 from model.errors import InputError
-from model.server import Server
-from model.stacks import EnvironmentStack, ServerStack
+from model.stacks import EnvironmentStack, ModelStack, PerimeterManifest, PerimeterStack
 from model.tokens import CLOCK_LEEWAY
 
 #: Beside `x-ringwall-assertion`: what Kong tells the next hop about the consumer (an issuer here, so it says nothing
@@ -43,12 +43,12 @@ _NEVER_FORWARDED = (
 )
 
 
-def issuer_of(manifest: Server) -> str:
+def issuer_of(manifest: PerimeterManifest) -> str:
     """Name of the issuer whose token Kong verifies for this server."""
     return manifest.oauth.issuer or ACCESS
 
 
-def bearer_check(server: ServerStack) -> kong_lua.BearerCheck | None:
+def bearer_check(server: PerimeterStack) -> kong_lua.BearerCheck | None:
     """What `oauth: external` asks of the access token; None in mode access."""
     manifest, settings = server.manifest, server.settings
     oauth = manifest.oauth
@@ -68,7 +68,7 @@ def bearer_check(server: ServerStack) -> kong_lua.BearerCheck | None:
     )
 
 
-def identity_plugin(server: ServerStack, audiences: Mapping[str, str]) -> PluginSpec:
+def identity_plugin(server: PerimeterStack, audiences: Mapping[str, str]) -> PluginSpec:
     """The check that runs before every other plugin; `audiences` is host name to `aud` of its Access application.
 
     Raises:
@@ -105,11 +105,39 @@ def identity_plugin(server: ServerStack, audiences: Mapping[str, str]) -> Plugin
     )
 
 
+#: What browsers may send: MCP's own headers (specification, "Transports"), and those of OpenAI's JavaScript client, which
+#: says in `x-stainless-*` what it runs on (openai-node, src/client.ts and src/internal/detect-platform.ts).
+_MCP_HEADERS = (
+    "accept",
+    "authorization",
+    "content-type",
+    "last-event-id",
+    "mcp-method",
+    "mcp-name",
+    "mcp-protocol-version",
+    "mcp-session-id",
+)
+_MODEL_HEADERS = (
+    "accept",
+    "authorization",
+    "content-type",
+    "openai-organization",
+    "openai-project",
+    "x-stainless-arch",
+    "x-stainless-helper-method",
+    "x-stainless-lang",
+    "x-stainless-os",
+    "x-stainless-package-version",
+    "x-stainless-retry-count",
+    "x-stainless-runtime",
+    "x-stainless-runtime-version",
+    "x-stainless-timeout",
+)
 #: What a closed server answers; it says nothing about why.
 CLOSED_MESSAGE = "This server is closed."
 
 
-def check_audiences(manifest: Server, audiences: Mapping[str, object]) -> None:
+def check_audiences(manifest: PerimeterManifest, audiences: Mapping[str, object]) -> None:
     """Every public name has its Access application's audience and no other name has one; raises InputError."""
     missing = sorted(set(manifest.hostnames) - set(audiences))
     if missing:
@@ -122,7 +150,7 @@ def check_audiences(manifest: Server, audiences: Mapping[str, object]) -> None:
         raise InputError(f"{extra[0]} is not a host name of this server", key="hostname", remedy="remove its audience")
 
 
-def server_plugins(server: ServerStack) -> list[PluginSpec]:
+def server_plugins(server: PerimeterStack) -> list[PluginSpec]:
     """Every plugin of a server's service but the identity check, whose audiences are known at deployment only.
 
     Raises:
@@ -181,7 +209,7 @@ def environment_plugins(environment: EnvironmentStack) -> list[PluginSpec]:
     return [*specs, *sinks(settings, settings.logs, service_name=f"ringwall-{environment.name}")]
 
 
-def metadata_plugins(server: ServerStack) -> list[PluginSpec]:
+def metadata_plugins(server: PerimeterStack) -> list[PluginSpec]:
     """Plugins of the protected-resource metadata service (RFC 9728); none in mode access, where Access serves it."""
     bearer = bearer_check(server)
     if bearer is None:
@@ -234,7 +262,7 @@ def require_protection(settings: Environment, specs: list[PluginSpec]) -> None:
             )
 
 
-def _jwt(server: ServerStack) -> PluginSpec:
+def _jwt(server: PerimeterStack) -> PluginSpec:
     return PluginSpec(
         name_of(Protection.SIGNATURE, server.settings),
         "signature",
@@ -259,14 +287,14 @@ def _jwt(server: ServerStack) -> PluginSpec:
     )
 
 
-def _longest_token(manifest: Server) -> int:
+def _longest_token(manifest: PerimeterManifest) -> int:
     longest = seconds(manifest.session)
     if manifest.oauth.mode == "access":
         longest = max(longest, seconds(manifest.oauth.access_token_lifetime))
     return min(longest, 365 * 86400 - CLOCK_LEEWAY)
 
 
-def _acl(server: ServerStack) -> PluginSpec:
+def _acl(server: PerimeterStack) -> PluginSpec:
     return PluginSpec(
         name_of(Protection.ISSUER, server.settings),
         "issuer",
@@ -319,12 +347,13 @@ def _lockdown(settings: Environment) -> PluginSpec:
     )
 
 
-def cors_plugin(server: ServerStack) -> PluginSpec:
+def cors_plugin(server: PerimeterStack) -> PluginSpec:
     """CORS for the manifest's origins, literal ones only.
 
     Raises:
         InputError: an origin is more than scheme, host and port; Kong would read it as a pattern.
     """
+    is_model = isinstance(server, ModelStack)
     origins = list(server.manifest.cors.origins) if server.manifest.cors else []
     for origin in origins:
         if not re.fullmatch(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", origin):
@@ -333,23 +362,15 @@ def cors_plugin(server: ServerStack) -> PluginSpec:
                 key="cors.origins",
                 remedy="write scheme, lower-case host and port only, as in https://app.example.com",
             )
+    headers, exposed = (_MODEL_HEADERS, ("retry-after",)) if is_model else (_MCP_HEADERS, ("mcp-session-id",))
     return PluginSpec(
         name_of(Protection.CORS, server.settings),
         "cors",
         {
             "origins": origins,
-            "headers": [
-                "accept",
-                "authorization",
-                "content-type",
-                "last-event-id",
-                "mcp-method",
-                "mcp-name",
-                "mcp-protocol-version",
-                "mcp-session-id",
-            ],
-            "exposed_headers": ["mcp-session-id", "www-authenticate", REQUEST_ID_HEADER],
-            "methods": ["GET", "POST", "DELETE"],
+            "headers": list(headers),
+            "exposed_headers": [*exposed, "www-authenticate", REQUEST_ID_HEADER],
+            "methods": methods(server.manifest),
             "max_age": 600,
             # Tokens travel in headers; a cookie would let any page of an allowed origin act for the signed-in person.
             "credentials": False,

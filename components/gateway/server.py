@@ -1,4 +1,5 @@
-"""The gateway ring of one server: the Kong entities that check the token again, limit, log and break circuits."""
+"""The gateway ring of one server or model route: the Kong entities that check the token again, limit,
+log and break circuits."""
 
 from __future__ import annotations
 
@@ -20,12 +21,12 @@ from components.gateway.plugins import (
     server_plugins,
 )
 from components.gateway.spec import PluginSpec
-from model.stacks import ServerStack
+from model.stacks import PerimeterStack, noun
 
 
 @dataclass(frozen=True)
 class GatewayArgs:
-    server: ServerStack
+    server: PerimeterStack
     #: Every public host name to the `aud` of its Access application.
     audiences: Mapping[str, pulumi.Input[str]]
 
@@ -56,13 +57,13 @@ class GatewayRing(pulumi.ComponentResource):
         super().__init__(
             "ringwall:index:Gateway",
             name,
-            {"environment": server.environment.name, "server": server.name, "hostnames": list(manifest.hostnames)},
+            {"environment": server.environment.name, noun(server): server.name, "hostnames": list(manifest.hostnames)},
             opts,
         )
         child = pulumi.ResourceOptions(parent=self)
 
         upstream_args = entities.upstream_inputs(server)
-        upstream_args["healthchecks"] = _healthchecks(upstream_args["healthchecks"])
+        upstream_args["healthchecks"] = healthcheck_args(upstream_args["healthchecks"])
         self.upstream = kong.Upstream(f"{name}-upstream", **upstream_args, opts=child)
         self.target = kong.Target(
             f"{name}-target",
@@ -123,7 +124,7 @@ class GatewayRing(pulumi.ComponentResource):
         )
 
     def _publish_metadata(
-        self, name: str, server: ServerStack, specs: list[PluginSpec], child: pulumi.ResourceOptions
+        self, name: str, server: PerimeterStack, specs: list[PluginSpec], child: pulumi.ResourceOptions
     ) -> None:
         service = kong.Service(f"{name}-metadata-service", **entities.metadata_service_inputs(server), opts=child)
         plugins = [
@@ -162,7 +163,7 @@ def plugin_resource(
     )
 
 
-def _healthchecks(inputs: dict[str, Any]) -> kong.UpstreamHealthchecksArgs:
+def healthcheck_args(inputs: dict[str, Any]) -> kong.UpstreamHealthchecksArgs:
     active, passive = dict(inputs["active"]), dict(inputs["passive"])
     active["healthy"] = kong.UpstreamHealthchecksActiveHealthyArgs(**active["healthy"])
     active["unhealthy"] = kong.UpstreamHealthchecksActiveUnhealthyArgs(**active["unhealthy"])

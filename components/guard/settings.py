@@ -21,9 +21,10 @@ from model.guard_config import (
     ResolvedGrant,
     ServerName,
 )
+from model.model_guard_config import ModelGuardConfig
 from model.name_patterns import matches_any
 from model.server import Grant, Grantees
-from model.stacks import ServerStack
+from model.stacks import PerimeterStack, ServerStack
 
 ETC = "/etc/ringwall"
 #: What a server's stack exports its guard configuration as.
@@ -59,6 +60,31 @@ def build_guard_config(
         agent_client_ids: service token client id of each agent that access admits.
     """
     manifest, settings = server.manifest, server.settings
+    return GuardConfig(
+        version=1,
+        server=ServerName(environment=server.environment.name, name=server.name),
+        listen=listen(server),
+        path=manifest.path,
+        browser_origins=manifest.cors.origins if manifest.cors else (),
+        admin_port=manifest.admin_port,
+        redis=manifest.guard.redis,
+        origin=manifest.origin,
+        identity=identity(server, audiences, agent_client_ids),
+        # A closed server grants nothing, which is to deny everything.
+        grants=() if manifest.lockdown else tuple(_resolve(grant, server, settings) for grant in manifest.grants),
+        limits=manifest.limits,
+        guard=manifest.guard,
+        audit=Audit(
+            path=audit_file(server.stack), payloads=manifest.guard.audit_payloads, anchor=manifest.guard.audit_anchor
+        ),
+        tool_lock_sha256=digest(server.lock.dump()),
+        tool_lock=server.lock,
+    )
+
+
+def identity(stack: PerimeterStack, audiences: Mapping[str, str], agent_client_ids: Mapping[str, str]) -> Identity:
+    """Whose tokens count, at a server's guard and at a model route's."""
+    manifest, settings = stack.manifest, stack.settings
     doors = tuple(
         FrontDoor(hostname=hostname, audience=audiences[hostname], hosted_client=client)
         for hostname, client in manifest.hostnames.items()
@@ -72,40 +98,21 @@ def build_guard_config(
             audience=manifest.oauth.audience,
             scopes=manifest.oauth.scopes,
         )
-    return GuardConfig(
-        version=1,
-        server=ServerName(environment=server.environment.name, name=server.name),
-        listen=_listen(server),
-        path=manifest.path,
-        browser_origins=manifest.cors.origins if manifest.cors else (),
-        admin_port=manifest.admin_port,
-        redis=manifest.guard.redis,
-        origin=manifest.origin,
-        identity=Identity(
-            access=AccessIdentity(
-                issuer=settings.cloudflare.issuer, jwks_uri=settings.cloudflare.jwks_uri, front_doors=doors
-            ),
-            external=external,
-            agents={agent_client_ids[agent]: agent for agent in manifest.access.agents},
+    return Identity(
+        access=AccessIdentity(
+            issuer=settings.cloudflare.issuer, jwks_uri=settings.cloudflare.jwks_uri, front_doors=doors
         ),
-        # A closed server grants nothing, which is to deny everything.
-        grants=() if manifest.lockdown else tuple(_resolve(grant, server, settings) for grant in manifest.grants),
-        limits=manifest.limits,
-        guard=manifest.guard,
-        audit=Audit(
-            path=audit_file(server.stack), payloads=manifest.guard.audit_payloads, anchor=manifest.guard.audit_anchor
-        ),
-        tool_lock_sha256=digest(server.lock.dump()),
-        tool_lock=server.lock,
+        external=external,
+        agents={agent_client_ids[agent]: agent for agent in manifest.access.agents},
     )
 
 
-def render(config: GuardConfig) -> str:
+def render(config: GuardConfig | ModelGuardConfig) -> str:
     """Deterministic JSON text: sorted keys, two spaces, a newline at the end."""
     return json.dumps(config.dump(), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
 
 
-def _listen(server: ServerStack) -> Listen:
+def listen(server: PerimeterStack) -> Listen:
     address = server.settings.hosts[server.manifest.host].guard_address
     if address is None:
         return Listen(port=server.manifest.guard_port)
@@ -128,7 +135,7 @@ def _resolve(grant: Grant, server: ServerStack, settings: Environment) -> Resolv
     )
     prompts = sorted(p.name for p in server.lock.prompts if matches_any(grant.prompts, p.name))
     return ResolvedGrant(
-        to=_principals(grant.to, settings),
+        to=principals(grant.to, settings),
         tools=tuple(tools),
         prompts=tuple(prompts),
         resources=tuple(sorted(grant.resources)),
@@ -137,7 +144,7 @@ def _resolve(grant: Grant, server: ServerStack, settings: Environment) -> Resolv
     )
 
 
-def _principals(grantees: Grantees, settings: Environment) -> Principals:
+def principals(grantees: Grantees, settings: Environment) -> Principals:
     groups = [settings.groups[name] for name in grantees.groups]
     claims = {
         (g.provider, g.group, g.claim): IdpClaim(provider=g.provider, group=g.group, claim=g.claim)

@@ -1,4 +1,4 @@
-"""Builds the host bundle: every process, listener, file, secret and destination of one server's host. Pure."""
+"""Builds the host bundle: every process, listener, file, secret and destination of the host of one server or model route."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 from urllib.parse import urlsplit
 
+from components.gateway.inner_entities import address
 from components.guard.settings import ETC, audit_file, bundle_file, public_key_file, state_directory
 from model.base import SecretRef
 from model.host_bundle import (
@@ -19,11 +20,13 @@ from model.host_bundle import (
     ProvidedFile,
     Secret,
 )
-from model.stacks import ServerStack
+from model.model_route import ModelRoute, ModelTarget
+from model.server import Server, ServerGuard
+from model.stacks import ModelStack, PerimeterStack
 
 
 def build_host_bundle(
-    server: ServerStack, tunnel_id: str, guard_config: str, cloudflared_config: str | None
+    server: PerimeterStack, tunnel_id: str, guard_config: str, cloudflared_config: str | None
 ) -> HostBundle:
     """What the host must run.
 
@@ -44,7 +47,7 @@ def build_host_bundle(
         cloudflared=_cloudflared(server, tunnel_id, local=local),
         kong=_kong(server),
         guard=_guard(server.stack, guard_config),
-        origin=manifest.origin,
+        origin=None if isinstance(manifest, ModelRoute) else manifest.origin,
         files=(_file(_folder(server) + "/cloudflared.yml", cloudflared_config),)
         if cloudflared_config is not None
         else (),
@@ -69,7 +72,7 @@ def render(bundle: HostBundle) -> str:
     return json.dumps(bundle.dump(), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
 
 
-def _folder(server: ServerStack) -> str:
+def _folder(server: PerimeterStack) -> str:
     return f"{ETC}/{server.stack}"
 
 
@@ -96,7 +99,7 @@ def _guard(stack: str, text: str) -> GuardProcess:
     )
 
 
-def _cloudflared(server: ServerStack, tunnel_id: str, *, local: bool) -> Cloudflared:
+def _cloudflared(server: PerimeterStack, tunnel_id: str, *, local: bool) -> Cloudflared:
     base = ("cloudflared", "tunnel", "--no-autoupdate")
     if local:
         config = _folder(server) + "/cloudflared.yml"
@@ -113,7 +116,7 @@ def _cloudflared(server: ServerStack, tunnel_id: str, *, local: bool) -> Cloudfl
     )
 
 
-def _kong(server: ServerStack) -> Kong:
+def _kong(server: PerimeterStack) -> Kong:
     settings = server.settings
     if settings.topology == "central":
         return Kong(version=settings.gateway.version, role="elsewhere", settings={})
@@ -131,6 +134,10 @@ def _kong(server: ServerStack) -> Kong:
         # default format), of requests that the identity check refuses as well. What is logged goes by logs.* alone.
         "proxy_access_log": "off",
     }
+    models = server.environment.models.values()
+    if any(route.manifest.host == server.manifest.host for route in models) or isinstance(server, ModelStack):
+        # The authorities by which Kong verifies providers: nginx has none of its own, and then every call would fail.
+        common["nginx_proxy_proxy_ssl_trusted_certificate"] = "/etc/ssl/certs/ca-certificates.crt"
     if settings.topology == "hybrid":
         role = {"role": "data_plane", "database": "off", "admin_listen": "off", "cluster_mtls": "pki"}
         return Kong(version=settings.gateway.version, role="data_plane", settings={**common, **role})
@@ -142,7 +149,7 @@ def _kong(server: ServerStack) -> Kong:
     )
 
 
-def _listeners(server: ServerStack) -> tuple[Listener, ...]:
+def _listeners(server: PerimeterStack) -> tuple[Listener, ...]:
     settings = server.settings
     manifest, host = server.manifest, settings.hosts[server.manifest.host]
     address = host.guard_address or "127.0.0.1"
@@ -154,16 +161,22 @@ def _listeners(server: ServerStack) -> tuple[Listener, ...]:
         result.append(
             Listener(process="kong", address=f"127.0.0.1:{host.gateway_port}", purpose="traffic from cloudflared")
         )
+    if isinstance(manifest, ModelRoute):
+        return _in_order(result)
     if manifest.origin.url:
         result.append(
             Listener(process="server", address=f"127.0.0.1:{manifest.origin.port}", purpose="MCP from the guard")
         )
     if manifest.origin.socket:
         result.append(Listener(process="server", address=manifest.origin.socket, purpose="MCP from the guard"))
-    return tuple(sorted(result, key=lambda item: (item.process, item.address)))
+    return _in_order(result)
 
 
-def _secrets(server: ServerStack, *, local: bool) -> tuple[Secret, ...]:
+def _in_order(listeners: list[Listener]) -> tuple[Listener, ...]:
+    return tuple(sorted(listeners, key=lambda item: (item.process, item.address)))
+
+
+def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
     settings = server.settings
     manifest, folder = server.manifest, _folder(server)
     tunnel = SecretRef(file=folder + ("/tunnel-credentials.json" if local else "/tunnel-token"))
@@ -175,6 +188,10 @@ def _secrets(server: ServerStack, *, local: bool) -> tuple[Secret, ...]:
     anchor, redis = manifest.guard.audit_anchor, manifest.guard.redis
     if anchor and anchor.token:
         result.append(Secret(reader="guard", reference=anchor.token, purpose="token for the audit log's anchor"))
+    traces = manifest.guard.traces if isinstance(manifest, Server) else None
+    for name, header in sorted(traces.headers.items() if traces else ()):
+        reference = SecretRef(env=header.env, file=header.file)
+        result.append(Secret(reader="guard", reference=reference, purpose=f"header {name} for the collector of traces"))
     if redis and redis.password:
         result.append(Secret(reader="guard", reference=redis.password, purpose="Redis password"))
     if settings.topology == "central":
@@ -182,6 +199,9 @@ def _secrets(server: ServerStack, *, local: bool) -> tuple[Secret, ...]:
             result.append(
                 Secret(reader="guard", reference=SecretRef(file=f"{folder}/{name}"), purpose=f"mutual TLS: {purpose}")
             )
+    if isinstance(manifest, ModelRoute):
+        result.append(Secret(reader="guard", reference=manifest.guard_key, purpose="key of the gateway's inner routes"))
+        return tuple(result + _credentials(manifest))
     for name, header in sorted(manifest.origin.headers.items()):
         reference = SecretRef(env=header.env, file=header.file)
         result.append(Secret(reader="guard", reference=reference, purpose=f"header {name} that the server is sent"))
@@ -193,7 +213,30 @@ def _secrets(server: ServerStack, *, local: bool) -> tuple[Secret, ...]:
     return tuple(result)
 
 
-def _egress(server: ServerStack) -> tuple[Egress, ...]:
+def _credentials(manifest: ModelRoute) -> list[Secret]:
+    """The providers' keys. Kong reads `{vault://env/NAME}` from its own environment, in capitals and with underscores."""
+    names: dict[str, list[str]] = {}
+    for model, routed in sorted(manifest.models.items()):
+        for target in routed.targets:
+            if target.credential is not None:
+                variable = target.credential[len("{vault://env/") : -1].partition("/")[0].replace("-", "_").upper()
+                names.setdefault(variable, []).append(model)
+    return [
+        Secret(
+            reader="kong",
+            reference=SecretRef(env=variable),
+            purpose=f"credential of {', '.join(dict.fromkeys(models))}",
+        )
+        for variable, models in sorted(names.items())
+    ]
+
+
+def _address(target: ModelTarget) -> str:
+    scheme, host, port = address(target)
+    return f"{scheme}://{host}:{port}"
+
+
+def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
     settings = server.settings
     result = [
         Egress(process="cloudflared", destination="region1.v2.argotunnel.com:7844", purpose="tunnel"),
@@ -205,13 +248,22 @@ def _egress(server: ServerStack) -> tuple[Egress, ...]:
         result.append(Egress(process="guard", destination=jwks, purpose="issuer's signing keys"))
     for service in server.manifest.guard.engines.services:
         result.append(Egress(process="guard", destination=service.address, purpose="verdicts"))
-    if exchange := server.manifest.origin.token_exchange:
+    if isinstance(server, ModelStack):
+        for name, model in sorted(server.manifest.models.items()):
+            result += [
+                Egress(process="kong", destination=_address(target), purpose=f"prompts for {name}")
+                for target in model.targets
+            ]
+    elif exchange := server.manifest.origin.token_exchange:
         result.append(Egress(process="guard", destination=exchange.token_endpoint, purpose="tokens in callers' names"))
     guard = server.manifest.guard
     if guard.audit_anchor:
         result.append(
             Egress(process="guard", destination=guard.audit_anchor.url, purpose="the audit log's signed head")
         )
+    traces = guard.traces if isinstance(guard, ServerGuard) else None
+    if traces:
+        result.append(Egress(process="guard", destination=traces.endpoint, purpose="spans of calls"))
     if guard.redis:
         result.append(Egress(process="guard", destination=guard.redis.url, purpose="shared counters"))
     if settings.topology != "central":

@@ -1,20 +1,22 @@
-"""The origin ring of one server: a component that exports what the host must run, as one document."""
+"""The origin ring of one server or model route: a component that exports what the host must run, as one document."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
 from components.documents import ORIGIN
+from components.gateway.inner_entities import address
 from components.origin.host import build_host_bundle, render
-from model.stacks import ServerStack
+from model.stacks import ModelStack, PerimeterStack
 
 
 @dataclass(frozen=True)
 class OriginArgs:
-    server: ServerStack
+    server: PerimeterStack
     tunnel_id: pulumi.Input[str]
     guard_config: pulumi.Input[str]
     cloudflared_config: pulumi.Input[str | None]
@@ -35,7 +37,7 @@ class OriginRing(pulumi.ComponentResource):
         super().__init__(
             ORIGIN,
             name,
-            {"host": args.server.manifest.host, "origin": args.server.manifest.origin.dump()},
+            {"host": args.server.manifest.host, **_origin(args.server)},
             opts,
         )
         self.host_bundle = pulumi.Output.all(
@@ -49,3 +51,15 @@ class OriginRing(pulumi.ComponentResource):
             lambda text: "sha256:" + hashlib.sha256(text.encode()).hexdigest()
         )
         self.register_outputs({"host_bundle": self.host_bundle})
+
+
+def _origin(stack: PerimeterStack) -> dict[str, Any]:
+    """The server, or where the prompts of each model go."""
+    if not isinstance(stack, ModelStack):
+        return {"origin": stack.manifest.origin.dump()}
+    return {
+        "providers": {
+            name: [f"{target.provider} {'://'.join(map(str, address(target)[:2]))}" for target in model.targets]
+            for name, model in sorted(stack.manifest.models.items())
+        }
+    }

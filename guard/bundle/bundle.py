@@ -25,9 +25,11 @@ from guard.bundle.keys import key_id
 from model.base import validate
 from model.canonical import canonical_json
 from model.errors import InputError
-from model.guard_config import GuardBundle, GuardConfig, Signature
+from model.guard_bundle import AnyGuardConfig, GuardBundle, Signature, format_of
+from model.guard_config import GuardConfig
 from model.json import parse_json
 from model.loader import Document, parse
+from model.model_guard_config import ModelGuardConfig
 
 PREFIX = b"ringwall guard bundle 1\n"
 MOST_BYTES = 16 * 1024 * 1024
@@ -72,13 +74,32 @@ class NotYetIssued(BundleRefused):
 class Opened:
     """A configuration that may be put in force: from a verified bundle, or of a demo."""
 
-    config: GuardConfig
+    config: AnyGuardConfig
     sha256: str
     sequence: int
     denied: frozenset[str]
     #: When the guard stops serving by it, in Unix seconds; None for a demo, and for a bundle of an older version.
     expires: int | None = None
     issued: int | None = None
+
+    @property
+    def for_server(self) -> GuardConfig:
+        """The configuration of an MCP server's guard; raises InputError where it is a model route's."""
+        if isinstance(self.config, ModelGuardConfig):
+            raise _of_the_other_kind(self.config, "a model route's configuration, and this is an MCP server's guard")
+        return self.config
+
+    @property
+    def for_route(self) -> ModelGuardConfig:
+        """The configuration of a model route's guard; raises InputError where it is a server's."""
+        if not isinstance(self.config, ModelGuardConfig):
+            raise _of_the_other_kind(self.config, "an MCP server's configuration, and this is a model route's guard")
+        return self.config
+
+
+def _of_the_other_kind(config: AnyGuardConfig, problem: str) -> InputError:
+    name = f"{config.server.environment}.{config.server.name}"
+    return InputError(f"{name} is {problem}", remedy="start a guard with a state directory of its own for it")
 
 
 @dataclass(frozen=True)
@@ -104,7 +125,12 @@ class OpenedBundle:
 
 
 def bundle_bytes(
-    sequence: int, denied: Iterable[str], config: GuardConfig, *, issued: int | None = None, expires: int | None = None
+    sequence: int,
+    denied: Iterable[str],
+    config: AnyGuardConfig,
+    *,
+    issued: int | None = None,
+    expires: int | None = None,
 ) -> bytes:
     """The bytes that are signed for a bundle of these members."""
     times = {name: value for name, value in (("issued", issued), ("expires", expires)) if value is not None}
@@ -112,7 +138,7 @@ def bundle_bytes(
 
 
 def sign(
-    config: GuardConfig,
+    config: AnyGuardConfig,
     *,
     sequence: int,
     denied: Iterable[str],
@@ -192,7 +218,7 @@ def open_bundle(
     return opened
 
 
-def read_demo_config(text: str | bytes, file: Path) -> GuardConfig:
+def read_demo_config(text: str | bytes, file: Path) -> AnyGuardConfig:
     """Read an unsigned configuration, YAML or JSON, which is accepted with a demo identity only.
 
     Raises:
@@ -205,7 +231,7 @@ def read_demo_config(text: str | bytes, file: Path) -> GuardConfig:
         raise InputError(f"is no guard configuration: {error}", file=file, remedy="correct it") from None
     if isinstance(document.value, dict) and "signature" in document.value:
         raise InputError("is a signed bundle", file=file, remedy="name the key to check it with: --public-key")
-    config = validate(GuardConfig, document.value, document, ())
+    config: AnyGuardConfig = validate(format_of(document.value), document.value, document, ())
     if config.identity.demo is None:
         stack = f"{config.server.environment}.{config.server.name}"
         raise InputError(
@@ -218,7 +244,7 @@ def read_demo_config(text: str | bytes, file: Path) -> GuardConfig:
     return config
 
 
-def demo_stays_on_loopback(config: GuardConfig) -> None:
+def demo_stays_on_loopback(config: AnyGuardConfig) -> None:
     """Raises InputError for a demo identity, which verifies nobody, on an address that other machines reach."""
     if config.identity.demo is not None and config.listen.address != "127.0.0.1":
         raise InputError(

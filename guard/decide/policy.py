@@ -46,7 +46,7 @@ class PinnedTool:
 
     `check` judges arguments by the pinned input schema; `fill` adds what it requires and has a default for, None where there
     is no such member. `mirrored` says that some arguments travel in headers too. `kinds` says what each argument is, by its
-    pointer in the params.
+    pointer in the params. `reaches` says that a call changes something, fetches an address or runs a command.
     """
 
     schema: Mapping[str, Any]
@@ -54,6 +54,7 @@ class PinnedTool:
     outbound: bool
     cacheable: bool
     writes: bool
+    reaches: bool
     mirrored: bool
     kinds: KindTree
     fill: Filler | None = None
@@ -190,14 +191,15 @@ def _hostnames(config: GuardConfig) -> list[str]:
 
 def _pinned(entry: ToolEntry, *, strict: bool) -> PinnedTool:
     """Raises Unenforceable: this tool cannot be used, and every other can."""
-    schema = entry.definition.get("inputSchema", {"type": "object"})
+    schema, kinds = entry.definition.get("inputSchema", {"type": "object"}), kinds_in_force(entry)
     return PinnedTool(
         schema,
         check_of(entry.definition, entry.left_to_server, strict_arguments=strict),
         entry.outbound,
         entry.cacheable,
         entry.risk != "read",
+        entry.risk != "read" or not {"url", "command"}.isdisjoint(kinds.values()),
         mirrored='"x-mcp-header"' in json.dumps(schema),
-        kinds=KindTree({**IN_PARAMS, **{f"/arguments{place}": kind for place, kind in kinds_in_force(entry).items()}}),
+        kinds=KindTree({**IN_PARAMS, **{f"/arguments{place}": kind for place, kind in kinds.items()}}),
         fill=compile_defaults(schema),
     )

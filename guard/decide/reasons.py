@@ -43,6 +43,7 @@ class Reason(_Explained):
     NOT_HTTP = "not_http", "What arrived is no HTTP/1.1 request."
     HEAD_TOO_LARGE = "head_too_large", "The request has more headers, or larger ones, than are read."
     TOO_SLOW = "too_slow", "The request's headers or its body did not arrive in time."
+    UNREAD = "unread", "The client left an answer unread for so long that its connection was cut."
     TOO_MANY_CONNECTIONS = (
         "too_many_connections",
         "As many connections are open, or requests wait on one, as are served.",

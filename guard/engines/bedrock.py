@@ -169,5 +169,4 @@ def _used(answer: dict[str, Any]) -> bool:
     units = [value for name, value in mapping(answer, "usage").items() if name.endswith("Units")]
     if not all(type(value) is int and value >= 0 for value in units):
         raise Undocumented("usage")
-    used: bool = sum(units) > 0
-    return used
+    return any(units)

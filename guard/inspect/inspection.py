@@ -7,7 +7,7 @@ finding that an exception of the stack file covers is no longer among them (`gua
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -46,13 +46,23 @@ class Inspected:
 
     @property
     def untrusted(self) -> bool:
-        """Whether something tried to steer a model, whatever the policy decided."""
+        """Whether something tried to steer a model, or is suspected of it, whatever the policy decided."""
+        return any(True for _ in self._steering())
+
+    @property
+    def attacked(self) -> bool:
+        """Whether something tried to steer a model: a finding that stops, where the policy does not let it pass."""
+        return any(not finding.advisory for finding in self._steering())
+
+    def _steering(self) -> Iterator[EngineFinding]:
         trusted = {(item.engine, item.finding) for item in self.covered if item.trusted}
-        return any(
-            finding.untrusted and (verdict.engine, finding) not in trusted
-            for verdict in self.verdicts
-            for finding in verdict.findings
-        )
+        # Whoever trusts what would be stopped in a text has read it, and what is only suspected of it too.
+        read = {finding.pointer for _, finding in trusted if not finding.advisory}
+        for verdict in self.verdicts:
+            for finding in verdict.findings:
+                known = (verdict.engine, finding) in trusted or (finding.advisory and finding.pointer in read)
+                if finding.untrusted and not known:
+                    yield finding
 
 
 class Inspector:

@@ -213,9 +213,11 @@ def build_panel(config: GuardConfig, environ: Mapping[str, str] = os.environ) ->
     if engine_settings.embedded:
         from guard.engines.embedded import EmbeddedVerdictEngine
 
-        engines.append(
-            EmbeddedVerdictEngine(frozenset(tool.name for tool in config.tool_lock.tools), thorough=thorough)
+        tools = config.tool_lock.tools
+        names, acting = (
+            frozenset(tool.name for tool in group) for group in (tools, [tool for tool in tools if tool.risk != "read"])
         )
+        engines.append(EmbeddedVerdictEngine(names, acting_tools=acting, thorough=thorough))
     if services:
         from guard.engines.services import make_engine
 

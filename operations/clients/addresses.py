@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from components.edge.registration import Registration, registration
 from model.clients import OwnClient
-from model.cross_checks import BELOW
 from model.errors import InputError
 from model.known_clients import KNOWN_CLIENTS, KnownClient
 from model.redirect_uris import loopback_host
-from model.stacks import ServerStack
+from model.stacks import ServerStack, manifest_path
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def address_of(server: ServerStack, name: str) -> str:
         )
     else:
         key, remedy = "clients", f"add {name} to access.clients there, and bring the server up again"
-    raise server.document.error((*BELOW, "access", key), f"{client.title}: {item.note}", remedy)
+    raise server.document.error(manifest_path(server, "access", key), f"{client.title}: {item.note}", remedy)
 
 
 def _url(server: ServerStack, hostname: str) -> str:

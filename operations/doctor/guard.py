@@ -22,8 +22,9 @@ from guard.inspect.verdict import Leg, Outcome, ScanItem, Text, Verdict
 from model.base import SecretRef
 from model.canonical import digest
 from model.errors import InputError
+from model.model_route import ModelRoute
 from model.server import Server
-from model.stacks import EnvironmentStack, ServerStack
+from model.stacks import EnvironmentStack, PerimeterManifest, PerimeterStack, ServerStack
 from model.text import counted, visible
 from operations.doctor.checks import Check, ok, skipped
 from operations.sockets import exposure
@@ -41,16 +42,10 @@ def is_host(host: str, named: str | None) -> bool:
     return host == named if named is not None else host == socket.gethostname().partition(".")[0].lower()
 
 
-def check(environment: EnvironmentStack, server: ServerStack, *, is_local: bool) -> Iterator[Check]:
+def check(environment: EnvironmentStack, server: PerimeterStack, *, is_local: bool) -> Iterator[Check]:
     """Check the tool lock on any machine, and everything else on the host only."""
     subject = server.stack
-    tools = len(server.lock.tools)
-    left_out = f", leaves out {len(server.lock.left_out)} (see `ringwall check`)" if server.lock.left_out else ""
-    yield ok(
-        "server.lock",
-        f"pins {counted(tools, 'tool')}, {counted(len(server.lock.prompts), 'prompt')}{left_out}",
-        subject,
-    )
+    yield _lock(server, subject) if isinstance(server, ServerStack) else skipped("server.lock", _NO_LOCK, subject)
     if not is_local:
         host = server.manifest.host
         for id_ in (*IDS, *(VENDOR_IDS if asks_vendors(server.manifest) else ())):
@@ -61,10 +56,26 @@ def check(environment: EnvironmentStack, server: ServerStack, *, is_local: bool)
     yield from secrets(server.manifest, subject)
     yield from _ready(environment, server)
     yield _audit(Path(audit_file(server.stack)).parent, subject)
-    yield _server(server.manifest, subject)
+    if isinstance(server, ServerStack):
+        yield _server(server.manifest, subject)
+    else:
+        yield skipped("server.reachable", "its models are behind the gateway, whose checks stand above", subject)
 
 
-def references(manifest: Server) -> Iterator[tuple[str, SecretRef]]:
+_NO_LOCK = "a model route has no tools of its own, and so no lock"
+
+
+def _lock(server: ServerStack, subject: str) -> Check:
+    tools = len(server.lock.tools)
+    left_out = f", leaves out {len(server.lock.left_out)} (see `ringwall check`)" if server.lock.left_out else ""
+    return ok(
+        "server.lock",
+        f"pins {counted(tools, 'tool')}, {counted(len(server.lock.prompts), 'prompt')}{left_out}",
+        subject,
+    )
+
+
+def references(manifest: PerimeterManifest) -> Iterator[tuple[str, SecretRef]]:
     """Every secret that the guard's process reads, with its purpose."""
     engines, anchor, redis = manifest.guard.engines, manifest.guard.audit_anchor, manifest.guard.redis
     for service in engines.services:
@@ -72,13 +83,19 @@ def references(manifest: Server) -> Iterator[tuple[str, SecretRef]]:
             yield f"{service.title} {service.secret_title}", service.secret
     if anchor and anchor.token:
         yield "token for the audit log's anchor", anchor.token
+    traces = None if isinstance(manifest, ModelRoute) else manifest.guard.traces
+    for name, header in sorted(traces.headers.items() if traces else ()):
+        yield f"header {name} for the collector of traces", header
     if redis and redis.password:
         yield "Redis password", redis.password
+    if isinstance(manifest, ModelRoute):
+        yield "key of the gateway's inner routes", manifest.guard_key
+        return
     for variable, reference in sorted(manifest.origin.environment.items()):
         yield f"the server's {variable}", reference
 
 
-def secrets(manifest: Server, subject: str, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
+def secrets(manifest: PerimeterManifest, subject: str, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
     """Check that each secret can be read. Its value is dropped at once and never shown."""
     id_, secret_references = "guard.secrets", list(references(manifest))
     if not secret_references:
@@ -101,11 +118,11 @@ def secrets(manifest: Server, subject: str, environ: Mapping[str, str] = os.envi
             yield ok(id_, f"{purpose} can be read from {source}", subject)
 
 
-def asks_vendors(manifest: Server) -> bool:
+def asks_vendors(manifest: PerimeterManifest) -> bool:
     return bool(manifest.guard.engines.services)
 
 
-def vendors(manifest: Server, subject: str, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
+def vendors(manifest: PerimeterManifest, subject: str, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
     """Check that each vendor's engine accepts the guard's own credentials, by a scan of one harmless word."""
     id_, services = "guard.engines", manifest.guard.engines.services
     try:
@@ -172,7 +189,7 @@ def _closed_to_us(file: str) -> bool:
         return False
 
 
-def _ready(environment: EnvironmentStack, server: ServerStack) -> Iterator[Check]:
+def _ready(environment: EnvironmentStack, server: PerimeterStack) -> Iterator[Check]:
     """Check that the guard reports itself ready and enforces the tool lock of the stack."""
     id_, subject, port = "guard.ready", server.stack, server.manifest.admin_port
     try:
@@ -190,10 +207,13 @@ def _ready(environment: EnvironmentStack, server: ServerStack) -> Iterator[Check
         yield Check(id_, "error", text, "give each guard its own ports", subject)
         return
     problems = list(_judge(environment, server, state))
-    yield from problems or [ok(id_, "ready, and enforces this tool lock", subject)]
+    yield from problems or [ok(id_, _READY if isinstance(server, ServerStack) else "ready", subject)]
 
 
-def _judge(environment: EnvironmentStack, server: ServerStack, state: Mapping[str, Any]) -> Iterator[Check]:
+_READY = "ready, and enforces this tool lock"
+
+
+def _judge(environment: EnvironmentStack, server: PerimeterStack, state: Mapping[str, Any]) -> Iterator[Check]:
     id_, subject = "guard.ready", server.stack
     problems = state.get("problems")
     if state.get("ready") is not True:
@@ -203,7 +223,7 @@ def _judge(environment: EnvironmentStack, server: ServerStack, state: Mapping[st
         status = "error" if environment.settings.production else "warning"
         text = "it runs with a demo identity: nobody is verified"
         yield Check(id_, status, text, "run it with the signed bundle of the stack", subject)  # type: ignore[arg-type]
-    if state.get("tool_lock_sha256") != digest(server.lock.dump()):
+    if isinstance(server, ServerStack) and state.get("tool_lock_sha256") != digest(server.lock.dump()):
         text = "it enforces a tool lock that is not the one in the file"
         yield Check(id_, "error", text, f"run `ringwall up {server.stack}`, and see that it pulls its bundle", subject)
 

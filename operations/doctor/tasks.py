@@ -11,13 +11,13 @@ from typing import Any
 
 from components.gateway.names import ACCESS
 from model.clients import client_name
-from model.cross_checks import missing_tunnel_secrets
+from model.cross_checks import missing_secrets
 from model.errors import InputError, RingwallError
 from model.known_clients import KNOWN_CLIENTS
 from model.loader import Document
 from model.project import Project, config_of, load
 from model.resource_types import is_resource
-from model.stacks import EnvironmentStack, ServerStack, Stack, ZoneStack
+from model.stacks import EnvironmentStack, PerimeterStack, Stack, ZoneStack
 from model.text import counted
 from operations.doctor.checks import Check, Task, ok
 from operations.doctor.cloudflare import IDS as CLOUDFLARE_IDS
@@ -106,7 +106,7 @@ def work_for(project: Project, stacks: Sequence[str], *, host: str | None, secre
         if isinstance(loaded, ZoneStack):
             _zone(work, project, loaded)
         elif isinstance(loaded, EnvironmentStack):
-            _environment(work, project, loaded, list(loaded.servers.values()), host, stack)
+            _environment(work, project, loaded, list(loaded.perimeters), host, stack)
         else:
             _environment(work, project, loaded.environment, [loaded], host, stack)
     if host is not None and not any(_knows(project, stack, host) for stack in stacks):
@@ -117,7 +117,7 @@ def work_for(project: Project, stacks: Sequence[str], *, host: str | None, secre
 
 
 def _missing_secrets(loaded: Stack) -> list[InputError]:
-    return missing_tunnel_secrets(loaded.environment.settings, loaded.reach) if loaded.environment is not None else []
+    return missing_secrets(loaded.perimeters)
 
 
 def _knows(project: Project, stack: str, host: str) -> bool:
@@ -142,12 +142,12 @@ def _environment(
     work: Work,
     project: Project,
     environment: EnvironmentStack,
-    servers: list[ServerStack],
+    perimeters: list[PerimeterStack],
     host: str | None,
     stack: str,
 ) -> None:
     settings = environment.settings
-    graphs = _planned(work, project, environment, servers, stack)
+    graphs = _planned(work, project, environment, perimeters, stack)
     if graphs is not None:
         account = Account(
             api=settings.cloudflare.api,
@@ -159,7 +159,7 @@ def _environment(
             secret_in_stack=_holds(environment.document),
             is_environment=stack == environment.stack,
             subject=stack,
-            hosted_clients=_hosted(servers),
+            hosted_clients=_hosted(perimeters),
         )
         work.tasks.append(_cloudflare_task(account))
         plan = GatewayPlan(
@@ -171,18 +171,18 @@ def _environment(
         )
         needs = {"gateway.plugins": f"the plan needs {', '.join(plan.plugins)}"}
         work.tasks.append(Task(KONG_IDS, lambda: check_kong(plan), environment.name, needs=needs))
-    for issuer in _issuers(environment, servers, is_environment=stack == environment.stack):
+    for issuer in _issuers(environment, perimeters, is_environment=stack == environment.stack):
         work.tasks.append(Task(issuer.ids, _issuer_run(issuer), issuer.name))
-    for server in servers:
-        is_local = is_host(server.manifest.host, host)
+    for perimeter in perimeters:
+        is_local = is_host(perimeter.manifest.host, host)
         work.tasks.append(
-            Task(("server.lock",), _guard_run(environment, server, is_local), server.stack, network=False)
+            Task(("server.lock",), _guard_run(environment, perimeter, is_local), perimeter.stack, network=False)
         )
-        if is_local and asks_vendors(server.manifest):
-            work.tasks.append(Task(VENDOR_IDS, _vendors_run(server), server.stack))
+        if is_local and asks_vendors(perimeter.manifest):
+            work.tasks.append(Task(VENDOR_IDS, _vendors_run(perimeter), perimeter.stack))
 
 
-def _hosted(servers: Sequence[ServerStack]) -> tuple[str, ...]:
+def _hosted(servers: Sequence[PerimeterStack]) -> tuple[str, ...]:
     """The clients of these servers that call from their vendor's cloud."""
     names = {name for server in servers for name in server.manifest.access.hosted_clients}
     for server in servers:
@@ -192,7 +192,7 @@ def _hosted(servers: Sequence[ServerStack]) -> tuple[str, ...]:
 
 
 def _planned(
-    work: Work, project: Project, environment: EnvironmentStack, servers: list[ServerStack], stack: str
+    work: Work, project: Project, environment: EnvironmentStack, servers: list[PerimeterStack], stack: str
 ) -> list[Graph] | None:
     """Plan the graphs here and not in a task, as a plan uses the event loop of its thread."""
     try:
@@ -225,11 +225,11 @@ def _issuer_run(issuer: CheckedIssuer) -> Any:
     return lambda: check_issuer(issuer)
 
 
-def _guard_run(environment: EnvironmentStack, server: ServerStack, is_local: bool) -> Any:
+def _guard_run(environment: EnvironmentStack, server: PerimeterStack, is_local: bool) -> Any:
     return lambda: check_guard(environment, server, is_local=is_local)
 
 
-def _vendors_run(server: ServerStack) -> Any:
+def _vendors_run(server: PerimeterStack) -> Any:
     return lambda: vendors(server.manifest, server.stack)
 
 
@@ -248,7 +248,7 @@ def _plugins(graphs: Sequence[Graph]) -> dict[str, tuple[str, ...]]:
 
 
 def _issuers(
-    environment: EnvironmentStack, servers: list[ServerStack], *, is_environment: bool
+    environment: EnvironmentStack, servers: list[PerimeterStack], *, is_environment: bool
 ) -> Iterator[CheckedIssuer]:
     cloudflare = environment.settings.cloudflare
     yield CheckedIssuer(ACCESS, cloudflare.issuer, cloudflare.jwks_uri, discovery=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 from components.guard.settings import OUTPUT
 from model.base import seconds, validate
 from model.errors import InputError
-from model.guard_config import GuardConfig
+from model.guard_bundle import AnyGuardConfig, format_of
 from model.json import parse_json
 from model.loader import Document
 from model.problems import Wrong
@@ -22,7 +22,7 @@ _DAYS = re.compile(r"([1-9][0-9]{0,3})d")
 _PRINCIPAL = re.compile(r"(person|agent):[^\x00-\x20\x7f]{1,256}")
 
 
-def configuration_of(stack: str, file: Path | None, exported: Callable[[], object]) -> GuardConfig:
+def configuration_of(stack: str, file: Path | None, exported: Callable[[], object]) -> AnyGuardConfig:
     """The configuration to sign, from `file` or else from the stack's outputs; it must be this server's.
 
     Raises:
@@ -39,7 +39,7 @@ def configuration_of(stack: str, file: Path | None, exported: Callable[[], objec
             file=source,
             remedy=f"render it with `ringwall outputs {stack} {OUTPUT}`",
         ) from None
-    config = validate(GuardConfig, value, Document(source, value, {}), ())
+    config: AnyGuardConfig = validate(format_of(value), value, Document(source, value, {}), ())
     server = f"{config.server.environment}.{config.server.name}"
     if server != stack:
         raise InputError(f"is the configuration of {server}, not of {stack}", file=source, remedy=f"name {server}")
@@ -73,7 +73,7 @@ def _exported(stack: str, text: object) -> str:
 
 
 def denied_by(
-    config: GuardConfig, deny: Sequence[str], allow: Sequence[str], before: frozenset[str]
+    config: AnyGuardConfig, deny: Sequence[str], allow: Sequence[str], before: frozenset[str]
 ) -> tuple[frozenset[str], set[str]]:
     """The new deny list, and the principals that are taken off it. `before` is the previous bundle's deny list."""
     added = {principal for text in deny for principal in _principals(text, config, "--deny")}
@@ -87,7 +87,7 @@ def denied_by(
     return (before | added) - lifted, lifted
 
 
-def _principals(text: str, config: GuardConfig, option: str) -> list[str]:
+def _principals(text: str, config: AnyGuardConfig, option: str) -> list[str]:
     """The principals that `text` names, as the guard knows them: an agent's name stands for the client ids of its service
     tokens."""
     if not _PRINCIPAL.fullmatch(text):

@@ -16,7 +16,7 @@ from engine.progress import Note
 from guard.bundle.keys import load_private_key
 from model.base import validate
 from model.errors import InputError
-from model.guard_config import GuardBundle, GuardConfig
+from model.guard_bundle import AnyGuardConfig, GuardBundle, format_of
 from model.json import parse_json
 from model.loader import Document
 from model.stacks import environment_of, server_of
@@ -85,13 +85,13 @@ def last_bundle(guards: Guards, stack: str) -> GuardBundle | None:
     return previous.bundle if previous else None
 
 
-def last_config(guards: Guards, stack: str) -> GuardConfig | None:
+def last_config(guards: Guards, stack: str) -> AnyGuardConfig | None:
     """The configuration in the server's last bundle; raises as `last_bundle`."""
     bundle = last_bundle(guards, stack)
     return bundle.config if bundle else None
 
 
-def deployed_config(stack: str, exported: dict[str, Any]) -> GuardConfig | None:
+def deployed_config(stack: str, exported: dict[str, Any]) -> AnyGuardConfig | None:
     """The guard configuration among a stack's outputs; None where there is none, or it is secret.
 
     Raises:
@@ -105,7 +105,7 @@ def deployed_config(stack: str, exported: dict[str, Any]) -> GuardConfig | None:
         value = parse_json(text)
     except ValueError as error:
         raise InputError(f"is no guard configuration: {error}", file=source) from None
-    config = validate(GuardConfig, value, Document(source, value, {}), ())
+    config: AnyGuardConfig = validate(format_of(value), value, Document(source, value, {}), ())
     if (config.server.environment, config.server.name) != (environment_of(stack), server_of(stack)):
         raise InputError("is another server's configuration", file=source)
     return config
@@ -123,7 +123,7 @@ def write_bundle(
     operation: Operation,
     guards: Guards,
     stack: str,
-    config: GuardConfig,
+    config: AnyGuardConfig,
     *,
     deny: Collection[str] = (),
     allow: Collection[str] = (),

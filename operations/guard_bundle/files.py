@@ -20,7 +20,7 @@ from operations.project.write import FileChange, apply
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-    from model.guard_config import GuardConfig
+    from model.guard_bundle import AnyGuardConfig
 
 
 #: Seconds for which a bundle is served by: so long a host that gets no new one serves what nobody confirms any more.
@@ -72,7 +72,7 @@ class BundleFile:
         return frozenset(self.previous.bundle.denied if self.previous else ())
 
     def write(
-        self, config: GuardConfig, denied: Collection[str], sequence: int | None = None, valid: int | None = None
+        self, config: AnyGuardConfig, denied: Collection[str], sequence: int | None = None, valid: int | None = None
     ) -> OpenedBundle:
         """Sign `config` as the next bundle, read it back as a guard would, and replace the previous one with it.
 

@@ -14,6 +14,7 @@ from components.gateway.names import tags
 from components.gateway.plugins import CLOSED_MESSAGE
 from components.guard.settings import build_guard_config
 from model.errors import InputError
+from model.guard_bundle import AnyGuardConfig
 from model.guard_config import GuardConfig
 from model.stacks import EnvironmentStack, ServerStack
 from plan.graph import Graph
@@ -63,12 +64,12 @@ def edge_urns(locked: Graph) -> list[str]:
     return [resource.urn for resource in locked.resources if resource.type in (ACCESS_APPLICATION, ACCESS_POLICY)]
 
 
-def closed(config: GuardConfig) -> GuardConfig:
-    """The same configuration without grants: a tool that no grant names is neither listed nor callable."""
+def closed(config: AnyGuardConfig) -> AnyGuardConfig:
+    """The same configuration without grants: a tool or model that no grant names is neither listed nor callable."""
     return config.model_copy(update={"grants": ()})
 
 
-def opened(environment: EnvironmentStack, server: ServerStack, deployed: GuardConfig) -> GuardConfig:
+def opened(environment: EnvironmentStack, server: ServerStack, deployed: AnyGuardConfig) -> GuardConfig:
     """The configuration that the files give without `lockdown`, with the audiences and client ids of the deployed one.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Any
 from engine.state import outputs
 from engine.workspace import Target
 from model.errors import EngineFailed, EngineMissing, InputError, NoSuchStack, RingwallError
-from model.guard_config import GuardBundle, GuardConfig
+from model.guard_bundle import AnyGuardConfig, GuardBundle
 from model.project import Project
 from model.stacks import EnvironmentStack
 from model.text import visible
@@ -268,10 +268,10 @@ class Revocation:
             self.operation.step(stack, "guard", "failed", f"not {word}: {' '.join(str(error).split())}")
             return None
 
-    def _agent_ids(self, config: GuardConfig) -> set[str]:
+    def _agent_ids(self, config: AnyGuardConfig) -> set[str]:
         return {f"agent:{client}" for client in _clients(config, str(self.subject.agent))}
 
-    def _deployed(self, stack: str) -> GuardConfig | None:
+    def _deployed(self, stack: str) -> AnyGuardConfig | None:
         try:
             return deployed_config(stack, outputs(self.project, stack, target=self.target))
         except NoSuchStack:
@@ -295,6 +295,6 @@ def _listed(ids: Iterable[str]) -> str:
     return " and ".join(f"person:{visible(sub)[:256]}" for sub in ids)
 
 
-def _clients(config: GuardConfig, agent: str) -> set[str]:
+def _clients(config: AnyGuardConfig, agent: str) -> set[str]:
     """Client ids (`common_name`) of an agent's service tokens."""
     return {client for client, name in config.identity.agents.items() if name == agent}

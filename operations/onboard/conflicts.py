@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from model.errors import InputError, InputErrors
+from model.front_door import ADMIN_PORT_OFFSET
 from model.project import Project, load_environment
-from model.server import ADMIN_PORT_OFFSET, Origin
+from model.server import Origin
 from model.stacks import EnvironmentStack, ServerStack
 
 FIRST_GUARD_PORT = 9010

@@ -11,8 +11,10 @@ from typing import Any
 
 from components.edge.access import server_policies
 from model.errors import InputError, InputErrors
-from model.project import Project, load_environment, load_zone
-from model.stacks import EnvironmentStack, ServerStack, ZoneStack, environment_of
+from model.loader import read
+from model.model_route import granted_models
+from model.project import Project, load_environment, load_zone, manifest_key
+from model.stacks import KINDS, EnvironmentStack, ModelStack, ServerStack, ZoneStack, environment_of
 from operations.project.server_files import granted
 from operations.project.staging import PartialProject
 
@@ -28,7 +30,7 @@ class InventoryRow:
 
 
 def inventory(project: Project) -> list[InventoryRow]:
-    """All stacks: each environment followed by its servers, then zones, then files without an environment."""
+    """All stacks: each environment followed by what belongs to it, then zones, then files without an environment."""
     rows: list[InventoryRow] = []
     for name in project.environments():
         rows += _environment_rows(project, name)
@@ -43,7 +45,7 @@ def inventory(project: Project) -> list[InventoryRow]:
                 file=project.stack_file(stack),
                 remedy=f"run `ringwall init {environment}`, or remove the file",
             )
-            rows.append(InventoryRow(stack, "server", {}, str(error)))
+            rows.append(InventoryRow(stack, _kind(project, stack), {}, str(error)))
     return rows
 
 
@@ -59,28 +61,37 @@ def _environment_rows(project: Project, name: str) -> list[InventoryRow]:
             errors.update(by_stack)
             if name in by_stack:
                 break
-    servers = project.servers_of(name)
+    stacks = [f"{name}.{member}" for member in project.members_of(name)]
     if loaded is None:
         consequence = f"its environment {name} is not valid"
         return [
             InventoryRow(name, "environment", {}, errors[name]),
-            *(
-                InventoryRow(s, "server", {}, errors.get(s, consequence))
-                for s in (f"{name}.{server}" for server in servers)
-            ),
+            *(InventoryRow(stack, _kind(project, stack), {}, errors.get(stack, consequence)) for stack in stacks),
         ]
-    rows = [InventoryRow(name, "environment", _environment_facts(loaded, len(servers)))]
-    for server in servers:
-        stack = f"{name}.{server}"
-        facts = {} if stack in errors else _server_facts(loaded, loaded.servers[server])
-        rows.append(InventoryRow(stack, "server", facts, errors.get(stack)))
+    kinds = {stack: _kind(project, stack) for stack in stacks}
+    rows = [InventoryRow(name, "environment", _environment_facts(loaded, list(kinds.values())))]
+    readable_stacks = {member.stack: member for member in loaded.perimeters}
+    for stack, kind in kinds.items():
+        member = readable_stacks.get(stack)
+        facts = (
+            {} if member is None else _server_facts(member) if isinstance(member, ServerStack) else _model_facts(member)
+        )
+        rows.append(InventoryRow(stack, kind, facts, errors.get(stack)))
     return rows
+
+
+def _kind(project: Project, stack: str) -> str:
+    """What a stack is by its file; a file that cannot be read counts as a server's."""
+    try:
+        return KINDS[manifest_key(read(project.stack_file(stack)), stack)]
+    except InputError:
+        return "server"
 
 
 def _by_stack(project: Project, environment: str, problems: Iterable[InputError]) -> dict[str, str]:
     """The first problem of each stack. A problem in no server's file counts as the environment's."""
     owners = {}
-    for server in project.servers_of(environment):
+    for server in project.members_of(environment):
         stack = f"{environment}.{server}"
         owners[str(project.stack_file(stack))] = stack
         owners[str(project.lock_file(stack))] = stack
@@ -92,7 +103,7 @@ def _by_stack(project: Project, environment: str, problems: Iterable[InputError]
     return by_stack
 
 
-def _environment_facts(loaded: EnvironmentStack, servers: int) -> dict[str, Any]:
+def _environment_facts(loaded: EnvironmentStack, kinds: list[str]) -> dict[str, Any]:
     settings = loaded.settings
     return {
         "production": settings.production,
@@ -100,13 +111,30 @@ def _environment_facts(loaded: EnvironmentStack, servers: int) -> dict[str, Any]
         "zone": settings.cloudflare.zone,
         "hosts": sorted(settings.hosts),
         "agents": sorted(settings.agents),
-        "servers": servers,
+        "servers": kinds.count("server"),
+        "models": kinds.count("model route"),
     }
 
 
-def _server_facts(environment: EnvironmentStack, stack: ServerStack) -> dict[str, Any]:
+def _model_facts(stack: ModelStack) -> dict[str, Any]:
     manifest = stack.manifest
-    policies = {key for keys in server_policies(environment.settings, manifest).values() for key in keys}
+    return {
+        "hostname": manifest.hostname,
+        "host": manifest.host,
+        "guard_port": manifest.guard_port,
+        "oauth": manifest.oauth.mode,
+        "models": sorted(manifest.models),
+        "models_granted": sorted(granted_models(manifest)),
+        "access_policies": _policies(stack),
+    }
+
+
+def _policies(stack: ServerStack | ModelStack) -> int:
+    return len({key for keys in server_policies(stack.settings, stack.manifest).values() for key in keys})
+
+
+def _server_facts(stack: ServerStack) -> dict[str, Any]:
+    manifest = stack.manifest
     return {
         "hostname": manifest.hostname,
         "host": manifest.host,
@@ -114,7 +142,7 @@ def _server_facts(environment: EnvironmentStack, stack: ServerStack) -> dict[str
         "oauth": manifest.oauth.mode,
         "tools_locked": len(stack.lock.tools),
         "tools_granted": len(granted(manifest.grants, stack.lock.tools)),
-        "access_policies": len(policies),
+        "access_policies": _policies(stack),
     }
 
 

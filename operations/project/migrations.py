@@ -12,8 +12,8 @@ from pathlib import Path
 
 from model.errors import InputError, InputErrors
 from model.loader import KeyPath, parse, read
-from model.project import Project, load_environment, load_zone
-from model.stacks import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, config_key_of
+from model.project import Project, load_environment, load_zone, manifest_key
+from model.stacks import ENVIRONMENT_KEY, MODEL_KEY, SERVER_KEY, ZONE_KEY
 from operations.project.staging import staged
 from operations.project.templates import FORMER_PROGRAM_IMPORT, PROGRAM_IMPORT
 from operations.project.write import FileChange, replace_scalar
@@ -21,9 +21,9 @@ from operations.project.write import FileChange, replace_scalar
 #: Takes the text of one version to that of the next; `migrated` writes the version number itself.
 Migration = Callable[[str], str]
 LOCK = "tool lock"
-CURRENT: dict[str, int] = {ENVIRONMENT_KEY: 1, SERVER_KEY: 1, ZONE_KEY: 1, LOCK: 1}
+CURRENT: dict[str, int] = {ENVIRONMENT_KEY: 1, SERVER_KEY: 1, MODEL_KEY: 1, ZONE_KEY: 1, LOCK: 1}
 #: By kind, then by the version a migration starts from.
-MIGRATIONS: dict[str, dict[int, Migration]] = {ENVIRONMENT_KEY: {}, SERVER_KEY: {}, ZONE_KEY: {}, LOCK: {}}
+MIGRATIONS: dict[str, dict[int, Migration]] = {kind: {} for kind in CURRENT}
 
 
 def migrated(
@@ -119,7 +119,7 @@ def _decoded(content: bytes, file: Path) -> str:
 def _files(project: Project) -> list[tuple[Path, str]]:
     files = []
     for stack in project.stacks():
-        kind = config_key_of(stack)
+        kind = manifest_key(read(project.stack_file(stack)), stack)
         files.append((project.stack_file(stack), kind))
         if kind == SERVER_KEY and project.lock_file(stack).is_file():
             files.append((project.lock_file(stack), LOCK))

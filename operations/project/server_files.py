@@ -92,7 +92,7 @@ def foreign_tools(project: Project, stack: str) -> list[str]:
     """The names of the tools of the environment's further servers; one whose lock cannot be read has none here."""
     environment, name = split_stack(stack)
     names: set[str] = set()
-    for server in project.servers_of(environment):
+    for server in project.members_of(environment):
         file = project.lock_file(f"{environment}.{server}")
         if server != name:
             with contextlib.suppress(OSError, UnicodeDecodeError, InputError):
@@ -119,7 +119,7 @@ def servers_of(project: Project, stack: str) -> list[str]:
     if "." in stack:
         require_stack(project, stack)
         return [stack]
-    names = project.servers_of(stack)
+    names = project.members_of(stack)
     if not names:
         if stack not in project.stacks():
             raise project.unknown(stack)

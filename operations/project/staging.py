@@ -19,8 +19,8 @@ class PartialProject(Project):
 
     hidden: frozenset[str] = frozenset()
 
-    def servers_of(self, environment: str) -> list[str]:
-        return [name for name in super().servers_of(environment) if f"{environment}.{name}" not in self.hidden]
+    def members_of(self, environment: str) -> list[str]:
+        return [name for name in super().members_of(environment) if f"{environment}.{name}" not in self.hidden]
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def load_staged(
     """
     with staged(project, files) as copy:
         if server is not None:
-            hidden = frozenset(f"{environment}.{name}" for name in copy.servers_of(environment) if name != server)
+            hidden = frozenset(f"{environment}.{name}" for name in copy.members_of(environment) if name != server)
             copy = PartialProject(copy.root, copy.name, copy.stack_dir, hidden)
         return load_environment(copy, environment, newcomer)
 

@@ -52,7 +52,7 @@ def _read(project: Project) -> Known:
     warnings: list[str] = []
     environments = project.environments()
     for name in environments:
-        names += project.servers_of(name)
+        names += project.members_of(name)
         try:
             servers = load_environment(project, name).servers.values()
         except InputError as error:

@@ -19,6 +19,7 @@ from model.project import Project, load_environment, load_zone, open_project
 from model.stacks import ZONE_PREFIX, EnvironmentStack, ZoneStack, environment_of
 from model.text import counted, visible
 from plan.diff.model import Change, DiffReport, Direction, LoadError, StackDiff, change
+from plan.diff.models import compare_model
 from plan.diff.pairs import STILL_DEPLOYED, Pair, Plans, planned
 from plan.diff.semantic.access import compare_identity_providers
 from plan.diff.semantic.exceptions import compare_waivers, compare_zone_rules, dump_waivers
@@ -199,7 +200,7 @@ def _load_side(
 
 def _declared(project: Project, stack: str) -> bool:
     """Whether a project declares a stack. An environment is also declared by its servers' files alone, and fails to load."""
-    return stack in project.stacks() or bool(project.servers_of(stack))
+    return stack in project.stacks() or bool(project.members_of(stack))
 
 
 def _status(base: Project | None, head: Project | None, stack: str, base_stack: Any, head_stack: Any) -> str:
@@ -246,6 +247,9 @@ def _environment(
             dump_waivers(base_stack.settings if base_stack else None),
             dump_waivers(head_stack.settings if head_stack else None),
         )
+    models = {*(base_stack.models if base_stack else {}), *(head_stack.models if head_stack else {})}
+    for model in sorted(models):
+        pairs += compare_model(base_stack, head_stack, model, status, every=every)
     servers = {*(base_stack.servers if base_stack else {}), *(head_stack.servers if head_stack else {})}
     for server in sorted(servers):
         pairs += compare_server(base_stack, head_stack, server, status, every=every)

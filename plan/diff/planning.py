@@ -11,7 +11,7 @@ from typing import Any
 
 from model.errors import RingwallError
 from model.project import Project
-from model.stacks import ServerStack, Stack
+from model.stacks import ModelStack, ServerStack, Stack
 from plan.graph import Graph
 from plan.offline import plan_stack, planned_contract
 
@@ -38,7 +38,10 @@ def plan_all(jobs: Sequence[Job]) -> dict[tuple[str, str], Result]:
         return {}
     contracts: dict[tuple[str, str], Any] = {}
     for job in jobs:
-        if isinstance(job.loaded, ServerStack) and (key := (job.side, job.loaded.environment.name)) not in contracts:
+        if (
+            isinstance(job.loaded, ServerStack | ModelStack)
+            and (key := (job.side, job.loaded.environment.name)) not in contracts
+        ):
             contracts[key] = _attempt(lambda job=job: planned_contract(job.project, job.loaded.environment))
     workers = min(os.cpu_count() or 1, 8)
     if len(jobs) < _ALONE or workers == 1 or "fork" not in multiprocessing.get_all_start_methods():
@@ -63,7 +66,7 @@ def _numbered(index: int) -> tuple[tuple[str, str], Result]:
 
 def _plan(job: Job, contracts: dict[tuple[str, str], Any]) -> tuple[tuple[str, str], Result]:
     contract = None
-    if isinstance(job.loaded, ServerStack):
+    if isinstance(job.loaded, ServerStack | ModelStack):
         contract = contracts[(job.side, job.loaded.environment.name)]
         if isinstance(contract, RingwallError):
             return (job.side, job.stack), contract

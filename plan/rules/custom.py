@@ -15,8 +15,7 @@ from typing import Final
 from model.base import validate
 from model.errors import InputError
 from model.loader import parse, read_text
-from model.project import Project, config_of
-from model.stacks import config_key_of
+from model.project import Project, config_of, manifest_key
 from model.waivers import Waiver
 from plan.rules.base_revision import BaseRevision
 from plan.rules.catalog import with_custom
@@ -112,7 +111,7 @@ def base_waivers(project: Project, stack: str, base: BaseRevision) -> tuple[Waiv
     if text is None:
         return ()
     document = parse(text, Path(f"{base.revision}:{file.name}"))
-    key = config_key_of(stack)
+    key = manifest_key(document, stack)
     manifest = config_of(document).get(key)
     entries = manifest.get("waivers") if isinstance(manifest, dict) else None
     if not isinstance(entries, list):

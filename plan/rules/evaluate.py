@@ -12,7 +12,7 @@ from pathlib import Path
 
 from model.definition_findings import DefinitionFinding
 from model.loader import KeyPath
-from model.stacks import ServerStack, Stack, ZoneStack
+from model.stacks import ModelStack, ServerStack, Stack, ZoneStack
 from model.waivers import Waiver, today_utc
 from plan.findings import Finding, in_order
 from plan.graph import Graph, Resource
@@ -30,9 +30,14 @@ def subject_of(
     if isinstance(loaded, ZoneStack):
         return Subject(graph, zone=loaded, engine=engine)
     environment = loaded.environment
-    server = loaded if isinstance(loaded, ServerStack) else None
     return Subject(
-        graph, environment.settings.production, environment=environment, server=server, engine=engine, findings=findings
+        graph,
+        environment.settings.production,
+        environment=environment,
+        server=loaded if isinstance(loaded, ServerStack) else None,
+        model=loaded if isinstance(loaded, ModelStack) else None,
+        engine=engine,
+        findings=findings,
     )
 
 
@@ -40,6 +45,8 @@ def waivers_of(subject: Subject) -> tuple[Waiver, ...]:
     """The waivers in the stack's own file; an environment's do not reach into its servers."""
     if subject.server is not None:
         return subject.server.manifest.waivers
+    if subject.model is not None:
+        return subject.model.manifest.waivers
     if subject.zone is not None:
         return subject.zone.manifest.waivers
     return subject.environment.settings.waivers if subject.environment is not None else ()
@@ -91,8 +98,9 @@ def _run(rule: Rule, subject: Subject) -> Iterator[tuple[Finding, Key]]:
 
 
 def _with_name(remedy: str, subject: Subject) -> str:
-    """A rule's remedy with the server's stack for the words ENV.SERVER, so that the command in it can be pasted."""
-    return remedy if subject.server is None else remedy.replace("ENV.SERVER", subject.server.stack)
+    """A rule's remedy with the stack's own name for the words ENV.SERVER, so that the command in it can be pasted."""
+    stack = subject.server or subject.model
+    return remedy if stack is None else remedy.replace("ENV.SERVER", stack.stack)
 
 
 def _error_text(error: BaseException) -> str:

@@ -323,6 +323,9 @@ def tls_unverified(subject: Subject) -> Iterator[Broken]:
     for service in subject.mcp_services:
         if service.inputs.get("protocol") in ("https", "tls", "grpcs") and service.inputs.get("tlsVerify") is not True:
             yield Broken("does not verify the guard's certificate", service)
+    for service in subject.inner_services:
+        if service.inputs.get("protocol") != "http" and service.inputs.get("tlsVerify") is not True:
+            yield Broken("does not verify the provider's certificate", service)
 
 
 @rule(

@@ -17,6 +17,8 @@ from plan.rules.subject import Subject, host_of, items, mapping
 from plan.values import symbol
 
 _LEGS: Final = ("definitions", "arguments", "results", "prompts", "resources", "server_requests")
+#: Those of a model route.
+_MODEL_LEGS: Final = ("answers", "definitions", "prompts", "tool_calls", "tool_results")
 #: Legs on which the manifest allows `block` alone.
 _ALWAYS_BLOCK: Final = frozenset({"definitions", "server_requests"})
 _RINGS: Final = "Ringwall's order of rings: edge, gateway, guard, origin"
@@ -94,9 +96,9 @@ def guard_fails_open(subject: Subject) -> Iterator[Broken]:
         return
     settings = mapping(subject.guard.get("guard"))
     legs = mapping(settings.get("legs"))
-    for leg in _LEGS:
+    for leg in _MODEL_LEGS if subject.is_model else _LEGS:
         policy = legs.get(leg)
-        if policy == "block" or (policy == "redact" and leg not in _ALWAYS_BLOCK):
+        if policy == "block" or (policy == "redact" and (subject.is_model or leg not in _ALWAYS_BLOCK)):
             continue
         problem = f"only flags what it finds in {leg}" if policy == "flag" else f"does not say what to do with {leg}"
         yield Broken(problem.replace("_", " "), subject.guard_resource, key=("guard", "legs", leg))
@@ -113,7 +115,7 @@ def guard_fails_open(subject: Subject) -> Iterator[Broken]:
     source="Invariant Labs, toxic flows; the lethal trifecta (Willison, 2025)",
 )
 def taint_ignored(subject: Subject) -> Iterator[Broken]:
-    if subject.guard is None:
+    if subject.guard is None or subject.is_model:
         return
     outbound = mapping(mapping(subject.guard.get("guard")).get("taint")).get("outbound_call")
     if outbound not in ("block", "ask"):

@@ -26,8 +26,10 @@ _SOURCE: Final = "mcp-scan, rug pulls; MCP specification, tools/list_changed"
     waivable=False,
 )
 def lock_missing(subject: Subject) -> Iterator[Broken]:
-    if subject.guard is not None and (
-        not mapping(subject.guard.get("tool_lock")) or not subject.guard.get("tool_lock_sha256")
+    if (
+        subject.guard is not None
+        and not subject.is_model
+        and (not mapping(subject.guard.get("tool_lock")) or not subject.guard.get("tool_lock_sha256"))
     ):
         yield Broken("has no tool lock", subject.guard_resource)
 

@@ -23,6 +23,7 @@ FAMILIES: Final = frozenset(
         "guard",
         "hosted",
         "lock",
+        "model",
         "origin",
         "provider",
         "ringwall",
@@ -45,7 +46,7 @@ class Broken:
         text: what is wrong, without the resource's name: ``admits Everyone``.
         resource: the resource meant; None means the stack as a whole.
         remedy: what to do here, where it is more exact than the rule's own remedy.
-        key: where the manifest says it, below `ringwall:server` (or environment, or zone), such as ``("grants", 0)``.
+        key: where the manifest says it, below `ringwall:server` (or model, environment, zone), such as ``("grants", 0)``.
     """
 
     text: str

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from components.documents import GUARD, ORIGIN
+from components.gateway.names import INNER_DOMAIN
 from model.loopback import is_loopback as is_loopback
 from model.waivers import today_utc
 from plan.exposure import _BESIDE_TERMINATION, _TERMINATION, _is_unconditional, check_exposure, is_narrow, linked
@@ -27,7 +28,7 @@ from plan.values import Json, is_unknown
 if TYPE_CHECKING:
     from model.definition_findings import DefinitionFinding
     from model.loader import Document
-    from model.stacks import EnvironmentStack, ServerStack, ZoneStack
+    from model.stacks import EnvironmentStack, ModelStack, ServerStack, ZoneStack
 
 #: Former type tokens under which the installed provider still makes the same resources, with the same inputs.
 FORMER_TYPES: Final = {
@@ -49,7 +50,7 @@ class Subject:
     Args:
         graph: the plan.
         production: whether the environment says `production: true`.
-        environment, server, zone: the files behind the plan, where it was made from files.
+        environment, server, model, zone: the files behind the plan, where it was made from files.
         findings: what the guard's own rules find in the lock's definitions; None where nobody looked. The guard stands on
             the same floor as the plan, so whoever runs the rules hands them down.
         engine: whether the graph is that of a real preview, in which ids do not exist before the first deployment. What
@@ -61,6 +62,7 @@ class Subject:
     production: bool = False
     environment: EnvironmentStack | None = None
     server: ServerStack | None = None
+    model: ModelStack | None = None
     zone: ZoneStack | None = None
     engine: bool = False
     findings: tuple[DefinitionFinding, ...] | None = None
@@ -69,7 +71,7 @@ class Subject:
     @property
     def document(self) -> Document | None:
         """The stack file."""
-        for stack in (self.server, self.zone, self.environment):
+        for stack in (self.server, self.model, self.zone, self.environment):
             if stack is not None:
                 return stack.document
         return None
@@ -78,6 +80,8 @@ class Subject:
     def manifest_key(self) -> str:
         if self.server is not None:
             return "ringwall:server"
+        if self.model is not None:
+            return "ringwall:model"
         return "ringwall:zone" if self.zone is not None else "ringwall:environment"
 
     @cached_property
@@ -102,12 +106,24 @@ class Subject:
 
     @cached_property
     def mcp_services(self) -> tuple[Resource, ...]:
-        """Services that a route leads to and that do not answer every request by themselves."""
-        services: dict[str, Resource] = {}
+        """Services that a public route leads to and that do not answer every request by themselves."""
+        return tuple(
+            service for service, routes in self._routed if not self._closed(service) and not all(map(_is_inner, routes))
+        )
+
+    @cached_property
+    def inner_services(self) -> tuple[Resource, ...]:
+        """Services of inner routes alone, by which a model route's guard reaches the providers."""
+        return tuple(service for service, routes in self._routed if all(map(_is_inner, routes)))
+
+    @cached_property
+    def _routed(self) -> tuple[tuple[Resource, tuple[Resource, ...]], ...]:
+        """Every service with the routes that lead to it, in order of URNs."""
+        services: dict[str, tuple[Resource, list[Resource]]] = {}
         for route in self.graph.by_type(KONG_ROUTE):
             for service in linked(self.graph, route, "serviceId", KONG_SERVICE):
-                services[service.urn] = service
-        return tuple(service for _, service in sorted(services.items()) if not self._closed(service))
+                services.setdefault(service.urn, (service, []))[1].append(route)
+        return tuple((service, tuple(routes)) for _, (service, routes) in sorted(services.items()))
 
     @cached_property
     def mcp_routes(self) -> tuple[Resource, ...]:
@@ -138,6 +154,11 @@ class Subject:
         """The guard's configuration (format `model.guard_config.GuardConfig`); None where there is none to read."""
         return _document(self.graph.outputs.get("guard_config"))
 
+    @property
+    def is_model(self) -> bool:
+        """Whether the guard is a model route's (format `model.model_guard_config.ModelGuardConfig`)."""
+        return "model_route" in (self.guard or {})
+
     @cached_property
     def host_bundle(self) -> dict[str, Any] | None:
         """What the host runs (format `model.host_bundle.HostBundle`); None where there is none to read."""
@@ -160,6 +181,11 @@ class Subject:
             for tool in (tools if isinstance(tools, list) else [])
             if isinstance(tool, Mapping)
         }
+
+
+def _is_inner(route: Resource) -> bool:
+    hosts = items(route.inputs.get("hosts"))
+    return bool(hosts) and all(str(host).lower().endswith(f".{INNER_DOMAIN}") for host in hosts)
 
 
 def current_types(graph: Graph) -> Graph:

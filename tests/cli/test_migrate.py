@@ -6,7 +6,7 @@ import pytest
 
 from model.errors import InputError
 from model.project import Project
-from model.stacks import ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY
+from model.stacks import ENVIRONMENT_KEY, MODEL_KEY, SERVER_KEY, ZONE_KEY
 from operations.project.migrations import CURRENT, MIGRATIONS, migrated
 from operations.project.write import rename_key, replace_scalar
 from tests.support.command_line import ringwall, snapshot
@@ -67,7 +67,7 @@ def test_a_gap_in_the_way_is_an_error() -> None:
 
 
 def test_every_kind_of_file_has_a_table() -> None:
-    assert set(MIGRATIONS) == {ENVIRONMENT_KEY, SERVER_KEY, ZONE_KEY, "tool lock"}
+    assert set(MIGRATIONS) == {ENVIRONMENT_KEY, SERVER_KEY, MODEL_KEY, ZONE_KEY, "tool lock"}
 
 
 def test_a_value_inside_a_list_can_be_replaced() -> None:

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from components.gateway.entity_options import ENTITIES
+from components.gateway.inner_plugins import inner_plugins
 from components.gateway.options import PLUGINS, options_of
 from components.gateway.plugins import environment_plugins, identity_plugin, metadata_plugins, server_plugins
 from model.environment import Gateway
@@ -21,6 +22,8 @@ from plan.graph import Graph
 from plan.offline import plan_stack
 from tests.support.kong_admin import KongStandIn, kong_admin
 from tests.support.kong_manifests import CASES, audiences, environment_stack, stack
+from tests.support.model_routes import FILE as ROUTE_FILE
+from tests.support.model_routes import ROUTE, route_stack, whole_route
 from tests.support.projects import write_project
 from tests.support.token_issuer import private_key
 from wire.kong import IssuerKey, KongAdmin
@@ -40,6 +43,9 @@ def test_the_page_is_what_the_tables_say() -> None:
 def planned_plugins() -> dict[str, set[str]]:
     """Options by plugin, of every kind of server and environment."""
     found: dict[str, set[str]] = {}
+    for model in ("small", "house"):
+        for spec in inner_plugins(route_stack(manifest=whole_route()), model):
+            found.setdefault(spec.name, set()).update(options_of(spec.config))
     for name, (settings, manifest) in CASES.items():
         specs = [
             identity_plugin(stack(settings, manifest), audiences(manifest)),
@@ -71,6 +77,8 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> list[Graph]:
     planned = []
     for name, changes in (("colocated", {}), ("central", CENTRAL)):
         root = write_project(tmp_path_factory.mktemp(name), every_shape=True)
+        if name == "colocated":
+            (root / ROUTE_FILE).write_text(ROUTE, encoding="utf-8")
         file = root / "stacks" / "Pulumi.dev.yaml"
         text = file.read_text(encoding="utf-8")
         for old, new in changes.items():
@@ -80,7 +88,7 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> list[Graph]:
         project = open_project(root)
         environment = load_environment(project, "dev")
         planned.append(plan_stack(project, environment))
-        planned += [plan_stack(project, one) for one in environment.servers.values()]
+        planned += [plan_stack(project, one) for one in environment.perimeters]
     return planned
 
 
@@ -90,7 +98,7 @@ def snake(name: str) -> str:
 
 def leaves(inputs: Any, prefix: str = "") -> Iterator[str]:
     for name, value in inputs.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and "$secret" not in value:
             yield from leaves(value, f"{prefix}{snake(name)}.")
         else:
             yield f"{prefix}{snake(name)}"

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from model.guard_config import GuardBundle, GuardConfig, Listen
+from model.guard_bundle import GuardBundle
+from model.guard_config import GuardConfig, Listen
 from model.host_bundle import HostBundle
 from model.zone import Zone
 from tests.support.projects import lock

@@ -9,6 +9,8 @@ import pytest
 from model.project import load, open_project
 from plan.offline import plan_stack
 from plan.protectors import PROTECTORS, UNPROTECTIVE, Protects
+from tests.support.model_routes import FILE as ROUTE_FILE
+from tests.support.model_routes import ROUTE
 from tests.support.projects import write_project
 
 CENTRAL = {
@@ -40,6 +42,8 @@ def planned(root: Path, topology: str, changes: dict[str, str]) -> dict[str, set
     """Every property that some stack of a project with every shape of server declares, by type."""
     write_project(root, topology=topology, servers=2, every_shape=True)
     (root / "stacks" / "Pulumi.zone.example.yaml").write_text(ZONE, encoding="utf-8")
+    if topology != "central":
+        (root / ROUTE_FILE).write_text(ROUTE, encoding="utf-8")
     file = root / "stacks" / "Pulumi.dev.yaml"
     text = file.read_text(encoding="utf-8")
     for old, new in changes.items():

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from model.front_door import ADMIN_PORT_OFFSET
 from model.loopback import is_loopback
-from model.server import ADMIN_PORT_OFFSET
 
 _SERVERS = range(3000, 3010)
 _GUARDS = range(9010, 9020)

@@ -149,6 +149,8 @@ def _holds(key: str, expected: Any, value: Any) -> bool:
             return bool(value == expected)
         case "len_min":
             return bool(len(value) >= expected)
+        case "len_max":
+            return bool(len(value) <= expected)
         case "len_eq":
             return bool(len(value) == expected)
         case "starts_with":
@@ -188,6 +190,12 @@ def _entity_checks(checks: list[dict[str, Any]], entity: dict[str, Any], where: 
             holds = bool(given)
         elif key == "only_one_of":
             holds = len(given) <= 1
+        elif key == "mutually_required":
+            holds = len(given) in (0, len(rule))
+        elif key == "conditional_at_least_one_of":
+            holds = not _matches(rule["if_match"], _at(entity, rule["if_field"])) or any(
+                _at(entity, path) is not None for path in rule["then_at_least_one_of"]
+            )
         elif key == "distinct":
             values = [_at(entity, path) for path in given]
             holds = len(set(values)) == len(values)

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from model.environment import Environment
-from model.server import People, Server
+from model.server import People
+from model.stacks import PerimeterManifest
 from plan.diff.model import Change, Direction, change
 from plan.diff.semantic.directions import allow_list
 
@@ -23,7 +24,7 @@ class Door:
     posture: frozenset[str] = frozenset()
 
 
-def doors(settings: Environment, manifest: Server) -> dict[str, Door]:
+def doors(settings: Environment, manifest: PerimeterManifest) -> dict[str, Door]:
     """The doors of a server by hosted client, its own public name under the empty one. Groups are resolved to people."""
     principals = _people(settings, manifest.access.people)
     principals |= {f"agent {agent}" for agent in manifest.access.agents}

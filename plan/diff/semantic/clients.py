@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from model.clients import client_name, client_title, redirect_uris
 from model.known_clients import KNOWN_CLIENTS
 from model.redirect_uris import loopback_host
-from model.server import Server
+from model.stacks import PerimeterManifest
 from plan.diff.model import Change, Direction, change
 from plan.diff.semantic.directions import Delegated, Table
 
@@ -28,7 +28,7 @@ _ANY = ""
 _LOOPBACK = ("http://localhost", "http://127.0.0.1")
 
 
-def clients_of(manifest: Server) -> Clients:
+def clients_of(manifest: PerimeterManifest) -> Clients:
     """The clients that may register at a server's own public name; none in mode external, where none register here."""
     if manifest.oauth.mode != "access":
         return {}

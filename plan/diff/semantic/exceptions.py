@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model.environment import Environment
-from model.server import Server
+from model.stacks import PerimeterManifest
 from model.zone import Zone
 from plan.diff.model import Change, Direction, change
 
 
-def dump_waivers(manifest: Environment | Server | Zone | None) -> list[dict[str, Any]]:
+def dump_waivers(manifest: Environment | PerimeterManifest | Zone | None) -> list[dict[str, Any]]:
     """The waivers of a manifest, which `dump` leaves out as they are no part of what is deployed."""
     return [waiver.dump() for waiver in manifest.waivers] if manifest is not None else []
 

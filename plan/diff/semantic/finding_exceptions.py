@@ -52,7 +52,7 @@ def _by_identity(exceptions: Sequence[Mapping[str, Any]]) -> dict[_Identity, Map
     """What each exception is for; of several for the same only the one that ends last counts."""
     by_identity: dict[_Identity, Mapping[str, Any]] = {}
     for item in sorted(exceptions, key=lambda item: str(item["expires"])):
-        kind = next(kind for kind in LEGS if item.get(kind) is not None)
+        kind = next(kind for kind in (*LEGS, "model") if item.get(kind) is not None)
         identity = (kind, item[kind], item["leg"], item["rule"], item.get("place") or "", item["action"])
         by_identity[identity] = item
     return by_identity

@@ -37,7 +37,7 @@ def rights(server: ServerStack) -> Rights:
     )
     resolved: Rights = {}
     for grant in config.grants:
-        for principal in _classes(grant.to):
+        for principal in principal_classes(grant.to):
             primitives = resolved.setdefault(principal, {})
             for primitive, condition in _primitives(grant):
                 primitives[primitive] = primitives.get(primitive, frozenset()) | {condition}
@@ -53,7 +53,7 @@ def _effective(all_rights: Rights, principal: str) -> dict[tuple[str, str], froz
     }
 
 
-def _classes(principals: Principals) -> list[str]:
+def principal_classes(principals: Principals) -> list[str]:
     names = [EVERYONE] if principals.all else []
     names += [f"person {email}" for email in principals.emails]
     names += [f"everyone at {domain}" for domain in principals.domains]
@@ -91,15 +91,23 @@ def compare_grants(
     return changes
 
 
+def _weight(kind: str, risk: str | None) -> int:
+    """How much of a change a reviewer must see: a tool's by its risk; a model spends money and reads what it is told."""
+    return RISK_WEIGHT.get(risk or "unknown", 90) if kind == "tool" else 80 if kind == "model" else 60
+
+
 def _moved(
     effect: str, verb: str, stack: str, principal: str, primitives: list[tuple[str, str]], risks: Mapping[str, str]
 ) -> Change:
-    weights = [RISK_WEIGHT.get(risks.get(name, "unknown"), 90) if kind == "tool" else 60 for kind, name in primitives]
+    weights = [_weight(kind, risks.get(name)) for kind, name in primitives]
     ranked = [
         primitive
         for _, primitive in sorted(zip(weights, primitives, strict=True), key=lambda pair: (-pair[0], pair[1]))
     ]
-    words = [f"{kind} {name}" + (f" [{risks.get(name, 'unknown')}]" if kind == "tool" else "") for kind, name in ranked]
+    words = [
+        f"{kind} {name}" + (f" [{risks.get(name, 'unknown')}]" if kind in ("tool", "model") else "")
+        for kind, name in ranked
+    ]
     remainder = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
     direction = Direction.LOOSENS if effect == "gained" else Direction.TIGHTENS
     title = f"{principal} {verb} {', '.join(words[:_SHOWN])}{remainder}"
@@ -134,7 +142,7 @@ def _conditions(
     else:
         details += [f"no longer: {text}" for text in sorted(base - head)]
         details += [f"now also: {text}" for text in sorted(head - base)]
-    weight = min(RISK_WEIGHT.get(risks.get(name, "unknown"), 90), 80)
+    weight = min(_weight(kind, risks.get(name)), 80)
     title = f"{principal}: conditions of {kind} {name} changed"
     return change("grant-conditions", direction, weight, stack, "guard", title, details)
 
@@ -158,7 +166,7 @@ def matrix(base: Rights, head: Rights, base_risks: Mapping[str, str], head_risks
 
 
 def _tools(primitives: Mapping[tuple[str, str], frozenset[str]]) -> dict[str, frozenset[str]]:
-    return {name: conditions for (kind, name), conditions in primitives.items() if kind == "tool"}
+    return {name: conditions for (kind, name), conditions in primitives.items() if kind in ("tool", "model")}
 
 
 def _cell(base: frozenset[str] | None, head: frozenset[str] | None) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from model.difference import Part, Path, by_key, descend
 from plan.diff.model import Change, Direction, change
-from plan.diff.semantic import clients, environment, exposure, finding_exceptions, guard_settings, limits
+from plan.diff.semantic import clients, environment, exposure, finding_exceptions, guard_settings, limits, models
 from plan.diff.semantic.directions import Entry, KeyRule, Table, keys, longer_loosens, shorter_loosens
 
 _SHARED: Table = {**limits.RULES, **guard_settings.RULES}
@@ -25,6 +25,7 @@ TABLES: dict[str, Table] = {
         **finding_exceptions.TABLE,
         **environment.WAIVERS,
     },
+    "model": {**models.TABLE, **clients.TABLE, **environment.WAIVERS},
     "environment": {
         **environment.ENVIRONMENT,
         **environment.WAIVERS,

@@ -19,7 +19,7 @@ TUNNEL = "11111111-2222-3333-4444-555555555555"
 
 @pytest.fixture
 def manifest(environment: EnvironmentStack) -> Server:
-    return environment.manifests["hosted"]
+    return environment.servers["hosted"].manifest
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from model.environment import Environment
+from model.model_route import ModelRoute
 from model.server import Server
 from model.tool_lock import ToolLock
 from model.zone import Zone
@@ -58,6 +59,7 @@ def _keys_of_annotation(annotation: Any, path: str) -> Iterator[str]:
 
 MODELS: dict[str, tuple[type[BaseModel], Table]] = {
     "server": (Server, TABLES["server"]),
+    "model": (ModelRoute, TABLES["model"]),
     "environment": (Environment, TABLES["environment"]),
     "zone": (Zone, TABLES["zone"]),
     "lock": (ToolLock, LOCK_TABLE),

@@ -567,6 +567,8 @@ def test_a_plan_that_breaks_one_rule_has_that_finding_alone(
 def test_every_rule_about_a_plan_is_broken_somewhere_here_or_in_the_exposure_tests() -> None:
     elsewhere = {rule.id for rule in BUILT_IN if rule.id.startswith(("exposure-", "waiver-", "rule-"))} | {
         "hosted-client",
+        # About model routes: tests/plan/rules/test_models.py.
+        *(rule.id for rule in BUILT_IN if rule.id.startswith("model-")),
         # About the file: tests/plan/rules/test_clients.py.
         "edge-client-hosted",
         *("lock-unenforceable", "lock-left-out", "lock-left-to-server"),

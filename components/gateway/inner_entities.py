@@ -1,0 +1,124 @@
+"""Service, route, upstream and targets of one inner route: pure inputs in pulumi-kong's own names, every default written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.gateway.entities import FAILURES, SUCCESSES, exact_path
+from components.gateway.names import inner_host, inner_name, inner_upstream_name, server_tags
+from model.base import seconds, split_url
+from model.model_route import ModelTarget
+from model.stacks import ModelStack
+
+Inputs = dict[str, Any]
+
+#: Where the guard asks an inner route, whatever the provider's own path is.
+INNER_PATH = "/v1/chat/completions"
+#: The providers' own hosts (3.9.3, kong/llm/drivers/shared.lua, `upstream_url_format`). ai-proxy sets the address of each
+#: request; the service's own decides only that it is a name, and shows in a review where prompts go.
+PROVIDER_HOSTS = {
+    "anthropic": "api.anthropic.com",
+    "cohere": "api.cohere.com",
+    "gemini": "generativelanguage.googleapis.com",
+    "mistral": "api.mistral.ai",
+    "openai": "api.openai.com",
+}
+
+
+def service_inputs(stack: ModelStack, model: str) -> Inputs:
+    """The provider's certificate is verified: prompts and the credential go there. A connection that fails before anything
+    was sent is tried at the next target; nothing that was sent is sent twice (nginx, `proxy_next_upstream`)."""
+    targets, timeouts = stack.manifest.models[model].targets, stack.manifest.timeouts
+    scheme, host, port = address(targets[0])
+    inputs: Inputs = {
+        "name": inner_name(stack, model),
+        "protocol": scheme,
+        "host": host if len(targets) == 1 else inner_upstream_name(stack, model),
+        "port": port if len(targets) == 1 else 443 if scheme == "https" else 80,
+        "retries": len(targets) - 1,
+        "connect_timeout": seconds(timeouts.connect) * 1000,
+        "write_timeout": seconds(timeouts.write) * 1000,
+        "read_timeout": seconds(timeouts.read) * 1000,
+        "tags": server_tags(stack),
+    }
+    return inputs | ({"tls_verify": True, "tls_verify_depth": 4} if scheme == "https" else {})
+
+
+def route_inputs(stack: ModelStack, model: str) -> Inputs:
+    """A host name that no tunnel serves, so that no request from outside meets this route: cloudflared sends public names
+    alone, and answers 404 for every other."""
+    return {
+        "name": inner_name(stack, model),
+        "protocols": ["http"],
+        "hosts": [inner_host(stack, model)],
+        "methods": ["POST"],
+        "paths": [exact_path(INNER_PATH)],
+        "strip_path": False,
+        "preserve_host": False,
+        "regex_priority": 0,
+        "path_handling": "v0",
+        "https_redirect_status_code": 426,
+        # ai-proxy reads the body whole.
+        "request_buffering": True,
+        "response_buffering": False,
+        "tags": server_tags(stack),
+    }
+
+
+def upstream_inputs(stack: ModelStack, model: str) -> Inputs:
+    """The targets of one model. What is out comes back when its port opens again: a provider has no health page that every
+    account may read. Refusals a caller can provoke (400, 401, 429) take no target out."""
+    breaker = stack.manifest.circuit_breaker
+    interval = seconds(breaker.probe_every)
+    return {
+        "name": inner_upstream_name(stack, model),
+        "slots": 10000,
+        "hash_on": "none",
+        "hash_fallback": "none",
+        "hash_on_cookie_path": "/",
+        "healthchecks": {
+            "active": {
+                "type": "tcp",
+                "timeout": 2,
+                "concurrency": 10,
+                "http_path": "/",
+                "https_verify_certificate": True,
+                "healthy": {"interval": interval, "http_statuses": [200], "successes": breaker.recover_after},
+                "unhealthy": {
+                    "interval": interval,
+                    "http_statuses": [500],
+                    "http_failures": 0,
+                    "tcp_failures": breaker.failures,
+                    "timeouts": breaker.timeouts,
+                },
+            },
+            "passive": {
+                "type": "http",
+                "healthy": {"http_statuses": SUCCESSES, "successes": breaker.recover_after},
+                "unhealthy": {
+                    "http_statuses": FAILURES,
+                    "http_failures": breaker.failures,
+                    "tcp_failures": breaker.failures,
+                    "timeouts": 0,
+                },
+            },
+        },
+        "tags": server_tags(stack),
+    }
+
+
+def target_inputs(stack: ModelStack, target: ModelTarget) -> Inputs:
+    _, host, port = address(target)
+    return {"target": f"{host}:{port}", "weight": target.weight, "tags": server_tags(stack)}
+
+
+def address(target: ModelTarget) -> tuple[str, str, int]:
+    """Scheme, host and port that a target's prompts go to."""
+    if target.url is None:
+        host = (
+            PROVIDER_HOSTS.get(target.provider)
+            or f"{target.options.get('azure_instance', 'instance')}.openai.azure.com"
+        )
+        return "https", host, 443
+    parts = split_url(target.url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)

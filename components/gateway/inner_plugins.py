@@ -1,0 +1,229 @@
+"""Kong's plugins of one inner route: the guard's key, what prompts must be like, and the provider behind it. Pure.
+
+An inner route carries one model. Kong's ai-proxy refuses a request for another model than its own (run on 3.9.3), so each
+model has a service and a route, found by a host name that no tunnel serves.
+"""
+
+from __future__ import annotations
+
+from components.editions import Protection
+from components.gateway.flood import flood_kilobytes
+from components.gateway.model_support import OPTIONS
+from components.gateway.names import (
+    ASSERTION_HEADER,
+    GUARD_KEY_HEADER,
+    LIMIT_HEADER,
+    PRINCIPAL_HEADER,
+    REMAINING_HEADER,
+    REQUEST_ID_HEADER,
+    guard_group,
+    inner_upstream_name,
+)
+from components.gateway.spec import Config, PluginSpec, name_of
+from model.base import split_url
+from model.model_route import ModelTarget
+from model.stacks import ModelStack
+
+#: What a provider has no need of: who called, through what, and the gateway's own. request-transformer (801) runs before
+#: ai-proxy (770), which then sets the provider's credential.
+_NEVER_SENT = (
+    ASSERTION_HEADER,
+    GUARD_KEY_HEADER,
+    LIMIT_HEADER,
+    PRINCIPAL_HEADER,
+    REMAINING_HEADER,
+    REQUEST_ID_HEADER,
+    "apikey",
+    "authorization",
+    "cf-access-client-id",
+    "cf-access-client-secret",
+    "cf-access-jwt-assertion",
+    "cf-connecting-ip",
+    "cf-ipcountry",
+    "cf-ray",
+    "cookie",
+    "forwarded",
+    "origin",
+    "proxy-authorization",
+    "referer",
+    "traceparent",
+    "tracestate",
+    "via",
+    "x-anonymous-consumer",
+    "x-authenticated-groups",
+    "x-consumer-custom-id",
+    "x-consumer-groups",
+    "x-consumer-id",
+    "x-consumer-username",
+    "x-credential-identifier",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-path",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-real-ip",
+)
+#: Longest text of one entry of ai-prompt-decorator (its schema); a longer system message is several in a row.
+_MAX_PROMPT = 500
+
+
+def inner_plugins(stack: ModelStack, model: str) -> list[PluginSpec]:
+    """Every plugin of a model's inner service, the key first; raises InputError where the edition has none."""
+    policy = stack.manifest.prompt_policy
+    specs = [_key(stack), _consumer(stack), _clean_headers(stack)]
+    if policy.deny or policy.allow:
+        specs.append(_patterns(stack))
+    if policy.system is not None:
+        specs.append(_decoration(stack, policy.system))
+    return [*specs, _proxy(stack, model)]
+
+
+def _key(stack: ModelStack) -> PluginSpec:
+    return PluginSpec(
+        name_of(Protection.INNER_KEY, stack.settings),
+        "key",
+        {
+            "key_names": [GUARD_KEY_HEADER],
+            "hide_credentials": True,
+            "anonymous": None,
+            "key_in_header": True,
+            "key_in_query": False,
+            "key_in_body": False,
+            "run_on_preflight": True,
+            "realm": None,
+        },
+        "whoever has not the guard's key does not reach the provider's credential",
+    )
+
+
+def _consumer(stack: ModelStack) -> PluginSpec:
+    return PluginSpec(
+        name_of(Protection.INNER_CONSUMER, stack.settings),
+        "consumer",
+        {
+            "allow": [guard_group(stack)],
+            "deny": None,
+            "hide_groups_header": True,
+            "always_use_authenticated_groups": False,
+        },
+        "any registered key satisfies key-auth; only this route's guard may ask this route's models",
+    )
+
+
+def _clean_headers(stack: ModelStack) -> PluginSpec:
+    empty: Config = {"body": [], "headers": [], "querystring": []}
+    return PluginSpec(
+        name_of(Protection.CLEAN_HEADERS, stack.settings),
+        "clean-headers",
+        {
+            "http_method": None,
+            "remove": {**empty, "headers": sorted(_NEVER_SENT)},
+            "rename": dict(empty),
+            "replace": {**empty, "uri": None},
+            "add": dict(empty),
+            "append": dict(empty),
+        },
+        "the provider learns nothing about the caller and the road",
+    )
+
+
+def _patterns(stack: ModelStack) -> PluginSpec:
+    policy = stack.manifest.prompt_policy
+    return PluginSpec(
+        name_of(Protection.PROMPT_PATTERNS, stack.settings),
+        "prompt-patterns",
+        {
+            "allow_patterns": list(policy.allow) or None,
+            "deny_patterns": list(policy.deny) or None,
+            # False judges every user message of the conversation and not the last one alone.
+            "allow_all_conversation_history": False,
+            "match_all_roles": False,
+            "max_request_body_size": _body_size(stack),
+            "llm_format": "openai",
+        },
+        "patterns that every conversation is held to",
+    )
+
+
+def _decoration(stack: ModelStack, system: str) -> PluginSpec:
+    parts = [system[start : start + _MAX_PROMPT] for start in range(0, len(system), _MAX_PROMPT)]
+    return PluginSpec(
+        name_of(Protection.PROMPT_DECORATION, stack.settings),
+        "prompt-decoration",
+        {
+            "prompts": {"prepend": [{"role": "system", "content": part} for part in parts], "append": None},
+            "max_request_body_size": _body_size(stack),
+            "llm_format": "openai",
+        },
+        "the system message before every conversation",
+    )
+
+
+def _proxy(stack: ModelStack, model: str) -> PluginSpec:
+    target = stack.manifest.models[model].targets[0]
+    carries = target.credential is not None
+    return PluginSpec(
+        name_of(Protection.MODEL_PROXY, stack.settings),
+        "proxy",
+        {
+            "route_type": "llm/v1/chat",
+            "auth": {
+                "header_name": target.credential_header if carries else None,
+                "header_value": target.credential,
+                "param_name": None,
+                "param_value": None,
+                "param_location": None,
+                "gcp_use_service_account": False,
+                "gcp_service_account_json": None,
+                "aws_access_key_id": None,
+                "aws_secret_access_key": None,
+                # A caller's header of that name never takes the credential's place.
+                "allow_override": False,
+            },
+            "model": {
+                "provider": target.provider,
+                "name": target.model,
+                "options": {
+                    "max_tokens": None,
+                    "input_cost": None,
+                    "output_cost": None,
+                    "temperature": None,
+                    "top_p": None,
+                    "top_k": None,
+                    **dict.fromkeys(OPTIONS),
+                    # Kong's own default, whoever the provider is.
+                    "azure_api_version": "2023-05-15",
+                    **target.options,
+                    "upstream_url": _address(stack, model, target),
+                    "upstream_path": None,
+                    "gemini": None,
+                    "bedrock": None,
+                    "huggingface": None,
+                },
+            },
+            # Tokens and model in log lines; never what was said.
+            "logging": {"log_statistics": True, "log_payloads": False},
+            "response_streaming": "allow",
+            "max_request_body_size": _body_size(stack),
+            # The public name is the guard's to say.
+            "model_name_header": False,
+            "llm_format": "openai",
+        },
+        "credential, format and address of the provider",
+    )
+
+
+def _address(stack: ModelStack, model: str, target: ModelTarget) -> str | None:
+    """Where ai-proxy sends to. With several targets it is the upstream's name: the driver sets it as the request's host
+    (`kong.service.set_target`), and a host that is an upstream's name goes to its targets, whose own names become Host and
+    server name (kong/runloop/balancer, `execute` and `set_host_header`)."""
+    if len(stack.manifest.models[model].targets) == 1 or target.url is None:
+        return target.url
+    parts = split_url(target.url)
+    return f"{parts.scheme}://{inner_upstream_name(stack, model)}{parts.path}"
+
+
+def _body_size(stack: ModelStack) -> int:
+    """In bytes: what the public route lets on, these plugins must not refuse. Their default is 8192."""
+    return flood_kilobytes(stack.manifest.limits.body_kilobytes) * 1024

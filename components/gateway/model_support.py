@@ -1,0 +1,135 @@
+"""What a gateway edition cannot carry of a model route: each an error at its key, which names the edition that can.
+
+The inner route itself is built in `inner_plugins` and `inner_entities` from what passes here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from components.editions import Protection, enforcer
+from model.base import split_url
+from model.errors import InputError
+from model.model_route import ModelTarget, RoutedModel
+from model.stacks import ModelStack, manifest_path
+
+#: Options of ai-proxy that one setting of a stack file can give, and the providers that read each (3.9.3, kong/llm/schemas,
+#: kong/llm/drivers).
+OPTIONS: dict[str, frozenset[str]] = {
+    "anthropic_version": frozenset({"anthropic"}),
+    "azure_api_version": frozenset({"azure"}),
+    "azure_deployment_id": frozenset({"azure"}),
+    "azure_instance": frozenset({"azure"}),
+    "llama2_format": frozenset({"llama2"}),
+    "mistral_format": frozenset({"mistral"}),
+}
+#: Options without which Kong refuses the plugin, by provider (its schema's entity checks).
+NEEDED: dict[str, tuple[str, ...]] = {
+    "anthropic": ("anthropic_version",),
+    "azure": ("azure_deployment_id", "azure_instance"),
+    "llama2": ("llama2_format",),
+    "mistral": ("mistral_format",),
+}
+_FORMATS = {"llama2_format": ("ollama", "openai", "raw"), "mistral_format": ("ollama", "openai")}
+#: Providers whose API has no address of its own (a model of one's own), so that the target must name one.
+_WITHOUT_ADDRESS = frozenset({"llama2"})
+#: Drivers that make the address for each request, by model and by whether it streams (kong/llm/drivers/gemini.lua), so that
+#: a fixed one would be wrong for half of them.
+_OWN_ADDRESS = frozenset({"gemini"})
+
+
+def support_problems(stack: ModelStack) -> list[InputError]:
+    """What this environment's edition cannot do of a model route."""
+    return [*_cache(stack), *(problem for name in sorted(stack.manifest.models) for problem in _model(stack, name))]
+
+
+def _cache(stack: ModelStack) -> Iterator[InputError]:
+    if stack.manifest.cache.semantic is not None:
+        yield from _lacking(stack, Protection.LLM_SEMANTIC_CACHE, "cache", "semantic")
+
+
+def _model(stack: ModelStack, name: str) -> Iterator[InputError]:
+    model = stack.manifest.models[name]
+    for kind, protection in (
+        ("responses", Protection.MODEL_RESPONSES),
+        ("embeddings", Protection.MODEL_EMBEDDINGS),
+    ):
+        if kind in model.kinds:
+            yield from _lacking(stack, protection, "models", name, "kinds")
+    if len({target.order for target in model.targets}) > 1:
+        yield from _lacking(stack, Protection.MODEL_ORDER, "models", name, "targets")
+    for index, target in enumerate(model.targets):
+        yield from _target(stack, ("models", name, "targets", index), target)
+    if len(model.targets) > 1:
+        yield from _several(stack, name, model)
+
+
+def _target(stack: ModelStack, key: tuple[str | int, ...], target: ModelTarget) -> Iterator[InputError]:
+    def error(problem: str, remedy: str, *below: str) -> InputError:
+        return stack.document.error(manifest_path(stack, *key, *below), problem, remedy)
+
+    if target.provider == "bedrock":
+        yield error(
+            "bedrock signs each request with AWS keys, which a header cannot carry",
+            "name a provider that takes a key in a header, or a gateway of your own before it",
+            "provider",
+        )
+        return
+    if target.url is None and target.provider in _WITHOUT_ADDRESS:
+        yield error(f"{target.provider} has no address of its own", "give the full address of your server", "url")
+    if target.url is not None and target.provider in _OWN_ADDRESS:
+        yield error(f"{target.provider}'s address is made for each request", "remove it", "url")
+    if target.url is not None:
+        parts = split_url(target.url)
+        if parts.query or parts.fragment:
+            yield error("ai-proxy sends no query of its address", "write it without ? and #", "url")
+    for option, value in sorted(target.options.items()):
+        if target.provider not in OPTIONS.get(option, ()):
+            known = ", ".join(sorted(name for name, providers in OPTIONS.items() if target.provider in providers))
+            yield error(
+                f"is no option that {target.provider} has here",
+                f"write {known.replace(', ', ' or ')}" if known else "remove it",
+                "options",
+                option,
+            )
+        elif option in _FORMATS and value not in _FORMATS[option]:
+            yield error(f"{value} is no format", f"write {' or '.join(_FORMATS[option])}", "options", option)
+    for option in NEEDED.get(target.provider, ()):
+        if option not in target.options:
+            yield error(f"{target.provider} needs {option}", "add it", "options")
+
+
+def _several(stack: ModelStack, name: str, model: RoutedModel) -> Iterator[InputError]:
+    """One ai-proxy sends a request in one form; what targets may differ in is the host alone, which an upstream chooses."""
+    first, *further = model.targets
+    if any((target.provider, target.model) != (first.provider, first.model) for target in further):
+        yield from _lacking(stack, Protection.LLM_FAILOVER, "models", name, "targets")
+        return
+    for index, target in enumerate(model.targets):
+        key = ("models", name, "targets", index)
+        if target.url is None:
+            yield stack.document.error(
+                manifest_path(stack, *key, "url"), "several targets need an address each", "add its full URL"
+            )
+    addresses = [split_url(target.url) for target in model.targets if target.url is not None]
+    if len({(parts.scheme, parts.path) for parts in addresses}) > 1:
+        yield stack.document.error(
+            manifest_path(stack, "models", name, "targets"),
+            "the addresses differ in more than host and port",
+            "give all the same scheme and path, or make them models of their own",
+        )
+    if len({(parts.hostname, parts.port) for parts in addresses}) < len(addresses):
+        yield stack.document.error(
+            manifest_path(stack, "models", name, "targets"), "two targets are the same address", "remove one"
+        )
+    forms = {(t.credential, t.credential_header, tuple(sorted(t.options.items()))) for t in model.targets}
+    if len(forms) > 1:
+        yield from _lacking(stack, Protection.LLM_FAILOVER, "models", name, "targets")
+
+
+def _lacking(stack: ModelStack, protection: Protection, *key: str | int) -> Iterator[InputError]:
+    gateway = stack.settings.gateway
+    try:
+        enforcer(protection, gateway.edition, gateway.version)
+    except InputError as error:
+        yield stack.document.error(manifest_path(stack, *key), error.problem, error.remedy)

@@ -1,0 +1,68 @@
+"""Builds the configuration of a model route's guard from the reviewed files. Pure: no Pulumi, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from components.gateway.names import GUARD_KEY_HEADER, inner_host
+from components.guard.settings import audit_file, identity, listen, principals
+from model.guard_config import Audit, ServerName
+from model.model_guard_config import InnerGateway, InnerModel, ModelGuardConfig, ModelRight
+from model.name_patterns import matches_any
+from model.stacks import ModelStack
+
+
+def build_model_guard_config(
+    stack: ModelStack, audiences: Mapping[str, str], agent_client_ids: Mapping[str, str]
+) -> ModelGuardConfig:
+    """The whole configuration of one model route's guard.
+
+    Args:
+        audiences: `aud` of the Access application of each host name.
+        agent_client_ids: service token client id of each agent that access admits.
+    """
+    manifest, settings = stack.manifest, stack.settings
+    gateway_port = settings.hosts[manifest.host].gateway_port
+    return ModelGuardConfig(
+        version=1,
+        model_route=ServerName(environment=stack.environment.name, name=stack.name),
+        listen=listen(stack),
+        path=manifest.path,
+        browser_origins=manifest.cors.origins if manifest.cors else (),
+        admin_port=manifest.admin_port,
+        redis=manifest.guard.redis,
+        inner=InnerGateway(url=f"http://127.0.0.1:{gateway_port}", key_header=GUARD_KEY_HEADER, key=manifest.guard_key),
+        models=tuple(
+            InnerModel(
+                name=name,
+                kinds=model.kinds,
+                inner_host=inner_host(stack, name),
+                provider_model=model.targets[0].model,
+                price=model.price,
+                max_output_tokens=model.max_output_tokens,
+            )
+            for name, model in sorted(manifest.models.items())
+        ),
+        identity=identity(stack, audiences, agent_client_ids),
+        # A closed route grants nothing, which is to deny everything.
+        grants=() if manifest.lockdown else tuple(_rights(stack)),
+        limits=manifest.limits,
+        cache=manifest.cache.exact,
+        timeouts=manifest.timeouts,
+        guard=manifest.guard,
+        audit=Audit(
+            path=audit_file(stack.stack), payloads=manifest.guard.audit_payloads, anchor=manifest.guard.audit_anchor
+        ),
+    )
+
+
+def _rights(stack: ModelStack) -> list[ModelRight]:
+    names = sorted(stack.manifest.models)
+    return [
+        ModelRight(
+            to=principals(grant.to, stack.settings),
+            models=tuple(name for name in names if matches_any(grant.models, name)),
+            budget=grant.budget,
+        )
+        for grant in stack.manifest.grants
+    ]

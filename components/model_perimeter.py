@@ -1,0 +1,95 @@
+"""The component of one model route behind its four rings; a server's is in `components.server_perimeter`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.contract import Contract
+from components.edge.access import server_policies
+from components.edge.server import EdgeArgs, EdgeRing, PublicName, PublicNameArgs
+from components.gateway.inner import InnerRoutes, InnerRoutesArgs
+from components.gateway.server import GatewayArgs, GatewayRing
+from components.guard.model import ModelGuardArgs, ModelGuardRing
+from components.origin.server import OriginArgs, OriginRing
+from model.stacks import ModelStack
+
+
+@dataclass(frozen=True)
+class ModelPerimeterArgs:
+    stack: ModelStack
+    contract: Contract
+    #: By which the guard enters the inner routes; a secret.
+    guard_key: pulumi.Input[str]
+    #: Locally managed tunnels only: base64, at least 32 bytes, a secret.
+    tunnel_secret: pulumi.Input[str] | None = None
+
+
+class ModelPerimeter(pulumi.ComponentResource):
+    """Edge, public gateway route, guard, inner routes and origin of one model route, and last of all its public name.
+
+    Order is the security property: the DNS record depends on every protecting resource, those of the inner routes too.
+
+    Outputs:
+        hostname, urls: where clients connect.
+        tunnel_id, audiences, application_ids: the edge.
+        guard_config, host_bundle: what the origin host runs; guard_config_sha256, host_bundle_sha256: their digests.
+    """
+
+    def __init__(self, name: str, args: ModelPerimeterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        stack, manifest = args.stack, args.stack.manifest
+        super().__init__(
+            "ringwall:index:ModelPerimeter",
+            name,
+            {"environment": stack.environment.name, "model_route": stack.name, "hostnames": list(manifest.hostnames)},
+            opts,
+        )
+        child = pulumi.ResourceOptions(parent=self)
+        keys = sorted({key for keys in server_policies(stack.settings, manifest).values() for key in keys})
+        # First, as it refuses what the edition cannot carry before any resource is declared.
+        self.inner = InnerRoutes(f"{name}-inner", InnerRoutesArgs(stack, args.guard_key), child)
+        self.edge = EdgeRing(f"{name}-edge", EdgeArgs(stack, args.contract.policy_ids(keys), args.tunnel_secret), child)
+        self.gateway = GatewayRing(f"{name}-gateway", GatewayArgs(stack, self.edge.audiences), child)
+        self.guard = ModelGuardRing(
+            f"{name}-guard",
+            ModelGuardArgs(stack, self.edge.audiences, args.contract.agent_client_ids(manifest.access.agents)),
+            child,
+        )
+        self.origin = OriginRing(
+            f"{name}-origin",
+            OriginArgs(
+                server=stack,
+                tunnel_id=self.edge.tunnel_id,
+                guard_config=self.guard.config,
+                cloudflared_config=self.edge.config_yml,
+            ),
+            child,
+        )
+        self.public_name = PublicName(
+            f"{name}-public-name",
+            PublicNameArgs(
+                server=stack,
+                tunnel_id=self.edge.tunnel_id,
+                protectors=[*self.edge.protectors, *self.gateway.protectors, *self.inner.protectors],
+            ),
+            child,
+        )
+        #: What a stack exports; the long documents stand at their components (see `components.documents`).
+        self.exports = {
+            "hostname": manifest.hostname,
+            "urls": [f"https://{hostname}{manifest.path}" for hostname in manifest.hostnames],
+            "tunnel_id": self.edge.tunnel_id,
+            "audiences": self.edge.audiences,
+            "application_ids": self.edge.application_ids,
+            "gateway_route_id": self.gateway.route_id,
+            "inner_route_ids": self.inner.route_ids,
+            "guard_config_sha256": self.guard.config_sha256,
+            "host_bundle_sha256": self.origin.host_bundle_sha256,
+        }
+        self.outputs = {
+            **self.exports,
+            "guard_config": self.guard.config,
+            "host_bundle": self.origin.host_bundle,
+        }
+        self.register_outputs(self.outputs)

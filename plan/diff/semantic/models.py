@@ -1,0 +1,156 @@
+"""The table for a model route's keys, and who may use which model of it for how much.
+
+What it has in common with a server (names, sign-in, logs, the guard's engines) is judged by the tables of servers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from components.guard.model_settings import build_model_guard_config
+from model.finding_exceptions import ModelFindingException
+from model.model_route import ModelBudget, ModelTarget, SemanticCache
+from model.server import Grantees
+from model.stacks import ModelStack
+from plan.diff.semantic import exposure, guard_settings, limits
+from plan.diff.semantic.directions import (
+    Delegated,
+    KeyRule,
+    Table,
+    any_change,
+    appearing_loosens,
+    appearing_tightens,
+    grows_loosens,
+    ladder,
+    less_loosens,
+    longer_loosens,
+    more_loosens,
+    true_loosens,
+)
+from plan.diff.semantic.grants import Rights, principal_classes
+
+_LEG = ladder("flag", "redact", "block")
+_LEGS = {
+    "prompts": "what people and agents say",
+    "tool_results": "a tool result in the messages",
+    "definitions": "a tool definition that is offered to the model",
+    "answers": "what the model answers",
+    "tool_calls": "arguments of a tool call that the model asks for",
+}
+
+
+def _shared(table: Table, *parts: str) -> Table:
+    return {key: entry for key, entry in table.items() if key.split(".")[0].split("[")[0] in parts}
+
+
+def _budget(prefix: str, whose: str) -> Table:
+    return {
+        f"{prefix}.{name}": KeyRule(more_loosens, f"{name.replace('_', ' ')} {whose}", "guard", 60)
+        for name in ModelBudget.model_fields
+    }
+
+
+TABLE: Table = {
+    **_shared(
+        exposure.RULES,
+        *(
+            "version",
+            "host",
+            "hostname",
+            "path",
+            "guard_port",
+            "guard_admin_port",
+            "oauth",
+            "session",
+            "cors",
+            "lockdown",
+        ),
+        *("logs", "posture", "countries", "access"),
+    ),
+    **_shared(limits.RULES, "timeouts", "circuit_breaker"),
+    **{
+        key: entry
+        for key, entry in guard_settings.RULES.items()
+        if not key.startswith(("guard.legs.", "guard.taint.", "guard.questions."))
+    },
+    **{
+        f"guard.legs.{leg}": KeyRule(_LEG, f"a finding in {what} leads to", "guard", 85)
+        for leg, what in sorted(_LEGS.items())
+    },
+    # A longer part waits for its verdict with more of what follows in sight.
+    "guard.hold_back": KeyRule(less_loosens, "characters of a stream that wait for their verdict", "guard", 60),
+    "guard.extra_parameters": KeyRule(grows_loosens, "parameters of a request that go on to the provider", "guard", 65),
+    "guard.exceptions": Delegated("finding_exceptions"),
+    **{f"guard.exceptions[].{key}": Delegated("finding_exceptions") for key in ModelFindingException.model_fields},
+    "guard_key": KeyRule(any_change, "where the host finds the key of the inner routes", "guard", 40),
+    "guard_key.env": KeyRule(any_change, "variable that holds the key of the inner routes", "guard", 40),
+    "guard_key.file": KeyRule(any_change, "file that holds the key of the inner routes", "guard", 40),
+    "models.*": KeyRule(appearing_loosens, "model {0}", "gateway", 75),
+    "models.*.kinds": KeyRule(grows_loosens, "what the model {0} answers", "gateway", 60),
+    # Whoever stands there reads every prompt, and gets the credential.
+    "models.*.targets": KeyRule(any_change, "where prompts for {0} go, and with which credential", "gateway", 90),
+    **{f"models.*.targets[].{key}": Delegated("models") for key in ModelTarget.model_fields},
+    # Cheaper on paper, a budget of cost lasts longer.
+    "models.*.price": KeyRule(appearing_tightens, "price of the model {0}", "guard", 55),
+    "models.*.price.input": KeyRule(less_loosens, "price of a million input tokens of {0}", "guard", 55),
+    "models.*.price.output": KeyRule(less_loosens, "price of a million output tokens of {0}", "guard", 55),
+    "models.*.max_output_tokens": KeyRule(more_loosens, "longest answer of {0} in tokens", "guard", 50),
+    **_budget("limits.principal", "of each principal"),
+    **_budget("limits.all", "of all principals together"),
+    "limits.body_kilobytes": KeyRule(more_loosens, "largest request in KiB", "guard", 50),
+    "limits.concurrency": KeyRule(more_loosens, "requests in flight per principal", "guard", 50),
+    "prompt_policy.system": KeyRule(any_change, "system message before every conversation", "gateway", 70),
+    "prompt_policy.deny": KeyRule(any_change, "patterns that no prompt may match", "gateway", 70),
+    "prompt_policy.allow": KeyRule(any_change, "patterns of which every prompt must match one", "gateway", 70),
+    "cache.exact": KeyRule(appearing_loosens, "answers that the guard keeps", "guard", 45),
+    "cache.exact.lifetime": KeyRule(longer_loosens, "how long the guard keeps an answer", "guard", 35),
+    "cache.exact.shared": KeyRule(true_loosens, "one principal is answered from another's cache", "guard", 80),
+    "cache.semantic": KeyRule(any_change, "answers that the gateway keeps by meaning", "gateway", 80),
+    **{
+        f"cache.semantic.{name}": KeyRule(any_change, f"{name} of the gateway's cache by meaning", "gateway", 70)
+        for name in SemanticCache.model_fields
+    },
+    **{
+        f"cache.semantic.embeddings.{name}": KeyRule(
+            any_change, f"{name} of the model that the cache asks for vectors", "gateway", 80
+        )
+        for name in ModelTarget.model_fields
+    },
+    "cache.semantic.lifetime": KeyRule(longer_loosens, "how long the gateway keeps an answer", "gateway", 35),
+    "cache.semantic.shared": KeyRule(true_loosens, "one principal is answered from what another asked", "gateway", 85),
+    "grants": Delegated("models"),
+    **{f"grants[].to.{name}": Delegated("models") for name in Grantees.model_fields},
+    "grants[].models": Delegated("models"),
+    **{f"grants[].budget.{name}": Delegated("models") for name in ModelBudget.model_fields},
+}
+
+
+def model_rights(stack: ModelStack) -> Rights:
+    """Every model that every class of principals may use, with the budgets of the grants that give it.
+
+    Compared is what is granted without a lockdown, as with a server's tools (`plan.diff.semantic.grants`).
+    """
+    manifest = stack.manifest.model_copy(update={"lockdown": None})
+    config = build_model_guard_config(
+        replace(stack, manifest=manifest),
+        {name: name for name in manifest.hostnames},
+        {agent: agent for agent in manifest.access.agents},
+    )
+    resolved: Rights = {}
+    for grant in config.grants:
+        budget = {key: value for key, value in grant.budget.dump().items() if value is not None}
+        condition = json.dumps({"arguments": None, "limits": budget}, sort_keys=True)
+        for principal in principal_classes(grant.to):
+            primitives = resolved.setdefault(principal, {})
+            for name in grant.models:
+                primitives[("model", name)] = primitives.get(("model", name), frozenset()) | {condition}
+    return resolved
+
+
+def providers_of(stack: ModelStack) -> dict[str, str]:
+    """Each public name with the provider's own model behind it, as a reviewer reads it in the table."""
+    return {
+        name: ", ".join(dict.fromkeys(f"{target.provider}/{target.model}" for target in model.targets))
+        for name, model in stack.manifest.models.items()
+    }

@@ -1,0 +1,50 @@
+"""A model route on the real engine: brought up behind its rings, and the guard's key nowhere in clear."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.state import outputs
+from model.model_guard_config import ModelGuardConfig
+from tests.support.engine_project import EngineProject
+from tests.support.model_routes import ROUTE
+
+pytestmark = pytest.mark.engine
+
+GUARD_KEY = base64.b64encode(b"planted key of a guard, 32 bytes").decode()
+
+
+@pytest.fixture
+def routed(engine_project: EngineProject) -> EngineProject:
+    text = ROUTE[: ROUTE.index("  ringwall:guardKey")] + ROUTE[ROUTE.index("  ringwall:model:") :]
+    engine_project.project.stack_file("dev.models").write_text(text, encoding="utf-8")
+    for stack in ("dev", "dev.models"):
+        engine_project.pulumi("stack", "init", stack)
+    engine_project.pulumi("config", "set", "--secret", "--stack", "dev.models", "ringwall:guardKey", GUARD_KEY)
+    return engine_project
+
+
+def test_a_model_route_comes_up_and_its_guards_key_is_found_nowhere(routed: EngineProject) -> None:
+    routed.run("dev", "up")
+    routed.run("dev.models", "up")
+    routed.run("dev.models", "refresh")
+    assert not routed.run("dev.models", "preview").steps.differs
+
+    (key,) = routed.sandbox.resources("kong:*:ConsumerKeyAuth")
+    # The rehearsal's world keeps digests of secrets.
+    assert list(key.outputs["key"]) == ["$sha256"]
+    routes = {record.outputs["hosts"][0] for record in routed.sandbox.resources("kong:*:Route")}
+    config = outputs(routed.project, "dev.models", show_secrets=True, target=routed.target)["guard_config"]
+    guard = ModelGuardConfig.model_validate(json.loads(config))
+    assert routes == {"models.example.com", *(model.inner_host for model in guard.models)}
+
+    planted = [GUARD_KEY, base64.b64encode(GUARD_KEY.encode()).decode()]
+    files: list[Path] = [path for path in routed.project.root.rglob("*") if path.is_file()]
+    assert any("history" in path.parts for path in files)
+    for path in files:
+        text = path.read_bytes().decode("utf-8", errors="replace")
+        assert not any(form in text for form in planted), f"{path} holds the guard's key"
