@@ -62,6 +62,7 @@ readers: setup ## Ringwall's YAML reader beside Pulumi's over a million spelling
 	$(BIN)/python tests/readers/run.py
 
 interrupt: setup ## Kill a run in every operation of up, update and destroy; one command more makes it whole
+	$(BIN)/pytest -m rare tests/integration/test_interrupted.py
 	$(BIN)/python tests/interrupt/run.py
 
 exposure: setup ## Every kind of change on the real engine, cut off at every operation, and what was exposed

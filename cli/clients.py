@@ -13,15 +13,19 @@ from cli import console
 from cli.project import current_project
 from model.errors import InputError
 from model.project import load
-from model.stacks import ServerStack
+from model.stacks import ModelStack, ServerStack
 from operations.clients.addresses import address_of, client_addresses, entry_name, script_url, usable
 from operations.clients.link import Link, prepare, settings_file, undo, write
 from operations.clients.snippets import agents, lines_of, people, python_person
+from operations.model_route.snippets import CLAUDE_CODE, base_url, model_snippets
 
 
 def clients(stack: str, client: str | None, *, link: bool, link_file: Path | None, yes: bool, as_json: bool) -> None:
     """What `ringwall clients` does; its flags and help are in `cli.flags.clients`."""
     server = load(current_project(), stack)
+    if isinstance(server, ModelStack):
+        _model_clients(server, client, link=link or link_file is not None, as_json=as_json)
+        return
     if not isinstance(server, ServerStack):
         raise InputError(f"{stack} is no server", key="ENV.SERVER", remedy="name a server, such as dev.github")
     if link_file is not None and not link:
@@ -56,6 +60,25 @@ def clients(stack: str, client: str | None, *, link: bool, link_file: Path | Non
             console.say(line)
     if client is None and usable(server):
         console.say(f"\nTo write a client's own settings file: ringwall clients {stack} CLIENT --link")
+
+
+def _model_clients(stack: ModelStack, client: str | None, *, link: bool, as_json: bool) -> None:
+    """Settings for a model route, whose clients speak OpenAI's API and not MCP."""
+    if client is not None or link:
+        raise InputError(
+            f"{stack.stack} is a model route: clients by name are for MCP servers",
+            key="CLIENT" if client else "--link",
+            remedy=f"run `ringwall clients {stack.stack}`",
+        )
+    snippets = model_snippets(stack)
+    if as_json:
+        values = {kind: [snippet.as_json() for snippet in group] for kind, group in snippets.items()}
+        console.print_json({"version": 1, "stack": stack.stack, "base_url": base_url(stack), "snippets": values})
+        return
+    for kind, group in snippets.items():
+        for line in lines_of(kind, group):
+            console.say(line)
+    console.say(f"\n{CLAUDE_CODE}")
 
 
 def plan_link(server: ServerStack, client: str, file: Path | None) -> Link:

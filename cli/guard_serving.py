@@ -12,13 +12,13 @@ from operations.sockets import require_free
 if TYPE_CHECKING:
     from guard.bundle.bundle import Opened
     from guard.bundle.source import BundleSource
-    from model.guard_config import GuardConfig
+    from model.guard_bundle import AnyGuardConfig
 
 
 async def serve_demo(opened: Opened, state: Path) -> None:
     """Serve a configuration that verifies nobody, and say so."""
     from guard.listening import serve, settle, signals  # noqa: PLC0415 - signing does without its 0.6 s
-    from guard.service import running  # noqa: PLC0415
+    from guard.running import running  # noqa: PLC0415
 
     require_free_ports(opened)
     principal = opened.config.identity.demo.principal if opened.config.identity.demo else ""
@@ -38,7 +38,7 @@ async def serve_demo(opened: Opened, state: Path) -> None:
 async def serve_signed(source: BundleSource, state: Path, every: float) -> None:
     """Serve the bundles of one source until SIGTERM; SIGHUP has it look for a new one at once."""
     from guard.listening import serve, settle, signals  # noqa: PLC0415 - signing does without its 0.6 s
-    from guard.service import running  # noqa: PLC0415
+    from guard.running import running  # noqa: PLC0415
 
     opened = (await source.load_first()).opened
     require_free_ports(opened)
@@ -95,7 +95,7 @@ def require_free_ports(opened: Opened) -> None:
             require_free(port, key=key, address=address, remedy=remedy)
 
 
-def addresses(config: GuardConfig) -> dict[str, str | None]:
+def addresses(config: AnyGuardConfig) -> dict[str, str | None]:
     """Where a guard listens, as the members of its line with --json."""
     scheme = "http" if config.listen.tls_certificate is None else "https"
     return {
@@ -105,13 +105,13 @@ def addresses(config: GuardConfig) -> dict[str, str | None]:
     }
 
 
-def _say_started(config: GuardConfig) -> None:
+def _say_started(config: AnyGuardConfig) -> None:
     if invocation.current().json:
         console.print_json({"version": 1, **addresses(config)})
     say_addresses(config)
 
 
-def say_addresses(config: GuardConfig) -> None:
+def say_addresses(config: AnyGuardConfig) -> None:
     """Where a guard listens and logs, for people."""
     places = addresses(config)
     console.say(f"guard of {places['server']} listens on {places['listens']}")

@@ -52,7 +52,23 @@ def _show(rows: list[InventoryRow]) -> None:
                     for r in servers
                 ],
             )
-        elif not facts["servers"]:
+        routes = [r for r in good if r.kind == "model route" and r.stack.startswith(f"{row.stack}.")]
+        if routes:
+            console.table(
+                ["model route", "hostname", "host", "oauth", "models granted", "policies"],
+                [
+                    [
+                        r.stack,
+                        r.facts["hostname"],
+                        r.facts["host"],
+                        r.facts["oauth"],
+                        f"{len(r.facts['models_granted'])} of {len(r.facts['models'])}",
+                        str(r.facts["access_policies"]),
+                    ]
+                    for r in routes
+                ],
+            )
+        if not facts["servers"] and not facts["models"]:
             console.say(f"  no servers yet; run `ringwall onboard SERVER --env {row.stack} --url URL`")
     for row in (row for row in good if row.kind == "zone"):
         console.say(f"{row.stack}: {row.facts['zone']}; {counted(len(row.facts['hostnames']), 'host name')}")

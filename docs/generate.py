@@ -19,6 +19,9 @@ COMMAND_EXAMPLES = {
     "init": "ringwall init dev --project ~/mcp --account-id 00000000000000000000000000000001 --zone example.com"
     " --zone-id 00000000000000000000000000000002 --team example --country SE --host dev-1",
     "onboard": "ringwall onboard tickets --env dev --url http://127.0.0.1:3000/mcp --people you@example.com",
+    "model add": "ringwall model add dev.models --model small=openai/gpt-4o-mini --credential '{vault://env/openai-key}'"
+    " --grant small --people you@example.com",
+    "model list": "ringwall model list dev",
     "clients": "ringwall clients dev.tickets cursor --link",
     "local": "ringwall local dev.tickets -- python tickets.py",
     "list": "ringwall list",
@@ -51,6 +54,7 @@ COMMAND_EXAMPLES = {
     "audit show": "ringwall audit show dev.tickets --incident 9a4c05fa4d8d882d",
     "audit tail": "ringwall audit tail dev.tickets --follow",
     "audit verify": "ringwall audit verify dev.tickets --anchors heads.jsonl",
+    "audit export": "ringwall audit export dev.tickets --to syslog+tls://siem.example.com --position ~/tickets.position",
     "keys sync": "ringwall keys sync dev --watch",
     "agents show": "ringwall agents show dev ci",
     "agents rotate": "ringwall agents rotate dev ci --grace 24h",
@@ -136,6 +140,18 @@ that its servers may name. Below is a whole production file first, then every ke
 """,
         ("server",),
         "Pulumi.prod.tickets.yaml",
+    ),
+    "model.md": Page(
+        """\
+# Model route file
+
+`Pulumi.ENV.NAME.yaml` with `ringwall:model` describes one model route: an OpenAI-compatible endpoint, the models behind it,
+who may use which of them, and for how much. `ringwall model add` writes it ([how to](../howto/model-route.md)). An
+environment's `defaults` are for servers: a model route takes the environment's countries and nothing else. Below is a
+whole production file first, then every key.
+""",
+        ("model",),
+        "Pulumi.prod.models.yaml",
     ),
     "zone.md": Page(
         """\

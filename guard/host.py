@@ -28,8 +28,7 @@ from guard.bundle.source import BundleSource, pause
 from guard.http.request_bounds import DEFAULT_BOUNDS
 from guard.listening import listening_on, serve, settle
 from guard.logs import SERVER
-from guard.readiness import readiness
-from guard.service import GuardService, running
+from guard.running import AnyGuardService, running
 from model.errors import InputError, RingwallError
 
 log = logging.getLogger("ringwall.guard")
@@ -46,7 +45,7 @@ class ServedFolder:
     name: str
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     nudge: asyncio.Event = field(default_factory=asyncio.Event)
-    service: GuardService | None = None
+    service: AnyGuardService | None = None
     problem: str | None = None
     task: asyncio.Task[None] | None = None
 
@@ -71,7 +70,7 @@ class GuardHost:
         self._strangers: frozenset[str] = frozenset()
 
     @property
-    def services(self) -> Mapping[str, GuardService]:
+    def services(self) -> Mapping[str, AnyGuardService]:
         """The guards whose ports are open, by server."""
         return {name: served.service for name, served in sorted(self._served.items()) if served.service is not None}
 
@@ -87,7 +86,7 @@ class GuardHost:
 
     def status(self) -> dict[str, Any]:
         """Every server of the host: whether it is ready, and what keeps it from being so."""
-        states = {name: readiness(service.runtime) for name, service in self.services.items()}
+        states = {name: service.readiness() for name, service in self.services.items()}
         servers = {
             name: {
                 "ready": state["ready"],

@@ -18,14 +18,13 @@ from typing import Any
 
 import uvicorn
 
-from guard.app import admin_app, traffic_app
 from guard.decide.answers import new_incident
 from guard.free_memory import give_back
 from guard.http.bounded_reader import Note
 from guard.http.bounded_writer import BoundedWriter
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
-from guard.runtime import Runtime
-from guard.service import GuardService
+from guard.running import AnyGuardService
+from guard.work import GuardWork
 from model.base import SecretRef
 from model.errors import InputError, RingwallError
 from model.loopback import is_loopback
@@ -63,16 +62,16 @@ def settle() -> None:
     give_back()
 
 
-async def serve(service: GuardService, stop: asyncio.Event, *, started: Callable[[], None] = lambda: None) -> None:
+async def serve(service: AnyGuardService, stop: asyncio.Event, *, started: Callable[[], None] = lambda: None) -> None:
     """Listen until `stop`, then drain: probes fail at once, calls under way may end, streams are ended last.
 
     Raises:
         RingwallError: an address is in use, or the configuration does not allow to listen there.
     """
     runtime, config = service.runtime, service.runtime.policy.config
-    servers = [_Server(_traffic(runtime))]
+    servers = [_Server(_traffic(service))]
     if config.admin_port is not None:
-        servers.append(_Server(_plain(runtime, admin_app(runtime), "127.0.0.1", config.admin_port)))
+        servers.append(_Server(_plain(runtime, service.admin_app(), "127.0.0.1", config.admin_port)))
     loop = asyncio.get_running_loop()
     running = [loop.create_task(_run(server)) for server in servers]
     stopping = loop.create_task(stop.wait())
@@ -129,14 +128,15 @@ async def _all_started(servers: list[_Server], running: list[asyncio.Task[None]]
     return True
 
 
-async def _drained(runtime: Runtime) -> None:
+async def _drained(runtime: GuardWork[Any]) -> None:
     """Wait for requests under way. Open streams do not end by themselves, so they are not waited for."""
     until = time.monotonic() + DRAIN_SECONDS
     while runtime.busy > runtime.streaming and time.monotonic() < until:
         await asyncio.sleep(0.05)
 
 
-def _traffic(runtime: Runtime) -> uvicorn.Config:
+def _traffic(service: AnyGuardService) -> uvicorn.Config:
+    runtime = service.runtime
     listen = runtime.policy.config.listen
     demo = runtime.policy.config.identity.demo is not None
     if demo and not is_loopback(listen.address):
@@ -144,10 +144,10 @@ def _traffic(runtime: Runtime) -> uvicorn.Config:
     if listen.tls_certificate is None:
         if not is_loopback(listen.address):
             raise InputError(f"{listen.address} is beyond loopback, and the listener has no TLS", key="listen")
-        return _plain(runtime, traffic_app(runtime), listen.address, listen.port)
+        return _plain(runtime, service.traffic_app(), listen.address, listen.port)
     return _plain(
         runtime,
-        traffic_app(runtime),
+        service.traffic_app(),
         listen.address,
         listen.port,
         ssl_certfile=_file(listen.tls_certificate, "listen.tls_certificate"),
@@ -165,7 +165,7 @@ def _file(reference: SecretRef | None, key: str) -> str:
     return reference.file
 
 
-def _plain(runtime: Runtime, app: Any, host: str, port: int, **tls: Any) -> uvicorn.Config:
+def _plain(runtime: GuardWork[Any], app: Any, host: str, port: int, **tls: Any) -> uvicorn.Config:
     return _config(app, host, port, runtime.bounds, lambda reason, sender: runtime.note_refusal(sender, reason), **tls)
 
 

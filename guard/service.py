@@ -5,21 +5,23 @@ Its sockets are opened in `guard.listening`, several guards of one process are k
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import resource
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
+from starlette.types import ASGIApp
 
+from guard.app import admin_app, traffic_app
 from guard.audit.keys import load_or_create_key
 from guard.audit.log import AuditLog
 from guard.bundle.bundle import Opened
 from guard.bundle.source import NeedsRestart
 from guard.decide.cache import ResultCache
-from guard.decide.counters import Counters, MemoryCounters
+from guard.decide.counters import Counters
 from guard.decide.pins import Refusal
 from guard.decide.policy import Policy
 from guard.decide.taint import Taints
@@ -30,12 +32,12 @@ from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.identity.caller_token import CallerTokens
 from guard.identity.introduction import CallerIntroduction
 from guard.identity.signing_keys import FILE, IdentityKeys
+from guard.opening import anchor_token, counters_of, make_state
+from guard.readiness import readiness
 from guard.runtime import Runtime
 from guard.traces.opening import collector_headers, tracer_of
-from model.errors import InputError
 from model.guard_config import GuardConfig
 from wire.http import HttpPolicy
-from wire.secrets import read_secret
 from wire.sse import KEEP_ALIVE_SECONDS
 
 log = logging.getLogger("ringwall.guard")
@@ -66,15 +68,10 @@ class GuardService:
             RingwallError: a secret, schema, log or state file cannot be used, so the guard does not start.
         """
         config = opened.for_server
-        try:
-            state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"the guard's state directory cannot be made ({error.strerror})", file=state, remedy="give --state"
-            ) from None
+        make_state(state)
         # For issuers' keys, which are never fetched from where a redirect points.
         client = HttpPolicy(None, proxies=True).async_client(timeout=5.0)
-        counters = _counters(config)
+        counters = counters_of(config)
         introduction = _introduction(config, state)
         trace_headers = collector_headers(config)
         policy = _policy(opened, state, counters, client, lambda _: None, introduction)
@@ -82,7 +79,7 @@ class GuardService:
             config.audit,
             server=policy.server,
             key=load_or_create_key(state / "audit.key"),
-            anchor_token=_token(config),
+            anchor_token=anchor_token(config),
         )
         upstream = upstream_of(config.origin, introduction=introduction)
         watch = Watch(upstream, lambda: policy)
@@ -148,6 +145,18 @@ class GuardService:
             self.runtime.watch.aim(upstream)
         log.info("configuration %d (%s) is in force", opened.sequence, opened.sha256)
 
+    def traffic_app(self) -> ASGIApp:
+        """The application for what the gateway sends."""
+        return traffic_app(self.runtime)
+
+    def admin_app(self) -> ASGIApp:
+        """The application for the operator."""
+        return admin_app(self.runtime)
+
+    def readiness(self) -> dict[str, Any]:
+        """The document of /readyz."""
+        return readiness(self.runtime)
+
     async def close(self) -> None:
         await self.runtime.close()
         for keys in self.runtime.policy.verifier.key_sets:
@@ -188,30 +197,3 @@ def _introduction(config: GuardConfig, state: Path) -> CallerIntroduction | None
     tokens = CallerTokens(IdentityKeys(state / FILE), f"{config.server.environment}.{config.server.name}")
     tokens.pin(config.origin.identity_keys)
     return CallerIntroduction(place, tokens)
-
-
-def _counters(config: GuardConfig) -> Counters:
-    redis = config.guard.redis
-    if redis is None:
-        return MemoryCounters(time.monotonic)
-    from guard.decide.redis_counters import RedisCounters  # 0.1 s and 8 MB that most guards do without
-
-    password = read_secret(redis.password) if redis.password else None
-    return RedisCounters(redis.url, password, f"{config.server.environment}.{config.server.name}")
-
-
-def _token(config: GuardConfig) -> str | None:
-    anchor = config.audit.anchor
-    return read_secret(anchor.token) if anchor and anchor.token else None
-
-
-@contextlib.asynccontextmanager
-async def running(
-    opened: Opened, state: Path, *, bounds: RequestBounds = DEFAULT_BOUNDS
-) -> AsyncIterator[GuardService]:
-    """An open service, which is closed when the context ends."""
-    service = await GuardService.open(opened, state, bounds=bounds)
-    try:
-        yield service
-    finally:
-        await service.close()

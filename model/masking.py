@@ -28,6 +28,8 @@ _ABOUT_A_SECRET = re.compile(
     r"(^|_)(id|ids|name|names|url|uri|uris|endpoint|endpoints|server|servers|issuer|issuers|path|file|env|duration|lifetime"
     r"|ttl|seconds|minute|hour|day|expiry|expires|expiration|at|version|type|types|method|methods|attribute|domain|supported"
     r"|count|limit|size|length|algorithm|algorithms|outputs|purpose|reader|scheme)$"
+    # A model route's own key: a header's name. Other names that end in `header` may hold its value.
+    r"|^credential_header$"
 )
 _WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 

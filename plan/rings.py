@@ -135,7 +135,9 @@ def _guard(inputs: Mapping[str, Any]) -> list[Enforcement]:
         ending = ", read only" if grant.get("read_only") else ""
         if budget := budget_words(grant.get("budget")):
             ending = f", at most {budget}"
-        rows.append(Enforcement("guard", f"grant to {_grantees(grant.get('to') or {})}", "; ".join(granted) + ending))
+        rows.append(
+            Enforcement("guard", f"grant to {grantees_words(grant.get('to') or {})}", "; ".join(granted) + ending)
+        )
     if not inputs.get("grants"):
         rows.append(Enforcement("guard", "grants", "none: nobody may call anything"))
     limits = {name: value for name, value in (inputs.get("limits") or {}).items() if isinstance(value, int)}
@@ -170,7 +172,7 @@ def _control(inputs: Mapping[str, Any]) -> str:
     return _PLUGINS.get(name, name)
 
 
-def _grantees(to: Mapping[str, Any]) -> str:
+def grantees_words(to: Mapping[str, Any]) -> str:
     if to.get("all"):
         return "everyone admitted"
     return _first([str(name) for _, names in sorted(to.items()) if isinstance(names, list) for name in names])

@@ -24,7 +24,7 @@ from guard.decide.pins import Pins, Refusal
 from guard.decide.question_answers import IN_PARAMS
 from guard.decide.resource_uris import is_plain_uri
 from guard.decide.term import NO_END, Term
-from guard.http.http_rules import PublicNames
+from guard.http.http_rules import PublicNames, hostnames_of
 from guard.identity.introduction import CallerIntroduction
 from guard.identity.verifier import Verifier
 from guard.inspect.exceptions import Exceptions
@@ -104,7 +104,7 @@ class Policy:
         self.verifier: Verifier = Verifier(
             identity, client, path=config.path, previous=previous.verifier if previous else None
         )
-        self.names = PublicNames(_hostnames(config), config.browser_origins, loopback=identity.demo is not None)
+        self.names = PublicNames(hostnames_of(identity), config.browser_origins, loopback=identity.demo is not None)
         # The bearer token's audience is this very server, so the server may see it (RFC 8707). No other token is forwarded,
         # nor is this one where the server is sent another in exchange for it.
         self.forward_bearer = identity.external is not None and config.origin.token_exchange is None
@@ -179,14 +179,6 @@ class Policy:
 
     async def close(self) -> None:
         await self.panel.close()
-
-
-def _hostnames(config: GuardConfig) -> list[str]:
-    identity = config.identity
-    names = [door.hostname for door in identity.access.front_doors] if identity.access else []
-    if identity.external and not identity.access:
-        names.append(identity.external.audience.partition("://")[2].partition("/")[0])
-    return names
 
 
 def _pinned(entry: ToolEntry, *, strict: bool) -> PinnedTool:

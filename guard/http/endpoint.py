@@ -42,7 +42,8 @@ from guard.http.unsent import unavailable, without_token
 from guard.http.upstream import NoToken, Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
 from guard.identity.principal import Principal
 from guard.identity.verifier import NotIdentified
-from guard.runtime import Runtime, WorkEnded
+from guard.runtime import Runtime
+from guard.work import WorkEnded
 from wire.json import Malformed, dump, parse
 from wire.jsonrpc import Answer, Message, Notification, Request, classify
 

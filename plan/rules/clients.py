@@ -74,7 +74,7 @@ def client_wide(subject: Subject) -> Iterator[Broken]:
     " checked on every request",
 )
 def client_hosted(subject: Subject) -> Iterator[Broken]:
-    manifest = subject.server.manifest if subject.server is not None else None
+    manifest = subject.perimeter.manifest if subject.perimeter is not None else None
     if manifest is None or manifest.oauth.mode != "access":
         return
     for client in manifest.access.clients or ():

@@ -244,7 +244,7 @@ def zone_unprotected(subject: Subject) -> Iterator[Broken]:
     source="Anthropic and OpenAI docs, egress addresses of hosted MCP clients",
 )
 def hosted_client(subject: Subject) -> Iterator[Broken]:
-    if subject.environment is None or subject.server is not None:
+    if subject.environment is None or subject.perimeter is not None:
         return
     policies = environment_policies(subject.environment.settings, subject.environment.manifests)
     for policy in policies.values():
@@ -261,10 +261,10 @@ def hosted_client(subject: Subject) -> Iterator[Broken]:
     source="Cloudflare SSL/TLS docs, Universal SSL, Limitations",
 )
 def name_depth(subject: Subject) -> Iterator[Broken]:
-    if subject.server is None:
+    if subject.perimeter is None:
         return
-    zone = subject.server.settings.cloudflare.zone
-    for hostname, client in subject.server.manifest.hostnames.items():
+    zone = subject.perimeter.settings.cloudflare.zone
+    for hostname, client in subject.perimeter.manifest.hostnames.items():
         below = hostname.removesuffix(f".{zone}")
         if "." in below:
             key: Key = ("hostname",) if client is None else ("access", "hosted_clients", client, "hostname")

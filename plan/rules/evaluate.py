@@ -43,10 +43,8 @@ def subject_of(
 
 def waivers_of(subject: Subject) -> tuple[Waiver, ...]:
     """The waivers in the stack's own file; an environment's do not reach into its servers."""
-    if subject.server is not None:
-        return subject.server.manifest.waivers
-    if subject.model is not None:
-        return subject.model.manifest.waivers
+    if subject.perimeter is not None:
+        return subject.perimeter.manifest.waivers
     if subject.zone is not None:
         return subject.zone.manifest.waivers
     return subject.environment.settings.waivers if subject.environment is not None else ()
@@ -99,7 +97,7 @@ def _run(rule: Rule, subject: Subject) -> Iterator[tuple[Finding, Key]]:
 
 def _with_name(remedy: str, subject: Subject) -> str:
     """A rule's remedy with the stack's own name for the words ENV.SERVER, so that the command in it can be pasted."""
-    stack = subject.server or subject.model
+    stack = subject.perimeter
     return remedy if stack is None else remedy.replace("ENV.SERVER", stack.stack)
 
 

@@ -115,7 +115,20 @@ def provider_elsewhere(subject: Subject) -> Iterator[Broken]:
         credential = " with a credential" if mapping(config.get("auth")).get("header_value") else ""
         for address in pools.get(host, [host]):
             if address and not is_loopback(address) and address != PROVIDER_HOSTS.get(provider):
-                yield Broken(f"sends prompts to {address}{credential}, which is not {provider}'s own address", proxy)
+                text = f"sends prompts to {address}{credential}, which is not {provider}'s own address"
+                yield Broken(text, proxy, key=("models", *_model_of(subject, service), "targets"))
+
+
+def _model_of(subject: Subject, service: Resource) -> tuple[str, ...]:
+    """The public name of the model behind an inner service; nothing where the guard's configuration is not known yet."""
+    hosts = {
+        str(host)
+        for route in subject.graph.by_type(KONG_ROUTE)
+        if service in _services(subject, route)
+        for host in items(route.inputs.get("hosts"))
+    }
+    models = [mapping(model) for model in items((subject.guard or {}).get("models"))]
+    return tuple(str(model.get("name")) for model in models if model.get("inner_host") in hosts)
 
 
 @rule(

@@ -69,9 +69,14 @@ class Subject:
     today: date = field(default_factory=today_utc)
 
     @property
+    def perimeter(self) -> ServerStack | ModelStack | None:
+        """The server or model route that the plan is of; None for an environment, a zone and a plan without files."""
+        return self.server or self.model
+
+    @property
     def document(self) -> Document | None:
         """The stack file."""
-        for stack in (self.server, self.model, self.zone, self.environment):
+        for stack in (self.perimeter, self.zone, self.environment):
             if stack is not None:
                 return stack.document
         return None

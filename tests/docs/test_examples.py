@@ -29,12 +29,20 @@ def test_their_plans_read_back_equal() -> None:
 
 
 def test_the_production_example_passes_every_check_and_is_shown_whole() -> None:
-    """The pages of docs/reference show its files; the one note is what a hosted client always brings."""
+    """The pages of docs/reference show its files; the notes are what a hosted client and a model of one's own bring."""
     root = ROOT / "examples" / "production"
     project = open_project(root)
-    assert project.stacks() == ["prod", "prod.tickets", "zone.example"]
-    assert [finding.rule_id for _, finding in check_all(project, project.stacks())] == ["hosted-client"]
-    for page, stack in (("environment", "prod"), ("server", "prod.tickets"), ("zone", "zone.example")):
+    assert project.stacks() == ["prod", "prod.models", "prod.tickets", "zone.example"]
+    assert [finding.rule_id for _, finding in check_all(project, project.stacks())] == [
+        "hosted-client",
+        *["model-provider-elsewhere"] * 2,
+    ]
+    for page, stack in (
+        ("environment", "prod"),
+        ("server", "prod.tickets"),
+        ("model", "prod.models"),
+        ("zone", "zone.example"),
+    ):
         text = (root / "stacks" / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
         assert f"```yaml\n{text}```\n" in (ROOT / "docs" / "reference" / f"{page}.md").read_text(encoding="utf-8")
 

@@ -29,7 +29,8 @@ from guard.bundle.keys import create_key_pair, load_private_key
 from guard.decide.term import Term
 from guard.listening import serve
 from guard.readiness import readiness
-from guard.service import GuardService, running
+from guard.running import running
+from guard.service import GuardService
 from model.errors import InputError, RingwallError
 from model.guard_config import GuardConfig
 from operations.sockets import listeners

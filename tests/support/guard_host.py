@@ -16,6 +16,7 @@ import httpx
 from guard.bundle.bundle import render, sign
 from guard.bundle.keys import create_key_pair, load_private_key
 from guard.host import BUNDLE, PUBLIC_KEY
+from model.guard_bundle import AnyGuardConfig
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock
 from tests.support.guard_process import COMMAND, Upstream, config_of, end, lock_of
@@ -43,7 +44,7 @@ class HostFolder:
             config_of(upstream, lock or lock_of(upstream), logs, free_port(), free_port(), **named)
         )
 
-    def write(self, name: str, config: GuardConfig, sequence: int = 1, denied: tuple[str, ...] = ()) -> None:
+    def write(self, name: str, config: AnyGuardConfig, sequence: int = 1, denied: tuple[str, ...] = ()) -> None:
         """Sign it, and put it there in one step."""
         folder = self.path / name
         folder.mkdir(exist_ok=True)
