@@ -540,9 +540,11 @@ async def test_a_signal_has_the_source_looked_at_before_its_time(desk: Desk, tmp
     with signals(nudge.set):
         watching = asyncio.get_running_loop().create_task(source.watch(guard, 3600, nudge))
         try:
-            for number in (8, 9):
-                desk.body = text(number).encode()
-                os.kill(os.getpid(), signal.SIGHUP)
-                await eventually(lambda number=number: guard.applied[-1:] == [number], "it is in force")  # type: ignore[misc]
+            desk.body = text(8).encode()
+            os.kill(os.getpid(), signal.SIGHUP)
+            await eventually(lambda: guard.applied == [8], "it is in force")
+            desk.body = text(9).encode()
+            os.kill(os.getpid(), signal.SIGHUP)
+            await eventually(lambda: guard.applied == [8, 9], "so is the next one")
         finally:
             watching.cancel()
