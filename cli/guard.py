@@ -1,12 +1,13 @@
-"""`ringwall guard`: the third ring's process, and the signed configuration it runs by."""
+"""`ringwall guard run`: the third ring's process, for one server or for all of a host."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from cli import console, invocation
+from cli.guard_serving import serve_demo, serve_host, serve_signed
 from guard.bundle.keys import load_public_keys
 from guard.bundle.source import BundleSource, open_demo_config
 from guard.logs import to_stderr
@@ -14,39 +15,46 @@ from model.base import seconds
 from model.errors import InputError
 from model.problems import Wrong
 from model.stack_names import environment_of, server_of
-from operations.sockets import require_free
-
-if TYPE_CHECKING:
-    from guard.bundle.bundle import Opened
 
 
 def run(
-    config: str,
+    config: str | None,
     *,
+    host: Path | None,
     public_key: list[Path] | None,
     server: str | None,
     state: Path,
     poll: str,
     token_file: Path | None,
+    admin_port: int | None,
     debug: bool,
 ) -> None:
     """What `ringwall guard run` does; its flags and help are in `cli.flags.guard`."""
     try:
-        every = seconds(poll)
+        interval = seconds(poll)
     except Wrong as error:
         raise InputError(str(error), key="--poll") from None
-    to_stderr(debug=debug)
+    to_stderr(debug=debug, servers=host is not None)
+    if host is not None:
+        alone = {"--config": config, "--public-key": public_key, "--server": server, "--token-file": token_file}
+        _require_none(alone, "is for one server", "leave it out, or --host")
+        _until_done(serve_host(host, state, interval, admin_port))
+        return
+    if config is None:
+        raise InputError(
+            "names no configuration", key="--config", remedy="give --config for one server, or --host for all of a host"
+        )
+    _require_none({"--admin-port": admin_port}, "is the host's own", "give --host, or leave it out")
     if public_key:
         expected = (environment_of(server), server_of(server)) if server else None
         if expected and not all(expected):
             raise InputError(f"{server} is no server", key="--server", remedy="name one such as dev.github")
         keys = load_public_keys(public_key)
         source = BundleSource(config, keys, state, expected_server=expected, token_file=token_file)
-        work = _signed(source, state, every)
+        work = serve_signed(source, state, interval)
     else:
-        for option, value in (("--server", server), ("--token-file", token_file)):
-            if value is not None:
-                raise InputError("is for a signed bundle", key=option, remedy="give --public-key, or leave it out")
+        signed = {"--server": server, "--token-file": token_file}
+        _require_none(signed, "is for a signed bundle", "give --public-key, or leave it out")
         if "://" in config:
             raise InputError("a URL serves signed bundles", key="--config", remedy="give --public-key")
         path = Path(config)
@@ -54,65 +62,21 @@ def run(
             raise InputError(
                 "is not a file", file=path, remedy="name a configuration, or give --public-key for a bundle"
             )
-        work = demo(open_demo_config(path.read_bytes(), path), state)
+        work = serve_demo(open_demo_config(path.read_bytes(), path), state)
+    _until_done(work)
+
+
+def _require_none(options: Mapping[str, object], problem: str, remedy: str) -> None:
+    """Refuse an option that is given and means nothing here."""
+    for option, value in options.items():
+        if value is not None:
+            raise InputError(problem, key=option, remedy=remedy)
+
+
+def _until_done(work: Coroutine[Any, Any, None]) -> None:
     try:
         import uvloop  # noqa: PLC0415 - not there on every platform; 0.02 s
     except ImportError:
         asyncio.run(work)
     else:
         uvloop.run(work)
-
-
-async def demo(opened: Opened, state: Path) -> None:
-    """Serve a configuration that verifies nobody, and say so."""
-    from guard.service import running, serve  # noqa: PLC0415 - signing does without its 0.9 s
-
-    _require_free(opened)
-    principal = opened.config.identity.demo.principal if opened.config.identity.demo else ""
-    show = console.note if invocation.current().json else console.say  # a warning is never left out
-    show(f"warning: DEMO IDENTITY: nobody is verified, everyone who reaches this guard is {principal}.")
-    show("warning: It listens on loopback only, and is never to be reached from beyond this machine.")
-    async with running(opened, state) as service:
-        await serve(service, started=lambda: _say_started(opened))
-
-
-async def _signed(source: BundleSource, state: Path, every: float) -> None:
-    from guard.service import running, serve  # noqa: PLC0415 - signing does without its 0.9 s
-
-    opened = await source.load_first()
-    _require_free(opened.opened)
-    async with running(opened.opened, state) as service:
-        service.runtime.source_status = source.members
-
-        watching = asyncio.get_running_loop().create_task(
-            source.watch(lambda loaded: service.apply(loaded.opened), every)
-        )
-        try:
-            await serve(service, started=lambda: _say_started(opened.opened))
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-
-
-def _require_free(opened: Opened) -> None:
-    """Refuse ports that others hold before anything is said or opened."""
-    listen = opened.config.listen
-    ports = {"guard_port": (listen.address, listen.port), "guard_admin_port": ("127.0.0.1", opened.config.admin_port)}
-    for key, (address, port) in ports.items():
-        if port is not None:
-            remedy = f"end it, or give the server another {key} and deploy it"
-            require_free(port, key=key, address=address, remedy=remedy)
-
-
-def _say_started(opened: Opened) -> None:
-    config = opened.config
-    name = f"{config.server.environment}.{config.server.name}"
-    scheme = "http" if config.listen.tls_certificate is None else "https"
-    address = f"{scheme}://{config.listen.address}:{config.listen.port}{config.path}"
-    if invocation.current().json:
-        admin = f"http://127.0.0.1:{config.admin_port}" if config.admin_port else None
-        console.print_json({"version": 1, "server": name, "listens": address, "admin": admin})
-    console.say(f"guard of {name} listens on {address}")
-    if config.admin_port:
-        console.say(f"readiness and metrics on http://127.0.0.1:{config.admin_port}")
-    console.say(f"audit log in {config.audit.path}")

@@ -32,7 +32,7 @@ def progress(runs: Sequence[Run], note: Callable[[str], None]) -> Iterator[None]
     if screen.is_terminal and not screen.is_dumb_terminal:
         from rich.live import Live  # noqa: PLC0415 - 0.02 s of the 0.07 that --help takes
 
-        with Live(_table(runs), console=screen, refresh_per_second=5, transient=True) as live:
+        with Live(table(runs), console=screen, refresh_per_second=5, transient=True) as live:
             watcher = threading.Thread(target=_redraw, args=(live.update, runs, stop), daemon=True)
             watcher.start()
             try:
@@ -56,10 +56,19 @@ def progress(runs: Sequence[Run], note: Callable[[str], None]) -> Iterator[None]
 def counts(run: Run) -> str:
     """``+12 ~1 =30`` of one run; before its end, how many of its resources are done."""
     parts = [f"{sign}{run.steps.counts[word]}" for word, sign in _COUNTS if run.steps.counts.get(word)]
-    if parts or run.state != "running":
+    if parts or run.state not in ("waiting", "running"):
         return " ".join(parts)
-    finished = run.steps.resources_done
-    return f"{finished} of {max(finished, run.expected)}" if run.expected else str(finished or "")
+    return _of([run])
+
+
+def _of(runs: Sequence[Run]) -> str:
+    """How many resources of `runs` are done; of how many, where that is known of each."""
+    finished = [run.steps.resources_done for run in runs]
+    if any(run.expected is None for run in runs):
+        return str(sum(finished) or "")
+    return (
+        f"{sum(finished)} of {sum(max(number, run.expected or 0) for number, run in zip(finished, runs, strict=True))}"
+    )
 
 
 def line(run: Run) -> str:
@@ -68,12 +77,16 @@ def line(run: Run) -> str:
     return f"{run.operation} {run.stack}: {run.state} {counts(run)}".rstrip() + ending
 
 
-def _table(runs: Sequence[Run]) -> Text:
+def table(runs: Sequence[Run]) -> Text:
     from rich.text import Text  # noqa: PLC0415 - 0.02 s of the 0.07 that --help takes
 
     from cli.tables import laid_out  # noqa: PLC0415 - as above
 
-    rows = [(run.stack, run.operation, run.state, counts(run), f"{run.seconds:.0f} s", _activity(run)) for run in runs]
+    rows: list[tuple[str, ...]] = [
+        (run.stack, run.operation, run.state, counts(run), f"{run.seconds:.0f} s", _activity(run)) for run in runs
+    ]
+    if len(runs) > 1:
+        rows.append(("together", "", "", _of(runs), f"{max(run.seconds for run in runs):.0f} s", ""))
     # A column less than the terminal has: a line that fills it wraps on some.
     return Text.from_ansi("\n".join(laid_out(_COLUMNS, rows, console.width() - 1, colours.word, colours.heading)))
 
@@ -86,7 +99,7 @@ def _activity(run: Run) -> str:
 
 def _redraw(update: Callable[[Text], None], runs: Sequence[Run], stop: threading.Event) -> None:
     while not stop.wait(_TICK):
-        update(_table(runs))
+        update(table(runs))
 
 
 def _print_lines(runs: Sequence[Run], stop: threading.Event, note: Callable[[str], None]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from cli import console
-from cli.guard import demo
+from cli.guard_serving import serve_demo
 from cli.local_server import started
 from cli.project import current_project
 from components.guard.settings import build_guard_config
@@ -46,7 +46,7 @@ def local(
     _refuse_taken(config, starts_server=bool(command))
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with started(config, command or []):
-        asyncio.run(demo(Opened(config, config.tool_lock_sha256, 1, frozenset()), state))
+        asyncio.run(serve_demo(Opened(config, config.tool_lock_sha256, 1, frozenset()), state))
 
 
 def local_config(

@@ -79,8 +79,7 @@ def finish(operation: Operation, *, as_json: bool) -> None:
         if not as_json:
             raise
         console.print_json(operation.as_json())
-        for line in str(error).splitlines():
-            console.note(f"error: {line}")
+        console.note(f"error: {error}")
         raise typer.Exit(error.exit_code) from None
     if as_json:
         console.print_json(operation.as_json())

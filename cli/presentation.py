@@ -7,6 +7,8 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from cli.parameters import spare_unset
+
 #: The commands of `ringwall --help` by what somebody is about to do; whatever stands in no group comes last.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Start": ("demo", "scan", "init", "onboard", "model", "clients", "local"),
@@ -35,6 +37,10 @@ class Commands(TyperGroup):
 
     groups: Mapping[str, tuple[str, ...]] = {}
 
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        spare_unset(self)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         commands: dict[str, Any] = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
         rows = {
@@ -59,6 +65,8 @@ def in_one_style(command: Any) -> Any:
     """The command, its arguments and options with words in capitals for values, and no type of Python's."""
     for child in getattr(command, "commands", {}).values():
         in_one_style(child)
+    if not isinstance(command, Commands):
+        spare_unset(command)
     for parameter in command.params:
         if parameter.param_type_name == "argument":
             parameter.metavar = parameter.metavar or parameter.name.upper()

@@ -42,6 +42,8 @@ These are the rules of what a guard reads at work. The rules of `ringwall check`
 
 The category decides what may happen: only `secret` and `personal_data` can be redacted. A rule marked "none" under
 *exception* admits none, because no reviewer could see the text that it would let pass.
+
+A `behaviour` rule stops nothing: who reads such a text is [tainted](../explain/guard.md#inspection).
 """
 
 CATEGORIES = {

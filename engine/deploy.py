@@ -5,8 +5,8 @@ One run on one stack is in `engine.runs`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from components.contract import OUTPUT
@@ -21,6 +21,7 @@ from model.project import Project, load
 from model.resource_types import is_resource
 from model.stacks import EnvironmentStack, PerimeterStack, Stack, environment_of, server_of
 from model.text import counted
+from plan.graph import Graph
 from plan.offline import plan_stack
 from plan.preflight import refuse_unsafe
 from plan.step_order import judge_steps
@@ -35,6 +36,8 @@ class Scope:
     #: The stack named, then the servers and model routes that follow it when it is an environment.
     first: str
     members: tuple[str, ...] = ()
+    #: How many resources each stack declares, where it was planned offline.
+    declared: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def stacks(self) -> tuple[str, ...]:
@@ -68,12 +71,13 @@ def scope_of(project: Project, stack: str, *, to_change: bool = True) -> Scope:
         members = tuple(member.stack for member in loaded.perimeters)
         if to_change and (problems := missing_secrets(loaded.perimeters)):
             raise InputErrors(problems)
-        for member in loaded.perimeters if to_change else ():
-            refuse_unsafe(project, member)
+    declared: dict[str, int] = {}
     if to_change:
+        for member in loaded.perimeters if isinstance(loaded, EnvironmentStack) else ():
+            declared[member.stack] = len(_resources(refuse_unsafe(project, member)))
         refuse_missing_secret(loaded)
-        refuse_unsafe(project, loaded)
-    return Scope(project, loaded, stack, members)
+        declared[stack] = len(_resources(refuse_unsafe(project, loaded)))
+    return Scope(project, loaded, stack, members, declared)
 
 
 def preview(target: Target, scope: Scope, only: Sequence[str] = (), *, refresh: bool = False) -> list[Run]:
@@ -84,18 +88,19 @@ def preview(target: Target, scope: Scope, only: Sequence[str] = (), *, refresh: 
     Servers of an environment that is not deployed as its file says have no contract to read yet, so the engine cannot
     preview them; they are planned offline and labelled so.
     """
-    first = Run(scope.first, "preview", refresh=refresh)
+    first, *members = (
+        Run(stack, "preview", refresh=refresh, expected=scope.declared.get(stack)) for stack in scope.stacks
+    )
     with target.progress.running([first]):
         execute_all(target, [first], only=only)
-    servers = [Run(stack, "preview", refresh=refresh) for stack in scope.members]
-    if first.error is None and servers:
+    if first.error is None and members:
         if contract_is_current(target, scope.loaded) and not _changes_contract(first):
-            with target.progress.running(servers):
-                execute_all(target, servers)
+            with target.progress.running(members):
+                execute_all(target, members)
         else:
-            for run in servers:
+            for run in members:
                 _plan_offline(scope, run, is_new=not live_resources(scope.project, run.stack, target))
-    return [first, *servers]
+    return [first, *members]
 
 
 def contract_is_current(target: Target, loaded: Stack) -> bool:
@@ -118,9 +123,14 @@ def _plan_offline(scope: Scope, run: Run, *, is_new: bool) -> None:
         raise TypeError("only what belongs to an environment is planned in its place")
     graph = plan_stack(scope.project, scope.loaded.member(server_of(run.stack)))
     run.offline, run.state = True, "done"
-    declared = tuple((resource.type, resource.name) for resource in graph.resources if is_resource(resource.type))
+    declared = _resources(graph)
     run.planned = declared if is_new else ()
     run.steps.counts = {"create": len(declared)}
+
+
+def _resources(graph: Graph) -> tuple[tuple[str, str], ...]:
+    """Type and name of what a plan declares, Pulumi's own things left out."""
+    return tuple((resource.type, resource.name) for resource in graph.resources if is_resource(resource.type))
 
 
 def refuse_gaps(previews: Sequence[Run]) -> None:

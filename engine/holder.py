@@ -7,12 +7,13 @@ process that was killed leaves its file behind for good.
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 _CREATED = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<at>\S+)")
 
@@ -36,26 +37,19 @@ class Holder:
 
     @property
     def ended(self) -> bool:
-        """Whether the process is known to have ended; always false for one of another machine."""
+        """Whether the process is known to have ended; always false for one of another machine.
+
+        As pids are used again, a process that is no Pulumi has taken the place of one that ended.
+        """
         if not self.local:
             return False
         try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
+            process = psutil.Process(self.pid)
+            return process.status() == psutil.STATUS_ZOMBIE or not str(process.name()).startswith("pulumi")
+        except psutil.NoSuchProcess:
             return True
-        except PermissionError:
-            pass
-        return not _is_engine(self.pid)
-
-
-def _is_engine(pid: int) -> bool:
-    """Whether the process with this pid is a Pulumi, as pids are used again. True where that cannot be read."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return True
-    name, _, fields = status.partition("(")[2].rpartition(")")
-    return name.startswith("pulumi") and fields.split()[:1] != ["Z"]
+        except (psutil.Error, ValueError):  # it may not be seen, or this is no number of a process
+            return False
 
 
 def holders(output: str) -> list[Holder]:

@@ -10,11 +10,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guard.decide.answers import INCIDENT_HEADER
 from guard.decide.reasons import Reason
+from guard.health import HEALTH, healthz_of
 from guard.http.endpoint import McpEndpoint
+from guard.logs import SERVER
 from guard.readiness import readiness
 from guard.runtime import Runtime
 
-HEALTH = "/healthz"
 #: Where the server finds the keys of the token about its caller, on the guard's admin port.
 JWKS_PATH = "/.well-known/jwks.json"
 
@@ -22,15 +23,12 @@ JWKS_PATH = "/.well-known/jwks.json"
 def traffic_app(runtime: Runtime) -> ASGIApp:
     """The MCP endpoint, and `/healthz` for the gateway's probes, which is answered for any Host."""
 
-    async def healthz(_: Request) -> Response:
-        if runtime.draining or not runtime.audit.healthy:
-            return PlainTextResponse("closed\n", 503)
-        return PlainTextResponse("ok\n")
-
     endpoint, path = McpEndpoint(runtime), runtime.policy.config.path
-    health_app = Starlette(routes=[Route(HEALTH, healthz, methods=["GET"])])
+    health_app = healthz_of(runtime)
+    server = runtime.policy.server
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        SERVER.set(server)
         # Compared before the router, which takes longer than many decisions.
         if scope["type"] == "http" and scope["path"] == path:
             await endpoint(scope, receive, send)

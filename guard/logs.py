@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextvars import ContextVar
+
+#: Whose guard the running task is of. Lines of a process with several guards begin with it.
+SERVER: ContextVar[str] = ContextVar("server", default="")
 
 
-def to_stderr(*, debug: bool = False) -> None:
-    """Log `ringwall.*` from level info, and warnings of libraries, to stderr; with `debug`, `ringwall.*` from debug."""
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        server = SERVER.get()
+        record.server = f"{server}: " if server else ""
+        return super().format(record)
+
+
+def to_stderr(*, debug: bool = False, servers: bool = False) -> None:
+    """Log `ringwall.*` from level info, and warnings of libraries, to stderr; with `debug`, `ringwall.*` from debug. With
+    `servers` a line names the server it is about."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(
+        _Formatter(f"%(asctime)s %(levelname)s %(name)s: {'%(server)s' if servers else ''}%(message)s")
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from guard.decide.limits import LIMIT_KEYS
 from guard.decide.reasons import Decision, Reason
-from guard.inspect.verdict import Leg, Verdict
+from guard.inspect.verdict import Leg, ModelLeg, Verdict
 
 PREFIX = "ringwall_guard_"
 #: The label in place of every value that has no series of its own.
@@ -38,7 +38,9 @@ LABELS: Mapping[str, str] = {
     "decision": "`allow`, `flag`, `redact`, `block`, `refuse` or `error`",
     "reason": "why, as the audit log says it",
     "leg": "the part of the conversation: `arguments`, `results`, `definitions`, `prompts`, `resources`, "
-    "`server_requests`; empty where no text was judged",
+    "`server_requests`, on a model route `prompts`, `tool_results`, `definitions`, `answers`, `tool_calls`; empty where no "
+    "text was judged",
+    "model": "a model of the route; `other` for every name that is none",
     "tool": "a tool of the tool lock; `other` for every name that is not in it",
     "limit": "the key of the stack file that sets the limit",
     "engine": "the verdict engine",
@@ -46,6 +48,7 @@ LABELS: Mapping[str, str] = {
     "status": "the HTTP status",
     "kind": "`progress` or `empty` of events; the first half of the media type of bytes",
     "direction": "`request` or `result`",
+    "cause": "`queue_full`, `rejected` by the collector, or `closed` as the guard ended",
 }
 #: Prometheus shows them with `_total` behind the name.
 COUNTERS: Mapping[str, MetricFamily] = {
@@ -55,6 +58,10 @@ COUNTERS: Mapping[str, MetricFamily] = {
     ),
     "no_verdicts": MetricFamily("Texts that no engine judged, so that they did not pass."),
     "tool_decisions": MetricFamily("Decisions on calls of tools and on their results.", ("tool", "decision", "leg")),
+    "model_decisions": MetricFamily(
+        "Decisions on requests to models and on their answers.", ("model", "decision", "leg")
+    ),
+    "model_tokens": MetricFamily("Tokens of models, as their providers count them.", ("model", "direction")),
     "limits_reached": MetricFamily("Requests that met a limit.", ("limit",)),
     "taints": MetricFamily("Texts by which a caller was marked as tainted."),
     "dropped_events": MetricFamily("Events of servers' streams left out as too many.", ("kind",)),
@@ -62,6 +69,9 @@ COUNTERS: Mapping[str, MetricFamily] = {
     "tokens": MetricFamily(
         "Tokens of requests that were let through and of their results, by estimate.", ("direction",)
     ),
+    "spans_exported": MetricFamily("Spans that the collector of traces took."),
+    "spans_dropped": MetricFamily("Spans that were not exported; no call waits for a collector.", ("cause",)),
+    "span_export_failures": MetricFamily("Attempts to export spans that failed."),
     "uninspected_bytes": MetricFamily("Bytes that passed uninspected, by kind.", ("kind",)),
 }
 HISTOGRAMS: Mapping[str, MetricFamily] = {
@@ -122,6 +132,8 @@ class GuardMetrics:
         self._outcomes = {decision: counters["outcomes"].labels(decision) for decision in Decision}
         self._no_verdicts = counters["no_verdicts"]
         self._tool_decisions = BoundedCounter(counters["tool_decisions"], MAX_SERIES, (UNLISTED, UNLISTED, ""))
+        self._model_decisions = BoundedCounter(counters["model_decisions"], MAX_SERIES, (UNLISTED, UNLISTED, ""))
+        self._model_tokens = counters["model_tokens"]
         self._limits = BoundedCounter(counters["limits_reached"], MAX_SERIES, (UNLISTED,))
         for limit in LIMIT_KEYS:
             self._limits.count(limit, amount=0)
@@ -132,6 +144,9 @@ class GuardMetrics:
         self.dropped_events = counters["dropped_events"]
         self.pins_refused = counters["lock_refusals"]
         self.taints = counters["taints"]
+        self.spans_exported = counters["spans_exported"]
+        self.spans_dropped = counters["spans_dropped"]
+        self.span_export_failures = counters["span_export_failures"]
         self.request_tokens = counters["tokens"].labels("request")
         self.result_tokens = counters["tokens"].labels("result")
 
@@ -144,6 +159,20 @@ class GuardMetrics:
         self._decisions.count(decision, reason or "", part)
         if tool is not None:
             self._tool_decisions.count(tool, decision, part)
+
+    def model_decided(self, decision: Decision, reason: str | None, leg: ModelLeg | None, model: str) -> None:
+        """Count a decision on a request to a model of the route, UNLISTED for a name that is none, or on its answer."""
+        self._outcomes[decision].inc()
+        if reason is Reason.NO_VERDICT:
+            self._no_verdicts.inc()
+        part = leg.value if leg else ""
+        self._decisions.count(decision, reason or "", part)
+        self._model_decisions.count(model, decision, part)
+
+    def model_used(self, model: str, input_tokens: int, output_tokens: int) -> None:
+        """Count the tokens of a request to a model of the route and of its answer."""
+        self._model_tokens.labels(model, "request").inc(input_tokens)
+        self._model_tokens.labels(model, "result").inc(output_tokens)
 
     def limit_reached(self, limit: str) -> None:
         """Count a request that met the limit of this key."""

@@ -6,19 +6,14 @@ How one message is decided is in `guard.decide`; how the process starts, listens
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-import logging
 import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from guard.audit.files import AuditUnwritable
 from guard.audit.log import AuditLog
 from guard.audit.record import AuditRecord, EngineNote
-from guard.audit.repeats import RefusalNote, Repeats
-from guard.decide.answers import new_incident
+from guard.audit.repeats import RefusalNote
 from guard.decide.cache import ResultCache
 from guard.decide.consent import Consents
 from guard.decide.context import Caller, Context
@@ -27,27 +22,22 @@ from guard.decide.policy import Policy
 from guard.decide.reasons import AnyReason, Decision, Reason, deciding_key
 from guard.decide.sessions import Cursors, RequestStates, Sessions
 from guard.decide.taint import Taints
-from guard.decide.tokens import ServerBudget
 from guard.decide.watch import Watch
 from guard.http.origin_breaker import OriginBreaker
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
 from guard.http.upstream import Upstream, UpstreamAnswer, UpstreamDown
-from guard.identity.principal import Principal
 from guard.inspect.inspection import Inspected
-from guard.inspect.redaction import redact
-from guard.inspect.verdict import Category, Leg
-from guard.metrics import UNLISTED, GuardMetrics
+from guard.inspect.payload import payload_of
+from guard.inspect.verdict import Leg
+from guard.metrics import UNLISTED
+from guard.traces.tracer import Tracer
+from guard.work import GuardWork
 from model.text import visible
-from wire.json import dump
 from wire.jsonrpc import Id
 from wire.sse import KEEP_ALIVE_SECONDS
 
 
-class WorkEnded(Exception):
-    """The guard ended a request, because its principal is denied or the guard closes."""
-
-
-class Runtime:
+class Runtime(GuardWork[Policy]):
     """What all exchanges share. `apply` replaces `policy`, and `upstream` if the server moved; everything else stays."""
 
     def __init__(
@@ -62,9 +52,8 @@ class Runtime:
         keep_alive: float = KEEP_ALIVE_SECONDS,
         bounds: RequestBounds = DEFAULT_BOUNDS,
     ) -> None:
-        self.policy = policy
+        super().__init__(policy, audit, keep_alive=keep_alive, bounds=bounds)
         self.upstream = upstream
-        self.audit = audit
         self.watch = watch
         self.taints = taints
         self.cache = cache
@@ -72,26 +61,10 @@ class Runtime:
         self.states = RequestStates(time.monotonic)
         self.cursors = Cursors()
         self.consents = Consents()
-        self.budget = ServerBudget()
         self.origin = OriginBreaker(time.monotonic, watch.reached)
-        #: Seconds of silence after which a stream gets a keep-alive, and a call is answered as a stream.
-        self.keep_alive = keep_alive
-        self.bounds = bounds
-        self.metrics = GuardMetrics()
-        self.log = logging.getLogger("ringwall.guard")
-        #: The state of the configuration's source, as members of `bundle` in /readyz.
-        self.source_status: Callable[[], dict[str, Any]] = dict
-        self.draining = False
-        #: Requests being served, open streams among them.
-        self.busy = 0
-        self.streaming = 0
+        self.tracer: Tracer | None = None
         self._wait_for_disk = policy.config.audit.fsync == "always"
         self.refusals: dict[str, Refusal] = {}
-        self._work: dict[str, set[asyncio.Task[Any]]] = defaultdict(set)
-        self._noted: dict[str, float] = {}
-        self.repeats = Repeats(self._count_repeats)
-        self._ended: set[asyncio.Task[Any]] = set()
-        self._background: set[asyncio.Task[None]] = set()
         self._refusals_in_flight = 0
 
     # -- policy -------------------------------------------------------------------------------------------------------
@@ -108,7 +81,7 @@ class Runtime:
         )
         old, self.policy = self.policy, policy
         if upstream is not None:
-            self._in_background(_close_later(self.upstream))
+            self.in_background(_close_later(self.upstream))
             self.upstream = upstream
             self.origin.forget()
             self.watch.forget()
@@ -123,39 +96,19 @@ class Runtime:
             self.end_work()
         self.judge_definitions()
         # Exchanges that began under the old policy may still be asking its engines.
-        self._in_background(_close_later(old))
+        self.in_background(_close_later(old))
 
-    def deny(self, principals: frozenset[str]) -> None:
-        """Deny these principals too, at once, whatever becomes of the configuration that names them."""
-        added = principals - self.policy.denied
-        if not added:
-            return
-        self.audit.event("deny", {"bundle": self.policy.sha256, "denied": sorted(added)})
-        self.policy.denied |= added
-        for principal in added:
-            self.end_work(principal)
-
-    def watch_term(self) -> None:
-        """Begin to watch whether the configuration in force expires, by the host's clock, which may be set at any time."""
-        self._in_background(self._watch_term())
-
-    async def _watch_term(self) -> None:
-        shown: str | None = None
-        while True:
-            term, clock = self.policy.term, time.time()
-            text = term.warning(clock) or term.problem(clock)
-            if text is not None and text != shown:
-                self.log.warning("%s", text)
-            shown = text
-            if term.is_over(clock):
-                self.end_work()
-            await asyncio.sleep(_TERM_INTERVAL)
+    def trace_with(self, tracer: Tracer | None) -> None:
+        """Begin further spans with this tracer; those that are under way go where they would have gone."""
+        old, self.tracer = self.tracer, tracer
+        if old is not None:
+            self.in_background(_close_tracer(old, _LINGER))
 
     def look_again(self) -> None:
         """Read the server's lists once more if that fails: a server that asks who calls fetches the keys of the guard's
         token from the admin port, which does not listen at the first look."""
         if self.policy.introduction is not None:
-            self._in_background(self._look_twice())
+            self.in_background(self._look_twice())
 
     async def _look_twice(self) -> None:
         if not await self.watch.reached():
@@ -163,7 +116,7 @@ class Runtime:
 
     def judge_definitions(self) -> None:
         """Begin to judge the pinned definitions of the policy in force, so that /readyz names what it withholds."""
-        self._in_background(self.policy.definitions.judge_all(self.policy.grants.everything()))
+        self.in_background(self.policy.definitions.judge_all(self.policy.grants.everything()))
 
     def refused(self, refusal: Refusal) -> None:
         """Report a definition that nobody may use, once, in the audit log and in the guard's own log."""
@@ -204,106 +157,13 @@ class Runtime:
         """It is answered."""
         self.sessions.forget(caller.channel, _pending(kind, id_))
 
-    # -- streams ------------------------------------------------------------------------------------------------------
-
-    def has_room(self, principal: str) -> bool:
-        """Whether one more request of the principal's is served beside those that are, open streams among them."""
-        most = self.bounds.streams + self.policy.config.limits.concurrency
-        return len(self._work.get(principal, ())) < most
-
-    @contextlib.contextmanager
-    def work_for(self, principal: str) -> Iterator[None]:
-        """Registers the running task as work for `principal`, so that a denial can end it.
-
-        Raises:
-            WorkEnded: it was ended, or the principal was denied since it was identified.
-        """
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("work runs in a task")
-        if principal in self.policy.denied:
-            raise WorkEnded
-        self._work[principal].add(task)
-        try:
-            yield
-        except asyncio.CancelledError:
-            if task not in self._ended:
-                raise
-            task.uncancel()
-            raise WorkEnded from None
-        finally:
-            self._ended.discard(task)
-            self._work[principal].discard(task)
-            if not self._work[principal]:
-                del self._work[principal]
-
-    @contextlib.contextmanager
-    def open_stream(self) -> Iterator[None]:
-        """Count a stream while it is open."""
-        self.streaming += 1
-        self.metrics.open_streams.inc()
-        try:
-            yield
-        finally:
-            self.streaming -= 1
-            self.metrics.open_streams.dec()
-
-    def end_work(self, principal: str | None = None) -> int:
-        """End all requests of one principal, or of all principals; returns how many there were."""
-        tasks = [task for owner, running in self._work.items() if principal in (None, owner) for task in running]
-        for task in tasks:
-            self.end_task(task)
-        return len(tasks)
-
-    def end_task(self, task: asyncio.Task[Any]) -> None:
-        """End one request, as `end_work` does."""
-        self._ended.add(task)
-        task.cancel("ended by the guard")
-
-    def note_refusal(self, principal: Principal | None, reason: AnyReason, decision: Decision = Decision.REFUSE) -> str:
-        """Record a request that was refused before there was a message to decide on, or that has no answer.
-
-        Returns its incident id. The metrics count all of them.
-        """
-        self.metrics.decided(decision, reason, None)
-        owner, fresh = principal.id if principal else None, new_incident()
-        incident = self.repeats.incident(RefusalNote(owner, decision, str(reason), "http"), fresh)
-        if incident == fresh:
-            self.audit.write(
-                AuditRecord(
-                    method="http",
-                    decision=decision,
-                    reason=str(reason),
-                    key=deciding_key(reason),
-                    bundle=self.policy.sha256,
-                    principal=owner,
-                    incident=incident,
-                )
-            )
-        return incident
-
-    def _count_repeats(self, refused: RefusalNote, incident: str, count: int) -> None:
-        """Record how many refusals followed another one without records of their own."""
-        with contextlib.suppress(AuditUnwritable):  # the guard is closed then, and says so to every caller
-            self.audit.write(
-                AuditRecord(
-                    method=refused.method,
-                    decision=refused.decision,
-                    reason=refused.reason,
-                    bundle=self.policy.sha256,
-                    principal=refused.principal,
-                    incident=incident,
-                    repeats=count,
-                )
-            )
-
     def post_refusal(self, send: Callable[[], Awaitable[UpstreamAnswer]]) -> None:
         """Answer a server's request with the guard's own refusal, in a POST of its own beside the stream of the request."""
         if self._refusals_in_flight >= MAX_REFUSALS_IN_FLIGHT:
             self.log.warning("the server sends requests faster than it accepts answers: one refusal was not sent")
             return
         self._refusals_in_flight += 1
-        self._in_background(self._post(send))
+        self.in_background(self._post(send))
 
     async def _post(self, send: Callable[[], Awaitable[UpstreamAnswer]]) -> None:
         try:
@@ -314,11 +174,6 @@ class Runtime:
             self.log.warning("a refusal could not be sent to the server: %s", problem)
         finally:
             self._refusals_in_flight -= 1
-
-    def _in_background(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
 
     # -- record -------------------------------------------------------------------------------------------------------
 
@@ -360,7 +215,7 @@ class Runtime:
         if inspected is not None and inspected.document is not None:
             digest = "sha256:" + hashlib.sha256(inspected.document.encode()).hexdigest()
             if policy.config.audit.payloads:
-                payload = _payload(inspected)
+                payload = payload_of(inspected)
         record = AuditRecord(
             method=context.method,
             decision=decision,
@@ -389,7 +244,7 @@ class Runtime:
         )
         sequence = self.audit.write(record)
         if decision is Decision.BLOCK or (decision is Decision.REFUSE and record.key is not None):
-            self._tell_operator(record)
+            self.tell_operator(record)
         self._count(policy, context, decision, reason, leg)
         for verdict in verdicts:
             self.metrics.engine(verdict)
@@ -409,36 +264,28 @@ class Runtime:
         if context.reached is not None:
             self.metrics.limit_reached(context.reached.key)
 
-    def _tell_operator(self, record: AuditRecord) -> None:
-        """Say in the guard's own log what stopped a message; one line a reason and second at most, as callers decide how
-        often they are stopped."""
-        moment = time.monotonic()
-        if moment - self._noted.get(f"call {record.reason}", float("-inf")) >= 1.0:
-            self._noted[f"call {record.reason}"] = moment
-            self.log.warning("%s", visible(record.summary()))
-
     async def close(self) -> None:
         """End all streams, cancel the background tasks, and close the server's connection and the audit log."""
         self.end_work()
         self.repeats.close()
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.end_background()
         await self.origin.close()
         await self.watch.close()
         await self.policy.close()
         await self.upstream.close()
+        if self.tracer is not None:
+            await _close_tracer(self.tracer)
         await self.audit.close()
 
 
-#: Seconds between two looks at the clock: so long a stream may outlast its configuration.
-_TERM_INTERVAL = 1.0
 #: Decisions after which a message goes on.
 _PASSING = frozenset((Decision.ALLOW, Decision.FLAG, Decision.REDACT))
 #: How many refusals may be under way to the server at once: each of them holds a connection.
 MAX_REFUSALS_IN_FLIGHT = 256
 #: Seconds until a replaced policy or connection is closed: what began under it should have ended by then.
 _LINGER = 120.0
+#: Seconds that a closing guard waits for the collector of traces.
+_TRACE_GRACE = 2.0
 
 
 async def _close_later(replaced: Policy | Upstream) -> None:
@@ -448,23 +295,13 @@ async def _close_later(replaced: Policy | Upstream) -> None:
         await replaced.close()
 
 
+async def _close_tracer(tracer: Tracer, wait: float = 0.0) -> None:
+    try:
+        await asyncio.sleep(wait)
+    finally:
+        await asyncio.get_running_loop().run_in_executor(None, tracer.close, _TRACE_GRACE)
+
+
 def _pending(kind: str, id_: Id) -> str:
     """The key of a pending request: 1 and "1" are different ids, and a client's id is not a server's."""
     return f"{kind} {type(id_).__name__} {id_}"
-
-
-def _payload(inspected: Inspected) -> str | None:
-    """The content as text without its secrets and personal data; None where they cannot be cut out for certain."""
-    findings = [
-        finding
-        for verdict in inspected.verdicts
-        for finding in verdict.findings
-        if finding.category in (Category.SECRET, Category.PERSONAL_DATA)
-    ]
-    if not findings:
-        return inspected.document
-    try:
-        cleaned, _ = redact(inspected.source, findings)
-    except ValueError:
-        return None
-    return dump(cleaned).decode()

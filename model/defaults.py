@@ -15,6 +15,7 @@ from model.clients import Clients
 from model.engines import EmbeddedEngine, Engines
 from model.loopback import is_loopback
 from model.problems import Wrong
+from model.traces import Traces
 
 
 class Rate(Model):
@@ -89,7 +90,9 @@ class Taint(Model):
 
     window: Duration = Field("10m", description="How long untrusted text counts.")
     outbound_call: Literal["block", "ask", "allow"] = Field(
-        "block", description="What happens to a call that can send data outside during that time."
+        "ask",
+        description="What happens to a call that can send data outside during that time. `ask` puts it to the person by "
+        "MCP elicitation, and blocks it where the client cannot ask.",
     )
 
 
@@ -147,6 +150,11 @@ class Guard(Model):
     )
     audit_payloads: bool = Field(False, description="Write redacted payloads to the audit log too.")
     audit_anchor: Anchor | None = Field(None, description="Send the audit log's signed head off the host.")
+    traces: Traces | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="Send a span of each call to a collector of traces (OpenTelemetry).",
+    )
     redis: GuardRedis | None = Field(None, description="Counters shared by several replicas of the guard.")
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 DETECTION_RULES: Final[dict[str, tuple[str, ...]]] = {
+    "behaviour.credential": ("results", "resources"),
+    "behaviour.recipient": ("results", "resources"),
+    "behaviour.tool": ("results", "resources"),
     "command.backticks": ("arguments",),
     "command.blanks": ("arguments",),
     "command.braces": ("arguments",),
@@ -220,8 +223,11 @@ DETECTION_RULES: Final[dict[str, tuple[str, ...]]] = {
     "sql.stacked": ("arguments",),
     "sql.tautology": ("arguments",),
     "sql.union": ("arguments",),
+    "url.active_markup": ("results", "prompts", "resources", "server_requests"),
     "url.data": ("arguments", "results", "prompts", "resources", "server_requests"),
     "url.file": ("arguments",),
+    "url.file_secret": ("results", "prompts", "resources", "server_requests"),
+    "url.file_share": ("results", "prompts", "resources", "server_requests"),
     "url.forbidden": ("arguments",),
     "url.image_with_data": ("results", "prompts", "resources", "server_requests"),
     "url.metadata": ("arguments",),

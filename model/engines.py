@@ -7,13 +7,34 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from model.base import AbsolutePath, HttpsUrl, Model, SecretRef, Yes
-from model.problems import Wrong
+from model.problems import PATTERN_WORDS, Wrong
+
+_GUARDRAIL = r"^([a-z0-9]+|arn:aws(-[^:/]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:guardrail/[a-z0-9]+)$"
+_TEMPLATE = r"^projects/[a-z0-9:.-]+/locations/[a-z0-9-]+/templates/[A-Za-z0-9_-]+$"
+PATTERN_WORDS[_GUARDRAIL] = "a guardrail's id such as abc123def456, or its ARN"
+PATTERN_WORDS[_TEMPLATE] = "projects/PROJECT/locations/LOCATION/templates/TEMPLATE"
+
+
+def _absent(value: object) -> bool:
+    """Whether an engine stays out of what is written, so that files and digests of before it stay as they are."""
+    return value is None
 
 
 class EmbeddedEngine(Model):
     """The guard's own rules: no account and no network; they miss most paraphrased injections."""
 
     enabled: Yes = Field(True, description="Always true; `embedded: {}` is enough.")
+
+
+class LocalModelEngine(Model):
+    """A small classifier on the guard's host: it flags and taints, and never blocks. It needs `ringwall[model]`."""
+
+    sensitivity: Literal["low", "medium", "high"] = Field(
+        "medium", description="Its maker's presets: how sure it is of an injection before it says so."
+    )
+    characters: Annotated[int, Field(ge=1000, le=200_000)] = Field(
+        20_000, description="Characters of one text that it reads; some 25 ms of processor time for each 900."
+    )
 
 
 class VerdictService(Model):
@@ -78,6 +99,70 @@ class PrismaAirsEngine(_KeyedService):
     )
 
 
+class BedrockEngine(_KeyedService):
+    """Amazon Bedrock Guardrails. A guardrail needs its filter of prompt attacks switched on to find injections."""
+
+    title = "Bedrock Guardrails"
+    secret_title = "API key"  # noqa: S105 - its name, not the secret
+
+    base_url: HttpsUrl = Field(
+        description="`https://bedrock-runtime.REGION.amazonaws.com`; decides the region that processes the text."
+    )
+    guardrail: Annotated[str, StringConstraints(pattern=_GUARDRAIL, max_length=2048)] = Field(
+        description="Id or ARN of the guardrail that decides."
+    )
+    guardrail_version: Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{0,7}|DRAFT)$")] = Field(
+        description="Its version; DRAFT changes without any difference in this file."
+    )
+    block_on: Literal["action", "detection"] = Field(
+        "detection", description="detection: what a policy only reports blocks too."
+    )
+
+
+class ModelArmorEngine(VerdictService):
+    """Google Cloud Model Armor. Its access token ends after an hour, so its file must be renewed."""
+
+    title = "Model Armor"
+    secret_title = "token"  # noqa: S105 - its name, not the secret
+
+    base_url: HttpsUrl = Field(
+        description="`https://modelarmor.LOCATION.rep.googleapis.com`; decides the region that processes the text."
+    )
+    template: Annotated[str, StringConstraints(pattern=_TEMPLATE)] = Field(
+        description="`projects/PROJECT/locations/LOCATION/templates/TEMPLATE` that decides."
+    )
+    token: SecretRef = Field(description="File on the host that holds the access token; read for every request.")
+
+    @model_validator(mode="after")
+    def _renewed(self) -> Self:
+        if self.token.file is None:
+            raise Wrong(
+                "an access token of Google ends after an hour, and a variable cannot be renewed",
+                "write {file: /path}, and renew that file",
+                ("token",),
+            )
+        return self
+
+    @property
+    def address(self) -> str:
+        return self.base_url
+
+    @property
+    def secret(self) -> SecretRef | None:
+        return self.token
+
+
+class AzureContentSafetyEngine(_KeyedService):
+    """Azure AI Content Safety, Prompt Shields: finds attacks, and no personal data, secrets or addresses."""
+
+    title = "Azure AI Content Safety"
+    secret_title = "API key"  # noqa: S105 - its name, not the secret
+
+    base_url: HttpsUrl = Field(
+        description="`https://NAME.cognitiveservices.azure.com`; decides the region that processes the text."
+    )
+
+
 class ContractEngine(VerdictService):
     """A classifier or policy server of your own, by the contract in docs/reference/engine-contract.md."""
 
@@ -114,14 +199,25 @@ class Engines(Model):
     embedded: EmbeddedEngine | None = Field(None, description="The guard's own rules.")
     lakera: LakeraEngine | None = Field(None, description="Lakera Guard.")
     prisma_airs: PrismaAirsEngine | None = Field(None, description="Prisma AIRS.")
+    bedrock: BedrockEngine | None = Field(None, exclude_if=_absent, description="Amazon Bedrock Guardrails.")
+    model_armor: ModelArmorEngine | None = Field(None, exclude_if=_absent, description="Google Cloud Model Armor.")
+    azure_content_safety: AzureContentSafetyEngine | None = Field(
+        None, exclude_if=_absent, description="Azure AI Content Safety."
+    )
     http: ContractEngine | None = Field(
-        None, exclude_if=lambda value: value is None, description="A classifier or policy server of your own."
+        None, exclude_if=_absent, description="A classifier or policy server of your own."
+    )
+
+    model: LocalModelEngine | None = Field(
+        None, exclude_if=_absent, description="A small classifier on the guard's host."
     )
 
     @model_validator(mode="after")
     def _at_least_one(self) -> Self:
         if not self.names:
-            raise Wrong("names no engine", f"give embedded, {', '.join(VENDORS[:-1])} or {VENDORS[-1]}")
+            raise Wrong("names no engine", f"give embedded, {', '.join(_BLOCKING[:-1])} or {_BLOCKING[-1]}")
+        if self.names == ("model",):
+            raise Wrong("names no engine that blocks: model only flags and taints", "give embedded: {} beside it")
         return self
 
     @property
@@ -137,3 +233,4 @@ class Engines(Model):
 
 #: Engines whose findings only a guard at work learns. Their rules begin with the engine's name.
 VENDORS: Final = tuple(name for name in Engines.model_fields if name != "embedded")
+_BLOCKING: Final = tuple(name for name in VENDORS if name != "model")

@@ -66,7 +66,7 @@ HeaderName = Annotated[str, AfterValidator(_header_name)]
 
 
 class OriginHeader(SecretRef):
-    """Where the origin host finds the value of a header for the server. Never the value itself."""
+    """Where the origin host finds the value of a header. Never the value itself."""
 
     scheme: Literal["Bearer", "Basic", "Token", "ApiKey"] | None = Field(
         None, description="Word before the secret, as in `Authorization: Bearer …`."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -51,10 +51,18 @@ _KEY = "[key]"
 def plain(error: ValidationError, model: type[BaseModel], document: Document, below: KeyPath) -> list[InputError]:
     """One `InputError` per key of the file that is wrong; never quotes a value that pydantic was given."""
     mistakes: dict[KeyPath, list[tuple[str, str | None]]] = {}
-    for item in error.errors(include_url=False, include_input=False):
+    items = [
+        (_file_path(item["loc"], item["type"], document, below), item)
+        for item in error.errors(include_url=False, include_input=False)
+    ]
+    meant = _meant(items, model)
+    for path, item in items:
         loc = item["loc"]
-        path = _file_path(loc, item["type"], document, below)
         text, remedy, key = _words(item, model)
+        if item["type"] == "missing" and path in meant.values():
+            continue  # said at the key that was meant to be this one
+        if path in meant:
+            remedy = f"write {meant[path][-1]}, which is required"
         if loc and loc[-1] == _KEY:
             text, remedy = f"the name {text}", "rename it"
         mistakes.setdefault((*path, *key), []).append((text, remedy))
@@ -70,9 +78,24 @@ def plain(error: ValidationError, model: type[BaseModel], document: Document, be
     return problems
 
 
+def _meant(items: Sequence[tuple[KeyPath, Mapping[str, Any]]], model: type[BaseModel]) -> dict[KeyPath, KeyPath]:
+    """The missing key that an unknown one beside it was meant to be, by the unknown one."""
+    missing = {path for path, item in items if item["type"] == "missing"}
+    meant: dict[KeyPath, KeyPath] = {}
+    for path, item in items:
+        close = _closest(str(item["loc"][-1]), _keys(model, item["loc"][:-1])) if _is_unknown(item) else None
+        if close is not None and (*path[:-1], close) in missing:
+            meant[path] = (*path[:-1], close)
+    return meant
+
+
+def _is_unknown(item: Mapping[str, Any]) -> bool:
+    return bool(item["type"] == "extra_forbidden")
+
+
 def _words(item: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, str | None, KeyPath]:
     kind, context = item["type"], item.get("ctx", {})
-    if kind == "extra_forbidden":
+    if _is_unknown(item):
         return "unknown key", nearest(str(item["loc"][-1]), _keys(model, item["loc"][:-1])), ()
     if kind == "value_error" and isinstance(context.get("error"), Wrong):
         wrong = context["error"]
@@ -110,12 +133,17 @@ def _file_path(loc: tuple[int | str, ...], kind: str, document: Document, below:
 
 def nearest(key: str, known: list[str]) -> str:
     """What to do about an unknown key where `known` are the ones that exist."""
-    close = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.6)
-    if close:
-        return f"write {close[0]}, or remove it"
+    close = _closest(key, known)
+    if close is not None:
+        return f"write {close}, or remove it"
     if 0 < len(known) <= 8:
         return f"remove it; known here: {', '.join(known)}"
     return "remove it or correct its name"
+
+
+def _closest(key: str, known: list[str]) -> str | None:
+    close = difflib.get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.6)
+    return close[0] if close else None
 
 
 def _keys(model: type[BaseModel], loc: Iterable[int | str]) -> list[str]:

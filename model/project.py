@@ -199,6 +199,8 @@ def _read_stack(project: Project, stack: str, kind: str, remedy: str) -> Documen
     for key in value:
         if key not in PULUMI_KEYS:
             problems.append(document.error((key,), "unknown key", nearest(key, sorted(PULUMI_KEYS))))
+    if problems and "config" not in value:
+        raise InputErrors(problems)  # one of them was meant to be it
     config = value.get("config")
     if not isinstance(config, dict):
         raise document.error(("config",), "must be a mapping that holds the manifest", remedy)

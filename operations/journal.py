@@ -28,10 +28,11 @@ JOURNAL = Path(".ringwall") / "operations.jsonl"
 #: `done`: the ring is as wanted, and that was seen. `waiting`: somebody must still do something. `failed`: the ring is not
 #: as wanted. `left`: there is nothing to do.
 State = Literal["done", "waiting", "failed", "left"]
+_OPEN = ("failed", "waiting")
 
 
 class NotComplete(RingwallError):
-    """An operation ended and a step of it failed or still waits; the message has a line for each."""
+    """An operation ended and a step of it failed or still waits; the message names them, and each was shown as it ended."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ class Operation:
         step = OperationStep(stack, ring, state, text, self.elapsed if seconds is None else seconds)
         with self._lock:
             self.steps.append(step)
-            self.progress.say(f"{stack}: {ring}: {text} ({step.seconds:.1f} s)")
+            show = self.progress.note if state in _OPEN else self.progress.say
+            show(f"{stack}: {ring}: {text} ({step.seconds:.1f} s)")
         return step
 
     def attempt(self, stack: str, ring: str, work: Callable[[], str], *, failed: str) -> OperationStep:
@@ -112,12 +114,17 @@ class Operation:
         Raises:
             NotComplete: steps failed or wait for somebody; the message names all of them.
         """
-        open_steps = [step for step in self.steps if step.state in ("failed", "waiting")]
+        open_steps = [step for step in self.steps if step.state in _OPEN]
         result = "done" if not open_steps else "not complete"
         self._write({"result": result, "steps": [step.as_json() for step in self.steps]})
         if open_steps:
-            lines = [f"{step.stack}: {step.ring}: {step.text}" for step in open_steps]
-            raise NotComplete("\n".join(lines))
+            rings: dict[str, list[str]] = {}
+            for step in open_steps:
+                rings.setdefault(step.stack, []).append(step.ring)
+            places = ", ".join(f"{stack} ({', '.join(dict.fromkeys(names))})" for stack, names in sorted(rings.items()))
+            raise NotComplete(
+                f"{self.command} is not complete: {places}", remedy="each line above says what is left, and what to do"
+            )
 
     def _outcome(self) -> str:
         known = ", ".join(f"{step.stack}: {step.ring}" for step in self.steps if step.state == "done") or "nothing yet"

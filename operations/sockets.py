@@ -1,8 +1,7 @@
-"""The sockets that listen on this machine, by the kernel's table or lsof: addresses, ports and owners.
+"""The sockets that listen on this machine, by the kernel's table: addresses, ports and owners.
 
 The attack that Ringwall ends begins with a server bound to 0.0.0.0 without authentication. A configuration file says what
-was meant; the kernel's table says what is. Where neither /proc nor lsof can tell, the answer is "cannot tell", never
-"fine".
+was meant; the kernel's table says what is. Where the table cannot be read, the answer is "cannot tell", never "fine".
 """
 
 from __future__ import annotations
@@ -11,20 +10,14 @@ import contextlib
 import errno
 import ipaddress
 import os
-import re
-import shutil
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import psutil
 
 from model.errors import InputError, Unreachable
 from model.text import visible
-
-_LISTEN = "0A"  # TCP_LISTEN in include/net/tcp_states.h
 
 
 @dataclass(frozen=True, order=True)
@@ -71,7 +64,7 @@ class Exposure:
 
 
 class _Unreadable(Unreachable):
-    """Neither /proc nor lsof on this machine can list listening sockets."""
+    """The kernel's table of sockets cannot be read on this machine."""
 
 
 def listeners(port: int) -> tuple[ListeningSocket, ...]:
@@ -87,7 +80,7 @@ def all_listeners() -> tuple[ListeningSocket, ...]:
     """Every listening TCP socket of this network namespace, sorted by port and address.
 
     Raises:
-        Unreachable: neither /proc nor lsof can list them; an empty answer would read as "nothing is open".
+        Unreachable: the kernel's table cannot be read; an empty answer would read as "nothing is open".
     """
     try:
         sockets = _listeners(None)
@@ -100,7 +93,7 @@ def all_listeners() -> tuple[ListeningSocket, ...]:
 
 def other_namespaces() -> int:
     """The number of other network namespaces that processes are in, as far as this user may see. Those are containers, whose
-    sockets are in no table here."""
+    sockets are in no table here. Of Linux, from /proc itself, as psutil knows no namespaces."""
     namespaces = set()
     with contextlib.suppress(OSError):
         own_namespace = os.readlink("/proc/self/ns/net")
@@ -161,108 +154,42 @@ def _holder(port: int) -> str:
 
 
 def _listeners(port: int | None) -> tuple[ListeningSocket, ...]:
-    if Path("/proc/net/tcp").exists():
-        return _from_proc(port)
-    if shutil.which("lsof"):
-        return _from_lsof(port)
-    raise _Unreadable("neither /proc/net/tcp nor lsof is there", remedy="look with your system's own tool")
-
-
-def _from_proc(port: int | None) -> tuple[ListeningSocket, ...]:
-    sockets: list[tuple[str, int, str]] = []
-    for name in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            text = Path(name).read_text(encoding="ascii")
-        except FileNotFoundError:  # a kernel without IPv6 has no tcp6
-            continue
-        except OSError as error:
-            raise _Unreadable(f"{name} cannot be read ({error.strerror})") from None
-        sockets += parse_listening(text, port)
-    owners = _owners({inode for _, _, inode in sockets}) if sockets else {}
+    """The sockets that listen on `port` (on every port when None), in the order of their addresses."""
+    try:
+        sockets = [
+            (connection.laddr.ip, connection.laddr.port, pid)
+            for connection, pid in _connections()
+            if connection.status == psutil.CONN_LISTEN and port in (None, connection.laddr.port)
+        ]
+    except (psutil.Error, OSError, RuntimeError, LookupError) as error:  # the last two: a row that psutil does not know
+        raise _Unreadable(
+            f"the kernel's table of sockets cannot be read ({error})", remedy="look with your system's own tool"
+        ) from None
     return tuple(
         sorted(
-            (ListeningSocket(address, number, *owners.get(inode, (None, None))) for address, number, inode in sockets),
+            (ListeningSocket(address, number, pid, _command(pid)) for address, number, pid in sockets),
             key=lambda listener: (listener.address, listener.pid or 0),
         )
     )
 
 
-def parse_proc(text: str, port: int) -> list[tuple[str, str]]:
-    """Address and inode of each LISTEN row for `port` in the text of /proc/net/tcp or tcp6 (proc(5))."""
-    return [(address, inode) for address, _, inode in parse_listening(text, port)]
+def _connections() -> list[tuple[Any, int | None]]:
+    """Every TCP socket with the process that holds it, None for one that this user may not see."""
+    with contextlib.suppress(psutil.AccessDenied):
+        return [(connection, connection.pid) for connection in psutil.net_connections("tcp")]
+    # macOS shows the whole table to root alone, and everybody the sockets of their own processes.
+    sockets: list[tuple[Any, int | None]] = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            sockets += [(connection, process.pid) for connection in process.net_connections("tcp")]
+    return sockets
 
 
-def parse_listening(text: str, port: int | None = None) -> list[tuple[str, int, str]]:
-    """Address, port and inode of each LISTEN row in the text of /proc/net/tcp or tcp6; of every port when `port` is None."""
-    rows = []
-    for line in text.splitlines()[1:]:
-        fields = line.split()
-        if len(fields) < 10 or fields[3] != _LISTEN:
-            continue
-        address, _, number = fields[1].partition(":")
-        if port is None or int(number, 16) == port:
-            rows.append((_address(address), int(number, 16), fields[9]))
-    return rows
-
-
-def _address(text: str) -> str:
-    """The kernel prints each 32-bit word of the address in the machine's own byte order."""
-    words = [int(text[start : start + 8], 16).to_bytes(4, sys.byteorder) for start in range(0, len(text), 8)]
-    address = ipaddress.ip_address(b"".join(words))
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return f"::ffff:{mapped}" if mapped else str(address)
-
-
-def _owners(inodes: set[str]) -> dict[str, tuple[int, str]]:
-    """The process that holds each socket, as far as this user may see (other users' /proc/PID/fd cannot be read)."""
-    inode_of_link = {f"socket:[{inode}]": inode for inode in inodes}
-    owners: dict[str, tuple[int, str]] = {}
-    for process in sorted((p for p in Path("/proc").iterdir() if p.name.isdigit()), key=lambda p: int(p.name)):
-        for link in _links(process / "fd"):
-            if link in inode_of_link:
-                owners.setdefault(inode_of_link[link], (int(process.name), _command(process)))
-    return owners
-
-
-def _links(folder: Path) -> Iterator[str]:
-    """The target of each file descriptor; nothing for a process that ended or that this user may not see."""
-    with contextlib.suppress(OSError):
-        for name in os.listdir(folder):
-            with contextlib.suppress(OSError):  # closed meanwhile
-                yield os.readlink(folder / name)
-
-
-def _command(process: Path) -> str:
+def _command(pid: int | None) -> str | None:
     """The program's name only: its arguments may hold secrets."""
+    if pid is None:
+        return None
     try:
-        return visible((process / "comm").read_text(encoding="utf-8", errors="replace"))
-    except OSError:
+        return visible(psutil.Process(pid).name())
+    except psutil.Error:
         return ""
-
-
-def _from_lsof(port: int | None) -> tuple[ListeningSocket, ...]:
-    command = ["lsof", "-nP", "-iTCP" if port is None else f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpcn"]
-    try:
-        process = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _Unreadable(f"lsof failed ({type(error).__name__})") from None
-    if process.returncode not in (0, 1):  # 1: nothing found
-        raise _Unreadable("lsof failed")
-    return parse_lsof(process.stdout, port)
-
-
-def parse_lsof(text: str, port: int | None) -> tuple[ListeningSocket, ...]:
-    """Listeners of `port` (of every port when None) in the field output of ``lsof -Fpcn``
-    (lsof(8), OUTPUT FOR OTHER PROGRAMS)."""
-    sockets, pid, command = [], None, None
-    for line in text.splitlines():
-        kind, value = line[:1], line[1:]
-        if kind == "p":
-            pid, command = int(value), None
-        elif kind == "c":
-            command = visible(value)
-        elif kind == "n" and (match := re.fullmatch(r"(?:\[(.+)\]|(\*)|([^:]+)):(\d+)", value)):
-            address = match[1] or ("0.0.0.0" if match[2] else match[3])  # noqa: S104 - lsof's word for every address
-            if port is None or int(match[4]) == port:
-                sockets.append(ListeningSocket(address, int(match[4]), pid, command))
-    return tuple(sorted(set(sockets), key=lambda listener: (listener.address, listener.pid or 0)))

@@ -23,6 +23,7 @@ from pulumi.runtime import config as pulumi_config
 from pulumi.runtime.settings import SETTINGS
 
 from model.errors import RingwallError
+from plan import shortcuts
 from plan.graph import Graph
 from plan.monitor import RecordingEngine, RecordingMonitor
 
@@ -98,6 +99,7 @@ def record(
 
     def work() -> None:
         try:
+            shortcuts.use()
             pulumi.runtime.configure(
                 pulumi.runtime.Settings(
                     project=project,

@@ -53,3 +53,12 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture
 def environment(project: Project) -> EnvironmentStack:
     return load_environment(project, "dev")
+
+
+@pytest.fixture
+def closed_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing beyond this machine is asked: what is not loopback goes to a proxy that is not there."""
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY", "KONG_ADMIN_TOKEN", "RINGWALL_PROJECT"):
+        monkeypatch.delenv(name, raising=False)

@@ -14,6 +14,7 @@ from wire.json import Malformed
 Id = str | int
 
 #: Error codes of MCP and JSON-RPC that more than one module answers with.
+METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 HEADER_MISMATCH = -32020
 UNSUPPORTED_VERSION = -32022

@@ -122,16 +122,16 @@ def argument_mismatch(schema: Any, arguments: Mapping[str, Any], headers: Mappin
     for path, token, position in _marked(schema):
         name, argument = PREFIX + token, repr(".".join(path))
         raw, value = headers.get(name.lower()), _value(arguments, path)
-        given = decoded(raw)
+        meaning = decoded(raw)
         text = None if value is None else _text(value)
         if raw is None:
             if text is not None:
                 return _differs(f"{name} header is missing but the request body's {argument} argument is present")
         elif value is None:
             return _differs(f"{name} header is present but the request body's {argument} argument is absent")
-        elif text is not None and given is None:
+        elif text is not None and meaning is None:
             return _differs(f"{name} header carries a malformed base64 sentinel value")
-        elif text is None or given is None or not _equal(position.get("type"), value, text, given):
+        elif text is None or meaning is None or not _equal(position.get("type"), value, text, meaning):
             return _differs(f"{name} header does not match the request body's {argument} argument")
     return None
 
@@ -205,14 +205,14 @@ def _text(value: Any) -> str | None:
         return None
 
 
-def _equal(type_: Any, value: Any, text: str, given: str) -> bool:
+def _equal(type_: Any, value: Any, text: str, meaning: str) -> bool:
     """Whether a header says what the argument says; integers are compared as numbers, so 42 is 42.0."""
-    whole = not isinstance(value, bool) and (
+    integral = not isinstance(value, bool) and (
         isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     )
-    match = _DECIMAL.fullmatch(given) if type_ == "integer" and whole else None
+    match = _DECIMAL.fullmatch(meaning) if type_ == "integer" and integral else None
     if match is None:
-        return given == text
+        return meaning == text
     if match[2] and match[2].strip("0"):
         return False
     try:

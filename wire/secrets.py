@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from model.base import SecretRef
 from model.errors import InputError
+from model.origin_headers import OriginHeader
 from model.server import Origin
 
 MAX_BYTES = 64 * 1024
@@ -52,9 +53,14 @@ def command_variables(origin: Origin) -> dict[str, str]:
 
 def origin_headers(origin: Origin) -> dict[str, str]:
     """The fixed headers of an HTTP origin by lower-case name, read where the stack file says; raises InputError."""
+    return header_values(origin.headers)
+
+
+def header_values(headers: Mapping[str, OriginHeader]) -> dict[str, str]:
+    """Headers by lower-case name, each value read where the stack file says it is; raises InputError."""
     return {
         name.lower(): f"{header.scheme} {read_secret(header)}" if header.scheme else read_secret(header)
-        for name, header in origin.headers.items()
+        for name, header in headers.items()
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,8 +22,19 @@ app.command()(identity)
 @app.command()
 def run(
     config: Annotated[
-        str, typer.Option(help="Signed bundle: a file, or an https URL that is polled.", metavar="FILE|URL")
-    ],
+        str | None,
+        typer.Option(
+            help="Signed bundle: a file, or an https URL that is polled.", metavar="FILE|URL", show_default=False
+        ),
+    ] = None,
+    host: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Every server of a host in one process: a folder ENV.SERVER for each.",
+            show_default=False,
+        ),
+    ] = None,
     public_key: Annotated[
         list[Path] | None,
         typer.Option(
@@ -43,23 +55,38 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="File with a bearer token for the bundle's URL.", show_default=False),
     ] = None,
+    admin_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, metavar="PORT", help="With --host: a loopback port that tells of all.", show_default=False
+        ),
+    ] = None,
     sandbox: NoSandbox = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Run the guard of one server until SIGTERM, which lets calls under way end.
+    """Run the guard of one server, or of every server of a host, until SIGTERM, which lets calls under way end. SIGHUP has
+    it look for new bundles at once.
 
     A bundle that is older, badly signed or another server's is refused, and the last good one stays in force. Without
     a public key only an unsigned configuration with a demo identity is taken, on loopback.
+
+    With --host each folder DIR/ENV.SERVER holds the bundle and the public key of a server. A server that cannot be served
+    is refused by name, its ports stay closed, and the others are served.
     """
+    # httpx brings a command line of its own, with rich: 0.05 s and 5 MB. None makes that import fail, which httpx allows for
+    # (its __init__.py).
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     from cli.guard import run as work  # noqa: PLC0415 - 0.4 s of imports that --help and completion do without
 
     work(
         config,
+        host=host,
         public_key=public_key,
         server=server,
         state=state,
         poll=poll,
         token_file=token_file,
+        admin_port=admin_port,
         debug=debug,
     )

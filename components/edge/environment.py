@@ -92,8 +92,8 @@ class EdgeEnvironment(pulumi.ComponentResource):
         }
         for key in sorted(specs.keys() - used):
             self.policies[key] = self._policy(name, environment, specs[key], self._child)
-        others = [*args.gateway, *self.postures.values(), *self.tokens.values(), *self.groups.values()]
-        last = pulumi.ResourceOptions(parent=self, depends_on=[*others, *self.policies.values()])
+        earlier = [*args.gateway, *self.postures.values(), *self.tokens.values(), *self.groups.values()]
+        last = pulumi.ResourceOptions(parent=self, depends_on=[*earlier, *self.policies.values()])
         for key in sorted(used):
             self.policies[key] = self._policy(name, environment, specs[key], last)
         self.policy_ids = {key: self.policies[key].id for key in specs}

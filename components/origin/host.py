@@ -21,6 +21,7 @@ from model.host_bundle import (
     Secret,
 )
 from model.model_route import ModelRoute, ModelTarget
+from model.server import Server, ServerGuard
 from model.stacks import ModelStack, PerimeterStack
 
 
@@ -187,6 +188,10 @@ def _secrets(server: PerimeterStack, *, local: bool) -> tuple[Secret, ...]:
     anchor, redis = manifest.guard.audit_anchor, manifest.guard.redis
     if anchor and anchor.token:
         result.append(Secret(reader="guard", reference=anchor.token, purpose="token for the audit log's anchor"))
+    traces = manifest.guard.traces if isinstance(manifest, Server) else None
+    for name, header in sorted(traces.headers.items() if traces else ()):
+        reference = SecretRef(env=header.env, file=header.file)
+        result.append(Secret(reader="guard", reference=reference, purpose=f"header {name} for the collector of traces"))
     if redis and redis.password:
         result.append(Secret(reader="guard", reference=redis.password, purpose="Redis password"))
     if settings.topology == "central":
@@ -256,6 +261,9 @@ def _egress(server: PerimeterStack) -> tuple[Egress, ...]:
         result.append(
             Egress(process="guard", destination=guard.audit_anchor.url, purpose="the audit log's signed head")
         )
+    traces = guard.traces if isinstance(guard, ServerGuard) else None
+    if traces:
+        result.append(Egress(process="guard", destination=traces.endpoint, purpose="spans of calls"))
     if guard.redis:
         result.append(Egress(process="guard", destination=guard.redis.url, purpose="shared counters"))
     if settings.topology != "central":

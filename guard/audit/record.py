@@ -60,7 +60,8 @@ class AuditRecord:
     `limit` is the limit that was reached: its key in the stack file, what it allows, what is used, when it is over.
     `content_sha256` is the digest of the inspected content, `payload` that content as redacted text. `milliseconds` is
     the time the guard itself took. `uninspected` counts bytes that no engine could look into, by media type. `identity` has
-    the id of the token that tells the server who calls, and of the key that signs it.
+    the id of the token that tells the server who calls, and of the key that signs it. `usage` is what an answer of a model
+    used, as its provider counts it.
     """
 
     method: str
@@ -87,6 +88,7 @@ class AuditRecord:
     repeats: int | None = None
     uninspected: Mapping[str, int] = field(default_factory=dict)
     identity: Mapping[str, str] | None = None
+    usage: Mapping[str, Any] | None = None
 
     def summary(self) -> str:
         """What the guard's own log says of a message that was stopped: the first finding, the key, the caller."""
@@ -104,8 +106,8 @@ class AuditRecord:
         return f"{self.decision} {subject}: {self.reason}{finding}{decided}; {self.principal}, incident {self.incident}"
 
     def as_json(self) -> dict[str, Any]:
-        """The record's members. `key`, `exceptions`, `identity`, `problem`, `repeats`, `uninspected_bytes`, `limit` and
-        `payload` are there only if they say something, `payload_cut` (the payload's full length) only if it was cut."""
+        """The record's members. `key`, `exceptions`, `identity`, `problem`, `repeats`, `uninspected_bytes`, `limit`, `usage`
+        and `payload` are there only if they say something, `payload_cut` (the payload's length) only if it was cut."""
         members: dict[str, Any] = {
             "bundle": self.bundle,
             "content_sha256": self.content_sha256,
@@ -138,6 +140,8 @@ class AuditRecord:
             members["uninspected_bytes"] = dict(sorted(self.uninspected.items()))
         if self.limit is not None:
             members["limit"] = {name: _short(v) if isinstance(v, str) else v for name, v in self.limit.items()}
+        if self.usage is not None:
+            members["usage"] = dict(self.usage)
         if self.payload is not None:
             members["payload"] = self.payload[:MAX_PAYLOAD]
             if len(self.payload) > MAX_PAYLOAD:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import httpx
@@ -28,7 +28,12 @@ MAX_ANSWER = 1024 * 1024
 
 
 class NotAccepted(Exception):
-    """The collector did not accept what was sent. The error's text quotes nothing of it."""
+    """The collector did not accept what was sent. The error's text quotes nothing of it. `status` is its HTTP status, None
+    where there was no answer."""
+
+    def __init__(self, problem: str, status: int | None = None) -> None:
+        super().__init__(problem)
+        self.status = status
 
 
 class CollectorWire(Protocol):
@@ -41,14 +46,16 @@ class CollectorWire(Protocol):
     def close(self) -> None: ...
 
 
-class _Post:
-    def __init__(self, url: str, token: str | None, ca_file: str | None, *, timeout: float, content_type: str) -> None:
-        headers = {"content-type": content_type, "user-agent": "ringwall-guard"}
-        if token is not None:
-            headers["authorization"] = f"Bearer {token}"
+class CollectorPost:
+    """The connection to a collector that takes POST; `headers` are for every request."""
+
+    def __init__(
+        self, url: str, headers: Mapping[str, str], ca_file: str | None, *, timeout: float, content_type: str
+    ) -> None:
+        sent = {**headers, "content-type": content_type, "user-agent": "ringwall-guard"}
         self._url = url
         self._timeout = timeout
-        self._client = HttpPolicy(url, proxies=True, ca_file=ca_file).client(headers=headers, timeout=timeout)
+        self._client = HttpPolicy(url, proxies=True, ca_file=ca_file).client(headers=sent, timeout=timeout)
 
     def post(self, body: bytes) -> HttpAnswer:
         """The collector's answer; raises NotAccepted unless it is 2xx."""
@@ -60,7 +67,7 @@ class _Post:
             # The error's own text may quote what was sent. RuntimeError: the client was closed meanwhile.
             raise NotAccepted(f"the collector did not answer ({reason_of(error)})") from None
         if not 200 <= answer.status < 300:
-            raise NotAccepted(f"the collector answered HTTP {answer.status}")
+            raise NotAccepted(f"the collector answered HTTP {answer.status}", answer.status)
         return answer
 
     def close(self) -> None:
@@ -71,7 +78,7 @@ class HttpWire:
     """Sends each head as one JSON object; any 2xx means that the collector keeps it."""
 
     def __init__(self, url: str, token: str | None, ca_file: str | None, *, timeout: float) -> None:
-        self._post = _Post(url, token, ca_file, timeout=timeout, content_type="application/json")
+        self._post = CollectorPost(url, _bearer(token), ca_file, timeout=timeout, content_type="application/json")
 
     def send_head(self, head: SignedHead) -> None:
         self._post.post(head.body())
@@ -87,7 +94,7 @@ class OtlpWire:
     """Sends heads and records as OTLP log records whose body is the JSON text. `url` is the full address with /v1/logs."""
 
     def __init__(self, url: str, token: str | None, ca_file: str | None, *, timeout: float) -> None:
-        self._post = _Post(url, token, ca_file, timeout=timeout, content_type="application/x-protobuf")
+        self._post = CollectorPost(url, _bearer(token), ca_file, timeout=timeout, content_type="application/x-protobuf")
 
     def send_head(self, head: SignedHead) -> None:
         self._send(head.server, [("ringwall.audit.head", head.body().decode())])
@@ -123,6 +130,10 @@ class OtlpWire:
             raise NotAccepted("the collector's answer is not OTLP") from None
         if rejected:
             raise NotAccepted(f"the collector rejected {rejected} of {len(records)} log records")
+
+
+def _bearer(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"authorization": f"Bearer {token}"}
 
 
 def _attribute(key: str, value: str) -> KeyValue:

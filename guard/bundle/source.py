@@ -8,6 +8,7 @@ in the log, and in `/readyz` for as long as the source serves it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -54,6 +55,14 @@ def open_demo_config(text: str | bytes, file: Path) -> Opened:
     """Read an unsigned configuration with a demo identity, for the guard's service. Raises InputError for any other."""
     config = read_demo_config(text, file)
     return Opened(config, digest(config.dump()), 0, frozenset())
+
+
+async def pause(every: float, nudge: asyncio.Event) -> None:
+    """Wait until the next look, or until `nudge` is set. Spread out, so that many guards do not poll in the same second."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(every * random.uniform(0.9, 1.1)):  # noqa: S311 - no secret depends on it
+            await nudge.wait()
+    nudge.clear()
 
 
 @dataclass(frozen=True)
@@ -170,11 +179,13 @@ class BundleSource:
         self._in_force(opened)
         return opened
 
-    async def watch(self, apply: Apply, every: float) -> None:
-        """Check the source every `every` seconds and put new bundles in force; returns only by cancellation."""
+    async def watch(self, apply: Apply, every: float, nudge: asyncio.Event | None = None) -> None:
+        """Check the source every `every` seconds, and at once when `nudge` is set, and put new bundles in force.
+
+        Returns only by cancellation.
+        """
         while True:
-            # Spread out, so that many guards do not poll in the same second.
-            await asyncio.sleep(every * random.uniform(0.9, 1.1))  # noqa: S311 - no secret depends on it
+            await pause(every, nudge or asyncio.Event())
             await self.check(apply)
 
     async def check(self, apply: Apply) -> bool:

@@ -16,12 +16,12 @@ from typing import Any
 
 from wire.jsonrpc import HEADER_MISMATCH as HEADER_MISMATCH
 from wire.jsonrpc import INVALID_PARAMS as INVALID_PARAMS
+from wire.jsonrpc import METHOD_NOT_FOUND as METHOD_NOT_FOUND
 from wire.jsonrpc import UNSUPPORTED_VERSION as UNSUPPORTED_VERSION
 from wire.jsonrpc import Id
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
-METHOD_NOT_FOUND = -32601
 
 REFUSED = -31001
 NO_VERDICT = -31002

@@ -23,6 +23,7 @@ from guard.http.upstream import NoToken, UpstreamAnswer, send_with_token
 from guard.inspect.inspection import Inspected
 from guard.inspect.verdict import EVERYTHING, Leg, Outcome
 from guard.runtime import Runtime
+from guard.traces.span import NO_SPAN, Span
 from model.finding_exceptions import admits_exceptions, rule_of
 from model.parameter_kinds import KindTree
 from wire.jsonrpc import Id
@@ -38,6 +39,7 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict)
     sink: Sink | None = None
     rate: StreamRate = field(default_factory=StreamRate)
+    span: Span = NO_SPAN
 
     def context(self, id_: Id, method: str, row: Method, size: int = 0) -> Context:
         """The context of a message that arrives now, under a new incident id."""
@@ -160,6 +162,7 @@ class Exchange:
             key=key,
             problem=problem,
         )
+        self.span.decided(context, decision, reason, leg)
 
     async def record_inspected(
         self, context: Context, inspected: Inspected, leg: Leg, answer_size: int | None = None
@@ -215,7 +218,7 @@ class Exchange:
         """The answer in place of a result that is withheld."""
         silent = inspected.reason is Reason.NO_VERDICT
         # What tries to steer a model is not for the model to ask for.
-        final = inspected.untrusted or not can_be_allowed(context, inspected, leg)
+        final = inspected.attacked or not can_be_allowed(context, inspected, leg)
         if context.row.is_call:
             key = "no_verdict_result" if silent else "results_final" if final else "results"
             text = answers.text(key, context.incident)
@@ -225,9 +228,9 @@ class Exchange:
         return error(context.id, code, answers.text(key, context.incident), incident=context.incident)
 
     def taint(self, inspected: Inspected, context: Context) -> None:
-        """Mark the principal as tainted if the text tries to steer a model, whether the policy blocked the text or not."""
+        """Mark the principal as tainted if the text tries to steer a model, or may, whether the policy blocked it or not."""
         if inspected.untrusted:
-            self.runtime.taints.mark(self.caller.principal.id, context.incident)
+            self.runtime.taints.mark(self.caller.principal.id, context.incident, suspected=not inspected.attacked)
             self.runtime.metrics.taints.inc()
 
     async def release(self, context: Context) -> None:

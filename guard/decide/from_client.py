@@ -130,8 +130,8 @@ async def _call(exchange: Exchange, request: Request, prepared: Prepared, contex
         await exchange.refuse_call(context, Reason.ARGUMENTS, f"Invalid arguments: {problem}", problem=problem)
     await _check_constraints(exchange, context, right, arguments)
     context.right, prepared.body = right, request.body
-    if tool.outbound and runtime.taints.tainted(caller.principal.id) is not None:
-        await check_outbound(exchange, context, request)
+    if tool.outbound and (mark := runtime.taints.tainted(caller.principal.id, suspected=tool.reaches)) is not None:
+        await check_outbound(exchange, context, request, mark)
     plain = request.params.keys() <= {"name", "arguments", "_meta"}
     if tool.cacheable and plain and "progressToken" not in meta_of(request.params):
         context.cache_key = runtime.cache.key(caller.principal.id, name, arguments, caller.version)

@@ -183,6 +183,7 @@ async def _decide(exchange: Exchange, message: Message, context: Context | None)
 
 async def _answer(exchange: Exchange, context: Context, answer: Answer) -> Mapping[str, Any]:
     """The server's answer to a request, as the client may see it."""
+    exchange.span.answered(answer)
     try:
         if answer.error is not None:
             return await _error_answer(exchange, context, answer)

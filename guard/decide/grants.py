@@ -78,7 +78,7 @@ class Grants:
     def __init__(self, config: GuardConfig) -> None:
         self._config = config
         self._grants = config.grants
-        self._facts = tuple(_Facts(grant.to) for grant in config.grants)
+        self._facts = tuple(PrincipalFacts(grant.to) for grant in config.grants)
         self._checkers = [_checkers(grant, index) for index, grant in enumerate(config.grants)]
         self._resources = [compile_globs(grant.resources) for grant in config.grants]
         self._by_grants: dict[tuple[int, ...], Rights] = {}
@@ -167,7 +167,7 @@ def _checkers(grant: ResolvedGrant, index: int) -> dict[str, Checker]:
     return checkers
 
 
-class _Facts:
+class PrincipalFacts:
     """The principals that one grant applies to, in a form that is fast to compare with."""
 
     def __init__(self, principals: Principals) -> None:

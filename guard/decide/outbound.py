@@ -12,29 +12,38 @@ from guard.decide.consent import VALID_SECONDS
 from guard.decide.context import Context, Stop, meta_of
 from guard.decide.exchange import Exchange
 from guard.decide.reasons import Decision, Reason
+from guard.decide.taint import TaintMark
 from model.canonical import digest
 from wire.json import dump
 from wire.jsonrpc import Request
 from wire.sse import Event
 
 
-async def check_outbound(exchange: Exchange, context: Context, request: Request) -> None:
+async def check_outbound(exchange: Exchange, context: Context, request: Request, mark: TaintMark) -> None:
     """Judge an outbound call of a tainted principal by `taint.outbound_call`; raises Stop when it goes no further."""
     policy = exchange.policy.config.guard.taint.outbound_call
     if policy == "allow":
         await exchange.record(context, Decision.FLAG, Reason.TAINT)
         return
-    if policy == "ask" and await _consented(exchange, context, request):
-        await exchange.record(context, Decision.FLAG, Reason.TAINT_CONFIRMED)
-        return
-    mark = exchange.runtime.taints.tainted(exchange.caller.principal.id)
-    problem = None if mark is None else f"untrusted text was sent in incident {mark.incident}"
+    missing = None
+    if policy == "ask":
+        missing = await _missing_consent(exchange, context, request)
+        if missing is None:
+            await exchange.record(context, Decision.FLAG, Reason.TAINT_CONFIRMED)
+            return
+    problem = f"untrusted text was sent in incident {mark.incident}"
+    if missing is not None:
+        problem += f", and {missing}"
     text = answers.text("taint", context.incident)
     await exchange.refuse_call(context, Reason.TAINT, text, Decision.BLOCK, problem=problem)
 
 
-async def _consented(exchange: Exchange, context: Context, request: Request) -> bool:
-    """Whether the person allowed the call.
+#: Why a call goes no further where people are asked.
+_NOBODY, _DECLINED = "the client cannot ask a person", "the person did not allow the call"
+
+
+async def _missing_consent(exchange: Exchange, context: Context, request: Request) -> str | None:
+    """Why the call lacks a person's consent; None if the person allowed it.
 
     In the 2026 era raises Stop with the question, as the client then repeats the call with the answer.
     """
@@ -43,20 +52,20 @@ async def _consented(exchange: Exchange, context: Context, request: Request) -> 
     if context.modern:
         call = digest({"tool": context.name, "arguments": params.get("arguments", {})})
         if consents.is_consent_state(params.get("requestState")):
-            return consents.redeem(params, principal, call)
+            return None if consents.redeem(params, principal, call) else _DECLINED
         capabilities = meta_of(params).get("io.modelcontextprotocol/clientCapabilities")
         if not isinstance(capabilities, dict) or "elicitation" not in capabilities or "inputResponses" in params:
-            return False
+            return _NOBODY
         await exchange.record(context, Decision.FLAG, Reason.TAINT_ASKED)
         result = consents.result(principal, call, context.name)
         raise Stop(200, {"jsonrpc": "2.0", "id": context.id, "result": result})
     if exchange.sink is None or not runtime.sessions.can(caller.channel, "elicitation"):
-        return False
+        return _NOBODY
     await exchange.record(context, Decision.FLAG, Reason.TAINT_ASKED)
     message, answer = consents.request(caller.channel, context.name)
     await exchange.sink.open_stream({})
     await exchange.sink.event(Event(dump(message).decode()))
     try:
-        return await asyncio.wait_for(answer, VALID_SECONDS)
+        return None if await asyncio.wait_for(answer, VALID_SECONDS) else _DECLINED
     except TimeoutError:
-        return False
+        return _DECLINED

@@ -24,7 +24,7 @@ from guard.decide.pins import Pins, Refusal
 from guard.decide.question_answers import IN_PARAMS
 from guard.decide.resource_uris import is_plain_uri
 from guard.decide.term import NO_END, Term
-from guard.http.http_rules import PublicNames
+from guard.http.http_rules import PublicNames, hostnames_of
 from guard.identity.introduction import CallerIntroduction
 from guard.identity.verifier import Verifier
 from guard.inspect.exceptions import Exceptions
@@ -46,7 +46,7 @@ class PinnedTool:
 
     `check` judges arguments by the pinned input schema; `fill` adds what it requires and has a default for, None where there
     is no such member. `mirrored` says that some arguments travel in headers too. `kinds` says what each argument is, by its
-    pointer in the params.
+    pointer in the params. `reaches` says that a call changes something, fetches an address or runs a command.
     """
 
     schema: Mapping[str, Any]
@@ -54,6 +54,7 @@ class PinnedTool:
     outbound: bool
     cacheable: bool
     writes: bool
+    reaches: bool
     mirrored: bool
     kinds: KindTree
     fill: Filler | None = None
@@ -103,7 +104,7 @@ class Policy:
         self.verifier: Verifier = Verifier(
             identity, client, path=config.path, previous=previous.verifier if previous else None
         )
-        self.names = PublicNames(_hostnames(config), config.browser_origins, loopback=identity.demo is not None)
+        self.names = PublicNames(hostnames_of(identity), config.browser_origins, loopback=identity.demo is not None)
         # The bearer token's audience is this very server, so the server may see it (RFC 8707). No other token is forwarded,
         # nor is this one where the server is sent another in exchange for it.
         self.forward_bearer = identity.external is not None and config.origin.token_exchange is None
@@ -180,24 +181,17 @@ class Policy:
         await self.panel.close()
 
 
-def _hostnames(config: GuardConfig) -> list[str]:
-    identity = config.identity
-    names = [door.hostname for door in identity.access.front_doors] if identity.access else []
-    if identity.external and not identity.access:
-        names.append(identity.external.audience.partition("://")[2].partition("/")[0])
-    return names
-
-
 def _pinned(entry: ToolEntry, *, strict: bool) -> PinnedTool:
     """Raises Unenforceable: this tool cannot be used, and every other can."""
-    schema = entry.definition.get("inputSchema", {"type": "object"})
+    schema, kinds = entry.definition.get("inputSchema", {"type": "object"}), kinds_in_force(entry)
     return PinnedTool(
         schema,
         check_of(entry.definition, entry.left_to_server, strict_arguments=strict),
         entry.outbound,
         entry.cacheable,
         entry.risk != "read",
+        entry.risk != "read" or not {"url", "command"}.isdisjoint(kinds.values()),
         mirrored='"x-mcp-header"' in json.dumps(schema),
-        kinds=KindTree({**IN_PARAMS, **{f"/arguments{place}": kind for place, kind in kinds_in_force(entry).items()}}),
+        kinds=KindTree({**IN_PARAMS, **{f"/arguments{place}": kind for place, kind in kinds.items()}}),
         fill=compile_defaults(schema),
     )

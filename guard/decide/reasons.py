@@ -43,6 +43,7 @@ class Reason(_Explained):
     NOT_HTTP = "not_http", "What arrived is no HTTP/1.1 request."
     HEAD_TOO_LARGE = "head_too_large", "The request has more headers, or larger ones, than are read."
     TOO_SLOW = "too_slow", "The request's headers or its body did not arrive in time."
+    UNREAD = "unread", "The client left an answer unread for so long that its connection was cut."
     TOO_MANY_CONNECTIONS = (
         "too_many_connections",
         "As many connections are open, or requests wait on one, as are served.",
@@ -83,10 +84,25 @@ class Reason(_Explained):
     UNKNOWN_METHOD = "unknown_method", "The guard does not carry the method from this side in this era."
     UNKNOWN_MEMBER = "unknown_member", "The parameters have a member that MCP does not know for this method."
     TASKS = "tasks", "The guard does not carry tasks."
+    # A request to a model.
+    UNKNOWN_PARAMETER = (
+        "unknown_parameter",
+        "The guard does not know a member of the request to a model.",
+        "guard.extra_parameters",
+    )
+    UNSUPPORTED_PARAMETER = (
+        "unsupported_parameter",
+        "The provider would act or keep something by itself, or nobody could inspect what comes of it.",
+    )
+    TOO_MANY_TOKENS = (
+        "too_many_tokens",
+        "The request asks for more output tokens than the route allows of the model.",
+        "models",
+    )
     # What it asks for.
     NOT_GRANTED = (
         "not_granted",
-        "No grant of the principal names the tool, prompt or resource, or the lock does not.",
+        "No grant of the principal names the tool, prompt, resource or model, or the lock does not.",
         "grants",
     )
     NOT_IN_LOCK = "not_in_lock", "The tool is granted or asked for, and the tool lock does not have it.", "tool_lock"
@@ -142,6 +158,10 @@ class Reason(_Explained):
     ORIGIN_REDIRECTS = "origin_redirects", "The server redirects to another address, which the guard does not follow."
     ORIGIN_ENCODING = "origin_encoding", "The server's answer is compressed in a way that cannot be decoded."
     ORIGIN_HEADER = "origin_header", "A header of the server's answer is larger than the guard passes on."
+    ANSWER_CUT = (
+        "answer_cut",
+        "The answer of a model was not sent to its end: the client went away, or the guard ended the request.",
+    )
     ID_IN_USE = "id_in_use", "Another request of the session with this id awaits its answer."
     TOO_MANY_STATES = "too_many_states", "The server gave the principal more `requestState`s than are kept."
     RESULT_TOO_LARGE = "result_too_large", "The request was executed; the answer is withheld, as it is over 16 MiB."

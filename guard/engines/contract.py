@@ -23,22 +23,18 @@ from guard.engines.http_engine import (
     HttpEngine,
     JsonService,
     Piece,
-    failed,
-    is_label,
-    look_alike,
     no_verdict,
-    reference,
     request_id,
 )
+from guard.engines.places import MAX_PLACES, placed
+from guard.engines.reading import Undocumented, failed, is_label, look_alike, reference
 from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanItem, Text
 from model.engine_contract import VERSION
 from wire.json import dump, parse
 
 #: A cut piece begins with this share of a piece out of the one before, so that a cut cannot hide a phrase.
 _OVERLAP = 20
-#: Findings of one answer, and places of their words: the embedded engine keeps as many.
 MAX_FINDINGS = 100
-MAX_PLACES = 1000
 _MEMBERS = frozenset(
     ("version", "id", "verdict", "findings", "complete", "reference", "error", "errors", "timeout", "timed_out")
 )
@@ -71,7 +67,7 @@ class ContractVerdictEngine(HttpEngine):
 
     def _bodies(self, item: ScanItem) -> Sequence[tuple[bytes, str]]:
         pieces = list(islice(pack(item.texts, self._size, self._size // _OVERLAP), MAX_PIECES + 1))
-        whole = len(pieces) == 1 and len(item.document) <= self._size
+        complete = len(pieces) == 1 and len(item.document) <= self._size
         bodies = []
         for number, texts in enumerate(pieces, start=1):
             request = request_id(item, secrets.token_hex(8))
@@ -89,7 +85,7 @@ class ContractVerdictEngine(HttpEngine):
                 "parts": len(pieces),
                 "texts": [{"pointer": text.pointer, "text": text.value} for text in texts],
             }
-            if whole:
+            if complete:
                 body["value"] = parse(item.document.encode())
             bodies.append((dump(body), request))
         return bodies
@@ -114,7 +110,7 @@ class ContractVerdictEngine(HttpEngine):
         try:
             places = (finding for row in rows for finding in _findings(item, row, advisory=verdict == "flag"))
             findings = tuple(islice(places, MAX_PLACES + 1))
-        except _Undocumented as error:
+        except Undocumented as error:
             return no_verdict(f"a finding's {error} is not as documented", scan)
         if len(findings) > MAX_PLACES:
             return no_verdict(f"the words of its findings stand at over {MAX_PLACES} places", scan)
@@ -125,10 +121,6 @@ class ContractVerdictEngine(HttpEngine):
         if verdict == "block":
             return Piece(Outcome.BLOCK, findings or (EngineFinding(Category.POLICY, "flagged"),), scan)
         return Piece(Outcome.ALLOW, findings, scan)
-
-
-class _Undocumented(Exception):
-    """A member of a finding is not as the contract says; the argument is its name."""
 
 
 def pack(texts: Sequence[Text], size: int, overlap: int) -> Iterator[list[Text]]:
@@ -153,34 +145,26 @@ def pack(texts: Sequence[Text], size: int, overlap: int) -> Iterator[list[Text]]
 def _findings(item: ScanItem, row: Any, *, advisory: bool) -> Iterator[EngineFinding]:
     """The finding at every place where its words stand; once, without a place, where it names no words."""
     if not isinstance(row, dict) or look_alike(row, _FINDING):
-        raise _Undocumented("form")
+        raise Undocumented("form")
     category, label = row.get("category"), row.get("label")
     pointer, words, confidence = row.get("pointer"), row.get("words"), row.get("confidence")
     if not isinstance(category, str) or category not in _CATEGORIES:
-        raise _Undocumented("category")
+        raise Undocumented("category")
     if not is_label(label):
-        raise _Undocumented("label")
+        raise Undocumented("label")
     if pointer is not None and not any(text.pointer == pointer for text in item.texts):
-        raise _Undocumented("pointer")
+        raise Undocumented("pointer")
     if confidence is not None and not (type(confidence) in (int, float) and 0 <= confidence <= 1):
-        raise _Undocumented("confidence")
-    kind = _CATEGORIES[category]
+        raise Undocumented("confidence")
+    finding = EngineFinding(_CATEGORIES[category], label, pointer or "", None, confidence, advisory)
     if words is None:
-        yield EngineFinding(kind, label, pointer or "", None, confidence, advisory)
+        yield finding
         return
     if not isinstance(words, str) or not words:
-        raise _Undocumented("words")
-    stands = False
-    for place, start in _places((text for text in item.texts if pointer in (None, text.pointer)), words):
-        stands = True
-        yield EngineFinding(kind, label, place, (start, start + len(words)), confidence, advisory)
-    if not stands:
-        raise _Undocumented("words")
-
-
-def _places(texts: Iterator[Text], words: str) -> Iterator[tuple[str, int]]:
-    for text in texts:
-        start = text.value.find(words)
-        while start >= 0:
-            yield text.pointer, start
-            start = text.value.find(words, start + len(words))
+        raise Undocumented("words")
+    located = placed(finding, (text for text in item.texts if pointer in (None, text.pointer)), words)
+    first = next(located, None)
+    if first is None:
+        raise Undocumented("words")
+    yield first
+    yield from located

@@ -21,10 +21,11 @@ from itertools import accumulate, chain
 
 from guard.engines import forms
 from guard.engines.blocks import pieces
+from guard.engines.content_blocks import linked, seams, without_marks_between
 from guard.engines.decoding import LAYERS, DecodingBudget, OverBounds, fold, may_be_encoded, unbroken, unescape
 from guard.engines.forms import FormTable, form_table
 from guard.engines.mentions import SPAN, is_mention, may_be_mentioned
-from guard.engines.rules import commands, hidden_text, instructions, languages, personal_data, secrets, urls
+from guard.engines.rules import behaviour, commands, hidden_text, instructions, languages, personal_data, secrets, urls
 from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable, TriggerSet
 from guard.inspect.verdict import EVERYTHING, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from model.masking import SECRET, is_secret_name
@@ -49,12 +50,14 @@ _RULES = (
     *secrets.RULES,
     *personal_data.RULES,
     *commands.RULES,
+    *behaviour.RULES,
 )
 
 
 def embedded_rules() -> tuple[DetectionRule, ...]:
-    """All rules but those made from the names of a server's tools, which match definitions alone."""
-    return (*_RULES, *forms.RULES.values(), *urls.rules(urls.checker(frozenset())))
+    """All rules but those made from the names of a server's tools that match definitions alone."""
+    made = behaviour.tool_rules(frozenset(("send_message",)))
+    return (*_RULES, *made, *forms.RULES.values(), *urls.rules(urls.checker(frozenset())))
 
 
 @lru_cache(maxsize=1)
@@ -89,6 +92,10 @@ _BARE_URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]{0,15}:/\S*\s*")
 _MAYBE_SECRET = re.compile(r"(?i)pass|pwd|token|key|secret|credential|card|\bpan$")
 
 
+#: Members that say what they hold only together with the member above: `{"card": {"number": …}}`.
+_OF_A_CARD = frozenset(("number", "value", "digits"))
+
+
 @lru_cache(maxsize=1)
 def _named_value_table() -> RuleTable:
     """The rules for values beside a member's name."""
@@ -101,6 +108,7 @@ class EmbeddedVerdictEngine:
 
     Args:
         tool_names: names of the server's tools, to find a definition that steers another tool.
+        acting_tools: names of those that change something, to taint whoever reads an order to call one.
         allowed_hosts: hosts that arguments may name although they are private.
         thorough: legs on which policy may let a finding pass (flag, redact). There a text that was not read to its end is
             NO_VERDICT even with findings: the unread part would pass together with the finding.
@@ -115,6 +123,7 @@ class EmbeddedVerdictEngine:
         tool_names: frozenset[str] = frozenset(),
         allowed_hosts: frozenset[str] = frozenset(),
         *,
+        acting_tools: frozenset[str] = frozenset(),
         thorough: frozenset[Leg] = frozenset(),
     ) -> None:
         self._thorough = thorough
@@ -128,6 +137,10 @@ class EmbeddedVerdictEngine:
         self._kinds[None] = _argument_table(rules, SUBJECTS)
         if shadowing:
             self._tables[Leg.DEFINITIONS] += (RuleTable(shadowing),)
+        if acting := behaviour.tool_rules(acting_tools):
+            table = RuleTable(acting)
+            for leg in behaviour.LEGS:
+                self._tables[leg] += (table,)
 
     async def scan(self, item: ScanItem, deadline: float) -> Verdict:
         """The verdict of `judge`."""
@@ -191,6 +204,7 @@ class EmbeddedVerdictEngine:
         return split
 
     def _read(self, split: Split, texts: Sequence[Text], matches: _Matches, leg: Leg) -> None:
+        texts = without_marks_between(texts)
         may_be_more = False
         for tables, part in split(texts):
             joined_text = _JoinedText(part)
@@ -200,6 +214,8 @@ class EmbeddedVerdictEngine:
                 _match(tables, _JoinedText(_folded(part)), matches)
         if leg in READ:
             _match_named_values(texts, matches)
+            if further := [*seams(texts), *linked(texts)]:
+                _match(self._tables[leg], _JoinedText(further), matches)
         if not may_be_more:
             return
         budget = DecodingBudget()
@@ -288,7 +304,7 @@ class _Matches:
             raise OverBounds
 
     def mention(self, rule: DetectionRule, pointer: str) -> None:
-        """Note a phrase that a document quotes; the same phrase elsewhere may still be meant."""
+        """Note what stops nothing: a phrase that a document quotes, which may still be meant elsewhere, or an advisory rule."""
         if (rule.id, pointer) not in self.mentioned and len(self.findings) < MAX_FINDINGS:
             self.mentioned.add((rule.id, pointer))
             self.findings.append(EngineFinding(rule.category, rule.id, pointer, None, rule.confidence, advisory=True))
@@ -324,6 +340,12 @@ def _match(
             if rule.check is not None and not rule.check(value, joined_text.before(start)):
                 continue
             text, span = joined_text.place(start, end)
+            if rule.advisory:
+                if _fits(rule, matches.leg, value, joined_text, start, end):
+                    matches.mention(rule, text.pointer)
+                    if matches.quotes is not None:
+                        matches.quotes.setdefault((rule.id, text.pointer), joined_text.quote(start, end))
+                continue
             if not _fits(rule, matches.leg, value, joined_text, start, end):
                 place = (rule.id, text.pointer)
                 if direct:
@@ -376,7 +398,9 @@ def _match_named_values(texts: Sequence[Text], matches: _Matches) -> None:
     Arguments are left out: their names are the tool's own parameters, which the tool lock approved.
     """
     for text in texts:
-        name = text.pointer.rpartition("/")[2]
+        above, _, name = text.pointer.rpartition("/")
+        if name in _OF_A_CARD and "card" in (holder := above.rpartition("/")[2]).lower():
+            name = f"{holder}_{name}"
         if len(text.value) < 8 or not may_be_secret(name):
             continue
         matches.in_time()

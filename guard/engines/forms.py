@@ -7,11 +7,13 @@ places are looked at only where those could reach the threshold of the leg, in o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
 from guard.engines.mentions import SPAN, is_mention
+from guard.engines.rules.behaviour import LEGS
 from guard.engines.rules.contexts import is_done_secretly, is_marked_order, is_order, is_wanted
 from guard.engines.rules.grammar import FRAMES, SIGNS, THRESHOLDS, Family, Sign
 from guard.engines.rules.rule import AFTER, BEFORE, READ, DetectionRule, RuleTable, spans
@@ -32,6 +34,10 @@ def _rule(family: Family) -> DetectionRule:
 
 #: The rule that a finding is named by: that of the family whose sign is the heaviest of the frame.
 RULES = {family: _rule(family) for family in Family if family in FRAMES}
+#: The same where the sum is only close to the threshold: the reader is tainted, and nothing is stopped.
+_CLOSE_RULES = {family: replace(rule, advisory=True) for family, rule in RULES.items()}
+#: By how much a sum may miss the threshold and still taint.
+CLOSE = 2
 
 
 @lru_cache(maxsize=1)
@@ -59,6 +65,7 @@ class FormTable:
 
     def __init__(self, leg: Leg) -> None:
         self._leg, self._threshold = leg, THRESHOLDS[leg]
+        self._close = self._threshold - (CLOSE if leg in LEGS else 0)
         self._table, self._named = _signs()
 
     @property
@@ -75,10 +82,15 @@ class FormTable:
         latest: dict[tuple[Family, int], Mark] = {}
         for mark in sorted(chain.from_iterable(self._marks(sign, expression, data) for sign, expression in hits)):
             latest[mark.sign.family, mark.sign.weight] = mark
-            if lead := self._lead(latest, mark):
-                start = min(sign.start for sign in latest.values() if mark.start - sign.start <= NEAR)
+            total, lead = self._lead(latest, mark)
+            if lead is None or total < self._close:
+                continue
+            start = min(sign.start for sign in latest.values() if mark.start - sign.start <= NEAR)
+            if total >= self._threshold:
                 yield RULES[lead.sign.family], ((start, mark.end),)
                 latest.clear()
+            else:
+                yield _CLOSE_RULES[lead.sign.family], ((start, mark.end),)
 
     def _marks(self, sign: Sign, expression: Any, data: bytes) -> Iterator[Mark]:
         """The places of a sign that are meant, one for every `APART` bytes."""
@@ -89,8 +101,9 @@ class FormTable:
                 edge = start
                 yield mark
 
-    def _lead(self, latest: dict[tuple[Family, int], Mark], newest: Mark) -> Mark | None:
-        """The heaviest mark of the frame near `newest`; None where the marks near it do not reach the threshold."""
+    @staticmethod
+    def _lead(latest: dict[tuple[Family, int], Mark], newest: Mark) -> tuple[int, Mark | None]:
+        """The weight of the marks near `newest`, and the heaviest of them that is of the frame, if any is."""
         heaviest: dict[Family, int] = {}
         lead = None
         for (family, weight), mark in latest.items():
@@ -99,7 +112,7 @@ class FormTable:
             heaviest[family] = max(weight, heaviest.get(family, 0))
             if family in FRAMES and (lead is None or weight > lead.sign.weight):
                 lead = mark
-        return lead if sum(heaviest.values()) >= self._threshold else None
+        return sum(heaviest.values()), lead
 
     def _is_meant(self, mark: Mark, data: bytes) -> bool:
         """Whether what stands around a mark lets it be meant; a server's request to a model is no document that quotes."""
@@ -116,7 +129,8 @@ class FormTable:
     def _reaches(self, signs: Iterable[Sign]) -> bool:
         """Whether signs would be a finding if all stood at one place."""
         latest = {(sign.family, sign.weight): Mark(0, 0, sign) for sign in signs}
-        return self._lead(latest, _START) is not None
+        total, lead = self._lead(latest, _START)
+        return lead is not None and total >= self._close
 
 
 @lru_cache(maxsize=len(Leg))

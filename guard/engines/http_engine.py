@@ -8,19 +8,18 @@ or a 5xx. Errors hold statuses and types, never text that was sent or received.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from guard.engines.breaker import Breaker
-from guard.engines.decoding import fold
 from guard.inspect.verdict import EngineFinding, Leg, Outcome, ScanItem, Verdict
+from model.errors import InputError
 from model.loopback import is_loopback
 from wire.http import HttpPolicy, RefusedAnswer, read_body_async, reason_of, retry_after
 from wire.json import Malformed, parse
@@ -39,8 +38,6 @@ MAX_CANCELLED = 16
 LEAST = 0.02
 MAX_ID = 100
 _UNITS = {"millisecond": 0.001, "second": 1.0, "minute": 60.0, "hour": 3600.0}
-_NO_LETTER = re.compile(r"[^a-z0-9]+")
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _./:-]{0,99}")
 
 
 class NoAnswer(Exception):
@@ -73,7 +70,8 @@ class JsonService:
 
     The client takes no proxy from the environment and follows no redirect: the key and the text go to the configured
     host only. Certificates are verified against the usual roots, or those that SSL_CERT_FILE names; `ca_file` names the
-    only authority trusted.
+    only authority trusted. `token` reads a bearer token that changes while the guard runs, for every request anew; it raises
+    InputError when there is none.
 
     Raises:
         InputError: the authorities to trust cannot be read.
@@ -85,6 +83,7 @@ class JsonService:
         headers: Mapping[str, str],
         *,
         ca_file: str | None = None,
+        token: Callable[[], str] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         parts = urlsplit(url)
@@ -92,6 +91,7 @@ class JsonService:
             raise ValueError("an engine beyond loopback is asked by https only")
         self._url = url
         self._sleep = sleep
+        self._token = token
         fixed = {"content-type": "application/json", "accept": "application/json"}
         self._headers = {**fixed, "user-agent": "ringwall-guard", **headers}
         self._policy = HttpPolicy(url, proxies=False, ca_file=ca_file)
@@ -103,14 +103,16 @@ class JsonService:
         # Each request is sent with its own timeout instead.
         return _Pool(self._policy.async_client(headers=self._headers, limits=limits, timeout=5.0))
 
-    async def ask(self, body: bytes, deadline: float) -> dict[str, Any]:
+    async def ask(self, body: bytes, deadline: float, url: str | None = None) -> dict[str, Any]:
         """The vendor's answer before `deadline` (`time.monotonic` seconds), with one retry if there is time for it.
+
+        `url` is another address of the same host.
 
         Raises:
             NoAnswer: there is none, or it is not HTTP 200 with a strict JSON object.
         """
         try:
-            return await self._once(body, deadline)
+            return await self._once(body, deadline, url)
         except _Transient as error:
             if error.pause is None or time.monotonic() + error.pause + LEAST >= deadline:
                 raise NoAnswer(f"{error}; no time to ask again") from None
@@ -118,7 +120,7 @@ class JsonService:
         if pause:
             await self._sleep(pause)
         try:
-            return await self._once(body, deadline)
+            return await self._once(body, deadline, url)
         except _Transient as error:
             raise NoAnswer(f"{error}, twice") from None
 
@@ -126,14 +128,14 @@ class JsonService:
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self._pool.client.aclose()
 
-    async def _once(self, body: bytes, deadline: float) -> dict[str, Any]:
+    async def _once(self, body: bytes, deadline: float, url: str | None) -> dict[str, Any]:
         timeout = deadline - time.monotonic()
         if timeout < LEAST:
             raise NoAnswer("no time was left to ask", None)
         pool = self._pool
         pool.busy += 1
         try:
-            return await self._post(pool, body, timeout)
+            return await self._post(pool, body, timeout, url or self._url)
         except asyncio.CancelledError:
             pool.cancelled += 1
             raise
@@ -157,11 +159,20 @@ class JsonService:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
-    async def _post(self, pool: _Pool, body: bytes, timeout: float) -> dict[str, Any]:
+    def _authorization(self) -> dict[str, str]:
+        if self._token is None:
+            return {}
+        try:
+            return {"authorization": f"Bearer {self._token()}"}
+        except InputError as error:
+            raise NoAnswer(error.problem, None) from None
+
+    async def _post(self, pool: _Pool, body: bytes, timeout: float, url: str) -> dict[str, Any]:
+        headers = self._authorization()
         try:
             async with (
                 asyncio.timeout(timeout),
-                pool.client.stream("POST", self._url, content=body, timeout=timeout) as answer,
+                pool.client.stream("POST", url, content=body, headers=headers, timeout=timeout) as answer,
             ):
                 return await self._read(answer)
         except (TimeoutError, httpx.TimeoutException) as error:
@@ -264,6 +275,10 @@ class HttpEngine(ABC):
     def _piece(self, item: ScanItem, answer: dict[str, Any], request: str) -> Piece:
         """Read the answer to the request of this id; no verdict where it is not as the vendor documents it."""
 
+    def _url(self, item: ScanItem) -> str | None:
+        """Where this item is sent; None for the service's one address."""
+        return None
+
     async def scan(self, item: ScanItem, deadline: float) -> Verdict:
         """Judge `item` before `deadline` (`time.monotonic` seconds, retries included)."""
         started = time.monotonic()
@@ -293,7 +308,7 @@ class HttpEngine(ABC):
 
     async def _ask(self, item: ScanItem, body: tuple[bytes, str], deadline: float, health: list[bool | None]) -> Piece:
         try:
-            answer = await self._service.ask(body[0], deadline)
+            answer = await self._service.ask(body[0], deadline, self._url(item))
         except NoAnswer as error:
             health.append(error.healthy)
             return no_verdict(str(error))
@@ -346,39 +361,6 @@ class HttpEngine(ABC):
         )
 
 
-def is_label(value: Any) -> TypeGuard[str]:
-    """Whether a value is a name that is fit for a log."""
-    return isinstance(value, str) and _LABEL.fullmatch(value) is not None
-
-
-def label(value: str) -> str:
-    """A vendor's name of a finding if it is fit for a log: it may come from a user's own rule, or quote the text."""
-    return value if is_label(value) else "unnamed"
-
-
-def reference(value: Any) -> str | None:
-    """A vendor's id of a scan; None if the value does not look like one."""
-    return value if is_label(value) else None
-
-
 def request_id(item: ScanItem, suffix: str) -> str:
     """An id for one request: the incident id and `suffix`, cut to at most 100 characters."""
     return f"{item.correlation_id[: MAX_ID - len(suffix) - 1]}-{suffix}"
-
-
-def look_alike(members: Iterable[str], known: Collection[str]) -> bool:
-    """Whether a member is not in `known` and reads like one that is: another case, script, space or mark.
-
-    Another reader of the answer might take it for that one, so what it says is not certain.
-    """
-    plain = {_letters(name) for name in known}
-    return any(name not in known and _letters(name) in plain for name in members)
-
-
-def failed(answer: Mapping[str, Any]) -> bool:
-    """Whether an answer says that something failed, in a member for which the vendor documents no such use."""
-    return any(answer.get(name) not in (None, False, []) for name in ("error", "errors", "timeout", "timed_out"))
-
-
-def _letters(name: str) -> str:
-    return _NO_LETTER.sub("", fold(name).casefold())

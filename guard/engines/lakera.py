@@ -25,13 +25,10 @@ from guard.engines.http_engine import (
     HttpEngine,
     JsonService,
     Piece,
-    failed,
-    label,
-    look_alike,
     no_verdict,
-    reference,
     request_id,
 )
+from guard.engines.reading import failed, label, look_alike, reference
 from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanItem
 from wire.json import dump
 

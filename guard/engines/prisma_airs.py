@@ -26,12 +26,10 @@ from guard.engines.http_engine import (
     HttpEngine,
     JsonService,
     Piece,
-    label,
-    look_alike,
     no_verdict,
-    reference,
     request_id,
 )
+from guard.engines.reading import Undocumented, label, look_alike, mapping, reference, rows
 from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanItem
 from wire.json import dump, parse
 
@@ -129,7 +127,7 @@ class PrismaAirsVerdictEngine(HttpEngine):
         action, category = answer.get("action"), answer.get("category")
         try:
             findings = tuple(dict.fromkeys(_findings(item.leg, answer)))
-        except _Undocumented as error:
+        except Undocumented as error:
             return no_verdict(f"{error} is not as documented", scan)
         if (reason := _incomplete(answer)) is not None:
             return no_verdict(reason, scan, findings)
@@ -142,10 +140,6 @@ class PrismaAirsVerdictEngine(HttpEngine):
         if (reason := _unproven(answer)) is not None:
             return no_verdict(reason, scan, findings)
         return Piece(Outcome.ALLOW, findings, scan)
-
-
-class _Undocumented(Exception):
-    """A member of the answer has another type than the specification gives it."""
 
 
 def _contents(item: ScanItem) -> Iterator[str]:
@@ -183,7 +177,7 @@ def _unproven(answer: dict[str, Any]) -> str | None:
     """Why an allow is not certain to be about what was sent; None if it is."""
     if "tr_id" not in answer:
         return "tr_id is missing"
-    tool = _dict(answer, "tool_detected")
+    tool = mapping(answer, "tool_detected")
     if not isinstance(tool.get("verdict"), str) or not tool["verdict"]:
         return "there is no verdict on the tool event"
     if look_alike(answer, _DECIDING) or look_alike(tool, _TOOL):
@@ -193,37 +187,25 @@ def _unproven(answer: dict[str, Any]) -> str | None:
 
 def _findings(leg: Leg, answer: dict[str, Any]) -> Iterator[EngineFinding]:
     for name in ("prompt_detected", "response_detected"):
-        yield from _flags(leg, _dict(answer, name))
-    tool = _dict(answer, "tool_detected")
-    places = [_dict(tool, "summary")]
+        yield from _flags(leg, mapping(answer, name))
+    tool = mapping(answer, "tool_detected")
+    places = [mapping(tool, "summary")]
     for name in ("input_detected", "output_detected"):
-        entries = _dict(tool, name).get("detection_entries")
-        if not isinstance(entries, list | None) or not all(isinstance(entry, dict) for entry in entries or ()):
-            raise _Undocumented("detection_entries")
-        places += entries or ()
+        places += rows(mapping(tool, name), "detection_entries")
     for place in places:
-        yield from _flags(leg, _dict(place, "detections"))
+        yield from _flags(leg, mapping(place, "detections"))
         threats = place.get("threats")
         if not isinstance(threats, list | None) or not all(isinstance(threat, str) for threat in threats or ()):
-            raise _Undocumented("threats")
+            raise Undocumented("threats")
         yield from (_finding(leg, threat) for threat in threats or ())
     if tool.get("verdict") not in (None, "", "benign"):
         yield EngineFinding(Category.POLICY, "tool_detected")
 
 
-def _dict(value: dict[str, Any], name: str) -> dict[str, Any]:
-    member = value.get(name)
-    if member is None:
-        return {}
-    if not isinstance(member, dict):
-        raise _Undocumented(name)
-    return member
-
-
 def _flags(leg: Leg, flags: dict[str, Any]) -> Iterator[EngineFinding]:
     for name, value in flags.items():
         if not isinstance(value, bool):
-            raise _Undocumented("a detection flag")
+            raise Undocumented("a detection flag")
         if value:
             yield _finding(leg, name)
 

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from guard.engines.http_engine import HttpEngine
 from guard.inspect.verdict import Leg
-from model.engines import ContractEngine, LakeraEngine, PrismaAirsEngine, VerdictService
+from model.engines import (
+    AzureContentSafetyEngine,
+    BedrockEngine,
+    ContractEngine,
+    LakeraEngine,
+    ModelArmorEngine,
+    PrismaAirsEngine,
+    VerdictService,
+)
+from wire.secrets import read_secret
 
 
 def make_engine(settings: VerdictService, secret: str, *, thorough: frozenset[Leg] = frozenset()) -> HttpEngine:
@@ -24,6 +35,26 @@ def make_engine(settings: VerdictService, secret: str, *, thorough: frozenset[Le
             return PrismaAirsVerdictEngine(
                 settings.base_url, settings.profile_name, secret, settings.block_on, thorough=thorough
             )
+        case BedrockEngine():
+            from guard.engines.bedrock import BedrockVerdictEngine
+
+            return BedrockVerdictEngine(
+                settings.base_url,
+                settings.guardrail,
+                settings.guardrail_version,
+                secret,
+                settings.block_on,
+                thorough=thorough,
+            )
+        case ModelArmorEngine():
+            from guard.engines.model_armor import ModelArmorVerdictEngine
+
+            token = partial(read_secret, settings.token)
+            return ModelArmorVerdictEngine(settings.base_url, settings.template, token, thorough=thorough)
+        case AzureContentSafetyEngine():
+            from guard.engines.azure_content_safety import AzureContentSafetyVerdictEngine
+
+            return AzureContentSafetyVerdictEngine(settings.base_url, secret, thorough=thorough)
         case ContractEngine():
             from guard.engines.contract import ContractVerdictEngine
 

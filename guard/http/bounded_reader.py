@@ -17,10 +17,11 @@ from guard.decide.answers import INCIDENT_HEADER, INVALID_REQUEST, LIMITED, erro
 from guard.decide.reasons import Reason
 from guard.http.request_bounds import RequestBounds
 from guard.http.request_reader import RequestReader
+from guard.identity.principal import Principal
 from wire.json import dump
 
-#: Notes a refusal and returns its incident id; raises AuditUnwritable.
-Note = Callable[[Reason], str]
+#: Notes a refusal, of whose request where that is known, and returns its incident id; raises AuditUnwritable.
+Note = Callable[[Reason, Principal | None], str]
 
 
 class _OverBounds(Exception):
@@ -174,7 +175,7 @@ class BoundedReader(RequestReader):
 
     def _refuse(self, status: int, reason: Reason, text: str, code: int = INVALID_REQUEST) -> None:
         try:
-            incident = self._note(reason)
+            incident = self._note(reason, None)
         except AuditUnwritable:
             incident = None
         if self._may_answer():

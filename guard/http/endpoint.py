@@ -22,6 +22,7 @@ from guard.decide.reasons import Reason
 from guard.decide.tokens import estimate, read_remaining
 from guard.http import refusals
 from guard.http.arrival import Arrival, Receive, bounded, read_body, until_disconnect
+from guard.http.bounded_writer import note_sender
 from guard.http.http_rules import (
     HttpRefusal,
     accepts_stream,
@@ -41,7 +42,8 @@ from guard.http.unsent import unavailable, without_token
 from guard.http.upstream import NoToken, Slip, UpstreamAnswer, UpstreamDown, UpstreamFull
 from guard.identity.principal import Principal
 from guard.identity.verifier import NotIdentified
-from guard.runtime import Runtime, WorkEnded
+from guard.runtime import Runtime
+from guard.work import WorkEnded
 from wire.json import Malformed, dump, parse
 from wire.jsonrpc import Answer, Message, Notification, Request, classify
 
@@ -131,6 +133,7 @@ class McpEndpoint:
             message = error(None, answers.UNAUTHENTICATED, "Who you are could not be verified.")
             raise HttpRefusal(refused.status, refused.reason, message, headers) from None
         sink.principal = principal
+        note_sender(scope, principal)
         if principal.id in policy.denied:
             raise refusals.denied()
         return principal
@@ -156,7 +159,8 @@ class McpEndpoint:
         exchange, message = self._open(arrival, value)
         sink.unjudged = 0
         async with until_disconnect(arrival.receive):
-            await self._message(exchange, message, len(body), sink)
+            with exchange.span:
+                await self._message(exchange, message, len(body), sink)
 
     def _open(self, arrival: Arrival, value: Any) -> tuple[Exchange, Message]:
         """The message, and its exchange in the message's era and session; raises Refused."""
@@ -190,7 +194,10 @@ class McpEndpoint:
                 session = None
             self._check_session(session, arrival.principal, message)
         caller = arrival.caller(modern=modern, version=version, session=session)
-        return Exchange(self.runtime, arrival.policy, caller, headers, arrival.sink), message
+        exchange = Exchange(self.runtime, arrival.policy, caller, headers, arrival.sink)
+        if self.runtime.tracer is not None:
+            exchange.span = self.runtime.tracer.begin(arrival.policy, caller, headers, message)
+        return exchange, message
 
     def _check_session(self, session: str | None, principal: Principal, message: Message | None = None) -> None:
         """Refuse a session that is not this principal's: its id is a handle, never a proof (MCP security best practices)."""
@@ -232,7 +239,7 @@ class McpEndpoint:
             sink.stream_if_silent()
         upstream: UpstreamAnswer | None = None
         try:
-            headers, body = exchange.introduced(prepared)
+            headers, body = exchange.span.sent(*exchange.introduced(prepared))
             upstream = await exchange.send("POST", headers, dump(body))
             if context is None:
                 await self._acknowledge(upstream, sink)
@@ -314,7 +321,8 @@ class McpEndpoint:
         for (exchange, message), value in zip(opened, batch, strict=True):
             answer_sink = sink if isinstance(message, Request) else SilentSink()
             exchange.sink = answer_sink
-            await self._message(exchange, message, len(dump(value)), answer_sink)
+            with exchange.span:
+                await self._message(exchange, message, len(dump(value)), answer_sink)
         if not requests:
             await sink.answer(202, None)
 

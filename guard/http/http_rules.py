@@ -13,6 +13,7 @@ from typing import Any
 from components.gateway.names import REMAINING_HEADER
 from guard.decide.answers import HEADER_MISMATCH, PARSE_ERROR, UNSUPPORTED_VERSION, error, status_of
 from guard.decide.reasons import Composed, Reason
+from model.guard_config import Identity
 from model.loopback import is_loopback
 from wire import mirrored_headers
 from wire.jsonrpc import Id
@@ -104,6 +105,14 @@ class PublicNames:
             return True
         scheme, _, authority = origin.partition("://")
         return self._loopback and scheme in ("http", "https") and is_loopback(_name(authority))
+
+
+def hostnames_of(identity: Identity) -> list[str]:
+    """The public names by which a guard is called, as its configuration of identity says them."""
+    names = [door.hostname for door in identity.access.front_doors] if identity.access else []
+    if identity.external and not identity.access:
+        names.append(identity.external.audience.partition("://")[2].partition("/")[0])
+    return names
 
 
 def _name(host: str) -> str:

@@ -11,6 +11,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+#: Seconds that the rest of an answer has to be read in once its connection is closed.
+CLOSE_SECONDS = 30.0
+
 
 class JoinedWrites(HttpToolsProtocol):
     """An HTTP protocol that sends everything written in one turn of the event loop at the end of the turn."""
@@ -34,7 +37,12 @@ class _Joined:
 
     def close(self) -> None:
         self._flush()
+        # A closed TLS transport cannot say what it holds.
+        unread = 0 if self._transport.is_closing() else self._transport.get_write_buffer_size()
         self._transport.close()
+        if unread:
+            # It closes once all is read, which need never be.
+            self._loop.call_later(CLOSE_SECONDS, self._transport.abort)
 
     def _flush(self) -> None:
         if self._parts:

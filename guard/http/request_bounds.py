@@ -1,4 +1,4 @@
-"""How much of a request the guard reads, and how long it waits for it, before it knows who asks."""
+"""How much of a request the guard reads, and how long it waits for it and for the reader of its answer."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ class RequestBounds:
     #: Seconds from the end of the head to the end of the body, and bytes of body that buy one second more.
     body_seconds: float = 30.0
     body_rate: float = 4096.0
+    #: Seconds that a client may leave an answer unread, and bytes of it that buy one second more (128 kbit/s).
+    answer_seconds: float = 30.0
+    answer_rate: float = 16384.0
     #: Connections open at once.
     connections: int = 4096
     #: Requests on one connection that await the answer to another.

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from components.gateway.names import LIMIT_HEADER, TOKENS
-from guard.decide.tokens import estimate
+from guard.decide.tokens import ServerBudget, estimate
 from guard.identity.principal import Principal
-from guard.runtime import Runtime
+from guard.metrics import GuardMetrics
 from wire.json import dump
 from wire.sse import KEEP_ALIVE, Event
 
@@ -27,12 +27,25 @@ _STREAM_HEADERS = [
 ]
 
 
+class SinkHome(Protocol):
+    """What a sink needs of the guard it belongs to."""
+
+    keep_alive: float
+    metrics: GuardMetrics
+
+    @property
+    def budget(self) -> ServerBudget: ...
+
+    def end_task(self, task: asyncio.Task[Any]) -> None:
+        """End one request."""
+
+
 @dataclass(slots=True)
 class HttpSink:
     """One HTTP response. `end` it in any case."""
 
     send: Send
-    runtime: Runtime
+    runtime: SinkHome
     streaming: bool = False
     finished: bool = False
     status: int = 0

@@ -39,12 +39,14 @@ _REASONS = {
 class UpstreamDown(Exception):
     """The server does not answer, broke off, or answered what is not HTTP for MCP. The message holds no payload.
 
-    `sent` says whether the server may have received the request, in which case it may have carried it out.
+    `sent` says whether the server may have received the request, in which case it may have carried it out; `silent` that
+    it said nothing for too long.
     """
 
-    def __init__(self, reason: str, *, sent: bool = True) -> None:
+    def __init__(self, reason: str, *, sent: bool = True, silent: bool = False) -> None:
         super().__init__(reason)
         self.sent = sent
+        self.silent = silent
 
 
 class Slip(UpstreamDown):
@@ -140,7 +142,8 @@ class UpstreamAnswer:
         except Malformed as problem:
             raise UnusableAnswer(Reason.ORIGIN_ENCODING, str(problem)) from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise UpstreamDown(f"the answer broke off ({type(error).__name__})") from None
+            silent = isinstance(error, TimeoutError)
+            raise UpstreamDown(f"the answer broke off ({type(error).__name__})", silent=silent) from None
 
     def close(self) -> None:
         """Close the connection. In the 2026 era this is how the server learns of a cancellation."""
@@ -336,7 +339,8 @@ class HttpUpstream:
                 # aiohttp's parser refused the answer, so there is one. Its text is about the form alone.
                 raise _unreadable(error) from None
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-                raise UpstreamDown(f"the server broke off ({type(error).__name__})") from None
+                silent = isinstance(error, TimeoutError)
+                raise UpstreamDown(f"the server broke off ({type(error).__name__})", silent=silent) from None
 
     async def _send(
         self, verb: str, headers: Mapping[str, str], body: bytes | None, **options: Any

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guard.decide.methods import opaque_places
+from guard.inspect.card_numbers import LEAST_CARD, may_be_card
 from guard.inspect.media_types import JudgedBytes, judge_bytes
 from guard.inspect.verdict import Text
 from wire.json import dump
+from wire.protocol_versions import META_KEYS
 
 _INERT = re.compile(r"[A-Za-z0-9_.:/+-]{1,64}")
 
@@ -36,7 +38,7 @@ MAX_POINTERS = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The strings of a message part. `texts` are in document order. `uninspected` counts bytes that pass unseen, by media
+    """The texts of a message part. `texts` are in document order. `uninspected` counts bytes that pass unseen, by media
     type. `unreadable` is a place that no engine can look into and that may not pass, or where the pointers became too long;
     `problem` says why. `decoded` are pointers whose text was decoded, so that it is not the string in the document.
     `corrected` are the media types that must stand in place of those claimed, by pointer."""
@@ -60,7 +62,8 @@ class Content:
 
 
 def content_of(value: Any, method: str = "", media_types: frozenset[str] = frozenset()) -> Content:
-    """All strings of a JSON value in a message of this method. The pointer of a key itself ends in ``#``.
+    """All strings of a JSON value in a message of this method, and the numbers that may be a payment card's. The pointer of
+    a key itself ends in ``#``.
 
     Args:
         media_types: what may pass uninspected beside images and sounds.
@@ -110,10 +113,14 @@ def content_of(value: Any, method: str = "", media_types: frozenset[str] = froze
                     if judged.problem is not None:
                         unreadable, problem = child_pointer, judged.problem
                     continue
-                if isinstance(child, str | dict | list):
+                if isinstance(child, str | dict | list) or (isinstance(child, int) and child >= LEAST_CARD):
                     stack.append((child_pointer, child))
-                if not (key.isascii() and key.isidentifier() and len(key) <= _SHORT_KEY):
+                # The envelope's own names say nothing, and look like base64, which costs ten times the rest to rule out.
+                if not (key.isascii() and key.isidentifier() and len(key) <= _SHORT_KEY) and key not in META_KEYS:
                     texts.append(Text(f"{child_pointer}#", key))
+        elif isinstance(node, int):
+            if node >= LEAST_CARD and may_be_card(pointer, str(node)):
+                texts.append(Text(pointer, str(node)))
         elif isinstance(node, list):
             stack.extend((f"{pointer}/{index}", child) for index, child in reversed(list(enumerate(node))))
     return Content(tuple(texts), uninspected, unreadable, frozenset(decoded), problem, corrected)

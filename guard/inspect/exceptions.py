@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from guard.inspect.verdict import EngineFinding, Leg, Verdict
-from model.finding_exceptions import KINDS, FindingException, rule_of
+from guard.inspect.verdict import AnyLeg, EngineFinding, Verdict
+from model.finding_exceptions import KINDS, FindingException, ModelFindingException, rule_of
 from wire.uri_templates import parse_template
 
 
@@ -29,22 +29,23 @@ class CoveredFinding:
     trusted: bool
 
 
-_Numbered = tuple[int, FindingException]
+AnyException = FindingException | ModelFindingException
+_Numbered = tuple[int, AnyException]
 
 
 class Exceptions:
     """All exceptions of one configuration. `clock` is in seconds since the epoch."""
 
-    def __init__(self, exceptions: Sequence[FindingException], clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, exceptions: Sequence[AnyException], clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._by_subject: dict[tuple[str, str, str], list[_Numbered]] = defaultdict(list)
         # The exception for one place comes before one for any place, as it says more exactly what to do.
         for number, exception in sorted(enumerate(exceptions), key=lambda pair: pair[1].place is None):
             self._by_subject[exception.leg, exception.kind, exception.name].append((number, exception))
-        names = {exception.name for exception in exceptions if exception.resource and "{" in exception.resource}
+        names = {exception.name for exception in exceptions if exception.kind == "resource" and "{" in exception.name}
         self._templates = [(name, template) for name in sorted(names) if (template := parse_template(name)) is not None]
 
-    def covered(self, leg: Leg, method: str, name: str, verdicts: Iterable[Verdict]) -> tuple[CoveredFinding, ...]:
+    def covered(self, leg: AnyLeg, method: str, name: str, verdicts: Iterable[Verdict]) -> tuple[CoveredFinding, ...]:
         """The findings about this tool, prompt or resource that do not count, in the order of the verdicts."""
         today = self._today()
         named = [item for item in self._named(leg, method, name) if item[1].holds_on(today)]
@@ -56,7 +57,7 @@ class Exceptions:
                 covered.append(CoveredFinding(engine, finding, rule, number, exception.action == "allow"))
         return tuple(covered)
 
-    def ended(self, leg: Leg, method: str, name: str, verdicts: Iterable[Verdict]) -> str | None:
+    def ended(self, leg: AnyLeg, method: str, name: str, verdicts: Iterable[Verdict]) -> str | None:
         """Which exception for one of these findings has ended, in words; None if none has."""
         today = self._today()
         named = [item for item in self._named(leg, method, name) if not item[1].holds_on(today)]
@@ -66,7 +67,7 @@ class Exceptions:
                 return f"the exception for {rule} ended on {match[1].expires}"
         return None
 
-    def _named(self, leg: Leg, method: str, name: str) -> list[_Numbered]:
+    def _named(self, leg: AnyLeg, method: str, name: str) -> list[_Numbered]:
         """The exceptions for what a message of this method names, the more exact first."""
         kind = KINDS.get(method)
         if kind is None or not self._by_subject:

@@ -7,7 +7,7 @@ finding that an exception of the stack file covers is no longer among them (`gua
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,8 +16,19 @@ from guard.inspect.content import Content, content_of, document_of
 from guard.inspect.exceptions import CoveredFinding, Exceptions
 from guard.inspect.panel import Panel
 from guard.inspect.redaction import corrected, redact
-from guard.inspect.verdict import EVERYTHING, Category, EngineFinding, Leg, Outcome, ScanItem, Verdict
+from guard.inspect.verdict import (
+    EVERYTHING,
+    AnyLeg,
+    Category,
+    EngineFinding,
+    Leg,
+    ModelLeg,
+    Outcome,
+    ScanItem,
+    Verdict,
+)
 from model.defaults import LegPolicy
+from model.model_route import ModelLegs
 from model.parameter_kinds import KindTree
 
 
@@ -46,27 +57,40 @@ class Inspected:
 
     @property
     def untrusted(self) -> bool:
-        """Whether something tried to steer a model, whatever the policy decided."""
+        """Whether something tried to steer a model, or is suspected of it, whatever the policy decided."""
+        return any(True for _ in self._steering())
+
+    @property
+    def attacked(self) -> bool:
+        """Whether something tried to steer a model: a finding that stops, where the policy does not let it pass."""
+        return any(not finding.advisory for finding in self._steering())
+
+    def _steering(self) -> Iterator[EngineFinding]:
         trusted = {(item.engine, item.finding) for item in self.covered if item.trusted}
-        return any(
-            finding.untrusted and (verdict.engine, finding) not in trusted
-            for verdict in self.verdicts
-            for finding in verdict.findings
-        )
+        # Whoever trusts what would be stopped in a text has read it, and what is only suspected of it too.
+        read = {finding.pointer for _, finding in trusted if not finding.advisory}
+        for verdict in self.verdicts:
+            for finding in verdict.findings:
+                known = (verdict.engine, finding) in trusted or (finding.advisory and finding.pointer in read)
+                if finding.untrusted and not known:
+                    yield finding
 
 
 class Inspector:
     """Judges message parts by a panel of engines, a policy for each leg, and exceptions from it."""
 
-    def __init__(self, panel: Panel, legs: LegPolicy, server: str, exceptions: Exceptions | None = None) -> None:
+    def __init__(
+        self, panel: Panel, legs: LegPolicy | ModelLegs, server: str, exceptions: Exceptions | None = None
+    ) -> None:
         self._panel = panel
         self._exceptions = exceptions or Exceptions(())
-        self._policy = {leg: str(getattr(legs, leg.value)) for leg in Leg}
+        every: tuple[AnyLeg, ...] = tuple(ModelLeg) if isinstance(legs, ModelLegs) else tuple(Leg)
+        self._policy = {leg: str(getattr(legs, leg.value)) for leg in every}
         self._server = server
 
     async def inspect(
         self,
-        leg: Leg,
+        leg: AnyLeg,
         method: str,
         name: str,
         value: Any,
@@ -105,8 +129,9 @@ class Inspector:
         if not content.texts or (structural and content.inert):
             return Inspected(Decision.ALLOW, value, None, (), content.uninspected)
         document = document_of(value)
+        judged_as = leg.judged_as if isinstance(leg, ModelLeg) else leg
         item = ScanItem(
-            leg, self._server, method, name, content.texts, document, principal, incident, kinds, principal_kind
+            judged_as, self._server, method, name, content.texts, document, principal, incident, kinds, principal_kind
         )
         judgement = (await self._panel.judge(item)).accepting(accepted)
         if judgement.outcome is Outcome.NO_VERDICT:

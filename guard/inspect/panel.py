@@ -20,9 +20,20 @@ from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from guard.inspect.definitions import pinned_definitions
-from guard.inspect.verdict import EngineFinding, Leg, Outcome, ScanItem, Verdict, VerdictEngine, rule_id
+from guard.inspect.verdict import (
+    AnyLeg,
+    EngineFinding,
+    Leg,
+    ModelLeg,
+    Outcome,
+    ScanItem,
+    Verdict,
+    VerdictEngine,
+    rule_id,
+)
 from model.base import seconds
 from model.guard_config import GuardConfig
+from model.model_guard_config import ModelGuardConfig
 from wire.secrets import read_secret
 
 log = logging.getLogger("ringwall.guard.engines")
@@ -192,17 +203,25 @@ class Panel:
         return digest.digest()
 
 
-def build_panel(config: GuardConfig, environ: Mapping[str, str] = os.environ) -> Panel:
+def build_panel(config: GuardConfig | ModelGuardConfig, environ: Mapping[str, str] = os.environ) -> Panel:
     """The engines that the configuration names, all of them or none.
 
     Raises:
-        InputError: an engine's secret or certificates cannot be read. The embedded engine never stands in for a vendor's.
+        InputError: an engine's secret, certificates or model cannot be read. The embedded engine never stands in for
+            another.
     """
     engine_settings, legs = config.guard.engines, config.guard.legs
-    excepted = {exception.leg for exception in config.guard.exceptions}
-    thorough = frozenset(leg for leg in Leg if getattr(legs, leg.value) != "block" or leg.value in excepted)
-    if any(pinned.accepted for pinned in pinned_definitions(config.tool_lock)):
-        thorough |= {Leg.DEFINITIONS}  # behind an accepted finding of one engine there may be one of another
+    excepted: set[str] = {exception.leg for exception in config.guard.exceptions}
+    every: tuple[AnyLeg, ...] = tuple(ModelLeg) if isinstance(config, ModelGuardConfig) else tuple(Leg)
+    passing = [leg for leg in every if getattr(legs, leg.value) != "block" or leg.value in excepted]
+    thorough = frozenset(leg.judged_as if isinstance(leg, ModelLeg) else leg for leg in passing)
+    tools = acting = frozenset[str]()
+    if isinstance(config, GuardConfig):
+        locked = config.tool_lock.tools
+        tools = frozenset(tool.name for tool in locked)
+        acting = frozenset(tool.name for tool in locked if tool.risk != "read")
+        if any(pinned.accepted for pinned in pinned_definitions(config.tool_lock)):
+            thorough |= {Leg.DEFINITIONS}  # behind an accepted finding of one engine there may be one of another
     # Secrets are read first, so that a missing one leaves no client open.
     services = [
         (service, read_secret(service.secret, environ) if service.secret else "")
@@ -212,13 +231,15 @@ def build_panel(config: GuardConfig, environ: Mapping[str, str] = os.environ) ->
     if engine_settings.embedded:
         from guard.engines.embedded import EmbeddedVerdictEngine
 
-        engines.append(
-            EmbeddedVerdictEngine(frozenset(tool.name for tool in config.tool_lock.tools), thorough=thorough)
-        )
+        engines.append(EmbeddedVerdictEngine(tools, acting_tools=acting, thorough=thorough))
     if services:
         from guard.engines.services import make_engine
 
         engines += [make_engine(service, secret, thorough=thorough) for service, secret in services]
+    if local := engine_settings.model:
+        from guard.engines.local_model import ModelVerdictEngine, OnnxClassifier
+
+        engines.append(ModelVerdictEngine(OnnxClassifier(local.sensitivity), local.characters))
     return Panel(engines, seconds(config.guard.deadline), thorough=thorough)
 
 

@@ -21,6 +21,31 @@ class Leg(StrEnum):
     SERVER_REQUESTS = "server_requests"
 
 
+class ModelLeg(StrEnum):
+    """A part of a conversation with a model; the values are the keys of `model.model_route.ModelLegs`."""
+
+    PROMPTS = "prompts"
+    TOOL_RESULTS = "tool_results"
+    DEFINITIONS = "definitions"
+    ANSWERS = "answers"
+    TOOL_CALLS = "tool_calls"
+
+    @property
+    def judged_as(self) -> Leg:
+        """The leg by whose rules engines judge it: what a model reads, what it may call, what it calls with."""
+        return _JUDGED_AS[self]
+
+
+_JUDGED_AS = {
+    ModelLeg.PROMPTS: Leg.PROMPTS,
+    ModelLeg.TOOL_RESULTS: Leg.RESULTS,
+    ModelLeg.DEFINITIONS: Leg.DEFINITIONS,
+    ModelLeg.ANSWERS: Leg.RESOURCES,
+    ModelLeg.TOOL_CALLS: Leg.ARGUMENTS,
+}
+AnyLeg = Leg | ModelLeg
+
+
 class Outcome(StrEnum):
     ALLOW = "allow"
     BLOCK = "block"
@@ -109,7 +134,8 @@ def rule_id(engine: str, finding: EngineFinding) -> str:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One engine's answer. `reference` is the vendor's id of the scan, `milliseconds` its duration. An answer that does not
-    cover the whole text is NO_VERDICT, with the reason in `error`, which holds no payload text."""
+    cover the whole text is NO_VERDICT, with the reason in `error`, which holds no payload text; an engine that never blocks
+    says there what it did not read."""
 
     outcome: Outcome
     engine: str

@@ -10,20 +10,17 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from guard.decide.answers import METHOD_NOT_FOUND
 from guard.http.http_rules import forwarded
 from guard.http.upstream import Road, UpstreamAnswer, UpstreamDown
 from model.text import visible
 from model.tool_lock import ClientCapability
 from wire.json import Malformed, dump, parse
-from wire.jsonrpc import Answer, Id, Message, Request, classify
+from wire.jsonrpc import METHOD_NOT_FOUND, Answer, Id, Message, Request, classify
+from wire.mcp_client import ClientSide, notification
 from wire.sse import Event, Reader
 
 #: Bytes of all answers of one conversation.
 MAX_BYTES = 16 * 1024 * 1024
-#: How the server sees the client that asks.
-CLIENT_INFO = {"name": "ringwall", "version": "1"}
-_META = "io.modelcontextprotocol/"
 #: What a client answers that lets no person decide: no sampling, no elicitation.
 _DECLINED = -1
 
@@ -54,21 +51,12 @@ class RefusedStatus(ProbeFailed):
 
 
 class ProbeConversation:
-    """Requests over one road. `version` and `session` are set once the server has introduced itself."""
+    """Requests over one road. `side` says how far the server has introduced itself."""
 
     def __init__(self, road: Road, capabilities: tuple[ClientCapability, ...] = ()) -> None:
         self.road = road
-        self.modern = False
-        self.version: str | None = None
-        self.session: str | None = None
-        self._announced = capabilities
-        self._number = 0
+        self.side = ClientSide("ringwall", {name: {} for name in capabilities})
         self._received = 0
-
-    @property
-    def capabilities(self) -> dict[str, Any]:
-        """What this client announces that it can do."""
-        return {name: {} for name in self._announced}
 
     async def ask(
         self, method: str, params: Mapping[str, Any] | None = None, *, version: str | None = None, id_: Id | None = None
@@ -79,42 +67,38 @@ class ProbeConversation:
             ProbeFailed: an error, an HTTP status or an answer that cannot be read.
             UpstreamDown: the server does not answer, or broke off.
         """
-        self._number += 1
-        id_ = self._number if id_ is None else id_
-        modern = version or (self.version if self.modern else None)
-        sent = dict(params or {})
-        if modern:
-            sent["_meta"] = {
-                f"{_META}protocolVersion": modern,
-                f"{_META}clientInfo": CLIENT_INFO,
-                f"{_META}clientCapabilities": self.capabilities,
-            }
-        body = {"jsonrpc": "2.0", "id": id_, "method": method, **({"params": sent} if sent else {})}
-        answer = await self.road.send("POST", self._headers(method, modern), dump(body))
+        message = self.side.request(method, params, id_=id_, stateless_version=version)
+        return (await self._send(message))[0]
+
+    async def initialize(self) -> dict[str, Any]:
+        """The server's answer to `initialize`, whose version and session the conversation goes on with. Raises as `ask`."""
+        result, session = await self._send(self.side.initialize())
+        self.side.begin(result, session)
+        return result
+
+    async def _send(self, message: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+        answer = await self.road.send("POST", self._headers(message), dump(message))
         try:
-            result = await self._result(answer, id_)
+            return await self._result(answer, message["id"]), answer.headers.get("mcp-session-id")
         finally:
             answer.close()
-        if method == "initialize":
-            self.session = answer.headers.get("mcp-session-id")
-        return result
 
     async def notify(self, method: str) -> None:
         """Send a notification; raises UpstreamDown and RefusedStatus."""
-        await self._post(method, {"jsonrpc": "2.0", "method": method})
+        await self._post(method, notification(method))
 
     async def end(self) -> None:
         """End the session, so that the server need not keep it."""
-        if self.session is None:
+        if self.side.session is None:
             return
         with contextlib.suppress(UpstreamDown, TimeoutError):
             async with asyncio.timeout(2):
-                (await self.road.send("DELETE", self._headers("", None), None)).close()
+                (await self.road.send("DELETE", self._headers(None), None)).close()
 
     async def listen(self) -> None:
         """Answer what the server asks on the session's own stream, until cancelled or until it ends."""
         with contextlib.suppress(UpstreamDown, ProbeFailed):
-            answer = await self.road.send("GET", {**self._headers("", None), "accept": "text/event-stream"}, None)
+            answer = await self.road.send("GET", {**self._headers(None), "accept": "text/event-stream"}, None)
             try:
                 if answer.media_type == "text/event-stream" and answer.status == 200:
                     async for event in self._events(answer):
@@ -124,17 +108,12 @@ class ProbeConversation:
             finally:
                 answer.close()
 
-    def _headers(self, method: str, modern: str | None) -> dict[str, str]:
-        named = {"mcp-method": method}
-        if version := modern or self.version:
-            named["mcp-protocol-version"] = version
-        if self.session is not None:
-            named["mcp-session-id"] = self.session
-        return forwarded(named, modern=modern is not None, bearer=False, method=method)
+    def _headers(self, message: Mapping[str, Any] | None) -> dict[str, str]:
+        named = self.side.headers(message)
+        return forwarded(named, modern="mcp-method" in named, bearer=False, method=named.get("mcp-method", ""))
 
     async def _post(self, method: str, message: Mapping[str, Any]) -> None:
-        modern = self.version if self.modern else None
-        answer = await self.road.send("POST", self._headers(method, modern), dump(message))
+        answer = await self.road.send("POST", self._headers(message), dump(message))
         try:
             if answer.status >= 400:
                 raise RefusedStatus(answer.status, f"it answered {method} with HTTP {answer.status}")
@@ -202,16 +181,17 @@ class ProbeConversation:
 
     async def _reply(self, request: Request) -> None:
         """Answer the server's request as a client that has no roots and lets no person decide."""
+        announced = self.side.capabilities
         result: dict[str, Any] | None = None
         if request.method == "ping":
             result = {}
-        elif request.method == "roots/list" and "roots" in self._announced:
+        elif request.method == "roots/list" and "roots" in announced:
             result = {"roots": []}
-        elif request.method == "elicitation/create" and "elicitation" in self._announced:
+        elif request.method == "elicitation/create" and "elicitation" in announced:
             result = {"action": "cancel"}
         if result is not None:
             reply: dict[str, Any] = {"result": result}
-        elif request.method == "sampling/createMessage" and "sampling" in self._announced:
+        elif request.method == "sampling/createMessage" and "sampling" in announced:
             reply = {"error": {"code": _DECLINED, "message": "this client samples nothing"}}
         else:
             reply = {"error": {"code": METHOD_NOT_FOUND, "message": "Method not found"}}

@@ -12,11 +12,10 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from guard.decide.answers import METHOD_NOT_FOUND, UNSUPPORTED_VERSION
+from guard.decide.answers import METHOD_NOT_FOUND
 from guard.decide.methods import Section
 from guard.http.upstream import HttpRoad, Redirected, Road, UpstreamDown
 from guard.probe.conversation import (
-    CLIENT_INFO,
     AnsweredError,
     ProbeConversation,
     ProbeFailed,
@@ -27,7 +26,8 @@ from model.canonical import digest
 from model.text import visible
 from model.tool_lock import ClientCapability, EntryKind
 from wire.mcp import ServerOffer
-from wire.protocol_versions import HANDSHAKE_VERSIONS, LATEST_HANDSHAKE_VERSION, MODERN_VERSIONS
+from wire.mcp_client import HANDSHAKE_VERSION, STATELESS_VERSION, server_info, stateless_versions, versions_in
+from wire.protocol_versions import HANDSHAKE_VERSIONS, MODERN_VERSIONS
 
 MAX_PAGES = 100
 MAX_ENTRIES = 5000
@@ -79,7 +79,7 @@ async def read_offer(
     return ServerOffer(
         name=introduction.name,
         version=introduction.version,
-        protocol_version=conversation.version or "",
+        protocol_version=conversation.side.version or "",
         protocol_versions=introduction.versions,
         instructions=introduction.instructions,
         tools=entries["tools"],
@@ -94,23 +94,21 @@ async def read_offer(
 
 async def _introduced(conversation: ProbeConversation, timeout: float) -> ServerIntroduction:
     """Both eras: discovery first; what ends or falls silent on it is begun anew for `initialize`."""
-    under_way = conversation.road.introduced
+    under_way, side = conversation.road.introduced, conversation.side
     if under_way is not None:
-        conversation.modern = under_way.modern
-        conversation.version = MODERN_VERSIONS[-1] if under_way.modern else LATEST_HANDSHAKE_VERSION
+        side.stateless = under_way.modern
+        side.version = STATELESS_VERSION if under_way.modern else HANDSHAKE_VERSION
         capabilities = under_way.capabilities
         if capabilities is None:
             capabilities = {capability: {} for _, _, capability in LISTS.values()}
-        return ServerIntroduction("", "", (conversation.version,), None, capabilities)
+        return ServerIntroduction("", "", (side.version,), None, capabilities)
     try:
         async with asyncio.timeout(timeout / 2):
-            result = await conversation.ask("server/discover", version=MODERN_VERSIONS[-1])
-        versions = result.get("supportedVersions")
-        if isinstance(versions, list) and any(version in MODERN_VERSIONS for version in versions):
-            conversation.modern, conversation.version = True, MODERN_VERSIONS[-1]
-            meta = result.get("_meta")
-            info = meta.get("io.modelcontextprotocol/serverInfo") if isinstance(meta, dict) else None
-            return _introduction(result, info, [version for version in versions if isinstance(version, str)])
+            result = await conversation.ask("server/discover", version=STATELESS_VERSION)
+        versions = stateless_versions(result) or []
+        if any(version in MODERN_VERSIONS for version in versions):
+            side.stateless, side.version = True, STATELESS_VERSION
+            return _introduction(result, [version for version in versions if isinstance(version, str)])
     except Redirected:
         raise
     except TimeoutError:
@@ -130,24 +128,16 @@ async def _introduced(conversation: ProbeConversation, timeout: float) -> Server
 
 
 async def _initialized(conversation: ProbeConversation) -> ServerIntroduction:
-    result = await conversation.ask(
-        "initialize",
-        {
-            "protocolVersion": LATEST_HANDSHAKE_VERSION,
-            "capabilities": conversation.capabilities,
-            "clientInfo": CLIENT_INFO,
-        },
-    )
+    result = await conversation.initialize()
     version = result.get("protocolVersion")
     if version not in HANDSHAKE_VERSIONS:
         raise Unreadable(f"it speaks protocol version {visible(str(version))[:40]}, which the guard does not know")
-    conversation.version = str(version)
     await conversation.notify("notifications/initialized")
-    return _introduction(result, result.get("serverInfo"), [conversation.version])
+    return _introduction(result, [str(version)])
 
 
-def _introduction(result: Mapping[str, Any], info: Any, versions: list[str]) -> ServerIntroduction:
-    named = info if isinstance(info, dict) else {}
+def _introduction(result: Mapping[str, Any], versions: list[str]) -> ServerIntroduction:
+    named = server_info(result)
     name, version = (value if isinstance(value := named.get(key), str) else "" for key in ("name", "version"))
     instructions = result.get("instructions")
     if instructions is not None and not isinstance(instructions, str):
@@ -164,18 +154,17 @@ def _introduction(result: Mapping[str, Any], info: Any, versions: list[str]) -> 
 
 def _refuse_strange_versions(error: AnsweredError) -> None:
     """Raise for a server that knows 2026 versions only, and none that the guard knows."""
-    supported = error.data.get("supported") if isinstance(error.data, dict) else None
-    if error.code == UNSUPPORTED_VERSION and isinstance(supported, list) and supported:
-        known = {*HANDSHAKE_VERSIONS, *MODERN_VERSIONS}
-        if not any(version in known for version in supported):
-            shown = visible(", ".join(map(str, supported)))[:100]
-            raise Unreadable(f"it speaks protocol version {shown}, which the guard does not know")
+    supported = versions_in(error.code, error.data)
+    known = {*HANDSHAKE_VERSIONS, *MODERN_VERSIONS}
+    if supported is not None and not any(version in known for version in supported):
+        shown = visible(", ".join(map(str, supported)))[:100]
+        raise Unreadable(f"it speaks protocol version {shown}, which the guard does not know")
 
 
 @contextlib.asynccontextmanager
 async def _listening(conversation: ProbeConversation) -> AsyncIterator[None]:
     """Keep the session's own stream open where the client announced that it can be asked something."""
-    if conversation.modern or not conversation.capabilities or conversation.road.introduced is not None:
+    if conversation.side.stateless or not conversation.side.capabilities or conversation.road.introduced is not None:
         yield
         return
     listening = asyncio.get_running_loop().create_task(conversation.listen())
@@ -257,7 +246,7 @@ def _fingerprint(page: list[Any], cursor: str | None) -> str:
 
 async def _odd_ids(conversation: ProbeConversation, deadline: float) -> list[str]:
     """A note where a request with a text as its id is not answered under it; most clients count, so it is no more."""
-    method = "server/discover" if conversation.modern else "ping"
+    method = "server/discover" if conversation.side.stateless else "ping"
     try:
         async with asyncio.timeout_at(min(deadline, asyncio.get_running_loop().time() + 2)):
             await conversation.ask(method, id_=_TEXT_ID)

@@ -118,7 +118,7 @@ def _guard_answers(
     if question.arguments is not None and server.manifest.guard.engines.embedded is not None:
         place = server_place(server, "guard", "legs", "arguments")
         answers.append(RingAnswer(RING, "passes", "the guard's own rules stop nothing in these arguments", place))
-    if vendors := [name for name in server.manifest.guard.engines.names if name != "embedded"]:
+    if vendors := [name for name in server.manifest.guard.engines.names if name not in ("embedded", "model")]:
         text = f"{' and '.join(vendors)} must pass the arguments too; no vendor was asked"
         answers.append(RingAnswer(RING, "depends", text, server_place(server, "guard", "engines")))
     return answers
@@ -143,7 +143,8 @@ def _conditions_of_tool(
         kinds = ", ".join(f"{pointer} is a {kind}" for pointer, kind in sorted(kinds_in_force(tool).items()))
         answers.append(RingAnswer(RING, "passes", f"{fit} ({kinds})" if kinds else fit, place))
     if tool.outbound and manifest.guard.taint.outbound_call != "allow":
-        happens = "refused" if manifest.guard.taint.outbound_call == "block" else "put to the person"
+        asked = "put to the person, and refused where the client cannot ask,"
+        happens = "refused" if manifest.guard.taint.outbound_call == "block" else asked
         text = f"it can send data out, so it is {happens} for {manifest.guard.taint.window} after untrusted text"
         answers.append(RingAnswer(RING, "note", text, server_place(server, "guard", "taint", "outbound_call")))
     limits = manifest.limits

@@ -178,7 +178,7 @@ def _config(server: ServerStack, audit_file: Path) -> GuardConfig:
     )
     # A vendor's key is on the host, and its text does not leave this machine for a question.
     engines = Engines(embedded=manifest.guard.engines.embedded or EmbeddedEngine())
-    guard = config.guard.model_copy(update={"engines": engines, "redis": None, "audit_anchor": None})
+    guard = config.guard.model_copy(update={"engines": engines, "redis": None, "audit_anchor": None, "traces": None})
     return config.model_copy(update={"guard": guard, "redis": None, "audit": Audit(path=str(audit_file))})
 
 

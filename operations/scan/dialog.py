@@ -1,11 +1,11 @@
 """The MCP dialog of a scan, independent of the transport: initialize, list the tools, and note what went wrong.
 
-The transports stand beside it: `event_stream` (HTTP+SSE of 2024-11-05), `streamable` (streamable HTTP of 2025 and of
-2026-07-28) and `websocket`. They are written by hand and not with the official SDK's clients, which are made for servers
-that one trusts: a scan does not know what answers, so everything is bounded in bytes, no redirect to another server is
-followed, no cookie is kept, no proxy of the environment is used, and nothing beyond `tools/list` is ever requested.
-`guard.probe` reads as strictly as the guard does; a server that breaks the protocol, and that the guard would pass on to
-nobody, can still be called by an attacker, so a scan has to find it.
+What a client writes stands in `wire.mcp_client`, the transports beside this file: `event_stream` (HTTP+SSE of
+2024-11-05), `streamable` (streamable HTTP of 2025 and of 2026-07-28) and `websocket`. They are written by hand and not with
+the official SDK's clients, which are made for servers that one trusts: a scan does not know what answers, so everything is
+bounded in bytes, no redirect to another server is followed, no cookie is kept, no proxy of the environment is used, and
+nothing beyond `tools/list` is ever requested. `guard.probe` reads as strictly as the guard does; a server that breaks the
+protocol, and that the guard would pass on to nobody, can still be called by an attacker, so a scan has to find it.
 """
 
 from __future__ import annotations
@@ -23,20 +23,19 @@ from operations.scan.wire import (
     NotMcp,
     ScanLimitExceeded,
 )
+from wire.jsonrpc import METHOD_NOT_FOUND
+from wire.mcp_client import HANDSHAKE_VERSION, ClientSide, server_info
 
 Transport = Literal["streamable-http", "http+sse", "websocket"]
 
-MODERN = "2026-07-28"
-LEGACY = "2025-11-25"
 FIRST = "2024-11-05"
 MAX_PAGES = 20
 MAX_TOOLS = 2000
 #: Messages and events that are skipped while the reply to a request is awaited.
 MAX_SKIPPED = 20
 
-_ACCEPT = "application/json, text/event-stream"
-CLIENT = {"name": "ringwall-scan", "version": "1"}
-_META = "io.modelcontextprotocol/"
+#: How a server sees the scan.
+CLIENT = "ringwall-scan"
 
 
 @dataclass(frozen=True)
@@ -61,42 +60,39 @@ class Introduction:
 class Dialog(Protocol):
     """A transport over which JSON-RPC messages are exchanged with a server of the 2024 and 2025 revisions."""
 
-    async def call(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]: ...
+    side: ClientSide
+
+    async def call(self, message: Mapping[str, Any]) -> dict[str, Any]: ...
 
     async def notify(self, method: str) -> None: ...
 
 
-async def converse(dialog: Dialog, introduction: Introduction, version: str) -> Introduction:
+async def converse(dialog: Dialog, introduction: Introduction, version: str = HANDSHAKE_VERSION) -> Introduction:
     """Initialize, then list the tools.
 
     Raises:
         NotMcp, CredentialsRequired, TooMuch: before the server has proved to speak MCP.
     """
-    params = {"protocolVersion": version, "capabilities": {}, "clientInfo": CLIENT}
-    answer = await dialog.call("initialize", params)
+    answer = await dialog.call(dialog.side.initialize(version))
     error = answer.get("error")
-    if isinstance(error, dict) and error.get("code") != -32601:
+    if isinstance(error, dict) and error.get("code") != METHOD_NOT_FOUND:
         raise InitializeRefused(visible(str(error.get("message", "no reason")))[:100])
     result = _result(answer)
     if not isinstance(result.get("protocolVersion"), str) or not isinstance(result.get("capabilities"), dict):
         raise NotMcp
-    introduction = with_server_info(introduction, result, result.get("serverInfo"), str(result["protocolVersion"]))
+    introduction = with_server_info(introduction, result, str(result["protocolVersion"]))
     await dialog.notify("notifications/initialized")
-
-    async def page(params: dict[str, Any]) -> dict[str, Any]:
-        return await dialog.call("tools/list", params)
-
-    return await list_tools(introduction, page)
+    return await list_tools(dialog, introduction)
 
 
-def with_server_info(introduction: Introduction, result: Mapping[str, Any], info: object, version: str) -> Introduction:
-    server_info = info if isinstance(info, dict) else {}
+def with_server_info(introduction: Introduction, result: Mapping[str, Any], version: str) -> Introduction:
+    info = server_info(result)
     instructions = result.get("instructions")
     return replace(
         introduction,
         protocol_version=visible(version)[:40],
-        name=visible(str(server_info.get("name", "")))[:100],
-        version=visible(str(server_info.get("version", "")))[:40],
+        name=visible(str(info.get("name", "")))[:100],
+        version=visible(str(info.get("version", "")))[:40],
         instructions=instructions if isinstance(instructions, str) else "",
     )
 
@@ -108,7 +104,7 @@ def _result(message: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-async def list_tools(introduction: Introduction, page: Any) -> Introduction:
+async def list_tools(dialog: Dialog, introduction: Introduction) -> Introduction:
     """List the tools over all pages.
 
     The server has proved to speak MCP here, so a failure becomes the `problem` of its introduction and raises nothing.
@@ -119,10 +115,10 @@ async def list_tools(introduction: Introduction, page: Any) -> Introduction:
     has_list = False
     try:
         for _ in range(MAX_PAGES):
-            answer = await page({} if cursor is None else {"cursor": cursor})
+            answer = await dialog.call(dialog.side.request("tools/list", {} if cursor is None else {"cursor": cursor}))
             error = answer.get("error")
             if isinstance(error, dict):
-                if error.get("code") == -32601 and not tools:
+                if error.get("code") == METHOD_NOT_FOUND and not tools:
                     has_list = True  # the server has no tools, only prompts or resources
                     break
                 text = visible(str(error.get("message", "no reason")))[:100]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from operations.scan.dialog import FIRST, MAX_SKIPPED, Introduction, converse
-from operations.scan.wire import NotMcp, ScanConnection, json_object, path_on_server, refuse_demand
+from operations.scan.dialog import CLIENT, FIRST, MAX_SKIPPED, Introduction, converse
+from operations.scan.wire import NotMcp, ScanConnection, path_on_server, refuse_demand
+from wire.mcp_client import ClientSide, notification, reply_in
 
 
 @dataclass
@@ -17,14 +18,13 @@ class TwoEndpoints:
     wire: ScanConnection
     post_path: str
     stream: AsyncIterator[tuple[str, str]]
+    side: ClientSide = field(default_factory=lambda: ClientSide(CLIENT))
 
-    async def call(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        message = self.wire.message(method, params)
+    async def call(self, message: Mapping[str, Any]) -> dict[str, Any]:
         await self._send(message)
         skipped = 0
         async for _, data in self.stream:
-            reply = json_object(data.encode())
-            if reply is not None and reply.get("id") == message["id"] and "method" not in reply:
+            if (reply := reply_in(data, message["id"])) is not None:
                 return reply
             skipped += 1
             if skipped > MAX_SKIPPED:
@@ -32,7 +32,7 @@ class TwoEndpoints:
         raise NotMcp
 
     async def notify(self, method: str) -> None:
-        await self._send({"jsonrpc": "2.0", "method": method})
+        await self._send(notification(method))
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         async with self.wire.ask("POST", self.post_path, {}, message) as answer:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+
+import psutil
 
 from model.masking import is_secret_name, secret_shape
 from model.text import visible
@@ -24,10 +25,9 @@ _DENSE = re.compile(r"(?=[A-Za-z0-9+]*[0-9])(?=[A-Za-z0-9+]*[A-Za-z])[A-Za-z0-9+
 def command_line(pid: int) -> str:
     """Read the process's command line, short and masked; empty where this user may not read it or it has ended."""
     try:
-        arguments = (Path("/proc") / str(pid) / "cmdline").read_bytes()[:16384]
-    except OSError:
+        return short([argument for argument in psutil.Process(pid).cmdline() if argument])
+    except psutil.Error:
         return ""
-    return short([part.decode("utf-8", "replace") for part in arguments.rstrip(b"\0").split(b"\0") if part])
 
 
 def short(arguments: list[str]) -> str:

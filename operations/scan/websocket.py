@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
-from operations.scan.dialog import LEGACY, MAX_SKIPPED, Introduction, converse
-from operations.scan.wire import MAX_EVENT, CredentialsRequired, NotMcp, ScanConnection, json_object
+from operations.scan.dialog import CLIENT, MAX_SKIPPED, Introduction, converse
+from operations.scan.wire import MAX_EVENT, CredentialsRequired, NotMcp, ScanConnection
+from wire.mcp_client import ClientSide, notification, reply_in
 
 
 @dataclass
@@ -21,9 +22,9 @@ class WebSocket:
     wire: ScanConnection
     socket: aiohttp.ClientWebSocketResponse
     patience: float
+    side: ClientSide = field(default_factory=lambda: ClientSide(CLIENT))
 
-    async def call(self, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        message = self.wire.message(method, params)
+    async def call(self, message: Mapping[str, Any]) -> dict[str, Any]:
         await self.socket.send_json(message)
         async with asyncio.timeout(self.patience):
             for _ in range(MAX_SKIPPED):
@@ -31,13 +32,12 @@ class WebSocket:
                 if frame.type is not aiohttp.WSMsgType.TEXT:
                     break
                 self.wire.count(len(frame.data))
-                reply = json_object(frame.data.encode())
-                if reply is not None and reply.get("id") == message["id"] and "method" not in reply:
+                if (reply := reply_in(frame.data, message["id"])) is not None:
                     return reply
         raise NotMcp
 
     async def notify(self, method: str) -> None:
-        await self.socket.send_json({"jsonrpc": "2.0", "method": method})
+        await self.socket.send_json(notification(method))
 
 
 async def try_websocket(wire: ScanConnection, path: str, patience: float) -> Introduction:
@@ -55,7 +55,7 @@ async def try_websocket(wire: ScanConnection, path: str, patience: float) -> Int
         raise NotMcp(error.status) from None
     try:
         try:
-            return await converse(WebSocket(wire, socket, patience), Introduction("websocket", path), LEGACY)
+            return await converse(WebSocket(wire, socket, patience), Introduction("websocket", path))
         except (NotMcp, TimeoutError):
             if socket.protocol == "mcp":
                 return Introduction(

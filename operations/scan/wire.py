@@ -16,8 +16,8 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from yarl import URL
 
-from model.json import parse_json
 from model.text import visible
+from wire.mcp_client import read_message
 from wire.sse import OverLimit, Reader
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -62,7 +62,6 @@ class ScanConnection:
     host_refused: bool = False
     #: Paths of this same server that a POST was redirected to.
     moved: list[str] = field(default_factory=list)
-    ids: int = field(default=0)
 
     def count(self, size: int) -> None:
         self.remaining -= size
@@ -71,10 +70,6 @@ class ScanConnection:
 
     def url(self, path: str) -> URL:
         return URL(self.base + path, encoded=True)
-
-    def message(self, method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
-        self.ids += 1
-        return {"jsonrpc": "2.0", "id": self.ids, "method": method, "params": dict(params or {})}
 
     @contextlib.asynccontextmanager
     async def ask(
@@ -140,18 +135,6 @@ async def _refuse_redirect(*_: object) -> None:
     raise NotMcp
 
 
-def json_object(body: bytes) -> dict[str, Any] | None:
-    """Parse a JSON-RPC message; None for anything else.
-
-    An object with duplicate keys is None too, as two parsers may read two meanings from it.
-    """
-    try:
-        value = parse_json(body)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) and value.get("jsonrpc") == "2.0" else None
-
-
 def refuse_host(wire: ScanConnection, answer: aiohttp.ClientResponse, body: bytes) -> None:
     """Raise HostRefused for a refusal by a check against DNS rebinding, which is no demand for credentials.
 
@@ -167,7 +150,7 @@ def refuse_demand(answer: aiohttp.ClientResponse, body: bytes) -> None:
         challenge = answer.headers.get("www-authenticate", "")
         scheme = visible(challenge).split(" ")[0][:30]
         requirement = f"{scheme} credentials ({answer.status})" if scheme else f"credentials ({answer.status})"
-        certain = "resource_metadata" in challenge or json_object(body) is not None
+        certain = "resource_metadata" in challenge or read_message(body) is not None
         raise CredentialsRequired(requirement, certain=certain)
 
 

@@ -231,7 +231,7 @@ async def foreign_session(context: VerifyContext, door: PublicHostname) -> Probe
     conversation = _conversation(context)
     if isinstance(conversation, ProbeResult):
         return conversation
-    if conversation.session is None:
+    if conversation.side.session is None:
         return skipped("the server has no sessions")
     session, owner = secrets.token_urlsafe(24), "a made-up"
     if context.second_caller is not None:
@@ -245,9 +245,9 @@ async def foreign_session(context: VerifyContext, door: PublicHostname) -> Probe
             await second.open()
         except CallerRefused as refused:
             return failed(f"the second identity was not let in: {refused}")
-        if second.session is None:
+        if second.side.session is None:
             return skipped("the server gave the second identity no session")
-        session, owner = second.session, "a second identity's"
+        session, owner = second.side.session, "a second identity's"
     answer = await conversation.answer("tools/list", session=session)
     if answer.status == 404 and context.second_caller is None:
         # Every server answers 404 for a session that does not exist, so this proves nothing.
@@ -268,7 +268,7 @@ async def identity_headers(context: VerifyContext, _: PublicHostname) -> ProbeRe
         ("cf-access-authenticated-user-email", "somebody@example.com"),
     )
     answer = await conversation.answer("tools/list", headers=headers)
-    message = answer.message(conversation.last_id)
+    message = answer.message(conversation.side.last_id)
     result = message.get("result") if message else None
     tools = result.get("tools") if isinstance(result, dict) else None
     if not isinstance(tools, list):

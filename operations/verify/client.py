@@ -21,6 +21,7 @@ from model.errors import InputError
 from model.loopback import is_loopback
 from wire.http import HttpPolicy
 from wire.json import parse
+from wire.mcp_client import read_message, reply_in
 from wire.sse import Event, Reader
 
 MOST_BYTES = 1024 * 1024
@@ -97,19 +98,11 @@ class HttpResponse:
         """The JSON-RPC answer to `id_`, from a JSON body or a stream of events; None when there is none."""
         if self.headers.get("content-type", "").startswith("text/event-stream"):
             return _answer_in(Reader(MOST_BYTES, forgiving=True).feed(self.body, last=True), id_)
-        value = self.json()
-        return value if isinstance(value, dict) and value.get("jsonrpc") == "2.0" else None
+        return read_message(self.body)
 
 
 def _answer_in(events: Iterable[Event], id_: int) -> dict[str, Any] | None:
-    for event in events:
-        try:
-            value = parse(event.data.encode()) if event.data else None
-        except ValueError:
-            continue
-        if isinstance(value, dict) and value.get("id") == id_ and "method" not in value:
-            return value
-    return None
+    return next((reply for event in events if (reply := reply_in(event.data or "", id_)) is not None), None)
 
 
 class Client:

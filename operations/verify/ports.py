@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 
+import psutil
+
+from model.loopback import is_loopback
 from operations.sockets import exposure
 from operations.verify.context import Probe, VerifyContext
 from operations.verify.report import ProbeResult, failed, passed, skipped
@@ -20,9 +23,14 @@ _WAIT = 2.0
 
 
 def own_addresses() -> tuple[str, ...]:
-    """List this machine's addresses that are not loopback (Linux: fib_trie and if_inet6 of /proc/net; empty elsewhere)."""
-    addresses = set(parse_fib_trie(_text("/proc/net/fib_trie"))) | set(parse_if_inet6(_text("/proc/net/if_inet6")))
-    return tuple(sorted(addresses))
+    """List this machine's addresses that are not loopback: those of its interfaces, and on Linux those of its local routes.
+
+    A link-local address of IPv6 has its interface with it, as nothing can connect to it without one.
+    """
+    families = (socket.AF_INET, socket.AF_INET6)
+    interfaces = [entry for entries in psutil.net_if_addrs().values() for entry in entries if entry.family in families]
+    addresses = {entry.address for entry in interfaces} | set(parse_fib_trie(_text("/proc/net/fib_trie")))
+    return tuple(sorted(address for address in addresses if not is_loopback(address.partition("%")[0])))
 
 
 def _text(path: str) -> str:
@@ -32,30 +40,18 @@ def _text(path: str) -> str:
 
 
 def parse_fib_trie(text: str) -> list[str]:
-    """Parse the IPv4 addresses that the kernel's routing trie calls ``/32 host LOCAL``, without loopback."""
+    """Parse the IPv4 addresses that the kernel's routing trie calls ``/32 host LOCAL``.
+
+    An address that only a route makes local, such as a load balancer's on a cloud's machine, is on no interface and so
+    not among psutil's.
+    """
     addresses, last = set(), ""
     for line in text.splitlines():
         fields = line.split()
         if fields[:1] == ["|--"]:
             last = fields[1]
-        elif fields == ["/32", "host", "LOCAL"] and not ipaddress.ip_address(last).is_loopback:
+        elif fields == ["/32", "host", "LOCAL"]:
             addresses.add(last)
-    return sorted(addresses)
-
-
-def parse_if_inet6(text: str) -> list[str]:
-    """Parse the IPv6 addresses of if_inet6 (proc_net(5)).
-
-    A link-local address gets its interface, as nothing can connect to it without one.
-    """
-    addresses = set()
-    for line in text.splitlines():
-        fields = line.split()
-        if len(fields) != 6 or len(fields[0]) != 32:
-            continue
-        address = ipaddress.IPv6Address(int(fields[0], 16))
-        if not address.is_loopback:
-            addresses.add(f"{address}%{fields[5]}" if address.is_link_local else str(address))
     return sorted(addresses)
 
 

@@ -5,7 +5,6 @@ No I/O happens here; requests are sent by `client`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,9 +15,12 @@ from model.guard_config import ResolvedGrant
 from model.tool_lock import ToolLock
 from operations.verify.client import Headers, HttpResponse, NoResponse
 from operations.verify.report import ProbeResult, failed, passed
+from wire.json import dump
+from wire.mcp_client import ACCEPT, ClientSide
 
-LEGACY = "2025-11-25"
-JSON_HEADERS: Headers = (("content-type", "application/json"), ("accept", "application/json, text/event-stream"))
+#: How a server sees `verify`.
+CLIENT = "ringwall-verify"
+JSON_HEADERS: Headers = (("content-type", "application/json"), ("accept", ACCEPT))
 
 
 @dataclass(frozen=True)
@@ -141,12 +143,8 @@ INITIALIZE_ID = 1
 
 
 def initialize() -> bytes:
-    params = {
-        "protocolVersion": LEGACY,
-        "capabilities": {},
-        "clientInfo": {"name": "ringwall-verify", "version": "1"},
-    }
-    return json.dumps({"jsonrpc": "2.0", "id": INITIALIZE_ID, "method": "initialize", "params": params}).encode()
+    """The first request of a client, whose id is `INITIALIZE_ID`."""
+    return dump(ClientSide(CLIENT).initialize())
 
 
 def is_admitted(answer: HttpResponse, id_: int = INITIALIZE_ID) -> bool:

@@ -42,7 +42,7 @@ SPY = """\
 import sys
 from cli.main import run
 try:
-    run(sys.argv[1:])
+    run(sys.argv[1:] or None)
 except SystemExit as end:
     code = end.code
 print(sorted({name.partition(".")[0] for name in sys.modules} & set(HEAVY)), file=sys.stderr)
@@ -62,8 +62,9 @@ def _run(*arguments: str, program: str | None = None, **environment: str) -> sub
     )
 
 
-def test_help_loads_nothing_heavy() -> None:
-    done = _run("--help", program=SPY.replace("HEAVY", repr(HEAVY)))
+@pytest.mark.parametrize("arguments", [("--help",), ("up", "--help"), ("lock", "diff", "--help")])
+def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    done = _run(*arguments, program=SPY.replace("HEAVY", repr(HEAVY)))
     assert done.stderr.splitlines()[-1] == "[]"
 
 
@@ -103,6 +104,7 @@ FRAME = [
         "failures",
         "invocation",
         "main",
+        "parameters",
         "presentation",
         "spellings",
         "streams",
@@ -146,6 +148,9 @@ def test_completion_offers_stacks(project: Project) -> None:
     program = "import sys\nsys.argv = ['ringwall']\nfrom cli.main import run\nrun()"
     done = _completed("ringwall up dev.o", program, RINGWALL_PROJECT=str(project.root))
     assert done.stdout.split() == ["dev.one"]
+    within = f"import os; os.chdir({str(project.root)!r})\n"
+    loaded = _completed("ringwall up dev.o", within + SPY.replace("HEAVY", repr(HEAVY)))
+    assert (loaded.stdout.split(), loaded.stderr.splitlines()[-1]) == (["dev.one"], "[]")
 
 
 def test_completion_offers_commands_and_their_options() -> None:
@@ -365,6 +370,7 @@ def test_every_command_takes_json_and_every_deploying_one_a_sandbox() -> None:
             "audit verify",
             "audit show",
             "audit tail",
+            "audit export",
         ),
         *(
             "guard keygen",

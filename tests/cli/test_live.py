@@ -39,6 +39,13 @@ def test_a_run_shows_how_many_of_its_resources_are_done_and_for_how_long() -> No
     assert live.counts(run) == "2 of 25"
     assert 12 <= run.seconds < 60
     assert live.counts(running("a", expected=None)) == "1"
+    assert live.counts(Run("dev.two", "preview", expected=21)) == "0 of 21"
+
+
+def test_several_runs_have_a_total_from_the_beginning() -> None:
+    table = live.table([running("a", "b"), Run("dev.two", "up", expected=21)]).plain.splitlines()
+    assert table[-1].split() == ["together", "2", "of", "46", "12", "s"]
+    assert len(live.table([running("a")]).plain.splitlines()) == 2
 
 
 def test_a_run_that_ended_is_a_line_with_its_counts_and_its_time() -> None:

@@ -124,14 +124,17 @@ def test_where_the_engine_is_missing_the_file_and_the_guard_are_closed_all_the_s
     key = bundle(folder)
     result = ringwall("dev.one", "--reason", REASON, "--yes", "--key", key, "--bundles", folder, "--project", folder)
     assert result.code == 1
-    edge, gateway, guard = sorted(result.err.removeprefix("error: ").splitlines())
+    edge, gateway, guard, summary = sorted(result.err.splitlines())
+    assert summary == (
+        "error: lockdown is not complete: dev.one (edge, gateway, guard); each line above says what is left, and what to do"
+    )
     assert edge.startswith("dev.one: edge: still open, nothing was changed there: CLOUDFLARE_API_TOKEN is not set")
     assert gateway.startswith("dev.one: gateway: still open, nothing was changed there: Kong's Admin API at ")
     assert guard.startswith(
         "dev.one: guard: the guard has not confirmed that it is closed: no guard answers on "
         f"127.0.0.1:{PORT}. Copy {folder}/dev.one"
     )
-    assert guard.endswith(f"; there `curl -s http://127.0.0.1:{PORT}/readyz` shows when it is in force")
+    assert f"; there `curl -s http://127.0.0.1:{PORT}/readyz` shows when it is in force (" in guard
     manifest = load_environment(open_project(folder), "dev").servers["one"].manifest
     assert manifest.lockdown is not None
     assert manifest.lockdown.reason == REASON

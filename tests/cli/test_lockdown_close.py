@@ -328,7 +328,7 @@ def test_an_interruption_leaves_a_true_word_of_every_ring(make_world: Any) -> No
     assert process.returncode == 130, err
     closed = {name for name in world.servers if world.policies(f"dev-{name}")[0]["decision"] == "deny"}
     for name in world.servers:
-        lines = [line for line in out.splitlines() if line.startswith(f"dev.{name}: edge: ")]
+        lines = [line for line in (out + err).splitlines() if line.startswith(f"dev.{name}: edge: ")]
         assert len(lines) == 1
         assert ("closed: Cloudflare says" in lines[0]) is (name in closed)
         assert ("so take it for open; run `ringwall lockdown dev " in lines[0]) is (name not in closed)

@@ -27,8 +27,10 @@ from guard.app import admin_app
 from guard.bundle.bundle import Opened, render, sign
 from guard.bundle.keys import create_key_pair, load_private_key
 from guard.decide.term import Term
+from guard.listening import serve
 from guard.readiness import readiness
-from guard.service import GuardService, running, serve
+from guard.running import running
+from guard.service import GuardService
 from model.errors import InputError, RingwallError
 from model.guard_config import GuardConfig
 from operations.sockets import listeners
@@ -378,7 +380,7 @@ async def test_a_guard_that_cannot_listen_never_says_that_it_does(tmp_path: Path
         with socket.create_server(("127.0.0.1", config.listen.port)):
             async with running(Opened(config, "sha256:" + "1" * 64, 1, frozenset()), tmp_path / "state") as service:
                 with pytest.raises(RingwallError, match=f"cannot listen on 127.0.0.1:{config.listen.port}"):
-                    await serve(service, started=lambda: said.append("listens"))
+                    await serve(service, asyncio.Event(), started=lambda: said.append("listens"))
         assert said == []
 
 

@@ -37,6 +37,10 @@ MISTAKES: dict[str, Mistake] = {
     "a missing key": Mistake(
         ONE, "    guard_port: 9010\n", "", "ringwall:server", f"{S}.guard_port", "a required key is missing", "add it"
     ),
+    "a required key, its name nearly right": Mistake(
+        ONE, "    guard_port: 9010", "    gaurd_port: 9010", "gaurd_port", f"{S}.gaurd_port", UNKNOWN,
+        "write guard_port, which is required",
+    ),
     "a wrong type of number": Mistake(
         ONE, "guard_port: 9010", 'guard_port: "9010"', "guard_port", f"{S}.guard_port", "must be a whole number",
         "write it without quotes",
@@ -283,7 +287,7 @@ MISTAKES: dict[str, Mistake] = {
     "no guard engine": Mistake(
         HOSTED, "        embedded: {}\n        lakera:\n          project_id: project-1234\n"
         "          api_key: {env: LAKERA_API_KEY}\n", "        {}\n", "engines", f"{S}.guard.engines", "names no engine",
-        "give embedded, lakera or prisma_airs",
+        "give embedded, lakera, prisma_airs, bedrock, model_armor, azure_content_safety or http",
     ),
     "a guard on its origin's port": Mistake(
         ONE, "guard_port: 9010", "guard_port: 3000", "guard_port", f"{S}.guard_port", "port 3000 is the origin's own port",
@@ -303,6 +307,9 @@ MISTAKES: dict[str, Mistake] = {
         "the value, it has been in a file",
     ),
     # Beside the manifest
+    "the key above the manifest, its name nearly right": Mistake(
+        ONE, "config:", "confg:", "confg", "confg", UNKNOWN, "write config, or remove it"
+    ),
     "an unknown configuration key": Mistake(
         ENVIRONMENT, "config:\n", "config:\n  cloudflare:apitoken: x\n", "apitoken", "config.cloudflare:apitoken",
         "unknown key: providers are explicit and read nothing from here", "write cloudflare:apiToken, or remove it",
@@ -380,6 +387,11 @@ MISTAKES: dict[str, Mistake] = {
     "another server's guard port on the same host": Mistake(
         ONE, "guard_port: 9010", "guard_port: 9052", "guard_port", f"{S}.guard_port",
         "port 9052 on host dev-1 belongs to dev.external (guard_port)", "choose another",
+    ),
+    "traces sent in clear": Mistake(
+        ONE, "    guard_port: 9010", "    guard_port: 9010\n    guard: {traces: {endpoint: http://otlp.example.com/v1/traces}}",
+        "endpoint", f"{S}.guard.traces.endpoint",
+        "must be an https URL (http only on loopback)", "write it such as https://login.example.com/path",
     ),
     "a guard that serves its metrics on its own port": Mistake(
         ONE, "    guard_port: 9010", "    guard_port: 9010\n    guard_admin_port: 9010", "guard_admin_port",

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from operations import sockets
-from operations.sockets import Exposure, ListeningSocket, exposure, listeners, other_namespaces, parse_lsof, parse_proc
+from model.errors import Unreachable
+from operations.sockets import Exposure, ListeningSocket, all_listeners, exposure, listeners, other_namespaces
 
 
 def listening(address: str, port: int = 0) -> socket.socket:
@@ -75,28 +76,39 @@ def test_port_nobody_listens_on_is_unknown_not_safe() -> None:
     assert str(exposed).startswith("cannot tell who may reach it: no socket of this machine")
 
 
-def test_machine_with_neither_proc_nor_lsof_cannot_tell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    class Elsewhere(type(Path())):  # type: ignore[misc]
-        def exists(self, **_: Any) -> bool:
-            return False
-
-    monkeypatch.setattr(sockets, "Path", Elsewhere)
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_machine_whose_table_cannot_be_read_cannot_tell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with listening("0.0.0.0") as sock:
-        exposed = exposure(sock.getsockname()[1])
-        assert listeners(sock.getsockname()[1]) == ()
+        port = sock.getsockname()[1]
+        monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))  # as where /proc is not mounted
+        exposed = exposure(port)
+        assert listeners(port) == ()
+        with pytest.raises(Unreachable, match="the listening sockets of this machine cannot be listed"):
+            all_listeners()
     assert exposed.state == "unknown"
-    assert "neither /proc/net/tcp nor lsof" in str(exposed)
+    assert "the kernel's table of sockets cannot be read" in str(exposed)
 
 
-def test_lsof_sees_what_proc_sees() -> None:
-    if shutil.which("lsof") is None:
-        pytest.skip("lsof is not installed: its real output was not checked")
-    with listening("0.0.0.0") as sock, listening("127.0.0.1") as other_sock:
-        for bound in (sock, other_sock):
-            port = bound.getsockname()[1]
-            found = sockets._from_lsof(port)
-            assert [(item.address, item.pid) for item in found] == [(bound.getsockname()[0], os.getpid())]
+def test_row_of_a_table_that_is_not_understood_is_no_empty_table(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "net").mkdir()
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    for row in ("0: 00000000:1F90 shortened", f"0: 00000000:1F90 00000000:0000 7F {'0 ' * 8}"):
+        (tmp_path / "net" / "tcp").write_text(f"head\n{row}\n")
+        assert exposure(8080).state == "unknown"
+        assert "cannot be read" in str(exposure(8080))
+
+
+def test_user_who_may_not_see_the_whole_table_sees_the_sockets_of_their_own_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(kind: str) -> None:  # as macOS does to all but root
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr(psutil, "net_connections", refuse)
+    with listening("0.0.0.0") as sock:
+        port = sock.getsockname()[1]
+        assert [(item.address, item.port, item.pid) for item in listeners(port)] == [("0.0.0.0", port, os.getpid())]
 
 
 @pytest.mark.parametrize(
@@ -119,24 +131,30 @@ def test_loopback_is_127_and_1_only(address: str, loopback: bool) -> None:
     assert ListeningSocket(address, 1).is_loopback is loopback
 
 
-def test_only_listening_rows_of_the_port_are_taken() -> None:
+def test_only_listening_rows_of_the_port_are_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     if sys.byteorder != "little":
         pytest.skip("the text below is from a little-endian kernel: not checked on this machine")
     head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
     row = "   0: {} 00000000:0000 {} 00000000:00000000 00:00000000 00000000     0        0 {} 1 0 100 0 0 10 0\n"
-    text = head + row.format("0100007F:1F90", "0A", 11) + row.format("00000000:1F90", "01", 12)
-    text += row.format("00000000:1F91", "0A", 13) + row.format("00000000000000000000000001000000:1F90", "0A", 14)
-    text += row.format("0000000000000000FFFF00000100007F:1F90", "0A", 15)
-    assert parse_proc(text, 8080) == [("127.0.0.1", "11"), ("::1", "14"), ("::ffff:127.0.0.1", "15")]
-
-
-def test_lsof_fields_are_read() -> None:
-    text = "p12\ncnode\nf3\nn*:3000\nf4\nn[::1]:3000\np13\ncpy\nf3\nn127.0.0.1:3000\nn10.0.0.5:3001\n"
-    assert parse_lsof(text, 3000) == (
-        ListeningSocket("0.0.0.0", 3000, 12, "node"),
-        ListeningSocket("127.0.0.1", 3000, 13, "py"),
-        ListeningSocket("::1", 3000, 12, "node"),
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "tcp").write_text(
+        head
+        + row.format("0100007F:1F90", "0A", 11)
+        + row.format("00000000:1F90", "01", 12)
+        + row.format("00000000:1F91", "0A", 13)
     )
+    (tmp_path / "net" / "tcp6").write_text(
+        head
+        + row.replace("00000000:0000", f"{'0' * 32}:0000").format(f"{'0' * 24}01000000:1F90", "0A", 14)
+        + row.replace("00000000:0000", f"{'0' * 32}:0000").format("0000000000000000FFFF00000100007F:1F90", "0A", 15)
+    )
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    assert [(item.address, item.pid) for item in listeners(8080)] == [
+        ("127.0.0.1", None),
+        ("::1", None),
+        ("::ffff:127.0.0.1", None),
+    ]
+    assert [(item.address, item.port) for item in all_listeners()][-1] == ("0.0.0.0", 8081)
 
 
 def test_arguments_of_the_owner_are_not_shown() -> None:

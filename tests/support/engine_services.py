@@ -111,6 +111,9 @@ class EngineService:
     def bodies(self) -> list[Any]:
         return [seen.body for seen in self.seen]
 
+    def serves(self, path: str) -> bool:
+        return path == self.path
+
     def good(self, request: Any = None, **changes: Any) -> dict[str, Any]:
         """What it answers to harmless text, with some members changed."""
         raise NotImplementedError
@@ -126,7 +129,7 @@ class EngineService:
         raise NotImplementedError
 
     def _answer(self, seen: Seen) -> Reply:
-        if seen.path != self.path:
+        if not self.serves(seen.path):
             return Reply({"error": {"message": "not found"}}, 404)
         if not self.authorized(seen.headers):
             return Reply({"error": {"message": "unauthorized"}}, 401)

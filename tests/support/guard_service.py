@@ -20,7 +20,8 @@ from starlette.routing import Route
 from components.gateway.names import REMAINING_HEADER
 from guard.bundle.bundle import Opened
 from guard.http.request_bounds import DEFAULT_BOUNDS, RequestBounds
-from guard.service import GuardService, _Server, serve
+from guard.listening import _Server, serve, signals
+from guard.service import GuardService
 from model.canonical import digest
 from model.guard_config import GuardConfig
 from model.tool_lock import ToolLock, readable_description
@@ -322,16 +323,19 @@ async def guarded(
             keep_alive=keep_alive,
             bounds=bounds,
         )
-        started = asyncio.Event()
-        running = asyncio.get_running_loop().create_task(serve(service, started=started.set))
-        await asyncio.wait([running, waiting := asyncio.ensure_future(started.wait())], return_when="FIRST_COMPLETED")
-        waiting.cancel()
-        base = f"http://127.0.0.1:{config.listen.port}"
-        try:
-            async with httpx.AsyncClient(base_url=base, headers=headers, timeout=20, trust_env=False) as client:
-                yield Guarded(service, server, client, config, state / "audit.jsonl")
-        finally:
-            service.runtime.end_work()
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            await service.close()
+        with signals() as stop:
+            started = asyncio.Event()
+            running = asyncio.get_running_loop().create_task(serve(service, stop, started=started.set))
+            await asyncio.wait(
+                [running, waiting := asyncio.ensure_future(started.wait())], return_when="FIRST_COMPLETED"
+            )
+            waiting.cancel()
+            base = f"http://127.0.0.1:{config.listen.port}"
+            try:
+                async with httpx.AsyncClient(base_url=base, headers=headers, timeout=20, trust_env=False) as client:
+                    yield Guarded(service, server, client, config, state / "audit.jsonl")
+            finally:
+                service.runtime.end_work()
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                await service.close()

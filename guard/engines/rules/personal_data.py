@@ -13,6 +13,7 @@ import re
 import string
 
 from guard.engines.rules.rule import DetectionRule, members
+from guard.inspect.card_numbers import luhn
 from guard.inspect.verdict import Category
 
 _CARD_WORDS = re.compile(
@@ -74,20 +75,12 @@ _EXAMPLE_IBANS = members(
 _VOID_NUMBERS = frozenset(("078051120", "123456789"))
 
 
-def _luhn(digits: str) -> bool:
-    total = 0
-    for position, char in enumerate(reversed(digits)):
-        value = int(char) * (1 + position % 2)
-        total += value - 9 * (value > 9)
-    return total % 10 == 0
-
-
 def card(value: str, before: str) -> bool:
     """Luhn holds, and the number is grouped or a word for a card is near: one in ten numbers satisfies Luhn by chance."""
     digits = value.replace(" ", "").replace("-", "")
     if digits in _TEST_CARDS or _TEST_PREFIX.fullmatch(digits):
         return False
-    if before[-1:].isalnum() or before[-1:] in ("-", ".", "_") or len(set(digits)) < 2 or not _luhn(digits):
+    if before[-1:].isalnum() or before[-1:] in ("-", ".", "_") or len(set(digits)) < 2 or not luhn(digits):
         return False
     return _GROUPED.fullmatch(value) is not None or _CARD_WORDS.search(before) is not None
 
@@ -119,7 +112,7 @@ RULES = (
         "pii.card",
         Category.PERSONAL_DATA,
         r"\b(?:[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{4}|3[47][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{5}"
-        r"|3[068][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{4})\b",
+        r"|3[068][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{4}|(?:5[06-9]|6[0-9])[0-9]{15,17})\b",
         trigger=r"\b[2-6][0-9]{3}[ -]?[0-9]{4}",
         check=card,
         confidence=0.9,

@@ -51,7 +51,8 @@ READ = frozenset((Leg.RESULTS, Leg.PROMPTS, Leg.RESOURCES, Leg.SERVER_REQUESTS))
 class DetectionRule:
     """One detection rule. `trigger` must match wherever `pattern` does; empty, it is the pattern itself. `group` is the part
     of the match that `check` and `context` get and the span covers. Patterns ignore case unless `cased`. `cut` tells whether
-    the span of a match covers the whole secret. In arguments a rule with a `subject` judges only those that may hold it."""
+    the span of a match covers the whole secret. In arguments a rule with a `subject` judges only those that may hold it. A match
+    of an `advisory` rule is recorded and taints its reader, and stops nothing."""
 
     id: str
     category: Category
@@ -65,6 +66,7 @@ class DetectionRule:
     confidence: float = 0.8
     cut: Callable[[str], bool] | None = None
     subject: Subject | None = None
+    advisory: bool = False
 
     @property
     def redactable(self) -> bool:

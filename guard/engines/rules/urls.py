@@ -125,6 +125,17 @@ def carries_data(value: str, before: str) -> bool:
     return bool(query) and (_PLACEHOLDER.search(query) is not None or _CARRIES.search("?" + query) is not None)
 
 
+_HANDLER = r"\bon(?:error|load|click|focus|mouse[a-z]+|toggle|begin|animation[a-z]+)\s*=\s*"
+#: What markup does that sends something away or loads more.
+_ACTIVE = (
+    r"(?:\bfetch\s*\(|document\s*\.\s*cookie|\beval\s*\(|\batob\s*\(|xmlhttprequest|sendbeacon|(?:local|session)storage|"
+    r"\bimport\s*\(|\bnew\s+(?:image|websocket)\b)"
+)
+_KEY_FILES = (
+    r"(?:/etc/(?:passwd|shadow)|/\.ssh/|/\.aws/|/\.kube/|/\.env\b|id_(?:rsa|ed25519)|/\.netrc\b|/\.git-credentials\b)"
+)
+
+
 @lru_cache(maxsize=32)
 def rules(check: Check) -> tuple[DetectionRule, ...]:
     """The rules; `check` says which addresses arguments must not hold."""
@@ -172,6 +183,34 @@ def rules(check: Check) -> tuple[DetectionRule, ...]:
             r"\]\(\s*<?(?:javascript|vbscript):|\]\(\s*<?data:text/html",
             legs=READ | _ARGUMENTS,
             confidence=0.8,
+        ),
+        DetectionRule(
+            # Pages are full of `javascript:void(0)` and of images with a substitute: only what sends or loads something.
+            "url.active_markup",
+            bad,
+            rf"{_HANDLER}(?:\"[^\"<>\n]*{_ACTIVE}|'[^'<>\n]*{_ACTIVE}|[^\s\"'`<>]*{_ACTIVE})|"
+            rf"\b(?:href|src|action|formaction|data)\s*=\s*[\"']?\s*(?:javascript|vbscript):[^<>\n]*{_ACTIVE}",
+            trigger=rf"{_HANDLER}|(?:javascript|vbscript):",
+            legs=READ,
+            confidence=0.7,
+        ),
+        DetectionRule(
+            # A file of another host is fetched from there, with the user's own credentials (SMB).
+            "url.file_share",
+            bad,
+            r"(?:\]\(\s*<?|\b(?:href|src|action|data)\s*=\s*[\"']?)(?:file:(?://[a-z0-9.-]+[/\\]|/{4,}|/*\\\\)|\\\\[a-z0-9.-]+\\)[^\s)\"'>]*",
+            trigger=r"\bfile:|[(=\"'<]\\\\",
+            legs=READ,
+            check=lambda value, before: "file://localhost/" not in value.lower(),
+            confidence=0.75,
+        ),
+        DetectionRule(
+            "url.file_secret",
+            bad,
+            rf"(?:\]\(\s*<?|\b(?:href|src|action|data)\s*=\s*[\"']?)file:/+[^\s)\"'>]*{_KEY_FILES}",
+            trigger=r"\bfile:",
+            legs=READ,
+            confidence=0.75,
         ),
         DetectionRule(
             "url.data",

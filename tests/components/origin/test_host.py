@@ -116,22 +116,27 @@ GUARD = """\
       audit_anchor:
         url: https://anchor.example.com/heads
         token: {file: /etc/ringwall/anchor-token}
+      traces:
+        endpoint: https://otlp.example.com/v1/traces
+        headers: {Authorization: {env: OTLP_TOKEN, scheme: Bearer}}
       redis:
         url: rediss://counters.example.com:6380/0
         password: {env: REDIS_PASSWORD}
 """
 
 
-def test_what_the_audit_anchor_and_the_shared_counters_need_is_named(tmp_path: Path) -> None:
+def test_what_the_audit_anchor_traces_and_the_shared_counters_need_is_named(tmp_path: Path) -> None:
     root = write_project(tmp_path)
     write_server(root, "dev.one", server_text("one") + GUARD)
     bundle = built(load_environment(open_project(root), "dev"), "one")
     assert [(s.reference.file or s.reference.env, s.purpose) for s in bundle.secrets if s.reader == "guard"] == [
         ("/etc/ringwall/anchor-token", "token for the audit log's anchor"),
+        ("OTLP_TOKEN", "header Authorization for the collector of traces"),
         ("REDIS_PASSWORD", "Redis password"),
     ]
     assert [(e.destination, e.purpose) for e in bundle.egress if e.process == "guard"][1:] == [
         ("https://anchor.example.com/heads", "the audit log's signed head"),
+        ("https://otlp.example.com/v1/traces", "spans of calls"),
         ("rediss://counters.example.com:6380/0", "shared counters"),
     ]
 

@@ -63,5 +63,5 @@ async def test_each_record_of_a_refusal_names_the_key_that_decides_and_what_is_w
         server.replies["tools/call"] = lambda _: result(ATTACK)
         assert await stopped("search") == ("injection", "guard.legs.results", None)
         incident = guard.records()[-1]["incident"]
-        expected = f"untrusted text was sent in incident {incident}"
+        expected = f"untrusted text was sent in incident {incident}, and the client cannot ask a person"
         assert await stopped("post") == ("taint", "guard.taint.outbound_call", expected)

@@ -142,7 +142,7 @@ async def test_an_advisory_finding_is_flagged_and_taints_and_the_result_passes(t
         await guard.initialize()
         assert (await guard.call("search"))["result"] == result(note)
         assert (guard.records()[-1]["decision"], guard.records()[-1]["reason"]) == ("flag", "injection")
-        assert guard.service.runtime.taints.tainted("person:ada") is not None
+        assert guard.service.runtime.taints.tainted("person:ada", suspected=True) is not None
 
 
 async def test_a_finding_on_prompts_and_resources_is_an_error_outside_the_reserved_codes(tmp_path: Path) -> None:

@@ -82,3 +82,21 @@ def test_another_window_applies_from_the_next_mark() -> None:
     clock.now = 60
     assert taints.tainted("a") is not None
     assert taints.tainted("b") is None
+
+
+def test_a_suspected_text_counts_only_where_it_is_asked_for_and_never_lightens_an_attack() -> None:
+    clock = Clock(0)
+    taints = Taints(TaintSettings(window="10m"), clock)
+    taints.mark("a", "inc-suspected", suspected=True)
+    assert taints.tainted("a") is None
+    assert (taint := taints.tainted("a", suspected=True)) is not None
+    assert taint.incident == "inc-suspected"
+    clock.now = 300
+    taints.mark("a", "inc-attack")
+    taints.mark("a", "inc-suspected-again", suspected=True)
+    assert (taint := taints.tainted("a")) is not None
+    assert taint.incident == "inc-attack"
+    clock.now = 899
+    assert taints.tainted("a", suspected=True) is not None
+    clock.now = 900
+    assert taints.tainted("a", suspected=True) is None

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from guard.engines.contract import MAX_FINDINGS, MAX_PLACES, ContractVerdictEngine, pack
+from guard.engines.contract import MAX_FINDINGS, ContractVerdictEngine, pack
 from guard.engines.http_engine import MAX_PIECES
+from guard.engines.places import MAX_PLACES
 from guard.inspect.verdict import Category, EngineFinding, Leg, Outcome, ScanItem, Text, Verdict
 from model.engine_contract import VerdictAnswer
 from tests.soak.vendor import write_certificate

@@ -23,8 +23,8 @@ from guard.bundle.bundle import Opened
 from guard.identity import signing_keys
 from guard.identity.introduction import CallerIntroduction
 from guard.identity.signing_keys import FILE, IdentityKeys, rotate
+from guard.listening import _Server
 from guard.probe.probe import probe
-from guard.service import _Server
 from model.errors import InputError
 from model.server import Origin as OriginSettings
 from operations.onboard.lock import build_lock

@@ -21,6 +21,7 @@ from operations.verify.subject import CallerIdentity, PublicHostname, VerifySubj
 from tests.support.issued_tokens import EXTERNAL_PERSON
 from tests.support.kong_admin import serving
 from tests.support.token_issuer import TokenIssuer, public_jwk
+from wire.mcp_client import ClientSide
 
 HOST, RESOURCE = "desk.example.com", "https://desk.example.com/mcp"
 SERVICE_TOKEN = CallerIdentity("agent:ci", access=(("cf-access-client-id", "ci"),), principal="agent:ci")
@@ -174,7 +175,7 @@ def _conversation(context: VerifyContext, **begun: Any) -> Conversation:
 
 async def test_session_of_nobody_proves_nothing_about_sessions_of_others() -> None:
     def opened(context: VerifyContext) -> None:
-        context.conversation = _conversation(context, session="mine")
+        context.conversation = _conversation(context, side=ClientSide("probe", session="mine"))
 
     async def tried(status: int, **context_fields: Any) -> str:
         answer = (status, {"mcp-session-id": "theirs"}, b"")

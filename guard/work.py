@@ -1,0 +1,217 @@
+"""What guards of every kind share: the requests they serve, the refusals they note, and whom and when they end.
+
+What an MCP server's guard has besides is in `guard.runtime`, what a model route's has in `guard.models.runtime`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Generic, Protocol, TypeVar
+
+from guard.audit.files import AuditUnwritable
+from guard.audit.log import AuditLog
+from guard.audit.record import AuditRecord
+from guard.audit.repeats import RefusalNote, Repeats
+from guard.decide.answers import new_incident
+from guard.decide.reasons import AnyReason, Decision, deciding_key
+from guard.decide.term import Term
+from guard.decide.tokens import ServerBudget
+from guard.http.request_bounds import RequestBounds
+from guard.identity.principal import Principal
+from guard.metrics import GuardMetrics
+from model.guard_bundle import AnyGuardConfig
+from model.text import visible
+
+
+class WorkEnded(Exception):
+    """The guard ended a request, because its principal is denied or the guard closes."""
+
+
+class PolicyInForce(Protocol):
+    """What is asked of a policy of either kind."""
+
+    sha256: str
+    denied: frozenset[str]
+    term: Term
+
+    @property
+    def config(self) -> AnyGuardConfig: ...
+
+
+P = TypeVar("P", bound=PolicyInForce)
+
+
+class GuardWork(Generic[P]):
+    """The work of one guard under the policy in force."""
+
+    def __init__(self, policy: P, audit: AuditLog, *, keep_alive: float, bounds: RequestBounds) -> None:
+        self.policy = policy
+        self.audit = audit
+        self.budget = ServerBudget()
+        #: Seconds of silence after which a stream gets a keep-alive, and a call is answered as a stream.
+        self.keep_alive = keep_alive
+        self.bounds = bounds
+        self.metrics = GuardMetrics()
+        self.log = logging.getLogger("ringwall.guard")
+        #: The state of the configuration's source, as members of `bundle` in /readyz.
+        self.source_status: Callable[[], dict[str, Any]] = dict
+        self.draining = False
+        #: Requests being served, open streams among them.
+        self.busy = 0
+        self.streaming = 0
+        self.repeats = Repeats(self._count_repeats)
+        self._work: dict[str, set[asyncio.Task[Any]]] = defaultdict(set)
+        self._noted: dict[str, float] = {}
+        self._ended: set[asyncio.Task[Any]] = set()
+        self._background: set[asyncio.Task[None]] = set()
+
+    def deny(self, principals: frozenset[str]) -> None:
+        """Deny these principals too, at once, whatever becomes of the configuration that names them."""
+        added = principals - self.policy.denied
+        if not added:
+            return
+        self.audit.event("deny", {"bundle": self.policy.sha256, "denied": sorted(added)})
+        self.policy.denied |= added
+        for principal in added:
+            self.end_work(principal)
+
+    def look_again(self) -> None:
+        """Look at what the guard stands before, once it listens."""
+
+    def watch_term(self) -> None:
+        """Begin to watch whether the configuration in force expires, by the host's clock, which may be set at any time."""
+        self.in_background(self._watch_term())
+
+    async def _watch_term(self) -> None:
+        shown: str | None = None
+        while True:
+            term, clock = self.policy.term, time.time()
+            text = term.warning(clock) or term.problem(clock)
+            if text is not None and text != shown:
+                self.log.warning("%s", text)
+            shown = text
+            if term.is_over(clock):
+                self.end_work()
+            await asyncio.sleep(_TERM_INTERVAL)
+
+    # -- streams ------------------------------------------------------------------------------------------------------
+
+    def has_room(self, principal: str) -> bool:
+        """Whether one more request of the principal's is served beside those that are, open streams among them."""
+        most = self.bounds.streams + self.policy.config.limits.concurrency
+        return len(self._work.get(principal, ())) < most
+
+    @contextlib.contextmanager
+    def work_for(self, principal: str) -> Iterator[None]:
+        """Registers the running task as work for `principal`, so that a denial can end it.
+
+        Raises:
+            WorkEnded: it was ended, or the principal was denied since it was identified.
+        """
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("work runs in a task")
+        if principal in self.policy.denied:
+            raise WorkEnded
+        self._work[principal].add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if task not in self._ended:
+                raise
+            task.uncancel()
+            raise WorkEnded from None
+        finally:
+            self._ended.discard(task)
+            self._work[principal].discard(task)
+            if not self._work[principal]:
+                del self._work[principal]
+
+    @contextlib.contextmanager
+    def open_stream(self) -> Iterator[None]:
+        """Count a stream while it is open."""
+        self.streaming += 1
+        self.metrics.open_streams.inc()
+        try:
+            yield
+        finally:
+            self.streaming -= 1
+            self.metrics.open_streams.dec()
+
+    def end_work(self, principal: str | None = None) -> int:
+        """End all requests of one principal, or of all principals; returns how many there were."""
+        tasks = [task for owner, running in self._work.items() if principal in (None, owner) for task in running]
+        for task in tasks:
+            self.end_task(task)
+        return len(tasks)
+
+    def end_task(self, task: asyncio.Task[Any]) -> None:
+        """End one request, as `end_work` does."""
+        self._ended.add(task)
+        task.cancel("ended by the guard")
+
+    def note_refusal(self, principal: Principal | None, reason: AnyReason, decision: Decision = Decision.REFUSE) -> str:
+        """Record a request that was refused before there was a message to decide on, or that has no answer.
+
+        Returns its incident id. The metrics count all of them.
+        """
+        self.metrics.decided(decision, reason, None)
+        owner, fresh = principal.id if principal else None, new_incident()
+        incident = self.repeats.incident(RefusalNote(owner, decision, str(reason), "http"), fresh)
+        if incident == fresh:
+            self.audit.write(
+                AuditRecord(
+                    method="http",
+                    decision=decision,
+                    reason=str(reason),
+                    key=deciding_key(reason),
+                    bundle=self.policy.sha256,
+                    principal=owner,
+                    incident=incident,
+                )
+            )
+        return incident
+
+    def _count_repeats(self, refused: RefusalNote, incident: str, count: int) -> None:
+        """Record how many refusals followed another one without records of their own."""
+        with contextlib.suppress(AuditUnwritable):  # the guard is closed then, and says so to every caller
+            self.audit.write(
+                AuditRecord(
+                    method=refused.method,
+                    decision=refused.decision,
+                    reason=refused.reason,
+                    bundle=self.policy.sha256,
+                    principal=refused.principal,
+                    incident=incident,
+                    repeats=count,
+                )
+            )
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this beside the requests; it is cancelled when the guard closes."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def tell_operator(self, record: AuditRecord) -> None:
+        """Say in the guard's own log what stopped a message; one line a reason and second at most, as callers decide how
+        often they are stopped."""
+        moment = time.monotonic()
+        if moment - self._noted.get(f"call {record.reason}", float("-inf")) >= 1.0:
+            self._noted[f"call {record.reason}"] = moment
+            self.log.warning("%s", visible(record.summary()))
+
+    async def end_background(self) -> None:
+        """Cancel what is done beside the requests."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+
+#: Seconds between two looks at the clock: so long a stream may outlast its configuration.
+_TERM_INTERVAL = 1.0

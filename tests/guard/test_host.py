@@ -1,0 +1,207 @@
+"""One process serves every server of a host, each as if it were alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from mcp import Client, MCPError
+from mcp.server.mcpserver import MCPServer
+
+from guard.host import BUNDLE, PUBLIC_KEY
+from guard.listening import _Server
+from model.guard_config import GuardConfig
+from tests.support.command_line import ringwall
+from tests.support.guard_host import HostFolder, HostProcess, guard_host
+from tests.support.guard_process import PRINCIPAL, Upstream
+from tests.support.waiting import eventually
+
+NAMES = ("dev.desk", "dev.wiki", "prod.desk")
+
+
+def sdk_server(name: str) -> MCPServer[None]:
+    server: MCPServer[None] = MCPServer(name, log_level="ERROR")
+
+    @server.tool()
+    def whoami() -> str:
+        """Say which server this is."""
+        return f"this is {name}"
+
+    return server
+
+
+@contextlib.asynccontextmanager
+async def sdk_servers(*names: str) -> AsyncIterator[dict[str, Upstream]]:
+    """Servers made with the official SDK, each on a port of its own."""
+    servers = {
+        name: _Server(
+            uvicorn.Config(
+                sdk_server(name).streamable_http_app(), host="127.0.0.1", port=0, log_config=None, lifespan="on"
+            )
+        )
+        for name in names
+    }
+    running = [asyncio.get_running_loop().create_task(server.serve()) for server in servers.values()]
+    await eventually(lambda: all(server.started for server in servers.values()), "the servers listen")
+    try:
+        yield {
+            name: Upstream(url=f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/mcp")
+            for name, server in servers.items()
+        }
+    finally:
+        for server in servers.values():
+            server.should_exit = server.force_exit = True
+        await asyncio.gather(*running)
+
+
+async def asked(port: int) -> str:
+    """What the server of this port says it is, or the error that the SDK's client is answered."""
+    async with Client(f"http://127.0.0.1:{port}/mcp") as client:
+        try:
+            result: Any = await client.call_tool("whoami", {})
+        except MCPError as refused:
+            return str(refused)
+        return str(result.content[0].text)
+
+
+async def answers(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+@contextlib.asynccontextmanager
+async def serving(folder: HostFolder) -> AsyncIterator[HostProcess]:
+    """The process, started and ended beside the servers of this loop."""
+    with contextlib.ExitStack() as stack:
+        running = await asyncio.to_thread(stack.enter_context, guard_host(folder, "--poll", "1h"))
+        try:
+            yield running
+        finally:
+            await asyncio.to_thread(stack.close)
+
+
+async def written(folder: HostFolder, upstreams: dict[str, Upstream]) -> dict[str, GuardConfig]:
+    """A signed configuration for each server."""
+    configs = {name: await asyncio.to_thread(folder.config, name, upstream) for name, upstream in upstreams.items()}
+    for name, config in configs.items():
+        folder.write(name, config)
+    return configs
+
+
+async def readyz(config: GuardConfig) -> dict[str, Any]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return dict((await client.get(f"http://127.0.0.1:{config.admin_port}/readyz")).json())
+
+
+async def test_each_server_of_a_host_is_served_as_if_it_were_alone(tmp_path: Path) -> None:
+    folder = HostFolder(tmp_path)
+    async with sdk_servers(*NAMES) as upstreams:
+        configs = await written(folder, upstreams)
+        async with serving(folder) as host:
+            for name, config in configs.items():
+                assert await asked(config.listen.port) == f"this is {name}"
+                state = await eventually(lambda config=config: readyz(config), "it answers")  # type: ignore[misc]
+                assert (state["server"], state["ready"], state["bundle"]["sequence"]) == (name, True, 1)
+                assert [one["name"] for one in folder.records(name) if one["method"] == "tools/call"] == ["whoami"] * 2
+                assert (tmp_path / "state" / name / "audit.key").exists()
+            assert host.status()["ready"]
+
+            # A deny list and an empty grant of one server are no other's.
+            closed = configs["dev.desk"].model_copy(update={"grants": ()})
+            folder.write("dev.desk", closed, 2)
+            folder.write("dev.wiki", configs["dev.wiki"], 2, (PRINCIPAL,))
+            host.process.send_signal(signal.SIGHUP)
+
+            async def all_in_force() -> bool:
+                states = [await readyz(configs[name]) for name in ("dev.desk", "dev.wiki")]
+                return all(state["bundle"]["sequence"] == 2 for state in states)
+
+            await eventually(all_in_force, "both bundles are in force")
+            assert "Unknown tool: whoami" in await asked(configs["dev.desk"].listen.port)
+            with pytest.RaisesGroup(MCPError, allow_unwrapped=True, flatten_subgroups=True):
+                await asked(configs["dev.wiki"].listen.port)
+            assert await asked(configs["prod.desk"].listen.port) == "this is prod.desk"
+        assert host.process.returncode == 0, host.said
+
+
+async def test_a_server_that_cannot_be_served_is_refused_by_name_and_no_other(tmp_path: Path) -> None:
+    folder = HostFolder(tmp_path)
+    async with sdk_servers("dev.desk", "dev.forged", "dev.taken") as upstreams:
+        configs = await written(folder, upstreams)
+        bundle = folder.path / "dev.forged" / BUNDLE
+        bundle.write_text(bundle.read_text().replace('"path": "/mcp"', '"path": "/mcq"'))
+        (folder.path / "dev.empty").mkdir()
+        (folder.path / "Notes").mkdir()
+        taken, forged = configs["dev.taken"].listen.port, configs["dev.forged"].listen.port
+        with socket.create_server(("127.0.0.1", taken)):
+            async with serving(folder) as host:
+                assert await asked(configs["dev.desk"].listen.port) == "this is dev.desk"
+                status = host.status()
+                assert (status["ready"], set(status["servers"])) == (False, {"dev.desk"})
+                assert set(status["refused"]) == {"dev.empty", "dev.forged", "dev.taken"}
+                assert "signature" in status["refused"]["dev.forged"]
+                assert f"127.0.0.1:{taken} is taken" in status["refused"]["dev.taken"]
+                assert PUBLIC_KEY in status["refused"]["dev.empty"]
+                assert not await answers(forged)
+                assert "dev.forged is refused, and its ports stay closed" in host.said
+                assert "Notes is no server's name" in host.said
+
+                # Corrected, it is served from the next look on; its folder gone, it is served no more.
+                folder.write("dev.forged", configs["dev.forged"])
+                shutil.rmtree(folder.path / "dev.desk")
+                host.process.send_signal(signal.SIGHUP)
+                await eventually(lambda: answers(forged), "the corrected server is served")
+                assert await asked(forged) == "this is dev.forged"
+                assert not await answers(configs["dev.desk"].listen.port)
+                assert set(host.status()["servers"]) == {"dev.forged"}
+
+
+def test_a_host_without_a_server_does_not_start(tmp_path: Path) -> None:
+    folder = HostFolder(tmp_path)
+    nothing = ringwall("guard", "run", "--host", folder.path, "--state", tmp_path / "state")
+    assert (nothing.code, nothing.out) == (2, "")
+    assert nothing.errors == [
+        f"{folder.path}: holds no folder of a server, such as prod.tickets with guard.bundle.json and "
+        "guard-signing.pub; name the folder that holds the servers' folders"
+    ]
+    (folder.path / "dev.empty").mkdir()
+    refused = ringwall("guard", "run", "--host", folder.path, "--state", tmp_path / "state")
+    assert refused.code == 2
+    assert "no server of this host can be served" in refused.err
+    assert "dev.empty: " in refused.err
+
+
+@pytest.mark.parametrize(
+    ("options", "option"),
+    [
+        (("--config", "c"), "--config"),
+        (("--public-key", "k"), "--public-key"),
+        (("--server", "dev.desk"), "--server"),
+        (("--token-file", "t"), "--token-file"),
+    ],
+)
+def test_an_option_for_one_server_is_refused_for_a_host(tmp_path: Path, options: tuple[str, str], option: str) -> None:
+    done = ringwall("guard", "run", "--host", tmp_path, *options)
+    assert (done.code, done.errors) == (2, [f"{option}: is for one server; leave it out, or --host"])
+
+
+def test_one_of_a_configuration_and_a_host_is_asked_for(tmp_path: Path) -> None:
+    assert ringwall("guard", "run").errors == [
+        "--config: names no configuration; give --config for one server, or --host for all of a host"
+    ]
+    assert ringwall("guard", "run", "--config", "c", "--admin-port", "9").errors == [
+        "--admin-port: is the host's own; give --host, or leave it out"
+    ]
