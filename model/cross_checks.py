@@ -273,7 +273,7 @@ def _shared_claims(stack: ServerStack, settings: Environment) -> Iterable[InputE
                 )
                 if sharing:
                     yield stack.document.error(
-                        (*BELOW, "grants", index, "to", "groups"),
+                        manifest_path(stack, "grants", index, "to", "groups"),
                         f"{name} holds the group {member.group} of {member.provider}, and a token does not say that it is "
                         f"not one of {' or '.join(sharing)} with that name",
                         f"in Cloudflare One give the groups of one provider a claim of their own, and name it as `claim` in "
