@@ -62,6 +62,7 @@ readers: setup ## Ringwall's YAML reader beside Pulumi's over a million spelling
 	$(BIN)/python tests/readers/run.py
 
 interrupt: setup ## Kill a run in every operation of up, update and destroy; one command more makes it whole
+	$(BIN)/pytest -m rare tests/integration/test_interrupted.py
 	$(BIN)/python tests/interrupt/run.py
 
 exposure: setup ## Every kind of change on the real engine, cut off at every operation, and what was exposed
@@ -70,9 +71,10 @@ exposure: setup ## Every kind of change on the real engine, cut off at every ope
 servers: setup ## Real MCP servers from npm and PyPI: onboarded, and called through the guard beside directly
 	$(BIN)/python tests/servers/run.py
 
-lock: ## Resolve requirements.lock again from pyproject.toml
+lock: ## Resolve requirements.lock and requirements-model.lock again from pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --group dev pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --constraint requirements.lock --extra model pyproject.toml --output-file requirements-model.lock
 
 clean: ## Remove the virtual environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -6,7 +6,7 @@ from cli import console
 from cli.project import current_project
 from cli.target import target_of
 from engine.holder import on_file
-from engine.locked import held
+from engine.locked import lock_refusal
 from engine.repair.pending import interrupted
 from engine.workspace import workspace
 from model import effects
@@ -31,7 +31,7 @@ def cancel(stack: str, *, yes: bool, sandbox: bool, as_json: bool) -> None:
             console.note(f"{stack}: held by {holder}, which {state}")
         living = [str(holder) for holder in holders or () if holder.local and not holder.ended]
         if living:
-            raise EngineFailed(held(stack, living))
+            raise EngineFailed(lock_refusal(stack, living))
         console.consent(f"Make sure that no update of {stack} is running. Release its lock?", yes=yes)
         with workspace(target, stack) as selected:
             effects.record(lambda: f"the lock of {stack} was released")

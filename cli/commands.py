@@ -116,7 +116,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     ),
     "lock": CommandEntry("cli.flags.lock", "Tool locks: what servers may offer, pinned in Git."),
     "guard": CommandEntry("cli.flags.guard", "Run the guard, and sign the configuration it runs by."),
-    "audit": CommandEntry("cli.flags.audit", "Prove, search and watch a guard's audit log."),
+    "audit": CommandEntry("cli.flags.audit", "Prove, search, watch and export a guard's audit log."),
     "keys": CommandEntry("cli.flags.keys", "Keep the issuers' signing keys at the gateway."),
     "agents": CommandEntry("cli.flags.agents", "Show agents, and rotate their service tokens."),
     "hosted": CommandEntry("cli.flags.hosted", "Clients that run in their vendor's cloud."),

@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from cli import console, invocation
+from cli.paragraphs import folded
 from cli.project import current_project
 from model.errors import InputError
 from model.text import counted
@@ -77,7 +78,7 @@ def diff(
 
 def show(report: DiffReport) -> None:
     """The report on a terminal: errors, then every change by risk, then resources key by key."""
-    console.say(f"{report.base} → {report.head}: what the stack files say; nothing real was asked")
+    console.say(folded(f"{report.base} → {report.head}: what the stack files say; nothing real was asked"))
     for error in report.errors:
         place = f"{error.side}{f', {error.stack}' if error.stack else ''}"
         console.note(f"error: {place}: {error.message}")
@@ -87,19 +88,19 @@ def show(report: DiffReport) -> None:
     out = console.stdout()
     for group in grouped(report.changes):
         change = group.change
-        line = Text(f"{change.direction:<8} ", style=colours[change.direction])
+        direction = f"{change.direction:<8} "
         place = (
             group.stacks[0] if len(group.stacks) == 1 else f"{group.stacks[0]} and {len(group.stacks) - 1} more stacks"
         )
-        line.append(f"{place}: {change.title}", style="")
+        line = Text(folded(f"{direction}{place}: {change.title}"))
+        line.stylize(colours[change.direction], 0, len(direction))
         out.print(line)
-        for detail in change.details:
-            out.print(Text(f"           {detail}", style="dim"))
-        if len(group.stacks) > 1:
-            out.print(Text(f"           in {_first_names(group.stacks)}", style="dim"))
+        details = [*change.details, *([f"in {_first_names(group.stacks)}"] if len(group.stacks) > 1 else [])]
+        for detail in details:
+            out.print(Text(folded(detail, " " * 11), style="dim"))
     _show_resources(report)
     for stack, finding in report.findings:
-        console.say_coloured(finding_line(stack, finding))
+        console.say_coloured(folded(finding_line(stack, finding)))
     for note in report.notes:
         console.note(f"note: {note}")
 
@@ -115,7 +116,7 @@ def _show_resources(report: DiffReport) -> None:
             out.print(Text(f"  {resource.action:<8} {resource.type.rsplit(':', 1)[-1]} {resource.name}"))
             for key in resource.keys:
                 before, after = ("none" if value is None else value for value in (key.before, key.after))
-                out.print(Text(f"             {key.path}: {before} → {after}"))
+                out.print(Text(folded(f"{key.path}: {before} → {after}", " " * 13)))
         if alike := likes.get(stack.stack):
             console.say(f"  the same resources and keys, with values of their own: {_first_names(alike)}")
 

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from cli import console, invocation
+from cli.paragraphs import folded
 from cli.project import current_project
 from model.errors import InputError
 from model.stacks import ZONE_PREFIX
@@ -38,7 +39,8 @@ def doctor(
         tasks += work.tasks
     checks += missing
     with console.working(f"{counted(len(tasks), 'thing')} to look at"):
-        checks += run_all(tasks, offline=offline or sandbox, deadline=deadline)
+        reason = "--offline" if offline else "a rehearsal has a stand-in for it" if sandbox else None
+        checks += run_all(tasks, offline=reason, deadline=deadline)
     # One Cloudflare answer and one issuer may share a host: its clock is named once.
     checks = sorted(dict.fromkeys(checks), key=lambda check: (GROUPS.index(check.group), check.subject))
     counts: Counter[str] = Counter(check.status for check in checks)
@@ -60,10 +62,10 @@ def _stacks(stack: str | None) -> tuple[list[str], list[Check]]:
             skipped("project.files", "there is no project here", "", "run `ringwall init dev`, or give --project")
         ]
     if stack is None:
-        every = [*project.environments(), *(name for name in project.stacks() if name.startswith(ZONE_PREFIX))]
-        if not every:
+        stacks = [*project.environments(), *(name for name in project.stacks() if name.startswith(ZONE_PREFIX))]
+        if not stacks:
             return [], [skipped("project.files", "the project has no stacks", "", "run `ringwall init dev`")]
-        return every, []
+        return stacks, []
     if stack not in project.stacks():
         raise project.unknown(stack)
     return [stack], []
@@ -80,9 +82,10 @@ def _show(checks: list[Check], counts: Counter[str]) -> None:
             group = check.group
         about = f" [{check.subject}]" if check.subject else ""
         mark = console.coloured(_MARKS[check.status]) + " " * (8 - len(_MARKS[check.status]))
-        console.say(f"  {mark} {check.id.partition('.')[2]}{about}: {check.message}")
+        text = folded(f"{check.id.partition('.')[2]}{about}: {check.message}", " " * 11)
+        console.say(f"  {mark} {text.lstrip()}")
         if check.remedy and check.status != "ok":
-            console.say(f"           remedy: {check.remedy}")
+            console.say(folded(f"remedy: {check.remedy}", " " * 11))
     words = {"warning": "warnings", "error": "errors"}
     parts = [counted(counts[word], word, words.get(word, word)) for word in _MARKS if counts[word]]
     console.say(f"\n{', '.join(parts)}")

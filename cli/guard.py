@@ -31,14 +31,14 @@ def run(
 ) -> None:
     """What `ringwall guard run` does; its flags and help are in `cli.flags.guard`."""
     try:
-        every = seconds(poll)
+        interval = seconds(poll)
     except Wrong as error:
         raise InputError(str(error), key="--poll") from None
     to_stderr(debug=debug, servers=host is not None)
     if host is not None:
         alone = {"--config": config, "--public-key": public_key, "--server": server, "--token-file": token_file}
         _require_none(alone, "is for one server", "leave it out, or --host")
-        _until_done(serve_host(host, state, every, admin_port))
+        _until_done(serve_host(host, state, interval, admin_port))
         return
     if config is None:
         raise InputError(
@@ -51,7 +51,7 @@ def run(
             raise InputError(f"{server} is no server", key="--server", remedy="name one such as dev.github")
         keys = load_public_keys(public_key)
         source = BundleSource(config, keys, state, expected_server=expected, token_file=token_file)
-        work = serve_signed(source, state, every)
+        work = serve_signed(source, state, interval)
     else:
         signed = {"--server": server, "--token-file": token_file}
         _require_none(signed, "is for a signed bundle", "give --public-key, or leave it out")

@@ -41,7 +41,7 @@ def sync(
 ) -> None:
     """What `ringwall keys sync` does; its flags and help are in `cli.flags.keys`."""
     try:
-        every = seconds(interval)
+        pause = seconds(interval)
     except ValueError as error:
         raise InputError(str(error), key="--interval", remedy='write it such as "5m"') from None
     project = current_project()
@@ -72,11 +72,11 @@ def sync(
         name = "--replace" if replace else "--remove-strangers"
         raise InputError(f"{name} goes without --watch", remedy="run it once, by hand")
     load_environment(project, environment)
-    watch(once, every, as_json=as_json)
+    watch(once, pause, as_json=as_json)
 
 
 def watch(
-    once: Callable[[], SyncReport], every: float, *, as_json: bool = False, stop: threading.Event | None = None
+    once: Callable[[], SyncReport], pause: float, *, as_json: bool = False, stop: threading.Event | None = None
 ) -> None:
     """Sync until SIGINT, SIGTERM or `stop`; a failure is printed, and the next turn tries again."""
     stopping = stop or threading.Event()
@@ -92,7 +92,7 @@ def watch(
         except RingwallError as error:
             _note_error(str(error))
         # Spread out, so that many gateways do not ask an issuer in the same second.
-        stopping.wait(every * random.uniform(0.9, 1.1))  # noqa: S311 - no secret depends on it
+        stopping.wait(pause * random.uniform(0.9, 1.1))  # noqa: S311 - no secret depends on it
     console.note(f"{_timestamp()} stopped")
 
 

@@ -66,7 +66,9 @@ def _of(runs: Sequence[Run]) -> str:
     finished = [run.steps.resources_done for run in runs]
     if any(run.expected is None for run in runs):
         return str(sum(finished) or "")
-    return f"{sum(finished)} of {sum(max(done, run.expected or 0) for done, run in zip(finished, runs, strict=True))}"
+    return (
+        f"{sum(finished)} of {sum(max(number, run.expected or 0) for number, run in zip(finished, runs, strict=True))}"
+    )
 
 
 def line(run: Run) -> str:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 import textwrap
 from pathlib import Path
 
 import typer
 
-from cli import console, invocation
+from cli import console
+from cli.paragraphs import folded, on_terminal
 from cli.project import current_project
-from cli.suggestions import complete
-from cli.tables import paragraph
 from cli.target import target_of
 from model.errors import InputError
 from model.project import load_environment
@@ -115,7 +112,7 @@ def show(report: VerificationReport, *, as_json: bool) -> None:
 
 def _say_tried(report: VerificationReport) -> None:
     """What was tried: for a terminal below each name, with what was seen in a column of its own; for a pipe with tabs."""
-    if not _on_terminal():
+    if not on_terminal():
         console.table(["", "check", "on", "seen"], report.rows())
         return
     wide = max((len(check.id) for check in report.tried), default=0)
@@ -139,12 +136,6 @@ def _names(checks: tuple[ProbeRecord, ...]) -> str:
 
 
 def _say(heading: str, *details: str) -> None:
-    """A heading with details indented below it, wrapped between words for a terminal and whole for a pipe."""
+    """A heading with details indented below it."""
     for indent, text in (("", heading), *(("  ", detail) for detail in details)):
-        # Completed before it is wrapped: a command over two lines would be neither found nor pasted.
-        completed = complete(text, invocation.current())
-        console.say("\n".join(paragraph(completed, console.width(), indent)) if _on_terminal() else indent + completed)
-
-
-def _on_terminal() -> bool:
-    return sys.stdout.isatty() or "COLUMNS" in os.environ
+        console.say(folded(text, indent))

@@ -54,6 +54,7 @@ COMMAND_EXAMPLES = {
     "audit show": "ringwall audit show dev.tickets --incident 9a4c05fa4d8d882d",
     "audit tail": "ringwall audit tail dev.tickets --follow",
     "audit verify": "ringwall audit verify dev.tickets --anchors heads.jsonl",
+    "audit export": "ringwall audit export dev.tickets --to syslog+tls://siem.example.com --position ~/tickets.position",
     "keys sync": "ringwall keys sync dev --watch",
     "agents show": "ringwall agents show dev ci",
     "agents rotate": "ringwall agents rotate dev ci --grace 24h",

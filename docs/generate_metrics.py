@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from guard.metrics import COUNTERS, GAUGES, HISTOGRAMS, LABELS, PREFIX, MetricFamily
+from operations.audit_export.meter import EXPORT_COUNTERS, EXPORT_GAUGES
+from operations.audit_export.meter import PREFIX as EXPORT_PREFIX
 
 DOCS = Path(__file__).parent
 
@@ -23,17 +25,20 @@ counted as `other`. A counter keeps at most 10,000 series, and what is beyond th
 | Metric | Kind | Labels | Meaning |
 |---|---|---|---|
 """
+EXPORT = """
+## The export of the audit log
+
+`ringwall audit export --metrics-port` serves these on loopback ([audit export](../operate/audit-export.md)).
+
+| Metric | Kind | Meaning |
+|---|---|---|
+"""
 LABEL_TABLE = """
 ## Labels
 
 | Label | Meaning |
 |---|---|
 """
-
-
-def served_names() -> dict[str, MetricFamily]:
-    """Every metric by the name under which Prometheus finds it."""
-    return {name: family for name, _, family in _rows()}
 
 
 def _rows() -> Iterator[tuple[str, str, MetricFamily]]:
@@ -47,6 +52,12 @@ def _rows() -> Iterator[tuple[str, str, MetricFamily]]:
             yield f"{PREFIX}{name}{ending}", kind, family
 
 
+def _export_rows() -> Iterator[tuple[str, str, str]]:
+    for kind, texts, ending in (("counter", EXPORT_COUNTERS, "_total"), ("gauge", EXPORT_GAUGES, "")):
+        for name, text in texts.items():
+            yield f"{EXPORT_PREFIX}{name}{ending}", kind, text
+
+
 def metrics_reference() -> str:
     """The whole page."""
     lines = [HEAD]
@@ -54,6 +65,7 @@ def metrics_reference() -> str:
         labels = ", ".join(f"`{label}`" for label in family.labels)
         lines.append(f"| `{name}` | {kind} | {labels} | {family.text} |\n")
     lines += [LABEL_TABLE, *(f"| `{label}` | {meaning} |\n" for label, meaning in LABELS.items())]
+    lines += [EXPORT, *(f"| `{name}` | {kind} | {text} |\n" for name, kind, text in _export_rows())]
     return "".join(lines)
 
 

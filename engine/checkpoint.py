@@ -103,8 +103,8 @@ def mend_attributes(target: Target, stack: str) -> list[Path]:
     exchanged in one step (gocloud.dev/blob/fileblob). Without one the engine takes defaults; an empty one it refuses.
     """
     folder = stacks_folder(target)
-    held = on_file(target.backend, target.project.name, stack) or []
-    if folder is None or (held and not all_ended(held)):
+    lock_holders = on_file(target.backend, target.project.name, stack) or []
+    if folder is None or (lock_holders and not all_ended(lock_holders)):
         return []
     locks = folder.parents[1] / "locks" / "organization" / target.project.name / stack
     removed = []

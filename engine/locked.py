@@ -32,16 +32,16 @@ def with_lock(selected: Stack, stack: str, call: Callable[[], T], note: Note) ->
     except ConcurrentUpdateError as error:
         held_by = holders(str(error))
         if not all_ended(held_by):
-            raise EngineFailed(held(stack, [str(holder) for holder in held_by])) from None
+            raise EngineFailed(lock_refusal(stack, [str(holder) for holder in held_by])) from None
         note(f"{stack}: released the lock of {'; '.join(map(str, held_by))}: that process has ended")
     selected.cancel()
     try:
         return call()
     except ConcurrentUpdateError as error:
-        raise EngineFailed(held(stack, [str(holder) for holder in holders(str(error))])) from None
+        raise EngineFailed(lock_refusal(stack, [str(holder) for holder in holders(str(error))])) from None
 
 
-def held(stack: str, names: list[str]) -> str:
+def lock_refusal(stack: str, names: list[str]) -> str:
     """The error for a stack whose lock is held: by whom, and what to do."""
     holder = "; ".join(names) or "the backend names no holder"
     return (

@@ -26,6 +26,17 @@ class EmbeddedEngine(Model):
     enabled: Yes = Field(True, description="Always true; `embedded: {}` is enough.")
 
 
+class LocalModelEngine(Model):
+    """A small classifier on the guard's host: it flags and taints, and never blocks. It needs `ringwall[model]`."""
+
+    sensitivity: Literal["low", "medium", "high"] = Field(
+        "medium", description="Its maker's presets: how sure it is of an injection before it says so."
+    )
+    characters: Annotated[int, Field(ge=1000, le=200_000)] = Field(
+        20_000, description="Characters of one text that it reads; some 25 ms of processor time for each 900."
+    )
+
+
 class VerdictService(Model):
     """An engine that the guard asks over HTTP."""
 
@@ -197,10 +208,16 @@ class Engines(Model):
         None, exclude_if=_absent, description="A classifier or policy server of your own."
     )
 
+    model: LocalModelEngine | None = Field(
+        None, exclude_if=_absent, description="A small classifier on the guard's host."
+    )
+
     @model_validator(mode="after")
     def _at_least_one(self) -> Self:
         if not self.names:
-            raise Wrong("names no engine", f"give embedded, {', '.join(VENDORS[:-1])} or {VENDORS[-1]}")
+            raise Wrong("names no engine", f"give embedded, {', '.join(_BLOCKING[:-1])} or {_BLOCKING[-1]}")
+        if self.names == ("model",):
+            raise Wrong("names no engine that blocks: model only flags and taints", "give embedded: {} beside it")
         return self
 
     @property
@@ -216,3 +233,4 @@ class Engines(Model):
 
 #: Engines whose findings only a guard at work learns. Their rules begin with the engine's name.
 VENDORS: Final = tuple(name for name in Engines.model_fields if name != "embedded")
+_BLOCKING: Final = tuple(name for name in VENDORS if name != "model")

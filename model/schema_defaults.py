@@ -39,12 +39,12 @@ class _Filling:
 
     def __init__(self, root: Schema) -> None:
         self._root = root
-        self._left = MAX_VALUES
+        self._remaining = MAX_VALUES
 
     def filled(self, value: Any, schemas: list[Schema]) -> Any:
         """The value with its defaults, of which the schemas all hold."""
-        self._left -= 1
-        if self._left < 0 or not isinstance(value, dict | list):
+        self._remaining -= 1
+        if self._remaining < 0 or not isinstance(value, dict | list):
             return value
         parts = _parts(schemas, self._root)
         if isinstance(value, list):

@@ -16,3 +16,14 @@ MODERN_VERSIONS: Final = ("2026-07-28",)
 
 VERSION_KEY: Final = "io.modelcontextprotocol/protocolVersion"
 CAPABILITIES_KEY: Final = "io.modelcontextprotocol/clientCapabilities"
+#: Every member of `_meta` that the protocol itself names.
+META_KEYS: Final = frozenset(
+    (
+        VERSION_KEY,
+        CAPABILITIES_KEY,
+        "io.modelcontextprotocol/clientInfo",
+        "io.modelcontextprotocol/logLevel",
+        "io.modelcontextprotocol/serverInfo",
+        "io.modelcontextprotocol/subscriptionId",
+    )
+)

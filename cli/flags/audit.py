@@ -7,9 +7,12 @@ from typing import Annotated, Optional
 
 import typer
 
+from cli.flags.audit_export import export
 from cli.options import AsJson, Debug, ProjectDir, complete_stack
 
-app = typer.Typer(help="Prove, search and watch a guard's audit log.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Prove, search, watch and export a guard's audit log.", no_args_is_help=True, rich_markup_mode=None
+)
 Log = Annotated[
     str,
     typer.Argument(
@@ -135,3 +138,6 @@ def tail(
     from cli.audit import tail as work  # noqa: PLC0415 - 0.2 s of imports that --help and completion do without
 
     work(log, count=count, watch=watch, everything=everything)
+
+
+app.command()(export)

@@ -212,7 +212,7 @@ class ChainVerifier:
 
     def __init__(self, keys: Iterable[Ed25519PublicKey] = (), anchors: Iterable[SignedHead] | None = None) -> None:
         self._keys = {key_id(key): key for key in keys}
-        self._given = None if anchors is None else list(anchors)
+        self._collected = None if anchors is None else list(anchors)
         self._anchors: dict[int, str] | None = None
         self.report = AuditReport(signatures_checked=bool(self._keys))
         self._kind = ""
@@ -276,8 +276,8 @@ class ChainVerifier:
             report.first_sequence, self._first_previous = sequence, previous
             self._explained = sequence == 1
             report.server = record.get("server")
-            if self._given is not None:
-                self._take(self._given, str(report.server))
+            if self._collected is not None:
+                self._take(self._collected, str(report.server))
             return
         expected = report.last_sequence + 1
         if sequence != expected:

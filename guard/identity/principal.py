@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 
@@ -29,4 +30,9 @@ class Principal:
     @property
     def hash(self) -> str:
         """What engines get instead of the id: 16 hexadecimal digits of its SHA-256."""
-        return hashlib.sha256(self.id.encode()).hexdigest()[:16]
+        return _hash(self.id)
+
+
+@lru_cache(maxsize=4096)
+def _hash(id_: str) -> str:
+    return hashlib.sha256(id_.encode()).hexdigest()[:16]

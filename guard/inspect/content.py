@@ -19,6 +19,7 @@ from guard.inspect.card_numbers import LEAST_CARD, may_be_card
 from guard.inspect.media_types import JudgedBytes, judge_bytes
 from guard.inspect.verdict import Text
 from wire.json import dump
+from wire.protocol_versions import META_KEYS
 
 _INERT = re.compile(r"[A-Za-z0-9_.:/+-]{1,64}")
 
@@ -114,7 +115,8 @@ def content_of(value: Any, method: str = "", media_types: frozenset[str] = froze
                     continue
                 if isinstance(child, str | dict | list) or (isinstance(child, int) and child >= LEAST_CARD):
                     stack.append((child_pointer, child))
-                if not (key.isascii() and key.isidentifier() and len(key) <= _SHORT_KEY):
+                # The envelope's own names say nothing, and look like base64, which costs ten times the rest to rule out.
+                if not (key.isascii() and key.isidentifier() and len(key) <= _SHORT_KEY) and key not in META_KEYS:
                     texts.append(Text(f"{child_pointer}#", key))
         elif isinstance(node, int):
             if node >= LEAST_CARD and may_be_card(pointer, str(node)):

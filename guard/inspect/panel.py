@@ -207,7 +207,8 @@ def build_panel(config: GuardConfig | ModelGuardConfig, environ: Mapping[str, st
     """The engines that the configuration names, all of them or none.
 
     Raises:
-        InputError: an engine's secret or certificates cannot be read. The embedded engine never stands in for a vendor's.
+        InputError: an engine's secret, certificates or model cannot be read. The embedded engine never stands in for
+            another.
     """
     engine_settings, legs = config.guard.engines, config.guard.legs
     excepted: set[str] = {exception.leg for exception in config.guard.exceptions}
@@ -235,6 +236,10 @@ def build_panel(config: GuardConfig | ModelGuardConfig, environ: Mapping[str, st
         from guard.engines.services import make_engine
 
         engines += [make_engine(service, secret, thorough=thorough) for service, secret in services]
+    if local := engine_settings.model:
+        from guard.engines.local_model import ModelVerdictEngine, OnnxClassifier
+
+        engines.append(ModelVerdictEngine(OnnxClassifier(local.sensitivity), local.characters))
     return Panel(engines, seconds(config.guard.deadline), thorough=thorough)
 
 

@@ -134,7 +134,8 @@ def rule_id(engine: str, finding: EngineFinding) -> str:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One engine's answer. `reference` is the vendor's id of the scan, `milliseconds` its duration. An answer that does not
-    cover the whole text is NO_VERDICT, with the reason in `error`, which holds no payload text."""
+    cover the whole text is NO_VERDICT, with the reason in `error`, which holds no payload text; an engine that never blocks
+    says there what it did not read."""
 
     outcome: Outcome
     engine: str

@@ -119,10 +119,10 @@ def _condition(server: ServerStack, visitor: Visitor, rule: Rule, groups: Mappin
     text = f"must come from {_listed(origins)}"
     place = _requirement_place(server, visitor, key)
     fact = visitor.country if key == "countries" else visitor.address
-    held = holds(rule, visitor, groups)
-    if held is None:
+    is_met = holds(rule, visitor, groups)
+    if is_met is None:
         return RingAnswer(RING, "depends", text, place)
-    if held:
+    if is_met:
         return RingAnswer(RING, "passes", f"{text}: {fact} is among them", place)
     return RingAnswer(RING, "refuses", f"{text}: {fact} is not among them", place, f"add {fact} to {place.key}")
 

@@ -118,7 +118,7 @@ def _guard_answers(
     if question.arguments is not None and server.manifest.guard.engines.embedded is not None:
         place = server_place(server, "guard", "legs", "arguments")
         answers.append(RingAnswer(RING, "passes", "the guard's own rules stop nothing in these arguments", place))
-    if vendors := [name for name in server.manifest.guard.engines.names if name != "embedded"]:
+    if vendors := [name for name in server.manifest.guard.engines.names if name not in ("embedded", "model")]:
         text = f"{' and '.join(vendors)} must pass the arguments too; no vendor was asked"
         answers.append(RingAnswer(RING, "depends", text, server_place(server, "guard", "engines")))
     return answers

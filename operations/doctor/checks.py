@@ -78,18 +78,18 @@ def clock(host: str, skew: float | None) -> list[Check]:
     ]
 
 
-def run_all(tasks: Sequence[Task], *, offline: bool, deadline: float) -> list[Check]:
+def run_all(tasks: Sequence[Task], *, offline: str | None, deadline: float) -> list[Check]:
     """Run every task and return the checks in the order of the tasks.
 
-    With `offline` the tasks that need the network are reported as skipped. A task that is not finished after `deadline`
-    seconds is reported as an error, as its result is not known.
+    `offline` says why nobody is asked: the tasks that need the network are reported as skipped with it. A task that is not
+    finished after `deadline` seconds is reported as an error, as its result is not known.
     """
     results: dict[int, list[Check]] = {}
     threads: list[tuple[int, threading.Thread]] = []
     for number, task in enumerate(tasks):
         if offline and task.network:
             results[number] = [
-                skipped(i, "; ".join(["not asked: --offline", *filter(None, [task.needs.get(i)])]), task.subject)
+                skipped(i, "; ".join([f"not asked: {offline}", *filter(None, [task.needs.get(i)])]), task.subject)
                 for i in task.ids
             ]
             continue

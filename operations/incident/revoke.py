@@ -243,17 +243,17 @@ class Revocation:
                 )
                 return None
             person, external = self.subject.agent is None, config.identity.external
-            whom = {f"person:{sub}" for sub in self._ids} if person else self._agent_ids(config)
+            names = {f"person:{sub}" for sub in self._ids} if person else self._agent_ids(config)
             if self.lift:
                 if last is None:
                     text = f"no bundle of it is in {self.guards.folder.resolve()}; where there is one, name --bundles"
                     self.operation.step(stack, "guard", "left", text)
                     return None
-                if whom.isdisjoint(last.denied):
+                if names.isdisjoint(last.denied):
                     self.operation.step(stack, "guard", "left", "not denied there")
                     return None
-                return write_bundle(self.operation, self.guards, stack, config, allow=whom)
-            if not whom:
+                return write_bundle(self.operation, self.guards, stack, config, allow=names)
+            if not names:
                 self.operation.step(stack, "guard", "left", "does not admit it")
                 return None
             if person and external and self._ids <= self._access_ids:
@@ -263,7 +263,7 @@ class Revocation:
                 return None
             if last is None:
                 warn_without_bundle(stack, self.guards.folder, self.operation.progress.note)
-            return write_bundle(self.operation, self.guards, stack, config, deny=whom)
+            return write_bundle(self.operation, self.guards, stack, config, deny=names)
         except RingwallError as error:
             self.operation.step(stack, "guard", "failed", f"not {word}: {' '.join(str(error).split())}")
             return None

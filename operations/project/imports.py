@@ -50,8 +50,8 @@ def import_plan(graph: Graph, kind: Kind, id: str, *, name: str | None = None, h
 def _matches(resource: Resource, label: str, name: str | None, hostname: str | None) -> bool:
     if name is not None and name not in (resource.name, resource.inputs.get(label)):
         return False
-    held = {key: value for key, value in resource.inputs.items() if key in ("destinations", "hosts", "name")}
-    return hostname is None or hostname in str(held or resource.inputs)
+    naming = {key: value for key, value in resource.inputs.items() if key in ("destinations", "hosts", "name")}
+    return hostname is None or hostname in str(naming or resource.inputs)
 
 
 def _import_id(kind: Kind, inputs: Mapping[str, Any], id: str) -> str:

@@ -32,10 +32,10 @@ def compare_model(
     """The pair of one model route, with its changes; none where nothing of it changed. Arguments as in `compare_server`."""
     base = base_environment.models.get(name) if base_environment else None
     head = head_environment.models.get(name) if head_environment else None
-    present = head or base
-    if present is None:
+    route = head or base
+    if route is None:
         return []
-    stack = present.stack
+    stack = route.stack
     base_manifest, head_manifest = (_manifest(side) if side else {} for side in (base, head))
     settings = compare_stack_settings(stack, base.document, head.document) if base and head else []
     settings += compare_waivers(

@@ -1,9 +1,10 @@
 """What one call costs the guard in processor time, and how long it takes on one connection, beside the server alone.
 
-    .venv/bin/python tests/bench/cost.py [--calls N]
+    .venv/bin/python tests/bench/cost.py [--calls N] [--connections N]
 
 Processor time is the guard's own, as the system counts it, so it holds on a busy machine; the latency does not. Every check
-is on, with the embedded engine and the audit log. `make bench-guard` compares latency and throughput with other proxies.
+is on, with the embedded engine and the audit log. Last, what callers wait for the audit log's fsync: several connections at
+once, with the records on disk before each answer and in batches. `make bench-guard` compares it with other proxies.
 """
 
 from __future__ import annotations
@@ -29,10 +30,18 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+async def under_load(url: str, connections: int, calls: int) -> list[float]:
+    """Milliseconds of all calls of several connections at once."""
+    each = await asyncio.gather(*(latencies(url, MODERN, calls // connections) for _ in range(connections)))
+    return sorted(took for one in each for took in one)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=3000, help="calls measured in each protocol era")
-    calls: int = parser.parse_args().calls
+    parser.add_argument("--connections", type=int, default=16, help="connections at once for the audit log's part")
+    options = parser.parse_args()
+    calls: int = options.calls
     print(f"{os.cpu_count()} processors, {platform.system()}, Python {platform.python_version()}")
     print(f"load before: {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as folder, first_line(SERVER) as (url, server):
@@ -47,6 +56,13 @@ def main() -> None:
                     median = statistics.median(times)
                     print(f"{era} {name:<7}{spent:7.2f} ms of processor a call, p50 {median:.2f} ms")
             print(f"guard: {resident(running.process.pid) / 2**20:.0f} MB resident")
+        for fsync in ("batch", "always"):
+            audit = {"path": str(Path(folder) / fsync / "audit.jsonl"), "fsync": fsync}
+            with guard(upstream, Path(folder) / fsync, lock=lock_of(upstream), audit=audit) as running:
+                times = asyncio.run(under_load(running.url, options.connections, calls))
+                p50, p99 = statistics.median(times), times[int(len(times) * 0.99)]
+                print(f"fsync {fsync:<6} {options.connections} connections: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+    print(f"load after: {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

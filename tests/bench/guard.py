@@ -253,7 +253,11 @@ def main() -> int:
         for number in range(options.rounds):
             # Each round begins with another subject, so that none always runs on a warmer machine.
             for subject in all_of_them[number % len(all_of_them) :] + all_of_them[: number % len(all_of_them)]:
-                uvloop.run(one_round(subject, options.calls, options.seconds))
+                try:
+                    uvloop.run(one_round(subject, options.calls, options.seconds))
+                except (Refused, OSError, asyncio.IncompleteReadError) as error:
+                    # Figures of the others would be compared with a subject that did not run.
+                    raise SystemExit(f"{subject.label} failed in round {number + 1}: {error}") from None
             print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
         for subject in all_of_them:
             try:

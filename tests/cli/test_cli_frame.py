@@ -370,6 +370,7 @@ def test_every_command_takes_json_and_every_deploying_one_a_sandbox() -> None:
             "audit verify",
             "audit show",
             "audit tail",
+            "audit export",
         ),
         *(
             "guard keygen",

@@ -353,7 +353,7 @@ def test_what_is_not_done_in_time_or_breaks_is_an_error_and_the_rest_is_reported
         raise Unreachable("it does not answer", remedy="start it")
 
     tasks = [Task(("a.x",), never), Task(("b.x",), broken), Task(("c.x",), refused)]
-    checks = run_all(tasks, offline=False, deadline=0.5)
+    checks = run_all(tasks, offline=None, deadline=0.5)
     gate.set()
     assert [(finding.id, finding.status, finding.remedy) for finding in checks] == [
         ("a.x", "error", "run again with a longer --deadline"),
@@ -380,6 +380,7 @@ def test_doctor_of_a_rehearsal_looks_at_engine_and_files_and_asks_nobody(project
     checks = {check["id"]: check for check in done.json["checks"]}
     assert done.json["sandbox"] is True
     assert checks["engine.plugins"]["message"] == "a rehearsal has stand-ins for them"
+    assert checks["cloudflare.token"]["message"] == "not asked: a rehearsal has a stand-in for it"
     assert {check["status"] for name, check in checks.items() if name.startswith(("cloudflare", "gateway"))} == {
         "skipped"
     }

@@ -94,6 +94,16 @@ def test_a_pipe_gets_a_tab_between_whole_cells(project: Project) -> None:
     assert [line for line in lines if line != line.rstrip(" ")] == []
 
 
+def test_a_terminal_gets_the_lines_of_doctor_in_its_width_with_commands_whole(project: Project) -> None:
+    arguments = ["doctor", "dev", "--offline", "--project", str(project.root)]
+    _, shown = on_a_terminal(arguments, [], COLUMNS="70", TERM="dumb")
+    lines = shown.replace("\r", "").splitlines()
+    assert [line for line in lines if len(line) > 70 and not line.startswith(("rehearsal", "planning"))] == []
+    assert any("`ringwall revoke`" in line for line in lines)
+    piped = ringwall(*arguments).out.splitlines()
+    assert any(line.startswith("  skipped  permissions [dev]: ") and line.endswith("(account)") for line in piped)
+
+
 def test_a_terminal_gets_whole_names_in_80_columns_and_colours_where_it_may(project: Project) -> None:
     arguments = ["list", "--project", str(project.root)]
     code, shown = on_a_terminal(arguments, [], COLUMNS="60", TERM="xterm")

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from guard.metrics import GuardMetrics
 from guard.readiness import readiness
+from operations.audit_export.meter import ExportMeter
 from tests.support.guard_service import Origin, guarded
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +68,8 @@ def served() -> dict[str, tuple[str, set[str]]]:
             series |= {f"{family.name}_{end}": ("counter", labels) for end in ("count", "sum")}
         else:
             series[family.name + ("_total" if family.type == "counter" else "")] = (family.type, labels)
+    for family in ExportMeter(0, lambda: 0).registry.collect():
+        series[family.name + ("_total" if family.type == "counter" else "")] = (family.type, set())
     return series
 
 
@@ -139,7 +142,8 @@ async def test_what_alerts_watch_is_there_from_the_start(tmp_path: Path) -> None
     async with guarded(Origin(), tmp_path) as guard:
         runtime = guard.service.runtime
         runtime.metrics.state(readiness(runtime), runtime.taints.count())
-        samples = [sample for family in runtime.metrics.registry.collect() for sample in family.samples]
+        registries = (runtime.metrics.registry, ExportMeter(0, lambda: 0).registry)
+        samples = [sample for registry in registries for family in registry.collect() for sample in family.samples]
     for alert, rule in ALERTS.items():
         for node, _ in nodes(parsed(rule["expr"])):
             if isinstance(node, promql.VectorSelector) and node.name != "up":
@@ -156,12 +160,15 @@ def matches(selector: promql.VectorSelector, sample: Sample) -> bool:
 
 def test_the_scraper_looks_at_the_port_where_a_guard_serves_its_metrics() -> None:
     config = read("prometheus.yml")
-    [job] = config["scrape_configs"]
-    assert job["job_name"] == "ringwall-guard"
-    assert f'job="{job["job_name"]}"' in ALERTS["RingwallGuardDown"]["expr"]
     assert config["rule_files"] == ["alerts.yml"]
-    [group] = job["static_configs"]
-    assert (set(group["labels"]), group["targets"]) == ({"server"}, ["127.0.0.1:10010"])
+    guards, exports = config["scrape_configs"]
+    for job, alert, target in (
+        (guards, "RingwallGuardDown", "127.0.0.1:10010"),
+        (exports, "RingwallExportDown", "127.0.0.1:10510"),
+    ):
+        assert f'job="{job["job_name"]}"' in ALERTS[alert]["expr"]
+        [group] = job["static_configs"]
+        assert (set(group["labels"]), group["targets"]) == ({"server"}, [target])
 
 
 def test_the_page_says_what_to_do_about_each_alert() -> None:

@@ -24,14 +24,24 @@ APPLICATION = Fault("create", "*AccessApplication", delay=3.0, after_effect=True
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    root = write_project(tmp_path_factory.mktemp("ctrl-c") / "project")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, Path]]:
+    """An environment that is up while its server is not, and where that is kept."""
+    folder = tmp_path_factory.mktemp("ctrl-c")
+    root = write_project(folder / "project")
     (root / ".ringwall" / "sandbox").mkdir(parents=True)
     with Sandbox(root / ".ringwall" / "sandbox" / "providers") as sandbox:
         stage = Stage(root, sandbox)
         stage.run("up", "dev", "--yes")
         stage.run("destroy", "dev.one", "--yes")
-        yield stage
+        stage.keep(folder / "kept")
+        yield stage, folder / "kept"
+
+
+@pytest.fixture
+def stage(prepared: tuple[Stage, Path]) -> Stage:
+    stage, kept = prepared
+    stage.go_back(kept)
+    return stage
 
 
 def _without_trace(stderr: str) -> str:
@@ -50,7 +60,6 @@ def test_once_lets_the_engine_end_and_the_same_command_goes_on(stage: Stage) -> 
     stage.run("up", "dev.one", "--yes")
     stage.assert_whole(stage.there())
     assert len(stage.sandbox.resources("*AccessApplication")) == 1
-    stage.run("destroy", "dev.one", "--yes")
 
 
 def test_twice_names_the_lock_that_is_left_and_the_command_that_frees_it(stage: Stage) -> None:
@@ -66,7 +75,6 @@ def test_twice_names_the_lock_that_is_left_and_the_command_that_frees_it(stage: 
         assert stage.locks() == []
     stage.run("up", "dev.one", "--yes")
     assert len(stage.sandbox.resources("*AccessApplication")) == 1
-    stage.run("destroy", "dev.one", "--yes")
 
 
 def test_at_a_question_nothing_was_changed(stage: Stage) -> None:

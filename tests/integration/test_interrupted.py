@@ -1,6 +1,6 @@
 """After SIGKILL in the middle of an operation, with providers that answer late, one more command makes it whole.
 
-A representative part; `make interrupt` kills in every operation of up, update and destroy.
+A representative part. `make interrupt` runs the rare ones, and kills in every operation of up, update and destroy.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ def test_an_application_made_while_the_run_died_is_recorded_and_not_made_twice(p
     stage.assert_whole(prepared.baseline)
 
 
+@pytest.mark.rare
 def test_a_tunnel_that_appears_after_the_kill_is_waited_for(prepared: Prepared) -> None:
     stage = prepared.stage
     stage.go_back(prepared.before)
@@ -98,6 +99,7 @@ def test_a_tunnel_that_appears_after_the_kill_is_waited_for(prepared: Prepared) 
     stage.assert_whole(prepared.baseline)
 
 
+@pytest.mark.rare
 def test_destroy_takes_down_a_kong_service_whose_create_was_interrupted(prepared: Prepared) -> None:
     stage = prepared.stage
     stage.go_back(prepared.before)
@@ -107,6 +109,7 @@ def test_destroy_takes_down_a_kong_service_whose_create_was_interrupted(prepared
     stage.assert_whole(prepared.alone)
 
 
+@pytest.mark.rare
 def test_a_delete_that_was_interrupted_is_not_done_twice(prepared: Prepared) -> None:
     stage = prepared.stage
     stage.go_back(prepared.after)
@@ -122,6 +125,7 @@ def test_a_delete_that_was_interrupted_is_not_done_twice(prepared: Prepared) -> 
     stage.assert_whole(prepared.alone)
 
 
+@pytest.mark.rare
 def test_an_update_that_was_interrupted_is_brought_to_its_end(prepared: Prepared) -> None:
     stage = prepared.stage
     stage.go_back(prepared.after)
@@ -140,6 +144,7 @@ def test_an_update_that_was_interrupted_is_brought_to_its_end(prepared: Prepared
     assert application.outputs["oauthConfiguration"]["grant"]["accessTokenLifetime"] == "5m"
 
 
+@pytest.mark.rare
 def test_what_appears_after_it_was_given_up_is_deleted(prepared: Prepared) -> None:
     stage = prepared.stage
     stage.go_back(prepared.before)

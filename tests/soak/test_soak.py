@@ -29,11 +29,11 @@ def test_books_show_an_audit_record_that_was_lost() -> None:
 
 
 def test_soak_balances_its_books(tmp_path: Path) -> None:
-    found = run(tmp_path, calls=1000, clients=8, seed=7)
+    found = run(tmp_path, calls=600, clients=8, seed=7)
     assert found.faults == []
     # What it was run for did happen.
-    assert found.restarts == 5
-    assert found.forwarded > 400
+    assert found.restarts == 3
+    assert found.forwarded > 240
     assert found.tally.left
     assert found.vendor.keys() >= {"flagged", "500"}
     assert {"plain: result", "unknown: error -32602", "override: tool error"} <= found.tally.counts().keys()

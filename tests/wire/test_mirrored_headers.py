@@ -172,6 +172,8 @@ def test_versions_and_codes_are_the_sdks() -> None:
     assert protocol_versions.MODERN_VERSIONS == version.MODERN_PROTOCOL_VERSIONS
     assert protocol_versions.VERSION_KEY == mcp_types.PROTOCOL_VERSION_META_KEY
     assert protocol_versions.CAPABILITIES_KEY == mcp_types.CLIENT_CAPABILITIES_META_KEY
+    named = {value for name, value in vars(mcp_types).items() if name.endswith("_META_KEY")}
+    assert {key for key in named if key.startswith("io.modelcontextprotocol/")} <= protocol_versions.META_KEYS
     assert mirrored_headers.NAMED == inbound.NAME_BEARING_METHODS
     assert codes.INVALID_PARAMS == jsonrpc.INVALID_PARAMS
     assert codes.HEADER_MISMATCH == jsonrpc.HEADER_MISMATCH

@@ -10,6 +10,7 @@ from plan.diff.semantic.directions import (
     false_loosens,
     grows_loosens,
     ladder,
+    less_loosens,
     longer_loosens,
     shorter_loosens,
 )
@@ -51,6 +52,11 @@ RULES: Table = {
     **_engine("http", "HTTP engine", "url", "token"),
     "guard.engines.http.ca_file": KeyRule(any_change, "HTTP engine: who vouches for its TLS", "guard", 70),
     "guard.engines.http.piece": KeyRule(any_change, "HTTP engine: characters in one request", "guard", 30),
+    "guard.engines.model": KeyRule(appearing_tightens, "engine model, which flags", "guard", 60),
+    "guard.engines.model.sensitivity": KeyRule(
+        ladder("low", "medium", "high"), "engine model: how easily it flags", "guard", 55
+    ),
+    "guard.engines.model.characters": KeyRule(less_loosens, "engine model: characters that it reads", "guard", 40),
     "guard.deadline": KeyRule(longer_loosens, "time for all engines together", "guard", 35),
     "guard.legs.definitions": KeyRule(_LEG, "a finding in a definition leads to", "guard", 85),
     "guard.legs.arguments": KeyRule(_LEG, "a finding in arguments leads to", "guard", 80),

@@ -94,9 +94,12 @@ async def test_a_clients_answer_over_the_size_ends_the_servers_wait_with_a_refus
         sent = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
         sent["mcp-session-id"] = guard.session or ""
         async with guard.client.stream("POST", "/mcp", json=body, headers=sent) as stream:
-            assert any([True async for line in stream.aiter_lines() if "elicitation/create" in line][:1])
+            async for line in stream.aiter_lines():
+                if "elicitation/create" in line:
+                    break
             large = {"jsonrpc": "2.0", "id": "q1", "result": {"action": "accept", "content": {"a": "x" * 2000}}}
             assert (await guard.post(large)).status_code == 202
+            await until_heard()
         assert heard()[0]["error"]["code"] == -31001
 
 

@@ -43,3 +43,10 @@ def test_a_large_honest_table_is_read_to_its_end() -> None:
     content = content_of({"structuredContent": {"rows": rows}})
     assert content.unreadable is None
     assert len(content.texts) == 40_000
+
+
+def test_the_envelopes_own_names_are_no_text_and_any_other_name_is() -> None:
+    version = "io.modelcontextprotocol/protocolVersion"
+    foreign = "io.modelcontextprotocol/protocolversion"
+    texts = {text.value for text in content_of({"_meta": {version: "2026-07-28", foreign: "x"}}).texts}
+    assert texts == {"2026-07-28", foreign, "x"}

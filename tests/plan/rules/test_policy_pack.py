@@ -81,7 +81,7 @@ def test_every_shape_passes_the_pack_in_its_first_preview_in_update_and_afterwar
     stacks = ("dev", "dev.one", "dev.hosted", "dev.external")
     for stack in stacks:
         fresh(engine_project, stack)
-        for command in ("preview", "up", "preview"):
+        for command in ("up", "preview"):  # `up` previews first, with the pack as well
             result = run(engine_project, command, stack)
             text = result.stdout + result.stderr
             assert result.returncode == 0, text
