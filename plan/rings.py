@@ -196,7 +196,7 @@ def ring_of(token: str) -> str | None:
     kind = token.rsplit(":", 1)[-1]
     if token.startswith("cloudflare:") or kind in ("Edge", "PublicName"):
         return "edge"
-    if token.startswith("kong:") or kind in ("Gateway", "InnerRoutes"):
+    if token.startswith("kong:") or kind in ("Gateway", "InnerGateway"):
         return "gateway"
     return {"Guard": "guard", "Origin": "origin"}.get(kind)
 

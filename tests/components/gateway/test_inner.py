@@ -9,7 +9,7 @@ import pytest
 
 from components.gateway import inner_entities
 from components.gateway.entities import endpoint_paths, route_inputs
-from components.gateway.inner import InnerRoutes, InnerRoutesArgs, resource_label
+from components.gateway.inner import InnerGatewayArgs, InnerGatewayRing, resource_label
 from components.gateway.inner_plugins import inner_plugins
 from components.gateway.model_support import support_problems
 from components.gateway.names import inner_host
@@ -224,7 +224,7 @@ def test_a_semantic_cache_is_refused_with_the_edition_that_has_it() -> None:
 
 def graph(manifest: ModelRoute | None = None) -> Graph:
     def program() -> None:
-        InnerRoutes("models-inner", InnerRoutesArgs(route_stack(manifest=manifest or whole_route()), KEY))
+        InnerGatewayRing("models-inner", InnerGatewayArgs(route_stack(manifest=manifest or whole_route()), KEY))
 
     return record(program, project="ringwall", stack="dev.models")
 
