@@ -28,7 +28,7 @@ async def serve_demo(opened: Opened, state: Path) -> None:
 
     def started() -> None:
         settle()
-        _say_started(opened.for_server)
+        _say_started(opened.config)
 
     with signals() as stop:
         async with running(opened, state) as service:
@@ -46,7 +46,7 @@ async def serve_signed(source: BundleSource, state: Path, every: float) -> None:
 
     def started() -> None:
         settle()
-        _say_started(opened.for_server)
+        _say_started(opened.config)
 
     with signals(nudge.set) as stop:
         async with running(opened, state) as service:

@@ -9,6 +9,7 @@ from pathlib import Path
 from guard.decide import answers
 from guard.decide.reasons import Decision, Reason, TokenFault
 from guard.inspect.verdict import Category
+from guard.models.refusals import ErrorCode
 from model import errors
 
 DOCS = Path(__file__).parent
@@ -66,6 +67,19 @@ CODE_MEANINGS = {
     "WITHHELD": "The call **was executed** and its answer is withheld. Do not repeat it.",
 }
 
+MODEL_ERRORS = """\
+
+## Errors of a model route
+
+A model route answers in the form of OpenAI's API: `{"error": {"message", "type", "param", "code", "incident"}}`. In a stream
+that has begun, the same stands in the last event. Kong's circuit breaker takes 502 and 503 for a failure of the guard
+itself, so a provider's failure is 500 or 504. Clients of that API repeat 429 and 5xx by themselves; `x-should-retry: false`
+tells them where that cannot help.
+
+| Code | HTTP | Type | Meaning |
+|---|---|---|---|
+"""
+
 REASONS = """\
 
 ## Decisions
@@ -83,7 +97,7 @@ DECISION_MEANINGS = {
     Decision.REDACT: "Secrets or personal data were removed, and the rest passed.",
     Decision.BLOCK: "Something was found in a text, or no engine could judge it.",
     Decision.REFUSE: "A rule of the guard's own: identity, grants, lock, limits, protocol.",
-    Decision.ERROR: "The MCP server did not answer as it must.",
+    Decision.ERROR: "The MCP server or the provider of a model did not answer as it must.",
 }
 
 TABLE = """\
@@ -121,6 +135,10 @@ def reasons_reference() -> str:
     """The whole page."""
     lines = [HEAD, *(f"| {code} | {meaning} |\n" for code, meaning in EXIT_CODES.items()), CODES]
     lines += [f"| {getattr(answers, name)} | {meaning} |\n" for name, meaning in CODE_MEANINGS.items()]
+    lines += [
+        MODEL_ERRORS,
+        *(f"| `{code}` | {code.status} | `{code.type}` | {code.meaning} |\n" for code in ErrorCode),
+    ]
     lines += [REASONS, *(f"| `{decision}` | {DECISION_MEANINGS[decision]} |\n" for decision in Decision), TABLE]
     lines += [f"| `{reason}` | {reason.meaning} | {f'`{reason.key}`' if reason.key else ''} |\n" for reason in Reason]
     lines.append(COMPOSED.format(categories=", ".join(f"`{category}`" for category in Category)))

@@ -13,9 +13,10 @@ from typing import Any
 from guard.decide.reasons import Decision, Reason, origin_status
 from guard.http.upstream import UpstreamDown
 from guard.inspect.verdict import ModelLeg
-from guard.models.conversation import MessagePart, called, is_id, request_item
+from guard.models.conversation import MessagePart, Path, called, is_id, request_item
 from guard.models.refusals import ErrorCode, ModelRefusal
 from guard.models.requests import ModelRequest
+from guard.models.tool_kinds import ToolKinds
 from guard.models.usage import numbers_of
 from wire.json import Malformed, parse
 
@@ -45,6 +46,8 @@ def read_answer(request: ModelRequest, body: bytes) -> dict[str, Any]:
         raise UnusableModelAnswer(f"it is not JSON: {problem}") from None
     if not isinstance(answer, dict):
         raise UnusableModelAnswer("it is no object")
+    if answer.get("error"):
+        raise UnusableModelAnswer("it is an error")  # whose text may be about the operator's account
     member = {"chat": "choices", "responses": "output", "embeddings": "data"}[request.kind]
     items = answer.get(member)
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
@@ -69,56 +72,56 @@ def answer_parts(request: ModelRequest, answer: Mapping[str, Any]) -> list[Messa
 
 def _parts(request: ModelRequest, answer: Mapping[str, Any]) -> list[MessagePart]:
     member = {"chat": "choices", "responses": "output", "embeddings": "data"}[request.kind]
-    others = {
+    remaining = {
         name: value
         for name, value in answer.items()
         if name not in _NAMES and name not in (member, "usage") and isinstance(value, str | list | dict) and value
     }
     # What the request said comes back with an answer of the responses' kind; it was judged as a request.
     if request.kind == "responses":
-        others = {name: value for name, value in others.items() if value != request.body.get(name)}
-    parts = [MessagePart(ModelLeg.ANSWERS, (), others)] if others else []
+        remaining = {name: value for name, value in remaining.items() if value != request.body.get(name)}
+    parts = [MessagePart(ModelLeg.ANSWERS, (), remaining)] if remaining else []
     for index, item in enumerate(answer[member]):
-        path = (member, index)
+        path: Path = (member, index)
         if request.kind == "embeddings":
             parts += _embedding(path, item)
         elif request.kind == "responses":
-            parts += request_item(path, item)
+            parts += request_item(path, item, request.tools)
         else:
-            parts += _choice(path, item)
+            parts += _choice(path, item, request.tools)
     return parts
 
 
-def _embedding(path: tuple[str | int, ...], item: Mapping[str, Any]) -> list[MessagePart]:
+def _embedding(path: Path, item: Mapping[str, Any]) -> list[MessagePart]:
     vector = item.get("embedding")
     numbers = isinstance(vector, list) and all(isinstance(number, int | float) for number in vector)
     if not numbers and not (isinstance(vector, str) and re.fullmatch(r"[A-Za-z0-9+/]*={0,2}", vector)):
         raise UnusableModelAnswer("an embedding is neither numbers nor base64")
-    rest = {name: value for name, value in item.items() if name not in ("embedding", "index", "object")}
-    return [MessagePart(ModelLeg.ANSWERS, path, rest)] if rest else []
+    described = {name: value for name, value in item.items() if name not in ("embedding", "index", "object")}
+    return [MessagePart(ModelLeg.ANSWERS, path, described)] if described else []
 
 
-def _choice(path: tuple[str | int, ...], choice: Mapping[str, Any]) -> list[MessagePart]:
+def _choice(path: Path, choice: Mapping[str, Any], tools: ToolKinds) -> list[MessagePart]:
     message = choice.get("message")
     if not isinstance(message, dict):
         raise UnusableModelAnswer("a choice has no message")
     for name in ("audio", "images"):
         if message.get(name):
             raise UnusableModelAnswer(f"it holds {name}, which nobody can inspect")
-    said = {
+    texts = {
         name: value
         for name, value in message.items()
         if name not in ("role", "tool_calls", "function_call") and isinstance(value, str | list | dict) and value
     }
-    beside = {
+    notes = {
         name: value
         for name, value in choice.items()
         if name not in ("message", "index", "finish_reason") and isinstance(value, str | list | dict) and value
     }
-    parts = [MessagePart(ModelLeg.ANSWERS, path, {**beside, **({"message": said} if said else {})})]
+    parts = [MessagePart(ModelLeg.ANSWERS, path, {**notes, **({"message": texts} if texts else {})})]
     if not parts[0].value:
         parts = []
-    return [*parts, *called((*path, "message"), message)]
+    return [*parts, *called((*path, "message"), message, tools)]
 
 
 # -- errors -----------------------------------------------------------------------------------------------------------------

@@ -13,22 +13,24 @@ from typing import Any
 
 from guard.decide.reasons import Decision
 from guard.inspect.inspection import Inspected
-from guard.inspect.verdict import ModelLeg
+from guard.inspect.verdict import EVERYTHING, ModelLeg
 from guard.models.answers import UnusableModelAnswer, is_misnamed
-from guard.models.conversation import MessagePart, called, is_id, merged, sparse
-from guard.models.held_text import HeldText, Withheld
+from guard.models.conversation import MessagePart, called, is_id, kinds_of, merged, sparse
+from guard.models.held_text import HeldText, WithheldPiece
 from guard.models.requests import MOST_ANSWERS, ROLES
+from guard.models.tool_kinds import ToolKinds
 from guard.models.usage import ModelUsage, numbers_of, read_usage
+from model.parameter_kinds import KindTree
 
 #: Channels of text, in the names that providers have for them.
 CHANNELS = ("reasoning_content", "reasoning", "content", "refusal")
 #: Tool calls of one answer, and characters of all their arguments.
 MOST_CALLS = 128
 MOST_ARGUMENTS = 4 * 1024 * 1024
-_KEPT = ("id", "created", "system_fingerprint", "service_tier")
+_NAMING = ("id", "created", "system_fingerprint", "service_tier")
 
 #: Judges a value on a leg.
-JudgeValue = Callable[[ModelLeg, Any], Awaitable[Inspected]]
+JudgeValue = Callable[[ModelLeg, Any, KindTree], Awaitable[Inspected]]
 Chunks = list[dict[str, Any]]
 
 
@@ -49,11 +51,12 @@ class ChatStream:
     """Takes in the provider's chunks and gives those that may be sent. `usage` is what the provider said of it, `text_size`
     counts the characters of all answers, `noted` are the decisions worth a record."""
 
-    def __init__(self, model: str, hold_back: int, judge: JudgeValue, *, wants_usage: bool) -> None:
+    def __init__(self, model: str, hold_back: int, judge: JudgeValue, *, wants_usage: bool, tools: ToolKinds) -> None:
         self._model = model
         self._hold_back = hold_back
         self._judge = judge
         self._wants_usage = wants_usage
+        self._tools = tools
         self._head: dict[str, Any] = {}
         self._choices: dict[int, _Choice] = {}
         self._usage_shown: Mapping[str, Any] | None = None
@@ -68,10 +71,10 @@ class ChatStream:
         return bool(self._choices) and all(choice.finished for choice in self._choices.values())
 
     async def take(self, chunk: Any) -> Chunks:
-        """What may be sent after one more chunk. Raises Withheld, UnusableModelAnswer."""
+        """What may be sent after one more chunk. Raises WithheldPiece, UnusableModelAnswer."""
         if not isinstance(chunk, dict) or not isinstance(chunk.get("choices", []), list):
             raise UnusableModelAnswer("a chunk is no object with choices")
-        for name in _KEPT:
+        for name in _NAMING:
             if chunk.get(name) is not None and not is_misnamed(name, chunk[name]):
                 self._head.setdefault(name, chunk[name])
         usage = read_usage(chunk.get("usage"))
@@ -83,7 +86,7 @@ class ChatStream:
         return ready
 
     async def end(self) -> Chunks:
-        """What is left to be sent at the end, with the usage if the client asked for it. Raises Withheld."""
+        """What is left to be sent at the end, with the usage if the client asked for it. Raises WithheldPiece."""
         ready: Chunks = []
         for index, choice in sorted(self._choices.items()):
             ready += await self._flush(index, choice)
@@ -115,7 +118,7 @@ class ChatStream:
                 ready += await self._silence(index, choice)
                 self._grow(choice.call, member)
             else:
-                ready += await self._whole(index, choice, name, member)
+                ready += await self._member(index, choice, name, member)
         reason = value.get("finish_reason")
         if reason is not None:
             if not is_id(reason):
@@ -155,11 +158,11 @@ class ChatStream:
         path = ("choices", index, "message", name)
 
         async def judge(text: str) -> Inspected:
-            return await self._judge(ModelLeg.ANSWERS, sparse([MessagePart(ModelLeg.ANSWERS, path, text)]))
+            return await self._judge(ModelLeg.ANSWERS, sparse([MessagePart(ModelLeg.ANSWERS, path, text)]), EVERYTHING)
 
         return HeldText(self._hold_back, judge, f"/choices/{index}/message/{name}")
 
-    async def _whole(self, index: int, choice: _Choice, name: str, value: Any) -> Chunks:
+    async def _member(self, index: int, choice: _Choice, name: str, value: Any) -> Chunks:
         """A member that is no text of the format: judged and sent as it is."""
         if name in ("audio", "images"):
             raise UnusableModelAnswer(f"it holds {name}, which nobody can inspect")
@@ -200,17 +203,17 @@ class ChatStream:
         if not message:
             return ready
         choice.calls, choice.call = {}, {}
-        parts = list(called(("choices", index, "message"), message))
+        parts = list(called(("choices", index, "message"), message, self._tools))
         return [*ready, self._delta(index, await self._passed(index, message, parts))]
 
     # -- verdicts and chunks ------------------------------------------------------------------------------------------
 
     async def _passed(self, index: int, message: Mapping[str, Any], parts: list[MessagePart]) -> dict[str, Any]:
-        """A piece of a message as it may be sent; `parts` are what is judged of it. Raises Withheld."""
+        """A piece of a message as it may be sent; `parts` are what is judged of it. Raises WithheldPiece."""
         leg = parts[0].leg
-        inspected = await self._judge(leg, sparse(parts))
+        inspected = await self._judge(leg, sparse(parts), kinds_of(parts))
         if not inspected.passed:
-            raise Withheld(inspected, leg)
+            raise WithheldPiece(inspected, leg)
         self.noted.append((leg, inspected))
         if inspected.decision is not Decision.REDACT:
             return dict(message)
@@ -239,7 +242,7 @@ def _at(index: int, message: Mapping[str, Any]) -> list[Any]:
 
 def as_chunks(answer: Mapping[str, Any], *, wants_usage: bool) -> Iterator[dict[str, Any]]:
     """A whole answer, which was judged, as the chunks of a stream."""
-    head = {name: answer[name] for name in _KEPT if name in answer}
+    head = {name: answer[name] for name in _NAMING if name in answer}
     usage = {"usage": None} if wants_usage else {}
     head |= {"object": "chat.completion.chunk", "model": answer["model"]}
     for number, choice in enumerate(answer["choices"]):

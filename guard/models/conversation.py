@@ -7,13 +7,16 @@ result (`guard.inspect.media_types`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from guard.inspect.content import is_handle
-from guard.inspect.verdict import ModelLeg
+from guard.inspect.verdict import EVERYTHING, ModelLeg
 from guard.models.requests import FORMATS, ROLES, ModelRequest, unsupported_member, wrong_member
+from guard.models.tool_kinds import ToolKinds
+from model.parameter_kinds import KindTree
+from model.tool_lock import ParameterKind
 from wire.json import Malformed, dump, parse
 
 Path = tuple[str | int, ...]
@@ -29,41 +32,43 @@ _LEGS = {"assistant": ModelLeg.ANSWERS, "tool": ModelLeg.TOOL_RESULTS, "function
 @dataclass(frozen=True, slots=True)
 class MessagePart:
     """One part: the leg it is judged on, where it stands, and its value in a form that engines read. `media` counts the
-    images and sounds in it."""
+    images and sounds in it; `kinds` says what the arguments of a call are, by their pointers in the value."""
 
     leg: ModelLeg
     path: Path
     value: Any
     media: int = 0
+    kinds: Mapping[str, ParameterKind] = field(default_factory=dict)
 
 
 def request_parts(request: ModelRequest) -> list[MessagePart]:
     """All parts of a request; raises ModelRefusal for what nobody can inspect, or is not of the format."""
     row, body = FORMATS[request.kind], request.body
-    others = {
+    further = {
         name: value
         for name, value in body.items()
         if name not in row.structure and name not in row.definitions and _may_hold_text(value)
     }
-    parts = [MessagePart(ModelLeg.PROMPTS, (), others)] if others else []
+    parts = [MessagePart(ModelLeg.PROMPTS, (), further)] if further else []
     for name in sorted(row.definitions & body.keys()):
         value = body[name]
         if name in ("tools", "functions"):
             parts += [MessagePart(ModelLeg.DEFINITIONS, (name, index), tool) for index, tool in enumerate(value or ())]
         elif value is not None:
             parts.append(MessagePart(ModelLeg.DEFINITIONS, (name,), value))
-    said = body.get(row.conversation)
+    content = body.get(row.conversation)
     if request.kind == "embeddings":
-        return [*parts, *_embedded(said)]
-    if request.kind == "responses" and isinstance(said, str):
-        return [*parts, MessagePart(ModelLeg.PROMPTS, ("input",), said)]
-    if not isinstance(said, list) or not said:
+        return [*parts, *_embedded(content)]
+    if request.kind == "responses" and isinstance(content, str):
+        return [*parts, MessagePart(ModelLeg.PROMPTS, ("input",), content)]
+    if not isinstance(content, list) or not content:
         raise wrong_member(row.conversation, "must be a list with a message in it")
-    for index, item in enumerate(said):
+    for index, item in enumerate(content):
         path: Path = (row.conversation, index)
         if not isinstance(item, dict):
             raise wrong_member(shown(path), "must be an object")
-        parts += _message(path, item) if request.kind == "chat" else request_item(path, item)
+        read = _message if request.kind == "chat" else request_item
+        parts += read(path, item, request.tools)
     return parts
 
 
@@ -71,8 +76,8 @@ def _may_hold_text(value: Any) -> bool:
     return isinstance(value, str | list | dict) and value not in ("", [], {})
 
 
-def _embedded(said: Any) -> Iterator[MessagePart]:
-    texts = said if isinstance(said, list) else [said]
+def _embedded(content: Any) -> Iterator[MessagePart]:
+    texts = content if isinstance(content, list) else [content]
     for index, text in enumerate(texts):
         if isinstance(text, int | list):
             raise unsupported_member(
@@ -81,13 +86,13 @@ def _embedded(said: Any) -> Iterator[MessagePart]:
             )
         if not isinstance(text, str):
             raise wrong_member("input", "must be a text, or a list of texts")
-        yield MessagePart(ModelLeg.PROMPTS, ("input", index) if isinstance(said, list) else ("input",), text)
+        yield MessagePart(ModelLeg.PROMPTS, ("input", index) if isinstance(content, list) else ("input",), text)
 
 
 # -- messages of chat completions, and of responses -----------------------------------------------------------------------
 
 
-def _message(path: Path, message: Mapping[str, Any]) -> Iterator[MessagePart]:
+def _message(path: Path, message: Mapping[str, Any], tools: ToolKinds) -> Iterator[MessagePart]:
     role = message.get("role")
     if not isinstance(role, str) or role not in ROLES:
         raise wrong_member(f"{shown(path)}.role", f"must be one of {', '.join(sorted(ROLES))}")
@@ -105,10 +110,10 @@ def _message(path: Path, message: Mapping[str, Any]) -> Iterator[MessagePart]:
             value[name] = member
     if value:
         yield MessagePart(leg, path, value, media)
-    yield from called(path, message)
+    yield from called(path, message, tools)
 
 
-def called(path: Path, message: Mapping[str, Any]) -> Iterator[MessagePart]:
+def called(path: Path, message: Mapping[str, Any], tools: ToolKinds) -> Iterator[MessagePart]:
     """The tool calls of an assistant's message; raises ModelRefusal."""
     calls = message.get("tool_calls")
     if calls is not None and not isinstance(calls, list):
@@ -122,10 +127,12 @@ def called(path: Path, message: Mapping[str, Any]) -> Iterator[MessagePart]:
             for name, member in call.items()
             if name not in ("id", "index") or not (is_id(member) or isinstance(member, int))
         }
-        yield MessagePart(ModelLeg.TOOL_CALLS, place, value)
+        kinds = tools.of(call.get("function"), "/function/arguments")
+        yield MessagePart(ModelLeg.TOOL_CALLS, place, value, kinds=kinds)
     call = message.get("function_call")
     if call is not None:
-        yield MessagePart(ModelLeg.TOOL_CALLS, (*path, "function_call"), readable_call(call))
+        kinds = tools.of(call, "/arguments")
+        yield MessagePart(ModelLeg.TOOL_CALLS, (*path, "function_call"), readable_call(call), kinds=kinds)
 
 
 def readable_call(call: Any) -> Any:
@@ -178,13 +185,16 @@ def _block(path: Path, part: Mapping[str, Any]) -> dict[str, Any]:
 # -- items of responses ----------------------------------------------------------------------------------------------------
 
 
-def request_item(path: Path, item: Mapping[str, Any]) -> Iterator[MessagePart]:
+def request_item(path: Path, item: Mapping[str, Any], tools: ToolKinds) -> Iterator[MessagePart]:
     """The parts of one item of the responses' kind, which are the same in requests and answers; raises ModelRefusal."""
     kind = item.get("type")
     if "role" in item and kind in (None, "message"):
-        yield from _message(path, {name: value for name, value in item.items() if name not in ("type", "status")})
+        yield from _message(
+            path, {name: value for name, value in item.items() if name not in ("type", "status")}, tools
+        )
     elif kind in ("function_call", "custom_tool_call"):
-        yield MessagePart(ModelLeg.TOOL_CALLS, path, _without_ids(readable_call(item)))
+        kinds = tools.of(item, "/arguments")
+        yield MessagePart(ModelLeg.TOOL_CALLS, path, _without_ids(readable_call(item)), kinds=kinds)
     elif kind in ("function_call_output", "custom_tool_call_output"):
         value = _without_ids(item)
         media = 0
@@ -234,6 +244,16 @@ def _media(value: Any) -> Iterator[str]:
             yield block["data"]
 
 
+def kinds_of(parts: Sequence[MessagePart]) -> KindTree:
+    """The kinds of all parts, by pointers in the document that `sparse` makes of them."""
+    kinds = {f"{_pointer(part.path)}{pointer}": kind for part in parts for pointer, kind in part.kinds.items()}
+    return KindTree(kinds) if kinds else EVERYTHING
+
+
+def _pointer(path: Path) -> str:
+    return "".join(f"/{step}" for step in path)
+
+
 # -- places ---------------------------------------------------------------------------------------------------------------
 
 
@@ -245,34 +265,34 @@ def shown(path: Path) -> str:
 
 def sparse(parts: list[MessagePart]) -> Any:
     """The parts at their places in an otherwise empty document, so that findings point where the text stands."""
-    whole: Any = None
+    document: Any = None
     for part in parts:
-        whole = _put(whole, part.path, part.value)
-    return whole
+        document = _put(document, part.path, part.value)
+    return document
 
 
-def _put(whole: Any, path: Path, value: Any) -> Any:
+def _put(document: Any, path: Path, value: Any) -> Any:
     if not path:
-        return {**(whole or {}), **value} if isinstance(value, dict) else value
+        return {**(document or {}), **value} if isinstance(value, dict) else value
     step, below = path[0], path[1:]
     if isinstance(step, int):
-        items: list[Any] = whole if isinstance(whole, list) else []
+        items: list[Any] = document if isinstance(document, list) else []
         items += [None] * (step + 1 - len(items))
         items[step] = _put(items[step], below, value)
         return items
-    members: dict[str, Any] = whole if isinstance(whole, dict) else {}
+    members: dict[str, Any] = document if isinstance(document, dict) else {}
     members[step] = _put(members.get(step), below, value)
     return members
 
 
-def merged(whole: Any, passed: Any) -> Any:
+def merged(document: Any, passed: Any) -> Any:
     """`whole` with the texts that passed inspection in their places: those that were redacted differ."""
-    if isinstance(whole, dict) and isinstance(passed, dict):
-        if whole.get("type") != passed.get("type", whole.get("type")):
-            return whole  # an image or a sound, of which nothing can be redacted
-        return {name: merged(value, passed.get(name)) for name, value in whole.items()}
-    if isinstance(whole, list) and isinstance(passed, list):
-        return [merged(value, passed[index] if index < len(passed) else None) for index, value in enumerate(whole)]
+    if isinstance(document, dict) and isinstance(passed, dict):
+        if document.get("type") != passed.get("type", document.get("type")):
+            return document  # an image or a sound, of which nothing can be redacted
+        return {name: merged(value, passed.get(name)) for name, value in document.items()}
+    if isinstance(document, list) and isinstance(passed, list):
+        return [merged(value, passed[index] if index < len(passed) else None) for index, value in enumerate(document)]
     if passed is None:
-        return whole
-    return dump(passed).decode() if isinstance(whole, str) and not isinstance(passed, str) else passed
+        return document
+    return dump(passed).decode() if isinstance(document, str) and not isinstance(passed, str) else passed

@@ -16,8 +16,9 @@ from typing import Any
 from guard.decide.reasons import Decision
 from guard.identity.principal import Principal
 from guard.inspect.inspection import Inspected, Inspector
-from guard.inspect.verdict import ModelLeg
-from guard.models.conversation import MessagePart, sparse
+from guard.inspect.verdict import EVERYTHING, ModelLeg
+from guard.models.conversation import MessagePart, kinds_of, sparse
+from model.parameter_kinds import KindTree
 from wire.json import dump
 
 #: Parts remembered, and for how many seconds: a vendor's policy may change under the same project or profile.
@@ -70,7 +71,8 @@ class PartInspector:
             if not new:
                 continue
             value = sparse([part for _, part in new])
-            result = await self.judge(leg, value, method, model, principal=principal, incident=incident)
+            kinds = kinds_of([part for _, part in new])
+            result = await self.judge(leg, value, method, model, principal=principal, incident=incident, kinds=kinds)
             decisions.append(InspectedLeg(leg, result))
             if not result.passed:
                 break
@@ -80,11 +82,26 @@ class PartInspector:
         return decisions
 
     async def judge(
-        self, leg: ModelLeg, value: Any, method: str, model: str, *, principal: Principal, incident: str
+        self,
+        leg: ModelLeg,
+        value: Any,
+        method: str,
+        model: str,
+        *,
+        principal: Principal,
+        incident: str,
+        kinds: KindTree = EVERYTHING,
     ) -> Inspected:
         """The decision on one value, which is not remembered: a piece of a stream."""
         return await self._inspector.inspect(
-            leg, method, model, value, principal=principal.hash, principal_kind=principal.kind, incident=incident
+            leg,
+            method,
+            model,
+            value,
+            principal=principal.hash,
+            principal_kind=principal.kind,
+            incident=incident,
+            kinds=kinds,
         )
 
 
@@ -94,4 +111,4 @@ def _findings(result: Inspected) -> bool:
 
 def _digest(part: MessagePart) -> bytes:
     # Not its place: a client that shortens a conversation moves every message.
-    return hashlib.sha256(part.leg.value.encode() + b"\n" + dump(part.value)).digest()
+    return hashlib.sha256(dump([part.leg.value, part.value, part.kinds])).digest()

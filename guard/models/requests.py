@@ -14,6 +14,7 @@ from typing import Any
 
 from guard.decide.reasons import Reason
 from guard.models.refusals import ErrorCode, ModelRefusal
+from guard.models.tool_kinds import ToolKinds
 from model.model_guard_config import InnerModel
 from model.model_route import ModelKind
 
@@ -23,7 +24,9 @@ MOST_ANSWERS = 8
 CALLERS_TOOLS = frozenset(("function", "custom"))
 ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
 
-_KEPT = "nothing is kept at the provider, where one account is shared by everyone here; send the conversation itself"
+_STATELESS = (
+    "nothing is kept at the provider, where one account is shared by everyone here; send the conversation itself"
+)
 _UNHEARD = "an answer in sound cannot be inspected"
 
 
@@ -52,7 +55,7 @@ class RequestFormat:
     conversation: str
     bounds: tuple[str, ...] = ()
     definitions: frozenset[str] = frozenset()
-    others: frozenset[str] = frozenset()
+    plain: frozenset[str] = frozenset()
     refused: Mapping[str, RefusedMember] = field(default_factory=dict)
 
     @property
@@ -61,7 +64,7 @@ class RequestFormat:
         return frozenset(("model", "stream", "stream_options", self.conversation, *self.bounds))
 
     def knows(self, name: str) -> bool:
-        return name in self.structure or name in self.definitions or name in self.others
+        return name in self.structure or name in self.definitions or name in self.plain
 
 
 _SAMPLING = ("temperature", "top_p", "user", "safety_identifier", "service_tier", "metadata", "parallel_tool_calls")
@@ -92,7 +95,7 @@ FORMATS: Mapping[ModelKind, RequestFormat] = {
         {
             "audio": RefusedMember(_any, _UNHEARD),
             "modalities": RefusedMember(lambda value: value != ["text"], _UNHEARD),
-            "store": RefusedMember(_yes, _KEPT),
+            "store": RefusedMember(_yes, _STATELESS),
             "web_search_options": RefusedMember(
                 _any, "the provider would search and read by itself; offer the model a search tool of a server instead"
             ),
@@ -113,14 +116,14 @@ FORMATS: Mapping[ModelKind, RequestFormat] = {
         ),
         {
             "background": RefusedMember(_yes, "an answer that is fetched later would be anybody's; ask for a stream"),
-            "store": RefusedMember(_yes, _KEPT),
-            "previous_response_id": RefusedMember(_any, _KEPT),
-            "conversation": RefusedMember(_any, _KEPT),
+            "store": RefusedMember(_yes, _STATELESS),
+            "previous_response_id": RefusedMember(_any, _STATELESS),
+            "conversation": RefusedMember(_any, _STATELESS),
             "prompt": RefusedMember(_any, "a prompt that the provider keeps cannot be inspected; send its text"),
             "top_logprobs": RefusedMember(_any, "the single words of an answer cannot be inspected"),
         },
     ),
-    "embeddings": RequestFormat("embeddings", "input", others=frozenset(("dimensions", "encoding_format", "user"))),
+    "embeddings": RequestFormat("embeddings", "input", plain=frozenset(("dimensions", "encoding_format", "user"))),
 }
 
 
@@ -136,6 +139,7 @@ class ModelRequest:
     wants_usage: bool
     bound: int | None
     answers: int = 1
+    tools: ToolKinds = field(default_factory=lambda: ToolKinds({}))
 
     @property
     def format(self) -> RequestFormat:
@@ -193,15 +197,16 @@ def read_request(kind: ModelKind, model: InnerModel, body: Mapping[str, Any], ex
         raise wrong_member("n", f"must be at most {MOST_ANSWERS}")
     bounds = _bounds(row, body)
     most = model.max_output_tokens
-    for name, bound in bounds.items():
-        if most is not None and bound > most:
+    for name, number in bounds.items():
+        if most is not None and number > most:
             raise ModelRefusal(
                 ErrorCode.INVALID_REQUEST,
-                f"{name} is {bound}, and the route allows at most {most} output tokens of {model.name}",
+                f"{name} is {number}, and the route allows at most {most} output tokens of {model.name}",
                 Reason.TOO_MANY_TOKENS,
                 name,
             )
-    return ModelRequest(kind, model, body, stream, wants_usage, max(bounds.values(), default=most), answers)
+    bound = max(bounds.values(), default=most)
+    return ModelRequest(kind, model, body, stream, wants_usage, bound, answers, ToolKinds(body))
 
 
 def _bounds(row: RequestFormat, body: Mapping[str, Any]) -> dict[str, int]:

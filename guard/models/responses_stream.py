@@ -8,15 +8,16 @@ text can be sent by them that its own pieces could not. Events are numbered anew
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from guard.decide.reasons import Decision
 from guard.inspect.inspection import Inspected
-from guard.inspect.verdict import ModelLeg
+from guard.inspect.verdict import EVERYTHING, ModelLeg
 from guard.models.answers import UnusableModelAnswer, answer_parts, is_misnamed
 from guard.models.chat_stream import MOST_ARGUMENTS, Chunks, JudgeValue
-from guard.models.conversation import MessagePart, is_id, merged, readable_call, request_item, sparse
-from guard.models.held_text import HeldText, Withheld
+from guard.models.conversation import MessagePart, is_id, kinds_of, merged, readable_call, request_item, sparse
+from guard.models.held_text import HeldText, WithheldPiece
 from guard.models.refusals import ModelRefusal
 from guard.models.requests import ModelRequest
 from guard.models.usage import ModelUsage, read_usage
@@ -54,7 +55,7 @@ class ResponsesStream:
         self.noted: list[tuple[ModelLeg, Inspected]] = []
 
     async def take(self, event: Any) -> Chunks:
-        """What may be sent after one more event. Raises Withheld, UnusableModelAnswer, ProviderStreamError."""
+        """What may be sent after one more event. Raises WithheldPiece, UnusableModelAnswer, ProviderStreamError."""
         kind = event.get("type") if isinstance(event, dict) else None
         if not isinstance(kind, str) or not is_id(kind):
             raise UnusableModelAnswer("an event has no type")
@@ -68,22 +69,24 @@ class ResponsesStream:
             if self._arguments > MOST_ARGUMENTS:
                 raise UnusableModelAnswer("its tool calls are larger than is passed on")
             return []
+        if kind in _ENDS:
+            response = event.get("response")
+            self.usage = read_usage(response.get("usage")) if isinstance(response, dict) else None
+            self.is_whole = True
+        if kind == "response.failed":
+            raise ProviderStreamError
         ready = await self._silence()
         member = _INPUTS.get(kind.removesuffix(".done"))
-        passed = await self._whole(event, kind, member)
+        passed = await self._judged(event, kind, member)
         if member is not None:
             delta = {name: passed[name] for name in _PLACES if name in passed}
             text = passed.get(member, "")
             self.text_size += len(text) if isinstance(text, str) else 0
             ready.append(self._event({**delta, "type": f"{kind.removesuffix('.done')}.delta", "delta": text}))
-        if kind in _ENDS:
-            self.is_whole = True
-            response = event.get("response")
-            self.usage = read_usage(response.get("usage")) if isinstance(response, dict) else None
         return [*ready, self._event(passed)]
 
     async def end(self) -> Chunks:
-        """What is left to be sent at the end. Raises Withheld."""
+        """What is left to be sent at the end. Raises WithheldPiece."""
         return await self._silence()
 
     async def _speak(self, event: Mapping[str, Any]) -> Chunks:
@@ -100,7 +103,7 @@ class ResponsesStream:
         return [*ready, *self._spoken(head, await self._speaking[1].add(text))]
 
     async def _judge_text(self, text: str) -> Inspected:
-        return await self._judge(ModelLeg.ANSWERS, {"text": text})
+        return await self._judge(ModelLeg.ANSWERS, {"text": text}, EVERYTHING)
 
     async def _silence(self) -> Chunks:
         """End the text that is being spoken, as something else follows."""
@@ -115,16 +118,16 @@ class ResponsesStream:
     def _spoken(self, head: Mapping[str, Any], text: str) -> Chunks:
         return [self._event({**head, "delta": text, "logprobs": []})] if text else []
 
-    async def _whole(self, event: dict[str, Any], kind: str, member: str | None) -> dict[str, Any]:
+    async def _judged(self, event: dict[str, Any], kind: str, member: str | None) -> dict[str, Any]:
         """An event as it may be sent, judged leg by leg."""
         shown = dict(event)
         if isinstance(event.get("response"), dict):
             named = {name: value for name, value in event["response"].items() if not is_misnamed(name, value)}
             shown["response"] = {**named, "model": self._request.model.name}
         for leg, parts in _by_leg(_parts(self._request, shown, kind, member)).items():
-            inspected = await self._judge(leg, sparse(parts))
+            inspected = await self._judge(leg, sparse(parts), kinds_of(parts))
             if not inspected.passed:
-                raise Withheld(inspected, leg)
+                raise WithheldPiece(inspected, leg)
             self.noted.append((leg, inspected))
             if inspected.decision is Decision.REDACT:
                 shown = merged(shown, inspected.value)
@@ -144,27 +147,28 @@ def _by_leg(parts: list[MessagePart]) -> dict[ModelLeg, list[MessagePart]]:
 
 
 def _parts(request: ModelRequest, event: Mapping[str, Any], kind: str, member: str | None) -> list[MessagePart]:
-    beside = {
+    notes = {
         name: value
         for name, value in event.items()
         if name not in ("type", "item_id", "response", "item", member)
         and isinstance(value, str | list | dict)
         and value
     }
-    parts = [MessagePart(ModelLeg.ANSWERS, (), beside)] if beside else []
+    parts = [MessagePart(ModelLeg.ANSWERS, (), notes)] if notes else []
     if member is not None:
         value = readable_call({"arguments": event.get(member)})
-        parts.append(MessagePart(ModelLeg.TOOL_CALLS, (), {member: value["arguments"]}))
+        kinds = request.tools.of(event, f"/{member}")
+        parts.append(MessagePart(ModelLeg.TOOL_CALLS, (), {member: value["arguments"]}, kinds=kinds))
     try:
         if isinstance(event.get("item"), dict):
-            parts += request_item(("item",), event["item"])
+            parts += request_item(("item",), event["item"], request.tools)
     except ModelRefusal as refusal:
         raise UnusableModelAnswer(refusal.message) from None
     response = event.get("response")
     if isinstance(response, dict):
-        whole = {"output": [], **response}
-        if not isinstance(whole["output"], list) or not all(isinstance(item, dict) for item in whole["output"]):
+        complete = {"output": [], **response}
+        if not isinstance(complete["output"], list) or not all(isinstance(item, dict) for item in complete["output"]):
             raise UnusableModelAnswer("its output is no list of objects")
-        for part in answer_parts(request, whole):
-            parts.append(MessagePart(part.leg, ("response", *part.path), part.value, part.media))
+        for part in answer_parts(request, complete):
+            parts.append(replace(part, path=("response", *part.path)))
     return parts

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,11 +23,12 @@ from guard.models.inner import BASE
 from guard.models.requests import FORMATS
 from model.errors import InputError
 from tests.support.guard_host import HostFolder, guard_host
+from tests.support.guard_process import COMMAND, await_http, end
 from tests.support.issued_tokens import PERSON, SERVICE_TOKEN
 from tests.support.model_guard import ASK, RouteGuard, route_guarded
-from tests.support.model_provider import KEY, InnerRoutes, Provider, Said, listening
+from tests.support.model_provider import KEY, InnerStandIn, Provider, Said, listening
 from tests.support.ports import free_port
-from tests.support.route_guard import route_config, small
+from tests.support.route_guard import route_config, route_document, small
 from tests.support.token_issuer import TokenIssuer
 from tests.support.waiting import eventually
 
@@ -208,7 +211,7 @@ async def test_payloads_are_kept_where_they_are_asked_for_without_their_secrets(
 
 
 async def test_a_host_serves_a_route_by_its_signed_bundle_and_says_where(tmp_path: Path, issuer: TokenIssuer) -> None:
-    provider, inner = Provider(), InnerRoutes({"small.models.internal": "gpt-x"})
+    provider, inner = Provider(), InnerStandIn({"small.models.internal": "gpt-x"})
     host, key = HostFolder(tmp_path), tmp_path / "inner.key"
     key.write_text(KEY)
     key.chmod(0o600)
@@ -233,6 +236,29 @@ async def test_a_host_serves_a_route_by_its_signed_bundle_and_says_where(tmp_pat
             assert KEY not in running.said + (tmp_path / "etc/dev.models/guard.bundle.json").read_text()
             await asyncio.to_thread(stack.close)
     await inner.client.aclose()
+
+
+def test_a_demo_of_a_route_runs_unsigned_on_ones_own_machine(tmp_path: Path) -> None:
+    key, file, port = tmp_path / "inner.key", tmp_path / "guard.json", free_port()
+    key.write_text(KEY)
+    key.chmod(0o600)
+    document = route_document(
+        listen={"port": port},
+        inner={"url": f"http://127.0.0.1:{free_port()}", "key": {"file": str(key)}},
+        identity={"demo": {"principal": "person:ada"}},
+        audit={"path": str(tmp_path / "audit.jsonl")},
+    )
+    file.write_text(json.dumps(document))
+    with (tmp_path / "guard.log").open("wb") as log:
+        command = [*COMMAND, "--config", str(file), "--state", str(tmp_path / "state")]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        await_http(f"http://127.0.0.1:{port}/healthz", process, tmp_path / "guard.log")
+        answer = httpx.get(f"http://127.0.0.1:{port}/v1/models", trust_env=False)
+        assert [row["id"] for row in answer.json()["data"]] == ["small"]
+    finally:
+        assert end(process) == 0
+    assert f"guard of dev.models listens on http://127.0.0.1:{port}/v1" in (tmp_path / "guard.log").read_text()
 
 
 def test_the_guard_asks_where_the_gateways_inner_routes_are() -> None:
