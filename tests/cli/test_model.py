@@ -132,6 +132,17 @@ def test_clients_of_a_model_route_are_openais_and_hold_no_secret(tmp_path: Path)
     assert ringwall("clients", "dev.models", "cursor", "--project", root).code == 2
 
 
+def test_an_access_test_about_a_model_route_says_that_it_is_none(tmp_path: Path) -> None:
+    root = write_route_project(tmp_path)
+    (root / "tests").mkdir()
+    (root / "tests" / "models.access.yaml").write_text(
+        "version: 1\nmay:\n  - {principal: agent:ci, server: dev.models, tools: [small]}\n", encoding="utf-8"
+    )
+    done = ringwall("test", "--project", root)
+    assert done.code == 2
+    assert "dev.models is a model route, and this is about MCP servers" in done.err
+
+
 FOR_SERVERS = {
     "explain": ["explain", "dev.models", "small", "--as", "person:ada@example.com"],
     "who": ["who", "dev.models", "small"],
