@@ -95,7 +95,7 @@ def _by_model(flag: str, values: Sequence[str]) -> dict[str, str]:
     by_name: dict[str, str] = {}
     for value in values:
         name, equals, text = value.partition("=")
-        alone = not equals or "{" in name or ":" in name
+        alone = not equals or "{" in name or "://" in name
         by_name["" if alone else name] = value if alone else text
     if flag == "--credential":
         for value in by_name.values():
