@@ -89,6 +89,9 @@ def _rows(kind: str, inputs: Mapping[str, Any]) -> list[Enforcement]:
         passive = ((inputs.get("healthchecks") or {}).get("passive") or {}).get("unhealthy") or {}
         if not (passive.get("httpFailures") or passive.get("tcpFailures")):
             return []
+        if (((inputs.get("healthchecks") or {}).get("active") or {}).get("type")) == "tcp":
+            detail = f"a target is left out after {passive.get('httpFailures', '?')} failures, until its port opens"
+            return [Enforcement("gateway", "inner route: failover", detail)]
         detail = f"opens after {passive.get('httpFailures', '?')} failures; probes /healthz"
         return [Enforcement("gateway", "circuit breaker", detail)]
     if kind == "Guard":
@@ -196,7 +199,7 @@ def ring_of(token: str) -> str | None:
     kind = token.rsplit(":", 1)[-1]
     if token.startswith("cloudflare:") or kind in ("Edge", "PublicName"):
         return "edge"
-    if token.startswith("kong:") or kind in ("Gateway", "InnerRoutes"):
+    if token.startswith("kong:") or kind in ("Gateway", "InnerGateway"):
         return "gateway"
     return {"Guard": "guard", "Origin": "origin"}.get(kind)
 

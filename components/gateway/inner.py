@@ -21,13 +21,13 @@ from model.stacks import ModelStack
 
 
 @dataclass(frozen=True)
-class InnerRoutesArgs:
+class InnerGatewayArgs:
     stack: ModelStack
     #: The key by which the guard enters; a secret.
     guard_key: pulumi.Input[str]
 
 
-class InnerRoutes(pulumi.ComponentResource):
+class InnerGatewayRing(pulumi.ComponentResource):
     """The guard's consumer with its key, and a service, its plugins and last its route for each model.
 
     Order is the security property: the key is asked for on the service before a route leads to it.
@@ -42,12 +42,12 @@ class InnerRoutes(pulumi.ComponentResource):
         route_ids (by model).
     """
 
-    def __init__(self, name: str, args: InnerRoutesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: InnerGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         stack = args.stack
         if problems := support_problems(stack):
             raise InputErrors(problems)
         super().__init__(
-            "ringwall:index:InnerRoutes",
+            "ringwall:index:InnerGateway",
             name,
             {"environment": stack.environment.name, "model_route": stack.name, "models": sorted(stack.manifest.models)},
             opts,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from components.editions import Protection
 from components.gateway.flood import flood_kilobytes
-from components.gateway.model_support import OPTIONS
+from components.gateway.model_support import OPTIONS, prompt_parts
 from components.gateway.names import (
     ASSERTION_HEADER,
     GUARD_KEY_HEADER,
@@ -64,8 +64,6 @@ _NEVER_SENT = (
     "x-forwarded-proto",
     "x-real-ip",
 )
-#: Longest text of one entry of ai-prompt-decorator (its schema); a longer system message is several in a row.
-_MAX_PROMPT = 500
 
 
 def inner_plugins(stack: ModelStack, model: str) -> list[PluginSpec]:
@@ -147,7 +145,7 @@ def _patterns(stack: ModelStack) -> PluginSpec:
 
 
 def _decoration(stack: ModelStack, system: str) -> PluginSpec:
-    parts = [system[start : start + _MAX_PROMPT] for start in range(0, len(system), _MAX_PROMPT)]
+    parts = prompt_parts(system)
     return PluginSpec(
         name_of(Protection.PROMPT_DECORATION, stack.settings),
         "prompt-decoration",

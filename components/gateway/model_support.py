@@ -38,9 +38,47 @@ _WITHOUT_ADDRESS = frozenset({"llama2"})
 _OWN_ADDRESS = frozenset({"gemini"})
 
 
+#: Bytes of one text of ai-prompt-decorator and ai-prompt-guard, and how many messages the first takes (their schemas; Lua
+#: counts bytes).
+_MAX_TEXT = 500
+_MAX_PARTS = 15
+
+
 def support_problems(stack: ModelStack) -> list[InputError]:
     """What this environment's edition cannot do of a model route."""
-    return [*_cache(stack), *(problem for name in sorted(stack.manifest.models) for problem in _model(stack, name))]
+    models = (problem for name in sorted(stack.manifest.models) for problem in _model(stack, name))
+    return [*_cache(stack), *_prompts(stack), *models]
+
+
+def prompt_parts(system: str) -> list[str]:
+    """A system message in the parts that ai-prompt-decorator takes, one after the other."""
+    parts, size = [""], 0
+    for character in system:
+        length = len(character.encode())
+        if size + length > _MAX_TEXT:
+            parts.append("")
+            size = 0
+        parts[-1] += character
+        size += length
+    return parts
+
+
+def _prompts(stack: ModelStack) -> Iterator[InputError]:
+    policy = stack.manifest.prompt_policy
+    if policy.system is not None and len(prompt_parts(policy.system)) > _MAX_PARTS:
+        yield stack.document.error(
+            manifest_path(stack, "prompt_policy", "system"),
+            f"is {len(policy.system.encode())} bytes, and Kong takes {_MAX_PARTS} messages of {_MAX_TEXT}",
+            "shorten it",
+        )
+    for key, patterns in (("deny", policy.deny), ("allow", policy.allow)):
+        for index, pattern in enumerate(patterns):
+            if len(pattern.encode()) > _MAX_TEXT:
+                yield stack.document.error(
+                    manifest_path(stack, "prompt_policy", key, index),
+                    f"is {len(pattern.encode())} bytes, and Kong takes {_MAX_TEXT}",
+                    "shorten it, or write two",
+                )
 
 
 def _cache(stack: ModelStack) -> Iterator[InputError]:
