@@ -205,7 +205,7 @@ def _shared_claims(stack: ServerStack, settings: Environment) -> Iterable[InputE
     comes in a claim that no other provider's groups use; a provider without groups here is taken to use the default's.
     GitHub has no claims.
     """
-    others = {
+    claims = {
         name: {_claim(g) for group in settings.groups.values() for g in group.idp_groups if g.provider == name}
         or {_GROUPS}
         for name, provider in settings.identity_providers.items()
@@ -215,10 +215,12 @@ def _shared_claims(stack: ServerStack, settings: Environment) -> Iterable[InputE
         for name in grant.to.groups:
             group = settings.groups.get(name)
             for member in group.idp_groups if group else ():
-                if member.provider not in others:
+                if member.provider not in claims:
                     continue
                 sharing = sorted(
-                    other for other, claims in others.items() if other != member.provider and _claim(member) in claims
+                    provider
+                    for provider, used in claims.items()
+                    if provider != member.provider and _claim(member) in used
                 )
                 if sharing:
                     yield stack.document.error(

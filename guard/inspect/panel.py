@@ -211,9 +211,8 @@ def build_panel(config: GuardConfig, environ: Mapping[str, str] = os.environ) ->
         from guard.engines.embedded import EmbeddedVerdictEngine
 
         tools = config.tool_lock.tools
-        names, acting = (
-            frozenset(tool.name for tool in some) for some in (tools, [t for t in tools if t.risk != "read"])
-        )
+        names = frozenset(tool.name for tool in tools)
+        acting = frozenset(tool.name for tool in tools if tool.risk != "read")
         engines.append(EmbeddedVerdictEngine(names, acting_tools=acting, thorough=thorough))
     if lakera := engine_settings.lakera:
         from guard.engines.lakera import LakeraVerdictEngine

@@ -107,7 +107,10 @@ async def test_an_answer_of_one_meaning_passes(form: Any, method: str, text: str
     origin = Origin(replies={method: form(text)})
     async with guarded(origin, tmp_path) as guard:
         await guard.initialize()
-        params = {"tools/call": {"name": "search", "arguments": {}}, "logging/setLevel": {"level": "info"}}
+        params: dict[str, Any] = {
+            "tools/call": {"name": "search", "arguments": {}},
+            "logging/setLevel": {"level": "info"},
+        }
         assert (await guard.request(method, params.get(method)))["result"] == shown
 
 
