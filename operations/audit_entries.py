@@ -33,8 +33,8 @@ _WAYS = {
     Reason.ARGUMENTS: "A constraint of a grant is in `grants`, arguments; the schema is the server's own, in the lock.",
     Reason.BUNDLE_EXPIRED: "Sign the configuration again with `ringwall guard bundle {server} --key FILE`, and deliver it.",
     Reason.TAINT: "Let the person be asked: guard.taint.outbound_call: ask, and a client that can (MCP elicitation)."
-    " Where the untrusted text is harmless, an exception"
-    " for it with `action: allow` no longer taints; see the incident it was sent in.",
+    " Where the untrusted text is harmless, an exception for it with `action: allow` no longer taints; see the incident it"
+    " was sent in.",
 }
 
 
