@@ -78,6 +78,7 @@ def line(run: Run) -> str:
 
 
 def table(runs: Sequence[Run]) -> Text:
+    """A row for each run, and one for all where they are several."""
     from rich.text import Text  # noqa: PLC0415 - 0.02 s of the 0.07 that --help takes
 
     from cli.tables import laid_out  # noqa: PLC0415 - as above

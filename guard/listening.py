@@ -42,10 +42,13 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def signals(hurry: Callable[[], None] = lambda: None) -> Iterator[asyncio.Event]:
-    """An event that SIGTERM and SIGINT set; SIGHUP calls `hurry`, which looks for new configurations at once."""
+def signals(hurry: Callable[[], None] | None = None) -> Iterator[asyncio.Event]:
+    """An event that SIGTERM and SIGINT set; SIGHUP calls `hurry`, which looks for new configurations at once. Without it
+    SIGHUP ends the process, as it does where a terminal is closed."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    handlers = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGHUP: hurry}
+    handlers: dict[signal.Signals, Callable[[], None]] = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set}
+    if hurry is not None:
+        handlers[signal.SIGHUP] = hurry
     for number, handler in handlers.items():
         loop.add_signal_handler(number, handler)
     try:

@@ -29,9 +29,10 @@ class EdgeEnvironmentArgs:
 class EdgeEnvironment(pulumi.ComponentResource):
     """Device posture rules, Access groups, one service token an agent, and the reusable policies.
 
-    The policies that servers use depend on everything else of the environment. So a destroy deletes them first, and
-    Cloudflare refuses that while an application holds one (its docs: remove the policy from all applications first). Plain
-    `pulumi destroy` of an environment under live servers, which knows nothing of its servers, thus stops at its first step.
+    Policies depend on everything else of the environment, and those that servers use on the others, too. So a destroy
+    deletes these first, and Cloudflare refuses that while an application holds one (its docs: remove the policy from all
+    applications first). Plain `pulumi destroy` of an environment under live servers, which knows nothing of its servers,
+    thus stops at its first step.
 
     Attributes:
         policies, groups, postures: resources by key. policy_ids: the policies' ids.
@@ -90,12 +91,11 @@ class EdgeEnvironment(pulumi.ComponentResource):
             for keys in server_policies(settings, manifest).values()
             for key in keys
         }
-        for key in sorted(specs.keys() - used):
-            self.policies[key] = self._policy(name, environment, specs[key], self._child)
         earlier = [*args.gateway, *self.postures.values(), *self.tokens.values(), *self.groups.values()]
-        last = pulumi.ResourceOptions(parent=self, depends_on=[*earlier, *self.policies.values()])
-        for key in sorted(used):
-            self.policies[key] = self._policy(name, environment, specs[key], last)
+        for keys in (specs.keys() - used, used):
+            after = pulumi.ResourceOptions(parent=self, depends_on=[*earlier, *self.policies.values()])
+            for key in sorted(keys):
+                self.policies[key] = self._policy(name, environment, specs[key], after)
         self.policy_ids = {key: self.policies[key].id for key in specs}
 
         self.agent_client_ids = {agent: token.client_id for agent, token in self.tokens.items()}

@@ -5,9 +5,9 @@ quantized ONNX, which the wheel holds. Of the package only the files are used, a
 answers is how much a text looks like an injection, `aux` how much it only speaks of them; the presets, which join both, and
 the calibration are the maker's, from the model's own `classifier_config.json`.
 
-It knows English, and it is wrong about one in some hundred pieces of ordinary documents (docs/explain/detection.md), which
-is too often to refuse by. So a finding is advisory: it is recorded, and taints the caller. What it does not read to the end,
-for its length or the deadline, passes with a note in the audit log; the engines that block read everything.
+It knows English, and is wrong about one or two in a hundred ordinary pieces of documents (docs/explain/detection.md), too
+often to refuse by. So a finding is advisory: it is recorded, and taints the caller as a suspicion. What it does not read to
+the end, for its length or the deadline, passes with a note in the audit log; the engines that block read everything.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
@@ -59,8 +60,8 @@ def environments() -> list[dict[str, str]]:
     ]
 
 
-def locked() -> dict[str, list[Requirement]]:
-    lines = re.findall(r"^(\S+==[^\\\n]+?) *\\$", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+def locked(lock: Path = LOCK) -> dict[str, list[Requirement]]:
+    lines = re.findall(r"^(\S+==[^\\\n]+?) *\\$", lock.read_text(encoding="utf-8"), re.MULTILINE)
     pins: dict[str, list[Requirement]] = {}
     for requirement in map(Requirement, lines):
         pins.setdefault(canonicalize_name(requirement.name), []).append(requirement)
@@ -104,6 +105,20 @@ def test_the_lock_holds_all_that_its_packages_need_on_every_python_and_platform(
                         wanted[target] |= need.extras
                         again = True
     assert sorted(missing) == []
+
+
+def test_the_lock_of_the_model_holds_its_packages_and_the_usual_ones_in_the_usual_versions() -> None:
+    """It is installed after the usual lock, and must not take its packages back."""
+    usual, model = locked(), locked(LOCK.with_name("requirements-model.lock"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needs = [Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["model"]]
+    assert {canonicalize_name(need.name) for need in needs} <= set(model)
+    for need in needs:
+        for pin in model[canonicalize_name(need.name)]:
+            [exact] = pin.specifier
+            assert need.specifier.contains(exact.version), (str(need), str(pin))
+    for name in usual.keys() & model.keys():
+        assert {str(pin.specifier) for pin in model[name]} <= {str(pin.specifier) for pin in usual[name]}, name
 
 
 def _holds(pin: Requirement, environment: dict[str, str]) -> bool:

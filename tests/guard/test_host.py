@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import shutil
 import signal
 import socket
@@ -23,6 +24,7 @@ from model.guard_config import GuardConfig
 from tests.support.command_line import ringwall
 from tests.support.guard_host import HostFolder, HostProcess, guard_host
 from tests.support.guard_process import PRINCIPAL, Upstream
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 NAMES = ("dev.desk", "dev.wiki", "prod.desk")
@@ -83,10 +85,10 @@ async def answers(port: int) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: HostFolder) -> AsyncIterator[HostProcess]:
+async def serving(folder: HostFolder, *options: str) -> AsyncIterator[HostProcess]:
     """The process, started and ended beside the servers of this loop."""
     with contextlib.ExitStack() as stack:
-        running = await asyncio.to_thread(stack.enter_context, guard_host(folder, "--poll", "1h"))
+        running = await asyncio.to_thread(stack.enter_context, guard_host(folder, "--poll", "1h", *options))
         try:
             yield running
         finally:
@@ -134,6 +136,17 @@ async def test_each_server_of_a_host_is_served_as_if_it_were_alone(tmp_path: Pat
             with pytest.RaisesGroup(MCPError, allow_unwrapped=True, flatten_subgroups=True):
                 await asked(configs["dev.wiki"].listen.port)
             assert await asked(configs["prod.desk"].listen.port) == "this is prod.desk"
+
+            # What a running guard cannot change over to begins that guard again, and no other.
+            moved = configs["dev.desk"].model_copy(
+                update={"listen": configs["dev.desk"].listen.model_copy(update={"port": free_port()})}
+            )
+            folder.write("dev.desk", moved, 3)
+            host.process.send_signal(signal.SIGHUP)
+            await eventually(lambda: answers(moved.listen.port), "it listens on its new port")
+            assert await asked(moved.listen.port) == "this is dev.desk"
+            assert not await answers(configs["dev.desk"].listen.port)
+            assert (folder.opened("dev.desk"), folder.opened("prod.desk")) == (2, 1)
         assert host.process.returncode == 0, host.said
 
 
@@ -147,7 +160,7 @@ async def test_a_server_that_cannot_be_served_is_refused_by_name_and_no_other(tm
         (folder.path / "Notes").mkdir()
         taken, forged = configs["dev.taken"].listen.port, configs["dev.forged"].listen.port
         with socket.create_server(("127.0.0.1", taken)):
-            async with serving(folder) as host:
+            async with serving(folder, "--json") as host:
                 assert await asked(configs["dev.desk"].listen.port) == "this is dev.desk"
                 status = host.status()
                 assert (status["ready"], set(status["servers"])) == (False, {"dev.desk"})
@@ -158,6 +171,9 @@ async def test_a_server_that_cannot_be_served_is_refused_by_name_and_no_other(tm
                 assert not await answers(forged)
                 assert "dev.forged is refused, and its ports stay closed" in host.said
                 assert "Notes is no server's name" in host.said
+                document = json.loads(host.out.read_text())
+                assert [server["server"] for server in document["servers"]] == ["dev.desk"]
+                assert document["refused"] == status["refused"]
 
                 # Corrected, it is served from the next look on; its folder gone, it is served no more.
                 folder.write("dev.forged", configs["dev.forged"])

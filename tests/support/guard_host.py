@@ -53,19 +53,24 @@ class HostFolder:
         staged.write_text(render(sign(config, sequence=sequence, denied=denied, key=self._key)))
         staged.replace(folder / BUNDLE)
 
-    def records(self, name: str) -> list[dict[str, Any]]:
-        """The decisions in a server's audit log."""
+    def records(self, name: str, kind: str = "decision") -> list[dict[str, Any]]:
+        """The records of a kind in a server's audit log."""
         lines = (self.root / "log" / name / "audit.jsonl").read_text().splitlines()
-        return [record for line in lines if (record := json.loads(line))["kind"] == "decision"]
+        return [record for line in lines if (record := json.loads(line))["kind"] == kind]
+
+    def opened(self, name: str) -> int:
+        """How often the guard of a server began."""
+        return len(self.records(name, "open"))
 
 
 @dataclass
 class HostProcess:
-    """The running process; `status` is its own /readyz."""
+    """The running process; `status` is its own /readyz, `out` its standard output."""
 
     process: subprocess.Popen[bytes]
     admin_port: int
     log: Path
+    out: Path
 
     @property
     def said(self) -> str:
@@ -81,7 +86,7 @@ class HostProcess:
 @contextlib.contextmanager
 def guard_host(folder: HostFolder, *options: str) -> Iterator[HostProcess]:
     """The process over this folder, once it has looked at each server."""
-    admin, log = free_port(), folder.root / "host.log"
+    admin, log, out = free_port(), folder.root / "host.log", folder.root / "host.out"
     command: list[str | Path] = [
         *COMMAND,
         "--host",
@@ -92,9 +97,9 @@ def guard_host(folder: HostFolder, *options: str) -> Iterator[HostProcess]:
         str(admin),
         *options,
     ]
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "NO_COLOR": "1"})
-    running = HostProcess(process, admin, log)
+    with log.open("wb") as errors, out.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=errors, env={**os.environ, "NO_COLOR": "1"})
+    running = HostProcess(process, admin, log, out)
     try:
 
         def looked() -> bool:

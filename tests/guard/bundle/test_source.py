@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import signal
 import stat
 import threading
 import time
@@ -20,6 +21,7 @@ import pytest
 from guard.bundle.bundle import OpenedBundle, render, sign
 from guard.bundle.keys import key_id
 from guard.bundle.source import BundleSource, NeedsRestart, open_demo_config
+from guard.listening import signals
 from model.errors import InputError, RingwallError, Unreachable
 from tests.guard.bundle.test_bundle import DEMO, KEY, KEYS, OTHER, config, plain, text
 from tests.support.waiting import eventually
@@ -530,3 +532,19 @@ async def test_a_bundle_that_needs_a_restart_is_what_a_restart_takes(tmp_path: P
     file.unlink()
     opened = await BundleSource(str(file), KEYS, state).load_first()
     assert (opened.bundle.sequence, opened.bundle.denied) == (8, ("person:x",))
+
+
+async def test_a_signal_has_the_source_looked_at_before_its_time(desk: Desk, tmp_path: Path) -> None:
+    desk.body = text(7).encode()
+    source, guard, nudge = await started(desk.url, tmp_path / "state"), Guard(), asyncio.Event()
+    with signals(nudge.set):
+        watching = asyncio.get_running_loop().create_task(source.watch(guard, 3600, nudge))
+        try:
+            desk.body = text(8).encode()
+            os.kill(os.getpid(), signal.SIGHUP)
+            await eventually(lambda: guard.applied == [8], "it is in force")
+            desk.body = text(9).encode()
+            os.kill(os.getpid(), signal.SIGHUP)
+            await eventually(lambda: guard.applied == [8, 9], "so is the next one")
+        finally:
+            watching.cancel()

@@ -165,7 +165,7 @@ async def test_the_model_flags_a_paraphrased_injection_and_taints_through_a_real
     async with guarded(origin, tmp_path, guard={"engines": {"embedded": {}, "model": {}}}) as running:
         await running.initialize()
         shown = [(await running.call("search"))["result"]["content"][0]["text"] for _ in range(2)]
-        tainted = running.service.runtime.taints.tainted(ME)
+        tainted = running.service.runtime.taints.tainted(ME, suspected=True)
         decisions = [(record["decision"], record["reason"]) for record in running.records()][-2:]
     assert shown == [MINUTES, STORY]
     assert decisions == [("allow", "allow"), ("flag", "injection")]

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from guard.bundle.bundle import Opened
 from guard.metrics import GuardMetrics
 from guard.traces import exporter
 from guard.traces.exporter import SpanExporter
 from guard.traces.span import SpanRecord
 from guard.traces.trace_context import TraceContext
+from model.errors import InputError
+from model.traces import Traces
 from tests.support.guard_messages import ATTACK, AWS_KEY, call, result
 from tests.support.guard_service import Guarded, Origin, guarded, tool
 from tests.support.trace_collector import Collector, attributes, trace_collector
@@ -34,6 +37,10 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 def traced(collector: Collector, **settings: Any) -> dict[str, Any]:
     return {"guard": {"traces": {"endpoint": collector.url, **settings}}}
+
+
+def traces_to(collector: Collector) -> Traces:
+    return Traces(endpoint=collector.url)
 
 
 async def spans_of(collector: Collector, name: str, count: int = 1, kind: int = SERVER) -> list[Span]:
@@ -212,6 +219,27 @@ async def test_without_traces_nothing_is_added_and_nothing_is_taken_away(tmp_pat
         await guard.initialize()
         await guard.post(calling(traceparent=THEIRS), {"traceparent": THEIRS})
         assert carried(guard, "tools/call") == [(None, {"traceparent": THEIRS})]
+
+
+async def test_traces_begin_and_end_with_a_bundle_and_need_no_restart(collector: Collector, tmp_path: Path) -> None:
+    async with guarded(Origin(), tmp_path) as guard:
+        await guard.initialize()
+        plain = guard.config.guard
+        for sequence, guard_settings in enumerate(
+            (plain.model_copy(update={"traces": traces_to(collector)}), plain), 2
+        ):
+            config = guard.config.model_copy(update={"guard": guard_settings})
+            await guard.service.apply(Opened(config, f"sha256:{sequence}", sequence, frozenset(), None))
+            await guard.call("search", {"text": "a"})
+        assert [header is None for header, _ in carried(guard, "tools/call")] == [False, True]
+    assert len(await spans_of(collector, "tools/call search")) == 1, "what waited was exported at the end"
+
+
+async def test_a_guard_whose_header_is_not_there_does_not_start(collector: Collector, tmp_path: Path) -> None:
+    settings = traced(collector, headers={"X-Key": {"env": "NOT_SET"}})
+    with pytest.raises(InputError, match="environment variable NOT_SET is not set"):
+        async with guarded(Origin(), tmp_path, **settings):
+            pass
 
 
 async def test_headers_for_the_collector_come_from_the_host(
