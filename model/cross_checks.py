@@ -43,6 +43,7 @@ def check_model(stack: ModelStack, settings: Environment) -> list[InputError]:
         *_names(stack, settings),
         *_model_grants(stack),
         *_unseen_groups(stack, settings),
+        *_shared_claims(stack, settings),
         *_inner_road(stack, settings),
     ]
 
@@ -248,7 +249,7 @@ def _unseen_groups(stack: PerimeterStack, settings: Environment) -> Iterable[Inp
                     )
 
 
-def _shared_claims(stack: ServerStack, settings: Environment) -> Iterable[InputError]:
+def _shared_claims(stack: PerimeterStack, settings: Environment) -> Iterable[InputError]:
     """Grants to groups that people of another identity provider could be in by a group of the same name.
 
     A token says what groups its bearer is in, and not which provider says so. Whoever runs a second provider, such as a
@@ -256,24 +257,26 @@ def _shared_claims(stack: ServerStack, settings: Environment) -> Iterable[InputE
     comes in a claim that no other provider's groups use; a provider without groups here is taken to use the default's.
     GitHub has no claims.
     """
-    others = {
+    claims_by_provider = {
         name: {_claim(g) for group in settings.groups.values() for g in group.idp_groups if g.provider == name}
         or {_GROUPS}
         for name, provider in settings.identity_providers.items()
         if provider.type != "github"
     }
-    for index, grant in enumerate(stack.manifest.grants):
-        for name in grant.to.groups:
+    for index, grantees in enumerate(stack.manifest.grantees):
+        for name in grantees.groups:
             group = settings.groups.get(name)
             for member in group.idp_groups if group else ():
-                if member.provider not in others:
+                if member.provider not in claims_by_provider:
                     continue
                 sharing = sorted(
-                    other for other, claims in others.items() if other != member.provider and _claim(member) in claims
+                    provider
+                    for provider, claims in claims_by_provider.items()
+                    if provider != member.provider and _claim(member) in claims
                 )
                 if sharing:
                     yield stack.document.error(
-                        (*BELOW, "grants", index, "to", "groups"),
+                        manifest_path(stack, "grants", index, "to", "groups"),
                         f"{name} holds the group {member.group} of {member.provider}, and a token does not say that it is "
                         f"not one of {' or '.join(sharing)} with that name",
                         f"in Cloudflare One give the groups of one provider a claim of their own, and name it as `claim` in "
