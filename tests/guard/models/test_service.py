@@ -19,6 +19,7 @@ from components.gateway.names import REMAINING_HEADER
 from guard.audit.reader import verify
 from guard.bundle.bundle import Opened
 from guard.bundle.source import NeedsRestart
+from guard.http.request_bounds import RequestBounds
 from guard.models.inner import BASE
 from guard.models.requests import FORMATS
 from model.errors import InputError
@@ -141,6 +142,24 @@ async def test_an_open_stream_ends_when_its_caller_is_denied_or_the_route_closed
         assert refused.status_code == (403 if change == "denied" else 404)
         await eventually(lambda: provider.closed, "the provider's stream ends")
         assert guard.decisions()[1][:2] == ("error", "answer_cut")
+
+
+async def test_a_caller_with_as_many_streams_open_as_are_served_is_told_so(tmp_path: Path) -> None:
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    provider = Provider(lambda body: Said(["word " * 100, "two"], pause=never))
+    limits = {"principal": {}, "concurrency": 1}
+    bounds = RequestBounds(streams=0)
+    async with route_guarded(tmp_path, provider, limits=limits, bounds=bounds, guard={"hold_back": 64}) as guard:
+        begun = asyncio.Event()
+        task = asyncio.create_task(streaming(guard, {}, begun))
+        await begun.wait()
+        refused = await guard.ask()
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+        assert "as many streams" in refused.json()["error"]["message"]
+        guard.service.runtime.end_work()
+        await task
 
 
 async def test_another_configuration_comes_into_force_without_a_restart(tmp_path: Path) -> None:
