@@ -245,14 +245,20 @@ async def test_a_host_serves_a_route_by_its_signed_bundle_and_says_where(tmp_pat
         host.write("dev.models", config)
         with await asyncio.to_thread(ExitStack().__enter__) as stack:
             running = await asyncio.to_thread(stack.enter_context, guard_host(host))
-            assert f"guard of dev.models listens on http://127.0.0.1:{config.listen.port}/v1" in running.said
+            said = f"guard of dev.models listens on http://127.0.0.1:{config.listen.port}/v1"
+            await eventually(lambda: said in running.out.read_text(), "it says where it listens")
             url = f"http://127.0.0.1:{config.listen.port}/v1"
             async with openai.AsyncOpenAI(
                 base_url=url, api_key="x", default_headers=agent(issuer), max_retries=0
             ) as client:
                 answer = await client.chat.completions.create(model="small", messages=ASK)
             assert answer.choices[0].message.content == "Good morning."
-            assert KEY not in running.said + (tmp_path / "etc/dev.models/guard.bundle.json").read_text()
+            assert (
+                KEY
+                not in running.said
+                + running.out.read_text()
+                + (tmp_path / "etc/dev.models/guard.bundle.json").read_text()
+            )
             await asyncio.to_thread(stack.close)
     await inner.client.aclose()
 
